@@ -1,0 +1,1 @@
+//! See the `[[example]]` list in Cargo.toml.

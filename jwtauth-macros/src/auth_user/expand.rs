@@ -1,0 +1,82 @@
+//! Writes the impls that make a type a user type.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::model::{Source, Sources};
+use crate::library::{Library, blame};
+
+/// Returns `AuthUser` and `FromRequest` for the type.
+pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> TokenStream {
+    let span = blame(name.span());
+    let root = library.root(span);
+    let private = library.private(span);
+    // One place for both impls: a missing `Clone` is then reported once.
+    let mut name = name.clone();
+    name.set_span(span.resolved_at(name.span()));
+    let subject = match &sources.id {
+        Some(Source { member, ty }) => {
+            let span = blame(ty.span());
+            let private = library.private(span);
+            quote_spanned!(span=> #private::ToString::to_string(&self.#member))
+        }
+        // Never runs: an error stands beside it.
+        None => quote!(loop {}),
+    };
+    let roles = sources.roles.as_ref().map(|source| list("roles", library, source));
+    let scopes = sources.scopes.as_ref().map(|source| list("scopes", library, source));
+    quote_spanned! {span=>
+        #[automatically_derived]
+        impl #root::AuthUser for #name {
+            type Store = ();
+
+            fn subject(&self) -> #private::String {
+                #subject
+            }
+
+            #roles
+            #scopes
+
+            fn session_copy(
+                &self,
+            ) -> #private::Result<#private::Option<#private::Vec<u8>>, #private::BoxError> {
+                #private::copy_of(self)
+            }
+
+            async fn load(
+                _: &Self::Store,
+                __who: &#root::Identity,
+            ) -> #private::Result<#private::Option<Self>, #private::BoxError> {
+                #private::load_copy(__who)
+            }
+        }
+
+        #[automatically_derived]
+        impl<'a> #private::FromRequest<'a> for #name {
+            async fn from_request(
+                __req: &'a #private::Request,
+                _: &mut #private::RequestBody,
+            ) -> #private::PoemResult<Self> {
+                #private::current_user::<Self>(__req).await
+            }
+        }
+    }
+}
+
+/// Returns a method that turns each item of a field into a string.
+fn list(method: &str, library: &Library, source: &Source) -> TokenStream {
+    let Source { member, ty } = source;
+    let span = blame(ty.span());
+    let private = library.private(span);
+    let method = Ident::new(method, span);
+    quote_spanned! {span=>
+        fn #method(&self) -> #private::Vec<#private::String> {
+            let mut __list = #private::Vec::new();
+            for __item in &self.#member {
+                #private::Vec::push(&mut __list, #private::ToString::to_string(__item));
+            }
+            __list
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `#[derive(AuthUser)]`: a user type whose values jwtauth keeps with the session.
+//!
+//! The fields say who the user is and what the user may do; the whole value is the session's
+//! copy, so nothing is loaded. With `FromRequest` beside it, a handler takes `user: User`.
+//!
+//! # Invariants
+//!
+//! 1. The subject is one field, named `id` or marked `#[auth(id)]`: never guessed.
+//! 2. What an expression asks of a field's type is blamed on that type.
+
+mod expand;
+mod model;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::DeriveInput;
+use syn::spanned::Spanned;
+
+/// Expands the derive. Errors come with an impl, so that handlers that take the type compile.
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let input: DeriveInput = match syn::parse2(input) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let (library, mut errors) = model::library(&input.attrs);
+    let (sources, more) = model::sources(&input);
+    errors.extend(more);
+    if !input.generics.params.is_empty() {
+        errors.add(
+            input.generics.span(),
+            "`AuthUser` cannot be derived for a type with parameters: \
+             name the types, or implement the trait by hand",
+        );
+        // No impl: it would need bounds, and each missing one is an error of its own.
+        return quote!(#errors);
+    }
+    let output = expand::impls(&input.ident, &library, &sources);
+    quote!(#errors #output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(input: &str) -> Vec<String> {
+        let expanded = syn::parse2::<syn::File>(expand(input.parse().expect("tokens")));
+        let items = expanded.expect("items").items;
+        let texts = items.into_iter().filter_map(|item| match item {
+            syn::Item::Macro(error) => error.mac.parse_body::<syn::LitStr>().ok(),
+            _ => None,
+        });
+        texts.map(|text| text.value()).collect()
+    }
+
+    #[test]
+    fn every_mistake_has_its_sentence() {
+        let help = "\nhelp: a field can be `#[auth(id)]`, `#[auth(roles)]` or `#[auth(scopes)]`";
+        let mark = "mark the field that names the user with `#[auth(id)]`";
+        let kind = "make it a struct, or implement the trait by hand";
+        let generic = "`AuthUser` cannot be derived for a type with parameters: \
+                       name the types, or implement the trait by hand";
+        let cases = [
+            ("struct U { name: String }", mark.to_owned()),
+            ("struct U(u64);", mark.to_owned()),
+            ("struct U;", mark.to_owned()),
+            ("enum U { A }", format!("`AuthUser` cannot be derived for an enum: {kind}")),
+            ("union U { id: u64 }", format!("`AuthUser` cannot be derived for a union: {kind}")),
+            ("struct U<T> { id: T }", generic.to_owned()),
+            ("struct U<'a> { id: &'a str }", generic.to_owned()),
+            (
+                "struct U { #[auth(id)] a: u64, #[auth(id)] b: u64 }",
+                "`#[auth(id)]` marks two fields: keep one of the two".to_owned(),
+            ),
+            (
+                "struct U { #[auth(user_id)] a: u64 }",
+                format!("unknown argument `user_id`, did you mean `id`?{help}"),
+            ),
+            (
+                "struct U { id: u64, #[auth(rolse)] a: Vec<String> }",
+                format!("unknown argument `rolse`, did you mean `roles`?{help}"),
+            ),
+            ("struct U { #[auth] id: u64 }", format!("`#[auth]` needs an argument{help}")),
+            ("struct U { #[auth = 1] id: u64 }", format!("`#[auth]` needs an argument{help}")),
+            ("struct U { #[auth(id = 1)] id: u64 }", "`id` takes no value: write `id`".to_owned()),
+            (
+                "struct U { #[auth(crate = ::a)] id: u64 }",
+                "`crate` is said once, on the type: move it there".to_owned(),
+            ),
+            ("#[auth(id)] struct U { id: u64 }", "`id` marks a field: put `#[auth(id)]` on one".to_owned()),
+            (
+                "#[auth(banana)] struct U { id: u64 }",
+                format!("unknown argument `banana`\nhelp: a type knows `#[auth(crate = ::path)]`{help}"),
+            ),
+        ];
+        for (input, want) in cases {
+            assert_eq!(errors(input), [want], "{input}");
+        }
+    }
+
+    #[test]
+    fn an_error_leaves_the_impls() {
+        let expanded = expand(quote!(
+            enum U {
+                A,
+            }
+        ));
+        let file: syn::File = syn::parse2(expanded).expect("items");
+        let impls = file.items.iter().filter(|item| matches!(item, syn::Item::Impl(_)));
+        assert_eq!(impls.count(), 2);
+    }
+
+    #[test]
+    fn another_name_of_the_library_is_used_everywhere() {
+        let expanded = expand(quote! {
+            #[auth(crate = ::renamed)]
+            struct U { id: u64, roles: Vec<String> }
+        });
+        let text = expanded.to_string();
+        assert!(text.contains("renamed :: AuthUser"), "{text}");
+        assert!(!text.contains("jwtauth"), "{text}");
+    }
+}

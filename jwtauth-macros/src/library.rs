@@ -1,0 +1,72 @@
+//! Where an expansion finds the library: `::jwtauth`, or what `crate = ..` names.
+//!
+//! Everything else an expansion uses, even `Option` and `concat!`, it takes from the library's
+//! `__private` module: the user's scope may give those names another meaning.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::ParseStream;
+use syn::{LitStr, Path};
+
+/// The path of the library, as the user's crate knows it.
+pub(crate) struct Library(TokenStream);
+
+impl Default for Library {
+    fn default() -> Self {
+        Self(quote!(::jwtauth))
+    }
+}
+
+impl Library {
+    /// Parses the value of `crate = ..`: a path, or a string that holds one (as serde writes it).
+    pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let start = input.span();
+        let path = if input.peek(LitStr) {
+            input.parse::<LitStr>()?.parse_with(Path::parse_mod_style)
+        } else {
+            input.call(Path::parse_mod_style)
+        };
+        match path {
+            Ok(path) => Ok(Self(path.into_token_stream())),
+            Err(_) => Err(syn::Error::new(
+                start,
+                "`crate` takes the path of the library: write `crate = ::path::to::jwtauth`",
+            )),
+        }
+    }
+
+    /// Returns the library's root, for an expression that is blamed on `span`.
+    pub(crate) fn root(&self, span: Span) -> TokenStream {
+        relocate(self.0.clone(), span)
+    }
+
+    /// Returns the module made for expansions, for an expression that is blamed on `span`.
+    pub(crate) fn private(&self, span: Span) -> TokenStream {
+        let root = &self.0;
+        relocate(quote!(#root::__private), span)
+    }
+}
+
+/// Returns the span of generated code that is to be blamed on the user's code at `span`.
+///
+/// Local variables with it are invisible to the user's code, and the other way round.
+pub(crate) fn blame(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// Moves tokens to `span`, but leaves what their names mean: a `$crate` stays one.
+///
+/// One expression has to carry one location. With two, rustc blames the whole attribute and
+/// repeats the error.
+fn relocate(tokens: TokenStream, span: Span) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|mut token| {
+            if let TokenTree::Group(group) = &token {
+                token = Group::new(group.delimiter(), relocate(group.stream(), span)).into();
+            }
+            token.set_span(span.resolved_at(token.span()));
+            token
+        })
+        .collect()
+}

@@ -1,0 +1,241 @@
+//! Writes the endpoint that takes the place of a handler function.
+//!
+//! # Invariants
+//!
+//! 1. In `call`, nothing but items and the split of the request, which reads no body, comes
+//!    before the guard.
+//! 2. The endpoint's name is a struct that cannot be called as a function. `#[handler]` above
+//!    the attribute would call it, with a request that nobody has checked (see `order`).
+//! 3. Local variables are hygienic, so that a handler may be named `req` or `body`.
+//! 4. The tokens of one generated expression have one span: that of the user's code that is to
+//!    be blamed if the expression does not compile.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{GenericParam, ReturnType};
+
+use super::args::Args;
+use super::model::Handler;
+use crate::library::{Library, blame};
+
+/// Returns the endpoint: its struct, and `Endpoint` with the guard in front of the handler.
+pub(crate) fn endpoint(handler: &Handler, args: &Args) -> TokenStream {
+    let policy = policy(handler, args);
+    let function = function(handler);
+    let guarded = if handler.has_handler {
+        run_endpoint(handler, &args.library)
+    } else {
+        run_function(handler, &args.library)
+    };
+    frame(handler, &args.library, &quote!(#policy #function #guarded))
+}
+
+/// Returns an endpoint for a function that cannot be one. It lets routes that name it compile,
+/// so that the error stays alone; it can never run, because the error stands beside it.
+pub(crate) fn stub(handler: &Handler, args: &Args) -> TokenStream {
+    frame(handler, &args.library, &quote!(loop {}))
+}
+
+fn frame(handler: &Handler, library: &Library, body: &TokenStream) -> TokenStream {
+    let name = &handler.sig.ident;
+    let span = blame(name.span());
+    let private = library.private(span);
+    let definition = definition(handler, library);
+    let (impl_generics, ty_generics, where_clause) = handler.generics.split_for_impl();
+    let allow = allow_deprecated(handler);
+    quote_spanned! {span=>
+        #definition
+
+        #allow
+        impl #impl_generics #private::Endpoint for #name #ty_generics #where_clause {
+            type Output = #private::Response;
+
+            async fn call(
+                &self,
+                __req: #private::Request,
+            ) -> #private::PoemResult<Self::Output> {
+                #body
+            }
+        }
+    }
+}
+
+/// Returns the struct. With parameters it has braces: a tuple struct could be called.
+fn definition(handler: &Handler, library: &Library) -> TokenStream {
+    let Handler { endpoint_attrs, generics, vis, sig, .. } = handler;
+    let name = &sig.ident;
+    let span = blame(name.span());
+    let private = library.private(span);
+    let attrs = quote_spanned! {span=>
+        #(#endpoint_attrs)*
+        #[allow(missing_debug_implementations, non_camel_case_types)]
+    };
+    if generics.params.is_empty() {
+        return quote_spanned!(span=> #attrs #vis struct #name;);
+    }
+
+    let types: Vec<_> = generics.type_params().map(|param| &param.ident).collect();
+    // The bounds stay with `Endpoint`, where the compiler names them if a type breaks one.
+    let params: Vec<_> = generics
+        .params
+        .iter()
+        .map(|param| match param {
+            GenericParam::Type(param) => {
+                let name = &param.ident;
+                quote_spanned!(span=> #name: ?Sized)
+            }
+            other => quote!(#other),
+        })
+        .collect();
+    let (_, ty_generics, _) = generics.split_for_impl();
+    let allow = allow_deprecated(handler);
+    // `fn() -> ..` keeps the endpoint `Send` and `Sync`, which `Endpoint` asks for, whatever
+    // the types are: it holds none of them.
+    quote_spanned! {span=>
+        #attrs
+        #vis struct #name<#(#params),*> {
+            __types: #private::PhantomData<fn() -> (#(#private::PhantomData<#types>,)*)>,
+        }
+
+        #allow
+        impl<#(#params),*> #private::Default for #name #ty_generics {
+            fn default() -> Self {
+                Self { __types: #private::PhantomData }
+            }
+        }
+    }
+}
+
+/// A deprecated endpoint is used by its own impls. Only then is the lint silenced: in the impl,
+/// it is silent in the user's body as well.
+fn allow_deprecated(handler: &Handler) -> Option<TokenStream> {
+    handler.is_deprecated.then(|| quote!(#[allow(deprecated)]))
+}
+
+fn policy(handler: &Handler, args: &Args) -> TokenStream {
+    let name = &handler.sig.ident;
+    let span = blame(name.span());
+    let private = args.library.private(span);
+    let text = name.unraw().to_string();
+    let role = args.role.as_ref().map(|role| {
+        let span = blame(role.span());
+        quote_spanned!(span=> .role(#role))
+    });
+    let optional = args.optional.map(|word| {
+        let span = blame(word);
+        quote_spanned!(span=> .optional())
+    });
+    quote_spanned! {span=>
+        static __JWTAUTH_POLICY: #private::Policy = #private::Policy::new(#private::Site {
+            handler: #private::concat!(#private::module_path!(), "::", #text),
+            file: #private::file!(),
+            line: #private::line!(),
+        }) #role #optional;
+    }
+}
+
+/// Returns the user's function, inside `call`, where nothing else can reach it.
+fn function(handler: &Handler) -> TokenStream {
+    let Handler { fn_attrs, sig, body, .. } = handler;
+    quote!(#(#fn_attrs)* #sig #body)
+}
+
+fn guard(span: Span, private: &TokenStream) -> TokenStream {
+    quote_spanned!(span=> #private::guard(&__req, &__JWTAUTH_POLICY).await?;)
+}
+
+/// Guard, extractors, handler.
+fn run_function(handler: &Handler, library: &Library) -> TokenStream {
+    let span = blame(handler.sig.ident.span());
+    let private = library.private(span);
+    let guard = guard(span, &private);
+    let call = call_function(handler, library);
+    if handler.extractors.is_empty() {
+        return quote!(#guard #call);
+    }
+
+    let extract = handler.extractors.iter().zip(variables(handler)).map(|(ty, variable)| {
+        let span = variable.span();
+        let private = library.private(span);
+        let ty = at_one_place(ty.clone(), span);
+        quote_spanned! {span=>
+            let #variable = <#ty as #private::FromRequest<'_>>::from_request(
+                &__req,
+                &mut __body,
+            ).await?;
+        }
+    });
+    // Split first: then the future holds one request and not two across the guard's await.
+    quote_spanned! {span=>
+        let (__req, mut __body) = __req.split();
+        #guard
+        #(#extract)*
+        #private::settled(&__req)?;
+        #call
+    }
+}
+
+/// Gives a type the span of the expression it is part of (invariant 4): with its own, rustc
+/// says twice that it is no extractor. `$crate` stays, for its span is what it means.
+fn at_one_place(ty: TokenStream, span: Span) -> TokenStream {
+    ty.into_iter()
+        .map(|mut token| {
+            if !matches!(&token, TokenTree::Ident(name) if name == "$crate") {
+                token.set_span(span);
+            }
+            token
+        })
+        .collect()
+}
+
+/// Calls the function and makes a response of what it returns, which is to blame if that
+/// cannot be done.
+fn call_function(handler: &Handler, library: &Library) -> TokenStream {
+    let sig = &handler.sig;
+    let span = blame(match &sig.output {
+        ReturnType::Type(_, ty) => ty.span(),
+        ReturnType::Default => sig.ident.span(),
+    });
+    let private = library.private(span);
+    let mut name = sig.ident.clone();
+    name.set_span(span.resolved_at(name.span()));
+    let (_, ty_generics, _) = handler.generics.split_for_impl();
+    let turbofish = ty_generics.as_turbofish();
+    let variables = variables(handler);
+    let wait = sig.asyncness.map(|_| quote_spanned!(span=> .await));
+    quote_spanned! {span=>
+        let __res = #private::IntoResult::into_result(#name #turbofish (#(#variables),*) #wait);
+        #private::Result::map(__res, #private::IntoResponse::into_response)
+    }
+}
+
+/// Guard, then the endpoint that the user's own `#[handler]` has made of the function.
+fn run_endpoint(handler: &Handler, library: &Library) -> TokenStream {
+    let name = &handler.sig.ident;
+    let span = blame(name.span());
+    let private = library.private(span);
+    let guard = guard(span, &private);
+    let inner = if handler.generics.params.is_empty() {
+        quote_spanned!(span=> #name)
+    } else {
+        let (_, ty_generics, _) = handler.generics.split_for_impl();
+        quote_spanned!(span=> <#name #ty_generics as #private::Default>::default())
+    };
+    quote_spanned! {span=>
+        #guard
+        let __res = #private::Endpoint::call(&#inner, __req).await;
+        #private::Result::map(__res, #private::IntoResponse::into_response)
+    }
+}
+
+/// The variable that holds each extracted parameter, at the place of its type.
+fn variables(handler: &Handler) -> Vec<Ident> {
+    handler
+        .extractors
+        .iter()
+        .enumerate()
+        .map(|(index, ty)| format_ident!("__p{index}", span = blame(ty.span())))
+        .collect()
+}

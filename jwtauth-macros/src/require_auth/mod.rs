@@ -1,0 +1,215 @@
+//! `#[require_auth]`: turns a handler function into a poem endpoint that lets nobody through
+//! before the guard has.
+//!
+//! `args` parses the arguments and `model` the function; `expand` writes the endpoint.
+//!
+//! # Invariants
+//!
+//! 1. The guard is awaited before the first extractor, so before the body is read.
+//! 2. Every order of `#[require_auth]` and `#[handler]` either guards or does not compile.
+//! 3. What the user's function borrows, returns, documents or lints stays the user's: its
+//!    tokens pass through with their spans.
+
+mod args;
+mod expand;
+mod generics;
+mod model;
+mod order;
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+
+use self::args::Args;
+use self::model::{Item, Parsed};
+
+pub(crate) use self::order::stands_below_handler;
+
+/// Expands the attribute. `below_handler` tells that `#[handler]` was found above it.
+///
+/// A mistake in the arguments, or in the order, leaves the endpoint as it would be without it;
+/// one in the function leaves an endpoint that is never called. Both stand beside the errors.
+pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) -> TokenStream {
+    let (args, mut errors) = Args::parse(args);
+    if below_handler {
+        errors.add(
+            Span::call_site(),
+            "`#[require_auth]` must stand above `#[handler]`\n\
+             help: below it, `#[handler]` reads the request before anyone has checked who sent it\n\
+             help: swap the two lines, or leave `#[handler]` out",
+        );
+    }
+    let Parsed { item, errors: more } = model::parse(item);
+    errors.extend(more);
+    let output = match item {
+        Item::Handler(handler) => expand::endpoint(&handler, &args),
+        Item::Refused(handler) => expand::stub(&handler, &args),
+        Item::Other(tokens) => tokens,
+    };
+    quote!(#errors #output)
+}
+
+/// Whether the last segment of an attribute's path is that of poem's `#[handler]`.
+fn is_handler(name: &str) -> bool {
+    name == "handler"
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+    use syn::{File, ImplItem, Item, LitStr, Stmt};
+
+    use super::*;
+
+    fn expanded(args: &str, item: &str) -> File {
+        let (args, item) = (args.parse().expect("tokens"), item.parse().expect("tokens"));
+        syn::parse2(expand(args, item, false)).expect("items")
+    }
+
+    fn messages(file: &File) -> Vec<String> {
+        let macros = file.items.iter().filter_map(|item| match item {
+            Item::Macro(item) => item.mac.parse_body::<LitStr>().ok(),
+            _ => None,
+        });
+        macros.map(|text| text.value()).collect()
+    }
+
+    /// Returns the statements of `Endpoint::call`, as text.
+    fn call(file: &File) -> Vec<String> {
+        let endpoint = file.items.iter().find_map(|item| match item {
+            Item::Impl(item) if item.to_token_stream().to_string().contains(":: Endpoint for") => {
+                item.items.iter().find_map(|item| match item {
+                    ImplItem::Fn(call) => Some(call),
+                    _ => None,
+                })
+            }
+            _ => None,
+        });
+        let statements = endpoint.expect("an endpoint").block.stmts.iter();
+        statements.map(|statement: &Stmt| statement.to_token_stream().to_string()).collect()
+    }
+
+    fn position(statements: &[String], what: &str) -> usize {
+        let found: Vec<_> = (0..statements.len()).filter(|at| statements[*at].contains(what)).collect();
+        assert_eq!(found.len(), 1, "{what}: {statements:#?}");
+        found[0]
+    }
+
+    #[test]
+    fn the_guard_comes_before_every_extractor() {
+        let file = expanded(
+            "role = \"admin\"",
+            "pub async fn create(user: User, Json(p): Json<Post>) -> Json<u32> { todo!() }",
+        );
+        assert_eq!(messages(&file), Vec::<String>::new());
+        let call = call(&file);
+        let order = [
+            "static __JWTAUTH_POLICY",
+            "async fn create",
+            ". split ()",
+            ":: guard (& __req , & __JWTAUTH_POLICY) . await ?",
+            "< User as",
+            "< Json < Post > as",
+            ":: settled (& __req) ?",
+            ":: into_result (create (__p0 , __p1) . await)",
+            ":: into_response",
+        ];
+        let positions = order.map(|what| position(&call, what));
+        assert_eq!(positions, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(call.len(), order.len(), "{call:#?}");
+    }
+
+    #[test]
+    fn without_parameters_there_is_only_the_guard() {
+        let call = call(&expanded("", "fn ping() -> &'static str { \"pong\" }"));
+        assert_eq!(call.len(), 5, "{call:#?}");
+        assert_eq!(position(&call, ":: guard (& __req , & __JWTAUTH_POLICY) . await ?"), 2);
+        assert_eq!(position(&call, ":: into_result (ping ())"), 3);
+    }
+
+    #[test]
+    fn above_handler_the_guard_comes_before_its_endpoint() {
+        let file = expanded("", "/// Docs.\n #[poem::handler] pub async fn old(user: User) {}");
+        let call = call(&file);
+        assert_eq!(call[1], "# [poem :: handler] async fn old (user : User) { }");
+        let guard = position(&call, ":: guard (& __req , & __JWTAUTH_POLICY) . await ?");
+        let run = position(&call, ":: Endpoint :: call (& old , __req) . await");
+        assert!(guard < run, "{call:#?}");
+    }
+
+    #[test]
+    fn conditions_reach_the_policy() {
+        let cases = [
+            ("", "line ! () , })"),
+            ("role = roles :: ADMIN", ". role (roles :: ADMIN)"),
+            ("optional", ". optional ()"),
+        ];
+        for (args, want) in cases {
+            let call = call(&expanded(args, "fn r#type() {}"));
+            assert!(call[0].trim_end_matches([' ', ';']).ends_with(want), "{args}: {}", call[0]);
+            assert!(call[0].contains("\"::\" , \"type\""), "{}", call[0]);
+        }
+    }
+
+    #[test]
+    fn only_structs_that_cannot_be_called_are_written() {
+        let cases = [
+            ("fn a() {}", "struct a ;"),
+            ("fn a<'a>(b: &'a B) {}", "struct a ;"),
+            ("pub(crate) fn a<T>(b: T) {}", "pub (crate) struct a < T : ? Sized > { __types"),
+            ("fn a<const N: usize>() {}", "struct a < const N : usize > { __types"),
+        ];
+        for (item, want) in cases {
+            let text = expanded("", item).items[0].to_token_stream().to_string();
+            assert!(text.contains(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn generics_are_named_in_the_call() {
+        let file = expanded("", "async fn a<T: B, const N: usize>(b: T) where T: C {}");
+        let call = call(&file);
+        position(&call, "a :: < T , N > (__p0)");
+    }
+
+    #[test]
+    fn a_wrong_argument_leaves_the_whole_endpoint() {
+        let file = expanded("rolle = \"a\", \"b\"", "async fn a(user: User) {}");
+        assert_eq!(messages(&file).len(), 2);
+        position(&call(&file), ":: guard (");
+    }
+
+    #[test]
+    fn a_wrong_signature_leaves_a_stub() {
+        let file = expanded("rolle = \"a\"", "unsafe fn a(user: User) {}");
+        assert_eq!(messages(&file).len(), 2);
+        assert_eq!(call(&file), ["loop { }"]);
+    }
+
+    #[test]
+    fn the_wrong_order_is_told_beside_the_endpoint() {
+        let expanded = expand(
+            quote!(),
+            quote!(
+                fn a() {}
+            ),
+            true,
+        );
+        let file: File = syn::parse2(expanded).expect("items");
+        let want = "`#[require_auth]` must stand above `#[handler]`\n\
+                    help: below it, `#[handler]` reads the request before anyone has checked who \
+                    sent it\n\
+                    help: swap the two lines, or leave `#[handler]` out";
+        assert_eq!(messages(&file), [want]);
+        position(&call(&file), ":: guard (");
+    }
+
+    #[test]
+    fn another_name_of_the_library_is_used_everywhere() {
+        let item = quote! {
+            #[deprecated]
+            pub async fn a<T: B, const N: usize>(b: T) -> C {}
+        };
+        let text = expand(quote!(crate = ::renamed, role = R), item, false).to_string();
+        assert!(!text.contains("jwtauth"), "{text}");
+    }
+}

@@ -1,0 +1,346 @@
+//! The function under `#[require_auth]`: what it is, and whether it can be a handler.
+//!
+//! The body is not parsed. It goes through as it came, so that an editor can complete a line
+//! that is half typed, and so that no body is parsed twice.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Attribute, FnArg, Generics, LitStr, PatType, Safety, Signature, Visibility, token};
+
+use super::{generics, is_handler};
+use crate::errors::Errors;
+
+/// A function that becomes an endpoint.
+pub(crate) struct Handler {
+    /// The attributes of the endpoint: its docs, its deprecation, and the lint levels, which
+    /// the function keeps too.
+    pub(crate) endpoint_attrs: Vec<Attribute>,
+    /// All other attributes; they mean the function.
+    pub(crate) fn_attrs: Vec<Attribute>,
+    pub(crate) is_deprecated: bool,
+    /// Whether `#[handler]` is among the attributes, so that it makes the inner endpoint.
+    pub(crate) has_handler: bool,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    /// The generics of the endpoint: those of the function without its lifetimes.
+    pub(crate) generics: Generics,
+    /// The type of each parameter as the extraction names it, with `'_` for named lifetimes.
+    pub(crate) extractors: Vec<TokenStream>,
+    pub(crate) body: TokenTree,
+}
+
+/// What stands under the attribute.
+pub(crate) enum Item {
+    Handler(Handler),
+    /// A function that cannot be a handler; the errors say why.
+    Refused(Handler),
+    /// Anything else, as it came.
+    Other(TokenStream),
+}
+
+pub(crate) struct Parsed {
+    pub(crate) item: Item,
+    pub(crate) errors: Errors,
+}
+
+/// Parses the tokens under the attribute.
+pub(crate) fn parse(tokens: TokenStream) -> Parsed {
+    let as_it_came = tokens.clone();
+    match function.parse2(tokens) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let mut errors = Errors::default();
+            errors.push(error);
+            Parsed { item: Item::Other(as_it_came), errors }
+        }
+    }
+}
+
+fn function(input: ParseStream<'_>) -> syn::Result<Parsed> {
+    let mut attrs = input.call(Attribute::parse_outer)?;
+    let vis = input.parse()?;
+    refuse_other_items(input)?;
+    let sig: Signature = input.parse()?;
+    if let Some(receiver) = sig.receiver() {
+        return Err(syn::Error::new(
+            receiver.self_token.span,
+            "cannot guard a method: put `#[require_auth]` on a free `fn` that calls it",
+        ));
+    }
+    if !input.peek(token::Brace) {
+        return Err(syn::Error::new(
+            sig.ident.span(),
+            "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`",
+        ));
+    }
+    let body = input.parse()?;
+
+    let mut errors = Errors::default();
+    attrs.retain(|attr| {
+        let second = last_segment_is(attr, |name| name == "require_auth");
+        if second {
+            errors.add(
+                attr.path().span(),
+                "second `#[require_auth]` on one handler: put all conditions in one",
+            );
+        }
+        !second
+    });
+    let refusals = refusals(&sig);
+    let (generics, unbound) = generics::of_endpoint(&sig.generics);
+    let refused = !refusals.is_empty() || !unbound.is_empty();
+    errors.extend(refusals);
+    errors.extend(unbound);
+
+    let names = generics::lifetimes(&sig.generics);
+    let extractors =
+        typed(&sig).map(|param| generics::anonymous(param.ty.to_token_stream(), &names)).collect();
+    let handler = Handler {
+        endpoint_attrs: attrs.iter().filter(|attr| is_for_endpoint(attr)).cloned().collect(),
+        is_deprecated: attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
+        has_handler: attrs.iter().any(|attr| last_segment_is(attr, is_handler)),
+        fn_attrs: attrs.into_iter().filter(is_for_fn).collect(),
+        vis,
+        sig,
+        generics,
+        extractors,
+        body,
+    };
+    let item = if refused { Item::Refused(handler) } else { Item::Handler(handler) };
+    Ok(Parsed { item, errors })
+}
+
+/// Refuses everything that is not a `fn`, by its name.
+fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
+    let ahead = input.fork();
+    let mut word = None;
+    while let Ok(next) = ahead.call(Ident::parse_any) {
+        let qualifies = ["async", "auto", "const", "extern", "unsafe"].iter().any(|known| next == known);
+        word = Some(next);
+        if !qualifies {
+            break;
+        }
+        ahead.parse::<Option<LitStr>>()?; // the ABI behind `extern`
+    }
+    let (kind, span) = match word {
+        Some(word) => (word.to_string(), word.span()),
+        None => (String::new(), input.span()),
+    };
+    let message = match kind.as_str() {
+        "fn" => return Ok(()),
+        "enum" | "struct" | "union" => "cannot guard a type: put `#[require_auth]` on a handler `fn`",
+        "impl" => "cannot guard an impl block yet: put it on a handler `fn`",
+        "mod" => "cannot guard a module: put `#[require_auth]` on each handler `fn` in it",
+        "trait" => "cannot guard a trait: put `#[require_auth]` on a handler `fn`",
+        _ => "cannot guard this item: put `#[require_auth]` on a handler `fn`",
+    };
+    Err(syn::Error::new(span, message))
+}
+
+/// Finds everything in a signature that an endpoint cannot have.
+fn refusals(sig: &Signature) -> Errors {
+    let mut errors = Errors::default();
+    if let Safety::Unsafe(keyword) = &sig.safety {
+        errors.add(
+            keyword.span,
+            "an `unsafe fn` cannot be a handler, which poem calls without a promise: \
+             remove `unsafe`, and put the block that needs it inside",
+        );
+    }
+    if let Some(abi) = &sig.abi {
+        errors.add(
+            abi.extern_token.span,
+            "an `extern fn` cannot be a handler, which only Rust calls: remove the `extern`",
+        );
+    }
+    for param in typed(sig) {
+        if let Some(cfg) = param.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+            errors.add(
+                cfg.path().span(),
+                "`#[cfg]` cannot be on a parameter of a handler: \
+                 write the handler twice, each with its `#[cfg]`",
+            );
+        }
+        if let Some(span) = find_impl(param.ty.to_token_stream()) {
+            errors.add(
+                span,
+                "a parameter of a handler cannot be an `impl Trait`: \
+                 name the extractor, or write `fn name<T: Trait>(..)`",
+            );
+        }
+    }
+    errors
+}
+
+fn typed(sig: &Signature) -> impl Iterator<Item = &PatType> {
+    sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(param) => Some(param),
+        FnArg::Receiver(_) => None,
+    })
+}
+
+/// Returns where `impl` stands in a type, however deep.
+fn find_impl(ty: TokenStream) -> Option<Span> {
+    ty.into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word == "impl" => Some(word.span()),
+        TokenTree::Group(group) => find_impl(group.stream()),
+        _ => None,
+    })
+}
+
+fn last_segment_is(attr: &Attribute, is: impl FnOnce(&str) -> bool) -> bool {
+    attr.path().segments.last().is_some_and(|segment| is(&segment.ident.to_string()))
+}
+
+fn is_lint_level(attr: &Attribute) -> bool {
+    ["allow", "deny", "forbid", "warn"].iter().any(|level| attr.path().is_ident(level))
+}
+
+/// The user's item is the endpoint, so what describes it belongs there. An `#[expect]` does not:
+/// of the two copies one would go unfulfilled.
+fn is_for_endpoint(attr: &Attribute) -> bool {
+    is_lint_level(attr) || is_only_for_endpoint(attr)
+}
+
+fn is_for_fn(attr: &Attribute) -> bool {
+    !is_only_for_endpoint(attr)
+}
+
+fn is_only_for_endpoint(attr: &Attribute) -> bool {
+    attr.path().is_ident("doc") || attr.path().is_ident("deprecated")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(item: &str) -> Parsed {
+        parse(item.parse().expect("tokens"))
+    }
+
+    fn handler(item: &str) -> Handler {
+        let parsed = parsed(item);
+        assert_eq!(parsed.errors.messages(), Vec::<String>::new(), "{item}");
+        match parsed.item {
+            Item::Handler(handler) => handler,
+            Item::Refused(_) | Item::Other(_) => panic!("no handler: {item}"),
+        }
+    }
+
+    #[test]
+    fn every_other_item_has_its_sentence() {
+        let ty = "cannot guard a type: put `#[require_auth]` on a handler `fn`";
+        let item = "cannot guard this item: put `#[require_auth]` on a handler `fn`";
+        let cases = [
+            ("pub struct A;", ty),
+            ("enum A {}", ty),
+            ("union A { b: u8 }", ty),
+            ("impl A {}", "cannot guard an impl block yet: put it on a handler `fn`"),
+            ("unsafe impl A for B {}", "cannot guard an impl block yet: put it on a handler `fn`"),
+            ("mod a {}", "cannot guard a module: put `#[require_auth]` on each handler `fn` in it"),
+            ("pub trait A {}", "cannot guard a trait: put `#[require_auth]` on a handler `fn`"),
+            ("unsafe trait A {}", "cannot guard a trait: put `#[require_auth]` on a handler `fn`"),
+            ("const A: u8 = 1;", item),
+            ("static A: u8 = 1;", item),
+            ("extern \"C\" {}", item),
+            ("extern crate a;", item),
+            ("use a;", item),
+            ("a! {}", item),
+            (
+                "async fn a(&self) {}",
+                "cannot guard a method: put `#[require_auth]` on a free `fn` that calls it",
+            ),
+            ("fn a();", "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`"),
+        ];
+        for (text, want) in cases {
+            let parsed = parsed(text);
+            assert_eq!(parsed.errors.messages(), [want], "{text}");
+            let Item::Other(tokens) = parsed.item else { panic!("taken for a handler: {text}") };
+            let came: TokenStream = text.parse().expect("tokens");
+            assert_eq!(tokens.to_string(), came.to_string(), "the item is kept");
+        }
+    }
+
+    #[test]
+    fn every_refused_signature_has_its_sentence() {
+        let bound = "a bound on a handler's type parameter cannot name a lifetime of the handler: \
+                     write `for<'a> ..`, or `'static`";
+        let trait_type = "a parameter of a handler cannot be an `impl Trait`: \
+                          name the extractor, or write `fn name<T: Trait>(..)`";
+        let cases = [
+            (
+                "unsafe fn a() {}",
+                "an `unsafe fn` cannot be a handler, which poem calls without a promise: \
+                 remove `unsafe`, and put the block that needs it inside",
+            ),
+            (
+                "extern \"C\" fn a() {}",
+                "an `extern fn` cannot be a handler, which only Rust calls: remove the `extern`",
+            ),
+            ("fn a(b: impl B) {}", trait_type),
+            ("fn a(b: Json<Vec<impl B>>) {}", trait_type),
+            (
+                "fn a(#[cfg(test)] b: B) {}",
+                "`#[cfg]` cannot be on a parameter of a handler: \
+                 write the handler twice, each with its `#[cfg]`",
+            ),
+            ("fn a<'a, T: B<'a>>(b: T) {}", bound),
+            ("fn a<'a, T>(b: T) where T: B + 'a {}", bound),
+        ];
+        for (text, want) in cases {
+            let parsed = parsed(text);
+            assert_eq!(parsed.errors.messages(), [want], "{text}");
+            assert!(matches!(parsed.item, Item::Refused(_)), "{text}");
+        }
+        let all = parsed("unsafe extern fn a(#[cfg(test)] b: impl B) {}").errors.messages();
+        assert_eq!(all.len(), 4, "{all:#?}");
+    }
+
+    #[test]
+    fn a_second_attribute_is_refused_and_removed() {
+        let parsed = parsed("#[jwtauth::require_auth(optional)] fn a() {}");
+        let want = "second `#[require_auth]` on one handler: put all conditions in one";
+        assert_eq!(parsed.errors.messages(), [want]);
+        let Item::Handler(handler) = parsed.item else { panic!("no handler") };
+        assert!(handler.fn_attrs.is_empty());
+    }
+
+    #[test]
+    fn attributes_go_where_they_are_meant() {
+        let handler = handler(
+            "/// Docs.\n #[deprecated] #[allow(dead_code)] #[expect(unused)] #[poem::handler] \
+             #[must_use] pub fn a() {}",
+        );
+        let names = |attrs: &[Attribute]| {
+            let names = attrs.iter().map(|attr| attr.path().to_token_stream().to_string());
+            names.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(names(&handler.endpoint_attrs), "doc, deprecated, allow");
+        assert_eq!(names(&handler.fn_attrs), "allow, expect, poem :: handler, must_use");
+        assert!(handler.has_handler);
+        assert!(handler.is_deprecated);
+    }
+
+    #[test]
+    fn only_a_path_that_ends_in_handler_is_one() {
+        for (attr, want) in [
+            ("#[handler]", true),
+            ("#[handler(internal)]", true),
+            ("#[a::b::handler]", true),
+            ("#[handler::a]", false),
+            ("#[handlers]", false),
+            ("#[my_handler]", false),
+        ] {
+            assert_eq!(handler(&format!("{attr} fn a() {{}}")).has_handler, want, "{attr}");
+        }
+    }
+
+    #[test]
+    fn a_half_typed_body_passes() {
+        let handler = handler("async fn a(user: User) { let b = user. }");
+        assert_eq!(handler.body.to_string(), "{ let b = user . }");
+    }
+}

@@ -1,0 +1,135 @@
+//! Finds out whether `#[handler]` stands above `#[require_auth]`, for a message that says so.
+//!
+//! In that order `#[handler]` has already read the request when the attribute is reached, and
+//! the tokens it leaves are those of a handler without it: only the source text above the
+//! attribute tells. Nothing rests on this file. What refuses the order is the expansion, whose
+//! struct cannot be called as `#[handler]` calls the function; the text only adds the reason. So
+//! reading it may be simple: comments and attributes, backwards, until something else appears.
+
+use super::is_handler;
+
+/// Whether the source in front of `attribute` ends in attributes of which one is `#[handler]`.
+pub(crate) fn stands_below_handler(attribute: proc_macro::Span) -> bool {
+    // No file stands behind tokens that another macro made, or that rust-analyzer sends.
+    let Some(source) = attribute.local_file().and_then(|file| std::fs::read_to_string(file).ok()) else {
+        return false;
+    };
+    text_before(&source, attribute.line(), attribute.column()).is_some_and(ends_in_handler)
+}
+
+/// Returns the source in front of a position that counts lines and characters from 1.
+fn text_before(source: &str, line: usize, column: usize) -> Option<&str> {
+    let start: usize = source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let within: usize = source.get(start..)?.chars().take(column.checked_sub(1)?).map(char::len_utf8).sum();
+    source.get(..start + within)
+}
+
+fn ends_in_handler(mut text: &str) -> bool {
+    loop {
+        text = without_trailing_comments(text);
+        let Some((rest, attribute)) = split_last_attribute(text) else {
+            return false;
+        };
+        let path = attribute.split(['(', '=', '{', '[']).next().unwrap_or_default();
+        if last_segment(path).is_some_and(is_handler) {
+            return true;
+        }
+        text = rest;
+    }
+}
+
+/// Returns the last segment of a path that is written out as text.
+fn last_segment(path: &str) -> Option<&str> {
+    path.rsplit("::").next().map(str::trim)
+}
+
+/// Removes white space and comments from the end.
+fn without_trailing_comments(mut text: &str) -> &str {
+    loop {
+        text = text.trim_end();
+        let line = text.rfind('\n').map_or(0, |newline| newline + 1);
+        if text.ends_with("*/") {
+            // OK to cut at the nearest `/*`: comments in comments cost the message, no more.
+            let Some(start) = text.rfind("/*") else {
+                return text;
+            };
+            text = &text[..start];
+        } else if let Some(start) = line_comment(&text[line..]) {
+            text = &text[..line + start];
+        } else {
+            return text;
+        }
+    }
+}
+
+/// Returns where the `//` of a line is that does not stand in a string, as in a link.
+fn line_comment(line: &str) -> Option<usize> {
+    line.match_indices("//").map(|(at, _)| at).find(|at| line[..*at].matches('"').count().is_multiple_of(2))
+}
+
+/// Splits `.. #[attribute]` into what stands in front of it and what stands in its brackets.
+fn split_last_attribute(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_suffix(']')?;
+    let mut depth = 1;
+    let open = inside.char_indices().rev().find_map(|(at, char)| {
+        match char {
+            ']' => depth += 1,
+            '[' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at)
+    })?;
+    let rest = inside[..open].trim_end().strip_suffix('#')?;
+    Some((rest, &inside[open + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_a_handler_above() {
+        let yes = [
+            "#[handler]\n",
+            "#[handler] ",
+            "fn a() {}\n#[poem::handler]\n    ",
+            "#[ ::poem :: handler ]\n",
+            "#[handler(internal)]\n",
+            "#[handler] // reads the body\n/* and */ /// more\n",
+            "#[handler]\n#[instrument(skip(a[0]))]\n#[doc = \"https://a.b/[c]\"]\n",
+        ];
+        for text in yes {
+            assert!(ends_in_handler(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn sees_no_handler_elsewhere() {
+        let no = [
+            "",
+            "use poem::handler;\n",
+            "#[handler]\nfn a() {}\n",
+            "// #[handler]\n",
+            "/// #[handler]\n/// fn a() {}\n",
+            "/** #[handler] */\n",
+            "#[doc = \"#[handler]\"]\n",
+            "#[handler_of_mine]\n",
+            "#![handler]\n",
+            "]\n",
+            "[handler]\n",
+        ];
+        for text in no {
+            assert!(!ends_in_handler(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_the_position_in_characters() {
+        let source = "/* é */ #[handler]\n  #[require_auth]\nfn a() {}\n";
+        assert_eq!(text_before(source, 1, 1), Some(""));
+        assert_eq!(text_before(source, 1, 9), Some("/* é */ "));
+        assert_eq!(text_before(source, 2, 3), Some("/* é */ #[handler]\n  "));
+        assert_eq!(text_before(source, 0, 1), None);
+        assert_eq!(text_before(source, 9, 1), Some(source));
+    }
+}

@@ -1,0 +1,43 @@
+//! The statements in our tokens (design of the names: RFC 7519, section 4, and RFC 9068, section 2.2).
+//!
+//! The structs here say what is written. What is accepted when read is decided in `token`, more strictly.
+
+use serde::Serialize;
+
+/// The claims of an access token, as they are written.
+#[derive(Debug, Serialize)]
+pub(crate) struct AccessClaims<'a> {
+    pub(crate) iss: &'a str,
+    pub(crate) aud: &'a str,
+    pub(crate) sub: &'a str,
+    pub(crate) sid: String,
+    pub(crate) jti: String,
+    pub(crate) iat: u64,
+    pub(crate) exp: u64,
+    pub(crate) auth_time: u64,
+    pub(crate) token_type: &'static str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) roles: &'a [String],
+    /// Space-separated (RFC 9068, section 2.2.3).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) scope: String,
+}
+
+/// The claims of a refresh token, as they are written.
+#[derive(Debug, Serialize)]
+pub(crate) struct RefreshClaims<'a> {
+    pub(crate) iss: &'a str,
+    pub(crate) sub: &'a str,
+    pub(crate) sid: String,
+    #[serde(rename = "gen")]
+    pub(crate) generation: u64,
+    pub(crate) jti: String,
+    pub(crate) iat: u64,
+    pub(crate) exp: u64,
+    pub(crate) token_type: &'static str,
+}
+
+/// `token_type` of access tokens.
+pub(crate) const ACCESS: &str = "access";
+/// `token_type` of refresh tokens.
+pub(crate) const REFRESH: &str = "refresh";

@@ -1,0 +1,296 @@
+//! Every public error but [`Rejection`](crate::Rejection), which speaks HTTP and lives in `web`.
+//!
+//! A function returns the error of its own floor; `From` lifts it to the next. Texts are lower case,
+//! without a full stop, say what was wrong and what to do, and never hold a secret or a token.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// An error of the application's own code.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The operating system's random number generator failed. There is no fallback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system's random number generator failed")]
+pub struct RandomError;
+
+/// A text is no id: an id has 22 characters of unpadded base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an id: expected 22 characters of base64url")]
+pub struct ParseIdError;
+
+/// A setting was refused. Raised at start, read by the developer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A cookie name is not a token of RFC 9110, or breaks the rules of its `__Host-` or `__Secure-` prefix.
+    #[error("cookie name {name:?} is refused: {problem}")]
+    CookieName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// [`JwtAuth::dev`](crate::JwtAuth::dev) was called where real users might be.
+    #[error("development mode is refused: {problem}")]
+    DevMode {
+        /// Why.
+        problem: &'static str,
+    },
+    /// The issuer or the audience is empty.
+    #[error("{name} must not be empty")]
+    Empty {
+        /// The setting.
+        name: &'static str,
+    },
+    /// A path that is exempt from the cross-origin check does not start with `/`.
+    #[error("exempt path {pattern:?} is refused: start it with a slash")]
+    ExemptPath {
+        /// The pattern.
+        pattern: String,
+    },
+    /// No secret was given.
+    #[error(
+        "no signing secret was given: call .secret_from_env(\"JWTAUTH_SECRET\") or .secret_file(\"data/secret\")"
+    )]
+    MissingSecret,
+    /// The environment variable that should hold the secret is not set, or not UTF-8.
+    #[error(
+        "environment variable {name} is not set: make a secret with `openssl rand -base64 48` and put it there"
+    )]
+    MissingSecretVariable {
+        /// The variable.
+        name: String,
+    },
+    /// A duration is outside its bounds.
+    #[error("{name} must be between {min:?} and {max:?}, got {got:?}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// The least value.
+        min: Duration,
+        /// The greatest value.
+        max: Duration,
+        /// The value given.
+        got: Duration,
+    },
+    /// The random number generator failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The file that should hold the secret could not be read or made.
+    #[error("secret file {path:?} cannot be used")]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The secret file may be read by group or others.
+    #[error(
+        "secret file {path:?} has mode {mode:o}, so others can read it: run `chmod 600` on it, and make a new secret if others may have read it"
+    )]
+    SecretFileMode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A trusted origin is not of the form `scheme://host[:port]`.
+    #[error(
+        "trusted origin {origin:?} is refused: write scheme://host or scheme://host:port, without path, query or trailing slash"
+    )]
+    TrustedOrigin {
+        /// The origin.
+        origin: String,
+    },
+    /// The signing secret could be guessed.
+    #[error("the signing secret is too weak: {problem}; make a good one with `openssl rand -base64 48`")]
+    WeakSecret {
+        /// What is wrong with it; never any of its bytes.
+        problem: &'static str,
+    },
+}
+
+/// Why a token was refused. For the log; a client gets one of a few fixed sentences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The signature does not belong to the text.
+    #[error("signature does not match")]
+    BadSignature,
+    /// A claim is missing, of the wrong type or out of range.
+    #[error("claim {0} is missing or malformed")]
+    Claim(&'static str),
+    /// The token is past its `exp`. Its signature is good.
+    #[error("token is expired")]
+    Expired,
+    /// A header member that must not be there, or is malformed.
+    #[error("header member {0} is missing, malformed or not supported")]
+    Header(&'static str),
+    /// Not a compact JWS of three strict base64url parts that hold JSON objects.
+    #[error("token is malformed")]
+    Malformed,
+    /// `nbf` or `iat` lies in the future.
+    #[error("token is not valid yet")]
+    NotYetValid,
+    /// Longer than 8 KiB.
+    #[error("token is too long")]
+    TooLong,
+    /// `kid` names no key of ours.
+    #[error("token names an unknown key")]
+    UnknownKey,
+    /// `alg` is not the algorithm of the key.
+    #[error("token was made with another algorithm")]
+    WrongAlgorithm,
+    /// `aud` does not name us.
+    #[error("token is meant for another audience")]
+    WrongAudience,
+    /// `iss` is not the configured issuer.
+    #[error("token has another issuer")]
+    WrongIssuer,
+    /// A refresh token where an access token belongs, or the other way round.
+    #[error("token is of another kind")]
+    WrongKind,
+}
+
+/// The session store failed; what it was asked may or may not have happened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// An error of a store that is not part of this crate.
+    #[error("session store failed")]
+    Backend(#[source] BoxError),
+    /// The store was closed.
+    #[error("session store is closed")]
+    Closed,
+    /// The files are damaged. Nothing was changed on disk.
+    #[error(
+        "session store {path:?} is damaged ({problem}): restore it from a backup, or move it away to start empty (everybody logs in again)"
+    )]
+    Corrupt {
+        /// The directory of the store.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// The operating system refused a read or a write.
+    #[error("session store {path:?}: cannot {action}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process, or another handle of this one, has the store open.
+    #[error(
+        "session store {path:?} is in use by another process: stop it first, or give this one a directory of its own"
+    )]
+    Locked {
+        /// The directory of the store.
+        path: PathBuf,
+    },
+    /// The directory holds files that are not ours, so it was left alone.
+    #[error(
+        "directory {path:?} holds {found:?}, which is no part of a session store: give the store a directory of its own"
+    )]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+        /// The first foreign entry.
+        found: String,
+    },
+    /// The directory may not be written.
+    #[error("session store {path:?} (mode {mode:o}) cannot be written by this user")]
+    Permission {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The store holds less than was once acknowledged: an old backup, or a file cut short.
+    #[error(
+        "session store {path:?} has lost its last {lost} changes (an old backup, or a file cut short), so ended sessions might be alive in it: restore the newest copy, or move it away to start empty (everybody logs in again)"
+    )]
+    RolledBack {
+        /// The directory of the store.
+        path: PathBuf,
+        /// How many acknowledged changes are missing.
+        lost: u64,
+    },
+    /// A record is larger than the store takes.
+    #[error("session record has {got} bytes, at most {max} are kept: store less in the user value")]
+    TooLarge {
+        /// The size, in bytes.
+        got: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// The store failed before and is not usable until it could be opened anew.
+    #[error(
+        "session store {path:?} is not usable after an earlier failure; it is opened anew when the disk allows it"
+    )]
+    Unavailable {
+        /// The directory of the store.
+        path: PathBuf,
+    },
+}
+
+/// [`JwtAuthBuilder::open`](crate::JwtAuthBuilder::open) failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A setting was refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a session was not opened, resumed or refreshed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The cookies would be larger than the 4096 bytes a browser keeps (RFC 6265bis, section 5.7).
+    #[error(
+        "the cookie {name} would have {got} bytes and browsers keep 4096: give the user fewer roles and scopes"
+    )]
+    CookieTooLarge {
+        /// The cookie's name.
+        name: String,
+        /// Name and value together, in bytes.
+        got: usize,
+    },
+    /// The session is past its idle or absolute limit, or its record is gone.
+    #[error("session has ended")]
+    Ended,
+    /// The random number generator failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// A spent refresh token came back outside the grace window; its session is now revoked.
+    #[error("refresh token was used before; its session is revoked")]
+    Reused,
+    /// The session was revoked.
+    #[error("session is revoked")]
+    Revoked,
+    /// The store failed; the session's state is unknown.
+    #[error("session store failed")]
+    Store(#[from] StoreError),
+    /// The subject is empty or longer than 255 bytes.
+    #[error("a subject has 1 to 255 bytes, got {got}")]
+    Subject {
+        /// Its length, in bytes.
+        got: usize,
+    },
+    /// The token failed before the store was asked.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The user value could not be written into the session.
+    #[error("user value cannot be kept in the session")]
+    User(#[source] BoxError),
+}

@@ -1,0 +1,117 @@
+//! Secret bytes, the file they are kept in, and the only caller of the random number generator.
+//!
+//! # Invariants
+//!
+//! 1. A [`Secret`] never prints itself and is overwritten when dropped.
+//! 2. There is one source of randomness, the operating system's, and no fallback: a failure is an error.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use zeroize::Zeroizing;
+
+use crate::error::{ConfigError, RandomError};
+use crate::private_file::{create_dir, mode, parent, private};
+
+/// Bytes that sign tokens. Redacted in `Debug`, overwritten on drop.
+#[derive(Clone)]
+pub(crate) struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
+/// Returns `N` bytes from the operating system's random number generator.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks for randomness")]
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], RandomError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| RandomError)?;
+    Ok(bytes)
+}
+
+/// Reads a secret from a file, or puts a new one of 384 bits there if there is none.
+///
+/// Two processes that start together end up with one secret: the file appears complete, and only once.
+pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
+    let failed = |source| ConfigError::SecretFile { path: path.into(), source };
+    match read(path) {
+        Err(ConfigError::SecretFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            let secret = Zeroizing::new(BASE64.encode(random::<48>()?));
+            make(path, secret.as_bytes()).map_err(failed)?;
+            read(path)
+        }
+        other => other,
+    }
+}
+
+fn read(path: &Path) -> Result<Secret, ConfigError> {
+    let failed = |source| ConfigError::SecretFile { path: path.into(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let mode = mode(&file.metadata().map_err(failed)?);
+    if mode & 0o077 != 0 {
+        return Err(ConfigError::SecretFileMode { path: path.into(), mode });
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Secret::new(bytes.trim_ascii().to_vec()))
+}
+
+/// Writes the file under another name first, then gives it its own unless there is one by now.
+fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
+    let directory = parent(path);
+    create_dir(directory)?;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    let unfinished = directory.join(name);
+    let written = private(OpenOptions::new().write(true).create(true).truncate(true))
+        .open(&unfinished)
+        .and_then(|mut file| {
+            file.write_all(secret).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all())
+        })
+        .and_then(|()| match fs::hard_link(&unfinished, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        })
+        .and_then(|()| File::open(directory)?.sync_all());
+    let removed = fs::remove_file(&unfinished);
+    written.and(removed)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::private_file::set_mode;
+
+    /// made once, private, and read back; refused when others can read it.
+    #[test]
+    fn r_13_a_secret_file_is_made_once_and_is_private() {
+        let directory = std::env::temp_dir().join(format!("jwtauth-secret-{}", std::process::id()));
+        let path = directory.join("secret");
+        let made = read_or_make(&path).unwrap();
+        assert_eq!(made.expose().len(), 64, "48 bytes in base64");
+        assert_eq!(mode(&fs::metadata(&path).unwrap()), 0o600);
+        assert_eq!(mode(&fs::metadata(&directory).unwrap()), 0o700);
+        assert_eq!(read_or_make(&path).unwrap().expose(), made.expose());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left over");
+
+        set_mode(&path, 0o640).unwrap();
+        assert!(matches!(read_or_make(&path), Err(ConfigError::SecretFileMode { mode: 0o640, .. })));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

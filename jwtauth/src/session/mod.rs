@@ -1,0 +1,139 @@
+//! What happens to a session: login, verification, rotation, revocation, sweep.
+//!
+//! Joins tokens, which know no store, and stores, which know no tokens. Knows no HTTP: cookies,
+//! headers and status codes are in `web`.
+//!
+//! # Invariants
+//!
+//! 1. Nothing is taken from a token but what names a record; who the user is comes from the record.
+//! 2. A token is handed out only after the store has acknowledged the state it speaks of.
+
+mod login;
+mod revoke;
+mod sweep;
+mod verify;
+
+use std::sync::Arc;
+
+pub(crate) use self::login::NewSession;
+pub(crate) use self::sweep::Sweeper;
+pub(crate) use self::verify::Checked;
+use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::SessionError;
+use crate::id::TokenId;
+use crate::key::Keys;
+use crate::record::Session;
+use crate::store::SessionStore;
+use crate::token::Expected;
+use crate::token::access::AccessTokens;
+use crate::token::refresh::RefreshTokens;
+
+/// The sessions of an application, apart from any request: for background tasks and admin tools.
+///
+/// Comes from [`JwtAuth::sessions`](crate::JwtAuth::sessions).
+#[derive(Debug)]
+pub struct Sessions {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn SessionStore>,
+    access: AccessTokens,
+    refresh: RefreshTokens,
+}
+
+/// A session and the two tokens that now speak for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Issued {
+    pub(crate) session: Session,
+    pub(crate) access: Token,
+    pub(crate) refresh: Token,
+}
+
+/// A token in its text form. Redacted in `Debug`.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl Token {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token([redacted])")
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        config: Config,
+        keys: Keys,
+        clock: Arc<dyn Clock>,
+        store: Arc<dyn SessionStore>,
+    ) -> Self {
+        Self {
+            config,
+            clock,
+            store,
+            access: AccessTokens::new(keys.access),
+            refresh: RefreshTokens::new(keys.refresh),
+        }
+    }
+
+    /// How long, in seconds, the tokens can be of use.
+    pub(crate) fn lifetime(&self, issued: &Issued) -> u64 {
+        issued.session.expires_at.saturating_sub(self.clock.now())
+    }
+
+    /// What an access token must agree with at `now`.
+    fn access_expected(&self, now: u64) -> Expected<'_> {
+        self.expected(now, self.config.access_ttl.as_secs())
+    }
+
+    /// What a refresh token must agree with at `now`.
+    fn refresh_expected(&self, now: u64) -> Expected<'_> {
+        self.expected(now, self.config.refresh_ttl.as_secs())
+    }
+
+    fn expected(&self, now: u64, max_ttl: u64) -> Expected<'_> {
+        Expected {
+            issuer: &self.config.issuer,
+            audience: &self.config.audience,
+            now,
+            leeway: self.config.leeway.as_secs(),
+            max_ttl,
+        }
+    }
+
+    /// Writes both tokens for a session as it is now. The refresh token is the session's one current
+    /// token: asked twice, this gives the same twice.
+    fn issue(&self, session: Session, now: u64) -> Result<Issued, SessionError> {
+        let sid = session.id.to_string();
+        let access = self.access.issue(&AccessClaims {
+            iss: &self.config.issuer,
+            aud: &self.config.audience,
+            sub: &session.subject,
+            sid: sid.clone(),
+            jti: TokenId::random()?.to_string(),
+            iat: now,
+            exp: now.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at),
+            auth_time: session.auth_time,
+            token_type: ACCESS,
+            roles: &session.roles,
+            scope: session.scopes.join(" "),
+        });
+        let refresh = self.refresh.issue(&RefreshClaims {
+            iss: &self.config.issuer,
+            sub: &session.subject,
+            sid,
+            generation: session.generation,
+            jti: session.refresh_id.to_string(),
+            iat: session.rotated_at,
+            exp: session.expires_at,
+            token_type: REFRESH,
+        });
+        Ok(Issued { session, access: Token(access), refresh: Token(refresh) })
+    }
+}

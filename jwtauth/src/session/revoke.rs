@@ -1,0 +1,90 @@
+//! Ends sessions before their time, lists them, and renews the user in them.
+
+use super::Sessions;
+use crate::error::SessionError;
+use crate::id::SessionId;
+use crate::record::{Reason, Revocation, Session};
+use crate::store::UserUpdate;
+use crate::user::AuthUser;
+
+impl Sessions {
+    /// Ends one session. Returns whether it was there and not ended before.
+    ///
+    /// Durable when this returns; the very next request with any of its tokens is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; the session may then be alive or not.
+    pub async fn revoke(&self, id: SessionId) -> Result<bool, SessionError> {
+        self.revoke_for(id, Reason::Ended).await
+    }
+
+    pub(crate) async fn revoke_for(&self, id: SessionId, reason: Reason) -> Result<bool, SessionError> {
+        let revoked = self.store.revoke(id, self.revocation(reason)).await?;
+        if revoked {
+            tracing::info!(target: "jwtauth", event = "revoked", session = id.log_id(), ?reason);
+        }
+        Ok(revoked)
+    }
+
+    /// Ends all sessions of a subject. Returns how many were not ended before.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; then either all are ended or none is.
+    pub async fn revoke_all(&self, subject: &str) -> Result<usize, SessionError> {
+        self.revoke_subject(subject, None, Reason::LogoutAll).await
+    }
+
+    /// Ends all sessions of a subject but one. Returns how many were not ended before.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; then either all are ended or none is.
+    pub async fn revoke_others(&self, subject: &str, except: SessionId) -> Result<usize, SessionError> {
+        self.revoke_subject(subject, Some(except), Reason::Ended).await
+    }
+
+    async fn revoke_subject(
+        &self,
+        subject: &str,
+        except: Option<SessionId>,
+        reason: Reason,
+    ) -> Result<usize, SessionError> {
+        let revoked = self.store.revoke_subject(subject.into(), except, self.revocation(reason)).await?;
+        tracing::info!(target: "jwtauth", event = "revoked_all", revoked, ?reason);
+        Ok(revoked)
+    }
+
+    /// Returns the live sessions of a subject, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn of(&self, subject: &str) -> Result<Vec<Session>, SessionError> {
+        let now = self.clock.now();
+        let mut sessions = self.store.sessions_of(subject.into()).await?;
+        sessions.retain(|session| session.is_live_at(now));
+        sessions.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
+        Ok(sessions)
+    }
+
+    /// Renews roles, scopes and the copy of a user in all their live sessions. Returns in how many.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::User`] if the user value cannot be written as JSON.
+    /// - [`SessionError::Store`] if the store failed.
+    pub async fn update_user<U: AuthUser>(&self, user: &U) -> Result<usize, SessionError> {
+        let update = UserUpdate {
+            roles: user.roles(),
+            scopes: user.scopes(),
+            user: user.session_copy().map_err(SessionError::User)?,
+        };
+        Ok(self.store.update_user(user.subject(), update, self.clock.now()).await?)
+    }
+
+    fn revocation(&self, reason: Reason) -> Revocation {
+        Revocation { at: self.clock.now(), reason }
+    }
+}

@@ -1,0 +1,104 @@
+//! Whether a token speaks for a live session, and what becomes of a refresh token.
+
+use super::{Issued, Sessions};
+use crate::error::{SessionError, TokenError};
+use crate::id::{SessionId, TokenId};
+use crate::record::{Rotation, Session, State};
+use crate::store::Presented;
+use crate::token::access::Verified;
+
+/// A genuine access token, and how things stand with it.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    /// Good, of a live session.
+    Live(Session),
+    /// Good but for its age. Its session was not looked at.
+    Expired(SessionId),
+}
+
+impl Sessions {
+    /// Verifies an access token and loads its session: a revocation is visible to the very next call.
+    pub(crate) async fn check_access(&self, token: &str) -> Result<Checked, SessionError> {
+        let now = self.clock.now();
+        let access = match self.access.verify(token, &self.access_expected(now))? {
+            Verified::Valid(access) => access,
+            Verified::Expired(access) => return Ok(Checked::Expired(access.session)),
+        };
+        let session = self.store.load(access.session).await?.ok_or(SessionError::Ended)?;
+        // Equal in every token we ever issued (J-19).
+        if session.subject != access.subject {
+            return Err(TokenError::Claim("sub").into());
+        }
+        alive(session.state_at(now))?;
+        Ok(Checked::Live(session))
+    }
+
+    /// Returns the session that a genuine refresh token names, whatever its generation.
+    pub(crate) fn session_of_refresh(&self, token: &str) -> Result<SessionId, TokenError> {
+        let refresh = self.refresh.verify(token, &self.refresh_expected(self.clock.now()))?;
+        Ok(refresh.session)
+    }
+
+    /// Returns the session that a genuine access token names, also when the token is expired.
+    pub(crate) fn session_of_access(&self, token: &str) -> Result<SessionId, TokenError> {
+        match self.access.verify(token, &self.access_expected(self.clock.now()))? {
+            Verified::Valid(access) | Verified::Expired(access) => Ok(access.session),
+        }
+    }
+
+    /// Spends a refresh token and issues its successor (RFC 9700, section 4.14.2).
+    ///
+    /// Of many that present the same token at the same time one rotates and the others get the same
+    /// successor, as does a client that lost the answer and asks again inside the grace window.
+    pub(crate) async fn refresh(&self, token: &str) -> Result<Issued, SessionError> {
+        let now = self.clock.now();
+        let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
+        let presented = Presented {
+            session: refresh.session,
+            generation: refresh.generation,
+            now,
+            policy: self.config.rotation(),
+            successor: TokenId::random()?,
+        };
+        let (rotation, session) = self.store.rotate(presented).await?.ok_or(SessionError::Ended)?;
+        if session.subject != refresh.subject {
+            return Err(TokenError::Claim("sub").into());
+        }
+        let id = session.id.log_id();
+        match rotation {
+            Rotation::Rotated => tracing::debug!(target: "jwtauth", event = "refresh", session = id),
+            Rotation::Repeated => {
+                tracing::debug!(target: "jwtauth", event = "refresh_repeated", session = id)
+            }
+            Rotation::CaughtUp => {
+                tracing::warn!(target: "jwtauth", event = "store_behind", session = id, "a refresh token is newer than its record: the store has lost a write");
+            }
+            Rotation::Reused => {
+                tracing::warn!(target: "jwtauth", event = "reuse_detected", session = id, "a spent refresh token came back; its session is revoked");
+                return Err(SessionError::Reused);
+            }
+            Rotation::Over(state) => {
+                alive(state)?;
+            }
+        }
+        self.issue(session, now)
+    }
+
+    /// Tells whether the tokens just issued are still the newest of a live session.
+    ///
+    /// `false` after a logout or a later rotation: a slow answer must not bring old cookies back.
+    pub(crate) async fn is_current(&self, issued: &Issued) -> Result<bool, SessionError> {
+        let session = self.store.load(issued.session.id).await?;
+        Ok(session.is_some_and(|session| {
+            session.is_live_at(self.clock.now()) && session.generation == issued.session.generation
+        }))
+    }
+}
+
+fn alive(state: State) -> Result<(), SessionError> {
+    match state {
+        State::Live => Ok(()),
+        State::Expired => Err(SessionError::Ended),
+        State::Revoked(_) => Err(SessionError::Revoked),
+    }
+}

@@ -1,0 +1,282 @@
+//! The rules that every [`SessionStore`] keeps, as tests to run against any implementation.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use jwtauth::MemoryStore;
+//!
+//! jwtauth::store::conformance::run(async || MemoryStore::new()).await;
+//! # }
+//! ```
+//!
+//! Durability is not among them: what survives a crash is each store's own promise.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::{Presented, SessionStore, Swept, UserUpdate};
+use crate::id::{SessionId, TokenId};
+use crate::record::{Reason, Revocation, Rotation, RotationPolicy, Session, State};
+
+const POLICY: RotationPolicy =
+    RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
+
+/// Runs every rule, each against a store of its own that `empty` makes.
+///
+/// # Panics
+///
+/// If the store breaks a rule; the message says which.
+pub async fn run<S, F, Fut>(empty: F)
+where
+    S: SessionStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    a_session_comes_back_as_it_was_put_in(&empty().await).await;
+    a_login_revokes_what_it_replaces_in_one_step(&empty().await).await;
+    rotation_follows_the_record(&empty().await).await;
+    nothing_happens_to_a_session_that_is_not_there(&empty().await).await;
+    a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
+    subjects_do_not_run_into_each_other(&empty().await).await;
+    the_user_is_renewed_in_live_sessions_only(&empty().await).await;
+    a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
+    of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
+    a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
+}
+
+fn session(number: u8, subject: &str) -> Session {
+    Session {
+        id: SessionId::from_bytes([number; 16]),
+        subject: subject.into(),
+        roles: vec!["admin".into()],
+        scopes: vec!["posts:write".into()],
+        user: Some(br#"{"id":1}"#.to_vec()),
+        created_at: 100,
+        auth_time: 100,
+        ends_at: 5_000,
+        expires_at: 1_100,
+        generation: 0,
+        rotated_at: 100,
+        refresh_id: TokenId::from_bytes([number; 16]),
+        revoked: None,
+    }
+}
+
+fn presented(session: &Session, generation: u64, now: u64) -> Presented {
+    let successor = TokenId::from_bytes([0xee; 16]);
+    Presented { session: session.id, generation, now, policy: POLICY, successor }
+}
+
+fn logout(at: u64) -> Revocation {
+    Revocation { at, reason: Reason::Logout }
+}
+
+async fn put(store: &impl SessionStore, session: &Session) {
+    store.insert(session.clone(), Vec::new()).await.expect("insert");
+}
+
+async fn state(store: &impl SessionStore, session: &Session, now: u64) -> Option<State> {
+    store.load(session.id).await.expect("load").map(|session| session.state_at(now))
+}
+
+async fn a_session_comes_back_as_it_was_put_in(store: &impl SessionStore) {
+    let session = session(1, "a");
+    put(store, &session).await;
+    assert_eq!(store.load(session.id).await.expect("load"), Some(session.clone()), "load after insert");
+    assert_eq!(
+        store.sessions_of("a".into()).await.expect("sessions_of"),
+        [session],
+        "sessions_of after insert"
+    );
+    assert_eq!(
+        store.load(SessionId::from_bytes([9; 16])).await.expect("load"),
+        None,
+        "load of an unknown id"
+    );
+    store.flush().await.expect("flush");
+}
+
+async fn a_login_revokes_what_it_replaces_in_one_step(store: &impl SessionStore) {
+    let (old, other, new) = (session(1, "a"), session(2, "b"), session(3, "a"));
+    put(store, &old).await;
+    put(store, &other).await;
+    let unknown = SessionId::from_bytes([9; 16]);
+    store.insert(new.clone(), vec![old.id, unknown]).await.expect("insert");
+    assert_eq!(state(store, &old, 200).await, Some(State::Revoked(Reason::Replaced)), "the session replaced");
+    assert_eq!(state(store, &other, 200).await, Some(State::Live), "another session");
+    assert_eq!(state(store, &new, 200).await, Some(State::Live), "the new session");
+}
+
+async fn rotation_follows_the_record(store: &impl SessionStore) {
+    let session = session(1, "a");
+    put(store, &session).await;
+    let rotate = async |generation, now| {
+        let rotated = store.rotate(presented(&session, generation, now)).await.expect("rotate");
+        rotated.expect("the session is there")
+    };
+    let (rotation, rotated) = rotate(0, 200).await;
+    assert_eq!(
+        (rotation, rotated.generation, rotated.expires_at),
+        (Rotation::Rotated, 1, 1_200),
+        "first rotation"
+    );
+    assert_eq!(store.load(session.id).await.expect("load"), Some(rotated.clone()), "the rotation is kept");
+    assert_eq!(
+        rotate(0, 229).await,
+        (Rotation::Repeated, rotated),
+        "the same successor inside the grace window"
+    );
+    assert_eq!(rotate(1, 230).await.0, Rotation::Rotated, "second rotation");
+    assert_eq!(rotate(0, 231).await.0, Rotation::Reused, "an old token comes back");
+    let revoked = State::Revoked(Reason::Reused);
+    assert_eq!(state(store, &session, 232).await, Some(revoked), "reuse is kept");
+    assert_eq!(rotate(2, 232).await.0, Rotation::Over(revoked), "rotation after revocation");
+}
+
+async fn nothing_happens_to_a_session_that_is_not_there(store: &impl SessionStore) {
+    let ghost = session(1, "a");
+    assert_eq!(store.rotate(presented(&ghost, 0, 200)).await.expect("rotate"), None, "rotate");
+    assert!(!store.revoke(ghost.id, logout(200)).await.expect("revoke"), "revoke");
+    assert_eq!(
+        store.revoke_subject("a".into(), None, logout(200)).await.expect("revoke_subject"),
+        0,
+        "revoke_subject"
+    );
+    assert_eq!(
+        store.update_user("a".into(), UserUpdate::default(), 200).await.expect("update_user"),
+        0,
+        "update_user"
+    );
+    assert_eq!(store.load(ghost.id).await.expect("load"), None, "no write makes a session");
+}
+
+async fn a_subject_is_revoked_as_a_whole_but_one(store: &impl SessionStore) {
+    let sessions = [session(1, "a"), session(2, "a"), session(3, "a")];
+    for session in &sessions {
+        put(store, session).await;
+    }
+    assert!(store.revoke(sessions[0].id, logout(200)).await.expect("revoke"), "first revocation");
+    assert!(!store.revoke(sessions[0].id, logout(201)).await.expect("revoke"), "second revocation");
+    let all = Revocation { at: 300, reason: Reason::LogoutAll };
+    let revoked = store.revoke_subject("a".into(), Some(sessions[1].id), all).await.expect("revoke_subject");
+    assert_eq!(revoked, 1, "revoked before and excepted do not count");
+    let first = store.load(sessions[0].id).await.expect("load").and_then(|session| session.revoked);
+    assert_eq!(first, Some(logout(200)), "the first revocation stands");
+    assert_eq!(state(store, &sessions[1], 300).await, Some(State::Live), "the one excepted");
+    assert_eq!(state(store, &sessions[2], 300).await, Some(State::Revoked(Reason::LogoutAll)), "the rest");
+}
+
+async fn subjects_do_not_run_into_each_other(store: &impl SessionStore) {
+    let subjects = ["a", "aa", "a\0", "\0a", "a/b", "ä", "1", "10"];
+    for (number, subject) in (1..).zip(subjects) {
+        put(store, &session(number, subject)).await;
+    }
+    for subject in subjects {
+        let theirs = store.sessions_of(subject.into()).await.expect("sessions_of");
+        assert!(theirs.len() == 1 && theirs[0].subject == subject, "sessions of {subject:?}");
+    }
+    assert_eq!(
+        store.revoke_subject("a".into(), None, logout(200)).await.expect("revoke_subject"),
+        1,
+        "only their own"
+    );
+}
+
+async fn the_user_is_renewed_in_live_sessions_only(store: &impl SessionStore) {
+    let (live, revoked, expired) =
+        (session(1, "a"), session(2, "a"), Session { expires_at: 150, ..session(3, "a") });
+    for session in [&live, &revoked, &expired] {
+        put(store, session).await;
+    }
+    store.revoke(revoked.id, logout(150)).await.expect("revoke");
+    let update = UserUpdate { roles: Vec::new(), scopes: vec!["new".into()], user: Some(b"{}".to_vec()) };
+    assert_eq!(store.update_user("a".into(), update, 200).await.expect("update_user"), 1, "live sessions");
+    let renewed =
+        Session { roles: Vec::new(), scopes: vec!["new".into()], user: Some(b"{}".to_vec()), ..live };
+    assert_eq!(store.load(renewed.id).await.expect("load"), Some(renewed), "only the user changes");
+    let kept = store.load(expired.id).await.expect("load");
+    assert_eq!(kept, Some(expired), "an expired session stays as it was");
+}
+
+async fn a_sweep_removes_what_is_expired_and_nothing_else(store: &impl SessionStore) {
+    for number in 0..100 {
+        let expires_at = 1_000 + u64::from(number);
+        put(store, &Session { expires_at, ..session(number, "a") }).await;
+    }
+    // One that expires later by now, and a revoked one.
+    store.rotate(presented(&session(0, "a"), 0, 900)).await.expect("rotate");
+    store.revoke(SessionId::from_bytes([1; 16]), logout(900)).await.expect("revoke");
+    assert_eq!(store.sweep(999, 10).await.expect("sweep"), Swept::default(), "nothing is expired yet");
+    let mut removed = 0;
+    loop {
+        let swept = store.sweep(1_049, 20).await.expect("sweep");
+        assert!(swept.removed <= 20, "a batch keeps to its limit");
+        removed += swept.removed;
+        if !swept.more {
+            break;
+        }
+    }
+    assert_eq!(removed, 49, "numbers 1 to 49 have expired");
+    let left = store.sessions_of("a".into()).await.expect("sessions_of");
+    assert!(left.len() == 51 && left.iter().all(|session| session.expires_at > 1_049), "the rest is there");
+}
+
+async fn of_many_rotations_at_once_one_wins<S: SessionStore>(store: Arc<S>) {
+    for round in 0..20 {
+        let session = session(round, "a");
+        put(&*store, &session).await;
+        let mut tasks = JoinSet::new();
+        for number in 0..16 {
+            let store = Arc::clone(&store);
+            let successor = TokenId::from_bytes([number; 16]);
+            let presented = Presented { successor, ..presented(&session, 0, 200) };
+            tasks.spawn(async move {
+                store.rotate(presented).await.expect("rotate").expect("the session is there")
+            });
+        }
+        let outcomes = tasks.join_all().await;
+        let winners = outcomes.iter().filter(|(rotation, _)| *rotation == Rotation::Rotated).count();
+        assert_eq!(winners, 1, "rotations of one token");
+        let successor = outcomes[0].1.refresh_id;
+        assert!(
+            outcomes.iter().all(|(_, after)| after.generation == 1 && after.refresh_id == successor),
+            "one successor for all"
+        );
+    }
+}
+
+async fn a_revocation_is_final_whatever_races_with_it<S, F, Fut>(empty: &F)
+where
+    S: SessionStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = Arc<S>>,
+{
+    let store = empty().await;
+    for round in 0..20 {
+        let session = session(round, "a");
+        put(&*store, &session).await;
+        let mut tasks = JoinSet::new();
+        for number in 0..8 {
+            let store = Arc::clone(&store);
+            let id = session.id;
+            let presented = presented(&session, 0, 200);
+            tasks.spawn(async move {
+                match number {
+                    4 => drop(store.revoke(id, logout(200)).await.expect("revoke")),
+                    5 => drop(
+                        store.update_user("a".into(), UserUpdate::default(), 200).await.expect("update_user"),
+                    ),
+                    _ => drop(store.rotate(presented).await.expect("rotate")),
+                }
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(
+            state(&*store, &session, 200).await,
+            Some(State::Revoked(Reason::Logout)),
+            "revoked after the race"
+        );
+    }
+}

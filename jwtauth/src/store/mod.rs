@@ -1,0 +1,124 @@
+//! Where sessions are kept: the [`SessionStore`] trait and its two implementations.
+//!
+//! The trait is made of domain operations, each atomic, and not of get and put: what must not come
+//! apart is one call, which sled does in one batch and a remote store would do in one script.
+//!
+//! # Invariants of every store
+//!
+//! 1. An operation happens as a whole or not at all, and operations on one session take place one
+//!    after the other.
+//! 2. When a future that changes something resolves to `Ok`, the change is durable, as far as the
+//!    store promises durability at all.
+//! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in.
+//!    A write never creates a session except [`SessionStore::insert`].
+//!
+//! The rules of a session's life are in `record`; a store only runs them where nobody can interfere.
+
+mod codec;
+#[cfg(feature = "testing")]
+pub mod conformance;
+mod files;
+mod keys;
+mod memory;
+mod sled;
+mod writer;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+pub use self::memory::MemoryStore;
+pub use self::sled::SledStore;
+use crate::error::StoreError;
+use crate::id::{SessionId, TokenId};
+use crate::record::{Revocation, Rotation, RotationPolicy, Session};
+
+/// What a store's operations return.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A genuine refresh token was presented; the store is to decide and record what it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented {
+    /// The session the token names.
+    pub session: SessionId,
+    /// The generation the token names.
+    pub generation: u64,
+    /// When, in Unix seconds.
+    pub now: u64,
+    /// The lengths that govern rotation.
+    pub policy: RotationPolicy,
+    /// The `jti` of the successor, if there is to be one.
+    pub successor: TokenId,
+}
+
+/// The user of a session, as it is to be from now on.
+#[derive(Clone, Debug, Default)]
+pub struct UserUpdate {
+    /// The new roles.
+    pub roles: Vec<String>,
+    /// The new scopes.
+    pub scopes: Vec<String>,
+    /// The new JSON copy of the user value.
+    pub user: Option<Vec<u8>>,
+}
+
+/// What one batch of a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many expired sessions were removed.
+    pub removed: usize,
+    /// Whether there are more to remove.
+    pub more: bool,
+}
+
+/// Keeps sessions. All times are Unix seconds.
+///
+/// Each method is one atomic step; see the [module documentation](self) for what that means.
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// Adds a new session, and revokes those in `replaces` that are still there, in one step.
+    ///
+    /// The sessions replaced are revoked at `session.created_at` with [`Reason::Replaced`](crate::Reason::Replaced).
+    fn insert(&self, session: Session, replaces: Vec<SessionId>) -> StoreFuture<'_, ()>;
+
+    /// Returns the session, dead or alive, or `None` if there is none.
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Session>>;
+
+    /// Runs [`Session::rotate`] on the session and keeps the result.
+    ///
+    /// Returns what happened and the session after it, or `None` if there is no such session.
+    fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>>;
+
+    /// Revokes one session. Returns whether it was there and not revoked before.
+    fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
+
+    /// Revokes all sessions of a subject but `except`, in one step. Returns how many.
+    fn revoke_subject(
+        &self,
+        subject: String,
+        except: Option<SessionId>,
+        revocation: Revocation,
+    ) -> StoreFuture<'_, usize>;
+
+    /// Returns all sessions of a subject that are still kept, dead or alive, in no particular order.
+    fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>>;
+
+    /// Renews the user in all sessions of a subject that are live at `now`, in one step. Returns how many.
+    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize>;
+
+    /// Removes sessions whose `expires_at` is `now` or earlier, at most `limit` of them, revoked ones included.
+    ///
+    /// Only reclaims space: an expired session is refused whether it was swept or not (S-13).
+    fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept>;
+
+    /// Waits until everything done so far is durable. Called before a process exits.
+    fn flush(&self) -> StoreFuture<'_, ()>;
+}
+
+impl UserUpdate {
+    /// Puts the new user into a session.
+    fn apply(&self, session: &mut Session) {
+        session.roles.clone_from(&self.roles);
+        session.scopes.clone_from(&self.scopes);
+        session.user.clone_from(&self.user);
+    }
+}

@@ -1,0 +1,198 @@
+//! The bytes of a token, in and out: a compact JWS that carries JSON claims, read more strictly
+//! than jsonwebtoken can be told to (J-1 to J-20).
+//!
+//! # Invariants
+//!
+//! 1. Nothing of a token is believed before its signature was verified, except which key it names.
+//! 2. Key, algorithm and `typ` are ours to choose; a header may only agree.
+//! 3. Two different strings are never the same token: base64url is canonical, members are unique.
+//!
+//! jsonwebtoken signs and verifies; `parse` holds the strict reading of JSON, `access` and
+//! `refresh` the claims of each kind. Sessions are not known here.
+
+pub(crate) mod access;
+mod parse;
+pub(crate) mod refresh;
+
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use serde::Serialize;
+
+use self::parse::{Object, WrongType};
+use crate::error::TokenError;
+use crate::id::TokenId;
+use crate::key::Key;
+
+/// The longest token that is looked at, in bytes (J-20).
+const MAX_LEN: usize = 8 * 1024;
+
+/// The last second of the year 9999 (J-14).
+const MAX_TIME: u64 = 253_402_300_799;
+
+/// One kind of token: its key, its `typ`, and its header as it stands in every token we issue.
+#[derive(Debug)]
+struct Envelope {
+    key: Key,
+    typ: &'static str,
+    header: String,
+}
+
+impl Envelope {
+    fn new(key: Key, typ: &'static str) -> Self {
+        let header = format!(r#"{{"alg":"{}","typ":"{typ}","kid":"{}"}}"#, key.algorithm().name(), key.kid());
+        Self { header: BASE64URL.encode(header), key, typ }
+    }
+
+    /// Signs `claims`.
+    fn seal(&self, claims: &impl Serialize) -> String {
+        let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
+        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + 96);
+        token.push_str(&self.header);
+        token.push('.');
+        BASE64URL.encode_string(claims, &mut token);
+        let signature = self.key.sign(token.as_bytes());
+        token.push('.');
+        token.push_str(&signature);
+        token
+    }
+
+    /// Returns the claims of `token` as JSON text, if its form, header and signature are ours.
+    fn open(&self, token: &str) -> Result<String, TokenError> {
+        let parts = Parts::of(token)?;
+        // Our own header needs no second look; any other way to write an acceptable one gets the full one.
+        if parts.header != self.header {
+            let header = decode(parts.header)?;
+            let header = Object::parse(&header)?;
+            check_header(&header, &self.key)?;
+            check_type(&header, self.typ)?;
+        }
+        if !self.key.verify(parts.message.as_bytes(), parts.signature) {
+            return Err(TokenError::BadSignature);
+        }
+        decode(parts.claims)
+    }
+}
+
+/// The parts of a compact JWS (RFC 7515, section 7.1), not looked into.
+struct Parts<'t> {
+    header: &'t str,
+    claims: &'t str,
+    signature: &'t str,
+    /// What the signature is over: header and claims.
+    message: &'t str,
+}
+
+impl<'t> Parts<'t> {
+    /// Takes exactly three parts, before anything is decoded (J-1, J-20).
+    fn of(token: &'t str) -> Result<Self, TokenError> {
+        if token.len() > MAX_LEN {
+            return Err(TokenError::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        if claims.contains('.') || header.is_empty() || signature.is_empty() {
+            return Err(TokenError::Malformed);
+        }
+        Ok(Self { header, claims, signature, message })
+    }
+}
+
+/// Decodes canonical base64url that holds UTF-8 (J-2, J-11).
+fn decode(part: &str) -> Result<String, TokenError> {
+    let bytes = BASE64URL.decode(part).map_err(|_| TokenError::Malformed)?;
+    String::from_utf8(bytes).map_err(|_| TokenError::Malformed)
+}
+
+/// What every token is checked against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) audience: &'a str,
+    /// Unix seconds.
+    pub(crate) now: u64,
+    /// Seconds by which the issuer's clock may differ.
+    pub(crate) leeway: u64,
+    /// The longest lifetime this kind may have, in seconds.
+    pub(crate) max_ttl: u64,
+}
+
+/// Checks what both kinds share, once the signature is good. [`TokenError::Expired`] is found last,
+/// so it says that all else here is in order.
+fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<(), TokenError> {
+    if claims.text("token_type").ok().flatten() != Some(kind) {
+        return Err(TokenError::WrongKind);
+    }
+    if claims.text("iss").ok().flatten() != Some(expected.issuer) {
+        return Err(TokenError::WrongIssuer);
+    }
+    id::<TokenId>(claims, "jti")?;
+    let exp = required(claims.time("exp", f64::floor), "exp")?;
+    let iat = required(claims.time("iat", f64::ceil), "iat")?;
+    let nbf = claims.time("nbf", f64::ceil).map_err(|_| TokenError::Claim("nbf"))?;
+    if exp > MAX_TIME || exp <= iat {
+        return Err(TokenError::Claim("exp"));
+    }
+    let soonest = expected.now.saturating_add(expected.leeway);
+    if iat > soonest || nbf.is_some_and(|nbf| nbf > soonest) {
+        return Err(TokenError::NotYetValid);
+    }
+    // "On or after" (RFC 7519, section 4.1.4). A longer life than is configured now counts as over
+    // too: when a lifetime was shortened, a browser's old token is refreshed like an expired one.
+    if expected.now >= exp.saturating_add(expected.leeway) || exp - iat > expected.max_ttl {
+        return Err(TokenError::Expired);
+    }
+    Ok(())
+}
+
+/// Returns a claim that must be there and of its type.
+fn required<T>(claim: Result<Option<T>, WrongType>, name: &'static str) -> Result<T, TokenError> {
+    claim.ok().flatten().ok_or(TokenError::Claim(name))
+}
+
+/// Returns a claim that is an id of ours, in its one text form.
+fn id<T: FromStr>(claims: &Object<'_>, name: &'static str) -> Result<T, TokenError> {
+    required(claims.text(name), name)?.parse().map_err(|_| TokenError::Claim(name))
+}
+
+fn subject(claims: &Object<'_>) -> Result<String, TokenError> {
+    match required(claims.text("sub"), "sub")? {
+        "" => Err(TokenError::Claim("sub")),
+        subject => Ok(subject.to_owned()),
+    }
+}
+
+/// Header members that change what a token means; we understand none of them (J-7, J-20).
+const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
+
+/// Checks a header against the one key it may name (J-3, J-7, J-8).
+///
+/// `jku`, `jwk`, `x5u` and `x5c` are members nobody asks for: never used, never fetched.
+fn check_header(header: &Object<'_>, key: &Key) -> Result<(), TokenError> {
+    let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
+    if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
+        return Err(TokenError::Header(name));
+    }
+    if text("alg")? != Some(key.algorithm().name()) {
+        return Err(TokenError::WrongAlgorithm);
+    }
+    if text("kid")?.is_some_and(|kid| kid != key.kid()) {
+        return Err(TokenError::UnknownKey);
+    }
+    Ok(())
+}
+
+/// Checks that a token says which kind it is (J-9, J-10). "application/" may be left out, and media
+/// types ignore case (RFC 7515, section 4.1.9; RFC 9068, section 4).
+fn check_type(header: &Object<'_>, typ: &str) -> Result<(), TokenError> {
+    let found = required(header.text("typ"), "typ").map_err(|_| TokenError::Header("typ"))?;
+    let short = match found.split_at_checked("application/".len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
+        _ => found,
+    };
+    if short.eq_ignore_ascii_case(typ) { Ok(()) } else { Err(TokenError::WrongKind) }
+}
+
+#[cfg(test)]
+mod tests;

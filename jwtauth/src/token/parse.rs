@@ -1,0 +1,248 @@
+//! Strict reading of JSON: one object, UTF-8, nothing behind it, nesting of at most 16, and no
+//! member twice (J-11, J-12).
+//!
+//! A member that is looked up has exactly its type, `null` included: a wrong type is refused, never
+//! "absent" (J-13). Members nobody asks for are read in full and ignored (RFC 7519, section 4).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::error::TokenError;
+
+/// How deep JSON may nest.
+const MAX_DEPTH: usize = 16;
+
+/// The members of one JSON object, as they stood in the token.
+pub(super) struct Object<'t>(Vec<(Text<'t>, Value<'t>)>);
+
+/// A JSON value, as far as any member of ours needs one.
+enum Value<'t> {
+    Text(Text<'t>),
+    Texts(Vec<Text<'t>>),
+    Integer(u64),
+    Fraction(f64),
+    Other,
+}
+
+/// A JSON string, borrowed from the token where it holds no escape.
+struct Text<'t>(Cow<'t, str>);
+
+impl<'t> Object<'t> {
+    pub(super) fn parse(json: &'t str) -> Result<Self, TokenError> {
+        if !is_shallow(json) {
+            return Err(TokenError::Malformed);
+        }
+        serde_json::from_str(json).map_err(|_| TokenError::Malformed)
+    }
+
+    fn get(&self, name: &str) -> Option<&Value<'t>> {
+        self.0.iter().find(|(known, _)| known.0 == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Returns a string, or `None` where the member is absent. `Err` says that it is no string.
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(&text.0)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// Tells whether a string, or an array of strings, names `wanted` (`aud`, RFC 7519, section 4.1.3).
+    pub(super) fn names(&self, name: &str, wanted: &str) -> Result<bool, WrongType> {
+        match self.get(name) {
+            None => Ok(false),
+            Some(Value::Text(text)) => Ok(text.0 == wanted),
+            Some(Value::Texts(texts)) => Ok(texts.iter().any(|text| text.0 == wanted)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// Returns a whole number that is not negative.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<u64>, WrongType> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Integer(number)) => Ok(Some(*number)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// Returns a NumericDate: seconds since the epoch, maybe with a fraction (RFC 7519, section 2),
+    /// which `round` brings to whole seconds in the direction that grants less.
+    pub(super) fn time(&self, name: &str, round: fn(f64) -> f64) -> Result<Option<u64>, WrongType> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Integer(seconds)) => Ok(Some(*seconds)),
+            Some(Value::Fraction(seconds)) if (0.0..=super::MAX_TIME as f64).contains(seconds) => {
+                Ok(Some(round(*seconds) as u64))
+            }
+            Some(_) => Err(WrongType),
+        }
+    }
+}
+
+/// A member has another type than its name asks for.
+pub(super) struct WrongType;
+
+/// Tells whether brackets nest at most [`MAX_DEPTH`] deep, strings left aside.
+fn is_shallow(json: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return false;
+        }
+    }
+    true
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut members: Vec<(Text<'de>, Value<'de>)> = Vec::with_capacity(12);
+                while let Some((name, value)) = map.next_entry::<Text<'de>, Value<'de>>()? {
+                    if members.iter().any(|(known, _)| known.0 == name.0) {
+                        return Err(de::Error::custom("a member stands twice"));
+                    }
+                    members.push((name, value));
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Text(text) => Ok(text),
+            _ => Err(de::Error::custom("not a string")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+                Ok(Value::Text(Text(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+                Ok(Value::Integer(number))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
+                Ok(Value::Other)
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Value<'de>, E> {
+                Ok(Value::Fraction(number))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
+                Ok(Value::Other)
+            }
+
+            fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+                Ok(Value::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
+                let mut texts = Some(Vec::new());
+                while let Some(item) = seq.next_element()? {
+                    match (item, &mut texts) {
+                        (Value::Text(text), Some(texts)) => texts.push(text),
+                        _ => texts = None,
+                    }
+                }
+                Ok(texts.map_or(Value::Other, Value::Texts))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+                while map.next_entry::<Text<'de>, IgnoredAny>()?.is_some() {}
+                Ok(Value::Other)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// J-12, also when one of the two is written with an escape.
+    #[test]
+    fn j_12_a_member_that_stands_twice_is_refused() {
+        for json in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":[],"y":1,"x":null}"#] {
+            assert!(Object::parse(json).is_err(), "{json}");
+        }
+    }
+
+    /// J-11, with the deepest good and the shallowest bad nesting.
+    #[test]
+    fn j_11_one_object_of_bounded_depth() {
+        let nested = |depth: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(Object::parse(&nested(16)).is_ok());
+        assert!(Object::parse(&nested(17)).is_err());
+        assert!(Object::parse(r#"{"a":"[[[[[[[[[[[[[[[[[[\"[[["}"#).is_ok());
+        for json in
+            ["", "[]", "1", "null", "{}{}", "{} x", "\u{feff}{}", r#"{"a":NaN}"#, r#"{"a":1,}"#, "{'a':1}"]
+        {
+            assert!(Object::parse(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_is_never_absent() {
+        let object = Object::parse(r#"{"n":null,"s":"1","a":["x",1],"f":1.5,"i":-1}"#)
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert!(
+            object.text("n").is_err()
+                && object.integer("n").is_err()
+                && object.time("n", f64::floor).is_err()
+        );
+        assert!(object.integer("s").is_err() && object.integer("f").is_err() && object.integer("i").is_err());
+        assert!(object.names("a", "x").is_err());
+        assert!(
+            matches!(object.time("f", f64::floor), Ok(Some(1)))
+                && matches!(object.time("f", f64::ceil), Ok(Some(2)))
+        );
+        assert!(matches!(object.text("absent"), Ok(None)));
+    }
+}

@@ -1,0 +1,168 @@
+//! Who is calling: the [`Identity`] that a request is made under, and [`AuthUser`], the one trait
+//! that turns it into the application's own user value.
+//!
+//! Nothing here knows HTTP; the extractors that hand these out are in `web`.
+
+use std::future::Future;
+
+use crate::error::BoxError;
+use crate::id::SessionId;
+use crate::record::Session;
+
+/// How a request said who is calling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Via {
+    /// With an `Authorization: Bearer` header (RFC 6750, section 2.1).
+    Bearer,
+    /// With our cookies.
+    Cookie,
+}
+
+/// Who is calling, checked: a genuine token of a session that is alive.
+///
+/// As an extractor argument (`who: &Identity`) it needs no user type and loads nothing.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    session: Session,
+    via: Via,
+}
+
+impl Identity {
+    pub(crate) const fn new(session: Session, via: Via) -> Self {
+        Self { session, via }
+    }
+
+    /// Returns whom the session is about (claim `sub`).
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.session.subject
+    }
+
+    /// Returns the id of the session.
+    #[must_use]
+    pub const fn session_id(&self) -> SessionId {
+        self.session.id
+    }
+
+    /// Returns the roles, as they are in the session now.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.session.roles
+    }
+
+    /// Returns the scopes, as they are in the session now.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.session.scopes
+    }
+
+    /// Tells whether the caller has this role. Roles are compared byte by byte.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.session.roles.iter().any(|has| has == role)
+    }
+
+    /// Returns when the user last proved who they are, in Unix seconds (claim `auth_time`).
+    #[must_use]
+    pub const fn auth_time(&self) -> u64 {
+        self.session.auth_time
+    }
+
+    /// Returns how the request said who is calling.
+    #[must_use]
+    pub const fn via(&self) -> Via {
+        self.via
+    }
+
+    /// Returns the whole session.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+/// The application's own user type.
+///
+/// Derive it, and the copy given to [`Auth::login`](crate::Auth::login) is kept in the session, as
+/// JSON, and comes back on each request: there is nothing to look up and nothing to set up. The
+/// derive also makes the type an extractor, so `user: User` is an argument of a guarded handler.
+///
+/// ```
+/// use jwtauth::AuthUser;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
+/// struct User {
+///     id: u64,            // the subject; or mark another field #[auth(id)]
+///     name: String,
+///     roles: Vec<String>, // optional; read by #[require_auth(role = "..")]
+/// }
+/// ```
+///
+/// Write it by hand to load the user afresh on each request, from a `Store` that the application
+/// gave to poem with `.data(store)`. Take it as `CurrentUser<User>` then.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Arc;
+/// use jwtauth::{AuthUser, BoxError, Identity};
+///
+/// #[derive(Clone)]
+/// struct User { name: String }
+///
+/// type Users = Arc<HashMap<String, User>>;
+///
+/// impl AuthUser for User {
+///     type Store = Users;
+///
+///     fn subject(&self) -> String {
+///         self.name.clone()
+///     }
+///
+///     async fn load(users: &Users, who: &Identity) -> Result<Option<Self>, BoxError> {
+///         Ok(users.get(who.subject()).cloned()) // None: gone or blocked, so 401
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a user type: it does not implement `jwtauth::AuthUser`",
+    label = "not a user type",
+    note = "put `#[derive(Clone, Serialize, Deserialize, AuthUser)]` on `{Self}`, or implement `AuthUser` for it by hand"
+)]
+pub trait AuthUser: Clone + Send + Sync + 'static {
+    /// Where users are looked up: a type the application gave to `.data(..)`, or `()` for none.
+    type Store: Send + Sync + 'static;
+
+    /// Returns what names this user for good: 1 to 255 bytes, never given to another user.
+    fn subject(&self) -> String;
+
+    /// Returns the roles that go into the session at login. Default: none.
+    fn roles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns the scopes that go into the session at login. Default: none.
+    fn scopes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns the JSON copy of the user that goes into the session at login. Default: none is kept.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the application's own; the login fails with [`SessionError::User`](crate::SessionError::User).
+    fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
+        Ok(None)
+    }
+
+    /// Loads the user that `who` names. `Ok(None)` says gone or blocked, which ends in 401.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the application's own: 503, and the cause goes to the log, never to the client.
+    fn load(
+        store: &Self::Store,
+        who: &Identity,
+    ) -> impl Future<Output = Result<Option<Self>, BoxError>> + Send;
+}

@@ -1,0 +1,309 @@
+//! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cookie::{CookieNames, CookieStyle, SameSite};
+use super::cross_origin::CrossOrigin;
+use super::middleware::{JwtAuth, Shared};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::error::{ConfigError, OpenError};
+use crate::key::{Algorithm, Keys};
+use crate::secret::{self, Secret};
+use crate::session::{Sessions, Sweeper};
+use crate::store::{MemoryStore, SessionStore, SledStore};
+
+/// Settings of a [`JwtAuth`].
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
+/// | [`algorithm`](Self::algorithm) | HS256 | |
+/// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
+/// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
+/// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
+/// | [`grace`](Self::grace) | 30 seconds | 0 to 5 minutes |
+/// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
+/// | [`sweep_interval`](Self::sweep_interval) | 1 minute | 1 second to 1 day |
+/// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
+/// | [`same_site`](Self::same_site) | `Lax` | |
+/// | [`trusted_origin`](Self::trusted_origin) | none | |
+/// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
+/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+///
+/// ```
+/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// use std::time::Duration;
+/// use jwtauth::JwtAuth;
+///
+/// let jwtauth = JwtAuth::builder()
+///     .secret_from_env("JWTAUTH_SECRET")
+///     .access_ttl(Duration::from_secs(10 * 60))
+///     .trusted_origin("https://app.example.com")
+///     .open("data/sessions")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct JwtAuthBuilder {
+    secret: SecretSource,
+    algorithm: Algorithm,
+    config: Config,
+    names: Option<CookieNames>,
+    same_site: SameSite,
+    trusted_origins: Vec<String>,
+    exempt_paths: Vec<String>,
+    insecure_cookies: bool,
+    local_only: bool,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug)]
+enum SecretSource {
+    Missing,
+    Given(Secret),
+    Variable(String),
+    File(PathBuf),
+}
+
+impl Default for JwtAuthBuilder {
+    fn default() -> Self {
+        Self {
+            secret: SecretSource::Missing,
+            algorithm: Algorithm::default(),
+            config: Config::default(),
+            names: None,
+            same_site: SameSite::default(),
+            trusted_origins: Vec::new(),
+            exempt_paths: Vec::new(),
+            insecure_cookies: false,
+            local_only: false,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl JwtAuthBuilder {
+    /// Takes the bytes that access tokens are signed with. Make them with `openssl rand -base64 48`.
+    ///
+    /// They are used as they are, so another service that has them can verify access tokens too.
+    pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.secret = SecretSource::Given(Secret::new(secret.into()));
+        self
+    }
+
+    /// Takes the secret from an environment variable, when the store is opened.
+    pub fn secret_from_env(mut self, name: impl Into<String>) -> Self {
+        self.secret = SecretSource::Variable(name.into());
+        self
+    }
+
+    /// Takes the secret from a file, and makes one with 384 random bits if there is none yet.
+    ///
+    /// White space around it does not count. The file must be readable by its owner only (0600),
+    /// and is made so.
+    pub fn secret_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.secret = SecretSource::File(path.into());
+        self
+    }
+
+    /// Sets how access tokens are signed. Refresh tokens are HS256 under a key derived from the secret.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// Sets the lifetime of an access token.
+    pub fn access_ttl(mut self, ttl: Duration) -> Self {
+        self.config.access_ttl = ttl;
+        self
+    }
+
+    /// Sets the lifetime of a refresh token, which is how long a session may lie idle.
+    pub fn refresh_ttl(mut self, ttl: Duration) -> Self {
+        self.config.refresh_ttl = ttl;
+        self
+    }
+
+    /// Sets how long a session may last, however busy it is (OWASP ASVS 5.0, 7.3.2).
+    pub fn absolute_ttl(mut self, ttl: Duration) -> Self {
+        self.config.absolute_ttl = ttl;
+        self
+    }
+
+    /// Sets how long a spent refresh token is answered with its successor once more, for a second
+    /// tab or a lost answer. After that its return ends the session (RFC 9700, section 4.14.2).
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.config.grace = grace;
+        self
+    }
+
+    /// Sets by how much clocks may differ when tokens come from elsewhere (RFC 7519, section 4.1.4).
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.config.leeway = leeway;
+        self
+    }
+
+    /// Sets how often expired sessions are removed from the store.
+    pub fn sweep_interval(mut self, interval: Duration) -> Self {
+        self.config.sweep_interval = interval;
+        self
+    }
+
+    /// Sets the issuer that tokens name and must name (claim `iss`).
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.config.issuer = issuer.into();
+        self
+    }
+
+    /// Sets the audience that access tokens name and must name (claim `aud`).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.config.audience = audience.into();
+        self
+    }
+
+    /// Sets the names of both cookies. Defaults: `__Host-access_token` and `__Host-refresh_token`,
+    /// without the prefix when [`insecure_cookies`](Self::insecure_cookies) is on.
+    pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
+        self.names = Some(CookieNames { access: access.into(), refresh: refresh.into() });
+        self
+    }
+
+    /// Sets when browsers send the cookies with requests that other sites caused.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Lets pages of another origin send requests with our cookies: `scheme://host` or `scheme://host:port`.
+    ///
+    /// Also names the public origin where a proxy rewrites the `Host` header. May be called again.
+    pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
+        self.trusted_origins.push(origin.into());
+        self
+    }
+
+    /// Lets any site call a path with our cookies: for webhooks and the like. May be called again.
+    ///
+    /// `{name}` stands for one segment, and a pattern that ends in `/` covers everything below it.
+    pub fn cross_origin_exempt(mut self, pattern: impl Into<String>) -> Self {
+        self.exempt_paths.push(pattern.into());
+        self
+    }
+
+    /// Leaves `Secure` and the `__Host-` prefix out, for browsers that talk plain http to a test server.
+    ///
+    /// Anyone on the network can read such cookies: a warning is logged at start.
+    pub fn insecure_cookies(mut self) -> Self {
+        self.insecure_cookies = true;
+        self
+    }
+
+    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::ManualClock).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens the embedded store in a directory, which is made if need be, and starts the background sweep.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk;
+    /// [`OpenError::Store`] for everything that [`SledStore::open`] refuses.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<JwtAuth, OpenError> {
+        let ready = self.check()?;
+        let store = SledStore::open(path.as_ref()).await?;
+        Ok(ready.with_store(store))
+    }
+
+    /// Uses a store that was opened elsewhere, and starts the background sweep if called in a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] for the first setting that is refused.
+    pub fn build(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
+        Ok(self.check()?.with_store(store))
+    }
+
+    /// Checks every setting.
+    fn check(self) -> Result<Ready, ConfigError> {
+        self.config.check()?;
+        let names = self.names.unwrap_or_else(|| {
+            let prefix = if self.insecure_cookies { "" } else { "__Host-" };
+            CookieNames { access: format!("{prefix}access_token"), refresh: format!("{prefix}refresh_token") }
+        });
+        let cookies = CookieStyle { names, same_site: self.same_site, secure: !self.insecure_cookies };
+        cookies.check()?;
+        let mut cross_origin = CrossOrigin::default();
+        self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
+        self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
+        let keys = Keys::from_secret(self.algorithm, &self.secret.read()?)?;
+        if self.insecure_cookies {
+            tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
+        }
+        Ok(Ready {
+            config: self.config,
+            keys,
+            cookies,
+            cross_origin,
+            local_only: self.local_only,
+            clock: self.clock,
+        })
+    }
+
+    pub(super) fn dev() -> Result<JwtAuth, ConfigError> {
+        let set = |name| std::env::var_os(name);
+        if set("JWTAUTH_ENV").is_some_and(|env| env == "production") {
+            return Err(ConfigError::DevMode { problem: "JWTAUTH_ENV is production" });
+        }
+        if !cfg!(debug_assertions) && set("JWTAUTH_ALLOW_DEV").is_none_or(|allow| allow != "1") {
+            return Err(ConfigError::DevMode {
+                problem: "this is a release build; set JWTAUTH_ALLOW_DEV=1 if you mean it",
+            });
+        }
+        let builder = Self { local_only: true, ..Self::default() };
+        builder.secret(secret::random::<48>()?).insecure_cookies().build(MemoryStore::new())
+    }
+}
+
+/// Settings that were checked and wait for their store.
+struct Ready {
+    config: Config,
+    keys: Keys,
+    cookies: CookieStyle,
+    cross_origin: CrossOrigin,
+    local_only: bool,
+    clock: Arc<dyn Clock>,
+}
+
+impl Ready {
+    fn with_store(self, store: impl SessionStore) -> JwtAuth {
+        let sessions = Arc::new(Sessions::new(self.config, self.keys, self.clock, Arc::new(store)));
+        JwtAuth::from_shared(Shared {
+            _sweeper: Sweeper::start(&sessions),
+            sessions,
+            cookies: self.cookies,
+            cross_origin: self.cross_origin,
+            local_only: self.local_only,
+        })
+    }
+}
+
+impl SecretSource {
+    fn read(self) -> Result<Secret, ConfigError> {
+        match self {
+            Self::Missing => Err(ConfigError::MissingSecret),
+            Self::Given(secret) => Ok(secret),
+            Self::Variable(name) => match std::env::var(&name) {
+                Ok(secret) => Ok(Secret::new(secret.into_bytes())),
+                Err(_) => Err(ConfigError::MissingSecretVariable { name }),
+            },
+            Self::File(path) => secret::read_or_make(&path),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a request says about who is calling, read from its raw headers.
+//!
+//! poem's cookie jar decodes cookie *names* (`__%48ost-x` becomes `__Host-x`, which undoes the
+//! prefix's promise) and drops all cookies when one has a byte that is not ASCII. So the `Cookie`
+//! header is read here, byte by byte, and nothing is decoded (H-3).
+//!
+//! Nothing is verified here, only found.
+
+use std::borrow::Cow;
+
+use poem::http::{HeaderMap, HeaderValue, header};
+
+use super::cookie::CookieNames;
+
+/// One credential, as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sent<'r> {
+    Absent,
+    One(Cow<'r, str>),
+    /// There, but nothing that could be a token.
+    Unreadable,
+    /// Two different values under one name.
+    Conflict,
+}
+
+/// All the credentials of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials<'r> {
+    pub(crate) bearer: Sent<'r>,
+    pub(crate) access: Sent<'r>,
+    pub(crate) refresh: Sent<'r>,
+}
+
+impl<'r> Credentials<'r> {
+    pub(crate) fn of(headers: &'r HeaderMap, names: &CookieNames) -> Self {
+        Self {
+            bearer: bearer(headers),
+            access: cookie(headers, &names.access),
+            refresh: cookie(headers, &names.refresh),
+        }
+    }
+
+    pub(crate) fn has_bearer(&self) -> bool {
+        self.bearer != Sent::Absent
+    }
+
+    pub(crate) fn has_cookie(&self) -> bool {
+        self.access != Sent::Absent || self.refresh != Sent::Absent
+    }
+
+    pub(crate) fn into_owned(self) -> Credentials<'static> {
+        Credentials {
+            bearer: self.bearer.into_owned(),
+            access: self.access.into_owned(),
+            refresh: self.refresh.into_owned(),
+        }
+    }
+}
+
+impl Sent<'_> {
+    fn into_owned(self) -> Sent<'static> {
+        match self {
+            Self::Absent => Sent::Absent,
+            Self::One(value) => Sent::One(Cow::Owned(value.into_owned())),
+            Self::Unreadable => Sent::Unreadable,
+            Self::Conflict => Sent::Conflict,
+        }
+    }
+}
+
+/// Finds a bearer token (RFC 6750, section 2.1). Another scheme is not ours and counts as absent;
+/// more than one `Authorization` line is never right (RFC 9110, section 11.6.2).
+fn bearer(headers: &HeaderMap) -> Sent<'_> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(line) = lines.next() else { return Sent::Absent };
+    if lines.next().is_some() {
+        return Sent::Conflict;
+    }
+    let line = line.as_bytes();
+    let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+    let (scheme, rest) = line.split_at(end);
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Sent::Absent;
+    }
+    match std::str::from_utf8(rest.trim_ascii_start()) {
+        Ok(token) if is_b64token(token) => Sent::One(Cow::Borrowed(token)),
+        _ => Sent::Unreadable,
+    }
+}
+
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750, section 2.1).
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}
+
+/// Finds a cookie by its exact name (RFC 6265bis, section 5.8.3). Cookies without a name never match.
+fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Sent<'r> {
+    let mut found: Option<&[u8]> = None;
+    for pair in headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .flat_map(|line| line.split(|byte| *byte == b';'))
+    {
+        let pair = trim(pair);
+        let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
+            continue;
+        };
+        match found {
+            Some(first) if first != value => return Sent::Conflict,
+            _ => found = Some(value),
+        }
+    }
+    match found.map(std::str::from_utf8) {
+        None => Sent::Absent,
+        Some(Ok(value)) => Sent::One(Cow::Borrowed(value)),
+        Some(Err(_)) => Sent::Unreadable,
+    }
+}
+
+/// Removes space and tab from both ends, and nothing else.
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: header::HeaderName, lines: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(&name, HeaderValue::from_bytes(line).unwrap());
+        }
+        headers
+    }
+
+    fn one(value: &str) -> Sent<'_> {
+        Sent::One(Cow::Borrowed(value))
+    }
+
+    /// H-3, H-4: exact names, raw bytes, neighbours that do no harm.
+    #[test]
+    fn h_3_h_4_cookies_are_found_by_their_exact_bytes() {
+        let cases: [(&[&[u8]], Sent<'_>); 17] = [
+            (&[b"__Host-t=v"], one("v")),
+            (&[b"a=b; __Host-t=v; c=d"], one("v")),
+            (&[b"a=b;\t__Host-t=v \t;c"], one("v")),
+            (&[b"a=b", b"__Host-t=v"], one("v")),
+            (&[b"\xff=\xfe; __Host-t=v; x=\xc3\x28"], one("v")),
+            (&[b"__Host-t=a=b"], one("a=b")),
+            (&[b"__Host-t="], one("")),
+            (&[b"__Host-t=v; __Host-t=v"], one("v")),
+            (&[b"__Host-t=v; __Host-t=w"], Sent::Conflict),
+            (&[b"__Host-t=v", b"__Host-t="], Sent::Conflict),
+            (&[b"__Host-t=\xff"], Sent::Unreadable),
+            (&[b"__%48ost-t=v"], Sent::Absent),
+            (&[b"__host-t=v; __HOST-T=v; t=v; x__Host-t=v; __Host-tt=v"], Sent::Absent),
+            (&[b"=__Host-t=v; __Host-t"], Sent::Absent),
+            (&[b"\xc2\xa0__Host-t=v; \xe2\x80\x80__Host-t=v"], Sent::Absent),
+            (&[b"$Version=1, __Host-t=v"], Sent::Absent),
+            (&[b""], Sent::Absent),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(cookie(&headers(header::COOKIE, lines), "__Host-t"), expected, "{lines:?}");
+        }
+    }
+
+    /// H-5: the scheme in any case, one line, a b64token.
+    #[test]
+    fn h_5_bearer_tokens() {
+        let cases: [(&[&[u8]], Sent<'_>); 14] = [
+            (&[], Sent::Absent),
+            (&[b"Bearer a.b-c_d~e+f/g=="], one("a.b-c_d~e+f/g==")),
+            (&[b"bearer t"], one("t")),
+            (&[b"BEARER   t"], one("t")),
+            (&[b"Basic dTpw"], Sent::Absent),
+            (&[b"Bearert"], Sent::Absent),
+            (&[b"Bearer"], Sent::Unreadable),
+            (&[b"Bearer "], Sent::Unreadable),
+            (&[b"Bearer a b"], Sent::Unreadable),
+            (&[b"Bearer a,b"], Sent::Unreadable),
+            (&[b"Bearer a=b"], Sent::Unreadable),
+            (&[b"Bearer \xff"], Sent::Unreadable),
+            (&[b"Bearer t", b"Bearer t"], Sent::Conflict),
+            (&[b"Basic dTpw", b"Bearer t"], Sent::Conflict),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(bearer(&headers(header::AUTHORIZATION, lines)), expected, "{lines:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The public vectors: 34 of Go's own tests and 14 derived from the algorithm.
+
+use std::fs;
+use std::path::Path;
+
+use poem::http::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::*;
+
+/// H-10: all rows but the last, which is about bearer tokens and is proven over HTTP.
+#[test]
+fn h_10_public_csrf_vectors() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/csrf_vectors.jsonl");
+    let Ok(vectors) = fs::read_to_string(path) else {
+        println!("skipped: no vectors/csrf_vectors.jsonl beside the project");
+        return;
+    };
+    let mut agreed = 0;
+    for row in vectors.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()) {
+        let mut trusted = CrossOrigin::default();
+        if row["config_error"] == true {
+            let origin = row["trusted_origin"].as_str().unwrap();
+            assert!(trusted.trust(origin).is_err(), "{row}");
+            agreed += 1;
+            continue;
+        }
+        let origins = row.get("trusted").and_then(Value::as_array).cloned().unwrap_or_default();
+        for origin in origins.iter().chain(row.get("trusted_origin")) {
+            trusted.trust(origin.as_str().unwrap()).unwrap_or_else(|error| panic!("{row}: {error}"));
+        }
+        for pattern in row.get("bypass").and_then(Value::as_array).into_iter().flatten() {
+            trusted.exempt(pattern.as_str().unwrap()).unwrap();
+        }
+        let path = row.get("path").and_then(Value::as_str).unwrap_or("/");
+        let Some(method) = row["method"].as_str() else {
+            agreed += 1;
+            continue;
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in row["headers"].as_object().unwrap() {
+            let name = HeaderName::from_bytes(name.to_lowercase().as_bytes()).unwrap();
+            headers.append(
+                name,
+                HeaderValue::from_str(value.as_str().unwrap())
+                    .unwrap_or(HeaderValue::from_static("Bearer t")),
+            );
+        }
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let refused = trusted.refuses_parts(&method, path, row["host"].as_str().map(str::as_bytes), &headers);
+        if row["expect"] == "not-403" {
+            continue;
+        }
+        assert_eq!(refused, row["expect"] == 403, "{row}");
+        agreed += 1;
+    }
+    assert_eq!(agreed, 47);
+}
+
+/// H-12: an upgrade is never a safe request.
+#[test]
+fn h_12_an_upgrade_is_checked_whatever_its_method() {
+    let trusted = CrossOrigin::default();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ORIGIN, HeaderValue::from_static("https://attacker.example"));
+    assert!(!trusted.refuses_parts(&Method::GET, "/", Some(b"example.com"), &headers));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("h2c"));
+    assert!(trusted.refuses_parts(&Method::GET, "/", Some(b"example.com"), &headers));
+    headers.insert(header::ORIGIN, HeaderValue::from_static("https://example.com"));
+    assert!(!trusted.refuses_parts(&Method::GET, "/", Some(b"example.com"), &headers));
+}
+
+#[test]
+fn a_trusted_origin_is_compared_as_a_whole() {
+    let mut trusted = CrossOrigin::default();
+    trusted.trust("https://app.example.com:8443").unwrap();
+    let refused = |origin: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
+        headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+        trusted.refuses_parts(&Method::POST, "/", Some(b"example.com"), &headers)
+    };
+    assert!(!refused("https://app.example.com:8443"));
+    for other in [
+        "https://app.example.com",
+        "http://app.example.com:8443",
+        "https://app.example.com:8443/",
+        "null",
+        "",
+    ] {
+        assert!(refused(other), "{other}");
+    }
+}
+
+#[test]
+fn exempt_paths_match_segment_by_segment() {
+    for (pattern, path, matches) in [
+        ("/hook", "/hook", true),
+        ("/hook", "/hook/", false),
+        ("/hook", "/hooks", false),
+        ("/hook/", "/hook/a/b", true),
+        ("/hook/", "/hook/", true),
+        ("/hook/", "/hook", false),
+        ("/a/{id}", "/a/1", true),
+        ("/a/{id}", "/a/", false),
+        ("/a/{id}", "/a/1/b", false),
+        ("/a/{id}/b", "/a/1/b", true),
+    ] {
+        assert_eq!(matches_path(pattern, path), matches, "{pattern} {path}");
+    }
+    assert!(CrossOrigin::default().exempt("hook").is_err());
+}

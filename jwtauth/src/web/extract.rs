@@ -1,0 +1,283 @@
+//! Extractors: who is calling as an argument of a handler, and [`Auth`], which logs in and out.
+//!
+//! Each authenticates by itself, so they are safe in a plain `#[handler]` too. Behind
+//! `#[require_auth]` they find the answer that the guard has asked for.
+
+use std::ops::Deref;
+
+use poem::{FromRequest, Request, RequestBody, Result};
+
+use super::credentials::{Credentials, Sent};
+use super::guard;
+use super::handle::{Caller, Cookies, Handle, is_over};
+use super::reject::Rejection;
+use crate::error::{BoxError, SessionError};
+use crate::id::SessionId;
+use crate::record::{Reason, Session};
+use crate::session::NewSession;
+use crate::user::{AuthUser, Identity};
+
+/// The user who is calling. As an extractor it refuses strangers with 401.
+///
+/// ```
+/// use jwtauth::{CurrentUser, require_auth};
+///
+/// #[require_auth]
+/// async fn whoami(user: CurrentUser) -> String {
+///     user.subject().to_owned()
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct CurrentUser<U = Identity>(pub U);
+
+impl<U> Deref for CurrentUser<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0
+    }
+}
+
+impl<'a, U: AuthUser> FromRequest<'a> for CurrentUser<U> {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        current_user(request).await.map(Self)
+    }
+}
+
+impl<'a> FromRequest<'a> for &'a Identity {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(guard::handle(request, "`&Identity`")?.identity(request).await?)
+    }
+}
+
+impl<'a> FromRequest<'a> for &'a Session {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(guard::handle(request, "`&Session`")?.identity(request).await?.session())
+    }
+}
+
+/// `CurrentUser` without a type is the identity itself; nothing is loaded.
+impl AuthUser for Identity {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        Self::subject(self).to_owned()
+    }
+
+    fn roles(&self) -> Vec<String> {
+        Self::roles(self).to_vec()
+    }
+
+    fn scopes(&self) -> Vec<String> {
+        Self::scopes(self).to_vec()
+    }
+
+    async fn load((): &(), who: &Identity) -> std::result::Result<Option<Self>, BoxError> {
+        Ok(Some(who.clone()))
+    }
+}
+
+/// Loads the caller as the application's user type; what `#[derive(AuthUser)]` extracts with.
+///
+/// # Errors
+///
+/// A [`Rejection`], as poem's error.
+pub async fn current_user<U: AuthUser>(request: &Request) -> Result<U> {
+    let handle = guard::handle(request, std::any::type_name::<U>())?;
+    Ok(handle.user(request).await?)
+}
+
+/// Logs in and out. Cookies ride on the response of the handler, whatever it is.
+///
+/// Extracting it refuses an unsafe request that another site caused, logins included, unless it
+/// carries a bearer token: so take it as the first argument.
+///
+/// ```
+/// use jwtauth::{Auth, AuthUser, Rejection};
+/// use poem::{Result, handler, web::Json};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
+/// struct User { id: u64 }
+///
+/// #[derive(Deserialize)]
+/// struct Credentials { username: String, password: String }
+/// # async fn check_password(_: Credentials) -> Option<User> { None }
+///
+/// #[handler]
+/// async fn login(auth: Auth, Json(form): Json<Credentials>) -> Result<()> {
+///     let user = check_password(form).await.ok_or(Rejection::InvalidCredentials)?;
+///     auth.login(&user).await?;
+///     Ok(())
+/// }
+///
+/// #[handler]
+/// async fn logout(auth: Auth) -> Result<()> {
+///     Ok(auth.logout().await?)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Auth {
+    handle: Handle,
+    credentials: Credentials<'static>,
+}
+
+impl<'a> FromRequest<'a> for Auth {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let handle = guard::handle(request, "`Auth`")?;
+        handle.touch();
+        let credentials = handle.credentials(request);
+        handle.check_origin(request, &credentials)?;
+        Ok(Self { handle: handle.clone(), credentials: credentials.into_owned() })
+    }
+}
+
+impl Auth {
+    /// Opens a session for `user` and sends both cookies with the response.
+    ///
+    /// The session is new in every respect, and one that this browser held before ends with it
+    /// (OWASP ASVS 5.0, 7.2.4). It is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Subject`] if [`AuthUser::subject`] is empty or longer than 255 bytes.
+    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::CookieTooLarge`] if
+    ///   its roles and scopes do not fit into a cookie.
+    /// - [`SessionError::Store`] if the store failed: nobody is logged in.
+    pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
+        let new = NewSession {
+            subject: user.subject(),
+            roles: user.roles(),
+            scopes: user.scopes(),
+            user: user.session_copy().map_err(SessionError::User)?,
+            replaces: self.sessions_of_cookies(),
+        };
+        let shared = self.handle.shared();
+        let fits = |issued: &crate::session::Issued| shared.cookies.set(issued, 0).map(drop);
+        let issued = shared.sessions.login(new, fits).await?;
+        let session = issued.session.clone();
+        self.handle.set_cookies(Cookies::Set(Box::new(issued)));
+        Ok(session)
+    }
+
+    /// Ends the session that the request belongs to, and deletes both cookies.
+    ///
+    /// Works with either cookie alone and with an expired access token; without any it does nothing,
+    /// successfully. The session is ended on disk when this returns, in all its tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed: the session may be alive, and the cookies stay.
+    pub async fn logout(&self) -> std::result::Result<(), SessionError> {
+        let sessions = &self.handle.shared().sessions;
+        let ended = match &self.credentials.bearer {
+            Sent::Absent => self.sessions_of_cookies(),
+            Sent::One(token) => sessions.session_of_access(token).into_iter().collect(),
+            Sent::Unreadable | Sent::Conflict => Vec::new(),
+        };
+        for session in ended {
+            sessions.revoke_for(session, Reason::Logout).await?;
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Ends all sessions of the user who is calling, on every device. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
+    pub async fn logout_all(&self) -> Result<usize> {
+        let session = self.session().await?.ok_or(Rejection::NotAuthenticated)?;
+        let ended = self.handle.shared().sessions.revoke_all(&session.subject).await?;
+        self.forget();
+        Ok(ended)
+    }
+
+    /// Ends all sessions of the user who is calling but this one. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
+    pub async fn logout_others(&self) -> Result<usize> {
+        let session = self.session().await?.ok_or(Rejection::NotAuthenticated)?;
+        Ok(self.handle.shared().sessions.revoke_others(&session.subject, session.id).await?)
+    }
+
+    /// Spends the refresh cookie and sends a new pair with the response.
+    ///
+    /// Seldom needed: a guarded handler does it by itself when the access token is expired.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`]: 401 if there is no refresh cookie, if it is refused, or if the access cookie
+    /// is of another session; 503 if the store failed.
+    pub async fn refresh(&self) -> Result<Session> {
+        let shared = self.handle.shared();
+        let token = match (&self.credentials.bearer, &self.credentials.refresh) {
+            (Sent::Absent, Sent::One(token)) => token,
+            (Sent::Absent, Sent::Unreadable | Sent::Conflict) => return Err(Rejection::TokenNotValid.into()),
+            _ => return Err(Rejection::NotAuthenticated.into()),
+        };
+        if self.sessions_of_cookies().len() > 1 || self.credentials.access == Sent::Conflict {
+            return Err(Rejection::TokenNotValid.into());
+        }
+        match shared.sessions.refresh(token).await {
+            Ok(issued) => {
+                let session = issued.session.clone();
+                self.handle.set_cookies(Cookies::Set(Box::new(issued)));
+                Ok(session)
+            }
+            Err(error) => {
+                if is_over(&error) {
+                    self.forget();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Returns the session of the user who is calling, or `None` for a stranger.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if it could not be told: 503 when the store failed, 401 for two different
+    /// cookies of one name.
+    pub async fn session(&self) -> Result<Option<Session>> {
+        match self.handle.caller_by(&self.credentials).await? {
+            Caller::Known(identity) => Ok(Some(identity.session().clone())),
+            Caller::Anonymous { .. } => Ok(None),
+        }
+    }
+
+    /// Renews roles, scopes and the copy of `user` in all sessions of that subject.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::User`] if the user value cannot be kept; [`SessionError::Store`] if the store failed.
+    pub async fn update_user<U: AuthUser>(&self, user: &U) -> std::result::Result<(), SessionError> {
+        self.handle.shared().sessions.update_user(user).await.map(drop)
+    }
+
+    /// Returns the sessions that genuine cookies of this request name: one, unless someone put a
+    /// cookie of his own there.
+    fn sessions_of_cookies(&self) -> Vec<SessionId> {
+        let sessions = &self.handle.shared().sessions;
+        let access = match &self.credentials.access {
+            Sent::One(token) => sessions.session_of_access(token).ok(),
+            _ => None,
+        };
+        let refresh = match &self.credentials.refresh {
+            Sent::One(token) => sessions.session_of_refresh(token).ok(),
+            _ => None,
+        };
+        access.into_iter().chain(refresh.filter(|refresh| Some(*refresh) != access)).collect()
+    }
+
+    /// Deletes the cookies, unless the request was made with a bearer token and has none of its own.
+    fn forget(&self) {
+        if !self.credentials.has_bearer() {
+            self.handle.set_cookies(Cookies::Clear);
+        }
+    }
+}

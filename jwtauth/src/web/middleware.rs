@@ -1,0 +1,117 @@
+//! [`JwtAuth`], the middleware that everything hangs on.
+//!
+//! It puts one [`Handle`] on each request and finishes the answer; in between it does nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use poem::http::header;
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+
+use super::builder::JwtAuthBuilder;
+use super::cookie::CookieStyle;
+use super::cross_origin::CrossOrigin;
+use super::handle::Handle;
+use super::reject::Rejection;
+use crate::error::ConfigError;
+use crate::session::{Sessions, Sweeper};
+
+/// Logins for a poem application: put it around the app with `.with(jwtauth)`, outermost.
+///
+/// Cheap to clone; clones share one store. When the last one is dropped the background sweep stops
+/// and the store is closed.
+#[derive(Clone)]
+pub struct JwtAuth(Arc<Shared>);
+
+/// What all clones share.
+pub(crate) struct Shared {
+    /// Before `sessions`, so that it stops first.
+    pub(crate) _sweeper: Option<Sweeper>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) cookies: CookieStyle,
+    pub(crate) cross_origin: CrossOrigin,
+    /// Whether only this machine may ask.
+    pub(crate) local_only: bool,
+}
+
+impl JwtAuth {
+    /// Starts to configure one. See [`JwtAuthBuilder`] for the settings and their defaults.
+    pub fn builder() -> JwtAuthBuilder {
+        JwtAuthBuilder::default()
+    }
+
+    /// One line for localhost: a random secret, sessions in memory, cookies that work over plain http.
+    ///
+    /// Everybody is logged out when the process ends. Requests that name another host than
+    /// `localhost`, `127.0.0.1` or `[::1]` are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::DevMode`] if `JWTAUTH_ENV=production` is set, or in a release build unless
+    /// `JWTAUTH_ALLOW_DEV=1` is set; [`ConfigError::Random`] if there is no randomness.
+    pub fn dev() -> std::result::Result<Self, ConfigError> {
+        JwtAuthBuilder::dev()
+    }
+
+    pub(crate) fn from_shared(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// Returns the sessions, for tasks that belong to no request.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+}
+
+impl fmt::Debug for JwtAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtAuth").field("sessions", &self.0.sessions).finish_non_exhaustive()
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for JwtAuth {
+    type Output = JwtAuthEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        JwtAuthEndpoint { inner, shared: Arc::clone(&self.0) }
+    }
+}
+
+/// The endpoint that [`JwtAuth`] makes of another one.
+pub struct JwtAuthEndpoint<E> {
+    inner: E,
+    shared: Arc<Shared>,
+}
+
+impl<E> fmt::Debug for JwtAuthEndpoint<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtAuthEndpoint").finish_non_exhaustive()
+    }
+}
+
+impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        if self.shared.local_only && !is_local(&request) {
+            return Err(Rejection::DevelopmentOnly.into());
+        }
+        let handle = Handle::new(Arc::clone(&self.shared));
+        request.extensions_mut().insert(handle.clone());
+        let result = self.inner.call(request).await;
+        handle.finish(result.map(IntoResponse::into_response)).await
+    }
+}
+
+/// Tells whether the request names this machine as its host; a request without a host does not.
+fn is_local(request: &Request) -> bool {
+    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = request.original_uri().authority().map(|authority| authority.as_str());
+    let Some(host) = header.or(authority) else { return false };
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}

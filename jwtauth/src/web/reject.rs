@@ -1,0 +1,188 @@
+//! What a client is told: one fixed sentence, one code, one status. The cause goes to the log.
+//!
+//! Bodies are problem details (RFC 9457) that carry the two members simplejwt's clients know,
+//! `detail` and `code`. Nothing of the request, and no error text of a library, is ever in one (H-8).
+
+use std::error::Error;
+use std::fmt;
+
+use poem::error::ResponseError;
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Body, Response};
+
+use crate::error::{SessionError, TokenError};
+
+/// Why a request was refused. A `poem` error: return it from a handler with `?`.
+///
+/// ```
+/// use jwtauth::Rejection;
+/// use poem::{error::ResponseError, http::StatusCode};
+///
+/// let refused = Rejection::InvalidCredentials;
+/// assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!(refused.code(), "invalid_credentials");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// 403 `cross_origin`: another site caused a request that carries our cookies.
+    CrossOrigin,
+    /// 403 `permission_denied`: a development server was asked under a name that is not this machine's.
+    DevelopmentOnly,
+    /// 401 `invalid_credentials`: a login was refused. Say this for an unknown user and for a wrong password.
+    InvalidCredentials,
+    /// 401 `token_not_valid`: the `Authorization` header is malformed, or there are two.
+    InvalidRequest,
+    /// 500 `server_error`: the application is wired wrongly; the log says how.
+    Misconfigured,
+    /// 401 `not_authenticated`: no credentials were sent.
+    NotAuthenticated,
+    /// 403 `permission_denied`: the user is known and lacks a role or scope.
+    PermissionDenied,
+    /// 503 `store_unavailable`: the state of the session is unknown; ask again.
+    StoreUnavailable,
+    /// 401 `token_expired`: the access token is expired and there is no refresh token to renew it.
+    TokenExpired,
+    /// 401 `token_not_valid`: forged, malformed, of an ended session, of the wrong kind, or ambiguous.
+    TokenNotValid,
+    /// 401 `user_not_found`: the token is good and its user is gone or blocked.
+    UserNotFound,
+}
+
+impl Rejection {
+    /// Returns the `code` member of the body.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::CrossOrigin => "cross_origin",
+            Self::DevelopmentOnly | Self::PermissionDenied => "permission_denied",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::InvalidRequest | Self::TokenNotValid => "token_not_valid",
+            Self::Misconfigured => "server_error",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::TokenExpired => "token_expired",
+            Self::UserNotFound => "user_not_found",
+        }
+    }
+
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::CrossOrigin => "This request was made by another site",
+            Self::DevelopmentOnly => "This server is in development mode and answers to localhost only",
+            Self::InvalidCredentials => "No active account was found with the given credentials",
+            Self::InvalidRequest => "The Authorization header is malformed",
+            Self::Misconfigured => "The server could not handle the request",
+            Self::NotAuthenticated => "Authentication credentials were not provided",
+            Self::PermissionDenied => "You do not have permission to perform this action",
+            Self::StoreUnavailable => "Sessions are not available at the moment; try again",
+            Self::TokenExpired => "Token is expired",
+            Self::TokenNotValid => "Token is invalid or its session has ended",
+            Self::UserNotFound => "User is not found or not active",
+        }
+    }
+
+    /// Returns the challenge that goes with the answer (RFC 6750, section 3): no error where nothing
+    /// was sent (section 3.1), and none for what a token cannot mend.
+    const fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidCredentials | Self::NotAuthenticated => Some(r#"Bearer realm="api""#),
+            Self::InvalidRequest => Some(r#"Bearer realm="api", error="invalid_request""#),
+            Self::PermissionDenied => Some(r#"Bearer realm="api", error="insufficient_scope""#),
+            Self::TokenExpired => {
+                Some(r#"Bearer realm="api", error="invalid_token", error_description="expired""#)
+            }
+            Self::TokenNotValid | Self::UserNotFound => Some(r#"Bearer realm="api", error="invalid_token""#),
+            Self::CrossOrigin | Self::DevelopmentOnly | Self::Misconfigured | Self::StoreUnavailable => None,
+        }
+    }
+
+    /// Tells whether the server, not the client, is at fault.
+    pub(crate) const fn is_outage(self) -> bool {
+        matches!(self, Self::Misconfigured | Self::StoreUnavailable)
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail())
+    }
+}
+
+impl Error for Rejection {}
+
+impl ResponseError for Rejection {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::CrossOrigin | Self::DevelopmentOnly | Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidCredentials
+            | Self::InvalidRequest
+            | Self::NotAuthenticated
+            | Self::TokenExpired
+            | Self::TokenNotValid
+            | Self::UserNotFound => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    fn as_response(&self) -> Response {
+        let status = self.status();
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "detail": self.detail(),
+            "code": self.code(),
+        });
+        let mut response = Response::builder()
+            .status(status)
+            .content_type("application/problem+json")
+            .header(header::CACHE_CONTROL, "no-store")
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .body(Body::from_string(body.to_string()));
+        let headers = response.headers_mut();
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if *self == Self::StoreUnavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<&SessionError> for Rejection {
+    fn from(error: &SessionError) -> Self {
+        match error {
+            SessionError::Store(_) | SessionError::Random(_) => Self::StoreUnavailable,
+            SessionError::CookieTooLarge { .. } | SessionError::Subject { .. } | SessionError::User(_) => {
+                Self::Misconfigured
+            }
+            SessionError::Token(TokenError::Expired) => Self::TokenExpired,
+            SessionError::Ended | SessionError::Reused | SessionError::Revoked | SessionError::Token(_) => {
+                Self::TokenNotValid
+            }
+        }
+    }
+}
+
+/// Tells the log the cause, which the client is not told.
+pub(crate) fn log(error: &SessionError) {
+    if Rejection::from(error).is_outage() {
+        tracing::error!(target: "jwtauth", error = error as &dyn Error, "a request could not be authenticated");
+    } else {
+        tracing::debug!(target: "jwtauth", error = error as &dyn Error, "a token was refused");
+    }
+}
+
+impl ResponseError for SessionError {
+    fn status(&self) -> StatusCode {
+        Rejection::from(self).status()
+    }
+
+    fn as_response(&self) -> Response {
+        log(self);
+        Rejection::from(self).as_response()
+    }
+}

@@ -1,0 +1,10 @@
+//! Integration tests, in one binary: a module for each subject.
+
+mod quickstart;
+
+use tests::program::Program;
+
+/// The quickstart example, as a program to start.
+fn quickstart() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_quickstart"))
+}

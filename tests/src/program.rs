@@ -1,0 +1,179 @@
+//! A server program as a child process, driven through its environment, its output and signals.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a program may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A program and the settings it is started with.
+#[derive(Clone, Debug)]
+pub struct Program {
+    binary: PathBuf,
+    wrapper: Vec<String>,
+    env: BTreeMap<String, String>,
+}
+
+impl Program {
+    /// Prepares to run a binary with nothing set but a port that the system picks.
+    #[must_use]
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        let env = BTreeMap::from([("JWTAUTH_ADDR".to_owned(), "127.0.0.1:0".to_owned())]);
+        Self { binary: binary.into(), wrapper: Vec::new(), env }
+    }
+
+    /// Keeps its data in a directory.
+    #[must_use]
+    pub fn data(self, path: &Path) -> Self {
+        self.env("JWTAUTH_DATA", &path.to_string_lossy())
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Runs the program by way of another command, such as `["setpriv", "--reuid=65534"]`.
+    #[must_use]
+    pub fn wrapped(mut self, command: &[&str]) -> Self {
+        self.wrapper = command.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut words = self.wrapper.iter().map(PathBuf::from).chain([self.binary.clone()]);
+        let mut command = Command::new(words.next().expect("there is the binary at least"));
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for name in ["SECRET", "DEV", "DATA", "ACCESS_TTL", "REFRESH_TTL", "GRACE"] {
+            command.env_remove(format!("JWTAUTH_{name}"));
+        }
+        command.env_remove("RUST_LOG").env("RUST_BACKTRACE", "0").envs(&self.env);
+        command
+    }
+
+    /// Starts the program and waits until it says where it listens.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before that, with what it said.
+    #[must_use]
+    pub fn start(&self) -> Running {
+        let mut child = self.command().spawn().expect("the program starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("stdout is readable");
+        let Some(url) = line.trim().strip_prefix("listening on ") else {
+            let mut said = String::new();
+            let _ = child.stderr.take().expect("stderr is piped").read_to_string(&mut said);
+            panic!("the program did not start: {line}{said}");
+        };
+        let url = url.to_owned();
+        // Both pipes are read to their ends, so that the program never waits for us.
+        thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let mut stderr = child.stderr.take().expect("stderr is piped");
+        let log = thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
+        Running { child, url, log: Some(log) }
+    }
+
+    /// Runs a program that is expected to refuse to start. Returns its exit code and what it said on stderr.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    #[must_use]
+    pub fn fail(&self) -> (Option<i32>, String) {
+        let mut child = self.command().spawn().expect("the program starts");
+        let status = wait(&mut child);
+        let mut said = String::new();
+        let _ = child.stderr.take().expect("stderr is piped").read_to_string(&mut said);
+        (status.code(), said)
+    }
+}
+
+/// A program that is running. Killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub url: String,
+    log: Option<thread::JoinHandle<String>>,
+}
+
+impl Running {
+    /// Returns the URL of a path.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Returns the process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the program at once, as `kill -9` does.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the program can be killed");
+        self.child.wait().expect("the program has ended");
+    }
+
+    /// Sends SIGTERM and waits. Returns how the program ended and what it said on stderr.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    #[must_use]
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        let status = wait(&mut self.child);
+        let log = self.log.take().expect("the log is taken once").join().expect("the log can be read");
+        (status, log)
+    }
+
+    /// Sends a signal by its name.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill runs");
+        assert!(sent.success(), "kill -s {name} {id}");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("the program can be waited for") {
+            return status;
+        }
+        if start.elapsed() > PATIENCE {
+            let _ = child.kill();
+            panic!("the program did not end in {PATIENCE:?}");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}

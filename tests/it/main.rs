@@ -1,6 +1,10 @@
 //! Integration tests, in one binary: a module for each subject.
 
+mod concurrency;
 mod quickstart;
+mod sessions;
+mod sweep;
+mod table;
 
 use tests::program::Program;
 

@@ -32,7 +32,6 @@ impl Browser {
     }
 
     /// Starts a request to a path.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }

@@ -7,6 +7,7 @@ pub mod app;
 pub mod browser;
 pub mod program;
 pub mod serve;
+pub mod tab;
 
 use std::future::Future;
 use std::time::Duration;

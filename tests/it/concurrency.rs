@@ -1,0 +1,128 @@
+//! What must hold when requests of one session meet, over real HTTP and in a real store.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jwtauth::SledStore;
+use tests::app::TestApp;
+use tests::browser::Browser;
+use tests::serve::serve;
+use tests::tab::{Cookies, Pair, Tab, claims};
+use tests::{bounded, bounded_by};
+
+/// Reads the pair that an HTTP answer sets.
+fn pair_of(response: &reqwest::Response) -> Option<Pair> {
+    let value = |name: &str| {
+        let lines = response.headers().get_all("set-cookie").iter();
+        let mut lines = lines.filter_map(|line| line.to_str().ok()?.strip_prefix(name)?.strip_prefix('='));
+        lines.next().map(|rest| rest.split(';').next().unwrap_or_default().to_owned())
+    };
+    Some(Pair { access: value("__Host-access_token")?, refresh: value("__Host-refresh_token")? })
+}
+
+/// S-5, R-14: 64 requests at once with one expired access cookie and one refresh cookie.
+#[test]
+fn s_5_of_64_parallel_refreshes_one_rotates_and_all_are_let_in() {
+    bounded_by(Duration::from_secs(240), async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
+        let app = TestApp::with(store, |builder| builder);
+        let server = serve(app.endpoint()).await;
+        let tab = Tab::new(&app);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        for round in 0..100 {
+            let first = tab.login("alice").await;
+            app.clock.advance(Duration::from_secs(300));
+            let requests =
+                (0..64).map(|_| client.get(server.at("/me")).header("cookie", first.both()).send());
+            let answers = join_all(requests).await;
+            let mut refresh_tokens = Vec::new();
+            for answer in answers {
+                let answer = answer.unwrap();
+                assert_eq!(answer.status(), 200, "round {round}");
+                refresh_tokens.push(pair_of(&answer).expect("each gets the new pair").refresh);
+            }
+            refresh_tokens.dedup();
+            assert_eq!(refresh_tokens.len(), 1, "round {round}: one successor");
+            assert_eq!(claims(&refresh_tokens[0])["gen"], 1, "round {round}: one rotation");
+            let session = &app.jwtauth.sessions().of("alice").await.unwrap()[0];
+            assert_eq!(
+                (session.id, session.generation),
+                (first.session(), 1),
+                "round {round}: one rotation on record"
+            );
+            // One live refresh token: the successor works, and once it is spent and the window over, the first does not.
+            let successor = format!("__Host-refresh_token={}", refresh_tokens[0]);
+            assert_eq!(tab.post("/refresh", &successor).await.status, 200, "round {round}");
+            assert_eq!(tab.post("/refresh", &first.refresh()).await.status, 401, "round {round}");
+        }
+    });
+}
+
+/// A logout that was answered stays one: no slower request of that session brings it or its cookies
+/// back, whether that request had to refresh first or not.
+#[test]
+fn a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
+    bounded_by(Duration::from_secs(120), async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
+        let app = TestApp::with(store, |builder| builder);
+        let server = serve(app.endpoint()).await;
+        for round in 0..100 {
+            let browser = Browser::new(&server.url);
+            assert_eq!(browser.login("alice", "right").await.status(), 200);
+            if round % 2 == 0 {
+                // The slow requests will have to refresh, and hold new cookies while they wait.
+                app.clock.advance(Duration::from_secs(300));
+            }
+            let before = app.started.load(Ordering::SeqCst);
+            let slow: Vec<_> = (0..4)
+                .map(|_| {
+                    let browser = browser.clone();
+                    tokio::spawn(async move { browser.get("/slow").await })
+                })
+                .collect();
+            while app.started.load(Ordering::SeqCst) < before + 4 {
+                tokio::task::yield_now().await;
+            }
+            let logout = browser.post("/logout").await;
+            assert_eq!(logout.status(), 200, "round {round}");
+            app.gate.add_permits(4);
+            for answer in slow {
+                let answer = answer.await.unwrap();
+                assert_eq!(answer.status(), 200, "round {round}: it was let in before the logout");
+                assert_eq!(pair_of(&answer), None, "round {round}: no cookies come back");
+            }
+            assert_eq!(browser.cookie("access_token"), None, "round {round}");
+            assert_eq!(browser.cookie("refresh_token"), None, "round {round}");
+            assert_eq!(browser.me().await, 401, "round {round}");
+            assert!(app.jwtauth.sessions().of("alice").await.unwrap().is_empty(), "round {round}");
+        }
+    });
+}
+
+/// A slow request that refreshed does not put its older cookies over those of a later refresh.
+#[test]
+fn a_slow_answer_does_not_overwrite_newer_cookies() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let first = tab.login("alice").await;
+        app.clock.advance(Duration::from_secs(300));
+        let slow = tokio::spawn({
+            let tab = Tab::new(&app);
+            let cookies = first.both();
+            async move { tab.get("/slow", &cookies).await }
+        });
+        while app.started.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let second = tab.get("/me", &first.both()).await.pair();
+        let third = tab.post("/refresh", &second.both()).await.pair();
+        app.gate.add_permits(1);
+        let slow = slow.await.unwrap();
+        assert_eq!((slow.status.as_u16(), slow.cookies()), (200, Cookies::None));
+        assert_eq!(tab.get("/me", &third.both()).await.status, 200);
+    });
+}

@@ -1,0 +1,94 @@
+//! A hundred thousand sessions, swept by a clock that is moved by hand.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jwtauth::{Session, SessionId, SessionStore as _, SledStore, TokenId};
+use tests::bounded_by;
+
+const SESSIONS: u64 = 100_000;
+const START: u64 = 1_800_000_000;
+
+/// A generator of numbers that look random and are the same each time (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+fn session(number: u64, ttl: u64) -> Session {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    Session {
+        id: SessionId::from_bytes(id),
+        subject: (number % 1_000).to_string(),
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        user: None,
+        created_at: START,
+        auth_time: START,
+        ends_at: START + 1_000_000,
+        expires_at: START + ttl,
+        generation: 0,
+        rotated_at: START,
+        refresh_id: TokenId::from_bytes([0; 16]),
+        revoked: None,
+    }
+}
+
+/// Exactly the expired sessions go, from the records and from both indexes: what opens again is
+/// counted record by record and entry by entry.
+#[test]
+fn exactly_the_expired_sessions_are_gone() {
+    bounded_by(Duration::from_secs(240), async {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions");
+        let store = SledStore::open(&path).await.unwrap();
+        let mut numbers = Numbers(42);
+        let mut expected = BTreeMap::new();
+        for chunk in 0..SESSIONS / 1_000 {
+            let sessions: Vec<_> =
+                (0..1_000).map(|n| session(chunk * 1_000 + n, 1 + numbers.below(86_400))).collect();
+            for session in &sessions {
+                expected.insert(session.id, session.expires_at);
+            }
+            let inserts = sessions.into_iter().map(|session| store.insert(session, Vec::new()));
+            for inserted in futures_util::future::join_all(inserts).await {
+                inserted.unwrap();
+            }
+        }
+        for hours in [0, 6, 12, 24] {
+            let now = START + hours * 3_600;
+            let before = expected.len();
+            expected.retain(|_, expires_at| *expires_at > now);
+            let mut removed = 0;
+            loop {
+                let swept = store.sweep(now, 64).await.unwrap();
+                assert!(swept.removed <= 64);
+                removed += swept.removed;
+                if !swept.more {
+                    break;
+                }
+            }
+            assert_eq!(removed, before - expected.len(), "after {hours} h");
+            let mut kept = 0;
+            for subject in 0..1_000 {
+                for session in store.sessions_of(subject.to_string()).await.unwrap() {
+                    assert_eq!(expected.get(&session.id), Some(&session.expires_at), "after {hours} h");
+                    kept += 1;
+                }
+            }
+            assert_eq!(kept, expected.len(), "after {hours} h");
+        }
+        assert!(expected.is_empty(), "all have expired at the end");
+        drop(store);
+        // Opening counts records and both indexes against each other, and refuses a difference.
+        SledStore::open(&path).await.unwrap();
+    });
+}

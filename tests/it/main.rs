@@ -2,9 +2,11 @@
 
 mod concurrency;
 mod quickstart;
+mod readme;
 mod sessions;
 mod sweep;
 mod table;
+mod tidy;
 
 use tests::program::Program;
 

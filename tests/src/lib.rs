@@ -34,3 +34,8 @@ pub fn bounded_by<T>(limit: Duration, test: impl Future<Output = T>) -> T {
         .expect("a runtime starts");
     runtime.block_on(async { tokio::time::timeout(limit, test).await.expect("the test ends in time") })
 }
+
+/// README's program, compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -14,7 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Program {
     binary: PathBuf,
+    arguments: Vec<String>,
     wrapper: Vec<String>,
+    directory: Option<PathBuf>,
     env: BTreeMap<String, String>,
 }
 
@@ -23,7 +25,7 @@ impl Program {
     #[must_use]
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         let env = BTreeMap::from([("JWTAUTH_ADDR".to_owned(), "127.0.0.1:0".to_owned())]);
-        Self { binary: binary.into(), wrapper: Vec::new(), env }
+        Self { binary: binary.into(), arguments: Vec::new(), wrapper: Vec::new(), directory: None, env }
     }
 
     /// Keeps its data in a directory.
@@ -39,6 +41,20 @@ impl Program {
         self
     }
 
+    /// Gives the program arguments.
+    #[must_use]
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Runs the program in a directory.
+    #[must_use]
+    pub fn directory(mut self, path: &Path) -> Self {
+        self.directory = Some(path.into());
+        self
+    }
+
     /// Runs the program by way of another command, such as `["setpriv", "--reuid=65534"]`.
     #[must_use]
     pub fn wrapped(mut self, command: &[&str]) -> Self {
@@ -49,7 +65,11 @@ impl Program {
     fn command(&self) -> Command {
         let mut words = self.wrapper.iter().map(PathBuf::from).chain([self.binary.clone()]);
         let mut command = Command::new(words.next().expect("there is the binary at least"));
-        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(words).args(&self.arguments);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for name in ["SECRET", "DEV", "DATA", "ACCESS_TTL", "REFRESH_TTL", "GRACE"] {
             command.env_remove(format!("JWTAUTH_{name}"));
         }

@@ -1,0 +1,115 @@
+//! The house: which module may use which, and where the names of other crates may stand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module with its floor. A module uses lower floors only; `error` is the ground and may be used by all.
+const FLOORS: [(&str, u8); 16] = [
+    ("clock", 0),
+    ("error", 0),
+    ("id", 0),
+    ("private_file", 0),
+    ("secret", 0),
+    ("claims", 1),
+    ("config", 1),
+    ("key", 1),
+    ("record", 1),
+    ("user", 1),
+    ("store", 2),
+    ("token", 2),
+    ("session", 3),
+    ("web", 4),
+    ("private", 5),
+    ("lib", 6),
+];
+
+/// Uses of a neighbour on the same floor, each with its reason.
+const NEIGHBOURS: [(&str, &str, &str); 4] = [
+    ("id", "secret", "ids are random, and one module asks for randomness"),
+    ("secret", "private_file", "the secret is kept in a private file"),
+    ("config", "record", "the rotation policy is a setting that the record understands"),
+    ("user", "record", "an identity is a view of a session"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Returns each source file below a folder of the project, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![root().join(folder)];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has sources");
+    found
+}
+
+fn module_of(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("jwtauth/src")).unwrap();
+    inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn a_module_uses_lower_floors_only() {
+    let floor = |module: &str| FLOORS.iter().find(|(known, _)| *known == module).map(|(_, floor)| *floor);
+    let mut uses = 0;
+    for (path, text) in sources("jwtauth/src") {
+        let module = module_of(&path);
+        let own = floor(&module).unwrap_or_else(|| panic!("{module} has no floor in the table"));
+        // Tests may look everywhere.
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        for used in code.split("crate::").skip(1) {
+            let used: String = used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let Some(below) = floor(&used) else { continue };
+            uses += 1;
+            let allowed = used == module
+                || used == "error"
+                || below < own
+                || NEIGHBOURS.iter().any(|(from, to, _)| *from == module && *to == used);
+            assert!(allowed, "{}: {module} (floor {own}) uses {used} (floor {below})", path.display());
+        }
+    }
+    assert!(uses > 50, "the test reads what it should: {uses} uses found");
+}
+
+#[test]
+fn other_crates_are_named_in_their_rooms_only() {
+    let rooms: [(&str, &[&str]); 6] = [
+        ("use ::sled", &["store/sled"]),
+        ("bincode::", &["store/codec"]),
+        ("poem::", &["web/", "private.rs", "user.rs", "lib.rs"]),
+        ("jsonwebtoken::", &["key.rs"]),
+        ("getrandom::", &["secret.rs"]),
+        ("SystemTime::", &["clock.rs"]),
+    ];
+    for (path, text) in sources("jwtauth/src") {
+        let shown = path.display().to_string();
+        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for (name, allowed) in rooms {
+            let inside = allowed.iter().any(|room| shown.contains(&format!("src/{room}")));
+            assert!(inside || !code.contains(name), "{shown} names {name}");
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for folder in ["jwtauth/src", "jwtauth-macros/src", "tests/src", "tests/it", "examples"] {
+        for (path, text) in sources(folder) {
+            assert!(text.starts_with("//!"), "{} has no header", path.display());
+        }
+    }
+}

@@ -13,12 +13,12 @@ use crate::error::SessionError;
 use crate::store::Swept;
 
 /// How many sessions one batch removes. Other changes wait for a batch, some 20 us a session.
-const BATCH: usize = 64;
+const BATCH: usize = 16;
 
 impl Sessions {
     /// Removes all sessions that are past their limit, and returns how many.
     ///
-    /// Works in batches of 64 and lets other requests at the store in between.
+    /// Works in batches of 16 and lets other requests at the store in between.
     ///
     /// # Errors
     ///

@@ -21,6 +21,7 @@ use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, require_auth};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::middleware::SizeLimit;
 use poem::web::Json;
 use poem::{EndpointExt, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
@@ -178,7 +179,8 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
 
     let jwtauth = open_jwtauth(data, dev).await?;
     let app = Route::new()
-        .at("/login", post(login))
+        // A form is small: nobody fills the memory before they have logged in.
+        .at("/login", post(login.with(SizeLimit::new(16 * 1024))))
         .at("/refresh", post(refresh))
         .at("/logout", post(logout))
         .at("/logout/all", post(logout_all))

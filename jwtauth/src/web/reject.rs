@@ -127,6 +127,9 @@ impl ResponseError for Rejection {
     }
 
     fn as_response(&self) -> Response {
+        if *self == Self::InvalidCredentials {
+            tracing::info!(target: "jwtauth", event = "login_failed");
+        }
         let status = self.status();
         let body = serde_json::json!({
             "type": "about:blank",

@@ -22,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) grace: Duration,
     pub(crate) leeway: Duration,
     pub(crate) sweep_interval: Duration,
+    pub(crate) store_timeout: Duration,
 }
 
 impl Default for Config {
@@ -35,6 +36,7 @@ impl Default for Config {
             grace: MINUTE / 2,
             leeway: Duration::ZERO,
             sweep_interval: MINUTE,
+            store_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -53,6 +55,7 @@ impl Config {
         // A leeway near the lifetime makes tokens that are expired and accepted at once: refresh storms.
         within("leeway", self.leeway, Duration::ZERO, MINUTE.min(self.access_ttl / 4))?;
         within("sweep_interval", self.sweep_interval, second, DAY)?;
+        within("store_timeout", self.store_timeout, second / 10, MINUTE)?;
         for (name, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
             if value.is_empty() {
                 return Err(ConfigError::Empty { name });

@@ -222,6 +222,12 @@ pub enum StoreError {
         /// How many acknowledged changes are missing.
         lost: u64,
     },
+    /// The store did not answer in time; the change may still be made.
+    #[error("session store did not answer within {after:?}")]
+    TimedOut {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// A record is larger than the store takes.
     #[error("session record has {got} bytes, at most {max} are kept: store less in the user value")]
     TooLarge {

@@ -1,6 +1,81 @@
 //! Logins, sessions and protected handlers for [poem](https://docs.rs/poem), in one crate and one binary.
 //!
-//! Sessions live in an embedded database; there is none to install. See the README for a tour.
+//! ```no_run
+//! use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, require_auth};
+//! use poem::{EndpointExt, Result, Route, Server, get, handler, listener::TcpListener, post, web::Json};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Clone, Serialize, Deserialize, AuthUser)]
+//! struct User {
+//!     id: u64, // the subject; or mark another field #[auth(id)]
+//!     name: String,
+//!     roles: Vec<String>, // optional; read by #[require_auth(role = "..")]
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Credentials {
+//!     name: String,
+//!     password: String,
+//! }
+//!
+//! #[handler]
+//! async fn login(auth: Auth, Json(form): Json<Credentials>) -> Result<()> {
+//!     let user = find_user(form).await.ok_or(Rejection::InvalidCredentials)?;
+//!     auth.login(&user).await?; // both cookies ride on the response, whatever it is
+//!     Ok(())
+//! }
+//!
+//! #[handler]
+//! async fn logout(auth: Auth) -> Result<()> {
+//!     Ok(auth.logout().await?)
+//! }
+//!
+//! #[require_auth] // 401 before the body is read; the user arrives as an argument
+//! async fn me(user: User) -> Json<User> {
+//!     Json(user)
+//! }
+//!
+//! #[require_auth(role = "admin")] // 403 without the role
+//! async fn stats() -> &'static str {
+//!     "..."
+//! }
+//! # async fn find_user(_: Credentials) -> Option<User> { None }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let jwtauth = JwtAuth::builder().secret_from_env("JWTAUTH_SECRET").open("data/sessions").await?;
+//!     let app = Route::new()
+//!         .at("/login", post(login))
+//!         .at("/logout", post(logout))
+//!         .at("/me", get(me))
+//!         .at("/stats", get(stats))
+//!         .with(jwtauth);
+//!     Ok(Server::new(TcpListener::bind("127.0.0.1:3000")).run(app).await?)
+//! }
+//! ```
+//!
+//! # How it works
+//!
+//! - **A login opens a session**, a record in an embedded database, and hands out two signed tokens in
+//!   cookies: an *access token* that lives for minutes and a *refresh token* that lives for a day.
+//! - **Each request** to a guarded handler brings the access token. Signature, claims and the session's record
+//!   are checked; a session that was ended is refused with the next request.
+//! - **When the access token is expired**, the refresh token is spent inside the same request, and a new pair
+//!   rides on the response. A spent refresh token that comes back later ends the session: two parties had it.
+//! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
+//!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
+//!   `#[require_auth(optional)]`.
+//!
+//! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`].
+//!
+//! # Features
+//!
+//! - `rust_crypto` (default): signatures by the RustCrypto crates.
+//! - `aws_lc_rs`: signatures by AWS-LC. With both on, this one is used.
+//! - `testing`: `store::conformance`, the rules of a session store as a test suite.
+//!
+//! Panics must unwind (the default): the embedded database is called under
+//! [`catch_unwind`](std::panic::catch_unwind), because damaged files make it panic.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -40,7 +115,66 @@ pub use error::{
     BoxError, ConfigError, OpenError, ParseIdError, RandomError, SessionError, StoreError, TokenError,
 };
 pub use id::{SessionId, TokenId};
-pub use jwtauth_macros::{AuthUser, require_auth};
+/// Implements [`AuthUser`](trait@AuthUser) for a struct, and makes it an extractor.
+///
+/// The copy given to [`Auth::login`] is kept in the session as JSON, so the type must also derive `Clone`,
+/// `Serialize` and `Deserialize`. Fields may be added later if they have a `#[serde(default)]`.
+///
+/// | field | is | or mark another one |
+/// |---|---|---|
+/// | `id` | the subject, by its `Display`; required | `#[auth(id)]` |
+/// | `roles` | a collection of roles | `#[auth(roles)]` |
+/// | `scopes` | a collection of scopes | `#[auth(scopes)]` |
+///
+/// ```
+/// use jwtauth::AuthUser;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
+/// struct Account {
+///     #[auth(id)]
+///     email: String,
+///     #[auth(roles)]
+///     groups: Vec<String>,
+/// }
+///
+/// let account = Account { email: "a@example.com".into(), groups: vec!["admin".into()] };
+/// assert_eq!(account.subject(), "a@example.com");
+/// assert_eq!(account.roles(), ["admin"]);
+/// ```
+pub use jwtauth_macros::AuthUser;
+/// Guards a poem handler: nobody gets past it, not even into the request body, who is not logged in.
+///
+/// Write it alone on an `async fn` or `fn`, which becomes an endpoint, or above `#[handler]`. Below
+/// `#[handler]` it does not compile. [`JwtAuth`] must be in front: `.with(jwtauth)` around the app.
+///
+/// | argument | meaning | who does not meet it |
+/// |---|---|---|
+/// | none | a logged-in user | 401 |
+/// | `role = "admin"` | who has this role; a literal or a constant | 401 strangers, 403 users |
+/// | `optional` | strangers too; an argument is `Option<User>` | 401 for a refused bearer token only |
+/// | `crate = path` | where this crate is, if it was renamed | |
+///
+/// All methods that reach the handler are guarded, HEAD and OPTIONS included. An unsafe request that another
+/// site caused is refused with 403.
+///
+/// ```
+/// use jwtauth::{Identity, require_auth};
+/// use poem::{Route, get, post, web::Json};
+///
+/// #[require_auth]
+/// async fn whoami(who: &Identity) -> String {
+///     who.subject().to_owned()
+/// }
+///
+/// #[require_auth(role = "admin")]
+/// async fn rename(Json(name): Json<String>) -> String { // the body is read after the check
+///     name
+/// }
+///
+/// let app = Route::new().at("/whoami", get(whoami)).at("/rename", post(rename));
+/// ```
+pub use jwtauth_macros::require_auth;
 pub use key::Algorithm;
 pub use record::{Reason, Revocation, Rotation, RotationPolicy, Session, State};
 pub use session::Sessions;

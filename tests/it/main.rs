@@ -1,9 +1,12 @@
 //! Integration tests, in one binary: a module for each subject.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers included")]
+
 mod concurrency;
 mod quickstart;
 mod readme;
 mod sessions;
+mod store_faults;
 mod sweep;
 mod table;
 mod tidy;

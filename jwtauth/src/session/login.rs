@@ -51,7 +51,7 @@ impl Sessions {
         let issued = self.issue(session.clone(), now)?;
         fits(&issued)?;
         let replaced = new.replaces.len();
-        self.store.insert(session, new.replaces).await?;
+        self.within(self.store.insert(session, new.replaces)).await?;
         tracing::info!(target: "jwtauth", event = "login", session = issued.session.id.log_id(), replaced);
         Ok(issued)
     }

@@ -21,11 +21,11 @@ pub(crate) use self::verify::Checked;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::SessionError;
+use crate::error::{SessionError, StoreError};
 use crate::id::TokenId;
 use crate::key::Keys;
 use crate::record::Session;
-use crate::store::SessionStore;
+use crate::store::{SessionStore, StoreFuture};
 use crate::token::Expected;
 use crate::token::access::AccessTokens;
 use crate::token::refresh::RefreshTokens;
@@ -80,6 +80,15 @@ impl Sessions {
             access: AccessTokens::new(keys.access),
             refresh: RefreshTokens::new(keys.refresh),
         }
+    }
+
+    /// Waits for a change, but not for ever: a disk that hangs must not hang all who log in.
+    ///
+    /// Reads are not bounded: they come from memory, or at worst from a local file.
+    async fn within<T>(&self, change: StoreFuture<'_, T>) -> Result<T, SessionError> {
+        let after = self.config.store_timeout;
+        let done = tokio::time::timeout(after, change).await;
+        Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)
     }
 
     /// How long, in seconds, the tokens can be of use.

@@ -20,7 +20,7 @@ impl Sessions {
     }
 
     pub(crate) async fn revoke_for(&self, id: SessionId, reason: Reason) -> Result<bool, SessionError> {
-        let revoked = self.store.revoke(id, self.revocation(reason)).await?;
+        let revoked = self.within(self.store.revoke(id, self.revocation(reason))).await?;
         if revoked {
             tracing::info!(target: "jwtauth", event = "revoked", session = id.log_id(), ?reason);
         }
@@ -51,7 +51,8 @@ impl Sessions {
         except: Option<SessionId>,
         reason: Reason,
     ) -> Result<usize, SessionError> {
-        let revoked = self.store.revoke_subject(subject.into(), except, self.revocation(reason)).await?;
+        let change = self.store.revoke_subject(subject.into(), except, self.revocation(reason));
+        let revoked = self.within(change).await?;
         tracing::info!(target: "jwtauth", event = "revoked_all", revoked, ?reason);
         Ok(revoked)
     }
@@ -81,7 +82,7 @@ impl Sessions {
             scopes: user.scopes(),
             user: user.session_copy().map_err(SessionError::User)?,
         };
-        Ok(self.store.update_user(user.subject(), update, self.clock.now()).await?)
+        self.within(self.store.update_user(user.subject(), update, self.clock.now())).await
     }
 
     fn revocation(&self, reason: Reason) -> Revocation {

@@ -27,7 +27,7 @@ impl Sessions {
         let now = self.clock.now();
         let mut total = 0;
         loop {
-            let Swept { removed, more } = self.store.sweep(now, BATCH).await?;
+            let Swept { removed, more } = self.within(self.store.sweep(now, BATCH)).await?;
             total += removed;
             if !more {
                 return Ok(total);
@@ -42,7 +42,7 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn flush(&self) -> Result<(), SessionError> {
-        Ok(self.store.flush().await?)
+        self.within(self.store.flush()).await
     }
 }
 
@@ -69,12 +69,17 @@ async fn sweep_until_gone(sessions: Weak<Sessions>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
         let Some(sessions) = sessions.upgrade() else { return };
-        match sessions.sweep().await {
-            Ok(0) => {}
-            Ok(removed) => tracing::debug!(target: "jwtauth", event = "swept", removed),
-            Err(error) => {
-                tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "a sweep failed; the next one tries again");
-            }
+        // A task of its own, so that a store that panics does not end all sweeps.
+        let swept = tokio::spawn(async move { sessions.sweep().await }).await;
+        match swept {
+            Ok(Ok(0)) => {}
+            Ok(Ok(removed)) => tracing::debug!(target: "jwtauth", event = "swept", removed),
+            Ok(Err(error)) => failed(&error),
+            Err(panic) => failed(&panic),
         }
     }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(target: "jwtauth", error, "a sweep failed; the next one tries again");
 }

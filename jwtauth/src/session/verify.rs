@@ -60,7 +60,8 @@ impl Sessions {
             policy: self.config.rotation(),
             successor: TokenId::random()?,
         };
-        let (rotation, session) = self.store.rotate(presented).await?.ok_or(SessionError::Ended)?;
+        let (rotation, session) =
+            self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Ended)?;
         if session.subject != refresh.subject {
             return Err(TokenError::Claim("sub").into());
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::cookie::{CookieNames, CookieStyle, SameSite};
@@ -27,6 +28,7 @@ use crate::store::{MemoryStore, SessionStore, SledStore};
 /// | [`grace`](Self::grace) | 30 seconds | 0 to 5 minutes |
 /// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
 /// | [`sweep_interval`](Self::sweep_interval) | 1 minute | 1 second to 1 day |
+/// | [`store_timeout`](Self::store_timeout) | 10 seconds | 0.1 second to 1 minute |
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
 /// | [`same_site`](Self::same_site) | `Lax` | |
 /// | [`trusted_origin`](Self::trusted_origin) | none | |
@@ -151,6 +153,12 @@ impl JwtAuthBuilder {
     /// Sets how often expired sessions are removed from the store.
     pub fn sweep_interval(mut self, interval: Duration) -> Self {
         self.config.sweep_interval = interval;
+        self
+    }
+
+    /// Sets how long to wait until a change is on disk; after that the answer is 503.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.config.store_timeout = timeout;
         self
     }
 
@@ -290,6 +298,7 @@ impl Ready {
             cookies: self.cookies,
             cross_origin: self.cross_origin,
             local_only: self.local_only,
+            warned: AtomicBool::new(false),
         })
     }
 }

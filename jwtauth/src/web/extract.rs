@@ -188,7 +188,7 @@ impl Auth {
     ///
     /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
     pub async fn logout_all(&self) -> Result<usize> {
-        let session = self.session().await?.ok_or(Rejection::NotAuthenticated)?;
+        let session = self.own_session().await?;
         let ended = self.handle.shared().sessions.revoke_all(&session.subject).await?;
         self.forget();
         Ok(ended)
@@ -200,7 +200,7 @@ impl Auth {
     ///
     /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
     pub async fn logout_others(&self) -> Result<usize> {
-        let session = self.session().await?.ok_or(Rejection::NotAuthenticated)?;
+        let session = self.own_session().await?;
         Ok(self.handle.shared().sessions.revoke_others(&session.subject, session.id).await?)
     }
 
@@ -247,6 +247,14 @@ impl Auth {
         match self.handle.caller_by(&self.credentials).await? {
             Caller::Known(identity) => Ok(Some(identity.session().clone())),
             Caller::Anonymous { .. } => Ok(None),
+        }
+    }
+
+    /// Returns the session, or why there is none.
+    async fn own_session(&self) -> std::result::Result<&Session, Rejection> {
+        match self.handle.caller_by(&self.credentials).await? {
+            Caller::Known(identity) => Ok(identity.session()),
+            Caller::Anonymous { why, .. } => Err(*why),
         }
     }
 

@@ -3,7 +3,7 @@
 //! The middleware puts it on the request; guard and extractors share it. Nothing is verified until
 //! somebody asks. The rules of who is let in are the table of [`authenticate`].
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,8 +25,8 @@ pub(crate) struct Handle(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     caller: OnceCell<Result<Caller, Rejection>>,
-    /// User values by their type, each loaded once. Held while loading, so that nobody loads twice.
-    users: tokio::sync::Mutex<Vec<(TypeId, Box<dyn Any + Send + Sync>)>>,
+    /// User values, one of a type, each loaded once. Held while loading, so that nobody loads twice.
+    users: tokio::sync::Mutex<Vec<Box<dyn Any + Send + Sync>>>,
     answer: Mutex<Answer>,
 }
 
@@ -152,7 +152,7 @@ impl Handle {
     pub(crate) async fn user<U: AuthUser>(&self, request: &Request) -> Result<U, Rejection> {
         let identity = self.identity(request).await?;
         let mut users = self.0.users.lock().await;
-        if let Some(user) = users.iter().find_map(|(_, user)| user.downcast_ref::<U>()) {
+        if let Some(user) = users.iter().find_map(|user| user.downcast_ref::<U>()) {
             return Ok(user.clone());
         }
         // `()` asks for no store, so there is always one.
@@ -164,7 +164,7 @@ impl Handle {
         };
         match U::load(store, identity).await {
             Ok(Some(user)) => {
-                users.push((TypeId::of::<U>(), Box::new(user.clone())));
+                users.push(Box::new(user.clone()));
                 Ok(user)
             }
             Ok(None) => {

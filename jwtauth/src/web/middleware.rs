@@ -4,8 +4,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use poem::http::header;
+use poem::http::uri::Scheme;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 use super::builder::JwtAuthBuilder;
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) cross_origin: CrossOrigin,
     /// Whether only this machine may ask.
     pub(crate) local_only: bool,
+    /// Whether it was said already that a browser will drop the cookies.
+    pub(crate) warned: AtomicBool,
 }
 
 impl JwtAuth {
@@ -97,11 +101,38 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         if self.shared.local_only && !is_local(&request) {
             return Err(Rejection::DevelopmentOnly.into());
         }
+        let drops_cookies = self.shared.cookies.secure && is_plain_http(&request);
         let handle = Handle::new(Arc::clone(&self.shared));
         request.extensions_mut().insert(handle.clone());
         let result = self.inner.call(request).await;
-        handle.finish(result.map(IntoResponse::into_response)).await
+        let response = handle.finish(result.map(IntoResponse::into_response)).await?;
+        if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
+            self.shared.warn_of_dropped_cookies();
+        }
+        Ok(response)
     }
+}
+
+impl Shared {
+    /// Says once why nobody stays logged in: the server cannot see that a browser dropped its cookies.
+    fn warn_of_dropped_cookies(&self) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "jwtauth",
+                "cookies were sent over plain http, and browsers drop them because they are Secure: serve https, \
+                 let the proxy in front say `X-Forwarded-Proto: https`, use localhost, or call `.insecure_cookies()` for a test"
+            );
+        }
+    }
+}
+
+/// Tells whether a browser most likely sees this request as plain http, from a name that is not its own machine's.
+///
+/// What the header says decides nothing but a line in the log.
+fn is_plain_http(request: &Request) -> bool {
+    let behind_tls =
+        request.header("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+    *request.scheme() == Scheme::HTTP && !behind_tls && !is_local(request)
 }
 
 /// Tells whether the request names this machine as its host; a request without a host does not.

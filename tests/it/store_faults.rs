@@ -1,0 +1,162 @@
+//! A store that fails, hangs or panics: what the client is told, and what stays true.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use jwtauth::store::{Presented, StoreFuture, Swept, UserUpdate};
+use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError};
+use tests::app::TestApp;
+use tests::bounded;
+use tests::tab::{Answer, Cookies, Tab};
+
+/// What a call to the store does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Fault {
+    None,
+    /// It fails and nothing happens.
+    Error,
+    /// It fails, and happened all the same: the worst that a network or a disk can do.
+    ErrorButDone,
+    /// It never answers.
+    Hang,
+}
+
+const FAULTS: [Fault; 4] = [Fault::None, Fault::Error, Fault::ErrorButDone, Fault::Hang];
+
+/// A memory store with faults to switch on, for reads and for changes.
+#[derive(Clone, Debug, Default)]
+struct Faulty {
+    inner: Arc<MemoryStore>,
+    reads: Arc<AtomicU8>,
+    changes: Arc<AtomicU8>,
+}
+
+impl Faulty {
+    fn set(&self, reads: Fault, changes: Fault) {
+        self.reads.store(reads as u8, Ordering::SeqCst);
+        self.changes.store(changes as u8, Ordering::SeqCst);
+    }
+
+    fn with<'a, T: Send + 'a>(
+        fault: &AtomicU8,
+        call: impl FnOnce() -> StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        let failed = || Err(StoreError::Backend("on purpose".into()));
+        match FAULTS[usize::from(fault.load(Ordering::SeqCst))] {
+            Fault::None => call(),
+            Fault::Error => Box::pin(async move { failed() }),
+            Fault::ErrorButDone => {
+                let done = call();
+                Box::pin(async move {
+                    done.await?;
+                    failed()
+                })
+            }
+            Fault::Hang => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+impl SessionStore for Faulty {
+    fn insert(&self, session: Session, replaces: Vec<SessionId>) -> StoreFuture<'_, ()> {
+        Self::with(&self.changes, || self.inner.insert(session, replaces))
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Session>> {
+        Self::with(&self.reads, || self.inner.load(id))
+    }
+
+    fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {
+        Self::with(&self.changes, || self.inner.rotate(presented))
+    }
+
+    fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
+        Self::with(&self.changes, || self.inner.revoke(id, revocation))
+    }
+
+    fn revoke_subject(
+        &self,
+        subject: String,
+        except: Option<SessionId>,
+        revocation: Revocation,
+    ) -> StoreFuture<'_, usize> {
+        Self::with(&self.changes, || self.inner.revoke_subject(subject, except, revocation))
+    }
+
+    fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
+        Self::with(&self.reads, || self.inner.sessions_of(subject))
+    }
+
+    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
+        Self::with(&self.changes, || self.inner.update_user(subject, update, now))
+    }
+
+    fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        Self::with(&self.changes, || self.inner.sweep(now, limit))
+    }
+
+    fn flush(&self) -> StoreFuture<'_, ()> {
+        Self::with(&self.changes, || self.inner.flush())
+    }
+}
+
+fn app() -> (Faulty, TestApp, Tab) {
+    let store = Faulty::default();
+    let app = TestApp::with(store.clone(), |builder| builder.store_timeout(Duration::from_millis(100)));
+    let tab = Tab::new(&app);
+    (store, app, tab)
+}
+
+fn assert_unavailable(answer: &Answer, what: &str) {
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "store_unavailable"), "{what}");
+    assert_eq!(answer.headers["retry-after"], "1", "{what}");
+    assert_eq!(answer.cookies(), Cookies::None, "{what}: cookies are neither set nor deleted");
+    assert!(!answer.body.contains("on purpose"), "{what}: the cause is for the log");
+}
+
+/// 503 and never 200 or 401, for each route and each fault, and all is well when the fault is over.
+#[test]
+fn r_5_an_outage_is_503_and_ends_with_its_cause() {
+    bounded(async {
+        for fault in [Fault::Error, Fault::ErrorButDone, Fault::Hang] {
+            let (store, app, tab) = app();
+            let pair = tab.login("alice").await;
+
+            store.set(Fault::None, fault);
+            assert_unavailable(&tab.login_with("bob", "").await, "login");
+            assert_unavailable(&tab.post("/refresh", &pair.both()).await, "refresh");
+            assert_unavailable(&tab.get("/me", &pair.refresh()).await, "silent refresh");
+            assert_unavailable(&tab.get("/hello", &pair.refresh()).await, "an outage is not nobody");
+            assert_eq!(tab.get("/me", &pair.access()).await.status, 200, "{fault:?}: reads go on");
+            // What was refreshed without an answer is answered again, and is no theft (unknown outcome).
+            store.set(Fault::None, Fault::None);
+            let next = tab.post("/refresh", &pair.both()).await.pair();
+            assert_eq!(tab.get("/me", &next.both()).await.status, 200, "{fault:?}");
+
+            store.set(Fault::None, fault);
+            assert_unavailable(&tab.post("/logout", &next.both()).await, "logout");
+            store.set(Fault::None, Fault::None);
+            assert_eq!(tab.post("/logout", &next.both()).await.cookies(), Cookies::Deleted, "{fault:?}");
+            assert_eq!(tab.get("/me", &next.both()).await.status, 401, "{fault:?}");
+
+            let everywhere = [tab.login("alice").await, tab.login("alice").await];
+            store.set(Fault::None, fault);
+            assert_unavailable(&tab.post("/logout/all", &everywhere[0].both()).await, "logout all");
+            store.set(Fault::None, Fault::None);
+            let left = app.jwtauth.sessions().of("alice").await.unwrap().len();
+            assert_eq!(left, if fault == Fault::ErrorButDone { 0 } else { 2 }, "{fault:?}: all or none");
+        }
+        let (store, _app, tab) = app();
+        let pair = tab.login("alice").await;
+        store.set(Fault::Error, Fault::None);
+        for path in ["/me", "/hello", "/plain", "/admin", "/who"] {
+            assert_unavailable(&tab.get(path, &pair.both()).await, path);
+            assert_unavailable(&tab.bearer(path, &pair.access).await, path);
+        }
+        for path in ["/hello", "/open", "/who"] {
+            assert_eq!(tab.get(path, "").await.status, 200, "{path}: strangers never touch the store");
+        }
+    });
+}

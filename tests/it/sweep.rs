@@ -5,21 +5,10 @@ use std::time::Duration;
 
 use jwtauth::{Session, SessionId, SessionStore as _, SledStore, TokenId};
 use tests::bounded_by;
+use tests::numbers::Numbers;
 
 const SESSIONS: u64 = 100_000;
 const START: u64 = 1_800_000_000;
-
-/// A generator of numbers that look random and are the same each time (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 fn session(number: u64, ttl: u64) -> Session {
     let mut id = [0; 16];
@@ -50,7 +39,7 @@ fn exactly_the_expired_sessions_are_gone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sessions");
         let store = SledStore::open(&path).await.unwrap();
-        let mut numbers = Numbers(42);
+        let mut numbers = Numbers::seeded(42);
         let mut expected = BTreeMap::new();
         for chunk in 0..SESSIONS / 1_000 {
             let sessions: Vec<_> =

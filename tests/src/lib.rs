@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod browser;
+pub mod numbers;
 pub mod program;
 pub mod serve;
 pub mod tab;

@@ -126,3 +126,66 @@ fn a_slow_answer_does_not_overwrite_newer_cookies() {
         assert_eq!(tab.get("/me", &third.both()).await.status, 200);
     });
 }
+
+/// The grace window starts when the answer leaves: a handler slower than the window does not make its
+/// own browser look like a thief.
+#[test]
+fn a_refresh_behind_a_slow_handler_is_no_theft() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let first = tab.login("alice").await;
+        app.clock.advance(Duration::from_secs(300));
+        let slow = tokio::spawn({
+            let tab = Tab::new(&app);
+            let cookies = first.both();
+            async move { tab.get("/slow", &cookies).await }
+        });
+        while app.started.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        app.clock.advance(Duration::from_secs(100));
+        // The browser holds nothing but the old cookies yet.
+        let meanwhile = tab.get("/me", &first.both()).await.pair();
+        app.gate.add_permits(1);
+        let late = slow.await.unwrap().pair();
+        assert_eq!(meanwhile.refresh, late.refresh, "one successor");
+        app.clock.advance(Duration::from_secs(29));
+        assert_eq!(
+            tab.get("/me", &first.both()).await.pair().refresh,
+            late.refresh,
+            "sent before the answer came"
+        );
+        app.clock.advance(Duration::from_secs(1));
+        assert_eq!(tab.get("/me", &first.both()).await.status, 401, "the window is over");
+        assert_eq!(tab.get("/me", &late.both()).await.status, 401, "so this was reuse");
+    });
+}
+
+/// A browser that went away before the answer came is let in with its old cookies when it is back.
+#[test]
+fn an_answer_that_nobody_waited_for_is_given_again() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let first = tab.login("alice").await;
+        app.clock.advance(Duration::from_secs(300));
+        let abandoned = tokio::spawn({
+            let tab = Tab::new(&app);
+            let cookies = first.both();
+            async move { tab.get("/slow", &cookies).await }
+        });
+        while app.started.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        abandoned.abort();
+        assert!(abandoned.await.unwrap_err().is_cancelled());
+        app.clock.advance(Duration::from_secs(600));
+        let second = tab.get("/me", &first.both()).await.pair();
+        assert_eq!(claims(&second.refresh)["gen"], 1, "the same successor, not a second one");
+        let third = tab.post("/refresh", &second.both()).await.pair();
+        app.clock.advance(Duration::from_secs(30));
+        assert_eq!(tab.post("/refresh", &first.refresh()).await.status, 401, "its owner has moved on: theft");
+        assert_eq!(tab.get("/me", &third.both()).await.status, 401);
+    });
+}

@@ -8,6 +8,7 @@
 //! 1. Nothing is taken from a token but what names a record; who the user is comes from the record.
 //! 2. A token is handed out only after the store has acknowledged the state it speaks of.
 
+mod delivery;
 mod login;
 mod revoke;
 mod sweep;
@@ -15,6 +16,7 @@ mod verify;
 
 use std::sync::Arc;
 
+use self::delivery::{Deliveries, Delivery};
 pub(crate) use self::login::NewSession;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::Checked;
@@ -40,18 +42,20 @@ pub struct Sessions {
     store: Arc<dyn SessionStore>,
     access: AccessTokens,
     refresh: RefreshTokens,
+    deliveries: Arc<Deliveries>,
 }
 
 /// A session and the two tokens that now speak for it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Issued {
     pub(crate) session: Session,
     pub(crate) access: Token,
     pub(crate) refresh: Token,
+    /// Follows a rotation until its answer leaves.
+    delivery: Option<Delivery>,
 }
 
 /// A token in its text form. Redacted in `Debug`.
-#[derive(Clone)]
 pub(crate) struct Token(String);
 
 impl Token {
@@ -79,6 +83,7 @@ impl Sessions {
             store,
             access: AccessTokens::new(keys.access),
             refresh: RefreshTokens::new(keys.refresh),
+            deliveries: Arc::default(),
         }
     }
 
@@ -91,9 +96,13 @@ impl Sessions {
         Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)
     }
 
-    /// How long, in seconds, the tokens can be of use.
-    pub(crate) fn lifetime(&self, issued: &Issued) -> u64 {
-        issued.session.expires_at.saturating_sub(self.clock.now())
+    /// Notes that the answer with these tokens leaves, and returns how long they can be of use, in seconds.
+    pub(crate) fn hand_out(&self, issued: &Issued) -> u64 {
+        let now = self.clock.now();
+        if let Some(delivery) = &issued.delivery {
+            delivery.left(now);
+        }
+        issued.session.expires_at.saturating_sub(now)
     }
 
     /// What an access token must agree with at `now`.
@@ -143,6 +152,6 @@ impl Sessions {
             exp: session.expires_at,
             token_type: REFRESH,
         });
-        Ok(Issued { session, access: Token(access), refresh: Token(refresh) })
+        Ok(Issued { session, access: Token(access), refresh: Token(refresh), delivery: None })
     }
 }

@@ -1,11 +1,14 @@
 //! Whether a token speaks for a live session, and what becomes of a refresh token.
 
+use std::time::Duration;
+
 use super::{Issued, Sessions};
 use crate::error::{SessionError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, State};
 use crate::store::Presented;
 use crate::token::access::Verified;
+use crate::token::refresh::Refresh;
 
 /// A genuine access token, and how things stand with it.
 #[derive(Debug)]
@@ -49,17 +52,20 @@ impl Sessions {
     /// Spends a refresh token and issues its successor (RFC 9700, section 4.14.2).
     ///
     /// Of many that present the same token at the same time one rotates and the others get the same
-    /// successor, as does a client that lost the answer and asks again inside the grace window.
+    /// successor, as does a client that lost the answer and asks again inside the grace window, which
+    /// starts when the answer leaves (see `delivery`).
     pub(crate) async fn refresh(&self, token: &str) -> Result<Issued, SessionError> {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
-        let presented = Presented {
-            session: refresh.session,
-            generation: refresh.generation,
-            now,
-            policy: self.config.rotation(),
-            successor: TokenId::random()?,
-        };
+        let mut policy = self.config.rotation();
+        let grace = policy.grace.as_secs();
+        // Who asked for no grace at all gets none here either.
+        if grace > 0 && self.deliveries.is_open(refresh.session, refresh.generation, now, grace) {
+            policy.grace = Duration::MAX;
+        }
+        let successor = TokenId::random()?;
+        let Refresh { session, generation, .. } = refresh;
+        let presented = Presented { session, generation, now, policy, successor };
         let (rotation, session) =
             self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Ended)?;
         if session.subject != refresh.subject {
@@ -82,7 +88,11 @@ impl Sessions {
                 alive(state)?;
             }
         }
-        self.issue(session, now)
+        let mut issued = self.issue(session, now)?;
+        if matches!(rotation, Rotation::Rotated | Rotation::CaughtUp) {
+            issued.delivery = Some(self.deliveries.start(&issued.session, grace));
+        }
+        Ok(issued)
     }
 
     /// Tells whether the tokens just issued are still the newest of a live session.

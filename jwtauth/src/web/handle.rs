@@ -228,7 +228,7 @@ impl Handle {
             // The server decides with each request anyway; the cookies alone open nothing.
             Err(error) => reject::log(&error),
         }
-        let values = self.0.shared.cookies.set(issued, sessions.lifetime(issued));
+        let values = self.0.shared.cookies.set(issued, sessions.hand_out(issued));
         values.inspect_err(reject::log).ok()
     }
 }

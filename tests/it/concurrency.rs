@@ -8,8 +8,9 @@ use jwtauth::SledStore;
 use tests::app::TestApp;
 use tests::browser::Browser;
 use tests::serve::serve;
-use tests::tab::{Cookies, Pair, Tab, claims};
+use tests::tab::{Answer, Cookies, Pair, Tab, claims};
 use tests::{bounded, bounded_by};
+use tokio::task::JoinHandle;
 
 /// Reads the pair that an HTTP answer sets.
 fn pair_of(response: &reqwest::Response) -> Option<Pair> {
@@ -102,6 +103,17 @@ fn a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
     });
 }
 
+/// Sends a request to the slow handler, and returns when the handler has started.
+async fn ask_slowly(app: &TestApp, pair: &Pair) -> JoinHandle<Answer> {
+    let (tab, cookies) = (Tab::new(app), pair.both());
+    let before = app.started.load(Ordering::SeqCst);
+    let asking = tokio::spawn(async move { tab.get("/slow", &cookies).await });
+    while app.started.load(Ordering::SeqCst) == before {
+        tokio::task::yield_now().await;
+    }
+    asking
+}
+
 /// A slow request that refreshed does not put its older cookies over those of a later refresh.
 #[test]
 fn a_slow_answer_does_not_overwrite_newer_cookies() {
@@ -110,14 +122,7 @@ fn a_slow_answer_does_not_overwrite_newer_cookies() {
         let tab = Tab::new(&app);
         let first = tab.login("alice").await;
         app.clock.advance(Duration::from_secs(300));
-        let slow = tokio::spawn({
-            let tab = Tab::new(&app);
-            let cookies = first.both();
-            async move { tab.get("/slow", &cookies).await }
-        });
-        while app.started.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        let slow = ask_slowly(&app, &first).await;
         let second = tab.get("/me", &first.both()).await.pair();
         let third = tab.post("/refresh", &second.both()).await.pair();
         app.gate.add_permits(1);
@@ -136,14 +141,7 @@ fn a_refresh_behind_a_slow_handler_is_no_theft() {
         let tab = Tab::new(&app);
         let first = tab.login("alice").await;
         app.clock.advance(Duration::from_secs(300));
-        let slow = tokio::spawn({
-            let tab = Tab::new(&app);
-            let cookies = first.both();
-            async move { tab.get("/slow", &cookies).await }
-        });
-        while app.started.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        let slow = ask_slowly(&app, &first).await;
         app.clock.advance(Duration::from_secs(100));
         // The browser holds nothing but the old cookies yet.
         let meanwhile = tab.get("/me", &first.both()).await.pair();
@@ -170,14 +168,7 @@ fn an_answer_that_nobody_waited_for_is_given_again() {
         let tab = Tab::new(&app);
         let first = tab.login("alice").await;
         app.clock.advance(Duration::from_secs(300));
-        let abandoned = tokio::spawn({
-            let tab = Tab::new(&app);
-            let cookies = first.both();
-            async move { tab.get("/slow", &cookies).await }
-        });
-        while app.started.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        let abandoned = ask_slowly(&app, &first).await;
         abandoned.abort();
         assert!(abandoned.await.unwrap_err().is_cancelled());
         app.clock.advance(Duration::from_secs(600));

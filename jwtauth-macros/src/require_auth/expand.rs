@@ -24,11 +24,7 @@ use crate::library::{Library, blame};
 pub(crate) fn endpoint(handler: &Handler, args: &Args) -> TokenStream {
     let policy = policy(handler, args);
     let function = function(handler);
-    let guarded = if handler.has_handler {
-        run_endpoint(handler, &args.library)
-    } else {
-        run_function(handler, &args.library)
-    };
+    let guarded = run_function(handler, &args.library);
     frame(handler, &args.library, &quote!(#policy #function #guarded))
 }
 
@@ -137,9 +133,22 @@ fn policy(handler: &Handler, args: &Args) -> TokenStream {
 }
 
 /// Returns the user's function, inside `call`, where nothing else can reach it.
+///
+/// A `#[handler]` on it is not run: the endpoint it makes would take an outage that an `Option<..>`
+/// argument hides for "nobody is logged in", and call the function. It goes on a function of no
+/// use, so that its import has one.
 fn function(handler: &Handler) -> TokenStream {
-    let Handler { fn_attrs, sig, body, .. } = handler;
-    quote!(#(#fn_attrs)* #sig #body)
+    let Handler { fn_attrs, sig, body, handler_attr, .. } = handler;
+    let replaced = handler_attr.as_ref().map(|attr| {
+        quote! {
+            #[allow(dead_code)]
+            const _: () = {
+                #attr
+                fn __replaced() {}
+            };
+        }
+    });
+    quote!(#replaced #(#fn_attrs)* #sig #body)
 }
 
 fn guard(span: Span, private: &TokenStream) -> TokenStream {
@@ -207,25 +216,6 @@ fn call_function(handler: &Handler, library: &Library) -> TokenStream {
     let wait = sig.asyncness.map(|_| quote_spanned!(span=> .await));
     quote_spanned! {span=>
         let __res = #private::IntoResult::into_result(#name #turbofish (#(#variables),*) #wait);
-        #private::Result::map(__res, #private::IntoResponse::into_response)
-    }
-}
-
-/// Guard, then the endpoint that the user's own `#[handler]` has made of the function.
-fn run_endpoint(handler: &Handler, library: &Library) -> TokenStream {
-    let name = &handler.sig.ident;
-    let span = blame(name.span());
-    let private = library.private(span);
-    let guard = guard(span, &private);
-    let inner = if handler.generics.params.is_empty() {
-        quote_spanned!(span=> #name)
-    } else {
-        let (_, ty_generics, _) = handler.generics.split_for_impl();
-        quote_spanned!(span=> <#name #ty_generics as #private::Default>::default())
-    };
-    quote_spanned! {span=>
-        #guard
-        let __res = #private::Endpoint::call(&#inner, __req).await;
         #private::Result::map(__res, #private::IntoResponse::into_response)
     }
 }

@@ -21,8 +21,8 @@ pub(crate) struct Handler {
     /// All other attributes; they mean the function.
     pub(crate) fn_attrs: Vec<Attribute>,
     pub(crate) is_deprecated: bool,
-    /// Whether `#[handler]` is among the attributes, so that it makes the inner endpoint.
-    pub(crate) has_handler: bool,
+    /// The `#[handler]` among the attributes, whose work the guarded endpoint does.
+    pub(crate) handler_attr: Option<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     /// The generics of the endpoint: those of the function without its lifetimes.
@@ -101,7 +101,7 @@ fn function(input: ParseStream<'_>) -> syn::Result<Parsed> {
     let handler = Handler {
         endpoint_attrs: attrs.iter().filter(|attr| is_for_endpoint(attr)).cloned().collect(),
         is_deprecated: attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
-        has_handler: attrs.iter().any(|attr| last_segment_is(attr, is_handler)),
+        handler_attr: attrs.iter().find(|attr| last_segment_is(attr, is_handler)).cloned(),
         fn_attrs: attrs.into_iter().filter(is_for_fn).collect(),
         vis,
         sig,
@@ -206,7 +206,7 @@ fn is_for_endpoint(attr: &Attribute) -> bool {
 }
 
 fn is_for_fn(attr: &Attribute) -> bool {
-    !is_only_for_endpoint(attr)
+    !is_only_for_endpoint(attr) && !last_segment_is(attr, is_handler)
 }
 
 fn is_only_for_endpoint(attr: &Attribute) -> bool {
@@ -319,8 +319,8 @@ mod tests {
             names.collect::<Vec<_>>().join(", ")
         };
         assert_eq!(names(&handler.endpoint_attrs), "doc, deprecated, allow");
-        assert_eq!(names(&handler.fn_attrs), "allow, expect, poem :: handler, must_use");
-        assert!(handler.has_handler);
+        assert_eq!(names(&handler.fn_attrs), "allow, expect, must_use");
+        assert_eq!(names(handler.handler_attr.as_slice()), "poem :: handler");
         assert!(handler.is_deprecated);
     }
 
@@ -334,7 +334,7 @@ mod tests {
             ("#[handlers]", false),
             ("#[my_handler]", false),
         ] {
-            assert_eq!(handler(&format!("{attr} fn a() {{}}")).has_handler, want, "{attr}");
+            assert_eq!(handler(&format!("{attr} fn a() {{}}")).handler_attr.is_some(), want, "{attr}");
         }
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers included")]
 
 mod concurrency;
+mod guard;
 mod model;
 mod quickstart;
 mod readme;

@@ -5,10 +5,12 @@
 
 pub mod app;
 pub mod browser;
+pub mod log;
 pub mod numbers;
 pub mod program;
 pub mod serve;
 pub mod tab;
+pub mod wire;
 
 use std::future::Future;
 use std::time::Duration;

@@ -78,6 +78,11 @@ impl Handle {
         &self.0.shared
     }
 
+    /// Tells whether the handle was made by a clone of one [`JwtAuth`](super::middleware::JwtAuth).
+    pub(crate) fn is_of(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.0.shared, shared)
+    }
+
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
         Credentials::of(request.headers(), &self.0.shared.cookies.names)
     }

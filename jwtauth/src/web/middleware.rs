@@ -1,6 +1,7 @@
 //! [`JwtAuth`], the middleware that everything hangs on.
 //!
-//! It puts one [`Handle`] on each request and finishes the answer; in between it does nothing.
+//! It puts one [`Handle`] on each request and finishes the answer; in between it does nothing. Around
+//! a part of an app that it is around already, it does nothing at all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -102,6 +103,11 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
             return Err(Rejection::DevelopmentOnly.into());
         }
         let drops_cookies = self.shared.cookies.secure && is_plain_http(&request);
+        // A clone of this middleware further out has begun, and finishes the answer: two handles
+        // would verify twice, and each set cookies of its own.
+        if request.data::<Handle>().is_some_and(|handle| handle.is_of(&self.shared)) {
+            return self.inner.call(request).await.map(IntoResponse::into_response);
+        }
         let handle = Handle::new(Arc::clone(&self.shared));
         request.extensions_mut().insert(handle.clone());
         let result = self.inner.call(request).await;

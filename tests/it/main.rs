@@ -4,6 +4,7 @@
 
 mod concurrency;
 mod guard;
+mod http;
 mod model;
 mod quickstart;
 mod readme;

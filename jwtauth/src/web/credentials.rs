@@ -7,13 +7,14 @@
 //! Nothing is verified here, only found.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use poem::http::{HeaderMap, HeaderValue, header};
 
 use super::cookie::CookieNames;
 
-/// One credential, as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One credential, as it was sent. `Debug` redacts it.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Sent<'r> {
     Absent,
     One(Cow<'r, str>),
@@ -54,6 +55,17 @@ impl<'r> Credentials<'r> {
             access: self.access.into_owned(),
             refresh: self.refresh.into_owned(),
         }
+    }
+}
+
+impl fmt::Debug for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::One(_) => "One([redacted])",
+            Self::Unreadable => "Unreadable",
+            Self::Conflict => "Conflict",
+        })
     }
 }
 

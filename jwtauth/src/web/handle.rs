@@ -96,6 +96,15 @@ impl Handle {
         self.answer().cookies = cookies;
     }
 
+    /// Like [`Self::set_cookies`], unless a login, refresh or logout of the handler's own has decided:
+    /// what the request came with is older than that.
+    fn propose_cookies(&self, cookies: Cookies) {
+        let mut answer = self.answer();
+        if matches!(answer.cookies, Cookies::Keep) {
+            answer.cookies = cookies;
+        }
+    }
+
     fn answer(&self) -> MutexGuard<'_, Answer> {
         // OK because every change under the lock is one assignment.
         self.0.answer.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,7 +131,7 @@ impl Handle {
         self.touch();
         let found = self.0.caller.get_or_init(|| async {
             let (caller, cookies) = authenticate(&self.0.shared, credentials).await?;
-            self.set_cookies(cookies);
+            self.propose_cookies(cookies);
             Ok(caller)
         });
         self.found(found.await)

@@ -1,0 +1,10 @@
+//! An impl block.
+
+use jwtauth::require_auth;
+
+struct Api;
+
+#[require_auth]
+impl Api {}
+
+fn main() {}

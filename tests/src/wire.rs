@@ -83,6 +83,10 @@ pub fn set_cookies(headers: &HeaderMap) -> Vec<String> {
 /// # Errors
 ///
 /// What the connection reports: a server may close it while a request that is too large still comes.
+///
+/// # Panics
+///
+/// If the URL is not of a [`Served`](crate::serve::Served).
 pub async fn send(url: &str, request: &[u8], head_only: bool) -> io::Result<Vec<u8>> {
     let address = url.strip_prefix("http://").expect("a URL of http");
     let exchange = async {

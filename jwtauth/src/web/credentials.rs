@@ -89,12 +89,14 @@ fn bearer(headers: &HeaderMap) -> Sent<'_> {
         return Sent::Conflict;
     }
     let line = line.as_bytes();
-    let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+    // A tab ends the scheme's name too, so that nothing that looks like a bearer token goes unnoticed
+    // (H-6), but only spaces may stand in front of the token (RFC 9110, section 11.4).
+    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
     let (scheme, rest) = line.split_at(end);
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Sent::Absent;
     }
-    match std::str::from_utf8(rest.trim_ascii_start()) {
+    match std::str::from_utf8(rest).map(|rest| rest.trim_start_matches(' ')) {
         Ok(token) if is_b64token(token) => Sent::One(Cow::Borrowed(token)),
         _ => Sent::Unreadable,
     }
@@ -185,7 +187,7 @@ mod tests {
     /// H-5: the scheme in any case, one line, a b64token.
     #[test]
     fn h_5_bearer_tokens() {
-        let cases: [(&[&[u8]], Sent<'_>); 14] = [
+        let cases: [(&[&[u8]], Sent<'_>); 17] = [
             (&[], Sent::Absent),
             (&[b"Bearer a.b-c_d~e+f/g=="], one("a.b-c_d~e+f/g==")),
             (&[b"bearer t"], one("t")),
@@ -198,6 +200,9 @@ mod tests {
             (&[b"Bearer a,b"], Sent::Unreadable),
             (&[b"Bearer a=b"], Sent::Unreadable),
             (&[b"Bearer \xff"], Sent::Unreadable),
+            (&[b"Bearer\tt"], Sent::Unreadable),
+            (&[b"Bearer \tt"], Sent::Unreadable),
+            (&[b"Basic\tt"], Sent::Absent),
             (&[b"Bearer t", b"Bearer t"], Sent::Conflict),
             (&[b"Basic dTpw", b"Bearer t"], Sent::Conflict),
         ];

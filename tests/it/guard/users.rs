@@ -1,0 +1,224 @@
+//! A user type with a store of its own: gone, out of reach, and loaded once.
+
+use super::access::greet;
+use super::shapes::{above_sync_handler, arguments};
+use super::store::CountingStore;
+use super::*;
+
+/// A user that is looked up on each request.
+#[derive(Clone)]
+struct Member {
+    name: String,
+}
+
+/// What the next lookups find.
+#[derive(Clone, Copy, PartialEq)]
+enum Finds {
+    Member,
+    Nobody,
+    Outage,
+}
+
+#[derive(Clone)]
+struct Members(Arc<(AtomicUsize, Mutex<Finds>)>);
+
+impl Members {
+    fn new(finds: Finds) -> Self {
+        Self(Arc::new((AtomicUsize::new(0), Mutex::new(finds))))
+    }
+
+    fn loads(&self) -> usize {
+        self.0.0.load(Ordering::SeqCst)
+    }
+}
+
+impl AuthUser for Member {
+    type Store = Members;
+
+    fn subject(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn load(members: &Members, who: &Identity) -> Result<Option<Self>, BoxError> {
+        members.0.0.fetch_add(1, Ordering::SeqCst);
+        let finds = *members.0.1.lock().expect("nobody panics");
+        match finds {
+            Finds::Member => Ok(Some(Self { name: who.subject().to_owned() })),
+            Finds::Nobody => Ok(None),
+            Finds::Outage => Err("the database said: no route to db.internal".into()),
+        }
+    }
+}
+
+#[require_auth]
+async fn show_member(member: CurrentUser<Member>) -> String {
+    member.name.clone()
+}
+
+#[require_auth(optional)]
+async fn maybe_member(member: Option<CurrentUser<Member>>) -> String {
+    member.map_or("nobody".into(), |member| member.name.clone())
+}
+
+#[require_auth(optional)]
+#[handler]
+async fn maybe_member_above_handler(
+    member: Option<CurrentUser<Member>>,
+    Data(ran): Data<&Arc<AtomicUsize>>,
+) -> String {
+    ran.fetch_add(1, Ordering::SeqCst);
+    member.map_or("nobody".into(), |member| member.name.clone())
+}
+
+#[require_auth(optional)]
+async fn member_twice(
+    member: CurrentUser<Member>,
+    again: Option<CurrentUser<Member>>,
+    copy: User,
+    who: &Identity,
+    _: &Session,
+) -> String {
+    assert_eq!(again.expect("found before").name, copy.name);
+    format!("{} {}", member.name, who.subject())
+}
+
+fn members(store: Option<&Members>, ran: &Arc<AtomicUsize>) -> Route {
+    let routes = Route::new()
+        .at("/member", get(show_member))
+        .at("/maybe", get(maybe_member))
+        .at("/maybe/above", get(maybe_member_above_handler))
+        .at("/twice", get(member_twice));
+    let routes = match store {
+        Some(store) => routes.data(store.clone()).boxed(),
+        None => routes.boxed(),
+    };
+    Route::new().nest("/", routes.data(Arc::clone(ran)))
+}
+
+#[test]
+fn a_user_who_is_gone_is_refused_and_loses_the_cookies() {
+    bounded(async {
+        let app = TestApp::new();
+        let bob = login(&app, "bob").await;
+        let client = client(&app, members(Some(&Members::new(Finds::Nobody)), &Arc::default()));
+        let gone = answer(client.get("/member"), Some(&bob.cookies())).await;
+        assert_eq!(gone.status(), 401);
+        let deleted = set_cookies(gone.headers());
+        assert_eq!(deleted.len(), 2, "{deleted:?}");
+        assert!(deleted.iter().all(|line| line.contains("=; Path=/; Max-Age=0;")), "{deleted:?}");
+        assert_eq!(code(gone).await, "user_not_found");
+        // A bearer client has no cookies to lose.
+        let bearer = client.get("/member").header(header::AUTHORIZATION, bob.bearer());
+        let gone = answer(bearer, None).await;
+        assert_eq!(set_cookies(gone.headers()), Vec::<String>::new());
+        assert_eq!(code(gone).await, "user_not_found");
+        // Where a login is optional the user is nobody.
+        let nobody = answer(client.get("/maybe"), Some(&bob.cookies())).await;
+        assert_eq!(text(nobody).await, "nobody");
+    });
+}
+
+#[test]
+fn r_5_an_outage_never_passes_for_nobody() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let bob = login(&app, "bob").await;
+        let ran = Arc::new(AtomicUsize::new(0));
+        let client = client(&app, members(Some(&Members::new(Finds::Outage)), &ran));
+        for path in ["/member", "/maybe", "/maybe/above", "/twice"] {
+            let answered = answer(client.get(path), Some(&bob.cookies())).await;
+            assert_eq!(answered.status(), 503, "{path}");
+            assert!(answered.headers().contains_key(header::RETRY_AFTER), "{path}");
+            assert_eq!(set_cookies(answered.headers()), Vec::<String>::new(), "{path}");
+            let body = text(answered).await;
+            assert!(body.contains("\"store_unavailable\"") && !body.contains("db.internal"), "{body}");
+        }
+        assert_eq!(ran.load(Ordering::SeqCst), 0, "a handler ran for nobody");
+        assert!(log.text().contains("no route to db.internal"), "{}", log.text());
+    });
+}
+
+/// The session store failing is an outage too, for every kind of argument.
+#[test]
+fn r_5_a_session_store_that_fails_never_passes_for_nobody() {
+    bounded(async {
+        let store = CountingStore::default();
+        let app = TestApp::with(store.clone(), |builder| builder);
+        let bob = login(&app, "bob").await;
+        let routes = arguments().at("/greet", get(greet)).at("/above", get(above_sync_handler));
+        let client = client(&app, routes);
+        store.set_down(true);
+        for path in ["/every", "/option", "/greet", "/above", "/plain/user", "/plain/identity"] {
+            for cookies in [bob.cookies(), bob.only_refresh()] {
+                let answered = answer(client.get(path), Some(&cookies)).await;
+                assert_eq!(answered.status(), 503, "{path}");
+                assert_eq!(set_cookies(answered.headers()), Vec::<String>::new(), "{path}");
+                assert_eq!(code(answered).await, "store_unavailable", "{path}");
+            }
+        }
+        store.set_down(false);
+        assert_eq!(answer(client.get("/every"), Some(&bob.cookies())).await.status(), 200);
+    });
+}
+
+#[test]
+fn a_missing_user_store_is_an_error_that_names_both_types() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let bob = login(&app, "bob").await;
+        let client = client(&app, members(None, &Arc::default()));
+        for path in ["/member", "/maybe"] {
+            let answered = answer(client.get(path), Some(&bob.cookies())).await;
+            assert_eq!(answered.status(), 500, "{path}");
+            let body = text(answered).await;
+            assert!(!body.contains("Member") && body.contains("server_error"), "{body}");
+        }
+        let text = log.text();
+        let line = text.lines().find(|line| line.contains("ERROR")).expect("an error is logged");
+        for part in
+            ["jwtauth", "`CurrentUser<it::guard::users::Member>`", "`it::guard::users::Members`", ".data(..)"]
+        {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    });
+}
+
+#[test]
+fn a_token_is_verified_once_and_a_user_loaded_once() {
+    bounded(async {
+        let store = CountingStore::default();
+        let app = TestApp::with(store.clone(), |builder| builder);
+        let bob = login(&app, "bob").await;
+        let found = Members::new(Finds::Member);
+        let client = client(&app, members(Some(&found), &Arc::default()));
+        let before = store.loads();
+        let answered = answer(client.get("/twice"), Some(&bob.cookies())).await;
+        assert_eq!(text(answered).await, "bob bob");
+        assert_eq!(store.loads() - before, 1, "sessions loaded");
+        assert_eq!(found.loads(), 1, "users loaded");
+        answer(client.get("/twice"), Some(&bob.cookies())).await;
+        assert_eq!((store.loads() - before, found.loads()), (2, 2), "nothing is kept for the next request");
+    });
+}
+
+/// A middleware around the app and the same one around a part of it are one.
+#[test]
+fn a_token_is_verified_once_behind_two_layers_of_one_middleware() {
+    bounded(async {
+        let store = CountingStore::default();
+        let app = TestApp::with(store.clone(), |builder| builder);
+        let bob = login(&app, "bob").await;
+        let part = arguments().with(app.jwtauth.clone()).around(async |next, request: Request| {
+            next.call(asked(request).await?).await.map(IntoResponse::into_response)
+        });
+        let client = client(&app, Route::new().nest("/", part));
+        let before = store.loads();
+        let answered = answer(client.get("/every"), Some(&bob.cookies())).await;
+        assert_eq!(answered.status(), 200);
+        assert_eq!(store.loads() - before, 1);
+        // A rotation happens once, and its cookies are set once.
+        let rotated = answer(client.get("/every"), Some(&bob.only_refresh())).await;
+        let tokens = Tokens::of(rotated.headers());
+        assert_eq!(answer(client.get("/every"), Some(&tokens.cookies())).await.status(), 200);
+    });
+}

@@ -1,7 +1,8 @@
 //! Extractors: who is calling as an argument of a handler, and [`Auth`], which logs in and out.
 //!
 //! Each authenticates by itself, so they are safe in a plain `#[handler]` too. Behind
-//! `#[require_auth]` they find the answer that the guard has asked for.
+//! `#[require_auth]` they find the answer that the guard has asked for. An `Option` of one belongs
+//! behind `#[require_auth(optional)]`: alone it takes an outage for a stranger.
 
 use std::ops::Deref;
 

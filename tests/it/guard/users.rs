@@ -208,7 +208,7 @@ fn a_token_is_verified_once_behind_two_layers_of_one_middleware() {
         let store = CountingStore::default();
         let app = TestApp::with(store.clone(), |builder| builder);
         let bob = login(&app, "bob").await;
-        let part = arguments().with(app.jwtauth.clone()).around(async |next, request: Request| {
+        let part = arguments().with(app.jwtauth.clone()).around(|next, request| async move {
             next.call(asked(request).await?).await.map(IntoResponse::into_response)
         });
         let client = client(&app, Route::new().nest("/", part));

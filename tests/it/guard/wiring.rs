@@ -106,7 +106,7 @@ fn h_11_the_middleware_on_the_wrong_side_is_an_error_and_no_pass() {
         let app = TestApp::new();
         let alice = login(&app, "alice").await;
         let inner = app.jwtauth.transform(unwired_routes());
-        let wrong = inner.around(async |next, request: Request| next.call(asked(request).await?).await);
+        let wrong = inner.around(|next, request| async move { next.call(asked(request).await?).await });
         let client = TestClient::new(wrong.into_endpoint());
         let answered = answer(client.get("/guarded"), Some(&alice.cookies())).await;
         assert_eq!(answered.status(), 500);

@@ -262,16 +262,6 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The cookies would be larger than the 4096 bytes a browser keeps (RFC 6265bis, section 5.7).
-    #[error(
-        "the cookie {name} would have {got} bytes and browsers keep 4096: give the user fewer roles and scopes"
-    )]
-    CookieTooLarge {
-        /// The cookie's name.
-        name: String,
-        /// Name and value together, in bytes.
-        got: usize,
-    },
     /// The session is past its idle or absolute limit, or its record is gone.
     #[error("session has ended")]
     Ended,
@@ -292,6 +282,16 @@ pub enum SessionError {
     Subject {
         /// Its length, in bytes.
         got: usize,
+    },
+    /// A token would not fit into a cookie: browsers keep 4096 bytes with the name (RFC 6265bis, section 5.7).
+    #[error(
+        "a token would have {got} bytes and {max} fit into a cookie: give the user fewer roles and scopes"
+    )]
+    TokenTooLarge {
+        /// The length of the token, in bytes.
+        got: usize,
+        /// The greatest length, in bytes.
+        max: usize,
     },
     /// The token failed before the store was asked.
     #[error(transparent)]

@@ -34,12 +34,24 @@ pub fn copy_of<T: Serialize>(user: &T) -> Result<Option<Vec<u8>>, BoxError> {
 
 /// Reads the copy of a user from the session.
 ///
+/// A copy that the type cannot read any more, because a release has changed it, counts as none: its
+/// user logs in again, which writes a new one. The log says what to mend.
+///
 /// # Errors
 ///
-/// What the type's own `Deserialize` reports: the type has changed and cannot read its older form.
+/// None: the signature is that of [`AuthUser::load`](crate::AuthUser::load).
 pub fn load_copy<T: DeserializeOwned>(who: &Identity) -> Result<Option<T>, BoxError> {
-    match &who.session().user {
-        Some(json) => Ok(Some(serde_json::from_slice(json)?)),
-        None => Ok(None),
-    }
+    let Some(json) = &who.session().user else { return Ok(None) };
+    let read = serde_json::from_slice(json).inspect_err(|error| {
+        let user = std::any::type_name::<T>();
+        // Where and what kind, but not the text: it may quote what the user typed.
+        tracing::error!(
+            target: "jwtauth",
+            line = error.line(),
+            column = error.column(),
+            kind = ?error.classify(),
+            "a session holds a copy of `{user}` that it cannot read any more; its user must log in again. Give new fields `#[serde(default)]`"
+        );
+    });
+    Ok(read.ok())
 }

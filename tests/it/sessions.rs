@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use jwtauth::{JwtAuth, MemoryStore, SessionError};
+use jwtauth::AuthUser as _;
+use jwtauth::{Auth, JwtAuth, MemoryStore, SessionError};
+use poem::test::TestClient;
+use poem::{EndpointExt, handler};
 use tests::app::{START, TestApp, User};
 use tests::bounded;
+use tests::log::logged;
 use tests::tab::{Cookies, Pair, Tab, claims};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -270,6 +274,42 @@ fn a_renewed_user_is_seen_at_once() {
     });
 }
 
+/// Roles that do not fit into a cookie are refused when they are given, not at the refresh that would fail.
+#[test]
+fn an_update_that_no_cookie_could_hold_is_refused_as_a_whole() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let pair = tab.login("alice").await;
+        let roles = (0..600).map(|n| format!("role-{n}")).collect();
+        let refused = app.jwtauth.sessions().update_user(&User { roles, ..User::named("alice") }).await;
+        assert!(matches!(refused, Err(SessionError::TokenTooLarge { .. })), "{refused:?}");
+        app.clock.advance(300 * SECOND);
+        let next = tab.get("/admin", &pair.both()).await.pair();
+        assert_eq!(tab.get("/admin", &next.both()).await.status, 200);
+    });
+}
+
+#[handler]
+async fn login_twice(auth: Auth) -> poem::Result<()> {
+    auth.login(&User::named("alice")).await?;
+    auth.login(&User::named("bob")).await?;
+    Ok(())
+}
+
+/// Of two logins in one request the first is no session that nobody holds.
+#[test]
+fn a_second_login_in_one_request_ends_the_first() {
+    bounded(async {
+        let app = TestApp::new();
+        let twice = TestClient::new(login_twice.with(app.jwtauth.clone()));
+        twice.post("/").send().await.assert_status_is_ok();
+        let sessions = app.jwtauth.sessions();
+        assert_eq!(sessions.of("alice").await.unwrap().len(), 0);
+        assert_eq!(sessions.of("bob").await.unwrap().len(), 1);
+    });
+}
+
 /// A session is listed with what its owner needs to recognise it, and can be ended by its id.
 #[test]
 fn sessions_are_listed_and_ended() {
@@ -339,4 +379,97 @@ fn settings_are_refused_at_the_start() {
     assert!(refused(good().trusted_origin("https://example.com/")).contains("https://example.com/"));
     assert!(refused(good().cookie_names("a b", "c")).contains("a b"));
     assert!(refused(good().issuer("")).contains("issuer"));
+}
+
+/// A user type as a release has left it, and as the next one has it.
+mod releases {
+    use jwtauth::AuthUser;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    pub(super) struct Before {
+        pub(super) id: u64,
+        pub(super) phone: String,
+    }
+
+    #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    pub(super) struct With {
+        id: u64,
+        #[serde(default)]
+        email: Option<String>,
+    }
+
+    #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    pub(super) struct Without {
+        id: u64,
+        email: String,
+    }
+}
+
+#[handler]
+async fn login_before(auth: Auth) -> poem::Result<()> {
+    auth.login(&releases::Before { id: 7, phone: "+49 30 1234".into() }).await?;
+    Ok(())
+}
+
+#[jwtauth::require_auth]
+async fn with_default(user: releases::With) -> String {
+    user.subject()
+}
+
+#[jwtauth::require_auth]
+async fn without_default(user: releases::Without) -> String {
+    user.subject()
+}
+
+/// A copy that a new release cannot read logs its user out, and the log says what to mend and
+/// nothing of what it held.
+#[test]
+fn a_user_type_that_has_changed_logs_out_and_heals_with_the_next_login() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let routes = poem::Route::new()
+            .at("/login", poem::post(login_before))
+            .at("/with", poem::get(with_default))
+            .at("/without", poem::get(without_default));
+        let client = TestClient::new(routes.with(app.jwtauth.clone()));
+        let login = client.post("/login").send().await.0;
+        let cookie = login.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let with = client.get("/with").header("cookie", &cookie).send().await;
+        with.assert_text("7").await;
+        let without = client.get("/without").header("cookie", &cookie).send().await.0;
+        assert_eq!(without.status().as_u16(), 401);
+        assert_eq!(without.headers().get_all("set-cookie").iter().count(), 2, "the cookies are deleted");
+        assert!(without.into_body().into_string().await.unwrap().contains("user_not_found"));
+        let text = log.text();
+        assert!(text.contains("cannot read any more") && text.contains("Without"), "{text}");
+        assert!(!text.contains("1234"), "{text}");
+    });
+}
+
+/// Cookies that a browser would drop without a word are worth one line in the log, and only one.
+#[test]
+fn the_log_says_once_why_a_browser_drops_the_cookies() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let login = async |headers: &[(&str, &str)]| {
+            let headers = [&[("content-type", "application/json")], headers].concat();
+            let body = r#"{"username":"alice","password":"right"}"#;
+            let client = TestClient::new(app.endpoint());
+            let request = client.post("/login").body(body.to_owned());
+            let request =
+                headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            request.send().await.assert_status_is_ok();
+        };
+        let lines = || log.text().matches("browsers drop them because they are Secure").count();
+        login(&[("host", "localhost:3000")]).await;
+        login(&[("host", "example.com"), ("x-forwarded-proto", "https")]).await;
+        tab.send(poem::http::Method::GET, "/open", &[("host", "example.com")]).await;
+        assert_eq!(lines(), 0, "they keep these, and none were sent");
+        login(&[("host", "192.0.2.7:3000")]).await;
+        assert_eq!(lines(), 1);
+        login(&[("host", "192.0.2.7:3000")]).await;
+        assert_eq!(lines(), 1);
+    });
 }

@@ -4,41 +4,41 @@ use super::{Issued, Sessions};
 use crate::error::SessionError;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
+use crate::user::AuthUser;
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
 const MAX_SUBJECT: usize = 255;
 
-/// Who logs in, and what the same browser held before.
-#[derive(Debug)]
-pub(crate) struct NewSession {
-    pub(crate) subject: String,
-    pub(crate) roles: Vec<String>,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) user: Option<Vec<u8>>,
-    /// Sessions that end with this login.
-    pub(crate) replaces: Vec<SessionId>,
-}
-
 impl Sessions {
-    /// Opens a session of new ids, durable when this returns.
-    ///
-    /// `fits` has a look at the tokens first: if they cannot be handed out, no session is left behind.
-    pub(crate) async fn login(
+    /// Opens a session of new ids, durable when this returns. Those in `replaces` end with it.
+    pub(crate) async fn login<U: AuthUser>(
         &self,
-        new: NewSession,
-        fits: impl Fn(&Issued) -> Result<(), SessionError> + Send,
+        user: &U,
+        replaces: Vec<SessionId>,
     ) -> Result<Issued, SessionError> {
-        if !(1..=MAX_SUBJECT).contains(&new.subject.len()) {
-            return Err(SessionError::Subject { got: new.subject.len() });
+        let session = self.draft(user)?;
+        // Tokens first: if they cannot be handed out, no session is left behind.
+        let issued = self.issue(session.clone(), session.created_at)?;
+        let replaced = replaces.len();
+        self.within(self.store.insert(session, replaces)).await?;
+        tracing::info!(target: "jwtauth", event = "login", session = issued.session.id.log_id(), replaced);
+        Ok(issued)
+    }
+
+    /// Returns the session that a login of `user` would open now. Nobody knows of it yet.
+    pub(super) fn draft<U: AuthUser>(&self, user: &U) -> Result<Session, SessionError> {
+        let subject = user.subject();
+        if !(1..=MAX_SUBJECT).contains(&subject.len()) {
+            return Err(SessionError::Subject { got: subject.len() });
         }
         let now = self.clock.now();
         let ends_at = now.saturating_add(self.config.absolute_ttl.as_secs());
-        let session = Session {
+        Ok(Session {
             id: SessionId::random()?,
-            subject: new.subject,
-            roles: new.roles,
-            scopes: new.scopes,
-            user: new.user,
+            subject,
+            roles: user.roles(),
+            scopes: user.scopes(),
+            user: user.session_copy().map_err(SessionError::User)?,
             created_at: now,
             auth_time: now,
             ends_at,
@@ -47,12 +47,6 @@ impl Sessions {
             rotated_at: now,
             refresh_id: TokenId::random()?,
             revoked: None,
-        };
-        let issued = self.issue(session.clone(), now)?;
-        fits(&issued)?;
-        let replaced = new.replaces.len();
-        self.within(self.store.insert(session, new.replaces)).await?;
-        tracing::info!(target: "jwtauth", event = "login", session = issued.session.id.log_id(), replaced);
-        Ok(issued)
+        })
     }
 }

@@ -17,7 +17,6 @@ mod verify;
 use std::sync::Arc;
 
 use self::delivery::{Deliveries, Delivery};
-pub(crate) use self::login::NewSession;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::Checked;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
@@ -38,6 +37,8 @@ use crate::token::refresh::RefreshTokens;
 #[derive(Debug)]
 pub struct Sessions {
     config: Config,
+    /// The length of the longest token that can be handed out, in bytes.
+    max_token: usize,
     clock: Arc<dyn Clock>,
     store: Arc<dyn SessionStore>,
     access: AccessTokens,
@@ -73,12 +74,14 @@ impl std::fmt::Debug for Token {
 impl Sessions {
     pub(crate) fn new(
         config: Config,
+        max_token: usize,
         keys: Keys,
         clock: Arc<dyn Clock>,
         store: Arc<dyn SessionStore>,
     ) -> Self {
         Self {
             config,
+            max_token,
             clock,
             store,
             access: AccessTokens::new(keys.access),
@@ -152,6 +155,10 @@ impl Sessions {
             exp: session.expires_at,
             token_type: REFRESH,
         });
+        let got = access.len().max(refresh.len());
+        if got > self.max_token {
+            return Err(SessionError::TokenTooLarge { got, max: self.max_token });
+        }
         Ok(Issued { session, access: Token(access), refresh: Token(refresh), delivery: None })
     }
 }

@@ -74,15 +74,15 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// - [`SessionError::User`] if the user value cannot be written as JSON.
+    /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] as in a login.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn update_user<U: AuthUser>(&self, user: &U) -> Result<usize, SessionError> {
-        let update = UserUpdate {
-            roles: user.roles(),
-            scopes: user.scopes(),
-            user: user.session_copy().map_err(SessionError::User)?,
+        let Session { subject, roles, scopes, user, created_at: now, .. } = {
+            let as_after_a_login = self.draft(user)?;
+            // Tokens that are too large now would be so at the next refresh, when it is too late.
+            self.issue(as_after_a_login, self.clock.now())?.session
         };
-        self.within(self.store.update_user(user.subject(), update, self.clock.now())).await
+        self.within(self.store.update_user(subject, UserUpdate { roles, scopes, user }, now)).await
     }
 
     fn revocation(&self, reason: Reason) -> Revocation {

@@ -291,7 +291,9 @@ struct Ready {
 
 impl Ready {
     fn with_store(self, store: impl SessionStore) -> JwtAuth {
-        let sessions = Arc::new(Sessions::new(self.config, self.keys, self.clock, Arc::new(store)));
+        let max_token = self.cookies.max_token();
+        let sessions =
+            Arc::new(Sessions::new(self.config, max_token, self.keys, self.clock, Arc::new(store)));
         JwtAuth::from_shared(Shared {
             _sweeper: Sweeper::start(&sessions),
             sessions,

@@ -5,8 +5,8 @@
 
 use poem::http::HeaderValue;
 
-use crate::error::{ConfigError, SessionError};
-use crate::session::{Issued, Token};
+use crate::error::ConfigError;
+use crate::session::Issued;
 
 /// The largest cookie browsers keep, name and value together, in bytes (RFC 6265bis, section 5.7).
 const MAX_LEN: usize = 4096;
@@ -72,19 +72,16 @@ impl CookieStyle {
     }
 
     /// Returns the two `Set-Cookie` values that hand out new tokens, which both live for `max_age` seconds.
-    pub(crate) fn set(&self, issued: &Issued, max_age: u64) -> Result<[HeaderValue; 2], SessionError> {
-        Ok([
-            self.set_one(&self.names.access, &issued.access, max_age)?,
-            self.set_one(&self.names.refresh, &issued.refresh, max_age)?,
-        ])
+    pub(crate) fn set(&self, issued: &Issued, max_age: u64) -> [HeaderValue; 2] {
+        [
+            self.header(&self.names.access, issued.access.expose(), max_age),
+            self.header(&self.names.refresh, issued.refresh.expose(), max_age),
+        ]
     }
 
-    fn set_one(&self, name: &str, token: &Token, max_age: u64) -> Result<HeaderValue, SessionError> {
-        let got = name.len() + token.expose().len();
-        if got > MAX_LEN {
-            return Err(SessionError::CookieTooLarge { name: name.into(), got });
-        }
-        Ok(self.header(name, token.expose(), max_age))
+    /// Returns the length of the longest token that a browser keeps, in bytes.
+    pub(crate) fn max_token(&self) -> usize {
+        MAX_LEN.saturating_sub(self.names.access.len().max(self.names.refresh.len()))
     }
 
     /// Returns the two `Set-Cookie` values that delete both cookies.

@@ -8,14 +8,14 @@ use std::ops::Deref;
 
 use poem::{FromRequest, Request, RequestBody, Result};
 
+use super::authenticate::{Caller, Cookies, is_over};
 use super::credentials::{Credentials, Sent};
 use super::guard;
-use super::handle::{Caller, Cookies, Handle, is_over};
+use super::handle::Handle;
 use super::reject::Rejection;
 use crate::error::{BoxError, SessionError};
 use crate::id::SessionId;
 use crate::record::{Reason, Session};
-use crate::session::NewSession;
 use crate::user::{AuthUser, Identity};
 
 /// The user who is calling. As an extractor it refuses strangers with 401.
@@ -142,20 +142,13 @@ impl Auth {
     /// # Errors
     ///
     /// - [`SessionError::Subject`] if [`AuthUser::subject`] is empty or longer than 255 bytes.
-    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::CookieTooLarge`] if
+    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if
     ///   its roles and scopes do not fit into a cookie.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
-        let new = NewSession {
-            subject: user.subject(),
-            roles: user.roles(),
-            scopes: user.scopes(),
-            user: user.session_copy().map_err(SessionError::User)?,
-            replaces: self.sessions_of_cookies(),
-        };
-        let shared = self.handle.shared();
-        let fits = |issued: &crate::session::Issued| shared.cookies.set(issued, 0).map(drop);
-        let issued = shared.sessions.login(new, fits).await?;
+        // One that this very request has opened would never reach its client.
+        let replaces = self.sessions_of_cookies().into_iter().chain(self.handle.handed_out()).collect();
+        let issued = self.handle.shared().sessions.login(user, replaces).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
@@ -263,7 +256,9 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`SessionError::User`] if the user value cannot be kept; [`SessionError::Store`] if the store failed.
+    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if its
+    ///   roles and scopes do not fit into a cookie.
+    /// - [`SessionError::Store`] if the store failed.
     pub async fn update_user<U: AuthUser>(&self, user: &U) -> std::result::Result<(), SessionError> {
         self.handle.shared().sessions.update_user(user).await.map(drop)
     }

@@ -2,7 +2,8 @@
 
 use poem::Request;
 
-use super::handle::{Caller, Handle};
+use super::authenticate::Caller;
+use super::handle::Handle;
 use super::middleware::JwtAuth;
 use super::reject::Rejection;
 

@@ -4,6 +4,7 @@
 //! a part of an app that it is around already, it does nothing at all.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -99,7 +100,9 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        if self.shared.local_only && !is_local(&request) {
+        if self.shared.local_only
+            && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr()))
+        {
             return Err(Rejection::DevelopmentOnly.into());
         }
         let drops_cookies = self.shared.cookies.secure && is_plain_http(&request);
@@ -141,6 +144,11 @@ fn is_plain_http(request: &Request) -> bool {
     *request.scheme() == Scheme::HTTP && !behind_tls && !is_local(request)
 }
 
+/// Tells whether a request came from this machine, or by no network at all: a header says what its sender likes.
+fn is_from_here(peer: Option<&SocketAddr>) -> bool {
+    peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback())
+}
+
 /// Tells whether the request names this machine as its host; a request without a host does not.
 fn is_local(request: &Request) -> bool {
     let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
@@ -151,4 +159,26 @@ fn is_local(request: &Request) -> bool {
         .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
         .map_or(host, |(name, _)| name);
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_here() {
+        for (peer, here) in [
+            ("127.0.0.1:4000", true),
+            ("127.9.9.9:4000", true),
+            ("[::1]:4000", true),
+            ("[::ffff:127.0.0.1]:4000", true),
+            ("192.0.2.7:4000", false),
+            ("0.0.0.0:4000", false),
+            ("[::ffff:192.0.2.7]:4000", false),
+            ("[2001:db8::7]:4000", false),
+        ] {
+            assert_eq!(is_from_here(Some(&peer.parse().unwrap())), here, "{peer}");
+        }
+        assert!(is_from_here(None));
+    }
 }

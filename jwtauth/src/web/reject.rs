@@ -159,7 +159,7 @@ impl From<&SessionError> for Rejection {
     fn from(error: &SessionError) -> Self {
         match error {
             SessionError::Store(_) | SessionError::Random(_) => Self::StoreUnavailable,
-            SessionError::CookieTooLarge { .. } | SessionError::Subject { .. } | SessionError::User(_) => {
+            SessionError::TokenTooLarge { .. } | SessionError::Subject { .. } | SessionError::User(_) => {
                 Self::Misconfigured
             }
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,

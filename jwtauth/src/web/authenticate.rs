@@ -1,0 +1,133 @@
+//! Who is let in: the table of credentials and what comes of them.
+//!
+//! Decides only. That a request is asked once, and how cookies get into its answer, is in `handle`.
+
+use super::credentials::{Credentials, Sent};
+use super::middleware::Shared;
+use super::reject::{self, Rejection};
+use crate::error::{SessionError, TokenError};
+use crate::session::{Checked, Issued};
+use crate::user::{Identity, Via};
+
+/// Who is calling.
+pub(crate) enum Caller {
+    Known(Box<Identity>),
+    Anonymous {
+        why: Rejection,
+        /// Whether a bearer token was refused: that stays an error where a login is optional.
+        bearer: bool,
+    },
+}
+
+/// What happens to the cookies.
+#[derive(Default)]
+pub(crate) enum Cookies {
+    #[default]
+    Keep,
+    Set(Box<Issued>),
+    Clear,
+}
+
+/// Decides who is calling, and what happens to the cookies.
+///
+/// | access | refresh | caller | cookies |
+/// |---|---|---|---|
+/// | live | absent, refused, or of the same session | known | kept |
+/// | expired, same session | valid | known | rotated |
+/// | absent | valid | known | rotated |
+/// | expired or absent | expired or absent | anonymous | kept |
+/// | of session A | genuine, of session B | anonymous | kept |
+/// | forged, malformed, empty, wrong kind | any | anonymous | kept |
+/// | session ended | any | anonymous | deleted |
+/// | two values under one name | | 401 | kept |
+///
+/// With an `Authorization: Bearer` header the cookies are not looked at (H-6).
+pub(super) async fn authenticate(
+    shared: &Shared,
+    credentials: &Credentials<'_>,
+) -> Result<(Caller, Cookies), Rejection> {
+    match &credentials.bearer {
+        Sent::Absent => by_cookie(shared, &credentials.access, &credentials.refresh).await,
+        Sent::One(token) => by_bearer(shared, token).await.map(|caller| (caller, Cookies::Keep)),
+        Sent::Unreadable | Sent::Conflict => {
+            Ok((Caller::Anonymous { why: Rejection::InvalidRequest, bearer: true }, Cookies::Keep))
+        }
+    }
+}
+
+async fn by_bearer(shared: &Shared, token: &str) -> Result<Caller, Rejection> {
+    let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
+    match shared.sessions.check_access(token).await {
+        Ok(Checked::Live(session)) => Ok(Caller::Known(Box::new(Identity::new(session, Via::Bearer)))),
+        Ok(Checked::Expired(_)) => refused(Rejection::TokenExpired),
+        Err(error) => refused(refusal(&error)?),
+    }
+}
+
+async fn by_cookie(
+    shared: &Shared,
+    access: &Sent<'_>,
+    refresh: &Sent<'_>,
+) -> Result<(Caller, Cookies), Rejection> {
+    let sessions = &shared.sessions;
+    let genuine_refresh = || match refresh {
+        Sent::One(token) => sessions.session_of_refresh(token).map(|session| (&**token, session)).ok(),
+        _ => None,
+    };
+    let checked = match (access, refresh) {
+        (Sent::Conflict, _) | (_, Sent::Conflict) => return Err(Rejection::TokenNotValid),
+        (Sent::Unreadable, _) => return Ok(anonymous(Rejection::TokenNotValid)),
+        (Sent::Absent, Sent::Absent) => return Ok(anonymous(Rejection::NotAuthenticated)),
+        (Sent::Absent, Sent::Unreadable) => return Ok(anonymous(Rejection::TokenNotValid)),
+        (Sent::Absent, Sent::One(token)) => return silent_refresh(shared, token).await,
+        (Sent::One(token), _) => sessions.check_access(token).await,
+    };
+    match checked {
+        Ok(Checked::Live(session)) => match genuine_refresh() {
+            // Two sessions in one browser: someone has put one of the cookies there.
+            Some((_, other)) if other != session.id => Ok(anonymous(Rejection::TokenNotValid)),
+            _ => Ok((Caller::Known(Box::new(Identity::new(session, Via::Cookie))), Cookies::Keep)),
+        },
+        Ok(Checked::Expired(expired)) => match genuine_refresh() {
+            Some((_, other)) if other != expired => Ok(anonymous(Rejection::TokenNotValid)),
+            Some((token, _)) => silent_refresh(shared, token).await,
+            None => Ok(anonymous(Rejection::TokenExpired)),
+        },
+        Err(error) => refused(&error),
+    }
+}
+
+async fn silent_refresh(shared: &Shared, token: &str) -> Result<(Caller, Cookies), Rejection> {
+    match shared.sessions.refresh(token).await {
+        Ok(issued) => {
+            let identity = Identity::new(issued.session.clone(), Via::Cookie);
+            Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Deletes cookies only of a session that is proven to be over: a late refusal must not take away
+/// what a newer answer has set.
+fn refused(error: &SessionError) -> Result<(Caller, Cookies), Rejection> {
+    let why = refusal(error)?;
+    let cookies = if is_over(error) { Cookies::Clear } else { Cookies::Keep };
+    Ok((Caller::Anonymous { why, bearer: false }, cookies))
+}
+
+pub(crate) const fn is_over(error: &SessionError) -> bool {
+    matches!(error, SessionError::Ended | SessionError::Revoked | SessionError::Reused)
+}
+
+fn anonymous(why: Rejection) -> (Caller, Cookies) {
+    (Caller::Anonymous { why, bearer: false }, Cookies::Keep)
+}
+
+/// Why a token is refused; `Err` if that could not be told.
+fn refusal(error: &SessionError) -> Result<Rejection, Rejection> {
+    if !matches!(error, SessionError::Token(TokenError::Expired)) {
+        reject::log(error);
+    }
+    let why = Rejection::from(error);
+    if why.is_outage() { Err(why) } else { Ok(why) }
+}

@@ -33,6 +33,9 @@ pub(super) struct Totals {
     pub(super) changes: u64,
     /// How many sessions are kept.
     pub(super) sessions: u64,
+    /// The sum of their records' checksums, so that an older state of one is noticed: a damaged page
+    /// may come back as it was some changes ago, every record in it well-formed.
+    pub(super) sum: u64,
 }
 
 #[derive(Encode, Decode)]
@@ -96,6 +99,14 @@ pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<
         refresh_id: TokenId::from_bytes(record.refresh_id),
         revoked,
     })
+}
+
+/// Returns the checksum that a record carries, for [`Totals::sum`].
+pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
+    match bytes {
+        [_, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]).into(),
+        _ => 0,
+    }
 }
 
 pub(super) fn encode_totals(key: &[u8], totals: Totals) -> Vec<u8> {

@@ -10,8 +10,9 @@
 //! 2. A job that panics fails alone; the thread lives on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -27,6 +28,14 @@ pub(super) trait Commit: Send + 'static {
 
     /// Hears that a job panicked, and returns what its caller is told.
     fn panicked(&mut self) -> StoreError;
+
+    /// How long to wait for a job before [`Self::retry`] is called; `None` if all is well.
+    fn retry_in(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Tries to recover from an earlier failure.
+    fn retry(&mut self) {}
 
     /// Closes in an orderly way.
     fn close(self);
@@ -94,7 +103,7 @@ impl<D> Drop for Writer<D> {
 
 fn run<D: Commit>(mut disk: D, queue: &Receiver<Job<D>>) {
     let mut answers = Vec::new();
-    while let Ok(job) = queue.recv() {
+    while let Some(job) = next(&mut disk, queue) {
         answers.push(job(&mut disk));
         while answers.len() < MAX_GROUP {
             match queue.try_recv() {
@@ -111,6 +120,23 @@ fn run<D: Commit>(mut disk: D, queue: &Receiver<Job<D>>) {
         }
     }
     disk.close();
+}
+
+/// Waits for a job, and meanwhile helps a disk that failed: readers need it back even if nobody writes.
+fn next<D: Commit>(disk: &mut D, queue: &Receiver<Job<D>>) -> Option<Job<D>> {
+    while let Some(wait) = disk.retry_in() {
+        match queue.recv_timeout(wait) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                if catch_unwind(AssertUnwindSafe(|| disk.retry())).is_err() {
+                    // The error is for callers, and there is none; it is what the next one gets.
+                    let _ = disk.panicked();
+                }
+            }
+        }
+    }
+    queue.recv().ok()
 }
 
 impl StoreError {

@@ -1,0 +1,216 @@
+//! Writes sessions through a `SledStore`, or reads them back, for tests that damage files or cut the power.
+//!
+//! `store_probe write DIR N` makes `N` steps of a fixed script and prints `ACK i` when step `i` is durable.
+//! `store_probe read DIR` replays the script in memory, compares, and prints `n=<sessions> max=<last step>`;
+//! or `wrong: ..` if the store opened and is not what the script left. If the store is refused it ends
+//! with 3 and prints the error, its name first.
+//!
+//! The first half of the steps opens a session each, the second half rotates and revokes them in an order
+//! that looks random, so that late damage hits changes and not only additions. A session of its own
+//! counts the steps.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jwtauth::store::{Presented, UserUpdate};
+use jwtauth::{
+    Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore, StoreError, TokenId,
+};
+
+const POLICY: RotationPolicy =
+    RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
+
+fn id(number: u64) -> SessionId {
+    // Spread over the key space, as random ids are.
+    let high = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    SessionId::from_bytes([high, number.to_be_bytes()].concat().try_into().expect("twice 8 bytes"))
+}
+
+fn session(number: u64) -> Session {
+    Session {
+        id: id(number),
+        subject: format!("subject-{}", number % 10),
+        roles: vec!["admin".into()],
+        scopes: Vec::new(),
+        user: Some(format!(r#"{{"id":{number},"name":"{}"}}"#, "x".repeat(100)).into_bytes()),
+        created_at: 100,
+        auth_time: 100,
+        ends_at: u64::MAX,
+        expires_at: u64::MAX - 1,
+        generation: 0,
+        rotated_at: 100,
+        refresh_id: TokenId::from_bytes([7; 16]),
+        revoked: None,
+    }
+}
+
+/// The session that counts the steps; its id is that of step 0.
+fn counter(step: u64, steps: u64) -> Session {
+    Session { subject: COUNTER.into(), user: Some(count(step, steps)), ..session(0) }
+}
+
+const COUNTER: &str = "counter";
+
+fn count(step: u64, steps: u64) -> Vec<u8> {
+    format!("{step} {steps}").into_bytes()
+}
+
+enum Step {
+    Open(u64),
+    Rotate(Presented),
+    Revoke(u64, Revocation),
+}
+
+impl Step {
+    /// Step `step` of a script of `steps`.
+    fn of(step: u64, steps: u64, model: &HashMap<u64, Session>) -> Self {
+        let opened = steps.div_ceil(2);
+        if step <= opened {
+            return Self::Open(step);
+        }
+        let number = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) % opened + 1;
+        if step.is_multiple_of(3) {
+            return Self::Revoke(number, Revocation { at: step, reason: Reason::Logout });
+        }
+        Self::Rotate(Presented {
+            session: id(number),
+            generation: model.get(&number).map_or(0, |session| session.generation),
+            now: 1_000 + step,
+            policy: POLICY,
+            successor: TokenId::from_bytes([9; 16]),
+        })
+    }
+
+    /// What the step does, to sessions in memory.
+    fn replay(&self, model: &mut HashMap<u64, Session>) {
+        match self {
+            Self::Open(number) => drop(model.insert(*number, session(*number))),
+            Self::Rotate(presented) => {
+                let session = model.values_mut().find(|session| session.id == presented.session);
+                if let Some(session) = session {
+                    session.rotate(
+                        presented.generation,
+                        presented.now,
+                        presented.policy,
+                        presented.successor,
+                    );
+                }
+            }
+            Self::Revoke(number, revocation) => {
+                if let Some(session) = model.get_mut(number) {
+                    session.revoke(*revocation);
+                }
+            }
+        }
+    }
+}
+
+async fn write(store: &SledStore, steps: u64) -> Result<(), StoreError> {
+    let mut model = HashMap::new();
+    store.insert(counter(0, steps), Vec::new()).await?;
+    for number in 1..=steps {
+        let step = Step::of(number, steps, &model);
+        step.replay(&mut model);
+        match step {
+            Step::Open(number) => store.insert(session(number), Vec::new()).await?,
+            Step::Rotate(presented) => drop(store.rotate(presented).await?),
+            Step::Revoke(number, revocation) => drop(store.revoke(id(number), revocation).await?),
+        }
+        let update =
+            UserUpdate { roles: counter(0, 0).roles, scopes: Vec::new(), user: Some(count(number, steps)) };
+        store.update_user(COUNTER.into(), update, 100).await?;
+        let mut stdout = std::io::stdout();
+        let _ = writeln!(stdout, "ACK {number}").and_then(|()| stdout.flush());
+    }
+    Ok(())
+}
+
+/// Returns how many sessions there are and the last step, or what is wrong.
+async fn read(store: &SledStore) -> Result<(usize, u64), String> {
+    let load = async |number| store.load(id(number)).await.map_err(|error| error.to_string());
+    let Some(counter) = load(0).await? else { return Ok((0, 0)) };
+    let numbers = counter.user.and_then(|user| String::from_utf8(user).ok()).unwrap_or_default();
+    let (last, steps) = numbers
+        .split_once(' ')
+        .and_then(|(last, steps)| Some((last.parse().ok()?, steps.parse().ok()?)))
+        .ok_or("the counter is unreadable")?;
+    let mut model = HashMap::new();
+    for number in 1..=last {
+        Step::of(number, steps, &model).replay(&mut model);
+    }
+    // The next step may have come to pass without its count.
+    let mut next = model.clone();
+    if last < steps {
+        Step::of(last + 1, steps, &model).replay(&mut next);
+    }
+    let mut found = 0;
+    for number in 1..=steps {
+        let session = load(number).await?;
+        if session.as_ref() != model.get(&number) && session.as_ref() != next.get(&number) {
+            return Err(format!("session {number} is not what step {last} left"));
+        }
+        found += usize::from(session.is_some());
+    }
+    let mut by_subject = 0;
+    for subject in 0..10 {
+        let subject = format!("subject-{subject}");
+        by_subject += store.sessions_of(subject).await.map_err(|error| error.to_string())?.len();
+    }
+    if by_subject != found {
+        return Err(format!("{by_subject} sessions of {found} are in the index"));
+    }
+    Ok((found, last))
+}
+
+fn name(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Corrupt { .. } => "Corrupt",
+        StoreError::Io { .. } => "Io",
+        StoreError::Locked { .. } => "Locked",
+        StoreError::NotAStore { .. } => "NotAStore",
+        StoreError::Permission { .. } => "Permission",
+        StoreError::RolledBack { .. } => "RolledBack",
+        _ => "other",
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    // What panics inside is to come out as an error; its text would only be noise.
+    std::panic::set_hook(Box::new(|_| {}));
+    let args: Vec<String> = std::env::args().collect();
+    let (dir, steps) = match &args.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
+        ["write", dir, steps] => (*dir, steps.parse().ok()),
+        ["read", dir] => (*dir, None),
+        _ => {
+            eprintln!("usage: store_probe write DIR N | read DIR");
+            return ExitCode::from(2);
+        }
+    };
+    let opened = SledStore::open(Path::new(dir).join("store")).await;
+    let done = match (opened, steps) {
+        (Ok(store), Some(steps)) => write(&store, steps).await,
+        (Ok(store), None) => match read(&store).await {
+            Ok((sessions, last)) => {
+                println!("n={sessions} max={last}");
+                Ok(())
+            }
+            // No failure: whoever believes the exit code must see that it lies.
+            Err(wrong) => {
+                println!("wrong: {wrong}");
+                Ok(())
+            }
+        },
+        (Err(error), _) => Err(error),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{}: {error}", name(&error));
+            ExitCode::from(3)
+        }
+    }
+}

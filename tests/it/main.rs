@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers included")]
 
 mod concurrency;
+mod crash;
 mod guard;
 mod http;
 mod model;

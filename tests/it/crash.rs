@@ -1,0 +1,176 @@
+//! R-1: an answer is a promise. The server is killed at random moments under load, and started again.
+//!
+//! Each client keeps a ledger: what it asked, and what it was answered. After each restart the ledgers
+//! are compared with what the server says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Response, StatusCode, header};
+use tests::bounded_by;
+
+use crate::random::Random;
+
+const KILLS: usize = 50;
+const CLIENTS: u64 = 4;
+/// How long a start may take (R-1).
+const BOOT: Duration = Duration::from_secs(2);
+
+/// What is known of one session.
+struct Known {
+    access: String,
+    refresh: String,
+    state: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    /// Every change of it was answered.
+    Live,
+    /// A refresh was sent and not answered: the old token must do, as it was not used up or a moment ago.
+    Refreshing,
+    /// A logout was answered.
+    Dead,
+    /// A logout was sent and not answered.
+    LoggingOut,
+}
+
+/// Cookies by hand: `Secure` ones are not sent over plain http by a client that keeps the rules.
+fn tokens(response: &Response) -> Option<(String, String)> {
+    let value = |name: &str| {
+        response.headers().get_all(header::SET_COOKIE).iter().find_map(|cookie| {
+            let cookie = cookie.to_str().ok()?.strip_prefix(name)?.strip_prefix('=')?;
+            // An empty one deletes the cookie.
+            cookie.split(';').next().filter(|value| !value.is_empty()).map(ToOwned::to_owned)
+        })
+    };
+    Some((value("__Host-access_token")?, value("__Host-refresh_token")?))
+}
+
+impl Known {
+    fn cookies(&self) -> String {
+        format!("__Host-access_token={}; __Host-refresh_token={}", self.access, self.refresh)
+    }
+
+    async fn post(&self, client: &Client, url: &str) -> Option<Response> {
+        client.post(url).header(header::COOKIE, self.cookies()).send().await.ok()
+    }
+}
+
+/// Works until the server is gone: opens a session, renews it some times, ends some. Returns the ledger.
+async fn work(client: Client, url: String, seed: u64, stop: Arc<AtomicBool>) -> Vec<Known> {
+    let mut random = Random(seed);
+    let mut ledger = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let login = r#"{"username":"alice","password":"wonderland"}"#;
+        let login =
+            client.post(format!("{url}/login")).header(header::CONTENT_TYPE, "application/json").body(login);
+        let Some((access, refresh)) = login.send().await.ok().as_ref().and_then(tokens) else {
+            return ledger;
+        };
+        let mut known = Known { access, refresh, state: Fate::Live };
+        for _ in 0..random.below(40) {
+            known.state = Fate::Refreshing;
+            let renewed = known.post(&client, &format!("{url}/refresh")).await;
+            match renewed.as_ref().and_then(tokens) {
+                Some((access, refresh)) => known = Known { access, refresh, state: Fate::Live },
+                None => {
+                    assert!(renewed.is_none(), "a refresh was refused: {renewed:?}");
+                    ledger.push(known);
+                    return ledger;
+                }
+            }
+        }
+        if random.below(2) == 0 {
+            known.state = Fate::LoggingOut;
+            match known.post(&client, &format!("{url}/logout")).await {
+                Some(answer) => {
+                    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+                    known.state = Fate::Dead;
+                }
+                None => {
+                    ledger.push(known);
+                    return ledger;
+                }
+            }
+        }
+        ledger.push(known);
+    }
+    ledger
+}
+
+/// Compares one session with what the server says, and takes what it hands out.
+async fn check(client: &Client, url: &str, known: &mut Known, when: &str) {
+    let me = client.get(format!("{url}/me")).bearer_auth(&known.access).send().await.unwrap();
+    let (me, said) = (me.status(), me.text().await.unwrap());
+    let renewed = known.post(client, &format!("{url}/refresh")).await.unwrap();
+    let state = known.state;
+    let expected: &[u16] = match state {
+        Fate::Live | Fate::Refreshing => &[200],
+        Fate::Dead => &[401],
+        Fate::LoggingOut => &[200, 401],
+    };
+    assert!(expected.contains(&me.as_u16()), "{when}: {state:?}, and /me answers {me}: {said}");
+    let alive = me == StatusCode::OK;
+    assert_eq!(renewed.status().is_success(), alive, "{when}: {state:?}: {renewed:?}");
+    match tokens(&renewed) {
+        Some((access, refresh)) => *known = Known { access, refresh, state: Fate::Live },
+        None => {
+            assert!(!alive, "{when}: a refresh hands out tokens");
+            known.state = Fate::Dead;
+        }
+    }
+}
+
+#[test]
+fn r_1_nothing_acknowledged_is_lost_to_kill_9() {
+    bounded_by(Duration::from_secs(150), async {
+        let data = tempfile::tempdir().unwrap();
+        let program = crate::quickstart().data(data.path());
+        let mut random = Random(1);
+        let mut all: Vec<Known> = Vec::new();
+        let (mut refreshes_in_flight, mut logouts_in_flight, mut slowest) = (0, 0, Duration::ZERO);
+        for kill in 0..KILLS {
+            let start = Instant::now();
+            let server = program.start();
+            slowest = slowest.max(start.elapsed());
+            // Connections of a dead server are of no use to the next one, which may have its port.
+            let client = Client::builder().no_proxy().build().unwrap();
+            for known in all.iter_mut().rev().take(20) {
+                check(&client, &server.url, known, &format!("after kill {kill}")).await;
+            }
+            let stop = Arc::new(AtomicBool::new(false));
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|number| {
+                    let seed = kill as u64 * CLIENTS + number;
+                    tokio::spawn(work(client.clone(), server.url.clone(), seed, Arc::clone(&stop)))
+                })
+                .collect();
+            tokio::time::sleep(Duration::from_millis(50 + random.below(450))).await;
+            server.kill();
+            stop.store(true, Ordering::Relaxed);
+            for client in clients {
+                for known in client.await.unwrap() {
+                    refreshes_in_flight += usize::from(known.state == Fate::Refreshing);
+                    logouts_in_flight += usize::from(known.state == Fate::LoggingOut);
+                    all.push(known);
+                }
+            }
+        }
+        let server = program.start();
+        let client = Client::builder().no_proxy().build().unwrap();
+        for known in &mut all {
+            check(&client, &server.url, known, "at the end").await;
+        }
+        let dead = all.iter().filter(|known| known.state == Fate::Dead).count();
+        println!(
+            "{} sessions, {dead} of them ended; killed with {refreshes_in_flight} refreshes and \
+             {logouts_in_flight} logouts in flight; slowest start {slowest:?}",
+            all.len()
+        );
+        assert!(all.len() > KILLS && dead > KILLS / 2, "there was load: {} sessions, {dead} dead", all.len());
+        assert!(refreshes_in_flight > KILLS / 5, "the kills hit work: {refreshes_in_flight}");
+        assert!(slowest < BOOT, "a start took {slowest:?}");
+    });
+}

@@ -4,6 +4,7 @@
 
 mod concurrency;
 mod crash;
+mod disk;
 mod guard;
 mod http;
 mod model;

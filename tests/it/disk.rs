@@ -1,0 +1,233 @@
+//! Bad places for a store: read-only, a file, full. What cannot be provoked here is skipped with a printed line.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use reqwest::{Response, header};
+use tests::browser::{Browser, json};
+use tests::program::Running;
+use tests::{bounded, bounded_by};
+
+/// Nobody in particular.
+const NOBODY: u32 = 65_534;
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+fn runs(command: &[&str]) -> bool {
+    Command::new(command[0]).args(&command[1..]).output().is_ok_and(|output| output.status.success())
+}
+
+/// a data path that is a file is named, and nothing panics.
+#[test]
+fn r_6_a_file_in_the_way_is_named() {
+    bounded(async {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("sessions");
+        fs::write(&path, "in the way").unwrap();
+        let (code, said) = crate::quickstart().data(data.path()).fail();
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(path.to_str().unwrap()) && !said.contains("panicked"), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), b"in the way");
+    });
+}
+
+/// R-4, F-14: a directory that may not be written is named with its mode.
+#[test]
+fn r_4_a_read_only_directory_is_named_with_its_mode() {
+    let setpriv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    if !is_root() || !runs(&[&setpriv[..], &["true"]].concat()) {
+        println!("skipped: needs root and setpriv");
+        return;
+    }
+    bounded(async {
+        // Where everybody may go, unlike the place this binary is in.
+        let data = tempfile::tempdir().unwrap();
+        fs::set_permissions(data.path(), Permissions::from_mode(0o755)).unwrap();
+        let binary = data.path().join("quickstart");
+        fs::copy(env!("CARGO_BIN_EXE_quickstart"), &binary).unwrap();
+        let program = tests::program::Program::new(&binary)
+            .wrapped(&setpriv)
+            .env("JWTAUTH_SECRET", "Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG");
+        let sessions = |data: &Path| data.join("sessions");
+
+        // Nothing there yet, and none may be made.
+        let shut = data.path().join("shut");
+        fs::create_dir(&shut).unwrap();
+        let (code, said) = program.clone().data(&shut).fail();
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(shut.to_str().unwrap()) && said.contains("755"), "{said}");
+
+        // A store of their own, made read-only later.
+        let own = data.path().join("own");
+        fs::create_dir(&own).unwrap();
+        chown(&own, Some(NOBODY), Some(NOBODY)).unwrap();
+        let server = program.clone().data(&own).start();
+        assert_eq!(Browser::new(&server.url).login("alice", "wonderland").await.status(), 200);
+        assert!(server.terminate().0.success());
+        fs::set_permissions(sessions(&own), Permissions::from_mode(0o500)).unwrap();
+        let (code, said) = program.clone().data(&own).fail();
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(sessions(&own).to_str().unwrap()) && said.contains("500"), "{said}");
+        fs::set_permissions(sessions(&own), Permissions::from_mode(0o700)).unwrap();
+        assert!(program.data(&own).start().terminate().0.success(), "and it was not harmed");
+    });
+}
+
+async fn assert_unavailable(response: Response, what: &str) {
+    assert_eq!(response.status(), 503, "{what}");
+    assert_eq!(response.headers()[header::RETRY_AFTER], "1", "{what}");
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json", "{what}");
+    assert!(response.headers().get(header::SET_COOKIE).is_none(), "{what}: no tokens and no deletion");
+    assert_eq!(json(response).await["code"], "store_unavailable", "{what}");
+}
+
+async fn login(url: &str) -> Browser {
+    let browser = Browser::new(url);
+    assert_eq!(browser.login("alice", "wonderland").await.status(), 200);
+    browser
+}
+
+/// What must hold while the disk takes nothing, after it takes again, and after a kill.
+///
+/// `fill` makes the disk full at once if it can; else work does.
+async fn full_and_back(
+    server: Running,
+    start_again: impl FnOnce() -> Running,
+    fill: impl FnOnce(),
+    free: impl FnOnce(&Running),
+) {
+    let (keeper, leaver, early) =
+        (login(&server.url).await, login(&server.url).await, login(&server.url).await);
+    // Bearers, as their browsers forget what the server has ended.
+    let token = |browser: &Browser| browser.cookie("access_token").unwrap();
+    let bearer = async |url: &str, token: &str| {
+        let me = Browser::new(url).request(reqwest::Method::GET, "/me").bearer_auth(token).send().await;
+        me.unwrap().status().as_u16()
+    };
+    let early_token = token(&early);
+    assert_eq!(early.post("/logout").await.status(), 204);
+
+    // Work until the disk is full. Each browser keeps the newest token that it was given.
+    let workers: Vec<Browser> = futures_util::future::join_all((0..16).map(|_| login(&server.url))).await;
+    fill();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let work = workers.iter().map(async |worker| {
+        loop {
+            assert!(Instant::now() < deadline, "the disk becomes full");
+            let answer = worker.post("/refresh").await;
+            if answer.status() != 204 {
+                return answer;
+            }
+        }
+    });
+    for refused in futures_util::future::join_all(work).await {
+        assert_unavailable(refused, "refresh on a full disk").await;
+    }
+
+    // For longer than it takes to try anew.
+    let leaver_token = token(&leaver);
+    let mut left = 0;
+    for round in 0..12 {
+        assert_unavailable(Browser::new(&server.url).login("bob", "builder").await, "login on a full disk")
+            .await;
+        for browser in [&keeper, &workers[0]] {
+            assert_eq!(browser.me().await, 200, "round {round}: who is logged in stays so");
+        }
+        assert_eq!(bearer(&server.url, &early_token).await, 401, "round {round}: who logged out stays so");
+        let logout = leaver.post("/logout").await;
+        match logout.status().as_u16() {
+            204 => left += 1,
+            503 => {}
+            other => panic!("round {round}: a logout is answered with {other}"),
+        }
+        assert_eq!(Browser::new(&server.url).get("/open").await.status(), 200);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+
+    free(&server);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let back = Browser::new(&server.url);
+    while back.login("bob", "builder").await.status() != 200 {
+        assert!(Instant::now() < deadline, "the service heals without a restart");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let healed = [keeper, back].into_iter().chain(workers);
+    let mut tokens = Vec::new();
+    for (number, browser) in healed.enumerate() {
+        assert_eq!(browser.me().await, 200, "session {number} after the disk is free");
+        assert_eq!(browser.post("/refresh").await.status(), 204, "session {number} after the disk is free");
+        tokens.push(token(&browser));
+    }
+    let gone = leaver.post("/logout").await.status();
+    assert!(gone == 204 || left > 0, "a logout works again: {gone}");
+    assert_eq!(bearer(&server.url, &leaver_token).await, 401);
+
+    server.kill();
+    let server = start_again();
+    for (number, token) in tokens.iter().enumerate() {
+        assert_eq!(bearer(&server.url, token).await, 200, "session {number} after a kill");
+    }
+    for token in [&early_token, &leaver_token] {
+        assert_eq!(bearer(&server.url, token).await, 401, "a logout that was answered holds after a kill");
+    }
+    assert!(server.terminate().0.success());
+}
+
+/// R-5, F-6: the data file may not grow any more.
+#[test]
+fn r_5_a_file_size_limit_is_survived() {
+    if !runs(&["prlimit", "--version"]) {
+        println!("skipped: needs prlimit");
+        return;
+    }
+    for limit in [600_000_u64, 1_300_000] {
+        bounded_by(Duration::from_secs(120), async {
+            let data = tempfile::tempdir().unwrap();
+            let program = crate::quickstart().data(data.path()).env("JWTAUTH_DEV", "1");
+            // Without the trap, the signal that comes with the error ends the process.
+            let limited = format!("trap '' XFSZ; exec prlimit --fsize={limit}:unlimited \"$0\"");
+            let server = program.clone().wrapped(&["sh", "-c", &limited]).start();
+            let free = |server: &Running| {
+                let id = server.id().to_string();
+                assert!(runs(&["prlimit", "--pid", &id, "--fsize=unlimited:unlimited"]));
+            };
+            full_and_back(server, || program.start(), || {}, free).await;
+        });
+    }
+}
+
+/// A file system in memory, unmounted when dropped.
+struct Mount<'a>(&'a Path);
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+/// R-5, F-5: there is no space left.
+#[test]
+fn r_5_a_full_disk_is_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    if !is_root() || !runs(&["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", path]) {
+        println!("skipped: needs root and a tmpfs to mount");
+        return;
+    }
+    let mounted = Mount(dir.path());
+    bounded_by(Duration::from_secs(120), async {
+        let ballast = mounted.0.join("ballast");
+        let program = crate::quickstart().data(mounted.0).env("JWTAUTH_DEV", "1");
+        let fill = || {
+            // As much as there is, and no error if that is less.
+            let _ = fs::write(&ballast, vec![1; 8 * 1024 * 1024]);
+        };
+        full_and_back(program.start(), || program.start(), fill, |_| fs::remove_file(&ballast).unwrap())
+            .await;
+    });
+}

@@ -1,6 +1,7 @@
 //! Writes sessions through a `SledStore`, or reads them back, for tests that damage files or cut the power.
 //!
-//! `store_probe write DIR N` makes `N` steps of a fixed script and prints `ACK i` when step `i` is durable.
+//! `store_probe write DIR N [SIZE]` makes `N` steps of a fixed script, with records of about `SIZE` bytes,
+//! and prints `ACK i` when step `i` is durable.
 //! `store_probe read DIR` replays the script in memory, compares, and prints `n=<sessions> max=<last step>`;
 //! or `wrong: ..` if the store opened and is not what the script left. If the store is refused it ends
 //! with 3 and prints the error, its name first.
@@ -29,13 +30,13 @@ fn id(number: u64) -> SessionId {
     SessionId::from_bytes([high, number.to_be_bytes()].concat().try_into().expect("twice 8 bytes"))
 }
 
-fn session(number: u64) -> Session {
+fn session(number: u64, size: usize) -> Session {
     Session {
         id: id(number),
         subject: format!("subject-{}", number % 10),
         roles: vec!["admin".into()],
         scopes: Vec::new(),
-        user: Some(format!(r#"{{"id":{number},"name":"{}"}}"#, "x".repeat(100)).into_bytes()),
+        user: Some(format!(r#"{{"id":{number},"name":"{}"}}"#, "x".repeat(size)).into_bytes()),
         created_at: 100,
         auth_time: 100,
         ends_at: u64::MAX,
@@ -48,14 +49,14 @@ fn session(number: u64) -> Session {
 }
 
 /// The session that counts the steps; its id is that of step 0.
-fn counter(step: u64, steps: u64) -> Session {
-    Session { subject: COUNTER.into(), user: Some(count(step, steps)), ..session(0) }
+fn counter(step: u64, steps: u64, size: usize) -> Session {
+    Session { subject: COUNTER.into(), user: Some(count(step, steps, size)), ..session(0, 0) }
 }
 
 const COUNTER: &str = "counter";
 
-fn count(step: u64, steps: u64) -> Vec<u8> {
-    format!("{step} {steps}").into_bytes()
+fn count(step: u64, steps: u64, size: usize) -> Vec<u8> {
+    format!("{step} {steps} {size}").into_bytes()
 }
 
 enum Step {
@@ -85,9 +86,9 @@ impl Step {
     }
 
     /// What the step does, to sessions in memory.
-    fn replay(&self, model: &mut HashMap<u64, Session>) {
+    fn replay(&self, model: &mut HashMap<u64, Session>, size: usize) {
         match self {
-            Self::Open(number) => drop(model.insert(*number, session(*number))),
+            Self::Open(number) => drop(model.insert(*number, session(*number, size))),
             Self::Rotate(presented) => {
                 let session = model.values_mut().find(|session| session.id == presented.session);
                 if let Some(session) = session {
@@ -108,19 +109,22 @@ impl Step {
     }
 }
 
-async fn write(store: &SledStore, steps: u64) -> Result<(), StoreError> {
+async fn write(store: &SledStore, steps: u64, size: usize) -> Result<(), StoreError> {
     let mut model = HashMap::new();
-    store.insert(counter(0, steps), Vec::new()).await?;
+    store.insert(counter(0, steps, size), Vec::new()).await?;
     for number in 1..=steps {
         let step = Step::of(number, steps, &model);
-        step.replay(&mut model);
+        step.replay(&mut model, size);
         match step {
-            Step::Open(number) => store.insert(session(number), Vec::new()).await?,
+            Step::Open(number) => store.insert(session(number, size), Vec::new()).await?,
             Step::Rotate(presented) => drop(store.rotate(presented).await?),
             Step::Revoke(number, revocation) => drop(store.revoke(id(number), revocation).await?),
         }
-        let update =
-            UserUpdate { roles: counter(0, 0).roles, scopes: Vec::new(), user: Some(count(number, steps)) };
+        let update = UserUpdate {
+            roles: counter(0, 0, 0).roles,
+            scopes: Vec::new(),
+            user: Some(count(number, steps, size)),
+        };
         store.update_user(COUNTER.into(), update, 100).await?;
         let mut stdout = std::io::stdout();
         let _ = writeln!(stdout, "ACK {number}").and_then(|()| stdout.flush());
@@ -133,18 +137,17 @@ async fn read(store: &SledStore) -> Result<(usize, u64), String> {
     let load = async |number| store.load(id(number)).await.map_err(|error| error.to_string());
     let Some(counter) = load(0).await? else { return Ok((0, 0)) };
     let numbers = counter.user.and_then(|user| String::from_utf8(user).ok()).unwrap_or_default();
-    let (last, steps) = numbers
-        .split_once(' ')
-        .and_then(|(last, steps)| Some((last.parse().ok()?, steps.parse().ok()?)))
-        .ok_or("the counter is unreadable")?;
+    let numbers: Vec<u64> = numbers.split(' ').filter_map(|number| number.parse().ok()).collect();
+    let [last, steps, size] = numbers[..] else { return Err("the counter is unreadable".into()) };
+    let size = usize::try_from(size).map_err(|error| error.to_string())?;
     let mut model = HashMap::new();
     for number in 1..=last {
-        Step::of(number, steps, &model).replay(&mut model);
+        Step::of(number, steps, &model).replay(&mut model, size);
     }
     // The next step may have come to pass without its count.
     let mut next = model.clone();
     if last < steps {
-        Step::of(last + 1, steps, &model).replay(&mut next);
+        Step::of(last + 1, steps, &model).replay(&mut next, size);
     }
     let mut found = 0;
     for number in 1..=steps {
@@ -182,17 +185,18 @@ async fn main() -> ExitCode {
     // What panics inside is to come out as an error; its text would only be noise.
     std::panic::set_hook(Box::new(|_| {}));
     let args: Vec<String> = std::env::args().collect();
-    let (dir, steps) = match &args.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
-        ["write", dir, steps] => (*dir, steps.parse().ok()),
+    let (dir, script) = match &args.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
+        ["write", dir, steps] => (*dir, steps.parse().ok().map(|steps| (steps, 100))),
+        ["write", dir, steps, size] => (*dir, steps.parse().ok().zip(size.parse().ok())),
         ["read", dir] => (*dir, None),
         _ => {
-            eprintln!("usage: store_probe write DIR N | read DIR");
+            eprintln!("usage: store_probe write DIR N [SIZE] | read DIR");
             return ExitCode::from(2);
         }
     };
     let opened = SledStore::open(Path::new(dir).join("store")).await;
-    let done = match (opened, steps) {
-        (Ok(store), Some(steps)) => write(&store, steps).await,
+    let done = match (opened, script) {
+        (Ok(store), Some((steps, size))) => write(&store, steps, size).await,
         (Ok(store), None) => match read(&store).await {
             Ok((sessions, last)) => {
                 println!("n={sessions} max={last}");

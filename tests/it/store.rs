@@ -225,10 +225,17 @@ fn r_4_large_records_and_sweeps_leave_nothing_readable() {
             let user = Some(vec![b' '; 60_000]);
             store.insert(Session { user, ..session(number) }, Vec::new()).await.unwrap();
         }
-        assert_eq!(store.sweep(1_019, 100).await.unwrap().removed, 20);
-        for (path, (_, mode)) in files(data.path()) {
-            let wanted = if path.is_dir() { 0o700 } else { 0o600 };
-            assert_eq!(mode, wanted, "{path:?} has {mode:o}");
+        for when in ["before the sweep", "after it"] {
+            let found = files(data.path());
+            assert!(
+                found.keys().any(|path| path.parent().unwrap().ends_with("blobs")),
+                "pages beside the log"
+            );
+            for (path, (_, mode)) in found {
+                let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+                assert_eq!(mode, wanted, "{when}: {path:?} has {mode:o}");
+            }
+            store.sweep(1_019, 100).await.unwrap();
         }
         drop(store);
         assert_eq!(open(&path).await.sessions_of("subject-0".into()).await.unwrap().len(), 7);

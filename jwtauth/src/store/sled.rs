@@ -621,3 +621,92 @@ fn explain(path: &Path, action: &'static str, error: ::sled::Error) -> StoreErro
         other => damaged(path, other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TokenId;
+
+    fn session(number: u8) -> Session {
+        Session {
+            id: SessionId::from_bytes([number; 16]),
+            subject: "1".into(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            user: None,
+            created_at: 100,
+            auth_time: 100,
+            ends_at: 5_000,
+            expires_at: 1_000,
+            generation: 0,
+            rotated_at: 100,
+            refresh_id: TokenId::from_bytes([0; 16]),
+            revoked: None,
+        }
+    }
+
+    fn disk(path: &Path) -> Disk {
+        let Opened { tree, state } = Opened::open(path).unwrap();
+        let shared = Arc::new(Shared { path: path.into(), tree: RwLock::new(Some(tree)) });
+        Disk { shared, state, unsaved: false, failed: None }
+    }
+
+    fn fail_long_ago(disk: &mut Disk) {
+        disk.failed = Instant::now().checked_sub(RETRY * 2);
+        assert!(disk.failed.is_some());
+    }
+
+    /// in one group a change is made, a write fails, and a second later another change comes. Opened
+    /// anew at that point, the commit would succeed, and the first caller would hear that all is well.
+    #[test]
+    fn r_1_nothing_is_opened_anew_while_a_caller_waits_for_the_old_handle() {
+        let dir = Dir::new("waits");
+        let mut disk = disk(&dir.0);
+        disk.insert(&session(1), Vec::new()).unwrap();
+        fail_long_ago(&mut disk);
+        let refused = disk.insert(&session(2), Vec::new());
+        assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+        // The handle is sound after all, so this is true.
+        disk.commit().unwrap();
+        disk.insert(&session(2), Vec::new()).unwrap();
+        assert!(disk.failed.is_none(), "the next group opens it anew");
+        disk.commit().unwrap();
+        assert_eq!(disk.shared.sessions_of("1").unwrap().len(), 2);
+    }
+
+    /// readers get the store back though nobody writes.
+    #[tokio::test]
+    async fn r_5_the_store_heals_by_itself() {
+        let dir = Dir::new("heals");
+        let mut disk = disk(&dir.0);
+        disk.insert(&session(1), Vec::new()).unwrap();
+        disk.commit().unwrap();
+        fail_long_ago(&mut disk);
+        drop(disk.shared.tree.write().unwrap().take());
+        let shared = Arc::clone(&disk.shared);
+        let writer = Writer::start(disk).unwrap();
+        let start = Instant::now();
+        while shared.load(session(1).id).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "it does not heal");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(writer);
+    }
+
+    /// A directory that is removed when dropped.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("jwtauth-sled-{name}-{}", std::process::id()));
+            std::fs::create_dir(&dir).unwrap();
+            Self(dir.join("store"))
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(self.0.parent().unwrap());
+        }
+    }
+}

@@ -3,6 +3,8 @@
 //! Each client keeps a ledger: what it asked, and what it was answered. After each restart the ledgers
 //! are compared with what the server says.
 
+#![expect(clippy::unwrap_used, reason = "the helpers are parts of tests")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,6 +24,8 @@ struct Known {
     access: String,
     refresh: String,
     state: Fate,
+    /// How many changes of it were answered while there was load.
+    answers: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,12 +73,14 @@ async fn work(client: Client, url: String, seed: u64, stop: Arc<AtomicBool>) -> 
         let Some((access, refresh)) = login.send().await.ok().as_ref().and_then(tokens) else {
             return ledger;
         };
-        let mut known = Known { access, refresh, state: Fate::Live };
+        let mut known = Known { access, refresh, state: Fate::Live, answers: 1 };
         for _ in 0..random.below(40) {
             known.state = Fate::Refreshing;
             let renewed = known.post(&client, &format!("{url}/refresh")).await;
             match renewed.as_ref().and_then(tokens) {
-                Some((access, refresh)) => known = Known { access, refresh, state: Fate::Live },
+                Some((access, refresh)) => {
+                    known = Known { access, refresh, state: Fate::Live, answers: known.answers + 1 };
+                }
                 None => {
                     assert!(renewed.is_none(), "a refresh was refused: {renewed:?}");
                     ledger.push(known);
@@ -88,6 +94,7 @@ async fn work(client: Client, url: String, seed: u64, stop: Arc<AtomicBool>) -> 
                 Some(answer) => {
                     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
                     known.state = Fate::Dead;
+                    known.answers += 1;
                 }
                 None => {
                     ledger.push(known);
@@ -115,7 +122,9 @@ async fn check(client: &Client, url: &str, known: &mut Known, when: &str) {
     let alive = me == StatusCode::OK;
     assert_eq!(renewed.status().is_success(), alive, "{when}: {state:?}: {renewed:?}");
     match tokens(&renewed) {
-        Some((access, refresh)) => *known = Known { access, refresh, state: Fate::Live },
+        Some((access, refresh)) => {
+            *known = Known { access, refresh, state: Fate::Live, answers: known.answers }
+        }
         None => {
             assert!(!alive, "{when}: a refresh hands out tokens");
             known.state = Fate::Dead;
@@ -164,12 +173,14 @@ fn r_1_nothing_acknowledged_is_lost_to_kill_9() {
             check(&client, &server.url, known, "at the end").await;
         }
         let dead = all.iter().filter(|known| known.state == Fate::Dead).count();
+        let answers: usize = all.iter().map(|known| known.answers).sum();
         println!(
-            "{} sessions, {dead} of them ended; killed with {refreshes_in_flight} refreshes and \
+            "{answers} answers, {} sessions, {dead} of them ended; killed with {refreshes_in_flight} refreshes and \
              {logouts_in_flight} logouts in flight; slowest start {slowest:?}",
             all.len()
         );
         assert!(all.len() > KILLS && dead > KILLS / 2, "there was load: {} sessions, {dead} dead", all.len());
+        assert!(answers > 1_000, "R-1 asks for a thousand answers at least: {answers}");
         assert!(refreshes_in_flight > KILLS / 5, "the kills hit work: {refreshes_in_flight}");
         assert!(slowest < BOOT, "a start took {slowest:?}");
     });

@@ -198,6 +198,14 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let port = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied());
     let url = port.map_or(address, |address| address.to_string());
+    // Before anybody is told that the server is there: a signal from then on is an orderly end.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
     println!("listening on http://{url}\n\ntry:");
     println!(
         "  curl -c jar -H 'content-type: application/json' -d '{{\"username\":\"alice\",\"password\":\"wonderland\"}}' http://{url}/login"
@@ -205,13 +213,6 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
     println!("  curl -b jar -c jar http://{url}/me");
     println!("  curl -b jar -c jar -X POST http://{url}/logout");
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-    };
     Server::new_with_acceptor(acceptor)
         .run_with_graceful_shutdown(app, stop, Some(Duration::from_secs(4)))
         .await?;

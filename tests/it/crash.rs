@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode, header};
 use tests::bounded_by;
-
-use crate::random::Random;
+use tests::numbers::Numbers;
 
 const KILLS: usize = 50;
 const CLIENTS: u64 = 4;
@@ -64,7 +63,7 @@ impl Known {
 
 /// Works until the server is gone: opens a session, renews it some times, ends some. Returns the ledger.
 async fn work(client: Client, url: String, seed: u64, stop: Arc<AtomicBool>) -> Vec<Known> {
-    let mut random = Random(seed);
+    let mut random = Numbers::seeded(seed);
     let mut ledger = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let login = r#"{"username":"alice","password":"wonderland"}"#;
@@ -137,7 +136,7 @@ fn r_1_nothing_acknowledged_is_lost_to_kill_9() {
     bounded_by(Duration::from_secs(150), async {
         let data = tempfile::tempdir().unwrap();
         let program = crate::quickstart().data(data.path());
-        let mut random = Random(1);
+        let mut random = Numbers::seeded(1);
         let mut all: Vec<Known> = Vec::new();
         let (mut refreshes_in_flight, mut logouts_in_flight, mut slowest) = (0, 0, Duration::ZERO);
         for kill in 0..KILLS {

@@ -9,7 +9,6 @@ mod guard;
 mod http;
 mod model;
 mod quickstart;
-mod random;
 mod readme;
 mod sessions;
 mod store;

@@ -19,9 +19,8 @@ use jwtauth::{
 };
 use reqwest::Method;
 use tests::browser::Browser;
+use tests::numbers::Numbers;
 use tests::{bounded, bounded_by};
-
-use crate::random::Random;
 
 fn session(number: u8) -> Session {
     Session {
@@ -458,7 +457,7 @@ fn probe(args: &[&str]) -> Option<(Option<i32>, String)> {
 }
 
 /// Damages one file of a store in one way.
-fn damage(store: &Path, kind: &str, random: &mut Random) -> String {
+fn damage(store: &Path, kind: &str, random: &mut Numbers) -> String {
     const BLOCK: usize = 4096;
     let all: Vec<PathBuf> =
         files(store).into_iter().filter(|(_, (b, _))| !b.is_empty()).map(|f| f.0).collect();
@@ -515,7 +514,7 @@ fn r_7_damage_is_refused_or_without_effect() {
     let whole = (Some(0), "n=400 max=800\n".to_owned());
     assert_eq!(probe(&["read", &text(&reopened)]), Some(whole.clone()));
 
-    let mut random = Random(7);
+    let mut random = Numbers::seeded(7);
     let (mut refused, mut intact) = (0, 0);
     for kind in ["flip", "cut", "zero", "garbage", "swap", "empty", "delete"] {
         for round in 0..ROUNDS {

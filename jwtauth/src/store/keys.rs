@@ -10,6 +10,8 @@
 //! One tree, so that one batch changes a record and its index entries together: separate trees
 //! came apart under kill -9 in 29 of 60 runs.
 
+use std::ops::Range;
+
 use crate::id::SessionId;
 use crate::record::Session;
 
@@ -33,6 +35,14 @@ pub(super) fn session(id: SessionId) -> Vec<u8> {
 pub(super) fn subject(subject: &str) -> Vec<u8> {
     let len = u16::try_from(subject.len()).unwrap_or(u16::MAX);
     [SUBJECTS, &len.to_be_bytes(), subject.as_bytes()].concat()
+}
+
+/// All keys of the subject index that hold one subject.
+pub(super) fn subject_range(subject: &str) -> Range<Vec<u8>> {
+    let prefix = self::subject(subject);
+    // Ids follow the prefix, and no id is longer than this or comes behind it.
+    let end = [&prefix[..], &[0xff; ID_LEN + 1]].concat();
+    prefix..end
 }
 
 pub(super) fn subject_entry(session: &Session) -> Vec<u8> {

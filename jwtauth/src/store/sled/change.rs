@@ -1,0 +1,151 @@
+//! What a change writes, and what the changes that wait for one commit write together.
+//!
+//! # Invariants
+//!
+//! 1. A record, its index entries and its part of the totals are in the same [`Change`].
+//! 2. A [`Group`] is written as one batch, so a crash leaves all of its changes or none.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ::sled::Batch;
+
+use super::super::codec::{self, Totals};
+use super::super::keys;
+use crate::error::StoreError;
+use crate::record::{Revocation, Session};
+
+/// What the tree is to hold under a key; `None` is nothing.
+type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// One change: what to write, and what it does to the totals. Touches each session at most once.
+#[derive(Default)]
+pub(super) struct Change {
+    writes: Writes,
+    sessions: i64,
+    /// What is added to [`Totals::sum`], wrapping.
+    sum: u64,
+}
+
+impl Change {
+    /// Tells whether nothing is to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Adds a session that is not there yet.
+    pub(super) fn add(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.put(session)?;
+        self.writes.insert(keys::subject_entry(session), Some(Vec::new()));
+        self.writes.insert(keys::expiry_entry(session), Some(Vec::new()));
+        self.sessions += 1;
+        Ok(())
+    }
+
+    /// Writes a session of the same subject, which may expire at another time now.
+    pub(super) fn replace(&mut self, before: &Session, after: &Session) -> Result<(), StoreError> {
+        self.subtract(before)?;
+        self.put(after)?;
+        if before.expires_at != after.expires_at {
+            self.writes.insert(keys::expiry_entry(before), None);
+            self.writes.insert(keys::expiry_entry(after), Some(Vec::new()));
+        }
+        Ok(())
+    }
+
+    /// Returns whether the session was not revoked before.
+    pub(super) fn revoke(&mut self, before: Session, revocation: Revocation) -> Result<bool, StoreError> {
+        let mut after = before.clone();
+        let revoked = after.revoke(revocation);
+        if revoked {
+            self.replace(&before, &after)?;
+        }
+        Ok(revoked)
+    }
+
+    /// Puts a session in the place of another one with the same id.
+    pub(super) fn overwrite(&mut self, before: &Session, after: &Session) -> Result<(), StoreError> {
+        self.remove(before)?;
+        self.add(after)
+    }
+
+    /// Removes a session.
+    pub(super) fn remove(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.subtract(session)?;
+        self.writes.insert(keys::session(session.id), None);
+        self.writes.insert(keys::subject_entry(session), None);
+        self.writes.insert(keys::expiry_entry(session), None);
+        self.sessions -= 1;
+        Ok(())
+    }
+
+    /// Removes an index entry that names no session.
+    pub(super) fn remove_litter(&mut self, entry: Vec<u8>) {
+        self.writes.insert(entry, None);
+    }
+
+    fn put(&mut self, session: &Session) -> Result<(), StoreError> {
+        let key = keys::session(session.id);
+        let bytes = codec::encode_session(&key, session)?;
+        self.sum = self.sum.wrapping_add(codec::checksum_of(&bytes));
+        self.writes.insert(key, Some(bytes));
+        Ok(())
+    }
+
+    /// Takes a record out of the sum. What was read encodes to the bytes it was read from.
+    fn subtract(&mut self, before: &Session) -> Result<(), StoreError> {
+        let bytes = codec::encode_session(&keys::session(before.id), before)?;
+        self.sum = self.sum.wrapping_sub(codec::checksum_of(&bytes));
+        Ok(())
+    }
+}
+
+/// Changes that wait to be written together, and the totals after them.
+pub(super) struct Group {
+    writes: Writes,
+    totals: Totals,
+}
+
+impl Group {
+    /// Starts an empty one on what is in the tree.
+    pub(super) fn new(totals: Totals) -> Self {
+        Self { writes: Writes::new(), totals }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Takes in one change, as a whole.
+    pub(super) fn add(&mut self, change: Change) {
+        self.writes.extend(change.writes);
+        self.totals = Totals {
+            changes: self.totals.changes + 1,
+            sessions: self.totals.sessions.saturating_add_signed(change.sessions),
+            sum: self.totals.sum.wrapping_add(change.sum),
+        };
+    }
+
+    /// Returns what will be under a key, if the group decides that.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.writes.get(key).map(Option::as_deref)
+    }
+
+    /// Returns the keys of a range that the group decides, and whether each will be there.
+    pub(super) fn range(&self, range: &Range<Vec<u8>>) -> impl Iterator<Item = (&Vec<u8>, bool)> {
+        self.writes.range(range.clone()).map(|(key, value)| (key, value.is_some()))
+    }
+
+    /// Returns all of it as one batch, totals included, and the totals.
+    pub(super) fn into_batch(self) -> (Batch, Totals) {
+        let mut batch = Batch::default();
+        for (key, value) in self.writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        batch.insert(keys::TOTALS, codec::encode_totals(keys::TOTALS, self.totals));
+        (batch, self.totals)
+    }
+}

@@ -1,0 +1,444 @@
+//! The store as its one writer sees it: changes are gathered in a group, and a commit brings it to disk.
+//!
+//! # Invariants
+//!
+//! 1. The writer sees the changes of its own group; readers see a group when it is in the tree.
+//! 2. After a failed write nothing of the handle is trusted but what it can still read, until it was
+//!    opened anew; a group that was gathered before is gone, and all who wait for it hear an error.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::super::writer::Commit;
+use super::super::{Presented, Swept, UserUpdate, codec, files, keys};
+use super::Shared;
+use super::change::{Change, Group};
+use super::open::{DiskState, Opened};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::{Reason, Revocation, Rotation, Session};
+
+/// How long to wait before a failed store is opened anew once more.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The store as its one writer sees it.
+pub(super) struct Disk {
+    shared: Arc<Shared>,
+    state: DiskState,
+    group: Group,
+    /// Whether somebody waits for the disk.
+    awaited: bool,
+    /// Whether a sweep has come to its end, so that files are looked after once the tree is written.
+    tidy: bool,
+    /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
+    failed: Option<Instant>,
+}
+
+impl Disk {
+    pub(super) fn new(shared: Arc<Shared>, state: DiskState) -> Self {
+        let group = Group::new(state.totals);
+        Self { shared, state, group, awaited: false, tidy: false, failed: None }
+    }
+
+    /// Puts one change into the group, for somebody who waits until it is durable.
+    fn apply(&mut self, change: Change) {
+        self.group.add(change);
+        self.awaited = true;
+    }
+
+    /// Opens the store anew if it failed, at most once a second.
+    ///
+    /// sled answers every write with the same error after one has failed, so nothing else helps.
+    fn ready(&mut self) -> Result<(), StoreError> {
+        let Some(failed) = self.failed else { return Ok(()) };
+        // Those who wait for this group must hear that it failed, so it is not carried over.
+        if !self.group.is_empty() || failed.elapsed() < RETRY {
+            return Err(self.shared.unavailable());
+        }
+        self.failed = Some(Instant::now());
+        // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
+        files::probe_for_open(&self.shared.path)?;
+        // The old one must be gone first: it holds the lock. Readers get an error meanwhile, since
+        // they are on threads that other requests need.
+        let old = self.shared.tree.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(old);
+        files::rewrite(&self.shared.path)?;
+        let opened = Opened::open(&self.shared.path)?;
+        *self.shared.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
+        self.state = opened.state;
+        self.group = Group::new(self.state.totals);
+        self.failed = None;
+        tracing::warn!(target: "jwtauth", path = ?self.shared.path, "the session store failed and was opened anew");
+        Ok(())
+    }
+
+    /// Writes the group into the tree, as one batch.
+    fn write(&mut self) -> Result<(), StoreError> {
+        let group = std::mem::replace(&mut self.group, Group::new(self.state.totals));
+        if group.is_empty() {
+            return Ok(());
+        }
+        let (batch, totals) = group.into_batch();
+        self.shared.read(|tree| tree.apply_batch(batch))?;
+        self.state.totals = totals;
+        self.group = Group::new(totals);
+        Ok(())
+    }
+
+    /// Brings the tree to disk.
+    fn save(&mut self) -> Result<(), StoreError> {
+        self.state.blobs.sync(&self.shared.path)?;
+        self.shared.read(|tree| tree.flush())?;
+        self.state
+            .data
+            .sync_data()
+            .map_err(|source| files::refused(&self.shared.path, "bring its data to disk", source))?;
+        self.state.journal.write(self.state.totals.changes)
+    }
+
+    fn try_commit(&mut self, awaited: bool) -> Result<(), StoreError> {
+        if self.failed.is_some() {
+            // Gathered before a panic, or asked of a handle that cannot be trusted to have saved.
+            self.group = Group::new(self.state.totals);
+            return Err(self.shared.unavailable());
+        }
+        self.write()?;
+        if awaited {
+            self.save()?;
+        }
+        if std::mem::take(&mut self.tidy) {
+            files::restrict(&self.shared.path)?;
+            self.state.journal.sync();
+        }
+        Ok(())
+    }
+}
+
+impl Commit for Disk {
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let awaited = std::mem::take(&mut self.awaited);
+        if !awaited && !self.tidy && self.group.is_empty() {
+            return Ok(());
+        }
+        let committed = self.try_commit(awaited);
+        if let Err(error) = &committed {
+            self.failed.get_or_insert_with(Instant::now);
+            tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "the session store cannot be written");
+        }
+        committed
+    }
+
+    fn panicked(&mut self) -> StoreError {
+        self.failed = Some(Instant::now());
+        self.shared.corrupt("changing it panicked")
+    }
+
+    fn retry_in(&self) -> Option<Duration> {
+        self.failed.map(|failed| RETRY.saturating_sub(failed.elapsed()))
+    }
+
+    fn retry(&mut self) {
+        if let Err(error) = self.ready() {
+            tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store cannot be opened anew yet");
+        }
+    }
+
+    fn close(mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.save()
+        {
+            tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store could not be closed in order");
+        }
+        self.state.journal.sync();
+        let mut tree = self.shared.tree.write().unwrap_or_else(PoisonError::into_inner);
+        drop(tree.take());
+    }
+}
+
+/// What the writer reads: the tree, as it will be after this group.
+impl Disk {
+    fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let key = keys::session(id);
+        match self.group.get(&key) {
+            Some(bytes) => Ok(bytes.and_then(|bytes| codec::decode_session(&key, id, bytes))),
+            None => self.shared.load(id),
+        }
+    }
+
+    /// Returns the first keys of a range, in order, at most `limit`.
+    fn keys_in(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        // Of those in the tree, the group may remove as many as it decides at all.
+        let enough = limit.saturating_add(self.group.range(&range).count());
+        let mut keys: BTreeSet<Vec<u8>> = self.shared.read(|tree| {
+            let keys = tree.range(range.clone()).keys().take(enough);
+            keys.map(|key| key.map(|key| key.to_vec())).collect::<Result<_, _>>()
+        })?;
+        for (key, is_there) in self.group.range(&range) {
+            if is_there {
+                keys.insert(key.clone());
+            } else {
+                keys.remove(key);
+            }
+        }
+        Ok(keys.into_iter().take(limit).collect())
+    }
+
+    fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
+        let entries = self.keys_in(keys::subject_range(subject), usize::MAX)?;
+        entries.iter().filter_map(|key| self.load(keys::id_of(key)?).transpose()).collect()
+    }
+}
+
+/// The operations of the store.
+impl Disk {
+    pub(super) fn insert(
+        &mut self,
+        session: &Session,
+        mut replaces: Vec<SessionId>,
+    ) -> Result<(), StoreError> {
+        // What is revoked below must be read from the handle that it is written to.
+        self.ready()?;
+        let mut change = Change::default();
+        match self.load(session.id)? {
+            // Never with random ids; but counted twice, it would make the store look damaged for ever.
+            Some(before) => change.overwrite(&before, session)?,
+            None => change.add(session)?,
+        }
+        let revocation = Revocation { at: session.created_at, reason: Reason::Replaced };
+        replaces.sort_unstable();
+        replaces.dedup();
+        for id in replaces.into_iter().filter(|id| *id != session.id) {
+            if let Some(before) = self.load(id)? {
+                change.revoke(before, revocation)?;
+            }
+        }
+        self.apply(change);
+        Ok(())
+    }
+
+    pub(super) fn rotate(&mut self, presented: Presented) -> Result<Option<(Rotation, Session)>, StoreError> {
+        // What was decided on a handle that failed might never have been written.
+        self.ready()?;
+        let Some(before) = self.load(presented.session)? else { return Ok(None) };
+        let mut after = before.clone();
+        let rotation =
+            after.rotate(presented.generation, presented.now, presented.policy, presented.successor);
+        if rotation.is_change() {
+            let mut change = Change::default();
+            change.replace(&before, &after)?;
+            self.apply(change);
+        }
+        Ok(Some((rotation, after)))
+    }
+
+    pub(super) fn revoke(&mut self, id: SessionId, revocation: Revocation) -> Result<bool, StoreError> {
+        self.ready()?;
+        let session = self.load(id)?;
+        Ok(self.revoke_each(session, revocation)? > 0)
+    }
+
+    pub(super) fn revoke_subject(
+        &mut self,
+        subject: &str,
+        except: Option<SessionId>,
+        revocation: Revocation,
+    ) -> Result<usize, StoreError> {
+        self.ready()?;
+        let mut sessions = self.sessions_of(subject)?;
+        sessions.retain(|session| Some(session.id) != except);
+        self.revoke_each(sessions, revocation)
+    }
+
+    fn revoke_each(
+        &mut self,
+        sessions: impl IntoIterator<Item = Session>,
+        revocation: Revocation,
+    ) -> Result<usize, StoreError> {
+        let mut change = Change::default();
+        let mut revoked = 0;
+        for session in sessions {
+            revoked += usize::from(change.revoke(session, revocation)?);
+        }
+        if revoked > 0 {
+            self.apply(change);
+        }
+        Ok(revoked)
+    }
+
+    pub(super) fn update_user(
+        &mut self,
+        subject: &str,
+        update: &UserUpdate,
+        now: u64,
+    ) -> Result<usize, StoreError> {
+        self.ready()?;
+        let mut change = Change::default();
+        let mut updated = 0;
+        for before in self.sessions_of(subject)? {
+            if before.is_live_at(now) {
+                let mut after = before.clone();
+                update.apply(&mut after);
+                change.replace(&before, &after)?;
+                updated += 1;
+            }
+        }
+        if updated > 0 {
+            self.apply(change);
+        }
+        Ok(updated)
+    }
+
+    pub(super) fn sweep(&mut self, now: u64, limit: usize) -> Result<Swept, StoreError> {
+        self.ready()?;
+        let range = keys::EXPIRIES.to_vec()..keys::expired_until(now);
+        let mut entries = self.keys_in(range, limit.saturating_add(1))?;
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let mut change = Change::default();
+        let mut removed = 0;
+        for entry in entries {
+            let session = match keys::id_of(&entry) {
+                Some(id) => self.load(id)?,
+                None => None,
+            };
+            match session {
+                Some(session) if session.expires_at <= now => {
+                    change.remove(&session)?;
+                    removed += 1;
+                }
+                _ => change.remove_litter(entry),
+            }
+        }
+        if !change.is_empty() {
+            // Nobody needs a removal to be durable: what comes back has expired all the same.
+            self.group.add(change);
+        }
+        self.tidy |= !more;
+        Ok(Swept { removed, more })
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        // A handle that failed may say that all is saved.
+        self.ready()?;
+        self.awaited = true;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::sync::RwLock;
+
+    use super::super::super::writer::Writer;
+    use super::*;
+    use crate::id::TokenId;
+
+    fn session(number: u8) -> Session {
+        Session {
+            id: SessionId::from_bytes([number; 16]),
+            subject: "1".into(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            user: None,
+            created_at: 100,
+            auth_time: 100,
+            ends_at: 5_000,
+            expires_at: 1_000,
+            generation: 0,
+            rotated_at: 100,
+            refresh_id: TokenId::from_bytes([0; 16]),
+            revoked: None,
+        }
+    }
+
+    fn disk(path: &Path) -> Disk {
+        let Opened { tree, state } = Opened::open(path).unwrap();
+        Disk::new(Arc::new(Shared { path: path.into(), tree: RwLock::new(Some(tree)) }), state)
+    }
+
+    fn fail_long_ago(disk: &mut Disk) {
+        disk.failed = Instant::now().checked_sub(RETRY * 2);
+        assert!(disk.failed.is_some());
+    }
+
+    /// in one group a change is made, the handle fails, and a second later another change comes. Opened
+    /// anew at that point, the commit would succeed, and the first caller would hear that all is well.
+    #[test]
+    fn r_1_a_group_is_not_carried_over_to_another_handle() {
+        let dir = Dir::new("waits");
+        let mut disk = disk(&dir.0);
+        disk.insert(&session(1), Vec::new()).unwrap();
+        fail_long_ago(&mut disk);
+        let refused = disk.insert(&session(2), Vec::new());
+        assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+        let committed = disk.commit();
+        assert!(matches!(committed, Err(StoreError::Unavailable { .. })), "{committed:?}");
+        disk.insert(&session(2), Vec::new()).unwrap();
+        assert!(disk.failed.is_none(), "the next group opens it anew");
+        disk.commit().unwrap();
+        let kept = disk.shared.sessions_of("1").unwrap();
+        assert!(kept.len() == 1 && kept[0].id == session(2).id, "{kept:?}");
+    }
+
+    /// changes of one group see each other, in every index; readers see them after the commit.
+    #[test]
+    fn r_14_a_group_sees_its_own_changes_and_readers_only_committed_ones() {
+        let dir = Dir::new("group");
+        let mut disk = disk(&dir.0);
+        let revocation = Revocation { at: 200, reason: Reason::Logout };
+        disk.insert(&session(1), Vec::new()).unwrap();
+        disk.insert(&session(2), vec![session(1).id]).unwrap();
+        assert!(!disk.revoke(session(1).id, revocation).unwrap(), "replaced within the group");
+        assert_eq!(disk.revoke_subject("1", None, revocation).unwrap(), 1, "found by its subject");
+        assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept { removed: 1, more: true });
+        assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept { removed: 1, more: false });
+        assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept { removed: 0, more: false });
+        disk.insert(&session(3), Vec::new()).unwrap();
+        assert!(disk.shared.sessions_of("1").unwrap().is_empty(), "nothing is committed yet");
+        disk.commit().unwrap();
+        assert_eq!(disk.shared.sessions_of("1").unwrap(), [session(3)]);
+        assert_eq!(disk.state.totals.sessions, 1);
+        disk.close();
+        // Counts everything again.
+        Opened::open(&dir.0).unwrap();
+    }
+
+    /// readers get the store back though nobody writes.
+    #[tokio::test]
+    async fn r_5_the_store_heals_by_itself() {
+        let dir = Dir::new("heals");
+        let mut disk = disk(&dir.0);
+        disk.insert(&session(1), Vec::new()).unwrap();
+        disk.commit().unwrap();
+        fail_long_ago(&mut disk);
+        drop(disk.shared.tree.write().unwrap().take());
+        let shared = Arc::clone(&disk.shared);
+        let writer = Writer::start(disk).unwrap();
+        let start = Instant::now();
+        while shared.load(session(1).id).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "it does not heal");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(writer);
+    }
+
+    /// A directory that is removed when dropped.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("jwtauth-sled-{name}-{}", std::process::id()));
+            std::fs::create_dir(&dir).unwrap();
+            Self(dir.join("store"))
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(self.0.parent().unwrap());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Opens a database, and counts all that is in it, before anybody may rely on it.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use ::sled::Db;
+
+use super::super::codec::{self, Totals};
+use super::super::files::{self, Blobs, Journal};
+use super::super::keys;
+use super::{damaged, explain};
+use crate::error::StoreError;
+
+/// How much of the database sled may keep in memory, in bytes.
+const CACHE: u64 = 128 * 1024 * 1024;
+
+/// What the writer keeps beside the tree; all of it is made anew when the store is opened anew.
+pub(super) struct DiskState {
+    pub(super) totals: Totals,
+    pub(super) data: File,
+    pub(super) blobs: Blobs,
+    pub(super) journal: Journal,
+}
+
+/// A database that was opened, counted and found whole.
+pub(super) struct Opened {
+    pub(super) tree: Db,
+    pub(super) state: DiskState,
+}
+
+impl Opened {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let found = files::prepare(path)?;
+        // Read before sled holds its lock: a journal that is behind by then only says less.
+        let mut journal = Journal::open(path)?;
+        if found.something && !found.data && journal.changes() > 0 {
+            return Err(damaged(path, "its data file is missing".into()));
+        }
+        let opening = || ::sled::Config::new().path(path).cache_capacity(CACHE).open();
+        let tree = match catch_unwind(AssertUnwindSafe(opening)) {
+            Ok(opened) => opened.map_err(|error| explain(path, "open", error))?,
+            Err(_) => return Err(damaged(path, "opening it panicked".into())),
+        };
+        files::restrict(path)?;
+        files::sync_all(path)?;
+        let mut blobs = Blobs::default();
+        blobs.sync(path)?;
+        let data = File::open(path.join(files::DATA))
+            .map_err(|source| files::refused(path, "open the data file", source))?;
+        let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree))) {
+            Ok(counted) => counted?,
+            Err(_) => return Err(damaged(path, "reading it panicked".into())),
+        };
+        let totals = match counted {
+            Some(totals) if totals.changes < journal.changes() => {
+                return Err(StoreError::RolledBack {
+                    path: path.into(),
+                    lost: journal.changes() - totals.changes,
+                });
+            }
+            Some(totals) => totals,
+            None if found.something && journal.changes() > 0 => {
+                return Err(damaged(path, "it holds nothing, and it did once".into()));
+            }
+            None => {
+                if journal.changes() > 0 {
+                    tracing::warn!(target: "jwtauth", ?path, "the session store was removed; a new one is made, and all sessions have ended");
+                }
+                Totals { changes: journal.changes(), ..Totals::default() }
+            }
+        };
+        journal.write(totals.changes)?;
+        // Once, so that its one block is there; from then on a power cut leaves the old number or the new.
+        journal.sync();
+        Ok(Self { tree, state: DiskState { totals, data, blobs, journal } })
+    }
+}
+
+/// Reads every key and compares what is there with what should be. `None` says that there is nothing at all.
+fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
+    let failed = |error| explain(path, "read", error);
+    let (mut sessions, mut subjects, mut expiries, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, 0_u64, None);
+    for entry in tree.iter() {
+        let (key, value) = entry.map_err(failed)?;
+        match &key[..1] {
+            keys::SESSIONS => {
+                let whole = keys::id_of(&key).and_then(|id| codec::decode_session(&key, id, &value));
+                if whole.is_none() {
+                    return Err(damaged(path, "a session record does not match its checksum".into()));
+                }
+                sessions += 1;
+                sum = sum.wrapping_add(codec::checksum_of(&value));
+            }
+            keys::SUBJECTS => subjects += 1,
+            keys::EXPIRIES => expiries += 1,
+            keys::TOTALS => totals = codec::decode_totals(&key, &value),
+            _ => {
+                return Err(StoreError::NotAStore {
+                    path: path.into(),
+                    found: "another sled database".into(),
+                });
+            }
+        }
+    }
+    match totals {
+        None if sessions + subjects + expiries == 0 => Ok(None),
+        None => Err(damaged(path, "its totals are missing".into())),
+        Some(totals) if [sessions, subjects, expiries] != [totals.sessions; 3] => Err(damaged(
+            path,
+            format!(
+                "{} sessions should be there, {sessions} are, with {subjects} and {expiries} index entries",
+                totals.sessions
+            ),
+        )),
+        Some(totals) if sum != totals.sum => {
+            Err(damaged(path, "all sessions are there, but some as they were before a change".into()))
+        }
+        Some(totals) => Ok(Some(totals)),
+    }
+}

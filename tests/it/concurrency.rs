@@ -8,19 +8,10 @@ use jwtauth::SledStore;
 use tests::app::TestApp;
 use tests::browser::Browser;
 use tests::serve::serve;
-use tests::tab::{Answer, Cookies, Pair, Tab, claims};
+use tests::tab::{Answer, Cookies, Tab};
+use tests::wire::{Tokens, claims, set_cookies};
 use tests::{bounded, bounded_by};
 use tokio::task::JoinHandle;
-
-/// Reads the pair that an HTTP answer sets.
-fn pair_of(response: &reqwest::Response) -> Option<Pair> {
-    let value = |name: &str| {
-        let lines = response.headers().get_all("set-cookie").iter();
-        let mut lines = lines.filter_map(|line| line.to_str().ok()?.strip_prefix(name)?.strip_prefix('='));
-        lines.next().map(|rest| rest.split(';').next().unwrap_or_default().to_owned())
-    };
-    Some(Pair { access: value("__Host-access_token")?, refresh: value("__Host-refresh_token")? })
-}
 
 /// S-5, R-14: 64 requests at once with one expired access cookie and one refresh cookie.
 #[test]
@@ -36,13 +27,13 @@ fn s_5_of_64_parallel_refreshes_one_rotates_and_all_are_let_in() {
             let first = tab.login("alice").await;
             app.clock.advance(Duration::from_secs(300));
             let requests =
-                (0..64).map(|_| client.get(server.at("/me")).header("cookie", first.both()).send());
+                (0..64).map(|_| client.get(server.at("/me")).header("cookie", first.cookies()).send());
             let answers = join_all(requests).await;
             let mut refresh_tokens = Vec::new();
             for answer in answers {
                 let answer = answer.unwrap();
                 assert_eq!(answer.status(), 200, "round {round}");
-                refresh_tokens.push(pair_of(&answer).expect("each gets the new pair").refresh);
+                refresh_tokens.push(Tokens::of(answer.headers()).refresh);
             }
             refresh_tokens.dedup();
             assert_eq!(refresh_tokens.len(), 1, "round {round}: one successor");
@@ -56,7 +47,7 @@ fn s_5_of_64_parallel_refreshes_one_rotates_and_all_are_let_in() {
             // One live refresh token: the successor works, and once it is spent and the window over, the first does not.
             let successor = format!("__Host-refresh_token={}", refresh_tokens[0]);
             assert_eq!(tab.post("/refresh", &successor).await.status, 200, "round {round}");
-            assert_eq!(tab.post("/refresh", &first.refresh()).await.status, 401, "round {round}");
+            assert_eq!(tab.post("/refresh", &first.only_refresh()).await.status, 401, "round {round}");
         }
     });
 }
@@ -93,7 +84,7 @@ fn a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
             for answer in slow {
                 let answer = answer.await.unwrap();
                 assert_eq!(answer.status(), 200, "round {round}: it was let in before the logout");
-                assert_eq!(pair_of(&answer), None, "round {round}: no cookies come back");
+                assert!(set_cookies(answer.headers()).is_empty(), "round {round}: no cookies come back");
             }
             assert_eq!(browser.cookie("access_token"), None, "round {round}");
             assert_eq!(browser.cookie("refresh_token"), None, "round {round}");
@@ -104,8 +95,8 @@ fn a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
 }
 
 /// Sends a request to the slow handler, and returns when the handler has started.
-async fn ask_slowly(app: &TestApp, pair: &Pair) -> JoinHandle<Answer> {
-    let (tab, cookies) = (Tab::new(app), pair.both());
+async fn ask_slowly(app: &TestApp, pair: &Tokens) -> JoinHandle<Answer> {
+    let (tab, cookies) = (Tab::new(app), pair.cookies());
     let before = app.started.load(Ordering::SeqCst);
     let asking = tokio::spawn(async move { tab.get("/slow", &cookies).await });
     while app.started.load(Ordering::SeqCst) == before {
@@ -123,12 +114,12 @@ fn a_slow_answer_does_not_overwrite_newer_cookies() {
         let first = tab.login("alice").await;
         app.clock.advance(Duration::from_secs(300));
         let slow = ask_slowly(&app, &first).await;
-        let second = tab.get("/me", &first.both()).await.pair();
-        let third = tab.post("/refresh", &second.both()).await.pair();
+        let second = tab.get("/me", &first.cookies()).await.pair();
+        let third = tab.post("/refresh", &second.cookies()).await.pair();
         app.gate.add_permits(1);
         let slow = slow.await.unwrap();
         assert_eq!((slow.status.as_u16(), slow.cookies()), (200, Cookies::None));
-        assert_eq!(tab.get("/me", &third.both()).await.status, 200);
+        assert_eq!(tab.get("/me", &third.cookies()).await.status, 200);
     });
 }
 
@@ -144,19 +135,19 @@ fn a_refresh_behind_a_slow_handler_is_no_theft() {
         let slow = ask_slowly(&app, &first).await;
         app.clock.advance(Duration::from_secs(100));
         // The browser holds nothing but the old cookies yet.
-        let meanwhile = tab.get("/me", &first.both()).await.pair();
+        let meanwhile = tab.get("/me", &first.cookies()).await.pair();
         app.gate.add_permits(1);
         let late = slow.await.unwrap().pair();
         assert_eq!(meanwhile.refresh, late.refresh, "one successor");
         app.clock.advance(Duration::from_secs(29));
         assert_eq!(
-            tab.get("/me", &first.both()).await.pair().refresh,
+            tab.get("/me", &first.cookies()).await.pair().refresh,
             late.refresh,
             "sent before the answer came"
         );
         app.clock.advance(Duration::from_secs(1));
-        assert_eq!(tab.get("/me", &first.both()).await.status, 401, "the window is over");
-        assert_eq!(tab.get("/me", &late.both()).await.status, 401, "so this was reuse");
+        assert_eq!(tab.get("/me", &first.cookies()).await.status, 401, "the window is over");
+        assert_eq!(tab.get("/me", &late.cookies()).await.status, 401, "so this was reuse");
     });
 }
 
@@ -172,11 +163,15 @@ fn an_answer_that_nobody_waited_for_is_given_again() {
         abandoned.abort();
         assert!(abandoned.await.unwrap_err().is_cancelled());
         app.clock.advance(Duration::from_secs(600));
-        let second = tab.get("/me", &first.both()).await.pair();
+        let second = tab.get("/me", &first.cookies()).await.pair();
         assert_eq!(claims(&second.refresh)["gen"], 1, "the same successor, not a second one");
-        let third = tab.post("/refresh", &second.both()).await.pair();
+        let third = tab.post("/refresh", &second.cookies()).await.pair();
         app.clock.advance(Duration::from_secs(30));
-        assert_eq!(tab.post("/refresh", &first.refresh()).await.status, 401, "its owner has moved on: theft");
-        assert_eq!(tab.get("/me", &third.both()).await.status, 401);
+        assert_eq!(
+            tab.post("/refresh", &first.only_refresh()).await.status,
+            401,
+            "its owner has moved on: theft"
+        );
+        assert_eq!(tab.get("/me", &third.cookies()).await.status, 401);
     });
 }

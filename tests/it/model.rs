@@ -10,7 +10,8 @@ use jwtauth::{MemoryStore, SledStore};
 use tests::app::{START, TestApp};
 use tests::bounded_by;
 use tests::numbers::Numbers;
-use tests::tab::{Pair, Tab};
+use tests::tab::Tab;
+use tests::wire::Tokens;
 
 const ACCESS: u64 = 300;
 const REFRESH: u64 = 2_000;
@@ -35,7 +36,7 @@ struct Handed {
     generation: u64,
     access_expires_at: u64,
     refresh_expires_at: u64,
-    pair: Pair,
+    pair: Tokens,
 }
 
 /// What a refresh must do.
@@ -84,7 +85,7 @@ impl World {
         Self { app, tab, now: START, sessions: Vec::new(), handed: Vec::new() }
     }
 
-    fn hand(&mut self, session: usize, pair: Pair) {
+    fn hand(&mut self, session: usize, pair: Tokens) {
         let model = &self.sessions[session];
         self.handed.push(Handed {
             session,
@@ -96,7 +97,7 @@ impl World {
     }
 
     async fn login(&mut self, user: &'static str, from: Option<Handed>) {
-        let cookies = from.as_ref().map(|held| held.pair.both()).unwrap_or_default();
+        let cookies = from.as_ref().map(|held| held.pair.cookies()).unwrap_or_default();
         let pair = self.tab.login_with(user, &cookies).await.pair();
         if let Some(held) = from {
             // A refresh token that is expired names nobody; the access token still does.
@@ -115,7 +116,7 @@ impl World {
     }
 
     async fn refresh(&mut self, token: &Handed) {
-        let answer = self.tab.post("/refresh", &token.pair.refresh()).await;
+        let answer = self.tab.post("/refresh", &token.pair.only_refresh()).await;
         let expected = self.sessions[token.session].refresh(token, self.now);
         if expected == Refresh::Refused {
             assert_eq!(answer.status, 401);
@@ -131,7 +132,7 @@ impl World {
     }
 
     async fn logout(&mut self, token: &Handed) {
-        assert_eq!(self.tab.post("/logout", &token.pair.both()).await.status, 200);
+        assert_eq!(self.tab.post("/logout", &token.pair.cookies()).await.status, 200);
         self.sessions[token.session].revoked = true;
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::bounded;
 use tests::browser::{Browser, json as body_of};
 use tests::program::Program;
-use tests::tab::claims;
+use tests::wire::claims;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

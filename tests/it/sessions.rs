@@ -9,13 +9,14 @@ use poem::{EndpointExt, handler};
 use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::log::logged;
-use tests::tab::{Cookies, Pair, Tab, claims};
+use tests::tab::{Cookies, Tab};
+use tests::wire::{Tokens, claims};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-async fn me(tab: &Tab, pair: &Pair) -> u16 {
-    tab.get("/me", &pair.both()).await.status.as_u16()
+async fn me(tab: &Tab, pair: &Tokens) -> u16 {
+    tab.get("/me", &pair.cookies()).await.status.as_u16()
 }
 
 /// S-7: a login takes over nothing from the browser, and ends what the browser held before.
@@ -26,7 +27,7 @@ fn s_7_a_login_is_new_in_every_respect_and_replaces_the_old_one() {
         let tab = Tab::new(&app);
         let first = tab.login("alice").await;
         let elsewhere = tab.login("alice").await;
-        let second = tab.login_with("bob", &first.both()).await.pair();
+        let second = tab.login_with("bob", &first.cookies()).await.pair();
         assert_ne!(first.session(), second.session());
         for claim in ["sid", "jti"] {
             assert_ne!(claims(&first.access)[claim], claims(&second.access)[claim], "{claim}");
@@ -34,12 +35,12 @@ fn s_7_a_login_is_new_in_every_respect_and_replaces_the_old_one() {
         }
         assert_eq!(me(&tab, &first).await, 401, "the session that was replaced");
         assert_eq!(me(&tab, &elsewhere).await, 200, "another browser");
-        assert_eq!(tab.get("/hello", &second.both()).await.body, "bob");
+        assert_eq!(tab.get("/hello", &second.cookies()).await.body, "bob");
         // With the refresh token alone, or the expired access token alone, it is still known which one ends.
-        let third = tab.login_with("carol", &second.refresh()).await.pair();
+        let third = tab.login_with("carol", &second.only_refresh()).await.pair();
         assert_eq!(me(&tab, &second).await, 401);
         app.clock.advance(300 * SECOND);
-        let _fourth = tab.login_with("dave", &third.access()).await.pair();
+        let _fourth = tab.login_with("dave", &third.only_access()).await.pair();
         assert_eq!(me(&tab, &third).await, 401);
         // Garbage, and what somebody else planted, ends nothing and is not adopted.
         let fifth = tab.login_with("eve", "__Host-access_token=x; __Host-refresh_token=y").await.pair();
@@ -55,14 +56,14 @@ fn s_2_s_4_s_5_refresh_rotates_and_repeats_inside_the_grace_window() {
         let tab = Tab::new(&app);
         let first = tab.login("alice").await;
         app.clock.advance(SECOND);
-        let second = tab.post("/refresh", &first.both()).await.pair();
+        let second = tab.post("/refresh", &first.cookies()).await.pair();
         assert_ne!(first.refresh, second.refresh);
         assert_ne!(first.access, second.access);
         app.clock.advance(29 * SECOND);
-        let again = tab.post("/refresh", &first.both()).await.pair();
+        let again = tab.post("/refresh", &first.cookies()).await.pair();
         assert_eq!(second.refresh, again.refresh, "the last second of the window: the same successor");
         assert_eq!(me(&tab, &again).await, 200);
-        let third = tab.post("/refresh", &second.both()).await.pair();
+        let third = tab.post("/refresh", &second.cookies()).await.pair();
         assert_ne!(third.refresh, second.refresh);
         assert_eq!(me(&tab, &third).await, 200);
     });
@@ -76,20 +77,20 @@ fn s_3_reuse_ends_the_session() {
             let app = TestApp::new();
             let tab = Tab::new(&app);
             let first = tab.login("alice").await;
-            let second = tab.post("/refresh", &first.both()).await.pair();
+            let second = tab.post("/refresh", &first.cookies()).await.pair();
             app.clock.advance(wait);
-            let answer = tab.post("/refresh", &first.refresh()).await;
+            let answer = tab.post("/refresh", &first.only_refresh()).await;
             assert_eq!((answer.status.as_u16(), answer.cookies()), (401, Cookies::Deleted), "after {wait:?}");
             assert_eq!(tab.bearer("/me", &second.access).await.status, 401);
-            assert_eq!(tab.get("/me", &second.refresh()).await.status, 401, "the successor is dead too");
+            assert_eq!(tab.get("/me", &second.only_refresh()).await.status, 401, "the successor is dead too");
         }
         // An older generation is theft even inside the window of the last rotation.
         let app = TestApp::new();
         let tab = Tab::new(&app);
         let first = tab.login("alice").await;
-        let second = tab.post("/refresh", &first.both()).await.pair();
-        let third = tab.post("/refresh", &second.both()).await.pair();
-        assert_eq!(tab.get("/me", &first.refresh()).await.status, 401);
+        let second = tab.post("/refresh", &first.cookies()).await.pair();
+        let third = tab.post("/refresh", &second.cookies()).await.pair();
+        assert_eq!(tab.get("/me", &first.only_refresh()).await.status, 401);
         assert_eq!(me(&tab, &third).await, 401);
     });
 }
@@ -101,7 +102,7 @@ fn s_6_garbage_ends_nothing() {
         let app = TestApp::new();
         let tab = Tab::new(&app);
         let pair = tab.login("alice").await;
-        let spent = tab.post("/refresh", &pair.both()).await.pair();
+        let spent = tab.post("/refresh", &pair.cookies()).await.pair();
         app.clock.advance(60 * SECOND);
         let mut forged = pair.refresh.clone();
         forged.truncate(pair.refresh.len() - 2);
@@ -119,9 +120,9 @@ fn s_6_garbage_ends_nothing() {
 /// S-8: a logout works with either cookie, with an expired access token, twice, and with a bearer token.
 #[test]
 fn s_8_logout_ends_the_session_at_once() {
-    type Header = fn(&Pair) -> String;
+    type Header = fn(&Tokens) -> String;
     let ways: [(&str, Header); 3] =
-        [("both", Pair::both), ("access", Pair::access), ("refresh", Pair::refresh)];
+        [("both", Tokens::cookies), ("access", Tokens::only_access), ("refresh", Tokens::only_refresh)];
     bounded(async {
         for (way, header) in ways {
             for age in [0, 300] {
@@ -139,8 +140,12 @@ fn s_8_logout_ends_the_session_at_once() {
                     );
                 }
                 assert_eq!(tab.bearer("/me", &pair.access).await.status, 401, "{way}, {age} s");
-                assert_eq!(tab.get("/me", &pair.refresh()).await.status, 401, "{way}, {age} s");
-                assert_eq!(tab.get("/me", &elsewhere.refresh()).await.status, 200, "S-9: {way}, {age} s");
+                assert_eq!(tab.get("/me", &pair.only_refresh()).await.status, 401, "{way}, {age} s");
+                assert_eq!(
+                    tab.get("/me", &elsewhere.only_refresh()).await.status,
+                    200,
+                    "S-9: {way}, {age} s"
+                );
             }
         }
         let app = TestApp::new();
@@ -163,11 +168,11 @@ fn s_9_logout_everywhere_and_elsewhere() {
         let tab = Tab::new(&app);
         let alice = [tab.login("alice").await, tab.login("alice").await, tab.login("alice").await];
         let bob = tab.login("bob").await;
-        assert_eq!(tab.post("/logout/others", &alice[0].both()).await.body, "2");
+        assert_eq!(tab.post("/logout/others", &alice[0].cookies()).await.body, "2");
         assert_eq!(me(&tab, &alice[0]).await, 200);
         assert_eq!((me(&tab, &alice[1]).await, me(&tab, &alice[2]).await), (401, 401));
         let again = tab.login("alice").await;
-        let answer = tab.post("/logout/all", &again.both()).await;
+        let answer = tab.post("/logout/all", &again.cookies()).await;
         assert_eq!((answer.body.as_str(), answer.cookies()), ("2", Cookies::Deleted));
         assert_eq!((me(&tab, &alice[0]).await, me(&tab, &again).await), (401, 401));
         assert_eq!(me(&tab, &bob).await, 200);
@@ -187,9 +192,9 @@ fn s_10_idle_and_absolute_limits() {
         let step = DAY - SECOND;
         for _ in 0..3 {
             app.clock.advance(step);
-            busy = tab.get("/me", &busy.both()).await.pair();
+            busy = tab.get("/me", &busy.cookies()).await.pair();
         }
-        assert_eq!(tab.get("/me", &idle.both()).await.status, 401, "idle for more than a day");
+        assert_eq!(tab.get("/me", &idle.cookies()).await.status, 401, "idle for more than a day");
         assert_eq!(claims(&busy.refresh)["exp"], START + 3 * DAY.as_secs(), "capped by the absolute limit");
         assert_eq!(claims(&busy.access)["exp"], START + 3 * DAY.as_secs(), "no token outlives the session");
         app.clock.advance(2 * SECOND);
@@ -213,8 +218,8 @@ fn s_13_limits_hold_without_a_sweep() {
         assert_eq!((me(&tab, &old).await, me(&tab, &new).await), (401, 200));
         assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 1);
         assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 0);
-        assert_eq!(tab.get("/me", &new.refresh()).await.status, 200);
-        assert_eq!(tab.get("/me", &old.both()).await.status, 401);
+        assert_eq!(tab.get("/me", &new.only_refresh()).await.status, 200);
+        assert_eq!(tab.get("/me", &old.cookies()).await.status, 401);
     });
 }
 
@@ -265,12 +270,12 @@ fn a_renewed_user_is_seen_at_once() {
         let app = TestApp::new();
         let tab = Tab::new(&app);
         let pair = tab.login("alice").await;
-        assert_eq!(tab.get("/admin", &pair.both()).await.status, 200);
+        assert_eq!(tab.get("/admin", &pair.cookies()).await.status, 200);
         let demoted = User { roles: Vec::new(), ..User::named("alice") };
         assert_eq!(app.jwtauth.sessions().update_user(&demoted).await.unwrap(), 1);
-        let answer = tab.get("/admin", &pair.both()).await;
+        let answer = tab.get("/admin", &pair.cookies()).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "permission_denied"));
-        assert!(tab.get("/me", &pair.both()).await.body.contains(r#""roles":[]"#));
+        assert!(tab.get("/me", &pair.cookies()).await.body.contains(r#""roles":[]"#));
     });
 }
 
@@ -285,8 +290,8 @@ fn an_update_that_no_cookie_could_hold_is_refused_as_a_whole() {
         let refused = app.jwtauth.sessions().update_user(&User { roles, ..User::named("alice") }).await;
         assert!(matches!(refused, Err(SessionError::TokenTooLarge { .. })), "{refused:?}");
         app.clock.advance(300 * SECOND);
-        let next = tab.get("/admin", &pair.both()).await.pair();
-        assert_eq!(tab.get("/admin", &next.both()).await.status, 200);
+        let next = tab.get("/admin", &pair.cookies()).await.pair();
+        assert_eq!(tab.get("/admin", &next.cookies()).await.status, 200);
     });
 }
 
@@ -358,7 +363,7 @@ fn j_17_j_18_tokens_of_another_service_are_refused() {
             let other = TestApp::with(MemoryStore::new(), set);
             let tab = Tab::new(&other);
             assert_eq!(tab.bearer("/me", &pair.access).await.code(), "token_not_valid");
-            assert_eq!(tab.get("/me", &pair.both()).await.cookies(), Cookies::None);
+            assert_eq!(tab.get("/me", &pair.cookies()).await.cookies(), Cookies::None);
         }
     });
 }

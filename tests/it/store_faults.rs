@@ -126,24 +126,24 @@ fn r_5_an_outage_is_503_and_ends_with_its_cause() {
 
             store.set(Fault::None, fault);
             assert_unavailable(&tab.login_with("bob", "").await, "login");
-            assert_unavailable(&tab.post("/refresh", &pair.both()).await, "refresh");
-            assert_unavailable(&tab.get("/me", &pair.refresh()).await, "silent refresh");
-            assert_unavailable(&tab.get("/hello", &pair.refresh()).await, "an outage is not nobody");
-            assert_eq!(tab.get("/me", &pair.access()).await.status, 200, "{fault:?}: reads go on");
+            assert_unavailable(&tab.post("/refresh", &pair.cookies()).await, "refresh");
+            assert_unavailable(&tab.get("/me", &pair.only_refresh()).await, "silent refresh");
+            assert_unavailable(&tab.get("/hello", &pair.only_refresh()).await, "an outage is not nobody");
+            assert_eq!(tab.get("/me", &pair.only_access()).await.status, 200, "{fault:?}: reads go on");
             // What was refreshed without an answer is answered again, and is no theft (unknown outcome).
             store.set(Fault::None, Fault::None);
-            let next = tab.post("/refresh", &pair.both()).await.pair();
-            assert_eq!(tab.get("/me", &next.both()).await.status, 200, "{fault:?}");
+            let next = tab.post("/refresh", &pair.cookies()).await.pair();
+            assert_eq!(tab.get("/me", &next.cookies()).await.status, 200, "{fault:?}");
 
             store.set(Fault::None, fault);
-            assert_unavailable(&tab.post("/logout", &next.both()).await, "logout");
+            assert_unavailable(&tab.post("/logout", &next.cookies()).await, "logout");
             store.set(Fault::None, Fault::None);
-            assert_eq!(tab.post("/logout", &next.both()).await.cookies(), Cookies::Deleted, "{fault:?}");
-            assert_eq!(tab.get("/me", &next.both()).await.status, 401, "{fault:?}");
+            assert_eq!(tab.post("/logout", &next.cookies()).await.cookies(), Cookies::Deleted, "{fault:?}");
+            assert_eq!(tab.get("/me", &next.cookies()).await.status, 401, "{fault:?}");
 
             let everywhere = [tab.login("alice").await, tab.login("alice").await];
             store.set(Fault::None, fault);
-            assert_unavailable(&tab.post("/logout/all", &everywhere[0].both()).await, "logout all");
+            assert_unavailable(&tab.post("/logout/all", &everywhere[0].cookies()).await, "logout all");
             store.set(Fault::None, Fault::None);
             let left = app.jwtauth.sessions().of("alice").await.unwrap().len();
             assert_eq!(left, if fault == Fault::ErrorButDone { 0 } else { 2 }, "{fault:?}: all or none");
@@ -152,7 +152,7 @@ fn r_5_an_outage_is_503_and_ends_with_its_cause() {
         let pair = tab.login("alice").await;
         store.set(Fault::Error, Fault::None);
         for path in ["/me", "/hello", "/plain", "/admin", "/who"] {
-            assert_unavailable(&tab.get(path, &pair.both()).await, path);
+            assert_unavailable(&tab.get(path, &pair.cookies()).await, path);
             assert_unavailable(&tab.bearer(path, &pair.access).await, path);
         }
         for path in ["/hello", "/open", "/who"] {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tests::app::TestApp;
 use tests::bounded;
-use tests::tab::{Answer, Cookies, Pair, Tab, cookies};
+use tests::tab::{Answer, Cookies, Tab, cookies};
+use tests::wire::Tokens;
 
 /// How old the access token is in a row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -56,18 +57,18 @@ fn the_table_of_cookies() {
     use Age::{Expired, Fresh};
     use Outcome::{Anonymous, Kept, Refused, Rotated};
 
-    type Header = fn(&Pair, &Pair) -> String;
+    type Header = fn(&Tokens, &Tokens) -> String;
     const INVALID: Outcome = Anonymous("token_not_valid");
     let rows: [(&str, Age, Header, Outcome); 29] = [
-        ("live, same session", Fresh, |a, _| a.both(), Kept),
-        ("live, no refresh", Fresh, |a, _| a.access(), Kept),
+        ("live, same session", Fresh, |a, _| a.cookies(), Kept),
+        ("live, no refresh", Fresh, |a, _| a.only_access(), Kept),
         ("live, refresh is garbage", Fresh, |a, _| cookies(Some(&a.access), Some("garbage")), Kept),
         ("live, refresh is empty", Fresh, |a, _| cookies(Some(&a.access), Some("")), Kept),
         ("live, refresh is an access token", Fresh, |a, _| cookies(Some(&a.access), Some(&a.access)), Kept),
-        ("expired, same session", Expired, |a, _| a.both(), Rotated),
-        ("absent, refresh valid", Fresh, |a, _| a.refresh(), Rotated),
-        ("absent, refresh valid, later", Expired, |a, _| a.refresh(), Rotated),
-        ("expired, no refresh", Expired, |a, _| a.access(), Anonymous("token_expired")),
+        ("expired, same session", Expired, |a, _| a.cookies(), Rotated),
+        ("absent, refresh valid", Fresh, |a, _| a.only_refresh(), Rotated),
+        ("absent, refresh valid, later", Expired, |a, _| a.only_refresh(), Rotated),
+        ("expired, no refresh", Expired, |a, _| a.only_access(), Anonymous("token_expired")),
         (
             "expired, refresh is garbage",
             Expired,
@@ -108,26 +109,26 @@ fn the_table_of_cookies() {
         ("a refresh token as access token, alone", Fresh, |a, _| cookies(Some(&a.refresh), None), INVALID),
         ("an access token as refresh token", Fresh, |a, _| cookies(None, Some(&a.access)), INVALID),
         ("quoted", Fresh, |a, _| cookies(Some(&format!("\"{}\"", a.access)), None), INVALID),
-        ("the same twice", Fresh, |a, _| format!("{}; {}", a.both(), a.both()), Kept),
+        ("the same twice", Fresh, |a, _| format!("{}; {}", a.cookies(), a.cookies()), Kept),
         (
             "two access tokens",
             Fresh,
-            |a, b| format!("{}; {}", a.access(), b.access()),
+            |a, b| format!("{}; {}", a.only_access(), b.only_access()),
             Refused("token_not_valid"),
         ),
         (
             "two refresh tokens",
             Fresh,
-            |a, b| format!("{}; {}", a.both(), b.refresh()),
+            |a, b| format!("{}; {}", a.cookies(), b.only_refresh()),
             Refused("token_not_valid"),
         ),
         (
             "two access tokens, one empty",
             Fresh,
-            |a, _| format!("{}; __Host-access_token=", a.access()),
+            |a, _| format!("{}; __Host-access_token=", a.only_access()),
             Refused("token_not_valid"),
         ),
-        ("foreign neighbours", Fresh, |a, _| format!("x=\"; y=%00; {}; =z; w", a.both()), Kept),
+        ("foreign neighbours", Fresh, |a, _| format!("x=\"; y=%00; {}; =z; w", a.cookies()), Kept),
     ];
     bounded(async {
         for (row, age, header, outcome) in rows {
@@ -145,7 +146,11 @@ fn the_table_of_cookies() {
                     assert!(answer.body.contains("alice"), "{row}, {path}: {}", answer.body);
                 }
                 if let Cookies::Set(pair) = answer.cookies() {
-                    assert_eq!(tab.get("/me", &pair.both()).await.status, 200, "{row}: the new pair works");
+                    assert_eq!(
+                        tab.get("/me", &pair.cookies()).await.status,
+                        200,
+                        "{row}: the new pair works"
+                    );
                     assert_eq!(pair.session(), a.session(), "{row}: the session stays");
                 }
             }
@@ -166,13 +171,13 @@ fn the_table_after_the_end_of_a_session() {
             let tab = Tab::new(&app);
             let pair = tab.login("alice").await;
             assert!(app.jwtauth.sessions().revoke(pair.session()).await.unwrap());
-            check("revoked, both", &tab.get(path, &pair.both()).await, GONE, path);
-            check("revoked, access alone", &tab.get(path, &pair.access()).await, GONE, path);
-            check("revoked, refresh alone", &tab.get(path, &pair.refresh()).await, GONE, path);
+            check("revoked, both", &tab.get(path, &pair.cookies()).await, GONE, path);
+            check("revoked, access alone", &tab.get(path, &pair.only_access()).await, GONE, path);
+            check("revoked, refresh alone", &tab.get(path, &pair.only_refresh()).await, GONE, path);
             app.clock.advance(Duration::from_secs(300));
-            check("revoked, access expired", &tab.get(path, &pair.both()).await, GONE, path);
+            check("revoked, access expired", &tab.get(path, &pair.cookies()).await, GONE, path);
             let expired = Anonymous("token_expired");
-            check("revoked, expired access alone", &tab.get(path, &pair.access()).await, expired, path);
+            check("revoked, expired access alone", &tab.get(path, &pair.only_access()).await, expired, path);
 
             // Swept: the record is gone.
             let app = TestApp::new();
@@ -180,10 +185,10 @@ fn the_table_after_the_end_of_a_session() {
             let pair = tab.login("alice").await;
             app.clock.advance(Duration::from_secs(24 * 60 * 60));
             assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 1);
-            check("both expired", &tab.get(path, &pair.both()).await, expired, path);
-            check("refresh expired", &tab.get(path, &pair.refresh()).await, expired, path);
+            check("both expired", &tab.get(path, &pair.cookies()).await, expired, path);
+            check("refresh expired", &tab.get(path, &pair.only_refresh()).await, expired, path);
             app.clock.set(tests::app::START);
-            check("record gone", &tab.get(path, &pair.both()).await, GONE, path);
+            check("record gone", &tab.get(path, &pair.cookies()).await, GONE, path);
         }
     });
 }
@@ -199,10 +204,10 @@ fn h_6_bearer_tokens_are_never_mixed_with_cookies() {
             tab.send(poem::http::Method::GET, path, &[("authorization", bearer), ("cookie", cookie)]).await
         };
         let good = format!("Bearer {}", b.access);
-        assert_eq!(ask("/hello", &good, &a.both()).await.body, "bob", "the bearer wins");
+        assert_eq!(ask("/hello", &good, &a.cookies()).await.body, "bob", "the bearer wins");
         for bad in ["Bearer x", "Bearer", &format!("Bearer {}", a.refresh), "bearer a b"] {
             for path in ["/me", "/hello", "/plain"] {
-                let answer = ask(path, bad, &a.both()).await;
+                let answer = ask(path, bad, &a.cookies()).await;
                 assert_eq!(
                     (answer.status.as_u16(), answer.code().as_str()),
                     (401, "token_not_valid"),
@@ -211,10 +216,14 @@ fn h_6_bearer_tokens_are_never_mixed_with_cookies() {
                 assert_eq!(answer.cookies(), Cookies::None, "{bad} {path}");
             }
         }
-        assert_eq!(ask("/hello", "Basic dTpw", &a.both()).await.body, "alice", "another scheme is not ours");
+        assert_eq!(
+            ask("/hello", "Basic dTpw", &a.cookies()).await.body,
+            "alice",
+            "another scheme is not ours"
+        );
         app.clock.advance(Duration::from_secs(300));
         for path in ["/me", "/hello"] {
-            let answer = ask(path, &good, &a.both()).await;
+            let answer = ask(path, &good, &a.cookies()).await;
             assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "token_expired"), "{path}");
             assert_eq!(answer.cookies(), Cookies::None, "no silent refresh for bearers");
         }

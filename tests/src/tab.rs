@@ -1,23 +1,12 @@
 //! Requests without a network, with exactly the headers that a test writes.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use jwtauth::SessionId;
 use poem::Endpoint;
-use poem::http::{HeaderMap, Method, StatusCode, header};
+use poem::http::{HeaderMap, Method, StatusCode};
 use poem::test::{TestClient, TestRequestBuilder};
 use serde_json::Value;
 
 use crate::app::TestApp;
-
-/// The two tokens of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// The access token.
-    pub access: String,
-    /// The refresh token.
-    pub refresh: String,
-}
+use crate::wire::{ACCESS, REFRESH, Tokens, set_cookies};
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -36,7 +25,7 @@ pub enum Cookies {
     /// There are none.
     None,
     /// Both are set.
-    Set(Pair),
+    Set(Tokens),
     /// Both are deleted.
     Deleted,
 }
@@ -61,20 +50,12 @@ impl Answer {
     /// If they are not about both cookies, or do different things to them.
     #[must_use]
     pub fn cookies(&self) -> Cookies {
-        let lines = self.headers.get_all(header::SET_COOKIE).iter();
-        let lines: Vec<_> = lines.map(|line| line.to_str().expect("ASCII")).collect();
+        let lines = set_cookies(&self.headers);
         if lines.is_empty() {
             return Cookies::None;
         }
         assert_eq!(lines.len(), 2, "{lines:?}");
-        let value = |line: &str, name: &str| {
-            let rest = line.strip_prefix(name).unwrap_or_else(|| panic!("{line} is not about {name}"));
-            rest.split(';').next().expect("a value").to_owned()
-        };
-        let pair = Pair {
-            access: value(lines[0], "__Host-access_token="),
-            refresh: value(lines[1], "__Host-refresh_token="),
-        };
+        let pair = Tokens::of(&self.headers);
         let deletes = lines.iter().filter(|line| line.contains("Max-Age=0;")).count();
         match deletes {
             0 => Cookies::Set(pair),
@@ -89,7 +70,7 @@ impl Answer {
     ///
     /// If there is none.
     #[must_use]
-    pub fn pair(&self) -> Pair {
+    pub fn pair(&self) -> Tokens {
         match self.cookies() {
             Cookies::Set(pair) => pair,
             other => panic!("no cookies were set: {other:?}, status {}", self.status),
@@ -147,7 +128,7 @@ impl Tab {
     }
 
     /// Logs in from a new browser.
-    pub async fn login(&self, name: &str) -> Pair {
+    pub async fn login(&self, name: &str) -> Tokens {
         self.login_with(name, "").await.pair()
     }
 }
@@ -162,51 +143,10 @@ async fn answer<E: Endpoint>(request: TestRequestBuilder<'_, E>) -> Answer {
     Answer { status: response.status(), headers: response.headers().clone(), body }
 }
 
-/// Reads the claims of a token, unverified.
-///
-/// # Panics
-///
-/// If it is no token.
-#[must_use]
-pub fn claims(token: &str) -> Value {
-    let claims = token.split('.').nth(1).expect("three parts");
-    serde_json::from_slice(&BASE64URL.decode(claims).expect("base64url")).expect("JSON")
-}
-
 /// Writes a `Cookie` header from what is there of the two.
 #[must_use]
 pub fn cookies(access: Option<&str>, refresh: Option<&str>) -> String {
-    let access = access.map(|value| format!("__Host-access_token={value}"));
-    let refresh = refresh.map(|value| format!("__Host-refresh_token={value}"));
+    let access = access.map(|value| format!("{ACCESS}={value}"));
+    let refresh = refresh.map(|value| format!("{REFRESH}={value}"));
     access.into_iter().chain(refresh).collect::<Vec<_>>().join("; ")
-}
-
-impl Pair {
-    /// Returns the session that the access token names.
-    ///
-    /// # Panics
-    ///
-    /// If it is no token.
-    #[must_use]
-    pub fn session(&self) -> SessionId {
-        claims(&self.access)["sid"].as_str().expect("a session id").parse().expect("a session id")
-    }
-
-    /// Writes the `Cookie` header of a browser that holds both.
-    #[must_use]
-    pub fn both(&self) -> String {
-        cookies(Some(&self.access), Some(&self.refresh))
-    }
-
-    /// Writes the `Cookie` header of a browser that holds the access token only.
-    #[must_use]
-    pub fn access(&self) -> String {
-        cookies(Some(&self.access), None)
-    }
-
-    /// Writes the `Cookie` header of a browser that holds the refresh token only.
-    #[must_use]
-    pub fn refresh(&self) -> String {
-        cookies(None, Some(&self.refresh))
-    }
 }

@@ -3,7 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use jwtauth::SessionId;
 use poem::http::{HeaderMap, header};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -44,11 +48,38 @@ impl Tokens {
         format!("{REFRESH}={}", self.refresh)
     }
 
+    /// Returns the `Cookie` header without the refresh token.
+    #[must_use]
+    pub fn only_access(&self) -> String {
+        format!("{ACCESS}={}", self.access)
+    }
+
+    /// Returns the session that the access token names.
+    ///
+    /// # Panics
+    ///
+    /// If it is no token.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        claims(&self.access)["sid"].as_str().expect("a session id").parse().expect("a session id")
+    }
+
     /// Returns the `Authorization` header.
     #[must_use]
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.access)
     }
+}
+
+/// Reads the claims of a token, unverified.
+///
+/// # Panics
+///
+/// If it is no token.
+#[must_use]
+pub fn claims(token: &str) -> Value {
+    let claims = token.split('.').nth(1).expect("three parts");
+    serde_json::from_slice(&BASE64URL.decode(claims).expect("base64url")).expect("JSON")
 }
 
 /// Returns the value that an answer gives to a cookie.

@@ -29,7 +29,7 @@ impl Sessions {
         };
         let session = self.store.load(access.session).await?.ok_or(SessionError::Ended)?;
         // Equal in every token we ever issued (J-19).
-        if session.subject != access.subject {
+        if *session.subject != *access.subject {
             return Err(TokenError::Claim("sub").into());
         }
         alive(session.state_at(now))?;
@@ -68,7 +68,7 @@ impl Sessions {
         let presented = Presented { session, generation, now, policy, successor };
         let (rotation, session) =
             self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Ended)?;
-        if session.subject != refresh.subject {
+        if *session.subject != *refresh.subject {
             return Err(TokenError::Claim("sub").into());
         }
         let id = session.id.log_id();

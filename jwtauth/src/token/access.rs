@@ -1,6 +1,9 @@
 //! Access tokens: short-lived, `typ: at+jwt` (RFC 9068), sent with every request.
 
+use std::sync::Arc;
+
 use super::parse::Object;
+use super::seen::Seen;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::error::TokenError;
@@ -9,12 +12,15 @@ use crate::key::Key;
 
 /// Issues and verifies access tokens.
 #[derive(Debug)]
-pub(crate) struct AccessTokens(Envelope);
+pub(crate) struct AccessTokens {
+    envelope: Envelope,
+    seen: Seen<Access>,
+}
 
 /// What a genuine access token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
-    pub(crate) subject: String,
+    pub(crate) subject: Arc<str>,
     pub(crate) session: SessionId,
 }
 
@@ -27,30 +33,40 @@ pub(crate) enum Verified {
 
 impl AccessTokens {
     pub(crate) fn new(key: Key) -> Self {
-        Self(Envelope::new(key, "at+jwt"))
+        Self { envelope: Envelope::new(key, "at+jwt"), seen: Seen::new() }
     }
 
     pub(crate) fn issue(&self, claims: &AccessClaims<'_>) -> String {
-        self.0.seal(claims)
+        self.envelope.seal(claims)
     }
 
-    /// Verifies form, signature and every claim.
+    /// Verifies form, signature and every claim, or remembers that they were good.
     ///
-    /// An expired token is told apart, because it may still name the session to refresh or to end.
+    /// `expected` is the same with every call but for its `now`. An expired token is told apart, because it may still name the session to refresh or to end.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Verified, TokenError> {
-        let json = self.0.open(token)?;
-        let claims = Object::parse(&json)?;
-        let age = check(&claims, ACCESS, expected);
-        if !matches!(age, Ok(()) | Err(TokenError::Expired)) {
-            age?;
+        if let Some(access) = self.seen.find(token, expected.now) {
+            return Ok(Verified::Valid(access));
         }
+        let json = self.envelope.open(token)?;
+        let claims = Object::parse(&json)?;
+        let good = match check(&claims, ACCESS, expected) {
+            Ok(good) => Some(good),
+            Err(TokenError::Expired) => None,
+            Err(error) => return Err(error),
+        };
         match claims.names("aud", expected.audience) {
             Ok(true) => {}
             Ok(false) => return Err(TokenError::WrongAudience),
             Err(_) => return Err(TokenError::Claim("aud")),
         }
         required(claims.time("auth_time", f64::floor), "auth_time")?;
-        let access = Access { subject: super::subject(&claims)?, session: super::id(&claims, "sid")? };
-        Ok(if age.is_ok() { Verified::Valid(access) } else { Verified::Expired(access) })
+        let access = Access { subject: super::subject(&claims)?.into(), session: super::id(&claims, "sid")? };
+        Ok(match good {
+            Some(good) => {
+                self.seen.remember(token, good, &access);
+                Verified::Valid(access)
+            }
+            None => Verified::Expired(access),
+        })
     }
 }

@@ -8,12 +8,15 @@
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
 //! jsonwebtoken signs and verifies; `parse` holds the strict reading of JSON, `access` and
-//! `refresh` the claims of each kind. Sessions are not known here.
+//! `refresh` the claims of each kind, `seen` the tokens that were verified before. Sessions are not
+//! known here.
 
 pub(crate) mod access;
 mod parse;
 pub(crate) mod refresh;
+mod seen;
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -120,7 +123,9 @@ pub(crate) struct Expected<'a> {
 
 /// Checks what both kinds share, once the signature is good. [`TokenError::Expired`] is found last,
 /// so it says that all else here is in order.
-fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<(), TokenError> {
+///
+/// Returns when all this is so, in Unix seconds.
+fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<Range<u64>, TokenError> {
     if claims.text("token_type").ok().flatten() != Some(kind) {
         return Err(TokenError::WrongKind);
     }
@@ -134,16 +139,17 @@ fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<(),
     if exp > MAX_TIME || exp <= iat {
         return Err(TokenError::Claim("exp"));
     }
-    let soonest = expected.now.saturating_add(expected.leeway);
-    if iat > soonest || nbf.is_some_and(|nbf| nbf > soonest) {
+    let from = nbf.map_or(iat, |nbf| nbf.max(iat)).saturating_sub(expected.leeway);
+    if expected.now < from {
         return Err(TokenError::NotYetValid);
     }
     // "On or after" (RFC 7519, section 4.1.4). A longer life than is configured now counts as over
     // too: when a lifetime was shortened, a browser's old token is refreshed like an expired one.
-    if expected.now >= exp.saturating_add(expected.leeway) || exp - iat > expected.max_ttl {
+    let until = exp.saturating_add(expected.leeway);
+    if expected.now >= until || exp - iat > expected.max_ttl {
         return Err(TokenError::Expired);
     }
-    Ok(())
+    Ok(from..until)
 }
 
 /// Returns a claim that must be there and of its type.
@@ -156,10 +162,10 @@ fn id<T: FromStr>(claims: &Object<'_>, name: &'static str) -> Result<T, TokenErr
     required(claims.text(name), name)?.parse().map_err(|_| TokenError::Claim(name))
 }
 
-fn subject(claims: &Object<'_>) -> Result<String, TokenError> {
+fn subject<'c>(claims: &'c Object<'_>) -> Result<&'c str, TokenError> {
     match required(claims.text("sub"), "sub")? {
         "" => Err(TokenError::Claim("sub")),
-        subject => Ok(subject.to_owned()),
+        subject => Ok(subject),
     }
 }
 

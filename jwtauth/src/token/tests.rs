@@ -61,7 +61,7 @@ fn verify_claims(claims: &Value) -> Result<Verified, TokenError> {
 #[test]
 fn a_good_token_is_good() {
     let Ok(Verified::Valid(access)) = verify_claims(&claims()) else { panic!("refused") };
-    assert_eq!((access.subject.as_str(), access.session.to_string().as_str()), ("42", ID));
+    assert_eq!((&*access.subject, access.session.to_string().as_str()), ("42", ID));
 }
 
 /// J-1, J-2: form and alphabet, and J-20: length.
@@ -262,14 +262,30 @@ fn j_11_j_12_payloads() {
 /// RFC 7519, section 4.1.4: expired "on or after"; J-16: by at most the leeway.
 #[test]
 fn j_16_the_last_good_and_the_first_bad_second() {
-    let tokens = AccessTokens::new(keys().access);
     let token = sign(&header().to_string(), &claims().to_string());
     for (leeway, last_good) in [(0, NOW + 299), (60, NOW + 359)] {
+        let tokens = AccessTokens::new(keys().access);
         let at = |now| tokens.verify(&token, &Expected { now, leeway, ..expected() });
         assert!(matches!(at(last_good), Ok(Verified::Valid(_))));
         assert!(matches!(at(last_good + 1), Ok(Verified::Expired(_))));
         assert!(matches!(at(NOW - leeway), Ok(Verified::Valid(_))));
         assert_eq!(at(NOW - leeway - 1), Err(TokenError::NotYetValid));
+    }
+}
+
+/// J-24: what was verified once opens nothing for a token that differs in any character.
+#[test]
+fn j_24_a_token_that_was_seen_vouches_for_no_other() {
+    let tokens = AccessTokens::new(keys().access);
+    let good = sign(&header().to_string(), &claims().to_string());
+    for _ in 0..2 {
+        assert!(matches!(tokens.verify(&good, &expected()), Ok(Verified::Valid(_))));
+        for at in 0..good.len() {
+            let mut other = good.clone().into_bytes();
+            other[at] = if other[at] == b'A' { b'B' } else { b'A' };
+            let other = String::from_utf8(other).unwrap();
+            assert!(tokens.verify(&other, &expected()).is_err(), "character {at}");
+        }
     }
 }
 

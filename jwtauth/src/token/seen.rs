@@ -1,0 +1,112 @@
+//! Tokens that were verified before, so that a browser's next request costs a lookup.
+//!
+//! # Invariants
+//!
+//! 1. The key is the whole token, compared in full: what was never verified is never found (J-24).
+//! 2. A token is found only inside the time in which verifying it again would succeed.
+//! 3. What is kept is what the token says, and that does not change. Whether its session is alive is
+//!    not known here; it is asked with every request.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How many parts the cache has, each with its own lock.
+const PARTS: usize = 16;
+
+/// How many tokens a part holds: 8192 in all, some 4 MB.
+const PART_LEN: usize = 512;
+
+/// What verified tokens say, by the token.
+pub(crate) struct Seen<T> {
+    parts: [Mutex<HashMap<Box<str>, Entry<T>>>; PARTS],
+    hasher: RandomState,
+}
+
+struct Entry<T> {
+    /// When the token is good, in Unix seconds.
+    good: Range<u64>,
+    says: T,
+}
+
+impl<T: Clone> Seen<T> {
+    pub(super) fn new() -> Self {
+        Self { parts: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+    }
+
+    /// Returns what a token says that was seen before and is good at `now`.
+    pub(super) fn find(&self, token: &str, now: u64) -> Option<T> {
+        let mut part = self.part(token);
+        let entry = part.get(token)?;
+        if entry.good.contains(&now) {
+            return Some(entry.says.clone());
+        }
+        if now >= entry.good.end {
+            part.remove(token);
+        }
+        None
+    }
+
+    /// Remembers a token that was verified.
+    pub(super) fn remember(&self, token: &str, good: Range<u64>, says: &T) {
+        let mut part = self.part(token);
+        if part.len() >= PART_LEN {
+            // Only genuine tokens get here, and each is verified again in 2 us: no order is kept for them.
+            part.clear();
+        }
+        part.insert(token.into(), Entry { good, says: says.clone() });
+    }
+
+    fn part(&self, token: &str) -> MutexGuard<'_, HashMap<Box<str>, Entry<T>>> {
+        // The signature, at the end, is spread evenly; what stands before it tells tokens apart all the same.
+        let end = &token.as_bytes()[token.len().saturating_sub(16)..];
+        let part = self.hasher.hash_one(end) as usize % PARTS;
+        // OK because every change under the lock is one call.
+        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> std::fmt::Debug for Seen<T> {
+    /// Shows no token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_while_it_is_good_and_only_as_a_whole() {
+        let seen = Seen::new();
+        seen.remember("header.claims.signature", 100..200, &1);
+        for (token, now, found) in [
+            ("header.claims.signature", 100, Some(1)),
+            ("header.claims.signature", 199, Some(1)),
+            ("header.claims.signature", 99, None),
+            ("header.other.signature", 150, None),
+            ("header.claims.signaturf", 150, None),
+            ("header.claims.signature=", 150, None),
+            ("claims.signature", 150, None),
+            ("", 150, None),
+            ("header.claims.signature", 200, None),
+            ("header.claims.signature", 150, None),
+        ] {
+            assert_eq!(seen.find(token, now), found, "{token} at {now}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let seen = Seen::new();
+        for number in 0..PARTS * PART_LEN * 3 {
+            seen.remember(&format!("h.c.{number:x}"), 0..10, &number);
+        }
+        let kept: usize = seen.parts.iter().map(|part| part.lock().unwrap().len()).sum();
+        assert!(kept > PART_LEN && kept <= PARTS * PART_LEN, "{kept}");
+        let last = PARTS * PART_LEN * 3 - 1;
+        assert_eq!(seen.find(&format!("h.c.{last:x}"), 0), Some(last), "the newest is there");
+    }
+}

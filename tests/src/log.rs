@@ -1,12 +1,23 @@
 //! What is logged while a test runs, down to TRACE.
+//!
+//! One subscriber serves the whole process, and writes for a thread that has asked for its log. One for
+//! each test would race: `tracing` remembers of each log line whether anybody wants it, and a test that
+//! ends on another thread may make it forget that this one does.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::DynFilterFn;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+thread_local! {
+    /// Where this thread's lines go.
+    static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
 
 /// The lines written so far.
 #[derive(Clone, Debug, Default)]
@@ -24,9 +35,16 @@ impl Log {
     }
 }
 
-impl io::Write for Log {
+/// Writes to the log of the thread it is used on.
+struct Here;
+
+impl io::Write for Here {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no writer panics").extend_from_slice(bytes);
+        LOG.with_borrow(|log| {
+            if let Some(Log(lines)) = log {
+                lines.lock().expect("no writer panics").extend_from_slice(bytes);
+            }
+        });
         Ok(bytes.len())
     }
 
@@ -35,12 +53,13 @@ impl io::Write for Log {
     }
 }
 
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+fn subscribe() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let wanted = DynFilterFn::new(|_, _| LOG.with_borrow(Option::is_some));
+        let lines = fmt::layer().with_ansi(false).with_writer(|| Here);
+        tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
+    });
 }
 
 /// Runs a test on this thread alone, with its log, and fails it when it takes longer than a minute.
@@ -51,16 +70,13 @@ impl MakeWriter<'_> for Log {
 ///
 /// When the time is over.
 pub fn logged<T>(test: impl AsyncFnOnce(&Log) -> T) -> T {
+    subscribe();
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("trace"))
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    let _subscriber = subscriber.set_default();
+    LOG.set(Some(log.clone()));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(60), test(&log)).await.expect("the test ends in time")
-    })
+    let minute = Duration::from_secs(60);
+    let outcome = runtime.block_on(async { tokio::time::timeout(minute, test(&log)).await });
+    LOG.set(None);
+    outcome.expect("the test ends in time")
 }

@@ -164,7 +164,7 @@ pub enum StoreError {
     /// The store was closed.
     #[error("session store is closed")]
     Closed,
-    /// The files are damaged. Nothing was changed on disk.
+    /// The files are damaged. No session in them was changed.
     #[error(
         "session store {path:?} is damaged ({problem}): restore it from a backup, or move it away to start empty (everybody logs in again)"
     )]

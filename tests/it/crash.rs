@@ -3,8 +3,6 @@
 //! Each client keeps a ledger: what it asked, and what it was answered. After each restart the ledgers
 //! are compared with what the server says.
 
-#![expect(clippy::unwrap_used, reason = "the helpers are parts of tests")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -1,7 +1,5 @@
 //! Bad places for a store: read-only, a file, full. What cannot be provoked here is skipped with a printed line.
 
-#![expect(clippy::unwrap_used, reason = "the helpers are parts of tests")]
-
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};

@@ -223,7 +223,7 @@ fn s_13_limits_hold_without_a_sweep() {
     });
 }
 
-/// The background sweep starts by itself and ends with the last handle.
+/// The background sweep starts by itself.
 #[test]
 fn the_sweep_runs_in_the_background() {
     bounded(async {

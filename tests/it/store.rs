@@ -1,7 +1,5 @@
 //! The stores over their public API: the conformance suite, and what the embedded one promises of its files.
 
-#![expect(clippy::unwrap_used, reason = "the helpers are parts of tests")]
-
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read as _;

@@ -160,3 +160,27 @@ fn r_5_an_outage_is_503_and_ends_with_its_cause() {
         }
     });
 }
+
+/// F-18: a sweep that fails is tried again, and the last handle takes the sweeper with it.
+#[test]
+fn f_18_the_sweeper_outlives_a_failure_and_ends_with_the_last_handle() {
+    bounded(async {
+        let store = Faulty::default();
+        let app = TestApp::with(store.clone(), |builder| builder.sweep_interval(Duration::from_secs(1)));
+        let tab = Tab::new(&app);
+        let pair = tab.login("alice").await;
+        app.clock.advance(Duration::from_secs(24 * 60 * 60));
+        store.set(Fault::None, Fault::Error);
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        assert!(store.inner.load(pair.session()).await.unwrap().is_some(), "the sweep has failed");
+        store.set(Fault::None, Fault::None);
+        while store.inner.load(pair.session()).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop((tab, app));
+        // One is ours; the other was the app's, and the task would hold it up for ever.
+        while Arc::strong_count(&store.inner) > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}

@@ -4,6 +4,7 @@
 //! Nothing here knows HTTP; the extractors that hand these out are in `web`.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::error::BoxError;
 use crate::id::SessionId;
@@ -24,12 +25,12 @@ pub enum Via {
 /// As an extractor argument (`who: &Identity`) it needs no user type and loads nothing.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    session: Session,
+    session: Arc<Session>,
     via: Via,
 }
 
 impl Identity {
-    pub(crate) const fn new(session: Session, via: Via) -> Self {
+    pub(crate) const fn new(session: Arc<Session>, via: Via) -> Self {
         Self { session, via }
     }
 
@@ -41,7 +42,7 @@ impl Identity {
 
     /// Returns the id of the session.
     #[must_use]
-    pub const fn session_id(&self) -> SessionId {
+    pub fn session_id(&self) -> SessionId {
         self.session.id
     }
 
@@ -65,7 +66,7 @@ impl Identity {
 
     /// Returns when the user last proved who they are, in Unix seconds (claim `auth_time`).
     #[must_use]
-    pub const fn auth_time(&self) -> u64 {
+    pub fn auth_time(&self) -> u64 {
         self.session.auth_time
     }
 
@@ -77,7 +78,7 @@ impl Identity {
 
     /// Returns the whole session.
     #[must_use]
-    pub const fn session(&self) -> &Session {
+    pub fn session(&self) -> &Session {
         &self.session
     }
 }

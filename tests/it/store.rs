@@ -6,7 +6,8 @@ use std::io::Read as _;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -120,7 +121,7 @@ fn r_1_a_reopened_store_holds_the_same() {
             let store = open(&path).await;
             for session in &expected {
                 let session: &Session = session;
-                assert_eq!(store.load(session.id).await.unwrap().as_ref(), Some(session), "round {round}");
+                assert_eq!(store.load(session.id).await.unwrap().as_deref(), Some(session), "round {round}");
             }
             put(&store, round * 10..round * 10 + 10).await;
             store.revoke(session(round * 10).id, LOGOUT).await.unwrap();
@@ -150,7 +151,7 @@ fn r_7_odd_calls_do_not_make_the_store_look_damaged() {
         store.insert(session(4), Vec::new()).await.unwrap();
         drop(store);
         let store = open(dir.path()).await;
-        assert_eq!(store.load(again.id).await.unwrap(), Some(again));
+        assert_eq!(store.load(again.id).await.unwrap().as_deref(), Some(&again));
         assert_eq!(store.sessions_of("subject-0".into()).await.unwrap(), [session(3)]);
     });
 }
@@ -312,7 +313,7 @@ fn r_7_an_old_backup_is_refused_each_time() {
         // What sled may do to its log while it looks costs no session: under another name it is a store.
         let moved = data.path().join("moved");
         copy(&path, &moved);
-        assert_eq!(open(&moved).await.load(session(1).id).await.unwrap(), Some(session(1)));
+        assert_eq!(open(&moved).await.load(session(1).id).await.unwrap().as_deref(), Some(&session(1)));
     });
 }
 
@@ -554,7 +555,51 @@ fn an_unfinished_start_is_finished() {
             fs::write(path.join("jwtauth"), &mark[..len]).unwrap();
             File::create(path.join("probe")).unwrap();
             put(&open(&path).await, 0..1).await;
-            assert_eq!(open(&path).await.load(session(0).id).await.unwrap(), Some(session(0)));
+            assert_eq!(open(&path).await.load(session(0).id).await.unwrap().as_deref(), Some(&session(0)));
+        }
+    });
+}
+
+/// J-24: whatever readers have in hand, the next read after an answer sees what was answered.
+#[test]
+fn j_24_a_change_is_seen_by_the_next_read() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(SledStore::open(directory.path().join("store")).await.unwrap());
+        let done = Arc::new(AtomicBool::new(false));
+        let watched = session(0);
+        store.insert(watched.clone(), Vec::new()).await.unwrap();
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let (store, done, id) = (Arc::clone(&store), Arc::clone(&done), watched.id);
+                thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    runtime.block_on(async {
+                        let (mut newest, mut reads) = (0, 0);
+                        while !done.load(Ordering::SeqCst) {
+                            let generation = store.load(id).await.unwrap().unwrap().generation;
+                            assert!(generation >= newest, "{generation} after {newest}");
+                            newest = generation;
+                            reads += 1;
+                        }
+                        reads
+                    })
+                })
+            })
+            .collect();
+        for generation in 0..400 {
+            let policy = RotationPolicy { grace: Duration::ZERO, refresh_ttl: Duration::from_secs(1_000) };
+            let successor = TokenId::from_bytes([1; 16]);
+            let presented = Presented { session: watched.id, generation, now: 100, policy, successor };
+            store.rotate(presented).await.unwrap().unwrap();
+            let seen = store.load(watched.id).await.unwrap().unwrap().generation;
+            assert_eq!(seen, generation + 1);
+        }
+        assert!(store.revoke(watched.id, Revocation { at: 100, reason: Reason::Logout }).await.unwrap());
+        assert!(store.load(watched.id).await.unwrap().unwrap().revoked.is_some());
+        done.store(true, Ordering::SeqCst);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 1_000, "there were readers");
         }
     });
 }

@@ -64,7 +64,7 @@ impl SessionStore for Faulty {
         Self::with(&self.changes, || self.inner.insert(session, replaces))
     }
 
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Session>> {
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         Self::with(&self.reads, || self.inner.load(id))
     }
 

@@ -1,5 +1,6 @@
 //! Whether a token speaks for a live session, and what becomes of a refresh token.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Issued, Sessions};
@@ -14,7 +15,7 @@ use crate::token::refresh::Refresh;
 #[derive(Debug)]
 pub(crate) enum Checked {
     /// Good, of a live session.
-    Live(Session),
+    Live(Arc<Session>),
     /// Good but for its age. Its session was not looked at.
     Expired(SessionId),
 }

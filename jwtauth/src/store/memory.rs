@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Presented, SessionStore, StoreFuture, Swept, UserUpdate};
 use crate::id::SessionId;
@@ -52,8 +52,8 @@ impl SessionStore for MemoryStore {
         ready(())
     }
 
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Session>> {
-        ready(self.lock().get(&id).cloned())
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
+        ready(self.lock().get(&id).cloned().map(Arc::new))
     }
 
     fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {

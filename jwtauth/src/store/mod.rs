@@ -26,6 +26,7 @@ mod writer;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
@@ -81,7 +82,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn insert(&self, session: Session, replaces: Vec<SessionId>) -> StoreFuture<'_, ()>;
 
     /// Returns the session, dead or alive, or `None` if there is none.
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Session>>;
+    ///
+    /// Asked with every request of a logged-in user. Shared, so that a store may keep what it has read;
+    /// what it keeps must never be older than an answer it has given.
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>>;
 
     /// Runs [`Session::rotate`] on the session and keeps the result.
     ///

@@ -2,6 +2,8 @@
 //!
 //! Decides only. That a request is asked once, and how cookies get into its answer, is in `handle`.
 
+use std::sync::Arc;
+
 use super::credentials::{Credentials, Sent};
 use super::middleware::Shared;
 use super::reject::{self, Rejection};
@@ -100,7 +102,7 @@ async fn by_cookie(
 async fn silent_refresh(shared: &Shared, token: &str) -> Result<(Caller, Cookies), Rejection> {
     match shared.sessions.refresh(token).await {
         Ok(issued) => {
-            let identity = Identity::new(issued.session.clone(), Via::Cookie);
+            let identity = Identity::new(Arc::new(issued.session.clone()), Via::Cookie);
             Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))
         }
         Err(error) => refused(&error),

@@ -38,7 +38,7 @@ impl SessionStore for CountingStore {
         self.unless_down(|store| store.insert(session, replaces))
     }
 
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Session>> {
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.state.0.fetch_add(1, Ordering::SeqCst);
         self.unless_down(|store| store.load(id))
     }

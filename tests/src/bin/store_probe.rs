@@ -136,7 +136,7 @@ async fn write(store: &SledStore, steps: u64, size: usize) -> Result<(), StoreEr
 async fn read(store: &SledStore) -> Result<(usize, u64), String> {
     let load = async |number| store.load(id(number)).await.map_err(|error| error.to_string());
     let Some(counter) = load(0).await? else { return Ok((0, 0)) };
-    let numbers = counter.user.and_then(|user| String::from_utf8(user).ok()).unwrap_or_default();
+    let numbers = counter.user.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
     let numbers: Vec<u64> = numbers.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [last, steps, size] = numbers[..] else { return Err("the counter is unreadable".into()) };
     let size = usize::try_from(size).map_err(|error| error.to_string())?;
@@ -152,7 +152,7 @@ async fn read(store: &SledStore) -> Result<(usize, u64), String> {
     let mut found = 0;
     for number in 1..=steps {
         let session = load(number).await?;
-        if session.as_ref() != model.get(&number) && session.as_ref() != next.get(&number) {
+        if session.as_deref() != model.get(&number) && session.as_deref() != next.get(&number) {
             return Err(format!("session {number} is not what step {last} left"));
         }
         found += usize::from(session.is_some());

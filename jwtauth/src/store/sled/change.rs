@@ -13,6 +13,7 @@ use ::sled::Batch;
 use super::super::codec::{self, Totals};
 use super::super::keys;
 use crate::error::StoreError;
+use crate::id::SessionId;
 use crate::record::{Revocation, Session};
 
 /// What the tree is to hold under a key; `None` is nothing.
@@ -134,6 +135,12 @@ impl Group {
     /// Returns the keys of a range that the group decides, and whether each will be there.
     pub(super) fn range(&self, range: &Range<Vec<u8>>) -> impl Iterator<Item = (&Vec<u8>, bool)> {
         self.writes.range(range.clone()).map(|(key, value)| (key, value.is_some()))
+    }
+
+    /// Returns the sessions whose records it changes.
+    pub(super) fn sessions(&self) -> Vec<SessionId> {
+        let records = self.writes.keys().filter(|key| key.starts_with(keys::SESSIONS));
+        records.filter_map(|key| keys::id_of(key)).collect()
     }
 
     /// Returns all of it as one batch, totals included, and the totals.

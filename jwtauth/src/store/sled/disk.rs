@@ -67,6 +67,7 @@ impl Disk {
         files::rewrite(&self.shared.path)?;
         let opened = Opened::open(&self.shared.path)?;
         *self.shared.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
+        self.shared.recent.clear();
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
         self.failed = None;
@@ -80,8 +81,12 @@ impl Disk {
         if group.is_empty() {
             return Ok(());
         }
+        let changed = group.sessions();
         let (batch, totals) = group.into_batch();
-        self.shared.read(|tree| tree.apply_batch(batch))?;
+        let applied = self.shared.read(|tree| tree.apply_batch(batch));
+        // Also when it failed: then nobody knows what is in the tree.
+        changed.into_iter().for_each(|id| self.shared.recent.forget(id));
+        applied?;
         self.state.totals = totals;
         self.group = Group::new(totals);
         Ok(())
@@ -330,7 +335,6 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
-    use std::sync::RwLock;
 
     use super::super::super::writer::Writer;
     use super::*;
@@ -356,7 +360,7 @@ mod tests {
 
     fn disk(path: &Path) -> Disk {
         let Opened { tree, state } = Opened::open(path).unwrap();
-        Disk::new(Arc::new(Shared { path: path.into(), tree: RwLock::new(Some(tree)) }), state)
+        Disk::new(Arc::new(Shared::new(path.into(), tree)), state)
     }
 
     fn fail_long_ago(disk: &mut Disk) {

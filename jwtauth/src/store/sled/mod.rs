@@ -19,11 +19,13 @@
 //! group and writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `open` finds a database whole, `change` says what is written, `disk` does it.
+//! `open` finds a database whole, `change` says what is written, `disk` does it, `recent` keeps what
+//! readers ask for most.
 
 mod change;
 mod disk;
 mod open;
+mod recent;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +36,7 @@ use ::sled::Db;
 
 use self::disk::Disk;
 use self::open::Opened;
+use self::recent::Recent;
 use super::writer::Writer;
 use super::{Presented, SessionStore, StoreFuture, Swept, UserUpdate, codec, files, keys};
 use crate::error::StoreError;
@@ -79,7 +82,7 @@ impl SledStore {
                 source,
             })?;
             let opened = Opened::open(&path)?;
-            let shared = Arc::new(Shared { path, tree: RwLock::new(Some(opened.tree)) });
+            let shared = Arc::new(Shared::new(path, opened.tree));
             let disk = Disk::new(Arc::clone(&shared), opened.state);
             let writer = Writer::start(disk).map_err(|source| StoreError::Io {
                 path: shared.path.clone(),
@@ -103,9 +106,14 @@ struct Shared {
     path: PathBuf,
     /// `None` only while it is being opened anew, or when that failed.
     tree: RwLock<Option<Db>>,
+    recent: Recent,
 }
 
 impl Shared {
+    fn new(path: PathBuf, tree: Db) -> Self {
+        Self { path, tree: RwLock::new(Some(tree)), recent: Recent::default() }
+    }
+
     /// Reads from the tree; a panic inside sled becomes an error.
     fn read<T>(&self, read: impl FnOnce(&Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
@@ -129,6 +137,19 @@ impl Shared {
         }))
     }
 
+    /// Like [`Self::load`], for a reader: what was read lately is not read again.
+    fn find(&self, id: SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+        let ticket = match self.recent.find(id) {
+            Ok(session) => return Ok(Some(session)),
+            Err(ticket) => ticket,
+        };
+        let session = self.load(id)?.map(Arc::new);
+        if let Some(session) = &session {
+            self.recent.remember(&ticket, session);
+        }
+        Ok(session)
+    }
+
     fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
         let prefix = keys::subject(subject);
         let keys = self.read(|tree| tree.scan_prefix(prefix).keys().collect::<Result<Vec<_>, _>>())?;
@@ -149,8 +170,8 @@ impl SessionStore for SledStore {
         Box::pin(self.writer.submit(move |disk| disk.insert(&session, replaces)))
     }
 
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Session>> {
-        Box::pin(std::future::ready(self.shared.load(id)))
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
+        Box::pin(std::future::ready(self.shared.find(id)))
     }
 
     fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {

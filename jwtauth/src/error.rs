@@ -3,12 +3,14 @@
 //! A function returns the error of its own floor; `From` lifts it to the next. Texts are lower case,
 //! without a full stop, say what was wrong and what to do, and never hold a secret or a token.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// An error of the application's own code.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The operating system's random number generator failed. There is no fallback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +23,9 @@ pub struct RandomError;
 pub struct ParseIdError;
 
 /// A setting was refused. Raised at start, read by the developer.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A cookie name is not a token of RFC 9110, or breaks the rules of its `__Host-` or `__Secure-` prefix.
@@ -247,7 +251,9 @@ pub enum StoreError {
 }
 
 /// [`JwtAuthBuilder::open`](crate::JwtAuthBuilder::open) failed.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// A setting was refused.
@@ -299,4 +305,41 @@ pub enum SessionError {
     /// The user value could not be written into the session.
     #[error("user value cannot be kept in the session")]
     User(#[source] BoxError),
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
+    }
+}
+
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
+    }
+}
+
+/// Writes an error and, each on a line of its own, what caused it.
+fn with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, "\n  caused by: {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_main_that_returns_one_prints_what_to_do_and_why() {
+        let refused = OpenError::Config(ConfigError::WeakSecret { problem: "it repeats itself" });
+        assert!(format!("{refused:?}").contains("openssl rand -base64 48"), "{refused:?}");
+        let source = io::Error::other("no space left");
+        let failed = OpenError::Store(StoreError::Io { path: "data".into(), action: "open", source });
+        assert_eq!(format!("{failed:?}"), "session store \"data\": cannot open\n  caused by: no space left");
+    }
 }

@@ -64,6 +64,31 @@ fn the_main_command_runs() {
     assert_eq!(status.code(), Some(0));
 }
 
+/// The program is a crate of its own, with the dependencies that README names, and compiles as one.
+#[test]
+fn the_program_is_a_crate_of_its_own() {
+    let [dependencies, program] =
+        [&blocks("toml")[..], &blocks("rust,no_run")[..]].map(|blocks| blocks[0].clone());
+    let project = root().canonicalize().unwrap();
+    let library = project.join("jwtauth");
+    let dependencies = dependencies.replace("../jwtauth/jwtauth", &library.to_string_lossy());
+    let directory = tempfile::tempdir().unwrap();
+    let package = "[package]\nname = \"stranger\"\nedition = \"2024\"\n\n[workspace]\n\n";
+    fs::write(directory.path().join("Cargo.toml"), format!("{package}{dependencies}")).unwrap();
+    fs::create_dir(directory.path().join("src")).unwrap();
+    fs::write(directory.path().join("src/main.rs"), program).unwrap();
+    // The versions that everything else is tested with.
+    fs::copy(project.join("Cargo.lock"), directory.path().join("Cargo.lock")).unwrap();
+    let checked = Command::new(env!("CARGO"))
+        .args(["check", "--quiet", "--target-dir"])
+        .arg(project.join("target/stranger"))
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+}
+
 /// The test command is a program, and runs what this test is part of.
 #[test]
 fn the_test_command_is_there() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jwtauth::AuthUser as _;
 use jwtauth::{Auth, JwtAuth, MemoryStore, SessionError};
+use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, handler};
 use tests::app::{START, TestApp, User};
@@ -154,9 +155,52 @@ fn s_8_logout_ends_the_session_at_once() {
         assert_eq!((nobody.status.as_u16(), nobody.cookies()), (200, Cookies::Deleted), "nobody logs out");
         let pair = tab.login("alice").await;
         let bearer = format!("Bearer {}", pair.access);
-        let answer = tab.send(poem::http::Method::POST, "/logout", &[("authorization", &bearer)]).await;
+        let answer = tab.send(Method::POST, "/logout", &[("authorization", &bearer)]).await;
         assert_eq!((answer.status.as_u16(), answer.cookies()), (200, Cookies::None));
         assert_eq!(me(&tab, &pair).await, 401);
+    });
+}
+
+/// S-8: a logout that cannot tell which session is meant says so, and never that it has ended one.
+#[test]
+fn s_8_a_logout_that_ends_nothing_is_no_success() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let tokens = tab.login("alice").await;
+        let logout = async |headers: &[(&str, &str)]| tab.send(Method::POST, "/logout", headers).await;
+        let cookies = tokens.cookies();
+        for bad in ["Bearer bad", "Bearer", "Bearer\tx", &format!("Bearer {}", tokens.refresh)] {
+            let answer = logout(&[("cookie", &cookies), ("authorization", bad)]).await;
+            assert_eq!((answer.status.as_u16(), answer.cookies()), (401, Cookies::None), "{bad}");
+        }
+        let twice = [("cookie", &*cookies), ("authorization", "Bearer a"), ("authorization", "Bearer b")];
+        assert_eq!(logout(&twice).await.status, 401);
+        let doubled = format!("{cookies}; __Host-access_token=zz; __Host-refresh_token=zz");
+        let answer = logout(&[("cookie", &doubled)]).await;
+        assert_eq!((answer.status.as_u16(), answer.cookies()), (401, Cookies::Deleted));
+        assert_eq!(me(&tab, &tokens).await, 200, "nothing was ended, and nothing else was said");
+    });
+}
+
+/// H-10: a bearer header beside cookies does not open the login of another site's making.
+#[test]
+fn h_10_a_bearer_header_does_not_switch_the_cross_origin_check_off_for_a_login() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let alice = tab.login("alice").await;
+        let client = TestClient::new(app.endpoint());
+        let login = client
+            .post("/login")
+            .content_type("application/json")
+            .header("cookie", alice.cookies())
+            .header("authorization", "Bearer bad")
+            .header("sec-fetch-site", "cross-site")
+            .body(r#"{"username":"bob","password":"right"}"#);
+        login.send().await.assert_status(poem::http::StatusCode::FORBIDDEN);
+        assert_eq!(me(&tab, &alice).await, 200);
+        assert_eq!(app.jwtauth.sessions().of("bob").await.unwrap().len(), 0);
     });
 }
 
@@ -470,7 +514,7 @@ fn the_log_says_once_why_a_browser_drops_the_cookies() {
         let lines = || log.text().matches("browsers drop them because they are Secure").count();
         login(&[("host", "localhost:3000")]).await;
         login(&[("host", "example.com"), ("x-forwarded-proto", "https")]).await;
-        tab.send(poem::http::Method::GET, "/open", &[("host", "example.com")]).await;
+        tab.send(Method::GET, "/open", &[("host", "example.com")]).await;
         assert_eq!(lines(), 0, "they keep these, and none were sent");
         login(&[("host", "192.0.2.7:3000")]).await;
         assert_eq!(lines(), 1);

@@ -171,9 +171,10 @@ impl Running {
     ///
     /// If the system refuses.
     pub fn signal(&self, name: &str) {
-        let id = self.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill runs");
-        assert!(sent.success(), "kill -s {name} {id}");
+        // The shell's own `kill`: the program of that name is not everywhere.
+        let kill = format!("kill -s {name} {}", self.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status().expect("a shell runs");
+        assert!(sent.success(), "{kill}");
     }
 }
 

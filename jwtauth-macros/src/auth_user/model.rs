@@ -99,7 +99,10 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
     }
     // A misspelt mark explains the missing one.
     if sources.id.is_none() && errors.is_empty() {
-        errors.add(input.ident.span(), "mark the field that names the user with `#[auth(id)]`");
+        errors.add(
+            input.ident.span(),
+            "no field is named `id`: mark the field that names the user with `#[auth(id)]`",
+        );
     }
     (sources, errors)
 }

@@ -13,7 +13,7 @@ use super::credentials::{Credentials, Sent};
 use super::guard;
 use super::handle::Handle;
 use super::reject::Rejection;
-use crate::error::{BoxError, SessionError};
+use crate::error::{BoxError, SessionError, TokenError};
 use crate::id::SessionId;
 use crate::record::{Reason, Session};
 use crate::user::{AuthUser, Identity};
@@ -90,8 +90,8 @@ pub async fn current_user<U: AuthUser>(request: &Request) -> Result<U> {
 
 /// Logs in and out. Cookies ride on the response of the handler, whatever it is.
 ///
-/// Extracting it refuses an unsafe request that another site caused, logins included, unless it
-/// carries a bearer token: so take it as the first argument.
+/// Extracting it refuses an unsafe request that another site caused, logins included, unless a bearer
+/// token is all it carries: so take it as the first argument.
 ///
 /// ```
 /// use jwtauth::{Auth, AuthUser, Rejection};
@@ -128,7 +128,10 @@ impl<'a> FromRequest<'a> for Auth {
         let handle = guard::handle(request, "`Auth`")?;
         handle.touch();
         let credentials = handle.credentials(request);
-        handle.check_origin(request, &credentials)?;
+        // A login looks at cookies, and sets them, whatever else the request carries.
+        if credentials.has_cookie() || !credentials.has_bearer() {
+            handle.check_origin(request)?;
+        }
         Ok(Self { handle: handle.clone(), credentials: credentials.into_owned() })
     }
 }
@@ -156,18 +159,27 @@ impl Auth {
 
     /// Ends the session that the request belongs to, and deletes both cookies.
     ///
-    /// Works with either cookie alone and with an expired access token; without any it does nothing,
-    /// successfully. The session is ended on disk when this returns, in all its tokens.
+    /// Works with either cookie alone and with an expired access token; without any, or with cookies that
+    /// are no tokens of ours, it does nothing, successfully. The session is ended on disk when this
+    /// returns, in all its tokens. With a bearer token it is that token's session, and the cookies stay.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed: the session may be alive, and the cookies stay.
+    /// - [`SessionError::Store`] if the store failed: the session may be alive, and the cookies stay.
+    /// - [`SessionError::Token`] if it cannot be told which session is meant, and none was ended: the
+    ///   bearer token is none of ours, or two different cookies have one name.
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
         let sessions = &self.handle.shared().sessions;
-        let ended = match &self.credentials.bearer {
+        let Credentials { bearer, access, refresh } = &self.credentials;
+        let ended = match bearer {
+            Sent::Absent if *access == Sent::Conflict || *refresh == Sent::Conflict => {
+                // Neither is worth keeping, but a success would say that the right one has ended.
+                self.forget();
+                return Err(TokenError::Malformed.into());
+            }
             Sent::Absent => self.sessions_of_cookies(),
-            Sent::One(token) => sessions.session_of_access(token).into_iter().collect(),
-            Sent::Unreadable | Sent::Conflict => Vec::new(),
+            Sent::One(token) => vec![sessions.session_of_access(token)?],
+            Sent::Unreadable | Sent::Conflict => return Err(TokenError::Malformed.into()),
         };
         for session in ended {
             sessions.revoke_for(session, Reason::Logout).await?;
@@ -278,7 +290,7 @@ impl Auth {
         access.into_iter().chain(refresh.filter(|refresh| Some(*refresh) != access)).collect()
     }
 
-    /// Deletes the cookies, unless the request was made with a bearer token and has none of its own.
+    /// Deletes the cookies, unless the request was made with a bearer token.
     fn forget(&self) {
         if !self.credentials.has_bearer() {
             self.handle.set_cookies(Cookies::Clear);

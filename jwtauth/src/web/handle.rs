@@ -112,8 +112,9 @@ impl Handle {
             return self.found(found);
         }
         let credentials = self.credentials(request);
-        if credentials.has_cookie() {
-            self.check_origin(request, &credentials)?;
+        // With a bearer token the cookies are not looked at, and no browser sends one on its own.
+        if credentials.has_cookie() && !credentials.has_bearer() {
+            self.check_origin(request)?;
         }
         self.caller_by(&credentials).await
     }
@@ -133,13 +134,9 @@ impl Handle {
         found.as_ref().map_err(|rejection| self.note(*rejection))
     }
 
-    /// Refuses a request that another site caused. A bearer token is never sent by a browser on its own.
-    pub(crate) fn check_origin(
-        &self,
-        request: &Request,
-        credentials: &Credentials<'_>,
-    ) -> Result<(), Rejection> {
-        if credentials.has_bearer() || !self.0.shared.cross_origin.refuses(request) {
+    /// Refuses a request that another site caused.
+    pub(crate) fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
+        if !self.0.shared.cross_origin.refuses(request) {
             return Ok(());
         }
         tracing::warn!(target: "jwtauth", event = "cross_origin", method = %request.method(), "a request of another site was refused");

@@ -191,16 +191,11 @@ impl fmt::Debug for Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POLICY: RotationPolicy =
-        RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
-    const SUCCESSOR: TokenId = TokenId::from_bytes([7; 16]);
-
-    fn session() -> Session {
-        Session {
-            id: SessionId::from_bytes([1; 16]),
+impl Session {
+    /// A session for tests: opened at 100 s, expires at 1,100 s, ends at 2,500 s.
+    pub(crate) fn sample(number: u8) -> Self {
+        Self {
+            id: SessionId::from_bytes([number; 16]),
             subject: "1".into(),
             roles: Vec::new(),
             scopes: Vec::new(),
@@ -214,6 +209,19 @@ mod tests {
             refresh_id: TokenId::from_bytes([0; 16]),
             revoked: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RotationPolicy =
+        RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
+    const SUCCESSOR: TokenId = TokenId::from_bytes([7; 16]);
+
+    fn session() -> Session {
+        Session::sample(1)
     }
 
     #[test]

@@ -3,22 +3,16 @@
 mod access;
 mod bodies;
 mod shapes;
-mod store;
 mod users;
 mod wiring;
 
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use futures_util::stream;
-use jwtauth::store::{Presented, StoreFuture, Swept, UserUpdate};
-use jwtauth::{
-    AuthUser, BoxError, CurrentUser, Identity, JwtAuth, MemoryStore, Revocation, Rotation, Session,
-    SessionId, SessionStore, StoreError, require_auth,
-};
+use jwtauth::{AuthUser, BoxError, CurrentUser, Identity, JwtAuth, Session, require_auth};
 use poem::http::{Method, StatusCode, header};
 use poem::test::{TestClient, TestRequestBuilder};
 use poem::web::{Data, Json};
@@ -29,6 +23,7 @@ use poem::{
 use serde_json::Value;
 use tests::app::{TestApp, User};
 use tests::bounded;
+use tests::faulty::{Fault, Faulty};
 use tests::log::logged;
 use tests::serve::serve;
 use tests::wire::{Tokens, send, set_cookies, status};

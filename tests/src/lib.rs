@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod browser;
+pub mod faulty;
 pub mod log;
 pub mod numbers;
 pub mod program;

@@ -99,28 +99,13 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::TokenId;
 
     const ID: SessionId = SessionId::from_bytes([1; 16]);
     const GRACE: u64 = 30;
 
     /// A session that has just reached generation 5, at 100 s, and expires at 20,000 s.
     fn rotated(id: SessionId) -> Session {
-        Session {
-            id,
-            subject: "1".into(),
-            roles: Vec::new(),
-            scopes: Vec::new(),
-            user: None,
-            created_at: 50,
-            auth_time: 50,
-            ends_at: 20_000,
-            expires_at: 20_000,
-            generation: 5,
-            rotated_at: 100,
-            refresh_id: TokenId::from_bytes([0; 16]),
-            revoked: None,
-        }
+        Session { id, generation: 5, ends_at: 20_000, expires_at: 20_000, ..Session::sample(1) }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::access::greet;
 use super::shapes::{above_sync_handler, arguments};
-use super::store::CountingStore;
 use super::*;
 
 /// A user that is looked up on each request.
@@ -142,12 +141,12 @@ fn r_5_an_outage_never_passes_for_nobody() {
 #[test]
 fn r_5_a_session_store_that_fails_never_passes_for_nobody() {
     bounded(async {
-        let store = CountingStore::default();
+        let store = Faulty::default();
         let app = TestApp::with(store.clone(), |builder| builder);
         let bob = login(&app, "bob").await;
         let routes = arguments().at("/greet", get(greet)).at("/above", get(above_sync_handler));
         let client = client(&app, routes);
-        store.set_down(true);
+        store.set(Fault::Error, Fault::Error);
         for path in ["/every", "/option", "/greet", "/above", "/plain/user", "/plain/identity"] {
             for cookies in [bob.cookies(), bob.only_refresh()] {
                 let answered = answer(client.get(path), Some(&cookies)).await;
@@ -156,7 +155,7 @@ fn r_5_a_session_store_that_fails_never_passes_for_nobody() {
                 assert_eq!(code(answered).await, "store_unavailable", "{path}");
             }
         }
-        store.set_down(false);
+        store.set(Fault::None, Fault::None);
         assert_eq!(answer(client.get("/every"), Some(&bob.cookies())).await.status(), 200);
     });
 }
@@ -186,7 +185,7 @@ fn a_missing_user_store_is_an_error_that_names_both_types() {
 #[test]
 fn a_token_is_verified_once_and_a_user_loaded_once() {
     bounded(async {
-        let store = CountingStore::default();
+        let store = Faulty::default();
         let app = TestApp::with(store.clone(), |builder| builder);
         let bob = login(&app, "bob").await;
         let found = Members::new(Finds::Member);
@@ -205,7 +204,7 @@ fn a_token_is_verified_once_and_a_user_loaded_once() {
 #[test]
 fn a_token_is_verified_once_behind_two_layers_of_one_middleware() {
     bounded(async {
-        let store = CountingStore::default();
+        let store = Faulty::default();
         let app = TestApp::with(store.clone(), |builder| builder);
         let bob = login(&app, "bob").await;
         let part = arguments().with(app.jwtauth.clone()).around(|next, request| async move {

@@ -338,24 +338,9 @@ mod tests {
 
     use super::super::super::writer::Writer;
     use super::*;
-    use crate::id::TokenId;
 
     fn session(number: u8) -> Session {
-        Session {
-            id: SessionId::from_bytes([number; 16]),
-            subject: "1".into(),
-            roles: Vec::new(),
-            scopes: Vec::new(),
-            user: None,
-            created_at: 100,
-            auth_time: 100,
-            ends_at: 5_000,
-            expires_at: 1_000,
-            generation: 0,
-            rotated_at: 100,
-            refresh_id: TokenId::from_bytes([0; 16]),
-            revoked: None,
-        }
+        Session { expires_at: 1_000, ..Session::sample(number) }
     }
 
     fn disk(path: &Path) -> Disk {

@@ -82,24 +82,10 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::TokenId;
 
     fn session(number: u128, user: usize) -> Arc<Session> {
-        Arc::new(Session {
-            id: SessionId::from_bytes(number.to_be_bytes()),
-            subject: "1".into(),
-            roles: Vec::new(),
-            scopes: Vec::new(),
-            user: Some(vec![b' '; user]),
-            created_at: 0,
-            auth_time: 0,
-            ends_at: 1,
-            expires_at: 1,
-            generation: 0,
-            rotated_at: 0,
-            refresh_id: TokenId::from_bytes([0; 16]),
-            revoked: None,
-        })
+        let id = SessionId::from_bytes(number.to_be_bytes());
+        Arc::new(Session { id, user: Some(vec![b' '; user]), ..Session::sample(1) })
     }
 
     fn ticket(recent: &Recent, id: SessionId) -> Ticket {

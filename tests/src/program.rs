@@ -182,6 +182,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking()
+            && let Some(Ok(log)) = self.log.take().map(thread::JoinHandle::join)
+        {
+            eprintln!("the program's log:\n{log}");
+        }
     }
 }
 

@@ -83,9 +83,10 @@ impl Disk {
         }
         let changed = group.sessions();
         let (batch, totals) = group.into_batch();
+        self.shared.recent.begin(&changed);
         let applied = self.shared.read(|tree| tree.apply_batch(batch));
-        // Also when it failed: then nobody knows what is in the tree.
-        changed.into_iter().for_each(|id| self.shared.recent.forget(id));
+        // Also when it failed: nobody knows what is in the tree then, and readers read just that.
+        self.shared.recent.end(&changed);
         applied?;
         self.state.totals = totals;
         self.group = Group::new(totals);

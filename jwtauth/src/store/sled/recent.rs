@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing is found that is older than the tree was when the last [`Recent::forget`] returned: a change
-//!    is answered after that, so the next request sees it.
+//! 1. While a record is being changed, and until nobody can bring an older one, it is not kept: readers ask
+//!    the tree. So what a reader has seen once, none sees undone, and a change is seen once it is answered.
 //! 2. Only records that were there are kept, so a session that is new is never hidden.
 
 use std::collections::HashMap;
@@ -26,8 +26,10 @@ pub(super) struct Recent([Mutex<Part>; PARTS]);
 
 #[derive(Default)]
 struct Part {
-    /// Counts what was forgotten, so that a reader notices that its record may be an old one.
-    forgotten: u64,
+    /// Counts beginnings and ends of changes, so that a reader notices that its record may be an old one.
+    changes: u64,
+    /// How many changes have begun and not ended.
+    open: u64,
     sessions: HashMap<SessionId, Arc<Session>>,
 }
 
@@ -38,7 +40,7 @@ impl Recent {
     /// Returns a record, or a ticket to bring it with when it was read from the tree.
     pub(super) fn find(&self, id: SessionId) -> Result<Arc<Session>, Ticket> {
         let part = self.part(id);
-        part.sessions.get(&id).cloned().ok_or(Ticket(part.forgotten))
+        part.sessions.get(&id).cloned().ok_or(Ticket(part.changes))
     }
 
     /// Keeps a record that was read after the ticket was taken, unless something changed meanwhile.
@@ -47,7 +49,7 @@ impl Recent {
             return;
         }
         let mut part = self.part(session.id);
-        if part.forgotten != ticket.0 {
+        if part.changes != ticket.0 || part.open > 0 {
             return;
         }
         if part.sessions.len() >= PART_LEN {
@@ -56,18 +58,31 @@ impl Recent {
         part.sessions.insert(session.id, Arc::clone(session));
     }
 
-    /// Drops a record that the tree may hold differently by now.
-    pub(super) fn forget(&self, id: SessionId) {
-        let mut part = self.part(id);
-        part.forgotten += 1;
-        part.sessions.remove(&id);
+    /// Drops records that are about to change, and takes in none that belongs to the same part as one of
+    /// them until [`Recent::end`].
+    pub(super) fn begin(&self, ids: &[SessionId]) {
+        for id in ids {
+            let mut part = self.part(*id);
+            part.changes += 1;
+            part.open += 1;
+            part.sessions.remove(id);
+        }
+    }
+
+    /// Says that the tree holds the records as they are to be read from now on.
+    pub(super) fn end(&self, ids: &[SessionId]) {
+        for id in ids {
+            let mut part = self.part(*id);
+            part.changes += 1;
+            part.open = part.open.saturating_sub(1);
+        }
     }
 
     /// Drops everything.
     pub(super) fn clear(&self) {
         for part in &self.0 {
             let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            part.forgotten += 1;
+            part.changes += 1;
             part.sessions.clear();
         }
     }
@@ -96,13 +111,21 @@ mod tests {
     fn a_record_read_before_a_change_is_not_kept_after_it() {
         let recent = Recent::default();
         let session = session(1, 0);
-        let early = ticket(&recent, session.id);
-        recent.forget(session.id);
-        recent.remember(&early, &session);
-        let late = ticket(&recent, session.id);
-        recent.remember(&late, &session);
+        let ids = [session.id];
+        let before = ticket(&recent, session.id);
+        recent.begin(&ids);
+        recent.remember(&before, &session);
+        let meanwhile = ticket(&recent, session.id);
+        recent.remember(&meanwhile, &session);
+        assert!(recent.find(session.id).is_err(), "another reader may have seen the new one");
+        recent.end(&ids);
+        recent.remember(&before, &session);
+        recent.remember(&meanwhile, &session);
+        let after = ticket(&recent, session.id);
+        recent.remember(&after, &session);
         assert!(recent.find(session.id).is_ok());
-        recent.forget(session.id);
+        recent.begin(&ids);
+        recent.end(&ids);
         let early = ticket(&recent, session.id);
         recent.clear();
         recent.remember(&early, &session);

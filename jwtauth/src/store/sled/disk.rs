@@ -101,6 +101,8 @@ impl Disk {
             .data
             .sync_data()
             .map_err(|source| files::refused(&self.shared.path, "bring its data to disk", source))?;
+        // sled moves pages when it likes: what it has moved since the first time is in the log by now.
+        self.state.blobs.sync(&self.shared.path)?;
         self.state.journal.write(self.state.totals.changes)
     }
 

@@ -271,6 +271,9 @@ pub enum SessionError {
     /// The session is past its idle or absolute limit, or its record is gone.
     #[error("session has ended")]
     Ended,
+    /// The user is not active ([`AuthUser::is_active`](crate::AuthUser::is_active)).
+    #[error("user is not active")]
+    Inactive,
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),

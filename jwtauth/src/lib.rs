@@ -151,9 +151,17 @@ pub use jwtauth_macros::AuthUser;
 /// | argument | meaning | who does not meet it |
 /// |---|---|---|
 /// | none | a logged-in user | 401 |
-/// | `role = "admin"` | who has this role; a literal or a constant | 401 strangers, 403 users |
+/// | `role = "admin"`, `any_role("editor", "admin")`, `all_roles("ops", "oncall")` | who has the role, one of them, all of them | 401 strangers, 403 users |
+/// | `scope = "posts:write"`, `any_scope(..)`, `all_scopes(..)` | the same for scopes | 401 strangers, 403 users |
+/// | `fresh = "5m"` | who logged in no longer ago: seconds, minutes, hours or days, as `30s`, `5m`, `2h`, `1d` | 401 `fresh_login_required` (RFC 9470) |
+/// | `check = path::to::rule` | who passes a function of the application's own; see below | 403, or the function's own error |
 /// | `optional` | strangers too; an argument is `Option<User>` | 401 for a refused bearer token only |
+/// | `redirect = "/login"` | strangers who are looking at pages go to the login page, with the page they asked for as `next` (see [`local_path`]) | 303 for page navigations, else 401 |
+/// | `csrf = false` | requests are taken that another site caused | |
 /// | `crate = path` | where this crate is, if it was renamed | |
+///
+/// All of them may be combined, and all must be met; only `optional` goes with nothing that needs a user.
+/// Names are literals or constants of type `&'static str`, checked when the program is compiled.
 ///
 /// All methods that reach the handler are guarded, HEAD and OPTIONS included. An unsafe request that another
 /// site caused is refused with 403.
@@ -174,6 +182,47 @@ pub use jwtauth_macros::AuthUser;
 ///
 /// let app = Route::new().at("/whoami", get(whoami)).at("/rename", post(rename));
 /// ```
+///
+/// # Rules of your own
+///
+/// A `check` is a `fn` or `async fn` of up to 4 extractors that returns `bool`, `Result<(), E>` or
+/// `Result<bool, E>`. It runs behind the guard and before the handler's arguments, so it never has the body. There
+/// may be several; all must agree.
+///
+/// ```
+/// use jwtauth::{Identity, require_auth};
+/// use poem::web::Path;
+///
+/// async fn owns_post(who: &Identity, Path(post): Path<u64>) -> poem::Result<bool> {
+///     Ok(author_of(post).await? == who.subject())
+/// }
+/// # async fn author_of(_: u64) -> poem::Result<String> { Ok(String::new()) }
+///
+/// #[require_auth(check = owns_post)]
+/// async fn edit(Path(post): Path<u64>, body: String) -> String {
+///     format!("{post}: {body}")
+/// }
+/// ```
+///
+/// # Endpoints of your own
+///
+/// On an `impl Endpoint for ..` block the guard becomes the first statement of `call`.
+///
+/// ```
+/// use jwtauth::require_auth;
+/// use poem::{Endpoint, Request, Result};
+///
+/// struct Counter;
+///
+/// #[require_auth(role = "admin")]
+/// impl Endpoint for Counter {
+///     type Output = String;
+///
+///     async fn call(&self, request: Request) -> Result<String> {
+///         Ok(request.uri().path().to_owned())
+///     }
+/// }
+/// ```
 pub use jwtauth_macros::require_auth;
 pub use key::Algorithm;
 pub use record::{Reason, Revocation, Rotation, RotationPolicy, Session, State};
@@ -183,5 +232,7 @@ pub use user::{AuthUser, Identity, Via};
 pub use web::builder::JwtAuthBuilder;
 pub use web::cookie::SameSite;
 pub use web::extract::{Auth, CurrentUser};
+pub use web::local_path::local_path;
 pub use web::middleware::{JwtAuth, JwtAuthEndpoint};
-pub use web::reject::Rejection;
+pub use web::reject::{Rejection, Scopes};
+pub use web::require::{RequireAuth, RequireAuthEndpoint};

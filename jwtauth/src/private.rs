@@ -20,8 +20,10 @@ use serde::de::DeserializeOwned;
 
 pub use crate::error::BoxError;
 use crate::user::Identity;
+pub use crate::web::check::check;
 pub use crate::web::extract::current_user;
-pub use crate::web::guard::{Policy, Site, guard, settled};
+pub use crate::web::guard::{guard, redirected, settled};
+pub use crate::web::policy::{Need, Policy, Site};
 
 /// Writes the copy of a user that goes into the session.
 ///

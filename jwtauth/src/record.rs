@@ -64,6 +64,8 @@ pub struct Revocation {
 pub enum Reason {
     /// An operator or another of the user's sessions ended it.
     Ended,
+    /// The user is not active any more.
+    Inactive,
     /// The user logged out.
     Logout,
     /// The user logged out everywhere.

@@ -4,6 +4,7 @@
 //! Nothing here knows HTTP; the extractors that hand these out are in `web`.
 
 use std::future::Future;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::BoxError;
@@ -40,6 +41,22 @@ impl Identity {
         &self.session.subject
     }
 
+    /// Returns the subject as the application's own type of id.
+    ///
+    /// ```
+    /// # fn of(who: &jwtauth::Identity) -> Result<(), std::num::ParseIntError> {
+    /// let id: u64 = who.id()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the type's own `FromStr` reports: the subject was no such id at login.
+    pub fn id<T: FromStr>(&self) -> Result<T, T::Err> {
+        self.session.subject.parse()
+    }
+
     /// Returns the id of the session.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
@@ -62,6 +79,12 @@ impl Identity {
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.session.roles.iter().any(|has| has == role)
+    }
+
+    /// Tells whether the caller has this scope. Scopes are compared byte by byte.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.session.scopes.iter().any(|has| has == scope)
     }
 
     /// Returns when the user last proved who they are, in Unix seconds (claim `auth_time`).
@@ -146,6 +169,14 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// Returns the scopes that go into the session at login. Default: none.
     fn scopes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Tells whether the user may be logged in. Default: always.
+    ///
+    /// One who may not is refused at [`Auth::login`](crate::Auth::login), and wherever a handler takes the user
+    /// as an argument; `update_user` ends all their sessions.
+    fn is_active(&self) -> bool {
+        true
     }
 
     /// Returns the JSON copy of the user that goes into the session at login. Default: none is kept.

@@ -11,20 +11,21 @@
 //!    be blamed if the expression does not compile.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{GenericParam, ReturnType};
 
-use super::args::Args;
+use super::args::{Args, Fresh, Need, Values};
 use super::model::Handler;
 use crate::library::{Library, blame};
 
 /// Returns the endpoint: its struct, and `Endpoint` with the guard in front of the handler.
 pub(crate) fn endpoint(handler: &Handler, args: &Args) -> TokenStream {
-    let policy = policy(handler, args);
+    let name = &handler.sig.ident;
+    let policy = policy(&name.unraw().to_string(), blame(name.span()), args);
     let function = function(handler);
-    let guarded = run_function(handler, &args.library);
+    let guarded = run_function(handler, args);
     frame(handler, &args.library, &quote!(#policy #function #guarded))
 }
 
@@ -110,25 +111,43 @@ fn allow_deprecated(handler: &Handler) -> Option<TokenStream> {
     handler.is_deprecated.then(|| quote!(#[allow(deprecated)]))
 }
 
-fn policy(handler: &Handler, args: &Args) -> TokenStream {
-    let name = &handler.sig.ident;
-    let span = blame(name.span());
+/// Returns the conditions as constant data. `name` is what the log calls the handler.
+pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
     let private = args.library.private(span);
-    let text = name.unraw().to_string();
-    let role = args.role.as_ref().map(|role| {
-        let span = blame(role.span());
-        quote_spanned!(span=> .role(#role))
+    let needs = args.needs.iter().map(|Need { word, values }| {
+        let span = blame(word.span());
+        let private = args.library.private(span);
+        let word = Ident::new(&word.to_string(), span);
+        match values {
+            Values::One(value) => quote_spanned!(span=> #private::Need::#word(#value)),
+            Values::List(values) => quote_spanned!(span=> #private::Need::#word(&[#(#values),*])),
+        }
     });
     let optional = args.optional.map(|word| {
         let span = blame(word);
         quote_spanned!(span=> .optional())
     });
+    let fresh = args.fresh.as_ref().map(|Fresh { span, seconds }| {
+        let span = blame(*span);
+        quote_spanned!(span=> .fresh(#seconds))
+    });
+    let redirect = args.redirect.as_ref().map(|page| {
+        let span = blame(page.span());
+        quote_spanned!(span=> .redirect(#page))
+    });
+    let any_site = args.any_site.map(|word| {
+        let span = blame(word);
+        quote_spanned!(span=> .any_site())
+    });
     quote_spanned! {span=>
-        static __JWTAUTH_POLICY: #private::Policy = #private::Policy::new(#private::Site {
-            handler: #private::concat!(#private::module_path!(), "::", #text),
-            file: #private::file!(),
-            line: #private::line!(),
-        }) #role #optional;
+        static __JWTAUTH_POLICY: #private::Policy = #private::Policy::new(
+            #private::Site {
+                handler: #private::concat!(#private::module_path!(), "::", #name),
+                file: #private::file!(),
+                line: #private::line!(),
+            },
+            &[#(#needs),*],
+        ) #optional #fresh #redirect #any_site;
     }
 }
 
@@ -151,15 +170,42 @@ fn function(handler: &Handler) -> TokenStream {
     quote!(#replaced #(#fn_attrs)* #sig #body)
 }
 
-fn guard(span: Span, private: &TokenStream) -> TokenStream {
-    quote_spanned!(span=> #private::guard(&__req, &__JWTAUTH_POLICY).await?;)
+/// Returns the guard and the application's own rules, which come right behind it.
+pub(super) fn guard(span: Span, args: &Args) -> TokenStream {
+    let private = args.library.private(span);
+    let checks = args.checks.iter().map(|rule| {
+        let span = blame(rule.span());
+        let private = args.library.private(span);
+        let rule = at_one_place(rule.to_token_stream(), span);
+        let asked = or_redirected(args, span, quote_spanned!(span=> #private::check(&__req, #rule).await));
+        quote_spanned!(span=> #asked?;)
+    });
+    quote_spanned! {span=>
+        #private::guard(&__req, &__JWTAUTH_POLICY).await?;
+        #(#checks)*
+    }
+}
+
+/// Sends a stranger to the login page whom only `result` has found out to be one: a user who is gone.
+fn or_redirected(args: &Args, span: Span, result: TokenStream) -> TokenStream {
+    if args.redirect.is_none() {
+        return result;
+    }
+    let private = args.library.private(span);
+    quote_spanned! {span=>
+        #private::Result::map_err(
+            #result,
+            |__error| #private::redirected(&__req, &__JWTAUTH_POLICY, __error),
+        )
+    }
 }
 
 /// Guard, extractors, handler.
-fn run_function(handler: &Handler, library: &Library) -> TokenStream {
+fn run_function(handler: &Handler, args: &Args) -> TokenStream {
+    let library = &args.library;
     let span = blame(handler.sig.ident.span());
     let private = library.private(span);
-    let guard = guard(span, &private);
+    let guard = guard(span, args);
     let call = call_function(handler, library);
     if handler.extractors.is_empty() {
         return quote!(#guard #call);
@@ -169,12 +215,11 @@ fn run_function(handler: &Handler, library: &Library) -> TokenStream {
         let span = variable.span();
         let private = library.private(span);
         let ty = at_one_place(ty.clone(), span);
-        quote_spanned! {span=>
-            let #variable = <#ty as #private::FromRequest<'_>>::from_request(
-                &__req,
-                &mut __body,
-            ).await?;
-        }
+        let extracted = quote_spanned! {span=>
+            <#ty as #private::FromRequest<'_>>::from_request(&__req, &mut __body).await
+        };
+        let extracted = or_redirected(args, span, extracted);
+        quote_spanned!(span=> let #variable = #extracted?;)
     });
     // Split first: then the future holds one request and not two across the guard's await.
     quote_spanned! {span=>

@@ -1,7 +1,8 @@
 //! `#[require_auth]`: turns a handler function into a poem endpoint that lets nobody through
-//! before the guard has.
+//! before the guard has, and guards an endpoint that is written as an impl block.
 //!
-//! `args` parses the arguments and `model` the function; `expand` writes the endpoint.
+//! `args` parses the arguments and `model` the item; `expand` writes the endpoint of a function, and
+//! `block` puts the guard into an impl block.
 //!
 //! # Invariants
 //!
@@ -11,6 +12,7 @@
 //!    tokens pass through with their spans.
 
 mod args;
+mod block;
 mod expand;
 mod generics;
 mod model;
@@ -43,6 +45,11 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) 
     let output = match item {
         Item::Handler(handler) => expand::endpoint(&handler, &args),
         Item::Refused(handler) => expand::stub(&handler, &args),
+        Item::Block(block) => {
+            let (output, more) = block::guarded(*block, &args);
+            errors.extend(more);
+            output
+        }
         Item::Other(tokens) => tokens,
     };
     quote!(#errors #output)
@@ -138,9 +145,13 @@ mod tests {
     #[test]
     fn conditions_reach_the_policy() {
         let cases = [
-            ("", "line ! () , })"),
-            ("role = roles :: ADMIN", ". role (roles :: ADMIN)"),
+            ("", "line ! () , } , & [] ,)"),
+            ("role = roles::ADMIN", "& [:: jwtauth :: __private :: Need :: role (roles :: ADMIN)] ,)"),
+            ("all_scopes(A, B)", "& [:: jwtauth :: __private :: Need :: all_scopes (& [A , B])] ,)"),
             ("optional", ". optional ()"),
+            ("fresh = \"5m\"", ". fresh (300u64)"),
+            ("redirect = \"/login\"", ". redirect (\"/login\")"),
+            ("csrf = false", ". any_site ()"),
         ];
         for (args, want) in cases {
             let call = call(&expanded(args, "fn r#type() {}"));

@@ -1,6 +1,6 @@
-//! The function under `#[require_auth]`: what it is, and whether it can be a handler.
+//! The item under `#[require_auth]`: what it is, and whether it can be guarded.
 //!
-//! The body is not parsed. It goes through as it came, so that an editor can complete a line
+//! The body of a function is not parsed. It goes through as it came, so that an editor can complete a line
 //! that is half typed, and so that no body is parsed twice.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Generics, LitStr, PatType, Safety, Signature, Visibility, token};
+use syn::{Attribute, FnArg, Generics, ItemImpl, LitStr, PatType, Safety, Signature, Visibility, token};
 
 use super::{generics, is_handler};
 use crate::errors::Errors;
@@ -37,6 +37,7 @@ pub(crate) enum Item {
     Handler(Handler),
     /// A function that cannot be a handler; the errors say why.
     Refused(Handler),
+    Block(Box<ItemImpl>),
     /// Anything else, as it came.
     Other(TokenStream),
 }
@@ -49,7 +50,7 @@ pub(crate) struct Parsed {
 /// Parses the tokens under the attribute.
 pub(crate) fn parse(tokens: TokenStream) -> Parsed {
     let as_it_came = tokens.clone();
-    match function.parse2(tokens) {
+    match item.parse2(tokens) {
         Ok(parsed) => parsed,
         Err(error) => {
             let mut errors = Errors::default();
@@ -59,25 +60,21 @@ pub(crate) fn parse(tokens: TokenStream) -> Parsed {
     }
 }
 
-fn function(input: ParseStream<'_>) -> syn::Result<Parsed> {
-    let mut attrs = input.call(Attribute::parse_outer)?;
+fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
+    let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
-    refuse_other_items(input)?;
-    let sig: Signature = input.parse()?;
-    if let Some(receiver) = sig.receiver() {
-        return Err(syn::Error::new(
-            receiver.self_token.span,
-            "cannot guard a method: put `#[require_auth]` on a free `fn` that calls it",
-        ));
+    let (attrs, errors) = without_second(attrs);
+    if !is_block(input)? {
+        return function(input, attrs, vis, errors);
     }
-    if !input.peek(token::Brace) {
-        return Err(syn::Error::new(
-            sig.ident.span(),
-            "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`",
-        ));
-    }
-    let body = input.parse()?;
+    let mut block: ItemImpl = input.parse()?;
+    block.attrs = attrs;
+    Ok(Parsed { item: Item::Block(Box::new(block)), errors })
+}
 
+/// Takes a second `#[require_auth]` away: what it asks for would be asked apart from the first, and
+/// hidden by it.
+fn without_second(mut attrs: Vec<Attribute>) -> (Vec<Attribute>, Errors) {
     let mut errors = Errors::default();
     attrs.retain(|attr| {
         let second = last_segment_is(attr, |name| name == "require_auth");
@@ -89,6 +86,31 @@ fn function(input: ParseStream<'_>) -> syn::Result<Parsed> {
         }
         !second
     });
+    (attrs, errors)
+}
+
+fn function(
+    input: ParseStream<'_>,
+    attrs: Vec<Attribute>,
+    vis: Visibility,
+    mut errors: Errors,
+) -> syn::Result<Parsed> {
+    let sig: Signature = input.parse()?;
+    if let Some(receiver) = sig.receiver() {
+        return Err(syn::Error::new(
+            receiver.self_token.span,
+            "cannot guard a method on its own: put `#[require_auth]` on the `impl Endpoint` block, \
+             above `#[OpenApi]`, or on a free `fn` that calls it",
+        ));
+    }
+    if !input.peek(token::Brace) {
+        return Err(syn::Error::new(
+            sig.ident.span(),
+            "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`",
+        ));
+    }
+    let body = input.parse()?;
+
     let refusals = refusals(&sig);
     let (generics, unbound) = generics::of_endpoint(&sig.generics);
     let refused = !refusals.is_empty() || !unbound.is_empty();
@@ -113,8 +135,8 @@ fn function(input: ParseStream<'_>) -> syn::Result<Parsed> {
     Ok(Parsed { item, errors })
 }
 
-/// Refuses everything that is not a `fn`, by its name.
-fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
+/// Whether an impl block follows. Refuses, by its name, everything that is neither one nor a `fn`.
+fn is_block(input: ParseStream<'_>) -> syn::Result<bool> {
     let ahead = input.fork();
     let mut word = None;
     while let Ok(next) = ahead.call(Ident::parse_any) {
@@ -130,9 +152,9 @@ fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
         None => (String::new(), input.span()),
     };
     let message = match kind.as_str() {
-        "fn" => return Ok(()),
+        "fn" => return Ok(false),
+        "impl" => return Ok(true),
         "enum" | "struct" | "union" => "cannot guard a type: put `#[require_auth]` on a handler `fn`",
-        "impl" => "cannot guard an impl block yet: put it on a handler `fn`",
         "mod" => "cannot guard a module: put `#[require_auth]` on each handler `fn` in it",
         "trait" => "cannot guard a trait: put `#[require_auth]` on a handler `fn`",
         _ => "cannot guard this item: put `#[require_auth]` on a handler `fn`",
@@ -226,7 +248,7 @@ mod tests {
         assert_eq!(parsed.errors.messages(), Vec::<String>::new(), "{item}");
         match parsed.item {
             Item::Handler(handler) => handler,
-            Item::Refused(_) | Item::Other(_) => panic!("no handler: {item}"),
+            Item::Block(_) | Item::Refused(_) | Item::Other(_) => panic!("no handler: {item}"),
         }
     }
 
@@ -238,8 +260,6 @@ mod tests {
             ("pub struct A;", ty),
             ("enum A {}", ty),
             ("union A { b: u8 }", ty),
-            ("impl A {}", "cannot guard an impl block yet: put it on a handler `fn`"),
-            ("unsafe impl A for B {}", "cannot guard an impl block yet: put it on a handler `fn`"),
             ("mod a {}", "cannot guard a module: put `#[require_auth]` on each handler `fn` in it"),
             ("pub trait A {}", "cannot guard a trait: put `#[require_auth]` on a handler `fn`"),
             ("unsafe trait A {}", "cannot guard a trait: put `#[require_auth]` on a handler `fn`"),
@@ -251,7 +271,8 @@ mod tests {
             ("a! {}", item),
             (
                 "async fn a(&self) {}",
-                "cannot guard a method: put `#[require_auth]` on a free `fn` that calls it",
+                "cannot guard a method on its own: put `#[require_auth]` on the `impl Endpoint` block, \
+             above `#[OpenApi]`, or on a free `fn` that calls it",
             ),
             ("fn a();", "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`"),
         ];

@@ -16,6 +16,9 @@ impl Sessions {
         user: &U,
         replaces: Vec<SessionId>,
     ) -> Result<Issued, SessionError> {
+        if !user.is_active() {
+            return Err(SessionError::Inactive);
+        }
         let session = self.draft(user)?;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let issued = self.issue(session.clone(), session.created_at)?;

@@ -72,11 +72,16 @@ impl Sessions {
 
     /// Renews roles, scopes and the copy of a user in all their live sessions. Returns in how many.
     ///
+    /// A user who is not active any more ([`AuthUser::is_active`]) loses all of them instead.
+    ///
     /// # Errors
     ///
     /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] as in a login.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn update_user<U: AuthUser>(&self, user: &U) -> Result<usize, SessionError> {
+        if !user.is_active() {
+            return self.revoke_subject(&user.subject(), None, Reason::Inactive).await;
+        }
         let Session { subject, roles, scopes, user, created_at: now, .. } = {
             let as_after_a_login = self.draft(user)?;
             // Tokens that are too large now would be so at the next refresh, when it is too late.

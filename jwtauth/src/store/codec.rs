@@ -144,12 +144,13 @@ fn checksum(key: &[u8], body: &[u8]) -> u32 {
 }
 
 /// The numbers stand on disk: never change one.
-const REASONS: [(Reason, u8); 5] = [
+const REASONS: [(Reason, u8); 6] = [
     (Reason::Ended, 0),
     (Reason::Logout, 1),
     (Reason::LogoutAll, 2),
     (Reason::Replaced, 3),
     (Reason::Reused, 4),
+    (Reason::Inactive, 5),
 ];
 
 fn reason_number(reason: Reason) -> u8 {
@@ -188,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
-        for reason in [Reason::Ended, Reason::Logout, Reason::LogoutAll, Reason::Replaced, Reason::Reused] {
+        use Reason::{Ended, Inactive, Logout, LogoutAll, Replaced, Reused};
+        for reason in [Ended, Inactive, Logout, LogoutAll, Replaced, Reused] {
             let session = Session { revoked: Some(Revocation { at: 8, reason }), ..session() };
             let bytes = encode_session(KEY, &session).unwrap();
             assert_eq!(decode_session(KEY, ID, &bytes), Some(session));

@@ -130,7 +130,7 @@ impl<'a> FromRequest<'a> for Auth {
         let credentials = handle.credentials(request);
         // A login looks at cookies, and sets them, whatever else the request carries.
         if credentials.has_cookie() || !credentials.has_bearer() {
-            handle.check_origin(request)?;
+            handle.check_origin_as_guarded(request)?;
         }
         Ok(Self { handle: handle.clone(), credentials: credentials.into_owned() })
     }

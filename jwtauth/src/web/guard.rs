@@ -1,77 +1,94 @@
-//! What `#[require_auth]` asks before a handler sees its request.
+//! What `#[require_auth]` and [`RequireAuth`](super::require::RequireAuth) ask before a handler sees its request.
+//!
+//! # Invariants
+//!
+//! 1. Nothing of the body is read here.
+//! 2. Without a [`JwtAuth`] in front there is an error that names place and fix, never a pass (H-11).
 
-use poem::Request;
+use poem::error::ResponseError;
+use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::{Request, Response};
 
 use super::authenticate::Caller;
-use super::handle::Handle;
+use super::handle::{Handle, Sites};
+use super::local_path::login_url;
 use super::middleware::JwtAuth;
+use super::policy::{Need, Policy, Site};
 use super::reject::Rejection;
-
-/// Where a guarded handler stands in the source.
-#[derive(Debug)]
-pub struct Site {
-    /// The path of the handler.
-    pub handler: &'static str,
-    /// Its file.
-    pub file: &'static str,
-    /// Its line.
-    pub line: u32,
-}
-
-/// The conditions of one handler: constant data, made by the macro.
-#[derive(Debug)]
-pub struct Policy {
-    site: Site,
-    role: Option<&'static str>,
-    optional: bool,
-}
-
-impl Policy {
-    /// Asks for a logged-in user.
-    #[must_use]
-    pub const fn new(site: Site) -> Self {
-        Self { site, role: None, optional: false }
-    }
-
-    /// Asks for a role as well.
-    ///
-    /// # Panics
-    ///
-    /// While the policy is compiled, if the role is empty: nobody could have it.
-    #[must_use]
-    pub const fn role(mut self, role: &'static str) -> Self {
-        assert!(!role.is_empty(), "a role needs a name");
-        self.role = Some(role);
-        self
-    }
-
-    /// Lets strangers in too.
-    #[must_use]
-    pub const fn optional(mut self) -> Self {
-        self.optional = true;
-        self
-    }
-}
+use crate::user::Identity;
 
 /// Lets a request through if its caller meets the conditions.
 ///
 /// # Errors
 ///
-/// A [`Rejection`], as poem's error.
-pub async fn guard(request: &Request, policy: &'static Policy) -> poem::Result<()> {
+/// A [`Rejection`], as poem's error; or a redirect to the login page, if the policy names one.
+pub async fn guard(request: &Request, policy: &Policy) -> poem::Result<()> {
+    admit(request, policy, policy.needs).await
+}
+
+/// Like [`guard`], with needs that were collected at start.
+pub(super) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) -> poem::Result<()> {
     let Some(handle) = request.data::<Handle>() else {
         let Site { handler, file, line } = policy.site;
         let fix = missing(request);
         tracing::error!(target: "jwtauth", handler, file, line, "`#[require_auth]` on `{handler}` ({file}:{line}): {fix}");
         return Err(Rejection::Misconfigured.into());
     };
-    match handle.caller(request).await? {
-        Caller::Known(identity) => match policy.role {
-            Some(role) if !identity.has_role(role) => Err(Rejection::PermissionDenied.into()),
-            _ => Ok(()),
-        },
-        Caller::Anonymous { bearer: false, .. } if policy.optional => Ok(()),
-        Caller::Anonymous { why, .. } => Err((*why).into()),
+    let sites = if policy.any_site { Sites::Any } else { Sites::Own };
+    let refused = match handle.caller(request, sites).await {
+        Ok(Caller::Known(identity)) => unmet(handle, policy, needs, identity),
+        Ok(Caller::Anonymous { bearer: false, .. }) if policy.optional => None,
+        Ok(Caller::Anonymous { why, .. }) => Some(*why),
+        Err(why) => Some(why),
+    };
+    match refused {
+        None => Ok(()),
+        Some(why) => Err(redirected(request, policy, why.into())),
+    }
+}
+
+/// Returns why the caller may not go on, if so. Who lacks a role gains nothing by a fresh login: roles first.
+fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Option<Rejection> {
+    needs.iter().find_map(|need| need.unmet(who)).or_else(|| {
+        let max_age = policy.max_age?;
+        let age = handle.shared().sessions.age_of_login(who.session());
+        (age > max_age).then_some(Rejection::FreshLoginRequired { max_age })
+    })
+}
+
+/// Turns a refusal that a login can mend into a redirect to the login page, for somebody who is looking at
+/// pages (H-13). Scripts and other programs get the refusal itself.
+pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poem::Error {
+    let Some(login) = policy.redirect else { return error };
+    let mends = error.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
+    if !mends || !is_navigation(request) {
+        return error;
+    }
+    let location = login_url(login, request).and_then(|url| HeaderValue::try_from(url).ok());
+    let Some(location) = location else { return error };
+    poem::Error::from_response(
+        Response::builder()
+            .status(StatusCode::SEE_OTHER)
+            .header(header::LOCATION, location)
+            .header(header::CACHE_CONTROL, "no-store")
+            .finish(),
+    )
+}
+
+/// Tells whether a browser is about to show the answer as a page.
+fn is_navigation(request: &Request) -> bool {
+    let headers = request.headers();
+    if !matches!(*request.method(), Method::GET | Method::HEAD) || headers.contains_key(header::AUTHORIZATION)
+    {
+        return false;
+    }
+    match headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        // A browser from before 2023, or one that was told to keep quiet.
+        None => headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.split(',').any(|kind| kind.trim_start().starts_with("text/html"))),
     }
 }
 

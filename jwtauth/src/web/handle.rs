@@ -32,12 +32,35 @@ struct Inner {
     answer: Mutex<Answer>,
 }
 
-/// What goes back with the response.
+/// Whose requests somebody is ready to take for the user's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sites {
+    /// Those of this site's own pages, and of those that are trusted.
+    Own,
+    /// Those of any site: `csrf = false`.
+    Any,
+    /// What the guard has said; our own if there is none.
+    AsGuarded,
+}
+
+/// How far it is known which site caused the request.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Origin {
+    #[default]
+    Unchecked,
+    /// A guard takes requests of any site.
+    Waived,
+    /// Our own, or a trusted one, or no cookie is at stake.
+    Checked,
+}
+
+/// What goes back with the response, and what those who ask have settled.
 #[derive(Default)]
 struct Answer {
     cookies: Cookies,
     /// Whether anybody asked who is calling, so that the answer may be private.
     asked: bool,
+    origin: Origin,
     /// An outage that an `Option<..>` extractor would hide.
     outage: Option<Rejection>,
 }
@@ -106,17 +129,36 @@ impl Handle {
     ///
     /// A request that another site caused is refused before any token is looked at, so that it
     /// cannot even rotate one (H-10).
-    pub(crate) async fn caller(&self, request: &Request) -> Result<&Caller, Rejection> {
-        self.touch();
-        if let Some(found) = self.0.caller.get() {
+    pub(crate) async fn caller(&self, request: &Request, sites: Sites) -> Result<&Caller, Rejection> {
+        let unchecked = self.ask(sites);
+        if let Some(found) = self.0.caller.get()
+            && !unchecked
+        {
             return self.found(found);
         }
         let credentials = self.credentials(request);
         // With a bearer token the cookies are not looked at, and no browser sends one on its own.
-        if credentials.has_cookie() && !credentials.has_bearer() {
+        if unchecked && credentials.has_cookie() && !credentials.has_bearer() {
             self.check_origin(request)?;
         }
+        if unchecked {
+            self.answer().origin = Origin::Checked;
+        }
         self.caller_by(&credentials).await
+    }
+
+    /// Notes that the answer depends on who asks, and tells whether the request's origin must be checked first.
+    fn ask(&self, sites: Sites) -> bool {
+        let mut answer = self.answer();
+        answer.asked = true;
+        match (answer.origin, sites) {
+            (Origin::Checked, _) | (Origin::Waived, Sites::Any | Sites::AsGuarded) => false,
+            (Origin::Unchecked, Sites::Any) => {
+                answer.origin = Origin::Waived;
+                false
+            }
+            (Origin::Waived, Sites::Own) | (Origin::Unchecked, Sites::Own | Sites::AsGuarded) => true,
+        }
     }
 
     /// Like [`Self::caller`], for a request whose origin was checked before.
@@ -134,8 +176,12 @@ impl Handle {
         found.as_ref().map_err(|rejection| self.note(*rejection))
     }
 
-    /// Refuses a request that another site caused.
-    pub(crate) fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
+    /// Refuses a request that another site caused, unless its guard takes those.
+    pub(crate) fn check_origin_as_guarded(&self, request: &Request) -> Result<(), Rejection> {
+        if self.ask(Sites::AsGuarded) { self.check_origin(request) } else { Ok(()) }
+    }
+
+    fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
         if !self.0.shared.cross_origin.refuses(request) {
             return Ok(());
         }
@@ -145,7 +191,7 @@ impl Handle {
 
     /// Like [`Self::caller`], for those who have no use for a stranger.
     pub(crate) async fn identity(&self, request: &Request) -> Result<&Identity, Rejection> {
-        match self.caller(request).await? {
+        match self.caller(request, Sites::AsGuarded).await? {
             Caller::Known(identity) => Ok(identity),
             Caller::Anonymous { why, .. } => Err(*why),
         }
@@ -166,18 +212,28 @@ impl Handle {
             return Err(self.note(Rejection::Misconfigured));
         };
         match U::load(store, identity).await {
+            Ok(Some(user)) if !user.is_active() => {
+                tracing::info!(target: "jwtauth", event = "user_inactive", session = identity.session_id().log_id());
+                self.forget_user(identity);
+                Err(Rejection::UserInactive)
+            }
             Ok(Some(user)) => {
                 users.push(Box::new(user.clone()));
                 Ok(user)
             }
             Ok(None) => {
                 tracing::info!(target: "jwtauth", event = "user_not_found", session = identity.session_id().log_id());
-                if identity.via() == Via::Cookie {
-                    self.set_cookies(Cookies::Clear);
-                }
+                self.forget_user(identity);
                 Err(Rejection::UserNotFound)
             }
             Err(error) => Err(self.note(user_outage(&error))),
+        }
+    }
+
+    /// Deletes the cookies of somebody who is no user any more.
+    fn forget_user(&self, identity: &Identity) {
+        if identity.via() == Via::Cookie {
+            self.set_cookies(Cookies::Clear);
         }
     }
 

@@ -1,17 +1,22 @@
 //! The only floor that names poem: middleware, guard, extractors, cookies, answers.
 //!
-//! A request's way: [`middleware`] puts a [`handle`] on it; [`guard`] or an extractor ([`extract`]) asks
-//! the handle who is calling, which reads [`credentials`], checks [`cross_origin`] and lets
-//! [`authenticate`] decide; the handler runs; the handle finishes the answer with [`cookie`]. A refusal
-//! is a [`reject`].
+//! A request's way: [`middleware`] puts a [`handle`] on it; [`guard`], with a [`policy`] that a macro or
+//! [`require`] has made, or an extractor ([`extract`]) asks the handle who is calling, which reads
+//! [`credentials`], checks [`cross_origin`] and lets [`authenticate`] decide; the application's own rules
+//! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
+//! or for pages a way to the login ([`local_path`]).
 
 mod authenticate;
 pub(crate) mod builder;
+pub(crate) mod check;
 pub(crate) mod cookie;
 mod credentials;
 mod cross_origin;
 pub(crate) mod extract;
 pub(crate) mod guard;
 mod handle;
+pub(crate) mod local_path;
 pub(crate) mod middleware;
+pub(crate) mod policy;
 pub(crate) mod reject;
+pub(crate) mod require;

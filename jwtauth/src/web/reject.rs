@@ -10,6 +10,7 @@ use poem::error::ResponseError;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Response};
 
+use super::policy::Names;
 use crate::error::{SessionError, TokenError};
 
 /// Why a request was refused. A `poem` error: return it from a handler with `?`.
@@ -29,6 +30,16 @@ pub enum Rejection {
     CrossOrigin,
     /// 403 `permission_denied`: a development server was asked under a name that is not this machine's.
     DevelopmentOnly,
+    /// 401 `fresh_login_required`: the user must log in again (RFC 9470).
+    FreshLoginRequired {
+        /// How long ago the login may be, in seconds.
+        max_age: u64,
+    },
+    /// 403 `permission_denied`: the user is known and lacks a scope.
+    InsufficientScope {
+        /// What the handler asks for.
+        scopes: Scopes,
+    },
     /// 401 `invalid_credentials`: a login was refused. Say this for an unknown user and for a wrong password.
     InvalidCredentials,
     /// 401 `token_not_valid`: the `Authorization` header is malformed, or there are two.
@@ -37,7 +48,7 @@ pub enum Rejection {
     Misconfigured,
     /// 401 `not_authenticated`: no credentials were sent.
     NotAuthenticated,
-    /// 403 `permission_denied`: the user is known and lacks a role or scope.
+    /// 403 `permission_denied`: the user is known and lacks a role, or a check has refused.
     PermissionDenied,
     /// 503 `store_unavailable`: the state of the session is unknown; ask again.
     StoreUnavailable,
@@ -45,8 +56,26 @@ pub enum Rejection {
     TokenExpired,
     /// 401 `token_not_valid`: forged, malformed, of an ended session, of the wrong kind, or ambiguous.
     TokenNotValid,
+    /// 401 `user_inactive`: the token is good and its user is not active (see [`AuthUser::is_active`](crate::AuthUser::is_active)).
+    UserInactive,
     /// 401 `user_not_found`: the token is good and its user is gone or blocked.
     UserNotFound,
+}
+
+/// The scopes that a handler asks for. Its `Display` is that of a challenge: parted by spaces.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Scopes(pub(super) Names);
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scopes({self})")
+    }
 }
 
 impl Rejection {
@@ -55,13 +84,17 @@ impl Rejection {
     pub const fn code(self) -> &'static str {
         match self {
             Self::CrossOrigin => "cross_origin",
-            Self::DevelopmentOnly | Self::PermissionDenied => "permission_denied",
+            Self::DevelopmentOnly | Self::InsufficientScope { .. } | Self::PermissionDenied => {
+                "permission_denied"
+            }
+            Self::FreshLoginRequired { .. } => "fresh_login_required",
             Self::InvalidCredentials => "invalid_credentials",
             Self::InvalidRequest | Self::TokenNotValid => "token_not_valid",
             Self::Misconfigured => "server_error",
             Self::NotAuthenticated => "not_authenticated",
             Self::StoreUnavailable => "store_unavailable",
             Self::TokenExpired => "token_expired",
+            Self::UserInactive => "user_inactive",
             Self::UserNotFound => "user_not_found",
         }
     }
@@ -70,31 +103,52 @@ impl Rejection {
         match self {
             Self::CrossOrigin => "This request was made by another site",
             Self::DevelopmentOnly => "This server is in development mode and answers to localhost only",
+            Self::FreshLoginRequired { .. } => "This action needs a recent login; log in again",
             Self::InvalidCredentials => "No active account was found with the given credentials",
             Self::InvalidRequest => "The Authorization header is malformed",
             Self::Misconfigured => "The server could not handle the request",
             Self::NotAuthenticated => "Authentication credentials were not provided",
-            Self::PermissionDenied => "You do not have permission to perform this action",
+            Self::InsufficientScope { .. } | Self::PermissionDenied => {
+                "You do not have permission to perform this action"
+            }
             Self::StoreUnavailable => "Sessions are not available at the moment; try again",
             Self::TokenExpired => "Token is expired",
             Self::TokenNotValid => "Token is invalid or its session has ended",
-            Self::UserNotFound => "User is not found or not active",
+            Self::UserInactive | Self::UserNotFound => "User is not found or not active",
         }
     }
 
     /// Returns the challenge that goes with the answer (RFC 6750, section 3): no error where nothing
     /// was sent (section 3.1), and none for what a token cannot mend.
-    const fn challenge(self) -> Option<&'static str> {
-        match self {
+    fn challenge(self) -> Option<HeaderValue> {
+        let fixed = match self {
+            // OK to quote: a scope has no character that would end the quotes, and digits have none.
+            Self::FreshLoginRequired { max_age } => {
+                let error = "insufficient_user_authentication";
+                return HeaderValue::try_from(format!(
+                    r#"Bearer realm="api", error="{error}", error_description="a recent login is needed", max_age="{max_age}""#
+                ))
+                .ok();
+            }
+            Self::InsufficientScope { scopes } => {
+                let error = "insufficient_scope";
+                return HeaderValue::try_from(format!(
+                    r#"Bearer realm="api", error="{error}", scope="{scopes}""#
+                ))
+                .ok();
+            }
             Self::InvalidCredentials | Self::NotAuthenticated => Some(r#"Bearer realm="api""#),
             Self::InvalidRequest => Some(r#"Bearer realm="api", error="invalid_request""#),
             Self::PermissionDenied => Some(r#"Bearer realm="api", error="insufficient_scope""#),
             Self::TokenExpired => {
                 Some(r#"Bearer realm="api", error="invalid_token", error_description="expired""#)
             }
-            Self::TokenNotValid | Self::UserNotFound => Some(r#"Bearer realm="api", error="invalid_token""#),
+            Self::TokenNotValid | Self::UserInactive | Self::UserNotFound => {
+                Some(r#"Bearer realm="api", error="invalid_token""#)
+            }
             Self::CrossOrigin | Self::DevelopmentOnly | Self::Misconfigured | Self::StoreUnavailable => None,
-        }
+        };
+        fixed.map(HeaderValue::from_static)
     }
 
     /// Tells whether the server, not the client, is at fault.
@@ -114,14 +168,19 @@ impl Error for Rejection {}
 impl ResponseError for Rejection {
     fn status(&self) -> StatusCode {
         match self {
-            Self::CrossOrigin | Self::DevelopmentOnly | Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::CrossOrigin
+            | Self::DevelopmentOnly
+            | Self::InsufficientScope { .. }
+            | Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::InvalidCredentials
+            Self::FreshLoginRequired { .. }
+            | Self::InvalidCredentials
             | Self::InvalidRequest
             | Self::NotAuthenticated
             | Self::TokenExpired
             | Self::TokenNotValid
+            | Self::UserInactive
             | Self::UserNotFound => StatusCode::UNAUTHORIZED,
         }
     }
@@ -146,7 +205,7 @@ impl ResponseError for Rejection {
             .body(Body::from_string(body.to_string()));
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge() {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if *self == Self::StoreUnavailable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -162,6 +221,8 @@ impl From<&SessionError> for Rejection {
             SessionError::TokenTooLarge { .. } | SessionError::Subject { .. } | SessionError::User(_) => {
                 Self::Misconfigured
             }
+            // At a login: as for a wrong password, so that nobody learns of the account.
+            SessionError::Inactive => Self::InvalidCredentials,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
             SessionError::Ended | SessionError::Reused | SessionError::Revoked | SessionError::Token(_) => {
                 Self::TokenNotValid

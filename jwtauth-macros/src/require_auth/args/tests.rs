@@ -1,0 +1,178 @@
+//! Every argument as it is read, and every mistake with its sentence.
+
+use quote::ToTokens;
+
+use super::*;
+
+fn errors(args: &str) -> Vec<String> {
+    Args::parse(args.parse().expect("tokens")).1.messages()
+}
+
+/// Returns what was read, in one line.
+fn read(args: &str) -> String {
+    let (args, errors) = Args::parse(args.parse().expect("tokens"));
+    assert_eq!(errors.messages(), Vec::<String>::new());
+    let mut words = Vec::new();
+    for Need { word, values } in &args.needs {
+        words.push(match values {
+            Values::One(value) => format!("{word} {}", value.to_token_stream()),
+            Values::List(values) => {
+                let values: Vec<_> = values.iter().map(|value| value.to_token_stream().to_string()).collect();
+                format!("{word}({})", values.join(" "))
+            }
+        });
+    }
+    words.extend(args.optional.map(|_| "optional".into()));
+    words.extend(args.fresh.map(|fresh| format!("fresh {}", fresh.seconds)));
+    words.extend(args.redirect.map(|page| format!("redirect {}", page.to_token_stream())));
+    words.extend(args.any_site.map(|_| "any_site".into()));
+    words.extend(args.checks.iter().map(|check| format!("check {}", check.to_token_stream())));
+    words.join(", ")
+}
+
+#[test]
+fn reads_what_it_knows() {
+    for (text, want) in [
+        ("", ""),
+        ("role = \"admin\"", "role \"admin\""),
+        ("role = roles::ADMIN,", "role roles :: ADMIN"),
+        ("any_role(\"a\", B,)", "any_role(\"a\" B)"),
+        ("all_roles(\"a\")", "all_roles(\"a\")"),
+        ("scope = \"posts:write\", any_scope(A, B)", "scope \"posts:write\", any_scope(A B)"),
+        ("role = A, any_role(B), all_scopes(C, D)", "role A, any_role(B), all_scopes(C D)"),
+        ("optional", "optional"),
+        ("optional, csrf = false, check = a", "optional, any_site, check a"),
+        ("csrf = true", ""),
+        ("fresh = \"30s\"", "fresh 30"),
+        ("fresh = \"5m\"", "fresh 300"),
+        ("fresh = \"2h\"", "fresh 7200"),
+        ("fresh = \"1d\"", "fresh 86400"),
+        ("redirect = \"/login?a=b\"", "redirect \"/login?a=b\""),
+        ("redirect = LOGIN", "redirect LOGIN"),
+        ("check = a, check = b::c", "check a, check b :: c"),
+        ("optional, crate = ::renamed::jwtauth", "optional"),
+        ("crate = \"renamed::jwtauth\", role = ADMIN", "role ADMIN"),
+    ] {
+        assert_eq!(read(text), want, "{text}");
+    }
+}
+
+#[test]
+fn every_mistake_has_its_sentence() {
+    let unknown = |word: &str, meant: &str| format!("unknown argument `{word}`{meant}\n{HELP}");
+    let duration = "expected a duration such as \"30s\", \"5m\", \"2h\" or \"1d\"";
+    let page = "`redirect` must be a path on this site and start with one `/`";
+    let rule = |hint| format!("`check` takes the path of a function, {hint}: write `check = path::to::rule`");
+    let scope = "a scope is one word of visible ASCII without `\"` and `\\`: \
+                 several go into `all_scopes(..)` or `any_scope(..)`";
+    let stranger = |word| {
+        format!("`{word}` needs a logged-in user, but `optional` lets everyone in: remove one of the two")
+    };
+    let cases: Vec<(&str, String)> = vec![
+        ("rolle = \"a\"", unknown("rolle", ", did you mean `role`?")),
+        ("banana(1, 2)", unknown("banana", "")),
+        ("permission = \"a\"", unknown("permission", ", did you mean `scope`?")),
+        ("any_roles(\"a\")", unknown("any_roles", ", did you mean `any_role`?")),
+        ("all_scope(\"a\")", unknown("all_scope", ", did you mean `all_scopes`?")),
+        ("login_url = \"/a\"", unknown("login_url", ", did you mean `redirect`?")),
+        ("guard = a", unknown("guard", ", did you mean `check`?")),
+        ("\"admin\"", "unexpected literal: to ask for a role write `role = \"admin\"`".into()),
+        ("5", format!("unexpected literal\n{HELP}")),
+        (
+            "roles(\"a\", \"b\")",
+            "`roles` does not say whether one of them is enough: write `any_role(..)` or `all_roles(..)`".into(),
+        ),
+        (
+            "scopes = \"a\"",
+            "`scopes` does not say whether one of them is enough: write `any_scope(..)` or `all_scopes(..)`".into(),
+        ),
+        ("role", "`role` needs a value: write `role = \"admin\"`".into()),
+        ("scope =", "`scope` needs a value: write `scope = \"posts:write\"`".into()),
+        ("role(\"a\")", "`role` takes its value behind an `=`: write `role = \"admin\"`".into()),
+        ("role == \"a\"", "`role` takes its value behind an `=`: write `role = \"admin\"`".into()),
+        ("role = \"\"", "`role` must not be empty: name the role, or leave the argument out".into()),
+        ("role = (\" \")", "`role` must not be empty: name the role, or leave the argument out".into()),
+        ("any_scope(\"a\", \"\")", "`any_scope` must not be empty: name the scope, or leave the argument out".into()),
+        ("scope = \"a b\"", scope.into()),
+        ("all_scopes(\"a\\\"\")", scope.into()),
+        ("any_role", "`any_role` takes its values in parentheses: write `any_role(\"editor\", \"admin\")`".into()),
+        (
+            "all_scopes = \"a\"",
+            "`all_scopes` takes its values in parentheses: write `all_scopes(\"posts:read\", \"posts:write\")`".into(),
+        ),
+        ("all_roles()", "`all_roles` needs at least one value: write `all_roles(\"editor\", \"admin\")`".into()),
+        (
+            "role = \"a\", role = \"b\"",
+            "`role` is asked for twice: write `all_roles(..)` or `any_role(..)`".into(),
+        ),
+        (
+            "scope = \"a\", scope = \"b\"",
+            "`scope` is asked for twice: write `all_scopes(..)` or `any_scope(..)`".into(),
+        ),
+        ("any_role(\"a\"), any_role(\"b\")", "`any_role` is asked for twice: put all names into one list".into()),
+        ("optional, optional", "`optional` is asked for twice: keep one of the two".into()),
+        ("csrf = false, csrf = false", "`csrf` is asked for twice: keep one of the two".into()),
+        ("optional = true", "`optional` takes no value: write `optional`".into()),
+        ("role = \"a\", optional", stranger("role")),
+        ("optional, any_scope(\"a\")", stranger("any_scope")),
+        ("optional, fresh = \"5m\"", stranger("fresh")),
+        ("optional, redirect = \"/a\"", stranger("redirect")),
+        ("fresh", "`fresh` needs a value: write `fresh = \"5m\"`".into()),
+        ("fresh = 300", duration.into()),
+        ("fresh = \"\"", duration.into()),
+        ("fresh = \"5\"", duration.into()),
+        ("fresh = \"m\"", duration.into()),
+        ("fresh = \"0s\"", duration.into()),
+        ("fresh = \"+5m\"", duration.into()),
+        ("fresh = \"5min\"", duration.into()),
+        ("fresh = \"5é\"", duration.into()),
+        ("fresh = \"999999999999999999d\"", duration.into()),
+        ("redirect", "`redirect` needs a value: write `redirect = \"/login\"`".into()),
+        ("redirect = \"login\"", page.into()),
+        ("redirect = \"//evil.example\"", page.into()),
+        ("redirect = \"/\\\\evil.example\"", page.into()),
+        ("redirect = \"https://evil.example\"", page.into()),
+        ("csrf", "`csrf` needs a value: write `csrf = false`".into()),
+        ("csrf = no", "`csrf` is `false` to take requests that another site caused".into()),
+        ("check", "`check` needs a value: write `check = path::to::rule`".into()),
+        ("check = \"a\"", rule("without quotes")),
+        ("check = a()", rule("without parentheses")),
+        ("check = || true", rule("instead of a closure")),
+        ("check = a + b", rule("and nothing else")),
+        ("role = \"a\" optional", "expected `,` between two arguments".into()),
+        ("crate = 5", "`crate` takes the path of the library: write `crate = ::path::to::jwtauth`".into()),
+        ("crate = \"a b\"", "`crate` takes the path of the library: write `crate = ::path::to::jwtauth`".into()),
+        ("crate", "`crate` needs a value: write `crate = ::path::to::jwtauth`".into()),
+    ];
+    for (text, want) in cases {
+        assert_eq!(errors(text), [want], "{text}");
+    }
+}
+
+#[test]
+fn one_build_shows_all_mistakes() {
+    let all =
+        errors("rolle = \"a\", \"admin\", optional(1), ??, crate = 5, role = \"\", fresh = 1, any_role()");
+    assert_eq!(all.len(), 8, "{all:#?}");
+}
+
+#[test]
+fn a_mistake_leaves_the_other_arguments() {
+    let (args, errors) =
+        Args::parse("rolle = 1, role = \"a\", check = ||, csrf = false".parse().expect("tokens"));
+    assert_eq!((args.needs.len(), args.any_site.is_some()), (1, true));
+    assert_eq!(errors.messages().len(), 2);
+}
+
+/// Every known word is read: none is refused as unknown.
+#[test]
+fn the_list_of_words_is_complete() {
+    for word in KNOWN {
+        let all = errors(word);
+        assert!(!all.iter().any(|message| message.contains("unknown argument")), "{word}: {all:?}");
+        assert!(HELP.contains(&format!("`{word}`")), "{word}");
+    }
+    for (alias, word) in ALIASES {
+        assert!(KNOWN.contains(&word), "{alias}");
+    }
+}

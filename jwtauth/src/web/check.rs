@@ -1,0 +1,125 @@
+//! The application's own rules: `#[require_auth(check = path::to::rule)]`.
+//!
+//! A rule is a function of extractors that says yes or no. It runs after the guard and before the handler's
+//! own extractors, so it never sees the body.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use poem::error::ReadBodyError;
+use poem::{FromRequest, Request, Result};
+
+use super::guard::settled;
+use super::reject::Rejection;
+
+/// What a check returns: `true` or `Ok(())` to go on.
+pub trait Verdict {
+    /// Turns it into poem's terms: `false` is 403.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::PermissionDenied`] for `false`, or the check's own error.
+    fn verdict(self) -> Result<()>;
+}
+
+impl Verdict for bool {
+    fn verdict(self) -> Result<()> {
+        if self { Ok(()) } else { Err(Rejection::PermissionDenied.into()) }
+    }
+}
+
+impl<E: Into<poem::Error>> Verdict for std::result::Result<(), E> {
+    fn verdict(self) -> Result<()> {
+        self.map_err(Into::into)
+    }
+}
+
+impl<E: Into<poem::Error>> Verdict for std::result::Result<bool, E> {
+    fn verdict(self) -> Result<()> {
+        self.map_err(Into::into)?.verdict()
+    }
+}
+
+/// A check that is being run. Boxed, because a handler's future that held one of a type that names
+/// lifetimes could not be proven to be `Send` (rust-lang/rust#100013).
+pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// A function that can be a check. `Marker` tells the compiler which of the impls is meant.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not work as a `check`",
+    label = "not a check",
+    note = "a check is a `fn` or `async fn` of up to 4 extractors, which returns `bool`, `Result<(), E>` or `Result<bool, E>`"
+)]
+pub trait Check<'a, Marker> {
+    /// Extracts the arguments, and asks.
+    fn run(self, request: &'a Request) -> Pending<'a>;
+}
+
+/// Marks a function that returns its verdict.
+#[derive(Debug)]
+pub struct Sync;
+
+/// Marks a function that returns a future of its verdict.
+#[derive(Debug)]
+pub struct Async;
+
+macro_rules! checks {
+    ($($arg:ident),*) => {
+        impl<'a, F, R, $($arg),*> Check<'a, (Sync, R, $($arg,)*)> for F
+        where
+            F: Fn($($arg),*) -> R + Send + 'a,
+            R: Verdict,
+            $($arg: FromRequest<'a> + Send + 'a,)*
+        {
+            #[allow(non_snake_case)]
+            fn run(self, request: &'a Request) -> Pending<'a> {
+                Box::pin(async move {
+                    $(let $arg = extract::<$arg>(request).await?;)*
+                    settled(request)?;
+                    self($($arg),*).verdict()
+                })
+            }
+        }
+
+        impl<'a, F, R, Fut, $($arg),*> Check<'a, (Async, R, Fut, $($arg,)*)> for F
+        where
+            F: Fn($($arg),*) -> Fut + Send + 'a,
+            Fut: Future<Output = R> + Send + 'a,
+            R: Verdict,
+            $($arg: FromRequest<'a> + Send + 'a,)*
+        {
+            #[allow(non_snake_case)]
+            fn run(self, request: &'a Request) -> Pending<'a> {
+                Box::pin(async move {
+                    $(let $arg = extract::<$arg>(request).await?;)*
+                    settled(request)?;
+                    self($($arg),*).await.verdict()
+                })
+            }
+        }
+    };
+}
+
+checks!();
+checks!(A);
+checks!(A, B);
+checks!(A, B, C);
+checks!(A, B, C, D);
+
+async fn extract<'a, T: FromRequest<'a>>(request: &'a Request) -> Result<T> {
+    T::from_request_without_body(request).await.inspect_err(|error| {
+        if let Some(ReadBodyError::BodyHasBeenTaken) = error.downcast_ref() {
+            let check = std::any::type_name::<T>();
+            tracing::error!(target: "jwtauth", "a `check` takes `{check}`, which reads the body: the body is the handler's, so decide by it there");
+        }
+    })
+}
+
+/// Runs one check.
+///
+/// # Errors
+///
+/// [`Rejection::PermissionDenied`] if it says no, its own error, or that of an extractor.
+pub fn check<'a, Marker, C: Check<'a, Marker>>(request: &'a Request, check: C) -> Pending<'a> {
+    check.run(request)
+}

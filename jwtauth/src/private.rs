@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 pub use crate::error::BoxError;
 use crate::user::Identity;
-pub use crate::web::check::check;
+pub use crate::web::check::{Check, Pending, Verdict, check};
 pub use crate::web::extract::current_user;
 pub use crate::web::guard::{guard, redirected, settled};
 pub use crate::web::policy::{Need, Policy, Site};

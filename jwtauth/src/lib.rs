@@ -64,7 +64,7 @@
 //!   rides on the response. A spent refresh token that comes back later ends the session: two parties had it.
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
-//!   `#[require_auth(optional)]`.
+//!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.
 //!
 //! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`].
 //!
@@ -125,6 +125,7 @@ pub use id::{SessionId, TokenId};
 /// | `id` | the subject, by its `Display`; required | `#[auth(id)]` |
 /// | `roles` | a collection of roles | `#[auth(roles)]` |
 /// | `scopes` | a collection of scopes | `#[auth(scopes)]` |
+/// | none by name | a `bool`: whether the user may be logged in ([`AuthUser::is_active`](trait@AuthUser::is_active)) | `#[auth(active)]` |
 ///
 /// ```
 /// use jwtauth::AuthUser;
@@ -231,7 +232,7 @@ pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, Via};
 pub use web::builder::JwtAuthBuilder;
 pub use web::cookie::SameSite;
-pub use web::extract::{Auth, CurrentUser};
+pub use web::extract::{Auth, CurrentUser, MaybeUser};
 pub use web::local_path::local_path;
 pub use web::middleware::{JwtAuth, JwtAuthEndpoint};
 pub use web::reject::{Rejection, Scopes};

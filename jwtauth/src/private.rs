@@ -9,6 +9,7 @@ pub use std::line;
 pub use std::marker::{PhantomData, Send};
 pub use std::module_path;
 pub use std::option::Option;
+pub use std::primitive::bool;
 pub use std::result::Result;
 pub use std::string::{String, ToString};
 pub use std::vec::Vec;

@@ -2,6 +2,7 @@
 
 mod access;
 mod bodies;
+mod maybe;
 mod shapes;
 mod users;
 mod wiring;

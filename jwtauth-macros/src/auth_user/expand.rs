@@ -26,6 +26,16 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
     };
     let roles = sources.roles.as_ref().map(|source| list("roles", library, source));
     let scopes = sources.scopes.as_ref().map(|source| list("scopes", library, source));
+    let active = sources.active.as_ref().map(|Source { member, ty }| {
+        let span = blame(ty.span());
+        let private = library.private(span);
+        let method = Ident::new("is_active", span);
+        quote_spanned! {span=>
+            fn #method(&self) -> #private::bool {
+                self.#member
+            }
+        }
+    });
     quote_spanned! {span=>
         #[automatically_derived]
         impl #root::AuthUser for #name {
@@ -37,6 +47,7 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
 
             #roles
             #scopes
+            #active
 
             fn session_copy(
                 &self,

@@ -10,12 +10,14 @@ use crate::library::Library;
 use crate::suggest::did_you_mean;
 use crate::words;
 
-const ON_FIELDS: [&str; 3] = ["id", "roles", "scopes"];
+const ON_FIELDS: [&str; 4] = ["id", "roles", "scopes", "active"];
 
 /// Other names of the same things, as user types and other libraries have them.
-const ALIASES: [(&str, &str); 11] = [
+const ALIASES: [(&str, &str); 13] = [
+    ("enabled", "active"),
     ("group", "roles"),
     ("groups", "roles"),
+    ("is_active", "active"),
     ("key", "id"),
     ("permission", "scopes"),
     ("permissions", "scopes"),
@@ -27,7 +29,8 @@ const ALIASES: [(&str, &str); 11] = [
     ("uuid", "id"),
 ];
 
-const HELP: &str = "help: a field can be `#[auth(id)]`, `#[auth(roles)]` or `#[auth(scopes)]`";
+const HELP: &str =
+    "help: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]` or `#[auth(active)]`";
 
 /// A field that one of the trait's methods reads.
 pub(super) struct Source {
@@ -41,6 +44,8 @@ pub(super) struct Sources {
     pub(super) id: Option<Source>,
     pub(super) roles: Option<Source>,
     pub(super) scopes: Option<Source>,
+    /// Only by its mark: a field of such a name may mean many things.
+    pub(super) active: Option<Source>,
 }
 
 /// Reads the attributes of the type, which only `crate` goes on.
@@ -92,7 +97,8 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
     }
     if let Fields::Named(fields) = fields {
         for (index, field) in fields.named.iter().enumerate() {
-            if let Some(Ok(place)) = field.ident.as_ref().map(|name| sources.place(name)) {
+            let name = field.ident.as_ref().filter(|name| *name != "active");
+            if let Some(Ok(place)) = name.map(|name| sources.place(name)) {
                 place.get_or_insert_with(|| Source::new(index, field));
             }
         }
@@ -127,6 +133,7 @@ impl Sources {
             "id" => Ok(&mut self.id),
             "roles" => Ok(&mut self.roles),
             "scopes" => Ok(&mut self.scopes),
+            "active" => Ok(&mut self.active),
             "crate" => {
                 let message = "`crate` is said once, on the type: move it there";
                 Err(syn::Error::new(word.span(), message))
@@ -167,12 +174,12 @@ fn for_each_word(
 mod tests {
     use super::*;
 
-    /// Returns `[subject, roles, scopes]`: what each method reads of `self`.
-    fn reads(input: &str) -> [Option<String>; 3] {
+    /// Returns `[subject, roles, scopes, is_active]`: what each method reads of `self`.
+    fn reads(input: &str) -> [Option<String>; 4] {
         let input = syn::parse_str(input).expect("a type");
         let (sources, errors) = sources(&input);
         assert_eq!(errors.messages(), Vec::<String>::new());
-        [sources.id, sources.roles, sources.scopes].map(|source| {
+        [sources.id, sources.roles, sources.scopes, sources.active].map(|source| {
             source.map(|source| match source.member {
                 Member::Named(name) => name.to_string(),
                 Member::Unnamed(index) => index.index.to_string(),
@@ -183,11 +190,13 @@ mod tests {
     #[test]
     fn fields_are_found_by_name_and_by_mark() {
         let cases = [
-            ("struct U { id: u64, name: String }", ["id", "", ""]),
-            ("struct U { id: u64, roles: R, scopes: S }", ["id", "roles", "scopes"]),
-            ("struct U { id: u64, #[auth(id)] email: String }", ["email", "", ""]),
-            ("struct U { id: u64, #[auth(roles)] groups: G, roles: R }", ["id", "groups", ""]),
-            ("struct U(String, #[auth(id)] u64, #[auth(roles, scopes)] R);", ["1", "2", "2"]),
+            ("struct U { id: u64, name: String }", ["id", "", "", ""]),
+            ("struct U { id: u64, roles: R, scopes: S }", ["id", "roles", "scopes", ""]),
+            ("struct U { id: u64, #[auth(id)] email: String }", ["email", "", "", ""]),
+            ("struct U { id: u64, #[auth(roles)] groups: G, roles: R }", ["id", "groups", "", ""]),
+            ("struct U(String, #[auth(id)] u64, #[auth(roles, scopes)] R);", ["1", "2", "2", ""]),
+            ("struct U { id: u64, active: bool }", ["id", "", "", ""]),
+            ("struct U { id: u64, active: u8, #[auth(active)] on: bool }", ["id", "", "", "on"]),
         ];
         for (input, want) in cases {
             let want = want.map(|name| (!name.is_empty()).then(|| name.to_owned()));

@@ -2,7 +2,7 @@
 //!
 //! Each authenticates by itself, so they are safe in a plain `#[handler]` too. Behind
 //! `#[require_auth]` they find the answer that the guard has asked for. An `Option` of one belongs
-//! behind `#[require_auth(optional)]`: alone it takes an outage for a stranger.
+//! behind `#[require_auth(optional)]`: alone it takes an outage for a stranger, which [`MaybeUser`] does not.
 
 use std::ops::Deref;
 
@@ -11,7 +11,7 @@ use poem::{FromRequest, Request, RequestBody, Result};
 use super::authenticate::{Caller, Cookies, is_over};
 use super::credentials::{Credentials, Sent};
 use super::guard;
-use super::handle::Handle;
+use super::handle::{Handle, Sites};
 use super::reject::Rejection;
 use crate::error::{BoxError, SessionError, TokenError};
 use crate::id::SessionId;
@@ -42,6 +42,48 @@ impl<U> Deref for CurrentUser<U> {
 impl<'a, U: AuthUser> FromRequest<'a> for CurrentUser<U> {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         current_user(request).await.map(Self)
+    }
+}
+
+/// The user who is calling, or `None` for a stranger. For a plain `#[handler]`.
+///
+/// An `Option<CurrentUser>` there is poem's, which turns every error into `None`: an outage would look like a
+/// stranger, and so would a refused bearer token. Behind `#[require_auth(optional)]` both do the same.
+///
+/// ```
+/// use jwtauth::MaybeUser;
+/// use poem::handler;
+///
+/// #[handler]
+/// async fn home(MaybeUser(user): MaybeUser) -> String {
+///     user.map_or("hello, stranger".into(), |user| format!("hello, {}", user.subject()))
+/// }
+/// ```
+///
+/// A user who is gone or not active is a stranger. As an extractor it refuses with 401 a bearer token that is
+/// not good, with 403 an unsafe request that another site caused, and with 503 what could not be told.
+#[derive(Clone, Copy, Debug)]
+pub struct MaybeUser<U = Identity>(pub Option<U>);
+
+impl<U> Deref for MaybeUser<U> {
+    type Target = Option<U>;
+
+    fn deref(&self) -> &Option<U> {
+        &self.0
+    }
+}
+
+impl<'a, U: AuthUser> FromRequest<'a> for MaybeUser<U> {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let handle = guard::handle(request, "`MaybeUser`")?;
+        if let Caller::Anonymous { why, bearer } = handle.caller(request, Sites::AsGuarded).await? {
+            return if *bearer { Err((*why).into()) } else { Ok(Self(None)) };
+        }
+        match handle.user(request).await {
+            Ok(user) => Ok(Self(Some(user))),
+            Err(Rejection::UserInactive | Rejection::UserNotFound) => Ok(Self(None)),
+            Err(why) => Err(why.into()),
+        }
     }
 }
 

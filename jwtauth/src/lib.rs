@@ -125,7 +125,7 @@ pub use id::{SessionId, TokenId};
 /// | `id` | the subject, by its `Display`; required | `#[auth(id)]` |
 /// | `roles` | a collection of roles | `#[auth(roles)]` |
 /// | `scopes` | a collection of scopes | `#[auth(scopes)]` |
-/// | none by name | a `bool`: whether the user may be logged in ([`AuthUser::is_active`](trait@AuthUser::is_active)) | `#[auth(active)]` |
+/// | none by name | a `bool`: whether the user may be logged in ([`AuthUser::is_active`](method@AuthUser::is_active)) | `#[auth(active)]` |
 ///
 /// ```
 /// use jwtauth::AuthUser;
@@ -227,7 +227,7 @@ pub use jwtauth_macros::AuthUser;
 pub use jwtauth_macros::require_auth;
 pub use key::Algorithm;
 pub use record::{Reason, Revocation, Rotation, RotationPolicy, Session, State};
-pub use session::Sessions;
+pub use session::{Sessions, Tokens};
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, Via};
 pub use web::builder::JwtAuthBuilder;
@@ -237,3 +237,5 @@ pub use web::local_path::local_path;
 pub use web::middleware::{JwtAuth, JwtAuthEndpoint};
 pub use web::reject::{Rejection, Scopes};
 pub use web::require::{RequireAuth, RequireAuthEndpoint};
+pub use web::routes::Routes;
+pub use web::routes::login::{Authenticate, LoginAttempt, LoginError};

@@ -1,6 +1,6 @@
 //! A login opens a session; nothing a client sent becomes part of it (S-7).
 
-use super::{Issued, Sessions};
+use super::{Issued, Sessions, Tokens};
 use crate::error::SessionError;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
@@ -26,6 +26,21 @@ impl Sessions {
         self.within(self.store.insert(session, replaces)).await?;
         tracing::info!(target: "jwtauth", event = "login", session = issued.session.id.log_id(), replaced);
         Ok(issued)
+    }
+
+    /// Opens a session for `user`, with tokens for a client that keeps them by itself.
+    ///
+    /// For browsers use [`Auth::login`](crate::Auth::login): its cookies are out of reach of scripts. On disk when
+    /// this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]).
+    /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user does not
+    ///   fit into a session or its tokens.
+    /// - [`SessionError::Store`] if the store failed: nobody is logged in.
+    pub async fn open<U: AuthUser>(&self, user: &U) -> Result<Tokens, SessionError> {
+        self.login(user, Vec::new()).await.map(|issued| self.hand_over(issued))
     }
 
     /// Returns the session that a login of `user` would open now. Nobody knows of it yet.

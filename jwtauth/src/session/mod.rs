@@ -65,6 +65,37 @@ impl Token {
     }
 }
 
+/// Two tokens that go to a client in a body and not in cookies. `Debug` redacts them.
+///
+/// Keep the refresh token where nobody else reads it: it is good for [`refresh_expires_in`](Self::refresh_expires_in)
+/// seconds, once.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Tokens {
+    access: Token,
+    refresh: Token,
+    /// How long the access token is good, in seconds.
+    pub expires_in: u64,
+    /// How long the refresh token is good, in seconds.
+    pub refresh_expires_in: u64,
+    /// The session that both speak for.
+    pub session: Session,
+}
+
+impl Tokens {
+    /// Returns the access token, for an `Authorization: Bearer` header.
+    #[must_use]
+    pub fn access(&self) -> &str {
+        self.access.expose()
+    }
+
+    /// Returns the refresh token.
+    #[must_use]
+    pub fn refresh(&self) -> &str {
+        self.refresh.expose()
+    }
+}
+
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Token([redacted])")
@@ -111,6 +142,20 @@ impl Sessions {
             delivery.left(now);
         }
         issued.session.expires_at.saturating_sub(now)
+    }
+
+    /// Returns the tokens of a login or refresh whose answer is on its way.
+    fn hand_over(&self, issued: Issued) -> Tokens {
+        self.hand_out(&issued);
+        let (expires_in, refresh_expires_in) = self.left(&issued.session);
+        let Issued { session, access, refresh, .. } = issued;
+        Tokens { access, refresh, expires_in, refresh_expires_in, session }
+    }
+
+    /// Returns how long tokens that were just issued for a session are good: access and refresh, in seconds.
+    pub(crate) fn left(&self, session: &Session) -> (u64, u64) {
+        let refresh = session.expires_at.saturating_sub(self.clock.now());
+        (refresh.min(self.config.access_ttl.as_secs()), refresh)
     }
 
     /// What an access token must agree with at `now`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Issued, Sessions};
+use super::{Issued, Sessions, Tokens};
 use crate::error::{SessionError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, State};
@@ -94,6 +94,34 @@ impl Sessions {
             issued.delivery = Some(self.deliveries.start(&issued.session, grace));
         }
         Ok(issued)
+    }
+
+    /// Spends a refresh token and issues its successor, for a client that keeps them by itself.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Ended`] or [`SessionError::Revoked`] if its
+    ///   session is over.
+    /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
+    /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
+    pub async fn renew(&self, refresh: &str) -> Result<Tokens, SessionError> {
+        self.refresh(refresh).await.map(|issued| self.hand_over(issued))
+    }
+
+    /// Returns the session of a refresh token that is current, and alive. Spends nothing.
+    pub(crate) async fn check_refresh(&self, token: &str) -> Result<SessionId, SessionError> {
+        let now = self.clock.now();
+        let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
+        let session = self.store.load(refresh.session).await?.ok_or(SessionError::Ended)?;
+        if *session.subject != *refresh.subject {
+            return Err(TokenError::Claim("sub").into());
+        }
+        alive(session.state_at(now))?;
+        // A spent one ends nothing here: who only asks has not tried to use it.
+        if refresh.generation < session.generation {
+            return Err(SessionError::Ended);
+        }
+        Ok(session.id)
     }
 
     /// Tells whether the tokens just issued are still the newest of a live session.

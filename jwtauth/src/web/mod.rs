@@ -4,7 +4,7 @@
 //! [`require`] has made, or an extractor ([`extract`]) asks the handle who is calling, which reads
 //! [`credentials`], checks [`cross_origin`] and lets [`authenticate`] decide; the application's own rules
 //! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
-//! or for pages a way to the login ([`local_path`]).
+//! or for pages a way to the login ([`local_path`]). [`routes`] are handlers that many applications need.
 
 mod authenticate;
 pub(crate) mod builder;
@@ -20,3 +20,4 @@ pub(crate) mod middleware;
 pub(crate) mod policy;
 pub(crate) mod reject;
 pub(crate) mod require;
+pub(crate) mod routes;

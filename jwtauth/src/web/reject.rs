@@ -9,6 +9,7 @@ use std::fmt;
 use poem::error::ResponseError;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Response};
+use serde_json::{Map, Value};
 
 use super::policy::Names;
 use crate::error::{SessionError, TokenError};
@@ -50,6 +51,13 @@ pub enum Rejection {
     NotAuthenticated,
     /// 403 `permission_denied`: the user is known and lacks a role, or a check has refused.
     PermissionDenied,
+    /// 429 `rate_limited`: there were too many attempts.
+    RateLimited {
+        /// How long to wait, in seconds.
+        retry_after: u64,
+    },
+    /// 404 `session_not_found`: the user has no such session.
+    SessionNotFound,
     /// 503 `store_unavailable`: the state of the session is unknown; ask again.
     StoreUnavailable,
     /// 401 `token_expired`: the access token is expired and there is no refresh token to renew it.
@@ -92,6 +100,8 @@ impl Rejection {
             Self::InvalidRequest | Self::TokenNotValid => "token_not_valid",
             Self::Misconfigured => "server_error",
             Self::NotAuthenticated => "not_authenticated",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::SessionNotFound => "session_not_found",
             Self::StoreUnavailable => "store_unavailable",
             Self::TokenExpired => "token_expired",
             Self::UserInactive => "user_inactive",
@@ -111,6 +121,8 @@ impl Rejection {
             Self::InsufficientScope { .. } | Self::PermissionDenied => {
                 "You do not have permission to perform this action"
             }
+            Self::RateLimited { .. } => "Too many attempts; try again later",
+            Self::SessionNotFound => "There is no such session",
             Self::StoreUnavailable => "Sessions are not available at the moment; try again",
             Self::TokenExpired => "Token is expired",
             Self::TokenNotValid => "Token is invalid or its session has ended",
@@ -146,7 +158,12 @@ impl Rejection {
             Self::TokenNotValid | Self::UserInactive | Self::UserNotFound => {
                 Some(r#"Bearer realm="api", error="invalid_token""#)
             }
-            Self::CrossOrigin | Self::DevelopmentOnly | Self::Misconfigured | Self::StoreUnavailable => None,
+            Self::CrossOrigin
+            | Self::DevelopmentOnly
+            | Self::Misconfigured
+            | Self::RateLimited { .. }
+            | Self::SessionNotFound
+            | Self::StoreUnavailable => None,
         };
         fixed.map(HeaderValue::from_static)
     }
@@ -173,6 +190,8 @@ impl ResponseError for Rejection {
             | Self::InsufficientScope { .. }
             | Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::SessionNotFound => StatusCode::NOT_FOUND,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::FreshLoginRequired { .. }
             | Self::InvalidCredentials
@@ -189,29 +208,42 @@ impl ResponseError for Rejection {
         if *self == Self::InvalidCredentials {
             tracing::info!(target: "jwtauth", event = "login_failed");
         }
-        let status = self.status();
-        let body = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "detail": self.detail(),
-            "code": self.code(),
-        });
-        let mut response = Response::builder()
-            .status(status)
-            .content_type("application/problem+json")
-            .header(header::CACHE_CONTROL, "no-store")
-            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-            .body(Body::from_string(body.to_string()));
+        let mut response = problem(self.status(), self.detail(), self.code(), Map::new());
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if *self == Self::StoreUnavailable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let retry_after = match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::StoreUnavailable => Some(1),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// Returns a problem (RFC 9457) with the two members that simplejwt's clients know, and others.
+pub(super) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Response {
+    let mut body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "code": code,
+    });
+    if let Value::Object(members) = &mut body {
+        // OK because no other member has one of the names above: ours would be lost.
+        members.extend(others);
+    }
+    Response::builder()
+        .status(status)
+        .content_type("application/problem+json")
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(Body::from_string(body.to_string()))
 }
 
 impl From<&SessionError> for Rejection {

@@ -1,0 +1,103 @@
+//! The bodies of requests: JSON objects and forms, of bounded size.
+
+use poem::error::{ReadBodyError, ResponseError};
+use poem::http::{HeaderMap, StatusCode, header};
+use poem::{RequestBody, Response};
+use serde_json::{Map, Value};
+
+use crate::web::reject::problem;
+
+/// The largest body that is read, in bytes: two tokens and some fields of the application's own.
+const MAX_BODY: usize = 64 * 1024;
+
+/// The fields of a body.
+pub(super) struct Form(Map<String, Value>);
+
+/// A body that cannot be used. Says what was wrong with it, and nothing of what was in it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FormError {
+    /// Fields that are not there, or are there in the wrong form, each with what is wrong.
+    #[error("some fields are missing or wrong")]
+    Fields(Vec<(&'static str, &'static str)>),
+    #[error("the body is no JSON object and no form")]
+    Malformed,
+    #[error("the body is larger than 64 KiB")]
+    TooLarge,
+    #[error("send `application/json` or `application/x-www-form-urlencoded`")]
+    Unsupported,
+}
+
+const REQUIRED: &str = "This field is required.";
+const BLANK: &str = "This field may not be blank.";
+const NO_TEXT: &str = "Not a valid string.";
+
+impl Form {
+    /// Reads the body. One that is empty has no fields.
+    pub(super) async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Self, FormError> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let body = body.take().map_err(|_| FormError::Malformed)?;
+        let bytes = body.into_bytes_limit(MAX_BODY).await.map_err(|error| match error {
+            ReadBodyError::PayloadTooLarge => FormError::TooLarge,
+            _ => FormError::Malformed,
+        })?;
+        if bytes.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        match kind.as_str() {
+            "application/json" => serde_json::from_slice(&bytes).map(Self).map_err(|_| FormError::Malformed),
+            "application/x-www-form-urlencoded" => {
+                let fields = form_urlencoded::parse(&bytes);
+                Ok(Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect()))
+            }
+            _ => Err(FormError::Unsupported),
+        }
+    }
+
+    /// Takes fields of text out, all of which must be there and not empty.
+    pub(super) fn take<const N: usize>(
+        &mut self,
+        names: [&'static str; N],
+    ) -> Result<[String; N], FormError> {
+        let mut wrong = Vec::new();
+        let values = names.map(|name| {
+            let value = self.take_optional(name).and_then(|value| value.ok_or(REQUIRED));
+            value.unwrap_or_else(|problem| {
+                wrong.push((name, problem));
+                String::new()
+            })
+        });
+        if wrong.is_empty() { Ok(values) } else { Err(FormError::Fields(wrong)) }
+    }
+
+    fn take_optional(&mut self, name: &'static str) -> Result<Option<String>, &'static str> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Err(BLANK),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(NO_TEXT),
+        }
+    }
+
+    /// Returns what is left.
+    pub(super) fn rest(self) -> Map<String, Value> {
+        self.0
+    }
+}
+
+impl ResponseError for FormError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Fields(_) | Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+    }
+
+    /// A problem that carries, for each field, the member that Django's clients know.
+    fn as_response(&self) -> Response {
+        let fields: &[_] = if let Self::Fields(fields) = self { fields } else { &[] };
+        let members = fields.iter().map(|(name, problem)| ((*name).to_owned(), serde_json::json!([problem])));
+        problem(self.status(), &self.to_string(), "invalid_request", members.collect())
+    }
+}

@@ -1,0 +1,188 @@
+//! Ready-made routes: log in, refresh, verify, revoke, log out, list and end sessions.
+//!
+//! `mod` mounts them, [`login`](self::login) says where credentials come from, `form` reads bodies, `tokens` has
+//! what is done with tokens and `sessions` what is done with sessions. They go through [`Auth`](crate::Auth) and
+//! [`Sessions`](crate::Sessions) like a handler of the application's own would.
+//!
+//! # Invariants
+//!
+//! 1. What changes state is POST or DELETE (H-9).
+//! 2. A request is refused for its origin before its body is read, unless no cookie is set or looked at.
+//! 3. A token from a body is treated as one from a cookie: same checks, same answers.
+
+mod form;
+pub(crate) mod login;
+mod sessions;
+mod tokens;
+
+use std::sync::Arc;
+
+use poem::endpoint::{BoxEndpoint, make};
+use poem::{EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, RouteMethod, post};
+
+use self::login::Authenticate;
+use super::middleware::JwtAuth;
+
+/// Where clients get their tokens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Body,
+    Cookies,
+}
+
+/// The ready-made routes of a [`JwtAuth`]; [`JwtAuth::routes`] makes them.
+///
+/// | route | takes | answers |
+/// |---|---|---|
+/// | `POST /obtain` | `username`, `password` | 200 `expires_in`, `refresh_expires_in`, and the tokens |
+/// | `POST /refresh` | `refresh`, or the cookie | the same |
+/// | `POST /verify` | `token`, of either kind | 200 `{}` if it is good and its session alive |
+/// | `POST /revoke` | `refresh` | 200 `{}`; its session is ended, in all its tokens |
+/// | `POST /logout` | the request's own credentials | 204 |
+/// | `POST /logout_all` | the request's own credentials | 200 `ended`: how many sessions there were |
+/// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
+/// | `DELETE /sessions` | the request's own credentials | 200 `ended`: all but this one |
+/// | `DELETE /sessions/{id}` | the request's own credentials | 204; 404 if it is none of the user's |
+///
+/// Bodies are JSON, or forms as browsers send them. By default the tokens are set as cookies;
+/// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers.
+///
+/// A field that is missing is 400 `invalid_request`, with a member named after the field; everything else is a
+/// [`Rejection`](crate::Rejection). Durations are seconds, times are Unix seconds.
+///
+/// ```
+/// # fn app(jwtauth: jwtauth::JwtAuth) {
+/// use jwtauth::{AuthUser, LoginAttempt, LoginError};
+/// use poem::{EndpointExt, Route};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize, AuthUser)]
+/// # struct User { id: u64 }
+/// # async fn find(_: &str, _: &str) -> Option<User> { None }
+///
+/// async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
+///     find(attempt.username(), attempt.password()).await.ok_or(LoginError::InvalidCredentials)
+/// }
+///
+/// let app = Route::new().nest("/auth", jwtauth.routes(authenticate)).with(jwtauth);
+/// # }
+/// ```
+#[must_use = "routes do nothing until they are nested in an app"]
+pub struct Routes {
+    jwtauth: JwtAuth,
+    transport: Transport,
+    mount: Box<dyn FnOnce(Transport) -> Vec<Mounted> + Send>,
+    changes: Vec<(String, Option<BoxEndpoint<'static, Response>>)>,
+}
+
+/// An endpoint and where it stands.
+struct Mounted {
+    path: &'static str,
+    endpoint: RouteMethod,
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}
+
+impl JwtAuth {
+    /// Returns ready-made routes that log in whom `authenticate` knows.
+    ///
+    /// It is an `async fn(LoginAttempt) -> Result<User, LoginError>`, or a type that implements [`Authenticate`].
+    /// Nest the routes anywhere in the app that this `JwtAuth` is around.
+    pub fn routes(&self, authenticate: impl Authenticate) -> Routes {
+        let authenticate = Arc::new(authenticate);
+        Routes {
+            jwtauth: self.clone(),
+            transport: Transport::Cookies,
+            mount: Box::new(move |transport| mount(&authenticate, transport)),
+            changes: Vec::new(),
+        }
+    }
+}
+
+impl Routes {
+    /// Puts tokens into the bodies of answers, as `access` and `refresh`, and sets no cookies.
+    ///
+    /// Whatever script can read the answer can read the tokens, so this is for clients that are no browsers.
+    pub fn body_tokens(mut self) -> Self {
+        self.transport = Transport::Body;
+        self
+    }
+
+    /// Puts another endpoint in the place of one of the routes, for all its methods.
+    ///
+    /// # Panics
+    ///
+    /// When the routes are nested, if there is no such route.
+    pub fn replace(
+        mut self,
+        path: impl Into<String>,
+        endpoint: impl IntoEndpoint<Endpoint: 'static>,
+    ) -> Self {
+        self.changes.push((path.into(), Some(endpoint.map_to_response().boxed())));
+        self
+    }
+
+    /// Leaves one of the routes out, with all its methods.
+    ///
+    /// # Panics
+    ///
+    /// When the routes are nested, if there is no such route.
+    pub fn without(mut self, path: impl Into<String>) -> Self {
+        self.changes.push((path.into(), None));
+        self
+    }
+}
+
+impl IntoEndpoint for Routes {
+    type Endpoint = BoxEndpoint<'static, Response>;
+
+    fn into_endpoint(self) -> Self::Endpoint {
+        let mut mounted: Vec<(&str, BoxEndpoint<'static, Response>)> = (self.mount)(self.transport)
+            .into_iter()
+            .map(|it| (it.path, it.endpoint.map_to_response().boxed()))
+            .collect();
+        for (path, endpoint) in self.changes {
+            let at = mounted.iter().position(|(known, _)| *known == path);
+            let at = at.unwrap_or_else(|| {
+                panic!("there is no ready-made route {path:?} to replace or to leave out")
+            });
+            match endpoint {
+                Some(endpoint) => mounted[at].1 = endpoint,
+                None => drop(mounted.remove(at)),
+            }
+        }
+        let route =
+            mounted.into_iter().fold(Route::new(), |route, (path, endpoint)| route.at(path, endpoint));
+        // Where the app has it in front already, this one does nothing.
+        route.with(self.jwtauth).map_to_response().boxed()
+    }
+}
+
+fn mount<A: Authenticate>(authenticate: &Arc<A>, transport: Transport) -> Vec<Mounted> {
+    let authenticate = Arc::clone(authenticate);
+    let obtain = make(move |request: Request| {
+        let authenticate = Arc::clone(&authenticate);
+        async move { tokens::obtain(&*authenticate, transport, request).await }
+    });
+    let refresh = make(move |request: Request| tokens::refresh(transport, request));
+    let own = RouteMethod::new().get(make(sessions::list)).delete(make(sessions::end_others));
+    [
+        ("/obtain", post(obtain)),
+        ("/refresh", post(refresh)),
+        ("/verify", post(make(tokens::verify))),
+        ("/revoke", post(make(tokens::revoke))),
+        ("/logout", post(make(sessions::logout))),
+        ("/logout_all", post(make(sessions::logout_all))),
+        ("/sessions", own),
+        ("/sessions/:id", RouteMethod::new().delete(make(sessions::end_one))),
+    ]
+    .map(|(path, endpoint)| Mounted { path, endpoint })
+    .into()
+}
+
+/// Answers 200 with a JSON body that nobody may keep.
+fn json(body: serde_json::Value) -> Response {
+    poem::web::Json(body).with_header(poem::http::header::CACHE_CONTROL, "no-store").into_response()
+}

@@ -1,0 +1,67 @@
+//! The routes by which a user sees their sessions and ends them.
+
+use poem::{FromRequest, Request, RequestBody, Response, Result};
+use serde_json::json;
+
+use super::json;
+use super::tokens::done;
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::user::Identity;
+use crate::web::extract::Auth;
+use crate::web::guard;
+use crate::web::reject::Rejection;
+
+/// `POST /logout`.
+pub(super) async fn logout(request: Request) -> Result<Response> {
+    Auth::from_request(&request, &mut RequestBody::default()).await?.logout().await?;
+    Ok(done())
+}
+
+/// `POST /logout_all`.
+pub(super) async fn logout_all(request: Request) -> Result<Response> {
+    let ended = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_all().await?;
+    Ok(json(json!({ "ended": ended })))
+}
+
+/// `GET /sessions`.
+pub(super) async fn list(request: Request) -> Result<Response> {
+    let who = <&Identity>::from_request_without_body(&request).await?;
+    let sessions = &guard::handle(&request, "the route `/sessions`")?.shared().sessions;
+    let own = sessions.of(who.subject()).await?;
+    Ok(json(own.iter().map(|session| shown(session, who)).collect()))
+}
+
+/// `DELETE /sessions`.
+pub(super) async fn end_others(request: Request) -> Result<Response> {
+    let ended = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_others().await?;
+    Ok(json(json!({ "ended": ended })))
+}
+
+/// `DELETE /sessions/{id}`.
+pub(super) async fn end_one(request: Request) -> Result<Response> {
+    let who = <&Identity>::from_request_without_body(&request).await?;
+    let handle = guard::handle(&request, "the route `/sessions/{id}`")?;
+    let sessions = &handle.shared().sessions;
+    let id = request.path_params::<String>().ok().and_then(|id| id.parse::<SessionId>().ok());
+    let own = sessions.of(who.subject()).await?;
+    // Somebody else's session is as unknown as one that never was.
+    let found = own.iter().find(|session| Some(session.id) == id).ok_or(Rejection::SessionNotFound)?;
+    if found.id == who.session_id() {
+        Auth::from_request(&request, &mut RequestBody::default()).await?.logout().await?;
+    } else {
+        sessions.revoke(found.id).await?;
+    }
+    Ok(done())
+}
+
+/// What a user is shown of a session: nothing that opens anything.
+fn shown(session: &Session, who: &Identity) -> serde_json::Value {
+    json!({
+        "id": session.id.to_string(),
+        "created_at": session.created_at,
+        "last_used_at": session.rotated_at,
+        "expires_at": session.expires_at,
+        "current": session.id == who.session_id(),
+    })
+}

@@ -1,0 +1,98 @@
+//! The routes that hand tokens out and take them back.
+
+use poem::http::StatusCode;
+use poem::{FromRequest, IntoResponse, Request, Response, Result};
+use serde_json::json;
+
+use super::form::Form;
+use super::login::{Authenticate, LoginAttempt};
+use super::{Transport, json};
+use crate::error::SessionError;
+use crate::session::{Checked, Tokens};
+use crate::web::extract::Auth;
+use crate::web::guard;
+use crate::web::reject::{self, Rejection};
+
+/// `POST /obtain`: name and password for a pair of tokens.
+pub(super) async fn obtain<A: Authenticate>(
+    who: &A,
+    transport: Transport,
+    request: Request,
+) -> Result<Response> {
+    let (request, mut body) = request.split();
+    // Before the body is read: a page of another site must not log its visitors in as somebody else.
+    let auth = match transport {
+        Transport::Cookies => Some(Auth::from_request(&request, &mut body).await?),
+        Transport::Body => None,
+    };
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let [username, password] = form.take(["username", "password"])?;
+    let peer = request.remote_addr().as_socket_addr().map(|peer| peer.ip().to_canonical());
+    let attempt = LoginAttempt { username, password: password.into(), peer, fields: form.rest() };
+    let user = who.authenticate(attempt).await.map_err(Rejection::from)?;
+    let sessions = &guard::handle(&request, "the route `/obtain`")?.shared().sessions;
+    Ok(match auth {
+        Some(auth) => lifetimes(sessions.left(&auth.login(&user).await?)),
+        None => pair(&sessions.open(&user).await?),
+    })
+}
+
+/// `POST /refresh`: a refresh token for a new pair.
+pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let sessions = &guard::handle(&request, "the route `/refresh`")?.shared().sessions;
+    match transport {
+        Transport::Cookies => {
+            let auth = Auth::from_request(&request, &mut body).await?;
+            Ok(lifetimes(sessions.left(&auth.refresh().await?)))
+        }
+        Transport::Body => {
+            let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
+            Ok(pair(&sessions.renew(&token).await?))
+        }
+    }
+}
+
+/// `POST /verify`: whether a token, of either kind, is good and its session alive.
+pub(super) async fn verify(request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
+    let sessions = &guard::handle(&request, "the route `/verify`")?.shared().sessions;
+    match sessions.check_access(&token).await {
+        Ok(Checked::Live(_)) => return Ok(json(json!({}))),
+        Ok(Checked::Expired(_)) => return Err(Rejection::TokenExpired.into()),
+        Err(error) if Rejection::from(&error).is_outage() => return Err(error.into()),
+        // It may be one of the other kind.
+        Err(error) => reject::log(&error),
+    }
+    sessions.check_refresh(&token).await?;
+    Ok(json(json!({})))
+}
+
+/// `POST /revoke`: ends the session of a refresh token, also of one that was just spent.
+pub(super) async fn revoke(request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
+    let sessions = &guard::handle(&request, "the route `/revoke`")?.shared().sessions;
+    let session = sessions.session_of_refresh(&token).map_err(SessionError::from)?;
+    if sessions.revoke(session).await? { Ok(json(json!({}))) } else { Err(SessionError::Ended.into()) }
+}
+
+/// The answer when tokens ride in cookies: how long they are good for.
+fn lifetimes((access, refresh): (u64, u64)) -> Response {
+    json(json!({ "expires_in": access, "refresh_expires_in": refresh }))
+}
+
+fn pair(tokens: &Tokens) -> Response {
+    json(json!({
+        "access": tokens.access(),
+        "refresh": tokens.refresh(),
+        "expires_in": tokens.expires_in,
+        "refresh_expires_in": tokens.refresh_expires_in,
+    }))
+}
+
+/// Answers 204: there is nothing to say.
+pub(super) fn done() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}

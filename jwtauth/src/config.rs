@@ -23,6 +23,12 @@ pub(crate) struct Config {
     pub(crate) leeway: Duration,
     pub(crate) sweep_interval: Duration,
     pub(crate) store_timeout: Duration,
+    /// How many live sessions a subject may have.
+    pub(crate) max_sessions: usize,
+    /// Whether each token that is issued is recorded.
+    pub(crate) token_registry: bool,
+    /// Whether a refresh ends the access token before it.
+    pub(crate) expire_on_refresh: bool,
 }
 
 impl Default for Config {
@@ -37,6 +43,9 @@ impl Default for Config {
             leeway: Duration::ZERO,
             sweep_interval: MINUTE,
             store_timeout: Duration::from_secs(10),
+            max_sessions: 32,
+            token_registry: false,
+            expire_on_refresh: false,
         }
     }
 }
@@ -44,6 +53,9 @@ impl Default for Config {
 impl Config {
     /// Browsers keep no cookie longer than 400 days (RFC 6265bis, section 5.5).
     const MAX_TTL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+    /// A login looks at all sessions of its subject.
+    const MAX_SESSIONS: usize = 1_000;
 
     /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
@@ -56,12 +68,20 @@ impl Config {
         within("leeway", self.leeway, Duration::ZERO, MINUTE.min(self.access_ttl / 4))?;
         within("sweep_interval", self.sweep_interval, second, DAY)?;
         within("store_timeout", self.store_timeout, second / 10, MINUTE)?;
+        if !(1..=Self::MAX_SESSIONS).contains(&self.max_sessions) {
+            return Err(ConfigError::MaxSessions { max: Self::MAX_SESSIONS, got: self.max_sessions });
+        }
         for (name, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
             if value.is_empty() {
                 return Err(ConfigError::Empty { name });
             }
         }
         Ok(())
+    }
+
+    /// The lifetime of access tokens, if each token is recorded.
+    pub(crate) fn register(&self) -> Option<Duration> {
+        self.token_registry.then_some(self.access_ttl)
     }
 
     pub(crate) const fn rotation(&self) -> RotationPolicy {

@@ -67,6 +67,14 @@ pub enum ConfigError {
         /// The variable.
         name: String,
     },
+    /// The number of sessions that a subject may have is outside its bounds.
+    #[error("max_sessions must be between 1 and {max}, got {got}")]
+    MaxSessions {
+        /// The greatest value.
+        max: usize,
+        /// The value given.
+        got: usize,
+    },
     /// A duration is outside its bounds.
     #[error("{name} must be between {min:?} and {max:?}, got {got:?}")]
     OutOfRange {
@@ -239,6 +247,18 @@ pub enum StoreError {
         got: usize,
         /// The limit, in bytes.
         max: usize,
+    },
+    /// The store was written by another version of this crate, in a layout that this one does not read.
+    #[error(
+        "session store {path:?} is of layout {found}, and this version reads layout {supported}: open it with the version that wrote it, or move it away to start empty (everybody logs in again)"
+    )]
+    Version {
+        /// The directory of the store.
+        path: PathBuf,
+        /// The layout of its records.
+        found: u8,
+        /// The layout that is read and written.
+        supported: u8,
     },
     /// The store failed before and is not usable until it could be opened anew.
     #[error(

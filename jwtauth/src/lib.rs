@@ -92,8 +92,10 @@ mod secret;
 // Floor 1: what things are.
 mod claims;
 mod config;
+mod device;
 mod key;
 mod record;
+mod registry;
 mod user;
 
 // Floor 2: tokens and stores, which do not know each other.
@@ -111,6 +113,7 @@ mod web;
 pub mod __private;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use device::Device;
 pub use error::{
     BoxError, ConfigError, OpenError, ParseIdError, RandomError, SessionError, StoreError, TokenError,
 };
@@ -226,7 +229,8 @@ pub use jwtauth_macros::AuthUser;
 /// ```
 pub use jwtauth_macros::require_auth;
 pub use key::Algorithm;
-pub use record::{Reason, Revocation, Rotation, RotationPolicy, Session, State};
+pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
+pub use registry::{TokenKind, TokenRecord};
 pub use session::{Sessions, Tokens};
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, Via};

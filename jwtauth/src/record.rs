@@ -14,9 +14,14 @@
 //! Who writes a changed record, and in one atomic step with its indexes: `store`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::device::Device;
 use crate::id::{SessionId, TokenId};
+
+/// How many tokens of one session can be ended alone at a time; more end the session.
+const MAX_ENDED: usize = 64;
 
 /// A login of one subject on one device, as the store keeps it. All times are Unix seconds.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,8 +50,36 @@ pub struct Session {
     pub rotated_at: u64,
     /// The `jti` of the current refresh token.
     pub refresh_id: TokenId,
+    /// The `jti` of the access token issued with it.
+    pub access_id: TokenId,
+    /// Tokens that were ended alone, until they expire.
+    pub ended: Vec<EndedToken>,
+    /// The client that logged in. It stays, whoever refreshes later.
+    pub device: Device,
+    /// The address that the last login or refresh came from.
+    pub last_address: Option<IpAddr>,
     /// When and why the session was ended before its time, if it was.
     pub revoked: Option<Revocation>,
+}
+
+/// A token that was ended without its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedToken {
+    /// The token (claim `jti`).
+    pub id: TokenId,
+    /// When it expires by itself, in Unix seconds; until then it must be remembered.
+    pub until: u64,
+}
+
+/// What a session is to have after a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Successor {
+    /// The `jti` of the next refresh token.
+    pub refresh: TokenId,
+    /// The `jti` of the access token issued with it.
+    pub access: TokenId,
+    /// The address that asks for them.
+    pub address: Option<IpAddr>,
 }
 
 /// When and why a session was ended.
@@ -64,6 +97,8 @@ pub struct Revocation {
 pub enum Reason {
     /// An operator or another of the user's sessions ended it.
     Ended,
+    /// The user had as many sessions as one may have, and this one was idle the longest.
+    Evicted,
     /// The user is not active any more.
     Inactive,
     /// The user logged out.
@@ -115,7 +150,13 @@ impl Rotation {
     /// Tells whether the record was changed and must be written.
     #[must_use]
     pub const fn is_change(self) -> bool {
-        matches!(self, Self::Rotated | Self::CaughtUp | Self::Reused)
+        self.issues() || matches!(self, Self::Reused)
+    }
+
+    /// Tells whether new tokens come of it.
+    #[must_use]
+    pub const fn issues(self) -> bool {
+        matches!(self, Self::Rotated | Self::CaughtUp)
     }
 }
 
@@ -138,17 +179,21 @@ impl Session {
 
     /// Decides what a genuine refresh token of generation `presented` does to the session.
     ///
-    /// `successor` becomes the `jti` of the next refresh token if there is to be one.
+    /// `successor` is what it has then, if the token is good.
     pub fn rotate(
         &mut self,
         presented: u64,
         now: u64,
         policy: RotationPolicy,
-        successor: TokenId,
+        successor: Successor,
     ) -> Rotation {
         match self.state_at(now) {
             State::Live => {}
             over => return Rotation::Over(over),
+        }
+        if presented.saturating_add(1) >= self.generation && self.has_ended(self.refresh_id) {
+            // Its predecessor would be answered with it.
+            return Rotation::Over(State::Expired);
         }
         if presented.checked_add(1) == Some(self.generation)
             && now.saturating_sub(self.rotated_at) < policy.grace.as_secs()
@@ -163,9 +208,33 @@ impl Session {
         // A generation is signed by us and grows by one a refresh, so it cannot get near the end of u64.
         self.generation = presented.saturating_add(1);
         self.rotated_at = now;
-        self.refresh_id = successor;
+        self.refresh_id = successor.refresh;
+        self.access_id = successor.access;
+        self.last_address = successor.address;
         self.expires_at = now.saturating_add(policy.refresh_ttl.as_secs()).min(self.ends_at);
         outcome
+    }
+
+    /// Ends one token alone, which expires by itself at `until`. Returns `false` if it was ended before.
+    ///
+    /// A session can remember 64 such tokens at a time. One more ends the session.
+    pub fn end_token(&mut self, id: TokenId, until: u64, now: u64) -> bool {
+        if self.has_ended(id) || self.revoked.is_some() {
+            return false;
+        }
+        self.ended.retain(|token| now < token.until);
+        if self.ended.len() < MAX_ENDED {
+            self.ended.push(EndedToken { id, until });
+            true
+        } else {
+            self.revoke(Revocation { at: now, reason: Reason::Ended })
+        }
+    }
+
+    /// Tells whether a token of the session was ended alone.
+    #[must_use]
+    pub fn has_ended(&self, id: TokenId) -> bool {
+        self.ended.iter().any(|token| token.id == id)
     }
 
     /// Ends the session. Returns `false` if it had been revoked before; the first reason stands.
@@ -209,6 +278,10 @@ impl Session {
             generation: 0,
             rotated_at: 100,
             refresh_id: TokenId::from_bytes([0; 16]),
+            access_id: TokenId::from_bytes([0xa0; 16]),
+            ended: Vec::new(),
+            device: Device::default(),
+            last_address: None,
             revoked: None,
         }
     }
@@ -220,7 +293,11 @@ mod tests {
 
     const POLICY: RotationPolicy =
         RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
-    const SUCCESSOR: TokenId = TokenId::from_bytes([7; 16]);
+    const SUCCESSOR: Successor = Successor {
+        refresh: TokenId::from_bytes([7; 16]),
+        access: TokenId::from_bytes([8; 16]),
+        address: None,
+    };
 
     fn session() -> Session {
         Session::sample(1)
@@ -231,7 +308,7 @@ mod tests {
         let mut session = session();
         assert_eq!(session.rotate(0, 1_099, POLICY, SUCCESSOR), Rotation::Rotated);
         assert_eq!((session.generation, session.rotated_at, session.expires_at), (1, 1_099, 2_099));
-        assert_eq!(session.refresh_id, SUCCESSOR);
+        assert_eq!((session.refresh_id, session.access_id), (SUCCESSOR.refresh, SUCCESSOR.access));
         // S-10: the absolute limit is not extended
         assert_eq!(session.rotate(1, 2_000, POLICY, SUCCESSOR), Rotation::Rotated);
         assert_eq!(session.expires_at, 2_500);
@@ -246,7 +323,8 @@ mod tests {
         session.rotate(0, 200, POLICY, SUCCESSOR);
         let rotated = session.clone();
         for now in [200, 215, 229] {
-            assert_eq!(session.rotate(0, now, POLICY, TokenId::from_bytes([9; 16])), Rotation::Repeated);
+            let other = Successor { refresh: TokenId::from_bytes([9; 16]), ..SUCCESSOR };
+            assert_eq!(session.rotate(0, now, POLICY, other), Rotation::Repeated);
             assert_eq!(session, rotated, "nothing changes at {now}");
         }
         assert_eq!(session.rotate(0, 230, POLICY, SUCCESSOR), Rotation::Reused);
@@ -293,6 +371,35 @@ mod tests {
         assert!(!session.revoke(Revocation { at: 160, reason: Reason::Reused }));
         assert_eq!(session.state_at(150), State::Revoked(Reason::Logout));
         assert_eq!(session.rotate(0, 151, POLICY, SUCCESSOR), Rotation::Over(State::Revoked(Reason::Logout)));
+    }
+
+    /// A refresh token that was ended alone renews nothing, nor does the one that it is the answer to.
+    #[test]
+    fn an_ended_refresh_token_is_not_renewed() {
+        let mut session = session();
+        session.rotate(0, 200, POLICY, SUCCESSOR);
+        assert!(session.end_token(SUCCESSOR.refresh, 1_200, 201));
+        for generation in [0, 1] {
+            assert_eq!(session.rotate(generation, 202, POLICY, SUCCESSOR), Rotation::Over(State::Expired));
+        }
+        assert_eq!(session.state_at(202), State::Live, "its access token goes on");
+    }
+
+    #[test]
+    fn tokens_are_ended_alone_up_to_a_limit_and_then_with_their_session() {
+        let mut session = session();
+        let id = |number: usize| TokenId::from_bytes([u8::try_from(number).unwrap(); 16]);
+        for number in 0..MAX_ENDED {
+            assert!(session.end_token(id(number), 500, 200));
+            assert!(!session.end_token(id(number), 500, 200), "it is ended already");
+        }
+        let mut later = session.clone();
+        assert!(session.end_token(id(100), 500, 499));
+        assert_eq!(session.state_at(499), State::Revoked(Reason::Ended));
+        // Those that have expired need not be remembered.
+        assert!(later.end_token(id(100), 900, 500));
+        assert_eq!((later.ended.len(), later.state_at(500)), (1, State::Live));
+        assert!(later.has_ended(id(100)));
     }
 
     #[test]

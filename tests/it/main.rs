@@ -10,6 +10,7 @@ mod http;
 mod model;
 mod quickstart;
 mod readme;
+mod registry;
 mod routes;
 mod sessions;
 mod store;

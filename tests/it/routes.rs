@@ -161,6 +161,31 @@ fn a_revoked_refresh_token_ends_its_session() {
     });
 }
 
+/// W14: a token alone, then everything of its session; what is not good any more cannot be ended again.
+#[test]
+fn w_14_expire_ends_one_token_or_the_whole_tree() {
+    bounded(async {
+        let app = TestApp::new();
+        let client = body_app(&app);
+        let (.., tokens) = post(&client, "/auth/obtain", credentials("bob")).await;
+        let expire = async |body: Value| {
+            let (status, _, body) = post(&client, "/auth/expire", body).await;
+            (status, body["code"].clone())
+        };
+        assert_eq!(expire(json!({"token": tokens["access"]})).await, (200, Value::Null));
+        assert_eq!(expire(json!({"token": tokens["access"]})).await, (401, json!("token_not_valid")));
+        assert_eq!(post(&client, "/auth/verify", json!({"token": tokens["refresh"]})).await.0, 200);
+        assert_eq!(expire(json!({"token": tokens["refresh"], "affect_tree": "maybe"})).await.0, 400);
+        assert_eq!(
+            expire(json!({"token": tokens["refresh"], "affect_tree": true})).await,
+            (200, Value::Null)
+        );
+        assert_eq!(expire(json!({"token": tokens["refresh"], "affect_tree": true})).await.0, 401);
+        assert_eq!(post(&client, "/auth/verify", json!({"token": tokens["refresh"]})).await.0, 401);
+        assert_eq!(expire(json!({"token": "garbage"})).await, (401, json!("token_not_valid")));
+    });
+}
+
 #[test]
 fn each_kind_of_token_is_refused_where_the_other_is_asked_for() {
     bounded(async {
@@ -309,7 +334,7 @@ fn h_9_h_10_only_posts_and_deletes_of_this_site_change_anything() {
         let client = cookie_app(&app);
         let (_, headers, _) = post(&client, "/auth/obtain", credentials("bob")).await;
         let cookies = Tokens::of(&headers).cookies();
-        for path in ["obtain", "refresh", "verify", "revoke", "logout", "logout_all"] {
+        for path in ["obtain", "refresh", "verify", "revoke", "expire", "logout", "logout_all"] {
             for method in [Method::GET, Method::HEAD, Method::PUT] {
                 let (status, ..) =
                     ask(&client, method, &format!("/auth/{path}"), &[("cookie", &cookies)], Value::Null)

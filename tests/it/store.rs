@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jwtauth::store::{Presented, UserUpdate, conformance};
+use jwtauth::store::{Opening, Presented, UserUpdate, conformance};
 use jwtauth::{
-    MemoryStore, Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore, StoreError,
-    TokenId,
+    Device, MemoryStore, Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore,
+    StoreError, Successor, TokenId,
 };
 use reqwest::Method;
 use tests::browser::Browser;
@@ -35,11 +35,25 @@ fn session(number: u8) -> Session {
         generation: 0,
         rotated_at: 100,
         refresh_id: TokenId::from_bytes([number; 16]),
+        access_id: TokenId::from_bytes([0xac; 16]),
+        ended: Vec::new(),
+        device: Device::default(),
+        last_address: None,
         revoked: None,
     }
 }
 
 const LOGOUT: Revocation = Revocation { at: 200, reason: Reason::Logout };
+
+const SUCCESSOR: Successor = Successor {
+    refresh: TokenId::from_bytes([0xee; 16]),
+    access: TokenId::from_bytes([0xef; 16]),
+    address: None,
+};
+
+fn replacing(replaces: Vec<SessionId>) -> Opening {
+    Opening { replaces, ..Opening::default() }
+}
 
 fn presented(number: u8) -> Presented {
     Presented {
@@ -47,7 +61,8 @@ fn presented(number: u8) -> Presented {
         generation: 0,
         now: 300,
         policy: RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) },
-        successor: TokenId::from_bytes([0xee; 16]),
+        successor: SUCCESSOR,
+        register: None,
     }
 }
 
@@ -57,7 +72,7 @@ async fn open(path: &Path) -> SledStore {
 
 async fn put(store: &SledStore, numbers: std::ops::Range<u8>) {
     for number in numbers {
-        store.insert(session(number), Vec::new()).await.unwrap();
+        store.insert(session(number), Opening::default()).await.unwrap();
     }
 }
 
@@ -146,9 +161,9 @@ fn r_7_odd_calls_do_not_make_the_store_look_damaged() {
         let store = open(dir.path()).await;
         put(&store, 0..4).await;
         let again = Session { expires_at: 2_000, subject: "subject-2".into(), ..session(0) };
-        store.insert(again.clone(), vec![again.id]).await.unwrap();
-        store.insert(session(4), vec![session(1).id; 3]).await.unwrap();
-        store.insert(session(4), Vec::new()).await.unwrap();
+        store.insert(again.clone(), replacing(vec![again.id])).await.unwrap();
+        store.insert(session(4), replacing(vec![session(1).id; 3])).await.unwrap();
+        store.insert(session(4), Opening::default()).await.unwrap();
         drop(store);
         let store = open(dir.path()).await;
         assert_eq!(store.load(again.id).await.unwrap().as_deref(), Some(&again));
@@ -223,7 +238,7 @@ fn r_4_large_records_and_sweeps_leave_nothing_readable() {
         let store = open(&path).await;
         for number in 0..40 {
             let user = Some(vec![b' '; 60_000]);
-            store.insert(Session { user, ..session(number) }, Vec::new()).await.unwrap();
+            store.insert(Session { user, ..session(number) }, Opening::default()).await.unwrap();
         }
         for when in ["before the sweep", "after it"] {
             let found = files(data.path());
@@ -568,7 +583,7 @@ fn j_24_a_change_is_seen_by_the_next_read() {
         let store = Arc::new(SledStore::open(directory.path().join("store")).await.unwrap());
         let done = Arc::new(AtomicBool::new(false));
         let watched = session(0);
-        store.insert(watched.clone(), Vec::new()).await.unwrap();
+        store.insert(watched.clone(), Opening::default()).await.unwrap();
         let readers: Vec<_> = (0..2)
             .map(|_| {
                 let (store, done, id) = (Arc::clone(&store), Arc::clone(&done), watched.id);
@@ -589,8 +604,7 @@ fn j_24_a_change_is_seen_by_the_next_read() {
             .collect();
         for generation in 0..400 {
             let policy = RotationPolicy { grace: Duration::ZERO, refresh_ttl: Duration::from_secs(1_000) };
-            let successor = TokenId::from_bytes([1; 16]);
-            let presented = Presented { session: watched.id, generation, now: 100, policy, successor };
+            let presented = Presented { session: watched.id, generation, now: 100, policy, ..presented(0) };
             store.rotate(presented).await.unwrap().unwrap();
             let seen = store.load(watched.id).await.unwrap().unwrap().generation;
             assert_eq!(seen, generation + 1);

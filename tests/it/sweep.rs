@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jwtauth::{Session, SessionId, SessionStore as _, SledStore, TokenId};
+use jwtauth::store::Opening;
+use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, TokenId};
 use tests::bounded_by;
 use tests::numbers::Numbers;
 
@@ -27,6 +28,10 @@ fn session(number: u64, ttl: u64) -> Session {
         generation: 0,
         rotated_at: START,
         refresh_id: TokenId::from_bytes([0; 16]),
+        access_id: TokenId::from_bytes([0xac; 16]),
+        ended: Vec::new(),
+        device: Device::default(),
+        last_address: None,
         revoked: None,
     }
 }
@@ -47,7 +52,7 @@ fn exactly_the_expired_sessions_are_gone() {
             for session in &sessions {
                 expected.insert(session.id, session.expires_at);
             }
-            let inserts = sessions.into_iter().map(|session| store.insert(session, Vec::new()));
+            let inserts = sessions.into_iter().map(|session| store.insert(session, Opening::default()));
             for inserted in futures_util::future::join_all(inserts).await {
                 inserted.unwrap();
             }

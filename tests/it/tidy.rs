@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor. A module uses lower floors only; `error` is the ground and may be used by all.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 18] = [
     ("clock", 0),
     ("error", 0),
     ("id", 0),
@@ -12,8 +12,10 @@ const FLOORS: [(&str, u8); 16] = [
     ("secret", 0),
     ("claims", 1),
     ("config", 1),
+    ("device", 1),
     ("key", 1),
     ("record", 1),
+    ("registry", 1),
     ("user", 1),
     ("store", 2),
     ("token", 2),
@@ -24,10 +26,12 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Uses of a neighbour on the same floor, each with its reason.
-const NEIGHBOURS: [(&str, &str, &str); 4] = [
+const NEIGHBOURS: [(&str, &str, &str); 6] = [
     ("id", "secret", "ids are random, and one module asks for randomness"),
     ("secret", "private_file", "the secret is kept in a private file"),
     ("config", "record", "the rotation policy is a setting that the record understands"),
+    ("record", "device", "a session knows what logged in"),
+    ("registry", "record", "what is issued follows from what a session was and is"),
     ("user", "record", "an identity is a view of a session"),
 ];
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-use jwtauth::store::{Presented, StoreFuture, Swept, UserUpdate};
-use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError};
+use jwtauth::store::{EndToken, Opening, Presented, StoreFuture, Swept, UserUpdate};
+use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError, TokenRecord};
 
 /// What a call to the store does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ impl Faulty {
 }
 
 impl SessionStore for Faulty {
-    fn insert(&self, session: Session, replaces: Vec<SessionId>) -> StoreFuture<'_, ()> {
-        Self::with(&self.changes, || self.inner.insert(session, replaces))
+    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
+        Self::with(&self.changes, || self.inner.insert(session, opening))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
@@ -90,6 +90,18 @@ impl SessionStore for Faulty {
         revocation: Revocation,
     ) -> StoreFuture<'_, usize> {
         Self::with(&self.changes, || self.inner.revoke_subject(subject, except, revocation))
+    }
+
+    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
+        Self::with(&self.changes, || self.inner.end_token(end))
+    }
+
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
+        Self::with(&self.reads, || self.inner.tokens_of(session))
+    }
+
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        Self::with(&self.changes, || self.inner.archive(before, limit))
     }
 
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {

@@ -1,9 +1,11 @@
 //! A login opens a session; nothing a client sent becomes part of it (S-7).
 
 use super::{Issued, Sessions, Tokens};
+use crate::device::Device;
 use crate::error::SessionError;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
+use crate::store::Opening;
 use crate::user::AuthUser;
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
@@ -14,16 +16,21 @@ impl Sessions {
     pub(crate) async fn login<U: AuthUser>(
         &self,
         user: &U,
+        client: Device,
         replaces: Vec<SessionId>,
     ) -> Result<Issued, SessionError> {
         if !user.is_active() {
             return Err(SessionError::Inactive);
         }
-        let session = self.draft(user)?;
+        let mut session = self.draft(user)?;
+        session.last_address = client.address;
+        session.device = client;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let issued = self.issue(session.clone(), session.created_at)?;
         let replaced = replaces.len();
-        self.within(self.store.insert(session, replaces)).await?;
+        let max_sessions = Some(self.config.max_sessions);
+        let opening = Opening { replaces, max_sessions, register: self.config.register() };
+        self.within(self.store.insert(session, opening)).await?;
         tracing::info!(target: "jwtauth", event = "login", session = issued.session.id.log_id(), replaced);
         Ok(issued)
     }
@@ -39,8 +46,8 @@ impl Sessions {
     /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user does not
     ///   fit into a session or its tokens.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
-    pub async fn open<U: AuthUser>(&self, user: &U) -> Result<Tokens, SessionError> {
-        self.login(user, Vec::new()).await.map(|issued| self.hand_over(issued))
+    pub async fn open<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
+        self.login(user, client, Vec::new()).await.map(|issued| self.hand_over(issued))
     }
 
     /// Returns the session that a login of `user` would open now. Nobody knows of it yet.
@@ -64,6 +71,10 @@ impl Sessions {
             generation: 0,
             rotated_at: now,
             refresh_id: TokenId::random()?,
+            access_id: TokenId::random()?,
+            ended: Vec::new(),
+            device: Device::default(),
+            last_address: None,
             revoked: None,
         })
     }

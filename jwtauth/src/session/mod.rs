@@ -10,6 +10,7 @@
 
 mod delivery;
 mod login;
+mod registry;
 mod revoke;
 mod sweep;
 mod verify;
@@ -23,7 +24,6 @@ use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{SessionError, StoreError};
-use crate::id::TokenId;
 use crate::key::Keys;
 use crate::record::Session;
 use crate::store::{SessionStore, StoreFuture};
@@ -187,7 +187,7 @@ impl Sessions {
             aud: &self.config.audience,
             sub: &session.subject,
             sid: sid.clone(),
-            jti: TokenId::random()?.to_string(),
+            jti: session.access_id.to_string(),
             iat: now,
             exp: now.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at),
             auth_time: session.auth_time,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Issued, Sessions, Tokens};
+use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::id::{SessionId, TokenId};
-use crate::record::{Rotation, Session, State};
+use crate::record::{Rotation, Session, State, Successor};
 use crate::store::Presented;
 use crate::token::access::Verified;
 use crate::token::refresh::Refresh;
@@ -34,6 +35,13 @@ impl Sessions {
             return Err(TokenError::Claim("sub").into());
         }
         alive(session.state_at(now))?;
+        if session.has_ended(access.token) {
+            return Err(SessionError::Ended);
+        }
+        if self.config.expire_on_refresh && access.token != session.access_id {
+            // As good as expired: its refresh token, if it is there, finds the next one.
+            return Ok(Checked::Expired(session.id));
+        }
         Ok(Checked::Live(session))
     }
 
@@ -55,7 +63,7 @@ impl Sessions {
     /// Of many that present the same token at the same time one rotates and the others get the same
     /// successor, as does a client that lost the answer and asks again inside the grace window, which
     /// starts when the answer leaves (see `delivery`).
-    pub(crate) async fn refresh(&self, token: &str) -> Result<Issued, SessionError> {
+    pub(crate) async fn refresh(&self, token: &str, client: &Device) -> Result<Issued, SessionError> {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
         let mut policy = self.config.rotation();
@@ -64,9 +72,11 @@ impl Sessions {
         if grace > 0 && self.deliveries.is_open(refresh.session, refresh.generation, now, grace) {
             policy.grace = Duration::MAX;
         }
-        let successor = TokenId::random()?;
+        let successor =
+            Successor { refresh: TokenId::random()?, access: TokenId::random()?, address: client.address };
         let Refresh { session, generation, .. } = refresh;
-        let presented = Presented { session, generation, now, policy, successor };
+        let register = self.config.register();
+        let presented = Presented { session, generation, now, policy, successor, register };
         let (rotation, session) =
             self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Ended)?;
         if *session.subject != *refresh.subject {
@@ -90,7 +100,10 @@ impl Sessions {
             }
         }
         let mut issued = self.issue(session, now)?;
-        if matches!(rotation, Rotation::Rotated | Rotation::CaughtUp) {
+        if rotation.issues() {
+            if client.differs_from(&issued.session.device) {
+                tracing::info!(target: "jwtauth", event = "device_changed", session = id, "a session goes on from another device");
+            }
             issued.delivery = Some(self.deliveries.start(&issued.session, grace));
         }
         Ok(issued)
@@ -104,12 +117,12 @@ impl Sessions {
     ///   session is over.
     /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
-    pub async fn renew(&self, refresh: &str) -> Result<Tokens, SessionError> {
-        self.refresh(refresh).await.map(|issued| self.hand_over(issued))
+    pub async fn renew(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
+        self.refresh(refresh, client).await.map(|issued| self.hand_over(issued))
     }
 
     /// Returns the session of a refresh token that is current, and alive. Spends nothing.
-    pub(crate) async fn check_refresh(&self, token: &str) -> Result<SessionId, SessionError> {
+    pub(crate) async fn check_refresh(&self, token: &str) -> Result<Arc<Session>, SessionError> {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
         let session = self.store.load(refresh.session).await?.ok_or(SessionError::Ended)?;
@@ -118,10 +131,10 @@ impl Sessions {
         }
         alive(session.state_at(now))?;
         // A spent one ends nothing here: who only asks has not tried to use it.
-        if refresh.generation < session.generation {
+        if refresh.generation < session.generation || session.has_ended(session.refresh_id) {
             return Err(SessionError::Ended);
         }
-        Ok(session.id)
+        Ok(session)
     }
 
     /// Tells whether the tokens just issued are still the newest of a live session.

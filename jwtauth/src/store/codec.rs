@@ -5,19 +5,26 @@
 //!
 //! The user's own value inside is JSON, because its type changes between releases of an application
 //! and uses serde attributes; the layout around it changes with this crate only. A new layout gets a
-//! new version and the old `V1` stays readable.
+//! new version; one that is not known is told apart from damage.
+
+use std::net::IpAddr;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 
+use crate::device::Device;
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Reason, Revocation, Session};
+use crate::record::{EndedToken, Reason, Revocation, Session};
+use crate::registry::{TokenKind, TokenRecord};
 
 /// The largest record that is written or read, in bytes.
 pub(super) const MAX_RECORD: usize = 64 * 1024;
 
-const VERSION: u8 = 1;
+/// The layout of what stands under each kind of key.
+const TOTALS_VERSION: u8 = 1;
+pub(super) const SESSION_VERSION: u8 = 2;
+const TOKEN_VERSION: u8 = 1;
 const HEADER: usize = 5;
 
 type Layout = Configuration<LittleEndian, Fixint, Limit<MAX_RECORD>>;
@@ -39,7 +46,7 @@ pub(super) struct Totals {
 }
 
 #[derive(Encode, Decode)]
-struct SessionV1 {
+struct SessionV2 {
     subject: String,
     roles: Vec<String>,
     scopes: Vec<String>,
@@ -51,12 +58,40 @@ struct SessionV1 {
     generation: u64,
     rotated_at: u64,
     refresh_id: [u8; 16],
+    access_id: [u8; 16],
+    /// Each with when it expires by itself.
+    ended: Vec<([u8; 16], u64)>,
+    device: DeviceV2,
+    last_address: Option<IpAddr>,
     /// When, and the number of the reason.
     revoked: Option<(u64, u8)>,
 }
 
+#[derive(Encode, Decode)]
+struct DeviceV2 {
+    app: Option<String>,
+    app_version: Option<String>,
+    os: Option<String>,
+    os_version: Option<String>,
+    model: Option<String>,
+    id: Option<String>,
+    user_agent: Option<String>,
+    address: Option<IpAddr>,
+}
+
+/// The session and the kind are in the key.
+#[derive(Encode, Decode)]
+struct TokenV1 {
+    id: [u8; 16],
+    parent: Option<[u8; 16]>,
+    issued_at: u64,
+    expires_at: u64,
+    ended_at: Option<u64>,
+}
+
 pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, StoreError> {
-    let record = SessionV1 {
+    let device = &session.device;
+    let record = SessionV2 {
         subject: session.subject.clone(),
         roles: session.roles.clone(),
         scopes: session.scopes.clone(),
@@ -68,9 +103,22 @@ pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, S
         generation: session.generation,
         rotated_at: session.rotated_at,
         refresh_id: *session.refresh_id.as_bytes(),
+        access_id: *session.access_id.as_bytes(),
+        ended: session.ended.iter().map(|token| (*token.id.as_bytes(), token.until)).collect(),
+        device: DeviceV2 {
+            app: device.app.clone(),
+            app_version: device.app_version.clone(),
+            os: device.os.clone(),
+            os_version: device.os_version.clone(),
+            model: device.model.clone(),
+            id: device.id.clone(),
+            user_agent: device.user_agent.clone(),
+            address: device.address,
+        },
+        last_address: session.last_address,
         revoked: session.revoked.map(|revocation| (revocation.at, reason_number(revocation.reason))),
     };
-    let bytes = encode(key, &record);
+    let bytes = encode(SESSION_VERSION, key, &record);
     if bytes.len() > MAX_RECORD {
         return Err(StoreError::TooLarge { got: bytes.len(), max: MAX_RECORD });
     }
@@ -79,7 +127,7 @@ pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, S
 
 /// Returns the session, or `None` if the bytes are damaged or of another version.
 pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<Session> {
-    let record: SessionV1 = decode(key, bytes)?;
+    let record: SessionV2 = decode(SESSION_VERSION, key, bytes)?;
     let revoked = match record.revoked {
         None => None,
         Some((at, number)) => Some(Revocation { at, reason: reason_of(number)? }),
@@ -97,8 +145,61 @@ pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<
         generation: record.generation,
         rotated_at: record.rotated_at,
         refresh_id: TokenId::from_bytes(record.refresh_id),
+        access_id: TokenId::from_bytes(record.access_id),
+        ended: record
+            .ended
+            .into_iter()
+            .map(|(id, until)| EndedToken { id: TokenId::from_bytes(id), until })
+            .collect(),
+        device: Device {
+            app: record.device.app,
+            app_version: record.device.app_version,
+            os: record.device.os,
+            os_version: record.device.os_version,
+            model: record.device.model,
+            id: record.device.id,
+            user_agent: record.device.user_agent,
+            address: record.device.address,
+        },
+        last_address: record.last_address,
         revoked,
     })
+}
+
+pub(super) fn encode_token(key: &[u8], token: &TokenRecord) -> Vec<u8> {
+    let record = TokenV1 {
+        id: *token.id.as_bytes(),
+        parent: token.parent.map(|parent| *parent.as_bytes()),
+        issued_at: token.issued_at,
+        expires_at: token.expires_at,
+        ended_at: token.ended_at,
+    };
+    encode(TOKEN_VERSION, key, &record)
+}
+
+/// Returns the record of a token, or `None` if the bytes are damaged or of another version.
+pub(super) fn decode_token(
+    key: &[u8],
+    session: SessionId,
+    kind: TokenKind,
+    bytes: &[u8],
+) -> Option<TokenRecord> {
+    let record: TokenV1 = decode(TOKEN_VERSION, key, bytes)?;
+    Some(TokenRecord {
+        id: TokenId::from_bytes(record.id),
+        session,
+        kind,
+        parent: record.parent.map(TokenId::from_bytes),
+        issued_at: record.issued_at,
+        expires_at: record.expires_at,
+        ended_at: record.ended_at,
+    })
+}
+
+/// Returns the version that whole bytes were written in, whatever it is; `None` if they are damaged.
+pub(super) fn version_of(key: &[u8], bytes: &[u8]) -> Option<u8> {
+    let (header, body) = bytes.split_at_checked(HEADER)?;
+    (header[1..] == checksum(header[0], key, body).to_le_bytes()).then_some(header[0])
 }
 
 /// Returns the checksum that a record carries, for [`Totals::sum`].
@@ -110,47 +211,48 @@ pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
 }
 
 pub(super) fn encode_totals(key: &[u8], totals: Totals) -> Vec<u8> {
-    encode(key, &totals)
+    encode(TOTALS_VERSION, key, &totals)
 }
 
 pub(super) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals> {
-    decode(key, bytes)
+    decode(TOTALS_VERSION, key, bytes)
 }
 
-fn encode(key: &[u8], value: &impl Encode) -> Vec<u8> {
+fn encode(version: u8, key: &[u8], value: &impl Encode) -> Vec<u8> {
     let body = bincode::encode_to_vec(value, layout()).expect("encoding into memory cannot fail");
     let mut bytes = Vec::with_capacity(HEADER + body.len());
-    bytes.push(VERSION);
-    bytes.extend_from_slice(&checksum(key, &body).to_le_bytes());
+    bytes.push(version);
+    bytes.extend_from_slice(&checksum(version, key, &body).to_le_bytes());
     bytes.extend_from_slice(&body);
     bytes
 }
 
-fn decode<T: Decode<()>>(key: &[u8], bytes: &[u8]) -> Option<T> {
-    let (header, body) = bytes.split_at_checked(HEADER)?;
-    if header[0] != VERSION || header[1..] != checksum(key, body).to_le_bytes() {
+fn decode<T: Decode<()>>(version: u8, key: &[u8], bytes: &[u8]) -> Option<T> {
+    if version_of(key, bytes)? != version {
         return None;
     }
+    let body = &bytes[HEADER..];
     let (value, read) = bincode::decode_from_slice(body, layout()).ok()?;
     (read == body.len()).then_some(value)
 }
 
-fn checksum(key: &[u8], body: &[u8]) -> u32 {
+fn checksum(version: u8, key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&[VERSION]);
+    hasher.update(&[version]);
     hasher.update(key);
     hasher.update(body);
     hasher.finalize()
 }
 
 /// The numbers stand on disk: never change one.
-const REASONS: [(Reason, u8); 6] = [
+const REASONS: [(Reason, u8); 7] = [
     (Reason::Ended, 0),
     (Reason::Logout, 1),
     (Reason::LogoutAll, 2),
     (Reason::Replaced, 3),
     (Reason::Reused, 4),
     (Reason::Inactive, 5),
+    (Reason::Evicted, 6),
 ];
 
 fn reason_number(reason: Reason) -> u8 {
@@ -183,14 +285,27 @@ mod tests {
             generation: 5,
             rotated_at: 6,
             refresh_id: TokenId::from_bytes([7; 16]),
+            access_id: TokenId::from_bytes([8; 16]),
+            ended: vec![EndedToken { id: TokenId::from_bytes([9; 16]), until: 9 }],
+            device: Device {
+                app: Some("Chrome".into()),
+                app_version: Some("126".into()),
+                os: Some("Linux".into()),
+                os_version: None,
+                model: Some("Pixel 9".into()),
+                id: Some("485".into()),
+                user_agent: Some("Mozilla/5.0".into()),
+                address: Some([203, 0, 113, 7].into()),
+            },
+            last_address: Some("2001:db8::7".parse().unwrap()),
             revoked: Some(Revocation { at: 8, reason: Reason::Logout }),
         }
     }
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
-        use Reason::{Ended, Inactive, Logout, LogoutAll, Replaced, Reused};
-        for reason in [Ended, Inactive, Logout, LogoutAll, Replaced, Reused] {
+        use Reason::{Ended, Evicted, Inactive, Logout, LogoutAll, Replaced, Reused};
+        for reason in [Ended, Evicted, Inactive, Logout, LogoutAll, Replaced, Reused] {
             let session = Session { revoked: Some(Revocation { at: 8, reason }), ..session() };
             let bytes = encode_session(KEY, &session).unwrap();
             assert_eq!(decode_session(KEY, ID, &bytes), Some(session));
@@ -218,7 +333,8 @@ mod tests {
     fn a_forged_length_allocates_nothing() {
         let mut body = u64::MAX.to_le_bytes().to_vec();
         body.extend([0; 64]);
-        let bytes = [&[VERSION][..], &checksum(KEY, &body).to_le_bytes(), &body].concat();
+        let bytes =
+            [&[SESSION_VERSION][..], &checksum(SESSION_VERSION, KEY, &body).to_le_bytes(), &body].concat();
         assert_eq!(decode_session(KEY, ID, &bytes), None);
     }
 

@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Presented, SessionStore, Swept, UserUpdate};
+use super::{EndToken, Opening, Presented, SessionStore, Swept, UserUpdate};
+use crate::device::Device;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Reason, Revocation, Rotation, RotationPolicy, Session, State};
+use crate::record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
+use crate::registry::TokenKind;
 
 const POLICY: RotationPolicy =
     RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
@@ -36,7 +38,11 @@ where
 {
     a_session_comes_back_as_it_was_put_in(&empty().await).await;
     a_login_revokes_what_it_replaces_in_one_step(&empty().await).await;
+    a_login_crowds_out_the_sessions_that_were_idle_the_longest(&empty().await).await;
     rotation_follows_the_record(&empty().await).await;
+    a_token_ends_alone_and_the_session_remembers_it(&empty().await).await;
+    tokens_are_recorded_in_the_tree_of_their_session(&empty().await).await;
+    an_archive_removes_what_has_expired_by_itself(&empty().await).await;
     nothing_happens_to_a_session_that_is_not_there(&empty().await).await;
     a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
     subjects_do_not_run_into_each_other(&empty().await).await;
@@ -60,13 +66,21 @@ fn session(number: u8, subject: &str) -> Session {
         generation: 0,
         rotated_at: 100,
         refresh_id: TokenId::from_bytes([number; 16]),
+        access_id: TokenId::from_bytes([0xac; 16]),
+        ended: Vec::new(),
+        device: Device::default(),
+        last_address: None,
         revoked: None,
     }
 }
 
 fn presented(session: &Session, generation: u64, now: u64) -> Presented {
-    let successor = TokenId::from_bytes([0xee; 16]);
-    Presented { session: session.id, generation, now, policy: POLICY, successor }
+    let successor = Successor {
+        refresh: TokenId::from_bytes([0xee; 16]),
+        access: TokenId::from_bytes([0xef; 16]),
+        address: Some([203, 0, 113, 7].into()),
+    };
+    Presented { session: session.id, generation, now, policy: POLICY, successor, register: None }
 }
 
 fn logout(at: u64) -> Revocation {
@@ -74,7 +88,7 @@ fn logout(at: u64) -> Revocation {
 }
 
 async fn put(store: &impl SessionStore, session: &Session) {
-    store.insert(session.clone(), Vec::new()).await.expect("insert");
+    store.insert(session.clone(), Opening::default()).await.expect("insert");
 }
 
 async fn load(store: &impl SessionStore, id: SessionId) -> Option<Session> {
@@ -107,10 +121,115 @@ async fn a_login_revokes_what_it_replaces_in_one_step(store: &impl SessionStore)
     put(store, &old).await;
     put(store, &other).await;
     let unknown = SessionId::from_bytes([9; 16]);
-    store.insert(new.clone(), vec![old.id, unknown]).await.expect("insert");
+    store
+        .insert(new.clone(), Opening { replaces: vec![old.id, unknown], ..Opening::default() })
+        .await
+        .expect("insert");
     assert_eq!(state(store, &old, 200).await, Some(State::Revoked(Reason::Replaced)), "the session replaced");
     assert_eq!(state(store, &other, 200).await, Some(State::Live), "another session");
     assert_eq!(state(store, &new, 200).await, Some(State::Live), "the new session");
+}
+
+async fn a_login_crowds_out_the_sessions_that_were_idle_the_longest(store: &impl SessionStore) {
+    for number in 1..=3 {
+        put(store, &session(number, "a")).await;
+    }
+    put(store, &Session { expires_at: 50, ..session(4, "a") }).await;
+    put(store, &session(5, "b")).await;
+    store.rotate(presented(&session(1, "a"), 0, 150)).await.expect("rotate");
+    let opening = Opening { max_sessions: Some(2), ..Opening::default() };
+    store.insert(Session { created_at: 200, ..session(6, "a") }, opening).await.expect("insert");
+    let evicted = State::Revoked(Reason::Evicted);
+    for (number, subject, want) in [
+        (1, "a", State::Live),
+        (2, "a", evicted),
+        (3, "a", evicted),
+        (4, "a", State::Expired),
+        (5, "b", State::Live),
+        (6, "a", State::Live),
+    ] {
+        assert_eq!(
+            state(store, &session(number, subject), 200).await,
+            Some(want),
+            "session {number} of 2 allowed"
+        );
+    }
+}
+
+async fn a_token_ends_alone_and_the_session_remembers_it(store: &impl SessionStore) {
+    let session = session(1, "a");
+    put(store, &session).await;
+    let end = EndToken { session: session.id, token: TokenId::from_bytes([0xac; 16]), until: 400, now: 200 };
+    assert!(store.end_token(end).await.expect("end_token"), "a token that was good");
+    assert!(!store.end_token(end).await.expect("end_token"), "the same token again");
+    let kept = load(store, session.id).await.expect("the session is there");
+    assert_eq!(kept.ended, [EndedToken { id: end.token, until: 400 }], "what the session remembers");
+    assert_eq!(kept.state_at(200), State::Live, "the session of an ended token");
+    let nowhere = EndToken { session: SessionId::from_bytes([9; 16]), ..end };
+    assert!(!store.end_token(nowhere).await.expect("end_token"), "a token of no session");
+}
+
+async fn tokens_are_recorded_in_the_tree_of_their_session(store: &impl SessionStore) {
+    let (session, other) = (session(1, "a"), session(2, "a"));
+    let register = Some(Duration::from_secs(300));
+    let opening = Opening { register, ..Opening::default() };
+    store.insert(session.clone(), opening).await.expect("insert");
+    put(store, &other).await;
+    let rotation = Presented { register, ..presented(&session, 0, 200) };
+    store.rotate(rotation).await.expect("rotate");
+    // Inside the grace window nothing new is issued.
+    store.rotate(rotation).await.expect("rotate");
+    let successor = rotation.successor;
+    let end = EndToken { session: session.id, token: successor.access, until: 500, now: 250 };
+    store.end_token(end).await.expect("end_token");
+    let tokens = store.tokens_of(session.id).await.expect("tokens_of");
+    let found: Vec<_> = tokens
+        .iter()
+        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.ended_at))
+        .collect();
+    let (refresh, access) = (session.refresh_id, session.access_id);
+    assert_eq!(
+        found,
+        [
+            (refresh, TokenKind::Refresh, None, 100, 1_100, Some(200)),
+            (access, TokenKind::Access, Some(refresh), 100, 400, None),
+            (successor.refresh, TokenKind::Refresh, Some(refresh), 200, 1_200, None),
+            (successor.access, TokenKind::Access, Some(successor.refresh), 200, 500, Some(250)),
+        ],
+        "the tree of a session"
+    );
+    assert!(tokens.iter().all(|token| token.session == session.id), "each knows its session");
+    assert_eq!(store.tokens_of(other.id).await.expect("tokens_of"), [], "a session that is not registered");
+    store.sweep(1_200, 10).await.expect("sweep");
+    assert_eq!(
+        store.tokens_of(session.id).await.expect("tokens_of"),
+        [],
+        "the records go with their session"
+    );
+}
+
+async fn an_archive_removes_what_has_expired_by_itself(store: &impl SessionStore) {
+    let register = Some(Duration::from_secs(300));
+    for number in 0..20 {
+        let opening = Opening { register, ..Opening::default() };
+        store.insert(session(number, "a"), opening).await.expect("insert");
+    }
+    let archived = async |before| {
+        let mut removed = 0;
+        loop {
+            let swept = store.archive(before, 3).await.expect("archive");
+            assert!(swept.removed <= 3, "a batch keeps to its limit");
+            removed += swept.removed;
+            if !swept.more {
+                return removed;
+            }
+        }
+    };
+    assert_eq!(archived(400).await, 0, "access tokens expire at 400, and that is not before 400");
+    assert_eq!(archived(401).await, 20, "each session has one access token");
+    assert_eq!(archived(401).await, 0, "they are gone");
+    let left = store.tokens_of(session(7, "a").id).await.expect("tokens_of");
+    assert!(left.len() == 1 && left[0].kind == TokenKind::Refresh, "refresh tokens live longer");
 }
 
 async fn rotation_follows_the_record(store: &impl SessionStore) {
@@ -234,8 +353,8 @@ async fn of_many_rotations_at_once_one_wins<S: SessionStore>(store: Arc<S>) {
         let mut tasks = JoinSet::new();
         for number in 0..16 {
             let store = Arc::clone(&store);
-            let successor = TokenId::from_bytes([number; 16]);
-            let presented = Presented { successor, ..presented(&session, 0, 200) };
+            let mut presented = presented(&session, 0, 200);
+            presented.successor.refresh = TokenId::from_bytes([number; 16]);
             tasks.spawn(async move {
                 store.rotate(presented).await.expect("rotate").expect("the session is there")
             });

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `m` | totals of the store |
 //! | `s` session id | the record |
+//! | `t` session id, generation, `0` for refresh or `1` for access | what was recorded of a token |
 //! | `u` length of subject, subject, session id | nothing: the sessions of a subject |
 //! | `x` `expires_at`, session id | nothing: sessions in the order of their expiry |
 //!
@@ -14,11 +15,14 @@ use std::ops::Range;
 
 use crate::id::SessionId;
 use crate::record::Session;
+use crate::registry::TokenKind;
 
 /// The key of the totals.
 pub(super) const TOTALS: &[u8] = b"m";
 /// The prefix of records.
 pub(super) const SESSIONS: &[u8] = b"s";
+/// The prefix of the records of tokens.
+pub(super) const TOKENS: &[u8] = b"t";
 /// The prefix of the index by subject.
 pub(super) const SUBJECTS: &[u8] = b"u";
 /// The prefix of the index by expiry.
@@ -35,6 +39,40 @@ pub(super) fn session(id: SessionId) -> Vec<u8> {
 pub(super) fn subject(subject: &str) -> Vec<u8> {
     let len = u16::try_from(subject.len()).unwrap_or(u16::MAX);
     [SUBJECTS, &len.to_be_bytes(), subject.as_bytes()].concat()
+}
+
+/// The record of a token, by the generation of the session that it was issued for.
+pub(super) fn token(session: SessionId, generation: u64, kind: TokenKind) -> Vec<u8> {
+    let kind = match kind {
+        TokenKind::Refresh => 0,
+        TokenKind::Access => 1,
+    };
+    [TOKENS, session.as_bytes(), &generation.to_be_bytes(), &[kind]].concat()
+}
+
+/// All records of the tokens of a session, in the order in which they were issued.
+pub(super) fn tokens_of(session: SessionId) -> Range<Vec<u8>> {
+    let prefix = [TOKENS, session.as_bytes()].concat();
+    // What follows the prefix is shorter than this.
+    let end = [&prefix[..], &[0xff; 10]].concat();
+    prefix..end
+}
+
+/// All records of tokens behind a key.
+pub(super) fn tokens_behind(key: Option<&[u8]>) -> Range<Vec<u8>> {
+    let start = key.map_or(TOKENS.to_vec(), |key| [key, &[0]].concat());
+    start..SUBJECTS.to_vec()
+}
+
+/// Returns session and kind of the key of a token's record.
+pub(super) fn parts_of_token(key: &[u8]) -> Option<(SessionId, TokenKind)> {
+    let (id, rest) = key.strip_prefix(TOKENS)?.split_first_chunk::<ID_LEN>()?;
+    let kind = match rest.split_at_checked(8)?.1 {
+        [0] => TokenKind::Refresh,
+        [1] => TokenKind::Access,
+        _ => return None,
+    };
+    Some((SessionId::from_bytes(*id), kind))
 }
 
 /// All keys of the subject index that hold one subject.

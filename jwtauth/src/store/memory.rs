@@ -4,17 +4,36 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::{Presented, SessionStore, StoreFuture, Swept, UserUpdate};
-use crate::id::SessionId;
-use crate::record::{Reason, Revocation, Rotation, Session};
+use super::{EndToken, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate};
+use crate::id::{SessionId, TokenId};
+use crate::record::{Revocation, Rotation, Session};
+use crate::registry::{self, TokenRecord};
 
 /// Keeps sessions in memory. Nothing survives the process.
 ///
 /// One lock over one map: each operation is atomic because it is alone. A sweep looks at every
 /// session, so this is no store for many of them.
 #[derive(Default)]
-pub struct MemoryStore(Mutex<HashMap<SessionId, Session>>);
+pub struct MemoryStore(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    sessions: HashMap<SessionId, Session>,
+    /// In the order in which they were issued.
+    tokens: HashMap<SessionId, Vec<TokenRecord>>,
+}
+
+impl Kept {
+    fn register(&mut self, before: Option<&Session>, after: &Session, access_ttl: Duration) {
+        let tokens = self.tokens.entry(after.id).or_default();
+        if let Some(before) = before {
+            spend(tokens, before.refresh_id, after.rotated_at);
+        }
+        tokens.extend(registry::issued(before, after, access_ttl));
+    }
+}
 
 impl MemoryStore {
     /// Makes an empty store.
@@ -23,15 +42,22 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
-        // OK because no operation leaves the map half-changed when it panics: each ends in one assignment.
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // OK because nothing in an operation can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes that a token is not good any more.
+fn spend(tokens: &mut [TokenRecord], id: TokenId, now: u64) {
+    if let Some(token) = tokens.iter_mut().find(|token| token.id == id) {
+        token.ended_at.get_or_insert(now);
     }
 }
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore").field("sessions", &self.lock().len()).finish()
+        f.debug_struct("MemoryStore").field("sessions", &self.lock().sessions.len()).finish()
     }
 }
 
@@ -40,33 +66,43 @@ fn ready<T: Send + 'static>(value: T) -> StoreFuture<'static, T> {
 }
 
 impl SessionStore for MemoryStore {
-    fn insert(&self, session: Session, replaces: Vec<SessionId>) -> StoreFuture<'_, ()> {
-        let mut sessions = self.lock();
-        let revocation = Revocation { at: session.created_at, reason: Reason::Replaced };
-        for id in replaces {
-            if let Some(replaced) = sessions.get_mut(&id) {
-                replaced.revoke(revocation);
+    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
+        let mut kept = self.lock();
+        let others: Vec<_> =
+            kept.sessions.values().filter(|other| other.subject == session.subject).cloned().collect();
+        for (id, reason) in opening.ends(&session, &others) {
+            if let Some(ended) = kept.sessions.get_mut(&id) {
+                ended.revoke(Revocation { at: session.created_at, reason });
             }
         }
-        sessions.insert(session.id, session);
+        if let Some(access_ttl) = opening.register {
+            kept.register(None, &session, access_ttl);
+        }
+        kept.sessions.insert(session.id, session);
         ready(())
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
-        ready(self.lock().get(&id).cloned().map(Arc::new))
+        ready(self.lock().sessions.get(&id).cloned().map(Arc::new))
     }
 
     fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {
-        let mut sessions = self.lock();
-        ready(sessions.get_mut(&presented.session).map(|session| {
-            let rotation =
-                session.rotate(presented.generation, presented.now, presented.policy, presented.successor);
-            (rotation, session.clone())
-        }))
+        let mut kept = self.lock();
+        let Some(session) = kept.sessions.get_mut(&presented.session) else { return ready(None) };
+        let before = session.clone();
+        let rotation =
+            session.rotate(presented.generation, presented.now, presented.policy, presented.successor);
+        let after = session.clone();
+        if let Some(access_ttl) = presented.register
+            && rotation.issues()
+        {
+            kept.register(Some(&before), &after, access_ttl);
+        }
+        ready(Some((rotation, after)))
     }
 
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
-        ready(self.lock().get_mut(&id).is_some_and(|session| session.revoke(revocation)))
+        ready(self.lock().sessions.get_mut(&id).is_some_and(|session| session.revoke(revocation)))
     }
 
     fn revoke_subject(
@@ -75,31 +111,66 @@ impl SessionStore for MemoryStore {
         except: Option<SessionId>,
         revocation: Revocation,
     ) -> StoreFuture<'_, usize> {
-        let mut sessions = self.lock();
+        let sessions = &mut self.lock().sessions;
         let theirs =
             sessions.values_mut().filter(|session| session.subject == subject && Some(session.id) != except);
         ready(theirs.filter_map(|session| session.revoke(revocation).then_some(())).count())
     }
 
+    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
+        let kept = &mut *self.lock();
+        let ended = kept
+            .sessions
+            .get_mut(&end.session)
+            .is_some_and(|session| session.end_token(end.token, end.until, end.now));
+        if let Some(tokens) = kept.tokens.get_mut(&end.session)
+            && ended
+        {
+            spend(tokens, end.token, end.now);
+        }
+        ready(ended)
+    }
+
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
+        ready(self.lock().tokens.get(&session).cloned().unwrap_or_default())
+    }
+
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        let mut kept = self.lock();
+        let mut swept = Swept::default();
+        for tokens in kept.tokens.values_mut() {
+            tokens.retain(|token| {
+                let is_old = token.expires_at < before;
+                let full = swept.removed == limit;
+                swept.more |= is_old && full;
+                swept.removed += usize::from(is_old && !full);
+                !is_old || full
+            });
+        }
+        kept.tokens.retain(|_, tokens| !tokens.is_empty());
+        ready(swept)
+    }
+
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
-        ready(self.lock().values().filter(|session| session.subject == subject).cloned().collect())
+        ready(self.lock().sessions.values().filter(|session| session.subject == subject).cloned().collect())
     }
 
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        let mut sessions = self.lock();
+        let sessions = &mut self.lock().sessions;
         let theirs =
             sessions.values_mut().filter(|session| session.subject == subject && session.is_live_at(now));
         ready(theirs.map(|session| update.apply(session)).count())
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {
-        let mut sessions = self.lock();
+        let mut kept = self.lock();
         let mut expired: Vec<_> =
-            sessions.values().filter(|session| session.expires_at <= now).map(|s| s.id).collect();
+            kept.sessions.values().filter(|session| session.expires_at <= now).map(|s| s.id).collect();
         let more = expired.len() > limit;
         expired.truncate(limit);
         for id in &expired {
-            sessions.remove(id);
+            kept.sessions.remove(id);
+            kept.tokens.remove(id);
         }
         ready(Swept { removed: expired.len(), more })
     }

@@ -27,12 +27,14 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Revocation, Rotation, RotationPolicy, Session};
+use crate::record::{Reason, Revocation, Rotation, RotationPolicy, Session, Successor};
+use crate::registry::TokenRecord;
 
 /// What a store's operations return.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -48,8 +50,35 @@ pub struct Presented {
     pub now: u64,
     /// The lengths that govern rotation.
     pub policy: RotationPolicy,
-    /// The `jti` of the successor, if there is to be one.
-    pub successor: TokenId,
+    /// What comes after it, if there is to be something.
+    pub successor: Successor,
+    /// The lifetime of access tokens, if a [`TokenRecord`] of each token is to be kept.
+    pub register: Option<Duration>,
+}
+
+/// What a login does beside adding its session.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// Sessions that end with it, if they are still there, for [`Reason::Replaced`](crate::Reason::Replaced).
+    pub replaces: Vec<SessionId>,
+    /// How many live sessions its subject may have, this one included. Those that were idle the longest end, for
+    /// [`Reason::Evicted`](crate::Reason::Evicted).
+    pub max_sessions: Option<usize>,
+    /// The lifetime of access tokens, if a [`TokenRecord`] of each token is to be kept.
+    pub register: Option<Duration>,
+}
+
+/// One token is to be ended alone.
+#[derive(Clone, Copy, Debug)]
+pub struct EndToken {
+    /// Its session.
+    pub session: SessionId,
+    /// The token.
+    pub token: TokenId,
+    /// When it expires by itself, in Unix seconds.
+    pub until: u64,
+    /// When, in Unix seconds.
+    pub now: u64,
 }
 
 /// The user of a session, as it is to be from now on.
@@ -76,10 +105,8 @@ pub struct Swept {
 ///
 /// Each method is one atomic step; see the [module documentation](self) for what that means.
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
-    /// Adds a new session, and revokes those in `replaces` that are still there, in one step.
-    ///
-    /// The sessions replaced are revoked at `session.created_at` with [`Reason::Replaced`](crate::Reason::Replaced).
-    fn insert(&self, session: Session, replaces: Vec<SessionId>) -> StoreFuture<'_, ()>;
+    /// Adds a new session, and revokes those that it replaces or crowds out, at `session.created_at`, in one step.
+    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()>;
 
     /// Returns the session, dead or alive, or `None` if there is none.
     ///
@@ -103,6 +130,17 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         revocation: Revocation,
     ) -> StoreFuture<'_, usize>;
 
+    /// Runs [`Session::end_token`] on the session and keeps the result. Returns what it returned; `false` without a session.
+    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool>;
+
+    /// Returns what was recorded of the tokens of a session, the oldest first, parents before their children.
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>>;
+
+    /// Removes what was recorded of tokens that expired by themselves before `before`, at most `limit` of them.
+    ///
+    /// What is left of a session goes when the session is swept.
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept>;
+
     /// Returns all sessions of a subject that are still kept, dead or alive, in no particular order.
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>>;
 
@@ -116,6 +154,25 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Waits until everything done so far is durable. Called before a process exits.
     fn flush(&self) -> StoreFuture<'_, ()>;
+}
+
+impl Opening {
+    /// Returns the sessions of the subject that have to end for a new one, and why.
+    fn ends(&self, new: &Session, others: &[Session]) -> Vec<(SessionId, Reason)> {
+        let is_replaced = |id: &SessionId| self.replaces.contains(id);
+        let mut ends: Vec<_> = self.replaces.iter().map(|id| (*id, Reason::Replaced)).collect();
+        if let Some(max) = self.max_sessions {
+            let now = new.created_at;
+            let mut live: Vec<_> = others
+                .iter()
+                .filter(|other| other.is_live_at(now) && other.id != new.id && !is_replaced(&other.id))
+                .collect();
+            live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
+            let surplus = (live.len() + 1).saturating_sub(max.max(1));
+            ends.extend(live[..surplus].iter().map(|session| (session.id, Reason::Evicted)));
+        }
+        ends
+    }
 }
 
 impl UserUpdate {

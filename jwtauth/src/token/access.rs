@@ -7,7 +7,7 @@ use super::seen::Seen;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::error::TokenError;
-use crate::id::SessionId;
+use crate::id::{SessionId, TokenId};
 use crate::key::Key;
 
 /// Issues and verifies access tokens.
@@ -22,6 +22,7 @@ pub(crate) struct AccessTokens {
 pub(crate) struct Access {
     pub(crate) subject: Arc<str>,
     pub(crate) session: SessionId,
+    pub(crate) token: TokenId,
 }
 
 /// A genuine access token: still good, or good but for its age.
@@ -60,7 +61,11 @@ impl AccessTokens {
             Err(_) => return Err(TokenError::Claim("aud")),
         }
         required(claims.time("auth_time", f64::floor), "auth_time")?;
-        let access = Access { subject: super::subject(&claims)?.into(), session: super::id(&claims, "sid")? };
+        let access = Access {
+            subject: super::subject(&claims)?.into(),
+            session: super::id(&claims, "sid")?,
+            token: super::id(&claims, "jti")?,
+        };
         Ok(match good {
             Some(good) => {
                 self.seen.remember(token, good, &access);

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::client::Client;
 use super::credentials::{Credentials, Sent};
 use super::middleware::Shared;
 use super::reject::{self, Rejection};
@@ -47,9 +48,10 @@ pub(crate) enum Cookies {
 pub(super) async fn authenticate(
     shared: &Shared,
     credentials: &Credentials<'_>,
+    client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
     match &credentials.bearer {
-        Sent::Absent => by_cookie(shared, &credentials.access, &credentials.refresh).await,
+        Sent::Absent => by_cookie(shared, &credentials.access, &credentials.refresh, client).await,
         Sent::One(token) => by_bearer(shared, token).await.map(|caller| (caller, Cookies::Keep)),
         Sent::Unreadable | Sent::Conflict => {
             Ok((Caller::Anonymous { why: Rejection::InvalidRequest, bearer: true }, Cookies::Keep))
@@ -70,6 +72,7 @@ async fn by_cookie(
     shared: &Shared,
     access: &Sent<'_>,
     refresh: &Sent<'_>,
+    client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
     let sessions = &shared.sessions;
     let genuine_refresh = || match refresh {
@@ -81,7 +84,7 @@ async fn by_cookie(
         (Sent::Unreadable, _) => return Ok(anonymous(Rejection::TokenNotValid)),
         (Sent::Absent, Sent::Absent) => return Ok(anonymous(Rejection::NotAuthenticated)),
         (Sent::Absent, Sent::Unreadable) => return Ok(anonymous(Rejection::TokenNotValid)),
-        (Sent::Absent, Sent::One(token)) => return silent_refresh(shared, token).await,
+        (Sent::Absent, Sent::One(token)) => return silent_refresh(shared, token, client).await,
         (Sent::One(token), _) => sessions.check_access(token).await,
     };
     match checked {
@@ -92,15 +95,19 @@ async fn by_cookie(
         },
         Ok(Checked::Expired(expired)) => match genuine_refresh() {
             Some((_, other)) if other != expired => Ok(anonymous(Rejection::TokenNotValid)),
-            Some((token, _)) => silent_refresh(shared, token).await,
+            Some((token, _)) => silent_refresh(shared, token, client).await,
             None => Ok(anonymous(Rejection::TokenExpired)),
         },
         Err(error) => refused(&error),
     }
 }
 
-async fn silent_refresh(shared: &Shared, token: &str) -> Result<(Caller, Cookies), Rejection> {
-    match shared.sessions.refresh(token).await {
+async fn silent_refresh(
+    shared: &Shared,
+    token: &str,
+    client: Client<'_>,
+) -> Result<(Caller, Cookies), Rejection> {
+    match shared.sessions.refresh(token, &client.device()).await {
         Ok(issued) => {
             let identity = Identity::new(Arc::new(issued.session.clone()), Via::Cookie);
             Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))

@@ -29,6 +29,8 @@ use crate::store::{MemoryStore, SessionStore, SledStore};
 /// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
 /// | [`sweep_interval`](Self::sweep_interval) | 1 minute | 1 second to 1 day |
 /// | [`store_timeout`](Self::store_timeout) | 10 seconds | 0.1 second to 1 minute |
+/// | [`max_sessions`](Self::max_sessions) | 32 | 1 to 1000 |
+/// | [`token_registry`](Self::token_registry), [`expire_on_refresh`](Self::expire_on_refresh) | off | |
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
 /// | [`same_site`](Self::same_site) | `Lax` | |
 /// | [`trusted_origin`](Self::trusted_origin) | none | |
@@ -159,6 +161,28 @@ impl JwtAuthBuilder {
     /// Sets how long to wait until a change is on disk; after that the answer is 503.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.config.store_timeout = timeout;
+        self
+    }
+
+    /// Sets how many live sessions one subject may have. A login beyond that ends the one that was idle the longest.
+    pub fn max_sessions(mut self, max: usize) -> Self {
+        self.config.max_sessions = max;
+        self
+    }
+
+    /// Records each token that is issued, by its id, in the tree of its session: see [`Sessions::tokens`].
+    ///
+    /// Costs some 200 bytes a refresh until the session is swept.
+    pub fn token_registry(mut self) -> Self {
+        self.config.token_registry = true;
+        self
+    }
+
+    /// Ends an access token when its successor is issued, and not only when it expires.
+    ///
+    /// A request that is on its way with the old one is refused, or refreshed by its refresh token.
+    pub fn expire_on_refresh(mut self) -> Self {
+        self.config.expire_on_refresh = true;
         self
     }
 

@@ -9,10 +9,12 @@ use std::ops::Deref;
 use poem::{FromRequest, Request, RequestBody, Result};
 
 use super::authenticate::{Caller, Cookies, is_over};
+use super::client::{Client, device_of};
 use super::credentials::{Credentials, Sent};
 use super::guard;
 use super::handle::{Handle, Sites};
 use super::reject::Rejection;
+use crate::device::Device;
 use crate::error::{BoxError, SessionError, TokenError};
 use crate::id::SessionId;
 use crate::record::{Reason, Session};
@@ -163,6 +165,7 @@ pub async fn current_user<U: AuthUser>(request: &Request) -> Result<U> {
 pub struct Auth {
     handle: Handle,
     credentials: Credentials<'static>,
+    device: Device,
 }
 
 impl<'a> FromRequest<'a> for Auth {
@@ -174,7 +177,7 @@ impl<'a> FromRequest<'a> for Auth {
         if credentials.has_cookie() || !credentials.has_bearer() {
             handle.check_origin_as_guarded(request)?;
         }
-        Ok(Self { handle: handle.clone(), credentials: credentials.into_owned() })
+        Ok(Self { handle: handle.clone(), credentials: credentials.into_owned(), device: device_of(request) })
     }
 }
 
@@ -193,7 +196,7 @@ impl Auth {
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
         // One that this very request has opened would never reach its client.
         let replaces = self.sessions_of_cookies().into_iter().chain(self.handle.handed_out()).collect();
-        let issued = self.handle.shared().sessions.login(user, replaces).await?;
+        let issued = self.handle.shared().sessions.login(user, self.device.clone(), replaces).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
@@ -270,7 +273,7 @@ impl Auth {
         if self.sessions_of_cookies().len() > 1 || self.credentials.access == Sent::Conflict {
             return Err(Rejection::TokenNotValid.into());
         }
-        match shared.sessions.refresh(token).await {
+        match shared.sessions.refresh(token, &self.device).await {
             Ok(issued) => {
                 let session = issued.session.clone();
                 self.handle.set_cookies(Cookies::Set(Box::new(issued)));
@@ -292,7 +295,7 @@ impl Auth {
     /// A [`Rejection`] if it could not be told: 503 when the store failed, 401 for two different
     /// cookies of one name.
     pub async fn session(&self) -> Result<Option<Session>> {
-        match self.handle.caller_by(&self.credentials).await? {
+        match self.handle.caller_by(&self.credentials, Client::Known(&self.device)).await? {
             Caller::Known(identity) => Ok(Some(identity.session().clone())),
             Caller::Anonymous { .. } => Ok(None),
         }
@@ -300,7 +303,7 @@ impl Auth {
 
     /// Returns the session, or why there is none.
     async fn own_session(&self) -> std::result::Result<&Session, Rejection> {
-        match self.handle.caller_by(&self.credentials).await? {
+        match self.handle.caller_by(&self.credentials, Client::Known(&self.device)).await? {
             Caller::Known(identity) => Ok(identity.session()),
             Caller::Anonymous { why, .. } => Err(*why),
         }

@@ -12,6 +12,7 @@ use poem::{IntoResponse, Request, Response};
 use tokio::sync::OnceCell;
 
 use super::authenticate::{Caller, Cookies, authenticate};
+use super::client::Client;
 use super::credentials::Credentials;
 use super::middleware::Shared;
 use super::reject::{self, Rejection};
@@ -144,7 +145,7 @@ impl Handle {
         if unchecked {
             self.answer().origin = Origin::Checked;
         }
-        self.caller_by(&credentials).await
+        self.caller_by(&credentials, Client::Of(request)).await
     }
 
     /// Notes that the answer depends on who asks, and tells whether the request's origin must be checked first.
@@ -162,10 +163,14 @@ impl Handle {
     }
 
     /// Like [`Self::caller`], for a request whose origin was checked before.
-    pub(crate) async fn caller_by(&self, credentials: &Credentials<'_>) -> Result<&Caller, Rejection> {
+    pub(super) async fn caller_by(
+        &self,
+        credentials: &Credentials<'_>,
+        client: Client<'_>,
+    ) -> Result<&Caller, Rejection> {
         self.touch();
         let found = self.0.caller.get_or_init(|| async {
-            let (caller, cookies) = authenticate(&self.0.shared, credentials).await?;
+            let (caller, cookies) = authenticate(&self.0.shared, credentials, client).await?;
             self.propose_cookies(cookies);
             Ok(caller)
         });

@@ -16,13 +16,25 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jwtauth::store::Opening;
 use jwtauth::store::{Presented, UserUpdate};
 use jwtauth::{
-    Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore, StoreError, TokenId,
+    Device, Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore, StoreError,
+    Successor, TokenId,
 };
 
 const POLICY: RotationPolicy =
     RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
+
+const SUCCESSOR: Successor =
+    Successor { refresh: TokenId::from_bytes([9; 16]), access: TokenId::from_bytes([10; 16]), address: None };
+
+/// Tokens are recorded too, so that their records are in the batches that must not come apart.
+const ACCESS_TTL: Duration = Duration::from_secs(300);
+
+fn opening() -> Opening {
+    Opening { register: Some(ACCESS_TTL), ..Opening::default() }
+}
 
 fn id(number: u64) -> SessionId {
     // Spread over the key space, as random ids are.
@@ -44,6 +56,10 @@ fn session(number: u64, size: usize) -> Session {
         generation: 0,
         rotated_at: 100,
         refresh_id: TokenId::from_bytes([7; 16]),
+        access_id: TokenId::from_bytes([0xac; 16]),
+        ended: Vec::new(),
+        device: Device::default(),
+        last_address: None,
         revoked: None,
     }
 }
@@ -81,7 +97,8 @@ impl Step {
             generation: model.get(&number).map_or(0, |session| session.generation),
             now: 1_000 + step,
             policy: POLICY,
-            successor: TokenId::from_bytes([9; 16]),
+            successor: SUCCESSOR,
+            register: Some(ACCESS_TTL),
         })
     }
 
@@ -111,12 +128,12 @@ impl Step {
 
 async fn write(store: &SledStore, steps: u64, size: usize) -> Result<(), StoreError> {
     let mut model = HashMap::new();
-    store.insert(counter(0, steps, size), Vec::new()).await?;
+    store.insert(counter(0, steps, size), opening()).await?;
     for number in 1..=steps {
         let step = Step::of(number, steps, &model);
         step.replay(&mut model, size);
         match step {
-            Step::Open(number) => store.insert(session(number, size), Vec::new()).await?,
+            Step::Open(number) => store.insert(session(number, size), opening()).await?,
             Step::Rotate(presented) => drop(store.rotate(presented).await?),
             Step::Revoke(number, revocation) => drop(store.revoke(id(number), revocation).await?),
         }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use ::sled::Batch;
 
@@ -15,6 +16,7 @@ use super::super::keys;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Session};
+use crate::registry::{self, TokenRecord};
 
 /// What the tree is to hold under a key; `None` is nothing.
 type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -80,9 +82,22 @@ impl Change {
         Ok(())
     }
 
-    /// Removes an index entry that names no session.
-    pub(super) fn remove_litter(&mut self, entry: Vec<u8>) {
-        self.writes.insert(entry, None);
+    /// Removes an index entry that names no session, or the record of a token.
+    pub(super) fn remove_key(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, None);
+    }
+
+    /// Writes the records of the tokens that a login (`before` is `None`) or a rotation has issued.
+    pub(super) fn register(&mut self, before: Option<&Session>, after: &Session, access_ttl: Duration) {
+        for token in registry::issued(before, after, access_ttl) {
+            self.put_token(keys::token(after.id, after.generation, token.kind), &token);
+        }
+    }
+
+    /// Writes the record of a token.
+    pub(super) fn put_token(&mut self, key: Vec<u8>, token: &TokenRecord) {
+        let bytes = codec::encode_token(&key, token);
+        self.writes.insert(key, Some(bytes));
     }
 
     fn put(&mut self, session: &Session) -> Result<(), StoreError> {

@@ -1,4 +1,5 @@
 //! The store as its one writer sees it: changes are gathered in a group, and a commit brings it to disk.
+//! What the changes are is in `operations`.
 //!
 //! # Invariants
 //!
@@ -12,26 +13,28 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::writer::Commit;
-use super::super::{Presented, Swept, UserUpdate, codec, files, keys};
+use super::super::{codec, files, keys};
 use super::Shared;
 use super::change::{Change, Group};
 use super::open::{DiskState, Opened};
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::record::{Reason, Revocation, Rotation, Session};
+use crate::record::Session;
 
 /// How long to wait before a failed store is opened anew once more.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The store as its one writer sees it.
 pub(super) struct Disk {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     state: DiskState,
-    group: Group,
+    pub(super) group: Group,
     /// Whether somebody waits for the disk.
-    awaited: bool,
+    pub(super) awaited: bool,
     /// Whether a sweep has come to its end, so that files are looked after once the tree is written.
-    tidy: bool,
+    pub(super) tidy: bool,
+    /// How far the registry was looked through for tokens to archive.
+    pub(super) archived: Option<Vec<u8>>,
     /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
     failed: Option<Instant>,
 }
@@ -39,11 +42,11 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn new(shared: Arc<Shared>, state: DiskState) -> Self {
         let group = Group::new(state.totals);
-        Self { shared, state, group, awaited: false, tidy: false, failed: None }
+        Self { shared, state, group, awaited: false, tidy: false, archived: None, failed: None }
     }
 
     /// Puts one change into the group, for somebody who waits until it is durable.
-    fn apply(&mut self, change: Change) {
+    pub(super) fn apply(&mut self, change: Change) {
         self.group.add(change);
         self.awaited = true;
     }
@@ -51,7 +54,7 @@ impl Disk {
     /// Opens the store anew if it failed, at most once a second.
     ///
     /// sled answers every write with the same error after one has failed, so nothing else helps.
-    fn ready(&mut self) -> Result<(), StoreError> {
+    pub(super) fn ready(&mut self) -> Result<(), StoreError> {
         let Some(failed) = self.failed else { return Ok(()) };
         // Those who wait for this group must hear that it failed, so it is not carried over.
         if !self.group.is_empty() || failed.elapsed() < RETRY {
@@ -167,7 +170,7 @@ impl Commit for Disk {
 
 /// What the writer reads: the tree, as it will be after this group.
 impl Disk {
-    fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+    pub(super) fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         let key = keys::session(id);
         match self.group.get(&key) {
             Some(bytes) => Ok(bytes.and_then(|bytes| codec::decode_session(&key, id, bytes))),
@@ -176,7 +179,7 @@ impl Disk {
     }
 
     /// Returns the first keys of a range, in order, at most `limit`.
-    fn keys_in(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub(super) fn keys_in(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         // Of those in the tree, the group may remove as many as it decides at all.
         let enough = limit.saturating_add(self.group.range(&range).count());
         let mut keys: BTreeSet<Vec<u8>> = self.shared.read(|tree| {
@@ -193,145 +196,9 @@ impl Disk {
         Ok(keys.into_iter().take(limit).collect())
     }
 
-    fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
+    pub(super) fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
         let entries = self.keys_in(keys::subject_range(subject), usize::MAX)?;
         entries.iter().filter_map(|key| self.load(keys::id_of(key)?).transpose()).collect()
-    }
-}
-
-/// The operations of the store.
-impl Disk {
-    pub(super) fn insert(
-        &mut self,
-        session: &Session,
-        mut replaces: Vec<SessionId>,
-    ) -> Result<(), StoreError> {
-        // What is revoked below must be read from the handle that it is written to.
-        self.ready()?;
-        let mut change = Change::default();
-        match self.load(session.id)? {
-            // Never with random ids; but counted twice, it would make the store look damaged for ever.
-            Some(before) => change.overwrite(&before, session)?,
-            None => change.add(session)?,
-        }
-        let revocation = Revocation { at: session.created_at, reason: Reason::Replaced };
-        replaces.sort_unstable();
-        replaces.dedup();
-        for id in replaces.into_iter().filter(|id| *id != session.id) {
-            if let Some(before) = self.load(id)? {
-                change.revoke(before, revocation)?;
-            }
-        }
-        self.apply(change);
-        Ok(())
-    }
-
-    pub(super) fn rotate(&mut self, presented: Presented) -> Result<Option<(Rotation, Session)>, StoreError> {
-        // What was decided on a handle that failed might never have been written.
-        self.ready()?;
-        let Some(before) = self.load(presented.session)? else { return Ok(None) };
-        let mut after = before.clone();
-        let rotation =
-            after.rotate(presented.generation, presented.now, presented.policy, presented.successor);
-        if rotation.is_change() {
-            let mut change = Change::default();
-            change.replace(&before, &after)?;
-            self.apply(change);
-        }
-        Ok(Some((rotation, after)))
-    }
-
-    pub(super) fn revoke(&mut self, id: SessionId, revocation: Revocation) -> Result<bool, StoreError> {
-        self.ready()?;
-        let session = self.load(id)?;
-        Ok(self.revoke_each(session, revocation)? > 0)
-    }
-
-    pub(super) fn revoke_subject(
-        &mut self,
-        subject: &str,
-        except: Option<SessionId>,
-        revocation: Revocation,
-    ) -> Result<usize, StoreError> {
-        self.ready()?;
-        let mut sessions = self.sessions_of(subject)?;
-        sessions.retain(|session| Some(session.id) != except);
-        self.revoke_each(sessions, revocation)
-    }
-
-    fn revoke_each(
-        &mut self,
-        sessions: impl IntoIterator<Item = Session>,
-        revocation: Revocation,
-    ) -> Result<usize, StoreError> {
-        let mut change = Change::default();
-        let mut revoked = 0;
-        for session in sessions {
-            revoked += usize::from(change.revoke(session, revocation)?);
-        }
-        if revoked > 0 {
-            self.apply(change);
-        }
-        Ok(revoked)
-    }
-
-    pub(super) fn update_user(
-        &mut self,
-        subject: &str,
-        update: &UserUpdate,
-        now: u64,
-    ) -> Result<usize, StoreError> {
-        self.ready()?;
-        let mut change = Change::default();
-        let mut updated = 0;
-        for before in self.sessions_of(subject)? {
-            if before.is_live_at(now) {
-                let mut after = before.clone();
-                update.apply(&mut after);
-                change.replace(&before, &after)?;
-                updated += 1;
-            }
-        }
-        if updated > 0 {
-            self.apply(change);
-        }
-        Ok(updated)
-    }
-
-    pub(super) fn sweep(&mut self, now: u64, limit: usize) -> Result<Swept, StoreError> {
-        self.ready()?;
-        let range = keys::EXPIRIES.to_vec()..keys::expired_until(now);
-        let mut entries = self.keys_in(range, limit.saturating_add(1))?;
-        let more = entries.len() > limit;
-        entries.truncate(limit);
-        let mut change = Change::default();
-        let mut removed = 0;
-        for entry in entries {
-            let session = match keys::id_of(&entry) {
-                Some(id) => self.load(id)?,
-                None => None,
-            };
-            match session {
-                Some(session) if session.expires_at <= now => {
-                    change.remove(&session)?;
-                    removed += 1;
-                }
-                _ => change.remove_litter(entry),
-            }
-        }
-        if !change.is_empty() {
-            // Nobody needs a removal to be durable: what comes back has expired all the same.
-            self.group.add(change);
-        }
-        self.tidy |= !more;
-        Ok(Swept { removed, more })
-    }
-
-    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
-        // A handle that failed may say that all is saved.
-        self.ready()?;
-        self.awaited = true;
-        Ok(())
     }
 }
 
@@ -340,7 +207,9 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::super::super::writer::Writer;
+    use super::super::super::{Opening, Swept};
     use super::*;
+    use crate::record::{Reason, Revocation};
 
     fn session(number: u8) -> Session {
         Session { expires_at: 1_000, ..Session::sample(number) }
@@ -362,13 +231,13 @@ mod tests {
     fn r_1_a_group_is_not_carried_over_to_another_handle() {
         let dir = Dir::new("waits");
         let mut disk = disk(&dir.0);
-        disk.insert(&session(1), Vec::new()).unwrap();
+        disk.insert(&session(1), &Opening::default()).unwrap();
         fail_long_ago(&mut disk);
-        let refused = disk.insert(&session(2), Vec::new());
+        let refused = disk.insert(&session(2), &Opening::default());
         assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
         let committed = disk.commit();
         assert!(matches!(committed, Err(StoreError::Unavailable { .. })), "{committed:?}");
-        disk.insert(&session(2), Vec::new()).unwrap();
+        disk.insert(&session(2), &Opening::default()).unwrap();
         assert!(disk.failed.is_none(), "the next group opens it anew");
         disk.commit().unwrap();
         let kept = disk.shared.sessions_of("1").unwrap();
@@ -381,14 +250,14 @@ mod tests {
         let dir = Dir::new("group");
         let mut disk = disk(&dir.0);
         let revocation = Revocation { at: 200, reason: Reason::Logout };
-        disk.insert(&session(1), Vec::new()).unwrap();
-        disk.insert(&session(2), vec![session(1).id]).unwrap();
+        disk.insert(&session(1), &Opening::default()).unwrap();
+        disk.insert(&session(2), &Opening { replaces: vec![session(1).id], ..Opening::default() }).unwrap();
         assert!(!disk.revoke(session(1).id, revocation).unwrap(), "replaced within the group");
         assert_eq!(disk.revoke_subject("1", None, revocation).unwrap(), 1, "found by its subject");
         assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept { removed: 1, more: true });
         assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept { removed: 1, more: false });
         assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept { removed: 0, more: false });
-        disk.insert(&session(3), Vec::new()).unwrap();
+        disk.insert(&session(3), &Opening::default()).unwrap();
         assert!(disk.shared.sessions_of("1").unwrap().is_empty(), "nothing is committed yet");
         disk.commit().unwrap();
         assert_eq!(disk.shared.sessions_of("1").unwrap(), [session(3)]);
@@ -403,7 +272,7 @@ mod tests {
     async fn r_5_the_store_heals_by_itself() {
         let dir = Dir::new("heals");
         let mut disk = disk(&dir.0);
-        disk.insert(&session(1), Vec::new()).unwrap();
+        disk.insert(&session(1), &Opening::default()).unwrap();
         disk.commit().unwrap();
         fail_long_ago(&mut disk);
         drop(disk.shared.tree.write().unwrap().take());

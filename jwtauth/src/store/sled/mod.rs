@@ -19,12 +19,13 @@
 //! group and writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `open` finds a database whole, `change` says what is written, `disk` does it, `recent` keeps what
-//! readers ask for most.
+//! `open` finds a database whole, `operations` decides, `change` says what is written, `disk` writes it,
+//! `recent` keeps what readers ask for most.
 
 mod change;
 mod disk;
 mod open;
+mod operations;
 mod recent;
 
 use std::fmt;
@@ -38,10 +39,11 @@ use self::disk::Disk;
 use self::open::Opened;
 use self::recent::Recent;
 use super::writer::Writer;
-use super::{Presented, SessionStore, StoreFuture, Swept, UserUpdate, codec, files, keys};
+use super::{EndToken, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate, codec, files, keys};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
+use crate::registry::TokenRecord;
 
 /// Keeps sessions in a directory of its own. Durable: see [`SledStore::open`].
 ///
@@ -156,6 +158,22 @@ impl Shared {
         keys.iter().filter_map(|key| self.load(keys::id_of(key)?).transpose()).collect()
     }
 
+    fn tokens_of(&self, session: SessionId) -> Result<Vec<TokenRecord>, StoreError> {
+        let entries =
+            self.read(|tree| tree.range(keys::tokens_of(session)).collect::<Result<Vec<_>, _>>())?;
+        Ok(entries.iter().filter_map(|(key, bytes)| Self::decode_token(key, bytes)).collect())
+    }
+
+    fn token(&self, key: &[u8]) -> Result<Option<TokenRecord>, StoreError> {
+        let bytes = self.read(|tree| tree.get(key))?;
+        Ok(bytes.and_then(|bytes| Self::decode_token(key, &bytes)))
+    }
+
+    fn decode_token(key: &[u8], bytes: &[u8]) -> Option<TokenRecord> {
+        let (session, kind) = keys::parts_of_token(key)?;
+        codec::decode_token(key, session, kind, bytes)
+    }
+
     fn unavailable(&self) -> StoreError {
         StoreError::Unavailable { path: self.path.clone() }
     }
@@ -166,8 +184,8 @@ impl Shared {
 }
 
 impl SessionStore for SledStore {
-    fn insert(&self, session: Session, replaces: Vec<SessionId>) -> StoreFuture<'_, ()> {
-        Box::pin(self.writer.submit(move |disk| disk.insert(&session, replaces)))
+    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
+        Box::pin(self.writer.submit(move |disk| disk.insert(&session, &opening)))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
@@ -189,6 +207,18 @@ impl SessionStore for SledStore {
         revocation: Revocation,
     ) -> StoreFuture<'_, usize> {
         Box::pin(self.writer.submit(move |disk| disk.revoke_subject(&subject, except, revocation)))
+    }
+
+    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
+        Box::pin(self.writer.submit(move |disk| disk.end_token(end)))
+    }
+
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
+        Box::pin(std::future::ready(self.shared.tokens_of(session)))
+    }
+
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        Box::pin(self.writer.submit(move |disk| disk.archive(before, limit)))
     }
 
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {

@@ -87,10 +87,18 @@ fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
             keys::SESSIONS => {
                 let whole = keys::id_of(&key).and_then(|id| codec::decode_session(&key, id, &value));
                 if whole.is_none() {
-                    return Err(damaged(path, "a session record does not match its checksum".into()));
+                    return Err(unreadable(path, codec::version_of(&key, &value)));
                 }
                 sessions += 1;
                 sum = sum.wrapping_add(codec::checksum_of(&value));
+            }
+            keys::TOKENS => {
+                let parts = keys::parts_of_token(&key);
+                let whole =
+                    parts.and_then(|(session, kind)| codec::decode_token(&key, session, kind, &value));
+                if whole.is_none() {
+                    return Err(damaged(path, "the record of a token does not match its checksum".into()));
+                }
             }
             keys::SUBJECTS => subjects += 1,
             keys::EXPIRIES => expiries += 1,
@@ -117,5 +125,15 @@ fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
             Err(damaged(path, "all sessions are there, but some as they were before a change".into()))
         }
         Some(totals) => Ok(Some(totals)),
+    }
+}
+
+/// Why a session cannot be read: whole bytes of another version are not damage.
+fn unreadable(path: &Path, version: Option<u8>) -> StoreError {
+    match version {
+        Some(found) if found != codec::SESSION_VERSION => {
+            StoreError::Version { path: path.into(), found, supported: codec::SESSION_VERSION }
+        }
+        _ => damaged(path, "a session record does not match its checksum".into()),
     }
 }

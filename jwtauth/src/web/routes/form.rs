@@ -29,6 +29,7 @@ pub(super) enum FormError {
 
 const REQUIRED: &str = "This field is required.";
 const BLANK: &str = "This field may not be blank.";
+const NO_FLAG: &str = "Must be a valid boolean.";
 const NO_TEXT: &str = "Not a valid string.";
 
 impl Form {
@@ -68,6 +69,16 @@ impl Form {
             })
         });
         if wrong.is_empty() { Ok(values) } else { Err(FormError::Fields(wrong)) }
+    }
+
+    /// Takes a flag out, which is off if it is not there.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, FormError> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(Value::String(text)) if text == "true" || text == "false" => Ok(text == "true"),
+            Some(_) => Err(FormError::Fields(vec![(name, NO_FLAG)])),
+        }
     }
 
     fn take_optional(&mut self, name: &'static str) -> Result<Option<String>, &'static str> {

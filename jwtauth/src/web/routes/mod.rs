@@ -38,6 +38,7 @@ enum Transport {
 /// | `POST /refresh` | `refresh`, or the cookie | the same |
 /// | `POST /verify` | `token`, of either kind | 200 `{}` if it is good and its session alive |
 /// | `POST /revoke` | `refresh` | 200 `{}`; its session is ended, in all its tokens |
+/// | `POST /expire` | `token`, of either kind; `affect_tree` | 200 `{}`; this token is ended, or its whole session |
 /// | `POST /logout` | the request's own credentials | 204 |
 /// | `POST /logout_all` | the request's own credentials | 200 `ended`: how many sessions there were |
 /// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
@@ -173,6 +174,7 @@ fn mount<A: Authenticate>(authenticate: &Arc<A>, transport: Transport) -> Vec<Mo
         ("/refresh", post(refresh)),
         ("/verify", post(make(tokens::verify))),
         ("/revoke", post(make(tokens::revoke))),
+        ("/expire", post(make(tokens::expire))),
         ("/logout", post(make(sessions::logout))),
         ("/logout_all", post(make(sessions::logout_all))),
         ("/sessions", own),

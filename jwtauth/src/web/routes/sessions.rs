@@ -61,6 +61,8 @@ fn shown(session: &Session, who: &Identity) -> serde_json::Value {
         "id": session.id.to_string(),
         "created_at": session.created_at,
         "last_used_at": session.rotated_at,
+        "device": session.device.to_string(),
+        "address": session.last_address.or(session.device.address),
         "expires_at": session.expires_at,
         "current": session.id == who.session_id(),
     })

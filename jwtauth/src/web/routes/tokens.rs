@@ -8,10 +8,11 @@ use super::form::Form;
 use super::login::{Authenticate, LoginAttempt};
 use super::{Transport, json};
 use crate::error::SessionError;
-use crate::session::{Checked, Tokens};
+use crate::session::Tokens;
+use crate::web::client::device_of;
 use crate::web::extract::Auth;
 use crate::web::guard;
-use crate::web::reject::{self, Rejection};
+use crate::web::reject::Rejection;
 
 /// `POST /obtain`: name and password for a pair of tokens.
 pub(super) async fn obtain<A: Authenticate>(
@@ -27,13 +28,14 @@ pub(super) async fn obtain<A: Authenticate>(
     };
     let mut form = Form::read(request.headers(), &mut body).await?;
     let [username, password] = form.take(["username", "password"])?;
-    let peer = request.remote_addr().as_socket_addr().map(|peer| peer.ip().to_canonical());
+    let device = device_of(&request);
+    let peer = device.address;
     let attempt = LoginAttempt { username, password: password.into(), peer, fields: form.rest() };
     let user = who.authenticate(attempt).await.map_err(Rejection::from)?;
     let sessions = &guard::handle(&request, "the route `/obtain`")?.shared().sessions;
     Ok(match auth {
         Some(auth) => lifetimes(sessions.left(&auth.login(&user).await?)),
-        None => pair(&sessions.open(&user).await?),
+        None => pair(&sessions.open(&user, device).await?),
     })
 }
 
@@ -48,7 +50,7 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
         }
         Transport::Body => {
             let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
-            Ok(pair(&sessions.renew(&token).await?))
+            Ok(pair(&sessions.renew(&token, &device_of(&request)).await?))
         }
     }
 }
@@ -58,14 +60,17 @@ pub(super) async fn verify(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &guard::handle(&request, "the route `/verify`")?.shared().sessions;
-    match sessions.check_access(&token).await {
-        Ok(Checked::Live(_)) => return Ok(json(json!({}))),
-        Ok(Checked::Expired(_)) => return Err(Rejection::TokenExpired.into()),
-        Err(error) if Rejection::from(&error).is_outage() => return Err(error.into()),
-        // It may be one of the other kind.
-        Err(error) => reject::log(&error),
-    }
-    sessions.check_refresh(&token).await?;
+    sessions.good_token(&token).await?;
+    Ok(json(json!({})))
+}
+
+/// `POST /expire`: ends a token, of either kind, alone or with everything of its session.
+pub(super) async fn expire(request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let ([token], affect_tree) = (form.take(["token"])?, form.flag("affect_tree")?);
+    let sessions = &guard::handle(&request, "the route `/expire`")?.shared().sessions;
+    sessions.expire(&token, affect_tree).await?;
     Ok(json(json!({})))
 }
 

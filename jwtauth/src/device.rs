@@ -1,0 +1,87 @@
+//! What is known of a client: what it says of itself, and the address it came from.
+//!
+//! All of it but the address is hearsay, for people to recognise their devices by; nothing is decided by it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+/// The client of a session, as it was at login.
+///
+/// Its `Display` is for a list of sessions: `Chrome 126 on Linux`, or `unknown device`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Device {
+    /// The browser or program, such as `Chrome`.
+    pub app: Option<String>,
+    /// Its version, such as `126`.
+    pub app_version: Option<String>,
+    /// The operating system, such as `Linux`.
+    pub os: Option<String>,
+    /// Its version.
+    pub os_version: Option<String>,
+    /// The model, such as `Pixel 9`.
+    pub model: Option<String>,
+    /// The id that the application gave to the device: up to 128 bytes. Said by the client.
+    pub id: Option<String>,
+    /// The `User-Agent` header, without control characters: up to 512 bytes.
+    pub user_agent: Option<String>,
+    /// The address it came from, if it came by a network.
+    pub address: Option<IpAddr>,
+}
+
+impl Device {
+    /// Tells whether both say what they are, and say different things. A version may change, and so may an address.
+    pub(crate) fn differs_from(&self, other: &Self) -> bool {
+        let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
+        differ(&self.app, &other.app)
+            || differ(&self.os, &other.os)
+            || differ(&self.model, &other.model)
+            || differ(&self.id, &other.id)
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = |name: &Option<String>, version: &Option<String>| {
+            let name = name.as_deref()?;
+            Some(version.as_ref().map_or(name.to_owned(), |version| format!("{name} {version}")))
+        };
+        let app = words(&self.app, &self.app_version);
+        let place = self.model.clone().or_else(|| words(&self.os, &self.os_version));
+        match (app, place) {
+            (Some(app), Some(place)) => write!(f, "{app} on {place}"),
+            (Some(one), None) | (None, Some(one)) => f.write_str(&one),
+            (None, None) => f.write_str("unknown device"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_shown_in_a_few_words() {
+        let device = |app: &str, version: &str, os: &str, model: &str| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            Device {
+                app: some(app),
+                app_version: some(version),
+                os: some(os),
+                model: some(model),
+                ..Device::default()
+            }
+        };
+        for (device, want) in [
+            (device("Chrome", "126", "Linux", ""), "Chrome 126 on Linux"),
+            (device("Chrome", "", "Android", "Pixel 9"), "Chrome on Pixel 9"),
+            (device("curl", "8", "", ""), "curl 8"),
+            (device("", "126", "Linux", ""), "Linux"),
+            (device("", "", "", ""), "unknown device"),
+        ] {
+            assert_eq!(device.to_string(), want);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What was issued: a record of each token, in the tree of its session. Pure, like `record`.
+//!
+//! A login is the root: its refresh token, with its access token below it. Each rotation hangs the next
+//! refresh token below the one that was spent, and an access token below that. No token is kept, only its id
+//! . Who writes them, in the same step as the session: `store`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::id::{SessionId, TokenId};
+use crate::record::Session;
+
+/// The two kinds of token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenKind {
+    /// Sent with every request.
+    Access,
+    /// Spent for the next pair.
+    Refresh,
+}
+
+/// One token that was issued. All times are Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TokenRecord {
+    /// The token (claim `jti`).
+    pub id: TokenId,
+    /// The session it speaks for, which is its whole tree.
+    pub session: SessionId,
+    /// What it is.
+    pub kind: TokenKind,
+    /// The token it was issued for: a refresh token, or none for that of the login.
+    pub parent: Option<TokenId>,
+    /// When it was issued.
+    pub issued_at: u64,
+    /// When it expires by itself.
+    pub expires_at: u64,
+    /// When it was ended before that, alone or with its session.
+    pub ended_at: Option<u64>,
+}
+
+impl TokenRecord {
+    /// Tells whether the token is good at `now`: neither expired nor ended.
+    ///
+    /// A refresh token that was spent counts as ended when its successor was issued.
+    #[must_use]
+    pub fn is_active_at(&self, now: u64) -> bool {
+        now < self.expires_at && self.ended_at.is_none_or(|ended_at| now < ended_at)
+    }
+
+    /// Returns when the token stops, or stopped, to be good.
+    #[must_use]
+    pub fn effective_expiry(&self) -> u64 {
+        self.ended_at.map_or(self.expires_at, |ended_at| ended_at.min(self.expires_at))
+    }
+}
+
+/// Returns what a login issues (`before` is `None`), or a rotation: the new pair of tokens.
+pub(crate) fn issued(before: Option<&Session>, after: &Session, access_ttl: Duration) -> [TokenRecord; 2] {
+    let refresh = TokenRecord {
+        id: after.refresh_id,
+        session: after.id,
+        kind: TokenKind::Refresh,
+        parent: before.map(|before| before.refresh_id),
+        issued_at: after.rotated_at,
+        expires_at: after.expires_at,
+        ended_at: None,
+    };
+    let access = TokenRecord {
+        id: after.access_id,
+        kind: TokenKind::Access,
+        parent: Some(after.refresh_id),
+        expires_at: after.rotated_at.saturating_add(access_ttl.as_secs()).min(after.expires_at),
+        ..refresh
+    };
+    [refresh, access]
+}

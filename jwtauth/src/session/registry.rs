@@ -1,0 +1,169 @@
+//! What was issued, and tokens that end alone.
+
+use super::{Checked, Sessions};
+use crate::error::{SessionError, TokenError};
+use crate::id::{SessionId, TokenId};
+use crate::registry::TokenRecord;
+use crate::store::EndToken;
+use crate::token::access::Verified;
+
+/// How many records one step of an archival removes.
+const ARCHIVE_BATCH: usize = 1_000;
+
+impl Sessions {
+    /// Returns what was recorded of the tokens of a session, which is one tree: the oldest first, parents before
+    /// their children. Empty unless [`token_registry`](crate::JwtAuthBuilder::token_registry) is on.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn tokens(&self, session: SessionId) -> Result<Vec<TokenRecord>, SessionError> {
+        let mut tokens = self.store.tokens_of(session).await?;
+        let revoked = match self.store.load(session).await? {
+            Some(session) => session.revoked.map(|revocation| revocation.at),
+            None => None,
+        };
+        // A session takes all its tokens with it, in one write of its own record.
+        if let Some(at) = revoked {
+            for token in tokens.iter_mut().filter(|token| at < token.expires_at) {
+                token.ended_at = Some(token.ended_at.map_or(at, |ended_at| ended_at.min(at)));
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// Returns what was recorded of the tokens of a subject, in all sessions that are still kept.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn tokens_of(&self, subject: &str) -> Result<Vec<TokenRecord>, SessionError> {
+        let mut sessions = self.store.sessions_of(subject.into()).await?;
+        sessions.sort_unstable_by_key(|session| (session.created_at, session.id));
+        let mut tokens = Vec::new();
+        for session in sessions {
+            tokens.append(&mut self.tokens(session.id).await?);
+        }
+        Ok(tokens)
+    }
+
+    /// Returns the tokens of a subject that are good now.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn active_tokens(&self, subject: &str) -> Result<Vec<TokenRecord>, SessionError> {
+        let now = self.clock.now();
+        let mut tokens = self.tokens_of(subject).await?;
+        tokens.retain(|token| token.is_active_at(now));
+        Ok(tokens)
+    }
+
+    /// Returns the tokens of a subject that are not good any more, and still recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn expired_tokens(&self, subject: &str) -> Result<Vec<TokenRecord>, SessionError> {
+        let now = self.clock.now();
+        let mut tokens = self.tokens_of(subject).await?;
+        tokens.retain(|token| !token.is_active_at(now));
+        Ok(tokens)
+    }
+
+    /// Ends one token of a session alone; what was issued with it or for it goes on. Returns whether it was good.
+    ///
+    /// An access token is refused from the next request on. A refresh token cannot be spent any more, so its session
+    /// ends with its access token. Works without the registry. Durable when this returns. A session remembers 64
+    /// such tokens at a time; one more ends the session.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; the token may then be good or not.
+    pub async fn expire_token(&self, session: SessionId, token: TokenId) -> Result<bool, SessionError> {
+        let now = self.clock.now();
+        let Some(of) = self.store.load(session).await? else { return Ok(false) };
+        if !of.is_live_at(now) {
+            return Ok(false);
+        }
+        // No access token lives longer, and no refresh token than its session.
+        let until = if token == of.refresh_id {
+            of.expires_at
+        } else {
+            now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
+        };
+        let ended = self.within(self.store.end_token(EndToken { session, token, until, now })).await?;
+        if ended {
+            tracing::info!(target: "jwtauth", event = "token_expired", session = session.log_id());
+        }
+        Ok(ended)
+    }
+
+    /// Ends all good tokens of a session but some, each alone. Returns how many there were.
+    ///
+    /// Needs the registry, which knows what there is; without it only [`revoke`](Self::revoke) ends them all.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; some may then have ended.
+    pub async fn expire_tree(&self, session: SessionId, except: &[TokenId]) -> Result<usize, SessionError> {
+        let now = self.clock.now();
+        let mut ended = 0;
+        for token in self.tokens(session).await? {
+            if token.is_active_at(now) && !except.contains(&token.id) {
+                ended += usize::from(self.expire_token(session, token.id).await?);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends the token in its text form, of either kind: alone, or with everything of its session.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Ended`] or [`SessionError::Revoked`] if it is
+    ///   not good any more.
+    /// - [`SessionError::Store`] if the store failed.
+    pub async fn expire(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
+        let (session, id) = self.good_token(token).await?;
+        let ended =
+            if affect_tree { self.revoke(session).await? } else { self.expire_token(session, id).await? };
+        if ended { Ok(()) } else { Err(SessionError::Ended) }
+    }
+
+    /// Returns session and id of a token, of either kind, that is good.
+    pub(crate) async fn good_token(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
+        match self.access.verify(token, &self.access_expected(self.clock.now())) {
+            Ok(Verified::Valid(access)) => match self.check_access(token).await? {
+                Checked::Live(session) => Ok((session.id, access.token)),
+                Checked::Expired(_) => Err(TokenError::Expired.into()),
+            },
+            Ok(Verified::Expired(_)) => Err(TokenError::Expired.into()),
+            Err(refused) => match self.check_refresh(token).await {
+                // What it is not, in either of two ways, is less telling than what it would have been.
+                Err(SessionError::Token(_)) => Err(refused.into()),
+                other => other.map(|session| (session.id, session.refresh_id)),
+            },
+        }
+    }
+
+    /// Removes what was recorded of tokens that expired by themselves before `before`, in Unix seconds. Returns how many.
+    ///
+    /// A session that is swept takes its records along, so this is for sessions that go on for long.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; some may then have been removed.
+    pub async fn archive(&self, before: u64) -> Result<usize, SessionError> {
+        // One whose session still remembers that it was ended cannot be good again: that is in the session.
+        let before = before.min(self.clock.now());
+        let mut removed = 0;
+        loop {
+            let swept = self.store.archive(before, ARCHIVE_BATCH).await?;
+            removed += swept.removed;
+            if !swept.more {
+                return Ok(removed);
+            }
+        }
+    }
+}

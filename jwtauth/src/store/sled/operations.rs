@@ -1,0 +1,223 @@
+//! The operations of the store: what each one reads, decides and changes, on the one writer's thread.
+//!
+//! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
+
+use super::super::{EndToken, Opening, Presented, Swept, UserUpdate, keys};
+use super::Shared;
+use super::change::Change;
+use super::disk::Disk;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::{Revocation, Rotation, Session};
+use crate::registry::{TokenKind, TokenRecord};
+
+impl Disk {
+    pub(super) fn insert(&mut self, session: &Session, opening: &Opening) -> Result<(), StoreError> {
+        // What is revoked below must be read from the handle that it is written to.
+        self.ready()?;
+        let mut change = Change::default();
+        match self.load(session.id)? {
+            // Never with random ids; but counted twice, it would make the store look damaged for ever.
+            Some(before) => change.overwrite(&before, session)?,
+            None => change.add(session)?,
+        }
+        let others = match opening.max_sessions {
+            Some(_) => self.sessions_of(&session.subject)?,
+            None => Vec::new(),
+        };
+        let mut ends = opening.ends(session, &others);
+        ends.sort_unstable_by_key(|(id, _)| *id);
+        ends.dedup_by_key(|(id, _)| *id);
+        for (id, reason) in ends.into_iter().filter(|(id, _)| *id != session.id) {
+            if let Some(before) = self.load(id)? {
+                change.revoke(before, Revocation { at: session.created_at, reason })?;
+            }
+        }
+        if let Some(access_ttl) = opening.register {
+            change.register(None, session, access_ttl);
+        }
+        self.apply(change);
+        Ok(())
+    }
+
+    pub(super) fn rotate(&mut self, presented: Presented) -> Result<Option<(Rotation, Session)>, StoreError> {
+        // What was decided on a handle that failed might never have been written.
+        self.ready()?;
+        let Some(before) = self.load(presented.session)? else { return Ok(None) };
+        let mut after = before.clone();
+        let rotation =
+            after.rotate(presented.generation, presented.now, presented.policy, presented.successor);
+        if rotation.is_change() {
+            let mut change = Change::default();
+            change.replace(&before, &after)?;
+            if let Some(access_ttl) = presented.register
+                && rotation.issues()
+            {
+                let spent = keys::token(before.id, before.generation, TokenKind::Refresh);
+                self.spend(&mut change, spent, presented.now)?;
+                change.register(Some(&before), &after, access_ttl);
+            }
+            self.apply(change);
+        }
+        Ok(Some((rotation, after)))
+    }
+
+    pub(super) fn end_token(&mut self, end: EndToken) -> Result<bool, StoreError> {
+        self.ready()?;
+        let Some(before) = self.load(end.session)? else { return Ok(false) };
+        let mut after = before.clone();
+        let ended = after.end_token(end.token, end.until, end.now);
+        if ended {
+            let mut change = Change::default();
+            change.replace(&before, &after)?;
+            for key in self.keys_in(keys::tokens_of(end.session), usize::MAX)? {
+                if self.token(&key)?.is_some_and(|token| token.id == end.token) {
+                    self.spend(&mut change, key, end.now)?;
+                }
+            }
+            self.apply(change);
+        }
+        Ok(ended)
+    }
+
+    /// Notes in the record of a token, if there is one, that it is not good any more.
+    fn spend(&self, change: &mut Change, key: Vec<u8>, now: u64) -> Result<(), StoreError> {
+        if let Some(mut token) = self.token(&key)? {
+            token.ended_at.get_or_insert(now);
+            change.put_token(key, &token);
+        }
+        Ok(())
+    }
+
+    /// Returns the record of a token as it will be after this group.
+    fn token(&self, key: &[u8]) -> Result<Option<TokenRecord>, StoreError> {
+        match self.group.get(key) {
+            Some(bytes) => Ok(bytes.and_then(|bytes| Shared::decode_token(key, bytes))),
+            None => self.shared.token(key),
+        }
+    }
+
+    pub(super) fn archive(&mut self, before: u64, limit: usize) -> Result<Swept, StoreError> {
+        self.ready()?;
+        // As many as are looked through at once; others wait for the disk meanwhile.
+        let looked = limit.saturating_mul(8).max(1);
+        let keys = self.keys_in(keys::tokens_behind(self.archived.as_deref()), looked)?;
+        let mut swept = Swept { removed: 0, more: keys.len() == looked };
+        let mut change = Change::default();
+        for key in keys {
+            if self.token(&key)?.is_some_and(|token| token.expires_at < before) {
+                if swept.removed == limit {
+                    swept.more = true;
+                    break;
+                }
+                change.remove_key(key.clone());
+                swept.removed += 1;
+            }
+            self.archived = Some(key);
+        }
+        if !swept.more {
+            self.archived = None;
+        }
+        if !change.is_empty() {
+            // As with a sweep: what comes back is removed another time.
+            self.group.add(change);
+        }
+        Ok(swept)
+    }
+
+    pub(super) fn revoke(&mut self, id: SessionId, revocation: Revocation) -> Result<bool, StoreError> {
+        self.ready()?;
+        let session = self.load(id)?;
+        Ok(self.revoke_each(session, revocation)? > 0)
+    }
+
+    pub(super) fn revoke_subject(
+        &mut self,
+        subject: &str,
+        except: Option<SessionId>,
+        revocation: Revocation,
+    ) -> Result<usize, StoreError> {
+        self.ready()?;
+        let mut sessions = self.sessions_of(subject)?;
+        sessions.retain(|session| Some(session.id) != except);
+        self.revoke_each(sessions, revocation)
+    }
+
+    fn revoke_each(
+        &mut self,
+        sessions: impl IntoIterator<Item = Session>,
+        revocation: Revocation,
+    ) -> Result<usize, StoreError> {
+        let mut change = Change::default();
+        let mut revoked = 0;
+        for session in sessions {
+            revoked += usize::from(change.revoke(session, revocation)?);
+        }
+        if revoked > 0 {
+            self.apply(change);
+        }
+        Ok(revoked)
+    }
+
+    pub(super) fn update_user(
+        &mut self,
+        subject: &str,
+        update: &UserUpdate,
+        now: u64,
+    ) -> Result<usize, StoreError> {
+        self.ready()?;
+        let mut change = Change::default();
+        let mut updated = 0;
+        for before in self.sessions_of(subject)? {
+            if before.is_live_at(now) {
+                let mut after = before.clone();
+                update.apply(&mut after);
+                change.replace(&before, &after)?;
+                updated += 1;
+            }
+        }
+        if updated > 0 {
+            self.apply(change);
+        }
+        Ok(updated)
+    }
+
+    pub(super) fn sweep(&mut self, now: u64, limit: usize) -> Result<Swept, StoreError> {
+        self.ready()?;
+        let range = keys::EXPIRIES.to_vec()..keys::expired_until(now);
+        let mut entries = self.keys_in(range, limit.saturating_add(1))?;
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let mut change = Change::default();
+        let mut removed = 0;
+        for entry in entries {
+            let session = match keys::id_of(&entry) {
+                Some(id) => self.load(id)?,
+                None => None,
+            };
+            match session {
+                Some(session) if session.expires_at <= now => {
+                    change.remove(&session)?;
+                    for key in self.keys_in(keys::tokens_of(session.id), usize::MAX)? {
+                        change.remove_key(key);
+                    }
+                    removed += 1;
+                }
+                _ => change.remove_key(entry),
+            }
+        }
+        if !change.is_empty() {
+            // Nobody needs a removal to be durable: what comes back has expired all the same.
+            self.group.add(change);
+        }
+        self.tidy |= !more;
+        Ok(Swept { removed, more })
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        // A handle that failed may say that all is saved.
+        self.ready()?;
+        self.awaited = true;
+        Ok(())
+    }
+}

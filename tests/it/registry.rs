@@ -1,0 +1,224 @@
+//! What was issued, tokens that end alone, and how many sessions a user may have.
+
+use std::time::Duration;
+
+use jwtauth::{Device, JwtAuthBuilder, MemoryStore, SessionError, TokenKind, TokenRecord};
+use tests::app::{TestApp, User};
+use tests::bounded;
+use tests::tab::{Cookies, Tab};
+use tests::wire::claims;
+
+fn app(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> TestApp {
+    TestApp::with(MemoryStore::new(), set)
+}
+
+/// Returns each token as its kind, the place of its parent, and whether it is good.
+fn tree(tokens: &[TokenRecord], now: u64) -> Vec<(TokenKind, Option<usize>, bool)> {
+    let place = |id| tokens.iter().position(|token| token.id == id).expect("a parent is in the tree");
+    tokens.iter().map(|token| (token.kind, token.parent.map(place), token.is_active_at(now))).collect()
+}
+
+/// W6, W7, W10: login, rotation, rotation; and the user of each without asking.
+#[test]
+fn w_7_tokens_hang_in_the_tree_of_their_login() {
+    use TokenKind::{Access, Refresh};
+    bounded(async {
+        let app = app(JwtAuthBuilder::token_registry);
+        let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
+        let first = tab.login("bob").await;
+        let other = tab.login("bob").await;
+        app.clock.advance(Duration::from_secs(60));
+        let second = tab.post("/refresh", &first.cookies()).await.pair();
+        app.clock.advance(Duration::from_secs(60));
+        let third = tab.post("/refresh", &second.cookies()).await.pair();
+        let now = tests::app::START + 120;
+        let tokens = sessions.tokens(first.session()).await.unwrap();
+        assert_eq!(
+            tree(&tokens, now),
+            [
+                (Refresh, None, false),
+                (Access, Some(0), true),
+                (Refresh, Some(0), false),
+                (Access, Some(2), true),
+                (Refresh, Some(2), true),
+                (Access, Some(4), true),
+            ]
+        );
+        let id = |token: &str| claims(token)["jti"].as_str().unwrap().to_owned();
+        let ids: Vec<_> = tokens.iter().map(|token| token.id.to_string()).collect();
+        let issued = [&first, &second, &third].map(|pair| [id(&pair.refresh), id(&pair.access)]).concat();
+        assert_eq!(ids, issued, "the records are of the tokens that were handed out");
+        for (token, text) in
+            tokens.iter().zip([&first, &second, &third].map(|it| [&it.refresh, &it.access]).concat())
+        {
+            assert_eq!(Some(token.issued_at), claims(text)["iat"].as_u64());
+            assert_eq!(Some(token.expires_at), claims(text)["exp"].as_u64());
+        }
+        assert_eq!(sessions.tokens_of("bob").await.unwrap().len(), 8, "of both sessions");
+        assert_eq!(sessions.active_tokens("bob").await.unwrap().len(), 6);
+        assert_eq!(sessions.expired_tokens("bob").await.unwrap().len(), 2);
+        // A session takes its tokens with it, and no other session's.
+        sessions.revoke(first.session()).await.unwrap();
+        assert!(sessions.tokens(first.session()).await.unwrap().iter().all(|token| !token.is_active_at(now)));
+        assert_eq!(sessions.active_tokens("bob").await.unwrap().len(), 2);
+        assert_eq!(tab.get("/me", &other.cookies()).await.status, 200);
+        // W16: by their natural end.
+        assert_eq!(sessions.archive(now).await.unwrap(), 0, "none has expired by itself");
+        app.clock.advance(Duration::from_secs(400));
+        assert_eq!(sessions.archive(now + 400).await.unwrap(), 4, "the access tokens have");
+    });
+}
+
+/// W9: nothing is recorded that was not asked for.
+#[test]
+fn w_9_without_the_registry_there_is_no_row() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let first = tab.login("bob").await;
+        assert_eq!(tab.post("/refresh", &first.cookies()).await.status, 200);
+        assert_eq!(app.jwtauth.sessions().tokens(first.session()).await.unwrap(), []);
+    });
+}
+
+/// W13: one token, or all of them.
+#[test]
+fn w_13_an_access_token_ends_alone() {
+    bounded(async {
+        let app = app(JwtAuthBuilder::token_registry);
+        let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
+        let pair = tab.login("bob").await;
+        sessions.expire(&pair.access, false).await.unwrap();
+        // At once, by cookie and as bearer, though its session goes on.
+        assert_eq!(tab.bearer("/me", &pair.access).await.status, 401);
+        assert_eq!(tab.get("/me", &pair.only_access()).await.status, 401);
+        assert!(matches!(sessions.expire(&pair.access, false).await, Err(SessionError::Ended)));
+        let renewed = tab.post("/refresh", &pair.only_refresh()).await.pair();
+        assert_eq!(tab.bearer("/me", &renewed.access).await.status, 200);
+        let active = sessions.active_tokens("bob").await.unwrap();
+        assert_eq!(
+            active.iter().map(|token| token.kind).collect::<Vec<_>>(),
+            [TokenKind::Refresh, TokenKind::Access]
+        );
+        // With its tree.
+        sessions.expire(&renewed.access, true).await.unwrap();
+        assert_eq!(tab.post("/refresh", &renewed.only_refresh()).await.status, 401);
+        assert_eq!(sessions.active_tokens("bob").await.unwrap(), []);
+        assert!(matches!(sessions.expire("x.y.z", true).await, Err(SessionError::Token(_))));
+    });
+}
+
+#[test]
+fn a_refresh_token_ends_alone_and_its_access_token_goes_on() {
+    bounded(async {
+        let app = TestApp::new();
+        let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
+        let first = tab.login("bob").await;
+        let pair = tab.post("/refresh", &first.cookies()).await.pair();
+        sessions.expire(&pair.refresh, false).await.unwrap();
+        for refresh in [&pair, &first] {
+            let refused = tab.post("/refresh", &refresh.only_refresh()).await;
+            assert_eq!((refused.status.as_u16(), refused.code().as_str()), (401, "token_not_valid"));
+        }
+        assert_eq!(tab.get("/me", &pair.only_access()).await.status, 200);
+        // S-3: what was spent is still theft when it comes back late.
+        app.clock.advance(Duration::from_secs(31));
+        assert_eq!(tab.get("/me", &pair.only_access()).await.status, 200);
+    });
+}
+
+#[test]
+fn a_tree_ends_but_for_some_of_its_tokens() {
+    bounded(async {
+        let app = app(JwtAuthBuilder::token_registry);
+        let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
+        let first = tab.login("bob").await;
+        let second = tab.post("/refresh", &first.cookies()).await.pair();
+        let kept = sessions.tokens(first.session()).await.unwrap().last().unwrap().id;
+        assert_eq!(sessions.expire_tree(first.session(), &[kept]).await.unwrap(), 2);
+        assert_eq!(tab.bearer("/me", &first.access).await.status, 401);
+        assert_eq!(tab.post("/refresh", &second.only_refresh()).await.status, 401);
+        assert_eq!(tab.bearer("/me", &second.access).await.status, 200);
+    });
+}
+
+/// W15: the access token before it ends with a refresh; a browser that still sends it is let through.
+#[test]
+fn w_15_a_refresh_ends_the_access_token_before_it() {
+    bounded(async {
+        let app = app(JwtAuthBuilder::expire_on_refresh);
+        let tab = Tab::new(&app);
+        let first = tab.login("bob").await;
+        assert_eq!(tab.bearer("/me", &first.access).await.status, 200);
+        let second = tab.post("/refresh", &first.cookies()).await.pair();
+        assert_eq!(tab.bearer("/me", &second.access).await.status, 200);
+        let old = tab.bearer("/me", &first.access).await;
+        assert_eq!((old.status.as_u16(), old.code().as_str()), (401, "token_expired"));
+        // A second tab sends the old pair a moment later: the same successor comes again.
+        let late = tab.get("/me", &first.cookies()).await;
+        assert_eq!(late.status, 200);
+        let Cookies::Set(again) = late.cookies() else { panic!("no cookies") };
+        assert_eq!(again.refresh, second.refresh);
+        assert_eq!(tab.bearer("/me", &again.access).await.status, 200);
+    });
+}
+
+/// S-12: beyond the limit the session that was idle the longest ends.
+#[test]
+fn s_12_a_user_has_as_many_sessions_as_one_may_have() {
+    bounded(async {
+        let app = app(|builder| builder.max_sessions(3));
+        let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
+        let mut pairs = Vec::new();
+        for _ in 0..3 {
+            pairs.push(tab.login("bob").await);
+            app.clock.advance(Duration::from_secs(1));
+        }
+        let carl = tab.login("carl").await;
+        // The oldest login is not the one that was idle the longest.
+        let renewed = tab.post("/refresh", &pairs[0].cookies()).await.pair();
+        app.clock.advance(Duration::from_secs(1));
+        let fourth = tab.login("bob").await;
+        assert_eq!(tab.get("/me", &pairs[1].cookies()).await.status, 401);
+        for alive in [&renewed, &pairs[2], &fourth, &carl] {
+            assert_eq!(tab.get("/me", &alive.cookies()).await.status, 200);
+        }
+        assert_eq!(sessions.of("bob").await.unwrap().len(), 3);
+        // A login in the same browser replaces its own session first.
+        let again = tab.login_with("bob", &fourth.cookies()).await.pair();
+        for alive in [&renewed, &pairs[2], &again] {
+            assert_eq!(tab.get("/me", &alive.cookies()).await.status, 200);
+        }
+    });
+}
+
+#[test]
+fn s_12_the_limit_has_bounds() {
+    for (max, good) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
+        let builder = jwtauth::JwtAuth::builder().secret(tests::app::SECRET).max_sessions(max);
+        let built = builder.build(MemoryStore::new());
+        assert_eq!(built.is_ok(), good, "{max}");
+        if let Err(error) = built {
+            assert!(error.to_string().contains("max_sessions must be between 1 and 1000"), "{error}");
+        }
+    }
+}
+
+/// A session knows what logged in, and where it was seen last.
+#[test]
+fn the_first_device_stays_and_the_last_address_is_kept() {
+    bounded(async {
+        let app = TestApp::new();
+        let sessions = app.jwtauth.sessions();
+        let mut phone = Device::default();
+        phone.app = Some("Firefox".into());
+        phone.address = Some([203, 0, 113, 7].into());
+        let tokens = sessions.open(&User::named("bob"), phone.clone()).await.unwrap();
+        let mut laptop = Device::default();
+        laptop.app = Some("Chrome".into());
+        laptop.address = Some([198, 51, 100, 1].into());
+        let renewed = sessions.renew(tokens.refresh(), &laptop).await.unwrap();
+        assert_eq!((&renewed.session.device, renewed.session.last_address), (&phone, laptop.address));
+        assert_eq!(sessions.of("bob").await.unwrap()[0].device, phone);
+    });
+}

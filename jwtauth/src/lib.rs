@@ -62,6 +62,8 @@
 //!   are checked; a session that was ended is refused with the next request.
 //! - **When the access token is expired**, the refresh token is spent inside the same request, and a new pair
 //!   rides on the response. A spent refresh token that comes back later ends the session: two parties had it.
+//! - **A connection that stays open**, such as a WebSocket or an event stream, is told when its session ends: take
+//!   a [`SessionEnd`] and close it then.
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
 //!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.
@@ -231,7 +233,7 @@ pub use jwtauth_macros::require_auth;
 pub use key::Algorithm;
 pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{Sessions, Tokens};
+pub use session::{Ended, SessionEnd, Sessions, Tokens};
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, Via};
 pub use web::builder::JwtAuthBuilder;

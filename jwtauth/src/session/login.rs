@@ -1,5 +1,6 @@
 //! A login opens a session; nothing a client sent becomes part of it (S-7).
 
+use super::end::MayEnd;
 use super::{Issued, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::SessionError;
@@ -27,10 +28,16 @@ impl Sessions {
         session.device = client;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let issued = self.issue(session.clone(), session.created_at)?;
-        let replaced = replaces.len();
+        let ended = replaces.clone();
+        let _told = self.ends.follow(MayEnd::These(&ended));
+        // One that it crowds out is among these.
+        let subject = issued.session.subject.clone();
+        let others = MayEnd::Of { subject: &subject, except: Some(issued.session.id) };
+        let _told_too = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
         let opening = Opening { replaces, max_sessions, register: self.config.register() };
         self.within(self.store.insert(session, opening)).await?;
+        let replaced = ended.len();
         tracing::info!(target: "jwtauth", event = "login", session = issued.session.id.log_id(), replaced);
         Ok(issued)
     }

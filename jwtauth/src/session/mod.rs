@@ -1,4 +1,4 @@
-//! What happens to a session: login, verification, rotation, revocation, sweep.
+//! What happens to a session: login, verification, rotation, revocation, sweep; and who is told of its end.
 //!
 //! Joins tokens, which know no store, and stores, which know no tokens. Knows no HTTP: cookies,
 //! headers and status codes are in `web`.
@@ -9,6 +9,7 @@
 //! 2. A token is handed out only after the store has acknowledged the state it speaks of.
 
 mod delivery;
+mod end;
 mod login;
 mod registry;
 mod revoke;
@@ -18,6 +19,8 @@ mod verify;
 use std::sync::Arc;
 
 use self::delivery::{Deliveries, Delivery};
+use self::end::Ends;
+pub use self::end::{Ended, SessionEnd};
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::Checked;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
@@ -44,6 +47,7 @@ pub struct Sessions {
     access: AccessTokens,
     refresh: RefreshTokens,
     deliveries: Arc<Deliveries>,
+    ends: Arc<Ends>,
 }
 
 /// A session and the two tokens that now speak for it.
@@ -110,6 +114,7 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         store: Arc<dyn SessionStore>,
     ) -> Self {
+        let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock), config.store_timeout);
         Self {
             config,
             max_token,
@@ -118,6 +123,7 @@ impl Sessions {
             access: AccessTokens::new(keys.access),
             refresh: RefreshTokens::new(keys.refresh),
             deliveries: Arc::default(),
+            ends: Arc::new(ends),
         }
     }
 

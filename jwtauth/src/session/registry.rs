@@ -1,5 +1,8 @@
 //! What was issued, and tokens that end alone.
 
+use std::slice;
+
+use super::end::MayEnd;
 use super::{Checked, Sessions};
 use crate::error::{SessionError, TokenError};
 use crate::id::{SessionId, TokenId};
@@ -92,6 +95,8 @@ impl Sessions {
         } else {
             now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
         };
+        // One too many ends the session.
+        let _told = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
         let ended = self.within(self.store.end_token(EndToken { session, token, until, now })).await?;
         if ended {
             tracing::info!(target: "jwtauth", event = "token_expired", session = session.log_id());

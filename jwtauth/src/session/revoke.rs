@@ -1,6 +1,9 @@
 //! Ends sessions before their time, lists them, and renews the user in them.
 
+use std::slice;
+
 use super::Sessions;
+use super::end::MayEnd;
 use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::record::{Reason, Revocation, Session};
@@ -20,6 +23,7 @@ impl Sessions {
     }
 
     pub(crate) async fn revoke_for(&self, id: SessionId, reason: Reason) -> Result<bool, SessionError> {
+        let _told = self.ends.follow(MayEnd::These(slice::from_ref(&id)));
         let revoked = self.within(self.store.revoke(id, self.revocation(reason))).await?;
         if revoked {
             tracing::info!(target: "jwtauth", event = "revoked", session = id.log_id(), ?reason);
@@ -51,6 +55,7 @@ impl Sessions {
         except: Option<SessionId>,
         reason: Reason,
     ) -> Result<usize, SessionError> {
+        let _told = self.ends.follow(MayEnd::Of { subject, except });
         let change = self.store.revoke_subject(subject.into(), except, self.revocation(reason));
         let revoked = self.within(change).await?;
         tracing::info!(target: "jwtauth", event = "revoked_all", revoked, ?reason);

@@ -1,8 +1,10 @@
 //! Whether a token speaks for a live session, and what becomes of a refresh token.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::end::MayEnd;
 use super::{Issued, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
@@ -77,8 +79,12 @@ impl Sessions {
         let Refresh { session, generation, .. } = refresh;
         let register = self.config.register();
         let presented = Presented { session, generation, now, policy, successor, register };
+        let told = self.ends.follow(MayEnd::These(slice::from_ref(&presented.session)));
         let (rotation, session) =
             self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Ended)?;
+        if rotation != Rotation::Reused {
+            told.ended_nothing();
+        }
         if *session.subject != *refresh.subject {
             return Err(TokenError::Claim("sub").into());
         }

@@ -22,3 +22,4 @@ pub(crate) mod policy;
 pub(crate) mod reject;
 pub(crate) mod require;
 pub(crate) mod routes;
+mod session_end;

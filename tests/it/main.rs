@@ -5,6 +5,7 @@
 mod concurrency;
 mod crash;
 mod disk;
+mod ends;
 mod guard;
 mod http;
 mod model;

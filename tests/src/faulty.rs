@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use jwtauth::store::{EndToken, Opening, Presented, StoreFuture, Swept, UserUpdate};
 use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError, TokenRecord};
+use tokio::time::sleep;
 
 /// What a call to the store does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +20,17 @@ pub enum Fault {
     ErrorButDone,
     /// It never answers.
     Hang,
+    /// It happens [`LATE`] after it was called, even if nobody waits for it any more.
+    Late,
+    /// It happens at once, and the answer comes [`LATE`] after that.
+    Slow,
 }
 
-const FAULTS: [Fault; 4] = [Fault::None, Fault::Error, Fault::ErrorButDone, Fault::Hang];
+const FAULTS: [Fault; 6] =
+    [Fault::None, Fault::Error, Fault::ErrorButDone, Fault::Hang, Fault::Late, Fault::Slow];
+
+/// How late a store is.
+pub const LATE: Duration = Duration::from_secs(1);
 
 /// A memory store with faults to switch on, for reads and for changes. Clones share everything.
 #[derive(Clone, Debug, Default)]
@@ -45,42 +55,59 @@ impl Faulty {
         self.loads.load(Ordering::SeqCst)
     }
 
-    fn with<'a, T: Send + 'a>(
+    fn with<T: Send + 'static>(
+        &self,
         fault: &AtomicU8,
-        call: impl FnOnce() -> StoreFuture<'a, T>,
-    ) -> StoreFuture<'a, T> {
+        call: impl FnOnce(&MemoryStore) -> StoreFuture<'_, T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
         let failed = || Err(StoreError::Backend("on purpose".into()));
         match FAULTS[usize::from(fault.load(Ordering::SeqCst))] {
-            Fault::None => call(),
+            Fault::None => call(&self.inner),
             Fault::Error => Box::pin(async move { failed() }),
             Fault::ErrorButDone => {
-                let done = call();
+                let done = call(&self.inner);
                 Box::pin(async move {
                     done.await?;
                     failed()
                 })
             }
             Fault::Hang => Box::pin(std::future::pending()),
+            Fault::Late => {
+                let inner = Arc::clone(&self.inner);
+                let late = tokio::spawn(async move {
+                    sleep(LATE).await;
+                    call(&inner).await
+                });
+                Box::pin(async move { late.await.expect("no store panics") })
+            }
+            Fault::Slow => {
+                let done = call(&self.inner);
+                Box::pin(async move {
+                    let done = done.await;
+                    sleep(LATE).await;
+                    done
+                })
+            }
         }
     }
 }
 
 impl SessionStore for Faulty {
     fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
-        Self::with(&self.changes, || self.inner.insert(session, opening))
+        self.with(&self.changes, move |store| store.insert(session, opening))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.loads.fetch_add(1, Ordering::SeqCst);
-        Self::with(&self.reads, || self.inner.load(id))
+        self.with(&self.reads, move |store| store.load(id))
     }
 
     fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {
-        Self::with(&self.changes, || self.inner.rotate(presented))
+        self.with(&self.changes, move |store| store.rotate(presented))
     }
 
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
-        Self::with(&self.changes, || self.inner.revoke(id, revocation))
+        self.with(&self.changes, move |store| store.revoke(id, revocation))
     }
 
     fn revoke_subject(
@@ -89,34 +116,34 @@ impl SessionStore for Faulty {
         except: Option<SessionId>,
         revocation: Revocation,
     ) -> StoreFuture<'_, usize> {
-        Self::with(&self.changes, || self.inner.revoke_subject(subject, except, revocation))
+        self.with(&self.changes, move |store| store.revoke_subject(subject, except, revocation))
     }
 
     fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
-        Self::with(&self.changes, || self.inner.end_token(end))
+        self.with(&self.changes, move |store| store.end_token(end))
     }
 
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
-        Self::with(&self.reads, || self.inner.tokens_of(session))
+        self.with(&self.reads, move |store| store.tokens_of(session))
     }
 
     fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
-        Self::with(&self.changes, || self.inner.archive(before, limit))
+        self.with(&self.changes, move |store| store.archive(before, limit))
     }
 
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
-        Self::with(&self.reads, || self.inner.sessions_of(subject))
+        self.with(&self.reads, move |store| store.sessions_of(subject))
     }
 
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        Self::with(&self.changes, || self.inner.update_user(subject, update, now))
+        self.with(&self.changes, move |store| store.update_user(subject, update, now))
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {
-        Self::with(&self.changes, || self.inner.sweep(now, limit))
+        self.with(&self.changes, move |store| store.sweep(now, limit))
     }
 
     fn flush(&self) -> StoreFuture<'_, ()> {
-        Self::with(&self.changes, || self.inner.flush())
+        self.with(&self.changes, move |store| store.flush())
     }
 }

@@ -14,6 +14,9 @@ pub mod tab;
 pub mod wire;
 
 use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 /// Runs a test and fails it when it takes longer than a minute.
@@ -37,6 +40,36 @@ pub fn bounded_by<T>(limit: Duration, test: impl Future<Output = T>) -> T {
         .build()
         .expect("a runtime starts");
     runtime.block_on(async { tokio::time::timeout(limit, test).await.expect("the test ends in time") })
+}
+
+/// Runs a test on one thread with tokio's time standing still: it jumps to the next timer when all wait.
+///
+/// Only for what needs nothing from outside this thread, such as sessions in memory.
+///
+/// # Panics
+///
+/// When it takes longer than a minute of real time.
+pub fn in_no_time<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    let (done, outcome) = mpsc::channel();
+    let runner = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime starts");
+        runtime.block_on(test());
+        // Nobody hears it when it comes too late.
+        let _ = done.send(());
+    });
+    match outcome.recv_timeout(Duration::from_secs(60)) {
+        Ok(()) => {}
+        Err(RecvTimeoutError::Timeout) => panic!("the test ends in time"),
+        Err(RecvTimeoutError::Disconnected) => {
+            if let Err(panic) = runner.join() {
+                resume_unwind(panic);
+            }
+        }
+    }
 }
 
 /// README's program, compiled as a doctest.

@@ -41,7 +41,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let store = Faulty::default();
-        let app = TestApp::with(store.clone(), |builder| builder);
+        let app = TestApp::with(store.clone(), |builder| builder.max_sessions(1_000));
         let tab = Tab::new(&app);
         Self { app, store, tab }
     }

@@ -325,6 +325,9 @@ pub enum SessionError {
     /// The token failed before the store was asked.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A hook of the application refused the login.
+    #[error("a hook refused the login")]
+    Vetoed,
     /// The user value could not be written into the session.
     #[error("user value cannot be kept in the session")]
     User(#[source] BoxError),

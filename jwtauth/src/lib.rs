@@ -74,6 +74,8 @@
 //!
 //! - `rust_crypto` (default): signatures by the RustCrypto crates.
 //! - `aws_lc_rs`: signatures by AWS-LC. With both on, this one is used.
+//! - `metrics`: a counter `jwtauth_events_total` of the [`metrics`](https://docs.rs/metrics) crate, with the label
+//!   `event`, for each [`Event`].
 //! - `testing`: `store::conformance`, the rules of a session store as a test suite.
 //!
 //! Panics must unwind (the default): the embedded database is called under
@@ -95,6 +97,7 @@ mod secret;
 mod claims;
 mod config;
 mod device;
+mod event;
 mod key;
 mod record;
 mod registry;
@@ -119,6 +122,7 @@ pub use device::Device;
 pub use error::{
     BoxError, ConfigError, OpenError, ParseIdError, RandomError, SessionError, StoreError, TokenError,
 };
+pub use event::Event;
 pub use id::{SessionId, TokenId};
 /// Implements [`AuthUser`](trait@AuthUser) for a struct, and makes it an extractor.
 ///
@@ -233,7 +237,7 @@ pub use jwtauth_macros::require_auth;
 pub use key::Algorithm;
 pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{Ended, SessionEnd, Sessions, Tokens};
+pub use session::{Ended, SessionEnd, Sessions, Tokens, Veto};
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, Via};
 pub use web::builder::JwtAuthBuilder;

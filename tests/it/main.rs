@@ -6,6 +6,7 @@ mod concurrency;
 mod crash;
 mod disk;
 mod ends;
+mod events;
 mod examples;
 mod guard;
 mod http;

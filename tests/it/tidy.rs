@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor. A module uses lower floors only; `error` is the ground and may be used by all.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 19] = [
     ("clock", 0),
     ("error", 0),
     ("id", 0),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("claims", 1),
     ("config", 1),
     ("device", 1),
+    ("event", 1),
     ("key", 1),
     ("record", 1),
     ("registry", 1),
@@ -26,11 +27,13 @@ const FLOORS: [(&str, u8); 18] = [
 ];
 
 /// Uses of a neighbour on the same floor, each with its reason.
-const NEIGHBOURS: [(&str, &str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str, &str); 8] = [
     ("id", "secret", "ids are random, and one module asks for randomness"),
     ("secret", "private_file", "the secret is kept in a private file"),
     ("config", "record", "the rotation policy is a setting that the record understands"),
     ("record", "device", "a session knows what logged in"),
+    ("event", "record", "it is about sessions"),
+    ("event", "device", "one of them is about devices"),
     ("registry", "record", "what is issued follows from what a session was and is"),
     ("user", "record", "an identity is a view of a session"),
 ];

@@ -1,9 +1,12 @@
 //! A login opens a session; nothing a client sent becomes part of it (S-7).
 
+use std::sync::Arc;
+
 use super::end::MayEnd;
 use super::{Issued, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::SessionError;
+use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 use crate::store::Opening;
@@ -26,6 +29,7 @@ impl Sessions {
         let mut session = self.draft(user)?;
         session.last_address = client.address;
         session.device = client;
+        self.ask_before_login(&session).await?;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let issued = self.issue(session.clone(), session.created_at)?;
         let ended = replaces.clone();
@@ -38,7 +42,7 @@ impl Sessions {
         let opening = Opening { replaces, max_sessions, register: self.config.register() };
         self.within(self.store.insert(session, opening)).await?;
         let replaced = ended.len();
-        tracing::info!(target: "jwtauth", event = "login", session = issued.session.id.log_id(), replaced);
+        self.emit(Event::LoggedIn { session: Arc::new(issued.session.clone()), replaced }).await;
         Ok(issued)
     }
 
@@ -49,7 +53,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]).
+    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]), [`SessionError::Vetoed`] if a
+    ///   hook refused.
     /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user does not
     ///   fit into a session or its tokens.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.

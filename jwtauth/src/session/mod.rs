@@ -10,6 +10,7 @@
 
 mod delivery;
 mod end;
+mod hooks;
 mod login;
 mod registry;
 mod revoke;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 use self::delivery::{Deliveries, Delivery};
 use self::end::Ends;
 pub use self::end::{Ended, SessionEnd};
+pub(crate) use self::hooks::Hooks;
+pub use self::hooks::Veto;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::Checked;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
@@ -47,6 +50,7 @@ pub struct Sessions {
     access: AccessTokens,
     refresh: RefreshTokens,
     deliveries: Arc<Deliveries>,
+    hooks: Arc<Hooks>,
     ends: Arc<Ends>,
 }
 
@@ -113,6 +117,7 @@ impl Sessions {
         keys: Keys,
         clock: Arc<dyn Clock>,
         store: Arc<dyn SessionStore>,
+        hooks: Hooks,
     ) -> Self {
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock), config.store_timeout);
         Self {
@@ -123,6 +128,7 @@ impl Sessions {
             access: AccessTokens::new(keys.access),
             refresh: RefreshTokens::new(keys.refresh),
             deliveries: Arc::default(),
+            hooks: Arc::new(hooks),
             ends: Arc::new(ends),
         }
     }

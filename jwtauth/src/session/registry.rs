@@ -5,6 +5,7 @@ use std::slice;
 use super::end::MayEnd;
 use super::{Checked, Sessions};
 use crate::error::{SessionError, TokenError};
+use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::registry::TokenRecord;
 use crate::store::EndToken;
@@ -99,7 +100,7 @@ impl Sessions {
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
         let ended = self.within(self.store.end_token(EndToken { session, token, until, now })).await?;
         if ended {
-            tracing::info!(target: "jwtauth", event = "token_expired", session = session.log_id());
+            self.emit(Event::TokenExpired { session, token }).await;
         }
         Ok(ended)
     }

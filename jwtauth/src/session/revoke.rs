@@ -5,6 +5,7 @@ use std::slice;
 use super::Sessions;
 use super::end::MayEnd;
 use crate::error::SessionError;
+use crate::event::Event;
 use crate::id::SessionId;
 use crate::record::{Reason, Revocation, Session};
 use crate::store::UserUpdate;
@@ -26,7 +27,7 @@ impl Sessions {
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&id)));
         let revoked = self.within(self.store.revoke(id, self.revocation(reason))).await?;
         if revoked {
-            tracing::info!(target: "jwtauth", event = "revoked", session = id.log_id(), ?reason);
+            self.emit(Event::Revoked { session: id, reason }).await;
         }
         Ok(revoked)
     }
@@ -58,7 +59,8 @@ impl Sessions {
         let _told = self.ends.follow(MayEnd::Of { subject, except });
         let change = self.store.revoke_subject(subject.into(), except, self.revocation(reason));
         let revoked = self.within(change).await?;
-        tracing::info!(target: "jwtauth", event = "revoked_all", revoked, ?reason);
+        let subject = subject.to_owned();
+        self.emit(Event::RevokedAll { subject, except, count: revoked, reason }).await;
         Ok(revoked)
     }
 

@@ -8,6 +8,7 @@ use super::end::MayEnd;
 use super::{Issued, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
+use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, State, Successor};
 use crate::store::Presented;
@@ -88,17 +89,14 @@ impl Sessions {
         if *session.subject != *refresh.subject {
             return Err(TokenError::Claim("sub").into());
         }
-        let id = session.id.log_id();
         match rotation {
-            Rotation::Rotated => tracing::debug!(target: "jwtauth", event = "refresh", session = id),
+            Rotation::Rotated => {}
             Rotation::Repeated => {
-                tracing::debug!(target: "jwtauth", event = "refresh_repeated", session = id)
+                tracing::debug!(target: "jwtauth", event = "refresh_repeated", session = session.id.log_id());
             }
-            Rotation::CaughtUp => {
-                tracing::warn!(target: "jwtauth", event = "store_behind", session = id, "a refresh token is newer than its record: the store has lost a write");
-            }
+            Rotation::CaughtUp => self.emit(Event::StoreBehind { session: Arc::new(session.clone()) }).await,
             Rotation::Reused => {
-                tracing::warn!(target: "jwtauth", event = "reuse_detected", session = id, "a spent refresh token came back; its session is revoked");
+                self.emit(Event::ReuseDetected { session: Arc::new(session) }).await;
                 return Err(SessionError::Reused);
             }
             Rotation::Over(state) => {
@@ -107,10 +105,12 @@ impl Sessions {
         }
         let mut issued = self.issue(session, now)?;
         if rotation.issues() {
-            if client.differs_from(&issued.session.device) {
-                tracing::info!(target: "jwtauth", event = "device_changed", session = id, "a session goes on from another device");
-            }
             issued.delivery = Some(self.deliveries.start(&issued.session, grace));
+            let session = Arc::new(issued.session.clone());
+            self.emit(Event::Refreshed { session: Arc::clone(&session) }).await;
+            if client.differs_from(&session.device) {
+                self.emit(Event::DeviceChanged { session, device: client.clone() }).await;
+            }
         }
         Ok(issued)
     }

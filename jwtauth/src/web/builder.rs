@@ -1,5 +1,6 @@
 //! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,10 +12,13 @@ use super::middleware::{JwtAuth, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
+use crate::event::Event;
 use crate::key::{Algorithm, Keys};
+use crate::record::Session;
 use crate::secret::{self, Secret};
-use crate::session::{Sessions, Sweeper};
+use crate::session::{Hooks, Sessions, Sweeper, Veto};
 use crate::store::{MemoryStore, SessionStore, SledStore};
+use crate::user::Identity;
 
 /// Settings of a [`JwtAuth`].
 ///
@@ -36,6 +40,7 @@ use crate::store::{MemoryStore, SessionStore, SledStore};
 /// | [`trusted_origin`](Self::trusted_origin) | none | |
 /// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
 /// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+/// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
 /// ```
 /// # async fn run() -> Result<(), jwtauth::OpenError> {
@@ -64,6 +69,7 @@ pub struct JwtAuthBuilder {
     insecure_cookies: bool,
     local_only: bool,
     clock: Arc<dyn Clock>,
+    hooks: Hooks,
 }
 
 #[derive(Debug)]
@@ -87,6 +93,7 @@ impl Default for JwtAuthBuilder {
             insecure_cookies: false,
             local_only: false,
             clock: Arc::new(SystemClock),
+            hooks: Hooks::default(),
         }
     }
 }
@@ -241,6 +248,64 @@ impl JwtAuthBuilder {
         self
     }
 
+    /// Adds a hook that is told what happens to sessions, after it is on disk and before the answer leaves.
+    ///
+    /// Hooks run in the order in which they were added. None can make a request fail: one that panics is logged, and
+    /// one that takes longer than [`store_timeout`](Self::store_timeout) is not waited for any more. A process that
+    /// ends at the wrong moment, or a request that is dropped while its change is being written, loses its event.
+    ///
+    /// ```
+    /// use jwtauth::{Event, JwtAuth};
+    ///
+    /// let builder = JwtAuth::builder().on_event(|event| async move {
+    ///     if let Event::ReuseDetected { session } = event {
+    ///         println!("somebody else had a token of {}: write them an e-mail", session.subject);
+    ///     }
+    /// });
+    /// ```
+    pub fn on_event<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.on_event(hook);
+        self
+    }
+
+    /// Adds a hook that is told who is calling, once for each request of a logged-in user that asks.
+    ///
+    /// It runs before the handler does, for each of them: keep it short. The rest is as with
+    /// [`on_event`](Self::on_event).
+    pub fn on_authenticated<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Identity) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hooks.on_authenticated(hook);
+        self
+    }
+
+    /// Adds a hook that is asked before a session is opened, and may refuse: 403 `permission_denied`.
+    ///
+    /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order in which
+    /// they were added; the first refusal stands.
+    ///
+    /// ```
+    /// use jwtauth::{JwtAuth, Veto};
+    ///
+    /// let builder = JwtAuth::builder().before_login(|session| async move {
+    ///     if session.subject == "guest" { Err(Veto::new("guests are on holiday")) } else { Ok(()) }
+    /// });
+    /// ```
+    pub fn before_login<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Arc<Session>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Veto>> + Send + 'static,
+    {
+        self.hooks.before_login(hook);
+        self
+    }
+
     /// Opens the embedded store in a directory, which is made if need be, and starts the background sweep.
     ///
     /// # Errors
@@ -285,6 +350,7 @@ impl JwtAuthBuilder {
             cross_origin,
             local_only: self.local_only,
             clock: self.clock,
+            hooks: self.hooks,
         })
     }
 
@@ -311,13 +377,20 @@ struct Ready {
     cross_origin: CrossOrigin,
     local_only: bool,
     clock: Arc<dyn Clock>,
+    hooks: Hooks,
 }
 
 impl Ready {
     fn with_store(self, store: impl SessionStore) -> JwtAuth {
         let max_token = self.cookies.max_token();
-        let sessions =
-            Arc::new(Sessions::new(self.config, max_token, self.keys, self.clock, Arc::new(store)));
+        let sessions = Arc::new(Sessions::new(
+            self.config,
+            max_token,
+            self.keys,
+            self.clock,
+            Arc::new(store),
+            self.hooks,
+        ));
         JwtAuth::from_shared(Shared {
             _sweeper: Sweeper::start(&sessions),
             sessions,

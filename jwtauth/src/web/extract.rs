@@ -16,6 +16,7 @@ use super::handle::{Handle, Sites};
 use super::reject::Rejection;
 use crate::device::Device;
 use crate::error::{BoxError, SessionError, TokenError};
+use crate::event::Event;
 use crate::id::SessionId;
 use crate::record::{Reason, Session};
 use crate::user::{AuthUser, Identity};
@@ -189,6 +190,8 @@ impl Auth {
     ///
     /// # Errors
     ///
+    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]), [`SessionError::Vetoed`] if a
+    ///   hook refused.
     /// - [`SessionError::Subject`] if [`AuthUser::subject`] is empty or longer than 255 bytes.
     /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if
     ///   its roles and scopes do not fit into a cookie.
@@ -200,6 +203,15 @@ impl Auth {
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
+    }
+
+    /// Tells the log, the metrics and the hooks that somebody who said to be `username` was refused.
+    ///
+    /// For a login handler of your own; the ready-made route does it by itself. Answer with
+    /// [`Rejection::InvalidCredentials`] then.
+    pub async fn login_failed(&self, username: &str) {
+        let event = Event::LoginFailed { username: username.into(), peer: self.device.address };
+        self.handle.shared().sessions.emit(event).await;
     }
 
     /// Ends the session that the request belongs to, and deletes both cookies.

@@ -172,6 +172,9 @@ impl Handle {
         let found = self.0.caller.get_or_init(|| async {
             let (caller, cookies) = authenticate(&self.0.shared, credentials, client).await?;
             self.propose_cookies(cookies);
+            if let Caller::Known(identity) = &caller {
+                self.0.shared.sessions.authenticated(identity).await;
+            }
             Ok(caller)
         });
         self.found(found.await)

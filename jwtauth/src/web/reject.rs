@@ -255,6 +255,7 @@ impl From<&SessionError> for Rejection {
             }
             // At a login: as for a wrong password, so that nobody learns of the account.
             SessionError::Inactive => Self::InvalidCredentials,
+            SessionError::Vetoed => Self::PermissionDenied,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
             SessionError::Ended | SessionError::Reused | SessionError::Revoked | SessionError::Token(_) => {
                 Self::TokenNotValid

@@ -5,9 +5,10 @@ use poem::{FromRequest, IntoResponse, Request, Response, Result};
 use serde_json::json;
 
 use super::form::Form;
-use super::login::{Authenticate, LoginAttempt};
+use super::login::{Authenticate, LoginAttempt, LoginError};
 use super::{Transport, json};
 use crate::error::SessionError;
+use crate::event::Event;
 use crate::session::Tokens;
 use crate::web::client::device_of;
 use crate::web::extract::Auth;
@@ -31,8 +32,17 @@ pub(super) async fn obtain<A: Authenticate>(
     let device = device_of(&request);
     let peer = device.address;
     let attempt = LoginAttempt { username, password: password.into(), peer, fields: form.rest() };
-    let user = who.authenticate(attempt).await.map_err(Rejection::from)?;
     let sessions = &guard::handle(&request, "the route `/obtain`")?.shared().sessions;
+    let typed = attempt.username.clone();
+    let user = match who.authenticate(attempt).await {
+        Ok(user) => user,
+        Err(error) => {
+            if let LoginError::InvalidCredentials = error {
+                sessions.emit(Event::LoginFailed { username: typed, peer }).await;
+            }
+            return Err(Rejection::from(error).into());
+        }
+    };
     Ok(match auth {
         Some(auth) => lifetimes(sessions.left(&auth.login(&user).await?)),
         None => pair(&sessions.open(&user, device).await?),

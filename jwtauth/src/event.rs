@@ -1,0 +1,129 @@
+//! What happens to sessions, for those who want to hear of it: the log, metrics, hooks of the application.
+//!
+//! One value for one happening, made where it happens and told to all three in one place
+//! (`session::hooks`).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::device::Device;
+use crate::id::{SessionId, TokenId};
+use crate::record::{Reason, Session};
+
+/// Something that happened to a session, or nearly did. It is on disk by then.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// `device_changed`: a session goes on from a client that says to be something else than the one that logged in.
+    DeviceChanged {
+        /// The session, with the device that logged in.
+        session: Arc<Session>,
+        /// The device now.
+        device: Device,
+    },
+    /// `login`: a session was opened.
+    LoggedIn {
+        /// The session.
+        session: Arc<Session>,
+        /// How many sessions of the same browser it replaced.
+        replaced: usize,
+    },
+    /// `login_failed`: somebody was refused. The password is not part of it.
+    LoginFailed {
+        /// The name that was typed, which may be anything, a password too: never log it.
+        username: String,
+        /// The address it came from.
+        peer: Option<IpAddr>,
+    },
+    /// `refresh`: a refresh token was spent, and its successor issued.
+    Refreshed {
+        /// The session after that.
+        session: Arc<Session>,
+    },
+    /// `reuse_detected`: a spent refresh token came back, and its session was revoked: two parties had it.
+    ReuseDetected {
+        /// The session, revoked.
+        session: Arc<Session>,
+    },
+    /// `revoked`: a session was ended.
+    Revoked {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: Reason,
+    },
+    /// `revoked_all`: the sessions of a subject were ended.
+    RevokedAll {
+        /// The subject.
+        subject: String,
+        /// The one that goes on, if there is one.
+        except: Option<SessionId>,
+        /// How many there were.
+        count: usize,
+        /// Why.
+        reason: Reason,
+    },
+    /// `store_behind`: a refresh token was newer than its record, so the store has lost a write.
+    StoreBehind {
+        /// The session, which has caught up.
+        session: Arc<Session>,
+    },
+    /// `token_expired`: one token was ended alone.
+    TokenExpired {
+        /// Its session.
+        session: SessionId,
+        /// The token.
+        token: TokenId,
+    },
+}
+
+impl Event {
+    /// Returns the name that logs and metrics have for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::DeviceChanged { .. } => "device_changed",
+            Self::LoggedIn { .. } => "login",
+            Self::LoginFailed { .. } => "login_failed",
+            Self::Refreshed { .. } => "refresh",
+            Self::ReuseDetected { .. } => "reuse_detected",
+            Self::Revoked { .. } => "revoked",
+            Self::RevokedAll { .. } => "revoked_all",
+            Self::StoreBehind { .. } => "store_behind",
+            Self::TokenExpired { .. } => "token_expired",
+        }
+    }
+
+    /// Writes it to the log, with ids that name a session in logs only, and no names.
+    pub(crate) fn log(&self) {
+        let event = self.name();
+        match self {
+            Self::DeviceChanged { session, device } => {
+                tracing::info!(target: "jwtauth", event, session = session.id.log_id(), from = %session.device, to = %device, "a session goes on from another device");
+            }
+            Self::LoggedIn { session, replaced } => {
+                tracing::info!(target: "jwtauth", event, session = session.id.log_id(), replaced);
+            }
+            // Logged with the answer, which says so whoever gives it: see `web::reject`.
+            Self::LoginFailed { .. } => {}
+            Self::Refreshed { session } => {
+                tracing::debug!(target: "jwtauth", event, session = session.id.log_id());
+            }
+            Self::ReuseDetected { session } => {
+                tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), "a spent refresh token came back; its session is revoked");
+            }
+            Self::Revoked { session, reason } => {
+                tracing::info!(target: "jwtauth", event, session = session.log_id(), ?reason);
+            }
+            Self::RevokedAll { count, reason, .. } => {
+                tracing::info!(target: "jwtauth", event, revoked = count, ?reason);
+            }
+            Self::StoreBehind { session } => {
+                tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), "a refresh token is newer than its record: the store has lost a write");
+            }
+            Self::TokenExpired { session, .. } => {
+                tracing::info!(target: "jwtauth", event, session = session.log_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `tests/PARITY.md`: complete, and true as far as a list of names can be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Returns the names of all functions under a `#[test]` in a folder of the project.
+fn tests_in(folder: &str, found: &mut BTreeSet<String>) {
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                // Behind the attribute comes the first `fn`.
+                for (_, behind) in attributes(&text) {
+                    let name = behind.split("fn ").nth(1).unwrap_or_default();
+                    found.insert(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+                }
+            }
+        }
+    }
+}
+
+fn attributes(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    ["#[test]", "#[tokio::test"].into_iter().flat_map(move |attribute| {
+        text.match_indices(attribute).map(move |(at, found)| (at, &text[at + found.len()..]))
+    })
+}
+
+/// The rows that there must be, in their order.
+fn expected() -> Vec<String> {
+    let rows = |name: &'static str, last: usize| (1..=last).map(move |number| format!("{name}{number}"));
+    rows("L", 27)
+        .chain(rows("W", 16))
+        .chain(rows("D", 9))
+        .chain(rows("S", 97))
+        .chain(rows("defect ", 31))
+        .collect()
+}
+
+#[test]
+fn every_row_is_there_and_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("tests/PARITY.md")).unwrap();
+    let mut known = BTreeSet::new();
+    for folder in ["tests/it", "jwtauth/src", "jwtauth-macros/src"] {
+        tests_in(folder, &mut known);
+    }
+    assert!(known.len() > 200, "the tests are found: {}", known.len());
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| row"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let ids: Vec<_> = rows.iter().map(|row| row[0].to_owned()).collect();
+    assert_eq!(ids, expected());
+    let mut open = 0;
+    for row in &rows {
+        let [id, what, shown] = row[..] else { panic!("three cells: {row:?}") };
+        assert!(!what.is_empty(), "{id}");
+        // What stands in ticks and could be a function's name is one.
+        let named: Vec<_> = shown
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.contains('_') && !name.contains(':'))
+            .collect();
+        for name in &named {
+            assert!(known.contains(*name), "{id} names {name}, which is no test");
+        }
+        let is_open = shown.contains("open: ");
+        open += usize::from(is_open);
+        assert!(!named.is_empty() || is_open || shown.starts_with("n/a: "), "{id} says nothing");
+    }
+    println!("{} rows, {open} of them open", rows.len());
+}

@@ -12,6 +12,7 @@
 use poem::Request;
 use poem::http::{HeaderMap, Method, Uri, header};
 
+use super::pattern::{asked_uri, matches_path};
 use crate::error::ConfigError;
 
 /// Who is let through all the same.
@@ -50,9 +51,7 @@ impl CrossOrigin {
         let host = request.headers().get(header::HOST).map(|host| host.as_bytes());
         // HTTP/2 has no Host header but :authority.
         let authority = request.original_uri().authority().map(|authority| authority.as_str().as_bytes());
-        // Inside a nested route only the original URI has the whole path.
-        let path = request.original_uri().path();
-        self.refuses_parts(request.method(), path, host.or(authority), request.headers())
+        self.refuses_parts(request.method(), asked_uri(request).path(), host.or(authority), request.headers())
     }
 
     fn refuses_parts(&self, method: &Method, path: &str, host: Option<&[u8]>, headers: &HeaderMap) -> bool {
@@ -72,24 +71,6 @@ impl CrossOrigin {
             && !origin.is_some_and(|origin| self.trusted.iter().any(|trusted| trusted.as_bytes() == origin))
             && !self.exempt.iter().any(|pattern| matches_path(pattern, path))
     }
-}
-
-/// Matches a path segment by segment: `{name}` stands for any one segment, and a pattern that ends
-/// in `/` for everything below it (the two forms of Go's patterns that the check is specified with).
-fn matches_path(pattern: &str, path: &str) -> bool {
-    let mut segments = path.split('/');
-    let mut wanted = pattern.split('/').peekable();
-    while let Some(want) = wanted.next() {
-        let Some(segment) = segments.next() else { return false };
-        if want.is_empty() && wanted.peek().is_none() {
-            return true;
-        }
-        let any = want.starts_with('{') && want.ends_with('}') && !segment.is_empty();
-        if !any && want != segment {
-            return false;
-        }
-    }
-    segments.next().is_none()
 }
 
 /// Returns `host[:port]` of an origin.

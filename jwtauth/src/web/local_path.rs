@@ -6,6 +6,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::Request;
 
+use super::pattern::asked_uri;
+
 /// What stands for itself in the value of a query parameter (RFC 3986, sections 2.3 and 3.4).
 const QUERY_VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'/').remove(b'_').remove(b'~');
@@ -52,11 +54,7 @@ pub(crate) const fn is_local(path: &str) -> bool {
 ///
 /// `None` for a request to the login page itself, which would be sent there again and again.
 pub(super) fn login_url(login: &str, request: &Request) -> Option<String> {
-    // Inside a nested route only the original URI has the whole path. Without a server there is none.
-    let uri = match request.original_uri() {
-        original if original.path() == "/" => request.uri(),
-        original => original,
-    };
+    let uri = asked_uri(request);
     if uri.path() == login.split(['?', '#']).next().unwrap_or_default() {
         return None;
     }

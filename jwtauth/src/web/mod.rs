@@ -18,6 +18,7 @@ pub(crate) mod guard;
 mod handle;
 pub(crate) mod local_path;
 pub(crate) mod middleware;
+mod pattern;
 pub(crate) mod policy;
 pub(crate) mod reject;
 pub(crate) mod require;

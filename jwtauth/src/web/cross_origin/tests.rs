@@ -93,20 +93,7 @@ fn a_trusted_origin_is_compared_as_a_whole() {
 }
 
 #[test]
-fn exempt_paths_match_segment_by_segment() {
-    for (pattern, path, matches) in [
-        ("/hook", "/hook", true),
-        ("/hook", "/hook/", false),
-        ("/hook", "/hooks", false),
-        ("/hook/", "/hook/a/b", true),
-        ("/hook/", "/hook/", true),
-        ("/hook/", "/hook", false),
-        ("/a/{id}", "/a/1", true),
-        ("/a/{id}", "/a/", false),
-        ("/a/{id}", "/a/1/b", false),
-        ("/a/{id}/b", "/a/1/b", true),
-    ] {
-        assert_eq!(matches_path(pattern, path), matches, "{pattern} {path}");
-    }
+fn an_exempt_path_starts_with_a_slash() {
+    assert!(CrossOrigin::default().exempt("/hook").is_ok());
     assert!(CrossOrigin::default().exempt("hook").is_err());
 }

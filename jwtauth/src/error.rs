@@ -54,6 +54,12 @@ pub enum ConfigError {
         /// The pattern.
         pattern: String,
     },
+    /// What is denied by default redirects to a login page that is denied as well.
+    #[error("strangers are sent to the login page {page:?} and refused there: add .public(\"GET {page}\")")]
+    LoginPage {
+        /// The path of the page.
+        page: String,
+    },
     /// No secret was given.
     #[error(
         "no signing secret was given: call .secret_from_env(\"JWTAUTH_SECRET\") or .secret_file(\"data/secret\")"
@@ -86,6 +92,14 @@ pub enum ConfigError {
         max: Duration,
         /// The value given.
         got: Duration,
+    },
+    /// A public route would cover nothing, or too much, or there is nothing else.
+    #[error("public route {route:?} is refused: {problem}")]
+    PublicRoute {
+        /// The route.
+        route: String,
+        /// What is wrong with it, and what to write.
+        problem: &'static str,
     },
     /// The random number generator failed.
     #[error(transparent)]

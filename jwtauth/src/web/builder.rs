@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::cookie::{CookieNames, CookieStyle, SameSite};
 use super::cross_origin::CrossOrigin;
+use super::default_guard::DefaultGuard;
 use super::middleware::{JwtAuth, Shared};
+use super::require::RequireAuth;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
@@ -39,6 +41,8 @@ use crate::user::Identity;
 /// | [`same_site`](Self::same_site) | `Lax` | |
 /// | [`trusted_origin`](Self::trusted_origin) | none | |
 /// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
+/// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
+/// | [`public`](Self::public) | none | starts with `/`, or a method and `/` |
 /// | [`insecure_cookies`](Self::insecure_cookies) | off | |
 /// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
@@ -66,6 +70,8 @@ pub struct JwtAuthBuilder {
     same_site: SameSite,
     trusted_origins: Vec<String>,
     exempt_paths: Vec<String>,
+    pub(super) default_guard: Option<RequireAuth>,
+    pub(super) public: Vec<String>,
     insecure_cookies: bool,
     local_only: bool,
     clock: Arc<dyn Clock>,
@@ -90,6 +96,8 @@ impl Default for JwtAuthBuilder {
             same_site: SameSite::default(),
             trusted_origins: Vec::new(),
             exempt_paths: Vec::new(),
+            default_guard: None,
+            public: Vec::new(),
             insecure_cookies: false,
             local_only: false,
             clock: Arc::new(SystemClock),
@@ -339,6 +347,7 @@ impl JwtAuthBuilder {
         let mut cross_origin = CrossOrigin::default();
         self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
+        let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let keys = Keys::from_secret(self.algorithm, &self.secret.read()?)?;
         if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
@@ -348,6 +357,7 @@ impl JwtAuthBuilder {
             keys,
             cookies,
             cross_origin,
+            default_guard,
             local_only: self.local_only,
             clock: self.clock,
             hooks: self.hooks,
@@ -375,6 +385,7 @@ struct Ready {
     keys: Keys,
     cookies: CookieStyle,
     cross_origin: CrossOrigin,
+    default_guard: Option<DefaultGuard>,
     local_only: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
@@ -396,6 +407,7 @@ impl Ready {
             sessions,
             cookies: self.cookies,
             cross_origin: self.cross_origin,
+            default_guard: self.default_guard,
             local_only: self.local_only,
             warned: AtomicBool::new(false),
         })

@@ -1,7 +1,7 @@
 //! [`JwtAuth`], the middleware that everything hangs on.
 //!
-//! It puts one [`Handle`] on each request and finishes the answer; in between it does nothing. Around
-//! a part of an app that it is around already, it does nothing at all.
+//! It puts one [`Handle`] on each request and finishes the answer; in between it asks its default guard, if it
+//! has one. Around a part of an app that it is around already, it does nothing at all.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use super::builder::JwtAuthBuilder;
 use super::cookie::CookieStyle;
 use super::cross_origin::CrossOrigin;
+use super::default_guard::DefaultGuard;
 use super::handle::Handle;
 use super::reject::Rejection;
 use crate::error::ConfigError;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) cookies: CookieStyle,
     pub(crate) cross_origin: CrossOrigin,
+    /// What is asked of everybody, except where the app is public.
+    pub(crate) default_guard: Option<DefaultGuard>,
     /// Whether only this machine may ask.
     pub(crate) local_only: bool,
     /// Whether it was said already that a browser will drop the cookies.
@@ -113,8 +116,15 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         }
         let handle = Handle::new(Arc::clone(&self.shared));
         request.extensions_mut().insert(handle.clone());
-        let result = self.inner.call(request).await;
-        let response = handle.finish(result.map(IntoResponse::into_response)).await?;
+        let admitted = match &self.shared.default_guard {
+            Some(guard) => guard.admit(&request).await,
+            None => Ok(()),
+        };
+        let result = match admitted {
+            Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
+            Err(refused) => Err(refused),
+        };
+        let response = handle.finish(result).await?;
         if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
             self.shared.warn_of_dropped_cookies();
         }

@@ -1,6 +1,6 @@
 //! The only floor that names poem: middleware, guard, extractors, cookies, answers.
 //!
-//! A request's way: [`middleware`] puts a [`handle`] on it; [`guard`], with a [`policy`] that a macro or
+//! A request's way: [`middleware`] puts a [`handle`] on it, and asks the [`default_guard`]; [`guard`], with a [`policy`] that a macro or
 //! [`require`] has made, or an extractor ([`extract`]) asks the handle who is calling, which reads
 //! [`credentials`], checks [`cross_origin`] and lets [`authenticate`] decide; the application's own rules
 //! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
@@ -13,6 +13,7 @@ mod client;
 pub(crate) mod cookie;
 mod credentials;
 mod cross_origin;
+pub(crate) mod default_guard;
 pub(crate) mod extract;
 pub(crate) mod guard;
 mod handle;

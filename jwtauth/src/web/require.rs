@@ -8,7 +8,8 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use super::guard::admit;
 use super::policy::{Need, Policy, Site};
 
-/// Guards everything behind it: a nest of routes, files, another protocol's router.
+/// Guards everything behind it: a nest of routes, files, another protocol's router. For a whole app but some public
+/// routes, see [`deny_by_default`](crate::JwtAuthBuilder::deny_by_default).
 ///
 /// It asks the same as `#[require_auth]` with the same words, and both hold where a handler has one too.
 /// Paths that do not exist answer 401 to strangers as well. [`JwtAuth`](crate::JwtAuth) must stand outside;
@@ -100,6 +101,11 @@ impl RequireAuth {
     fn need(mut self, need: Need) -> Self {
         self.needs.push(need);
         self
+    }
+
+    /// Returns the page that strangers are sent to.
+    pub(super) const fn login_page(&self) -> Option<&'static str> {
+        self.policy.redirect
     }
 
     /// Lets a request through if its caller meets the conditions.

@@ -76,7 +76,8 @@
 //! - `aws_lc_rs`: signatures by AWS-LC. With both on, this one is used.
 //! - `metrics`: a counter `jwtauth_events_total` of the [`metrics`](https://docs.rs/metrics) crate, with the label
 //!   `event`, for each [`Event`].
-//! - `testing`: `store::conformance`, the rules of a session store as a test suite.
+//! - `testing`: `testing`, to log in without a password and to find open routes, and `store::conformance`, the rules
+//!   of a session store as a test suite. For `[dev-dependencies]`.
 //!
 //! Panics must unwind (the default): the embedded database is called under
 //! [`catch_unwind`](std::panic::catch_unwind), because damaged files make it panic.
@@ -249,3 +250,5 @@ pub use web::reject::{Rejection, Scopes};
 pub use web::require::{RequireAuth, RequireAuthEndpoint};
 pub use web::routes::Routes;
 pub use web::routes::login::{Authenticate, LoginAttempt, LoginError};
+#[cfg(feature = "testing")]
+pub use web::testing;

@@ -32,7 +32,7 @@ pub(super) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) ->
         let Site { handler, file, line } = policy.site;
         let fix = missing(request);
         tracing::error!(target: "jwtauth", handler, file, line, "`#[require_auth]` on `{handler}` ({file}:{line}): {fix}");
-        return Err(Rejection::Misconfigured.into());
+        return Err(refuse(request, Rejection::Misconfigured).into());
     };
     let sites = if policy.any_site { Sites::Any } else { Sites::Own };
     let refused = match handle.caller(request, sites).await {
@@ -43,8 +43,17 @@ pub(super) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) ->
     };
     match refused {
         None => Ok(()),
-        Some(why) => Err(redirected(request, policy, why.into())),
+        Some(why) => Err(redirected(request, policy, refuse(request, why).into())),
     }
+}
+
+/// Refuses a request. With the feature `testing`, a test can tell that a guard did it and not the handler.
+fn refuse(request: &Request, why: Rejection) -> Rejection {
+    #[cfg(feature = "testing")]
+    super::testing::note(request, why);
+    #[cfg(not(feature = "testing"))]
+    let _ = request;
+    why
 }
 
 /// Returns why the caller may not go on, if so. Who lacks a role gains nothing by a fresh login: roles first.

@@ -66,6 +66,11 @@ impl JwtAuth {
         Self(Arc::new(shared))
     }
 
+    #[cfg(feature = "testing")]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
     /// Returns the sessions, for tasks that belong to no request.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {

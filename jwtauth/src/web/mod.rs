@@ -1,8 +1,8 @@
 //! The only floor that names poem: middleware, guard, extractors, cookies, answers.
 //!
-//! A request's way: [`middleware`] puts a [`handle`] on it, and asks the [`default_guard`]; [`guard`], with a [`policy`] that a macro or
-//! [`require`] has made, or an extractor ([`extract`]) asks the handle who is calling, which reads
-//! [`credentials`], checks [`cross_origin`] and lets [`authenticate`] decide; the application's own rules
+//! A request's way: [`middleware`] puts a [`handle`] on it, and asks the [`default_guard`] if there is one; [`guard`],
+//! with a [`policy`] that a macro or [`require`] has made, or an extractor ([`extract`]) asks the handle who is calling,
+//! which reads [`credentials`], checks [`cross_origin`] and lets [`authenticate`] decide; the application's own rules
 //! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
 //! or for pages a way to the login ([`local_path`]). [`routes`] are handlers that many applications need.
 
@@ -25,3 +25,5 @@ pub(crate) mod reject;
 pub(crate) mod require;
 pub(crate) mod routes;
 mod session_end;
+#[cfg(feature = "testing")]
+pub mod testing;

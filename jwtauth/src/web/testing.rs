@@ -1,0 +1,257 @@
+//! For the tests of an application: log somebody in without a password, and find out which routes are open.
+//!
+//! Needs the feature `testing`: name jwtauth under `[dev-dependencies]` once more, with `features = ["testing"]`.
+//! Nothing here needs a server: an app is called as it is, with its middlewares.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use poem::http::uri::Scheme;
+use poem::http::{self, Method, StatusCode, header};
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Body, Endpoint, IntoResponse, Request, RequestParts, Response};
+use serde_json::Value;
+
+use super::middleware::JwtAuth;
+use super::reject::Rejection;
+use crate::device::Device;
+use crate::record::Session;
+use crate::user::AuthUser;
+
+/// Logs a user in, whoever it is: no password is asked for.
+///
+/// The session is a real one, in the store of `jwtauth`, and ends like any other.
+///
+/// ```
+/// use jwtauth::{AuthUser, JwtAuth, MemoryStore, require_auth, testing};
+/// use poem::{EndpointExt, Route, get, http::header, test::TestClient};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
+/// struct User { id: u64, roles: Vec<String> }
+///
+/// #[require_auth(role = "admin")]
+/// async fn stats(user: User) -> String {
+///     user.id.to_string()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let jwtauth = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").build(MemoryStore::new())?;
+/// let app = TestClient::new(Route::new().at("/stats", get(stats)).with(jwtauth.clone()));
+///
+/// let admin = testing::login(&jwtauth, &User { id: 7, roles: vec!["admin".into()] }).await;
+/// let answer = app.get("/stats").header(header::COOKIE, admin.cookies()).send().await;
+/// answer.assert_text("7").await;
+/// let answer = app.get("/stats").header(header::AUTHORIZATION, admin.bearer()).send().await;
+/// answer.assert_status_is_ok();
+/// # Ok(()) }
+/// ```
+///
+/// # Panics
+///
+/// If the login is refused, with the reason: see [`Auth::login`](crate::Auth::login).
+pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> LoggedIn {
+    let shared = jwtauth.shared();
+    let issued = match shared.sessions.login(user, Device::default(), Vec::new()).await {
+        Ok(issued) => issued,
+        Err(error) => panic!("{:?} cannot be logged in: {error}", user.subject()),
+    };
+    let names = &shared.cookies.names;
+    let (access, refresh) = (issued.access.expose(), issued.refresh.expose());
+    LoggedIn {
+        cookies: format!("{}={access}; {}={refresh}", names.access, names.refresh),
+        bearer: format!("Bearer {access}"),
+        session: issued.session,
+    }
+}
+
+/// What a client holds that is logged in. `Debug` shows none of its tokens.
+#[derive(Clone)]
+pub struct LoggedIn {
+    cookies: String,
+    bearer: String,
+    session: Session,
+}
+
+impl LoggedIn {
+    /// Returns the `Cookie` header of a browser: access and refresh token.
+    #[must_use]
+    pub fn cookies(&self) -> &str {
+        &self.cookies
+    }
+
+    /// Returns the `Authorization` header of a program: `Bearer` and the access token.
+    #[must_use]
+    pub fn bearer(&self) -> &str {
+        &self.bearer
+    }
+
+    /// Returns the session, as it was at the login.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl fmt::Debug for LoggedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoggedIn").field("session", &self.session.id.log_id()).finish_non_exhaustive()
+    }
+}
+
+/// Finds out which routes of an app let a stranger through, by asking each: `"GET /me"`, `"POST /login"`.
+///
+/// poem's `Route` cannot say which routes it has, so they are listed by hand; those that do not exist are
+/// [missing](OpenRoutes::missing). The answer equals a list if exactly these routes are open, in the order asked,
+/// **and** all that were asked exist and answered:
+///
+/// ```
+/// use jwtauth::{JwtAuth, MemoryStore, require_auth, testing};
+/// use poem::{EndpointExt, Route, get, handler, post};
+///
+/// #[handler]
+/// async fn login() {}
+///
+/// #[require_auth]
+/// async fn me() {}
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let jwtauth = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").build(MemoryStore::new())?;
+/// let app = Route::new().at("/login", post(login)).at("/me", get(me)).with(jwtauth);
+///
+/// assert_eq!(testing::open_routes(&app, ["GET /me", "POST /login"]).await, ["POST /login"]);
+///
+/// let found = testing::open_routes(&app, ["GET /me", "GET /us", "GET /login"]).await;
+/// assert_eq!(found.missing, ["GET /us", "GET /login"]);
+/// # Ok(()) }
+/// ```
+///
+/// # What counts
+///
+/// | answer to a stranger | counts as |
+/// |---|---|
+/// | refused by `#[require_auth]`, [`RequireAuth`](crate::RequireAuth) or `deny_by_default`, whatever page was made of it | closed |
+/// | 401 with the code `not_authenticated`: an extractor of a plain handler, or [`Auth`](crate::Auth), has refused | closed |
+/// | refused because nothing could be told: no [`JwtAuth`] in front, a store that fails | [`failed`](OpenRoutes::failed) |
+/// | any other with 404 or 405 | [`missing`](OpenRoutes::missing) |
+/// | every other: also 400 for a missing body, 401 `invalid_credentials`, 403 of the application's own, 500, redirects | [`open`](OpenRoutes::open) |
+///
+/// So a route is open if its handler, or at least no guard of this crate, has answered. A handler of an open route
+/// runs: with an empty body, no headers but `Host: localhost`, and no credentials. Behind a guard of a whole tree
+/// strangers cannot tell a route that does not exist; it counts as closed.
+///
+/// # Panics
+///
+/// If a route is not of the form `METHOD /path`. What a handler panics with passes through.
+pub async fn open_routes<E, R>(app: &E, routes: R) -> OpenRoutes
+where
+    E: Endpoint,
+    R: IntoIterator,
+    R::Item: AsRef<str>,
+{
+    let mut found = OpenRoutes::default();
+    for route in routes {
+        let route = route.as_ref();
+        let refusal = Refusal::default();
+        let answer = app.call(stranger(route, refusal.clone())).await;
+        let answer = answer.map_or_else(poem::Error::into_response, IntoResponse::into_response);
+        let status = answer.status();
+        match refusal.take().or(told(answer).await) {
+            Some(why) if why.is_outage() => found.failed.push(route.into()),
+            Some(_) => {}
+            None if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => {
+                found.missing.push(route.into());
+            }
+            None => found.open.push(route.into()),
+        }
+    }
+    found
+}
+
+/// What [`open_routes`] found, in the order it was asked.
+///
+/// Equal to a list of routes if these are open and none is missing or failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenRoutes {
+    /// Routes that let a stranger through.
+    pub open: Vec<String>,
+    /// Routes that do not exist: 404 or 405. Also those whose handler says so itself; ask for something that it has.
+    pub missing: Vec<String>,
+    /// Routes where it could not be told; the log says why.
+    pub failed: Vec<String>,
+}
+
+impl OpenRoutes {
+    fn are(&self, routes: &[&str]) -> bool {
+        self.missing.is_empty() && self.failed.is_empty() && self.open == routes
+    }
+}
+
+impl<const N: usize> PartialEq<[&str; N]> for OpenRoutes {
+    fn eq(&self, routes: &[&str; N]) -> bool {
+        self.are(routes)
+    }
+}
+
+impl PartialEq<[&str]> for OpenRoutes {
+    fn eq(&self, routes: &[&str]) -> bool {
+        self.are(routes)
+    }
+}
+
+impl PartialEq<&[&str]> for OpenRoutes {
+    fn eq(&self, routes: &&[&str]) -> bool {
+        self.are(routes)
+    }
+}
+
+/// Why a guard has refused a request. Rides on the request, so that no error page of the application hides it.
+#[derive(Clone, Default)]
+struct Refusal(Arc<Mutex<Option<Rejection>>>);
+
+impl Refusal {
+    fn take(&self) -> Option<Rejection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Notes that a guard refuses a request, if a test has asked for it.
+pub(super) fn note(request: &Request, why: Rejection) {
+    if let Some(Refusal(noted)) = request.data() {
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+}
+
+/// Makes the request of a stranger, as a server would: with the path as its original URI.
+fn stranger(route: &str, refusal: Refusal) -> Request {
+    let parsed =
+        route.split_once(' ').filter(|(_, path)| path.starts_with('/')).and_then(|(method, path)| {
+            // The methods that HTTP knows are in capitals; another one would be found missing.
+            let method = Method::from_bytes(method.as_bytes())
+                .ok()
+                .filter(|_| !method.bytes().any(|b| b.is_ascii_lowercase()))?;
+            http::Request::builder().method(method).uri(path).header(header::HOST, "localhost").body(()).ok()
+        });
+    let Some(request) = parsed else { panic!("{route:?} is no route: write \"GET /me\"") };
+    let mut parts = RequestParts::from((
+        request.into_parts().0,
+        LocalAddr::default(),
+        RemoteAddr::default(),
+        Scheme::HTTPS,
+    ));
+    parts.extensions.insert(refusal);
+    Request::from_parts(parts, Body::empty())
+}
+
+/// Returns what an answer of ours says to strangers, if it is one.
+async fn told(answer: Response) -> Option<Rejection> {
+    if answer.content_type() != Some("application/problem+json") {
+        return None;
+    }
+    let problem: Value = answer.into_body().into_json().await.ok()?;
+    let code = problem.get("code")?.as_str()?;
+    [Rejection::NotAuthenticated, Rejection::Misconfigured, Rejection::StoreUnavailable]
+        .into_iter()
+        .find(|why| why.code() == code)
+}

@@ -1,4 +1,7 @@
-//! The examples whose connections end with their session, run as programs and met by real clients.
+//! The examples, run as programs and met by real clients; here those whose connections end with their session.
+
+mod deny_by_default;
+mod own_user_table;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod bodies;
+mod default;
 mod maybe;
 mod shapes;
 mod users;

@@ -21,6 +21,7 @@ mod store;
 mod store_faults;
 mod sweep;
 mod table;
+mod testing;
 mod tidy;
 
 use tests::program::Program;

@@ -1,0 +1,108 @@
+//! Every route asks for a login, but those that are listed as public: a handler that nobody has guarded is closed.
+//!
+//! Run with `cargo run --example deny_by_default`, then:
+//!
+//! ```text
+//! curl -i http://127.0.0.1:3000/posts/1       # public
+//! curl -i http://127.0.0.1:3000/drafts        # 401, though the handler has no guard of its own
+//! curl -i http://127.0.0.1:3000/nowhere       # 401: strangers do not learn which routes there are
+//! curl -c jar -H 'content-type: application/json' -d '"wonderland"' http://127.0.0.1:3000/login
+//! curl -b jar -c jar http://127.0.0.1:3000/drafts
+//! curl -b jar -c jar -X POST http://127.0.0.1:3000/posts/1
+//! ```
+//!
+//! `LISTEN` says where to listen (default `127.0.0.1:3000`), `JWTAUTH_DATA` where data is kept (default
+//! `./data/deny_by_default`).
+
+use std::env;
+use std::error::Error;
+use std::path::PathBuf;
+
+use jwtauth::{Auth, AuthUser, CurrentUser, JwtAuth, JwtAuthBuilder, Rejection, RequireAuth};
+use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use poem::web::{Json, Path};
+use poem::{Endpoint, EndpointExt, Result, Route, Server, get, handler, post};
+use serde::{Deserialize, Serialize};
+
+/// Names what strangers may do. Everything else asks for a login, and what is added tomorrow does too.
+pub(crate) fn guarded(builder: JwtAuthBuilder) -> JwtAuthBuilder {
+    builder
+        .deny_by_default(RequireAuth::new())
+        .public("/") // the root page alone, not what is below it
+        .public("POST /login")
+        .public("POST /logout") // says yes to anybody, as nothing is there to end
+        .public("GET /posts/{id}") // HEAD too, but no POST
+        .public("/assets/") // everything below it
+}
+
+pub(crate) fn app(jwtauth: JwtAuth) -> impl Endpoint {
+    Route::new()
+        .at("/", get(home))
+        .at("/login", post(login))
+        .at("/logout", post(logout))
+        .at("/posts/:id", get(read).post(publish))
+        .at("/drafts", get(drafts))
+        .nest("/assets", Route::new().at("/style.css", get(style)))
+        .with(jwtauth) // around all of it
+}
+
+#[derive(Clone, Serialize, Deserialize, AuthUser)]
+struct User {
+    #[auth(id)]
+    name: String,
+}
+
+/// One user with one password; see `quickstart` for passwords as they should be kept.
+#[handler]
+async fn login(auth: Auth, Json(password): Json<String>) -> Result<()> {
+    if password != "wonderland" {
+        return Err(Rejection::InvalidCredentials.into());
+    }
+    auth.login(&User { name: "alice".into() }).await?;
+    Ok(())
+}
+
+#[handler]
+async fn logout(auth: Auth) -> Result<()> {
+    Ok(auth.logout().await?)
+}
+
+#[handler]
+fn home() -> &'static str {
+    "Welcome.\n"
+}
+
+#[handler]
+fn read(Path(id): Path<u64>) -> String {
+    format!("Post {id}, for everybody.\n")
+}
+
+#[handler]
+fn style() -> &'static str {
+    "body { margin: 0 }\n"
+}
+
+/// Nobody wrote `#[require_auth]` here.
+#[handler]
+fn drafts() -> &'static str {
+    "Not for strangers.\n"
+}
+
+#[handler]
+fn publish(user: CurrentUser, Path(id): Path<u64>) -> String {
+    format!("Post {id}, published by {}.\n", user.subject())
+}
+
+#[tokio::main]
+async fn main() -> std::result::Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/deny_by_default".into()));
+    let builder = guarded(JwtAuth::builder().secret_file(data.join("secret")));
+    let jwtauth = builder.open(data.join("sessions")).await?;
+
+    let listen = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let acceptor = TcpListener::bind(&listen).into_acceptor().await?;
+    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("not a TCP address")?;
+    println!("listening on http://{address}");
+    Ok(Server::new_with_acceptor(acceptor).run(app(jwtauth)).await?)
+}

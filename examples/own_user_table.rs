@@ -1,0 +1,140 @@
+//! Users in a table of one's own: SQLite is asked for the user at each request, so whoever is blocked is out at once.
+//!
+//! Run with `cargo run --example own_user_table`, then:
+//!
+//! ```text
+//! curl -c jar -H 'content-type: application/json' -d '{"name":"bob","password":"builder"}' http://127.0.0.1:3000/login
+//! curl -b jar -c jar http://127.0.0.1:3000/me
+//! sqlite3 data/own_user_table/users.sqlite "UPDATE users SET is_blocked = 1 WHERE name = 'bob'"
+//! curl -i -b jar -c jar http://127.0.0.1:3000/me       # 401
+//! ```
+//!
+//! `LISTEN` says where to listen (default `127.0.0.1:3000`), `JWTAUTH_DATA` where data is kept (default
+//! `./data/own_user_table`).
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
+use jwtauth::{Auth, AuthUser, BoxError, CurrentUser, Identity, JwtAuth, Rejection, require_auth};
+use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use poem::middleware::SizeLimit;
+use poem::web::{Data, Json};
+use poem::{EndpointExt, Route, Server, get, handler, post};
+use rusqlite::{Connection, OptionalExtension as _, ToSql};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+/// Passwords are `wonderland` and `builder`; the hashes are Argon2id, 19 MiB, 2 passes (OWASP).
+const TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+        password TEXT NOT NULL, is_blocked INTEGER NOT NULL DEFAULT 0) STRICT;
+    INSERT OR IGNORE INTO users (id, name, password) VALUES
+        (1, 'alice', '$argon2id$v=19$m=19456,t=2,p=1$6BR2nyGu9BDniBxeliy6wA$y7BBqep1OAAJi/Rb8Q1GsAU1jsbUn3JKZDSL3yG7T5k'),
+        (2, 'bob', '$argon2id$v=19$m=19456,t=2,p=1$L6UCGWcIXlErHlTzjWCLWQ$ed5iOkQpuDM0QUMq55Wgghz8Ik1UrMcusaC2uyTeUGc');
+";
+
+/// The hash of no known password, so that an unknown user costs the same time as a wrong password.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$qG9NlRWSOb6b/ER4sQo5Rg$OY2u3208HmKuAWzXk5Exwp8HkY1rs7v5yrC9oSgxxpc";
+
+#[derive(Clone)]
+struct User {
+    id: i64,
+    name: String,
+    password: String,
+}
+
+impl AuthUser for User {
+    type Store = Users; // what `.data(users)` gives to the app
+
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+
+    async fn load(users: &Users, who: &Identity) -> Result<Option<Self>, BoxError> {
+        users.find("id", who.id::<i64>()?).await // `None`, gone or blocked, ends in 401
+    }
+}
+
+#[derive(Clone)]
+struct Users(Arc<Mutex<Connection>>);
+
+impl Users {
+    /// Reads a user who is not blocked, on a thread that may wait: the server's own go on with other requests.
+    async fn find<V>(&self, column: &'static str, value: V) -> Result<Option<User>, BoxError>
+    where
+        V: ToSql + Send + 'static,
+    {
+        let db = Arc::clone(&self.0);
+        let read = move || {
+            let query =
+                format!("SELECT id, name, password FROM users WHERE {column} = ?1 AND NOT is_blocked");
+            let db = db.lock().unwrap_or_else(PoisonError::into_inner);
+            let user = db.query_row(&query, [value], |row| {
+                let (id, name, password) = row.try_into()?;
+                Ok(User { id, name, password })
+            });
+            user.optional()
+        };
+        Ok(spawn_blocking(read).await??)
+    }
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    name: String,
+    password: String,
+}
+
+/// Each check takes 19 MiB: one a core, the others wait.
+static CHECKS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into)));
+
+async fn check_password(users: &Users, form: Credentials) -> Result<Option<User>, BoxError> {
+    let user = users.find("name", form.name).await?;
+    let _turn = CHECKS.acquire().await?;
+    let check = move || {
+        let hash = PasswordHash::new(user.as_ref().map_or(NOBODY, |user| &user.password)).ok()?;
+        Argon2::default().verify_password(form.password.as_bytes(), &hash).ok()?;
+        user
+    };
+    Ok(spawn_blocking(check).await?)
+}
+
+#[handler]
+async fn login(auth: Auth, Data(users): Data<&Users>, Json(form): Json<Credentials>) -> poem::Result<()> {
+    let checked = check_password(users, form).await.map_err(|error| {
+        eprintln!("the user table cannot be asked: {error}"); // for the log, not for the client
+        Rejection::StoreUnavailable
+    });
+    auth.login(&checked?.ok_or(Rejection::InvalidCredentials)?).await?;
+    Ok(())
+}
+
+#[require_auth]
+async fn me(user: CurrentUser<User>) -> String {
+    format!("{}\n", user.name)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/own_user_table".into()));
+    let jwtauth = JwtAuth::builder().secret_file(data.join("secret")).open(data.join("sessions")).await?;
+    let db = Connection::open(data.join("users.sqlite"))?;
+    db.execute_batch(TABLE)?;
+    let app = Route::new()
+        .at("/login", post(login.with(SizeLimit::new(16 * 1024))))
+        .at("/me", get(me))
+        .data(Users(Arc::new(Mutex::new(db))))
+        .with(jwtauth);
+
+    let listen = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let acceptor = TcpListener::bind(&listen).into_acceptor().await?;
+    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("not a TCP address")?;
+    println!("listening on http://{address}");
+    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+}

@@ -41,7 +41,8 @@ impl JwtAuthBuilder {
     /// - What is outside the middleware is not guarded: `.with(jwtauth)` goes around the whole app. Only `Cors` and
     ///   middlewares that change paths stand further out: a preflight has no credentials and would be refused.
     /// - A handler that is `optional`, or asks with an `Option` or by itself, must be public to see strangers. So
-    ///   must the routes that log in and refresh.
+    ///   must the routes that log in and refresh; the [ready-made ones](crate::JwtAuth::routes) ask by themselves, so they
+    ///   can be public as a whole: `.public("/auth/")`.
     /// - A handler with `csrf = false` needs its path in [`cross_origin_exempt`](Self::cross_origin_exempt) too, or
     ///   to be public, where its own guard still asks: this guard asks first, and refuses what another site caused.
     /// - With [`redirect`](RequireAuth::redirect), the login page must be public.

@@ -5,6 +5,7 @@ mod bodies;
 mod default;
 mod maybe;
 mod shapes;
+mod table;
 mod users;
 mod wiring;
 

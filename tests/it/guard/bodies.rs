@@ -3,7 +3,7 @@
 use super::*;
 
 /// A body that never comes to an end, and counts how often somebody asks for more of it.
-fn endless(polls: &Arc<AtomicUsize>) -> Body {
+pub(super) fn endless(polls: &Arc<AtomicUsize>) -> Body {
     let polls = Arc::clone(polls);
     Body::from_bytes_stream(stream::poll_fn(move |context| {
         polls.fetch_add(1, Ordering::SeqCst);

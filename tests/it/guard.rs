@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod default;
+mod cross_site;
 mod maybe;
 mod shapes;
 mod table;

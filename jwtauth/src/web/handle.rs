@@ -51,7 +51,9 @@ enum Origin {
     Unchecked,
     /// A guard takes requests of any site.
     Waived,
-    /// Our own, or a trusted one, or no cookie is at stake.
+    /// Not looked at, because no cookie says who is calling. A login sets cookies all the same.
+    NothingAtStake,
+    /// Our own, or a trusted one.
     Checked,
 }
 
@@ -138,12 +140,13 @@ impl Handle {
             return self.found(found);
         }
         let credentials = self.credentials(request);
-        // With a bearer token the cookies are not looked at, and no browser sends one on its own.
-        if unchecked && credentials.has_cookie() && !credentials.has_bearer() {
-            self.check_origin(request)?;
-        }
         if unchecked {
-            self.answer().origin = Origin::Checked;
+            // With a bearer token the cookies are not looked at, and no browser sends one on its own.
+            let at_stake = credentials.has_cookie() && !credentials.has_bearer();
+            if at_stake {
+                self.check_origin(request)?;
+            }
+            self.answer().origin = if at_stake { Origin::Checked } else { Origin::NothingAtStake };
         }
         self.caller_by(&credentials, Client::Of(request)).await
     }
@@ -153,7 +156,8 @@ impl Handle {
         let mut answer = self.answer();
         answer.asked = true;
         match (answer.origin, sites) {
-            (Origin::Checked, _) | (Origin::Waived, Sites::Any | Sites::AsGuarded) => false,
+            (Origin::Checked | Origin::NothingAtStake, _)
+            | (Origin::Waived, Sites::Any | Sites::AsGuarded) => false,
             (Origin::Unchecked, Sites::Any) => {
                 answer.origin = Origin::Waived;
                 false
@@ -184,9 +188,14 @@ impl Handle {
         found.as_ref().map_err(|rejection| self.note(*rejection))
     }
 
-    /// Refuses a request that another site caused, unless its guard takes those.
+    /// Refuses a request that another site caused, unless its guard takes those: for who changes the cookies,
+    /// whether the request has any or not (login CSRF).
     pub(crate) fn check_origin_as_guarded(&self, request: &Request) -> Result<(), Rejection> {
-        if self.ask(Sites::AsGuarded) { self.check_origin(request) } else { Ok(()) }
+        let origin = self.answer().origin;
+        match origin {
+            Origin::Checked | Origin::Waived => Ok(()),
+            Origin::NothingAtStake | Origin::Unchecked => self.check_origin(request),
+        }
     }
 
     fn check_origin(&self, request: &Request) -> Result<(), Rejection> {

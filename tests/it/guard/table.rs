@@ -153,7 +153,8 @@ impl Lacks {
                 Some((403, "permission_denied", r#"Bearer realm="api", error="insufficient_scope""#.into()))
             }
             Self::Scope(scopes) => {
-                let challenge = format!(r#"Bearer realm="api", error="insufficient_scope", scope="{scopes}""#);
+                let challenge =
+                    format!(r#"Bearer realm="api", error="insufficient_scope", scope="{scopes}""#);
                 Some((403, "permission_denied", challenge))
             }
             // RFC 9470, section 3.
@@ -193,7 +194,12 @@ fn cases() -> Vec<Case> {
         case("plain", plain::routes, Some(|guard| guard), Lacks::Nothing),
         case("role", role::routes, Some(|guard| guard.role("admin")), Lacks::Role),
         case("any_role", any_role::routes, Some(|guard| guard.any_role(&["editor", "admin"])), Lacks::Role),
-        case("all_roles", all_roles::routes, Some(|guard| guard.all_roles(&["admin", "oncall"])), Lacks::Role),
+        case(
+            "all_roles",
+            all_roles::routes,
+            Some(|guard| guard.all_roles(&["admin", "oncall"])),
+            Lacks::Role,
+        ),
         case("scope", scope::routes, Some(|guard| guard.scope("posts:write")), Lacks::Scope("posts:write")),
         case(
             "any_scope",
@@ -208,12 +214,7 @@ fn cases() -> Vec<Case> {
             Lacks::Scope("posts:read posts:write"),
         ),
         case("both", both::routes, Some(|guard| guard.role("admin").scope("posts:write")), Lacks::Role),
-        case(
-            "fresh",
-            fresh::routes,
-            Some(|guard| guard.fresh(Duration::from_secs(60))),
-            Lacks::FreshLogin,
-        ),
+        case("fresh", fresh::routes, Some(|guard| guard.fresh(Duration::from_secs(60))), Lacks::FreshLogin),
         case("check", check::routes, None, Lacks::Role),
         case("redirect", redirect::routes, Some(|guard| guard.redirect("/login").role("admin")), Lacks::Role),
         case("any_site", any_site::routes, Some(|guard| guard.csrf(false).role("admin")), Lacks::Role),
@@ -279,7 +280,8 @@ fn h_11_every_argument_on_every_kind_of_handler() {
                     let nobody = (401, "not_authenticated", r#"Bearer realm="api""#);
                     refused(&client, (method, path), None, nobody, name).await;
                 }
-                let sent = |body: &'static str| client.post(*path).content_type("application/json").body(body);
+                let sent =
+                    |body: &'static str| client.post(*path).content_type("application/json").body(body);
                 assert_eq!(answer(sent("{ no json"), Some(&right)).await.status(), 400, "{name}: {path}");
                 let answered = answer(sent("\"hello\""), Some(&right)).await;
                 assert_eq!(answered.status(), 200, "{name}: {path}");

@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod default;
+mod checks;
 mod cross_site;
 mod maybe;
 mod shapes;

@@ -6,8 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use poem::error::ReadBodyError;
-use poem::{FromRequest, Request, Result};
+use poem::{Body, FromRequest, Request, RequestBody, Result};
 
 use super::guard::settled;
 use super::reject::Rejection;
@@ -106,13 +105,17 @@ checks!(A, B);
 checks!(A, B, C);
 checks!(A, B, C, D);
 
+/// Extracts an argument of a check. One that takes the body is an error, whatever it made of it: an `Option`
+/// would say that there is none, and that is no verdict.
 async fn extract<'a, T: FromRequest<'a>>(request: &'a Request) -> Result<T> {
-    T::from_request_without_body(request).await.inspect_err(|error| {
-        if let Some(ReadBodyError::BodyHasBeenTaken) = error.downcast_ref() {
-            let check = std::any::type_name::<T>();
-            tracing::error!(target: "jwtauth", "a `check` takes `{check}`, which reads the body: the body is the handler's, so decide by it there");
-        }
-    })
+    let mut body = RequestBody::new(Body::empty());
+    let extracted = T::from_request(request, &mut body).await;
+    if body.is_some() {
+        return extracted;
+    }
+    let argument = std::any::type_name::<T>();
+    tracing::error!(target: "jwtauth", "a `check` takes `{argument}`, which reads the body: the body is the handler's, so decide by it there");
+    Err(Rejection::Misconfigured.into())
 }
 
 /// Runs one check.

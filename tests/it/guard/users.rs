@@ -6,23 +6,23 @@ use super::*;
 
 /// A user that is looked up on each request.
 #[derive(Clone)]
-struct Member {
+pub(super) struct Member {
     name: String,
 }
 
 /// What the next lookups find.
 #[derive(Clone, Copy, PartialEq)]
-enum Finds {
+pub(super) enum Finds {
     Member,
     Nobody,
     Outage,
 }
 
 #[derive(Clone)]
-struct Members(Arc<(AtomicUsize, Mutex<Finds>)>);
+pub(super) struct Members(Arc<(AtomicUsize, Mutex<Finds>)>);
 
 impl Members {
-    fn new(finds: Finds) -> Self {
+    pub(super) fn new(finds: Finds) -> Self {
         Self(Arc::new((AtomicUsize::new(0), Mutex::new(finds))))
     }
 

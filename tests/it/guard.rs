@@ -5,9 +5,12 @@ mod bodies;
 mod default;
 mod checks;
 mod cross_site;
+mod inactive;
 mod maybe;
+mod redirects;
 mod shapes;
 mod table;
+mod trees;
 mod users;
 mod wiring;
 

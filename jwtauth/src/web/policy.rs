@@ -20,6 +20,21 @@ pub struct Site {
     pub line: u32,
 }
 
+impl Site {
+    /// What [`RequireAuth`](super::require::RequireAuth) calls what it guards: it cannot know.
+    pub(super) const TREE: &'static str = "RequireAuth";
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { handler, file, line } = self;
+        if *handler != Self::TREE {
+            f.write_str("`#[require_auth]` on ")?;
+        }
+        write!(f, "`{handler}` ({file}:{line})")
+    }
+}
+
 /// Names of roles or scopes, of which a caller must have one or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Names {
@@ -83,40 +98,47 @@ impl Need {
     ///
     /// Like all of these, if a name or the list is empty: nobody could meet it, or everybody.
     #[must_use]
+    #[track_caller]
     pub const fn role(role: &'static str) -> Self {
         Self::roles(Names::One(role))
     }
 
     /// Asks for at least one of these roles.
     #[must_use]
+    #[track_caller]
     pub const fn any_role(roles: &'static [&'static str]) -> Self {
         Self::roles(Names::Any(roles))
     }
 
     /// Asks for each of these roles.
     #[must_use]
+    #[track_caller]
     pub const fn all_roles(roles: &'static [&'static str]) -> Self {
         Self::roles(Names::All(roles))
     }
 
     /// Asks for a scope.
     #[must_use]
+    #[track_caller]
     pub const fn scope(scope: &'static str) -> Self {
         Self::scopes(Names::One(scope))
     }
 
     /// Asks for at least one of these scopes.
     #[must_use]
+    #[track_caller]
     pub const fn any_scope(scopes: &'static [&'static str]) -> Self {
         Self::scopes(Names::Any(scopes))
     }
 
     /// Asks for each of these scopes.
     #[must_use]
+    #[track_caller]
     pub const fn all_scopes(scopes: &'static [&'static str]) -> Self {
         Self::scopes(Names::All(scopes))
     }
 
+    #[track_caller]
     const fn roles(names: Names) -> Self {
         assert!(names.len() > 0, "a list of roles needs one");
         let mut index = 0;
@@ -127,6 +149,7 @@ impl Need {
         Self(Kind::Roles(names))
     }
 
+    #[track_caller]
     const fn scopes(names: Names) -> Self {
         assert!(names.len() > 0, "a list of scopes needs one");
         let mut index = 0;
@@ -211,6 +234,7 @@ impl Policy {
     ///
     /// If it is no path of this site.
     #[must_use]
+    #[track_caller]
     pub const fn redirect(mut self, login: &'static str) -> Self {
         assert!(is_local(login), "a login page is a path on this site that starts with one `/`");
         self.redirect = Some(login);

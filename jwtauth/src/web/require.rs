@@ -44,36 +44,42 @@ impl RequireAuth {
     #[track_caller]
     pub fn new() -> Self {
         let place = Location::caller();
-        let site = Site { handler: "RequireAuth", file: place.file(), line: place.line() };
+        let site = Site { handler: Site::TREE, file: place.file(), line: place.line() };
         Self { policy: Policy::new(site, &[]), needs: Vec::new() }
     }
 
     /// Asks for a role as well. Called again, for another one too.
+    #[track_caller]
     pub fn role(self, role: &'static str) -> Self {
         self.need(Need::role(role))
     }
 
     /// Asks for at least one of these roles as well.
+    #[track_caller]
     pub fn any_role(self, roles: &'static [&'static str]) -> Self {
         self.need(Need::any_role(roles))
     }
 
     /// Asks for each of these roles as well.
+    #[track_caller]
     pub fn all_roles(self, roles: &'static [&'static str]) -> Self {
         self.need(Need::all_roles(roles))
     }
 
     /// Asks for a scope as well. Called again, for another one too.
+    #[track_caller]
     pub fn scope(self, scope: &'static str) -> Self {
         self.need(Need::scope(scope))
     }
 
     /// Asks for at least one of these scopes as well.
+    #[track_caller]
     pub fn any_scope(self, scopes: &'static [&'static str]) -> Self {
         self.need(Need::any_scope(scopes))
     }
 
     /// Asks for each of these scopes as well.
+    #[track_caller]
     pub fn all_scopes(self, scopes: &'static [&'static str]) -> Self {
         self.need(Need::all_scopes(scopes))
     }
@@ -87,6 +93,7 @@ impl RequireAuth {
     /// Sends strangers who are looking at pages to this login page, with the page they asked for as `next`.
     ///
     /// A path on this site. See [`local_path`](crate::local_path) for the way back.
+    #[track_caller]
     pub fn redirect(mut self, login: &'static str) -> Self {
         self.policy = self.policy.redirect(login);
         self

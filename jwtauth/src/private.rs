@@ -24,6 +24,7 @@ use crate::user::Identity;
 pub use crate::web::check::{Check, Pending, Verdict, check};
 pub use crate::web::extract::current_user;
 pub use crate::web::guard::{guard, redirected, settled};
+pub use crate::web::optional::{AnyArgument, Argument, RefusesStrangers, takes_strangers};
 pub use crate::web::policy::{Need, Policy, Site};
 
 /// Writes the copy of a user that goes into the session.

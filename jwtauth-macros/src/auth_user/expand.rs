@@ -72,6 +72,9 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
                 #private::current_user::<Self>(__req).await
             }
         }
+
+        #[automatically_derived]
+        impl #private::RefusesStrangers for #name {}
     }
 }
 

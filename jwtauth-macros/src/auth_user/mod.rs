@@ -107,7 +107,7 @@ mod tests {
         ));
         let file: syn::File = syn::parse2(expanded).expect("items");
         let impls = file.items.iter().filter(|item| matches!(item, syn::Item::Impl(_)));
-        assert_eq!(impls.count(), 2);
+        assert_eq!(impls.count(), 3);
     }
 
     #[test]

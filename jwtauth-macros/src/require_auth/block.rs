@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, ImplItem, ImplItemFn, ItemImpl, Stmt};
+use syn::{FnArg, ImplItem, ImplItemFn, ItemImpl, Pat, PatIdent, Stmt};
 
 use super::args::Args;
 use super::expand;
@@ -13,52 +13,71 @@ use crate::errors::Errors;
 use crate::library::blame;
 
 /// Puts the guard into the block. One that cannot be guarded comes back as it was, with the error.
-pub(crate) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors) {
-    let mut errors = Errors::default();
+pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors) {
     let name = block.self_ty.to_token_stream().to_string().replace(' ', "");
-    match endpoint_call(&mut block) {
-        Ok(call) => {
-            if let Err(error) = put_guard(call, &name, args) {
-                errors.push(error);
+    let mut errors = Errors::default();
+    if let Err(error) = is_endpoint(&block) {
+        errors.push(error);
+        return (block.into_token_stream(), errors);
+    }
+    let keyword = block.impl_token.span;
+    let mut calls = 0;
+    for item in &mut block.items {
+        // More than one is there if each has its `#[cfg]`.
+        let result = match item {
+            ImplItem::Fn(method) if method.sig.ident == "call" => {
+                calls += 1;
+                put_guard(method, &name, args)
             }
+            ImplItem::Fn(method) => Err(syn::Error::new(
+                method.sig.ident.span(),
+                format!(
+                    "`{}` would answer requests without the guard: leave it out, its default comes to `call`",
+                    method.sig.ident
+                ),
+            )),
+            ImplItem::Macro(item) => Err(syn::Error::new(
+                item.mac.path.span(),
+                "a macro may write methods that answer without the guard: write them out",
+            )),
+            _ => Ok(()),
+        };
+        if let Err(error) = result {
+            errors.push(error);
         }
-        Err(error) => errors.push(error),
+    }
+    if calls == 0 && errors.is_empty() {
+        errors.add(keyword, "found no `async fn call` in this `impl Endpoint` to guard");
     }
     (block.into_token_stream(), errors)
 }
 
-/// Finds the method that every request comes to.
-fn endpoint_call(block: &mut ItemImpl) -> syn::Result<&mut ImplItemFn> {
-    let keyword = block.impl_token.span;
+/// Refuses an impl block of anything else.
+fn is_endpoint(block: &ItemImpl) -> syn::Result<()> {
     let Some((of_trait, _)) = &block.trait_ else {
         return Err(syn::Error::new(
-            keyword,
+            block.impl_token.span,
             "cannot guard the methods of a type: put `#[require_auth]` on a handler `fn`, or on an `impl Endpoint for ..`\n\
              help: on a poem-openapi API it goes above `#[OpenApi]`, not below it",
         ));
     };
     let last = of_trait.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-    if last != "Endpoint" {
-        let message = format!(
-            "cannot guard an impl of `{last}`: put `#[require_auth]` on a handler `fn`, or on an `impl Endpoint for ..`"
-        );
-        return Err(syn::Error::new(of_trait.span(), message));
+    if last == "Endpoint" {
+        return Ok(());
     }
-    let call = block.items.iter_mut().find_map(|item| match item {
-        ImplItem::Fn(method) if method.sig.ident == "call" => Some(method),
-        _ => None,
-    });
-    call.ok_or_else(|| syn::Error::new(keyword, "found no `async fn call` in this `impl Endpoint` to guard"))
+    let message = format!(
+        "cannot guard an impl of `{last}`: put `#[require_auth]` on a handler `fn`, or on an `impl Endpoint for ..`"
+    );
+    Err(syn::Error::new(of_trait.span(), message))
 }
 
-/// Makes the guard the first statement, before the name under which the body knows the request.
+/// Makes the guard the first statement, before the body's own.
 fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> {
     if call.sig.asyncness.is_none() {
         let message = "write `async fn call`: the guard is awaited before the body starts";
         return Err(syn::Error::new(call.sig.fn_token.span, message));
     }
     let span = blame(call.sig.ident.span());
-    let request = Ident::new("__req", span);
     let mut params = call.sig.inputs.iter_mut().filter_map(|input| match input {
         FnArg::Typed(param) => Some(param),
         FnArg::Receiver(_) => None,
@@ -67,11 +86,19 @@ fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> 
         let message = "`call` of an `Endpoint` takes `&self` and the request";
         return Err(syn::Error::new(call.sig.ident.span(), message));
     };
-    let pattern = std::mem::replace(&mut *param.pat, syn::parse_quote!(#request));
+    // A name stays: other attributes of the method may speak of it.
+    let (request, bind) = match &*param.pat {
+        Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) => (ident.clone(), None),
+        _ => {
+            let request = Ident::new("__req", span);
+            let pattern = std::mem::replace(&mut *param.pat, syn::parse_quote!(#request));
+            let bind = quote_spanned!(span=> let #pattern = #request;);
+            (request, Some(bind))
+        }
+    };
     let policy = expand::policy(name, span, args);
-    let guard = expand::guard(span, args);
+    let guard = expand::guard(&request, span, args);
     let statements: Vec<Stmt> = std::mem::take(&mut call.block.stmts);
-    let bind = quote_spanned!(span=> let #pattern = #request;);
     call.block = syn::parse_quote!({
         #policy
         #guard
@@ -99,18 +126,50 @@ mod tests {
         );
         assert_eq!(errors, Vec::<String>::new());
         let start = "# [cfg (all ())] impl < T : A > poem :: Endpoint for B < T > where T : C { type Output = () ; \
-                     async fn call (& self , __req : Request) -> Result < () > { static __JWTAUTH_POLICY";
+                     async fn call (& self , mut req : Request) -> Result < () > { static __JWTAUTH_POLICY";
         assert!(text.starts_with(start), "{text}");
         let order = [
             "\"B<T>\"",
-            ":: guard (& __req , & __JWTAUTH_POLICY) . await ? ;",
-            ":: check (& __req , b) . await ? ;",
-            "let mut req = __req ;",
+            ":: guard (& req , & __JWTAUTH_POLICY) . await ? ;",
+            ":: check (& req , b) . await ? ;",
             "let a = req ; b",
         ];
         let places: Vec<_> =
             order.iter().map(|what| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"))).collect();
         assert!(places.is_sorted(), "{text}");
+    }
+
+    #[test]
+    fn a_request_without_a_name_gets_one() {
+        let (text, errors) = expanded("impl Endpoint for A { async fn call(&self, _: Request) -> B { c } }");
+        assert_eq!(errors, Vec::<String>::new());
+        let order =
+            ["__req : Request", ":: guard (& __req ,", ":: check (& __req ,", "let _ = __req ;", "c }"];
+        let places: Vec<_> = order.iter().map(|what| text.find(what).expect(what)).collect();
+        assert!(places.is_sorted(), "{text}");
+    }
+
+    #[test]
+    fn every_call_is_guarded() {
+        let (text, errors) = expanded(
+            "impl Endpoint for A { #[cfg(a)] async fn call(&self, b: C) -> D { e } \
+             #[cfg(not(a))] async fn call(&self, b: C) -> D { f } }",
+        );
+        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!(text.matches(":: guard (& b ,").count(), 2, "{text}");
+    }
+
+    /// The guard in `call` is none for a method that answers beside it.
+    #[test]
+    fn a_method_beside_call_is_refused() {
+        let call = "async fn call(&self, b: C) -> D { e }";
+        let (text, errors) =
+            expanded(&format!("impl Endpoint for A {{ {call} async fn get_response(&self, b: C) {{}} }}"));
+        let want = "`get_response` would answer requests without the guard: leave it out, its default comes to `call`";
+        assert_eq!(errors, [want]);
+        assert_eq!(text.matches(":: guard (").count(), 1, "{text}");
+        let (_, errors) = expanded(&format!("impl Endpoint for A {{ {call} more!{{}} }}"));
+        assert_eq!(errors, ["a macro may write methods that answer without the guard: write them out"]);
     }
 
     #[test]

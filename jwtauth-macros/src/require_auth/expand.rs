@@ -170,24 +170,26 @@ fn function(handler: &Handler) -> TokenStream {
     quote!(#replaced #(#fn_attrs)* #sig #body)
 }
 
-/// Returns the guard and the application's own rules, which come right behind it.
-pub(super) fn guard(span: Span, args: &Args) -> TokenStream {
+/// Returns the guard of `request` and the application's own rules, which come right behind it.
+pub(super) fn guard(request: &Ident, span: Span, args: &Args) -> TokenStream {
     let private = args.library.private(span);
     let checks = args.checks.iter().map(|rule| {
         let span = blame(rule.span());
         let private = args.library.private(span);
         let rule = at_one_place(rule.to_token_stream(), span);
-        let asked = or_redirected(args, span, quote_spanned!(span=> #private::check(&__req, #rule).await));
+        let request = relocated(request, span);
+        let asked = quote_spanned!(span=> #private::check(&#request, #rule).await);
+        let asked = or_redirected(args, &request, span, asked);
         quote_spanned!(span=> #asked?;)
     });
     quote_spanned! {span=>
-        #private::guard(&__req, &__JWTAUTH_POLICY).await?;
+        #private::guard(&#request, &__JWTAUTH_POLICY).await?;
         #(#checks)*
     }
 }
 
 /// Sends a stranger to the login page whom only `result` has found out to be one: a user who is gone.
-fn or_redirected(args: &Args, span: Span, result: TokenStream) -> TokenStream {
+fn or_redirected(args: &Args, request: &Ident, span: Span, result: TokenStream) -> TokenStream {
     if args.redirect.is_none() {
         return result;
     }
@@ -195,7 +197,7 @@ fn or_redirected(args: &Args, span: Span, result: TokenStream) -> TokenStream {
     quote_spanned! {span=>
         #private::Result::map_err(
             #result,
-            |__error| #private::redirected(&__req, &__JWTAUTH_POLICY, __error),
+            |__error| #private::redirected(&#request, &__JWTAUTH_POLICY, __error),
         )
     }
 }
@@ -205,7 +207,8 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
     let library = &args.library;
     let span = blame(handler.sig.ident.span());
     let private = library.private(span);
-    let guard = guard(span, args);
+    let request = Ident::new("__req", span);
+    let guard = guard(&request, span, args);
     let call = call_function(handler, library);
     if handler.extractors.is_empty() {
         return quote!(#guard #call);
@@ -218,17 +221,46 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
         let extracted = quote_spanned! {span=>
             <#ty as #private::FromRequest<'_>>::from_request(&__req, &mut __body).await
         };
-        let extracted = or_redirected(args, span, extracted);
+        let extracted = or_redirected(args, &relocated(&request, span), span, extracted);
         quote_spanned!(span=> let #variable = #extracted?;)
     });
+    let optional = args.optional.map(|_| takes_strangers(handler, library));
     // Split first: then the future holds one request and not two across the guard's await.
     quote_spanned! {span=>
+        #optional
         let (__req, mut __body) = __req.split();
         #guard
         #(#extract)*
         #private::settled(&__req)?;
         #call
     }
+}
+
+/// Has the compiler refuse an argument that refuses strangers, whom `optional` is for. Left alone are handlers
+/// with generics: a type that names one is not known here.
+fn takes_strangers(handler: &Handler, library: &Library) -> TokenStream {
+    if !handler.generics.params.is_empty() {
+        return TokenStream::new();
+    }
+    let types = handler.extractors.iter().map(|ty| {
+        let span = blame(ty.span());
+        let private = library.private(span);
+        let ty = at_one_place(ty.clone(), span);
+        quote_spanned! {span=>
+            const _: () = {
+                use #private::AnyArgument as _;
+                #private::takes_strangers(<#private::Argument<#ty>>::TAKES_STRANGERS)
+            };
+        }
+    });
+    types.collect()
+}
+
+/// Returns the name at another place, where it means the same.
+fn relocated(name: &Ident, span: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(span.resolved_at(name.span()));
+    name
 }
 
 /// Gives a type the span of the expression it is part of (invariant 4): with its own, rustc
@@ -253,8 +285,7 @@ fn call_function(handler: &Handler, library: &Library) -> TokenStream {
         ReturnType::Default => sig.ident.span(),
     });
     let private = library.private(span);
-    let mut name = sig.ident.clone();
-    name.set_span(span.resolved_at(name.span()));
+    let name = relocated(&sig.ident, span);
     let (_, ty_generics, _) = handler.generics.split_for_impl();
     let turbofish = ty_generics.as_turbofish();
     let variables = variables(handler);

@@ -20,6 +20,7 @@ mod handle;
 pub(crate) mod local_path;
 pub(crate) mod middleware;
 mod pattern;
+pub(crate) mod optional;
 pub(crate) mod policy;
 pub(crate) mod reject;
 pub(crate) mod require;

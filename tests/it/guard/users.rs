@@ -69,7 +69,7 @@ async fn maybe_member_above_handler(
     member.map_or("nobody".into(), |member| member.name.clone())
 }
 
-#[require_auth(optional)]
+#[require_auth]
 async fn member_twice(
     member: CurrentUser<Member>,
     again: Option<CurrentUser<Member>>,

@@ -27,6 +27,44 @@ pub use crate::web::guard::{guard, redirected, settled};
 pub use crate::web::optional::{AnyArgument, Argument, RefusesStrangers, takes_strangers};
 pub use crate::web::policy::{Need, Policy, Site};
 
+/// A field that `#[auth(roles)]` or `#[auth(scopes)]` is on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a collection of roles or scopes",
+    label = "not a collection",
+    note = "write `Vec<String>`, or any other collection whose items have a `Display`; who has one role has a list of one"
+)]
+pub trait Collection<'a> {
+    /// Returns each item as text.
+    fn names(&'a self) -> Vec<String>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, C: 'a> Collection<'a> for C
+where
+    &'a C: IntoIterator<Item: ToString>,
+{
+    fn names(&'a self) -> Vec<String> {
+        self.into_iter().map(|name| name.to_string()).collect()
+    }
+}
+
+/// A field that `#[auth(active)]` is on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say whether a user is active",
+    label = "not a `bool`",
+    note = "mark a `bool` with `#[auth(active)]`, or implement `AuthUser` by hand with an `is_active` of its own"
+)]
+pub trait Flag {
+    /// Tells what it says.
+    fn is_set(&self) -> bool;
+}
+
+impl Flag for bool {
+    fn is_set(&self) -> bool {
+        *self
+    }
+}
+
 /// Writes the copy of a user that goes into the session.
 ///
 /// # Errors

@@ -2,6 +2,10 @@
 
 mod deny_by_default;
 mod own_user_table;
+//! The examples, run as programs and met by real clients. Here those whose connections end with their session.
+mod forms;
+mod pages;
+mod roles;
 
 use std::time::Duration;
 

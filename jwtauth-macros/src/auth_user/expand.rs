@@ -32,7 +32,7 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
         let method = Ident::new("is_active", span);
         quote_spanned! {span=>
             fn #method(&self) -> #private::bool {
-                self.#member
+                #private::Flag::is_set(&self.#member)
             }
         }
     });
@@ -86,11 +86,7 @@ fn list(method: &str, library: &Library, source: &Source) -> TokenStream {
     let method = Ident::new(method, span);
     quote_spanned! {span=>
         fn #method(&self) -> #private::Vec<#private::String> {
-            let mut __list = #private::Vec::new();
-            for __item in &self.#member {
-                #private::Vec::push(&mut __list, #private::ToString::to_string(__item));
-            }
-            __list
+            #private::Collection::names(&self.#member)
         }
     }
 }

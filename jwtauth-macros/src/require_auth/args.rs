@@ -161,9 +161,9 @@ impl Args {
             }
             "csrf" => {
                 let value: LitBool = words::value(input, &word, "csrf = false", |input| {
-                    let wrong =
-                        |_| input.error("`csrf` is `false` to take requests that another site caused");
-                    input.parse().map_err(wrong)
+                    let start = input.span();
+                    let message = "`csrf` is on unless told otherwise: write `csrf = false` to take requests that another site caused";
+                    input.parse().map_err(|_| syn::Error::new(start, message))
                 })?;
                 self.any_site = (!value.value).then(|| word.span());
             }
@@ -268,7 +268,9 @@ fn duration(input: ParseStream<'_>) -> syn::Result<Fresh> {
         let message = "expected a duration such as \"30s\", \"5m\", \"2h\" or \"1d\"";
         syn::Error::new(span, message)
     };
-    let text: LitStr = input.parse().map_err(|_| wrong(input.span()))?;
+    // A literal of another kind is taken from the input before it is refused.
+    let start = input.span();
+    let text: LitStr = input.parse().map_err(|_| wrong(start))?;
     let value = text.value();
     let (number, unit) = value.split_at_checked(value.len().saturating_sub(1)).unwrap_or_default();
     let scale = match unit {

@@ -123,32 +123,38 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
             Values::List(values) => quote_spanned!(span=> #private::Need::#word(&[#(#values),*])),
         }
     });
-    let optional = args.optional.map(|word| {
-        let span = blame(word);
-        quote_spanned!(span=> .optional())
-    });
-    let fresh = args.fresh.as_ref().map(|Fresh { span, seconds }| {
-        let span = blame(*span);
-        quote_spanned!(span=> .fresh(#seconds))
-    });
-    let redirect = args.redirect.as_ref().map(|page| {
-        let span = blame(page.span());
-        quote_spanned!(span=> .redirect(#page))
-    });
-    let any_site = args.any_site.map(|word| {
-        let span = blame(word);
-        quote_spanned!(span=> .any_site())
-    });
-    quote_spanned! {span=>
-        static __JWTAUTH_POLICY: #private::Policy = #private::Policy::new(
+    let mut policy = quote_spanned! {span=>
+        #private::Policy::new(
             #private::Site {
                 handler: #private::concat!(#private::module_path!(), "::", #name),
                 file: #private::file!(),
                 line: #private::line!(),
             },
             &[#(#needs),*],
-        ) #optional #fresh #redirect #any_site;
+        )
+    };
+    // Around and not behind it: a value that the compiler refuses is then blamed alone.
+    if let Some(word) = args.optional {
+        let span = blame(word);
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::optional(#policy));
     }
+    if let Some(Fresh { span, seconds }) = &args.fresh {
+        let span = blame(*span);
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::fresh(#policy, #seconds));
+    }
+    if let Some(page) = &args.redirect {
+        let span = blame(page.span());
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::redirect(#policy, #page));
+    }
+    if let Some(word) = args.any_site {
+        let span = blame(word);
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::any_site(#policy));
+    }
+    quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
 }
 
 /// Returns the user's function, inside `call`, where nothing else can reach it.

@@ -63,10 +63,18 @@ pub(crate) fn parse(tokens: TokenStream) -> Parsed {
 fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
-    let (attrs, errors) = without_second(attrs);
+    let (mut attrs, mut errors) = without_second(attrs);
     if !is_block(input)? {
         return function(input, attrs, vis, errors);
     }
+    attrs.retain(|attr| {
+        let is_handler = last_segment_is(attr, is_handler);
+        if is_handler {
+            let message = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
+            errors.add(attr.path().span(), message);
+        }
+        !is_handler
+    });
     let mut block: ItemImpl = input.parse()?;
     block.attrs = attrs;
     Ok(Parsed { item: Item::Block(Box::new(block)), errors })
@@ -327,6 +335,15 @@ mod tests {
         assert_eq!(parsed.errors.messages(), [want]);
         let Item::Handler(handler) = parsed.item else { panic!("no handler") };
         assert!(handler.fn_attrs.is_empty());
+    }
+
+    #[test]
+    fn a_handler_on_a_block_is_refused_and_removed() {
+        let parsed = parsed("#[a] #[poem::handler] impl Endpoint for A {}");
+        let want = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
+        assert_eq!(parsed.errors.messages(), [want]);
+        let Item::Block(block) = parsed.item else { panic!("no block") };
+        assert_eq!(block.attrs.len(), 1);
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not work as a `check`",
     label = "not a check",
-    note = "a check is a `fn` or `async fn` of up to 4 extractors, which returns `bool`, `Result<(), E>` or `Result<bool, E>`"
+    note = "a check is a `fn` or `async fn` of up to 4 extractors, which returns `bool`, `Result<(), E>` or `Result<bool, E>`",
+    note = "each argument is `poem::FromRequest`, `E` becomes a `poem::Error`, and what an `async fn` keeps across an `.await` is `Send`"
 )]
 pub trait Check<'a, Marker> {
     /// Extracts the arguments, and asks.

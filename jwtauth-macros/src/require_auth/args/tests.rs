@@ -65,6 +65,8 @@ fn every_mistake_has_its_sentence() {
     let rule = |hint| format!("`check` takes the path of a function, {hint}: write `check = path::to::rule`");
     let scope = "a scope is one word of visible ASCII without `\"` and `\\`: \
                  several go into `all_scopes(..)` or `any_scope(..)`";
+    let csrf =
+        "`csrf` is on unless told otherwise: write `csrf = false` to take requests that another site caused";
     let stranger = |word| {
         format!("`{word}` needs a logged-in user, but `optional` lets everyone in: remove one of the two")
     };
@@ -133,7 +135,8 @@ fn every_mistake_has_its_sentence() {
         ("redirect = \"/\\\\evil.example\"", page.into()),
         ("redirect = \"https://evil.example\"", page.into()),
         ("csrf", "`csrf` needs a value: write `csrf = false`".into()),
-        ("csrf = no", "`csrf` is `false` to take requests that another site caused".into()),
+        ("csrf = no", csrf.into()),
+        ("csrf = 0", csrf.into()),
         ("check", "`check` needs a value: write `check = path::to::rule`".into()),
         ("check = \"a\"", rule("without quotes")),
         ("check = a()", rule("without parentheses")),

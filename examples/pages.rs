@@ -1,0 +1,146 @@
+//! Pages for browsers: a login form, a way back to the page that was asked for, a logout button.
+//!
+//! Run with `cargo run --example pages` and open <http://127.0.0.1:3000>; `JWTAUTH_ADDR` says where (default
+//! `127.0.0.1:3000`). Sessions are gone when it ends. Users are `alice` and `bob`, and each one's password is their
+//! name: see `quickstart` for passwords that are kept as they should be.
+//!
+//! ```text
+//! curl -i -H 'accept: text/html' 'http://127.0.0.1:3000/notes?page=2'       # 303 /login?next=/notes%3Fpage%3D2
+//! curl -i http://127.0.0.1:3000/notes                                       # no page was asked for: 401
+//! curl -i -c jar -d 'name=alice&password=alice&next=/notes' http://127.0.0.1:3000/login
+//! curl -b jar http://127.0.0.1:3000/notes
+//! curl -b jar -H 'sec-fetch-site: cross-site' -X POST http://127.0.0.1:3000/logout  # another site's page: 403
+//! ```
+//!
+//! No form has a hidden token: whether another site's page sent it, the browser says by itself.
+
+use std::env;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jwtauth::{Auth, AuthUser, JwtAuth, local_path, require_auth};
+use poem::http::StatusCode;
+use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::middleware::SetHeader;
+use poem::web::{Data, Form, Html, Query, Redirect};
+use poem::{EndpointExt, IntoResponse, Response, Result, Route, Server, get, handler, post};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Serialize, Deserialize, AuthUser)]
+struct User {
+    #[auth(id)]
+    name: String,
+}
+
+/// Who wrote it, and what.
+type Notes = Arc<Mutex<Vec<(String, String)>>>;
+
+/// What the login page knows. `next` is text of whoever made the link.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Login {
+    name: String,
+    password: String,
+    next: String,
+}
+
+#[derive(Deserialize)]
+struct Note {
+    text: String,
+}
+
+/// Everything that comes from a user goes through here on its way into a page.
+fn escaped(text: &str) -> String {
+    let entity = |char| match char {
+        '&' => "&amp;".into(),
+        '<' => "&lt;".into(),
+        '>' => "&gt;".into(),
+        '"' => "&quot;".into(),
+        '\'' => "&#39;".into(),
+        other => String::from(other),
+    };
+    text.chars().map(entity).collect()
+}
+
+fn page(title: &str, body: &str) -> Html<String> {
+    Html(format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1>{body}"
+    ))
+}
+
+fn login_form(form: &Login, problem: &str) -> Html<String> {
+    let (name, next) = (escaped(&form.name), escaped(&form.next));
+    let body = format!(
+        "<p>{problem}</p><form method=post action=/login><input type=hidden name=next value=\"{next}\">\
+         <input name=name value=\"{name}\" autocomplete=username required>\
+         <input name=password type=password autocomplete=current-password required><button>Log in</button></form>"
+    );
+    page("Log in", &body)
+}
+
+#[handler]
+fn start() -> Redirect {
+    Redirect::see_other("/notes")
+}
+
+#[handler]
+fn show_login(Query(form): Query<Login>) -> Html<String> {
+    login_form(&form, "")
+}
+
+/// `Auth` comes first: a form that another site sent is refused before it is read.
+#[handler]
+async fn login(auth: Auth, Form(form): Form<Login>) -> Result<Response> {
+    if !["alice", "bob"].contains(&&*form.name) || form.password != form.name {
+        let again = login_form(&form, "No active account was found with these credentials.");
+        return Ok(again.with_status(StatusCode::UNAUTHORIZED).into_response());
+    }
+    let next = local_path(&form.next).unwrap_or("/notes").to_owned();
+    auth.login(&User { name: form.name }).await?;
+    Ok(Redirect::see_other(next).into_response())
+}
+
+#[handler]
+async fn logout(auth: Auth) -> Result<Redirect> {
+    auth.logout().await?;
+    Ok(Redirect::see_other("/login"))
+}
+
+#[require_auth(redirect = "/login")]
+async fn show_notes(user: User, notes: Data<&Notes>) -> Html<String> {
+    let notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    let items: String =
+        notes.iter().map(|(name, text)| format!("<li>{}: {}", escaped(name), escaped(text))).collect();
+    let body = format!(
+        "<p>Hello, {}!</p><ul>{items}</ul>\
+         <form method=post action=/notes><input name=text required><button>Add a note</button></form>\
+         <form method=post action=/logout><button>Log out</button></form>",
+        escaped(&user.name)
+    );
+    page("Notes", &body)
+}
+
+#[require_auth]
+async fn add_note(user: User, notes: Data<&Notes>, Form(note): Form<Note>) -> Redirect {
+    notes.lock().unwrap_or_else(PoisonError::into_inner).push((user.name, note.text));
+    Redirect::see_other("/notes")
+}
+
+#[tokio::main]
+async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let policy = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    let app = Route::new()
+        .at("/", get(start))
+        .at("/login", get(show_login).post(login))
+        .at("/logout", post(logout))
+        .at("/notes", get(show_notes).post(add_note))
+        .data(Notes::default())
+        .with(SetHeader::new().overriding("content-security-policy", policy))
+        .with(JwtAuth::dev()?);
+
+    let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let acceptor = TcpListener::bind(address).into_acceptor().await?;
+    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?;
+    println!("listening on http://{address}");
+    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+}

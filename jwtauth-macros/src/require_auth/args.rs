@@ -311,7 +311,7 @@ fn is_local(path: &str) -> bool {
 /// Parses the path of a function.
 fn rule(input: ParseStream<'_>) -> syn::Result<Path> {
     let value: Expr = input.parse()?;
-    let hint = match &value {
+    let hint = match without_group(&value) {
         Expr::Path(path) if path.attrs.is_empty() && path.qself.is_none() => return Ok(path.path.clone()),
         Expr::Call(_) => "without parentheses",
         Expr::Closure(_) => "instead of a closure",
@@ -322,12 +322,18 @@ fn rule(input: ParseStream<'_>) -> syn::Result<Path> {
     Err(syn::Error::new(value.span(), message))
 }
 
-/// Returns the literal that an expression consists of, through parentheses and through the
-/// invisible group that a `$role:expr` of a `macro_rules!` comes in.
-fn literal_of(expr: &Expr) -> Option<&Lit> {
+/// Returns an expression without the invisible group that a `$rule:path` of a `macro_rules!` comes in.
+fn without_group(expr: &Expr) -> &Expr {
     match expr {
+        Expr::Group(group) => without_group(&group.expr),
+        other => other,
+    }
+}
+
+/// Returns the literal that an expression consists of, through parentheses.
+fn literal_of(expr: &Expr) -> Option<&Lit> {
+    match without_group(expr) {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
-        Expr::Group(group) => literal_of(&group.expr),
         Expr::Paren(paren) => literal_of(&paren.expr),
         _ => None,
     }

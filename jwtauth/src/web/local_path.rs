@@ -62,8 +62,10 @@ pub(super) fn login_url(login: &str, request: &Request) -> Option<String> {
     let Some(page) = local_path(page).filter(|page| page.len() <= MAX_NEXT) else {
         return Some(login.into());
     };
+    // A fragment ends a URL, and no server sees it.
+    let (login, fragment) = login.split_at(login.find('#').unwrap_or(login.len()));
     let separator = if login.contains('?') { '&' } else { '?' };
-    Some(format!("{login}{separator}next={}", utf8_percent_encode(page, QUERY_VALUE)))
+    Some(format!("{login}{separator}next={}{fragment}", utf8_percent_encode(page, QUERY_VALUE)))
 }
 
 #[cfg(test)]
@@ -107,6 +109,8 @@ mod tests {
             ("/login", "/notes", Some("/login?next=/notes")),
             ("/login", "/a?b=c&d=%20", Some("/login?next=/a%3Fb%3Dc%26d%3D%2520")),
             ("/login?theme=dark", "/a", Some("/login?theme=dark&next=/a")),
+            ("/login#form", "/a", Some("/login?next=/a#form")),
+            ("/login?theme=dark#?", "/a", Some("/login?theme=dark&next=/a#?")),
             ("/login", "//evil.example/a", Some("/login")),
             ("/login", &long, Some("/login")),
             ("/login", "/login", None),

@@ -166,7 +166,7 @@ pub use jwtauth_macros::AuthUser;
 /// | `scope = "posts:write"`, `any_scope(..)`, `all_scopes(..)` | the same for scopes | 401 strangers, 403 users |
 /// | `fresh = "5m"` | who logged in no longer ago: seconds, minutes, hours or days, as `30s`, `5m`, `2h`, `1d` | 401 `fresh_login_required` (RFC 9470) |
 /// | `check = path::to::rule` | who passes a function of the application's own; see below | 403, or the function's own error |
-/// | `optional` | strangers too; an argument is `Option<User>` | 401 for a refused bearer token only |
+/// | `optional` | strangers too; an argument is `Option<User>`, and one that refuses strangers does not compile | 401 for a refused bearer token only |
 /// | `redirect = "/login"` | strangers who are looking at pages go to the login page, with the page they asked for as `next` (see [`local_path`]) | 303 for page navigations, else 401 |
 /// | `csrf = false` | requests are taken that another site caused | |
 /// | `crate = path` | where this crate is, if it was renamed | |

@@ -9,7 +9,9 @@ use reqwest::redirect::Policy;
 use super::users::{Finds, Member, Members};
 use super::*;
 
-const NAVIGATION: &[(&str, &str)] = &[("sec-fetch-mode", "navigate")];
+type Headers = &'static [(&'static str, &'static str)];
+
+const NAVIGATION: Headers = &[("sec-fetch-mode", "navigate")];
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 #[require_auth(redirect = "/login")]
@@ -98,8 +100,8 @@ fn h_13_only_somebody_who_looks_at_pages_is_sent_to_the_login() {
     bounded(async {
         let app = TestApp::new();
         let client = client(&app, routes());
-        let html: &[(&str, &str)] = &[("accept", BROWSER)];
-        let cases: [(&str, &[(&str, &str)], bool); 15] = [
+        let html: Headers = &[("accept", BROWSER)];
+        let cases: [(&str, Headers, bool); 15] = [
             ("GET", NAVIGATION, true),
             ("HEAD", NAVIGATION, true),
             ("GET", html, true),

@@ -158,7 +158,8 @@ fn h_11_a_tree_without_the_middleware_in_front_is_an_error_that_names_the_place(
 /// What nobody could meet, or everybody, is found at start, and where it was written.
 #[test]
 fn a_condition_that_is_none_panics_at_start_where_it_is_written() {
-    let cases: [(fn() -> RequireAuth, &str); 8] = [
+    type Make = fn() -> RequireAuth;
+    let cases: [(Make, &str); 8] = [
         (|| RequireAuth::new().role(""), "a role needs a name"),
         (|| RequireAuth::new().any_role(&[]), "a list of roles needs one"),
         (|| RequireAuth::new().all_roles(&["admin", ""]), "a role needs a name"),

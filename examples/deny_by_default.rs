@@ -11,7 +11,7 @@
 //! curl -b jar -c jar -X POST http://127.0.0.1:3000/posts/1
 //! ```
 //!
-//! `LISTEN` says where to listen (default `127.0.0.1:3000`), `JWTAUTH_DATA` where data is kept (default
+//! `JWTAUTH_ADDR` says where to listen (default `127.0.0.1:3000`), `JWTAUTH_DATA` where data is kept (default
 //! `./data/deny_by_default`).
 
 use std::env;
@@ -100,7 +100,7 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let builder = guarded(JwtAuth::builder().secret_file(data.join("secret")));
     let jwtauth = builder.open(data.join("sessions")).await?;
 
-    let listen = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let listen = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(&listen).into_acceptor().await?;
     let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("not a TCP address")?;
     println!("listening on http://{address}");

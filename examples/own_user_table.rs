@@ -9,7 +9,7 @@
 //! curl -i -b jar -c jar http://127.0.0.1:3000/me       # 401
 //! ```
 //!
-//! `LISTEN` says where to listen (default `127.0.0.1:3000`), `JWTAUTH_DATA` where data is kept (default
+//! `JWTAUTH_ADDR` says where to listen (default `127.0.0.1:3000`), `JWTAUTH_DATA` where data is kept (default
 //! `./data/own_user_table`).
 
 use std::env;
@@ -132,7 +132,7 @@ async fn main() -> Result<(), BoxError> {
         .data(Users(Arc::new(Mutex::new(db))))
         .with(jwtauth);
 
-    let listen = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let listen = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(&listen).into_acceptor().await?;
     let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("not a TCP address")?;
     println!("listening on http://{address}");

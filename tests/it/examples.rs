@@ -1,9 +1,8 @@
 //! The examples, run as programs and met by real clients; here those whose connections end with their session.
 
 mod deny_by_default;
-mod own_user_table;
-//! The examples, run as programs and met by real clients. Here those whose connections end with their session.
 mod forms;
+mod own_user_table;
 mod pages;
 mod roles;
 

@@ -2,9 +2,9 @@
 
 mod access;
 mod bodies;
-mod default;
 mod checks;
 mod cross_site;
+mod default;
 mod inactive;
 mod maybe;
 mod redirects;

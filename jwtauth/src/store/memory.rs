@@ -68,8 +68,13 @@ fn ready<T: Send + 'static>(value: T) -> StoreFuture<'static, T> {
 impl SessionStore for MemoryStore {
     fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
         let mut kept = self.lock();
-        let others: Vec<_> =
-            kept.sessions.values().filter(|other| other.subject == session.subject).cloned().collect();
+        // Only for who is capped: it looks at every session.
+        let others: Vec<_> = match opening.max_sessions {
+            Some(_) => {
+                kept.sessions.values().filter(|other| other.subject == session.subject).cloned().collect()
+            }
+            None => Vec::new(),
+        };
         for (id, reason) in opening.ends(&session, &others) {
             if let Some(ended) = kept.sessions.get_mut(&id) {
                 ended.revoke(Revocation { at: session.created_at, reason });

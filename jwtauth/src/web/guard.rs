@@ -31,10 +31,8 @@ pub(super) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) ->
     let Some(handle) = request.data::<Handle>() else {
         let Site { handler, file, line } = policy.site;
         let fix = missing(request);
-        tracing::error!(target: "jwtauth", handler, file, line, "`#[require_auth]` on `{handler}` ({file}:{line}): {fix}");
-        return Err(refuse(request, Rejection::Misconfigured).into());
         tracing::error!(target: "jwtauth", handler, file, line, "{}: {fix}", policy.site);
-        return Err(Rejection::Misconfigured.into());
+        return Err(refuse(request, Rejection::Misconfigured).into());
     };
     let sites = if policy.any_site { Sites::Any } else { Sites::Own };
     let refused = match handle.caller(request, sites).await {

@@ -16,7 +16,7 @@ mod example;
 fn h_11_a_handler_without_a_guard_is_closed_to_strangers() {
     bounded(async {
         let data = tempfile::tempdir().unwrap();
-        let program = Program::new(env!("CARGO_BIN_EXE_deny_by_default")).env("LISTEN", "127.0.0.1:0");
+        let program = Program::new(env!("CARGO_BIN_EXE_deny_by_default"));
         let server = program.data(data.path()).start();
         let [stranger, alice] = [(); 2].map(|()| Browser::new(&server.url));
         let login = |password| alice.request(Method::POST, "/login").json(&json!(password)).send();

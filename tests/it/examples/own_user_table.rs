@@ -10,7 +10,7 @@ use tests::program::Program;
 fn s_16_a_user_of_a_table_logs_in_and_is_out_once_blocked() {
     bounded(async {
         let data = tempfile::tempdir().unwrap();
-        let program = Program::new(env!("CARGO_BIN_EXE_own_user_table")).env("LISTEN", "127.0.0.1:0");
+        let program = Program::new(env!("CARGO_BIN_EXE_own_user_table"));
         let server = program.data(data.path()).start();
         let [alice, bob] = [(); 2].map(|()| Browser::new(&server.url));
         let login = async |browser: &Browser, name: &str, password: &str| {

@@ -1,6 +1,6 @@
 //! Ready-made routes: log in, refresh, verify, revoke, log out, list and end sessions.
 //!
-//! `mod` mounts them, [`login`](self::login) says where credentials come from, `form` reads bodies, `tokens` has
+//! `mod` mounts them, [`login`] says where credentials come from, `form` reads bodies, `tokens` has
 //! what is done with tokens and `sessions` what is done with sessions. They go through [`Auth`](crate::Auth) and
 //! [`Sessions`](crate::Sessions) like a handler of the application's own would.
 //!

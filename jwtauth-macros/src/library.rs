@@ -9,6 +9,7 @@ use syn::parse::ParseStream;
 use syn::{LitStr, Path};
 
 /// The path of the library, as the user's crate knows it.
+#[derive(Clone)]
 pub(crate) struct Library(TokenStream);
 
 impl Default for Library {

@@ -24,6 +24,8 @@ use crate::user::Identity;
 pub use crate::web::check::{Check, Pending, Verdict, check};
 pub use crate::web::extract::current_user;
 pub use crate::web::guard::{guard, redirected, settled};
+#[cfg(feature = "openapi")]
+pub use crate::web::openapi;
 pub use crate::web::optional::{AnyArgument, Argument, RefusesStrangers, takes_strangers};
 pub use crate::web::policy::{Need, Policy, Site};
 
@@ -64,6 +66,29 @@ impl Flag for bool {
         *self
     }
 }
+
+/// Passes on what the macro writes for poem-openapi.
+#[cfg(feature = "openapi")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_openapi {
+    ($($tokens:tt)*) => { $($tokens)* };
+}
+
+/// Says what is missing, once, in place of an error for every name that is.
+#[cfg(not(feature = "openapi"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_openapi {
+    ($($tokens:tt)*) => {
+        ::core::compile_error!(
+            "`#[require_auth]` above `#[OpenApi]` needs the feature `openapi` of jwtauth\n\
+             help: in Cargo.toml write `jwtauth = { version = \"..\", features = [\"openapi\"] }`"
+        );
+    };
+}
+
+pub use crate::__with_openapi as with_openapi;
 
 /// Writes the copy of a user that goes into the session.
 ///

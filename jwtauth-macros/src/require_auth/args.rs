@@ -65,7 +65,7 @@ const HELP: &str = "help: `#[require_auth]` knows `role`, `any_role`, `all_roles
                     `all_scopes`, `optional`, `fresh`, `redirect`, `csrf` and `check`";
 
 /// What a handler asks of the user.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Args {
     pub(crate) library: Library,
     /// Roles and scopes. All of them must be met.
@@ -76,13 +76,14 @@ pub(crate) struct Args {
     pub(crate) fresh: Option<Fresh>,
     /// The login page: a constant expression of type `&'static str`.
     pub(crate) redirect: Option<Expr>,
-    /// Where `csrf = false` stands, if it does: requests of any site are taken.
-    pub(crate) any_site: Option<Span>,
+    /// Whether requests that another site caused are refused, if it is said.
+    pub(crate) csrf: Option<LitBool>,
     /// The application's own rules.
     pub(crate) checks: Vec<Path>,
 }
 
 /// One argument about roles or scopes.
+#[derive(Clone)]
 pub(crate) struct Need {
     /// The argument's name, which is that of its constructor in the library.
     pub(crate) word: Ident,
@@ -90,6 +91,7 @@ pub(crate) struct Need {
     pub(crate) values: Values,
 }
 
+#[derive(Clone)]
 pub(crate) enum Values {
     /// Behind an `=`.
     One(Box<Expr>),
@@ -98,6 +100,7 @@ pub(crate) enum Values {
 }
 
 /// The age that a login may have.
+#[derive(Clone)]
 pub(crate) struct Fresh {
     pub(crate) span: Span,
     pub(crate) seconds: u64,
@@ -165,7 +168,7 @@ impl Args {
                     let message = "`csrf` is on unless told otherwise: write `csrf = false` to take requests that another site caused";
                     input.parse().map_err(|_| syn::Error::new(start, message))
                 })?;
-                self.any_site = (!value.value).then(|| word.span());
+                self.csrf = Some(value);
             }
             "check" => self.checks.push(words::value(input, &word, "check = path::to::rule", rule)?),
             "crate" => {

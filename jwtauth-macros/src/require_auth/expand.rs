@@ -149,8 +149,8 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
         let private = args.library.private(span);
         policy = quote_spanned!(span=> #private::Policy::redirect(#policy, #page));
     }
-    if let Some(word) = args.any_site {
-        let span = blame(word);
+    if let Some(check) = args.csrf.as_ref().filter(|check| !check.value) {
+        let span = blame(check.span);
         let private = args.library.private(span);
         policy = quote_spanned!(span=> #private::Policy::any_site(#policy));
     }

@@ -1,8 +1,8 @@
 //! `#[require_auth]`: turns a handler function into a poem endpoint that lets nobody through
 //! before the guard has, and guards an endpoint that is written as an impl block.
 //!
-//! `args` parses the arguments and `model` the item; `expand` writes the endpoint of a function, and
-//! `block` puts the guard into an impl block.
+//! `args` parses the arguments and `model` the item; `expand` writes the endpoint of a function,
+//! `block` puts the guard into an impl block, and `openapi` around each operation of an API.
 //!
 //! # Invariants
 //!
@@ -16,6 +16,7 @@ mod block;
 mod expand;
 mod generics;
 mod model;
+mod openapi;
 mod order;
 
 use proc_macro2::{Span, TokenStream};
@@ -46,7 +47,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) 
         Item::Handler(handler) => expand::endpoint(&handler, &args),
         Item::Refused(handler) => expand::stub(&handler, &args),
         Item::Block(block) => {
-            let (output, more) = block::guarded(*block, &args);
+            let guarded = if openapi::is_api(&block) { openapi::guarded } else { block::guarded };
+            let (output, more) = guarded(*block, &args);
             errors.extend(more);
             output
         }

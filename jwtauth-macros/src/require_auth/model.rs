@@ -221,7 +221,7 @@ fn find_impl(ty: TokenStream) -> Option<Span> {
     })
 }
 
-fn last_segment_is(attr: &Attribute, is: impl FnOnce(&str) -> bool) -> bool {
+pub(super) fn last_segment_is(attr: &Attribute, is: impl FnOnce(&str) -> bool) -> bool {
     attr.path().segments.last().is_some_and(|segment| is(&segment.ident.to_string()))
 }
 

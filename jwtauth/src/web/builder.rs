@@ -344,6 +344,8 @@ impl JwtAuthBuilder {
         });
         let cookies = CookieStyle { names, same_site: self.same_site, secure: !self.insecure_cookies };
         cookies.check()?;
+        #[cfg(feature = "openapi")]
+        super::openapi::name_access_cookie(&cookies.names.access);
         let mut cross_origin = CrossOrigin::default();
         self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;

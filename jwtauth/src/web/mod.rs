@@ -5,6 +5,7 @@
 //! which reads [`credentials`], checks [`cross_origin`] and lets [`authenticate`] decide; the application's own rules
 //! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
 //! or for pages a way to the login ([`local_path`]). [`routes`] are handlers that many applications need.
+//! What of all this a document says is in `openapi`.
 
 mod authenticate;
 pub(crate) mod builder;
@@ -19,6 +20,8 @@ pub(crate) mod guard;
 mod handle;
 pub(crate) mod local_path;
 pub(crate) mod middleware;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub(crate) mod optional;
 mod pattern;
 pub(crate) mod policy;

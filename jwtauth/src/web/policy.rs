@@ -175,6 +175,25 @@ impl Need {
     }
 }
 
+/// In words, for a document: ``one of the roles `editor`, `admin` ``.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, names) = match self.0 {
+            Kind::Roles(names) => ("role", names),
+            Kind::Scopes(names) => ("scope", names),
+        };
+        match names {
+            Names::One(_) => write!(f, "the {what} ")?,
+            Names::Any(_) => write!(f, "one of the {what}s ")?,
+            Names::All(_) => write!(f, "all of the {what}s ")?,
+        }
+        for index in 0..names.len() {
+            write!(f, "{}`{}`", if index > 0 { ", " } else { "" }, names.at(index))?;
+        }
+        Ok(())
+    }
+}
+
 const fn is_scope(name: &str) -> bool {
     let bytes = name.as_bytes();
     let mut at = 0;

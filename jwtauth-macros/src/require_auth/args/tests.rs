@@ -25,7 +25,7 @@ fn read(args: &str) -> String {
     words.extend(args.optional.map(|_| "optional".into()));
     words.extend(args.fresh.map(|fresh| format!("fresh {}", fresh.seconds)));
     words.extend(args.redirect.map(|page| format!("redirect {}", page.to_token_stream())));
-    words.extend(args.any_site.map(|_| "any_site".into()));
+    words.extend(args.csrf.map(|check| format!("csrf {}", check.value)));
     words.extend(args.checks.iter().map(|check| format!("check {}", check.to_token_stream())));
     words.join(", ")
 }
@@ -41,8 +41,8 @@ fn reads_what_it_knows() {
         ("scope = \"posts:write\", any_scope(A, B)", "scope \"posts:write\", any_scope(A B)"),
         ("role = A, any_role(B), all_scopes(C, D)", "role A, any_role(B), all_scopes(C D)"),
         ("optional", "optional"),
-        ("optional, csrf = false, check = a", "optional, any_site, check a"),
-        ("csrf = true", ""),
+        ("optional, csrf = false, check = a", "optional, csrf false, check a"),
+        ("csrf = true", "csrf true"),
         ("fresh = \"30s\"", "fresh 30"),
         ("fresh = \"5m\"", "fresh 300"),
         ("fresh = \"2h\"", "fresh 7200"),
@@ -163,7 +163,7 @@ fn one_build_shows_all_mistakes() {
 fn a_mistake_leaves_the_other_arguments() {
     let (args, errors) =
         Args::parse("rolle = 1, role = \"a\", check = ||, csrf = false".parse().expect("tokens"));
-    assert_eq!((args.needs.len(), args.any_site.is_some()), (1, true));
+    assert_eq!((args.needs.len(), args.csrf.is_some()), (1, true));
     assert_eq!(errors.messages().len(), 2);
 }
 

@@ -1,0 +1,288 @@
+//! What is written for an API, and every sentence about a wrong one.
+
+use quote::ToTokens;
+use syn::{File, Item, Stmt};
+
+use super::*;
+
+fn expanded(args: &str, block: &str) -> (File, Vec<String>) {
+    let (args, errors) = Args::parse(args.parse().expect("tokens"));
+    assert_eq!(errors.messages(), Vec::<String>::new(), "the block's arguments are right");
+    let block: ItemImpl = syn::parse_str(block).expect("a block");
+    assert!(is_api(&block));
+    let (tokens, errors) = guarded(block, &args);
+    (syn::parse2(tokens).expect("items"), errors.messages())
+}
+
+fn good(args: &str, block: &str) -> File {
+    let (file, errors) = expanded(args, block);
+    assert_eq!(errors, Vec::<String>::new(), "{block}");
+    file
+}
+
+fn text(tokens: impl ToTokens) -> String {
+    tokens.to_token_stream().to_string()
+}
+
+/// Returns what stands in the constant: for each operation its type and its guard, and the routed block.
+fn routed(file: &File) -> (Vec<String>, ItemImpl) {
+    let Some(Item::Macro(item)) = file.items.get(1) else { panic!("no macro: {}", text(file)) };
+    let constant: syn::ItemConst = item.mac.parse_body().expect("a constant");
+    let syn::Expr::Block(block) = *constant.expr else { panic!("no block") };
+    let mut items: Vec<Item> = block
+        .block
+        .stmts
+        .into_iter()
+        .map(|statement| match statement {
+            Stmt::Item(item) => item,
+            other => panic!("no item: {}", text(other)),
+        })
+        .collect();
+    let Some(Item::Impl(api)) = items.pop() else { panic!("no block is routed") };
+    (items.iter().skip(1).map(text).collect(), api)
+}
+
+const API: &str = "
+    /// Posts.
+    #[cfg(all())] #[OpenApi(prefix_path = \"/a\")]
+    impl<T: B> Api<T> where T: C {
+        const LIMIT: u32 = 1;
+        /// Reads.
+        #[instrument] #[oai(path = \"/:id\", method = \"get\", tag = \"D::E\")]
+        pub async fn read(&self, #[oai(default)] Path(id): Path<u64>, user: User) -> Result<Json<Post>> { id }
+        #[require_auth(role = \"b\", check = c)]
+        #[oai(path = \"/\", method = \"post\", transform = \"limited\", actual_type = \"Json<u8>\")]
+        async fn r#type(&self, mut body: Json<New>) { body }
+        #[jwtauth::public] #[oai(path = \"/\", method = \"get\", transform = \"cached\")]
+        async fn open(&self) -> PlainText<String> { text }
+        async fn helper(&self) {}
+    }";
+
+#[test]
+fn the_users_block_stays_without_the_attributes() {
+    let file = good("role = \"a\"", API);
+    let want = "#[doc=\" Posts.\"]#[cfg(all())]impl<T:B>Api<T>whereT:C{\
+                constLIMIT:u32=1;\
+                #[doc=\" Reads.\"]#[instrument]pubasyncfnread(&self,Path(id):Path<u64>,user:User)->Result<Json<Post>>{id}\
+                asyncfnr#type(&self,mutbody:Json<New>){body}\
+                asyncfnopen(&self)->PlainText<String>{text}\
+                asyncfnhelper(&self){}}";
+    assert_eq!(text(&file.items[0]).replace(' ', ""), want.replace(' ', ""));
+    assert_eq!(file.items.len(), 2);
+}
+
+#[test]
+fn a_method_is_routed_for_each_operation() {
+    let (_, api) = routed(&good("role = \"a\"", API));
+    let methods: Vec<_> = api.items.iter().map(|item| text(item).replace(' ', "")).collect();
+    let want = [
+        "#[doc=\"Reads.\"]\
+         #[oai(transform=\"__jwtauth_read_guard\",path=\"/:id\",method=\"get\",tag=\"D::E\")]\
+         asyncfn__jwtauth_read(&self,#[oai(default)]id:Path<u64>,user:User,\
+         __jwtauth:::jwtauth::__private::openapi::Scheme<__jwtauth_read_operation>,)\
+         ->__JwtauthAnswer<Result<Json<Post>>,__jwtauth_read_operation>\
+         {__JwtauthAnswer::new(Self::read(self,id,user).await)}",
+        "#[oai(transform=\"__jwtauth_type_guard\",\
+         actual_type=\"__JwtauthAnswer<Json<u8>,__jwtauth_type_operation>\",path=\"/\",method=\"post\")]\
+         asyncfn__jwtauth_type(&self,body:Json<New>,\
+         __jwtauth:::jwtauth::__private::openapi::Scheme<__jwtauth_type_operation>,)\
+         ->__JwtauthAnswer<(),__jwtauth_type_operation>\
+         {__JwtauthAnswer::new(Self::r#type(self,body).await)}",
+        "#[oai(transform=\"cached\",path=\"/\",method=\"get\")]\
+         asyncfn__jwtauth_open(&self,\
+         __jwtauth:::jwtauth::__private::openapi::Scheme<__jwtauth_open_operation>,)\
+         ->__JwtauthAnswer<PlainText<String>,__jwtauth_open_operation>\
+         {__JwtauthAnswer::new(Self::open(self).await)}",
+    ];
+    assert_eq!(methods, want.map(|method| method.replace(' ', "")));
+    let header = text(ItemImpl { items: Vec::new(), ..api });
+    assert_eq!(
+        header.replace(' ', ""),
+        "#[OpenApi(prefix_path=\"/a\")]impl<T:B>Api<T>whereT:C{}".replace(' ', "")
+    );
+}
+
+#[test]
+fn the_guard_stands_around_the_users_transform() {
+    let (items, _) = routed(&good("role = \"a\"", API));
+    let guard = &items[5];
+    let order = [
+        "fn __jwtauth_type_guard",
+        "let __ep = limited (__ep) ;",
+        ":: before (__ep , | __req | async move {",
+        ":: openapi :: guard :: < __jwtauth_type_operation > (& __req) . await ? ;",
+        ":: openapi :: checked :: < __jwtauth_type_operation > (& __req , :: jwtauth :: __private :: check (& __req , c)",
+        "Ok (__req)",
+    ];
+    let places: Vec<_> =
+        order.iter().map(|what| guard.find(what).unwrap_or_else(|| panic!("{what}: {guard}"))).collect();
+    assert!(places.is_sorted(), "{guard}");
+    assert!(!items[2].contains("let __ep"), "{}", items[2]);
+    assert_eq!(items.len(), 8, "a public operation has no guard: {items:#?}");
+}
+
+#[test]
+fn every_operation_has_its_policy() {
+    let (items, _) = routed(&good("role = \"a\"", API));
+    let need = |word: &str, name: &str| format!(":: jwtauth :: __private :: Need :: {word} (\"{name}\")");
+    let (a, b) = (need("role", "a"), need("role", "b"));
+    for (item, parts) in [
+        (
+            1,
+            vec![
+                "\"Api<T>::read\"".into(),
+                format!("& [{a}]"),
+                "IS_CHECKED : bool = false".into(),
+                "IS_UNSAFE : bool = false".into(),
+            ],
+        ),
+        (
+            4,
+            vec![
+                "\"Api<T>::type\"".into(),
+                format!("& [{a} , {b}]"),
+                "IS_CHECKED : bool = true".into(),
+                "IS_UNSAFE : bool = true".into(),
+            ],
+        ),
+        (7, vec![":: Option :: None".into()]),
+    ] {
+        for part in parts {
+            assert!(items[item].contains(&part), "{part}: {}", items[item]);
+        }
+    }
+}
+
+#[test]
+fn what_changes_nothing_is_safe() {
+    for (arguments, want) in [
+        ("method = \"get\"", false),
+        ("method = \"head\", method = \"options\"", false),
+        ("method = \"get\", method = \"put\"", true),
+        ("method = \"GET\"", true),
+    ] {
+        let block =
+            format!("#[OpenApi] impl A {{ #[oai(path = \"/\", {arguments})] async fn a(&self) {{}} }}");
+        let (items, _) = routed(&good("", &block));
+        assert!(items[1].contains(&format!("IS_UNSAFE : bool = {want}")), "{arguments}: {}", items[1]);
+    }
+}
+
+/// Returns the policy of an operation's own arguments under those of its block, and what is said of them.
+fn joined(block: &str, own: &str) -> (String, Vec<String>) {
+    let api = format!(
+        "#[OpenApi] impl A {{ #[require_auth({own})] #[oai(path = \"/\", method = \"get\")] async fn a(&self) {{}} }}"
+    );
+    let (file, errors) = expanded(block, &api);
+    let item = routed(&file).0.swap_remove(1).replace(' ', "");
+    let policy = item.split_once("line!(),},").and_then(|(_, rest)| rest.split_once(';'));
+    let policy = policy.expect("a policy").0.replace("::jwtauth::__private::Need::", "");
+    (policy, errors)
+}
+
+#[test]
+fn conditions_of_block_and_operation_both_hold() {
+    for (block, own, want) in [
+        ("", "", "&[],)"),
+        ("role = \"a\"", "scope = \"b\"", "&[role(\"a\"),scope(\"b\")],)"),
+        ("fresh = \"1m\"", "fresh = \"1h\"", "&[],).fresh(60u64)"),
+        ("fresh = \"1h\"", "fresh = \"1m\"", "&[],).fresh(60u64)"),
+        ("fresh = \"1h\"", "", "&[],).fresh(3600u64)"),
+        ("optional", "", "&[],)"), // whoever writes an attribute for one operation means that one
+        ("optional", "role = \"a\"", "&[role(\"a\")],)"),
+        ("", "optional", "&[],).optional()"),
+        ("redirect = \"/a\"", "optional", "&[],).optional()"),
+        ("redirect = \"/a\"", "", "&[],).redirect(\"/a\")"),
+        ("redirect = \"/a\"", "redirect = \"/b\"", "&[],).redirect(\"/b\")"),
+        ("csrf = false", "", "&[],).any_site()"),
+        ("", "csrf = false", "&[],).any_site()"),
+        ("csrf = false", "csrf = true", "&[],)"),
+    ] {
+        let (policy, errors) = joined(block, own);
+        assert_eq!((policy.as_str(), errors), (want, Vec::new()), "{block} and {own}");
+    }
+}
+
+#[test]
+fn an_operation_cannot_take_back_a_condition_of_its_block() {
+    for (block, word) in
+        [("role = \"a\"", "role"), ("any_scope(\"a\")", "any_scope"), ("fresh = \"1m\"", "fresh")]
+    {
+        let (policy, errors) = joined(block, "optional");
+        let want = format!(
+            "`{word}` on the impl block needs a logged-in user in every operation, \
+             but `optional` lets everyone in: remove one of the two\n\
+             help: a condition of some operations goes on each of them"
+        );
+        assert_eq!(errors, [want]);
+        assert!(!policy.contains("optional"), "{policy}");
+    }
+}
+
+#[test]
+fn every_mistake_has_its_sentence() {
+    let oai = "#[oai(path = \"/\", method = \"get\")]";
+    let operation = |attrs: &str| format!("#[OpenApi] impl A {{ {attrs} {oai} async fn a(&self) {{}} }}");
+    let other = |item: &str| format!("#[OpenApi] impl A {{ {oai} async fn a(&self) {{}} {item} }}");
+    let param = |param: &str| format!("#[OpenApi] impl A {{ {oai} async fn a(&self, {param}) {{}} }}");
+    let no_operation = "found no `#[oai]` method to protect\n\
+                        help: each operation of the API is a method with `#[oai(path = \"..\", method = \"..\")]`";
+    let is_none = "is for operations, and this is none: it has no `#[oai(path = \"..\", method = \"..\")]`";
+    for (block, want) in [
+        ("#[OpenApi] impl A { async fn a(&self) {} }".into(), no_operation.to_owned()),
+        (
+            format!("impl A {{ {oai} async fn a(&self) {{}} }}"),
+            "found no `#[OpenApi]` on this block of `#[oai]` methods\n\
+             help: put it right below `#[require_auth]`"
+                .into(),
+        ),
+        (
+            format!("#[require_auth(role = \"a\")] {}", operation("")),
+            "second `#[require_auth]` on one block: put all conditions in one".into(),
+        ),
+        (
+            operation("#[require_auth] #[require_auth]"),
+            "second `#[require_auth]` on one operation: put all conditions in one".into(),
+        ),
+        (
+            operation("#[public] #[require_auth]"),
+            "`#[public]` lets everyone in, but `#[require_auth]` asks for a user: remove one of the two".into(),
+        ),
+        (operation("#[public(a)]"), "`#[public]` takes no arguments: write `#[public]`".into()),
+        (operation("#[require_auth = 1]"), "`#[require_auth]` takes its arguments in parentheses".into()),
+        (operation("#[require_auth(banana)]"), "unknown argument `banana`".into()),
+        (operation(oai), "second `#[oai]` on one operation: put all arguments in one".into()),
+        (other("#[require_auth] async fn b(&self) {}"), format!("`#[require_auth]` {is_none}")),
+        (other("#[public] const B: u8 = 1;"), format!("`#[public]` {is_none}")),
+        (
+            operation("#[oai(path = \"/\", transform = 5)]").replacen(oai, "", 1),
+            "`transform` takes the name of a function: write `transform = \"name\"`".into(),
+        ),
+        (
+            param("#[cfg(test)] b: B"),
+            "`#[cfg]` cannot be on a parameter of an operation: write the operation twice, each with its `#[cfg]`".into(),
+        ),
+        (
+            param("(b, c): B"),
+            "a parameter of an operation needs a name, which the document shows: \
+             write `name: Type` or `Path(name): Path<Type>`"
+                .into(),
+        ),
+    ] {
+        let (file, errors) = expanded("", &block);
+        let [error] = &errors[..] else { panic!("{block}: {errors:#?}") };
+        assert!(error.starts_with(&want), "{error}");
+        // Whatever is wrong, nothing is left that would be routed without a guard.
+        let left = text(&file.items[0]);
+        for attribute in ["OpenApi", "oai", "require_auth", "public"] {
+            assert!(!left.contains(attribute), "{attribute}: {left}");
+        }
+    }
+}
+
+#[test]
+fn another_name_of_the_library_is_used_everywhere() {
+    let file = good("crate = ::renamed, check = d", API);
+    let names = text(&file).replace("__jwtauth", "").replace("__Jwtauth", "").replace("__JWTAUTH", "");
+    assert!(!names.to_lowercase().contains("jwtauth"), "{names}");
+}

@@ -11,6 +11,7 @@ mod examples;
 mod guard;
 mod http;
 mod model;
+mod openapi;
 mod parity;
 mod quickstart;
 mod readme;

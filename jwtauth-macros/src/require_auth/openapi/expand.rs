@@ -85,7 +85,7 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
     };
     let guard = operation.args.as_ref().map(|args| {
         let transform = operation.oai.transform.as_ref().map(|transform| {
-            let span = transform.span();
+            let span = blame(transform.span());
             quote_spanned!(span=> let __ep = #transform(__ep);)
         });
         let checks = args.checks.iter().map(|rule| {
@@ -135,9 +135,10 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
     let arguments = arguments.chain(params.iter().map(|param| param.name.to_token_stream()));
     let params = params.iter().map(|Param { attrs, name, ty }| quote!(#(#attrs)* #name: #ty,));
     let receiver = receiver.as_ref().map(|receiver| quote!(#receiver,));
-    let output = match &sig.output {
-        ReturnType::Type(_, ty) => quote!(#ty),
-        ReturnType::Default => quote_spanned!(span=> ()),
+    let answer = match &sig.output {
+        // A type that is no response is to blame by itself.
+        ReturnType::Type(_, ty) => quote_spanned!(blame(ty.span())=> __JwtauthAnswer<#ty, #marker>),
+        ReturnType::Default => quote_spanned!(span=> __JwtauthAnswer<(), #marker>),
     };
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     let (asyncness, wait) = match &sig.asyncness {
@@ -154,7 +155,7 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
             #receiver
             #(#params)*
             __jwtauth: #private::openapi::Scheme<#marker>,
-        ) -> __JwtauthAnswer<#output, #marker> #where_clause {
+        ) -> #answer #where_clause {
             __JwtauthAnswer::new(Self::#call(#(#arguments),*) #wait)
         }
     }

@@ -1,12 +1,12 @@
 //! A JSON API with guarded operations, its OpenAPI document and Swagger UI. Sessions are kept in memory.
 //!
-//! Run with `cargo run --example openapi` and open <http://localhost:3000/docs>, or try:
+//! Run with `cargo run --example openapi` and open <http://127.0.0.1:3000/docs>, or try:
 //!
 //! ```text
-//! curl -c jar -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://localhost:3000/api/login
-//! curl -b jar http://localhost:3000/api/me
-//! curl -b jar -X DELETE http://localhost:3000/api/notes
-//! curl http://localhost:3000/openapi.json
+//! curl -c jar -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://127.0.0.1:3000/api/login
+//! curl -b jar http://127.0.0.1:3000/api/me
+//! curl -b jar -X DELETE http://127.0.0.1:3000/api/notes
+//! curl http://127.0.0.1:3000/openapi.json
 //! ```
 //!
 //! Users: `alice` with the password `wonderland` and the role `admin`, and `bob` with the password `builder`.

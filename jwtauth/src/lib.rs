@@ -76,6 +76,8 @@
 //! - `aws_lc_rs`: signatures by AWS-LC. With both on, this one is used.
 //! - `metrics`: a counter `jwtauth_events_total` of the [`metrics`](https://docs.rs/metrics) crate, with the label
 //!   `event`, for each [`Event`].
+//! - `openapi`: [`require_auth`] above `#[OpenApi]` of poem-openapi 5, which guards each operation and says so
+//!   in the document.
 //! - `testing`: `testing`, to log in without a password and to find open routes, and `store::conformance`, the rules
 //!   of a session store as a test suite. For `[dev-dependencies]`.
 //!
@@ -234,6 +236,45 @@ pub use jwtauth_macros::AuthUser;
 ///     }
 /// }
 /// ```
+///
+/// # APIs with an OpenAPI document
+///
+/// With the feature `openapi` it stands above poem-openapi's `#[OpenApi]`. Every operation of the block is guarded
+/// before any of its parameters is read. One that has an attribute of its own asks for that as well; its `redirect`
+/// and `csrf` are used in place of the block's. `optional` on it lets strangers in, if the block has no condition
+/// that needs a user. `#[public]` opens an operation altogether.
+///
+#[cfg_attr(feature = "openapi", doc = "```")]
+#[cfg_attr(not(feature = "openapi"), doc = "```ignore")]
+/// use jwtauth::{CurrentUser, require_auth};
+/// use poem_openapi::{OpenApi, param::Path, payload::Json};
+///
+/// struct Api;
+///
+/// #[require_auth(role = "staff")]
+/// #[OpenApi]
+/// impl Api {
+///     #[oai(path = "/posts/:id", method = "get")]
+///     async fn read(&self, id: Path<u64>, user: CurrentUser) -> Json<String> {
+///         Json(format!("{}: post {}", user.subject(), id.0))
+///     }
+///
+///     #[require_auth(scope = "posts:write", fresh = "5m")] // and the role
+///     #[oai(path = "/posts/:id", method = "put")]
+///     async fn write(&self, id: Path<u64>, text: Json<String>) -> Json<String> {
+///         text
+///     }
+///
+///     #[public]
+///     #[oai(path = "/health", method = "get")]
+///     async fn health(&self) {}
+/// }
+/// ```
+///
+/// The document has the schemes `cookie` and `bearer`, of which a guarded operation takes either, and its answers
+/// 401, 403 and 503, with what is needed in the description of 403. The name of the cookie is that of the [`JwtAuth`]
+/// that was built last, so build it before `spec_endpoint()` or `swagger_ui()` is called. A handler of bad requests
+/// (`#[oai(bad_request_handler = "..")]`) sees none of the refusals.
 pub use jwtauth_macros::require_auth;
 pub use key::Algorithm;
 pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};

@@ -107,8 +107,10 @@ fn function(
     if let Some(receiver) = sig.receiver() {
         return Err(syn::Error::new(
             receiver.self_token.span,
-            "cannot guard a method on its own: put `#[require_auth]` on the `impl Endpoint` block, \
-             above `#[OpenApi]`, or on a free `fn` that calls it",
+            "cannot guard a method on its own: put `#[require_auth]` on its `impl Endpoint` block, \
+             or on a free `fn` that calls it\n\
+             help: on a poem-openapi API it goes on the block, above `#[OpenApi]`; then a method may ask for more, \
+             and `#[public]` opens one",
         ));
     }
     if !input.peek(token::Brace) {
@@ -279,8 +281,10 @@ mod tests {
             ("a! {}", item),
             (
                 "async fn a(&self) {}",
-                "cannot guard a method on its own: put `#[require_auth]` on the `impl Endpoint` block, \
-             above `#[OpenApi]`, or on a free `fn` that calls it",
+                "cannot guard a method on its own: put `#[require_auth]` on its `impl Endpoint` block, \
+             or on a free `fn` that calls it\n\
+             help: on a poem-openapi API it goes on the block, above `#[OpenApi]`; then a method may ask for more, \
+             and `#[public]` opens one",
             ),
             ("fn a();", "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`"),
         ];

@@ -170,7 +170,9 @@ fn the_schema_of_a_problem_is_that_of_the_body() {
     bounded(async {
         let document = parsed();
         let schema = &document["components"]["schemas"]["JwtauthProblem"];
-        let answered = answer(client(&TestApp::new(), Api).get("/own"), None).await;
+        let client = client(&TestApp::new(), Api);
+        assert_eq!(answer(client.get("/hidden"), None).await.status(), 401, "hidden is not open");
+        let answered = answer(client.get("/own"), None).await;
         assert_eq!(answered.content_type(), Some("application/problem+json"));
         let problem: Value = serde_json::from_str(&text(answered).await).expect("JSON");
         let mut names: Vec<_> = problem.as_object().expect("an object").keys().cloned().collect();

@@ -25,6 +25,11 @@ impl Api {
         PlainText(names.join(" "))
     }
 
+    #[oai(path = "/lifetimes", method = "get")]
+    async fn lifetimes<'a>(&'a self, who: &'a Identity) -> PlainText<&'static str> {
+        PlainText(if who.subject() == "bob" { "bob" } else { "nobody" })
+    }
+
     #[require_auth(optional)]
     #[oai(path = "/option", method = "get")]
     async fn option(
@@ -71,6 +76,7 @@ fn who_is_calling_comes_in_every_form() {
         let client = client(&app, Api);
         assert_eq!(text(answer(client.get("/every"), Some(&bob)).await).await, "bob bob bob bob bob bob");
         assert_eq!(text(answer(client.get("/option"), Some(&bob)).await).await, "bob bob bob");
+        assert_eq!(text(answer(client.get("/lifetimes"), Some(&bob)).await).await, "bob");
         assert_eq!(answer(client.get("/every"), None).await.status(), 401);
         assert_eq!(text(answer(client.get("/option"), None).await).await, "nobody nobody nobody");
         let refused = client.get("/option").header(header::AUTHORIZATION, "Bearer forged");

@@ -242,7 +242,8 @@ pub use jwtauth_macros::AuthUser;
 /// With the feature `openapi` it stands above poem-openapi's `#[OpenApi]`. Every operation of the block is guarded
 /// before any of its parameters is read. One that has an attribute of its own asks for that as well; its `redirect`
 /// and `csrf` are used in place of the block's. `optional` on it lets strangers in, if the block has no condition
-/// that needs a user. `#[public]` opens an operation altogether.
+/// that needs a user. `#[public]` opens an operation altogether; behind
+/// [`deny_by_default`](JwtAuthBuilder::deny_by_default) its path must be public there too.
 ///
 #[cfg_attr(feature = "openapi", doc = "```")]
 #[cfg_attr(not(feature = "openapi"), doc = "```ignore")]

@@ -230,7 +230,10 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
         let extracted = or_redirected(args, &relocated(&request, span), span, extracted);
         quote_spanned!(span=> let #variable = #extracted?;)
     });
-    let optional = args.optional.map(|_| takes_strangers(handler, library));
+    // Left alone are handlers with generics: a type that names one is not known here.
+    let known = handler.generics.params.is_empty();
+    let optional =
+        args.optional.filter(|_| known).map(|_| takes_strangers(handler.extractors.iter().cloned(), library));
     // Split first: then the future holds one request and not two across the guard's await.
     quote_spanned! {span=>
         #optional
@@ -242,16 +245,12 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
     }
 }
 
-/// Has the compiler refuse an argument that refuses strangers, whom `optional` is for. Left alone are handlers
-/// with generics: a type that names one is not known here.
-fn takes_strangers(handler: &Handler, library: &Library) -> TokenStream {
-    if !handler.generics.params.is_empty() {
-        return TokenStream::new();
-    }
-    let types = handler.extractors.iter().map(|ty| {
+/// Has the compiler refuse an argument that refuses strangers, whom `optional` is for.
+pub(super) fn takes_strangers(types: impl Iterator<Item = TokenStream>, library: &Library) -> TokenStream {
+    let types = types.map(|ty| {
         let span = blame(ty.span());
         let private = library.private(span);
-        let ty = at_one_place(ty.clone(), span);
+        let ty = at_one_place(ty, span);
         quote_spanned! {span=>
             const _: () = {
                 use #private::AnyArgument as _;
@@ -263,7 +262,7 @@ fn takes_strangers(handler: &Handler, library: &Library) -> TokenStream {
 }
 
 /// Returns the name at another place, where it means the same.
-fn relocated(name: &Ident, span: Span) -> Ident {
+pub(super) fn relocated(name: &Ident, span: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(span.resolved_at(name.span()));
     name

@@ -1,13 +1,13 @@
 //! Writes the methods that are routed, with the guard around each.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ReturnType;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::super::args::Args;
-use super::super::expand::policy;
+use super::super::expand::{policy, relocated, takes_strangers};
 use super::model::{Api, Operation, Param};
 use crate::library::{Library, blame};
 
@@ -95,7 +95,10 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
                 #private::openapi::checked::<#name>(&__req, #private::check(&__req, #rule).await)?;
             }
         });
+        let optional = args.optional.map(|_| takes_strangers(known_types(operation, api), library));
         quote_spanned! {span=>
+            #optional
+
             fn #guard(
                 __ep: impl #private::Endpoint<Output = #private::Response> + 'static,
             ) -> impl #private::Endpoint {
@@ -119,6 +122,22 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
 
         #guard
     }
+}
+
+/// Returns the types of the parameters that mean the same outside the block: none if anything could be a parameter
+/// of it.
+fn known_types(operation: &Operation, api: &Api) -> impl Iterator<Item = TokenStream> {
+    let is_generic = !api.block.generics.params.is_empty() || !operation.sig.generics.params.is_empty();
+    let types = operation.params.iter().map(|param| param.ty.to_token_stream());
+    types.filter(move |ty| !is_generic && !names_self(ty.clone()))
+}
+
+fn names_self(ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(name) => name == "Self",
+        TokenTree::Group(group) => names_self(group.stream()),
+        _ => false,
+    })
 }
 
 /// Returns the method that is routed: the user's, with an argument and a return type for the document.
@@ -147,7 +166,7 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
     };
     let method = &names.method;
     let fn_token = &sig.fn_token;
-    let call = at(span, name);
+    let call = relocated(name, span);
     quote_spanned! {span=>
         #(#attrs)*
         #oai
@@ -159,11 +178,4 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
             __JwtauthAnswer::new(Self::#call(#(#arguments),*) #wait)
         }
     }
-}
-
-/// Moves a name of the user's to where an expression is to be blamed.
-fn at(span: proc_macro2::Span, name: &Ident) -> Ident {
-    let mut name = name.clone();
-    name.set_span(span.resolved_at(name.span()));
-    name
 }

@@ -168,6 +168,26 @@ fn what_changes_nothing_is_safe() {
     }
 }
 
+#[test]
+fn an_argument_that_refuses_strangers_is_looked_for_where_they_are_let_in() {
+    for (block, operation, want) in [
+        ("impl A", "async fn a(&self, b: B, c: Option<Self>)", 1),
+        ("impl A", "async fn a<'a>(&self, b: &'a B)", 0),
+        ("impl<B> A<B>", "async fn a(&self, b: B)", 0),
+    ] {
+        let oai = "#[oai(path = \"/\", method = \"get\")]";
+        let text = |own: &str| {
+            let file = good("", &format!("#[OpenApi] {block} {{ {own} {oai} {operation} {{}} }}"));
+            routed(&file).0.concat().matches("takes_strangers").count()
+        };
+        assert_eq!(
+            (text("#[require_auth(optional)]"), text(""), text("#[public]")),
+            (want, 0, 0),
+            "{operation}"
+        );
+    }
+}
+
 /// Returns the policy of an operation's own arguments under those of its block, and what is said of them.
 fn joined(block: &str, own: &str) -> (String, Vec<String>) {
     let api = format!(
@@ -175,28 +195,31 @@ fn joined(block: &str, own: &str) -> (String, Vec<String>) {
     );
     let (file, errors) = expanded(block, &api);
     let item = routed(&file).0.swap_remove(1).replace(' ', "");
-    let policy = item.split_once("line!(),},").and_then(|(_, rest)| rest.split_once(';'));
-    let policy = policy.expect("a policy").0.replace("::jwtauth::__private::Need::", "");
+    let policy = item.split_once("JWTAUTH_POLICY:").and_then(|(_, rest)| rest.split_once('='));
+    let policy = policy.and_then(|(_, rest)| rest.split_once(';')).expect("a policy").0;
+    let policy = policy.replace("::jwtauth::__private::", "").replace("Policy::", "").replace("Need::", "");
+    let (start, site) = policy.split_once("Site{").expect("a place");
+    let policy = format!("{start}{}", site.split_once("},").expect("the end of it").1);
     (policy, errors)
 }
 
 #[test]
 fn conditions_of_block_and_operation_both_hold() {
     for (block, own, want) in [
-        ("", "", "&[],)"),
-        ("role = \"a\"", "scope = \"b\"", "&[role(\"a\"),scope(\"b\")],)"),
-        ("fresh = \"1m\"", "fresh = \"1h\"", "&[],).fresh(60u64)"),
-        ("fresh = \"1h\"", "fresh = \"1m\"", "&[],).fresh(60u64)"),
-        ("fresh = \"1h\"", "", "&[],).fresh(3600u64)"),
-        ("optional", "", "&[],)"), // whoever writes an attribute for one operation means that one
-        ("optional", "role = \"a\"", "&[role(\"a\")],)"),
-        ("", "optional", "&[],).optional()"),
-        ("redirect = \"/a\"", "optional", "&[],).optional()"),
-        ("redirect = \"/a\"", "", "&[],).redirect(\"/a\")"),
-        ("redirect = \"/a\"", "redirect = \"/b\"", "&[],).redirect(\"/b\")"),
-        ("csrf = false", "", "&[],).any_site()"),
-        ("", "csrf = false", "&[],).any_site()"),
-        ("csrf = false", "csrf = true", "&[],)"),
+        ("", "", "new(&[],)"),
+        ("role = \"a\"", "scope = \"b\"", "new(&[role(\"a\"),scope(\"b\")],)"),
+        ("fresh = \"1m\"", "fresh = \"1h\"", "fresh(new(&[],),60u64)"),
+        ("fresh = \"1h\"", "fresh = \"1m\"", "fresh(new(&[],),60u64)"),
+        ("fresh = \"1h\"", "", "fresh(new(&[],),3600u64)"),
+        ("optional", "", "new(&[],)"), // whoever writes an attribute for one operation means that one
+        ("optional", "role = \"a\"", "new(&[role(\"a\")],)"),
+        ("", "optional", "optional(new(&[],))"),
+        ("redirect = \"/a\"", "optional", "optional(new(&[],))"),
+        ("redirect = \"/a\"", "", "redirect(new(&[],),\"/a\")"),
+        ("redirect = \"/a\"", "redirect = \"/b\"", "redirect(new(&[],),\"/b\")"),
+        ("csrf = false", "", "any_site(new(&[],))"),
+        ("", "csrf = false", "any_site(new(&[],))"),
+        ("csrf = false", "csrf = true", "new(&[],)"),
     ] {
         let (policy, errors) = joined(block, own);
         assert_eq!((policy.as_str(), errors), (want, Vec::new()), "{block} and {own}");

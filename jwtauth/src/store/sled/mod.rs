@@ -47,11 +47,13 @@ use crate::registry::TokenRecord;
 
 /// Keeps sessions in a directory of its own. Durable: see [`SledStore::open`].
 ///
-/// One process at a time may have a directory open. When the last handle is dropped, all changes
-/// are on disk and the directory is free again.
+/// One process at a time may have a directory open. A clone is another handle of the same store, so that one may
+/// serve several parts of a program. When the last handle is dropped, all changes are on disk and the directory is
+/// free again.
+#[derive(Clone)]
 pub struct SledStore {
     shared: Arc<Shared>,
-    writer: Writer<Disk>,
+    writer: Arc<Writer<Disk>>,
 }
 
 impl SledStore {
@@ -91,7 +93,7 @@ impl SledStore {
                 action: "start a thread for it",
                 source,
             })?;
-            Ok(Self { shared, writer })
+            Ok(Self { shared, writer: Arc::new(writer) })
         });
         opening.await.unwrap_or(Err(StoreError::Closed))
     }

@@ -255,7 +255,7 @@ pub enum StoreError {
         after: Duration,
     },
     /// A record is larger than the store takes.
-    #[error("session record has {got} bytes, at most {max} are kept: store less in the user value")]
+    #[error("record has {got} bytes, at most {max} are kept: store less in the user value or session")]
     TooLarge {
         /// The size, in bytes.
         got: usize,

@@ -24,6 +24,7 @@ mod sweep;
 mod table;
 mod testing;
 mod tidy;
+mod values;
 
 use tests::program::Program;
 

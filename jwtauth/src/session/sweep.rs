@@ -16,7 +16,8 @@ use crate::store::Swept;
 const BATCH: usize = 16;
 
 impl Sessions {
-    /// Removes all sessions that are past their limit, and returns how many.
+    /// Removes all sessions that are past their limit, and returns how many. Values that the store keeps beside them
+    /// go too, and count ([`ValueStore`](crate::store::ValueStore)).
     ///
     /// Works in batches of 16 and lets other requests at the store in between.
     ///

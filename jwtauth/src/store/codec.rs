@@ -7,11 +7,14 @@
 //! and uses serde attributes; the layout around it changes with this crate only. A new layout gets a
 //! new version; one that is not known is told apart from damage.
 
+mod value;
+
 use std::net::IpAddr;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 
+pub(super) use self::value::{VALUE_VERSION, Value, decode_value, encode_value};
 use crate::device::Device;
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};

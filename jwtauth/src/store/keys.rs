@@ -6,6 +6,8 @@
 //! | `s` session id | the record |
 //! | `t` session id, generation, `0` for refresh or `1` for access | what was recorded of a token |
 //! | `u` length of subject, subject, session id | nothing: the sessions of a subject |
+//! | `v` key of a value | an opaque value, or the mark that it was removed |
+//! | `w` `expires_at`, key of a value | nothing: values in the order of their expiry |
 //! | `x` `expires_at`, session id | nothing: sessions in the order of their expiry |
 //!
 //! One tree, so that one batch changes a record and its index entries together: separate trees
@@ -13,6 +15,7 @@
 
 use std::ops::Range;
 
+use super::values::ValueKey;
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::registry::TokenKind;
@@ -27,6 +30,10 @@ pub(super) const TOKENS: &[u8] = b"t";
 pub(super) const SUBJECTS: &[u8] = b"u";
 /// The prefix of the index by expiry.
 pub(super) const EXPIRIES: &[u8] = b"x";
+/// The prefix of opaque values.
+pub(super) const VALUES: &[u8] = b"v";
+/// The prefix of the index of values by expiry.
+pub(super) const VALUE_EXPIRIES: &[u8] = b"w";
 
 const ID_LEN: usize = 16;
 
@@ -103,4 +110,27 @@ pub(super) fn expired_until(now: u64) -> Vec<u8> {
 pub(super) fn id_of(key: &[u8]) -> Option<SessionId> {
     let start = key.len().checked_sub(ID_LEN)?;
     key[start..].try_into().ok().map(SessionId::from_bytes)
+}
+
+pub(super) fn value(key: ValueKey) -> Vec<u8> {
+    [VALUES, key.as_bytes()].concat()
+}
+
+pub(super) fn value_expiry(key: ValueKey, expires_at: u64) -> Vec<u8> {
+    [VALUE_EXPIRIES, &expires_at.to_be_bytes(), key.as_bytes()].concat()
+}
+
+/// The index entries of all values that expire at `now` or earlier.
+pub(super) fn expired_values(now: u64) -> Range<Vec<u8>> {
+    let end = match now.checked_add(1) {
+        Some(next) => [VALUE_EXPIRIES, &next.to_be_bytes()].concat(),
+        None => EXPIRIES.to_vec(),
+    };
+    VALUE_EXPIRIES.to_vec()..end
+}
+
+/// Returns the value that an index entry is about.
+pub(super) fn value_of(entry: &[u8]) -> Option<ValueKey> {
+    let key = entry.strip_prefix(VALUE_EXPIRIES)?.split_at_checked(8)?.1;
+    key.try_into().ok().map(ValueKey::from_bytes)
 }

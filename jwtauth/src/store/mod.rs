@@ -1,4 +1,5 @@
-//! Where sessions are kept: the [`SessionStore`] trait and its two implementations.
+//! Where sessions are kept: the [`SessionStore`] trait and its two implementations; and [`ValueStore`], for what else
+//! expires.
 //!
 //! The trait is made of domain operations, each atomic, and not of get and put: what must not come
 //! apart is one call, which sled does in one batch and a remote store would do in one script.
@@ -21,6 +22,7 @@ mod files;
 mod keys;
 mod memory;
 mod sled;
+mod values;
 mod writer;
 
 use std::fmt;
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
+pub use self::values::{NewValue, REMEMBERED, ValueKey, ValueStore};
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Reason, Revocation, Rotation, RotationPolicy, Session, Successor};
@@ -95,7 +98,7 @@ pub struct UserUpdate {
 /// What one batch of a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// How many expired sessions were removed.
+    /// How many expired sessions were removed, and values, if the store keeps any beside them ([`ValueStore`]).
     pub removed: usize,
     /// Whether there are more to remove.
     pub more: bool,
@@ -147,7 +150,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Renews the user in all sessions of a subject that are live at `now`, in one step. Returns how many.
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize>;
 
-    /// Removes sessions whose `expires_at` is `now` or earlier, at most `limit` of them, revoked ones included.
+    /// Removes sessions whose `expires_at` is `now` or earlier, at most `limit` of them, revoked ones included;
+    /// and values ([`ValueStore`]), if the store keeps any.
     ///
     /// Only reclaims space: an expired session is refused whether it was swept or not (S-13).
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept>;

@@ -5,6 +5,8 @@
 //! `store_probe read DIR` replays the script in memory, compares, and prints `n=<sessions> max=<last step>`;
 //! or `wrong: ..` if the store opened and is not what the script left. If the store is refused it ends
 //! with 3 and prints the error, its name first.
+//! `store_probe values DIR FROM` saves and removes opaque values from number `FROM` on until it is killed, and prints
+//! `ACK i` when number `i` is durable: the value `i` is there, and if `i` divides by 3 the one before it is not.
 //!
 //! The first half of the steps opens a session each, the second half rotates and revokes them in an order
 //! that looks random, so that late damage hits changes and not only additions. A session of its own
@@ -16,8 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jwtauth::store::Opening;
-use jwtauth::store::{Presented, UserUpdate};
+use jwtauth::store::{NewValue, Opening, Presented, UserUpdate, ValueKey, ValueStore as _};
 use jwtauth::{
     Device, Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore, StoreError,
     Successor, TokenId,
@@ -185,6 +186,24 @@ async fn read(store: &SledStore) -> Result<(usize, u64), String> {
     Ok((found, last))
 }
 
+/// Goes on until it is killed, or a write fails.
+async fn values(store: &SledStore, from: u64) -> Result<(), StoreError> {
+    let key = |number: u64| {
+        let id = *id(number).as_bytes();
+        ValueKey::from_bytes([id, id].concat().try_into().expect("twice 16 bytes"))
+    };
+    for number in from.. {
+        let bytes = number.to_string().into_bytes();
+        store.save_value(NewValue { key: key(number), bytes, now: 100, expires_at: u64::MAX }).await?;
+        if number.is_multiple_of(3) {
+            store.remove_value(key(number - 1), 100).await?;
+        }
+        let mut stdout = std::io::stdout();
+        let _ = writeln!(stdout, "ACK {number}").and_then(|()| stdout.flush());
+    }
+    Ok(())
+}
+
 fn name(error: &StoreError) -> &'static str {
     match error {
         StoreError::Corrupt { .. } => "Corrupt",
@@ -202,12 +221,19 @@ async fn main() -> ExitCode {
     // What panics inside is to come out as an error; its text would only be noise.
     std::panic::set_hook(Box::new(|_| {}));
     let args: Vec<String> = std::env::args().collect();
-    let (dir, script) = match &args.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let ["values", dir, from] = args[1..] {
+        let store = SledStore::open(Path::new(dir).join("store")).await.expect("the store opens");
+        let failed = values(&store, from.parse().expect("a number")).await;
+        println!("{failed:?}");
+        return ExitCode::from(3);
+    }
+    let (dir, script) = match &args[1..] {
         ["write", dir, steps] => (*dir, steps.parse().ok().map(|steps| (steps, 100))),
         ["write", dir, steps, size] => (*dir, steps.parse().ok().zip(size.parse().ok())),
         ["read", dir] => (*dir, None),
         _ => {
-            eprintln!("usage: store_probe write DIR N [SIZE] | read DIR");
+            eprintln!("usage: store_probe write DIR N [SIZE] | read DIR | values DIR FROM");
             return ExitCode::from(2);
         }
     };

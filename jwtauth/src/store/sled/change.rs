@@ -87,6 +87,19 @@ impl Change {
         self.writes.insert(key, None);
     }
 
+    /// Writes an index entry.
+    pub(super) fn add_key(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, Some(Vec::new()));
+    }
+
+    /// Puts other bytes in the place of a record, or nothing: of a kind that is in the sum and not in the counts.
+    pub(super) fn put_record(&mut self, key: Vec<u8>, before: Option<&[u8]>, after: Option<Vec<u8>>) {
+        let added = after.as_deref().map_or(0, codec::checksum_of);
+        let taken = before.map_or(0, codec::checksum_of);
+        self.sum = self.sum.wrapping_add(added).wrapping_sub(taken);
+        self.writes.insert(key, after);
+    }
+
     /// Writes the records of the tokens that a login (`before` is `None`) or a rotation has issued.
     pub(super) fn register(&mut self, before: Option<&Session>, after: &Session, access_ttl: Duration) {
         for token in registry::issued(before, after, access_ttl) {

@@ -20,13 +20,14 @@
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
 //! `open` finds a database whole, `operations` decides, `change` says what is written, `disk` writes it,
-//! `recent` keeps what readers ask for most.
+//! `recent` keeps what readers ask for most, `values` are what else expires.
 
 mod change;
 mod disk;
 mod open;
 mod operations;
 mod recent;
+mod values;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -81,13 +81,14 @@ impl Opened {
 fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
     let failed = |error| explain(path, "read", error);
     let (mut sessions, mut subjects, mut expiries, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, 0_u64, None);
+    let (mut values, mut value_expiries) = (0_u64, 0_u64);
     for entry in tree.iter() {
         let (key, value) = entry.map_err(failed)?;
         match &key[..1] {
             keys::SESSIONS => {
                 let whole = keys::id_of(&key).and_then(|id| codec::decode_session(&key, id, &value));
                 if whole.is_none() {
-                    return Err(unreadable(path, codec::version_of(&key, &value)));
+                    return Err(unreadable(path, codec::version_of(&key, &value), codec::SESSION_VERSION));
                 }
                 sessions += 1;
                 sum = sum.wrapping_add(codec::checksum_of(&value));
@@ -102,6 +103,14 @@ fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
             }
             keys::SUBJECTS => subjects += 1,
             keys::EXPIRIES => expiries += 1,
+            keys::VALUES => {
+                if codec::decode_value(&key, &value).is_none() {
+                    return Err(unreadable(path, codec::version_of(&key, &value), codec::VALUE_VERSION));
+                }
+                values += 1;
+                sum = sum.wrapping_add(codec::checksum_of(&value));
+            }
+            keys::VALUE_EXPIRIES => value_expiries += 1,
             keys::TOTALS => totals = codec::decode_totals(&key, &value),
             _ => {
                 return Err(StoreError::NotAStore {
@@ -112,7 +121,7 @@ fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
         }
     }
     match totals {
-        None if sessions + subjects + expiries == 0 => Ok(None),
+        None if sessions + subjects + expiries + values + value_expiries == 0 => Ok(None),
         None => Err(damaged(path, "its totals are missing".into())),
         Some(totals) if [sessions, subjects, expiries] != [totals.sessions; 3] => Err(damaged(
             path,
@@ -121,19 +130,21 @@ fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
                 totals.sessions
             ),
         )),
-        Some(totals) if sum != totals.sum => {
-            Err(damaged(path, "all sessions are there, but some as they were before a change".into()))
+        Some(_) if values != value_expiries => {
+            Err(damaged(path, format!("it holds {values} values, with {value_expiries} index entries")))
         }
+        Some(totals) if sum != totals.sum => Err(damaged(
+            path,
+            "every session is there, but a record is as it was before a change, or a value is missing".into(),
+        )),
         Some(totals) => Ok(Some(totals)),
     }
 }
 
-/// Why a session cannot be read: whole bytes of another version are not damage.
-fn unreadable(path: &Path, version: Option<u8>) -> StoreError {
+/// Why a record cannot be read: whole bytes of another version are not damage.
+fn unreadable(path: &Path, version: Option<u8>, supported: u8) -> StoreError {
     match version {
-        Some(found) if found != codec::SESSION_VERSION => {
-            StoreError::Version { path: path.into(), found, supported: codec::SESSION_VERSION }
-        }
-        _ => damaged(path, "a session record does not match its checksum".into()),
+        Some(found) if found != supported => StoreError::Version { path: path.into(), found, supported },
+        _ => damaged(path, "a record does not match its checksum".into()),
     }
 }

@@ -206,6 +206,8 @@ impl Disk {
                 _ => change.remove_key(entry),
             }
         }
+        let values = self.sweep_values(&mut change, now, limit - removed, None)?;
+        let (removed, more) = (removed + values.removed, more || values.more);
         if !change.is_empty() {
             // Nobody needs a removal to be durable: what comes back has expired all the same.
             self.group.add(change);

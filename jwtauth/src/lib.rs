@@ -78,6 +78,7 @@
 //!   `event`, for each [`Event`].
 //! - `openapi`: [`require_auth`] above `#[OpenApi]` of poem-openapi 5, which guards each operation and says so
 //!   in the document.
+//! - `poem-session`: `PoemSessions`, and [`SledStore`] as a `poem::session::SessionStorage`, for poem's own sessions.
 //! - `testing`: `testing`, to log in without a password and to find open routes, and `store::conformance`, the rules
 //!   of a session store as a test suite. For `[dev-dependencies]`.
 //!
@@ -288,6 +289,8 @@ pub use web::cookie::SameSite;
 pub use web::extract::{Auth, CurrentUser, MaybeUser};
 pub use web::local_path::local_path;
 pub use web::middleware::{JwtAuth, JwtAuthEndpoint};
+#[cfg(feature = "poem-session")]
+pub use web::poem_session::PoemSessions;
 pub use web::reject::{Rejection, Scopes};
 pub use web::require::{RequireAuth, RequireAuthEndpoint};
 pub use web::routes::Routes;

@@ -13,6 +13,7 @@ mod http;
 mod model;
 mod openapi;
 mod parity;
+mod poem_session;
 mod quickstart;
 mod readme;
 mod registry;

@@ -427,7 +427,7 @@ fn r_3_no_token_is_ever_in_the_files() {
 }
 
 /// Decodes unpadded base64url.
-fn decode(text: &str) -> Vec<u8> {
+pub(crate) fn decode(text: &str) -> Vec<u8> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (mut bits, mut have, mut bytes) = (0_u32, 0, Vec::new());
     for letter in text.bytes() {

@@ -6,6 +6,7 @@
 //! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
 //! or for pages a way to the login ([`local_path`]). [`routes`] are handlers that many applications need.
 //! What of all this a document says is in `openapi`.
+//! Apart from all that, `poem_session` lends the store to poem's own sessions.
 
 mod authenticate;
 pub(crate) mod builder;
@@ -24,6 +25,8 @@ pub(crate) mod middleware;
 pub mod openapi;
 pub(crate) mod optional;
 mod pattern;
+#[cfg(feature = "poem-session")]
+pub(crate) mod poem_session;
 pub(crate) mod policy;
 pub(crate) mod reject;
 pub(crate) mod require;

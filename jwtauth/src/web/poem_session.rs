@@ -1,0 +1,224 @@
+//! The embedded store as the storage of poem's own sessions, for what is not a login: carts, wizards, flash messages.
+//!
+//! # Invariants
+//!
+//! 1. poem's session ids are bearer secrets, so the store gets a SHA-256 of one and never the id (R-3). They are 256
+//!    random bits: a plain hash cannot be turned back.
+//! 2. A store that fails is an error and never an empty session (R-5).
+//! 3. Every session ends: with the cookie's `Max-Age` if it has one, else after [`PoemSessions::default_ttl`].
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::session::SessionStorage;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::reject::Rejection;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{ConfigError, StoreError};
+use crate::store::{NewValue, SledStore, StoreFuture, ValueKey, ValueStore};
+
+/// What is in a session.
+type Entries = BTreeMap<String, Value>;
+
+/// Keeps the sessions of poem's [`ServerSession`](poem::session::ServerSession) in an embedded store. Feature
+/// `poem-session`.
+///
+/// A [`SledStore`] by itself does the same with the defaults:
+///
+/// ```no_run
+/// use jwtauth::{JwtAuth, SledStore};
+/// use poem::session::{CookieConfig, ServerSession, Session};
+/// use poem::{EndpointExt, Route, get, handler};
+///
+/// #[handler]
+/// fn visits(session: &Session) -> String {
+///     let visits = session.get::<u64>("visits").unwrap_or(0) + 1;
+///     session.set("visits", visits);
+///     format!("{visits} visits")
+/// }
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = SledStore::open("data/sessions").await?;
+/// let jwtauth = JwtAuth::builder().secret_file("data/secret").build(store.clone())?;
+/// let app = Route::new()
+///     .at("/visits", get(visits))
+///     .with(ServerSession::new(CookieConfig::new(), store))
+///     .with(jwtauth); // if there are logins too; either goes without the other
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`default_ttl`](Self::default_ttl) | 1 day | 1 second to 400 days |
+/// | [`clock`](Self::clock) | the system's | |
+///
+/// # What is kept, and for how long
+///
+/// A change is answered when it would survive `kill -9` and a power cut. A session lasts for the `Max-Age` of its
+/// cookie, counted from its last change (poem writes only what a handler has changed), at most 400 days; without
+/// `Max-Age`, for [`default_ttl`](Self::default_ttl). What has expired is not returned any more. It is removed from
+/// disk by later saves, up to 4 with each, and by the background sweep of a [`JwtAuth`](crate::JwtAuth) that uses the
+/// same store: there is no task to start.
+///
+/// The names and values in a session are on disk in the clear, as JSON; at most 64 KiB in all.
+///
+/// # What poem is told
+///
+/// - 503 `store_unavailable` when the store fails or does not answer a change within 10 seconds.
+/// - 500 `server_error` when a session is larger than the store takes.
+///
+/// The log says why. A session record that is damaged counts as gone: its owner starts with an empty one.
+///
+/// # What stays as poem made it
+///
+/// Of two requests that change one session at the same time the later one wins, with all it has read before. Nothing
+/// is saved when a handler returns `Err`. A purge is final: a slow request that read the session before it cannot
+/// bring it back by a change, for an hour. But if that request calls `renew()`, poem opens a new session with what it
+/// has read. For logins use [`Auth`](crate::Auth), which has none of this.
+#[derive(Clone, Debug)]
+pub struct PoemSessions {
+    store: Arc<dyn ValueStore>,
+    clock: Arc<dyn Clock>,
+    default_ttl: Duration,
+}
+
+impl PoemSessions {
+    /// Browsers keep no cookie longer than 400 days (RFC 6265bis, section 5.5), so no session lasts longer.
+    pub const MAX_TTL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+    const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// How long to wait until a change is on disk.
+    const STORE_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Keeps sessions in a store, which may serve others at the same time.
+    #[must_use]
+    pub fn new(store: impl ValueStore) -> Self {
+        Self { store: Arc::new(store), clock: Arc::new(SystemClock), default_ttl: Self::DEFAULT_TTL }
+    }
+
+    /// Sets how long a session lasts after its last change when its cookie has no `Max-Age`: 1 second to
+    /// [`MAX_TTL`](Self::MAX_TTL).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConfigError::OutOfRange`] if it is shorter or longer.
+    pub fn default_ttl(self, ttl: Duration) -> Result<Self, ConfigError> {
+        let (min, max) = (Duration::from_secs(1), Self::MAX_TTL);
+        if !(min..=max).contains(&ttl) {
+            return Err(ConfigError::OutOfRange { name: "default_ttl", min, max, got: ttl });
+        }
+        Ok(Self { default_ttl: ttl, ..self })
+    }
+
+    /// Sets the clock that decides what has expired. For tests: see [`ManualClock`](crate::ManualClock).
+    #[must_use]
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    async fn load(&self, session_id: &str) -> Result<Option<Entries>, StoreError> {
+        let key = key(session_id);
+        let Some(json) = self.store.load_value(key, self.clock.now()).await? else { return Ok(None) };
+        let read = serde_json::from_slice(&json).inspect_err(|error| {
+            // Nested too deep, say. Where and what kind, but not the text: it may quote what a user typed.
+            tracing::error!(
+                target: "jwtauth",
+                value = key.log_id(),
+                line = error.line(),
+                column = error.column(),
+                kind = ?error.classify(),
+                "a poem session cannot be read and is treated as gone"
+            );
+        });
+        Ok(read.ok())
+    }
+
+    async fn save(
+        &self,
+        session_id: &str,
+        entries: &Entries,
+        ttl: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        let (key, now) = (key(session_id), self.clock.now());
+        let bytes = serde_json::to_vec(entries).map_err(|error| StoreError::Backend(error.into()))?;
+        let ttl = ttl.unwrap_or(self.default_ttl).min(Self::MAX_TTL);
+        // Half a second is not nothing.
+        let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+        let value = NewValue { key, bytes, now, expires_at: now.saturating_add(seconds) };
+        if !within(self.store.save_value(value)).await? {
+            tracing::debug!(target: "jwtauth", value = key.log_id(), "a change of a poem session came after its end and is dropped");
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, session_id: &str) -> Result<(), StoreError> {
+        within(self.store.remove_value(key(session_id), self.clock.now())).await.map(drop)
+    }
+}
+
+impl SessionStorage for PoemSessions {
+    async fn load_session<'a>(&'a self, session_id: &'a str) -> poem::Result<Option<Entries>> {
+        self.load(session_id).await.map_err(|error| refuse(&error))
+    }
+
+    async fn update_session<'a>(
+        &'a self,
+        session_id: &'a str,
+        entries: &'a Entries,
+        expires: Option<Duration>,
+    ) -> poem::Result<()> {
+        self.save(session_id, entries, expires).await.map_err(|error| refuse(&error))
+    }
+
+    async fn remove_session<'a>(&'a self, session_id: &'a str) -> poem::Result<()> {
+        self.remove(session_id).await.map_err(|error| refuse(&error))
+    }
+}
+
+/// With the defaults of [`PoemSessions`], which says what is promised. Feature `poem-session`.
+impl SessionStorage for SledStore {
+    async fn load_session<'a>(&'a self, session_id: &'a str) -> poem::Result<Option<Entries>> {
+        PoemSessions::new(self.clone()).load_session(session_id).await
+    }
+
+    async fn update_session<'a>(
+        &'a self,
+        session_id: &'a str,
+        entries: &'a Entries,
+        expires: Option<Duration>,
+    ) -> poem::Result<()> {
+        PoemSessions::new(self.clone()).update_session(session_id, entries, expires).await
+    }
+
+    async fn remove_session<'a>(&'a self, session_id: &'a str) -> poem::Result<()> {
+        PoemSessions::new(self.clone()).remove_session(session_id).await
+    }
+}
+
+/// The name of a session in the store. The text in front keeps it apart from whatever else is hashed there one day.
+fn key(session_id: &str) -> ValueKey {
+    let hash = Sha256::new().chain_update(b"jwtauth poem session v1\0").chain_update(session_id);
+    ValueKey::from_bytes(hash.finalize().into())
+}
+
+/// Waits for a change, but not for ever: a disk that hangs must not hang all requests.
+async fn within<T>(change: StoreFuture<'_, T>) -> Result<T, StoreError> {
+    let after = PoemSessions::STORE_TIMEOUT;
+    tokio::time::timeout(after, change).await.unwrap_or(Err(StoreError::TimedOut { after }))
+}
+
+/// Tells the log the cause, and the client one of two fixed sentences.
+fn refuse(error: &StoreError) -> poem::Error {
+    tracing::error!(target: "jwtauth", error = error as &dyn Error, "a poem session could not be read or written");
+    match error {
+        // To ask again would not help.
+        StoreError::TooLarge { .. } => Rejection::Misconfigured.into(),
+        _ => Rejection::StoreUnavailable.into(),
+    }
+}

@@ -9,17 +9,22 @@ use serde::Serialize;
 
 /// The client of a session, as it was at login.
 ///
-/// Its `Display` is for a list of sessions: `Chrome 126 on Linux`, or `unknown device`.
+/// Its `Display` is for a list of sessions: `Chrome 126 on Linux`, or `unknown device`. Of versions it shows the first
+/// number. Everything that the client says is at most 512 bytes long and without control characters; it is not
+/// escaped for HTML.
+///
+/// A session that goes on from another device is an [`Event::DeviceChanged`](crate::Event::DeviceChanged). That is one
+/// that says to be another app, system, model or id; who says nothing, or has another version or address, is the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Device {
     /// The browser or program, such as `Chrome`.
     pub app: Option<String>,
-    /// Its version, such as `126`.
+    /// Its version, such as `126.0.6478.61`: up to 32 bytes.
     pub app_version: Option<String>,
     /// The operating system, such as `Linux`.
     pub os: Option<String>,
-    /// Its version.
+    /// Its version, if it is known: browsers name the same for many.
     pub os_version: Option<String>,
     /// The model, such as `Pixel 9`.
     pub model: Option<String>,
@@ -42,11 +47,25 @@ impl Device {
     }
 }
 
+/// Returns the words for how long ago something was: whole minutes, hours or days, rounded down.
+pub(crate) fn ago(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match seconds {
+        0..MINUTE => "just now".into(),
+        MINUTE..HOUR => format!("{} min ago", seconds / MINUTE),
+        HOUR..DAY => format!("{} h ago", seconds / HOUR),
+        DAY.. => format!("{} d ago", seconds / DAY),
+    }
+}
+
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = |name: &Option<String>, version: &Option<String>| {
             let name = name.as_deref()?;
-            Some(version.as_ref().map_or(name.to_owned(), |version| format!("{name} {version}")))
+            let version = version.as_ref().and_then(|version| version.split('.').next());
+            Some(version.map_or(name.to_owned(), |version| format!("{name} {version}")))
         };
         let app = words(&self.app, &self.app_version);
         let place = self.model.clone().or_else(|| words(&self.os, &self.os_version));
@@ -77,11 +96,27 @@ mod tests {
         for (device, want) in [
             (device("Chrome", "126", "Linux", ""), "Chrome 126 on Linux"),
             (device("Chrome", "", "Android", "Pixel 9"), "Chrome on Pixel 9"),
-            (device("curl", "8", "", ""), "curl 8"),
+            (device("curl", "8.5.0", "", ""), "curl 8"),
             (device("", "126", "Linux", ""), "Linux"),
             (device("", "", "", ""), "unknown device"),
         ] {
             assert_eq!(device.to_string(), want);
+        }
+    }
+
+    #[test]
+    fn how_long_ago_is_told_in_whole_units() {
+        for (seconds, want) in [
+            (0, "just now"),
+            (59, "just now"),
+            (60, "1 min ago"),
+            (3_599, "59 min ago"),
+            (3_600, "1 h ago"),
+            (86_399, "23 h ago"),
+            (86_400, "1 d ago"),
+            (34_560_000, "400 d ago"),
+        ] {
+            assert_eq!(ago(seconds), want, "{seconds}");
         }
     }
 }

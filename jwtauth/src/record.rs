@@ -17,7 +17,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::device::Device;
+use crate::device::{self, Device};
 use crate::id::{SessionId, TokenId};
 
 /// How many tokens of one session can be ended alone at a time; more end the session.
@@ -177,6 +177,24 @@ impl Session {
         matches!(self.state_at(now), State::Live)
     }
 
+    /// Returns the address that the session was seen from last, if it came by a network.
+    #[must_use]
+    pub fn last_seen_from(&self) -> Option<IpAddr> {
+        self.last_address.or(self.device.address)
+    }
+
+    /// Describes the session for its user: `Chrome 126 on Linux, 203.0.113.7, last seen 3 min ago`.
+    ///
+    /// `now` is in Unix seconds. Seen means logged in or refreshed, so a session in use may have been seen as long
+    /// ago as an access token lives. It is told in whole minutes, hours or days; less than a minute is `just now`.
+    /// The device is that of the login, the address the latest one, and left out if there is none. Escape it for
+    /// HTML: a client can say anything of itself.
+    #[must_use]
+    pub fn summary_at(&self, now: u64) -> String {
+        let address = self.last_seen_from().map(|address| format!(", {address}")).unwrap_or_default();
+        format!("{}{address}, last seen {}", self.device, device::ago(now.saturating_sub(self.rotated_at)))
+    }
+
     /// Decides what a genuine refresh token of generation `presented` does to the session.
     ///
     /// `successor` is what it has then, if the token is good.
@@ -288,124 +306,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POLICY: RotationPolicy =
-        RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
-    const SUCCESSOR: Successor = Successor {
-        refresh: TokenId::from_bytes([7; 16]),
-        access: TokenId::from_bytes([8; 16]),
-        address: None,
-    };
-
-    fn session() -> Session {
-        Session::sample(1)
-    }
-
-    #[test]
-    fn the_current_token_rotates_and_the_limit_moves_up_to_the_absolute_one() {
-        let mut session = session();
-        assert_eq!(session.rotate(0, 1_099, POLICY, SUCCESSOR), Rotation::Rotated);
-        assert_eq!((session.generation, session.rotated_at, session.expires_at), (1, 1_099, 2_099));
-        assert_eq!((session.refresh_id, session.access_id), (SUCCESSOR.refresh, SUCCESSOR.access));
-        // S-10: the absolute limit is not extended
-        assert_eq!(session.rotate(1, 2_000, POLICY, SUCCESSOR), Rotation::Rotated);
-        assert_eq!(session.expires_at, 2_500);
-        assert_eq!(session.rotate(2, 2_499, POLICY, SUCCESSOR), Rotation::Rotated);
-        assert_eq!(session.rotate(3, 2_500, POLICY, SUCCESSOR), Rotation::Over(State::Expired));
-    }
-
-    /// S-4: the last good and the first bad second of the window, which does not slide.
-    #[test]
-    fn s_4_the_spent_token_is_repeated_inside_the_grace_window_only() {
-        let mut session = session();
-        session.rotate(0, 200, POLICY, SUCCESSOR);
-        let rotated = session.clone();
-        for now in [200, 215, 229] {
-            let other = Successor { refresh: TokenId::from_bytes([9; 16]), ..SUCCESSOR };
-            assert_eq!(session.rotate(0, now, POLICY, other), Rotation::Repeated);
-            assert_eq!(session, rotated, "nothing changes at {now}");
-        }
-        assert_eq!(session.rotate(0, 230, POLICY, SUCCESSOR), Rotation::Reused);
-        assert_eq!(session.state_at(230), State::Revoked(Reason::Reused));
-    }
-
-    #[test]
-    fn without_grace_the_first_repetition_is_reuse() {
-        let mut session = session();
-        let policy = RotationPolicy { grace: Duration::ZERO, ..POLICY };
-        session.rotate(0, 200, policy, SUCCESSOR);
-        assert_eq!(session.rotate(0, 200, policy, SUCCESSOR), Rotation::Reused);
-    }
-
-    /// S-3: any older generation is theft, also inside the window of the last rotation.
-    #[test]
-    fn s_3_an_older_token_ends_the_session_at_once() {
-        let mut session = session();
-        session.rotate(0, 200, POLICY, SUCCESSOR);
-        session.rotate(1, 201, POLICY, SUCCESSOR);
-        assert_eq!(session.rotate(0, 202, POLICY, SUCCESSOR), Rotation::Reused);
-        assert_eq!(session.rotate(2, 203, POLICY, SUCCESSOR), Rotation::Over(State::Revoked(Reason::Reused)));
-    }
-
-    #[test]
-    fn a_token_newer_than_the_record_is_believed() {
-        let mut session = session();
-        assert_eq!(session.rotate(5, 200, POLICY, SUCCESSOR), Rotation::CaughtUp);
-        assert_eq!(session.generation, 6);
-        assert_eq!(session.rotate(5, 201, POLICY, SUCCESSOR), Rotation::Repeated);
-    }
-
-    #[test]
-    fn a_clock_that_went_back_is_no_theft() {
-        let mut session = session();
-        session.rotate(0, 200, POLICY, SUCCESSOR);
-        assert_eq!(session.rotate(0, 150, POLICY, SUCCESSOR), Rotation::Repeated);
-    }
-
-    #[test]
-    fn revocation_is_final_and_keeps_its_first_reason() {
-        let mut session = session();
-        assert!(session.revoke(Revocation { at: 150, reason: Reason::Logout }));
-        assert!(!session.revoke(Revocation { at: 160, reason: Reason::Reused }));
-        assert_eq!(session.state_at(150), State::Revoked(Reason::Logout));
-        assert_eq!(session.rotate(0, 151, POLICY, SUCCESSOR), Rotation::Over(State::Revoked(Reason::Logout)));
-    }
-
-    /// A refresh token that was ended alone renews nothing, nor does the one that it is the answer to.
-    #[test]
-    fn an_ended_refresh_token_is_not_renewed() {
-        let mut session = session();
-        session.rotate(0, 200, POLICY, SUCCESSOR);
-        assert!(session.end_token(SUCCESSOR.refresh, 1_200, 201));
-        for generation in [0, 1] {
-            assert_eq!(session.rotate(generation, 202, POLICY, SUCCESSOR), Rotation::Over(State::Expired));
-        }
-        assert_eq!(session.state_at(202), State::Live, "its access token goes on");
-    }
-
-    #[test]
-    fn tokens_are_ended_alone_up_to_a_limit_and_then_with_their_session() {
-        let mut session = session();
-        let id = |number: usize| TokenId::from_bytes([u8::try_from(number).unwrap(); 16]);
-        for number in 0..MAX_ENDED {
-            assert!(session.end_token(id(number), 500, 200));
-            assert!(!session.end_token(id(number), 500, 200), "it is ended already");
-        }
-        let mut later = session.clone();
-        assert!(session.end_token(id(100), 500, 499));
-        assert_eq!(session.state_at(499), State::Revoked(Reason::Ended));
-        // Those that have expired need not be remembered.
-        assert!(later.end_token(id(100), 900, 500));
-        assert_eq!((later.ended.len(), later.state_at(500)), (1, State::Live));
-        assert!(later.has_ended(id(100)));
-    }
-
-    #[test]
-    fn a_session_is_live_until_just_before_its_limit() {
-        let session = session();
-        assert_eq!(session.state_at(1_099), State::Live);
-        assert_eq!(session.state_at(1_100), State::Expired);
-    }
-}
+mod tests;

@@ -15,6 +15,8 @@ use crate::record::{Reason, Session};
 #[non_exhaustive]
 pub enum Event {
     /// `device_changed`: a session goes on from a client that says to be something else than the one that logged in.
+    ///
+    /// Told once for each change, and again after a restart: see [`Device`] for what counts as one.
     DeviceChanged {
         /// The session, with the device that logged in.
         session: Arc<Session>,

@@ -9,6 +9,7 @@
 //! 2. A token is handed out only after the store has acknowledged the state it speaks of.
 
 mod delivery;
+mod devices;
 mod end;
 mod hooks;
 mod login;
@@ -20,6 +21,7 @@ mod verify;
 use std::sync::Arc;
 
 use self::delivery::{Deliveries, Delivery};
+use self::devices::Strangers;
 use self::end::Ends;
 pub use self::end::{Ended, SessionEnd};
 pub(crate) use self::hooks::Hooks;
@@ -50,6 +52,7 @@ pub struct Sessions {
     access: AccessTokens,
     refresh: RefreshTokens,
     deliveries: Arc<Deliveries>,
+    strangers: Strangers,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
 }
@@ -128,6 +131,7 @@ impl Sessions {
             access: AccessTokens::new(keys.access),
             refresh: RefreshTokens::new(keys.refresh),
             deliveries: Arc::default(),
+            strangers: Strangers::default(),
             hooks: Arc::new(hooks),
             ends: Arc::new(ends),
         }
@@ -140,6 +144,11 @@ impl Sessions {
         let after = self.config.store_timeout;
         let done = tokio::time::timeout(after, change).await;
         Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)
+    }
+
+    /// Returns the time that everything is decided by, in Unix seconds.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
     }
 
     /// Returns how long ago the user of a session proved who they are, in seconds.

@@ -108,7 +108,7 @@ impl Sessions {
             issued.delivery = Some(self.deliveries.start(&issued.session, grace));
             let session = Arc::new(issued.session.clone());
             self.emit(Event::Refreshed { session: Arc::clone(&session) }).await;
-            if client.differs_from(&session.device) {
+            if self.strangers.are_new(&session, client) {
                 self.emit(Event::DeviceChanged { session, device: client.clone() }).await;
             }
         }

@@ -1,0 +1,82 @@
+//! Which sessions go on from another device than logged in, so that a change is told once and not with each refresh.
+//!
+//! Kept in memory: the record holds the first device, which stays. After a restart, or when there were very many,
+//! a change is told once more.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, PoisonError};
+
+use crate::device::Device;
+use crate::id::SessionId;
+use crate::record::Session;
+
+/// How many sessions are remembered: some 100 kB.
+const MAX_STRANGERS: usize = 4_096;
+
+/// Devices that go on with somebody else's session.
+#[derive(Debug, Default)]
+pub(super) struct Strangers {
+    /// Of each session the device that was told last, as a hash of what makes it one.
+    told: Mutex<HashMap<SessionId, u64>>,
+    state: RandomState,
+}
+
+impl Strangers {
+    /// Tells whether a device is another than logged in, and another than came last.
+    pub(super) fn are_new(&self, session: &Session, device: &Device) -> bool {
+        // OK because every change under the lock is one call.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !device.differs_from(&session.device) {
+            told.remove(&session.id);
+            return false;
+        }
+        if told.len() >= MAX_STRANGERS {
+            told.clear();
+        }
+        let hash = self.state.hash_one((&device.app, &device.os, &device.model, &device.id));
+        told.insert(session.id, hash) != Some(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(app: &str) -> Device {
+        Device { app: Some(app.into()), ..Device::default() }
+    }
+
+    #[test]
+    fn each_change_is_told_once() {
+        let strangers = Strangers::default();
+        let session = Session { device: device("Firefox"), ..Session::sample(1) };
+        for (app, new) in [
+            ("Firefox", false),
+            ("Chrome", true),
+            ("Chrome", false),
+            ("Safari", true),
+            ("Firefox", false),
+            ("Safari", true),
+        ] {
+            assert_eq!(strangers.are_new(&session, &device(app)), new, "{app}");
+        }
+        let other = Session { device: device("Firefox"), ..Session::sample(2) };
+        assert!(strangers.are_new(&other, &device("Safari")));
+        // Who says nothing has not changed.
+        assert!(!strangers.are_new(&other, &Device::default()));
+    }
+
+    #[test]
+    fn few_are_remembered() {
+        let strangers = Strangers::default();
+        for number in 0..=MAX_STRANGERS {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            let session =
+                Session { id: SessionId::from_bytes(id), device: device("Firefox"), ..Session::sample(1) };
+            assert!(strangers.are_new(&session, &device("Chrome")));
+        }
+        assert_eq!(strangers.told.lock().unwrap().len(), 1);
+    }
+}

@@ -36,6 +36,14 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The header that should hold the id of a device cannot.
+    #[error("device id header {name:?} is refused: {problem}")]
+    DeviceIdHeader {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// [`JwtAuth::dev`](crate::JwtAuth::dev) was called where real users might be.
     #[error("development mode is refused: {problem}")]
     DevMode {
@@ -129,6 +137,14 @@ pub enum ConfigError {
     TrustedOrigin {
         /// The origin.
         origin: String,
+    },
+    /// A trusted proxy is neither an address nor a network, or it would be everybody.
+    #[error("trusted proxy {proxy:?} is refused: {problem}")]
+    TrustedProxy {
+        /// The proxy.
+        proxy: String,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// The signing secret could be guessed.
     #[error("the signing secret is too weak: {problem}; make a good one with `openssl rand -base64 48`")]

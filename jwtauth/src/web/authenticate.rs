@@ -107,7 +107,7 @@ async fn silent_refresh(
     token: &str,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
-    match shared.sessions.refresh(token, &client.device()).await {
+    match shared.sessions.refresh(token, &shared.clients.device(client)).await {
         Ok(issued) => {
             let identity = Identity::new(Arc::new(issued.session.clone()), Via::Cookie);
             Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::client::{ClientSettings, Clients};
 use super::cookie::{CookieNames, CookieStyle, SameSite};
 use super::cross_origin::CrossOrigin;
 use super::default_guard::DefaultGuard;
@@ -43,6 +44,9 @@ use crate::user::Identity;
 /// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
 /// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
 /// | [`public`](Self::public) | none | starts with `/`, or a method and `/` |
+/// | [`trusted_proxy`](Self::trusted_proxy) | none | an address, a network, or `unix:` |
+/// | [`proxy_header`](Self::proxy_header) | `X-Forwarded-For` | |
+/// | [`device_id_header`](Self::device_id_header) | none | no header with secrets |
 /// | [`insecure_cookies`](Self::insecure_cookies) | off | |
 /// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
@@ -72,6 +76,7 @@ pub struct JwtAuthBuilder {
     exempt_paths: Vec<String>,
     pub(super) default_guard: Option<RequireAuth>,
     pub(super) public: Vec<String>,
+    pub(super) clients: ClientSettings,
     insecure_cookies: bool,
     local_only: bool,
     clock: Arc<dyn Clock>,
@@ -98,6 +103,7 @@ impl Default for JwtAuthBuilder {
             exempt_paths: Vec::new(),
             default_guard: None,
             public: Vec::new(),
+            clients: ClientSettings::default(),
             insecure_cookies: false,
             local_only: false,
             clock: Arc::new(SystemClock),
@@ -350,6 +356,7 @@ impl JwtAuthBuilder {
         self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
+        let clients = self.clients.check()?;
         let keys = Keys::from_secret(self.algorithm, &self.secret.read()?)?;
         if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
@@ -360,6 +367,7 @@ impl JwtAuthBuilder {
             cookies,
             cross_origin,
             default_guard,
+            clients,
             local_only: self.local_only,
             clock: self.clock,
             hooks: self.hooks,
@@ -388,6 +396,7 @@ struct Ready {
     cookies: CookieStyle,
     cross_origin: CrossOrigin,
     default_guard: Option<DefaultGuard>,
+    clients: Clients,
     local_only: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
@@ -410,6 +419,7 @@ impl Ready {
             cookies: self.cookies,
             cross_origin: self.cross_origin,
             default_guard: self.default_guard,
+            clients: self.clients,
             local_only: self.local_only,
             warned: AtomicBool::new(false),
         })

@@ -9,12 +9,11 @@ use std::ops::Deref;
 use poem::{FromRequest, Request, RequestBody, Result};
 
 use super::authenticate::{Caller, Cookies, is_over};
-use super::client::{Client, device_of};
+use super::client::{Client, Seen};
 use super::credentials::{Credentials, Sent};
 use super::guard;
 use super::handle::{Handle, Sites};
 use super::reject::Rejection;
-use crate::device::Device;
 use crate::error::{BoxError, SessionError, TokenError};
 use crate::event::Event;
 use crate::id::SessionId;
@@ -166,7 +165,7 @@ pub async fn current_user<U: AuthUser>(request: &Request) -> Result<U> {
 pub struct Auth {
     handle: Handle,
     credentials: Credentials<'static>,
-    device: Device,
+    client: Seen,
 }
 
 impl<'a> FromRequest<'a> for Auth {
@@ -178,7 +177,8 @@ impl<'a> FromRequest<'a> for Auth {
         if credentials.has_cookie() || !credentials.has_bearer() {
             handle.check_origin_as_guarded(request)?;
         }
-        Ok(Self { handle: handle.clone(), credentials: credentials.into_owned(), device: device_of(request) })
+        let client = handle.shared().clients.see(request);
+        Ok(Self { handle: handle.clone(), credentials: credentials.into_owned(), client })
     }
 }
 
@@ -199,10 +199,21 @@ impl Auth {
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
         // One that this very request has opened would never reach its client.
         let replaces = self.sessions_of_cookies().into_iter().chain(self.handle.handed_out()).collect();
-        let issued = self.handle.shared().sessions.login(user, self.device.clone(), replaces).await?;
+        let issued = self.handle.shared().sessions.login(user, self.client.device(), replaces).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
+    }
+
+    /// Gives the device that logs in or refreshes an id of the application's own: up to 128 bytes are kept.
+    ///
+    /// What a client says of itself: good to recognise a device by, and never to let one in. An id that is empty
+    /// changes nothing. See [`device_id_header`](crate::JwtAuthBuilder::device_id_header) for clients that send one
+    /// with each request.
+    #[must_use]
+    pub fn with_device_id(mut self, id: &str) -> Self {
+        self.client = self.client.named(id);
+        self
     }
 
     /// Tells the log, the metrics and the hooks that somebody who said to be `username` was refused.
@@ -210,7 +221,7 @@ impl Auth {
     /// For a login handler of your own; the ready-made route does it by itself. Answer with
     /// [`Rejection::InvalidCredentials`] then.
     pub async fn login_failed(&self, username: &str) {
-        let event = Event::LoginFailed { username: username.into(), peer: self.device.address };
+        let event = Event::LoginFailed { username: username.into(), peer: self.client.address };
         self.handle.shared().sessions.emit(event).await;
     }
 
@@ -285,7 +296,7 @@ impl Auth {
         if self.sessions_of_cookies().len() > 1 || self.credentials.access == Sent::Conflict {
             return Err(Rejection::TokenNotValid.into());
         }
-        match shared.sessions.refresh(token, &self.device).await {
+        match shared.sessions.refresh(token, &self.client.device()).await {
             Ok(issued) => {
                 let session = issued.session.clone();
                 self.handle.set_cookies(Cookies::Set(Box::new(issued)));
@@ -307,7 +318,7 @@ impl Auth {
     /// A [`Rejection`] if it could not be told: 503 when the store failed, 401 for two different
     /// cookies of one name.
     pub async fn session(&self) -> Result<Option<Session>> {
-        match self.handle.caller_by(&self.credentials, Client::Known(&self.device)).await? {
+        match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
             Caller::Known(identity) => Ok(Some(identity.session().clone())),
             Caller::Anonymous { .. } => Ok(None),
         }
@@ -315,7 +326,7 @@ impl Auth {
 
     /// Returns the session, or why there is none.
     async fn own_session(&self) -> std::result::Result<&Session, Rejection> {
-        match self.handle.caller_by(&self.credentials, Client::Known(&self.device)).await? {
+        match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
             Caller::Known(identity) => Ok(identity.session()),
             Caller::Anonymous { why, .. } => Err(*why),
         }

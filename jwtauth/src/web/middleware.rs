@@ -13,6 +13,7 @@ use poem::http::uri::Scheme;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 use super::builder::JwtAuthBuilder;
+use super::client::Clients;
 use super::cookie::CookieStyle;
 use super::cross_origin::CrossOrigin;
 use super::default_guard::DefaultGuard;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) cross_origin: CrossOrigin,
     /// What is asked of everybody, except where the app is public.
     pub(crate) default_guard: Option<DefaultGuard>,
+    pub(crate) clients: Clients,
     /// Whether only this machine may ask.
     pub(crate) local_only: bool,
     /// Whether it was said already that a browser will drop the cookies.

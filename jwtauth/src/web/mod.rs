@@ -11,7 +11,7 @@
 mod authenticate;
 pub(crate) mod builder;
 pub(crate) mod check;
-mod client;
+pub(crate) mod client;
 pub(crate) mod cookie;
 mod credentials;
 mod cross_origin;

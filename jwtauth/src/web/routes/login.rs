@@ -33,7 +33,9 @@ impl LoginAttempt {
         &self.password
     }
 
-    /// Returns the address that the connection came from; `None` if it came by no network.
+    /// Returns the address of the client; `None` if it came by no network.
+    ///
+    /// That of the connection, or behind a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) what that says.
     #[must_use]
     pub const fn peer(&self) -> Option<IpAddr> {
         self.peer

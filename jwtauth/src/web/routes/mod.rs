@@ -34,7 +34,7 @@ enum Transport {
 ///
 /// | route | takes | answers |
 /// |---|---|---|
-/// | `POST /obtain` | `username`, `password` | 200 `expires_in`, `refresh_expires_in`, and the tokens |
+/// | `POST /obtain` | `username`, `password`; `device_id`, see below | 200 `expires_in`, `refresh_expires_in`, and the tokens |
 /// | `POST /refresh` | `refresh`, or the cookie | the same |
 /// | `POST /verify` | `token`, of either kind | 200 `{}` if it is good and its session alive |
 /// | `POST /revoke` | `refresh` | 200 `{}`; its session is ended, in all its tokens |
@@ -47,6 +47,12 @@ enum Transport {
 ///
 /// Bodies are JSON, or forms as browsers send them. By default the tokens are set as cookies;
 /// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers.
+///
+/// `device_id` is an id that the application's own client gives to its device: up to 128 bytes are kept, and a login
+/// does not fail for one. `GET /sessions` says of each session `device` in a few words and, for programs, `app`,
+/// `app_version`, `os`, `os_version`, `model` and `device_id`, or null; `address`, where it was seen last;
+/// `last_used_at`, when it was opened or refreshed last; `summary`, all that in a line
+/// ([`Session::summary_at`](crate::Session::summary_at)). A client can say anything of itself: escape it.
 ///
 /// A field that is missing is 400 `invalid_request`, with a member named after the field; everything else is a
 /// [`Rejection`](crate::Rejection). Durations are seconds, times are Unix seconds.

@@ -28,8 +28,8 @@ pub(super) async fn logout_all(request: Request) -> Result<Response> {
 pub(super) async fn list(request: Request) -> Result<Response> {
     let who = <&Identity>::from_request_without_body(&request).await?;
     let sessions = &guard::handle(&request, "the route `/sessions`")?.shared().sessions;
-    let own = sessions.of(who.subject()).await?;
-    Ok(json(own.iter().map(|session| shown(session, who)).collect()))
+    let (own, now) = (sessions.of(who.subject()).await?, sessions.now());
+    Ok(json(own.iter().map(|session| shown(session, who, now)).collect()))
 }
 
 /// `DELETE /sessions`.
@@ -56,13 +56,21 @@ pub(super) async fn end_one(request: Request) -> Result<Response> {
 }
 
 /// What a user is shown of a session: nothing that opens anything.
-fn shown(session: &Session, who: &Identity) -> serde_json::Value {
+fn shown(session: &Session, who: &Identity, now: u64) -> serde_json::Value {
+    let device = &session.device;
     json!({
         "id": session.id.to_string(),
         "created_at": session.created_at,
         "last_used_at": session.rotated_at,
-        "device": session.device.to_string(),
-        "address": session.last_address.or(session.device.address),
+        "summary": session.summary_at(now),
+        "device": device.to_string(),
+        "app": device.app,
+        "app_version": device.app_version,
+        "os": device.os,
+        "os_version": device.os_version,
+        "model": device.model,
+        "device_id": device.id,
+        "address": session.last_seen_from(),
         "expires_at": session.expires_at,
         "current": session.id == who.session_id(),
     })

@@ -10,7 +10,6 @@ use super::{Transport, json};
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::session::Tokens;
-use crate::web::client::device_of;
 use crate::web::extract::Auth;
 use crate::web::guard;
 use crate::web::reject::Rejection;
@@ -29,10 +28,10 @@ pub(super) async fn obtain<A: Authenticate>(
     };
     let mut form = Form::read(request.headers(), &mut body).await?;
     let [username, password] = form.take(["username", "password"])?;
-    let device = device_of(&request);
-    let peer = device.address;
+    let shared = guard::handle(&request, "the route `/obtain`")?.shared();
+    let (client, sessions) = (shared.clients.see(&request), &shared.sessions);
+    let (peer, device_id) = (client.address, form.said("device_id").unwrap_or_default());
     let attempt = LoginAttempt { username, password: password.into(), peer, fields: form.rest() };
-    let sessions = &guard::handle(&request, "the route `/obtain`")?.shared().sessions;
     let typed = attempt.username.clone();
     let user = match who.authenticate(attempt).await {
         Ok(user) => user,
@@ -44,15 +43,16 @@ pub(super) async fn obtain<A: Authenticate>(
         }
     };
     Ok(match auth {
-        Some(auth) => lifetimes(sessions.left(&auth.login(&user).await?)),
-        None => pair(&sessions.open(&user, device).await?),
+        Some(auth) => lifetimes(sessions.left(&auth.with_device_id(&device_id).login(&user).await?)),
+        None => pair(&sessions.open(&user, client.named(&device_id).device()).await?),
     })
 }
 
 /// `POST /refresh`: a refresh token for a new pair.
 pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
-    let sessions = &guard::handle(&request, "the route `/refresh`")?.shared().sessions;
+    let shared = guard::handle(&request, "the route `/refresh`")?.shared();
+    let sessions = &shared.sessions;
     match transport {
         Transport::Cookies => {
             let auth = Auth::from_request(&request, &mut body).await?;
@@ -60,7 +60,7 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
         }
         Transport::Body => {
             let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
-            Ok(pair(&sessions.renew(&token, &device_of(&request)).await?))
+            Ok(pair(&sessions.renew(&token, &shared.clients.see(&request).device()).await?))
         }
     }
 }

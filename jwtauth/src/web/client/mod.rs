@@ -1,0 +1,144 @@
+//! What a request says of the client that sent it, and the address it came from.
+//!
+//! [`agent`] reads the `User-Agent`, [`hints`] the client hints, which override it, [`proxy`] finds the address,
+//! [`settings`] has what an application says to all that. A request is [seen](Clients::see) whenever somebody may
+//! want to know, which copies a few headers; it is described by a login or refresh only.
+//!
+//! # Invariants
+//!
+//! 1. Total: whatever the headers hold, there is an answer, and a login does not fail for one.
+//! 2. Nothing of any length, and no control character, gets into a record (S-12).
+//! 3. All of it but the address is hearsay: it is shown to people, and decides nothing.
+
+mod agent;
+mod hints;
+mod proxy;
+mod settings;
+
+use std::net::IpAddr;
+
+use poem::Request;
+use poem::http::{HeaderMap, HeaderName, header};
+
+use self::proxy::Proxies;
+pub use self::proxy::ProxyHeader;
+pub(super) use self::settings::ClientSettings;
+use crate::device::Device;
+
+/// Longest text that is kept of a `User-Agent`, in bytes (S-12).
+const MAX_USER_AGENT: usize = 512;
+
+/// Longest name of a program, system or model, in bytes (S-12).
+const MAX_NAME: usize = 64;
+
+/// Longest id of a device, in bytes (S-12).
+const MAX_ID: usize = 128;
+
+/// How clients are recognised: the settings, checked.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    proxies: Proxies,
+    id_header: Option<HeaderName>,
+}
+
+/// What a request says of its client, not yet read.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    headers: HeaderMap,
+    id: Option<String>,
+    /// The address it came from, if it came by a network.
+    pub(super) address: Option<IpAddr>,
+}
+
+/// The client of a request, to be described if that is needed: by a login or refresh, not by each request.
+#[derive(Clone, Copy)]
+pub(super) enum Client<'r> {
+    Of(&'r Request),
+    Seen(&'r Seen),
+}
+
+impl Clients {
+    /// Takes what a request says of its client.
+    pub(super) fn see(&self, request: &Request) -> Seen {
+        let mut headers = HeaderMap::new();
+        for name in hints::ALL.iter().chain([&header::USER_AGENT]) {
+            for value in request.headers().get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        let id = self.id_header.as_ref().and_then(|name| request.headers().get(name));
+        let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()));
+        let address = self.proxies.client(request.remote_addr(), request.headers());
+        Seen { headers, id: None, address }.named(&id.unwrap_or_default())
+    }
+
+    pub(super) fn device(&self, client: Client<'_>) -> Device {
+        match client {
+            Client::Of(request) => self.see(request).device(),
+            Client::Seen(seen) => seen.device(),
+        }
+    }
+}
+
+impl Seen {
+    /// Gives the device an id, unless that is empty.
+    pub(super) fn named(mut self, id: &str) -> Self {
+        self.id = Some(cleaned(id, MAX_ID)).filter(|id| !id.is_empty()).or(self.id);
+        self
+    }
+
+    /// Describes the client.
+    pub(super) fn device(&self) -> Device {
+        let agent = self.headers.get(header::USER_AGENT);
+        let agent = agent.map(|agent| cleaned(&String::from_utf8_lossy(agent.as_bytes()), MAX_USER_AGENT));
+        let agent = agent.filter(|agent| !agent.is_empty());
+        let mut device = agent.as_deref().map(agent::read).unwrap_or_default();
+        hints::apply(&self.headers, &mut device);
+        Device { id: self.id.clone(), user_agent: agent, address: self.address, ..device }
+    }
+}
+
+/// Returns text without control characters, and without those that turn or hide what is around them, cut to a
+/// length in bytes.
+fn cleaned(text: &str, max: usize) -> String {
+    let shows = |char: &char| {
+        !char.is_control()
+            && !matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut clean = String::new();
+    for char in text.trim().chars().filter(shows) {
+        if clean.len() + char.len_utf8() > max {
+            break;
+        }
+        clean.push(char);
+    }
+    clean.truncate(clean.trim_end().len());
+    clean
+}
+
+/// Returns the one name of a program that its agents and brands spell in several ways: a session that is refreshed
+/// without hints goes on from the same browser.
+fn app_name(name: &str) -> &str {
+    match name {
+        "Chrome Mobile WebView" => "Android WebView",
+        "Chrome Mobile" | "Chrome Mobile iOS" | "Google Chrome" => "Chrome",
+        "Edge Mobile" | "Microsoft Edge" => "Edge",
+        "Firefox Mobile" | "Firefox iOS" => "Firefox",
+        "Mobile Safari" | "Mobile Safari UI/WKWebView" => "Safari",
+        "Opera Mobile" => "Opera",
+        "YaBrowser" => "Yandex Browser",
+        name => name,
+    }
+}
+
+/// The same for a system.
+fn os_name(name: &str) -> &str {
+    match name {
+        "Chromium OS" => "Chrome OS",
+        "Mac OS X" => "macOS",
+        name => name,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 mod concurrency;
 mod crash;
+mod devices;
 mod disk;
 mod ends;
 mod events;

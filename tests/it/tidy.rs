@@ -94,7 +94,7 @@ fn a_module_uses_lower_floors_only() {
 
 #[test]
 fn other_crates_are_named_in_their_rooms_only() {
-    let rooms: [(&str, &[&str]); 9] = [
+    let rooms: [(&str, &[&str]); 11] = [
         ("use ::sled", &["store/sled"]),
         ("bincode::", &["store/codec"]),
         ("poem::", &["web/", "private.rs", "user.rs", "lib.rs"]),
@@ -103,6 +103,8 @@ fn other_crates_are_named_in_their_rooms_only() {
         ("sha2::", &["web/poem_session.rs"]),
         ("jsonwebtoken::", &["key.rs"]),
         ("getrandom::", &["secret.rs"]),
+        ("sfv::", &["web/client/hints.rs"]),
+        ("ua_parser::", &["web/client/agent.rs"]),
         ("SystemTime::", &["clock.rs"]),
     ];
     for (path, text) in sources("jwtauth/src") {

@@ -1,4 +1,4 @@
-//! Ids of sessions and tokens: 128 random bits, written as 22 characters of base64url.
+//! Ids of sessions, tokens and accounts: 128 random bits, written as 22 characters of base64url.
 //!
 //! An id is not a credential: nothing is granted to whoever knows one. It is still logged only
 //! as [`SessionId::log_id`], because logs are read by many.
@@ -88,6 +88,29 @@ id! {
 id! {
     /// Names one token (claim `jti`, RFC 7519, section 4.1.7).
     TokenId
+}
+
+#[cfg(feature = "accounts")]
+id! {
+    /// Names an account. Never given to another one, also when the account is gone.
+    AccountId
+}
+
+#[cfg(feature = "accounts")]
+impl AccountId {
+    /// Returns the short form that log lines carry.
+    #[must_use]
+    pub fn log_id(&self) -> String {
+        format!("{:08x}", crc32fast::hash(&self.0))
+    }
+}
+
+#[cfg(feature = "accounts")]
+impl<'de> serde::Deserialize<'de> for AccountId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 impl SessionId {

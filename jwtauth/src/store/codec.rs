@@ -6,7 +6,11 @@
 //! The user's own value inside is JSON, because its type changes between releases of an application
 //! and uses serde attributes; the layout around it changes with this crate only. A new layout gets a
 //! new version; one that is not known is told apart from damage.
+//!
+//! Without the feature `accounts` nobody reads an account, but they are counted and kept.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod value;
 
 use std::net::IpAddr;
@@ -14,6 +18,8 @@ use std::net::IpAddr;
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 
+#[cfg(feature = "accounts")]
+pub(super) use self::accounts::{decode_account, encode_account};
 pub(super) use self::value::{VALUE_VERSION, Value, decode_value, encode_value};
 use crate::device::Device;
 use crate::error::StoreError;
@@ -26,8 +32,11 @@ pub(super) const MAX_RECORD: usize = 64 * 1024;
 
 /// The layout of what stands under each kind of key.
 const TOTALS_VERSION: u8 = 1;
+/// Totals that count accounts. Without any, they are written as before there were accounts.
+const TOTALS_V2: u8 = 2;
 pub(super) const SESSION_VERSION: u8 = 2;
 const TOKEN_VERSION: u8 = 1;
+pub(super) const ACCOUNT_VERSION: u8 = 1;
 const HEADER: usize = 5;
 
 type Layout = Configuration<LittleEndian, Fixint, Limit<MAX_RECORD>>;
@@ -37,13 +46,15 @@ const fn layout() -> Layout {
 }
 
 /// Numbers that are true of the store as a whole; written with every change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     /// How many changes were ever made.
     pub(super) changes: u64,
     /// How many sessions are kept.
     pub(super) sessions: u64,
-    /// The sum of their records' checksums, so that an older state of one is noticed: a damaged page
+    /// How many accounts are kept.
+    pub(super) accounts: u64,
+    /// The sum of the checksums of all these records, so that an older state of one is noticed: a damaged page
     /// may come back as it was some changes ago, every record in it well-formed.
     pub(super) sum: u64,
 }
@@ -121,11 +132,12 @@ pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, S
         last_address: session.last_address,
         revoked: session.revoked.map(|revocation| (revocation.at, reason_number(revocation.reason))),
     };
-    let bytes = encode(SESSION_VERSION, key, &record);
-    if bytes.len() > MAX_RECORD {
-        return Err(StoreError::TooLarge { got: bytes.len(), max: MAX_RECORD });
-    }
-    Ok(bytes)
+    fits(encode(SESSION_VERSION, key, &record))
+}
+
+fn fits(bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    let (got, max) = (bytes.len(), MAX_RECORD);
+    if got > max { Err(StoreError::TooLarge { got, max }) } else { Ok(bytes) }
 }
 
 /// Returns the session, or `None` if the bytes are damaged or of another version.
@@ -214,11 +226,20 @@ pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
 }
 
 pub(super) fn encode_totals(key: &[u8], totals: Totals) -> Vec<u8> {
-    encode(TOTALS_VERSION, key, &totals)
+    let Totals { changes, sessions, accounts, sum } = totals;
+    match accounts {
+        0 => encode(TOTALS_VERSION, key, &(changes, sessions, sum)),
+        _ => encode(TOTALS_V2, key, &(changes, sessions, accounts, sum)),
+    }
 }
 
 pub(super) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals> {
-    decode(TOTALS_VERSION, key, bytes)
+    if bytes.first() == Some(&TOTALS_V2) {
+        let (changes, sessions, accounts, sum) = decode(TOTALS_V2, key, bytes)?;
+        return Some(Totals { changes, sessions, accounts, sum });
+    }
+    let (changes, sessions, sum) = decode(TOTALS_VERSION, key, bytes)?;
+    Some(Totals { changes, sessions, accounts: 0, sum })
 }
 
 fn encode(version: u8, key: &[u8], value: &impl Encode) -> Vec<u8> {
@@ -339,6 +360,22 @@ mod tests {
         let bytes =
             [&[SESSION_VERSION][..], &checksum(SESSION_VERSION, KEY, &body).to_le_bytes(), &body].concat();
         assert_eq!(decode_session(KEY, ID, &bytes), None);
+    }
+
+    /// A store without accounts stays what it was, so it can be opened by what wrote it.
+    #[test]
+    fn totals_are_written_as_before_until_there_is_an_account() {
+        for accounts in [0, 1, u64::MAX] {
+            let totals = Totals { changes: 1, sessions: 2, accounts, sum: 3 };
+            let bytes = encode_totals(b"m", totals);
+            assert_eq!(bytes[0], if accounts == 0 { TOTALS_VERSION } else { TOTALS_V2 });
+            assert_eq!(decode_totals(b"m", &bytes), Some(totals));
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1;
+                assert_eq!(decode_totals(b"m", &damaged), None, "byte {at}");
+            }
+        }
     }
 
     #[test]

@@ -10,12 +10,17 @@
 //!
 //! Durability is not among them: what survives a crash is each store's own promise.
 
+#[cfg(feature = "accounts")]
+mod accounts;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+#[cfg(feature = "accounts")]
+pub use self::accounts::run_accounts;
 use super::{EndToken, Opening, Presented, SessionStore, Swept, UserUpdate};
 use crate::device::Device;
 use crate::id::{SessionId, TokenId};

@@ -2,7 +2,9 @@
 //!
 //! | key | value |
 //! |---|---|
+//! | `a` account id | the record of the account |
 //! | `m` | totals of the store |
+//! | `n` folded name, zero, account id | nothing: accounts in the order of their names |
 //! | `s` session id | the record |
 //! | `t` session id, generation, `0` for refresh or `1` for access | what was recorded of a token |
 //! | `u` length of subject, subject, session id | nothing: the sessions of a subject |
@@ -16,13 +18,19 @@
 use std::ops::Range;
 
 use super::values::ValueKey;
+#[cfg(feature = "accounts")]
+use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::registry::TokenKind;
 
+/// The prefix of account records.
+pub(super) const ACCOUNTS: &[u8] = b"a";
 /// The key of the totals.
 pub(super) const TOTALS: &[u8] = b"m";
-/// The prefix of records.
+/// The prefix of the index of accounts by name.
+pub(super) const NAMES: &[u8] = b"n";
+/// The prefix of session records.
 pub(super) const SESSIONS: &[u8] = b"s";
 /// The prefix of the records of tokens.
 pub(super) const TOKENS: &[u8] = b"t";
@@ -104,6 +112,42 @@ pub(super) fn expired_until(now: u64) -> Vec<u8> {
         Some(next) => [EXPIRIES, &next.to_be_bytes()].concat(),
         None => b"y".to_vec(),
     }
+}
+
+#[cfg(feature = "accounts")]
+pub(super) fn account(id: AccountId) -> Vec<u8> {
+    [ACCOUNTS, id.as_bytes()].concat()
+}
+
+/// The part of the index by name that holds one name. No folded name has a byte below a space.
+#[cfg(feature = "accounts")]
+pub(super) fn name(key: &str) -> Vec<u8> {
+    [NAMES, key.as_bytes(), &[0]].concat()
+}
+
+/// All keys of the index by name that hold one name.
+#[cfg(feature = "accounts")]
+pub(super) fn name_range(key: &str) -> Range<Vec<u8>> {
+    name(key)..[NAMES, key.as_bytes(), &[1]].concat()
+}
+
+/// All keys of the index by name that come behind a name, in order.
+#[cfg(feature = "accounts")]
+pub(super) fn names_after(key: Option<&str>) -> Range<Vec<u8>> {
+    let start = key.map_or_else(|| NAMES.to_vec(), |key| name_range(key).end);
+    start..[NAMES, &[0xff]].concat()
+}
+
+#[cfg(feature = "accounts")]
+pub(super) fn name_entry(key: &str, id: AccountId) -> Vec<u8> {
+    [&name(key)[..], id.as_bytes()].concat()
+}
+
+/// Returns the account id that ends a key.
+#[cfg(feature = "accounts")]
+pub(super) fn account_of(key: &[u8]) -> Option<AccountId> {
+    let start = key.len().checked_sub(ID_LEN)?;
+    key[start..].try_into().ok().map(AccountId::from_bytes)
 }
 
 /// Returns the session id that ends a key of any of the three kinds.

@@ -1,5 +1,8 @@
 //! A store that lives and dies with its process: for tests and throwaway programs.
 
+#[cfg(feature = "accounts")]
+mod accounts;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future;
@@ -16,7 +19,11 @@ use crate::registry::{self, TokenRecord};
 /// One lock over one map: each operation is atomic because it is alone. A sweep looks at every
 /// session, so this is no store for many of them.
 #[derive(Default)]
-pub struct MemoryStore(Mutex<Kept>);
+pub struct MemoryStore {
+    kept: Mutex<Kept>,
+    #[cfg(feature = "accounts")]
+    accounts: accounts::Accounts,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -44,7 +51,7 @@ impl MemoryStore {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // OK because nothing in an operation can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,5 +189,10 @@ impl SessionStore for MemoryStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         ready(())
+    }
+
+    #[cfg(feature = "accounts")]
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn super::AccountStore>> {
+        Some(self)
     }
 }

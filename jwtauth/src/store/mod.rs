@@ -1,5 +1,5 @@
 //! Where sessions are kept: the [`SessionStore`] trait and its two implementations; and [`ValueStore`], for what else
-//! expires.
+//! expires. With the feature `accounts` both keep accounts as well (`AccountStore`).
 //!
 //! The trait is made of domain operations, each atomic, and not of get and put: what must not come
 //! apart is one call, which sled does in one batch and a remote store would do in one script.
@@ -15,6 +15,8 @@
 //!
 //! The rules of a session's life are in `record`; a store only runs them where nobody can interfere.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod codec;
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -31,6 +33,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "accounts")]
+pub use self::accounts::{AccountStore, EndSessions, PasswordHash, StoredAccount};
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
 pub use self::values::{NewValue, REMEMBERED, ValueKey, ValueStore};
@@ -158,6 +162,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Waits until everything done so far is durable. Called before a process exits.
     fn flush(&self) -> StoreFuture<'_, ()>;
+
+    /// Returns this store as one that keeps accounts too. Default: it keeps none.
+    ///
+    /// A store that implements [`AccountStore`] returns `Some(self)`.
+    #[cfg(feature = "accounts")]
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        None
+    }
 }
 
 impl Opening {

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use ::sled::Batch;
 
+#[cfg(feature = "accounts")]
+use super::super::accounts::StoredAccount;
 use super::super::codec::{self, Totals};
 use super::super::keys;
 use crate::error::StoreError;
@@ -21,11 +23,12 @@ use crate::registry::{self, TokenRecord};
 /// What the tree is to hold under a key; `None` is nothing.
 type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-/// One change: what to write, and what it does to the totals. Touches each session at most once.
+/// One change: what to write, and what it does to the totals. Touches each record at most once.
 #[derive(Default)]
 pub(super) struct Change {
     writes: Writes,
     sessions: i64,
+    accounts: i64,
     /// What is added to [`Totals::sum`], wrapping.
     sum: u64,
 }
@@ -113,6 +116,36 @@ impl Change {
         self.writes.insert(key, Some(bytes));
     }
 
+    /// Adds an account that is not there yet.
+    #[cfg(feature = "accounts")]
+    pub(super) fn add_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
+        self.put_account(account)?;
+        self.writes.insert(keys::name_entry(&account.key, account.id), Some(Vec::new()));
+        self.accounts += 1;
+        Ok(())
+    }
+
+    /// Writes an account of the same name.
+    #[cfg(feature = "accounts")]
+    pub(super) fn replace_account(
+        &mut self,
+        before: &StoredAccount,
+        after: &StoredAccount,
+    ) -> Result<(), StoreError> {
+        let bytes = codec::encode_account(&keys::account(before.id), before)?;
+        self.sum = self.sum.wrapping_sub(codec::checksum_of(&bytes));
+        self.put_account(after)
+    }
+
+    #[cfg(feature = "accounts")]
+    fn put_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
+        let key = keys::account(account.id);
+        let bytes = codec::encode_account(&key, account)?;
+        self.sum = self.sum.wrapping_add(codec::checksum_of(&bytes));
+        self.writes.insert(key, Some(bytes));
+        Ok(())
+    }
+
     fn put(&mut self, session: &Session) -> Result<(), StoreError> {
         let key = keys::session(session.id);
         let bytes = codec::encode_session(&key, session)?;
@@ -151,6 +184,7 @@ impl Group {
         self.totals = Totals {
             changes: self.totals.changes + 1,
             sessions: self.totals.sessions.saturating_add_signed(change.sessions),
+            accounts: self.totals.accounts.saturating_add_signed(change.accounts),
             sum: self.totals.sum.wrapping_add(change.sum),
         };
     }

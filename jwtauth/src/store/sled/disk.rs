@@ -7,6 +7,9 @@
 //! 2. After a failed write nothing of the handle is trusted but what it can still read, until it was
 //!    opened anew; a group that was gathered before is gone, and all who wait for it hear an error.
 
+#[cfg(feature = "accounts")]
+mod accounts;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};

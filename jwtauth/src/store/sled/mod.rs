@@ -20,8 +20,11 @@
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
 //! `open` finds a database whole, `operations` decides, `change` says what is written, `disk` writes it,
-//! `recent` keeps what readers ask for most, `values` are what else expires.
+//! `recent` keeps what readers ask for most, `values` are what else expires. With the feature, `accounts` does for
+//! accounts what this file does for sessions.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod change;
 mod disk;
 mod open;
@@ -238,6 +241,11 @@ impl SessionStore for SledStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.writer.submit(Disk::flush))
+    }
+
+    #[cfg(feature = "accounts")]
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn super::AccountStore>> {
+        Some(self)
     }
 }
 

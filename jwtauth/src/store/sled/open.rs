@@ -80,7 +80,8 @@ impl Opened {
 /// Reads every key and compares what is there with what should be. `None` says that there is nothing at all.
 fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
     let failed = |error| explain(path, "read", error);
-    let (mut sessions, mut subjects, mut expiries, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, 0_u64, None);
+    let (mut sessions, mut subjects, mut expiries) = (0_u64, 0_u64, 0_u64);
+    let (mut accounts, mut names, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, None);
     let (mut values, mut value_expiries) = (0_u64, 0_u64);
     for entry in tree.iter() {
         let (key, value) = entry.map_err(failed)?;
@@ -111,6 +112,15 @@ fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
                 sum = sum.wrapping_add(codec::checksum_of(&value));
             }
             keys::VALUE_EXPIRIES => value_expiries += 1,
+            keys::ACCOUNTS => {
+                let version = codec::version_of(&key, &value);
+                if version != Some(codec::ACCOUNT_VERSION) {
+                    return Err(unreadable(path, version, codec::ACCOUNT_VERSION));
+                }
+                accounts += 1;
+                sum = sum.wrapping_add(codec::checksum_of(&value));
+            }
+            keys::NAMES => names += 1,
             keys::TOTALS => totals = codec::decode_totals(&key, &value),
             _ => {
                 return Err(StoreError::NotAStore {
@@ -121,13 +131,20 @@ fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
         }
     }
     match totals {
-        None if sessions + subjects + expiries + values + value_expiries == 0 => Ok(None),
+        None if [sessions, subjects, expiries, values, value_expiries, accounts, names] == [0; 7] => Ok(None),
         None => Err(damaged(path, "its totals are missing".into())),
         Some(totals) if [sessions, subjects, expiries] != [totals.sessions; 3] => Err(damaged(
             path,
             format!(
                 "{} sessions should be there, {sessions} are, with {subjects} and {expiries} index entries",
                 totals.sessions
+            ),
+        )),
+        Some(totals) if [accounts, names] != [totals.accounts; 2] => Err(damaged(
+            path,
+            format!(
+                "{} accounts should be there, {accounts} are, with {names} names in the index",
+                totals.accounts
             ),
         )),
         Some(_) if values != value_expiries => {

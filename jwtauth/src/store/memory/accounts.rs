@@ -1,0 +1,70 @@
+//! Accounts in memory, in the order of their keys.
+//!
+//! Whoever holds the lock of the accounts may take that of the sessions, never the other way round.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::super::StoreFuture;
+use super::super::accounts::{AccountStore, EndSessions, StoredAccount};
+use super::{MemoryStore, ready};
+use crate::id::AccountId;
+
+pub(super) type Accounts = Mutex<BTreeMap<String, StoredAccount>>;
+
+impl MemoryStore {
+    fn lock_accounts(&self) -> MutexGuard<'_, BTreeMap<String, StoredAccount>> {
+        // OK for the same reason as with sessions.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AccountStore for MemoryStore {
+    fn create_account(&self, account: StoredAccount) -> StoreFuture<'_, bool> {
+        let mut accounts = self.lock_accounts();
+        let free = !accounts.contains_key(&account.key) && accounts.values().all(|a| a.id != account.id);
+        if free {
+            accounts.insert(account.key.clone(), account);
+        }
+        ready(free)
+    }
+
+    fn account(&self, id: AccountId) -> StoreFuture<'_, Option<StoredAccount>> {
+        ready(self.lock_accounts().values().find(|account| account.id == id).cloned())
+    }
+
+    fn account_by_key(&self, key: String) -> StoreFuture<'_, Option<StoredAccount>> {
+        ready(self.lock_accounts().get(&key).cloned())
+    }
+
+    fn change_account(
+        &self,
+        account: StoredAccount,
+        expected: u64,
+        ends: Option<EndSessions>,
+    ) -> StoreFuture<'_, Option<usize>> {
+        let mut accounts = self.lock_accounts();
+        let kept = accounts.get_mut(&account.key);
+        let Some(kept) = kept.filter(|kept| kept.id == account.id && kept.revision == expected) else {
+            return ready(None);
+        };
+        let mut ended = 0;
+        if let Some(EndSessions { except, revocation }) = ends {
+            let subject = account.id.to_string();
+            let sessions = &mut self.lock().sessions;
+            for session in sessions.values_mut().filter(|s| s.subject == subject && Some(s.id) != except) {
+                ended += usize::from(session.revoke(revocation));
+            }
+        }
+        *kept = account;
+        ready(Some(ended))
+    }
+
+    fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {
+        let accounts = self.lock_accounts();
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let page = accounts.range((start, Bound::Unbounded)).take(limit);
+        ready(page.map(|(_, account)| account.clone()).collect())
+    }
+}

@@ -3,11 +3,17 @@
 //! A function returns the error of its own floor; `From` lifts it to the next. Texts are lower case,
 //! without a full stop, say what was wrong and what to do, and never hold a secret or a token.
 
+#[cfg(feature = "accounts")]
+mod accounts;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+#[cfg(feature = "accounts")]
+pub use self::accounts::AccountError;
 
 /// An error of the application's own code.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -89,6 +95,23 @@ pub enum ConfigError {
         /// The value given.
         got: usize,
     },
+    /// Accounts were asked for, and the store keeps none.
+    #[error(
+        "this store keeps no accounts: use SledStore or MemoryStore, or implement SessionStore::account_store"
+    )]
+    NoAccountStore,
+    /// A number is outside its bounds.
+    #[error("{name} must be between {min} and {max}, got {got}")]
+    NumberOutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// The least value.
+        min: u64,
+        /// The greatest value.
+        max: u64,
+        /// The value given.
+        got: u64,
+    },
     /// A duration is outside its bounds.
     #[error("{name} must be between {min:?} and {max:?}, got {got:?}")]
     OutOfRange {
@@ -145,6 +168,16 @@ pub enum ConfigError {
         proxy: String,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// Password hashes would be too cheap to guess against.
+    #[error(
+        "argon2 with {memory_kib} KiB and {passes} passes is too weak: take 19456 KiB and 2 passes, or another of OWASP's choices"
+    )]
+    WeakHashing {
+        /// The memory, in KiB.
+        memory_kib: u32,
+        /// The passes over it.
+        passes: u32,
     },
     /// The signing secret could be guessed.
     #[error("the signing secret is too weak: {problem}; make a good one with `openssl rand -base64 48`")]

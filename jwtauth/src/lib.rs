@@ -72,6 +72,8 @@
 //!
 //! # Features
 //!
+//! - `accounts`: who may log in, kept beside the sessions: registration, passwords (Argon2id), roles, and delays for those
+//!   who guess. See `Accounts`.
 //! - `devices` (default): browsers and systems are recognised by their `User-Agent`, for lists of sessions. Costs 12 MB,
 //!   and 130 ms with the first login. Without it client hints do it where there are any.
 //! - `rust_crypto` (default): signatures by the RustCrypto crates.
@@ -113,7 +115,9 @@ mod user;
 pub mod store;
 mod token;
 
-// Floor 3: what happens to a session.
+// Floor 3: what happens to a session, and to an account.
+#[cfg(feature = "accounts")]
+mod accounts;
 mod session;
 
 // Floor 4: HTTP.
@@ -123,12 +127,18 @@ mod web;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "accounts")]
+pub use accounts::{Account, Accounts, AccountsConfig};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use device::Device;
+#[cfg(feature = "accounts")]
+pub use error::AccountError;
 pub use error::{
     BoxError, ConfigError, OpenError, ParseIdError, RandomError, SessionError, StoreError, TokenError,
 };
 pub use event::Event;
+#[cfg(feature = "accounts")]
+pub use id::AccountId;
 pub use id::{SessionId, TokenId};
 /// Implements [`AuthUser`](trait@AuthUser) for a struct, and makes it an extractor.
 ///
@@ -284,6 +294,8 @@ pub use key::Algorithm;
 pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
 pub use registry::{TokenKind, TokenRecord};
 pub use session::{Ended, SessionEnd, Sessions, Tokens, Veto};
+#[cfg(feature = "accounts")]
+pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, Via};
 pub use web::builder::JwtAuthBuilder;

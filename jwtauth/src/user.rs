@@ -188,6 +188,12 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Returns which revision of an account this is; a session is opened for the newest only.
+    #[doc(hidden)]
+    fn account_revision(&self) -> Option<u64> {
+        None
+    }
+
     /// Loads the user that `who` names. `Ok(None)` says gone or blocked, which ends in 401.
     ///
     /// # Errors

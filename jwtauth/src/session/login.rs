@@ -41,6 +41,8 @@ impl Sessions {
         let max_sessions = Some(self.config.max_sessions);
         let opening = Opening { replaces, max_sessions, register: self.config.register() };
         self.within(self.store.insert(session, opening)).await?;
+        #[cfg(feature = "accounts")]
+        self.confirm(user, issued.session.id).await?;
         let replaced = ended.len();
         self.emit(Event::LoggedIn { session: Arc::new(issued.session.clone()), replaced }).await;
         Ok(issued)

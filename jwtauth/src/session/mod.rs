@@ -8,6 +8,8 @@
 //! 1. Nothing is taken from a token but what names a record; who the user is comes from the record.
 //! 2. A token is handed out only after the store has acknowledged the state it speaks of.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod delivery;
 mod devices;
 mod end;
@@ -49,6 +51,9 @@ pub struct Sessions {
     max_token: usize,
     clock: Arc<dyn Clock>,
     store: Arc<dyn SessionStore>,
+    /// The same store, if it keeps accounts.
+    #[cfg(feature = "accounts")]
+    accounts: Option<Arc<dyn crate::store::AccountStore>>,
     access: AccessTokens,
     refresh: RefreshTokens,
     deliveries: Arc<Deliveries>,
@@ -127,6 +132,8 @@ impl Sessions {
             config,
             max_token,
             clock,
+            #[cfg(feature = "accounts")]
+            accounts: Arc::clone(&store).account_store(),
             store,
             access: AccessTokens::new(keys.access),
             refresh: RefreshTokens::new(keys.refresh),
@@ -140,7 +147,7 @@ impl Sessions {
     /// Waits for a change, but not for ever: a disk that hangs must not hang all who log in.
     ///
     /// Reads are not bounded: they come from memory, or at worst from a local file.
-    async fn within<T>(&self, change: StoreFuture<'_, T>) -> Result<T, SessionError> {
+    pub(crate) async fn within<T>(&self, change: StoreFuture<'_, T>) -> Result<T, SessionError> {
         let after = self.config.store_timeout;
         let done = tokio::time::timeout(after, change).await;
         Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)

@@ -12,6 +12,8 @@ use super::cross_origin::CrossOrigin;
 use super::default_guard::DefaultGuard;
 use super::middleware::{JwtAuth, Shared};
 use super::require::RequireAuth;
+#[cfg(feature = "accounts")]
+use crate::accounts::{Accounts, AccountsConfig};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
@@ -81,6 +83,8 @@ pub struct JwtAuthBuilder {
     local_only: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
+    #[cfg(feature = "accounts")]
+    accounts: Option<AccountsConfig>,
 }
 
 #[derive(Debug)]
@@ -108,6 +112,8 @@ impl Default for JwtAuthBuilder {
             local_only: false,
             clock: Arc::new(SystemClock),
             hooks: Hooks::default(),
+            #[cfg(feature = "accounts")]
+            accounts: None,
         }
     }
 }
@@ -320,6 +326,13 @@ impl JwtAuthBuilder {
         self
     }
 
+    /// Keeps accounts in the store of the sessions: see [`Accounts`]. Feature `accounts`.
+    #[cfg(feature = "accounts")]
+    pub fn accounts(mut self, config: AccountsConfig) -> Self {
+        self.accounts = Some(config);
+        self
+    }
+
     /// Opens the embedded store in a directory, which is made if need be, and starts the background sweep.
     ///
     /// # Errors
@@ -329,7 +342,7 @@ impl JwtAuthBuilder {
     pub async fn open(self, path: impl AsRef<Path>) -> Result<JwtAuth, OpenError> {
         let ready = self.check()?;
         let store = SledStore::open(path.as_ref()).await?;
-        Ok(ready.with_store(store))
+        Ok(ready.with_store(store)?)
     }
 
     /// Uses a store that was opened elsewhere, and starts the background sweep if called in a tokio runtime.
@@ -338,12 +351,14 @@ impl JwtAuthBuilder {
     ///
     /// A [`ConfigError`] for the first setting that is refused.
     pub fn build(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
-        Ok(self.check()?.with_store(store))
+        self.check()?.with_store(store)
     }
 
     /// Checks every setting.
     fn check(self) -> Result<Ready, ConfigError> {
         self.config.check()?;
+        #[cfg(feature = "accounts")]
+        self.accounts.as_ref().map_or(Ok(()), AccountsConfig::check)?;
         let names = self.names.unwrap_or_else(|| {
             let prefix = if self.insecure_cookies { "" } else { "__Host-" };
             CookieNames { access: format!("{prefix}access_token"), refresh: format!("{prefix}refresh_token") }
@@ -371,6 +386,8 @@ impl JwtAuthBuilder {
             local_only: self.local_only,
             clock: self.clock,
             hooks: self.hooks,
+            #[cfg(feature = "accounts")]
+            accounts: self.accounts,
         })
     }
 
@@ -385,6 +402,8 @@ impl JwtAuthBuilder {
             });
         }
         let builder = Self { local_only: true, ..Self::default() };
+        #[cfg(feature = "accounts")]
+        let builder = builder.accounts(AccountsConfig::default());
         builder.secret(secret::random::<48>()?).insecure_cookies().build(MemoryStore::new())
     }
 }
@@ -400,29 +419,35 @@ struct Ready {
     local_only: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
+    #[cfg(feature = "accounts")]
+    accounts: Option<AccountsConfig>,
 }
 
 impl Ready {
-    fn with_store(self, store: impl SessionStore) -> JwtAuth {
+    fn with_store(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
         let max_token = self.cookies.max_token();
-        let sessions = Arc::new(Sessions::new(
-            self.config,
-            max_token,
-            self.keys,
-            self.clock,
-            Arc::new(store),
-            self.hooks,
-        ));
-        JwtAuth::from_shared(Shared {
+        let store: Arc<dyn SessionStore> = Arc::new(store);
+        #[cfg(feature = "accounts")]
+        let of_accounts = Arc::clone(&store);
+        let sessions =
+            Arc::new(Sessions::new(self.config, max_token, self.keys, self.clock, store, self.hooks));
+        #[cfg(feature = "accounts")]
+        let accounts = match &self.accounts {
+            Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),
+            None => None,
+        };
+        Ok(JwtAuth::from_shared(Shared {
             _sweeper: Sweeper::start(&sessions),
             sessions,
+            #[cfg(feature = "accounts")]
+            accounts,
             cookies: self.cookies,
             cross_origin: self.cross_origin,
             default_guard: self.default_guard,
             clients: self.clients,
             local_only: self.local_only,
             warned: AtomicBool::new(false),
-        })
+        }))
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     /// Before `sessions`, so that it stops first.
     pub(crate) _sweeper: Option<Sweeper>,
     pub(crate) sessions: Arc<Sessions>,
+    #[cfg(feature = "accounts")]
+    pub(crate) accounts: Option<crate::accounts::Accounts>,
     pub(crate) cookies: CookieStyle,
     pub(crate) cross_origin: CrossOrigin,
     /// What is asked of everybody, except where the app is public.
@@ -77,6 +79,15 @@ impl JwtAuth {
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+}
+
+#[cfg(feature = "accounts")]
+impl JwtAuth {
+    /// Returns the accounts, or `None` unless [`JwtAuthBuilder::accounts`] was called.
+    #[must_use]
+    pub fn accounts(&self) -> Option<&crate::accounts::Accounts> {
+        self.0.accounts.as_ref()
     }
 }
 

@@ -7,7 +7,10 @@
 //! or for pages a way to the login ([`local_path`]). [`routes`] are handlers that many applications need.
 //! What of all this a document says is in `openapi`.
 //! Apart from all that, `poem_session` lends the store to poem's own sessions.
+//! With the feature, `accounts` lets handlers and routes use accounts.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod authenticate;
 pub(crate) mod builder;
 pub(crate) mod check;

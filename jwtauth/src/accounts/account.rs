@@ -1,0 +1,79 @@
+//! [`Account`]: what an application sees of an account, in its handlers and in its answers. Never the hash.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BoxError;
+use crate::id::AccountId;
+use crate::store::StoredAccount;
+use crate::user::{AuthUser, Identity};
+
+/// An account, without its password. All times are Unix seconds.
+///
+/// It is a user type like one with `#[derive(AuthUser)]`: take `user: Account` as an argument of a guarded handler. What
+/// arrives there is the copy that the session keeps: roles are renewed in it by
+/// [`Accounts::set_roles`](crate::Accounts::set_roles), `last_login` is that of the login which opened the session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Account {
+    /// The id; its text is the subject of the account's sessions.
+    pub id: AccountId,
+    /// The name, as it was registered.
+    pub name: String,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// Whether the account may log in.
+    pub active: bool,
+    /// When the account was registered.
+    pub created_at: u64,
+    /// When the password was last set.
+    pub password_changed_at: u64,
+    /// When the password was last accepted.
+    pub last_login: Option<u64>,
+    /// Counts changes of the password, the roles and of `active`. A session is opened for the newest only.
+    pub revision: u64,
+}
+
+impl From<StoredAccount> for Account {
+    fn from(stored: StoredAccount) -> Self {
+        Self {
+            id: stored.id,
+            name: stored.name,
+            roles: stored.roles,
+            active: stored.active,
+            created_at: stored.created_at,
+            password_changed_at: stored.password_changed_at,
+            last_login: stored.last_login,
+            revision: stored.revision,
+        }
+    }
+}
+
+impl AuthUser for Account {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn roles(&self) -> Vec<String> {
+        self.roles.clone()
+    }
+
+    fn is_active(&self) -> bool {
+        self.active
+    }
+
+    fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
+        Ok(Some(serde_json::to_vec(self)?))
+    }
+
+    fn account_revision(&self) -> Option<u64> {
+        Some(self.revision)
+    }
+
+    async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
+        // A session of another user type has none: whoever it is of is no account.
+        let copy = who.session().user.as_deref().and_then(|json| serde_json::from_slice::<Self>(json).ok());
+        Ok(copy.filter(|account| account.subject() == who.subject()))
+    }
+}

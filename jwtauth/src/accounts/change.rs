@@ -1,0 +1,194 @@
+//! Changes of an account, each on top of the revision that was read, and the sessions that end with it.
+
+use super::throttle::Who;
+use super::{Account, Accounts};
+use crate::error::AccountError;
+use crate::id::{AccountId, SessionId};
+use crate::record::{Reason, Revocation};
+use crate::store::{EndSessions, StoredAccount};
+
+/// Roles go into each token of the account, and a token has to fit into a cookie.
+const MAX_ROLES: usize = 64;
+const MAX_ROLE: usize = 64;
+
+impl Accounts {
+    /// Sets a new password in place of the old one, and ends the account's sessions but `keep`, in one step.
+    ///
+    /// Give the id of the session that asks as `keep`: [`Identity::session_id`](crate::Identity::session_id). The new
+    /// password is on disk, and the other sessions are refused, when this returns. A wrong old password counts as a
+    /// failed attempt, like one at a login but by itself.
+    ///
+    /// # Errors
+    ///
+    /// - [`AccountError::InvalidCredentials`]: the old password is wrong, or the account is disabled or not there.
+    /// - [`AccountError::Throttled`]: too many failures; the old password was not looked at.
+    /// - [`AccountError::Password`]: the new one cannot be one. The old one was right.
+    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] if a password was not hashed.
+    /// - [`AccountError::Store`] if the store failed: the old password is good and no session has ended, or the new one is
+    ///   and all have.
+    pub async fn change_password(
+        &self,
+        id: AccountId,
+        old: &str,
+        new: &str,
+        keep: Option<SessionId>,
+    ) -> Result<Account, AccountError> {
+        loop {
+            let attempt = self.begin(Who::Change(id.as_bytes()), None)?;
+            let checked = match self.0.store.account(id).await {
+                Ok(found) => self.check(found, old).await,
+                Err(error) => Err(error.into()),
+            };
+            let (before, _) = self.settle(&attempt, checked)?;
+            let after = self.with_password(&before, new).await?;
+            // Another change came between: the password that was checked may be another one by now.
+            if let Some(after) = self.replace(&before, after, Some(self.ends(Reason::Ended, keep))).await? {
+                tracing::info!(target: "jwtauth", event = "password_changed", account = id.log_id());
+                return self.renew_copies(after.id).await;
+            }
+        }
+    }
+
+    /// Sets a new password without asking for the old one, and ends all sessions of the account, in one step.
+    ///
+    /// For operators, and for whoever has shown by other means that the account is theirs. It does not enable a disabled
+    /// account.
+    ///
+    /// # Errors
+    ///
+    /// - [`AccountError::NotFound`], [`AccountError::Password`].
+    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] if the password was not hashed.
+    /// - [`AccountError::Store`] if the store failed: either both have happened or neither.
+    pub async fn set_password(&self, id: AccountId, new: &str) -> Result<Account, AccountError> {
+        loop {
+            let before = self.stored(id).await?;
+            let after = self.with_password(&before, new).await?;
+            if let Some(after) = self.replace(&before, after, Some(self.ends(Reason::Ended, None))).await? {
+                tracing::info!(target: "jwtauth", event = "password_set", account = id.log_id());
+                return Ok(after.into());
+            }
+        }
+    }
+
+    /// Disables an account: it cannot log in, and all its sessions end, in one step.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened or neither.
+    pub async fn disable(&self, id: AccountId) -> Result<Account, AccountError> {
+        let disabled = |account: &mut StoredAccount| account.active = false;
+        let account = self.change(id, disabled, Some(self.ends(Reason::Inactive, None))).await?;
+        tracing::info!(target: "jwtauth", event = "account_disabled", account = id.log_id());
+        Ok(account.into())
+    }
+
+    /// Lets a disabled account log in again, with the password and the roles that it had.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed.
+    pub async fn enable(&self, id: AccountId) -> Result<Account, AccountError> {
+        let account = self.change(id, |account| account.active = true, None).await?;
+        tracing::info!(target: "jwtauth", event = "account_enabled", account = id.log_id());
+        Ok(account.into())
+    }
+
+    /// Sets the roles of an account, in its live sessions too: they count with the next request.
+    ///
+    /// Up to 64 roles of 1 to 64 bytes without control characters; one that is named twice counts once.
+    ///
+    /// # Errors
+    ///
+    /// - [`AccountError::NotFound`], [`AccountError::Role`].
+    /// - [`AccountError::Session`] if a token with these roles would not fit into a cookie. Nothing has changed.
+    /// - [`AccountError::Store`] if the store failed: call it again, live sessions may have the old roles.
+    pub async fn set_roles<R: Into<String>>(
+        &self,
+        id: AccountId,
+        roles: impl IntoIterator<Item = R>,
+    ) -> Result<Account, AccountError> {
+        let mut checked: Vec<String> = Vec::new();
+        for role in roles.into_iter().map(Into::into) {
+            check_role(&role).map_err(|problem| AccountError::Role { problem })?;
+            if !checked.contains(&role) {
+                checked.push(role);
+            }
+        }
+        if checked.len() > MAX_ROLES {
+            return Err(AccountError::Role { problem: format!("an account has at most {MAX_ROLES}") });
+        }
+        let mut draft = self.stored(id).await?;
+        draft.roles.clone_from(&checked);
+        self.0.sessions.draft_and_issue(&Account::from(draft))?;
+        let account = self.change(id, |account| account.roles.clone_from(&checked), None).await?;
+        tracing::info!(target: "jwtauth", event = "roles_set", account = id.log_id());
+        self.renew_copies(account.id).await
+    }
+
+    async fn stored(&self, id: AccountId) -> Result<StoredAccount, AccountError> {
+        self.0.store.account(id).await?.ok_or(AccountError::NotFound)
+    }
+
+    async fn with_password(&self, before: &StoredAccount, new: &str) -> Result<StoredAccount, AccountError> {
+        let password = self.chosen(new, &before.key)?;
+        let hash = self.0.hasher.hash(password).await?;
+        Ok(StoredAccount { hash, password_changed_at: self.0.sessions.now(), ..before.clone() })
+    }
+
+    fn ends(&self, reason: Reason, except: Option<SessionId>) -> EndSessions {
+        EndSessions { except, revocation: Revocation { at: self.0.sessions.now(), reason } }
+    }
+
+    /// Changes what is in the store, whatever else changes it: each turn means that another change was made.
+    async fn change(
+        &self,
+        id: AccountId,
+        edit: impl Fn(&mut StoredAccount),
+        ends: Option<EndSessions>,
+    ) -> Result<StoredAccount, AccountError> {
+        loop {
+            let before = self.stored(id).await?;
+            let mut after = before.clone();
+            edit(&mut after);
+            if let Some(after) = self.replace(&before, after, ends).await? {
+                return Ok(after);
+            }
+        }
+    }
+
+    /// Writes `after` as the next revision, and returns it, if `before` is what there is.
+    async fn replace(
+        &self,
+        before: &StoredAccount,
+        after: StoredAccount,
+        ends: Option<EndSessions>,
+    ) -> Result<Option<StoredAccount>, AccountError> {
+        let after = StoredAccount { revision: before.revision + 1, ..after };
+        let replaced =
+            self.0.sessions.change_account(&*self.0.store, after.clone(), before.revision, ends).await?;
+        Ok(replaced.then_some(after))
+    }
+
+    /// Renews the copies in live sessions, and returns the account as they have it.
+    ///
+    /// Of two changes at once the later copy might be overwritten by the earlier one, so whoever has written looks again.
+    async fn renew_copies(&self, id: AccountId) -> Result<Account, AccountError> {
+        loop {
+            let account = Account::from(self.stored(id).await?);
+            self.0.sessions.update_user(&account).await?;
+            if self.stored(id).await?.revision == account.revision {
+                return Ok(account);
+            }
+        }
+    }
+}
+
+fn check_role(role: &str) -> Result<(), String> {
+    if !(1..=MAX_ROLE).contains(&role.len()) {
+        return Err(format!("it has {} bytes, and 1 to {MAX_ROLE} are allowed", role.len()));
+    }
+    if role.chars().any(char::is_control) {
+        return Err("it has a control character".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Settings of accounts, with their bounds.
+
+use std::time::Duration;
+
+use crate::error::ConfigError;
+
+/// Settings of [`Accounts`](crate::Accounts); give them to
+/// [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts). The defaults are meant to be kept.
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`argon2`](Self::argon2) | 19456 KiB, 2 passes, 1 lane | at least one of OWASP's choices, up to 1 GiB, 16, 16 |
+/// | [`hashers`](Self::hashers) | one a core | 1 to 256 |
+/// | [`waiting`](Self::waiting) | 64 | 0 to 10000 |
+/// | [`min_password`](Self::min_password) | 8 characters | 8 to 64 |
+/// | [`free_failures`](Self::free_failures) | 5 of an account, 20 of an address | 1 to 100 each |
+/// | [`max_delay`](Self::max_delay) | 15 minutes | 1 second to 1 day |
+///
+/// ```
+/// use jwtauth::AccountsConfig;
+///
+/// let config = AccountsConfig::default().min_password(15); // NIST SP 800-63B-4, a password being all that is asked
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AccountsConfig {
+    pub(super) memory: u32,
+    pub(super) passes: u32,
+    pub(super) lanes: u32,
+    pub(super) hashers: usize,
+    pub(super) waiting: usize,
+    pub(super) min_password: usize,
+    pub(super) account_failures: u32,
+    pub(super) address_failures: u32,
+    pub(super) max_delay: Duration,
+}
+
+impl Default for AccountsConfig {
+    fn default() -> Self {
+        Self {
+            memory: 19_456,
+            passes: 2,
+            lanes: 1,
+            hashers: std::thread::available_parallelism().map_or(1, Into::into),
+            waiting: 64,
+            min_password: 8,
+            account_failures: 5,
+            address_failures: 20,
+            max_delay: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// Memory in KiB and passes that OWASP finds equally strong (Password Storage Cheat Sheet).
+const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+impl AccountsConfig {
+    /// Sets what a hash costs: Argon2id with so much memory in KiB, so many passes, so many lanes.
+    ///
+    /// When it changes, each account's hash is renewed with its next login. Until then an account that has not
+    /// logged in since is told from a name that does not exist by how long a wrong password takes.
+    pub fn argon2(mut self, memory_kib: u32, passes: u32, lanes: u32) -> Self {
+        (self.memory, self.passes, self.lanes) = (memory_kib, passes, lanes);
+        self
+    }
+
+    /// Sets how many passwords are hashed at the same time; each takes the memory of [`argon2`](Self::argon2).
+    pub fn hashers(mut self, hashers: usize) -> Self {
+        self.hashers = hashers;
+        self
+    }
+
+    /// Sets how many more may wait for their turn; who comes then is told to come again
+    /// ([`AccountError::Busy`](crate::AccountError::Busy)).
+    pub fn waiting(mut self, waiting: usize) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    /// Sets the length of the shortest password, in characters. The longest has 1024 bytes.
+    ///
+    /// Length is all that is asked: rules for digits and symbols make passwords worse (NIST SP 800-63B, 3.1.1.2,
+    /// which asks for 15 characters where nothing but a password is asked for).
+    pub fn min_password(mut self, characters: usize) -> Self {
+        self.min_password = characters;
+        self
+    }
+
+    /// Sets how many failures are free before there are delays: those of one account, and those from one address.
+    pub fn free_failures(mut self, of_account: u32, from_address: u32) -> Self {
+        (self.account_failures, self.address_failures) = (of_account, from_address);
+        self
+    }
+
+    /// Sets the longest delay after a failure.
+    ///
+    /// Delays double from a second on. One failure of an account is forgiven in this time without another, so in the long
+    /// run it can be tried once in it: with 15 minutes some 110 times on the first day and 96 on each other one.
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// Checks every setting.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        number("argon2 memory in KiB", self.memory, 1, 1024 * 1024)?;
+        number("argon2 passes", self.passes, 1, 16)?;
+        number("argon2 lanes", self.lanes, 1, 16)?;
+        let enough = |(memory, passes): &(u32, u32)| self.memory >= *memory && self.passes >= *passes;
+        if !ENOUGH.iter().any(enough) {
+            return Err(ConfigError::WeakHashing { memory_kib: self.memory, passes: self.passes });
+        }
+        number("hashers", self.hashers, 1, 256)?;
+        number("waiting", self.waiting, 0, 10_000)?;
+        number("min_password", self.min_password, 8, 64)?;
+        number("free_failures of an account", self.account_failures, 1, 100)?;
+        number("free_failures from an address", self.address_failures, 1, 100)?;
+        let (min, max, got) = (Duration::from_secs(1), Duration::from_secs(24 * 60 * 60), self.max_delay);
+        if !(min..=max).contains(&got) {
+            return Err(ConfigError::OutOfRange { name: "max_delay", min, max, got });
+        }
+        Ok(())
+    }
+}
+
+fn number<N: TryInto<u64>>(name: &'static str, got: N, min: u64, max: u64) -> Result<(), ConfigError> {
+    let got = got.try_into().unwrap_or(u64::MAX);
+    if (min..=max).contains(&got) {
+        Ok(())
+    } else {
+        Err(ConfigError::NumberOutOfRange { name, min, max, got })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_good(set: impl FnOnce(AccountsConfig) -> AccountsConfig) -> bool {
+        set(AccountsConfig::default()).check().is_ok()
+    }
+
+    /// S-16: the last good and the first bad value of each bound.
+    #[test]
+    fn s_16_settings_keep_to_their_bounds() {
+        assert!(is_good(|config| config));
+        for (memory, passes) in ENOUGH {
+            assert!(is_good(|config| config.argon2(memory, passes, 1)), "{memory} {passes}");
+            assert!(!is_good(|config| config.argon2(memory - 1, passes, 1)), "{memory} {passes}");
+            assert!(!is_good(|config| config.argon2(memory, passes - 1, 1)), "{memory} {passes}");
+        }
+        assert!(is_good(|config| config.argon2(1024 * 1024, 16, 16)));
+        assert!(!is_good(|config| config.argon2(1024 * 1024 + 1, 16, 16)));
+        assert!(!is_good(|config| config.argon2(19_456, 17, 1)));
+        assert!(
+            !is_good(|config| config.argon2(19_456, 2, 17)) && !is_good(|config| config.argon2(19_456, 2, 0))
+        );
+        for (hashers, good) in [(0, false), (1, true), (256, true), (257, false)] {
+            assert_eq!(is_good(|config| config.hashers(hashers)), good, "{hashers}");
+        }
+        for (waiting, good) in [(0, true), (10_000, true), (10_001, false)] {
+            assert_eq!(is_good(|config| config.waiting(waiting)), good, "{waiting}");
+        }
+        for (length, good) in [(7, false), (8, true), (64, true), (65, false)] {
+            assert_eq!(is_good(|config| config.min_password(length)), good, "{length}");
+        }
+        for (failures, good) in [(0, false), (1, true), (100, true), (101, false)] {
+            assert_eq!(is_good(|config| config.free_failures(failures, 20)), good, "{failures}");
+            assert_eq!(is_good(|config| config.free_failures(5, failures)), good, "{failures}");
+        }
+        for (delay, good) in [(0, false), (1, true), (86_400, true), (86_401, false)] {
+            assert_eq!(is_good(|config| config.max_delay(Duration::from_secs(delay))), good, "{delay}");
+        }
+    }
+}

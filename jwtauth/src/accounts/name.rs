@@ -1,0 +1,160 @@
+//! What may be a name, and when two of them are one.
+//!
+//! Names are compared by a *key*: normalised (NFKC), case folded, normalised again, as Unicode defines for
+//! identifiers (section 3.13, D147). `unicode-normalization` does the first (unicode-rs, last release 2026-10,
+//! MSRV 1.36, one small dependency); the case tables are those of the standard library, down, up and down, which
+//! folds a little more than Unicode asks for (the Turkish dotless `ı` and `i` are one). A PRECIS profile
+//! (RFC 8265, UsernameCaseMapped) was the other choice: its one Rust implementation has one keeper and generates
+//! its tables by a tool of its own, and it lowers instead of folding, so that `STRASSE` and `straße` are two.
+//! What PRECIS forbids is mostly forbidden here too: spaces, controls, symbols, characters that nobody has assigned.
+//!
+//! # Invariants
+//!
+//! 1. A key is never changed by making a key of it, and has no byte below a space.
+//! 2. Names that look alike in two scripts stay two: decide by ids and roles, never by how a name looks.
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
+/// The longest name, in bytes: an e-mail address has 254 at most (RFC 5321, section 4.5.3.1.3).
+const MAX: usize = 255;
+
+/// A name that may be one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// As it is shown.
+    pub(super) shown: String,
+    /// As it is compared.
+    pub(super) key: String,
+}
+
+impl Name {
+    /// Reads a name as it was typed; white space around it does not count. The error says what to do.
+    pub(super) fn parse(typed: &str) -> Result<Self, String> {
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return Err("it is empty".into());
+        }
+        // Before anything is done with it: normalising makes text up to 18 times as long.
+        if typed.len() > MAX {
+            return Err(format!("it has more than {MAX} bytes"));
+        }
+        let shown: String = typed.nfkc().collect();
+        let key = fold(&shown);
+        if let Some(bad) = shown.chars().chain(key.chars()).find(|c| !is_allowed(*c)) {
+            let what = if bad.is_whitespace() { "a space" } else { "a symbol or an invisible character" };
+            return Err(format!("it has {what}: use letters, digits and ASCII punctuation"));
+        }
+        if shown.starts_with(is_combining_mark) {
+            return Err("it begins with a mark that belongs to a letter before it".into());
+        }
+        if shown.len().max(key.len()) > MAX {
+            return Err(format!("it has more than {MAX} bytes"));
+        }
+        Ok(Self { shown, key })
+    }
+}
+
+fn is_allowed(c: char) -> bool {
+    c.is_alphanumeric() || c.is_ascii_graphic() || is_combining_mark(c)
+}
+
+fn fold(text: &str) -> String {
+    // Down first, for capitals that have no way up: the capital sharp s becomes the small one, that SS, that ss.
+    let folded = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    folded.flat_map(char::to_lowercase).nfkc().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> String {
+        Name::parse(name).unwrap_or_else(|problem| panic!("{name:?}: {problem}")).key
+    }
+
+    #[test]
+    fn names_that_are_one() {
+        for (one, other) in [
+            ("Alice", "aLICE"),
+            (" alice\t", "alice"),
+            ("\u{ff21}lice", "alice"),      // a wide letter
+            ("Andre\u{301}", "andr\u{e9}"), // composed or not
+            ("STRASSE", "stra\u{df}e"),     // sharp s
+            ("\u{1e9e}", "ss"),             // capital sharp s
+            ("\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}"), // final sigma
+            ("\u{212a}elvin", "kelvin"),    // the sign of a unit
+            ("o\u{fb03}ce", "OFFICE"),      // a ligature
+            ("I", "\u{131}"),               // dotless
+            ("\u{13a0}", "\u{ab70}"),       // Cherokee, whose capitals came first
+        ] {
+            assert_eq!(key(one), key(other), "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_two() {
+        for (one, other) in [("alice", "alicé"), ("alice", "аlice"), ("a.b", "ab"), ("1", "l"), ("a", "a'")]
+        {
+            assert_ne!(key(one), key(other), "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_name() {
+        let long = "a".repeat(255);
+        for good in ["a", "bob@example.com", "o'hara", "हिन्दी", "日本", "محمد", "42", "a+b_c~", &long]
+        {
+            assert!(Name::parse(good).is_ok(), "{good:?}");
+        }
+        let (longer, grows) = (format!("{long}a"), "\u{1e96}".repeat(85));
+        let bad = [
+            "",
+            "  ",
+            "a b",
+            "a\u{a0}b",
+            "a\nb",
+            "a\0b",
+            "a\u{200b}b",
+            "a\u{200d}b",
+            "\u{202e}a",
+            "a\u{feff}b",
+            "\u{301}a",
+            "😀",
+            "a\u{378}b",
+            "a\u{e000}",
+            "\u{fdfa}",
+            "\u{37a}",
+            &longer,
+            &grows.repeat(2),
+        ];
+        for bad in bad {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Name::parse(" Ann\u{e9}e ").unwrap().shown, "Ann\u{e9}e", "shown as it was typed");
+    }
+
+    /// Every character there is: folding a key gives the key, upper and lower case have one key.
+    #[test]
+    fn a_key_is_its_own_key() {
+        let mut names = 0;
+        // What neither has a case nor is normalised to anything else is its own key by what is allowed alone.
+        let changes = |c: &char| {
+            is_allowed(*c)
+                && (!c.to_uppercase().eq([*c])
+                    || !c.to_lowercase().eq([*c])
+                    || ![*c].into_iter().nfkc().eq([*c]))
+        };
+        for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(changes) {
+            let Ok(name) = Name::parse(&format!("x{c}")) else { continue };
+            names += 1;
+            assert_eq!(key(&name.key), name.key, "U+{:04X}", u32::from(c));
+            assert_eq!(Name::parse(&name.shown).unwrap().key, name.key, "U+{:04X}", u32::from(c));
+            for other in [c.to_uppercase().to_string(), c.to_lowercase().to_string()] {
+                assert_eq!(key(&format!("X{other}")), name.key, "U+{:04X} as {other:?}", u32::from(c));
+            }
+            assert!(name.key.bytes().all(|byte| byte > b' '));
+        }
+        assert!(names > 5_000, "{names}");
+    }
+}

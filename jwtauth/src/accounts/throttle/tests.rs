@@ -1,0 +1,218 @@
+//! Delays, who shares one, and how much is kept.
+
+use std::time::Duration;
+
+use super::*;
+
+const NOW: u64 = 1_000_000;
+const HOME: Option<IpAddr> = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 1)));
+
+fn throttle() -> Throttle {
+    Throttle::new(&AccountsConfig::default())
+}
+
+/// Fails once, and returns how long the next attempt has to wait.
+fn fail(throttle: &Throttle, name: &str, peer: Option<IpAddr>, now: u64) -> u64 {
+    let _charged = throttle.begin(Who::Login(name), peer, now).expect("an attempt is let through");
+    wait(throttle, name, peer, now)
+}
+
+/// Returns how long an attempt has to wait, and takes it back.
+fn wait(throttle: &Throttle, name: &str, peer: Option<IpAddr>, now: u64) -> u64 {
+    match throttle.begin(Who::Login(name), peer, now) {
+        Ok(attempt) => {
+            throttle.undone(&attempt);
+            0
+        }
+        Err(wait) => wait,
+    }
+}
+
+fn address(number: u32) -> Option<IpAddr> {
+    Some(IpAddr::V4(number.to_be_bytes().into()))
+}
+
+/// S-16, ASVS 6.3.1: free failures, then delays that double, up to the longest.
+#[test]
+fn s_16_delays_double_up_to_the_longest() {
+    let throttle = throttle();
+    let mut now = NOW;
+    let mut delays = Vec::new();
+    for _ in 0..18 {
+        let delay = fail(&throttle, "a", None, now);
+        if delay > 0 {
+            assert_eq!(wait(&throttle, "a", None, now + delay - 1), 1, "to its last second");
+        }
+        now += delay;
+        delays.push(delay);
+    }
+    assert_eq!(delays[..15], [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900]);
+    assert_eq!(delays[15..], [900; 3]);
+    assert_eq!(wait(&throttle, "b", None, NOW), 0, "another account");
+}
+
+/// NIST SP 800-63B, 3.2.2: how often an account can be tried by somebody who never stops.
+#[test]
+fn s_16_a_day_has_about_a_hundred_attempts() {
+    let throttle = throttle();
+    let (mut now, mut attempts) = (NOW, Vec::new());
+    while now < NOW + 3 * 86_400 {
+        attempts.push(now);
+        // From anywhere: the account is what counts.
+        now += fail(&throttle, "a", address(u32::try_from(attempts.len()).unwrap()), now).max(1);
+    }
+    let days: Vec<_> =
+        (0..3).map(|day| attempts.iter().filter(|at| (*at - NOW) / 86_400 == day).count()).collect();
+    println!("attempts on the first three days: {days:?}");
+    assert!(days[0] <= 110 && days[1..].iter().all(|day| *day <= 96), "{days:?}");
+}
+
+#[test]
+fn a_failure_is_forgiven_in_time_and_all_by_a_success() {
+    let throttle = throttle();
+    for _ in 0..4 {
+        assert_eq!(fail(&throttle, "a", None, NOW), 0);
+    }
+    // Each quarter of an hour without a failure forgives one of the four.
+    for later in 1..10 {
+        assert_eq!(fail(&throttle, "a", None, NOW + later * 900), 0, "{later}");
+    }
+    assert_eq!(fail(&throttle, "a", None, NOW + 9 * 900), 1);
+    assert_eq!(fail(&throttle, "a", None, NOW + 9 * 900 + 899), 2, "a second too early");
+    let again = NOW + 9 * 900 + 901;
+    let attempt = throttle.begin(Who::Login("a"), None, again).unwrap();
+    throttle.succeeded(&attempt, again);
+    for _ in 0..4 {
+        assert_eq!(fail(&throttle, "a", None, again), 0, "as at the beginning");
+    }
+}
+
+/// Attempts are counted when they begin: many at once get no further than one after the other.
+#[test]
+fn s_16_many_at_once_are_counted_before_any_has_failed() {
+    let throttle = throttle();
+    let begun = (0..1000).filter(|_| throttle.begin(Who::Login("a"), None, NOW).is_ok()).count();
+    assert_eq!(begun, 5);
+    assert_eq!(wait(&throttle, "a", None, NOW), 1, "and those that were refused cost nothing");
+}
+
+#[test]
+fn what_came_to_nothing_is_no_failure() {
+    let throttle = throttle();
+    for _ in 0..100 {
+        let attempt = throttle.begin(Who::Login("a"), HOME, NOW).unwrap();
+        throttle.undone(&attempt);
+    }
+    let tables = throttle.lock();
+    assert!(tables.accounts.0.is_empty() && tables.addresses.0.is_empty());
+}
+
+/// The owner, who was here before, does not wait for what others do elsewhere; elsewhere the owner does.
+#[test]
+fn s_16_an_attacker_elsewhere_does_not_lock_the_owner_out() {
+    let throttle = throttle();
+    let attempt = throttle.begin(Who::Login("a"), HOME, NOW).unwrap();
+    throttle.succeeded(&attempt, NOW);
+    let mut now = NOW;
+    for number in 0..20 {
+        now += fail(&throttle, "a", address(number), now);
+    }
+    now -= 1;
+    assert_eq!(wait(&throttle, "a", HOME, now), 0, "where the owner was before");
+    assert_eq!(wait(&throttle, "a", address(99), now), 1, "where nobody was before");
+    assert_eq!(wait(&throttle, "b", HOME, now), 0);
+    // At home there are limits too, and a success there does not help the attacker.
+    for _ in 0..4 {
+        assert_eq!(fail(&throttle, "a", HOME, now), 0);
+    }
+    assert_eq!(fail(&throttle, "a", HOME, now), 1);
+    let attempt = throttle.begin(Who::Login("a"), HOME, now + 1).unwrap();
+    throttle.succeeded(&attempt, now + 1);
+    assert!(fail(&throttle, "a", address(98), now + 1) > 100);
+}
+
+/// One address that tries many accounts: each attempt is of another name.
+#[test]
+fn s_16_an_address_waits_whatever_the_names() {
+    let throttle = throttle();
+    for number in 0..19 {
+        assert_eq!(fail(&throttle, &format!("name-{number}"), HOME, NOW), 0);
+    }
+    assert_eq!(fail(&throttle, "name-19", HOME, NOW), 1);
+    assert_eq!(fail(&throttle, "name-20", HOME, NOW + 1), 2);
+    assert_eq!(wait(&throttle, "name-21", address(1), NOW + 1), 0, "another address");
+    // A success of its own account takes nothing off but itself.
+    let attempt = throttle.begin(Who::Login("own"), HOME, NOW + 3).unwrap();
+    throttle.succeeded(&attempt, NOW + 3);
+    assert_eq!(fail(&throttle, "name-22", HOME, NOW + 3), 4);
+    assert_eq!(fail(&throttle, "name-23", HOME, NOW + 3 + 22 * 60), 0, "a minute forgives one");
+}
+
+#[test]
+fn what_counts_as_one_address() {
+    let network = |text: &str| network_of(text.parse().unwrap());
+    assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff:ffff:ffff:ffff"));
+    assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
+    assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+    assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_nobody_wait_longer() {
+    let throttle = throttle();
+    let mut now = NOW;
+    for _ in 0..20 {
+        now += fail(&throttle, "a", None, now);
+    }
+    assert!(wait(&throttle, "a", None, 5) <= 900);
+    assert!(wait(&throttle, "a", None, u64::MAX) == 0, "nor one that was set far ahead");
+}
+
+#[test]
+fn a_long_delay_is_no_overflow() {
+    let day = Duration::from_secs(86_400);
+    let throttle = Throttle::new(&AccountsConfig::default().max_delay(day).free_failures(1, 100));
+    let mut now = NOW;
+    for _ in 0..200 {
+        let delay = fail(&throttle, "a", None, now);
+        assert!(delay <= 86_400);
+        now += delay;
+    }
+    assert_eq!(Limit { free: 0, forgiven: 1, max_delay: 900 }.delay(u32::MAX), 900);
+}
+
+/// Memory is bounded, and a flood of other names does not free one that has failed more often.
+#[test]
+fn s_16_a_flood_of_names_fills_no_memory_and_frees_nobody() {
+    let throttle = throttle();
+    for _ in 0..5 {
+        let _charged = throttle.begin(Who::Login("victim"), None, NOW).unwrap();
+    }
+    for number in 0..2 * u32::try_from(ROOM).unwrap() {
+        let name = format!("name-{number}");
+        let _charged = throttle.begin(Who::Login(&name), address(number), NOW + 1).unwrap();
+    }
+    let kept = |table: &Table| (ROOM * 7 / 8..=ROOM).contains(&table.0.len());
+    assert!(kept(&throttle.lock().accounts) && kept(&throttle.lock().addresses));
+    let victim = throttle.begin(Who::Login("victim"), None, NOW).expect_err("it still waits");
+    assert_eq!(victim, 1);
+    // What is forgiven goes first: then there is room for as many again, and the victim is still there.
+    for number in 0..ROOM {
+        let _charged = throttle.begin(Who::Login(&format!("late-{number}")), None, NOW + 1 + 900).unwrap();
+    }
+    assert!(kept(&throttle.lock().accounts));
+    assert!(wait(&throttle, "victim", None, NOW) > 0);
+}
+
+#[test]
+fn known_places_are_bounded_too() {
+    let throttle = throttle();
+    for number in 0..u32::try_from(ROOM).unwrap() + 10 {
+        let now = NOW + u64::from(number);
+        let attempt = throttle.begin(Who::Login("a"), address(number), now).unwrap();
+        throttle.succeeded(&attempt, now);
+    }
+    let tables = throttle.lock();
+    assert_eq!(tables.known.len(), ROOM);
+    assert!(tables.known.values().all(|at| *at >= NOW + 10), "the oldest go first");
+}

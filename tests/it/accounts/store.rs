@@ -1,0 +1,159 @@
+//! Accounts in the stores: the conformance suite, restarts, kills, and files that were tampered with.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use jwtauth::store::conformance;
+use jwtauth::{AccountStore, AccountsConfig, MemoryStore, SessionStore, SledStore, StoreError};
+use tests::numbers::Numbers;
+use tests::{bounded, bounded_by};
+
+use super::{PASSWORD, accounts, register, sled, verify, with};
+
+#[test]
+fn memory_conforms() {
+    bounded(conformance::run_accounts(async || MemoryStore::new()));
+}
+
+#[test]
+fn sled_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = AtomicUsize::new(0);
+    bounded(conformance::run_accounts(|| {
+        let number = opened.fetch_add(1, Ordering::Relaxed);
+        let path = dir.path().join(number.to_string());
+        async move { sled(&path).await }
+    }));
+    assert!(opened.into_inner() >= 8, "each rule has a store of its own");
+}
+
+#[test]
+fn r_1_a_reopened_store_holds_the_same_accounts() {
+    bounded(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let mut expected = Vec::new();
+        for round in 0..3 {
+            let app = with(sled(&path).await, AccountsConfig::default());
+            for account in &expected {
+                let account: &jwtauth::Account = account;
+                assert_eq!(accounts(&app).by_id(account.id).await.unwrap().as_ref(), Some(account));
+                assert_eq!(accounts(&app).by_name(&account.name).await.unwrap().as_ref(), Some(account));
+            }
+            let named = format!("Name-{round}");
+            register(&app, &named).await;
+            let on = verify(&app, &named, PASSWORD).await.unwrap();
+            expected.push(accounts(&app).set_roles(on.id, ["admin"]).await.unwrap());
+            let off = register(&app, &format!("off-{round}")).await;
+            expected.push(accounts(&app).disable(off.id).await.unwrap());
+        }
+        let app = with(sled(&path).await, AccountsConfig::default());
+        assert_eq!(accounts(&app).list(None, 100).await.unwrap().len(), 6);
+        assert!(verify(&app, "NAME-0", PASSWORD).await.is_ok());
+        assert!(verify(&app, "off-0", PASSWORD).await.is_err());
+    });
+}
+
+/// R-1, S-11: what was said to be done survives kill -9, and an account that is off never has a live session.
+#[test]
+fn r_1_s_11_accounts_survive_kill_9_as_a_whole() {
+    bounded_by(Duration::from_secs(120), async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let mut random = Numbers::seeded(5);
+        let (mut first, mut done) = (0_u64, Vec::new());
+        for kill in 0..15 {
+            let mut probe = Command::new(env!("CARGO_BIN_EXE_account_probe"))
+                .arg(&path)
+                .arg(first.to_string())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut said = BufReader::new(probe.stdout.take().unwrap()).lines();
+            let lines = 5 + random.below(60);
+            for _ in 0..lines {
+                done.push(said.next().unwrap().unwrap());
+            }
+            probe.kill().unwrap();
+            // What it said before it died counts too.
+            done.extend(said.map_while(Result::ok).filter(|line| line.split(' ').count() == 2));
+            probe.wait().unwrap();
+
+            let store = sled(&path).await;
+            let all = store.accounts(None, 10_000).await.unwrap();
+            for account in &all {
+                let session = store.sessions_of(account.id.to_string()).await.unwrap().remove(0);
+                assert_eq!(session.revoked.is_none(), account.active, "kill {kill}: {account:?}");
+            }
+            for line in &done {
+                let (what, number) = line.split_once(' ').unwrap();
+                let account = store.account_by_key(format!("name-{number}")).await.unwrap();
+                let account = account.unwrap_or_else(|| panic!("kill {kill}: {line} was lost"));
+                assert!(what == "ADD" || !account.active, "kill {kill}: {line} was lost");
+            }
+            first = all.len() as u64 + 1;
+        }
+        println!("{} answers survived 15 kills", done.len());
+        assert!(done.len() > 300);
+    });
+}
+
+/// Opens the database below a store, as patiently as [`sled`].
+fn raw(path: &Path) -> ::sled::Db {
+    let start = Instant::now();
+    loop {
+        match ::sled::open(path) {
+            Ok(db) => return db,
+            Err(error) if start.elapsed() > Duration::from_secs(10) => panic!("{error}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// an account that is gone, or as it was before a change, is noticed when the store is opened.
+#[test]
+fn r_7_an_account_that_was_tampered_with_is_noticed() {
+    type Tamper = fn(&::sled::Db, (::sled::IVec, ::sled::IVec), (::sled::IVec, ::sled::IVec));
+    let cases: [(&str, Tamper); 5] = [
+        ("record does not match its checksum", |db, (key, _), (_, other)| {
+            drop(db.insert(key, other).unwrap())
+        }),
+        ("accounts should be there", |db, (key, _), _| drop(db.remove(key).unwrap())),
+        ("before a change", |db, (key, old), _| drop(db.insert(key, old).unwrap())),
+        ("names in the index", |db, _, _| {
+            let name = db.scan_prefix(b"n").keys().next().unwrap().unwrap();
+            db.remove(name).unwrap();
+        }),
+        ("names in the index", |db, _, _| drop(db.insert(b"nmallory\0aaaaaaaaaaaaaaaa", b"").unwrap())),
+    ];
+    bounded(async move {
+        for (expected, tamper) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("store");
+            let app = with(sled(&path).await, AccountsConfig::default());
+            let account = register(&app, "alice").await;
+            register(&app, "bob").await;
+            drop(app);
+            let record = |db: &::sled::Db, id: jwtauth::AccountId| {
+                let key = [b"a", &id.as_bytes()[..]].concat();
+                (::sled::IVec::from(&key[..]), db.get(&key).unwrap().unwrap())
+            };
+            let old = record(&raw(&path), account.id);
+            let app = with(sled(&path).await, AccountsConfig::default());
+            accounts(&app).disable(account.id).await.unwrap();
+            let bob = accounts(&app).by_name("bob").await.unwrap().unwrap();
+            drop(app);
+            let db = raw(&path);
+            let other = record(&db, bob.id);
+            tamper(&db, old, other);
+            db.flush().unwrap();
+            drop(db);
+            let refused = SledStore::open(&path).await;
+            let Err(StoreError::Corrupt { problem, .. }) = refused else { panic!("{expected}: {refused:?}") };
+            assert!(problem.contains(expected), "{expected}: {problem}");
+        }
+    });
+}

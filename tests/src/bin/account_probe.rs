@@ -1,0 +1,90 @@
+//! Adds accounts through a `SledStore`, with a session each, and disables every second one, until it is killed.
+//!
+//! `account_probe DIR FIRST` begins with number `FIRST`, and prints `ADD n` or `OFF n` when that is durable.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use jwtauth::store::{EndSessions, Opening, PasswordHash, StoredAccount};
+use jwtauth::{
+    AccountId, AccountStore, Device, Reason, Revocation, Session, SessionId, SessionStore, SledStore,
+    StoreError, TokenId,
+};
+
+fn account(number: u64) -> StoredAccount {
+    let id = [number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes(), number.to_be_bytes()].concat();
+    StoredAccount {
+        id: AccountId::from_bytes(id.try_into().expect("twice 8 bytes")),
+        name: format!("Name-{number}"),
+        key: format!("name-{number}"),
+        hash: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into()),
+        roles: vec!["admin".into()],
+        active: true,
+        revision: 0,
+        created_at: 100,
+        password_changed_at: 100,
+        last_login: None,
+    }
+}
+
+fn session(account: &StoredAccount) -> Session {
+    Session {
+        id: SessionId::from_bytes(*account.id.as_bytes()),
+        subject: account.id.to_string(),
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        user: None,
+        created_at: 100,
+        auth_time: 100,
+        ends_at: u64::MAX,
+        expires_at: u64::MAX - 1,
+        generation: 0,
+        rotated_at: 100,
+        refresh_id: TokenId::from_bytes([7; 16]),
+        access_id: TokenId::from_bytes([8; 16]),
+        ended: Vec::new(),
+        device: Device::default(),
+        last_address: None,
+        revoked: None,
+    }
+}
+
+async fn work(dir: &str, first: u64) -> Result<(), StoreError> {
+    let store = SledStore::open(dir).await?;
+    let say = |what: &str, number: u64| {
+        let mut stdout = std::io::stdout();
+        let _ = writeln!(stdout, "{what} {number}").and_then(|()| stdout.flush());
+    };
+    for number in first.. {
+        let account = account(number);
+        store.insert(session(&account), Opening::default()).await?;
+        if store.create_account(account.clone()).await? {
+            say("ADD", number);
+        }
+        if number % 2 == 0 {
+            let revocation = Revocation { at: 200, reason: Reason::Inactive };
+            let off = StoredAccount { active: false, revision: 1, ..account };
+            let ends = EndSessions { except: None, revocation };
+            if store.change_account(off, 0, Some(ends)).await?.is_some() {
+                say("OFF", number);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let [_, dir, first] = &args[..] else {
+        eprintln!("usage: account_probe DIR FIRST");
+        return ExitCode::from(2);
+    };
+    match work(dir, first.parse().unwrap_or(0)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(3)
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod key;
 
 use std::error::Error;
 use std::fmt;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::AccountError;
+pub use self::key::KeyError;
 
 /// An error of the application's own code.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -68,6 +70,9 @@ pub enum ConfigError {
         /// The pattern.
         pattern: String,
     },
+    /// A key was refused.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// What is denied by default redirects to a login page that is denied as well.
     #[error("strangers are sent to the login page {page:?} and refused there: add .public(\"GET {page}\")")]
     LoginPage {
@@ -212,7 +217,7 @@ pub enum TokenError {
     /// Longer than 8 KiB.
     #[error("token is too long")]
     TooLong,
-    /// `kid` names no key of ours.
+    /// `kid` names no key of ours, or one that has ended.
     #[error("token names an unknown key")]
     UnknownKey,
     /// `alg` is not the algorithm of the key.

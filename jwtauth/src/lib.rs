@@ -134,7 +134,8 @@ pub use device::Device;
 #[cfg(feature = "accounts")]
 pub use error::AccountError;
 pub use error::{
-    BoxError, ConfigError, OpenError, ParseIdError, RandomError, SessionError, StoreError, TokenError,
+    BoxError, ConfigError, KeyError, OpenError, ParseIdError, RandomError, SessionError, StoreError,
+    TokenError,
 };
 pub use event::Event;
 #[cfg(feature = "accounts")]
@@ -290,7 +291,7 @@ pub use jwtauth_macros::AuthUser;
 /// that was built last, so build it before `spec_endpoint()` or `swagger_ui()` is called. A handler of bad requests
 /// (`#[oai(bad_request_handler = "..")]`) sees none of the refusals.
 pub use jwtauth_macros::require_auth;
-pub use key::Algorithm;
+pub use key::{Algorithm, Key};
 pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
 pub use registry::{TokenKind, TokenRecord};
 pub use session::{Ended, SessionEnd, Sessions, Tokens, Veto};

@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
 use crate::event::Event;
-use crate::key::{Algorithm, Keys};
+use crate::key::{Algorithm, Key, Keys};
 use crate::record::Session;
 use crate::secret::{self, Secret};
 use crate::session::{Hooks, Sessions, Sweeper, Veto};
@@ -30,7 +30,8 @@ use crate::user::Identity;
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
-/// | [`algorithm`](Self::algorithm) | HS256 | |
+/// | [`key`](Self::key) | the secret | a [`Key`] with a private part |
+/// | [`algorithm`](Self::algorithm) | HS256; of a `key` its own | one that fits the key |
 /// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
 /// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
 /// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
@@ -70,7 +71,8 @@ use crate::user::Identity;
 #[must_use]
 pub struct JwtAuthBuilder {
     secret: SecretSource,
-    algorithm: Algorithm,
+    key: Option<Key>,
+    algorithm: Option<Algorithm>,
     config: Config,
     names: Option<CookieNames>,
     same_site: SameSite,
@@ -99,7 +101,8 @@ impl Default for JwtAuthBuilder {
     fn default() -> Self {
         Self {
             secret: SecretSource::Missing,
-            algorithm: Algorithm::default(),
+            key: None,
+            algorithm: None,
             config: Config::default(),
             names: None,
             same_site: SameSite::default(),
@@ -142,9 +145,36 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets how access tokens are signed. Refresh tokens are HS256 under a key derived from the secret.
+    /// Signs access tokens with this key instead of the secret, so that others can verify them who cannot
+    /// make them.
+    ///
+    /// A secret is needed all the same: refresh tokens are signed by a key derived from it, which nobody has
+    /// to know who verifies access tokens. Keep it when this key changes, and no session ends.
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use jwtauth::{JwtAuth, Key};
+    ///
+    /// // openssl genpkey -algorithm ed25519 -out data/access.pem && chmod 600 data/access.pem
+    /// let jwtauth = JwtAuth::builder()
+    ///     .key(Key::from_file("data/access.pem")?)
+    ///     .secret_file("data/secret")
+    ///     .open("data/sessions")
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Sets how access tokens are signed: HS256, HS384 or HS512 with the secret, or, with an RSA
+    /// [`key`](Self::key) that does not name its algorithm, one of RSA's.
+    ///
+    /// Refresh tokens are HS256 under a key derived from the secret.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
-        self.algorithm = algorithm;
+        self.algorithm = Some(algorithm);
         self
     }
 
@@ -372,7 +402,15 @@ impl JwtAuthBuilder {
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let clients = self.clients.check()?;
-        let keys = Keys::from_secret(self.algorithm, &self.secret.read()?)?;
+        let secret = self.secret.read()?;
+        let keys = match (self.key, self.algorithm) {
+            (None, algorithm) => Keys::from_secret(algorithm.unwrap_or_default(), &secret)?,
+            (Some(key), None) => Keys::with_key(key, &secret)?,
+            (Some(key), Some(algorithm)) => Keys::with_key(key.with_algorithm(algorithm)?, &secret)?,
+        };
+        if keys.access.leaks_time() {
+            tracing::warn!(target: "jwtauth", "tokens are signed with RSA by RustCrypto, whose timing may tell something of the key (RUSTSEC-2023-0071): take the feature `aws_lc_rs`, or an ES256 or EdDSA key");
+        }
         if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }

@@ -1,0 +1,98 @@
+//! Why a key was refused. Texts never hold bytes of a key.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::RandomError;
+
+/// A [`Key`](crate::Key) was refused, or what was asked of the key ring. Read by the developer or operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The algorithm does not fit the key: one key is used with one algorithm (RFC 8725bis, section 3.1).
+    #[error("algorithm {algorithm} does not fit the key: {problem}")]
+    Algorithm {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// Why.
+        problem: &'static str,
+    },
+    /// The file could not be read.
+    #[error("key file {path:?} cannot be read")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file with a private key may be read by group or others.
+    #[error(
+        "key file {path:?} has mode {mode:o}, so others can read the private key: run `chmod 600` on it, and make a new key if others may have read it"
+    )]
+    FileMode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The name of a key cannot stand in a token's header.
+    #[error("key name is refused: a `kid` has 1 to 128 visible ASCII characters, and neither `\"` nor `\\`")]
+    Kid,
+    /// A key of this name is in the ring already.
+    #[error("key {kid:?} is in the ring already")]
+    Known {
+        /// The name.
+        kid: String,
+    },
+    /// The bytes are no key, or none of a kind that is supported.
+    #[error("key cannot be used: {problem}")]
+    Malformed {
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The environment variable that should hold the key is not set, or not UTF-8.
+    #[error("environment variable {name} is not set: put the key there, as PEM or JWK")]
+    MissingVariable {
+        /// The variable.
+        name: String,
+    },
+    /// The key has no private part.
+    #[error("key {kid:?} cannot sign: it is a public key")]
+    NotPrivate {
+        /// The name.
+        kid: String,
+    },
+    /// The random number generator failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The key signs new tokens.
+    #[error("key {kid:?} is the one that signs: let another one sign first")]
+    Signs {
+        /// The name.
+        kid: String,
+    },
+    /// The key has an end, so it cannot sign.
+    #[error("key {kid:?} is retired: it verifies until its end, and signs no more")]
+    Retired {
+        /// The name.
+        kid: String,
+    },
+    /// The ring is full.
+    #[error("the key ring holds at most {max} keys: remove one first")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
+    /// No key of this name is in the ring.
+    #[error("key {kid:?} is not in the ring")]
+    Unknown {
+        /// The name.
+        kid: String,
+    },
+    /// The key could be guessed or computed.
+    #[error("key is too weak: {problem}")]
+    Weak {
+        /// What is wrong with it; never any of its bytes.
+        problem: &'static str,
+    },
+}

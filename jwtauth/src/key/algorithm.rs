@@ -1,0 +1,155 @@
+//! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037), and which key each of them wants.
+
+/// How a token is signed. A key has exactly one.
+///
+/// | algorithm | key | signature, bytes |
+/// |---|---|---|
+/// | `HS256`, `HS384`, `HS512` | a secret of at least 32, 48, 64 bytes | 32, 48, 64 |
+/// | `RS256`, `RS384`, `RS512` | RSA, 2048 to 4096 bits | 256 to 512 |
+/// | `PS256`, `PS384`, `PS512` | RSA, 2048 to 4096 bits | 256 to 512 |
+/// | `ES256`, `ES384`, `ES512` | the curve P-256, P-384, P-521 | 64, 96, 132 |
+/// | `EdDSA` | Ed25519 | 64 |
+///
+/// Who has to choose a key pair takes `ES256` or `EdDSA`: small, fast, and nothing to be configured wrongly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// HMAC with SHA-256; the secret has at least 32 bytes (RFC 7518, section 3.2). The default.
+    #[default]
+    HS256,
+    /// HMAC with SHA-384; the secret has at least 48 bytes.
+    HS384,
+    /// HMAC with SHA-512; the secret has at least 64 bytes.
+    HS512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256. What an RSA key is used with when it does not say.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// RSASSA-PSS with SHA-384.
+    PS384,
+    /// RSASSA-PSS with SHA-512.
+    PS512,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// ECDSA on P-521 with SHA-512.
+    ES512,
+    /// Ed25519 (RFC 8037).
+    EdDSA,
+}
+
+/// What kind of key an algorithm wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Hmac,
+    Rsa,
+    Ec(Curve),
+    Ed,
+}
+
+/// An elliptic curve of NIST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    /// The length of a coordinate and of a private scalar, in bytes.
+    pub(super) const fn len(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// The name in a JWK (RFC 7518, section 6.2.1.1).
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// The one algorithm of the curve.
+    pub(super) const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::ES256,
+            Self::P384 => Algorithm::ES384,
+            Self::P521 => Algorithm::ES512,
+        }
+    }
+}
+
+impl Algorithm {
+    pub(super) const ALL: [Self; 13] = [
+        Self::HS256,
+        Self::HS384,
+        Self::HS512,
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::EdDSA,
+    ];
+
+    /// Returns the name that stands in a token's header (RFC 7518, section 3.1).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// Returns the algorithm of a name, which is exact: `hs256` is none.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// Returns the least length of a secret, in bytes; `None` for algorithms that take a key pair.
+    #[must_use]
+    pub const fn min_secret_len(self) -> Option<usize> {
+        match self {
+            Self::HS256 => Some(32),
+            Self::HS384 => Some(48),
+            Self::HS512 => Some(64),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn family(self) -> Family {
+        match self {
+            Self::HS256 | Self::HS384 | Self::HS512 => Family::Hmac,
+            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => Family::Rsa,
+            Self::ES256 => Family::Ec(Curve::P256),
+            Self::ES384 => Family::Ec(Curve::P384),
+            Self::ES512 => Family::Ec(Curve::P521),
+            Self::EdDSA => Family::Ed,
+        }
+    }
+}

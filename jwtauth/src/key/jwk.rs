@@ -1,0 +1,167 @@
+//! Keys as JSON (RFC 7517), read.
+//!
+//! A key says what it is for: one for encryption (`use`, `key_ops`), or of an algorithm that does not fit
+//! it, is refused. Numbers have the one length their kind has (RFC 7518, section 6).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use zeroize::Zeroizing;
+
+use super::algorithm::{Algorithm, Curve, Family};
+use super::der;
+use super::material::Material;
+use crate::error::KeyError;
+use crate::secret::Secret;
+
+/// A JWK that was read, with what it says of itself.
+pub(super) struct Read {
+    pub(super) material: Material,
+    pub(super) algorithm: Option<Algorithm>,
+    pub(super) kid: Option<String>,
+}
+
+/// The members of a JWK that are looked at. Private ones are overwritten when dropped.
+#[derive(Deserialize)]
+struct Members {
+    kty: String,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    kid: Option<String>,
+    crv: Option<String>,
+    k: Option<Octets>,
+    n: Option<Octets>,
+    e: Option<Octets>,
+    x: Option<Octets>,
+    y: Option<Octets>,
+    d: Option<Octets>,
+    p: Option<Octets>,
+    q: Option<Octets>,
+    dp: Option<Octets>,
+    dq: Option<Octets>,
+    qi: Option<Octets>,
+    oth: Option<de::IgnoredAny>,
+}
+
+/// What a member holds in base64url.
+struct Octets(Zeroizing<Vec<u8>>);
+
+impl<'de> Deserialize<'de> for Octets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Octets;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("base64url without padding")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Octets, E> {
+                // The error says nothing of the text, which may be private.
+                let bytes = BASE64URL.decode(text).map_err(|_| E::custom("not base64url"))?;
+                Ok(Octets(Zeroizing::new(bytes)))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+const fn refused<T>(problem: &'static str) -> Result<T, KeyError> {
+    Err(KeyError::Malformed { problem })
+}
+
+/// Reads one key.
+pub(super) fn read(json: &str) -> Result<Read, KeyError> {
+    let Ok(members) = serde_json::from_str::<Members>(json) else { return refused("it is no JWK") };
+    if members.usage.as_deref().is_some_and(|usage| usage != "sig") {
+        return refused("it is not for signatures (`use`)");
+    }
+    let algorithm = match members.alg.as_deref() {
+        None => None,
+        Some(name) => match Algorithm::named(name) {
+            None => return refused("its `alg` is not supported"),
+            algorithm => algorithm,
+        },
+    };
+    let material = material(&members)?;
+    let operation = match &members.key_ops {
+        None => true,
+        Some(names) => names.iter().any(|name| name == "verify" || (name == "sign" && material.is_private())),
+    };
+    if !operation {
+        return refused("it is not for signatures (`key_ops`)");
+    }
+    Ok(Read { material, algorithm, kid: members.kid })
+}
+
+fn material(members: &Members) -> Result<Material, KeyError> {
+    let curve =
+        |name: &str| [Curve::P256, Curve::P384, Curve::P521].into_iter().find(|curve| curve.name() == name);
+    match (&*members.kty, members.crv.as_deref()) {
+        ("oct", None) => match &members.k {
+            Some(secret) => Ok(Material::Secret(Secret::new(secret.0.to_vec()))),
+            None => refused("it has no `k`"),
+        },
+        ("RSA", None) => rsa(members),
+        ("EC", Some(name)) => match curve(name) {
+            Some(curve) => ec(members, curve),
+            None => refused("its `crv` is not supported: P-256, P-384 and P-521 are"),
+        },
+        ("OKP", Some("Ed25519")) => {
+            let Some(x) = &members.x else { return refused("it has no `x`") };
+            Ok(match &members.d {
+                Some(d) => Material::EdPrivate { seed: d.0.clone(), public: Some(x.0.to_vec()) },
+                None => Material::EdPublic(x.0.to_vec()),
+            })
+        }
+        _ => refused("its `kty` and `crv` are not those of a supported key"),
+    }
+}
+
+fn ec(members: &Members, curve: Curve) -> Result<Material, KeyError> {
+    let (Some(x), Some(y)) = (&members.x, &members.y) else { return refused("it has no `x` and `y`") };
+    if x.0.len() != curve.len() || y.0.len() != curve.len() {
+        return refused("`x` and `y` have not the length of its curve");
+    }
+    let point = [&[4], &x.0[..], &y.0[..]].concat();
+    Ok(match &members.d {
+        Some(d) => Material::EcPrivate { curve, scalar: d.0.clone(), point: Some(point) },
+        None => Material::EcPublic { curve, point },
+    })
+}
+
+fn rsa(members: &Members) -> Result<Material, KeyError> {
+    // Some libraries write a zero in front (RFC 7518, section 6.3.1.1).
+    let number =
+        |octets: &Octets| octets.0[octets.0.iter().take_while(|byte| **byte == 0).count()..].to_vec();
+    let (Some(n), Some(e)) = (&members.n, &members.e) else { return refused("it has no `n` and `e`") };
+    let (n, e) = (number(n), number(e));
+    let Some(d) = &members.d else { return Ok(Material::RsaPublic { n, e }) };
+    let Members { p: Some(p), q: Some(q), dp: Some(dp), dq: Some(dq), qi: Some(qi), oth: None, .. } = members
+    else {
+        return refused("a private RSA key has `p`, `q`, `dp`, `dq` and `qi`, and no `oth`");
+    };
+    let pkcs1 = der::write_rsa([&n, &e, &d.0, &p.0, &q.0, &dp.0, &dq.0, &qi.0]);
+    Ok(Material::RsaPrivate { n, e, pkcs1 })
+}
+
+/// Whether an algorithm is one of those a family of keys can have.
+pub(super) fn fits(algorithm: Algorithm, family: Family) -> Result<(), KeyError> {
+    if algorithm.family() == family {
+        return Ok(());
+    }
+    let problem = match family {
+        Family::Hmac => "it is a secret, for HS256, HS384 and HS512",
+        Family::Rsa => "it is RSA, for RS256, RS384, RS512, PS256, PS384 and PS512",
+        Family::Ec(Curve::P256) => "it is on P-256, for ES256",
+        Family::Ec(Curve::P384) => "it is on P-384, for ES384",
+        Family::Ec(Curve::P521) => "it is on P-521, for ES512",
+        Family::Ed => "it is Ed25519, for EdDSA",
+    };
+    Err(KeyError::Algorithm { algorithm: algorithm.name(), problem })
+}

@@ -1,0 +1,421 @@
+//! Keys that sign and verify tokens: one algorithm per key, decided here and never by a token's header.
+//!
+//! # Invariants
+//!
+//! 1. A key that was made is good: long enough, of its algorithm, its two halves belong together.
+//! 2. Private parts are redacted in `Debug` and overwritten when dropped.
+//! 3. Access and refresh tokens never share a key (RFC 8725bis, section 3.12): refresh tokens are signed by a
+//!    key that is derived from the secret, so a service that has keys of access tokens alone can do
+//!    nothing to them. A `kid` that is made here tells keys apart without telling anything of them.
+//!
+//! `der`, `pem` and `jwk` hold the forms a key comes in, `material` what makes it too weak, `backend`
+//! the signatures.
+
+mod algorithm;
+mod backend;
+mod der;
+mod es512;
+mod jwk;
+mod material;
+mod pem;
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+pub use self::algorithm::Algorithm;
+use self::algorithm::Family;
+use self::backend::{Signer, Verifier};
+use self::material::{Material, Public};
+use crate::error::{ConfigError, KeyError};
+use crate::private_file;
+use crate::secret::Secret;
+
+/// The longest file that is read as a key, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// A key of access tokens, with its one algorithm and its name (`kid`).
+///
+/// | made by | of |
+/// |---|---|
+/// | [`Key::from_file`] | a file with PEM, DER or JWK |
+/// | [`Key::from_env`] | an environment variable with PEM or JWK |
+/// | [`Key::from_pem`] | PKCS#8, SEC1, PKCS#1, SubjectPublicKeyInfo; not encrypted, no certificate |
+/// | [`Key::from_der`] | the same, as bytes |
+/// | [`Key::from_jwk`] | a JWK (RFC 7517): `RSA`, `EC`, `OKP`, `oct` |
+/// | [`Key::hmac`] | a secret |
+///
+/// The name is the `kid` of the JWK, else the thumbprint of the public key (RFC 7638), else, of a secret, 11
+/// characters derived from it. Algorithms and sizes are at [`Algorithm`].
+///
+/// A private key is tried when it is made: it signs, and its public half must verify that.
+///
+/// ```
+/// use jwtauth::{Algorithm, Key};
+///
+/// let key = Key::from_pem(
+///     "-----BEGIN PUBLIC KEY-----
+/// MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+/// -----END PUBLIC KEY-----",
+/// )?;
+/// assert_eq!(key.algorithm(), Algorithm::EdDSA);
+/// assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"); // RFC 8037, appendix A.3
+/// assert!(!key.can_sign());
+/// # Ok::<(), jwtauth::KeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct Key {
+    kid: String,
+    algorithm: Algorithm,
+    /// Whether the key itself says so, so that nobody else may.
+    stated: bool,
+    signer: Option<Signer>,
+    verifier: Verifier,
+    /// `None` for a secret.
+    public: Option<Public>,
+    until: Option<u64>,
+}
+
+impl Key {
+    /// Makes a key of a secret, for `HS256`, `HS384` or `HS512`. Make one with `openssl rand -base64 48`.
+    ///
+    /// Who can verify with a secret can also sign: for services of other people take a key pair.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Weak`] if the secret is shorter than 32, 48 or 64 bytes, can be guessed, or is a key file;
+    /// [`KeyError::Algorithm`] if the algorithm takes no secret.
+    pub fn hmac(algorithm: Algorithm, secret: impl Into<Vec<u8>>) -> Result<Self, KeyError> {
+        Self::assemble(
+            Material::Secret(Secret::new(secret.into())),
+            Some(algorithm),
+            None,
+            material::check_secret,
+        )
+    }
+
+    /// Reads a private or public key of a PEM text.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Malformed`] or [`KeyError::Weak`], with the reason.
+    pub fn from_pem(pem: impl AsRef<str>) -> Result<Self, KeyError> {
+        Self::assemble(pem::read(pem.as_ref())?, None, None, material::check_secret)
+    }
+
+    /// Reads a private or public key of DER bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Malformed`] or [`KeyError::Weak`], with the reason.
+    pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        Self::assemble(der::read(der.as_ref())?, None, None, material::check_secret)
+    }
+
+    /// Reads a JWK. Its `alg`, `use` and `key_ops` count.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Malformed`], [`KeyError::Weak`] or [`KeyError::Algorithm`], with the reason.
+    pub fn from_jwk(json: impl AsRef<str>) -> Result<Self, KeyError> {
+        Self::of_jwk(json.as_ref(), material::check_secret)
+    }
+
+    /// Reads a file with PEM, DER or a JWK, of at most 64 KiB.
+    ///
+    /// A file with a private key or a secret must be readable by its owner only (0600).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::File`], [`KeyError::FileMode`], and what the form it is in gives.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
+        let path = path.as_ref();
+        let failed = |source| KeyError::File { path: path.into(), source };
+        let file = File::open(path).map_err(failed)?;
+        let mode = private_file::mode(&file.metadata().map_err(failed)?);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
+        file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
+        let key = match std::str::from_utf8(&bytes) {
+            // No DER of a key is UTF-8 by chance, but its first byte alone would be.
+            Ok(text) if !text.starts_with('0') => Self::of_text(text)?,
+            _ => Self::from_der(&*bytes)?,
+        };
+        if key.can_sign() && mode & 0o077 != 0 {
+            return Err(KeyError::FileMode { path: path.into(), mode });
+        }
+        Ok(key)
+    }
+
+    /// Reads an environment variable with PEM or a JWK. In a PEM of one line, `\n` stands for a line break.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::MissingVariable`], and what the form it is in gives.
+    pub fn from_env(name: impl Into<String>) -> Result<Self, KeyError> {
+        let name = name.into();
+        let Ok(text) = std::env::var(&name) else { return Err(KeyError::MissingVariable { name }) };
+        let text = Zeroizing::new(text);
+        if text.contains('\n') {
+            return Self::of_text(&text);
+        }
+        Self::of_text(&Zeroizing::new(text.replace("\\n", "\n")))
+    }
+
+    fn of_text(text: &str) -> Result<Self, KeyError> {
+        if text.trim_ascii_start().starts_with('{') { Self::from_jwk(text) } else { Self::from_pem(text) }
+    }
+
+    fn of_jwk(json: &str, strength: Strength) -> Result<Self, KeyError> {
+        let jwk::Read { material, algorithm, kid } = jwk::read(json)?;
+        if algorithm.is_none() && matches!(material, Material::Secret(_)) {
+            return Err(KeyError::Malformed { problem: "a secret needs an `alg`" });
+        }
+        Self::assemble(material, algorithm, kid, strength)
+    }
+
+    /// Makes a key of a test vector, whose secret may be 0, 1, 2, .. but must have its length.
+    #[cfg(test)]
+    pub(crate) fn of_vector(json: &str) -> Result<Self, KeyError> {
+        Self::of_jwk(json, material::check_len)
+    }
+
+    fn assemble(
+        material: Material,
+        algorithm: Option<Algorithm>,
+        kid: Option<String>,
+        strength: Strength,
+    ) -> Result<Self, KeyError> {
+        backend::install();
+        let stated = algorithm.is_some();
+        let key = match &material {
+            Material::Secret(secret) => {
+                let algorithm = algorithm.unwrap_or_default();
+                jwk::fits(algorithm, Family::Hmac)?;
+                strength(algorithm, secret.expose()).map_err(|problem| KeyError::Weak { problem })?;
+                Self::of_secret(algorithm, secret.expose())
+            }
+            pair => {
+                let signer = Signer::of(pair);
+                let public = public(pair, signer.as_ref())?;
+                public.check()?;
+                let algorithm = algorithm.unwrap_or(public.default_algorithm());
+                jwk::fits(algorithm, public.family())?;
+                let verifier = Verifier::of(&public);
+                let kid = public.thumbprint();
+                Self { kid, algorithm, stated, signer, verifier, public: Some(public), until: None }
+            }
+        };
+        key.try_out()?;
+        match kid {
+            Some(kid) => key.with_kid(kid),
+            None => Ok(key),
+        }
+    }
+
+    fn of_secret(algorithm: Algorithm, secret: &[u8]) -> Self {
+        Self {
+            kid: BASE64URL.encode(&backend::derive(secret, b"jwtauth kid v1")[..8]),
+            algorithm,
+            stated: true,
+            signer: Some(Signer::of_secret(secret)),
+            verifier: Verifier::of_secret(secret),
+            public: None,
+            until: None,
+        }
+    }
+
+    /// Signs something, so that a private key that is not that of its public key is found now.
+    fn try_out(&self) -> Result<(), KeyError> {
+        let Some(signer) = &self.signer else { return Ok(()) };
+        let good = signer
+            .sign(self.algorithm, b"jwtauth")
+            .is_some_and(|signature| self.verify(b"jwtauth", &signature));
+        if good {
+            Ok(())
+        } else {
+            Err(KeyError::Malformed { problem: "its private and public parts do not fit" })
+        }
+    }
+
+    /// Sets the algorithm of an RSA key that does not name one. It is `RS256` otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Algorithm`] if the key is for another one, or names another one.
+    pub fn with_algorithm(mut self, algorithm: Algorithm) -> Result<Self, KeyError> {
+        jwk::fits(algorithm, self.public.as_ref().map_or(Family::Hmac, Public::family))?;
+        if self.stated && algorithm != self.algorithm {
+            let problem = "the key is for another one already";
+            return Err(KeyError::Algorithm { algorithm: algorithm.name(), problem });
+        }
+        self.algorithm = algorithm;
+        self.stated = true;
+        self.try_out()?;
+        Ok(self)
+    }
+
+    /// Gives the key another name, which goes into the header of its tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Kid`] unless it has 1 to 128 visible ASCII characters, and neither `"` nor `\`.
+    pub fn with_kid(mut self, kid: impl Into<String>) -> Result<Self, KeyError> {
+        let kid = kid.into();
+        let good = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        if !(1..=128).contains(&kid.len()) || !kid.bytes().all(good) {
+            return Err(KeyError::Kid);
+        }
+        self.kid = kid;
+        Ok(self)
+    }
+
+    /// Lets the key verify until an instant, in Unix seconds, and not sign: for one that is being retired.
+    #[must_use]
+    pub fn until(mut self, until: u64) -> Self {
+        self.until = Some(until);
+        self
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Returns the algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Tells whether the key has a private part, or is a secret.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// Returns the key without its private part; `None` for a secret, which has no other.
+    #[must_use]
+    pub fn to_public(&self) -> Option<Self> {
+        self.public.is_some().then(|| Self { signer: None, ..self.clone() })
+    }
+
+    /// Returns the public part as a JWK with `kid`, `alg` and `use`; `None` for a secret.
+    #[must_use]
+    pub fn to_jwk(&self) -> Option<Value> {
+        let mut jwk = self.public.as_ref()?.members();
+        jwk["kid"] = self.kid.as_str().into();
+        jwk["alg"] = self.algorithm.name().into();
+        jwk["use"] = "sig".into();
+        Some(jwk)
+    }
+
+    /// Tells whether it signs with RSA by a backend whose timing tells something of the key (RUSTSEC-2023-0071).
+    pub(crate) fn leaks_time(&self) -> bool {
+        backend::RSA_SIGNING_LEAKS_TIME && self.can_sign() && self.algorithm.family() == Family::Rsa
+    }
+
+    /// Returns the signature of `message`, as the third part of a compact JWS. Asked only of keys that can sign.
+    pub(crate) fn sign(&self, message: &[u8]) -> String {
+        let signer = self.signer.as_ref().expect("only a key that can sign is asked to");
+        // OK because the key has signed once when it was made.
+        signer.sign(self.algorithm, message).expect("a key that was tried signs")
+    }
+
+    /// Tells whether `signature` belongs to `message`; a MAC is compared in full length and constant time (J-5).
+    pub(crate) fn verify(&self, message: &[u8], signature: &str) -> bool {
+        self.verifier.verify(self.algorithm, message, signature)
+    }
+}
+
+/// Says whether a secret is good enough for an algorithm.
+type Strength = fn(Algorithm, &[u8]) -> Result<(), &'static str>;
+
+/// Returns the public part of a key pair, computed where only the private one was given.
+fn public(pair: &Material, signer: Option<&Signer>) -> Result<Public, KeyError> {
+    let computed = |algorithm, given: &Option<Vec<u8>>| {
+        let point = signer
+            .and_then(|signer| signer.point(algorithm))
+            .ok_or(KeyError::Malformed { problem: "its private part is none of its curve" })?;
+        match given {
+            Some(given) if *given != point => {
+                Err(KeyError::Malformed { problem: "its private and public parts do not fit" })
+            }
+            _ => Ok(point),
+        }
+    };
+    Ok(match pair {
+        Material::Secret(_) => return Err(KeyError::Malformed { problem: "it is a secret" }),
+        Material::RsaPublic { n, e } | Material::RsaPrivate { n, e, .. } => {
+            Public::Rsa { n: n.clone(), e: e.clone() }
+        }
+        Material::EcPublic { curve, point } => Public::Ec { curve: *curve, point: point.clone() },
+        Material::EcPrivate { curve, point, scalar } => {
+            if scalar.len() != curve.len() {
+                return Err(KeyError::Malformed {
+                    problem: "its private part has not the length of its curve",
+                });
+            }
+            Public::Ec { curve: *curve, point: computed(curve.algorithm(), point)? }
+        }
+        Material::EdPublic(point) => Public::Ed(point.clone()),
+        Material::EdPrivate { seed, public } => {
+            if seed.len() != 32 {
+                return Err(KeyError::Malformed { problem: "an Ed25519 key has 32 bytes" });
+            }
+            Public::Ed(computed(Algorithm::EdDSA, public)?)
+        }
+    })
+}
+
+impl fmt::Debug for Key {
+    /// Shows name, algorithm and end, and no bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("algorithm", &self.algorithm)
+            .field("can_sign", &self.can_sign())
+            .field("until", &self.until)
+            .finish()
+    }
+}
+
+/// The key of access tokens and the key of refresh tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    pub(crate) access: Key,
+    pub(crate) refresh: Key,
+}
+
+impl Keys {
+    /// Makes both keys from one secret, which must be a good one.
+    pub(crate) fn from_secret(algorithm: Algorithm, secret: &Secret) -> Result<Self, ConfigError> {
+        let access = Key::hmac(algorithm, secret.expose()).map_err(|error| match error {
+            KeyError::Weak { problem } => ConfigError::WeakSecret { problem },
+            other => other.into(),
+        })?;
+        let refresh = Secret::new(backend::derive(secret.expose(), b"jwtauth refresh key v1"));
+        Ok(Self { access, refresh: Key::of_secret(Algorithm::HS256, refresh.expose()) })
+    }
+
+    /// Takes the key of refresh tokens from a secret, and `access` as it is.
+    pub(crate) fn with_key(access: Key, secret: &Secret) -> Result<Self, ConfigError> {
+        let kid = || access.kid.clone();
+        if !access.can_sign() {
+            return Err(KeyError::NotPrivate { kid: kid() }.into());
+        }
+        if access.until.is_some() {
+            return Err(KeyError::Retired { kid: kid() }.into());
+        }
+        Ok(Self { access, ..Self::from_secret(Algorithm::HS256, secret)? })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod events;
 mod examples;
 mod guard;
 mod http;
+mod keys;
 mod model;
 mod openapi;
 mod parity;

@@ -1,4 +1,4 @@
-//! Keys as JSON (RFC 7517), read.
+//! Keys as JSON: one (RFC 7517), and sets of them, read.
 //!
 //! A key says what it is for: one for encryption (`use`, `key_ops`), or of an algorithm that does not fit
 //! it, is refused. Numbers have the one length their kind has (RFC 7518, section 6).
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::algorithm::{Algorithm, Curve, Family};
 use super::der;
 use super::material::Material;
+use super::{Key, MAX_KEYS};
 use crate::error::KeyError;
 use crate::secret::Secret;
 
@@ -148,6 +149,50 @@ fn rsa(members: &Members) -> Result<Material, KeyError> {
     };
     let pkcs1 = der::write_rsa([&n, &e, &d.0, &p.0, &q.0, &dp.0, &dq.0, &qi.0]);
     Ok(Material::RsaPrivate { n, e, pkcs1 })
+}
+
+/// Reads a set of keys (RFC 7517, section 5), each with `read_one`. Those that are not for us are passed over.
+///
+/// A set that holds two keys of one name, or secrets beside key pairs, is refused as a whole: whoever made
+/// it did not mean what it says (J-4).
+pub(crate) fn read_set(
+    json: &str,
+    read_one: impl Fn(&str) -> Result<Key, KeyError>,
+) -> Result<Vec<Key>, KeyError> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Vec<serde_json::Value>,
+    }
+    let Ok(Set { keys: found }) = serde_json::from_str::<Set>(json) else {
+        return refused("it is no JWK set");
+    };
+    let name = |key: &serde_json::Value| (key["kid"].as_str().map(str::to_owned), key["kty"].to_string());
+    let mut names: Vec<_> = found.iter().filter(|key| key["use"] != "enc").map(name).collect();
+    names.retain(|(kid, _)| kid.is_some());
+    names.sort();
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        return refused("the set holds two keys of one name");
+    }
+    let symmetric = found.iter().filter(|key| key["kty"] == "oct").count();
+    if symmetric > 0 && symmetric < found.len() {
+        return refused("the set holds secrets beside key pairs");
+    }
+    if found.len() > MAX_KEYS {
+        return Err(KeyError::TooMany { max: MAX_KEYS });
+    }
+    let mut keys: Vec<Key> = Vec::new();
+    for key in &found {
+        match read_one(&key.to_string()) {
+            Ok(key) if keys.iter().any(|known| known.kid() == key.kid()) => {
+                return refused("the set holds two keys of one name");
+            }
+            Ok(key) => keys.push(key),
+            Err(error) => {
+                tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "a key of a JWK set is passed over");
+            }
+        }
+    }
+    Ok(keys)
 }
 
 /// Whether an algorithm is one of those a family of keys can have.

@@ -15,7 +15,7 @@ mod algorithm;
 mod backend;
 mod der;
 mod es512;
-mod jwk;
+pub(crate) mod jwk;
 mod material;
 mod pem;
 
@@ -37,6 +37,12 @@ use crate::error::{ConfigError, KeyError};
 use crate::private_file;
 use crate::secret::Secret;
 
+/// How many keys a ring or a set may have.
+pub(crate) const MAX_KEYS: usize = 32;
+
+/// What is logged where [`Key::leaks_time`].
+pub(crate) const LEAKS_TIME: &str = "tokens are signed with RSA by RustCrypto, whose timing may tell something of the key (RUSTSEC-2023-0071): take the feature `aws_lc_rs`, or an ES256 or EdDSA key";
+
 /// The longest file that is read as a key, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -49,6 +55,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// | [`Key::from_pem`] | PKCS#8, SEC1, PKCS#1, SubjectPublicKeyInfo; not encrypted, no certificate |
 /// | [`Key::from_der`] | the same, as bytes |
 /// | [`Key::from_jwk`] | a JWK (RFC 7517): `RSA`, `EC`, `OKP`, `oct` |
+/// | [`Key::from_jwks`] | each key of a set |
 /// | [`Key::hmac`] | a secret |
 ///
 /// The name is the `kid` of the JWK, else the thumbprint of the public key (RFC 7638), else, of a secret, 11
@@ -125,6 +132,16 @@ impl Key {
     /// [`KeyError::Malformed`], [`KeyError::Weak`] or [`KeyError::Algorithm`], with the reason.
     pub fn from_jwk(json: impl AsRef<str>) -> Result<Self, KeyError> {
         Self::of_jwk(json.as_ref(), material::check_secret)
+    }
+
+    /// Reads a set of keys (RFC 7517, section 5), of at most 32. Those that are not for signatures, or of a kind
+    /// that is not known here, are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Malformed`] if it is no such set, or holds two keys of one name, or secrets beside key pairs.
+    pub fn from_jwks(json: impl AsRef<str>) -> Result<Vec<Self>, KeyError> {
+        jwk::read_set(json.as_ref(), |jwk| Self::from_jwk(jwk))
     }
 
     /// Reads a file with PEM, DER or a JWK, of at most 64 KiB.
@@ -316,6 +333,21 @@ impl Key {
         Some(jwk)
     }
 
+    /// Checks that the key may sign.
+    pub(crate) fn check_signs(&self) -> Result<(), KeyError> {
+        let kid = || self.kid.clone();
+        match (&self.signer, self.until) {
+            (None, _) => Err(KeyError::NotPrivate { kid: kid() }),
+            (_, Some(_)) => Err(KeyError::Retired { kid: kid() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// When the key ends, in Unix seconds.
+    pub(crate) fn ends_at(&self) -> Option<u64> {
+        self.until
+    }
+
     /// Tells whether it signs with RSA by a backend whose timing tells something of the key (RUSTSEC-2023-0071).
     pub(crate) fn leaks_time(&self) -> bool {
         backend::RSA_SIGNING_LEAKS_TIME && self.can_sign() && self.algorithm.family() == Family::Rsa
@@ -386,34 +418,28 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The key of access tokens and the key of refresh tokens.
+/// The keys of access tokens and those of refresh tokens. The first of each signs.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
-    pub(crate) access: Key,
-    pub(crate) refresh: Key,
+    pub(crate) access: Vec<Key>,
+    pub(crate) refresh: Vec<Key>,
 }
 
 impl Keys {
-    /// Makes both keys from one secret, which must be a good one.
+    /// Makes a key of each kind from one secret, which must be a good one.
     pub(crate) fn from_secret(algorithm: Algorithm, secret: &Secret) -> Result<Self, ConfigError> {
         let access = Key::hmac(algorithm, secret.expose()).map_err(|error| match error {
             KeyError::Weak { problem } => ConfigError::WeakSecret { problem },
             other => other.into(),
         })?;
         let refresh = Secret::new(backend::derive(secret.expose(), b"jwtauth refresh key v1"));
-        Ok(Self { access, refresh: Key::of_secret(Algorithm::HS256, refresh.expose()) })
+        Ok(Self { access: vec![access], refresh: vec![Key::of_secret(Algorithm::HS256, refresh.expose())] })
     }
 
     /// Takes the key of refresh tokens from a secret, and `access` as it is.
     pub(crate) fn with_key(access: Key, secret: &Secret) -> Result<Self, ConfigError> {
-        let kid = || access.kid.clone();
-        if !access.can_sign() {
-            return Err(KeyError::NotPrivate { kid: kid() }.into());
-        }
-        if access.until.is_some() {
-            return Err(KeyError::Retired { kid: kid() }.into());
-        }
-        Ok(Self { access, ..Self::from_secret(Algorithm::HS256, secret)? })
+        access.check_signs()?;
+        Ok(Self { access: vec![access], ..Self::from_secret(Algorithm::HS256, secret)? })
     }
 }
 

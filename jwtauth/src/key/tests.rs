@@ -71,20 +71,20 @@ fn the_message_says_how_to_make_a_good_one_and_keeps_the_secret() {
 #[test]
 fn j_10_the_refresh_key_is_another_one() {
     let keys = keys(GOOD);
-    let signature = keys.access.sign(b"message");
-    assert!(keys.access.verify(b"message", &signature));
-    assert!(!keys.refresh.verify(b"message", &signature));
-    assert_ne!(keys.access.kid(), keys.refresh.kid());
+    let signature = keys.access[0].sign(b"message");
+    assert!(keys.access[0].verify(b"message", &signature));
+    assert!(!keys.refresh[0].verify(b"message", &signature));
+    assert_ne!(keys.access[0].kid(), keys.refresh[0].kid());
     let other =
         Keys::from_secret(Algorithm::HS256, &Secret::new(b"another secret 0123456789 ABCDEFGHIJ".to_vec()))
             .unwrap();
-    assert_ne!(keys.access.kid(), other.access.kid());
+    assert_ne!(keys.access[0].kid(), other.access[0].kid());
 }
 
 /// J-5: only the full signature counts.
 #[test]
 fn j_5_empty_short_long_and_zero_signatures_are_refused() {
-    let key = keys(GOOD).access;
+    let key = keys(GOOD).access.remove(0);
     let good = key.sign(b"message");
     for bad in
         ["", &good[..good.len() - 1], &format!("{good}A"), &format!("{good}AA"), &"A".repeat(43), "=", "é"]
@@ -292,8 +292,8 @@ fn j_10_refresh_tokens_do_not_follow_the_access_key() {
     let secret = Secret::new(GOOD.to_vec());
     let plain = Keys::from_secret(Algorithm::HS256, &secret).unwrap();
     let pair = Keys::with_key(Key::from_pem(text("p256.pem")).unwrap(), &secret).unwrap();
-    assert_eq!(pair.access.algorithm(), Algorithm::ES256);
-    assert_eq!(plain.refresh.kid(), pair.refresh.kid());
+    assert_eq!(pair.access[0].algorithm(), Algorithm::ES256);
+    assert_eq!(plain.refresh[0].kid(), pair.refresh[0].kid());
     let public = Key::from_pem(text("p256-public.pem")).unwrap();
     assert!(matches!(Keys::with_key(public, &secret), Err(ConfigError::Key(KeyError::NotPrivate { .. }))));
     let retired = Key::from_pem(text("p256.pem")).unwrap().until(1);

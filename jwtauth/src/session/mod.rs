@@ -14,6 +14,7 @@ mod delivery;
 mod devices;
 mod end;
 mod hooks;
+mod keys;
 mod login;
 mod registry;
 mod revoke;
@@ -28,18 +29,18 @@ use self::end::Ends;
 pub use self::end::{Ended, SessionEnd};
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
+pub use self::keys::{KeyInfo, KeyRing};
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::Checked;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{SessionError, StoreError};
-use crate::key::Keys;
 use crate::record::Session;
 use crate::store::{SessionStore, StoreFuture};
-use crate::token::Expected;
 use crate::token::access::AccessTokens;
 use crate::token::refresh::RefreshTokens;
+use crate::token::{Expected, Kinds};
 
 /// The sessions of an application, apart from any request: for background tasks and admin tools.
 ///
@@ -54,7 +55,8 @@ pub struct Sessions {
     /// The same store, if it keeps accounts.
     #[cfg(feature = "accounts")]
     accounts: Option<Arc<dyn crate::store::AccountStore>>,
-    access: AccessTokens,
+    access: Arc<AccessTokens>,
+    keys: KeyRing,
     refresh: RefreshTokens,
     deliveries: Arc<Deliveries>,
     strangers: Strangers,
@@ -122,26 +124,33 @@ impl Sessions {
     pub(crate) fn new(
         config: Config,
         max_token: usize,
-        keys: Keys,
+        tokens: Kinds,
         clock: Arc<dyn Clock>,
         store: Arc<dyn SessionStore>,
         hooks: Hooks,
     ) -> Self {
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock), config.store_timeout);
+        let access = Arc::new(tokens.access);
+        let longest = (config.access_ttl + config.leeway).as_secs();
         Self {
+            keys: KeyRing::new(Arc::clone(&access), Arc::clone(&clock), longest),
             config,
             max_token,
             clock,
             #[cfg(feature = "accounts")]
             accounts: Arc::clone(&store).account_store(),
             store,
-            access: AccessTokens::new(keys.access),
-            refresh: RefreshTokens::new(keys.refresh),
+            access,
+            refresh: tokens.refresh,
             deliveries: Arc::default(),
             strangers: Strangers::default(),
             hooks: Arc::new(hooks),
             ends: Arc::new(ends),
         }
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 
     /// Waits for a change, but not for ever: a disk that hangs must not hang all who log in.

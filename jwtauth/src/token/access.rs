@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use super::parse::Object;
+use super::ring::Ring;
 use super::seen::Seen;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{ACCESS, AccessClaims};
-use crate::error::TokenError;
+use crate::error::{KeyError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::key::Key;
 
 /// Issues and verifies access tokens.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
-    envelope: Envelope,
+    pub(super) envelope: Envelope,
     seen: Seen<Access>,
 }
 
@@ -33,8 +34,14 @@ pub(crate) enum Verified {
 }
 
 impl AccessTokens {
-    pub(crate) fn new(key: Key) -> Self {
-        Self { envelope: Envelope::new(key, "at+jwt"), seen: Seen::new() }
+    /// Takes the keys; the first signs.
+    pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
+        Ok(Self { envelope: Envelope { ring: Ring::new("at+jwt", keys)? }, seen: Seen::new() })
+    }
+
+    /// Returns the keys.
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.envelope.ring
     }
 
     pub(crate) fn issue(&self, claims: &AccessClaims<'_>) -> String {
@@ -45,11 +52,11 @@ impl AccessTokens {
     ///
     /// `expected` is the same with every call but for its `now`. An expired token is told apart, because it may still name the session to refresh or to end.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Verified, TokenError> {
-        if let Some(access) = self.seen.find(token, expected.now) {
+        if let Some(access) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(Verified::Valid(access));
         }
-        let json = self.envelope.open(token)?;
-        let claims = Object::parse(&json)?;
+        let opened = self.envelope.open(token, expected.now)?;
+        let claims = Object::parse(&opened.json)?;
         let good = match check(&claims, ACCESS, expected) {
             Ok(good) => Some(good),
             Err(TokenError::Expired) => None,
@@ -68,7 +75,7 @@ impl AccessTokens {
         };
         Ok(match good {
             Some(good) => {
-                self.seen.remember(token, good, &access);
+                self.seen.remember(token, &opened, good, &access);
                 Verified::Valid(access)
             }
             None => Verified::Expired(access),

@@ -7,13 +7,14 @@
 //! 2. Key, algorithm and `typ` are ours to choose; a header may only agree.
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
-//! jsonwebtoken signs and verifies; `parse` holds the strict reading of JSON, `access` and
+//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access` and
 //! `refresh` the claims of each kind, `seen` the tokens that were verified before. Sessions are not
 //! known here.
 
 pub(crate) mod access;
 mod parse;
 pub(crate) mod refresh;
+pub(crate) mod ring;
 mod seen;
 
 use std::ops::Range;
@@ -23,10 +24,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde::Serialize;
 
+use self::access::AccessTokens;
 use self::parse::{Object, WrongType};
-use crate::error::TokenError;
+use self::refresh::RefreshTokens;
+use self::ring::{Held, Named, Ring};
+use crate::error::{KeyError, TokenError};
 use crate::id::TokenId;
-use crate::key::Key;
+use crate::key::Keys;
 
 /// The longest token that is looked at, in bytes (J-20).
 const MAX_LEN: usize = 8 * 1024;
@@ -34,47 +38,74 @@ const MAX_LEN: usize = 8 * 1024;
 /// The last second of the year 9999 (J-14).
 const MAX_TIME: u64 = 253_402_300_799;
 
-/// One kind of token: its key, its `typ`, and its header as it stands in every token we issue.
+/// Both kinds of tokens, with their keys.
+#[derive(Debug)]
+pub(crate) struct Kinds {
+    pub(crate) access: AccessTokens,
+    pub(crate) refresh: RefreshTokens,
+}
+
+impl Kinds {
+    pub(crate) fn new(keys: Keys) -> Result<Self, KeyError> {
+        Ok(Self { access: AccessTokens::new(keys.access)?, refresh: RefreshTokens::new(keys.refresh)? })
+    }
+}
+
+/// One kind of token: its keys, its `typ`, and its header as it stands in every token we issue.
 #[derive(Debug)]
 struct Envelope {
-    key: Key,
-    typ: &'static str,
-    header: String,
+    ring: Ring,
+}
+
+/// What was in an envelope whose signature is good.
+struct Opened {
+    /// The claims, as JSON text.
+    json: String,
+    /// When the key ends, in Unix seconds.
+    until: u64,
+    /// Which state of the ring the key was in.
+    epoch: u64,
 }
 
 impl Envelope {
-    fn new(key: Key, typ: &'static str) -> Self {
-        let header = format!(r#"{{"alg":"{}","typ":"{typ}","kid":"{}"}}"#, key.algorithm().name(), key.kid());
-        Self { header: BASE64URL.encode(header), key, typ }
-    }
-
-    /// Signs `claims`.
+    /// Signs `claims`. Asked only where the ring has a key that signs.
     fn seal(&self, claims: &impl Serialize) -> String {
+        let held = self.ring.held();
+        let signs = held.signs().expect("a ring of tokens that are issued has a key that signs");
         let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
-        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + 96);
-        token.push_str(&self.header);
+        let mut token = String::with_capacity(signs.header.len() + claims.len() * 4 / 3 + 96);
+        token.push_str(&signs.header);
         token.push('.');
         BASE64URL.encode_string(claims, &mut token);
-        let signature = self.key.sign(token.as_bytes());
+        let signature = signs.key.sign(token.as_bytes());
         token.push('.');
         token.push_str(&signature);
         token
     }
 
-    /// Returns the claims of `token` as JSON text, if its form, header and signature are ours.
-    fn open(&self, token: &str) -> Result<String, TokenError> {
+    /// Returns the claims of `token`, if its form, header and signature are those of a key that is good at `now`.
+    fn open(&self, token: &str, now: u64) -> Result<Opened, TokenError> {
         let parts = Parts::of(token)?;
+        let held = self.ring.held();
         // Our own header needs no second look; any other way to write an acceptable one gets the full one.
-        if parts.header != self.header {
-            let header = decode(parts.header)?;
-            let header = Object::parse(&header)?;
-            check_header(&header, &self.key)?;
-            check_type(&header, self.typ)?;
+        let named = match held.by_header(parts.header) {
+            Some(named) => named,
+            None => {
+                let header = decode(parts.header)?;
+                let header = Object::parse(&header)?;
+                // First, so that a token of another kind is that, and not one of a key that is gone.
+                check_type(&header, self.ring.typ())?;
+                key_of(&held, &header)?
+            }
+        };
+        let until = named.key.ends_at().unwrap_or(u64::MAX);
+        if now >= until {
+            return Err(TokenError::UnknownKey);
         }
-        if !self.key.verify(parts.message.as_bytes(), parts.signature) {
+        if !named.key.verify(parts.message.as_bytes(), parts.signature) {
             return Err(TokenError::BadSignature);
         }
-        decode(parts.claims)
+        Ok(Opened { json: decode(parts.claims)?, until, epoch: held.epoch() })
     }
 }
 
@@ -172,21 +203,25 @@ fn subject<'c>(claims: &'c Object<'_>) -> Result<&'c str, TokenError> {
 /// Header members that change what a token means; we understand none of them (J-7, J-20).
 const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
 
-/// Checks a header against the one key it may name (J-3, J-7, J-8).
+/// Finds the one key that a header may name, and checks that it names nothing else (J-3, J-7, J-8).
 ///
-/// `jku`, `jwk`, `x5u` and `x5c` are members nobody asks for: never used, never fetched.
-fn check_header(header: &Object<'_>, key: &Key) -> Result<(), TokenError> {
+/// `kid` is looked up among the keys we have. A header without one means the key that signs, or the only one:
+/// nothing is tried out. `jku`, `jwk`, `x5u` and `x5c` are members nobody asks for: never used, never fetched.
+fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenError> {
     let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
         return Err(TokenError::Header(name));
     }
-    if text("alg")? != Some(key.algorithm().name()) {
+    let alg = text("alg")?;
+    let named = match text("kid")? {
+        Some(kid) => held.by_kid(kid),
+        None => held.signs().or(held.only()),
+    };
+    let named = named.ok_or(TokenError::UnknownKey)?;
+    if alg != Some(named.key.algorithm().name()) {
         return Err(TokenError::WrongAlgorithm);
     }
-    if text("kid")?.is_some_and(|kid| kid != key.kid()) {
-        return Err(TokenError::UnknownKey);
-    }
-    Ok(())
+    Ok(named)
 }
 
 /// Checks that a token says which kind it is (J-9, J-10). "application/" may be left out, and media

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::parse::Object;
+use super::ring::Ring;
 use super::seen::Seen;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{REFRESH, RefreshClaims};
-use crate::error::TokenError;
+use crate::error::{KeyError, TokenError};
 use crate::id::SessionId;
 use crate::key::Key;
 
@@ -26,8 +27,9 @@ pub(crate) struct Refresh {
 }
 
 impl RefreshTokens {
-    pub(crate) fn new(key: Key) -> Self {
-        Self { envelope: Envelope::new(key, "rt+jwt"), seen: Seen::new() }
+    /// Takes the keys; the first signs.
+    pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
+        Ok(Self { envelope: Envelope { ring: Ring::new("rt+jwt", keys)? }, seen: Seen::new() })
     }
 
     pub(crate) fn issue(&self, claims: &RefreshClaims<'_>) -> String {
@@ -38,18 +40,18 @@ impl RefreshTokens {
     ///
     /// `expected` is the same with every call but for its `now`.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Refresh, TokenError> {
-        if let Some(refresh) = self.seen.find(token, expected.now) {
+        if let Some(refresh) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(refresh);
         }
-        let json = self.envelope.open(token)?;
-        let claims = Object::parse(&json)?;
+        let opened = self.envelope.open(token, expected.now)?;
+        let claims = Object::parse(&opened.json)?;
         let good = check(&claims, REFRESH, expected)?;
         let refresh = Refresh {
             subject: super::subject(&claims)?.into(),
             session: super::id(&claims, "sid")?,
             generation: required(claims.integer("gen"), "gen")?,
         };
-        self.seen.remember(token, good, &refresh);
+        self.seen.remember(token, &opened, good, &refresh);
         Ok(refresh)
     }
 }

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! 1. The key is the whole token, compared in full: what was never verified is never found (J-24).
-//! 2. A token is found only inside the time in which verifying it again would succeed.
+//! 2. A token is found only inside the time in which verifying it again would succeed, and only as long
+//!    as the ring of keys is the one it was verified with: a key that is removed takes its tokens along.
 //! 3. What is kept is what the token says, and that does not change. Whether its session is alive is
 //!    not known here; it is asked with every request.
 
@@ -11,6 +12,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Opened;
 
 /// How many parts the cache has, each with its own lock.
 const PARTS: usize = 16;
@@ -25,6 +28,8 @@ pub(crate) struct Seen<T> {
 }
 
 struct Entry<T> {
+    /// Which state the ring of keys was in.
+    epoch: u64,
     /// When the token is good, in Unix seconds.
     good: Range<u64>,
     says: T,
@@ -35,27 +40,28 @@ impl<T: Clone> Seen<T> {
         Self { parts: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
     }
 
-    /// Returns what a token says that was seen before and is good at `now`.
-    pub(super) fn find(&self, token: &str, now: u64) -> Option<T> {
+    /// Returns what a token says that was seen with the ring as it is, and is good at `now`.
+    pub(super) fn find(&self, token: &str, epoch: u64, now: u64) -> Option<T> {
         let mut part = self.part(token);
         let entry = part.get(token)?;
-        if entry.good.contains(&now) {
+        if entry.epoch == epoch && entry.good.contains(&now) {
             return Some(entry.says.clone());
         }
-        if now >= entry.good.end {
+        if entry.epoch != epoch || now >= entry.good.end {
             part.remove(token);
         }
         None
     }
 
-    /// Remembers a token that was verified.
-    pub(super) fn remember(&self, token: &str, good: Range<u64>, says: &T) {
+    /// Remembers a token that was verified, for as long as its key may be used.
+    pub(super) fn remember(&self, token: &str, opened: &Opened, good: Range<u64>, says: &T) {
+        let good = good.start..good.end.min(opened.until);
         let mut part = self.part(token);
         if part.len() >= PART_LEN {
             // Only genuine tokens get here, and each is verified again in 2 us: no order is kept for them.
             part.clear();
         }
-        part.insert(token.into(), Entry { good, says: says.clone() });
+        part.insert(token.into(), Entry { epoch: opened.epoch, good, says: says.clone() });
     }
 
     fn part(&self, token: &str) -> MutexGuard<'_, HashMap<Box<str>, Entry<T>>> {
@@ -78,10 +84,14 @@ impl<T> std::fmt::Debug for Seen<T> {
 mod tests {
     use super::*;
 
+    fn opened(epoch: u64, until: u64) -> Opened {
+        Opened { json: String::new(), until, epoch }
+    }
+
     #[test]
     fn a_token_is_found_while_it_is_good_and_only_as_a_whole() {
         let seen = Seen::new();
-        seen.remember("header.claims.signature", 100..200, &1);
+        seen.remember("header.claims.signature", &opened(7, 1000), 100..200, &1);
         for (token, now, found) in [
             ("header.claims.signature", 100, Some(1)),
             ("header.claims.signature", 199, Some(1)),
@@ -94,7 +104,20 @@ mod tests {
             ("header.claims.signature", 200, None),
             ("header.claims.signature", 150, None),
         ] {
-            assert_eq!(seen.find(token, now), found, "{token} at {now}");
+            assert_eq!(seen.find(token, 7, now), found, "{token} at {now}");
+        }
+    }
+
+    /// neither after a change of the ring, nor after the end of the key.
+    #[test]
+    fn r_10_a_token_is_forgotten_with_its_key() {
+        let seen = Seen::new();
+        seen.remember("a.b.c", &opened(1, 150), 100..200, &1);
+        for (epoch, now, found) in [(1, 149, Some(1)), (1, 150, None), (2, 120, None), (1, 120, None)] {
+            if now == 120 && epoch == 2 {
+                seen.remember("a.b.c", &opened(1, 150), 100..200, &1);
+            }
+            assert_eq!(seen.find("a.b.c", epoch, now), found, "{epoch} at {now}");
         }
     }
 
@@ -102,11 +125,11 @@ mod tests {
     fn memory_is_bounded() {
         let seen = Seen::new();
         for number in 0..PARTS * PART_LEN * 3 {
-            seen.remember(&format!("h.c.{number:x}"), 0..10, &number);
+            seen.remember(&format!("h.c.{number:x}"), &opened(0, 1000), 0..10, &number);
         }
         let kept: usize = seen.parts.iter().map(|part| part.lock().unwrap().len()).sum();
         assert!(kept > PART_LEN && kept <= PARTS * PART_LEN, "{kept}");
         let last = PARTS * PART_LEN * 3 - 1;
-        assert_eq!(seen.find(&format!("h.c.{last:x}"), 0), Some(last), "the newest is there");
+        assert_eq!(seen.find(&format!("h.c.{last:x}"), 0, 0), Some(last), "the newest is there");
     }
 }

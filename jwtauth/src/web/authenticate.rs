@@ -37,7 +37,7 @@ pub(crate) enum Cookies {
 /// |---|---|---|---|
 /// | live | absent, refused, or of the same session | known | kept |
 /// | expired, same session | valid | known | rotated |
-/// | absent | valid | known | rotated |
+/// | absent, or of a key that is gone | valid | known | rotated |
 /// | expired or absent | expired or absent | anonymous | kept |
 /// | of session A | genuine, of session B | anonymous | kept |
 /// | forged, malformed, empty, wrong kind | any | anonymous | kept |
@@ -97,6 +97,11 @@ async fn by_cookie(
             Some((_, other)) if other != expired => Ok(anonymous(Rejection::TokenNotValid)),
             Some((token, _)) => silent_refresh(shared, token, client).await,
             None => Ok(anonymous(Rejection::TokenExpired)),
+        },
+        // Its key was retired, and ended long ago: a rotation of keys ends no session.
+        Err(error @ SessionError::Token(TokenError::UnknownKey)) => match genuine_refresh() {
+            Some((token, _)) => silent_refresh(shared, token, client).await,
+            None => refused(&error),
         },
         Err(error) => refused(&error),
     }

@@ -18,11 +18,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
 use crate::event::Event;
-use crate::key::{Algorithm, Key, Keys};
+use crate::key::{Algorithm, Key, Keys, LEAKS_TIME};
 use crate::record::Session;
 use crate::secret::{self, Secret};
 use crate::session::{Hooks, Sessions, Sweeper, Veto};
 use crate::store::{MemoryStore, SessionStore, SledStore};
+use crate::token::Kinds;
 use crate::user::Identity;
 
 /// Settings of a [`JwtAuth`].
@@ -32,6 +33,7 @@ use crate::user::Identity;
 /// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
 /// | [`key`](Self::key) | the secret | a [`Key`] with a private part |
 /// | [`algorithm`](Self::algorithm) | HS256; of a `key` its own | one that fits the key |
+/// | [`verify_key`](Self::verify_key), [`old_secret`](Self::old_secret) | none | 32 keys in all |
 /// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
 /// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
 /// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
@@ -72,6 +74,8 @@ use crate::user::Identity;
 pub struct JwtAuthBuilder {
     secret: SecretSource,
     key: Option<Key>,
+    verify_keys: Vec<Key>,
+    old_secrets: Vec<Secret>,
     algorithm: Option<Algorithm>,
     config: Config,
     names: Option<CookieNames>,
@@ -102,6 +106,8 @@ impl Default for JwtAuthBuilder {
         Self {
             secret: SecretSource::Missing,
             key: None,
+            verify_keys: Vec::new(),
+            old_secrets: Vec::new(),
             algorithm: None,
             config: Config::default(),
             names: None,
@@ -166,6 +172,25 @@ impl JwtAuthBuilder {
     /// ```
     pub fn key(mut self, key: Key) -> Self {
         self.key = Some(key);
+        self
+    }
+
+    /// Takes one more key whose access tokens are good. May be called again.
+    ///
+    /// For the key that signed before this one, or will sign after it: see [`KeyRing`](crate::KeyRing) for the
+    /// order. Give the former an end with [`Key::until`].
+    pub fn verify_key(mut self, key: Key) -> Self {
+        self.verify_keys.push(key);
+        self
+    }
+
+    /// Takes the secret that was in use before this one. May be called again.
+    ///
+    /// Its refresh tokens stay good, so no session ends, and so do its access tokens if there is no
+    /// [`key`](Self::key). Leave it away after [`refresh_ttl`](Self::refresh_ttl); leave it away at once to end all
+    /// sessions, when it was stolen.
+    pub fn old_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.old_secrets.push(Secret::new(secret.into()));
         self
     }
 
@@ -402,21 +427,14 @@ impl JwtAuthBuilder {
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let clients = self.clients.check()?;
-        let secret = self.secret.read()?;
-        let keys = match (self.key, self.algorithm) {
-            (None, algorithm) => Keys::from_secret(algorithm.unwrap_or_default(), &secret)?,
-            (Some(key), None) => Keys::with_key(key, &secret)?,
-            (Some(key), Some(algorithm)) => Keys::with_key(key.with_algorithm(algorithm)?, &secret)?,
-        };
-        if keys.access.leaks_time() {
-            tracing::warn!(target: "jwtauth", "tokens are signed with RSA by RustCrypto, whose timing may tell something of the key (RUSTSEC-2023-0071): take the feature `aws_lc_rs`, or an ES256 or EdDSA key");
-        }
+        let tokens =
+            tokens(self.key, self.algorithm, &self.secret.read()?, self.verify_keys, &self.old_secrets)?;
         if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }
         Ok(Ready {
             config: self.config,
-            keys,
+            tokens,
             cookies,
             cross_origin,
             default_guard,
@@ -446,10 +464,39 @@ impl JwtAuthBuilder {
     }
 }
 
+/// Puts the keys together: the first of each kind signs.
+fn tokens(
+    key: Option<Key>,
+    algorithm: Option<Algorithm>,
+    secret: &Secret,
+    verify_keys: Vec<Key>,
+    old_secrets: &[Secret],
+) -> Result<Kinds, ConfigError> {
+    let has_key = key.is_some();
+    let mut keys = match (key, algorithm) {
+        (None, algorithm) => Keys::from_secret(algorithm.unwrap_or_default(), secret)?,
+        (Some(key), None) => Keys::with_key(key, secret)?,
+        (Some(key), Some(algorithm)) => Keys::with_key(key.with_algorithm(algorithm)?, secret)?,
+    };
+    if keys.access.iter().any(Key::leaks_time) {
+        tracing::warn!(target: "jwtauth", "{LEAKS_TIME}");
+    }
+    keys.access.extend(verify_keys);
+    for old in old_secrets {
+        let algorithm = if has_key { None } else { algorithm };
+        let old = Keys::from_secret(algorithm.unwrap_or_default(), old)?;
+        keys.refresh.extend(old.refresh);
+        if !has_key {
+            keys.access.extend(old.access);
+        }
+    }
+    Ok(Kinds::new(keys)?)
+}
+
 /// Settings that were checked and wait for their store.
 struct Ready {
     config: Config,
-    keys: Keys,
+    tokens: Kinds,
     cookies: CookieStyle,
     cross_origin: CrossOrigin,
     default_guard: Option<DefaultGuard>,
@@ -468,7 +515,7 @@ impl Ready {
         #[cfg(feature = "accounts")]
         let of_accounts = Arc::clone(&store);
         let sessions =
-            Arc::new(Sessions::new(self.config, max_token, self.keys, self.clock, store, self.hooks));
+            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, self.hooks));
         #[cfg(feature = "accounts")]
         let accounts = match &self.accounts {
             Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),

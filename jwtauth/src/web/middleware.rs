@@ -20,7 +20,7 @@ use super::default_guard::DefaultGuard;
 use super::handle::Handle;
 use super::reject::Rejection;
 use crate::error::ConfigError;
-use crate::session::{Sessions, Sweeper};
+use crate::session::{KeyRing, Sessions, Sweeper};
 
 /// Logins for a poem application: put it around the app with `.with(jwtauth)`, outermost.
 ///
@@ -79,6 +79,12 @@ impl JwtAuth {
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    /// Returns the keys of access tokens, to be changed while the program runs.
+    #[must_use]
+    pub fn keys(&self) -> &KeyRing {
+        self.0.sessions.keys()
     }
 }
 

@@ -1,0 +1,202 @@
+//! Keys as their operator sees them: which one signs, how they are changed, what is published.
+
+use std::time::Duration;
+
+use jwtauth::{Algorithm, ConfigError, JwtAuth, Key, KeyError, MemoryStore};
+use serde_json::Value;
+use tests::app::{SECRET, START, TestApp};
+use tests::bounded;
+use tests::tab::{Cookies, Tab};
+use tests::wire::Tokens;
+
+const P256: &str = include_str!("../keys/p256.pem");
+const ED25519: &str = include_str!("../keys/ed25519.pem");
+const RSA: &str = include_str!("../keys/rsa.pem");
+const NEXT_SECRET: &[u8] = b"q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg";
+
+fn pem(text: &str) -> Key {
+    Key::from_pem(text).unwrap()
+}
+
+fn with_key(key: Key) -> TestApp {
+    TestApp::with(MemoryStore::new(), |builder| builder.key(key))
+}
+
+/// Returns the header of a token.
+fn header_of(token: &str) -> Value {
+    use base64::Engine as _;
+    let header = token.split('.').next().unwrap();
+    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap();
+    serde_json::from_slice(&json).unwrap()
+}
+
+async fn me(tab: &Tab, pair: &Tokens) -> u16 {
+    tab.get("/me", &pair.cookies()).await.status.as_u16()
+}
+
+/// Each algorithm from login to refresh; refresh tokens stay with the secret.
+#[test]
+fn j_3_sessions_with_a_key_of_each_algorithm() {
+    bounded(async {
+        let rsa = |algorithm| pem(RSA).with_algorithm(algorithm).unwrap();
+        let keys = [
+            pem(P256),
+            pem(include_str!("../keys/p384.pem")),
+            pem(include_str!("../keys/p521.pem")),
+            pem(ED25519),
+            rsa(Algorithm::RS256),
+            rsa(Algorithm::PS384),
+            Key::hmac(Algorithm::HS256, NEXT_SECRET).unwrap(),
+        ];
+        for key in keys {
+            let (name, kid) = (key.algorithm().name(), key.kid().to_owned());
+            let app = with_key(key);
+            let tab = Tab::new(&app);
+            let pair = tab.login("alice").await;
+            let head = header_of(&pair.access);
+            assert_eq!((head["alg"].as_str(), head["kid"].as_str()), (Some(name), Some(&*kid)));
+            assert_eq!(header_of(&pair.refresh)["alg"], "HS256");
+            assert_eq!(me(&tab, &pair).await, 200, "{name}");
+            assert_eq!(tab.bearer("/me", &pair.access).await.status, 200, "{name}");
+            assert_eq!(me(&tab, &tab.post("/refresh", &pair.cookies()).await.pair()).await, 200, "{name}");
+            let cut = &pair.access[..pair.access.len() - 8];
+            assert_eq!(tab.bearer("/me", cut).await.status, 401, "{name}");
+        }
+    });
+}
+
+/// add, sign, retire; nobody is logged out, also who was away all the while.
+#[test]
+fn r_10_a_rotation_ends_no_session() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let (busy, away) = (tab.login("alice").await, tab.login("bob").await);
+        let keys = app.jwtauth.keys();
+        let old = keys.signing();
+        assert_eq!((old.algorithm, old.signs, old.until), (Algorithm::HS256, true, None));
+
+        keys.add(pem(P256)).unwrap();
+        assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 1, "published before it signs");
+        assert_eq!(header_of(&tab.login("carol").await.access)["alg"], "HS256");
+        keys.sign_with(pem(P256).kid()).unwrap();
+        let until = keys.retire(&old.kid).unwrap();
+        assert_eq!(until, START + 300 + 60, "access_ttl and a minute");
+        assert_eq!(me(&tab, &busy).await, 200, "a token of the old key");
+        let renewed = tab.post("/refresh", &busy.cookies()).await.pair();
+        assert_eq!(header_of(&renewed.access)["alg"], "ES256");
+
+        // Long after the old key is gone: its access token says nothing any more, the refresh token all.
+        app.clock.advance(Duration::from_secs(3600));
+        assert_eq!(keys.list().len(), 1);
+        assert_eq!(tab.bearer("/me", &away.access).await.code(), "token_not_valid");
+        let answer = tab.get("/me", &away.cookies()).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(me(&tab, &answer.pair()).await, 200);
+        // But for who has just the old one, or any garbage beside it.
+        let alone = tab.get("/me", &away.only_access()).await;
+        assert_eq!((alone.status.as_u16(), alone.cookies()), (401, Cookies::None));
+        let garbage = Tokens { access: away.access.clone(), refresh: "x".into() };
+        assert_eq!(me(&tab, &garbage).await, 401);
+    });
+}
+
+/// removing a key ends its tokens with the next request, and the one that signs cannot be removed.
+#[test]
+fn r_10_removing_a_key_ends_its_tokens() {
+    bounded(async {
+        let app = with_key(pem(P256));
+        let tab = Tab::new(&app);
+        let pair = tab.login("alice").await;
+        assert_eq!(tab.bearer("/me", &pair.access).await.status, 200, "and is remembered");
+        let keys = app.jwtauth.keys();
+        let stolen = keys.signing().kid;
+        assert!(matches!(keys.remove(&stolen), Err(KeyError::Signs { .. })));
+        keys.add(pem(ED25519)).unwrap();
+        keys.sign_with(pem(ED25519).kid()).unwrap();
+        assert_eq!(tab.bearer("/me", &pair.access).await.status, 200);
+        keys.remove(&stolen).unwrap();
+        assert_eq!(tab.bearer("/me", &pair.access).await.status, 401);
+        assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 1);
+        assert!(matches!(keys.remove(&stolen), Err(KeyError::Unknown { .. })));
+        assert!(matches!(keys.sign_with(&stolen), Err(KeyError::Unknown { .. })));
+        keys.add(pem(P256).to_public().unwrap()).unwrap();
+        assert!(matches!(keys.sign_with(&stolen), Err(KeyError::NotPrivate { .. })));
+        assert!(matches!(keys.add(pem(P256)), Err(KeyError::Known { .. })));
+        for number in 0..30 {
+            keys.add(pem(P256).with_kid(format!("k{number}")).unwrap()).unwrap();
+        }
+        assert!(matches!(keys.add(pem(RSA)), Err(KeyError::TooMany { max: 32 })));
+    });
+}
+
+/// the same rotation with a restart in between, of the access key and of the secret.
+#[test]
+fn r_10_a_restart_with_other_keys_ends_no_session() {
+    bounded(async {
+        let before = TestApp::new();
+        let pair = Tab::new(&before).login("alice").await;
+        let store = || {
+            let sessions = before.jwtauth.sessions();
+            async { sessions.of("alice").await.unwrap().remove(0) }
+        };
+        let session = store().await;
+        type Set = fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder;
+        let cases: [(&str, Set, [u16; 2]); 5] = [
+            ("the same", |builder| builder, [200, 200]),
+            ("old secret", |builder| builder.secret(NEXT_SECRET).old_secret(SECRET), [200, 200]),
+            ("no old secret", |builder| builder.secret(NEXT_SECRET), [401, 401]),
+            (
+                "a key, and the secret's tokens",
+                |builder| builder.key(pem(P256)).verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap()),
+                [200, 200],
+            ),
+            ("a key", |builder| builder.key(pem(P256)), [401, 200]),
+        ];
+        for (name, set, expected) in cases {
+            let memory = MemoryStore::new();
+            jwtauth::SessionStore::insert(&memory, session.clone(), Default::default()).await.unwrap();
+            let tab = Tab::new(&TestApp::with(memory, set));
+            let bearer = tab.bearer("/me", &pair.access).await.status.as_u16();
+            let cookies = me(&tab, &pair).await;
+            assert_eq!([bearer, cookies], expected, "{name}");
+        }
+    });
+}
+
+/// J-4: what is refused at start.
+#[test]
+fn j_4_settings_that_do_not_fit() {
+    let build = |set: fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder| {
+        set(JwtAuth::builder()).build(MemoryStore::new()).unwrap_err()
+    };
+    assert!(matches!(build(|builder| builder.key(pem(P256))), ConfigError::MissingSecret));
+    let refused = |error: ConfigError| match error {
+        ConfigError::Key(error) => error,
+        other => panic!("{other}"),
+    };
+    let key = |set| refused(build(set));
+    assert!(matches!(
+        key(|builder| builder.secret(SECRET).algorithm(Algorithm::ES256)),
+        KeyError::Algorithm { .. }
+    ));
+    assert!(matches!(
+        key(|builder| builder.secret(SECRET).key(pem(P256)).algorithm(Algorithm::HS256)),
+        KeyError::Algorithm { .. }
+    ));
+    assert!(matches!(
+        key(|builder| builder.secret(SECRET).key(pem(P256).to_public().unwrap())),
+        KeyError::NotPrivate { .. }
+    ));
+    assert!(matches!(
+        key(|builder| builder.secret(SECRET).key(pem(P256).until(START))),
+        KeyError::Retired { .. }
+    ));
+    assert!(matches!(
+        key(|builder| builder.secret(SECRET).verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap())),
+        KeyError::Known { .. }
+    ));
+    assert!(matches!(build(|builder| builder.secret(P256)), ConfigError::WeakSecret { .. }));
+    let rsa = JwtAuth::builder().secret(SECRET).key(pem(RSA)).algorithm(Algorithm::PS512);
+    assert_eq!(rsa.build(MemoryStore::new()).unwrap().keys().signing().algorithm, Algorithm::PS512);
+}

@@ -303,6 +303,7 @@ pub use web::builder::JwtAuthBuilder;
 pub use web::client::ProxyHeader;
 pub use web::cookie::SameSite;
 pub use web::extract::{Auth, CurrentUser, MaybeUser};
+pub use web::jwks::JwksEndpoint;
 pub use web::local_path::local_path;
 pub use web::middleware::{JwtAuth, JwtAuthEndpoint};
 #[cfg(feature = "poem-session")]

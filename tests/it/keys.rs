@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use jwtauth::{Algorithm, ConfigError, JwtAuth, Key, KeyError, MemoryStore};
+use poem::Route;
+use poem::http::{StatusCode, header};
+use poem::test::TestClient;
 use serde_json::Value;
 use tests::app::{SECRET, START, TestApp};
 use tests::bounded;
@@ -199,4 +202,36 @@ fn j_4_settings_that_do_not_fit() {
     assert!(matches!(build(|builder| builder.secret(P256)), ConfigError::WeakSecret { .. }));
     let rsa = JwtAuth::builder().secret(SECRET).key(pem(RSA)).algorithm(Algorithm::PS512);
     assert_eq!(rsa.build(MemoryStore::new()).unwrap().keys().signing().algorithm, Algorithm::PS512);
+}
+
+/// The published set has the public parts of all keys that are good, and nothing of a secret.
+#[test]
+fn the_key_set_is_published_without_secrets() {
+    bounded(async {
+        let app = with_key(pem(P256));
+        app.jwtauth.keys().add(Key::hmac(Algorithm::HS256, NEXT_SECRET).unwrap()).unwrap();
+        app.jwtauth.keys().add(pem(ED25519).until(START + 10)).unwrap();
+        let routes = Route::new().at("/.well-known/jwks.json", app.jwtauth.jwks());
+        let client = TestClient::new(poem::EndpointExt::with(routes, app.jwtauth.clone()));
+        let answer = client.get("/.well-known/jwks.json").send().await;
+        answer.assert_status_is_ok();
+        answer.assert_header(header::CONTENT_TYPE, "application/jwk-set+json");
+        answer.assert_header(header::CACHE_CONTROL, "public, max-age=300");
+        let text = answer.0.into_body().into_string().await.unwrap();
+        let set: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(set, app.jwtauth.keys().jwks());
+        let keys = set["keys"].as_array().unwrap();
+        assert_eq!(keys.len(), 2);
+        for key in keys {
+            let mut names: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+            names.retain(|name| !["kty", "crv", "x", "y", "kid", "alg", "use"].contains(name));
+            assert!(names.is_empty(), "{names:?}");
+        }
+        assert_eq!(Key::from_jwks(&text).unwrap()[0].kid(), pem(P256).kid());
+        app.clock.advance(Duration::from_secs(10));
+        assert_eq!(app.jwtauth.keys().jwks()["keys"].as_array().unwrap().len(), 1);
+        client.post("/.well-known/jwks.json").send().await.assert_status(StatusCode::METHOD_NOT_ALLOWED);
+        client.head("/.well-known/jwks.json").send().await.assert_status_is_ok();
+        assert!(TestApp::new().jwtauth.keys().jwks()["keys"].as_array().unwrap().is_empty());
+    });
 }

@@ -18,6 +18,7 @@ use super::cookie::CookieStyle;
 use super::cross_origin::CrossOrigin;
 use super::default_guard::DefaultGuard;
 use super::handle::Handle;
+use super::jwks::JwksEndpoint;
 use super::reject::Rejection;
 use crate::error::ConfigError;
 use crate::session::{KeyRing, Sessions, Sweeper};
@@ -85,6 +86,14 @@ impl JwtAuth {
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         self.0.sessions.keys()
+    }
+
+    /// Returns an endpoint that publishes the public keys, to be put at `/.well-known/jwks.json`.
+    ///
+    /// It always answers with the keys as they are at the time, [`KeyRing::jwks`].
+    #[must_use]
+    pub fn jwks(&self) -> JwksEndpoint {
+        JwksEndpoint::new(self.keys().clone())
     }
 }
 

@@ -8,6 +8,7 @@
 //! What of all this a document says is in `openapi`.
 //! Apart from all that, `poem_session` lends the store to poem's own sessions.
 //! With the feature, `accounts` lets handlers and routes use accounts.
+//! [`jwks`] publishes keys.
 
 #[cfg(feature = "accounts")]
 mod accounts;
@@ -22,6 +23,7 @@ pub(crate) mod default_guard;
 pub(crate) mod extract;
 pub(crate) mod guard;
 mod handle;
+pub(crate) mod jwks;
 pub(crate) mod local_path;
 pub(crate) mod middleware;
 #[cfg(feature = "openapi")]

@@ -1,0 +1,46 @@
+//! The set of public keys, for services that verify our access tokens (RFC 7517, section 5).
+
+use std::fmt;
+
+use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::{Endpoint, Request, Response, Result};
+
+use crate::session::KeyRing;
+
+/// How long others may keep the answer: a new key should be in the ring for longer before it signs.
+const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// An endpoint that answers GET and HEAD with the public keys. Made by [`JwtAuth::jwks`](crate::JwtAuth::jwks).
+///
+/// Never a secret: of an HMAC key nothing is published, and the set is empty if there is no other. The answer is
+/// the same for everybody, so it may be kept for 5 minutes (`Cache-Control: public, max-age=300`).
+#[derive(Clone)]
+pub struct JwksEndpoint(KeyRing);
+
+impl JwksEndpoint {
+    pub(super) fn new(keys: KeyRing) -> Self {
+        Self(keys)
+    }
+}
+
+impl fmt::Debug for JwksEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwksEndpoint").finish_non_exhaustive()
+    }
+}
+
+impl Endpoint for JwksEndpoint {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let refused = Response::builder().status(StatusCode::METHOD_NOT_ALLOWED);
+            return Ok(refused.header(header::ALLOW, "GET, HEAD").finish());
+        }
+        Ok(Response::builder()
+            .content_type("application/jwk-set+json")
+            .header(header::CACHE_CONTROL, CACHE)
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .body(self.0.jwks().to_string()))
+    }
+}

@@ -89,7 +89,12 @@ impl Config {
     }
 }
 
-fn within(name: &'static str, got: Duration, min: Duration, max: Duration) -> Result<(), ConfigError> {
+pub(crate) fn within(
+    name: &'static str,
+    got: Duration,
+    min: Duration,
+    max: Duration,
+) -> Result<(), ConfigError> {
     if (min..=max).contains(&got) { Ok(()) } else { Err(ConfigError::OutOfRange { name, min, max, got }) }
 }
 

@@ -73,6 +73,14 @@ pub enum ConfigError {
     /// A key was refused.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The address of a key set is neither `https` nor on this machine.
+    #[error(
+        "key set {url:?} is refused: write https://host/path, or http:// with localhost, 127.0.0.1 or [::1]"
+    )]
+    KeySetUrl {
+        /// The address.
+        url: String,
+    },
     /// What is denied by default redirects to a login page that is denied as well.
     #[error("strangers are sent to the login page {page:?} and refused there: add .public(\"GET {page}\")")]
     LoginPage {
@@ -208,6 +216,9 @@ pub enum TokenError {
     /// A header member that must not be there, or is malformed.
     #[error("header member {0} is missing, malformed or not supported")]
     Header(&'static str),
+    /// The issuer's keys could not be had, so nothing can be said of the token.
+    #[error("the keys of the issuer are not available")]
+    KeysUnavailable,
     /// Not a compact JWS of three strict base64url parts that hold JSON objects.
     #[error("token is malformed")]
     Malformed,

@@ -119,6 +119,7 @@ mod token;
 #[cfg(feature = "accounts")]
 mod accounts;
 mod session;
+mod verifier;
 
 // Floor 4: HTTP.
 mod web;
@@ -298,7 +299,9 @@ pub use session::{Ended, KeyInfo, KeyRing, SessionEnd, Sessions, Tokens, Veto};
 #[cfg(feature = "accounts")]
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};
+pub use token::stateless::TokenUser;
 pub use user::{AuthUser, Identity, Via};
+pub use verifier::{Verifier, VerifierBuilder};
 pub use web::builder::JwtAuthBuilder;
 pub use web::client::ProxyHeader;
 pub use web::cookie::SameSite;
@@ -312,5 +315,6 @@ pub use web::reject::{Rejection, Scopes};
 pub use web::require::{RequireAuth, RequireAuthEndpoint};
 pub use web::routes::Routes;
 pub use web::routes::login::{Authenticate, LoginAttempt, LoginError};
+pub use web::stateless::VerifierEndpoint;
 #[cfg(feature = "testing")]
 pub use web::testing;

@@ -1,11 +1,13 @@
 //! Keys as their operator sees them: which one signs, how they are changed, what is published.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use jwtauth::{Algorithm, ConfigError, JwtAuth, Key, KeyError, MemoryStore};
-use poem::Route;
+use jwtauth::{Algorithm, ConfigError, JwtAuth, Key, KeyError, MemoryStore, TokenError, TokenUser, Verifier};
 use poem::http::{StatusCode, header};
 use poem::test::TestClient;
+use poem::{EndpointExt, Route, get, handler};
 use serde_json::Value;
 use tests::app::{SECRET, START, TestApp};
 use tests::bounded;
@@ -212,7 +214,7 @@ fn the_key_set_is_published_without_secrets() {
         app.jwtauth.keys().add(Key::hmac(Algorithm::HS256, NEXT_SECRET).unwrap()).unwrap();
         app.jwtauth.keys().add(pem(ED25519).until(START + 10)).unwrap();
         let routes = Route::new().at("/.well-known/jwks.json", app.jwtauth.jwks());
-        let client = TestClient::new(poem::EndpointExt::with(routes, app.jwtauth.clone()));
+        let client = TestClient::new(routes.with(app.jwtauth.clone()));
         let answer = client.get("/.well-known/jwks.json").send().await;
         answer.assert_status_is_ok();
         answer.assert_header(header::CONTENT_TYPE, "application/jwk-set+json");
@@ -233,5 +235,121 @@ fn the_key_set_is_published_without_secrets() {
         client.post("/.well-known/jwks.json").send().await.assert_status(StatusCode::METHOD_NOT_ALLOWED);
         client.head("/.well-known/jwks.json").send().await.assert_status_is_ok();
         assert!(TestApp::new().jwtauth.keys().jwks()["keys"].as_array().unwrap().is_empty());
+    });
+}
+
+/// A service that only verifies: the same tokens, no session, no refresh token, no other audience.
+#[test]
+fn a_verifier_takes_access_tokens_and_nothing_else() {
+    bounded(async {
+        let app = with_key(pem(P256));
+        let tab = Tab::new(&app);
+        let pair = tab.login("alice").await;
+        let of = |issuer: &str, audience: &str| {
+            let public = pem(P256).to_public().unwrap();
+            Verifier::builder(issuer, audience).key(public).clock(app.clock.clone()).build().unwrap()
+        };
+        let verifier = of("jwtauth", "jwtauth");
+        for _ in 0..2 {
+            let user = verifier.verify(&pair.access).await.unwrap();
+            assert_eq!((user.subject(), user.roles()), ("alice", &["admin".to_owned()][..]));
+            assert_eq!(user.session_id(), pair.session());
+            assert_eq!((user.auth_time(), user.expires_at()), (START, START + 300));
+            assert_eq!(user.claims()["token_type"], "access");
+            assert!(user.has_role("admin") && !user.has_role("adm") && !user.has_scope(""));
+        }
+        assert!(verifier.verify(&pair.refresh).await.is_err());
+        let forged = of("jwtauth", "other").verify(&pair.access).await;
+        assert_eq!(forged.unwrap_err(), TokenError::WrongAudience);
+        assert_eq!(of("other", "jwtauth").verify(&pair.access).await.unwrap_err(), TokenError::WrongIssuer);
+        let other = with_key(pem(ED25519));
+        let foreign = Tab::new(&other).login("alice").await;
+        assert_eq!(verifier.verify(&foreign.access).await.unwrap_err(), TokenError::UnknownKey);
+
+        let service = TestClient::new(Route::new().at("/stock", get(stock)).with(verifier.clone()));
+        let bearer = |token: &str| service.get("/stock").header("authorization", format!("Bearer {token}"));
+        bearer(&pair.access).send().await.assert_text("alice").await;
+        bearer(&pair.refresh).send().await.assert_status(StatusCode::UNAUTHORIZED);
+        service
+            .get("/stock")
+            .header("cookie", pair.cookies())
+            .send()
+            .await
+            .assert_status(StatusCode::UNAUTHORIZED);
+        let bare = TestClient::new(Route::new().at("/stock", get(stock)));
+        bare.get("/stock").send().await.assert_status(StatusCode::INTERNAL_SERVER_ERROR);
+        app.clock.advance(Duration::from_secs(305));
+        assert_eq!(verifier.verify(&pair.access).await.unwrap_err(), TokenError::Expired);
+
+        assert!(Verifier::builder("", "a").key(pem(P256)).build().is_err());
+        assert!(Verifier::builder("i", "a").build().is_err());
+        let url = Verifier::builder("i", "a").key_set_url("http://example.com", |_| async { Ok(Vec::new()) });
+        assert!(matches!(url.build(), Err(ConfigError::KeySetUrl { .. })));
+    });
+}
+
+#[handler]
+fn stock(user: TokenUser) -> String {
+    user.subject().to_owned()
+}
+
+/// J-8: a key set is fetched when it must be, once in 30 seconds, once for all who wait, and kept while it fails.
+#[test]
+fn j_8_a_key_set_is_fetched_seldom_and_kept_when_fetching_fails() {
+    bounded(async {
+        let app = with_key(pem(P256));
+        let tab = Tab::new(&app);
+        let (fetches, broken) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+        let (counted, fails, keys) = (Arc::clone(&fetches), Arc::clone(&broken), app.jwtauth.keys().clone());
+        let verifier = Verifier::builder("jwtauth", "jwtauth")
+            .clock(app.clock.clone())
+            .key_set_url("https://login.example.com/jwks.json", move |_| {
+                counted.fetch_add(1, SeqCst);
+                let (fails, keys) = (fails.load(SeqCst), keys.clone());
+                async move {
+                    tokio::task::yield_now().await;
+                    if fails { Err("down".into()) } else { Ok(keys.jwks().to_string().into_bytes()) }
+                }
+            })
+            .build()
+            .unwrap();
+        let is_good = async |token: &str| verifier.verify(token).await.map(drop);
+        let later = |secs| app.clock.advance(Duration::from_secs(secs));
+        let login = async || tab.login("alice").await.access;
+
+        let token = login().await;
+        assert_eq!(is_good(&token).await, Err(TokenError::KeysUnavailable));
+        assert_eq!(is_good(&token).await, Err(TokenError::KeysUnavailable));
+        assert_eq!(fetches.load(SeqCst), 1, "no second try within 30 seconds");
+        broken.store(false, SeqCst);
+        later(30);
+        let all = futures_util::future::join_all((0..20).map(|_| is_good(&token))).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(fetches.load(SeqCst), 2, "one for all");
+
+        // A new key is found by its name, and strangers cannot make us ask.
+        app.jwtauth.keys().add(pem(ED25519)).unwrap();
+        app.jwtauth.keys().sign_with(pem(ED25519).kid()).unwrap();
+        let renewed = login().await;
+        assert_eq!(is_good(&renewed).await, Err(TokenError::UnknownKey), "asked a moment ago");
+        later(30);
+        assert_eq!(is_good(&renewed).await, Ok(()));
+        assert_eq!(fetches.load(SeqCst), 3);
+        let strange = Tab::new(&with_key(pem(RSA))).login("mallory").await.access;
+        for _ in 0..5 {
+            assert_eq!(is_good(&strange).await, Err(TokenError::UnknownKey));
+        }
+        assert_eq!(fetches.load(SeqCst), 3);
+
+        // Down again: what is there is used for a day, and tried anew every 30 seconds.
+        broken.store(true, SeqCst);
+        later(300);
+        let token = login().await;
+        assert_eq!((is_good(&token).await, is_good(&token).await), (Ok(()), Ok(())));
+        assert_eq!(fetches.load(SeqCst), 4);
+        later(24 * 60 * 60 - 301);
+        assert_eq!(is_good(&login().await).await, Ok(()));
+        later(1);
+        assert_eq!(is_good(&login().await).await, Err(TokenError::KeysUnavailable));
     });
 }

@@ -22,6 +22,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("token", 2),
     ("accounts", 3),
     ("session", 3),
+    ("verifier", 3),
     ("web", 4),
     ("private", 5),
     ("lib", 6),

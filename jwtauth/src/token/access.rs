@@ -1,5 +1,6 @@
 //! Access tokens: short-lived, `typ: at+jwt` (RFC 9068), sent with every request.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::parse::Object;
@@ -56,29 +57,35 @@ impl AccessTokens {
             return Ok(Verified::Valid(access));
         }
         let opened = self.envelope.open(token, expected.now)?;
-        let claims = Object::parse(&opened.json)?;
-        let good = match check(&claims, ACCESS, expected) {
-            Ok(good) => Some(good),
-            Err(TokenError::Expired) => None,
-            Err(error) => return Err(error),
-        };
-        match claims.names("aud", expected.audience) {
-            Ok(true) => {}
-            Ok(false) => return Err(TokenError::WrongAudience),
-            Err(_) => return Err(TokenError::Claim("aud")),
+        let (verified, good) = check_claims(&opened.json, expected)?;
+        if let (Verified::Valid(access), Some(good)) = (&verified, good) {
+            self.seen.remember(token, &opened, good, access);
         }
-        required(claims.time("auth_time", f64::floor), "auth_time")?;
-        let access = Access {
-            subject: super::subject(&claims)?.into(),
-            session: super::id(&claims, "sid")?,
-            token: super::id(&claims, "jti")?,
-        };
-        Ok(match good {
-            Some(good) => {
-                self.seen.remember(token, &opened, good, &access);
-                Verified::Valid(access)
-            }
-            None => Verified::Expired(access),
-        })
+        Ok(verified)
     }
+}
+
+/// Checks the claims of a token whose signature is good. Returns when it is, unless it is expired.
+pub(super) fn check_claims(
+    json: &str,
+    expected: &Expected<'_>,
+) -> Result<(Verified, Option<Range<u64>>), TokenError> {
+    let claims = Object::parse(json)?;
+    let good = match check(&claims, ACCESS, expected) {
+        Ok(good) => Some(good),
+        Err(TokenError::Expired) => None,
+        Err(error) => return Err(error),
+    };
+    match claims.names("aud", expected.audience) {
+        Ok(true) => {}
+        Ok(false) => return Err(TokenError::WrongAudience),
+        Err(_) => return Err(TokenError::Claim("aud")),
+    }
+    required(claims.time("auth_time", f64::floor), "auth_time")?;
+    let access = Access {
+        subject: super::subject(&claims)?.into(),
+        session: super::id(&claims, "sid")?,
+        token: super::id(&claims, "jti")?,
+    };
+    Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }

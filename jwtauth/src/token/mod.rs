@@ -16,6 +16,7 @@ mod parse;
 pub(crate) mod refresh;
 pub(crate) mod ring;
 mod seen;
+pub(crate) mod stateless;
 
 use std::ops::Range;
 use std::str::FromStr;

@@ -156,6 +156,15 @@ impl Ring {
         })
     }
 
+    /// Takes these keys in the place of all others. None signs.
+    pub(crate) fn replace(&self, keys: Vec<Key>) -> Result<(), KeyError> {
+        self.change(|held| {
+            held.signs = None;
+            held.keys.clear();
+            keys.into_iter().try_for_each(|key| held.add(key, self.typ))
+        })
+    }
+
     /// Lets another key of the ring sign.
     pub(crate) fn sign_with(&self, kid: &str) -> Result<(), KeyError> {
         self.change(|held| {

@@ -82,7 +82,7 @@ impl Sent<'_> {
 
 /// Finds a bearer token (RFC 6750, section 2.1). Another scheme is not ours and counts as absent;
 /// more than one `Authorization` line is never right (RFC 9110, section 11.6.2).
-fn bearer(headers: &HeaderMap) -> Sent<'_> {
+pub(super) fn bearer(headers: &HeaderMap) -> Sent<'_> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Sent::Absent };
     if lines.next().is_some() {

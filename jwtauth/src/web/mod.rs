@@ -8,7 +8,7 @@
 //! What of all this a document says is in `openapi`.
 //! Apart from all that, `poem_session` lends the store to poem's own sessions.
 //! With the feature, `accounts` lets handlers and routes use accounts.
-//! [`jwks`] publishes keys.
+//! [`jwks`] publishes keys, and [`stateless`] is for services that only verify.
 
 #[cfg(feature = "accounts")]
 mod accounts;
@@ -37,5 +37,6 @@ pub(crate) mod reject;
 pub(crate) mod require;
 pub(crate) mod routes;
 mod session_end;
+pub(crate) mod stateless;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -249,7 +249,9 @@ pub(super) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<
 impl From<&SessionError> for Rejection {
     fn from(error: &SessionError) -> Self {
         match error {
-            SessionError::Store(_) | SessionError::Random(_) => Self::StoreUnavailable,
+            SessionError::Store(_)
+            | SessionError::Random(_)
+            | SessionError::Token(TokenError::KeysUnavailable) => Self::StoreUnavailable,
             SessionError::TokenTooLarge { .. } | SessionError::Subject { .. } | SessionError::User(_) => {
                 Self::Misconfigured
             }

@@ -1,0 +1,164 @@
+//! The published keys of an issuer: when they are fetched, and for how long they are believed.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::error::{BoxError, ConfigError, KeyError, TokenError};
+use crate::key::{Key, jwk};
+use crate::token::ring::Ring;
+
+/// How long nothing is fetched after a fetch, in seconds: whoever sends unknown `kid`s causes no more than that.
+const PAUSE: u64 = 30;
+
+/// How long keys are believed without a successful fetch, in seconds.
+const TRUSTED: u64 = 24 * 60 * 60;
+
+/// How long a fetch may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The greatest length of a key set, in bytes.
+const MAX_LEN: usize = 256 * 1024;
+
+/// The application's HTTP client.
+pub(super) type Fetch =
+    Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, BoxError>> + Send>> + Send + Sync>;
+
+pub(super) struct Source {
+    url: String,
+    fetch: Fetch,
+    max_age: u64,
+    /// Held while fetching, so that one fetches and the others wait for it.
+    fetching: Mutex<()>,
+    times: std::sync::Mutex<Times>,
+}
+
+/// When something was done, in Unix seconds.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    tried: Option<u64>,
+    fetched: Option<u64>,
+}
+
+impl Source {
+    pub(super) fn new(url: String, fetch: Fetch, max_age: Duration) -> Result<Self, ConfigError> {
+        if !is_safe(&url) {
+            return Err(ConfigError::KeySetUrl { url });
+        }
+        let max_age = max_age.as_secs();
+        Ok(Self { url, fetch, max_age, fetching: Mutex::new(()), times: std::sync::Mutex::default() })
+    }
+
+    /// Fetches the keys if they are too old, or if one is `missing`, unless that was tried lately.
+    pub(super) async fn renew(
+        &self,
+        ring: &Ring,
+        clock: &dyn Clock,
+        missing: bool,
+    ) -> Result<(), TokenError> {
+        let usable =
+            |times: Times, now: u64| times.fetched.is_some_and(|at| now.saturating_sub(at) < TRUSTED);
+        let wanted = |times: Times, now: u64| {
+            let old = times.fetched.is_none_or(|at| now.saturating_sub(at) >= self.max_age);
+            (old || missing) && times.tried.is_none_or(|at| now.saturating_sub(at) >= PAUSE)
+        };
+        let (times, now) = (self.times(), clock.now());
+        let waits = missing || !usable(times, now);
+        if wanted(times, now) || waits && self.fetching.try_lock().is_err() {
+            // Who has keys that will do goes on with them while somebody else fetches.
+            let guard = if waits { Some(self.fetching.lock().await) } else { self.fetching.try_lock().ok() };
+            if guard.is_some() && wanted(self.times(), clock.now()) {
+                self.set(|times| times.tried = Some(clock.now()));
+                self.fetch(ring, clock).await;
+            }
+        }
+        if usable(self.times(), clock.now()) { Ok(()) } else { Err(TokenError::KeysUnavailable) }
+    }
+
+    async fn fetch(&self, ring: &Ring, clock: &dyn Clock) {
+        let body = match tokio::time::timeout(TIMEOUT, (self.fetch)(self.url.clone())).await {
+            Ok(body) => body,
+            Err(_) => Err("no answer within 5 seconds".into()),
+        };
+        match body.and_then(|body| Ok(ring.replace(read(body)?)?)) {
+            Ok(()) => {
+                self.set(|times| times.fetched = Some(clock.now()));
+                tracing::debug!(target: "jwtauth", event = "key_set_fetched", url = self.url);
+            }
+            Err(error) => {
+                tracing::warn!(target: "jwtauth", event = "key_set_failed", url = self.url, error = &*error as &dyn std::error::Error);
+            }
+        }
+    }
+
+    fn times(&self) -> Times {
+        *self.times.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Times)) {
+        change(&mut self.times.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
+
+/// Reads the public keys of a set; there must be one.
+fn read(body: Vec<u8>) -> Result<Vec<Key>, BoxError> {
+    if body.len() > MAX_LEN {
+        return Err("the key set is longer than 256 KiB".into());
+    }
+    let keys = jwk::read_set(&String::from_utf8(body)?, |jwk| match Key::from_jwk(jwk)? {
+        // Who publishes what signs has lost it.
+        key if key.can_sign() => Err(KeyError::Malformed { problem: "it is not public" }),
+        key => Ok(key),
+    })?;
+    if keys.is_empty() { Err("the key set has no key for signatures".into()) } else { Ok(keys) }
+}
+
+/// Whether nobody on the way can put keys of their own into the answer.
+fn is_safe(url: &str) -> bool {
+    let host = |rest: &str| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+        (!authority.is_empty()
+            && authority.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@' && byte != b'\\'))
+        .then_some(authority)
+    };
+    match url.split_once("://") {
+        Some(("https", rest)) => host(rest).is_some(),
+        Some(("http", rest)) => host(rest).is_some_and(|authority| {
+            let name = match authority.rsplit_once(':') {
+                Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+                _ => &authority,
+            };
+            matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+        }),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// J-8: keys come over https, or from this machine.
+    #[test]
+    fn j_8_where_a_key_set_may_be() {
+        for (url, good) in [
+            ("https://login.example.com/jwks.json", true),
+            ("https://login.example.com:8443", true),
+            ("http://localhost:3000/jwks.json", true),
+            ("http://127.0.0.1/jwks.json", true),
+            ("http://[::1]:3000/", true),
+            ("http://login.example.com/jwks.json", false),
+            ("http://localhost.example.com/", false),
+            ("http://localhost@example.com/", false),
+            ("https://user:word@example.com/", false),
+            ("http://127.0.0.1.example.com/", false),
+            ("https://", false),
+            ("file:///etc/jwks.json", false),
+            ("login.example.com/jwks.json", false),
+        ] {
+            assert_eq!(is_safe(url), good, "{url}");
+        }
+    }
+}

@@ -73,14 +73,6 @@ pub enum ConfigError {
     /// A key was refused.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The address of a key set is neither `https` nor on this machine.
-    #[error(
-        "key set {url:?} is refused: write https://host/path, or http:// with localhost, 127.0.0.1 or [::1]"
-    )]
-    KeySetUrl {
-        /// The address.
-        url: String,
-    },
     /// What is denied by default redirects to a login page that is denied as well.
     #[error("strangers are sent to the login page {page:?} and refused there: add .public(\"GET {page}\")")]
     LoginPage {

@@ -284,7 +284,7 @@ fn a_verifier_takes_access_tokens_and_nothing_else() {
         assert!(Verifier::builder("", "a").key(pem(P256)).build().is_err());
         assert!(Verifier::builder("i", "a").build().is_err());
         let url = Verifier::builder("i", "a").key_set_url("http://example.com", |_| async { Ok(Vec::new()) });
-        assert!(matches!(url.build(), Err(ConfigError::KeySetUrl { .. })));
+        assert!(matches!(url.build(), Err(ConfigError::Key(KeyError::Url { .. }))));
     });
 }
 

@@ -89,6 +89,14 @@ pub enum KeyError {
         /// The name.
         kid: String,
     },
+    /// The address of a key set is neither `https` nor on this machine.
+    #[error(
+        "key set {url:?} is refused: write https://host/path, or http:// with localhost, 127.0.0.1 or [::1]"
+    )]
+    Url {
+        /// The address.
+        url: String,
+    },
     /// The key could be guessed or computed.
     #[error("key is too weak: {problem}")]
     Weak {

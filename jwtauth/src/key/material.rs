@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Curve, Family};
-use super::backend;
+use super::backend::{self, Signer};
 use crate::error::KeyError;
 use crate::secret::Secret;
 
@@ -46,6 +46,43 @@ impl Material {
 }
 
 impl Public {
+    /// Returns the public part of a key pair, computed where only the private one was given.
+    pub(super) fn of(pair: &Material, signer: Option<&Signer>) -> Result<Self, KeyError> {
+        let computed = |algorithm, given: &Option<Vec<u8>>| {
+            let point = signer
+                .and_then(|signer| signer.point(algorithm))
+                .ok_or(KeyError::Malformed { problem: "its private part is none of its curve" })?;
+            match given {
+                Some(given) if *given != point => {
+                    Err(KeyError::Malformed { problem: "its private and public parts do not fit" })
+                }
+                _ => Ok(point),
+            }
+        };
+        Ok(match pair {
+            Material::Secret(_) => return Err(KeyError::Malformed { problem: "it is a secret" }),
+            Material::RsaPublic { n, e } | Material::RsaPrivate { n, e, .. } => {
+                Public::Rsa { n: n.clone(), e: e.clone() }
+            }
+            Material::EcPublic { curve, point } => Public::Ec { curve: *curve, point: point.clone() },
+            Material::EcPrivate { curve, point, scalar } => {
+                if scalar.len() != curve.len() {
+                    return Err(KeyError::Malformed {
+                        problem: "its private part has not the length of its curve",
+                    });
+                }
+                Public::Ec { curve: *curve, point: computed(curve.algorithm(), point)? }
+            }
+            Material::EdPublic(point) => Public::Ed(point.clone()),
+            Material::EdPrivate { seed, public } => {
+                if seed.len() != 32 {
+                    return Err(KeyError::Malformed { problem: "an Ed25519 key has 32 bytes" });
+                }
+                Public::Ed(computed(Algorithm::EdDSA, public)?)
+            }
+        })
+    }
+
     pub(super) const fn family(&self) -> Family {
         match self {
             Self::Rsa { .. } => Family::Rsa,

@@ -8,7 +8,7 @@
 //!    key that is derived from the secret, so a service that has keys of access tokens alone can do
 //!    nothing to them. A `kid` that is made here tells keys apart without telling anything of them.
 //!
-//! `der`, `pem` and `jwk` hold the forms a key comes in, `material` what makes it too weak, `backend`
+//! `keys` says which keys a `JwtAuth` starts with. `der`, `pem` and `jwk` hold the forms a key comes in, `material` what makes it too weak, `backend`
 //! the signatures.
 
 mod algorithm;
@@ -16,6 +16,7 @@ mod backend;
 mod der;
 mod es512;
 pub(crate) mod jwk;
+mod keys;
 mod material;
 mod pem;
 
@@ -32,8 +33,9 @@ use zeroize::Zeroizing;
 pub use self::algorithm::Algorithm;
 use self::algorithm::Family;
 use self::backend::{Signer, Verifier};
+pub(crate) use self::keys::Keys;
 use self::material::{Material, Public};
-use crate::error::{ConfigError, KeyError};
+use crate::error::KeyError;
 use crate::private_file;
 use crate::secret::Secret;
 
@@ -219,7 +221,7 @@ impl Key {
             }
             pair => {
                 let signer = Signer::of(pair);
-                let public = public(pair, signer.as_ref())?;
+                let public = Public::of(pair, signer.as_ref())?;
                 public.check()?;
                 let algorithm = algorithm.unwrap_or(public.default_algorithm());
                 jwk::fits(algorithm, public.family())?;
@@ -369,43 +371,6 @@ impl Key {
 /// Says whether a secret is good enough for an algorithm.
 type Strength = fn(Algorithm, &[u8]) -> Result<(), &'static str>;
 
-/// Returns the public part of a key pair, computed where only the private one was given.
-fn public(pair: &Material, signer: Option<&Signer>) -> Result<Public, KeyError> {
-    let computed = |algorithm, given: &Option<Vec<u8>>| {
-        let point = signer
-            .and_then(|signer| signer.point(algorithm))
-            .ok_or(KeyError::Malformed { problem: "its private part is none of its curve" })?;
-        match given {
-            Some(given) if *given != point => {
-                Err(KeyError::Malformed { problem: "its private and public parts do not fit" })
-            }
-            _ => Ok(point),
-        }
-    };
-    Ok(match pair {
-        Material::Secret(_) => return Err(KeyError::Malformed { problem: "it is a secret" }),
-        Material::RsaPublic { n, e } | Material::RsaPrivate { n, e, .. } => {
-            Public::Rsa { n: n.clone(), e: e.clone() }
-        }
-        Material::EcPublic { curve, point } => Public::Ec { curve: *curve, point: point.clone() },
-        Material::EcPrivate { curve, point, scalar } => {
-            if scalar.len() != curve.len() {
-                return Err(KeyError::Malformed {
-                    problem: "its private part has not the length of its curve",
-                });
-            }
-            Public::Ec { curve: *curve, point: computed(curve.algorithm(), point)? }
-        }
-        Material::EdPublic(point) => Public::Ed(point.clone()),
-        Material::EdPrivate { seed, public } => {
-            if seed.len() != 32 {
-                return Err(KeyError::Malformed { problem: "an Ed25519 key has 32 bytes" });
-            }
-            Public::Ed(computed(Algorithm::EdDSA, public)?)
-        }
-    })
-}
-
 impl fmt::Debug for Key {
     /// Shows name, algorithm and end, and no bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -415,31 +380,6 @@ impl fmt::Debug for Key {
             .field("can_sign", &self.can_sign())
             .field("until", &self.until)
             .finish()
-    }
-}
-
-/// The keys of access tokens and those of refresh tokens. The first of each signs.
-#[derive(Clone, Debug)]
-pub(crate) struct Keys {
-    pub(crate) access: Vec<Key>,
-    pub(crate) refresh: Vec<Key>,
-}
-
-impl Keys {
-    /// Makes a key of each kind from one secret, which must be a good one.
-    pub(crate) fn from_secret(algorithm: Algorithm, secret: &Secret) -> Result<Self, ConfigError> {
-        let access = Key::hmac(algorithm, secret.expose()).map_err(|error| match error {
-            KeyError::Weak { problem } => ConfigError::WeakSecret { problem },
-            other => other.into(),
-        })?;
-        let refresh = Secret::new(backend::derive(secret.expose(), b"jwtauth refresh key v1"));
-        Ok(Self { access: vec![access], refresh: vec![Key::of_secret(Algorithm::HS256, refresh.expose())] })
-    }
-
-    /// Takes the key of refresh tokens from a secret, and `access` as it is.
-    pub(crate) fn with_key(access: Key, secret: &Secret) -> Result<Self, ConfigError> {
-        access.check_signs()?;
-        Ok(Self { access: vec![access], ..Self::from_secret(Algorithm::HS256, secret)? })
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::material::check_secret;
 use super::*;
+use crate::error::ConfigError;
 use crate::private_file::set_mode;
 
 const GOOD: &[u8] = b"Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::error::{BoxError, ConfigError, KeyError, TokenError};
+use crate::error::{BoxError, KeyError, TokenError};
 use crate::key::{Key, jwk};
 use crate::token::ring::Ring;
 
@@ -43,9 +43,9 @@ struct Times {
 }
 
 impl Source {
-    pub(super) fn new(url: String, fetch: Fetch, max_age: Duration) -> Result<Self, ConfigError> {
+    pub(super) fn new(url: String, fetch: Fetch, max_age: Duration) -> Result<Self, KeyError> {
         if !is_safe(&url) {
-            return Err(ConfigError::KeySetUrl { url });
+            return Err(KeyError::Url { url });
         }
         let max_age = max_age.as_secs();
         Ok(Self { url, fetch, max_age, fetching: Mutex::new(()), times: std::sync::Mutex::default() })

@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
 use crate::event::Event;
-use crate::key::{Algorithm, Key, Keys, LEAKS_TIME};
+use crate::key::{Algorithm, Key, Keys};
 use crate::record::Session;
 use crate::secret::{self, Secret};
 use crate::session::{Hooks, Sessions, Sweeper, Veto};
@@ -427,8 +427,10 @@ impl JwtAuthBuilder {
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let clients = self.clients.check()?;
-        let tokens =
-            tokens(self.key, self.algorithm, &self.secret.read()?, self.verify_keys, &self.old_secrets)?;
+        let secret = self.secret.read()?;
+        let keys =
+            Keys::put_together(self.key, self.algorithm, &secret, self.verify_keys, &self.old_secrets)?;
+        let tokens = Kinds::new(keys)?;
         if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }
@@ -462,35 +464,6 @@ impl JwtAuthBuilder {
         let builder = builder.accounts(AccountsConfig::default());
         builder.secret(secret::random::<48>()?).insecure_cookies().build(MemoryStore::new())
     }
-}
-
-/// Puts the keys together: the first of each kind signs.
-fn tokens(
-    key: Option<Key>,
-    algorithm: Option<Algorithm>,
-    secret: &Secret,
-    verify_keys: Vec<Key>,
-    old_secrets: &[Secret],
-) -> Result<Kinds, ConfigError> {
-    let has_key = key.is_some();
-    let mut keys = match (key, algorithm) {
-        (None, algorithm) => Keys::from_secret(algorithm.unwrap_or_default(), secret)?,
-        (Some(key), None) => Keys::with_key(key, secret)?,
-        (Some(key), Some(algorithm)) => Keys::with_key(key.with_algorithm(algorithm)?, secret)?,
-    };
-    if keys.access.iter().any(Key::leaks_time) {
-        tracing::warn!(target: "jwtauth", "{LEAKS_TIME}");
-    }
-    keys.access.extend(verify_keys);
-    for old in old_secrets {
-        let algorithm = if has_key { None } else { algorithm };
-        let old = Keys::from_secret(algorithm.unwrap_or_default(), old)?;
-        keys.refresh.extend(old.refresh);
-        if !has_key {
-            keys.access.extend(old.access);
-        }
-    }
-    Ok(Kinds::new(keys)?)
 }
 
 /// Settings that were checked and wait for their store.

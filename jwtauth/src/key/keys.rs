@@ -1,0 +1,59 @@
+//! The keys that a `JwtAuth` starts with: from a secret, a key of access tokens, and those before them.
+
+use super::{Algorithm, Key, LEAKS_TIME, backend};
+use crate::error::{ConfigError, KeyError};
+use crate::secret::Secret;
+
+/// The keys of access tokens and those of refresh tokens. The first of each signs.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    pub(crate) access: Vec<Key>,
+    pub(crate) refresh: Vec<Key>,
+}
+
+impl Keys {
+    /// Makes a key of each kind from one secret, which must be a good one.
+    pub(crate) fn from_secret(algorithm: Algorithm, secret: &Secret) -> Result<Self, ConfigError> {
+        let access = Key::hmac(algorithm, secret.expose()).map_err(|error| match error {
+            KeyError::Weak { problem } => ConfigError::WeakSecret { problem },
+            other => other.into(),
+        })?;
+        let refresh = Secret::new(backend::derive(secret.expose(), b"jwtauth refresh key v1"));
+        Ok(Self { access: vec![access], refresh: vec![Key::of_secret(Algorithm::HS256, refresh.expose())] })
+    }
+
+    /// Takes the key of refresh tokens from a secret, and `access` as it is.
+    pub(crate) fn with_key(access: Key, secret: &Secret) -> Result<Self, ConfigError> {
+        access.check_signs()?;
+        Ok(Self { access: vec![access], ..Self::from_secret(Algorithm::HS256, secret)? })
+    }
+
+    /// Puts the keys together: the first of each kind signs.
+    pub(crate) fn put_together(
+        key: Option<Key>,
+        algorithm: Option<Algorithm>,
+        secret: &Secret,
+        verify_keys: Vec<Key>,
+        old_secrets: &[Secret],
+    ) -> Result<Self, ConfigError> {
+        let has_key = key.is_some();
+        let mut keys = match (key, algorithm) {
+            (None, algorithm) => Self::from_secret(algorithm.unwrap_or_default(), secret)?,
+            (Some(key), None) => Self::with_key(key, secret)?,
+            (Some(key), Some(algorithm)) => Self::with_key(key.with_algorithm(algorithm)?, secret)?,
+        };
+        if keys.access.iter().any(Key::leaks_time) {
+            tracing::warn!(target: "jwtauth", "{LEAKS_TIME}");
+        }
+        keys.access.extend(verify_keys);
+        for old in old_secrets {
+            let algorithm = if has_key { None } else { algorithm };
+            let old = Self::from_secret(algorithm.unwrap_or_default(), old)?;
+            keys.refresh.extend(old.refresh);
+            if !has_key {
+                keys.access.extend(old.access);
+            }
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,156 @@
+//! Which key a token is verified with: the public vectors, rotation, and sets of keys.
+
+use super::*;
+
+/// J-6, and J-2, J-3, J-4, J-5, J-7, J-21: all public vectors with a verdict.
+#[test]
+fn j_6_public_jws_vectors() {
+    let Some(vectors) = vectors("jws_vectors.jsonl") else { return };
+    let (mut agreed, mut skipped) = (0, 0);
+    for vector in vectors.lines() {
+        let vector: Value = serde_json::from_str(vector).unwrap();
+        if vector["gate_expected"] == "skip" {
+            skipped += 1;
+            continue;
+        }
+        let verified = keys_of(&vector)
+            .and_then(|keys| Ring::verify_only("at+jwt", keys).ok())
+            .is_some_and(|ring| is_signed(vector["jws"].as_str().unwrap_or_default(), &ring.held()));
+        assert_eq!(verified, vector["gate_expected"] == "valid", "{} {}", vector["id"], vector["comment"]);
+        agreed += 1;
+    }
+    println!("{agreed} vectors agree, {skipped} have no verdict");
+    assert_eq!(agreed, 486);
+}
+
+/// The keys of a vector; `None` where they are refused.
+fn keys_of(vector: &Value) -> Option<Vec<Key>> {
+    let mut keys = vector["keys"].as_array().unwrap().clone();
+    // A key that does not name its algorithm gets it from its operator.
+    for key in keys.iter_mut().filter(|key| key.get("alg").is_none()) {
+        key["alg"] = vector["header_alg"].clone();
+    }
+    if let [key] = &*keys {
+        return Key::of_vector(&key.to_string()).ok().map(|key| vec![key]);
+    }
+    jwk::read_set(&json!({"keys": keys}).to_string(), Key::of_vector).ok()
+}
+
+/// What `Envelope::open` does, but for `typ`, which the vectors do not have.
+fn is_signed(jws: &str, held: &Held) -> bool {
+    let Ok(parts) = Parts::of(jws) else { return false };
+    let Ok(header) = decode(parts.header) else { return false };
+    let Ok(header) = Object::parse(&header) else { return false };
+    key_of(held, &header).is_ok_and(|named| named.key.verify(parts.message.as_bytes(), parts.signature))
+        && BASE64URL.decode(parts.claims).is_ok()
+}
+
+/// A key of a curve, with a name.
+fn pair(kid: &str) -> Key {
+    let pem = include_str!("../../../../tests/keys/p256.pem");
+    Key::from_pem(pem).unwrap().with_kid(kid).unwrap()
+}
+
+/// add, sign, retire, remove; and what each does to tokens, seen before or not.
+#[test]
+fn r_10_a_rotation_step_by_step() {
+    let tokens = AccessTokens::new(keys().access).unwrap();
+    let ring = tokens.ring();
+    let old_kid = keys().access[0].kid().to_owned();
+    let issue = || {
+        tokens.issue(&crate::claims::AccessClaims {
+            iss: "iss",
+            aud: "aud",
+            sub: "42",
+            sid: ID.into(),
+            jti: ID.into(),
+            iat: NOW,
+            exp: NOW + 300,
+            auth_time: NOW,
+            token_type: "access",
+            roles: &[],
+            scope: String::new(),
+        })
+    };
+    let at = |token: &str, now| tokens.verify(token, &Expected { now, ..expected() });
+    let is_good = |token: &str| matches!(at(token, NOW), Ok(Verified::Valid(_)));
+    let old = issue();
+    assert!(is_good(&old));
+    let strange = AccessTokens::new(vec![pair("new")]).unwrap();
+    let early = strange.envelope.seal(&claims());
+    assert_eq!(at(&early, NOW), Err(TokenError::UnknownKey));
+
+    ring.add(pair("new"), NOW).unwrap();
+    assert!(is_good(&early), "verifies before it signs");
+    assert_eq!(issue().split_once('.').unwrap().0, old.split_once('.').unwrap().0);
+    ring.sign_with("new").unwrap();
+    let new = issue();
+    assert!(is_good(&old) && is_good(&new));
+    assert_ne!(new.split_once('.').unwrap().0, old.split_once('.').unwrap().0);
+
+    assert!(matches!(ring.retire("new", NOW + 9), Err(KeyError::Signs { .. })));
+    assert!(matches!(ring.remove("new"), Err(KeyError::Signs { .. })));
+    assert_eq!(ring.retire(&old_kid, NOW + 100).unwrap(), NOW + 100);
+    assert_eq!(ring.retire(&old_kid, NOW + 200).unwrap(), NOW + 100, "an end does not move away");
+    assert!(matches!(ring.sign_with(&old_kid), Err(KeyError::Retired { .. })));
+    assert!(matches!(at(&old, NOW + 99), Ok(Verified::Valid(_))));
+    assert_eq!(at(&old, NOW + 100), Err(TokenError::UnknownKey), "though it was seen");
+
+    assert!(is_good(&old) && is_good(&old));
+    ring.remove(&old_kid).unwrap();
+    assert_eq!(at(&old, NOW), Err(TokenError::UnknownKey), "though it was seen");
+    assert!(is_good(&new), "the key that signs has moved up in the list");
+    assert!(is_good(&issue()));
+    assert!(matches!(ring.remove(&old_kid), Err(KeyError::Unknown { .. })));
+    assert!(matches!(ring.add(pair("new"), NOW), Err(KeyError::Known { .. })));
+}
+
+/// J-3, J-8: a `kid` is a name in a list, its key has one algorithm, and without one nothing is tried out.
+#[test]
+fn j_8_a_header_chooses_no_algorithm() {
+    let mut both = keys().access;
+    both.push(pair("pair"));
+    let tokens = AccessTokens::new(both).unwrap();
+    let hmac = keys().access.remove(0);
+    let verify = |header: Value, key: &Key| {
+        let message =
+            format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims().to_string()));
+        tokens.verify(&format!("{message}.{}", key.sign(message.as_bytes())), &expected()).map(drop)
+    };
+    let (kid, pair) = (hmac.kid(), pair("pair"));
+    let header = |alg: &str, kid: &str| json!({"alg": alg, "typ": "at+jwt", "kid": kid});
+    assert_eq!(verify(header("HS256", kid), &hmac), Ok(()));
+    assert_eq!(verify(header("ES256", "pair"), &pair), Ok(()));
+    assert_eq!(verify(header("ES256", kid), &pair), Err(TokenError::WrongAlgorithm));
+    assert_eq!(verify(header("HS256", "pair"), &hmac), Err(TokenError::WrongAlgorithm));
+    assert_eq!(verify(header("ES384", "pair"), &pair), Err(TokenError::WrongAlgorithm));
+    assert_eq!(verify(header("ES256", "/dev/null"), &pair), Err(TokenError::UnknownKey));
+    // Without a name: the one that signs.
+    assert_eq!(verify(json!({"alg": "HS256", "typ": "at+jwt"}), &hmac), Ok(()));
+    assert_eq!(verify(json!({"alg": "ES256", "typ": "at+jwt"}), &pair), Err(TokenError::WrongAlgorithm));
+    // J-4: the public key as an HMAC secret.
+    let public = pair.to_public().unwrap().to_jwk().unwrap();
+    let confused = Key::hmac(Algorithm::HS256, public["x"].as_str().unwrap()).unwrap();
+    assert_eq!(verify(header("HS256", "pair"), &confused), Err(TokenError::WrongAlgorithm));
+}
+
+/// J-4, J-8: sets of keys are taken as a whole or not at all; what is not for us is passed over.
+#[test]
+fn j_4_sets_of_keys() {
+    let jwk = |kid: &str| pair(kid).to_public().unwrap().to_jwk().unwrap();
+    let read = |keys: Value| {
+        let keys = Key::from_jwks(json!({"keys": keys}).to_string())?;
+        Ok::<_, KeyError>(keys.iter().map(|key| key.kid().to_owned()).collect::<Vec<_>>())
+    };
+    let encrypts = {
+        let mut key = jwk("c");
+        key["use"] = json!("enc");
+        key
+    };
+    let unknown = json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"});
+    assert_eq!(read(json!([jwk("a"), encrypts, unknown, jwk("b")])).unwrap(), ["a", "b"]);
+    assert!(read(json!([jwk("a"), jwk("a")])).is_err());
+    assert!(read(json!([jwk("a"), {"kty": "oct", "k": "AAAA", "alg": "HS256"}])).is_err());
+    assert!(read(json!(vec![jwk("a"); 33])).is_err());
+    assert!(read(json!("x")).is_err());
+}

@@ -2,6 +2,7 @@
 
 mod deny_by_default;
 mod forms;
+mod minimal;
 mod own_user_table;
 mod pages;
 mod roles;

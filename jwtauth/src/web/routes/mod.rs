@@ -10,6 +10,8 @@
 //! 2. A request is refused for its origin before its body is read, unless no cookie is set or looked at.
 //! 3. A token from a body is treated as one from a cookie: same checks, same answers.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod form;
 pub(crate) mod login;
 mod sessions;
@@ -44,6 +46,7 @@ enum Transport {
 /// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
 /// | `DELETE /sessions` | the request's own credentials | 200 `ended`: all but this one |
 /// | `DELETE /sessions/{id}` | the request's own credentials | 204; 404 if it is none of the user's |
+/// | `GET /.well-known/jwks.json` | | 200, the public keys (RFC 7517); see [`JwtAuth::jwks`] |
 ///
 /// Bodies are JSON, or forms as browsers send them. By default the tokens are set as cookies;
 /// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers.
@@ -76,9 +79,12 @@ enum Transport {
 pub struct Routes {
     jwtauth: JwtAuth,
     transport: Transport,
-    mount: Box<dyn FnOnce(Transport) -> Vec<Mounted> + Send>,
+    mount: Mount,
     changes: Vec<(String, Option<BoxEndpoint<'static, Response>>)>,
 }
+
+/// Makes the routes when it is known how tokens travel.
+type Mount = Box<dyn FnOnce(&JwtAuth, Transport) -> Vec<Mounted> + Send>;
 
 /// An endpoint and where it stands.
 struct Mounted {
@@ -102,7 +108,7 @@ impl JwtAuth {
         Routes {
             jwtauth: self.clone(),
             transport: Transport::Cookies,
-            mount: Box::new(move |transport| mount(&authenticate, transport)),
+            mount: Box::new(move |jwtauth, transport| mount(jwtauth, &authenticate, transport)),
             changes: Vec::new(),
         }
     }
@@ -146,10 +152,11 @@ impl IntoEndpoint for Routes {
     type Endpoint = BoxEndpoint<'static, Response>;
 
     fn into_endpoint(self) -> Self::Endpoint {
-        let mut mounted: Vec<(&str, BoxEndpoint<'static, Response>)> = (self.mount)(self.transport)
-            .into_iter()
-            .map(|it| (it.path, it.endpoint.map_to_response().boxed()))
-            .collect();
+        let mut mounted: Vec<(&str, BoxEndpoint<'static, Response>)> =
+            (self.mount)(&self.jwtauth, self.transport)
+                .into_iter()
+                .map(|it| (it.path, it.endpoint.map_to_response().boxed()))
+                .collect();
         for (path, endpoint) in self.changes {
             let at = mounted.iter().position(|(known, _)| *known == path);
             let at = at.unwrap_or_else(|| {
@@ -167,7 +174,7 @@ impl IntoEndpoint for Routes {
     }
 }
 
-fn mount<A: Authenticate>(authenticate: &Arc<A>, transport: Transport) -> Vec<Mounted> {
+fn mount<A: Authenticate>(jwtauth: &JwtAuth, authenticate: &Arc<A>, transport: Transport) -> Vec<Mounted> {
     let authenticate = Arc::clone(authenticate);
     let obtain = make(move |request: Request| {
         let authenticate = Arc::clone(&authenticate);
@@ -185,6 +192,7 @@ fn mount<A: Authenticate>(authenticate: &Arc<A>, transport: Transport) -> Vec<Mo
         ("/logout_all", post(make(sessions::logout_all))),
         ("/sessions", own),
         ("/sessions/:id", RouteMethod::new().delete(make(sessions::end_one))),
+        ("/.well-known/jwks.json", poem::get(jwtauth.jwks())),
     ]
     .map(|(path, endpoint)| Mounted { path, endpoint })
     .into()

@@ -1,0 +1,33 @@
+//! Accounts, ready-made routes and one guarded handler: everything an API with logins needs, in one binary.
+//!
+//! Run with `cargo run --example minimal`, and then:
+//!
+//! ```sh
+//! curl -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://127.0.0.1:3000/auth/register
+//! curl -c jar -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://127.0.0.1:3000/auth/obtain
+//! curl -b jar http://127.0.0.1:3000/me
+//! ```
+//!
+//! `JWTAUTH_ADDR` says where to listen, `JWTAUTH_DATA` where data is kept (default `data`).
+
+use std::{env, error, path::Path};
+
+use jwtauth::{Account, AccountsConfig, JwtAuth, require_auth};
+use poem::{EndpointExt, Route, Server, get, listener::TcpListener};
+
+#[require_auth]
+async fn me(user: Account) -> String {
+    format!("hello, {}", user.name)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn error::Error>> {
+    let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
+    let auth =
+        JwtAuth::builder().secret_file(Path::new(&data).join("secret")).accounts(AccountsConfig::default());
+    let auth = auth.open(Path::new(&data).join("store")).await?;
+    let app = Route::new().nest("/auth", auth.account_routes()).at("/me", get(me)).with(auth);
+    let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    println!("listening on http://{address}");
+    Ok(Server::new(TcpListener::bind(address)).run(app).await?)
+}

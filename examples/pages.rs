@@ -1,14 +1,12 @@
 //! Pages for browsers: a login form, a way back to the page that was asked for, a logout button.
 //!
-//! Run with `cargo run --example pages` and open <http://127.0.0.1:3000>; `JWTAUTH_ADDR` says where (default
-//! `127.0.0.1:3000`). Sessions are gone when it ends. Users are `alice` and `bob`, and each one's password is their
-//! name: see `quickstart` for passwords that are kept as they should be.
+//! Run with `cargo run --example pages`, or `JWTAUTH_ADDR=host:port` in front, and open <http://127.0.0.1:3000/notes>.
+//! Users are `alice` and `bob`, and each one's password is their name: `quickstart` keeps passwords as they should be.
 //!
 //! ```text
 //! curl -i -H 'accept: text/html' 'http://127.0.0.1:3000/notes?page=2'       # 303 /login?next=/notes%3Fpage%3D2
 //! curl -i http://127.0.0.1:3000/notes                                       # no page was asked for: 401
 //! curl -i -c jar -d 'name=alice&password=alice&next=/notes' http://127.0.0.1:3000/login
-//! curl -b jar http://127.0.0.1:3000/notes
 //! curl -b jar -H 'sec-fetch-site: cross-site' -X POST http://127.0.0.1:3000/logout  # another site's page: 403
 //! ```
 //!
@@ -20,7 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jwtauth::{Auth, AuthUser, JwtAuth, local_path, require_auth};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
-use poem::middleware::SetHeader;
 use poem::web::{Data, Form, Html, Query, Redirect};
 use poem::{EndpointExt, IntoResponse, Response, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
@@ -31,43 +28,31 @@ struct User {
     name: String,
 }
 
-/// Who wrote it, and what.
 type Notes = Arc<Mutex<Vec<(String, String)>>>;
 
-/// What the login page knows. `next` is text of whoever made the link.
+/// The fields of all forms. `next` is text of whoever made the link to the login page.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Login {
+struct Fields {
     name: String,
     password: String,
     next: String,
-}
-
-#[derive(Deserialize)]
-struct Note {
     text: String,
 }
 
 /// Everything that comes from a user goes through here on its way into a page.
 fn escaped(text: &str) -> String {
-    let entity = |char| match char {
-        '&' => "&amp;".into(),
-        '<' => "&lt;".into(),
-        '>' => "&gt;".into(),
-        '"' => "&quot;".into(),
-        '\'' => "&#39;".into(),
-        other => String::from(other),
-    };
-    text.chars().map(entity).collect()
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 fn page(title: &str, body: &str) -> Html<String> {
-    Html(format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1>{body}"
-    ))
+    let policy =
+        "<meta http-equiv=content-security-policy content=\"default-src 'none'; form-action 'self'\">";
+    Html(format!("<!doctype html><meta charset=utf-8>{policy}<title>{title}</title><h1>{title}</h1>{body}"))
 }
 
-fn login_form(form: &Login, problem: &str) -> Html<String> {
+fn login_form(form: &Fields, problem: &str) -> Html<String> {
     let (name, next) = (escaped(&form.name), escaped(&form.next));
     let body = format!(
         "<p>{problem}</p><form method=post action=/login><input type=hidden name=next value=\"{next}\">\
@@ -78,25 +63,19 @@ fn login_form(form: &Login, problem: &str) -> Html<String> {
 }
 
 #[handler]
-fn start() -> Redirect {
-    Redirect::see_other("/notes")
-}
-
-#[handler]
-fn show_login(Query(form): Query<Login>) -> Html<String> {
+fn show_login(Query(form): Query<Fields>) -> Html<String> {
     login_form(&form, "")
 }
 
 /// `Auth` comes first: a form that another site sent is refused before it is read.
 #[handler]
-async fn login(auth: Auth, Form(form): Form<Login>) -> Result<Response> {
+async fn login(auth: Auth, Form(form): Form<Fields>) -> Result<Response> {
     if !["alice", "bob"].contains(&&*form.name) || form.password != form.name {
         let again = login_form(&form, "No active account was found with these credentials.");
         return Ok(again.with_status(StatusCode::UNAUTHORIZED).into_response());
     }
-    let next = local_path(&form.next).unwrap_or("/notes").to_owned();
     auth.login(&User { name: form.name }).await?;
-    Ok(Redirect::see_other(next).into_response())
+    Ok(Redirect::see_other(local_path(&form.next).unwrap_or("/notes")).into_response())
 }
 
 #[handler]
@@ -120,27 +99,22 @@ async fn show_notes(user: User, notes: Data<&Notes>) -> Html<String> {
 }
 
 #[require_auth]
-async fn add_note(user: User, notes: Data<&Notes>, Form(note): Form<Note>) -> Redirect {
-    notes.lock().unwrap_or_else(PoisonError::into_inner).push((user.name, note.text));
+async fn add_note(user: User, notes: Data<&Notes>, Form(form): Form<Fields>) -> Redirect {
+    notes.lock().unwrap_or_else(PoisonError::into_inner).push((user.name, form.text));
     Redirect::see_other("/notes")
 }
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let policy = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     let app = Route::new()
-        .at("/", get(start))
         .at("/login", get(show_login).post(login))
         .at("/logout", post(logout))
         .at("/notes", get(show_notes).post(add_note))
         .data(Notes::default())
-        .with(SetHeader::new().overriding("content-security-policy", policy))
         .with(JwtAuth::dev()?);
-
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
-    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?;
-    println!("listening on http://{address}");
+    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
     Ok(Server::new_with_acceptor(acceptor).run(app).await?)
 }

@@ -221,3 +221,23 @@ fn a_token_is_verified_once_behind_two_layers_of_one_middleware() {
         assert_eq!(answer(client.get("/every"), Some(&tokens.cookies())).await.status(), 200);
     });
 }
+
+/// S51: the subject is text, and the application's own type of id comes back from it.
+#[test]
+fn s_51_an_id_comes_back_as_it_was() {
+    #[require_auth]
+    async fn number(who: &Identity) -> String {
+        match who.id::<u64>() {
+            Ok(id) => (id + 1).to_string(),
+            Err(_) => "no number".into(),
+        }
+    }
+    bounded(async {
+        let app = TestApp::new();
+        let client = client(&app, Route::new().at("/", get(number)));
+        for (name, said) in [("41", "42"), ("bob", "no number")] {
+            let tokens = login(&app, name).await;
+            assert_eq!(text(answer(client.get("/"), Some(&tokens.cookies())).await).await, said);
+        }
+    });
+}

@@ -162,6 +162,7 @@ mod tests {
     use super::*;
 
     /// Returns what is shown of an agent, with all of its versions.
+    #[cfg(feature = "devices")]
     fn shown(agent: &str) -> [String; 3] {
         let Device { app, app_version, os, os_version, model, .. } = read(agent);
         let words = |name: Option<String>, version: Option<String>| {

@@ -3,6 +3,7 @@
 mod deny_by_default;
 mod forms;
 mod minimal;
+mod notes;
 mod own_user_table;
 mod pages;
 mod roles;

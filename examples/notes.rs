@@ -1,0 +1,107 @@
+//! A notes API for many users, in one binary: accounts, ready-made routes, sessions a user can list and end, and a record
+//! of every token that was issued.
+//!
+//! Run with `cargo run --example notes`, and then:
+//!
+//! ```text
+//! json='content-type: application/json'; api=http://127.0.0.1:3000
+//! curl -H "$json" -d '{"username":"alice","password":"wonderland"}' $api/auth/register
+//! curl -c jar -H "$json" -d '{"username":"alice","password":"wonderland"}' $api/auth/obtain
+//! curl -b jar -H "$json" -d '"buy a looking glass"' $api/notes
+//! curl -b jar $api/notes
+//! curl -b jar $api/auth/sessions            # where alice is logged in
+//! curl -b jar $api/tokens                   # what was issued to her
+//! curl -b jar -X POST $api/auth/logout_all
+//! ```
+//!
+//! `JWTAUTH_ADDR` says where to listen, `JWTAUTH_DATA` where accounts and sessions are kept (default `data/notes`).
+
+use std::collections::HashMap;
+use std::env;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jwtauth::{Account, AccountsConfig, Event, JwtAuth, RequireAuth, TokenRecord, require_auth};
+use poem::http::StatusCode;
+use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use poem::web::{Data, Json, Path};
+use poem::{EndpointExt, Result, Route, Server, get};
+
+/// The notes of each account, by its id. In memory: what this example is about is kept on disk.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<HashMap<String, Vec<String>>>>);
+
+impl Notes {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Vec<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[require_auth]
+async fn list(user: Account, Data(notes): Data<&Notes>) -> Json<Vec<String>> {
+    Json(notes.all().get(&user.id.to_string()).cloned().unwrap_or_default())
+}
+
+#[require_auth]
+async fn add(
+    user: Account,
+    Data(notes): Data<&Notes>,
+    Json(text): Json<String>,
+) -> (StatusCode, Json<usize>) {
+    let mut all = notes.all();
+    let own = all.entry(user.id.to_string()).or_default();
+    own.push(text);
+    (StatusCode::CREATED, Json(own.len() - 1))
+}
+
+/// Each user has notes of their own, so the number of somebody else's means nothing here.
+#[require_auth]
+async fn show(user: Account, Data(notes): Data<&Notes>, Path(number): Path<usize>) -> Result<Json<String>> {
+    let note = notes.all().get(&user.id.to_string()).and_then(|own| own.get(number).cloned());
+    note.map(Json).ok_or_else(|| StatusCode::NOT_FOUND.into())
+}
+
+/// What was issued to the user, in the trees of their logins, and what of it is good: ids, no tokens.
+#[require_auth(fresh = "10m")]
+async fn tokens(user: Account, Data(auth): Data<&JwtAuth>) -> Result<Json<Vec<TokenRecord>>> {
+    Ok(Json(auth.sessions().tokens_of(&user.id.to_string()).await?))
+}
+
+/// A security event that somebody should hear of; here it is a line on standard error.
+async fn tell(event: Event) {
+    match event {
+        Event::ReuseDetected { session } => eprintln!("a spent token of {} came back", session.subject),
+        Event::DeviceChanged { session, device } => {
+            eprintln!("{} goes on from {device}", session.subject);
+        }
+        _ => {}
+    }
+}
+
+#[tokio::main]
+async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "data/notes".into()));
+    let auth = JwtAuth::builder()
+        .secret_file(data.join("secret"))
+        .accounts(AccountsConfig::default())
+        .token_registry()
+        .on_event(tell)
+        .deny_by_default(RequireAuth::new())
+        .public("/auth/")
+        .open(data.join("store"))
+        .await?;
+    let app = Route::new()
+        .nest("/auth", auth.account_routes())
+        .at("/notes", get(list).post(add))
+        .at("/notes/:number", get(show))
+        .at("/tokens", get(tokens))
+        .data(Notes::default())
+        .data(auth.clone())
+        .with(auth);
+
+    let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let acceptor = TcpListener::bind(address).into_acceptor().await?;
+    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
+    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+}

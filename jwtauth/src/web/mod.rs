@@ -23,6 +23,7 @@ pub(crate) mod default_guard;
 pub(crate) mod extract;
 pub(crate) mod guard;
 mod handle;
+mod hooks;
 pub(crate) mod jwks;
 pub(crate) mod local_path;
 pub(crate) mod middleware;

@@ -21,6 +21,7 @@ mod quickstart;
 mod readme;
 mod registry;
 mod routes;
+mod services;
 mod sessions;
 mod store;
 mod store_faults;

@@ -48,6 +48,16 @@ impl Sessions {
         Ok(Checked::Live(session))
     }
 
+    /// Returns a session that is alive, by its id.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn find(&self, id: SessionId) -> Result<Option<Arc<Session>>, SessionError> {
+        let now = self.clock.now();
+        Ok(self.store.load(id).await?.filter(|session| session.is_live_at(now)))
+    }
+
     /// Returns the session that a genuine refresh token names, whatever its generation.
     pub(crate) fn session_of_refresh(&self, token: &str) -> Result<SessionId, TokenError> {
         let refresh = self.refresh.verify(token, &self.refresh_expected(self.clock.now()))?;

@@ -1,7 +1,7 @@
 //! Ready-made routes: log in, refresh, verify, revoke, log out, list and end sessions.
 //!
 //! `mod` mounts them, [`login`] says where credentials come from, `form` reads bodies, `tokens` has
-//! what is done with tokens and `sessions` what is done with sessions. They go through [`Auth`](crate::Auth) and
+//! what is done with tokens, `sessions` what is done with sessions, and `services` what other services may ask. They go through [`Auth`](crate::Auth) and
 //! [`Sessions`](crate::Sessions) like a handler of the application's own would.
 //!
 //! # Invariants
@@ -14,6 +14,7 @@
 mod accounts;
 mod form;
 pub(crate) mod login;
+mod services;
 mod sessions;
 mod tokens;
 
@@ -23,6 +24,7 @@ use poem::endpoint::{BoxEndpoint, make};
 use poem::{EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, RouteMethod, post};
 
 use self::login::Authenticate;
+use self::services::Services;
 use super::middleware::JwtAuth;
 
 /// Where clients get their tokens.
@@ -80,6 +82,7 @@ pub struct Routes {
     jwtauth: JwtAuth,
     transport: Transport,
     mount: Mount,
+    services: Services,
     changes: Vec<(String, Option<BoxEndpoint<'static, Response>>)>,
 }
 
@@ -109,6 +112,7 @@ impl JwtAuth {
             jwtauth: self.clone(),
             transport: Transport::Cookies,
             mount: Box::new(move |jwtauth, transport| mount(jwtauth, &authenticate, transport)),
+            services: Services::default(),
             changes: Vec::new(),
         }
     }
@@ -120,6 +124,31 @@ impl Routes {
     /// Whatever script can read the answer can read the tokens, so this is for clients that are no browsers.
     pub fn body_tokens(mut self) -> Self {
         self.transport = Transport::Body;
+        self
+    }
+
+    /// Lets a service ask about tokens, with HTTP Basic credentials of its own (RFC 6749, section 2.3.1). May be
+    /// called again, for another service.
+    ///
+    /// | route | takes | answers |
+    /// |---|---|---|
+    /// | `POST /oauth/introspect` (RFC 7662) | `token`, of either kind | 200 `active`, and of a good one `sub`, `scope`, `roles`, `exp`, ..; exactly `{"active":false}` otherwise |
+    /// | `POST /oauth/revoke` (RFC 7009) | `token`, of either kind | 200, also for a token that is not good; an access token ends alone, a refresh token with its session |
+    ///
+    /// Anybody else is 401. Roles and scopes are those that the session has now.
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty or has a `:`, or the secret has less than 32 bytes: make one with `openssl rand -base64 48`.
+    #[track_caller]
+    pub fn service(mut self, name: impl Into<String>, secret: impl Into<String>) -> Self {
+        let (name, secret) = (name.into(), secret.into());
+        assert!(!name.is_empty() && !name.contains(':'), "a service needs a name without a colon");
+        assert!(
+            secret.len() >= 32,
+            "the secret of a service has 32 bytes at least: make one with `openssl rand -base64 48`"
+        );
+        self.services.add(name, secret);
         self
     }
 
@@ -157,6 +186,9 @@ impl IntoEndpoint for Routes {
                 .into_iter()
                 .map(|it| (it.path, it.endpoint.map_to_response().boxed()))
                 .collect();
+        if !self.services.is_empty() {
+            mounted.extend(for_services(self.services));
+        }
         for (path, endpoint) in self.changes {
             let at = mounted.iter().position(|(known, _)| *known == path);
             let at = at.unwrap_or_else(|| {
@@ -172,6 +204,23 @@ impl IntoEndpoint for Routes {
         // Where the app has it in front already, this one does nothing.
         route.with(self.jwtauth).map_to_response().boxed()
     }
+}
+
+fn for_services(services: Services) -> [(&'static str, BoxEndpoint<'static, Response>); 2] {
+    let services = Arc::new(services);
+    let asked = Arc::clone(&services);
+    let introspect = make(move |request: Request| {
+        let services = Arc::clone(&asked);
+        async move { services::introspect(&services, request).await }
+    });
+    let revoke = make(move |request: Request| {
+        let services = Arc::clone(&services);
+        async move { services::revoke(&services, request).await }
+    });
+    [
+        ("/oauth/introspect", post(introspect).map_to_response().boxed()),
+        ("/oauth/revoke", post(revoke).map_to_response().boxed()),
+    ]
 }
 
 fn mount<A: Authenticate>(jwtauth: &JwtAuth, authenticate: &Arc<A>, transport: Transport) -> Vec<Mounted> {

@@ -1,0 +1,134 @@
+//! What other services may ask: whether a token is good (RFC 7662), and to end one (RFC 7009).
+//!
+//! A service shows who it is with HTTP Basic credentials of its own (RFC 6749, section 2.3.1). Without any service these
+//! routes are not there.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
+use poem::http::{HeaderMap, StatusCode, header};
+use poem::{IntoResponse, Request, Response, Result};
+use serde_json::{Map, Value, json};
+
+use super::form::Form;
+use super::json;
+use crate::error::SessionError;
+use crate::secret::Secret;
+use crate::web::guard;
+use crate::web::reject::{Rejection, problem};
+
+/// Services that may ask, each by its name and secret.
+#[derive(Default)]
+pub(super) struct Services(Vec<(String, Secret)>);
+
+impl Services {
+    pub(super) fn add(&mut self, name: String, secret: String) {
+        self.0.push((name, Secret::new(secret.into_bytes())));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Refuses whoever is no service of ours.
+    fn check(&self, headers: &HeaderMap) -> Result<()> {
+        let known = basic(headers).is_some_and(|(name, secret)| {
+            // Each is compared, in a time that tells nothing of how far they agree.
+            self.0.iter().fold(false, |known, (own_name, own_secret)| {
+                known
+                    | (alike(name.as_bytes(), own_name.as_bytes())
+                        & alike(secret.as_bytes(), own_secret.expose()))
+            })
+        });
+        if known {
+            return Ok(());
+        }
+        let mut response = problem(
+            StatusCode::UNAUTHORIZED,
+            "This is for services that are known here",
+            "invalid_client",
+            Map::new(),
+        );
+        let challenge = header::HeaderValue::from_static(r#"Basic realm="services""#);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        Err(poem::Error::from_response(response))
+    }
+}
+
+/// Reads `Authorization: Basic`, whose two parts are encoded as in a form.
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
+    let (name, secret) = text.split_once(':')?;
+    let plain = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+    };
+    Some((plain(name)?, plain(secret)?))
+}
+
+/// Compares in a time that depends on the lengths only.
+fn alike(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+/// `POST /oauth/introspect`: what is true of a token now.
+pub(super) async fn introspect(services: &Services, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    services.check(request.headers())?;
+    let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
+    let sessions = &guard::handle(&request, "the route `/oauth/introspect`")?.shared().sessions;
+    let inactive = || Ok(json(json!({ "active": false })));
+    let id = match sessions.good_token(&token).await {
+        Ok((id, _)) => id,
+        Err(error) if Rejection::from(&error).is_outage() => return Err(error.into()),
+        // Exactly this, whatever the reason (RFC 7662, section 2.2).
+        Err(_) => return inactive(),
+    };
+    let (Some(session), Some(claims)) = (sessions.find(id).await?, claims(&token)) else { return inactive() };
+    let mut said = Map::from_iter([
+        ("active".to_owned(), true.into()),
+        ("sub".to_owned(), session.subject.as_str().into()),
+        ("scope".to_owned(), session.scopes.join(" ").into()),
+        ("roles".to_owned(), session.roles.clone().into()),
+    ]);
+    if claims.get("token_type").is_some_and(|kind| kind == "access") {
+        said.insert("token_type".into(), "Bearer".into());
+    }
+    for name in ["iss", "aud", "exp", "iat", "jti", "sid", "auth_time"] {
+        if let Some(value) = claims.get(name) {
+            said.insert(name.into(), value.clone());
+        }
+    }
+    Ok(json(said.into()))
+}
+
+/// Reads the claims of a token that was verified.
+fn claims(token: &str) -> Option<Map<String, Value>> {
+    let claims = BASE64URL.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&claims).ok()
+}
+
+/// `POST /oauth/revoke`: ends an access token alone, and with a refresh token its session.
+pub(super) async fn revoke(services: &Services, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    services.check(request.headers())?;
+    let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
+    let sessions = &guard::handle(&request, "the route `/oauth/revoke`")?.shared().sessions;
+    let ended = match sessions.session_of_refresh(&token) {
+        Ok(session) => sessions.revoke(session).await.map(drop),
+        Err(_) => sessions.expire(&token, false).await,
+    };
+    match ended {
+        Err(error) if Rejection::from(&error).is_outage() => Err(error.into()),
+        // A token that is unknown, or not good any more, is what was asked for (RFC 7009, section 2.2).
+        Ok(()) | Err(SessionError::Token(_) | SessionError::Ended | SessionError::Revoked) => {
+            Ok(StatusCode::OK.into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

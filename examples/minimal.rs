@@ -10,10 +10,11 @@
 //!
 //! `JWTAUTH_ADDR` says where to listen, `JWTAUTH_DATA` where data is kept (default `data`).
 
-use std::{env, error, path::Path};
+use std::{env, error};
 
 use jwtauth::{Account, AccountsConfig, JwtAuth, require_auth};
-use poem::{EndpointExt, Route, Server, get, listener::TcpListener};
+use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::{EndpointExt, Route, Server, get};
 
 #[require_auth]
 async fn me(user: Account) -> String {
@@ -23,11 +24,11 @@ async fn me(user: Account) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn error::Error>> {
     let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
-    let auth =
-        JwtAuth::builder().secret_file(Path::new(&data).join("secret")).accounts(AccountsConfig::default());
-    let auth = auth.open(Path::new(&data).join("store")).await?;
+    let auth = JwtAuth::builder().secret_file(format!("{data}/secret")).accounts(AccountsConfig::default());
+    let auth = auth.open(format!("{data}/store")).await?;
     let app = Route::new().nest("/auth", auth.account_routes()).at("/me", get(me)).with(auth);
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
-    println!("listening on http://{address}");
-    Ok(Server::new(TcpListener::bind(address)).run(app).await?)
+    let acceptor = TcpListener::bind(address).into_acceptor().await?;
+    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no TCP")?);
+    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
 }

@@ -288,7 +288,7 @@ fn r_4_somebody_elses_directory_is_left_alone() {
         fs::create_dir(&documents).unwrap();
         fs::write(documents.join("thesis.tex"), "years of work").unwrap();
         let database = data.path().join("database");
-        let theirs = sled::open(&database).unwrap();
+        let theirs = tests::raw::open(&database);
         theirs.insert("a key", "of somebody else").unwrap();
         drop(theirs);
         for dir in [&documents, &database] {
@@ -343,13 +343,13 @@ fn r_7_an_older_state_of_one_record_is_noticed() {
         let path = data.path().join("store");
         put(&open(&path).await, 0..3).await;
         let key = [b"s", session(1).id.as_bytes().as_slice()].concat();
-        let raw = sled::open(&path).unwrap();
+        let raw = tests::raw::open(&path);
         let before = raw.get(&key).unwrap().expect("the record is there");
         drop(raw);
         assert!(open(&path).await.revoke(session(1).id, LOGOUT).await.unwrap());
         drop(open(&path).await);
 
-        let raw = sled::open(&path).unwrap();
+        let raw = tests::raw::open(&path);
         assert!(raw.insert(&key, before).unwrap().is_some());
         drop(raw);
         let opened = SledStore::open(&path).await;

@@ -55,7 +55,7 @@ async fn save(store: &SledStore, number: u64, expires_at: u64) {
 
 /// The keys in the files that start with a letter. Nobody may have the store open.
 fn raw_keys(path: &Path, prefix: &str) -> Vec<Vec<u8>> {
-    let raw = sled::open(path).unwrap();
+    let raw = tests::raw::open(path);
     raw.scan_prefix(prefix).keys().map(|key| key.unwrap().to_vec()).collect()
 }
 
@@ -208,12 +208,12 @@ fn r_7_values_that_are_missing_or_old_are_noticed() {
             }
             drop(store);
             let at = [b"v", key(1).as_bytes().as_slice()].concat();
-            let old = sled::open(&path).unwrap().get(&at).unwrap().expect("it is there");
+            let old = tests::raw::open(&path).get(&at).unwrap().expect("it is there");
             let store = open(&path).await;
             assert!(store.remove_value(key(1), NOW).await.unwrap());
             drop(store);
             drop(open(&path).await);
-            let raw = sled::open(&path).unwrap();
+            let raw = tests::raw::open(&path);
             harm(&raw, &at, &old);
             drop(raw);
             let opened = SledStore::open(&path).await;

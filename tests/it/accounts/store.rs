@@ -1,10 +1,9 @@
 //! Accounts in the stores: the conformance suite, restarts, kills, and files that were tampered with.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jwtauth::store::conformance;
 use jwtauth::{AccountStore, AccountsConfig, MemoryStore, SessionStore, SledStore, StoreError};
@@ -101,18 +100,6 @@ fn r_1_s_11_accounts_survive_kill_9_as_a_whole() {
     });
 }
 
-/// Opens the database below a store, as patiently as [`sled`].
-fn raw(path: &Path) -> ::sled::Db {
-    let start = Instant::now();
-    loop {
-        match ::sled::open(path) {
-            Ok(db) => return db,
-            Err(error) if start.elapsed() > Duration::from_secs(10) => panic!("{error}"),
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
-        }
-    }
-}
-
 /// an account that is gone, or as it was before a change, is noticed when the store is opened.
 #[test]
 fn r_7_an_account_that_was_tampered_with_is_noticed() {
@@ -141,12 +128,12 @@ fn r_7_an_account_that_was_tampered_with_is_noticed() {
                 let key = [b"a", &id.as_bytes()[..]].concat();
                 (::sled::IVec::from(&key[..]), db.get(&key).unwrap().unwrap())
             };
-            let old = record(&raw(&path), account.id);
+            let old = record(&tests::raw::open(&path), account.id);
             let app = with(sled(&path).await, AccountsConfig::default());
             accounts(&app).disable(account.id).await.unwrap();
             let bob = accounts(&app).by_name("bob").await.unwrap().unwrap();
             drop(app);
-            let db = raw(&path);
+            let db = tests::raw::open(&path);
             let other = record(&db, bob.id);
             tamper(&db, old, other);
             db.flush().unwrap();

@@ -1,7 +1,5 @@
 //! The example `minimal`: accounts, ready-made routes and a guarded handler, in 15 lines.
 
-use std::net::TcpListener;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::bounded;
@@ -21,10 +19,7 @@ fn it_has_at_most_15_lines_without_imports_and_blank_ones() {
 fn a_life_with_two_browsers() {
     bounded(async {
         let data = tempfile::tempdir().unwrap();
-        // It says the address that it was given, so the system's pick is made for it.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let program =
-            Program::new(env!("CARGO_BIN_EXE_minimal")).data(data.path()).env("JWTAUTH_ADDR", &address);
+        let program = Program::new(env!("CARGO_BIN_EXE_minimal")).data(data.path());
         let server = program.start();
         let [laptop, phone] = [(); 2].map(|()| Browser::new(&server.url));
         let post = async |browser: &Browser, path: &str, body: Value| {
@@ -61,8 +56,9 @@ fn a_life_with_two_browsers() {
         let stranger = Browser::new(&server.url);
         assert_eq!(post(&stranger, "/auth/change-password", change("wonderland")).await.0, 401);
         // A restart keeps accounts and sessions.
+        let address = server.url.trim_start_matches("http://").to_owned();
         server.kill();
-        let server = program.start();
+        let server = program.env("JWTAUTH_ADDR", &address).start();
         assert_eq!(laptop.me().await, 200);
         drop(server);
     });

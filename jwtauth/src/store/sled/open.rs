@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ::sled::Db;
 
@@ -14,6 +16,9 @@ use crate::error::StoreError;
 
 /// How much of the database sled may keep in memory, in bytes.
 const CACHE: u64 = 128 * 1024 * 1024;
+
+/// How long to wait for a lock that somebody else holds.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the writer keeps beside the tree; all of it is made anew when the store is opened anew.
 pub(super) struct DiskState {
@@ -37,11 +42,7 @@ impl Opened {
         if found.something && !found.data && journal.changes() > 0 {
             return Err(damaged(path, "its data file is missing".into()));
         }
-        let opening = || ::sled::Config::new().path(path).cache_capacity(CACHE).open();
-        let tree = match catch_unwind(AssertUnwindSafe(opening)) {
-            Ok(opened) => opened.map_err(|error| explain(path, "open", error))?,
-            Err(_) => return Err(damaged(path, "opening it panicked".into())),
-        };
+        let tree = open_tree(path)?;
         files::restrict(path)?;
         files::sync_all(path)?;
         let mut blobs = Blobs::default();
@@ -74,6 +75,27 @@ impl Opened {
         // Once, so that its one block is there; from then on a power cut leaves the old number or the new.
         journal.sync();
         Ok(Self { tree, state: DiskState { totals, data, blobs, journal } })
+    }
+}
+
+/// Opens the tree, and waits a moment for one who is about to let it go.
+///
+/// A lock is held for a moment longer than its holder: a child process that another thread was starting has it until it
+/// is a program of its own, and a process that was killed until the system has cleared it away.
+fn open_tree(path: &Path) -> Result<Db, StoreError> {
+    let start = Instant::now();
+    loop {
+        let opening = || ::sled::Config::new().path(path).cache_capacity(CACHE).open();
+        let opened = match catch_unwind(AssertUnwindSafe(opening)) {
+            Ok(opened) => opened.map_err(|error| explain(path, "open", error)),
+            Err(_) => return Err(damaged(path, "opening it panicked".into())),
+        };
+        match opened {
+            Err(StoreError::Locked { .. }) if start.elapsed() < LOCK_PATIENCE => {
+                thread::sleep(LOCK_PATIENCE / 20)
+            }
+            other => return other,
+        }
     }
 }
 

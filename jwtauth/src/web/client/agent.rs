@@ -9,7 +9,7 @@
 //! | | data | program and system right, of 26 agents of 2024 | first use | each | memory | new crates |
 //! |---|---|---|---|---|---|---|
 //! | `ua-parser` 0.2.2 | uap-core 0.18, brought along | 24 | 130 ms | 9 us | 12 MB | 4 |
-//! | `woothee` 0.13.0 | of January 2021, built in | 15 | 0.5 ms | 3 us | 1 MB | 2 |
+//! | `woothee` 0.13.0 | built in; most likely of 2021 | 15 | 0.5 ms | 3 us | 1 MB | 2 |
 //!
 //! `woothee` has had no release since and takes an iPhone for a Mac and a web view for "Webview 4.0"; it knows no
 //! program but browsers and curl. `uaparser` and `user-agent-parser` take the same data as `ua-parser`, which is uap-core's own,

@@ -2,28 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use crate::tidy::{root, sources};
 
 /// Returns the names of all functions under a `#[test]` in a folder of the project.
 fn tests_in(folder: &str, found: &mut BTreeSet<String>) {
-    let mut folders = vec![root().join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                // Behind the attribute comes the first `fn`.
-                for (_, behind) in attributes(&text) {
-                    let name = behind.split("fn ").nth(1).unwrap_or_default();
-                    found.insert(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
-                }
-            }
+    for (_, text) in sources(folder) {
+        // Behind the attribute comes the first `fn`.
+        for (_, behind) in attributes(&text) {
+            let name = behind.split("fn ").nth(1).unwrap_or_default();
+            found.insert(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
         }
     }
 }

@@ -75,7 +75,8 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// Ends one token of a session alone; what was issued with it or for it goes on. Returns whether it was good.
+    /// Ends one token of a session alone; what was issued with it or for it goes on. Returns whether the
+    /// session is alive and the token was not ended before.
     ///
     /// An access token is refused from the next request on. A refresh token cannot be spent any more, so its session
     /// ends with its access token. Works without the registry. Durable when this returns. A session remembers 64

@@ -44,6 +44,7 @@ where
     a_session_comes_back_as_it_was_put_in(&empty().await).await;
     a_login_revokes_what_it_replaces_in_one_step(&empty().await).await;
     a_login_crowds_out_the_sessions_that_were_idle_the_longest(&empty().await).await;
+    a_login_does_not_look_at_ever_more_sessions(&empty().await).await;
     rotation_follows_the_record(&empty().await).await;
     a_token_ends_alone_and_the_session_remembers_it(&empty().await).await;
     tokens_are_recorded_in_the_tree_of_their_session(&empty().await).await;
@@ -159,6 +160,27 @@ async fn a_login_crowds_out_the_sessions_that_were_idle_the_longest(store: &impl
             "session {number} of 2 allowed"
         );
     }
+}
+
+async fn a_login_does_not_look_at_ever_more_sessions(store: &impl SessionStore) {
+    for number in 0..200 {
+        let opening =
+            Opening { max_sessions: Some(2), register: Some(Duration::from_secs(300)), ..Opening::default() };
+        let now = 100 + u64::from(number);
+        let new = Session { created_at: now, rotated_at: now, ..session(number, "a") };
+        store.insert(new.clone(), opening).await.expect("insert");
+        store.revoke(new.id, logout(now)).await.expect("revoke");
+    }
+    put(store, &session(201, "b")).await;
+    let left = store.sessions_of("a".into()).await.expect("sessions_of");
+    assert!(left.len() <= 10, "{} sessions that are over are kept where 2 may be alive", left.len());
+    assert!(left.iter().any(|session| session.id == SessionId::from_bytes([199; 16])), "the newest is kept");
+    assert_eq!(load(store, SessionId::from_bytes([0; 16])).await, None, "the oldest is forgotten");
+    assert_eq!(
+        store.tokens_of(SessionId::from_bytes([0; 16])).await.expect("tokens_of"),
+        [],
+        "with its tokens"
+    );
 }
 
 async fn a_token_ends_alone_and_the_session_remembers_it(store: &impl SessionStore) {

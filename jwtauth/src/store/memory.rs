@@ -82,7 +82,12 @@ impl SessionStore for MemoryStore {
             }
             None => Vec::new(),
         };
-        for (id, reason) in opening.ends(&session, &others) {
+        let (ends, forgotten) = opening.ends(&session, &others);
+        for id in forgotten {
+            kept.sessions.remove(&id);
+            kept.tokens.remove(&id);
+        }
+        for (id, reason) in ends {
             if let Some(ended) = kept.sessions.get_mut(&id) {
                 ended.revoke(Revocation { at: session.created_at, reason });
             }

@@ -113,6 +113,8 @@ pub struct Swept {
 /// Each method is one atomic step; see the [module documentation](self) for what that means.
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a new session, and revokes those that it replaces or crowds out, at `session.created_at`, in one step.
+    ///
+    /// A store may forget sessions of the subject that are over, beyond [`Opening::max_sessions`].
     fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()>;
 
     /// Returns the session, dead or alive, or `None` if there is none.
@@ -172,22 +174,27 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// The most sessions that one login forgets.
+const FORGOTTEN_AT_ONCE: usize = 100;
+
 impl Opening {
-    /// Returns the sessions of the subject that have to end for a new one, and why.
-    fn ends(&self, new: &Session, others: &[Session]) -> Vec<(SessionId, Reason)> {
-        let is_replaced = |id: &SessionId| self.replaces.contains(id);
+    /// Returns the sessions that have to end for a new one, and why, and those of its subject that are to be forgotten.
+    ///
+    /// Forgotten are sessions that ended, beyond as many as may be alive: a login looks at all of its subject, so somebody
+    /// who logs in and out all day must not make that slow for everybody. What is not kept is refused all the same.
+    fn ends(&self, new: &Session, others: &[Session]) -> (Vec<(SessionId, Reason)>, Vec<SessionId>) {
         let mut ends: Vec<_> = self.replaces.iter().map(|id| (*id, Reason::Replaced)).collect();
-        if let Some(max) = self.max_sessions {
-            let now = new.created_at;
-            let mut live: Vec<_> = others
-                .iter()
-                .filter(|other| other.is_live_at(now) && other.id != new.id && !is_replaced(&other.id))
-                .collect();
-            live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
-            let surplus = (live.len() + 1).saturating_sub(max.max(1));
-            ends.extend(live[..surplus].iter().map(|session| (session.id, Reason::Evicted)));
+        let Some(max) = self.max_sessions else { return (ends, Vec::new()) };
+        let others = others.iter().filter(|other| other.id != new.id && !self.replaces.contains(&other.id));
+        let (mut live, mut over): (Vec<_>, Vec<_>) =
+            others.partition(|other| other.is_live_at(new.created_at));
+        for sessions in [&mut live, &mut over] {
+            sessions.sort_unstable_by_key(|session| (session.rotated_at, session.id));
         }
-        ends
+        let crowded_out = (live.len() + 1).saturating_sub(max.max(1));
+        ends.extend(live[..crowded_out].iter().map(|session| (session.id, Reason::Evicted)));
+        let forgotten = over.len().saturating_sub(max).min(FORGOTTEN_AT_ONCE);
+        (ends, over[..forgotten].iter().map(|session| session.id).collect())
     }
 }
 

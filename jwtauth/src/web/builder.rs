@@ -243,6 +243,8 @@ impl JwtAuthBuilder {
     }
 
     /// Sets how many live sessions one subject may have. A login beyond that ends the one that was idle the longest.
+    ///
+    /// Of those that are over about as many are kept, so that a login stays quick; the registry forgets the others' tokens.
     pub fn max_sessions(mut self, max: usize) -> Self {
         self.config.max_sessions = max;
         self

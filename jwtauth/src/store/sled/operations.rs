@@ -25,7 +25,10 @@ impl Disk {
             Some(_) => self.sessions_of(&session.subject)?,
             None => Vec::new(),
         };
-        let mut ends = opening.ends(session, &others);
+        let (mut ends, forgotten) = opening.ends(session, &others);
+        for gone in others.iter().filter(|other| forgotten.contains(&other.id)) {
+            self.forget(&mut change, gone)?;
+        }
         ends.sort_unstable_by_key(|(id, _)| *id);
         ends.dedup_by_key(|(id, _)| *id);
         for (id, reason) in ends.into_iter().filter(|(id, _)| *id != session.id) {
@@ -37,6 +40,15 @@ impl Disk {
             change.register(None, session, access_ttl);
         }
         self.apply(change);
+        Ok(())
+    }
+
+    /// Removes a session, and what was recorded of its tokens.
+    fn forget(&self, change: &mut Change, session: &Session) -> Result<(), StoreError> {
+        change.remove(session)?;
+        for key in self.keys_in(keys::tokens_of(session.id), usize::MAX)? {
+            change.remove_key(key);
+        }
         Ok(())
     }
 
@@ -197,10 +209,7 @@ impl Disk {
             };
             match session {
                 Some(session) if session.expires_at <= now => {
-                    change.remove(&session)?;
-                    for key in self.keys_in(keys::tokens_of(session.id), usize::MAX)? {
-                        change.remove_key(key);
-                    }
+                    self.forget(&mut change, &session)?;
                     removed += 1;
                 }
                 _ => change.remove_key(entry),

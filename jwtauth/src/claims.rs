@@ -3,6 +3,7 @@
 //! The structs here say what is written. What is accepted when read is decided in `token`, more strictly.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// The claims of an access token, as they are written.
 #[derive(Debug, Serialize)]
@@ -21,6 +22,9 @@ pub(crate) struct AccessClaims<'a> {
     /// Space-separated (RFC 9068, section 2.2.3).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) scope: String,
+    /// The application's own, none of which is [`RESERVED`].
+    #[serde(flatten)]
+    pub(crate) own: &'a Map<String, Value>,
 }
 
 /// The claims of a refresh token, as they are written.
@@ -36,6 +40,24 @@ pub(crate) struct RefreshClaims<'a> {
     pub(crate) exp: u64,
     pub(crate) token_type: &'static str,
 }
+
+/// The names that an application's own claims may not have: what is read by us, or by others who follow RFC 7519.
+pub(crate) const RESERVED: [&str; 14] = [
+    "aud",
+    "auth_time",
+    "exp",
+    "gen",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "refresh_exp",
+    "roles",
+    "scope",
+    "sid",
+    "sub",
+    "token_type",
+];
 
 /// `token_type` of access tokens.
 pub(crate) const ACCESS: &str = "access";

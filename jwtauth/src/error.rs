@@ -359,6 +359,15 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
+    /// A claim of the application's own cannot be in a token; see [`JwtAuthBuilder::access_claims`](crate::JwtAuthBuilder::access_claims).
+    #[error("claims of the application's own are refused: {problem}")]
+    ClaimRefused {
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The application could not say which claims of its own an access token is to have.
+    #[error("claims of the application's own could not be had")]
+    Claims(#[source] BoxError),
     /// The session is past its idle or absolute limit, or its record is gone.
     #[error("session has ended")]
     Ended,

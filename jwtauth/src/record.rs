@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::device::{self, Device};
+use crate::error::BoxError;
 use crate::id::{SessionId, TokenId};
 
 /// How many tokens of one session can be ended alone at a time; more end the session.
@@ -175,6 +176,15 @@ impl Session {
     #[must_use]
     pub const fn is_live_at(&self, now: u64) -> bool {
         matches!(self.state_at(now), State::Live)
+    }
+
+    /// Reads the copy of the user that is kept in the session; `None` if none is kept.
+    ///
+    /// # Errors
+    ///
+    /// What `T` says of a copy that it cannot read.
+    pub fn user_as<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>, BoxError> {
+        Ok(self.user.as_deref().map(serde_json::from_slice).transpose()?)
     }
 
     /// Returns the address that the session was seen from last, if it came by a network.

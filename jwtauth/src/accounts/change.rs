@@ -119,7 +119,7 @@ impl Accounts {
         }
         let mut draft = self.stored(id).await?;
         draft.roles.clone_from(&checked);
-        self.0.sessions.draft_and_issue(&Account::from(draft))?;
+        self.0.sessions.draft_and_issue(&Account::from(draft)).await?;
         let account = self.change(id, |account| account.roles.clone_from(&checked), None).await?;
         tracing::info!(target: "jwtauth", event = "roles_set", account = id.log_id());
         self.renew_copies(account.id).await

@@ -1,11 +1,12 @@
-//! Hooks of the application: told what happens, and asked before a login.
+//! Hooks of the application: told what happens, asked before a login, and asked for claims of its own.
 //!
 //! # Invariants
 //!
 //! 1. Hooks run one after the other, in the order in which they were added, and a request waits for them.
 //! 2. What has happened is on disk before a hook hears of it, and no hook can undo it or make its answer fail: one
 //!    that hangs is given up on, one that panics is logged.
-//! 3. A hook that has begun runs to its end, also when its request is dropped.
+//! 3. A hook that is told something runs to its end once it has begun, also when its request is dropped.
+//! 4. What is asked for claims is asked before a refresh token is spent, so that its failure costs nobody a session.
 
 use std::fmt;
 use std::future::Future;
@@ -13,14 +14,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
+
 use super::Sessions;
-use crate::error::SessionError;
+use crate::claims::RESERVED;
+use crate::error::{BoxError, SessionError};
 use crate::event::Event;
 use crate::record::Session;
 use crate::user::Identity;
 
 type Told<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 type Asked<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = Result<(), Veto>> + Send>> + Send + Sync>;
+type Claims =
+    Box<dyn Fn(Arc<Session>) -> Pin<Box<dyn Future<Output = Result<Value, BoxError>> + Send>> + Send + Sync>;
 
 /// A hook's refusal of a login. The client hears 403 `permission_denied`; the reason goes to the log.
 ///
@@ -52,6 +59,7 @@ pub(crate) struct Hooks {
     events: Vec<Told<Event>>,
     authenticated: Vec<Told<Identity>>,
     logins: Vec<Asked<Arc<Session>>>,
+    claims: Option<Claims>,
 }
 
 impl fmt::Debug for Hooks {
@@ -83,6 +91,22 @@ impl Hooks {
         Fut: Future<Output = Result<(), Veto>> + Send + 'static,
     {
         self.logins.push(Box::new(move |session| Box::pin(hook(session))));
+    }
+
+    pub(crate) fn access_claims<F, Fut, C>(&mut self, hook: F)
+    where
+        F: Fn(Arc<Session>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<C, BoxError>> + Send + 'static,
+        C: Serialize,
+    {
+        self.claims = Some(Box::new(move |session| {
+            let claims = hook(session);
+            Box::pin(async move { Ok(serde_json::to_value(claims.await?)?) })
+        }));
+    }
+
+    pub(super) const fn has_claims(&self) -> bool {
+        self.claims.is_some()
     }
 }
 
@@ -128,6 +152,27 @@ impl Sessions {
                 tracing::error!(target: "jwtauth", ?after, "a hook takes too long; the answer does not wait for it any more")
             }
         }
+    }
+
+    /// Asks the application for claims of its own in the next access token of a session.
+    pub(super) async fn own_claims(&self, session: &Session) -> Result<Map<String, Value>, SessionError> {
+        let Some(hook) = &self.hooks.claims else { return Ok(Map::new()) };
+        let after = self.config.store_timeout;
+        let claims = match tokio::time::timeout(after, hook(Arc::new(session.clone()))).await {
+            Ok(claims) => claims.map_err(SessionError::Claims)?,
+            Err(_) => return Err(SessionError::Claims(format!("no answer within {after:?}").into())),
+        };
+        let refused = |problem: String| Err(SessionError::ClaimRefused { problem });
+        let Value::Object(claims) = claims else {
+            return refused("claims are the members of a struct or a map, and this is something else".into());
+        };
+        if let Some(name) = RESERVED.into_iter().find(|name| claims.contains_key(*name)) {
+            return refused(format!("`{name}` is a claim of jwtauth's own: take another name"));
+        }
+        if !crate::token::can_be_read(&claims) {
+            return refused("they nest deeper than 16 levels".into());
+        }
+        Ok(claims)
     }
 
     /// Asks the hooks whether a session may be opened.

@@ -31,7 +31,8 @@ impl Sessions {
         session.device = client;
         self.ask_before_login(&session).await?;
         // Tokens first: if they cannot be handed out, no session is left behind.
-        let issued = self.issue(session.clone(), session.created_at)?;
+        let own = self.own_claims(&session).await?;
+        let issued = self.issue(session.clone(), &own, session.created_at)?;
         let ended = replaces.clone();
         let _told = self.ends.follow(MayEnd::These(&ended));
         // One that it crowds out is among these.

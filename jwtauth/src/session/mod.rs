@@ -23,6 +23,8 @@ mod verify;
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use self::delivery::{Deliveries, Delivery};
 use self::devices::Strangers;
 use self::end::Ends;
@@ -217,7 +219,9 @@ impl Sessions {
 
     /// Writes both tokens for a session as it is now. The refresh token is the session's one current
     /// token: asked twice, this gives the same twice.
-    fn issue(&self, session: Session, now: u64) -> Result<Issued, SessionError> {
+    ///
+    /// `own` are the application's own claims, from [`Self::own_claims`].
+    fn issue(&self, session: Session, own: &Map<String, Value>, now: u64) -> Result<Issued, SessionError> {
         let sid = session.id.to_string();
         let access = self.access.issue(&AccessClaims {
             iss: &self.config.issuer,
@@ -231,6 +235,7 @@ impl Sessions {
             token_type: ACCESS,
             roles: &session.roles,
             scope: session.scopes.join(" "),
+            own,
         });
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,

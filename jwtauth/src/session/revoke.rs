@@ -89,16 +89,18 @@ impl Sessions {
         if !user.is_active() {
             return self.revoke_subject(&user.subject(), None, Reason::Inactive).await;
         }
-        let Session { subject, roles, scopes, user, created_at: now, .. } = self.draft_and_issue(user)?;
+        let Session { subject, roles, scopes, user, created_at: now, .. } =
+            self.draft_and_issue(user).await?;
         self.within(self.store.update_user(subject, UserUpdate { roles, scopes, user }, now)).await
     }
 
     /// Returns the session that a login of `user` would open now, after a look at whether its tokens can be handed out.
     ///
     /// Tokens that are too large now would be so at the next refresh, when it is too late.
-    pub(crate) fn draft_and_issue<U: AuthUser>(&self, user: &U) -> Result<Session, SessionError> {
+    pub(crate) async fn draft_and_issue<U: AuthUser>(&self, user: &U) -> Result<Session, SessionError> {
         let as_after_a_login = self.draft(user)?;
-        Ok(self.issue(as_after_a_login, self.clock.now())?.session)
+        let own = self.own_claims(&as_after_a_login).await?;
+        Ok(self.issue(as_after_a_login, &own, self.clock.now())?.session)
     }
 
     fn revocation(&self, reason: Reason) -> Revocation {

@@ -4,6 +4,8 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::end::MayEnd;
 use super::{Issued, Sessions, Tokens};
 use crate::device::Device;
@@ -79,6 +81,7 @@ impl Sessions {
     pub(crate) async fn refresh(&self, token: &str, client: &Device) -> Result<Issued, SessionError> {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
+        let own = self.own_claims_of(refresh.session, now).await?;
         let mut policy = self.config.rotation();
         let grace = policy.grace.as_secs();
         // Who asked for no grace at all gets none here either.
@@ -113,7 +116,7 @@ impl Sessions {
                 alive(state)?;
             }
         }
-        let mut issued = self.issue(session, now)?;
+        let mut issued = self.issue(session, &own, now)?;
         if rotation.issues() {
             issued.delivery = Some(self.deliveries.start(&issued.session, grace));
             let session = Arc::new(issued.session.clone());
@@ -123,6 +126,18 @@ impl Sessions {
             }
         }
         Ok(issued)
+    }
+
+    /// Asks the application for its claims before anything is spent, if it has any.
+    async fn own_claims_of(&self, session: SessionId, now: u64) -> Result<Map<String, Value>, SessionError> {
+        if !self.hooks.has_claims() {
+            return Ok(Map::new());
+        }
+        match self.store.load(session).await? {
+            Some(session) if session.is_live_at(now) => self.own_claims(&session).await,
+            // The store says what has become of it.
+            _ => Ok(Map::new()),
+        }
     }
 
     /// Spends a refresh token and issues its successor, for a client that keeps them by itself.

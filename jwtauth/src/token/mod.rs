@@ -134,6 +134,11 @@ impl<'t> Parts<'t> {
     }
 }
 
+/// Tells whether claims can be read again when they stand in a token.
+pub(crate) fn can_be_read(claims: &serde_json::Map<String, serde_json::Value>) -> bool {
+    serde_json::to_string(claims).is_ok_and(|json| Object::parse(&json).is_ok())
+}
+
 /// Decodes canonical base64url that holds UTF-8 (J-2, J-11).
 fn decode(part: &str) -> Result<String, TokenError> {
     let bytes = BASE64URL.decode(part).map_err(|_| TokenError::Malformed)?;

@@ -49,6 +49,7 @@ use crate::token::Kinds;
 /// | [`proxy_header`](Self::proxy_header) | `X-Forwarded-For` | |
 /// | [`device_id_header`](Self::device_id_header) | none | no header with secrets |
 /// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+/// | [`access_claims`](Self::access_claims) | none | |
 /// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
 /// ```

@@ -249,12 +249,14 @@ pub(super) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<
 impl From<&SessionError> for Rejection {
     fn from(error: &SessionError) -> Self {
         match error {
-            SessionError::Store(_)
+            SessionError::Claims(_)
+            | SessionError::Store(_)
             | SessionError::Random(_)
             | SessionError::Token(TokenError::KeysUnavailable) => Self::StoreUnavailable,
-            SessionError::TokenTooLarge { .. } | SessionError::Subject { .. } | SessionError::User(_) => {
-                Self::Misconfigured
-            }
+            SessionError::ClaimRefused { .. }
+            | SessionError::TokenTooLarge { .. }
+            | SessionError::Subject { .. }
+            | SessionError::User(_) => Self::Misconfigured,
             // At a login: as for a wrong password, so that nobody learns of the account.
             SessionError::Inactive => Self::InvalidCredentials,
             SessionError::Vetoed => Self::PermissionDenied,

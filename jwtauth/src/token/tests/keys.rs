@@ -70,6 +70,7 @@ fn r_10_a_rotation_step_by_step() {
             token_type: "access",
             roles: &[],
             scope: String::new(),
+            own: &Default::default(),
         })
     };
     let at = |token: &str, now| tokens.verify(token, &Expected { now, ..expected() });

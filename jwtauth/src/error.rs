@@ -158,6 +158,22 @@ pub enum ConfigError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The header that should hold access tokens cannot.
+    #[error("token header {name:?} is refused: {problem}")]
+    TokenHeader {
+        /// The name.
+        name: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
+    /// A scheme that should stand before access tokens cannot.
+    #[error("token scheme {scheme:?} is refused: {problem}")]
+    TokenScheme {
+        /// The scheme.
+        scheme: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
     /// A trusted origin is not of the form `scheme://host[:port]`.
     #[error(
         "trusted origin {origin:?} is refused: write scheme://host or scheme://host:port, without path, query or trailing slash"

@@ -6,6 +6,7 @@ mod cross_origin;
 mod development;
 mod refusals;
 mod secrets;
+mod token_header;
 
 use jwtauth::{Auth, JwtAuth, MemoryStore, Rejection, SameSite, require_auth};
 use poem::error::NotFoundError;

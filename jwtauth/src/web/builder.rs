@@ -11,6 +11,8 @@ use super::cross_origin::CrossOrigin;
 use super::default_guard::DefaultGuard;
 use super::middleware::{JwtAuth, Shared};
 use super::require::RequireAuth;
+use super::token_header::{TokenHeader, TokenHeaderSettings};
+use super::wording::Wording;
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::clock::{Clock, SystemClock};
@@ -40,6 +42,8 @@ use crate::token::Kinds;
 /// | [`max_sessions`](Self::max_sessions) | 32 | 1 to 1000 |
 /// | [`token_registry`](Self::token_registry), [`expire_on_refresh`](Self::expire_on_refresh) | off | |
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
+/// | [`token_header`](Self::token_header) | `Authorization` | none that browsers send on their own |
+/// | [`token_scheme`](Self::token_scheme) | `Bearer` | none that browsers send on their own |
 /// | [`same_site`](Self::same_site) | `Lax` | |
 /// | [`trusted_origin`](Self::trusted_origin) | none | |
 /// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
@@ -82,6 +86,7 @@ pub struct JwtAuthBuilder {
     pub(super) default_guard: Option<RequireAuth>,
     pub(super) public: Vec<String>,
     pub(super) clients: ClientSettings,
+    pub(super) token_header: TokenHeaderSettings,
     insecure_cookies: bool,
     local_only: bool,
     clock: Arc<dyn Clock>,
@@ -114,6 +119,7 @@ impl Default for JwtAuthBuilder {
             default_guard: None,
             public: Vec::new(),
             clients: ClientSettings::default(),
+            token_header: TokenHeaderSettings::default(),
             insecure_cookies: false,
             local_only: false,
             clock: Arc::new(SystemClock),
@@ -361,8 +367,9 @@ impl JwtAuthBuilder {
         });
         let cookies = CookieStyle { names, same_site: self.same_site, secure: !self.insecure_cookies };
         cookies.check()?;
+        let token_header = self.token_header.check()?;
         #[cfg(feature = "openapi")]
-        super::openapi::name_access_cookie(&cookies.names.access);
+        super::openapi::name_places(&cookies.names.access, &token_header);
         let mut cross_origin = CrossOrigin::default();
         self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
@@ -379,6 +386,7 @@ impl JwtAuthBuilder {
             config: self.config,
             tokens,
             cookies,
+            token_header,
             cross_origin,
             default_guard,
             clients,
@@ -412,6 +420,7 @@ struct Ready {
     config: Config,
     tokens: Kinds,
     cookies: CookieStyle,
+    token_header: TokenHeader,
     cross_origin: CrossOrigin,
     default_guard: Option<DefaultGuard>,
     clients: Clients,
@@ -441,6 +450,10 @@ impl Ready {
             #[cfg(feature = "accounts")]
             accounts,
             cookies: self.cookies,
+            wording: Wording {
+                scheme: (self.token_header.scheme() != "Bearer").then(|| self.token_header.scheme().into()),
+            },
+            token_header: self.token_header,
             cross_origin: self.cross_origin,
             default_guard: self.default_guard,
             clients: self.clients,

@@ -70,7 +70,11 @@ fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Op
 pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poem::Error {
     let Some(login) = policy.redirect else { return error };
     let mends = error.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
-    if !mends || !is_navigation(request) {
+    let with_token = || {
+        let handle = request.data::<Handle>();
+        handle.is_some_and(|handle| request.headers().contains_key(handle.shared().token_header.name()))
+    };
+    if !mends || with_token() || !is_navigation(request) {
         return error;
     }
     let location = login_url(login, request).and_then(|url| HeaderValue::try_from(url).ok());

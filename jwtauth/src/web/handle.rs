@@ -94,7 +94,7 @@ impl Handle {
     }
 
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
-        Credentials::of(request.headers(), &self.0.shared.cookies.names)
+        Credentials::of(request.headers(), &self.0.shared.token_header, &self.0.shared.cookies.names)
     }
 
     /// Notes that the answer depends on who asks.
@@ -269,14 +269,16 @@ impl Handle {
     /// Finishes the answer: cookies ride on it whatever it is, and nobody may keep a copy of it (H-7).
     pub(crate) async fn finish<T: IntoResponse>(&self, result: poem::Result<T>) -> poem::Result<Response> {
         let Answer { cookies, asked, .. } = std::mem::take(&mut *self.answer());
+        let shared = &self.0.shared;
+        let result = shared.wording.apply(result);
         if !asked {
-            return result.map(IntoResponse::into_response);
+            return result;
         }
         // An `Err` that goes on as one would lose the cookies.
-        let mut response = result.map_or_else(poem::Error::into_response, IntoResponse::into_response);
+        let mut response = result.unwrap_or_else(poem::Error::into_response);
         let values = match cookies {
             Cookies::Keep => None,
-            Cookies::Clear => Some(self.0.shared.cookies.clear()),
+            Cookies::Clear => Some(shared.cookies.clear()),
             Cookies::Set(issued) => self.still_wanted(&issued).await,
         };
         let headers = response.headers_mut();
@@ -286,7 +288,7 @@ impl Handle {
         } else {
             headers.entry(header::CACHE_CONTROL).or_insert(no_store);
         }
-        headers.append(header::VARY, HeaderValue::from_static("Cookie, Authorization"));
+        headers.append(header::VARY, shared.token_header.vary().clone());
         for value in values.into_iter().flatten() {
             headers.append(header::SET_COOKIE, value);
         }

@@ -20,6 +20,8 @@ use super::default_guard::DefaultGuard;
 use super::handle::Handle;
 use super::jwks::JwksEndpoint;
 use super::reject::Rejection;
+use super::token_header::TokenHeader;
+use super::wording::Wording;
 use crate::error::ConfigError;
 use crate::session::{KeyRing, Sessions, Sweeper};
 
@@ -38,6 +40,9 @@ pub(crate) struct Shared {
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<crate::accounts::Accounts>,
     pub(crate) cookies: CookieStyle,
+    /// Where programs put their access token.
+    pub(crate) token_header: TokenHeader,
+    pub(crate) wording: Wording,
     pub(crate) cross_origin: CrossOrigin,
     /// What is asked of everybody, except where the app is public.
     pub(crate) default_guard: Option<DefaultGuard>,

@@ -41,3 +41,5 @@ mod session_end;
 pub(crate) mod stateless;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub(crate) mod token_header;
+pub(crate) mod wording;

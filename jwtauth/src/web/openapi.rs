@@ -32,17 +32,33 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 use super::guard::{self, settled};
 use super::policy::Policy;
 use super::reject::Rejection;
+use super::token_header::TokenHeader;
 
 const COOKIE: &str = "cookie";
 const BEARER: &str = "bearer";
 
-/// The name of the access cookie in documents that are yet to be written.
-static ACCESS_COOKIE: Mutex<&str> = Mutex::new("__Host-access_token");
+/// Where access tokens are, in documents that are yet to be written.
+static PLACES: Mutex<Places> =
+    Mutex::new(Places { cookie: "__Host-access_token", header: "authorization", scheme: "bearer" });
 
-/// Names the access cookie for documents. They are made by functions without a value to look at, so this
-/// cannot be part of one: of several names the last one counts.
-pub(super) fn name_access_cookie(name: &str) {
-    *ACCESS_COOKIE.lock().unwrap_or_else(PoisonError::into_inner) = interned(name.into());
+/// Where access tokens are.
+#[derive(Clone, Copy)]
+struct Places {
+    cookie: &'static str,
+    header: &'static str,
+    scheme: &'static str,
+}
+
+/// Tells documents where access tokens are. They are made by functions without a value to look at, so this
+/// cannot be part of one: what was said last counts.
+pub(super) fn name_places(cookie: &str, header: &TokenHeader) {
+    let scheme = header.scheme();
+    let places = Places {
+        cookie: interned(cookie.into()),
+        header: interned(header.name().as_str().into()),
+        scheme: if scheme == "Bearer" { "bearer" } else { interned(scheme.into()) },
+    };
+    *PLACES.lock().unwrap_or_else(PoisonError::into_inner) = places;
 }
 
 /// Keeps a text for ever, once: documents take `&'static str`.
@@ -55,6 +71,33 @@ fn interned(text: String) -> &'static str {
     let kept: &'static str = text.leak();
     texts.insert(kept);
     kept
+}
+
+/// Describes the header of access tokens.
+fn by_header(header: &'static str, scheme: &'static str) -> MetaSecurityScheme {
+    let common = MetaSecurityScheme {
+        ty: "http",
+        description: Some("The access token, for clients that keep no cookies."),
+        name: None,
+        key_in: None,
+        scheme: Some(scheme),
+        bearer_format: Some("JWT"),
+        flows: None,
+        openid_connect_url: None,
+    };
+    if header == "authorization" {
+        return common;
+    }
+    let description = format!("`{scheme}`, a space and the access token, for clients that keep no cookies.");
+    MetaSecurityScheme {
+        ty: "apiKey",
+        description: Some(interned(description)),
+        name: Some(header),
+        key_in: Some("header"),
+        scheme: None,
+        bearer_format: None,
+        ..common
+    }
 }
 
 /// An operation, as the macro knows it.
@@ -110,29 +153,19 @@ impl<'a, O: Operation> ApiExtractor<'a> for Scheme<O> {
         if O::POLICY.is_none() {
             return;
         }
-        let name = *ACCESS_COOKIE.lock().unwrap_or_else(PoisonError::into_inner);
-        let scheme = MetaSecurityScheme {
+        let Places { cookie, header, scheme } = *PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_cookie = MetaSecurityScheme {
             ty: "apiKey",
             description: Some("The access token, in the cookie that a login sets."),
-            name: Some(name),
+            name: Some(cookie),
             key_in: Some("cookie"),
             scheme: None,
             bearer_format: None,
             flows: None,
             openid_connect_url: None,
         };
-        registry.create_security_scheme(COOKIE, scheme);
-        let scheme = MetaSecurityScheme {
-            ty: "http",
-            description: Some("The access token, for clients that keep no cookies."),
-            name: None,
-            key_in: None,
-            scheme: Some("bearer"),
-            bearer_format: Some("JWT"),
-            flows: None,
-            openid_connect_url: None,
-        };
-        registry.create_security_scheme(BEARER, scheme);
+        registry.create_security_scheme(COOKIE, by_cookie);
+        registry.create_security_scheme(BEARER, by_header(header, scheme));
     }
 
     fn security_schemes() -> Vec<&'static str> {
@@ -313,5 +346,20 @@ fn add(responses: &mut Vec<MetaResponse>, refusal: MetaResponse) {
             header.required = false; // the application's own answer may be without
             known.headers.push(header);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_of_tokens_is_described_as_it_is() {
+        let usual = by_header("authorization", "bearer");
+        assert_eq!((usual.ty, usual.scheme, usual.name), ("http", Some("bearer"), None));
+        let other = by_header("x-access-token", "bearer");
+        assert_eq!((other.ty, other.key_in, other.name), ("apiKey", Some("header"), Some("x-access-token")));
+        assert!(other.description.is_some_and(|says| says.starts_with("`bearer`, a space")), "{other:?}");
+        assert_eq!((other.scheme, other.bearer_format), (None, None));
     }
 }

@@ -3,8 +3,9 @@
 use poem::http::header;
 use poem::{Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result};
 
-use super::credentials::{Sent, bearer};
+use super::credentials::Sent;
 use super::reject::{self, Rejection};
+use super::token_header::bearer;
 use crate::error::SessionError;
 use crate::token::stateless::TokenUser;
 use crate::verifier::Verifier;

@@ -60,7 +60,7 @@ pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> LoggedIn {
     let (access, refresh) = (issued.access.expose(), issued.refresh.expose());
     LoggedIn {
         cookies: format!("{}={access}; {}={refresh}", names.access, names.refresh),
-        bearer: format!("Bearer {access}"),
+        bearer: format!("{} {access}", shared.token_header.scheme()),
         session: issued.session,
     }
 }
@@ -80,7 +80,8 @@ impl LoggedIn {
         &self.cookies
     }
 
-    /// Returns the `Authorization` header of a program: `Bearer` and the access token.
+    /// Returns the `Authorization` header of a program: `Bearer` and the access token. Or what
+    /// [`token_header`](crate::JwtAuthBuilder::token_header) and [`token_scheme`](crate::JwtAuthBuilder::token_scheme) have made of it.
     #[must_use]
     pub fn bearer(&self) -> &str {
         &self.bearer

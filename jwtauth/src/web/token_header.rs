@@ -210,7 +210,7 @@ impl JwtAuthBuilder {
 mod tests {
     use super::*;
 
-    fn headers(name: header::HeaderName, lines: &[&[u8]]) -> HeaderMap {
+    fn headers(name: HeaderName, lines: &[&[u8]]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(&name, HeaderValue::from_bytes(line).unwrap());

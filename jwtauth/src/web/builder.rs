@@ -53,7 +53,7 @@ use crate::token::Kinds;
 /// | [`proxy_header`](Self::proxy_header) | `X-Forwarded-For` | |
 /// | [`device_id_header`](Self::device_id_header) | none | no header with secrets |
 /// | [`insecure_cookies`](Self::insecure_cookies) | off | |
-/// | [`access_claims`](Self::access_claims) | none | |
+/// | [`access_claims`](Self::access_claims), [`translate`](Self::translate) | none | |
 /// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
 /// ```
@@ -87,6 +87,7 @@ pub struct JwtAuthBuilder {
     pub(super) public: Vec<String>,
     pub(super) clients: ClientSettings,
     pub(super) token_header: TokenHeaderSettings,
+    pub(super) wording: Wording,
     insecure_cookies: bool,
     local_only: bool,
     clock: Arc<dyn Clock>,
@@ -120,6 +121,7 @@ impl Default for JwtAuthBuilder {
             public: Vec::new(),
             clients: ClientSettings::default(),
             token_header: TokenHeaderSettings::default(),
+            wording: Wording::default(),
             insecure_cookies: false,
             local_only: false,
             clock: Arc::new(SystemClock),
@@ -368,6 +370,8 @@ impl JwtAuthBuilder {
         let cookies = CookieStyle { names, same_site: self.same_site, secure: !self.insecure_cookies };
         cookies.check()?;
         let token_header = self.token_header.check()?;
+        let mut wording = self.wording;
+        wording.scheme = (token_header.scheme() != "Bearer").then(|| token_header.scheme().into());
         #[cfg(feature = "openapi")]
         super::openapi::name_places(&cookies.names.access, &token_header);
         let mut cross_origin = CrossOrigin::default();
@@ -387,6 +391,7 @@ impl JwtAuthBuilder {
             tokens,
             cookies,
             token_header,
+            wording,
             cross_origin,
             default_guard,
             clients,
@@ -421,6 +426,7 @@ struct Ready {
     tokens: Kinds,
     cookies: CookieStyle,
     token_header: TokenHeader,
+    wording: Wording,
     cross_origin: CrossOrigin,
     default_guard: Option<DefaultGuard>,
     clients: Clients,
@@ -450,9 +456,7 @@ impl Ready {
             #[cfg(feature = "accounts")]
             accounts,
             cookies: self.cookies,
-            wording: Wording {
-                scheme: (self.token_header.scheme() != "Bearer").then(|| self.token_header.scheme().into()),
-            },
+            wording: self.wording,
             token_header: self.token_header,
             cross_origin: self.cross_origin,
             default_guard: self.default_guard,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poem::http::{HeaderValue, header};
-use poem::{IntoResponse, Request, Response};
+use poem::{Request, Response};
 use tokio::sync::OnceCell;
 
 use super::authenticate::{Caller, Cookies, authenticate};
@@ -267,13 +267,12 @@ impl Handle {
     }
 
     /// Finishes the answer: cookies ride on it whatever it is, and nobody may keep a copy of it (H-7).
-    pub(crate) async fn finish<T: IntoResponse>(&self, result: poem::Result<T>) -> poem::Result<Response> {
+    pub(crate) async fn finish(&self, result: poem::Result<Response>) -> poem::Result<Response> {
         let Answer { cookies, asked, .. } = std::mem::take(&mut *self.answer());
-        let shared = &self.0.shared;
-        let result = shared.wording.apply(result);
         if !asked {
             return result;
         }
+        let shared = &self.0.shared;
         // An `Err` that goes on as one would lose the cookies.
         let mut response = result.unwrap_or_else(poem::Error::into_response);
         let values = match cookies {

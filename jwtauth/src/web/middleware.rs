@@ -153,6 +153,7 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         let handle = Handle::new(Arc::clone(&self.shared));
+        let languages = self.shared.wording.languages(&request);
         request.extensions_mut().insert(handle.clone());
         let admitted = match &self.shared.default_guard {
             Some(guard) => guard.admit(&request).await,
@@ -162,6 +163,7 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
             Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
             Err(refused) => Err(refused),
         };
+        let result = self.shared.wording.apply(result, languages.as_deref());
         let response = handle.finish(result).await?;
         if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
             self.shared.warn_of_dropped_cookies();

@@ -168,6 +168,11 @@ impl Rejection {
         fixed.map(HeaderValue::from_static)
     }
 
+    /// Returns the body of an answer that says this in other words.
+    pub(super) fn body(self, detail: &str) -> Body {
+        body(self.status(), detail, self.code(), Map::new())
+    }
+
     /// Tells whether the server, not the client, is at fault.
     pub(crate) const fn is_outage(self) -> bool {
         matches!(self, Self::Misconfigured | Self::StoreUnavailable)
@@ -227,6 +232,15 @@ impl ResponseError for Rejection {
 
 /// Returns a problem (RFC 9457) with the two members that simplejwt's clients know, and others.
 pub(super) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Response {
+    Response::builder()
+        .status(status)
+        .content_type("application/problem+json")
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(body(status, detail, code, others))
+}
+
+fn body(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Body {
     let mut body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),
@@ -238,12 +252,7 @@ pub(super) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<
         // OK because no other member has one of the names above: ours would be lost.
         members.extend(others);
     }
-    Response::builder()
-        .status(status)
-        .content_type("application/problem+json")
-        .header(header::CACHE_CONTROL, "no-store")
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(Body::from_string(body.to_string()))
+    Body::from_string(body.to_string())
 }
 
 impl From<&SessionError> for Rejection {

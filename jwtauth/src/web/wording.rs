@@ -1,34 +1,102 @@
-//! Our refusals in the words that the application's clients know: another scheme in challenges.
+//! Our refusals in the words that the application's clients know: another language, another scheme in challenges.
 //!
-//! A [`Rejection`](super::reject::Rejection) speaks for itself, wherever a handler turns it into a response, and knows
-//! no settings. So it is reworded when the answer leaves. What the application says itself is left alone.
+//! A [`Rejection`] speaks for itself, wherever a handler turns it into a response, and knows no settings. So it is
+//! reworded when the answer leaves. What the application says itself is left alone.
+
+use std::fmt;
 
 use poem::http::{HeaderValue, header};
-use poem::{IntoResponse, Response};
+use poem::{Request, Response};
+
+use super::builder::JwtAuthBuilder;
+use super::reject::Rejection;
+use crate::error::SessionError;
 
 /// With what each challenge of ours begins, after its scheme.
 const REALM: &str = r#" realm="api""#;
 
+type Translate = Box<dyn Fn(Rejection, &str) -> Option<String> + Send + Sync>;
+
 /// How answers differ from the usual.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Wording {
     /// The scheme that stands in challenges; `None` for `Bearer`.
     pub(super) scheme: Option<String>,
+    /// Says the member `detail` in another language.
+    translate: Option<Translate>,
+}
+
+impl fmt::Debug for Wording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wording").field("scheme", &self.scheme).finish_non_exhaustive()
+    }
 }
 
 impl Wording {
+    /// Returns which languages a client understands, if that is of any use.
+    pub(super) fn languages(&self, request: &Request) -> Option<String> {
+        let _ = self.translate.as_ref()?;
+        Some(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default().into())
+    }
+
     /// Puts refusals of ours into these words.
-    pub(super) fn apply<T: IntoResponse>(&self, result: poem::Result<T>) -> poem::Result<Response> {
-        let Some(scheme) = &self.scheme else { return result.map(IntoResponse::into_response) };
-        let mut response = result.map_or_else(poem::Error::into_response, IntoResponse::into_response);
-        if let Some(challenge) = response.headers_mut().get_mut(header::WWW_AUTHENTICATE) {
-            let ours = challenge.to_str().ok().and_then(|challenge| challenge.strip_prefix("Bearer"));
-            let ours = ours.filter(|rest| rest.starts_with(REALM));
-            let reworded = ours.and_then(|rest| HeaderValue::try_from(format!("{scheme}{rest}")).ok());
-            if let Some(reworded) = reworded {
-                *challenge = reworded;
-            }
+    pub(super) fn apply(
+        &self,
+        result: poem::Result<Response>,
+        languages: Option<&str>,
+    ) -> poem::Result<Response> {
+        if self.scheme.is_none() && self.translate.is_none() {
+            return result;
+        }
+        let why = result.as_ref().err().and_then(why);
+        let mut response = result.unwrap_or_else(poem::Error::into_response);
+        if let (Some(why), Some(translate), Some(languages)) = (why, &self.translate, languages)
+            && let Some(detail) = translate(why, languages)
+        {
+            response.set_body(why.body(&detail));
+        }
+        if let Some(scheme) = &self.scheme {
+            name_scheme(&mut response, scheme);
         }
         Ok(response)
+    }
+}
+
+/// Returns which refusal of ours an error is, if it is one.
+fn why(error: &poem::Error) -> Option<Rejection> {
+    let session = || error.downcast_ref::<SessionError>().map(Rejection::from);
+    error.downcast_ref::<Rejection>().copied().or_else(session)
+}
+
+fn name_scheme(response: &mut Response, scheme: &str) {
+    let Some(challenge) = response.headers_mut().get_mut(header::WWW_AUTHENTICATE) else { return };
+    let ours = challenge.to_str().ok().and_then(|challenge| challenge.strip_prefix("Bearer"));
+    let ours = ours.filter(|rest| rest.starts_with(REALM));
+    if let Some(reworded) = ours.and_then(|rest| HeaderValue::try_from(format!("{scheme}{rest}")).ok()) {
+        *challenge = reworded;
+    }
+}
+
+impl JwtAuthBuilder {
+    /// Says the sentence `detail` of refusals in other words, or in another language; `code` stays, for programs.
+    ///
+    /// It is told the refusal and the request's `Accept-Language` (RFC 9110, section 12.5.4), which is empty if there is none, and
+    /// returns `None` for the usual sentence. The answer depends on that header then: it is never kept anyway
+    /// (`no-store`). The sentences about single fields of the ready-made routes are not asked for.
+    ///
+    /// ```
+    /// use jwtauth::{JwtAuth, Rejection};
+    ///
+    /// let builder = JwtAuth::builder().translate(|why, languages| {
+    ///     let german = languages.trim_start().starts_with("de");
+    ///     (german && why == Rejection::InvalidCredentials).then(|| "Name oder Passwort ist falsch".into())
+    /// });
+    /// ```
+    pub fn translate(
+        mut self,
+        hook: impl Fn(Rejection, &str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.wording.translate = Some(Box::new(hook));
+        self
     }
 }

@@ -153,3 +153,29 @@ fn a_refusal_deletes_cookies_only_of_a_session_that_is_over() {
         assert_eq!(set_cookies(answer.headers()), Vec::<String>::new());
     });
 }
+
+/// Another sentence in another language; everything that programs go by stays.
+#[test]
+fn a_refusal_is_translated_for_who_asks_for_it() {
+    bounded(async {
+        let translate = |why, languages: &str| {
+            (why == Rejection::NotAuthenticated && languages.starts_with("de"))
+                .then(|| "Bitte \"anmelden\"".into())
+        };
+        let site = Site::of(TestApp::with(MemoryStore::new(), |builder| builder.translate(translate))).await;
+        let german = site.get("/me", &[("accept-language", "de-AT, en;q=0.5")]).await;
+        let length: usize = german.headers()[header::CONTENT_LENGTH].to_str().unwrap().parse().unwrap();
+        let text = german.text().await.unwrap();
+        assert_eq!(text.len(), length);
+        let problem: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(problem["detail"], "Bitte \"anmelden\"");
+        let german = site.get("/me", &[("accept-language", "de-AT, en;q=0.5")]).await;
+        is_refusal(german, Rejection::NotAuthenticated, "translated").await;
+        for headers in [&[("accept-language", "fr")][..], &[]] {
+            let usual: Value = site.get("/me", headers).await.json().await.unwrap();
+            assert_eq!(usual["detail"], "Authentication credentials were not provided");
+        }
+        let token = [("accept-language", "de"), ("authorization", "Bearer x.y.z")];
+        is_refusal(site.get("/me", &token).await, Rejection::TokenNotValid, "no translation").await;
+    });
+}

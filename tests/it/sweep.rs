@@ -6,17 +6,14 @@ use std::time::Duration;
 use jwtauth::store::Opening;
 use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, TokenId};
 use tests::bounded_by;
-use tests::numbers::Numbers;
+use tests::numbers::{Numbers, spread};
 
 const SESSIONS: u64 = 100_000;
 const START: u64 = 1_800_000_000;
 
 fn session(number: u64, ttl: u64) -> Session {
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-    id[8..].copy_from_slice(&number.to_be_bytes());
     Session {
-        id: SessionId::from_bytes(id),
+        id: SessionId::from_bytes(spread(number)),
         subject: (number % 1_000).to_string(),
         roles: Vec::new(),
         scopes: Vec::new(),

@@ -29,3 +29,12 @@ impl Numbers {
         &items[usize::try_from(index).expect("an index")]
     }
 }
+
+/// Returns an id of this number, spread over the key space as random ids are.
+#[must_use]
+pub fn spread(number: u64) -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    id
+}

@@ -93,6 +93,24 @@ impl Accounts {
         Ok(account.into())
     }
 
+    /// Removes an account for good, and ends all its sessions, in one step.
+    ///
+    /// Its name is free again; its id is never given to another one. The records of its sessions hold a copy of the
+    /// account until they are swept, within [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl). Before somebody removes
+    /// their own account, ask for the password again: [`verify`](Self::verify).
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened or neither.
+    pub async fn remove(&self, id: AccountId) -> Result<(), AccountError> {
+        let revocation = self.ends(Reason::Inactive, None).revocation;
+        if !self.0.sessions.remove_account(&*self.0.store, id, revocation).await? {
+            return Err(AccountError::NotFound);
+        }
+        tracing::info!(target: "jwtauth", event = "account_removed", account = id.log_id());
+        Ok(())
+    }
+
     /// Sets the roles of an account, in its live sessions too: they count with the next request.
     ///
     /// Up to 64 roles of 1 to 64 bytes without control characters; one that is named twice counts once.

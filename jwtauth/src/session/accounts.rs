@@ -2,8 +2,8 @@
 
 use crate::error::SessionError;
 use crate::event::Event;
-use crate::id::SessionId;
-use crate::record::Reason;
+use crate::id::{AccountId, SessionId};
+use crate::record::{Reason, Revocation};
 use crate::store::{AccountStore, EndSessions, StoredAccount};
 use crate::user::AuthUser;
 
@@ -27,6 +27,23 @@ impl Sessions {
         if let (Some(count), Some(EndSessions { except, revocation })) = (ended, ends) {
             let (subject, reason) = (subject.clone(), revocation.reason);
             self.emit(Event::RevokedAll { subject, except, count, reason }).await;
+        }
+        Ok(ended.is_some())
+    }
+
+    /// Removes an account, and tells those who wait for the end of its sessions. Returns whether there was one.
+    pub(crate) async fn remove_account(
+        &self,
+        store: &dyn AccountStore,
+        id: AccountId,
+        revocation: Revocation,
+    ) -> Result<bool, SessionError> {
+        let subject = id.to_string();
+        let _told = self.ends.follow(MayEnd::Of { subject: &subject, except: None });
+        let ended = self.within(store.remove_account(id, revocation)).await?;
+        if let Some(count) = ended {
+            let (subject, reason) = (subject.clone(), revocation.reason);
+            self.emit(Event::RevokedAll { subject, except: None, count, reason }).await;
         }
         Ok(ended.is_some())
     }

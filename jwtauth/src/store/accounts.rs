@@ -8,7 +8,7 @@
 //! 1. Those of a [`SessionStore`]; and what was true of sessions is true of accounts.
 //! 2. No two accounts have the same id or the same key, whatever races.
 //! 3. An account changes only as a whole, and only on top of the revision that was read.
-//! 4. Nothing removes an account: a sweep is for sessions.
+//! 4. Only [`AccountStore::remove_account`] removes an account: a sweep is for sessions.
 
 use std::fmt;
 
@@ -97,6 +97,10 @@ pub trait AccountStore: SessionStore {
         expected: u64,
         ends: Option<EndSessions>,
     ) -> StoreFuture<'_, Option<usize>>;
+
+    /// Removes an account and frees its key, and ends all sessions whose subject is its id, all in one step. Returns how
+    /// many sessions have ended, or `None` if there is no such account.
+    fn remove_account(&self, id: AccountId, revocation: Revocation) -> StoreFuture<'_, Option<usize>>;
 
     /// Returns up to `limit` accounts in the order of the bytes of their keys, beginning behind the key `after`.
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>>;

@@ -250,6 +250,36 @@ fn s_16_guesses_at_the_old_password_are_slowed_down_by_themselves() {
     });
 }
 
+/// Whoever removes their account is out at once, everywhere, and for good; the name is somebody else's from then on.
+#[test]
+fn s_11_a_removed_account_leaves_nobody_logged_in() {
+    bounded(async {
+        let app = app();
+        let (alice, bob) = (register(&app, "alice").await, register(&app, "bob").await);
+        for account in [&alice, &alice, &bob] {
+            open(&app.jwtauth, account).await;
+        }
+        let end = app.jwtauth.sessions().end_of(live(&app.jwtauth, &alice).await[0].id);
+        accounts(&app).remove(alice.id).await.unwrap();
+        assert!(matches!(end.wait().await, Ended::Revoked(Reason::Inactive)));
+        assert_eq!((live(&app.jwtauth, &alice).await.len(), live(&app.jwtauth, &bob).await.len()), (0, 1));
+        let gone = verify(&app, "alice", PASSWORD).await;
+        assert!(matches!(gone, Err(AccountError::InvalidCredentials)), "{gone:?}");
+        // A login that was on its way with the account as it was.
+        let late = app.jwtauth.sessions().open(&alice, Device::default()).await;
+        assert!(matches!(late, Err(SessionError::Inactive)), "{late:?}");
+        assert_eq!(live(&app.jwtauth, &alice).await, []);
+
+        let other = accounts(&app).register("ALICE", OTHER).await.unwrap();
+        assert_ne!(other.id, alice.id);
+        verify(&app, "alice", PASSWORD).await.unwrap_err();
+        verify(&app, "alice", OTHER).await.unwrap();
+        let twice = accounts(&app).remove(alice.id).await;
+        assert!(matches!(twice, Err(AccountError::NotFound)), "{twice:?}");
+        assert_eq!(accounts(&app).by_id(other.id).await.unwrap().map(|it| it.name), Some("ALICE".into()));
+    });
+}
+
 #[test]
 fn nothing_is_changed_of_an_account_that_is_not_there() {
     bounded(async {

@@ -1,6 +1,7 @@
-//! Adds accounts through a `SledStore`, with a session each, and disables every second one, until it is killed.
+//! Adds accounts through a `SledStore`, with a session each; disables every second one and removes every third, until
+//! it is killed.
 //!
-//! `account_probe DIR FIRST` begins with number `FIRST`, and prints `ADD n` or `OFF n` when that is durable.
+//! `account_probe DIR FIRST` begins with number `FIRST`, and prints `ADD n`, `OFF n` or `GONE n` when that is durable.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -10,11 +11,11 @@ use jwtauth::{
     AccountId, AccountStore, Device, Reason, Revocation, Session, SessionId, SessionStore, SledStore,
     StoreError, TokenId,
 };
+use tests::numbers::spread;
 
 fn account(number: u64) -> StoredAccount {
-    let id = [number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes(), number.to_be_bytes()].concat();
     StoredAccount {
-        id: AccountId::from_bytes(id.try_into().expect("twice 8 bytes")),
+        id: AccountId::from_bytes(spread(number)),
         name: format!("Name-{number}"),
         key: format!("name-{number}"),
         hash: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into()),
@@ -61,13 +62,17 @@ async fn work(dir: &str, first: u64) -> Result<(), StoreError> {
         if store.create_account(account.clone()).await? {
             say("ADD", number);
         }
+        let revocation = Revocation { at: 200, reason: Reason::Inactive };
+        let id = account.id;
         if number % 2 == 0 {
-            let revocation = Revocation { at: 200, reason: Reason::Inactive };
             let off = StoredAccount { active: false, revision: 1, ..account };
             let ends = EndSessions { except: None, revocation };
             if store.change_account(off, 0, Some(ends)).await?.is_some() {
                 say("OFF", number);
             }
+        }
+        if number % 3 == 0 && store.remove_account(id, revocation).await?.is_some() {
+            say("GONE", number);
         }
     }
     Ok(())

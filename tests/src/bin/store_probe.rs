@@ -23,6 +23,7 @@ use jwtauth::{
     Device, Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore, StoreError,
     Successor, TokenId,
 };
+use tests::numbers::spread;
 
 const POLICY: RotationPolicy =
     RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
@@ -38,9 +39,7 @@ fn opening() -> Opening {
 }
 
 fn id(number: u64) -> SessionId {
-    // Spread over the key space, as random ids are.
-    let high = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
-    SessionId::from_bytes([high, number.to_be_bytes()].concat().try_into().expect("twice 8 bytes"))
+    SessionId::from_bytes(spread(number))
 }
 
 fn session(number: u64, size: usize) -> Session {

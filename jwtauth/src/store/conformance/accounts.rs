@@ -25,6 +25,7 @@ where
     an_id_and_a_key_are_taken_once(&empty().await).await;
     a_change_needs_the_revision_it_was_made_on(&empty().await).await;
     a_change_ends_the_sessions_it_names_and_no_others(&empty().await).await;
+    a_removed_account_is_gone_with_its_sessions(&empty().await).await;
     accounts_are_listed_in_the_order_of_their_keys(&empty().await).await;
     a_sweep_leaves_accounts_alone(&empty().await).await;
     of_many_registrations_of_a_key_one_wins(Arc::new(empty().await)).await;
@@ -121,6 +122,35 @@ async fn a_change_ends_the_sessions_it_names_and_no_others(store: &impl AccountS
     let all = EndSessions { except: None, ..ends };
     assert_eq!(change(store, &last, 1, Some(all)).await, Some(1), "an ended one does not count");
     assert_eq!(state(store, &kept, 200).await, Some(State::Revoked(Reason::Ended)), "all of them");
+}
+
+async fn a_removed_account_is_gone_with_its_sessions(store: &impl AccountStore) {
+    let (first, other) = (account(1, "a"), account(2, "b"));
+    for account in [&first, &other] {
+        assert!(create(store, account).await, "create_account");
+    }
+    let (own, foreign) = (session(1, &first.id.to_string()), session(2, &other.id.to_string()));
+    for session in [&own, &foreign] {
+        put(store, session).await;
+    }
+    let revocation = Revocation { at: 200, reason: Reason::Inactive };
+    let remove = async |id| store.remove_account(id, revocation).await.expect("remove_account");
+    assert_eq!(remove(account(9, "z").id).await, None, "an unknown id");
+    assert_eq!(remove(first.id).await, Some(1), "remove_account");
+    assert_eq!(remove(first.id).await, None, "a second time");
+    assert_eq!(by_id(store, first.id).await, None, "account after remove_account");
+    assert_eq!(by_key(store, "a").await, None, "account_by_key after remove_account");
+    assert_eq!(state(store, &own, 200).await, Some(State::Revoked(Reason::Inactive)), "its session");
+    assert_eq!(state(store, &foreign, 200).await, Some(State::Live), "the session of another one");
+    assert_eq!(by_id(store, other.id).await, Some(other.clone()), "another one");
+    let listed = store.accounts(None, 10).await.expect("accounts");
+    assert_eq!(listed, [other], "the list");
+    let late = StoredAccount { revision: 1, ..first.clone() };
+    assert_eq!(change(store, &late, 0, None).await, None, "a change that comes too late");
+    let next = account(3, "a");
+    assert!(create(store, &next).await, "the key is free");
+    assert_eq!(change(store, &late, 0, None).await, None, "a change of who had the key before");
+    assert_eq!(by_key(store, "a").await, Some(next), "the new one has it");
 }
 
 async fn accounts_are_listed_in_the_order_of_their_keys(store: &impl AccountStore) {

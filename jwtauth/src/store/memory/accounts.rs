@@ -10,6 +10,7 @@ use super::super::StoreFuture;
 use super::super::accounts::{AccountStore, EndSessions, StoredAccount};
 use super::{MemoryStore, ready};
 use crate::id::AccountId;
+use crate::record::Revocation;
 
 pub(super) type Accounts = Mutex<BTreeMap<String, StoredAccount>>;
 
@@ -17,6 +18,13 @@ impl MemoryStore {
     fn lock_accounts(&self) -> MutexGuard<'_, BTreeMap<String, StoredAccount>> {
         // OK for the same reason as with sessions.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end_sessions_of(&self, id: AccountId, EndSessions { except, revocation }: EndSessions) -> usize {
+        let subject = id.to_string();
+        let sessions = &mut self.lock().sessions;
+        let others = sessions.values_mut().filter(|s| s.subject == subject && Some(s.id) != except);
+        others.map(|session| usize::from(session.revoke(revocation))).sum()
     }
 }
 
@@ -49,15 +57,18 @@ impl AccountStore for MemoryStore {
         let Some(kept) = kept.filter(|kept| kept.id == account.id && kept.revision == expected) else {
             return ready(None);
         };
-        let mut ended = 0;
-        if let Some(EndSessions { except, revocation }) = ends {
-            let subject = account.id.to_string();
-            let sessions = &mut self.lock().sessions;
-            for session in sessions.values_mut().filter(|s| s.subject == subject && Some(s.id) != except) {
-                ended += usize::from(session.revoke(revocation));
-            }
-        }
+        let ended = ends.map_or(0, |ends| self.end_sessions_of(account.id, ends));
         *kept = account;
+        ready(Some(ended))
+    }
+
+    fn remove_account(&self, id: AccountId, revocation: Revocation) -> StoreFuture<'_, Option<usize>> {
+        let mut accounts = self.lock_accounts();
+        let Some(key) = accounts.values().find(|account| account.id == id).map(|it| it.key.clone()) else {
+            return ready(None);
+        };
+        let ended = self.end_sessions_of(id, EndSessions { except: None, revocation });
+        accounts.remove(&key);
         ready(Some(ended))
     }
 

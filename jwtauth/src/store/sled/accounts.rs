@@ -5,6 +5,7 @@ use super::super::{StoreFuture, codec, keys};
 use super::{Shared, SledStore};
 use crate::error::StoreError;
 use crate::id::AccountId;
+use crate::record::Revocation;
 
 impl Shared {
     pub(super) fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError> {
@@ -56,6 +57,10 @@ impl AccountStore for SledStore {
         ends: Option<EndSessions>,
     ) -> StoreFuture<'_, Option<usize>> {
         Box::pin(self.writer.submit(move |disk| disk.change_account(&account, expected, ends)))
+    }
+
+    fn remove_account(&self, id: AccountId, revocation: Revocation) -> StoreFuture<'_, Option<usize>> {
+        Box::pin(self.writer.submit(move |disk| disk.remove_account(id, revocation)))
     }
 
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {

@@ -137,6 +137,18 @@ impl Change {
         self.put_account(after)
     }
 
+    /// Removes an account, and its name from the index.
+    #[cfg(feature = "accounts")]
+    pub(super) fn remove_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
+        let key = keys::account(account.id);
+        let bytes = codec::encode_account(&key, account)?;
+        self.sum = self.sum.wrapping_sub(codec::checksum_of(&bytes));
+        self.writes.insert(key, None);
+        self.writes.insert(keys::name_entry(&account.key, account.id), None);
+        self.accounts -= 1;
+        Ok(())
+    }
+
     #[cfg(feature = "accounts")]
     fn put_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
         let key = keys::account(account.id);

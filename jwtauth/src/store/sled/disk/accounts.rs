@@ -6,6 +6,7 @@ use super::super::change::Change;
 use super::Disk;
 use crate::error::StoreError;
 use crate::id::AccountId;
+use crate::record::Revocation;
 
 impl Disk {
     fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError> {
@@ -40,17 +41,42 @@ impl Disk {
         else {
             return Ok(None);
         };
-        let mut ended = 0;
         let mut change = Change::default();
         change.replace_account(&before, after)?;
-        if let Some(EndSessions { except, revocation }) = ends {
-            for session in self.sessions_of(&after.id.to_string())? {
-                if Some(session.id) != except {
-                    ended += usize::from(change.revoke(session, revocation)?);
-                }
-            }
-        }
+        let ended = match ends {
+            Some(ends) => self.end_sessions_of(after.id, ends, &mut change)?,
+            None => 0,
+        };
         self.apply(change);
         Ok(Some(ended))
+    }
+
+    pub(in super::super) fn remove_account(
+        &mut self,
+        id: AccountId,
+        revocation: Revocation,
+    ) -> Result<Option<usize>, StoreError> {
+        self.ready()?;
+        let Some(account) = self.account(id)? else { return Ok(None) };
+        let mut change = Change::default();
+        change.remove_account(&account)?;
+        let ended = self.end_sessions_of(id, EndSessions { except: None, revocation }, &mut change)?;
+        self.apply(change);
+        Ok(Some(ended))
+    }
+
+    fn end_sessions_of(
+        &self,
+        id: AccountId,
+        EndSessions { except, revocation }: EndSessions,
+        change: &mut Change,
+    ) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        for session in self.sessions_of(&id.to_string())? {
+            if Some(session.id) != except {
+                ended += usize::from(change.revoke(session, revocation)?);
+            }
+        }
+        Ok(ended)
     }
 }

@@ -41,6 +41,32 @@ pub(crate) struct RefreshClaims<'a> {
     pub(crate) token_type: &'static str,
 }
 
+/// The claims of a sliding token, as they are written.
+#[derive(Debug, Serialize)]
+pub(crate) struct SlidingClaims<'a> {
+    pub(crate) iss: &'a str,
+    pub(crate) aud: &'a str,
+    pub(crate) sub: &'a str,
+    pub(crate) sid: String,
+    #[serde(rename = "gen")]
+    pub(crate) generation: u64,
+    pub(crate) jti: String,
+    pub(crate) iat: u64,
+    pub(crate) exp: u64,
+    /// Until when it may be spent for the next one: never before `exp`.
+    pub(crate) refresh_exp: u64,
+    pub(crate) auth_time: u64,
+    pub(crate) token_type: &'static str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) roles: &'a [String],
+    /// Space-separated (RFC 9068, section 2.2.3).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) scope: String,
+    /// As in an access token.
+    #[serde(flatten)]
+    pub(crate) own: &'a Map<String, Value>,
+}
+
 /// The names that an application's own claims may not have: what is read by us, or by others who follow RFC 7519.
 pub(crate) const RESERVED: [&str; 14] = [
     "aud",
@@ -63,3 +89,5 @@ pub(crate) const RESERVED: [&str; 14] = [
 pub(crate) const ACCESS: &str = "access";
 /// `token_type` of refresh tokens.
 pub(crate) const REFRESH: &str = "refresh";
+/// `token_type` of sliding tokens.
+pub(crate) const SLIDING: &str = "sliding";

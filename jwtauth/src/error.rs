@@ -248,7 +248,7 @@ pub enum TokenError {
     /// `iss` is not the configured issuer.
     #[error("token has another issuer")]
     WrongIssuer,
-    /// A refresh token where an access token belongs, or the other way round.
+    /// A token where one of another kind belongs: a refresh token for an access token, say.
     #[error("token is of another kind")]
     WrongKind,
 }

@@ -295,7 +295,7 @@ pub use jwtauth_macros::require_auth;
 pub use key::{Algorithm, Key};
 pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{Ended, KeyInfo, KeyRing, SessionEnd, Sessions, Tokens, Veto};
+pub use session::{Ended, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, Tokens, Veto};
 #[cfg(feature = "accounts")]
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};

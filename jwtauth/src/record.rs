@@ -51,7 +51,7 @@ pub struct Session {
     pub rotated_at: u64,
     /// The `jti` of the current refresh token.
     pub refresh_id: TokenId,
-    /// The `jti` of the access token issued with it.
+    /// The `jti` of the access token issued with it. The same as `refresh_id` in a session of sliding tokens.
     pub access_id: TokenId,
     /// Tokens that were ended alone, until they expire.
     pub ended: Vec<EndedToken>,
@@ -77,7 +77,7 @@ pub struct EndedToken {
 pub struct Successor {
     /// The `jti` of the next refresh token.
     pub refresh: TokenId,
-    /// The `jti` of the access token issued with it.
+    /// The `jti` of the access token issued with it. The same as `refresh` for a sliding token.
     pub access: TokenId,
     /// The address that asks for them.
     pub address: Option<IpAddr>,
@@ -185,6 +185,12 @@ impl Session {
     /// What `T` says of a copy that it cannot read.
     pub fn user_as<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>, BoxError> {
         Ok(self.user.as_deref().map(serde_json::from_slice).transpose()?)
+    }
+
+    /// Tells whether the session speaks by sliding tokens: each is refresh token and access token in one, and has one id.
+    #[must_use]
+    pub fn is_sliding(&self) -> bool {
+        self.refresh_id == self.access_id
     }
 
     /// Returns the address that the session was seen from last, if it came by a network.

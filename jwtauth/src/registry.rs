@@ -2,7 +2,7 @@
 //!
 //! A login is the root: its refresh token, with its access token below it. Each rotation hangs the next
 //! refresh token below the one that was spent, and an access token below that. No token is kept, only its id
-//! . Who writes them, in the same step as the session: `store`.
+//! . In a session of sliding tokens each rotation hangs the next one below the one before. Who writes them, in the same step as the session: `store`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 
-/// The two kinds of token.
+/// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {
@@ -19,6 +19,8 @@ pub enum TokenKind {
     Access,
     /// Spent for the next pair.
     Refresh,
+    /// Sent with every request, and spent for the next one: [`Session::is_sliding`].
+    Sliding,
 }
 
 /// One token that was issued. All times are Unix seconds.
@@ -30,11 +32,11 @@ pub struct TokenRecord {
     pub session: SessionId,
     /// What it is.
     pub kind: TokenKind,
-    /// The token it was issued for: a refresh token, or none for that of the login.
+    /// The token it was issued for: a refresh or sliding token, or none for that of the login.
     pub parent: Option<TokenId>,
     /// When it was issued.
     pub issued_at: u64,
-    /// When it expires by itself.
+    /// When it expires by itself. A sliding token: when it cannot be spent any more (claim `refresh_exp`).
     pub expires_at: u64,
     /// When it was ended before that, alone or with its session.
     pub ended_at: Option<u64>,
@@ -43,7 +45,7 @@ pub struct TokenRecord {
 impl TokenRecord {
     /// Tells whether the token is good at `now`: neither expired nor ended.
     ///
-    /// A refresh token that was spent counts as ended when its successor was issued.
+    /// A refresh or sliding token that was spent counts as ended when its successor was issued.
     #[must_use]
     pub fn is_active_at(&self, now: u64) -> bool {
         now < self.expires_at && self.ended_at.is_none_or(|ended_at| now < ended_at)
@@ -56,12 +58,21 @@ impl TokenRecord {
     }
 }
 
-/// Returns what a login issues (`before` is `None`), or a rotation: the new pair of tokens.
-pub(crate) fn issued(before: Option<&Session>, after: &Session, access_ttl: Duration) -> [TokenRecord; 2] {
+/// Returns the kind of the token that is spent for the next one in a session.
+pub(crate) fn spendable(session: &Session) -> TokenKind {
+    if session.is_sliding() { TokenKind::Sliding } else { TokenKind::Refresh }
+}
+
+/// Returns what a login issues (`before` is `None`), or a rotation: the new pair of tokens, or the new sliding token.
+pub(crate) fn issued(
+    before: Option<&Session>,
+    after: &Session,
+    access_ttl: Duration,
+) -> impl Iterator<Item = TokenRecord> {
     let refresh = TokenRecord {
         id: after.refresh_id,
         session: after.id,
-        kind: TokenKind::Refresh,
+        kind: spendable(after),
         parent: before.map(|before| before.refresh_id),
         issued_at: after.rotated_at,
         expires_at: after.expires_at,
@@ -74,5 +85,6 @@ pub(crate) fn issued(before: Option<&Session>, after: &Session, access_ttl: Dura
         expires_at: after.rotated_at.saturating_add(access_ttl.as_secs()).min(after.expires_at),
         ..refresh
     };
-    [refresh, access]
+    let access = (!after.is_sliding()).then_some(access);
+    std::iter::once(refresh).chain(access)
 }

@@ -4,11 +4,12 @@ use super::{Algorithm, Key, LEAKS_TIME, backend};
 use crate::error::{ConfigError, KeyError};
 use crate::secret::Secret;
 
-/// The keys of access tokens and those of refresh tokens. The first of each signs.
+/// The keys of access tokens, of refresh tokens and of sliding tokens. The first of each signs.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     pub(crate) access: Vec<Key>,
     pub(crate) refresh: Vec<Key>,
+    pub(crate) sliding: Vec<Key>,
 }
 
 impl Keys {
@@ -18,11 +19,15 @@ impl Keys {
             KeyError::Weak { problem } => ConfigError::WeakSecret { problem },
             other => other.into(),
         })?;
-        let refresh = Secret::new(backend::derive(secret.expose(), b"jwtauth refresh key v1"));
-        Ok(Self { access: vec![access], refresh: vec![Key::of_secret(Algorithm::HS256, refresh.expose())] })
+        let derived = |label: &[u8]| {
+            let secret = Secret::new(backend::derive(secret.expose(), label));
+            vec![Key::of_secret(Algorithm::HS256, secret.expose())]
+        };
+        let (refresh, sliding) = (derived(b"jwtauth refresh key v1"), derived(b"jwtauth sliding key v1"));
+        Ok(Self { access: vec![access], refresh, sliding })
     }
 
-    /// Takes the key of refresh tokens from a secret, and `access` as it is.
+    /// Takes the keys of refresh and sliding tokens from a secret, and `access` as it is.
     pub(crate) fn with_key(access: Key, secret: &Secret) -> Result<Self, ConfigError> {
         access.check_signs()?;
         Ok(Self { access: vec![access], ..Self::from_secret(Algorithm::HS256, secret)? })
@@ -50,6 +55,7 @@ impl Keys {
             let algorithm = if has_key { None } else { algorithm };
             let old = Self::from_secret(algorithm.unwrap_or_default(), old)?;
             keys.refresh.extend(old.refresh);
+            keys.sliding.extend(old.sliding);
             if !has_key {
                 keys.access.extend(old.access);
             }

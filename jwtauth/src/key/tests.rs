@@ -295,6 +295,12 @@ fn j_10_refresh_tokens_do_not_follow_the_access_key() {
     let pair = Keys::with_key(Key::from_pem(text("p256.pem")).unwrap(), &secret).unwrap();
     assert_eq!(pair.access[0].algorithm(), Algorithm::ES256);
     assert_eq!(plain.refresh[0].kid(), pair.refresh[0].kid());
+    assert_eq!(plain.sliding[0].kid(), pair.sliding[0].kid());
+    let derived = [plain.access[0].kid(), plain.refresh[0].kid(), plain.sliding[0].kid()];
+    assert!(
+        derived.iter().all(|kid| derived.iter().filter(|other| *other == kid).count() == 1),
+        "{derived:?}"
+    );
     let public = Key::from_pem(text("p256-public.pem")).unwrap();
     assert!(matches!(Keys::with_key(public, &secret), Err(ConfigError::Key(KeyError::NotPrivate { .. }))));
     let retired = Key::from_pem(text("p256.pem")).unwrap().until(1);

@@ -23,30 +23,36 @@ impl Sessions {
         client: Device,
         replaces: Vec<SessionId>,
     ) -> Result<Issued, SessionError> {
-        if !user.is_active() {
-            return Err(SessionError::Inactive);
-        }
-        let mut session = self.draft(user)?;
-        session.last_address = client.address;
-        session.device = client;
+        let session = self.draft_for(user, client)?;
         self.ask_before_login(&session).await?;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let own = self.own_claims(&session).await?;
         let issued = self.issue(session.clone(), &own, session.created_at)?;
+        self.insert(user, &session, replaces).await?;
+        Ok(issued)
+    }
+
+    /// Makes a session durable, and ends those that it replaces or crowds out.
+    pub(super) async fn insert<U: AuthUser>(
+        &self,
+        #[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "only accounts change"))]
+        user: &U,
+        session: &Session,
+        replaces: Vec<SessionId>,
+    ) -> Result<(), SessionError> {
         let ended = replaces.clone();
         let _told = self.ends.follow(MayEnd::These(&ended));
         // One that it crowds out is among these.
-        let subject = issued.session.subject.clone();
-        let others = MayEnd::Of { subject: &subject, except: Some(issued.session.id) };
+        let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
         let _told_too = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
         let opening = Opening { replaces, max_sessions, register: self.config.register() };
-        self.within(self.store.insert(session, opening)).await?;
+        self.within(self.store.insert(session.clone(), opening)).await?;
         #[cfg(feature = "accounts")]
-        self.confirm(user, issued.session.id).await?;
+        self.confirm(user, session.id).await?;
         let replaced = ended.len();
-        self.emit(Event::LoggedIn { session: Arc::new(issued.session.clone()), replaced }).await;
-        Ok(issued)
+        self.emit(Event::LoggedIn { session: Arc::new(session.clone()), replaced }).await;
+        Ok(())
     }
 
     /// Opens a session for `user`, with tokens for a client that keeps them by itself.
@@ -63,6 +69,14 @@ impl Sessions {
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn open<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
         self.login(user, client, Vec::new()).await.map(|issued| self.hand_over(issued))
+    }
+
+    /// Returns the session that a login of `user` from `client` would open now, if they may log in.
+    pub(super) fn draft_for<U: AuthUser>(&self, user: &U, client: Device) -> Result<Session, SessionError> {
+        if !user.is_active() {
+            return Err(SessionError::Inactive);
+        }
+        Ok(Session { last_address: client.address, device: client, ..self.draft(user)? })
     }
 
     /// Returns the session that a login of `user` would open now. Nobody knows of it yet.

@@ -18,6 +18,7 @@ mod keys;
 mod login;
 mod registry;
 mod revoke;
+mod sliding;
 mod sweep;
 mod verify;
 
@@ -32,8 +33,10 @@ pub use self::end::{Ended, SessionEnd};
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
 pub use self::keys::{KeyInfo, KeyRing};
+pub use self::sliding::SlidingToken;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::Checked;
+use self::verify::alive;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -42,6 +45,7 @@ use crate::record::Session;
 use crate::store::{SessionStore, StoreFuture};
 use crate::token::access::AccessTokens;
 use crate::token::refresh::RefreshTokens;
+use crate::token::sliding::SlidingTokens;
 use crate::token::{Expected, Kinds};
 
 /// The sessions of an application, apart from any request: for background tasks and admin tools.
@@ -60,6 +64,7 @@ pub struct Sessions {
     access: Arc<AccessTokens>,
     keys: KeyRing,
     refresh: RefreshTokens,
+    sliding: SlidingTokens,
     deliveries: Arc<Deliveries>,
     strangers: Strangers,
     hooks: Arc<Hooks>,
@@ -144,6 +149,7 @@ impl Sessions {
             store,
             access,
             refresh: tokens.refresh,
+            sliding: tokens.sliding,
             deliveries: Arc::default(),
             strangers: Strangers::default(),
             hooks: Arc::new(hooks),

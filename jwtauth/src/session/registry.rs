@@ -80,7 +80,8 @@ impl Sessions {
     ///
     /// An access token is refused from the next request on. A refresh token cannot be spent any more, so its session
     /// ends with its access token. Works without the registry. Durable when this returns. A session remembers 64
-    /// such tokens at a time; one more ends the session.
+    /// such tokens at a time; one more ends the session. The newest sliding token is all that its session has, so that
+    /// ends with it.
     ///
     /// # Errors
     ///
@@ -91,8 +92,11 @@ impl Sessions {
         if !of.is_live_at(now) {
             return Ok(false);
         }
-        // No access token lives longer, and no refresh token than its session.
-        let until = if token == of.refresh_id {
+        if of.is_sliding() && token == of.refresh_id {
+            return self.revoke(session).await;
+        }
+        // No access token lives longer, and no refresh or sliding token than its session.
+        let until = if of.is_sliding() || token == of.refresh_id {
             of.expires_at
         } else {
             now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
@@ -124,7 +128,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends the token in its text form, of either kind: alone, or with everything of its session.
+    /// Ends the token in its text form, of any kind: alone, or with everything of its session.
     ///
     /// # Errors
     ///
@@ -132,13 +136,16 @@ impl Sessions {
     ///   not good any more.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn expire(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
-        let (session, id) = self.good_token(token).await?;
+        let (session, id) = match self.good_token(token).await {
+            Err(SessionError::Token(TokenError::Expired)) => self.renewable_sliding(token).await?,
+            good => good?,
+        };
         let ended =
             if affect_tree { self.revoke(session).await? } else { self.expire_token(session, id).await? };
         if ended { Ok(()) } else { Err(SessionError::Ended) }
     }
 
-    /// Returns session and id of a token, of either kind, that is good.
+    /// Returns session and id of a token, of any kind, that is good. A sliding one is so as long as it lets its holder in.
     pub(crate) async fn good_token(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
         match self.access.verify(token, &self.access_expected(self.clock.now())) {
             Ok(Verified::Valid(access)) => match self.check_access(token).await? {
@@ -147,8 +154,11 @@ impl Sessions {
             },
             Ok(Verified::Expired(_)) => Err(TokenError::Expired.into()),
             Err(refused) => match self.check_refresh(token).await {
-                // What it is not, in either of two ways, is less telling than what it would have been.
-                Err(SessionError::Token(_)) => Err(refused.into()),
+                Err(SessionError::Token(_)) => match self.good_sliding(token).await {
+                    // What it is not, in any of three ways, is less telling than what it would have been.
+                    Err(SessionError::Token(error)) if error != TokenError::Expired => Err(refused.into()),
+                    other => other,
+                },
                 other => other.map(|session| (session.id, session.refresh_id)),
             },
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::delivery::Delivery;
 use super::end::MayEnd;
 use super::{Issued, Sessions, Tokens};
 use crate::device::Device;
@@ -82,15 +83,28 @@ impl Sessions {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
         let own = self.own_claims_of(refresh.session, now).await?;
+        let successor =
+            Successor { refresh: TokenId::random()?, access: TokenId::random()?, address: client.address };
+        let (rotation, session) = self.rotate(refresh, successor, now).await?;
+        let mut issued = self.issue(session, &own, now)?;
+        issued.delivery = self.tell_rotation(rotation, &issued.session, client).await;
+        Ok(issued)
+    }
+
+    /// Spends what a genuine token names, a session and its generation, and returns the session with what comes next.
+    pub(super) async fn rotate(
+        &self,
+        spent: Refresh,
+        successor: Successor,
+        now: u64,
+    ) -> Result<(Rotation, Session), SessionError> {
         let mut policy = self.config.rotation();
         let grace = policy.grace.as_secs();
         // Who asked for no grace at all gets none here either.
-        if grace > 0 && self.deliveries.is_open(refresh.session, refresh.generation, now, grace) {
+        if grace > 0 && self.deliveries.is_open(spent.session, spent.generation, now, grace) {
             policy.grace = Duration::MAX;
         }
-        let successor =
-            Successor { refresh: TokenId::random()?, access: TokenId::random()?, address: client.address };
-        let Refresh { session, generation, .. } = refresh;
+        let Refresh { session, generation, .. } = spent;
         let register = self.config.register();
         let presented = Presented { session, generation, now, policy, successor, register };
         let told = self.ends.follow(MayEnd::These(slice::from_ref(&presented.session)));
@@ -99,7 +113,7 @@ impl Sessions {
         if rotation != Rotation::Reused {
             told.ended_nothing();
         }
-        if *session.subject != *refresh.subject {
+        if *session.subject != *spent.subject {
             return Err(TokenError::Claim("sub").into());
         }
         match rotation {
@@ -116,20 +130,34 @@ impl Sessions {
                 alive(state)?;
             }
         }
-        let mut issued = self.issue(session, &own, now)?;
-        if rotation.issues() {
-            issued.delivery = Some(self.deliveries.start(&issued.session, grace));
-            let session = Arc::new(issued.session.clone());
-            self.emit(Event::Refreshed { session: Arc::clone(&session) }).await;
-            if self.strangers.are_new(&session, client) {
-                self.emit(Event::DeviceChanged { session, device: client.clone() }).await;
-            }
+        Ok((rotation, session))
+    }
+
+    /// Tells of new tokens, and follows them until their answer leaves.
+    pub(super) async fn tell_rotation(
+        &self,
+        rotation: Rotation,
+        session: &Session,
+        client: &Device,
+    ) -> Option<Delivery> {
+        if !rotation.issues() {
+            return None;
         }
-        Ok(issued)
+        let delivery = self.deliveries.start(session, self.config.grace.as_secs());
+        let session = Arc::new(session.clone());
+        self.emit(Event::Refreshed { session: Arc::clone(&session) }).await;
+        if self.strangers.are_new(&session, client) {
+            self.emit(Event::DeviceChanged { session, device: client.clone() }).await;
+        }
+        Some(delivery)
     }
 
     /// Asks the application for its claims before anything is spent, if it has any.
-    async fn own_claims_of(&self, session: SessionId, now: u64) -> Result<Map<String, Value>, SessionError> {
+    pub(super) async fn own_claims_of(
+        &self,
+        session: SessionId,
+        now: u64,
+    ) -> Result<Map<String, Value>, SessionError> {
         if !self.hooks.has_claims() {
             return Ok(Map::new());
         }
@@ -179,7 +207,7 @@ impl Sessions {
     }
 }
 
-fn alive(state: State) -> Result<(), SessionError> {
+pub(super) fn alive(state: State) -> Result<(), SessionError> {
     match state {
         State::Live => Ok(()),
         State::Expired => Err(SessionError::Ended),

@@ -48,6 +48,7 @@ where
     rotation_follows_the_record(&empty().await).await;
     a_token_ends_alone_and_the_session_remembers_it(&empty().await).await;
     tokens_are_recorded_in_the_tree_of_their_session(&empty().await).await;
+    a_sliding_token_is_recorded_once_in_each_generation(&empty().await).await;
     an_archive_removes_what_has_expired_by_itself(&empty().await).await;
     nothing_happens_to_a_session_that_is_not_there(&empty().await).await;
     a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
@@ -233,6 +234,40 @@ async fn tokens_are_recorded_in_the_tree_of_their_session(store: &impl SessionSt
         [],
         "the records go with their session"
     );
+}
+
+async fn a_sliding_token_is_recorded_once_in_each_generation(store: &impl SessionStore) {
+    let first = TokenId::from_bytes([1; 16]);
+    let session = Session { access_id: first, ..session(1, "a") };
+    let register = Some(Duration::from_secs(300));
+    store.insert(session.clone(), Opening { register, ..Opening::default() }).await.expect("insert");
+    let next = TokenId::from_bytes([0xee; 16]);
+    let mut rotation = Presented { register, ..presented(&session, 0, 200) };
+    rotation.successor.access = next;
+    store.rotate(rotation).await.expect("rotate");
+    let after = load(store, session.id).await.expect("the session is there");
+    assert!(after.is_sliding() && after.refresh_id == next, "a session of sliding tokens stays one");
+    let found: Vec<_> = store
+        .tokens_of(session.id)
+        .await
+        .expect("tokens_of")
+        .iter()
+        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.ended_at))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (first, TokenKind::Sliding, None, 100, 1_100, Some(200)),
+            (next, TokenKind::Sliding, Some(first), 200, 1_200, None),
+        ],
+        "one token for each generation, good for as long as it can be renewed"
+    );
+    let end = EndToken { session: session.id, token: next, until: 1_200, now: 250 };
+    assert!(store.end_token(end).await.expect("end_token"), "a sliding token that was good");
+    let ended = store.tokens_of(session.id).await.expect("tokens_of");
+    assert_eq!(ended[1].ended_at, Some(250), "the record of a sliding token that was ended");
+    store.sweep(1_200, 10).await.expect("sweep");
+    assert_eq!(store.tokens_of(session.id).await.expect("tokens_of"), [], "they go with their session");
 }
 
 async fn an_archive_removes_what_has_expired_by_itself(store: &impl SessionStore) {

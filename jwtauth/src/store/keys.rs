@@ -6,7 +6,7 @@
 //! | `m` | totals of the store |
 //! | `n` folded name, zero, account id | nothing: accounts in the order of their names |
 //! | `s` session id | the record |
-//! | `t` session id, generation, `0` for refresh or `1` for access | what was recorded of a token |
+//! | `t` session id, generation, `0` for refresh, `1` for access, `2` for sliding | what was recorded of a token |
 //! | `u` length of subject, subject, session id | nothing: the sessions of a subject |
 //! | `v` key of a value | an opaque value, or the mark that it was removed |
 //! | `w` `expires_at`, key of a value | nothing: values in the order of their expiry |
@@ -61,6 +61,7 @@ pub(super) fn token(session: SessionId, generation: u64, kind: TokenKind) -> Vec
     let kind = match kind {
         TokenKind::Refresh => 0,
         TokenKind::Access => 1,
+        TokenKind::Sliding => 2,
     };
     [TOKENS, session.as_bytes(), &generation.to_be_bytes(), &[kind]].concat()
 }
@@ -85,6 +86,7 @@ pub(super) fn parts_of_token(key: &[u8]) -> Option<(SessionId, TokenKind)> {
     let kind = match rest.split_at_checked(8)?.1 {
         [0] => TokenKind::Refresh,
         [1] => TokenKind::Access,
+        [2] => TokenKind::Sliding,
         _ => return None,
     };
     Some((SessionId::from_bytes(*id), kind))

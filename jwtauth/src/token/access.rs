@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::parse::Object;
 use super::ring::Ring;
 use super::seen::Seen;
-use super::{Envelope, Expected, check, required};
+use super::{Envelope, Expected, check, check_audience, required};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::error::{KeyError, TokenError};
 use crate::id::{SessionId, TokenId};
@@ -27,11 +27,11 @@ pub(crate) struct Access {
     pub(crate) token: TokenId,
 }
 
-/// A genuine access token: still good, or good but for its age.
+/// A genuine access token, or another that lets its holder in: still good, or good but for its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verified {
-    Valid(Access),
-    Expired(Access),
+pub(crate) enum Verified<T = Access> {
+    Valid(T),
+    Expired(T),
 }
 
 impl AccessTokens {
@@ -76,11 +76,7 @@ pub(super) fn check_claims(
         Err(TokenError::Expired) => None,
         Err(error) => return Err(error),
     };
-    match claims.names("aud", expected.audience) {
-        Ok(true) => {}
-        Ok(false) => return Err(TokenError::WrongAudience),
-        Err(_) => return Err(TokenError::Claim("aud")),
-    }
+    check_audience(&claims, expected)?;
     required(claims.time("auth_time", f64::floor), "auth_time")?;
     let access = Access {
         subject: super::subject(&claims)?.into(),

@@ -7,15 +7,16 @@
 //! 2. Key, algorithm and `typ` are ours to choose; a header may only agree.
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
-//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access` and
-//! `refresh` the claims of each kind, `seen` the tokens that were verified before. Sessions are not
-//! known here.
+//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access`,
+//! `refresh` and `sliding` the claims of each kind, `seen` the tokens that were verified before. Sessions are
+//! not known here.
 
 pub(crate) mod access;
 mod parse;
 pub(crate) mod refresh;
 pub(crate) mod ring;
 mod seen;
+pub(crate) mod sliding;
 pub(crate) mod stateless;
 
 use std::ops::Range;
@@ -29,26 +30,32 @@ use self::access::AccessTokens;
 use self::parse::{Object, WrongType};
 use self::refresh::RefreshTokens;
 use self::ring::{Held, Named, Ring};
+use self::sliding::SlidingTokens;
 use crate::error::{KeyError, TokenError};
 use crate::id::TokenId;
 use crate::key::Keys;
 
 /// The longest token that is looked at, in bytes (J-20).
-const MAX_LEN: usize = 8 * 1024;
+pub(crate) const MAX_LEN: usize = 8 * 1024;
 
 /// The last second of the year 9999 (J-14).
 const MAX_TIME: u64 = 253_402_300_799;
 
-/// Both kinds of tokens, with their keys.
+/// The kinds of tokens, with their keys.
 #[derive(Debug)]
 pub(crate) struct Kinds {
     pub(crate) access: AccessTokens,
     pub(crate) refresh: RefreshTokens,
+    pub(crate) sliding: SlidingTokens,
 }
 
 impl Kinds {
     pub(crate) fn new(keys: Keys) -> Result<Self, KeyError> {
-        Ok(Self { access: AccessTokens::new(keys.access)?, refresh: RefreshTokens::new(keys.refresh)? })
+        Ok(Self {
+            access: AccessTokens::new(keys.access)?,
+            refresh: RefreshTokens::new(keys.refresh)?,
+            sliding: SlidingTokens::new(keys.sliding)?,
+        })
     }
 }
 
@@ -158,7 +165,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) max_ttl: u64,
 }
 
-/// Checks what both kinds share, once the signature is good. [`TokenError::Expired`] is found last,
+/// Checks what all kinds share, once the signature is good. [`TokenError::Expired`] is found last,
 /// so it says that all else here is in order.
 ///
 /// Returns when all this is so, in Unix seconds.
@@ -187,6 +194,15 @@ fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<Ran
         return Err(TokenError::Expired);
     }
     Ok(from..until)
+}
+
+/// Checks that a token is meant for us (J-18).
+fn check_audience(claims: &Object<'_>, expected: &Expected<'_>) -> Result<(), TokenError> {
+    match claims.names("aud", expected.audience) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(TokenError::WrongAudience),
+        Err(_) => Err(TokenError::Claim("aud")),
+    }
 }
 
 /// Returns a claim that must be there and of its type.

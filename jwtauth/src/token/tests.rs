@@ -2,6 +2,7 @@
 //! right key, so nothing but the rule can refuse them.
 
 mod keys;
+mod sliding;
 
 use std::fs;
 use std::path::{Path, PathBuf};

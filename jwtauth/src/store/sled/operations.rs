@@ -9,7 +9,7 @@ use super::disk::Disk;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
-use crate::registry::{TokenKind, TokenRecord};
+use crate::registry::{self, TokenRecord};
 
 impl Disk {
     pub(super) fn insert(&mut self, session: &Session, opening: &Opening) -> Result<(), StoreError> {
@@ -65,7 +65,7 @@ impl Disk {
             if let Some(access_ttl) = presented.register
                 && rotation.issues()
             {
-                let spent = keys::token(before.id, before.generation, TokenKind::Refresh);
+                let spent = keys::token(before.id, before.generation, registry::spendable(&before));
                 self.spend(&mut change, spent, presented.now)?;
                 change.register(Some(&before), &after, access_ttl);
             }

@@ -1,0 +1,237 @@
+//! Sliding tokens: one token that lets its holder in and renews itself.
+//!
+//! Its session is one like any other. What is spent for what, who wins a race, the grace window and what becomes of a
+//! token that comes back late are those of a refresh token (`verify`); only what is handed out differs. In the
+//! record both ids of such a session are the same ([`Session::is_sliding`]), so a store needs to know no more.
+//!
+//! # Invariants
+//!
+//! 1. A copy that was replaced lets nobody in: the newest one does, and the one before it inside the grace window, for
+//!    requests that were under way.
+//! 2. `exp` is never behind `refresh_exp`, which is the session's own `expires_at`.
+//! 3. One session, one token: when that ends alone its session ends with it.
+
+use serde_json::{Map, Value};
+
+use super::{Checked, Delivery, Sessions, Token, alive};
+use crate::claims::{SLIDING, SlidingClaims};
+use crate::device::Device;
+use crate::error::{SessionError, TokenError};
+use crate::id::{SessionId, TokenId};
+use crate::record::{Session, Successor};
+use crate::token::MAX_LEN;
+use crate::token::access::Verified;
+use crate::token::refresh::Refresh;
+use crate::token::sliding::Sliding;
+use crate::user::AuthUser;
+
+/// A token that lets its holder in and renews itself. `Debug` redacts it.
+///
+/// It goes out with every request, so whoever sees one request can go on in its place until the session ends: where
+/// that matters take [`Tokens`](super::Tokens), whose refresh token stays at home.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SlidingToken {
+    token: Token,
+    /// How long the token lets its holder in, in seconds.
+    pub expires_in: u64,
+    /// How long the token can be renewed, in seconds.
+    pub refresh_expires_in: u64,
+    /// The session that it speaks for.
+    pub session: Session,
+}
+
+impl SlidingToken {
+    /// Returns the token, for an `Authorization: Bearer` header, and to be renewed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.token.expose()
+    }
+}
+
+impl Sessions {
+    /// Opens a session for `user` with one token that lets its holder in and renews itself, as a client of
+    /// djangorestframework-simplejwt's sliding tokens expects it.
+    ///
+    /// It lets its holder in for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
+    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), by [`renew_sliding`](Self::renew_sliding). It is taken from an
+    /// `Authorization: Bearer` header, never from a cookie. On disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub async fn open_sliding<U: AuthUser>(
+        &self,
+        user: &U,
+        client: Device,
+    ) -> Result<SlidingToken, SessionError> {
+        let mut session = self.draft_for(user, client)?;
+        session.access_id = session.refresh_id;
+        self.ask_before_login(&session).await?;
+        let own = self.own_claims(&session).await?;
+        let token = self.issue_sliding(&session, &own, self.max_token)?;
+        self.insert(user, &session, Vec::new()).await?;
+        Ok(self.hand_over_sliding(token, session, None))
+    }
+
+    /// Spends a sliding token and issues its successor, also when it lets nobody in any more.
+    ///
+    /// Inside the grace window the token before the newest is answered with that again, so a lost answer or two
+    /// requests at a time do no harm.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Token`] if it is none of ours, or past its `refresh_exp`; [`SessionError::Ended`] or
+    ///   [`SessionError::Revoked`] if its session is over.
+    /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
+    /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
+    pub async fn renew_sliding(&self, token: &str, client: &Device) -> Result<SlidingToken, SessionError> {
+        let now = self.clock.now();
+        let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.verify_sliding(token, now)?;
+        let Sliding { subject, session, generation, token } = sliding;
+        // One that was ended alone inside its grace window is not answered either.
+        if self.store.load(session).await?.is_some_and(|session| session.has_ended(token)) {
+            return Err(SessionError::Ended);
+        }
+        let own = self.own_claims_of(session, now).await?;
+        let next = TokenId::random()?;
+        let successor = Successor { refresh: next, access: next, address: client.address };
+        let spent = Refresh { subject, session, generation };
+        let (rotation, session) = self.rotate(spent, successor, now).await?;
+        // What is held to the limit of a cookie at a login, and by `update_user` in an access token, which says a little
+        // less, must not be too large when it is too late to say so: here it need only be read again.
+        let token = self.issue_sliding(&session, &own, MAX_LEN)?;
+        let delivery = self.tell_rotation(rotation, &session, client).await;
+        Ok(self.hand_over_sliding(token, session, delivery.as_ref()))
+    }
+
+    /// Verifies what a bearer header brings: an access token or a sliding one.
+    pub(crate) async fn check_bearer(&self, token: &str) -> Result<Checked, SessionError> {
+        // By its looks first, so that neither kind is read twice.
+        if !self.sliding.begins(token) {
+            match self.check_access(token).await {
+                Err(SessionError::Token(TokenError::WrongKind)) => {}
+                checked => return checked,
+            }
+        }
+        let now = self.clock.now();
+        match self.verify_sliding(token, now)? {
+            Verified::Valid(sliding) => self.check_holder(&sliding, now).await,
+            Verified::Expired(sliding) => Ok(Checked::Expired(sliding.session)),
+        }
+    }
+
+    /// Returns the session that a genuine token of a bearer header names, also when the token is expired.
+    pub(crate) fn session_of_bearer(&self, token: &str) -> Result<SessionId, TokenError> {
+        match self.session_of_access(token) {
+            Err(TokenError::WrongKind) => self.session_of_sliding(token),
+            found => found,
+        }
+    }
+
+    /// Returns the session that a genuine sliding token names, whatever its generation, until its `refresh_exp`.
+    pub(crate) fn session_of_sliding(&self, token: &str) -> Result<SessionId, TokenError> {
+        let (Verified::Valid(sliding) | Verified::Expired(sliding)) =
+            self.verify_sliding(token, self.clock.now())?;
+        Ok(sliding.session)
+    }
+
+    /// Returns session and id of a sliding token that lets its holder in.
+    pub(super) async fn good_sliding(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
+        let now = self.clock.now();
+        let Verified::Valid(sliding) = self.verify_sliding(token, now)? else {
+            return Err(TokenError::Expired.into());
+        };
+        match self.check_holder(&sliding, now).await? {
+            Checked::Live(session) => Ok((session.id, sliding.token)),
+            Checked::Expired(_) => Err(TokenError::Expired.into()),
+        }
+    }
+
+    /// Returns session and id of a sliding token that lets nobody in any more, and can be renewed.
+    pub(super) async fn renewable_sliding(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
+        let now = self.clock.now();
+        let (Verified::Valid(sliding) | Verified::Expired(sliding)) =
+            self.verify_sliding(token, now).map_err(|_| TokenError::Expired)?;
+        self.check_holder(&sliding, now).await?;
+        Ok((sliding.session, sliding.token))
+    }
+
+    /// Decides whether the holder of a genuine sliding token holds the one that counts, of a session that is alive.
+    async fn check_holder(&self, sliding: &Sliding, now: u64) -> Result<Checked, SessionError> {
+        let session = self.store.load(sliding.session).await?.ok_or(SessionError::Ended)?;
+        // Equal in every token we ever issued (J-19).
+        if *session.subject != *sliding.subject {
+            return Err(TokenError::Claim("sub").into());
+        }
+        alive(session.state_at(now))?;
+        if session.has_ended(sliding.token) {
+            return Err(SessionError::Ended);
+        }
+        // One that is newer than the record is genuine: the store had lost a write.
+        if sliding.generation < session.generation {
+            let is_under_way = sliding.generation.saturating_add(1) == session.generation
+                && now.saturating_sub(session.rotated_at) < self.config.grace.as_secs();
+            if !is_under_way {
+                return Err(SessionError::Ended);
+            }
+            if self.config.expire_on_refresh {
+                // Its holder may still ask for the one that counts.
+                return Ok(Checked::Expired(session.id));
+            }
+        }
+        Ok(Checked::Live(session))
+    }
+
+    fn verify_sliding(&self, token: &str, now: u64) -> Result<Verified<Sliding>, TokenError> {
+        self.sliding.verify(token, &self.access_expected(now), self.config.refresh_ttl.as_secs())
+    }
+
+    /// Writes the one current token of a session: asked twice, this gives the same twice.
+    ///
+    /// `own` are the application's own claims, from [`Self::own_claims`].
+    fn issue_sliding(
+        &self,
+        session: &Session,
+        own: &Map<String, Value>,
+        max: usize,
+    ) -> Result<Token, SessionError> {
+        let token = self.sliding.issue(&SlidingClaims {
+            iss: &self.config.issuer,
+            aud: &self.config.audience,
+            sub: &session.subject,
+            sid: session.id.to_string(),
+            generation: session.generation,
+            jti: session.refresh_id.to_string(),
+            iat: session.rotated_at,
+            exp: self.lets_in_until(session),
+            refresh_exp: session.expires_at,
+            auth_time: session.auth_time,
+            token_type: SLIDING,
+            roles: &session.roles,
+            scope: session.scopes.join(" "),
+            own,
+        });
+        let got = token.len();
+        if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token(token)) }
+    }
+
+    /// Returns until when the current sliding token of a session lets its holder in, in Unix seconds.
+    fn lets_in_until(&self, session: &Session) -> u64 {
+        session.rotated_at.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at)
+    }
+
+    /// Returns the token of a login or refresh whose answer is on its way.
+    fn hand_over_sliding(&self, token: Token, session: Session, delivery: Option<&Delivery>) -> SlidingToken {
+        let now = self.clock.now();
+        if let Some(delivery) = delivery {
+            delivery.left(now);
+        }
+        SlidingToken {
+            token,
+            expires_in: self.lets_in_until(&session).saturating_sub(now),
+            refresh_expires_in: session.expires_at.saturating_sub(now),
+            session,
+        }
+    }
+}

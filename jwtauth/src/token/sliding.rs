@@ -1,0 +1,109 @@
+//! Sliding tokens: access token and refresh token in one, `typ: st+jwt`, signed by a key of their own.
+//!
+//! Good to get in with until `exp`, and to be spent for the next one until `refresh_exp`. Like a refresh token
+//! each is a session id and a generation, so that an older copy can be told from the one that counts: who
+//! decides that is `session`.
+
+use std::sync::Arc;
+
+use super::access::Verified;
+use super::parse::Object;
+use super::ring::Ring;
+use super::seen::Seen;
+use super::{Envelope, Expected, MAX_TIME, check, check_audience, required};
+use crate::claims::{SLIDING, SlidingClaims};
+use crate::error::{KeyError, TokenError};
+use crate::id::{SessionId, TokenId};
+use crate::key::Key;
+
+/// Issues and verifies sliding tokens.
+#[derive(Debug)]
+pub(crate) struct SlidingTokens {
+    pub(super) envelope: Envelope,
+    /// How each token begins that the key of today has signed.
+    start: String,
+    seen: Seen<Sliding>,
+}
+
+/// What a genuine sliding token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sliding {
+    pub(crate) subject: Arc<str>,
+    pub(crate) session: SessionId,
+    pub(crate) generation: u64,
+    pub(crate) token: TokenId,
+}
+
+impl SlidingTokens {
+    /// Takes the keys; the first signs.
+    pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
+        let ring = Ring::new("st+jwt", keys)?;
+        let start = ring.held().signs().map_or_else(String::new, |named| format!("{}.", named.header));
+        Ok(Self { envelope: Envelope { ring }, start, seen: Seen::new() })
+    }
+
+    pub(crate) fn issue(&self, claims: &SlidingClaims<'_>) -> String {
+        self.envelope.seal(claims)
+    }
+
+    /// Tells at a glance whether a token says it is one of these. One of an older key does not.
+    pub(crate) fn begins(&self, token: &str) -> bool {
+        !self.start.is_empty() && token.starts_with(&self.start)
+    }
+
+    /// Verifies form, signature and every claim, or remembers that they were good.
+    ///
+    /// `expected` is that of an access token, and `max_ttl` the longest time from `iat` to `refresh_exp`, in seconds.
+    /// Both are the same with every call but for `now`. A token past its `exp` is told apart; one past its
+    /// `refresh_exp` is an error.
+    pub(crate) fn verify(
+        &self,
+        token: &str,
+        expected: &Expected<'_>,
+        max_ttl: u64,
+    ) -> Result<Verified<Sliding>, TokenError> {
+        if let Some(sliding) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
+            return Ok(Verified::Valid(sliding));
+        }
+        let opened = self.envelope.open(token, expected.now)?;
+        let claims = Object::parse(&opened.json)?;
+        let good = match check(&claims, SLIDING, expected) {
+            Ok(good) => Some(good),
+            Err(TokenError::Expired) => None,
+            Err(error) => return Err(error),
+        };
+        check_audience(&claims, expected)?;
+        required(claims.time("auth_time", f64::floor), "auth_time")?;
+        let sliding = Sliding {
+            subject: super::subject(&claims)?.into(),
+            session: super::id(&claims, "sid")?,
+            generation: required(claims.integer("gen"), "gen")?,
+            token: super::id(&claims, "jti")?,
+        };
+        check_refresh_exp(&claims, expected, max_ttl)?;
+        match good {
+            // Until `exp`, which is never the later of the two.
+            Some(good) => {
+                self.seen.remember(token, &opened, good, &sliding);
+                Ok(Verified::Valid(sliding))
+            }
+            None => Ok(Verified::Expired(sliding)),
+        }
+    }
+}
+
+/// Checks the claim that governs the refresh, once all others are in order.
+fn check_refresh_exp(claims: &Object<'_>, expected: &Expected<'_>, max_ttl: u64) -> Result<(), TokenError> {
+    let exp = required(claims.time("exp", f64::floor), "exp")?;
+    let iat = required(claims.time("iat", f64::ceil), "iat")?;
+    let refresh_exp = required(claims.time("refresh_exp", f64::floor), "refresh_exp")?;
+    if refresh_exp > MAX_TIME || refresh_exp < exp {
+        return Err(TokenError::Claim("refresh_exp"));
+    }
+    let until = refresh_exp.saturating_add(expected.leeway);
+    // `check` has made sure that `iat` is before `exp`.
+    if expected.now >= until || refresh_exp - iat > max_ttl {
+        return Err(TokenError::Expired);
+    }
+    Ok(())
+}

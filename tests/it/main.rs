@@ -24,6 +24,7 @@ mod registry;
 mod routes;
 mod services;
 mod sessions;
+mod sliding;
 mod store;
 mod store_faults;
 mod sweep;

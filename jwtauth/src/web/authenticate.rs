@@ -61,7 +61,7 @@ pub(super) async fn authenticate(
 
 async fn by_bearer(shared: &Shared, token: &str) -> Result<Caller, Rejection> {
     let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
-    match shared.sessions.check_access(token).await {
+    match shared.sessions.check_bearer(token).await {
         Ok(Checked::Live(session)) => Ok(Caller::Known(Box::new(Identity::new(session, Via::Bearer)))),
         Ok(Checked::Expired(_)) => refused(Rejection::TokenExpired),
         Err(error) => refused(refusal(&error)?),

@@ -246,7 +246,7 @@ impl Auth {
                 return Err(TokenError::Malformed.into());
             }
             Sent::Absent => self.sessions_of_cookies(),
-            Sent::One(token) => vec![sessions.session_of_access(token)?],
+            Sent::One(token) => vec![sessions.session_of_bearer(token)?],
             Sent::Unreadable | Sent::Conflict => return Err(TokenError::Malformed.into()),
         };
         for session in ended {

@@ -32,6 +32,8 @@ use super::middleware::JwtAuth;
 enum Transport {
     Body,
     Cookies,
+    /// In bodies, one that is both.
+    Sliding,
 }
 
 /// The ready-made routes of a [`JwtAuth`]; [`JwtAuth::routes`] makes them.
@@ -40,9 +42,9 @@ enum Transport {
 /// |---|---|---|
 /// | `POST /obtain` | `username`, `password`; `device_id`, see below | 200 `expires_in`, `refresh_expires_in`, and the tokens |
 /// | `POST /refresh` | `refresh`, or the cookie | the same |
-/// | `POST /verify` | `token`, of either kind | 200 `{}` if it is good and its session alive |
+/// | `POST /verify` | `token`, of any kind | 200 `{}` if it is good and its session alive |
 /// | `POST /revoke` | `refresh` | 200 `{}`; its session is ended, in all its tokens |
-/// | `POST /expire` | `token`, of either kind; `affect_tree` | 200 `{}`; this token is ended, or its whole session |
+/// | `POST /expire` | `token`, of any kind; `affect_tree` | 200 `{}`; this token is ended, or its whole session |
 /// | `POST /logout` | the request's own credentials | 204 |
 /// | `POST /logout_all` | the request's own credentials | 200 `ended`: how many sessions there were |
 /// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
@@ -51,7 +53,8 @@ enum Transport {
 /// | `GET /.well-known/jwks.json` | | 200, the public keys (RFC 7517); see [`JwtAuth::jwks`] |
 ///
 /// Bodies are JSON, or forms as browsers send them. By default the tokens are set as cookies;
-/// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers.
+/// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers, and
+/// [`sliding_tokens`](Self::sliding_tokens) hands out one token in place of two.
 ///
 /// `device_id` is an id that the application's own client gives to its device: up to 128 bytes are kept, and a login
 /// does not fail for one. `GET /sessions` says of each session `device` in a few words and, for programs, `app`,
@@ -127,13 +130,29 @@ impl Routes {
         self
     }
 
+    /// Hands out sliding tokens, in bodies: one token that lets its holder in and renews itself.
+    ///
+    /// As with djangorestframework-simplejwt: `/obtain` and `/refresh` answer with `token`, `expires_in` and
+    /// `refresh_expires_in`, and `/refresh` and `/revoke` take `token`. It is sent as `Authorization: Bearer`, lets its
+    /// holder in for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
+    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), so also after it is expired. A refresh replaces it: the
+    /// older copy goes on letting requests in, and is answered with the new one, for
+    /// [`grace`](crate::JwtAuthBuilder::grace), and ends the session when it is to be renewed after that.
+    ///
+    /// Whoever sees one request holds all that the session has. Take [`body_tokens`](Self::body_tokens) unless the
+    /// clients are made for this.
+    pub fn sliding_tokens(mut self) -> Self {
+        self.transport = Transport::Sliding;
+        self
+    }
+
     /// Lets a service ask about tokens, with HTTP Basic credentials of its own (RFC 6749, section 2.3.1). May be
     /// called again, for another service.
     ///
     /// | route | takes | answers |
     /// |---|---|---|
-    /// | `POST /oauth/introspect` (RFC 7662) | `token`, of either kind | 200 `active`, and of a good one `sub`, `scope`, `roles`, `exp`, ..; exactly `{"active":false}` otherwise |
-    /// | `POST /oauth/revoke` (RFC 7009) | `token`, of either kind | 200, also for a token that is not good; an access token ends alone, a refresh token with its session |
+    /// | `POST /oauth/introspect` (RFC 7662) | `token`, of any kind | 200 `active`, and of a good one `sub`, `scope`, `roles`, `exp`, ..; exactly `{"active":false}` otherwise |
+    /// | `POST /oauth/revoke` (RFC 7009) | `token`, of any kind | 200, also for a token that is not good; an access token ends alone, a refresh or sliding token with its session |
     ///
     /// Anybody else is 401. Roles and scopes are those that the session has now.
     ///
@@ -230,12 +249,13 @@ fn mount<A: Authenticate>(jwtauth: &JwtAuth, authenticate: &Arc<A>, transport: T
         async move { tokens::obtain(&*authenticate, transport, request).await }
     });
     let refresh = make(move |request: Request| tokens::refresh(transport, request));
+    let revoke = make(move |request: Request| tokens::revoke(transport, request));
     let own = RouteMethod::new().get(make(sessions::list)).delete(make(sessions::end_others));
     [
         ("/obtain", post(obtain)),
         ("/refresh", post(refresh)),
         ("/verify", post(make(tokens::verify))),
-        ("/revoke", post(make(tokens::revoke))),
+        ("/revoke", post(revoke)),
         ("/expire", post(make(tokens::expire))),
         ("/logout", post(make(sessions::logout))),
         ("/logout_all", post(make(sessions::logout_all))),

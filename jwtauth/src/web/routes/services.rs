@@ -96,7 +96,7 @@ pub(super) async fn introspect(services: &Services, request: Request) -> Result<
         ("scope".to_owned(), session.scopes.join(" ").into()),
         ("roles".to_owned(), session.roles.clone().into()),
     ]);
-    if claims.get("token_type").is_some_and(|kind| kind == "access") {
+    if claims.get("token_type").is_some_and(|kind| kind == "access" || kind == "sliding") {
         said.insert("token_type".into(), "Bearer".into());
     }
     for name in ["iss", "aud", "exp", "iat", "jti", "sid", "auth_time"] {
@@ -113,13 +113,13 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&claims).ok()
 }
 
-/// `POST /oauth/revoke`: ends an access token alone, and with a refresh token its session.
+/// `POST /oauth/revoke`: ends an access token alone, and with a refresh or sliding token its session.
 pub(super) async fn revoke(services: &Services, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &guard::handle(&request, "the route `/oauth/revoke`")?.shared().sessions;
-    let ended = match sessions.session_of_refresh(&token) {
+    let ended = match sessions.session_of_refresh(&token).or_else(|_| sessions.session_of_sliding(&token)) {
         Ok(session) => sessions.revoke(session).await.map(drop),
         Err(_) => sessions.expire(&token, false).await,
     };

@@ -9,12 +9,12 @@ use super::login::{Authenticate, LoginAttempt, LoginError};
 use super::{Transport, json};
 use crate::error::SessionError;
 use crate::event::Event;
-use crate::session::Tokens;
+use crate::session::{SlidingToken, Tokens};
 use crate::web::extract::Auth;
 use crate::web::guard;
 use crate::web::reject::Rejection;
 
-/// `POST /obtain`: name and password for a pair of tokens.
+/// `POST /obtain`: name and password for a pair of tokens, or a sliding one.
 pub(super) async fn obtain<A: Authenticate>(
     who: &A,
     transport: Transport,
@@ -24,7 +24,7 @@ pub(super) async fn obtain<A: Authenticate>(
     // Before the body is read: a page of another site must not log its visitors in as somebody else.
     let auth = match transport {
         Transport::Cookies => Some(Auth::from_request(&request, &mut body).await?),
-        Transport::Body => None,
+        Transport::Body | Transport::Sliding => None,
     };
     let mut form = Form::read(request.headers(), &mut body).await?;
     let [username, password] = form.take(["username", "password"])?;
@@ -42,13 +42,18 @@ pub(super) async fn obtain<A: Authenticate>(
             return Err(Rejection::from(error).into());
         }
     };
-    Ok(match auth {
-        Some(auth) => lifetimes(sessions.left(&auth.with_device_id(&device_id).login(&user).await?)),
-        None => pair(&sessions.open(&user, client.named(&device_id).device()).await?),
+    if let Some(auth) = auth {
+        return Ok(lifetimes(sessions.left(&auth.with_device_id(&device_id).login(&user).await?)));
+    }
+    let device = client.named(&device_id).device();
+    Ok(if transport == Transport::Sliding {
+        sliding(&sessions.open_sliding(&user, device).await?)
+    } else {
+        pair(&sessions.open(&user, device).await?)
     })
 }
 
-/// `POST /refresh`: a refresh token for a new pair.
+/// `POST /refresh`: a refresh token for a new pair, or a sliding one for the next.
 pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let shared = guard::handle(&request, "the route `/refresh`")?.shared();
@@ -62,10 +67,14 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
             let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
             Ok(pair(&sessions.renew(&token, &shared.clients.see(&request).device()).await?))
         }
+        Transport::Sliding => {
+            let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
+            Ok(sliding(&sessions.renew_sliding(&token, &shared.clients.see(&request).device()).await?))
+        }
     }
 }
 
-/// `POST /verify`: whether a token, of either kind, is good and its session alive.
+/// `POST /verify`: whether a token, of any kind, is good and its session alive.
 pub(super) async fn verify(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
@@ -74,7 +83,7 @@ pub(super) async fn verify(request: Request) -> Result<Response> {
     Ok(json(json!({})))
 }
 
-/// `POST /expire`: ends a token, of either kind, alone or with everything of its session.
+/// `POST /expire`: ends a token, of any kind, alone or with everything of its session.
 pub(super) async fn expire(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let mut form = Form::read(request.headers(), &mut body).await?;
@@ -84,12 +93,16 @@ pub(super) async fn expire(request: Request) -> Result<Response> {
     Ok(json(json!({})))
 }
 
-/// `POST /revoke`: ends the session of a refresh token, also of one that was just spent.
-pub(super) async fn revoke(request: Request) -> Result<Response> {
+/// `POST /revoke`: ends the session of a refresh or sliding token, also of one that was just spent.
+pub(super) async fn revoke(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
-    let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
+    let is_sliding = transport == Transport::Sliding;
+    let field = if is_sliding { "token" } else { "refresh" };
+    let [token] = Form::read(request.headers(), &mut body).await?.take([field])?;
     let sessions = &guard::handle(&request, "the route `/revoke`")?.shared().sessions;
-    let session = sessions.session_of_refresh(&token).map_err(SessionError::from)?;
+    let named =
+        if is_sliding { sessions.session_of_sliding(&token) } else { sessions.session_of_refresh(&token) };
+    let session = named.map_err(SessionError::from)?;
     if sessions.revoke(session).await? { Ok(json(json!({}))) } else { Err(SessionError::Ended.into()) }
 }
 
@@ -104,6 +117,14 @@ fn pair(tokens: &Tokens) -> Response {
         "refresh": tokens.refresh(),
         "expires_in": tokens.expires_in,
         "refresh_expires_in": tokens.refresh_expires_in,
+    }))
+}
+
+fn sliding(token: &SlidingToken) -> Response {
+    json(json!({
+        "token": token.as_str(),
+        "expires_in": token.expires_in,
+        "refresh_expires_in": token.refresh_expires_in,
     }))
 }
 

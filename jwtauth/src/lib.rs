@@ -64,6 +64,8 @@
 //!   rides on the response. A spent refresh token that comes back later ends the session: two parties had it.
 //! - **A connection that stays open**, such as a WebSocket or an event stream, is told when its session ends: take
 //!   a [`SessionEnd`] and close it then.
+//! - **Clients that are no browsers** send the access token as `Authorization: Bearer` and keep the refresh token
+//!   themselves ([`Routes::body_tokens`], [`Sessions::open`]), or have one token that is both ([`Routes::sliding_tokens`]).
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
 //!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.

@@ -208,13 +208,13 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets the lifetime of an access token.
+    /// Sets the lifetime of an access token, which is how long a sliding token lets its holder in.
     pub fn access_ttl(mut self, ttl: Duration) -> Self {
         self.config.access_ttl = ttl;
         self
     }
 
-    /// Sets the lifetime of a refresh token, which is how long a session may lie idle.
+    /// Sets the lifetime of a refresh token, which is how long a session may lie idle, and a sliding token be renewed.
     pub fn refresh_ttl(mut self, ttl: Duration) -> Self {
         self.config.refresh_ttl = ttl;
         self

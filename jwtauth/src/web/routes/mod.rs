@@ -139,8 +139,8 @@ impl Routes {
     /// older copy goes on letting requests in, and is answered with the new one, for
     /// [`grace`](crate::JwtAuthBuilder::grace), and ends the session when it is to be renewed after that.
     ///
-    /// Whoever sees one request holds all that the session has. Take [`body_tokens`](Self::body_tokens) unless the
-    /// clients are made for this.
+    /// Whoever sees one request holds all that the session has: take [`body_tokens`](Self::body_tokens) unless the
+    /// clients are made for this. Other services cannot verify it, and may [ask](Self::service).
     pub fn sliding_tokens(mut self) -> Self {
         self.transport = Transport::Sliding;
         self

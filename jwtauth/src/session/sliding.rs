@@ -187,7 +187,8 @@ impl Sessions {
         self.sliding.verify(token, &self.access_expected(now), self.config.refresh_ttl.as_secs())
     }
 
-    /// Writes the one current token of a session: asked twice, this gives the same twice.
+    /// Writes the one current token of a session: asked twice, this gives the same twice, if nothing was changed in
+    /// the user meanwhile.
     ///
     /// `own` are the application's own claims, from [`Self::own_claims`].
     fn issue_sliding(

@@ -72,7 +72,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Puts claims of the application's own into access tokens, for services that read them there
+    /// Puts claims of the application's own into access and sliding tokens, for services that read them there
     /// ([`TokenUser::claims`](crate::TokenUser::claims)). Called again, the last one counts.
     ///
     /// The hook is asked with each login and, before the refresh token is spent, with each refresh: claims are as new

@@ -1,8 +1,8 @@
 //! What was issued: a record of each token, in the tree of its session. Pure, like `record`.
 //!
 //! A login is the root: its refresh token, with its access token below it. Each rotation hangs the next
-//! refresh token below the one that was spent, and an access token below that. No token is kept, only its id
-//! . In a session of sliding tokens each rotation hangs the next one below the one before. Who writes them, in the same step as the session: `store`.
+//! refresh token below the one that was spent, and an access token below that; or a sliding token, with nothing
+//! beside it. No token is kept, only its id. Who writes them, in the same step as the session: `store`.
 
 use std::time::Duration;
 

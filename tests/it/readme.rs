@@ -1,40 +1,81 @@
-//! README is run: its commands with the output it prints, its program as a doctest of the library.
+//! README is run: its commands with the output it prints, its programs as crates of their own and as doctests of the
+//! library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tests::program::Program;
+use tests::program::{Program, Running};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Returns the blocks of one language.
-fn blocks(language: &str) -> Vec<String> {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let fence = format!("```{language}\n");
-    readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// The curl session prints what README says it prints.
-#[test]
-fn the_curl_session_is_real() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = crate::quickstart().data(&directory.path().join("data")).start();
-    let blocks = blocks("console");
-    let [session] = &blocks[..] else { panic!("one session, not {}", blocks.len()) };
+/// Returns the blocks of one language.
+fn blocks(language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    readme().split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// The two programs: the one that README opens with, and the one with users of its own.
+fn programs() -> [String; 2] {
+    blocks("rust,no_run")
+        .try_into()
+        .unwrap_or_else(|other: Vec<_>| panic!("two programs, not {}", other.len()))
+}
+
+/// Runs the commands of a session in a directory, and compares what each prints with what README says.
+fn run_session(session: &str, server: &Running, directory: &Path) -> usize {
     let mut commands = 0;
     for step in session.split("$ curl").skip(1) {
         let (arguments, expected) = step.split_once('\n').unwrap();
         let command = format!("curl{arguments}").replace("http://127.0.0.1:3000", &server.url);
-        let output =
-            Command::new("bash").args(["-c", &command]).current_dir(directory.path()).output().unwrap();
+        let output = Command::new("bash").args(["-c", &command]).current_dir(directory).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         assert_eq!(printed.trim_end(), expected.trim_end(), "{command}");
         commands += 1;
     }
-    assert_eq!(commands, 7);
+    commands
+}
+
+/// README opens with the smallest example, to the letter.
+#[test]
+fn it_opens_with_the_smallest_program() {
+    let example = fs::read_to_string(root().join("examples/minimal.rs")).unwrap();
+    let code: Vec<_> =
+        example.lines().skip_while(|line| line.is_empty() || line.starts_with("//!")).collect();
+    assert_eq!(programs()[0].lines().collect::<Vec<_>>(), code);
+    let before = readme().split("```").next().unwrap().lines().count();
+    assert!(before <= 8, "{before} lines come first: a title and a few sentences");
+}
+
+/// The curl sessions print what README says they print, one after the other in one directory.
+#[test]
+fn the_curl_sessions_are_real() {
+    let directory = tempfile::tempdir().unwrap();
+    let minimal = Program::new(env!("CARGO_BIN_EXE_minimal"));
+    let blocks = blocks("console");
+    let [first, second] = &blocks[..] else { panic!("two sessions, not {}", blocks.len()) };
+    for (program, session, count) in [(minimal, first, 4), (crate::quickstart(), second, 7)] {
+        let server = program.data(&directory.path().join("data")).start();
+        assert_eq!(run_session(session, &server, directory.path()), count);
+    }
+}
+
+/// Starts an example as README says, elsewhere, so that `./data` is not made in the project. The port is the one thing set.
+fn cargo_run(example: &str, directory: &Path) -> Running {
+    let manifest = root().join("Cargo.toml");
+    let arguments = ["run", "--quiet", "--example", example, "--manifest-path", &manifest.to_string_lossy()];
+    Program::new(env!("CARGO")).arguments(&arguments).directory(directory).start()
+}
+
+fn get(url: &str) -> String {
+    let get = Command::new("curl").args(["-s", url]).stdin(Stdio::null()).output().unwrap();
+    String::from_utf8(get.stdout).unwrap()
 }
 
 /// The main command needs nothing set, keeps its data where README says, and the server answers.
@@ -42,21 +83,8 @@ fn the_curl_session_is_real() {
 fn the_main_command_runs() {
     assert_eq!(blocks("sh"), ["cargo run --example quickstart\n", "./tests/run\n"]);
     let directory = tempfile::tempdir().unwrap();
-    // Run from elsewhere, so that `./data` is not made in the project. The port is the one thing set.
-    let manifest = root().join("Cargo.toml");
-    let server = Program::new(env!("CARGO"))
-        .arguments(&[
-            "run",
-            "--quiet",
-            "--example",
-            "quickstart",
-            "--manifest-path",
-            &manifest.to_string_lossy(),
-        ])
-        .directory(directory.path())
-        .start();
-    let get = Command::new("curl").args(["-s", &server.at("/health")]).stdin(Stdio::null()).output().unwrap();
-    assert_eq!(get.stdout, b"ok\n");
+    let server = cargo_run("quickstart", directory.path());
+    assert_eq!(get(&server.at("/health")), "ok\n");
     assert!(
         directory.path().join("data/secret").exists() && directory.path().join("data/sessions/db").exists()
     );
@@ -64,19 +92,31 @@ fn the_main_command_runs() {
     assert_eq!(status.code(), Some(0));
 }
 
-/// The program is a crate of its own, with the dependencies that README names, and compiles as one.
+/// So does the first one.
 #[test]
-fn the_program_is_a_crate_of_its_own() {
-    let [dependencies, program] =
-        [&blocks("toml")[..], &blocks("rust,no_run")[..]].map(|blocks| blocks[0].clone());
+fn the_first_command_runs() {
+    assert!(readme().contains("`cargo run --example minimal`"));
+    let directory = tempfile::tempdir().unwrap();
+    let server = cargo_run("minimal", directory.path());
+    assert!(get(&server.at("/me")).contains("not_authenticated"));
+    assert!(directory.path().join("data/secret").exists() && directory.path().join("data/store/db").exists());
+}
+
+/// Each program is a crate of its own, with the dependencies that README names, and compiles as one.
+#[test]
+fn the_programs_are_crates_of_their_own() {
+    let blocks = blocks("toml");
+    let [dependencies] = &blocks[..] else { panic!("one list of dependencies, not {}", blocks.len()) };
+    let [first, second] = programs();
     let project = root().canonicalize().unwrap();
     let library = project.join("jwtauth");
     let dependencies = dependencies.replace("../jwtauth/jwtauth", &library.to_string_lossy());
     let directory = tempfile::tempdir().unwrap();
     let package = "[package]\nname = \"stranger\"\nedition = \"2024\"\n\n[workspace]\n\n";
     fs::write(directory.path().join("Cargo.toml"), format!("{package}{dependencies}")).unwrap();
-    fs::create_dir(directory.path().join("src")).unwrap();
-    fs::write(directory.path().join("src/main.rs"), program).unwrap();
+    fs::create_dir_all(directory.path().join("src/bin")).unwrap();
+    fs::write(directory.path().join("src/main.rs"), first).unwrap();
+    fs::write(directory.path().join("src/bin/second.rs"), second).unwrap();
     // The versions that everything else is tested with.
     fs::copy(project.join("Cargo.lock"), directory.path().join("Cargo.lock")).unwrap();
     let checked = Command::new(env!("CARGO"))
@@ -98,11 +138,28 @@ fn the_test_command_is_there() {
     assert!(checked.success());
 }
 
-/// The program is short.
+/// The programs are short.
 #[test]
-fn the_program_has_at_most_30_lines() {
-    let blocks = blocks("rust,no_run");
-    let [program] = &blocks[..] else { panic!("one program, not {}", blocks.len()) };
-    let lines = program.lines().count();
-    assert!(lines <= 30, "{lines} lines");
+fn the_programs_have_at_most_30_lines() {
+    for program in programs() {
+        let lines = program.lines().count();
+        assert!(lines <= 30, "{lines} lines");
+    }
+}
+
+/// Each feature is in README's table, with the same ones marked as default.
+#[test]
+fn every_feature_is_in_the_table() {
+    let manifest = fs::read_to_string(root().join("jwtauth/Cargo.toml")).unwrap();
+    let features = manifest.split("[features]\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let default = features.lines().find(|line| line.starts_with("default = ")).unwrap();
+    let mut count = 0;
+    for line in features.lines().filter(|line| !line.starts_with('#') && !line.starts_with("default")) {
+        let name = line.split(" = ").next().unwrap();
+        let mark = if default.contains(&format!("\"{name}\"")) { " (default)" } else { "" };
+        assert!(readme().contains(&format!("\n| `{name}`{mark} | ")), "{name}");
+        count += 1;
+    }
+    assert_eq!(readme().matches("\n| feature |").count(), 1);
+    assert!(count >= 8, "{count} features");
 }

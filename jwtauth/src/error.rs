@@ -387,6 +387,12 @@ pub enum SessionError {
     /// The session is past its idle or absolute limit, or its record is gone.
     #[error("session has ended")]
     Ended,
+    /// A hook that is asked before a login has not answered, so nobody was logged in.
+    #[error("a hook has not answered within {after:?} whether somebody may log in")]
+    HookTimedOut {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// The user is not active ([`AuthUser::is_active`](crate::AuthUser::is_active)).
     #[error("user is not active")]
     Inactive,

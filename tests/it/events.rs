@@ -4,16 +4,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jwtauth::{
-    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Reason, SessionError, Veto,
+    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Reason, Session, SessionError, Veto,
 };
 use poem::Route;
 use poem::http::StatusCode;
 use poem::test::TestClient;
 use serde_json::json;
 use tests::app::{TestApp, User};
-use tests::bounded;
 use tests::log::logged;
-use tests::tab::Tab;
+use tests::tab::{Cookies, Tab};
+use tests::{bounded, in_no_time};
+use tokio::time::Instant;
 
 /// What a hook heard, in the order in which it did.
 #[derive(Clone, Default)]
@@ -196,6 +197,41 @@ fn a_hook_refuses_a_login() {
         assert!(matches!(refused, Err(SessionError::Vetoed)));
         drop(tab.login("carl").await);
         assert_eq!(heard.take(), ["login"]);
+    });
+}
+
+/// A hook that is asked and does not answer: 503, no session, and the log says whose fault it is. All hooks of a login share
+/// the time that a change of the store has.
+#[test]
+fn a_hook_that_hangs_refuses_its_login_in_time() {
+    in_no_time(|| async {
+        let app = app(|builder| {
+            let wait = |session: Arc<Session>| async move {
+                match session.subject.as_str() {
+                    "bob" => std::future::pending().await,
+                    "carl" => tokio::time::sleep(Duration::from_secs(6)).await,
+                    _ => tokio::time::sleep(Duration::from_secs(4)).await,
+                }
+                Ok(())
+            };
+            builder.before_login(wait).before_login(wait)
+        });
+        let tab = Tab::new(&app);
+        for name in ["bob", "carl"] {
+            let start = Instant::now();
+            let refused = tab.login_with(name, "").await;
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
+            );
+            assert_eq!(refused.headers["retry-after"], "1");
+            assert_eq!(refused.cookies(), Cookies::None);
+            assert_eq!(start.elapsed().as_secs(), 10, "{name}");
+            assert_eq!(app.jwtauth.sessions().of(name).await.unwrap().len(), 0);
+        }
+        drop(tab.login("dora").await);
+        let refused = app.jwtauth.sessions().open(&User::named("bob"), Device::default()).await;
+        assert!(matches!(refused, Err(SessionError::HookTimedOut { after }) if after.as_secs() == 10));
     });
 }
 

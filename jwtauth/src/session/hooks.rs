@@ -5,7 +5,8 @@
 //! 1. Hooks run one after the other, in the order in which they were added, and a request waits for them.
 //! 2. What has happened is on disk before a hook hears of it, and no hook can undo it or make its answer fail: one
 //!    that hangs is given up on, one that panics is logged.
-//! 3. A hook that is told something runs to its end once it has begun, also when its request is dropped.
+//! 3. A hook that is told something runs to its end once it has begun, also when its request is dropped. One that
+//!    is asked is dropped with its login.
 //! 4. What is asked for claims is asked before a refresh token is spent, so that its failure costs nobody a session.
 
 use std::fmt;
@@ -175,18 +176,26 @@ impl Sessions {
         Ok(claims)
     }
 
-    /// Asks the hooks whether a session may be opened.
+    /// Asks the hooks whether a session may be opened. All together have as long as a change of the store.
     pub(super) async fn ask_before_login(&self, session: &Session) -> Result<(), SessionError> {
         if self.hooks.logins.is_empty() {
             return Ok(());
         }
         let session = Arc::new(session.clone());
-        for hook in &self.hooks.logins {
-            if let Err(veto) = hook(Arc::clone(&session)).await {
-                tracing::info!(target: "jwtauth", event = "login_vetoed", reason = ?veto.reason());
-                return Err(SessionError::Vetoed);
+        let asked = async {
+            for hook in &self.hooks.logins {
+                hook(Arc::clone(&session)).await?;
             }
+            Ok::<(), Veto>(())
+        };
+        let after = self.config.store_timeout;
+        match tokio::time::timeout(after, asked).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(veto)) => {
+                tracing::info!(target: "jwtauth", event = "login_vetoed", reason = ?veto.reason());
+                Err(SessionError::Vetoed)
+            }
+            Err(_) => Err(SessionError::HookTimedOut { after }),
         }
-        Ok(())
     }
 }

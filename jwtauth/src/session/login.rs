@@ -63,7 +63,7 @@ impl Sessions {
     /// # Errors
     ///
     /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]), [`SessionError::Vetoed`] if a
-    ///   hook refused.
+    ///   hook refused, [`SessionError::HookTimedOut`] if one did not answer.
     /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user does not
     ///   fit into a session or its tokens.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.

@@ -54,7 +54,9 @@ impl JwtAuthBuilder {
     /// Adds a hook that is asked before a session is opened, and may refuse: 403 `permission_denied`.
     ///
     /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order in which
-    /// they were added; the first refusal stands.
+    /// they were added; the first refusal stands. If they have not all answered within
+    /// [`store_timeout`](Self::store_timeout), nobody is logged in and the answer is 503
+    /// ([`SessionError::HookTimedOut`](crate::SessionError::HookTimedOut)).
     ///
     /// ```
     /// use jwtauth::{JwtAuth, Veto};

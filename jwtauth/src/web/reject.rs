@@ -259,6 +259,7 @@ impl From<&SessionError> for Rejection {
     fn from(error: &SessionError) -> Self {
         match error {
             SessionError::Claims(_)
+            | SessionError::HookTimedOut { .. }
             | SessionError::Store(_)
             | SessionError::Random(_)
             | SessionError::Token(TokenError::KeysUnavailable) => Self::StoreUnavailable,

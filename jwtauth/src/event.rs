@@ -2,6 +2,11 @@
 //!
 //! One value for one happening, made where it happens and told to all three in one place
 //! (`session::hooks`).
+//!
+//! # Invariants
+//!
+//! 1. Metrics have the name of an event for a label and nothing else: no subject, address or id, of which there is
+//!    no end.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +16,15 @@ use crate::id::{SessionId, TokenId};
 use crate::record::{Reason, Session};
 
 /// Something that happened to a session, or nearly did. It is on disk by then.
+///
+/// With the feature `metrics` each is counted, once, when it happens:
+///
+/// | metric | kind | unit | label |
+/// |---|---|---|---|
+/// | `jwtauth_events_total` | counter | events | `event`: the [name](Self::name), which stands first with each variant |
+///
+/// Counters start at 0 with the process, and the name of an event is in no metric before it happened once. The recorder, of
+/// [`metrics`](https://docs.rs/metrics) 0.24, is the application's own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -65,6 +79,16 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// `session_expired`: a session was live until its time ran out, and was not ended by anybody.
+    ///
+    /// Told by the sweep that removes it, so up to [`sweep_interval`](crate::JwtAuthBuilder::sweep_interval) later, and at
+    /// most once: not if the process ends, or the store fails, between the removal and this; nor if a login had the
+    /// session forgotten before the sweep came, because its subject had many that were over
+    /// ([`max_sessions`](crate::JwtAuthBuilder::max_sessions)); nor if its record was damaged.
+    SessionExpired {
+        /// The session, as it was; it is not in the store any more.
+        session: Arc<Session>,
+    },
     /// `store_behind`: a refresh token was newer than its record, so the store has lost a write.
     StoreBehind {
         /// The session, which has caught up.
@@ -91,6 +115,7 @@ impl Event {
             Self::ReuseDetected { .. } => "reuse_detected",
             Self::Revoked { .. } => "revoked",
             Self::RevokedAll { .. } => "revoked_all",
+            Self::SessionExpired { .. } => "session_expired",
             Self::StoreBehind { .. } => "store_behind",
             Self::TokenExpired { .. } => "token_expired",
         }
@@ -119,6 +144,9 @@ impl Event {
             }
             Self::RevokedAll { count, reason, .. } => {
                 tracing::info!(target: "jwtauth", event, revoked = count, ?reason);
+            }
+            Self::SessionExpired { session } => {
+                tracing::debug!(target: "jwtauth", event, session = session.id.log_id());
             }
             Self::StoreBehind { session } => {
                 tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), "a refresh token is newer than its record: the store has lost a write");

@@ -11,6 +11,7 @@ mod disk;
 mod ends;
 mod events;
 mod examples;
+mod expiry;
 mod guard;
 mod http;
 mod keys;

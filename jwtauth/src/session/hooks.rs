@@ -114,18 +114,22 @@ impl Hooks {
 impl Sessions {
     /// Tells the log, the metrics and the hooks what has happened.
     pub(crate) async fn emit(&self, event: Event) {
-        event.log();
-        #[cfg(feature = "metrics")]
-        metrics::counter!("jwtauth_events_total", "event" => event.name()).increment(1);
-        if !self.hooks.events.is_empty() {
-            let hooks = Arc::clone(&self.hooks);
-            self.run(async move {
-                for hook in &hooks.events {
-                    hook(event.clone()).await;
-                }
-            })
-            .await;
+        note(&event);
+        self.tell(event).await;
+    }
+
+    /// Tells the hooks alone. Returns whether they came to an end.
+    pub(super) async fn tell(&self, event: Event) -> bool {
+        if self.hooks.events.is_empty() {
+            return true;
         }
+        let hooks = Arc::clone(&self.hooks);
+        self.run(async move {
+            for hook in &hooks.events {
+                hook(event.clone()).await;
+            }
+        })
+        .await
     }
 
     /// Tells the hooks who was found to be calling, once a request.
@@ -142,15 +146,19 @@ impl Sessions {
     }
 
     /// Runs hooks that cannot change the answer. A task of their own, so that they outlive a dropped request.
-    async fn run(&self, hooks: impl Future<Output = ()> + Send + 'static) {
+    ///
+    /// Returns whether they came to an end; if not, they go on and nobody waits.
+    async fn run(&self, hooks: impl Future<Output = ()> + Send + 'static) -> bool {
         let after: Duration = self.config.store_timeout;
         match tokio::time::timeout(after, tokio::spawn(hooks)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => true,
             Ok(Err(_)) => {
-                tracing::error!(target: "jwtauth", "a hook panicked; the others behind it were left out")
+                tracing::error!(target: "jwtauth", "a hook panicked; the others behind it were left out");
+                true
             }
             Err(_) => {
-                tracing::error!(target: "jwtauth", ?after, "a hook takes too long; the answer does not wait for it any more")
+                tracing::error!(target: "jwtauth", ?after, "a hook takes too long; nobody waits for it any more");
+                false
             }
         }
     }
@@ -198,4 +206,11 @@ impl Sessions {
             Err(_) => Err(SessionError::HookTimedOut { after }),
         }
     }
+}
+
+/// Tells the log and the metrics what has happened.
+pub(super) fn note(event: &Event) {
+    event.log();
+    #[cfg(feature = "metrics")]
+    metrics::counter!("jwtauth_events_total", "event" => event.name()).increment(1);
 }

@@ -185,11 +185,12 @@ impl SessionStore for MemoryStore {
             kept.sessions.values().filter(|session| session.expires_at <= now).map(|s| s.id).collect();
         let more = expired.len() > limit;
         expired.truncate(limit);
+        let mut swept = Swept { removed: expired.len(), more, ..Swept::default() };
         for id in &expired {
-            kept.sessions.remove(id);
             kept.tokens.remove(id);
+            swept.expired.extend(kept.sessions.remove(id).filter(|session| session.revoked.is_none()));
         }
-        ready(Swept { removed: expired.len(), more })
+        ready(swept)
     }
 
     fn flush(&self) -> StoreFuture<'_, ()> {

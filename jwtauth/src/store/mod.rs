@@ -100,8 +100,11 @@ pub struct UserUpdate {
 }
 
 /// What one batch of a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
+    /// The sessions among those removed that were live until their time ran out, as they were. A session is in one answer
+    /// only. A record that cannot be read is left out.
+    pub expired: Vec<Session>,
     /// How many expired sessions were removed, and values, if the store keeps any beside them ([`ValueStore`]).
     pub removed: usize,
     /// Whether there are more to remove.

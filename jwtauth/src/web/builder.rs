@@ -245,7 +245,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets how long to wait until a change is on disk; after that the answer is 503.
+    /// Sets how long to wait until a change is on disk; after that the answer is 503. Hooks have as long.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.config.store_timeout = timeout;
         self

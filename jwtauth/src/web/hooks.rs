@@ -18,7 +18,9 @@ impl JwtAuthBuilder {
     ///
     /// Hooks run in the order in which they were added. None can make a request fail: one that panics is logged, and
     /// one that takes longer than [`store_timeout`](Self::store_timeout) is not waited for any more. A process that
-    /// ends at the wrong moment, or a request that is dropped while its change is being written, loses its event.
+    /// ends at the wrong moment, or a request that is dropped while its change is being written, loses its event. Sessions
+    /// that expire are told of by the sweep ([`Event::SessionExpired`]), which goes on without the hooks after they took
+    /// too long three times.
     ///
     /// ```
     /// use jwtauth::{Event, JwtAuth};

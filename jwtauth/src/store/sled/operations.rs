@@ -114,7 +114,7 @@ impl Disk {
         // As many as are looked through at once; others wait for the disk meanwhile.
         let looked = limit.saturating_mul(8).max(1);
         let keys = self.keys_in(keys::tokens_behind(self.archived.as_deref()), looked)?;
-        let mut swept = Swept { removed: 0, more: keys.len() == looked };
+        let mut swept = Swept { more: keys.len() == looked, ..Swept::default() };
         let mut change = Change::default();
         for key in keys {
             if self.token(&key)?.is_some_and(|token| token.expires_at < before) {
@@ -202,6 +202,7 @@ impl Disk {
         entries.truncate(limit);
         let mut change = Change::default();
         let mut removed = 0;
+        let mut expired = Vec::new();
         for entry in entries {
             let session = match keys::id_of(&entry) {
                 Some(id) => self.load(id)?,
@@ -211,6 +212,9 @@ impl Disk {
                 Some(session) if session.expires_at <= now => {
                     self.forget(&mut change, &session)?;
                     removed += 1;
+                    if session.revoked.is_none() {
+                        expired.push(session);
+                    }
                 }
                 _ => change.remove_key(entry),
             }
@@ -222,7 +226,7 @@ impl Disk {
             self.group.add(change);
         }
         self.tidy |= !more;
-        Ok(Swept { removed, more })
+        Ok(Swept { expired, removed, more })
     }
 
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {

@@ -109,7 +109,7 @@ impl Disk {
             }
             change.remove_key(entry);
         }
-        Ok(Swept { removed, more })
+        Ok(Swept { removed, more, ..Swept::default() })
     }
 
     fn find_value(&self, key: ValueKey) -> Result<Option<Found>, StoreError> {

@@ -81,7 +81,7 @@
 //! - `rust_crypto` (default): signatures by the RustCrypto crates.
 //! - `aws_lc_rs`: signatures by AWS-LC. With both on, this one is used.
 //! - `metrics`: a counter `jwtauth_events_total` of the [`metrics`](https://docs.rs/metrics) crate, with the label
-//!   `event`, for each [`Event`].
+//!   `event`, for each [`Event`]; the table of metrics is there.
 //! - `openapi`: [`require_auth`] above `#[OpenApi]` of poem-openapi 5, which guards each operation and says so
 //!   in the document.
 //! - `poem-session`: `PoemSessions`, and [`SledStore`] as a `poem::session::SessionStorage`, for poem's own sessions.

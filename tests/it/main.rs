@@ -15,6 +15,7 @@ mod expiry;
 mod guard;
 mod http;
 mod keys;
+mod metrics;
 mod model;
 mod openapi;
 mod parity;

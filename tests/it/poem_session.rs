@@ -199,7 +199,7 @@ fn fifty_browsers_at_once_keep_their_sessions_apart() {
 fn s_13_a_session_ends_after_its_max_age_or_the_default() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let store = open(directory.path()).await;
+        let store = open(&directory.path().join("store")).await;
         let clock = ManualClock::at(START);
         let sessions = PoemSessions::new(store).clock(clock.clone());
         let minutes = |count: u64| Duration::from_secs(count * 60);
@@ -235,7 +235,7 @@ fn s_13_a_session_ends_after_its_max_age_or_the_default() {
 fn the_default_lifetime_has_bounds() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let sessions = PoemSessions::new(open(directory.path()).await);
+        let sessions = PoemSessions::new(open(&directory.path().join("store")).await);
         let (second, max) = (Duration::from_secs(1), PoemSessions::MAX_TTL);
         for (ttl, good) in [(second, true), (second / 2, false), (max, true), (max + second, false)] {
             match sessions.clone().default_ttl(ttl) {
@@ -254,7 +254,7 @@ fn the_default_lifetime_has_bounds() {
 fn s_2_a_renewed_session_leaves_its_old_id_behind() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let app = App::new(open(directory.path()).await);
+        let app = App::new(open(&directory.path().join("store")).await);
         let old = app.open("kept").await;
         let new = app.get("/renew", &old).await.cookie.expect("a new id");
         assert_ne!(new, old);
@@ -268,7 +268,7 @@ fn s_2_a_renewed_session_leaves_its_old_id_behind() {
 fn j_24_a_slow_request_does_not_undo_a_purge() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let app = App::new(open(directory.path()).await);
+        let app = App::new(open(&directory.path().join("store")).await);
         for end in ["/purge", "/renew"] {
             let id = app.open("word").await;
             let slow = app.get("/write-slowly", &id);

@@ -158,14 +158,14 @@ fn r_1_a_reopened_store_holds_the_same() {
 fn r_7_odd_calls_do_not_make_the_store_look_damaged() {
     bounded(async {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path()).await;
+        let store = open(&dir.path().join("store")).await;
         put(&store, 0..4).await;
         let again = Session { expires_at: 2_000, subject: "subject-2".into(), ..session(0) };
         store.insert(again.clone(), replacing(vec![again.id])).await.unwrap();
         store.insert(session(4), replacing(vec![session(1).id; 3])).await.unwrap();
         store.insert(session(4), Opening::default()).await.unwrap();
         drop(store);
-        let store = open(dir.path()).await;
+        let store = open(&dir.path().join("store")).await;
         assert_eq!(store.load(again.id).await.unwrap().as_deref(), Some(&again));
         assert_eq!(store.sessions_of("subject-0".into()).await.unwrap(), [session(3)]);
     });

@@ -120,7 +120,7 @@ fn r_1_values_are_what_a_model_says_before_and_after_a_restart() {
 fn j_24_what_was_removed_stays_so_for_slow_requests() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let store = open(directory.path()).await;
+        let store = open(&directory.path().join("store")).await;
         save(&store, 1, NOW + 100).await;
         assert!(store.remove_value(key(1), NOW).await.unwrap());
         assert!(!store.remove_value(key(1), NOW).await.unwrap(), "once");
@@ -227,7 +227,7 @@ fn r_7_values_that_are_missing_or_old_are_noticed() {
 fn a_value_that_is_too_large_changes_nothing() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let store = open(directory.path()).await;
+        let store = open(&directory.path().join("store")).await;
         save(&store, 1, NOW + 100).await;
         let large = NewValue { bytes: vec![b' '; 64 * 1024], ..value(1, NOW, NOW + 200) };
         let refused = store.save_value(large).await;

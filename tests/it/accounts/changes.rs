@@ -167,7 +167,7 @@ fn s_11_no_session_outlives_a_disable_that_races_with_logins() {
     bounded(async {
         logins_race_with_disable(MemoryStore::new()).await;
         let dir = tempfile::tempdir().unwrap();
-        logins_race_with_disable(SledStore::open(dir.path()).await.unwrap()).await;
+        logins_race_with_disable(SledStore::open(dir.path().join("store")).await.unwrap()).await;
     });
 }
 

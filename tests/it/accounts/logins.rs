@@ -56,7 +56,7 @@ fn of_fifty_registrations_of_a_name_one_wins() {
     bounded(async {
         fifty_registrations(MemoryStore::new()).await;
         let dir = tempfile::tempdir().unwrap();
-        fifty_registrations(sled(dir.path()).await).await;
+        fifty_registrations(sled(&dir.path().join("store")).await).await;
     });
 }
 

@@ -96,7 +96,7 @@ fn r_5_an_outage_is_503_and_never_an_empty_session() {
 fn a_session_that_is_too_large_is_500_and_stays_as_it_was() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let app = App::new(open(directory.path()).await);
+        let app = App::new(open(&directory.path().join("store")).await);
         let id = app.open("word").await;
         assert_eq!(app.get("/write-long/60000", &id).await.status, 200);
         let answer = app.get("/write-long/65536", &id).await;
@@ -111,7 +111,7 @@ fn a_session_that_is_too_large_is_500_and_stays_as_it_was() {
 fn r_7_a_session_that_cannot_be_read_counts_as_gone() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let storage = PoemSessions::new(open(directory.path()).await);
+        let storage = PoemSessions::new(open(&directory.path().join("store")).await);
         let nested = |depth| (0..depth).fold(json!(1), |inner, _| Value::Array(vec![inner]));
         for (depth, readable) in [(100, true), (200, false)] {
             let entries = BTreeMap::from([("deep".to_owned(), nested(depth))]);

@@ -6,6 +6,7 @@ mod bad_requests;
 mod document;
 mod example;
 mod validator;
+mod without_feature;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

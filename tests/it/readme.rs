@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tests::program::{Program, Running};
+use tests::stranger::Stranger;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -102,29 +103,11 @@ fn the_first_command_runs() {
     assert!(directory.path().join("data/secret").exists() && directory.path().join("data/store/db").exists());
 }
 
-/// Each program is a crate of its own, with the dependencies that README names, and compiles as one.
+/// Each program compiles as one of somebody else's, with the dependencies that README names.
 #[test]
 fn the_programs_are_crates_of_their_own() {
-    let blocks = blocks("toml");
-    let [dependencies] = &blocks[..] else { panic!("one list of dependencies, not {}", blocks.len()) };
     let [first, second] = programs();
-    let project = root().canonicalize().unwrap();
-    let library = project.join("jwtauth");
-    let dependencies = dependencies.replace("../jwtauth/jwtauth", &library.to_string_lossy());
-    let directory = tempfile::tempdir().unwrap();
-    let package = "[package]\nname = \"stranger\"\nedition = \"2024\"\n\n[workspace]\n\n";
-    fs::write(directory.path().join("Cargo.toml"), format!("{package}{dependencies}")).unwrap();
-    fs::create_dir_all(directory.path().join("src/bin")).unwrap();
-    fs::write(directory.path().join("src/main.rs"), first).unwrap();
-    fs::write(directory.path().join("src/bin/second.rs"), second).unwrap();
-    // The versions that everything else is tested with.
-    fs::copy(project.join("Cargo.lock"), directory.path().join("Cargo.lock")).unwrap();
-    let checked = Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--target-dir"])
-        .arg(project.join("target/stranger"))
-        .current_dir(directory.path())
-        .output()
-        .unwrap();
+    let checked = Stranger::new().program("first", &first).program("second", &second).check();
     let said = String::from_utf8_lossy(&checked.stderr);
     assert!(checked.status.success(), "{said}");
 }

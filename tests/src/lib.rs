@@ -11,6 +11,7 @@ pub mod numbers;
 pub mod program;
 pub mod raw;
 pub mod serve;
+pub mod stranger;
 pub mod tab;
 pub mod wire;
 

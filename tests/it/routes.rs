@@ -80,6 +80,7 @@ fn a_login_with_cookies_says_how_long_it_is_good_and_shows_no_token() {
         let (status, headers, body) = post(&client, "/auth/obtain", credentials("bob")).await;
         assert_eq!((status, body), (200, json!({"expires_in": 300, "refresh_expires_in": 86_400})));
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        assert_eq!(set_cookies(&headers).len(), 2);
         let tokens = Tokens::of(&headers);
         let cookies = [("cookie", tokens.cookies())];
         let cookies = [(cookies[0].0, cookies[0].1.as_str())];
@@ -192,15 +193,29 @@ fn each_kind_of_token_is_refused_where_the_other_is_asked_for() {
         let app = TestApp::new();
         let client = body_app(&app);
         let (.., tokens) = post(&client, "/auth/obtain", credentials("bob")).await;
+        let refused = async |path: &str, token: &Value| {
+            let field = if path == "/auth/verify" { "token" } else { "refresh" };
+            let (status, _, body) = post(&client, path, json!({ field: token })).await;
+            assert_eq!(status, 401, "{path} {token}");
+            body["code"].as_str().unwrap().to_owned()
+        };
+        for garbage in ["x", "a.b.c", "é"] {
+            assert_eq!(refused("/auth/verify", &json!(garbage)).await, "token_not_valid");
+        }
         for path in ["/auth/refresh", "/auth/revoke"] {
             for token in [&tokens["access"], &json!("x"), &json!("a.b.c"), &json!("é")] {
-                let (status, _, body) = post(&client, path, json!({"refresh": token})).await;
-                assert_eq!((status, &body["code"]), (401, &json!("token_not_valid")), "{path} {token}");
+                assert_eq!(refused(path, token).await, "token_not_valid", "{path} {token}");
             }
         }
         let bearer = format!("Bearer {}", tokens["refresh"].as_str().unwrap());
         let (status, ..) = ask(&client, Method::GET, "/me", &[("authorization", &bearer)], Value::Null).await;
         assert_eq!(status, 401);
+        // Both are over by their time: S70, S79, S81.
+        app.clock.advance(Duration::from_secs(24 * 60 * 60));
+        for path in ["/auth/refresh", "/auth/revoke", "/auth/verify"] {
+            assert_eq!(refused(path, &tokens["refresh"]).await, "token_expired", "{path}");
+        }
+        assert_eq!(refused("/auth/verify", &tokens["access"]).await, "token_expired");
     });
 }
 

@@ -154,6 +154,8 @@ impl Sessions {
             },
             Ok(Verified::Expired(_)) => Err(TokenError::Expired.into()),
             Err(refused) => match self.check_refresh(token).await {
+                // Its signature is good, so it is one.
+                Err(expired @ SessionError::Token(TokenError::Expired)) => Err(expired),
                 Err(SessionError::Token(_)) => match self.good_sliding(token).await {
                     // What it is not, in any of three ways, is less telling than what it would have been.
                     Err(SessionError::Token(error)) if error != TokenError::Expired => Err(refused.into()),

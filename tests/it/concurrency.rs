@@ -52,6 +52,28 @@ fn s_5_of_64_parallel_refreshes_one_rotates_and_all_are_let_in() {
     });
 }
 
+/// Defect 6: many logouts of one session at once are all answered as one would be.
+#[test]
+fn s_8_of_64_logouts_at_once_none_fails() {
+    bounded_by(Duration::from_secs(120), async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
+        let app = TestApp::with(store, |builder| builder);
+        let server = serve(app.endpoint()).await;
+        let tab = Tab::new(&app);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        for round in 0..20 {
+            let pair = tab.login("alice").await;
+            let requests =
+                (0..64).map(|_| client.post(server.at("/logout")).header("cookie", pair.cookies()).send());
+            for answer in join_all(requests).await {
+                assert_eq!(answer.unwrap().status(), 200, "round {round}");
+            }
+            assert_eq!(tab.get("/me", &pair.cookies()).await.status, 401, "round {round}");
+        }
+    });
+}
+
 /// A logout that was answered stays one: no slower request of that session brings it or its cookies
 /// back, whether that request had to refresh first or not.
 #[test]

@@ -46,6 +46,11 @@ fn s_7_a_login_is_new_in_every_respect_and_replaces_the_old_one() {
         // Garbage, and what somebody else planted, ends nothing and is not adopted.
         let fifth = tab.login_with("eve", "__Host-access_token=x; __Host-refresh_token=y").await.pair();
         assert_eq!(me(&tab, &fifth).await, 200);
+        // L2: what has expired is in nobody's way.
+        app.clock.advance(DAY);
+        assert_eq!(me(&tab, &fifth).await, 401);
+        let sixth = tab.login_with("eve", &fifth.cookies()).await.pair();
+        assert_eq!(me(&tab, &sixth).await, 200);
     });
 }
 
@@ -60,6 +65,16 @@ fn s_2_s_4_s_5_refresh_rotates_and_repeats_inside_the_grace_window() {
         let second = tab.post("/refresh", &first.cookies()).await.pair();
         assert_ne!(first.refresh, second.refresh);
         assert_ne!(first.access, second.access);
+        for (old, new, ttl) in
+            [(&first.access, &second.access, 300), (&first.refresh, &second.refresh, 86_400)]
+        {
+            let (old, new) = (claims(old), claims(new));
+            assert_ne!(old["jti"], new["jti"]);
+            assert_eq!((new["iat"].as_u64(), new["exp"].as_u64()), (Some(START + 1), Some(START + 1 + ttl)));
+            for kept in ["sub", "sid", "iss", "roles"] {
+                assert_eq!(old[kept], new[kept], "{kept}");
+            }
+        }
         app.clock.advance(29 * SECOND);
         let again = tab.post("/refresh", &first.cookies()).await.pair();
         assert_eq!(second.refresh, again.refresh, "the last second of the window: the same successor");

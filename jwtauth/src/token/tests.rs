@@ -327,6 +327,15 @@ fn j_10_kinds_are_exclusive() {
         refresh.verify(&sign(&header, &dressed.to_string()), &expected()),
         Err(TokenError::BadSignature)
     );
+    // Signed as one, without the claim that makes it one.
+    let sign = |claims: &Value| {
+        let message = format!("{}.{}", BASE64URL.encode(&header), BASE64URL.encode(claims.to_string()));
+        format!("{message}.{}", keys().refresh[0].sign(message.as_bytes()))
+    };
+    assert_eq!(refresh.verify(&sign(&dressed), &expected()), Err(TokenError::Claim("gen")));
+    let mut whole = dressed;
+    whole["gen"] = json!(0);
+    assert_eq!(refresh.verify(&sign(&whole), &expected()).unwrap().generation, 0);
 }
 
 /// J-5: a signature counts in full.

@@ -1,5 +1,9 @@
 //! A user type with a store of its own: gone, out of reach, and loaded once.
 
+use jwtauth::Device;
+use serde::{Deserialize, Serialize};
+use tests::wire::claims;
+
 use super::access::greet;
 use super::shapes::{above_sync_handler, arguments};
 use super::*;
@@ -219,6 +223,39 @@ fn a_token_is_verified_once_behind_two_layers_of_one_middleware() {
         let rotated = answer(client.get("/every"), Some(&bob.only_refresh())).await;
         let tokens = Tokens::of(rotated.headers());
         assert_eq!(answer(client.get("/every"), Some(&tokens.cookies())).await.status(), 200);
+    });
+}
+
+/// S89, S91: a session is ended though its user is gone, and stays so when the user is back.
+#[test]
+fn s_89_s_91_a_revocation_needs_no_user_and_outlives_one() {
+    bounded(async {
+        let app = TestApp::new();
+        let (bob, other) = (login(&app, "bob").await, login(&app, "bob").await);
+        let found = Members::new(Finds::Nobody);
+        let client = client(&app, members(Some(&found), &Arc::default()));
+        assert!(app.jwtauth.sessions().revoke(bob.session()).await.unwrap());
+        *found.0.1.lock().unwrap() = Finds::Member;
+        for cookies in [bob.cookies(), bob.only_refresh()] {
+            assert_eq!(code(answer(client.get("/member"), Some(&cookies)).await).await, "token_not_valid");
+        }
+        assert_eq!(text(answer(client.get("/member"), Some(&other.cookies())).await).await, "bob");
+    });
+}
+
+/// S18: an id that is a number is the text of that number in a token.
+#[test]
+fn s_18_an_id_becomes_text() {
+    #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    struct Numbered {
+        id: u64,
+    }
+    bounded(async {
+        let app = TestApp::new();
+        let tokens = app.jwtauth.sessions().open(&Numbered { id: 42 }, Device::default()).await.unwrap();
+        for token in [tokens.access(), tokens.refresh()] {
+            assert_eq!(claims(token)["sub"], "42");
+        }
     });
 }
 

@@ -23,6 +23,54 @@ fn j_6_public_jws_vectors() {
     assert_eq!(agreed, 486);
 }
 
+/// J-6: the examples of the standards themselves (RFC 7515, appendices A.1 and A.3; RFC 8037, appendix A.4), also where no
+/// file of vectors is at hand.
+#[test]
+fn j_6_the_examples_of_the_standards() {
+    const CLAIMS: &str =
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    let hmac = json!({
+        "kty": "oct", "alg": "HS256",
+        "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
+    });
+    let p256 = json!({
+        "kty": "EC", "alg": "ES256", "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+    });
+    let ed25519 = json!({
+        "kty": "OKP", "alg": "EdDSA", "crv": "Ed25519",
+        "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    });
+    let examples = [
+        (
+            &hmac,
+            format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{CLAIMS}"),
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        ),
+        (
+            &p256,
+            format!("eyJhbGciOiJFUzI1NiJ9.{CLAIMS}"),
+            "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        ),
+        (
+            &ed25519,
+            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc".into(),
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        ),
+    ];
+    for (key, message, signature) in examples {
+        let key = Key::of_vector(&key.to_string()).unwrap();
+        assert!(key.verify(message.as_bytes(), signature), "{message}");
+        assert!(!key.verify(format!("{message}A").as_bytes(), signature), "{message}");
+        // Where there is one signature only, it is the one that we make.
+        if key.algorithm() != Algorithm::ES256 {
+            assert_eq!(key.sign(message.as_bytes()), signature);
+        }
+    }
+}
+
 /// The keys of a vector; `None` where they are refused.
 fn keys_of(vector: &Value) -> Option<Vec<Key>> {
     let mut keys = vector["keys"].as_array().unwrap().clone();

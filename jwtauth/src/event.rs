@@ -81,6 +81,9 @@ pub enum Event {
     },
     /// `session_expired`: a session was live until its time ran out, and was not ended by anybody.
     ///
+    /// Not told of one that was revoked, also if its time had run out by then, as when its browser has logged in again:
+    /// each session has one end.
+    ///
     /// Told by the sweep that removes it, so up to [`sweep_interval`](crate::JwtAuthBuilder::sweep_interval) later, and at
     /// most once: not if the process ends, or the store fails, between the removal and this; nor if a login had the
     /// session forgotten before the sweep came, because its subject had many that were over

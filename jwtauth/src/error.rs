@@ -36,6 +36,20 @@ pub struct ParseIdError;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// A cookie cannot be for this domain.
+    #[error("cookie domain {domain:?} is refused: write the name of a host, such as \"example.com\"")]
+    CookieDomain {
+        /// The domain.
+        domain: String,
+    },
+    /// A cookie cannot be for this path.
+    #[error(
+        "cookie path {path:?} is refused: start it with a slash, and leave out white space and semicolons"
+    )]
+    CookiePath {
+        /// The path.
+        path: String,
+    },
     /// A cookie name is not a token of RFC 9110, or breaks the rules of its `__Host-` or `__Secure-` prefix.
     #[error("cookie name {name:?} is refused: {problem}")]
     CookieName {

@@ -1,6 +1,7 @@
 //! What goes over the wire: cookies, headers, refusals, and requests that other sites caused.
 
 mod answers;
+mod cookie_scope;
 mod credentials;
 mod cross_origin;
 mod development;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::client::{ClientSettings, Clients};
-use super::cookie::{CookieNames, CookieStyle, SameSite};
+use super::cookie::{CookieSettings, CookieStyle};
 use super::cross_origin::CrossOrigin;
 use super::default_guard::DefaultGuard;
 use super::middleware::{JwtAuth, Shared};
@@ -44,7 +44,11 @@ use crate::token::Kinds;
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
 /// | [`token_header`](Self::token_header) | `Authorization` | none that browsers send on their own |
 /// | [`token_scheme`](Self::token_scheme) | `Bearer` | none that browsers send on their own |
+/// | [`cookie_names`](Self::cookie_names) | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
 /// | [`same_site`](Self::same_site) | `Lax` | |
+/// | [`cookie_domain`](Self::cookie_domain) | none: the host that has set them | the name of a host |
+/// | [`cookie_path`](Self::cookie_path), [`refresh_cookie_path`](Self::refresh_cookie_path) | `/` | starts with `/` |
+/// | [`partitioned_cookies`](Self::partitioned_cookies) | off | |
 /// | [`trusted_origin`](Self::trusted_origin) | none | |
 /// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
 /// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
@@ -79,8 +83,7 @@ pub struct JwtAuthBuilder {
     old_secrets: Vec<Secret>,
     algorithm: Option<Algorithm>,
     config: Config,
-    names: Option<CookieNames>,
-    same_site: SameSite,
+    pub(super) cookies: CookieSettings,
     trusted_origins: Vec<String>,
     exempt_paths: Vec<String>,
     pub(super) default_guard: Option<RequireAuth>,
@@ -88,7 +91,6 @@ pub struct JwtAuthBuilder {
     pub(super) clients: ClientSettings,
     pub(super) token_header: TokenHeaderSettings,
     pub(super) wording: Wording,
-    insecure_cookies: bool,
     local_only: bool,
     clock: Arc<dyn Clock>,
     pub(super) hooks: Hooks,
@@ -113,8 +115,7 @@ impl Default for JwtAuthBuilder {
             old_secrets: Vec::new(),
             algorithm: None,
             config: Config::default(),
-            names: None,
-            same_site: SameSite::default(),
+            cookies: CookieSettings::default(),
             trusted_origins: Vec::new(),
             exempt_paths: Vec::new(),
             default_guard: None,
@@ -122,7 +123,6 @@ impl Default for JwtAuthBuilder {
             clients: ClientSettings::default(),
             token_header: TokenHeaderSettings::default(),
             wording: Wording::default(),
-            insecure_cookies: false,
             local_only: false,
             clock: Arc::new(SystemClock),
             hooks: Hooks::default(),
@@ -287,19 +287,6 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets the names of both cookies. Defaults: `__Host-access_token` and `__Host-refresh_token`,
-    /// without the prefix when [`insecure_cookies`](Self::insecure_cookies) is on.
-    pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
-        self.names = Some(CookieNames { access: access.into(), refresh: refresh.into() });
-        self
-    }
-
-    /// Sets when browsers send the cookies with requests that other sites caused.
-    pub fn same_site(mut self, same_site: SameSite) -> Self {
-        self.same_site = same_site;
-        self
-    }
-
     /// Lets pages of another origin send requests with our cookies: `scheme://host` or `scheme://host:port`.
     ///
     /// Also names the public origin where a proxy rewrites the `Host` header. May be called again.
@@ -313,14 +300,6 @@ impl JwtAuthBuilder {
     /// `{name}` stands for one segment, and a pattern that ends in `/` covers everything below it.
     pub fn cross_origin_exempt(mut self, pattern: impl Into<String>) -> Self {
         self.exempt_paths.push(pattern.into());
-        self
-    }
-
-    /// Leaves `Secure` and the `__Host-` prefix out, for browsers that talk plain http to a test server.
-    ///
-    /// Anyone on the network can read such cookies: a warning is logged at start.
-    pub fn insecure_cookies(mut self) -> Self {
-        self.insecure_cookies = true;
         self
     }
 
@@ -363,12 +342,8 @@ impl JwtAuthBuilder {
         self.config.check()?;
         #[cfg(feature = "accounts")]
         self.accounts.as_ref().map_or(Ok(()), AccountsConfig::check)?;
-        let names = self.names.unwrap_or_else(|| {
-            let prefix = if self.insecure_cookies { "" } else { "__Host-" };
-            CookieNames { access: format!("{prefix}access_token"), refresh: format!("{prefix}refresh_token") }
-        });
-        let cookies = CookieStyle { names, same_site: self.same_site, secure: !self.insecure_cookies };
-        cookies.check()?;
+        let insecure = self.cookies.are_insecure();
+        let cookies = self.cookies.check()?;
         let token_header = self.token_header.check()?;
         let mut wording = self.wording;
         wording.scheme = (token_header.scheme() != "Bearer").then(|| token_header.scheme().into());
@@ -383,7 +358,7 @@ impl JwtAuthBuilder {
         let keys =
             Keys::put_together(self.key, self.algorithm, &secret, self.verify_keys, &self.old_secrets)?;
         let tokens = Kinds::new(keys)?;
-        if self.insecure_cookies {
+        if insecure {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }
         Ok(Ready {

@@ -232,6 +232,12 @@ pub enum TokenError {
     /// A claim is missing, of the wrong type or out of range.
     #[error("claim {0} is missing or malformed")]
     Claim(&'static str),
+    /// The claims do not fit the type that the application reads them into.
+    #[error("claims do not fit `{expected}`")]
+    Claims {
+        /// The type.
+        expected: &'static str,
+    },
     /// The token is past its `exp`. Its signature is good.
     #[error("token is expired")]
     Expired,

@@ -69,6 +69,8 @@
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
 //!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.
+//! - **Another service** that is to take the same access tokens puts a [`Verifier`] around its app. It has the public keys
+//!   and no sessions, and the same guards.
 //!
 //! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`].
 //!
@@ -80,6 +82,7 @@
 //!   and 130 ms with the first login. Without it client hints do it where there are any.
 //! - `rust_crypto` (default): signatures by the RustCrypto crates.
 //! - `aws_lc_rs`: signatures by AWS-LC. With both on, this one is used.
+//! - `fetch`: [`VerifierBuilder`] has `key_set_url`, which fetches the published keys of another service by itself.
 //! - `metrics`: a counter `jwtauth_events_total` of the [`metrics`](https://docs.rs/metrics) crate, with the label
 //!   `event`, for each [`Event`]; the table of metrics is there.
 //! - `openapi`: [`require_auth`] above `#[OpenApi]` of poem-openapi 5, which guards each operation and says so
@@ -176,7 +179,8 @@ pub use jwtauth_macros::AuthUser;
 /// Guards a poem handler: nobody gets past it, not even into the request body, who is not logged in.
 ///
 /// Write it alone on an `async fn` or `fn`, which becomes an endpoint, or above `#[handler]`. Below
-/// `#[handler]` it does not compile. [`JwtAuth`] must be in front: `.with(jwtauth)` around the app.
+/// `#[handler]` it does not compile. [`JwtAuth`] must be in front: `.with(jwtauth)` around the app; or a [`Verifier`],
+/// in a service that has no sessions of its own.
 ///
 /// | argument | meaning | who does not meet it |
 /// |---|---|---|
@@ -292,7 +296,7 @@ pub use jwtauth_macros::AuthUser;
 /// The document has the schemes `cookie` and `bearer`, of which a guarded operation takes either, and its answers
 /// 401, 403 and 503, with what is needed in the description of 403. The name of the cookie is that of the [`JwtAuth`]
 /// that was built last, so build it before `spec_endpoint()` or `swagger_ui()` is called. A handler of bad requests
-/// (`#[oai(bad_request_handler = "..")]`) sees none of the refusals.
+/// (`#[oai(bad_request_handler = "..")]`) sees none of the refusals. Behind a [`Verifier`] only `bearer` is of use.
 pub use jwtauth_macros::require_auth;
 pub use key::{Algorithm, Key};
 pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
@@ -301,9 +305,7 @@ pub use session::{Ended, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, T
 #[cfg(feature = "accounts")]
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};
-pub use token::stateless::TokenUser;
-pub use user::{AuthUser, Identity, Via};
-pub use verifier::{Verifier, VerifierBuilder};
+pub use user::{AuthUser, Identity, TokenUser, Via};
 pub use web::builder::JwtAuthBuilder;
 pub use web::client::ProxyHeader;
 pub use web::cookie::SameSite;
@@ -317,6 +319,7 @@ pub use web::reject::{Rejection, Scopes};
 pub use web::require::{RequireAuth, RequireAuthEndpoint};
 pub use web::routes::Routes;
 pub use web::routes::login::{Authenticate, LoginAttempt, LoginError};
-pub use web::stateless::VerifierEndpoint;
 #[cfg(feature = "testing")]
 pub use web::testing;
+pub use web::verifier::builder::VerifierBuilder;
+pub use web::verifier::{Verifier, VerifierEndpoint};

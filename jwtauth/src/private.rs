@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use crate::error::BoxError;
-use crate::user::Identity;
+use crate::user::{Identity, Unfit};
 pub use crate::web::check::{Check, Pending, Verdict, check};
 pub use crate::web::extract::current_user;
 pub use crate::web::guard::{guard, redirected, settled};
@@ -106,9 +106,10 @@ pub fn copy_of<T: Serialize>(user: &T) -> Result<Option<Vec<u8>>, BoxError> {
 ///
 /// # Errors
 ///
-/// None: the signature is that of [`AuthUser::load`](crate::AuthUser::load).
+/// If there is no session, behind a [`Verifier`](crate::Verifier).
 pub fn load_copy<T: DeserializeOwned>(who: &Identity) -> Result<Option<T>, BoxError> {
-    let Some(json) = &who.session().user else { return Ok(None) };
+    let session = who.session().ok_or(Unfit::NO_SESSION)?;
+    let Some(json) = &session.user else { return Ok(None) };
     let read = serde_json::from_slice(json).inspect_err(|error| {
         let user = std::any::type_name::<T>();
         // Where and what kind, but not the text: it may quote what the user typed.

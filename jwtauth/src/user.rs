@@ -1,11 +1,17 @@
 //! Who is calling: the [`Identity`] that a request is made under, and [`AuthUser`], the one trait
 //! that turns it into the application's own user value.
 //!
-//! Nothing here knows HTTP; the extractors that hand these out are in `web`.
+//! Nothing here knows HTTP; the extractors that hand these out are in `web`. What a token says by itself, where there
+//! is no session to ask, is a [`TokenUser`].
+
+mod token_user;
 
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
+
+pub(crate) use self::token_user::Says;
+pub use self::token_user::TokenUser;
 
 use crate::error::BoxError;
 use crate::id::SessionId;
@@ -23,22 +29,39 @@ pub enum Via {
 
 /// Who is calling, checked: a genuine token of a session that is alive.
 ///
-/// As an extractor argument (`who: &Identity`) it needs no user type and loads nothing.
+/// As an extractor argument (`who: &Identity`) it needs no user type and loads nothing. Behind a
+/// [`Verifier`](crate::Verifier) it is what the token says, and nobody was asked whether its session is still alive.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    session: Arc<Session>,
+    known: Known,
     via: Via,
+}
+
+/// What an identity is known by.
+#[derive(Clone, Debug)]
+enum Known {
+    /// A session of ours.
+    Session(Arc<Session>),
+    /// A token of another service.
+    Token(TokenUser),
 }
 
 impl Identity {
     pub(crate) const fn new(session: Arc<Session>, via: Via) -> Self {
-        Self { session, via }
+        Self { known: Known::Session(session), via }
+    }
+
+    pub(crate) const fn of_token(user: TokenUser) -> Self {
+        Self { known: Known::Token(user), via: Via::Bearer }
     }
 
     /// Returns whom the session is about (claim `sub`).
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.session.subject
+        match &self.known {
+            Known::Session(session) => &session.subject,
+            Known::Token(user) => user.subject(),
+        }
     }
 
     /// Returns the subject as the application's own type of id.
@@ -54,43 +77,55 @@ impl Identity {
     ///
     /// What the type's own `FromStr` reports: the subject was no such id at login.
     pub fn id<T: FromStr>(&self) -> Result<T, T::Err> {
-        self.session.subject.parse()
+        self.subject().parse()
     }
 
     /// Returns the id of the session.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
-        self.session.id
+        match &self.known {
+            Known::Session(session) => session.id,
+            Known::Token(user) => user.session_id(),
+        }
     }
 
-    /// Returns the roles, as they are in the session now.
+    /// Returns the roles, as they are in the session now, or in the token.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.session.roles
+        match &self.known {
+            Known::Session(session) => &session.roles,
+            Known::Token(user) => user.roles(),
+        }
     }
 
-    /// Returns the scopes, as they are in the session now.
+    /// Returns the scopes, as they are in the session now, or in the token.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.session.scopes
+        match &self.known {
+            Known::Session(session) => &session.scopes,
+            Known::Token(user) => user.scopes(),
+        }
     }
 
     /// Tells whether the caller has this role. Roles are compared byte by byte.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        self.session.roles.iter().any(|has| has == role)
+        self.roles().iter().any(|has| has == role)
     }
 
     /// Tells whether the caller has this scope. Scopes are compared byte by byte.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.session.scopes.iter().any(|has| has == scope)
+        self.scopes().iter().any(|has| has == scope)
     }
 
     /// Returns when the user last proved who they are, in Unix seconds (claim `auth_time`).
     #[must_use]
     pub fn auth_time(&self) -> u64 {
-        self.session.auth_time
+        match &self.known {
+            Known::Session(session) => session.auth_time,
+            Known::Token(user) => user.auth_time(),
+        }
     }
 
     /// Returns how the request said who is calling.
@@ -99,11 +134,41 @@ impl Identity {
         self.via
     }
 
-    /// Returns the whole session.
+    /// Returns the whole session; `None` behind a [`Verifier`](crate::Verifier), which knows no sessions.
     #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.session
+    pub fn session(&self) -> Option<&Session> {
+        match &self.known {
+            Known::Session(session) => Some(session),
+            Known::Token(_) => None,
+        }
     }
+
+    /// Returns what the token says, its claims included; `None` unless a [`Verifier`](crate::Verifier) has read it.
+    #[must_use]
+    pub const fn token(&self) -> Option<&TokenUser> {
+        match &self.known {
+            Known::Session(_) => None,
+            Known::Token(user) => Some(user),
+        }
+    }
+}
+
+/// Why a user type cannot be had from an identity at all, whoever is calling: the application is wired wrongly.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unfit(pub(crate) &'static str);
+
+impl Unfit {
+    /// The user value is in a session, and there is none.
+    pub(crate) const NO_SESSION: Self = Self(
+        "it is kept in a session, and a `Verifier` knows no sessions: take `TokenUser` or `&Identity` there, \
+         or write `AuthUser` by hand and load by `who.subject()`",
+    );
+    /// What the token says is asked of a session.
+    pub(crate) const NO_TOKEN: Self = Self(
+        "it is what a `Verifier` has read from a token, and here a `JwtAuth` stands in front: take a user type of \
+         your own, or `&Identity`",
+    );
 }
 
 /// The application's own user type.

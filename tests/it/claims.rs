@@ -69,7 +69,7 @@ fn s_23_each_access_token_has_claims_of_its_own_time() {
         let verifier =
             Verifier::builder("jwtauth", "jwtauth").key(key).clock(app.clock.clone()).build().unwrap();
         let user = verifier.verify(&second.access).await.unwrap();
-        let own: Own = serde_json::from_value(Value::Object(user.claims().clone())).unwrap();
+        let own: Own = user.claims_as().unwrap();
         assert_eq!(own, Own { shop: "bob's".into(), asked: 2 });
     });
 }

@@ -7,6 +7,7 @@ mod notes;
 mod own_user_table;
 mod pages;
 mod roles;
+mod verifier;
 
 use std::time::Duration;
 

@@ -285,7 +285,8 @@ fn a_verifier_takes_access_tokens_and_nothing_else() {
 
         assert!(Verifier::builder("", "a").key(pem(P256)).build().is_err());
         assert!(Verifier::builder("i", "a").build().is_err());
-        let url = Verifier::builder("i", "a").key_set_url("http://example.com", |_| async { Ok(Vec::new()) });
+        let url =
+            Verifier::builder("i", "a").key_set_with("http://example.com", |_| async { Ok(Vec::new()) });
         assert!(matches!(url.build(), Err(ConfigError::Key(KeyError::Url { .. }))));
     });
 }
@@ -305,7 +306,7 @@ fn j_8_a_key_set_is_fetched_seldom_and_kept_when_fetching_fails() {
         let (counted, fails, keys) = (Arc::clone(&fetches), Arc::clone(&broken), app.jwtauth.keys().clone());
         let verifier = Verifier::builder("jwtauth", "jwtauth")
             .clock(app.clock.clone())
-            .key_set_url("https://login.example.com/jwks.json", move |_| {
+            .key_set_with("https://login.example.com/jwks.json", move |_| {
                 counted.fetch_add(1, SeqCst);
                 let (fails, keys) = (fails.load(SeqCst), keys.clone());
                 async move {

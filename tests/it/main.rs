@@ -34,6 +34,7 @@ mod table;
 mod testing;
 mod tidy;
 mod values;
+mod verifier;
 
 use tests::program::Program;
 

@@ -97,7 +97,7 @@ fn a_module_uses_lower_floors_only() {
 
 #[test]
 fn other_crates_are_named_in_their_rooms_only() {
-    let rooms: [(&str, &[&str]); 15] = [
+    let rooms: [(&str, &[&str]); 16] = [
         ("argon2::", &["accounts/hash.rs"]),
         ("unicode_normalization::", &["accounts/"]),
         ("use ::sled", &["store/sled"]),
@@ -110,6 +110,7 @@ fn other_crates_are_named_in_their_rooms_only() {
         ("aws_lc_rs::", &["key/backend.rs", "key/es512.rs"]),
         ("p521::", &["key/es512.rs"]),
         ("getrandom::", &["secret.rs"]),
+        ("reqwest", &["verifier/fetch.rs"]),
         ("sfv::", &["web/client/hints.rs"]),
         ("ua_parser::", &["web/client/agent.rs"]),
         ("SystemTime::", &["clock.rs"]),
@@ -122,6 +123,18 @@ fn other_crates_are_named_in_their_rooms_only() {
             assert!(inside || !code.contains(name), "{shown} names {name}");
         }
     }
+}
+
+/// Who verifies with a key, or does not verify for others at all, builds no HTTP client.
+#[test]
+fn the_http_client_comes_with_its_feature_only() {
+    let manifest = fs::read_to_string(root().join("jwtauth/Cargo.toml")).unwrap();
+    let naming = |word: &str| -> Vec<_> { manifest.lines().filter(|line| line.contains(word)).collect() };
+    assert_eq!(
+        naming("reqwest").into_iter().filter(|line| !line.starts_with('#')).collect::<Vec<_>>(),
+        [r#"fetch = ["dep:reqwest", "reqwest/rustls"]"#, "reqwest = { workspace = true, optional = true }"]
+    );
+    assert!(naming("default = ").iter().all(|line| !line.contains("fetch")));
 }
 
 #[test]

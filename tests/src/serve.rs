@@ -36,8 +36,21 @@ where
     E: IntoEndpoint,
     E::Endpoint: 'static,
 {
+    serve_at("127.0.0.1:0", app).await
+}
+
+/// Serves an app at an address that was free a moment ago.
+///
+/// # Panics
+///
+/// If it is not.
+pub async fn serve_at<E>(address: &str, app: E) -> Served
+where
+    E: IntoEndpoint,
+    E::Endpoint: 'static,
+{
     let app = app.into_endpoint();
-    let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("there is a port");
+    let acceptor = TcpListener::bind(address).into_acceptor().await.expect("there is a port");
     let address = *acceptor.local_addr()[0].as_socket_addr().expect("an address of TCP");
     let task = tokio::spawn(async move {
         Server::new_with_acceptor(acceptor).run(app).await.expect("the server runs");

@@ -1,6 +1,6 @@
 //! Arguments that refuse the strangers who are let in.
 
-use jwtauth::{AuthUser, CurrentUser, Identity, Session, require_auth};
+use jwtauth::{AuthUser, CurrentUser, Identity, Session, TokenUser, require_auth};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize, AuthUser)]
@@ -18,5 +18,8 @@ async fn current(CurrentUser(_): CurrentUser) {}
 
 #[require_auth(optional)]
 fn by_reference(_: &Session, _: Option<User>, _: &Identity) {}
+
+#[require_auth(optional)]
+async fn by_token(_: TokenUser) {}
 
 fn main() {}

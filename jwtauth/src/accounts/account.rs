@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::BoxError;
 use crate::id::AccountId;
 use crate::store::StoredAccount;
-use crate::user::{AuthUser, Identity};
+use crate::user::{AuthUser, Identity, Unfit};
 
 /// An account, without its password. All times are Unix seconds.
 ///
@@ -73,7 +73,8 @@ impl AuthUser for Account {
 
     async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
         // A session of another user type has none: whoever it is of is no account.
-        let copy = who.session().user.as_deref().and_then(|json| serde_json::from_slice::<Self>(json).ok());
+        let session = who.session().ok_or(Unfit::NO_SESSION)?;
+        let copy = session.user.as_deref().and_then(|json| serde_json::from_slice::<Self>(json).ok());
         Ok(copy.filter(|account| account.subject() == who.subject()))
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::RandomError;
+use super::{BoxError, RandomError};
 
 /// A [`Key`](crate::Key) was refused, or what was asked of the key ring. Read by the developer or operator.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,14 @@ pub enum KeyError {
         algorithm: &'static str,
         /// Why.
         problem: &'static str,
+    },
+    /// There is no HTTP client for a key set.
+    #[error("key set {url:?} cannot be fetched: there is no HTTP client")]
+    Client {
+        /// The address of the set.
+        url: String,
+        /// Why.
+        source: BoxError,
     },
     /// The file could not be read.
     #[error("key file {path:?} cannot be read")]

@@ -175,11 +175,6 @@ impl Sessions {
         self.clock.now()
     }
 
-    /// Returns how long ago the user of a session proved who they are, in seconds.
-    pub(crate) fn age_of_login(&self, session: &Session) -> u64 {
-        self.clock.now().saturating_sub(session.auth_time)
-    }
-
     /// Notes that the answer with these tokens leaves, and returns how long they can be of use, in seconds.
     pub(crate) fn hand_out(&self, issued: &Issued) -> u64 {
         let now = self.clock.now();

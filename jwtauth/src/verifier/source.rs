@@ -1,6 +1,7 @@
 //! The published keys of an issuer: when they are fetched, and for how long they are believed.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -8,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::error::{BoxError, KeyError, TokenError};
 use crate::key::{Key, jwk};
-use crate::token::ring::Ring;
+use crate::token::stateless::ForeignTokens;
 
 /// How long nothing is fetched after a fetch, in seconds: whoever sends unknown `kid`s causes no more than that.
 const PAUSE: u64 = 30;
@@ -20,18 +21,27 @@ const TRUSTED: u64 = 24 * 60 * 60;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The greatest length of a key set, in bytes.
-const MAX_LEN: usize = 256 * 1024;
+pub(super) const MAX_LEN: usize = 256 * 1024;
 
-/// The application's HTTP client.
-pub(super) type Fetch =
+/// What is said of a longer one.
+pub(super) const TOO_LONG: &str = "the key set is longer than 256 KiB";
+
+/// An HTTP client: takes an address and returns the body.
+pub(crate) type Fetch =
     Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, BoxError>> + Send>> + Send + Sync>;
 
-pub(super) struct Source {
+/// Where keys come from. Clones are one source.
+#[derive(Clone)]
+pub(crate) struct Source(Arc<Inner>);
+
+struct Inner {
     url: String,
     fetch: Fetch,
     max_age: u64,
+    /// How long a fetch may take.
+    limit: Duration,
     /// Held while fetching, so that one fetches and the others wait for it.
-    fetching: Mutex<()>,
+    fetching: Arc<Mutex<()>>,
     times: std::sync::Mutex<Times>,
 }
 
@@ -43,46 +53,74 @@ struct Times {
 }
 
 impl Source {
-    pub(super) fn new(url: String, fetch: Fetch, max_age: Duration) -> Result<Self, KeyError> {
+    pub(crate) fn new(url: String, fetch: Fetch, max_age: Duration) -> Result<Self, KeyError> {
         if !is_safe(&url) {
             return Err(KeyError::Url { url });
         }
-        let max_age = max_age.as_secs();
-        Ok(Self { url, fetch, max_age, fetching: Mutex::new(()), times: std::sync::Mutex::default() })
+        Ok(Self(Arc::new(Inner {
+            url,
+            fetch,
+            max_age: max_age.as_secs(),
+            limit: TIMEOUT,
+            fetching: Arc::default(),
+            times: std::sync::Mutex::default(),
+        })))
+    }
+
+    /// Sets how long a fetch may take.
+    #[cfg(all(test, feature = "fetch"))]
+    pub(super) fn within(mut self, limit: Duration) -> Self {
+        Arc::get_mut(&mut self.0).expect("it has no clone yet").limit = limit;
+        self
     }
 
     /// Fetches the keys if they are too old, or if one is `missing`, unless that was tried lately.
-    pub(super) async fn renew(
+    pub(crate) async fn renew(
         &self,
-        ring: &Ring,
-        clock: &dyn Clock,
+        tokens: &Arc<ForeignTokens>,
+        clock: &Arc<dyn Clock>,
         missing: bool,
     ) -> Result<(), TokenError> {
         let usable =
             |times: Times, now: u64| times.fetched.is_some_and(|at| now.saturating_sub(at) < TRUSTED);
         let wanted = |times: Times, now: u64| {
-            let old = times.fetched.is_none_or(|at| now.saturating_sub(at) >= self.max_age);
+            let old = times.fetched.is_none_or(|at| now.saturating_sub(at) >= self.0.max_age);
             (old || missing) && times.tried.is_none_or(|at| now.saturating_sub(at) >= PAUSE)
         };
-        let (times, now) = (self.times(), clock.now());
+        let (source, fetching) = (&*self.0, &self.0.fetching);
+        let (times, now) = (source.times(), clock.now());
         let waits = missing || !usable(times, now);
-        if wanted(times, now) || waits && self.fetching.try_lock().is_err() {
+        if wanted(times, now) || waits && fetching.try_lock().is_err() {
             // Who has keys that will do goes on with them while somebody else fetches.
-            let guard = if waits { Some(self.fetching.lock().await) } else { self.fetching.try_lock().ok() };
-            if guard.is_some() && wanted(self.times(), clock.now()) {
-                self.set(|times| times.tried = Some(clock.now()));
-                self.fetch(ring, clock).await;
+            let fetching = Arc::clone(fetching);
+            let guard =
+                if waits { Some(fetching.lock_owned().await) } else { fetching.try_lock_owned().ok() };
+            if let Some(guard) = guard
+                && wanted(source.times(), clock.now())
+            {
+                source.set(|times| times.tried = Some(clock.now()));
+                let (source, tokens, clock) = (Arc::clone(&self.0), Arc::clone(tokens), Arc::clone(clock));
+                // On its own, or whoever hangs up in time would keep everybody from new keys for 30 seconds more.
+                let fetched = tokio::spawn(async move {
+                    source.fetch(&tokens, &*clock).await;
+                    drop(guard);
+                });
+                if fetched.await.is_err() {
+                    tracing::error!(target: "jwtauth", "what fetches the key set has panicked");
+                }
             }
         }
-        if usable(self.times(), clock.now()) { Ok(()) } else { Err(TokenError::KeysUnavailable) }
+        if usable(source.times(), clock.now()) { Ok(()) } else { Err(TokenError::KeysUnavailable) }
     }
+}
 
-    async fn fetch(&self, ring: &Ring, clock: &dyn Clock) {
-        let body = match tokio::time::timeout(TIMEOUT, (self.fetch)(self.url.clone())).await {
+impl Inner {
+    async fn fetch(&self, tokens: &ForeignTokens, clock: &dyn Clock) {
+        let body = match tokio::time::timeout(self.limit, (self.fetch)(self.url.clone())).await {
             Ok(body) => body,
-            Err(_) => Err("no answer within 5 seconds".into()),
+            Err(_) => Err(format!("no answer within {:?}", self.limit).into()),
         };
-        match body.and_then(|body| Ok(ring.replace(read(body)?)?)) {
+        match body.and_then(|body| Ok(tokens.ring().replace(read(body)?)?)) {
             Ok(()) => {
                 self.set(|times| times.fetched = Some(clock.now()));
                 tracing::debug!(target: "jwtauth", event = "key_set_fetched", url = self.url);
@@ -105,7 +143,7 @@ impl Source {
 /// Reads the public keys of a set; there must be one.
 fn read(body: Vec<u8>) -> Result<Vec<Key>, BoxError> {
     if body.len() > MAX_LEN {
-        return Err("the key set is longer than 256 KiB".into());
+        return Err(TOO_LONG.into());
     }
     let keys = jwk::read_set(&String::from_utf8(body)?, |jwk| match Key::from_jwk(jwk)? {
         // Who publishes what signs has lost it.

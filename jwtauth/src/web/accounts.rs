@@ -21,7 +21,7 @@ impl<'a> FromRequest<'a> for Account {
 
 impl<'a> FromRequest<'a> for &'a Accounts {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let accounts = guard::handle(request, "`&Accounts`")?.shared().accounts.as_ref();
+        let accounts = guard::shared(request, "`&Accounts`")?.accounts.as_ref();
         accounts.ok_or_else(|| {
             tracing::error!(target: "jwtauth", "`&Accounts` needs accounts: call `.accounts(AccountsConfig::default())` on the builder");
             Rejection::Misconfigured.into()

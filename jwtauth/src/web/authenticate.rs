@@ -8,6 +8,7 @@ use super::client::Client;
 use super::credentials::{Credentials, Sent};
 use super::middleware::Shared;
 use super::reject::{self, Rejection};
+use super::verifier::Trusted;
 use crate::error::{SessionError, TokenError};
 use crate::session::{Checked, Issued};
 use crate::user::{Identity, Via};
@@ -31,7 +32,7 @@ pub(crate) enum Cookies {
     Clear,
 }
 
-/// Decides who is calling, and what happens to the cookies.
+/// Decides who is calling by our own sessions, and what happens to the cookies; tells the hooks.
 ///
 /// | access | refresh | caller | cookies |
 /// |---|---|---|---|
@@ -45,19 +46,36 @@ pub(crate) enum Cookies {
 /// | two values under one name | | 401 | kept |
 ///
 /// With an `Authorization: Bearer` header the cookies are not looked at (H-6).
-pub(super) async fn authenticate(
+pub(super) async fn by_session(
     shared: &Shared,
     credentials: &Credentials<'_>,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
-    match &credentials.bearer {
-        Sent::Absent => by_cookie(shared, &credentials.access, &credentials.refresh, client).await,
-        Sent::One(token) => by_bearer(shared, token).await.map(|caller| (caller, Cookies::Keep)),
-        Sent::Unreadable | Sent::Conflict => {
-            Ok((Caller::Anonymous { why: Rejection::InvalidRequest, bearer: true }, Cookies::Keep))
-        }
+    let (caller, cookies) = match &credentials.bearer {
+        Sent::Absent => by_cookie(shared, &credentials.access, &credentials.refresh, client).await?,
+        Sent::One(token) => (by_bearer(shared, token).await?, Cookies::Keep),
+        Sent::Unreadable | Sent::Conflict => (UNREADABLE, Cookies::Keep),
+    };
+    if let Caller::Known(identity) = &caller {
+        shared.sessions.authenticated(identity).await;
+    }
+    Ok((caller, cookies))
+}
+
+/// Decides who is calling by a token of another service alone.
+pub(super) async fn by_token(trusted: &Trusted, bearer: &Sent<'_>) -> Result<Caller, Rejection> {
+    match bearer {
+        Sent::Absent => Ok(Caller::Anonymous { why: Rejection::NotAuthenticated, bearer: false }),
+        Sent::One(token) => match trusted.verification.verify(token).await {
+            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user)))),
+            Err(error) => Ok(Caller::Anonymous { why: refusal(&error.into())?, bearer: true }),
+        },
+        Sent::Unreadable | Sent::Conflict => Ok(UNREADABLE),
     }
 }
+
+/// Who sends an `Authorization` header that cannot be read.
+const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, bearer: true };
 
 async fn by_bearer(shared: &Shared, token: &str) -> Result<Caller, Rejection> {
     let refused = |why| Ok(Caller::Anonymous { why, bearer: true });

@@ -12,7 +12,7 @@ use std::fmt;
 use poem::http::{HeaderMap, HeaderValue, header};
 
 use super::cookie::CookieNames;
-use super::token_header::TokenHeader;
+use super::token_header::{TokenHeader, bearer};
 
 /// One credential, as it was sent. `Debug` redacts it.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +40,11 @@ impl<'r> Credentials<'r> {
             access: cookie(headers, &names.access),
             refresh: cookie(headers, &names.refresh),
         }
+    }
+
+    /// Looks at the bearer token alone.
+    pub(crate) fn bearer_of(headers: &'r HeaderMap) -> Self {
+        Self { bearer: bearer(headers), access: Sent::Absent, refresh: Sent::Absent }
     }
 
     pub(crate) fn has_bearer(&self) -> bool {

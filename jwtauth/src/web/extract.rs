@@ -5,6 +5,7 @@
 //! behind `#[require_auth(optional)]`: alone it takes an outage for a stranger, which [`MaybeUser`] does not.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use poem::{FromRequest, Request, RequestBody, Result};
 
@@ -13,6 +14,7 @@ use super::client::{Client, Seen};
 use super::credentials::{Credentials, Sent};
 use super::guard;
 use super::handle::{Handle, Sites};
+use super::middleware::Shared;
 use super::reject::Rejection;
 use crate::error::{BoxError, SessionError, TokenError};
 use crate::event::Event;
@@ -97,8 +99,14 @@ impl<'a> FromRequest<'a> for &'a Identity {
 
 impl<'a> FromRequest<'a> for &'a Session {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        Ok(guard::handle(request, "`&Session`")?.identity(request).await?.session())
+        guard::shared(request, "`&Session`")?;
+        Ok(session_of(guard::handle(request, "`&Session`")?.identity(request).await?)?)
     }
+}
+
+/// Returns the session of a caller who was found by it: where only a `JwtAuth` is asked, there always is one.
+fn session_of(who: &Identity) -> std::result::Result<&Session, Rejection> {
+    who.session().ok_or(Rejection::Misconfigured)
 }
 
 /// `CurrentUser` without a type is the identity itself; nothing is loaded.
@@ -164,21 +172,22 @@ pub async fn current_user<U: AuthUser>(request: &Request) -> Result<U> {
 #[derive(Debug)]
 pub struct Auth {
     handle: Handle,
+    shared: Arc<Shared>,
     credentials: Credentials<'static>,
     client: Seen,
 }
 
 impl<'a> FromRequest<'a> for Auth {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let handle = guard::handle(request, "`Auth`")?;
+        let (handle, shared) = (guard::handle(request, "`Auth`")?, guard::shared(request, "`Auth`")?);
         handle.touch();
         let credentials = handle.credentials(request);
         // A login looks at cookies, and sets them, whatever else the request carries.
         if credentials.has_cookie() || !credentials.has_bearer() {
             handle.check_origin_as_guarded(request)?;
         }
-        let client = handle.shared().clients.see(request);
-        Ok(Self { handle: handle.clone(), credentials: credentials.into_owned(), client })
+        let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
+        Ok(Self { handle: handle.clone(), shared, credentials: credentials.into_owned(), client })
     }
 }
 
@@ -199,7 +208,7 @@ impl Auth {
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
         // One that this very request has opened would never reach its client.
         let replaces = self.sessions_of_cookies().into_iter().chain(self.handle.handed_out()).collect();
-        let issued = self.handle.shared().sessions.login(user, self.client.device(), replaces).await?;
+        let issued = self.shared.sessions.login(user, self.client.device(), replaces).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
@@ -222,7 +231,7 @@ impl Auth {
     /// [`Rejection::InvalidCredentials`] then.
     pub async fn login_failed(&self, username: &str) {
         let event = Event::LoginFailed { username: username.into(), peer: self.client.address };
-        self.handle.shared().sessions.emit(event).await;
+        self.shared.sessions.emit(event).await;
     }
 
     /// Ends the session that the request belongs to, and deletes both cookies.
@@ -237,7 +246,7 @@ impl Auth {
     /// - [`SessionError::Token`] if it cannot be told which session is meant, and none was ended: the
     ///   bearer token is none of ours, or two different cookies have one name.
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
-        let sessions = &self.handle.shared().sessions;
+        let sessions = &self.shared.sessions;
         let Credentials { bearer, access, refresh } = &self.credentials;
         let ended = match bearer {
             Sent::Absent if *access == Sent::Conflict || *refresh == Sent::Conflict => {
@@ -263,7 +272,7 @@ impl Auth {
     /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
     pub async fn logout_all(&self) -> Result<usize> {
         let session = self.own_session().await?;
-        let ended = self.handle.shared().sessions.revoke_all(&session.subject).await?;
+        let ended = self.shared.sessions.revoke_all(&session.subject).await?;
         self.forget();
         Ok(ended)
     }
@@ -275,7 +284,7 @@ impl Auth {
     /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
     pub async fn logout_others(&self) -> Result<usize> {
         let session = self.own_session().await?;
-        Ok(self.handle.shared().sessions.revoke_others(&session.subject, session.id).await?)
+        Ok(self.shared.sessions.revoke_others(&session.subject, session.id).await?)
     }
 
     /// Spends the refresh cookie and sends a new pair with the response.
@@ -287,7 +296,7 @@ impl Auth {
     /// A [`Rejection`]: 401 if there is no refresh cookie, if it is refused, or if the access cookie
     /// is of another session; 503 if the store failed.
     pub async fn refresh(&self) -> Result<Session> {
-        let shared = self.handle.shared();
+        let shared = &self.shared;
         let token = match (&self.credentials.bearer, &self.credentials.refresh) {
             (Sent::Absent, Sent::One(token)) => token,
             (Sent::Absent, Sent::Unreadable | Sent::Conflict) => return Err(Rejection::TokenNotValid.into()),
@@ -319,7 +328,7 @@ impl Auth {
     /// cookies of one name.
     pub async fn session(&self) -> Result<Option<Session>> {
         match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
-            Caller::Known(identity) => Ok(Some(identity.session().clone())),
+            Caller::Known(identity) => Ok(identity.session().cloned()),
             Caller::Anonymous { .. } => Ok(None),
         }
     }
@@ -327,7 +336,7 @@ impl Auth {
     /// Returns the session, or why there is none.
     async fn own_session(&self) -> std::result::Result<&Session, Rejection> {
         match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
-            Caller::Known(identity) => Ok(identity.session()),
+            Caller::Known(identity) => session_of(identity),
             Caller::Anonymous { why, .. } => Err(*why),
         }
     }
@@ -340,13 +349,13 @@ impl Auth {
     ///   roles and scopes do not fit into a cookie.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn update_user<U: AuthUser>(&self, user: &U) -> std::result::Result<(), SessionError> {
-        self.handle.shared().sessions.update_user(user).await.map(drop)
+        self.shared.sessions.update_user(user).await.map(drop)
     }
 
     /// Returns the sessions that genuine cookies of this request name: one, unless someone put a
     /// cookie of his own there.
     fn sessions_of_cookies(&self) -> Vec<SessionId> {
-        let sessions = &self.handle.shared().sessions;
+        let sessions = &self.shared.sessions;
         let access = match &self.credentials.access {
             Sent::One(token) => sessions.session_of_access(token).ok(),
             _ => None,

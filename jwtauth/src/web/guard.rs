@@ -3,7 +3,9 @@
 //! # Invariants
 //!
 //! 1. Nothing of the body is read here.
-//! 2. Without a [`JwtAuth`] in front there is an error that names place and fix, never a pass (H-11).
+//! 2. Without a [`JwtAuth`] or a [`Verifier`] in front there is an error that names place and fix, never a pass (H-11).
+
+use std::sync::Arc;
 
 use poem::error::ResponseError;
 use poem::http::{HeaderValue, Method, StatusCode, header};
@@ -12,9 +14,10 @@ use poem::{Request, Response};
 use super::authenticate::Caller;
 use super::handle::{Handle, Sites};
 use super::local_path::login_url;
-use super::middleware::JwtAuth;
+use super::middleware::{JwtAuth, Shared};
 use super::policy::{Need, Policy, Site};
 use super::reject::Rejection;
+use super::verifier::Verifier;
 use crate::user::Identity;
 
 /// Lets a request through if its caller meets the conditions.
@@ -60,7 +63,7 @@ fn refuse(request: &Request, why: Rejection) -> Rejection {
 fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Option<Rejection> {
     needs.iter().find_map(|need| need.unmet(who)).or_else(|| {
         let max_age = policy.max_age?;
-        let age = handle.shared().sessions.age_of_login(who.session());
+        let age = handle.age_of_login(who);
         (age > max_age).then_some(Rejection::FreshLoginRequired { max_age })
     })
 }
@@ -71,8 +74,8 @@ pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poe
     let Some(login) = policy.redirect else { return error };
     let mends = error.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
     let with_token = || {
-        let handle = request.data::<Handle>();
-        handle.is_some_and(|handle| request.headers().contains_key(handle.shared().token_header.name()))
+        let shared = request.data::<Handle>().and_then(Handle::shared);
+        shared.is_some_and(|shared| request.headers().contains_key(shared.token_header.name()))
     };
     if !mends || with_token() || !is_navigation(request) {
         return error;
@@ -125,11 +128,26 @@ pub(crate) fn handle<'r>(request: &'r Request, asker: &str) -> Result<&'r Handle
     })
 }
 
+/// Returns what a [`JwtAuth`] has; behind a [`Verifier`] the log says what `asker` is missing.
+pub(crate) fn shared<'r>(request: &'r Request, asker: &str) -> Result<&'r Arc<Shared>, Rejection> {
+    let handle = handle(request, asker)?;
+    handle.shared().ok_or_else(|| {
+        tracing::error!(
+            target: "jwtauth",
+            "{asker} needs the sessions of a `JwtAuth`, and in front of this route is a `Verifier`, which has none: \
+             take `TokenUser` or `&Identity`, and leave sessions to the service that issues the tokens"
+        );
+        handle.note(Rejection::Misconfigured)
+    })
+}
+
 /// Says what to do when no middleware has put its handle on the request.
 fn missing(request: &Request) -> &'static str {
     if request.data::<JwtAuth>().is_some() {
         "`JwtAuth` was added with `.data(auth)`; it is a middleware: write `.with(auth)`"
+    } else if request.data::<Verifier>().is_some() {
+        "`Verifier` was added with `.data(verifier)`; it is a middleware: write `.with(verifier)`"
     } else {
-        "no `JwtAuth` in front of this route; add `.with(auth)` to the app, after (outside) every other `.with(..)` that needs the user"
+        "no `JwtAuth` and no `Verifier` in front of this route; add `.with(auth)` or `.with(verifier)` to the app, after (outside) every other `.with(..)` that needs the user"
     }
 }

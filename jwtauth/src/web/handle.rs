@@ -1,32 +1,34 @@
 //! The one handle a request has: who is calling, asked at most once, and the cookies to send back.
 //!
 //! The middleware puts it on the request; guard and extractors share it. Nothing is verified until
-//! somebody asks. Who is let in is decided in [`authenticate`].
+//! somebody asks. Who is let in is decided by an [`Authority`].
 
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poem::http::{HeaderValue, header};
-use poem::{Request, Response};
+use poem::{Endpoint, IntoResponse, Request, Response};
 use tokio::sync::OnceCell;
 
-use super::authenticate::{Caller, Cookies, authenticate};
+use super::authenticate::{Caller, Cookies};
+use super::authority::Authority;
 use super::client::Client;
 use super::credentials::Credentials;
+use super::default_guard::DefaultGuard;
 use super::middleware::Shared;
 use super::reject::{self, Rejection};
 use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::session::Issued;
-use crate::user::{AuthUser, Identity, Via};
+use crate::user::{AuthUser, Identity, Unfit, Via};
 
 /// Shared by all who ask about one request.
 #[derive(Clone)]
 pub(crate) struct Handle(Arc<Inner>);
 
 struct Inner {
-    shared: Arc<Shared>,
+    authority: Authority,
     caller: OnceCell<Result<Caller, Rejection>>,
     /// User values, one of a type, each loaded once. Held while loading, so that nobody loads twice.
     users: tokio::sync::Mutex<Vec<Box<dyn Any + Send + Sync>>>,
@@ -75,26 +77,35 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(authority: Authority) -> Self {
         Self(Arc::new(Inner {
-            shared,
+            authority,
             caller: OnceCell::new(),
             users: tokio::sync::Mutex::default(),
             answer: Mutex::default(),
         }))
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.0.shared
+    /// Returns what a [`JwtAuth`](super::middleware::JwtAuth) has, if it is one that stands in front.
+    pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
+        match &self.0.authority {
+            Authority::Sessions(shared) => Some(shared),
+            Authority::Verifier(_) => None,
+        }
     }
 
-    /// Tells whether the handle was made by a clone of one [`JwtAuth`](super::middleware::JwtAuth).
-    pub(crate) fn is_of(&self, shared: &Arc<Shared>) -> bool {
-        Arc::ptr_eq(&self.0.shared, shared)
+    /// Tells whether the handle was made by a clone of one middleware.
+    pub(crate) fn is_of(&self, authority: &Authority) -> bool {
+        self.0.authority.is(authority)
     }
 
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
-        Credentials::of(request.headers(), &self.0.shared.token_header, &self.0.shared.cookies.names)
+        self.0.authority.credentials(request)
+    }
+
+    /// Returns how long ago the caller proved who they are, in seconds.
+    pub(crate) fn age_of_login(&self, who: &Identity) -> u64 {
+        self.0.authority.now().saturating_sub(who.auth_time())
     }
 
     /// Notes that the answer depends on who asks.
@@ -174,11 +185,8 @@ impl Handle {
     ) -> Result<&Caller, Rejection> {
         self.touch();
         let found = self.0.caller.get_or_init(|| async {
-            let (caller, cookies) = authenticate(&self.0.shared, credentials, client).await?;
+            let (caller, cookies) = self.0.authority.authenticate(credentials, client).await?;
             self.propose_cookies(cookies);
-            if let Caller::Known(identity) = &caller {
-                self.0.shared.sessions.authenticated(identity).await;
-            }
             Ok(caller)
         });
         self.found(found.await)
@@ -199,7 +207,7 @@ impl Handle {
     }
 
     fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
-        if !self.0.shared.cross_origin.refuses(request) {
+        if !self.0.authority.refuses_origin(request) {
             return Ok(());
         }
         tracing::warn!(target: "jwtauth", event = "cross_origin", method = %request.method(), "a request of another site was refused");
@@ -243,7 +251,7 @@ impl Handle {
                 self.forget_user(identity);
                 Err(Rejection::UserNotFound)
             }
-            Err(error) => Err(self.note(user_outage(&error))),
+            Err(error) => Err(self.note(user_outage::<U>(&error))),
         }
     }
 
@@ -266,19 +274,36 @@ impl Handle {
         self.answer().outage
     }
 
+    /// Lets a request go on behind this handle, if the default guard of its middleware lets it.
+    pub(crate) async fn run<E: Endpoint>(
+        &self,
+        mut request: Request,
+        guard: Option<&DefaultGuard>,
+        inner: &E,
+    ) -> poem::Result<Response> {
+        request.extensions_mut().insert(self.clone());
+        let admitted = match guard {
+            Some(guard) => guard.admit(&request).await,
+            None => Ok(()),
+        };
+        match admitted {
+            Ok(()) => inner.call(request).await.map(IntoResponse::into_response),
+            Err(refused) => Err(refused),
+        }
+    }
+
     /// Finishes the answer: cookies ride on it whatever it is, and nobody may keep a copy of it (H-7).
     pub(crate) async fn finish(&self, result: poem::Result<Response>) -> poem::Result<Response> {
         let Answer { cookies, asked, .. } = std::mem::take(&mut *self.answer());
         if !asked {
             return result;
         }
-        let shared = &self.0.shared;
         // An `Err` that goes on as one would lose the cookies.
         let mut response = result.unwrap_or_else(poem::Error::into_response);
-        let values = match cookies {
-            Cookies::Keep => None,
-            Cookies::Clear => Some(shared.cookies.clear()),
-            Cookies::Set(issued) => self.still_wanted(&issued).await,
+        let values = match (cookies, self.shared()) {
+            (Cookies::Keep, _) | (_, None) => None,
+            (Cookies::Clear, Some(shared)) => Some(shared.cookies.clear()),
+            (Cookies::Set(issued), Some(shared)) => still_wanted(shared, &issued).await,
         };
         let headers = response.headers_mut();
         let no_store = HeaderValue::from_static("no-store");
@@ -287,29 +312,34 @@ impl Handle {
         } else {
             headers.entry(header::CACHE_CONTROL).or_insert(no_store);
         }
-        headers.append(header::VARY, shared.token_header.vary().clone());
+        headers.append(header::VARY, self.0.authority.vary());
         for value in values.into_iter().flatten() {
             headers.append(header::SET_COOKIE, value);
         }
         Ok(response)
     }
-
-    /// Returns the cookies if nothing happened to the session while the handler ran.
-    ///
-    /// A logout that was answered meanwhile, or a later rotation, wins over this slower answer.
-    async fn still_wanted(&self, issued: &Issued) -> Option<[HeaderValue; 2]> {
-        let sessions = &self.0.shared.sessions;
-        match sessions.is_current(issued).await {
-            Ok(false) => return None,
-            Ok(true) => {}
-            // The server decides with each request anyway; the cookies alone open nothing.
-            Err(error) => reject::log(&error),
-        }
-        Some(self.0.shared.cookies.set(issued, sessions.hand_out(issued)))
-    }
 }
 
-fn user_outage(error: &BoxError) -> Rejection {
+/// Returns the cookies if nothing happened to the session while the handler ran.
+///
+/// A logout that was answered meanwhile, or a later rotation, wins over this slower answer.
+async fn still_wanted(shared: &Shared, issued: &Issued) -> Option<[HeaderValue; 2]> {
+    let sessions = &shared.sessions;
+    match sessions.is_current(issued).await {
+        Ok(false) => return None,
+        Ok(true) => {}
+        // The server decides with each request anyway; the cookies alone open nothing.
+        Err(error) => reject::log(&error),
+    }
+    Some(shared.cookies.set(issued, sessions.hand_out(issued)))
+}
+
+fn user_outage<U>(error: &BoxError) -> Rejection {
+    if let Some(unfit) = error.downcast_ref::<Unfit>() {
+        let user = std::any::type_name::<U>();
+        tracing::error!(target: "jwtauth", "`{user}` cannot be had here: {unfit}");
+        return Rejection::Misconfigured;
+    }
     tracing::error!(target: "jwtauth", error = &**error as &dyn std::error::Error, "a user could not be loaded");
     Rejection::StoreUnavailable
 }

@@ -1,7 +1,7 @@
 //! [`JwtAuth`], the middleware that everything hangs on.
 //!
-//! It puts one [`Handle`] on each request and finishes the answer; in between it asks its default guard, if it
-//! has one. Around a part of an app that it is around already, it does nothing at all.
+//! It puts one [`Handle`] on each request, which asks the default guard, if there is one, and finishes the answer.
+//! Around a part of an app that it is around already, it does nothing at all.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,6 +12,7 @@ use poem::http::header;
 use poem::http::uri::Scheme;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
+use super::authority::Authority;
 use super::builder::JwtAuthBuilder;
 use super::client::Clients;
 use super::cookie::CookieStyle;
@@ -26,6 +27,8 @@ use crate::error::ConfigError;
 use crate::session::{KeyRing, Sessions, Sweeper};
 
 /// Logins for a poem application: put it around the app with `.with(jwtauth)`, outermost.
+///
+/// Of another `JwtAuth`, or a [`Verifier`](crate::Verifier), around the same route the innermost decides who is calling.
 ///
 /// Cheap to clone; clones share one store. When the last one is dropped the background sweep stops
 /// and the store is closed.
@@ -140,7 +143,7 @@ impl<E> fmt::Debug for JwtAuthEndpoint<E> {
 impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> Result<Response> {
+    async fn call(&self, request: Request) -> Result<Response> {
         if self.shared.local_only
             && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr()))
         {
@@ -149,26 +152,25 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         let drops_cookies = self.shared.cookies.secure && is_plain_http(&request);
         // A clone of this middleware further out has begun, and finishes the answer: two handles
         // would verify twice, and each set cookies of its own.
-        if request.data::<Handle>().is_some_and(|handle| handle.is_of(&self.shared)) {
+        let authority = Authority::Sessions(Arc::clone(&self.shared));
+        if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
-        let handle = Handle::new(Arc::clone(&self.shared));
+        let handle = Handle::new(authority);
         let languages = self.shared.wording.languages(&request);
-        request.extensions_mut().insert(handle.clone());
-        let admitted = match &self.shared.default_guard {
-            Some(guard) => guard.admit(&request).await,
-            None => Ok(()),
-        };
-        let result = match admitted {
-            Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
-            Err(refused) => Err(refused),
-        };
+        let result = handle.run(request, self.shared.default_guard.as_ref(), &self.inner).await;
         let result = self.shared.wording.apply(result, languages.as_deref());
         let response = handle.finish(result).await?;
         if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
             self.shared.warn_of_dropped_cookies();
         }
         Ok(response)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 

@@ -2,17 +2,18 @@
 //!
 //! A request's way: [`middleware`] puts a [`handle`] on it, and asks the [`default_guard`] if there is one; [`guard`],
 //! with a [`policy`] that a macro or [`require`] has made, or an extractor ([`extract`]) asks the handle who is calling,
-//! which reads [`credentials`], checks [`cross_origin`] and lets [`authenticate`] decide; the application's own rules
+//! which reads [`credentials`], checks [`cross_origin`] and lets its [`authority`] [`authenticate`]; the application's own rules
 //! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
 //! or for pages a way to the login ([`local_path`]). [`routes`] are handlers that many applications need.
 //! What of all this a document says is in `openapi`.
 //! Apart from all that, `poem_session` lends the store to poem's own sessions.
 //! With the feature, `accounts` lets handlers and routes use accounts.
-//! [`jwks`] publishes keys, and [`stateless`] is for services that only verify.
+//! [`jwks`] publishes keys, and [`verifier`] is the middleware of services that only verify.
 
 #[cfg(feature = "accounts")]
 mod accounts;
 mod authenticate;
+mod authority;
 pub(crate) mod builder;
 pub(crate) mod check;
 pub(crate) mod client;
@@ -38,8 +39,8 @@ pub(crate) mod reject;
 pub(crate) mod require;
 pub(crate) mod routes;
 mod session_end;
-pub(crate) mod stateless;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub(crate) mod token_header;
+pub(crate) mod verifier;
 pub(crate) mod wording;

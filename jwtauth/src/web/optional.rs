@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use super::extract::CurrentUser;
 use crate::record::Session;
-use crate::user::Identity;
+use crate::user::{Identity, TokenUser};
 
 /// An extractor that has no value for a stranger.
 pub trait RefusesStrangers {}
@@ -15,6 +15,7 @@ pub trait RefusesStrangers {}
 impl<U> RefusesStrangers for CurrentUser<U> {}
 impl RefusesStrangers for &Identity {}
 impl RefusesStrangers for &Session {}
+impl RefusesStrangers for TokenUser {}
 
 /// The type of a handler's argument.
 #[derive(Debug)]

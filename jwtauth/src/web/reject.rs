@@ -287,6 +287,16 @@ pub(crate) fn log(error: &SessionError) {
     }
 }
 
+impl ResponseError for TokenError {
+    fn status(&self) -> StatusCode {
+        SessionError::Token(*self).status()
+    }
+
+    fn as_response(&self) -> Response {
+        SessionError::Token(*self).as_response()
+    }
+}
+
 impl ResponseError for SessionError {
     fn status(&self) -> StatusCode {
         Rejection::from(self).status()

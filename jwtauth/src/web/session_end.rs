@@ -3,12 +3,12 @@
 use poem::{FromRequest, Request, RequestBody, Result};
 
 use super::guard;
+use crate::record::Session;
 use crate::session::SessionEnd;
 
 impl<'a> FromRequest<'a> for SessionEnd {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let handle = guard::handle(request, "`SessionEnd`")?;
-        let session = handle.identity(request).await?.session();
-        Ok(handle.shared().sessions.end_of_session(session))
+        let sessions = &guard::shared(request, "`SessionEnd`")?.sessions;
+        Ok(sessions.end_of_session(<&Session>::from_request_without_body(request).await?))
     }
 }

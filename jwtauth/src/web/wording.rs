@@ -10,7 +10,7 @@ use poem::{Request, Response};
 
 use super::builder::JwtAuthBuilder;
 use super::reject::Rejection;
-use crate::error::SessionError;
+use crate::error::{SessionError, TokenError};
 
 /// With what each challenge of ours begins, after its scheme.
 const REALM: &str = r#" realm="api""#;
@@ -65,7 +65,9 @@ impl Wording {
 /// Returns which refusal of ours an error is, if it is one.
 fn why(error: &poem::Error) -> Option<Rejection> {
     let session = || error.downcast_ref::<SessionError>().map(Rejection::from);
-    error.downcast_ref::<Rejection>().copied().or_else(session)
+    let token =
+        || error.downcast_ref::<TokenError>().map(|error| Rejection::from(&SessionError::Token(*error)));
+    error.downcast_ref::<Rejection>().copied().or_else(session).or_else(token)
 }
 
 fn name_scheme(response: &mut Response, scheme: &str) {

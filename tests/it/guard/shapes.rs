@@ -125,7 +125,7 @@ async fn every_argument(
 ) -> String {
     assert_eq!(user, current.0);
     assert_eq!(identity.session_id(), session.id);
-    assert_eq!(who.session(), session);
+    assert_eq!(who.session(), Some(session));
     [&user.name, identity.subject(), who.subject(), &session.subject].join(" ")
 }
 

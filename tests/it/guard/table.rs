@@ -1,11 +1,12 @@
 //! The table of `#[require_auth]`: every argument on every kind of handler, each asked by a stranger, by
-//! somebody who lacks what it asks for, and by somebody who has it.
+//! somebody who lacks what it asks for, and by somebody who has it; behind a `JwtAuth`, and behind a `Verifier`.
 
 use std::time::Duration;
 
-use jwtauth::RequireAuth;
+use jwtauth::{Key, MemoryStore, RequireAuth, Verifier, testing};
 use poem::FromRequest as _;
-use poem::http::Uri;
+use poem::endpoint::BoxEndpoint;
+use poem::http::{HeaderName, Uri};
 use serde::{Deserialize, Serialize};
 
 use super::bodies::endless;
@@ -230,18 +231,59 @@ fn trees(guard: &RequireAuth) -> Route {
         .nest("/tree", leaf().nest("/deeper", leaf()).with(guard.clone()))
 }
 
+/// What stands in front of the guards.
+#[derive(Clone, Copy)]
+enum Front {
+    JwtAuth,
+    Verifier,
+}
+
+/// The header that says who is calling.
+type Credentials = (HeaderName, String);
+
+impl Front {
+    /// Puts itself around routes. Both know the tokens of the app.
+    fn client(self, app: &TestApp, routes: Route) -> TestClient<BoxEndpoint<'static>> {
+        TestClient::new(match self {
+            Self::JwtAuth => routes.with(app.jwtauth.clone()).boxed(),
+            Self::Verifier => {
+                let public = Key::from_pem(P256).unwrap().to_public().unwrap();
+                let verifier = Verifier::builder("jwtauth", "jwtauth").key(public).clock(app.clock.clone());
+                routes.with(verifier.build().unwrap()).boxed()
+            }
+        })
+    }
+
+    async fn credentials(self, app: &TestApp, member: &Member) -> Credentials {
+        let logged_in = testing::login(&app.jwtauth, member).await;
+        match self {
+            Self::JwtAuth => (header::COOKIE, logged_in.cookies().into()),
+            Self::Verifier => (header::AUTHORIZATION, logged_in.bearer().into()),
+        }
+    }
+}
+
+const P256: &str = include_str!("../../keys/p256.pem");
+
+async fn ask<E: Endpoint>(request: TestRequestBuilder<'_, E>, who: Option<&Credentials>) -> Response {
+    match who {
+        Some((name, value)) => request.header(name.clone(), value).send().await.0,
+        None => request.send().await.0,
+    }
+}
+
 /// Sends a body that never ends, and checks that nobody has asked for any of it.
 async fn refused<E: Endpoint>(
     client: &TestClient<E>,
     (method, path): (&str, &str),
-    cookies: Option<&str>,
+    who: Option<&Credentials>,
     (status, code, challenge): (u16, &str, &str),
     case: &str,
 ) {
     let method: Method = method.parse().unwrap();
     let polls = Arc::new(AtomicUsize::new(0));
     let request = client.request(method.clone(), path).content_type("application/json");
-    let answered = answer(request.body(endless(&polls)), cookies).await;
+    let answered = ask(request.body(endless(&polls)), who).await;
     let case = format!("{case}: {method} {path}");
     assert_eq!(answered.status(), status, "{case}");
     assert_eq!(polls.load(Ordering::SeqCst), 0, "{case}: the body was read");
@@ -251,22 +293,29 @@ async fn refused<E: Endpoint>(
     assert_eq!(super::code(answered).await, code, "{case}");
     // Nor does it matter what is in it.
     let request = client.request(method, path).content_type("application/json").body("{ no json");
-    assert_eq!(answer(request, cookies).await.status(), status, "{case}");
+    assert_eq!(ask(request, who).await.status(), status, "{case}");
 }
 
 #[test]
 fn h_11_every_argument_on_every_kind_of_handler() {
+    the_table_holds(Front::JwtAuth);
+}
+
+#[test]
+fn h_11_every_argument_on_every_kind_of_handler_behind_a_verifier() {
+    the_table_holds(Front::Verifier);
+}
+
+fn the_table_holds(front: Front) {
     bounded(async {
         let mut asked = 0;
         for Case { name, routes, tree, lacks } in cases() {
-            let app = TestApp::new();
-            let (right, wrong) = (login(&app, "rita").await.cookies(), login(&app, "walt").await.cookies());
-            let sessions = app.jwtauth.sessions();
+            let app = TestApp::with(MemoryStore::new(), |builder| builder.key(Key::from_pem(P256).unwrap()));
             let member = Member::new("rita", &["oncall", "admin"], &["posts:read", "posts:write"]);
-            sessions.update_user(&member).await.unwrap();
+            let right = front.credentials(&app, &member).await;
             // One of two is not enough where both are asked for, and a name is all of a name.
             let member = Member::new("walt", &["oncall", "Admin", "admins"], &["posts:read", "posts"]);
-            sessions.update_user(&member).await.unwrap();
+            let wrong = front.credentials(&app, &member).await;
 
             let mut all = routes();
             let mut paths = KINDS.to_vec();
@@ -274,7 +323,7 @@ fn h_11_every_argument_on_every_kind_of_handler() {
                 all = all.nest("/", trees(&tree(RequireAuth::new())));
                 paths.extend(TREES);
             }
-            let client = client(&app, all);
+            let client = front.client(&app, all);
             for path in &paths {
                 for method in ["POST", "GET", "HEAD", "OPTIONS"] {
                     let nobody = (401, "not_authenticated", r#"Bearer realm="api""#);
@@ -282,8 +331,8 @@ fn h_11_every_argument_on_every_kind_of_handler() {
                 }
                 let sent =
                     |body: &'static str| client.post(*path).content_type("application/json").body(body);
-                assert_eq!(answer(sent("{ no json"), Some(&right)).await.status(), 400, "{name}: {path}");
-                let answered = answer(sent("\"hello\""), Some(&right)).await;
+                assert_eq!(ask(sent("{ no json"), Some(&right)).await.status(), 400, "{name}: {path}");
+                let answered = ask(sent("\"hello\""), Some(&right)).await;
                 assert_eq!(answered.status(), 200, "{name}: {path}");
                 assert_eq!(text(answered).await, "hello", "{name}: {path}");
                 asked += 1;
@@ -296,7 +345,7 @@ fn h_11_every_argument_on_every_kind_of_handler() {
                 app.clock.advance(Duration::from_secs(60));
                 for path in &paths {
                     let sent = client.post(*path).content_type("application/json").body("\"hello\"");
-                    let answered = answer(sent, Some(&lacking)).await;
+                    let answered = ask(sent, Some(&lacking)).await;
                     assert_eq!(answered.status(), 200, "{name}: {path} at the end of the minute");
                 }
                 app.clock.advance(Duration::from_secs(1));

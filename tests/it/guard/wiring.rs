@@ -81,7 +81,10 @@ fn names_place_and_fix(log: &str, fix: &str) {
 #[test]
 fn h_11_without_the_middleware_there_is_an_error_and_no_pass() {
     let log = wired_wrongly(|routes, _| routes);
-    names_place_and_fix(&log, "no `JwtAuth` in front of this route; add `.with(auth)`");
+    names_place_and_fix(
+        &log,
+        "no `JwtAuth` and no `Verifier` in front of this route; add `.with(auth)` or `.with(verifier)`",
+    );
 }
 
 #[test]
@@ -96,7 +99,10 @@ fn h_11_the_middleware_around_another_part_is_an_error_and_no_pass() {
         let other = Route::new().at("/", get(sync_fn)).with(jwtauth);
         Route::new().nest("/other", other).nest("/", routes)
     });
-    names_place_and_fix(&log, "no `JwtAuth` in front of this route; add `.with(auth)`");
+    names_place_and_fix(
+        &log,
+        "no `JwtAuth` and no `Verifier` in front of this route; add `.with(auth)` or `.with(verifier)`",
+    );
 }
 
 /// A middleware that asks who is calling, with `JwtAuth` behind it in place of in front.
@@ -112,6 +118,9 @@ fn h_11_the_middleware_on_the_wrong_side_is_an_error_and_no_pass() {
         assert_eq!(answered.status(), 500);
         assert_eq!(code(answered).await, "server_error");
         let log = log.text();
-        assert!(log.contains("`&Identity`: no `JwtAuth` in front") && log.contains("(outside)"), "{log}");
+        assert!(
+            log.contains("`&Identity`: no `JwtAuth` and no `Verifier` in front") && log.contains("(outside)"),
+            "{log}"
+        );
     });
 }

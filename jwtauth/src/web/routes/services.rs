@@ -81,7 +81,7 @@ pub(super) async fn introspect(services: &Services, request: Request) -> Result<
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-    let sessions = &guard::handle(&request, "the route `/oauth/introspect`")?.shared().sessions;
+    let sessions = &guard::shared(&request, "the route `/oauth/introspect`")?.sessions;
     let inactive = || Ok(json(json!({ "active": false })));
     let id = match sessions.good_token(&token).await {
         Ok((id, _)) => id,
@@ -118,7 +118,7 @@ pub(super) async fn revoke(services: &Services, request: Request) -> Result<Resp
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-    let sessions = &guard::handle(&request, "the route `/oauth/revoke`")?.shared().sessions;
+    let sessions = &guard::shared(&request, "the route `/oauth/revoke`")?.sessions;
     let ended = match sessions.session_of_refresh(&token).or_else(|_| sessions.session_of_sliding(&token)) {
         Ok(session) => sessions.revoke(session).await.map(drop),
         Err(_) => sessions.expire(&token, false).await,

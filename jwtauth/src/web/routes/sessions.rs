@@ -27,7 +27,7 @@ pub(super) async fn logout_all(request: Request) -> Result<Response> {
 /// `GET /sessions`.
 pub(super) async fn list(request: Request) -> Result<Response> {
     let who = <&Identity>::from_request_without_body(&request).await?;
-    let sessions = &guard::handle(&request, "the route `/sessions`")?.shared().sessions;
+    let sessions = &guard::shared(&request, "the route `/sessions`")?.sessions;
     let (own, now) = (sessions.of(who.subject()).await?, sessions.now());
     Ok(json(own.iter().map(|session| shown(session, who, now)).collect()))
 }
@@ -41,8 +41,7 @@ pub(super) async fn end_others(request: Request) -> Result<Response> {
 /// `DELETE /sessions/{id}`.
 pub(super) async fn end_one(request: Request) -> Result<Response> {
     let who = <&Identity>::from_request_without_body(&request).await?;
-    let handle = guard::handle(&request, "the route `/sessions/{id}`")?;
-    let sessions = &handle.shared().sessions;
+    let sessions = &guard::shared(&request, "the route `/sessions/{id}`")?.sessions;
     let id = request.path_params::<String>().ok().and_then(|id| id.parse::<SessionId>().ok());
     let own = sessions.of(who.subject()).await?;
     // Somebody else's session is as unknown as one that never was.

@@ -28,7 +28,7 @@ pub(super) async fn obtain<A: Authenticate>(
     };
     let mut form = Form::read(request.headers(), &mut body).await?;
     let [username, password] = form.take(["username", "password"])?;
-    let shared = guard::handle(&request, "the route `/obtain`")?.shared();
+    let shared = guard::shared(&request, "the route `/obtain`")?;
     let (client, sessions) = (shared.clients.see(&request), &shared.sessions);
     let (peer, device_id) = (client.address, form.said("device_id").unwrap_or_default());
     let attempt = LoginAttempt { username, password: password.into(), peer, fields: form.rest() };
@@ -56,7 +56,7 @@ pub(super) async fn obtain<A: Authenticate>(
 /// `POST /refresh`: a refresh token for a new pair, or a sliding one for the next.
 pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
-    let shared = guard::handle(&request, "the route `/refresh`")?.shared();
+    let shared = guard::shared(&request, "the route `/refresh`")?;
     let sessions = &shared.sessions;
     match transport {
         Transport::Cookies => {
@@ -78,7 +78,7 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
 pub(super) async fn verify(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-    let sessions = &guard::handle(&request, "the route `/verify`")?.shared().sessions;
+    let sessions = &guard::shared(&request, "the route `/verify`")?.sessions;
     sessions.good_token(&token).await?;
     Ok(json(json!({})))
 }
@@ -88,7 +88,7 @@ pub(super) async fn expire(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let mut form = Form::read(request.headers(), &mut body).await?;
     let ([token], affect_tree) = (form.take(["token"])?, form.flag("affect_tree")?);
-    let sessions = &guard::handle(&request, "the route `/expire`")?.shared().sessions;
+    let sessions = &guard::shared(&request, "the route `/expire`")?.sessions;
     sessions.expire(&token, affect_tree).await?;
     Ok(json(json!({})))
 }
@@ -99,7 +99,7 @@ pub(super) async fn revoke(transport: Transport, request: Request) -> Result<Res
     let is_sliding = transport == Transport::Sliding;
     let field = if is_sliding { "token" } else { "refresh" };
     let [token] = Form::read(request.headers(), &mut body).await?.take([field])?;
-    let sessions = &guard::handle(&request, "the route `/revoke`")?.shared().sessions;
+    let sessions = &guard::shared(&request, "the route `/revoke`")?.sessions;
     let named =
         if is_sliding { sessions.session_of_sliding(&token) } else { sessions.session_of_refresh(&token) };
     let session = named.map_err(SessionError::from)?;

@@ -1,0 +1,104 @@
+//! The HTTP client that gets a key set, for who does not bring one along. The only place that names reqwest.
+//!
+//! # Invariants
+//!
+//! 1. It goes to the configured address and to no other: no redirects, no proxies.
+//! 2. It never holds more than the greatest length of a key set.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
+
+use super::source::{Fetch, MAX_LEN, Source, TOO_LONG};
+use crate::error::{BoxError, KeyError};
+
+/// What a key set is (RFC 7517, section 8.5), and how most servers call it.
+const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
+
+/// Makes the source of the keys at an address.
+pub(crate) fn source(url: String, max_age: Duration) -> Result<Source, KeyError> {
+    let client = match client(&url) {
+        Ok(client) => client,
+        Err(source) => return Err(KeyError::Client { url, source: source.into() }),
+    };
+    let fetch: Fetch = Box::new(move |url| Box::pin(get(client.clone(), url)));
+    Source::new(url, fetch, max_age)
+}
+
+fn client(url: &str) -> reqwest::Result<Client> {
+    let builder = Client::builder()
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        // Off where the feature is off, and the application's own use of reqwest may turn it on.
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
+        // Asked once in minutes: a connection that waits for the next time is closed by then.
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("jwtauth/", env!("CARGO_PKG_VERSION")));
+    // On this machine there may be no certificates to trust, and none is needed.
+    let builder =
+        if url.starts_with("https:") { builder.https_only(true) } else { builder.tls_certs_only([]) };
+    builder.build()
+}
+
+/// Gets the body of a good answer. How long that may take is the source's to say.
+async fn get(client: Client, url: String) -> Result<Vec<u8>, BoxError> {
+    let mut answer = client.get(url).header(ACCEPT, JSON).send().await?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("the answer has status {}", answer.status()).into());
+    }
+    if answer.content_length().is_some_and(|length| length > MAX_LEN as u64) {
+        return Err(TOO_LONG.into());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > MAX_LEN {
+            return Err(TOO_LONG.into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::error::TokenError;
+    use crate::token::stateless::ForeignTokens;
+
+    /// J-8: a server that sends a little and then nothing more is given up on, and hung up on.
+    #[tokio::test]
+    async fn j_8_a_body_that_does_not_end_in_time_is_given_up_on() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/jwks.json", server.local_addr().unwrap());
+        let (told, outcome) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut client, _) = server.accept().unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            let mut request = [0; 4096];
+            let length = client.read(&mut request).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"keys\":[").unwrap();
+            // Nothing more comes of the client but its end.
+            let end = client.read(&mut request).unwrap();
+            told.send((length > 0, end)).unwrap();
+        });
+        let source = source(url, Duration::from_secs(300)).unwrap().within(Duration::from_millis(100));
+        let tokens = Arc::new(ForeignTokens::new(Vec::new()).unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_800_000_000));
+        let refused = source.renew(&tokens, &clock, false).await;
+        assert_eq!(refused, Err(TokenError::KeysUnavailable));
+        assert_eq!(outcome.recv_timeout(Duration::from_secs(30)), Ok((true, 0)));
+    }
+}

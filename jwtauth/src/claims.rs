@@ -31,6 +31,9 @@ pub(crate) struct AccessClaims<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct RefreshClaims<'a> {
     pub(crate) iss: &'a str,
+    /// For another service that asks for one; we know by the key that it is meant for us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) aud: Option<&'a str>,
     pub(crate) sub: &'a str,
     pub(crate) sid: String,
     #[serde(rename = "gen")]

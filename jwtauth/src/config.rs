@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::compat::Compat;
 use crate::error::ConfigError;
 use crate::record::RotationPolicy;
 
@@ -29,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) token_registry: bool,
     /// Whether a refresh ends the access token before it.
     pub(crate) expire_on_refresh: bool,
+    /// Which other library's tokens ours are to be like, if any.
+    pub(crate) compat: Option<Compat>,
 }
 
 impl Default for Config {
@@ -46,13 +49,14 @@ impl Default for Config {
             max_sessions: 32,
             token_registry: false,
             expire_on_refresh: false,
+            compat: None,
         }
     }
 }
 
 impl Config {
     /// Browsers keep no cookie longer than 400 days (RFC 6265bis, section 5.5).
-    const MAX_TTL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+    pub(crate) const MAX_TTL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
     /// A login looks at all sessions of its subject.
     const MAX_SESSIONS: usize = 1_000;
@@ -76,7 +80,7 @@ impl Config {
                 return Err(ConfigError::Empty { name });
             }
         }
-        Ok(())
+        self.compat.as_ref().map_or(Ok(()), Compat::check)
     }
 
     /// The lifetime of access tokens, if each token is recorded.

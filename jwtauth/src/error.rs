@@ -214,6 +214,14 @@ pub enum ConfigError {
         /// The passes over it.
         passes: u32,
     },
+    /// The claim that should hold the user's id has another meaning, or no name.
+    #[error(
+        "claim {name:?} cannot hold the user's id: take the USER_ID_CLAIM of the other service, or `sub`"
+    )]
+    UserIdClaim {
+        /// The name.
+        name: String,
+    },
     /// The signing secret could be guessed.
     #[error("the signing secret is too weak: {problem}; make a good one with `openssl rand -base64 48`")]
     WeakSecret {

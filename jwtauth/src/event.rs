@@ -28,6 +28,12 @@ use crate::record::{Reason, Session};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// `adopted`: a session was opened for a token of another service, which was seen for the first time
+    /// ([`Compat`](crate::Compat)).
+    Adopted {
+        /// The session.
+        session: Arc<Session>,
+    },
     /// `device_changed`: a session goes on from a client that says to be something else than the one that logged in.
     ///
     /// Told once for each change, and again after a restart: see [`Device`] for what counts as one.
@@ -111,6 +117,7 @@ impl Event {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Adopted { .. } => "adopted",
             Self::DeviceChanged { .. } => "device_changed",
             Self::LoggedIn { .. } => "login",
             Self::LoginFailed { .. } => "login_failed",
@@ -128,6 +135,9 @@ impl Event {
     pub(crate) fn log(&self) {
         let event = self.name();
         match self {
+            Self::Adopted { session } => {
+                tracing::info!(target: "jwtauth", event, session = session.id.log_id(), "a token of another service was seen for the first time");
+            }
             Self::DeviceChanged { session, device } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), from = %session.device, to = %device, "a session goes on from another device");
             }

@@ -108,6 +108,7 @@ mod secret;
 
 // Floor 1: what things are.
 mod claims;
+mod compat;
 mod config;
 mod device;
 mod event;
@@ -136,6 +137,7 @@ pub mod __private;
 #[cfg(feature = "accounts")]
 pub use accounts::{Account, Accounts, AccountsConfig};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use compat::Compat;
 pub use device::Device;
 #[cfg(feature = "accounts")]
 pub use error::AccountError;

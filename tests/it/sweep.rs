@@ -29,6 +29,7 @@ fn session(number: u64, ttl: u64) -> Session {
         ended: Vec::new(),
         device: Device::default(),
         last_address: None,
+        adopted: false,
         revoked: None,
     }
 }

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor. A module uses lower floors only; `error` is the ground and may be used by all.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 22] = [
     ("clock", 0),
     ("error", 0),
     ("id", 0),
     ("private_file", 0),
     ("secret", 0),
     ("claims", 1),
+    ("compat", 1),
     ("config", 1),
     ("device", 1),
     ("event", 1),
@@ -29,10 +30,12 @@ const FLOORS: [(&str, u8); 21] = [
 ];
 
 /// Uses of a neighbour on the same floor, each with its reason.
-const NEIGHBOURS: [(&str, &str, &str); 9] = [
+const NEIGHBOURS: [(&str, &str, &str); 11] = [
     ("accounts", "session", "a change of an account ends or renews its sessions"),
     ("id", "secret", "ids are random, and one module asks for randomness"),
     ("secret", "private_file", "the secret is kept in a private file"),
+    ("compat", "claims", "it names one that is not taken"),
+    ("config", "compat", "it is a setting"),
     ("config", "record", "the rotation policy is a setting that the record understands"),
     ("record", "device", "a session knows what logged in"),
     ("event", "record", "it is about sessions"),

@@ -41,6 +41,7 @@ fn session(number: u8, expires_at: u64) -> Session {
         ended: Vec::new(),
         device: Device::default(),
         last_address: None,
+        adopted: false,
         revoked: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jwtauth::store::{EndToken, Opening, Presented, StoreFuture, Swept, UserUpdate};
+use jwtauth::store::{EndSessions, EndToken, Opening, Presented, StoreFuture, Swept, UserUpdate};
 use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError, TokenRecord};
 use tokio::time::sleep;
 
@@ -97,6 +97,10 @@ impl SessionStore for Faulty {
         self.with(&self.changes, move |store| store.insert(session, opening))
     }
 
+    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>> {
+        self.with(&self.changes, move |store| store.adopt(session, opening, now))
+    }
+
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         self.with(&self.reads, move |store| store.load(id))
@@ -110,13 +114,8 @@ impl SessionStore for Faulty {
         self.with(&self.changes, move |store| store.revoke(id, revocation))
     }
 
-    fn revoke_subject(
-        &self,
-        subject: String,
-        except: Option<SessionId>,
-        revocation: Revocation,
-    ) -> StoreFuture<'_, usize> {
-        self.with(&self.changes, move |store| store.revoke_subject(subject, except, revocation))
+    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize> {
+        self.with(&self.changes, move |store| store.revoke_subject(subject, ends))
     }
 
     fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {

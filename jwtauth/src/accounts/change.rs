@@ -103,8 +103,8 @@ impl Accounts {
     ///
     /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened or neither.
     pub async fn remove(&self, id: AccountId) -> Result<(), AccountError> {
-        let revocation = self.ends(Reason::Inactive, None).revocation;
-        if !self.0.sessions.remove_account(&*self.0.store, id, revocation).await? {
+        let ends = self.ends(Reason::Inactive, None);
+        if !self.0.sessions.remove_account(&*self.0.store, id, ends).await? {
             return Err(AccountError::NotFound);
         }
         tracing::info!(target: "jwtauth", event = "account_removed", account = id.log_id());
@@ -154,7 +154,9 @@ impl Accounts {
     }
 
     fn ends(&self, reason: Reason, except: Option<SessionId>) -> EndSessions {
-        EndSessions { except, revocation: Revocation { at: self.0.sessions.now(), reason } }
+        let sessions = &self.0.sessions;
+        let revocation = Revocation { at: sessions.now(), reason };
+        EndSessions { except, revocation, not_before: sessions.not_before() }
     }
 
     /// Changes what is in the store, whatever else changes it: each turn means that another change was made.

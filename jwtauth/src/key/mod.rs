@@ -368,6 +368,12 @@ impl Key {
     }
 }
 
+/// Returns the SHA-256 of a text under a label: the same for the same text, whatever secrets are in use.
+pub(crate) fn digest(label: &str, text: &str) -> [u8; 32] {
+    let hash = backend::sha256(&[label.as_bytes(), &[0], text.as_bytes()].concat());
+    hash.try_into().expect("SHA-256 has 32 bytes")
+}
+
 /// Says whether a secret is good enough for an algorithm.
 type Strength = fn(Algorithm, &[u8]) -> Result<(), &'static str>;
 

@@ -3,7 +3,7 @@
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::{AccountId, SessionId};
-use crate::record::{Reason, Revocation};
+use crate::record::Reason;
 use crate::store::{AccountStore, EndSessions, StoredAccount};
 use crate::user::AuthUser;
 
@@ -24,7 +24,7 @@ impl Sessions {
         let subject = account.id.to_string();
         let _told = ends.map(|ends| self.ends.follow(MayEnd::Of { subject: &subject, except: ends.except }));
         let ended = self.within(store.change_account(account, expected, ends)).await?;
-        if let (Some(count), Some(EndSessions { except, revocation })) = (ended, ends) {
+        if let (Some(count), Some(EndSessions { except, revocation, .. })) = (ended, ends) {
             let (subject, reason) = (subject.clone(), revocation.reason);
             self.emit(Event::RevokedAll { subject, except, count, reason }).await;
         }
@@ -36,13 +36,13 @@ impl Sessions {
         &self,
         store: &dyn AccountStore,
         id: AccountId,
-        revocation: Revocation,
+        ends: EndSessions,
     ) -> Result<bool, SessionError> {
         let subject = id.to_string();
         let _told = self.ends.follow(MayEnd::Of { subject: &subject, except: None });
-        let ended = self.within(store.remove_account(id, revocation)).await?;
+        let ended = self.within(store.remove_account(id, ends)).await?;
         if let Some(count) = ended {
-            let (subject, reason) = (subject.clone(), revocation.reason);
+            let (subject, reason) = (subject.clone(), ends.revocation.reason);
             self.emit(Event::RevokedAll { subject, except: None, count, reason }).await;
         }
         Ok(ended.is_some())

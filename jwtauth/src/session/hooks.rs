@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use super::Sessions;
 use crate::claims::RESERVED;
+use crate::compat::Compat;
 use crate::error::{BoxError, SessionError};
 use crate::event::Event;
 use crate::record::Session;
@@ -175,7 +176,8 @@ impl Sessions {
         let Value::Object(claims) = claims else {
             return refused("claims are the members of a struct or a map, and this is something else".into());
         };
-        if let Some(name) = RESERVED.into_iter().find(|name| claims.contains_key(*name)) {
+        let of_compat = self.config.compat.as_ref().map(Compat::user_id);
+        if let Some(name) = RESERVED.into_iter().chain(of_compat).find(|name| claims.contains_key(*name)) {
             return refused(format!("`{name}` is a claim of jwtauth's own: take another name"));
         }
         if !crate::token::can_be_read(&claims) {

@@ -104,6 +104,7 @@ impl Sessions {
             ended: Vec::new(),
             device: Device::default(),
             last_address: None,
+            adopted: false,
             revoked: None,
         })
     }

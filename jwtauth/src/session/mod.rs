@@ -10,6 +10,7 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod adopt;
 mod delivery;
 mod devices;
 mod end;
@@ -138,7 +139,9 @@ impl Sessions {
     ) -> Self {
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock), config.store_timeout);
         let access = Arc::new(tokens.access);
-        let longest = (config.access_ttl + config.leeway).as_secs();
+        // Where another library takes our tokens, refresh tokens are of the same keys.
+        let longest = if config.compat.is_some() { config.refresh_ttl } else { config.access_ttl };
+        let longest = (longest + config.leeway).as_secs();
         Self {
             keys: KeyRing::new(Arc::clone(&access), Arc::clone(&clock), longest),
             config,
@@ -240,12 +243,13 @@ impl Sessions {
         });
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,
+            aud: self.config.compat.as_ref().map(|_| &*self.config.audience),
             sub: &session.subject,
             sid,
             generation: session.generation,
             jti: session.refresh_id.to_string(),
             iat: session.rotated_at,
-            exp: session.expires_at,
+            exp: self.refresh_exp(&session),
             token_type: REFRESH,
         });
         let got = access.len().max(refresh.len());
@@ -253,5 +257,15 @@ impl Sessions {
             return Err(SessionError::TokenTooLarge { got, max: self.max_token });
         }
         Ok(Issued { session, access: Token(access), refresh: Token(refresh), delivery: None })
+    }
+
+    /// Returns when the current refresh token of a session expires.
+    fn refresh_exp(&self, session: &Session) -> u64 {
+        if session.adopted {
+            // Its record may have to be there for longer.
+            session.expires_at.min(session.rotated_at.saturating_add(self.config.refresh_ttl.as_secs()))
+        } else {
+            session.expires_at
+        }
     }
 }

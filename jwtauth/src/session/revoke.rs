@@ -8,7 +8,7 @@ use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::record::{Reason, Revocation, Session};
-use crate::store::UserUpdate;
+use crate::store::{EndSessions, UserUpdate};
 use crate::user::AuthUser;
 
 impl Sessions {
@@ -57,8 +57,8 @@ impl Sessions {
         reason: Reason,
     ) -> Result<usize, SessionError> {
         let _told = self.ends.follow(MayEnd::Of { subject, except });
-        let change = self.store.revoke_subject(subject.into(), except, self.revocation(reason));
-        let revoked = self.within(change).await?;
+        let ends = EndSessions { except, revocation: self.revocation(reason), not_before: self.not_before() };
+        let revoked = self.within(self.store.revoke_subject(subject.into(), ends)).await?;
         let subject = subject.to_owned();
         self.emit(Event::RevokedAll { subject, except, count: revoked, reason }).await;
         Ok(revoked)

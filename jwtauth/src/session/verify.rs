@@ -35,7 +35,10 @@ impl Sessions {
             Verified::Valid(access) => access,
             Verified::Expired(access) => return Ok(Checked::Expired(access.session)),
         };
-        let session = self.store.load(access.session).await?.ok_or(SessionError::Ended)?;
+        let session = match self.store.load(access.session).await? {
+            Some(session) => session,
+            None => self.adopt_access(&access).await?,
+        };
         // Equal in every token we ever issued (J-19).
         if *session.subject != *access.subject {
             return Err(TokenError::Claim("sub").into());
@@ -82,6 +85,9 @@ impl Sessions {
     pub(crate) async fn refresh(&self, token: &str, client: &Device) -> Result<Issued, SessionError> {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
+        if refresh.foreign.is_some() && self.store.load(refresh.session).await?.is_none() {
+            self.adopt_refresh(&refresh, client).await?;
+        }
         let own = self.own_claims_of(refresh.session, now).await?;
         let successor =
             Successor { refresh: TokenId::random()?, access: TokenId::random()?, address: client.address };
@@ -184,7 +190,10 @@ impl Sessions {
     pub(crate) async fn check_refresh(&self, token: &str) -> Result<Arc<Session>, SessionError> {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
-        let session = self.store.load(refresh.session).await?.ok_or(SessionError::Ended)?;
+        let session = match self.store.load(refresh.session).await? {
+            Some(session) => session,
+            None => self.adopt_refresh(&refresh, &Device::default()).await?,
+        };
         if *session.subject != *refresh.subject {
             return Err(TokenError::Claim("sub").into());
         }

@@ -14,9 +14,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{SessionStore, StoreFuture};
-use crate::id::{AccountId, SessionId};
-use crate::record::Revocation;
+use super::{EndSessions, SessionStore, StoreFuture};
+use crate::id::AccountId;
 
 /// An account, as the store keeps it. All times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +66,6 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Which sessions of an account end with a change of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndSessions {
-    /// One that goes on, if any.
-    pub except: Option<SessionId>,
-    /// When and why the others end.
-    pub revocation: Revocation,
-}
-
 /// Keeps accounts beside sessions. Each method is one atomic step, and durable when it resolves.
 pub trait AccountStore: SessionStore {
     /// Adds an account, unless there is one with its id or its key. Returns whether it was added.
@@ -88,7 +78,7 @@ pub trait AccountStore: SessionStore {
     fn account_by_key(&self, key: String) -> StoreFuture<'_, Option<StoredAccount>>;
 
     /// Puts `account` in the place of the one with its id, if that one is at revision `expected`, and ends sessions
-    /// whose subject is the id, all in one step. Returns how many sessions have ended, or `None` if nothing has happened.
+    /// whose subject is the id as [`SessionStore::revoke_subject`] does, all in one step. Returns how many sessions have ended, or `None` if nothing has happened.
     ///
     /// An account never changes its key: if it has another one, nothing happens.
     fn change_account(
@@ -98,9 +88,9 @@ pub trait AccountStore: SessionStore {
         ends: Option<EndSessions>,
     ) -> StoreFuture<'_, Option<usize>>;
 
-    /// Removes an account and frees its key, and ends all sessions whose subject is its id, all in one step. Returns how
-    /// many sessions have ended, or `None` if there is no such account.
-    fn remove_account(&self, id: AccountId, revocation: Revocation) -> StoreFuture<'_, Option<usize>>;
+    /// Removes an account and frees its key, and ends sessions whose subject is its id as [`SessionStore::revoke_subject`]
+    /// does, all in one step. Returns how many sessions have ended, or `None` if there is no such account.
+    fn remove_account(&self, id: AccountId, ends: EndSessions) -> StoreFuture<'_, Option<usize>>;
 
     /// Returns up to `limit` accounts in the order of the bytes of their keys, beginning behind the key `after`.
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>>;

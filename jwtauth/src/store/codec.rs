@@ -34,7 +34,7 @@ pub(super) const MAX_RECORD: usize = 64 * 1024;
 const TOTALS_VERSION: u8 = 1;
 /// Totals that count accounts. Without any, they are written as before there were accounts.
 const TOTALS_V2: u8 = 2;
-pub(super) const SESSION_VERSION: u8 = 2;
+pub(super) const SESSION_VERSION: u8 = 3;
 const TOKEN_VERSION: u8 = 1;
 pub(super) const ACCOUNT_VERSION: u8 = 1;
 const HEADER: usize = 5;
@@ -60,7 +60,7 @@ pub(super) struct Totals {
 }
 
 #[derive(Encode, Decode)]
-struct SessionV2 {
+struct SessionV3 {
     subject: String,
     roles: Vec<String>,
     scopes: Vec<String>,
@@ -77,6 +77,7 @@ struct SessionV2 {
     ended: Vec<([u8; 16], u64)>,
     device: DeviceV2,
     last_address: Option<IpAddr>,
+    adopted: bool,
     /// When, and the number of the reason.
     revoked: Option<(u64, u8)>,
 }
@@ -105,7 +106,7 @@ struct TokenV1 {
 
 pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, StoreError> {
     let device = &session.device;
-    let record = SessionV2 {
+    let record = SessionV3 {
         subject: session.subject.clone(),
         roles: session.roles.clone(),
         scopes: session.scopes.clone(),
@@ -130,6 +131,7 @@ pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, S
             address: device.address,
         },
         last_address: session.last_address,
+        adopted: session.adopted,
         revoked: session.revoked.map(|revocation| (revocation.at, reason_number(revocation.reason))),
     };
     fits(encode(SESSION_VERSION, key, &record))
@@ -142,7 +144,7 @@ fn fits(bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
 
 /// Returns the session, or `None` if the bytes are damaged or of another version.
 pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<Session> {
-    let record: SessionV2 = decode(SESSION_VERSION, key, bytes)?;
+    let record: SessionV3 = decode(SESSION_VERSION, key, bytes)?;
     let revoked = match record.revoked {
         None => None,
         Some((at, number)) => Some(Revocation { at, reason: reason_of(number)? }),
@@ -177,6 +179,7 @@ pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<
             address: record.device.address,
         },
         last_address: record.last_address,
+        adopted: record.adopted,
         revoked,
     })
 }
@@ -322,6 +325,7 @@ mod tests {
                 address: Some([203, 0, 113, 7].into()),
             },
             last_address: Some("2001:db8::7".parse().unwrap()),
+            adopted: true,
             revoked: Some(Revocation { at: 8, reason: Reason::Logout }),
         }
     }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::run_accounts;
-use super::{EndToken, Opening, Presented, SessionStore, Swept, UserUpdate};
+use super::{EndSessions, EndToken, Opening, Presented, SessionStore, Swept, UserUpdate};
 use crate::device::Device;
 use crate::id::{SessionId, TokenId};
 use crate::record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
@@ -77,6 +77,7 @@ fn session(number: u8, subject: &str) -> Session {
         ended: Vec::new(),
         device: Device::default(),
         last_address: None,
+        adopted: false,
         revoked: None,
     }
 }
@@ -92,6 +93,10 @@ fn presented(session: &Session, generation: u64, now: u64) -> Presented {
 
 fn logout(at: u64) -> Revocation {
     Revocation { at, reason: Reason::Logout }
+}
+
+fn all(revocation: Revocation) -> EndSessions {
+    EndSessions { except: None, revocation, not_before: None }
 }
 
 async fn put(store: &impl SessionStore, session: &Session) {
@@ -325,7 +330,7 @@ async fn nothing_happens_to_a_session_that_is_not_there(store: &impl SessionStor
     assert_eq!(store.rotate(presented(&ghost, 0, 200)).await.expect("rotate"), None, "rotate");
     assert!(!store.revoke(ghost.id, logout(200)).await.expect("revoke"), "revoke");
     assert_eq!(
-        store.revoke_subject("a".into(), None, logout(200)).await.expect("revoke_subject"),
+        store.revoke_subject("a".into(), all(logout(200))).await.expect("revoke_subject"),
         0,
         "revoke_subject"
     );
@@ -344,8 +349,9 @@ async fn a_subject_is_revoked_as_a_whole_but_one(store: &impl SessionStore) {
     }
     assert!(store.revoke(sessions[0].id, logout(200)).await.expect("revoke"), "first revocation");
     assert!(!store.revoke(sessions[0].id, logout(201)).await.expect("revoke"), "second revocation");
-    let all = Revocation { at: 300, reason: Reason::LogoutAll };
-    let revoked = store.revoke_subject("a".into(), Some(sessions[1].id), all).await.expect("revoke_subject");
+    let revocation = Revocation { at: 300, reason: Reason::LogoutAll };
+    let others = EndSessions { except: Some(sessions[1].id), ..all(revocation) };
+    let revoked = store.revoke_subject("a".into(), others).await.expect("revoke_subject");
     assert_eq!(revoked, 1, "revoked before and excepted do not count");
     let first = load(store, sessions[0].id).await.and_then(|session| session.revoked);
     assert_eq!(first, Some(logout(200)), "the first revocation stands");
@@ -363,7 +369,7 @@ async fn subjects_do_not_run_into_each_other(store: &impl SessionStore) {
         assert!(theirs.len() == 1 && theirs[0].subject == subject, "sessions of {subject:?}");
     }
     assert_eq!(
-        store.revoke_subject("a".into(), None, logout(200)).await.expect("revoke_subject"),
+        store.revoke_subject("a".into(), all(logout(200))).await.expect("revoke_subject"),
         1,
         "only their own"
     );

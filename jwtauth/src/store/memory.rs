@@ -9,7 +9,9 @@ use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{EndToken, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate};
+use super::{
+    EndSessions, EndToken, NotBefore, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate,
+};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, Rotation, Session};
 use crate::registry::{self, TokenRecord};
@@ -30,9 +32,49 @@ struct Kept {
     sessions: HashMap<SessionId, Session>,
     /// In the order in which they were issued.
     tokens: HashMap<SessionId, Vec<TokenRecord>>,
+    /// By subject.
+    not_before: HashMap<String, NotBefore>,
 }
 
 impl Kept {
+    fn open(&mut self, session: Session, opening: &Opening, now: u64) {
+        // Only for who is capped: it looks at every session.
+        let others: Vec<_> = match opening.max_sessions {
+            Some(_) => {
+                self.sessions.values().filter(|other| other.subject == session.subject).cloned().collect()
+            }
+            None => Vec::new(),
+        };
+        let consequences = opening.consequences(&session, &others, now);
+        for id in consequences.forgotten {
+            self.sessions.remove(&id);
+            self.tokens.remove(&id);
+        }
+        for (id, reason) in consequences.ends {
+            if let Some(ended) = self.sessions.get_mut(&id) {
+                ended.revoke(Revocation { at: now, reason });
+            }
+        }
+        self.refuse(&session.subject, consequences.not_before);
+        if let Some(access_ttl) = opening.register {
+            self.register(None, &session, access_ttl);
+        }
+        self.sessions.insert(session.id, session);
+    }
+
+    fn end(&mut self, subject: &str, ends: EndSessions) -> usize {
+        self.refuse(subject, ends.not_before);
+        let theirs = self.sessions.values_mut();
+        let theirs = theirs.filter(|session| session.subject == subject && Some(session.id) != ends.except);
+        theirs.filter_map(|session| session.revoke(ends.revocation).then_some(())).count()
+    }
+
+    fn refuse(&mut self, subject: &str, not_before: Option<NotBefore>) {
+        if let Some(new) = not_before {
+            self.not_before.entry(subject.into()).and_modify(|old| *old = old.max(new)).or_insert(new);
+        }
+    }
+
     fn register(&mut self, before: Option<&Session>, after: &Session, access_ttl: Duration) {
         let tokens = self.tokens.entry(after.id).or_default();
         if let Some(before) = before {
@@ -74,29 +116,21 @@ fn ready<T: Send + 'static>(value: T) -> StoreFuture<'static, T> {
 
 impl SessionStore for MemoryStore {
     fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
-        let mut kept = self.lock();
-        // Only for who is capped: it looks at every session.
-        let others: Vec<_> = match opening.max_sessions {
-            Some(_) => {
-                kept.sessions.values().filter(|other| other.subject == session.subject).cloned().collect()
-            }
-            None => Vec::new(),
-        };
-        let (ends, forgotten) = opening.ends(&session, &others);
-        for id in forgotten {
-            kept.sessions.remove(&id);
-            kept.tokens.remove(&id);
-        }
-        for (id, reason) in ends {
-            if let Some(ended) = kept.sessions.get_mut(&id) {
-                ended.revoke(Revocation { at: session.created_at, reason });
-            }
-        }
-        if let Some(access_ttl) = opening.register {
-            kept.register(None, &session, access_ttl);
-        }
-        kept.sessions.insert(session.id, session);
+        let now = session.created_at;
+        self.lock().open(session, &opening, now);
         ready(())
+    }
+
+    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>> {
+        let mut kept = self.lock();
+        if let Some(known) = kept.sessions.get(&session.id) {
+            return ready(Some(Arc::new(known.clone())));
+        }
+        if kept.not_before.get(&session.subject).is_some_and(|it| it.refuses(&session, now)) {
+            return ready(None);
+        }
+        kept.open(session.clone(), &opening, now);
+        ready(Some(Arc::new(session)))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
@@ -122,16 +156,8 @@ impl SessionStore for MemoryStore {
         ready(self.lock().sessions.get_mut(&id).is_some_and(|session| session.revoke(revocation)))
     }
 
-    fn revoke_subject(
-        &self,
-        subject: String,
-        except: Option<SessionId>,
-        revocation: Revocation,
-    ) -> StoreFuture<'_, usize> {
-        let sessions = &mut self.lock().sessions;
-        let theirs =
-            sessions.values_mut().filter(|session| session.subject == subject && Some(session.id) != except);
-        ready(theirs.filter_map(|session| session.revoke(revocation).then_some(())).count())
+    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize> {
+        ready(self.lock().end(&subject, ends))
     }
 
     fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
@@ -190,6 +216,7 @@ impl SessionStore for MemoryStore {
             kept.tokens.remove(id);
             swept.expired.extend(kept.sessions.remove(id).filter(|session| session.revoked.is_none()));
         }
+        kept.not_before.retain(|_, not_before| now < not_before.until);
         ready(swept)
     }
 

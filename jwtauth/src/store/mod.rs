@@ -11,12 +11,13 @@
 //! 2. When a future that changes something resolves to `Ok`, the change is durable, as far as the
 //!    store promises durability at all.
 //! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in.
-//!    A write never creates a session except [`SessionStore::insert`].
+//!    A write never creates a session except [`SessionStore::insert`], and [`SessionStore::adopt`] where there is none.
 //!
 //! The rules of a session's life are in `record`; a store only runs them where nobody can interfere.
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod adoption;
 mod codec;
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -34,13 +35,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "accounts")]
-pub use self::accounts::{AccountStore, EndSessions, PasswordHash, StoredAccount};
+pub use self::accounts::{AccountStore, PasswordHash, StoredAccount};
+pub use self::adoption::NotBefore;
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
 pub use self::values::{NewValue, REMEMBERED, ValueKey, ValueStore};
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Reason, Revocation, Rotation, RotationPolicy, Session, Successor};
+use crate::record::{Revocation, Rotation, RotationPolicy, Session, Successor};
 use crate::registry::TokenRecord;
 
 /// What a store's operations return.
@@ -73,6 +75,17 @@ pub struct Opening {
     pub max_sessions: Option<usize>,
     /// The lifetime of access tokens, if a [`TokenRecord`] of each token is to be kept.
     pub register: Option<Duration>,
+}
+
+/// Which sessions of a subject are to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndSessions {
+    /// One that goes on, if any.
+    pub except: Option<SessionId>,
+    /// When and why the others end.
+    pub revocation: Revocation,
+    /// Which tokens of another service open no session of the subject from then on, if such tokens are taken at all.
+    pub not_before: Option<NotBefore>,
 }
 
 /// One token is to be ended alone.
@@ -117,8 +130,20 @@ pub struct Swept {
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a new session, and revokes those that it replaces or crowds out, at `session.created_at`, in one step.
     ///
-    /// A store may forget sessions of the subject that are over, beyond [`Opening::max_sessions`].
+    /// A store may forget sessions of the subject that are over, beyond [`Opening::max_sessions`]. Adopted ones it keeps
+    /// until they expire, or forgets with a [`NotBefore`] that refuses their tokens.
     fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()>;
+
+    /// Adds a session that stands for a token of another service, unless the token is known or refused, in one step.
+    ///
+    /// Its id follows from the token, and [`Session::created_at`] is when the token was issued.
+    ///
+    /// - If there is a session of its id, dead or alive, that one is returned and nothing changes: what was ended stays
+    ///   ended.
+    /// - If the token is refused by a [`NotBefore`] of the subject, `None` is returned and nothing changes. So it is if
+    ///   there is something under the id that cannot be read.
+    /// - Else it is added at `now` as by [`Self::insert`], and returned.
+    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>>;
 
     /// Returns the session, dead or alive, or `None` if there is none.
     ///
@@ -134,13 +159,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Revokes one session. Returns whether it was there and not revoked before.
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
 
-    /// Revokes all sessions of a subject but `except`, in one step. Returns how many.
-    fn revoke_subject(
-        &self,
-        subject: String,
-        except: Option<SessionId>,
-        revocation: Revocation,
-    ) -> StoreFuture<'_, usize>;
+    /// Revokes all sessions of a subject but one, in one step with [`EndSessions::not_before`], which joins what is
+    /// refused of the subject already. Returns how many sessions.
+    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize>;
 
     /// Runs [`Session::end_token`] on the session and keeps the result. Returns what it returned; `false` without a session.
     fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool>;
@@ -160,7 +181,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize>;
 
     /// Removes sessions whose `expires_at` is `now` or earlier, at most `limit` of them, revoked ones included;
-    /// and values ([`ValueStore`]), if the store keeps any.
+    /// values ([`ValueStore`]), if the store keeps any, and each [`NotBefore`] whose `until` is.
     ///
     /// Only reclaims space: an expired session is refused whether it was swept or not (S-13).
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept>;
@@ -174,30 +195,6 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
         None
-    }
-}
-
-/// The most sessions that one login forgets.
-const FORGOTTEN_AT_ONCE: usize = 100;
-
-impl Opening {
-    /// Returns the sessions that have to end for a new one, and why, and those of its subject that are to be forgotten.
-    ///
-    /// Forgotten are sessions that ended, beyond as many as may be alive: a login looks at all of its subject, so somebody
-    /// who logs in and out all day must not make that slow for everybody. What is not kept is refused all the same.
-    fn ends(&self, new: &Session, others: &[Session]) -> (Vec<(SessionId, Reason)>, Vec<SessionId>) {
-        let mut ends: Vec<_> = self.replaces.iter().map(|id| (*id, Reason::Replaced)).collect();
-        let Some(max) = self.max_sessions else { return (ends, Vec::new()) };
-        let others = others.iter().filter(|other| other.id != new.id && !self.replaces.contains(&other.id));
-        let (mut live, mut over): (Vec<_>, Vec<_>) =
-            others.partition(|other| other.is_live_at(new.created_at));
-        for sessions in [&mut live, &mut over] {
-            sessions.sort_unstable_by_key(|session| (session.rotated_at, session.id));
-        }
-        let crowded_out = (live.len() + 1).saturating_sub(max.max(1));
-        ends.extend(live[..crowded_out].iter().map(|session| (session.id, Reason::Evicted)));
-        let forgotten = over.len().saturating_sub(max).min(FORGOTTEN_AT_ONCE);
-        (ends, over[..forgotten].iter().map(|session| session.id).collect())
     }
 }
 

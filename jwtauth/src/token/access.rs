@@ -3,20 +3,26 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::foreign::{self, Foreign, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
 use super::seen::Seen;
 use super::{Envelope, Expected, check, check_audience, required};
 use crate::claims::{ACCESS, AccessClaims};
+use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::key::Key;
+
+/// The `typ` of access tokens (RFC 9068).
+const TYP: &str = "at+jwt";
 
 /// Issues and verifies access tokens.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
     pub(super) envelope: Envelope,
     seen: Seen<Access>,
+    compat: Option<Compat>,
 }
 
 /// What a genuine access token says.
@@ -25,6 +31,8 @@ pub(crate) struct Access {
     pub(crate) subject: Arc<str>,
     pub(crate) session: SessionId,
     pub(crate) token: TokenId,
+    /// What there is to know of it if another service has issued it.
+    pub(crate) foreign: Option<Arc<Foreign>>,
 }
 
 /// A genuine access token, or another that lets its holder in: still good, or good but for its age.
@@ -37,7 +45,14 @@ pub(crate) enum Verified<T = Access> {
 impl AccessTokens {
     /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
-        Ok(Self { envelope: Envelope { ring: Ring::new("at+jwt", keys)? }, seen: Seen::new() })
+        let envelope = Envelope::new(Ring::new(TYP, keys)?.into());
+        Ok(Self { envelope, seen: Seen::new(), compat: None })
+    }
+
+    /// Like [`Self::new`], for tokens as another library writes them; those that were issued before stay good.
+    pub(super) fn compatible(keys: Vec<Key>, compat: &Compat) -> Result<Self, KeyError> {
+        let envelope = Envelope { ring: Ring::new(foreign::TYP, keys)?.into(), former: Some(TYP) };
+        Ok(Self { envelope, seen: Seen::new(), compat: Some(compat.clone()) })
     }
 
     /// Returns the keys.
@@ -46,7 +61,10 @@ impl AccessTokens {
     }
 
     pub(crate) fn issue(&self, claims: &AccessClaims<'_>) -> String {
-        self.envelope.seal(claims)
+        match &self.compat {
+            None => self.envelope.seal(claims),
+            Some(compat) => self.envelope.seal(&Written { claims, user: UserId::of(compat, claims.sub) }),
+        }
     }
 
     /// Verifies form, signature and every claim, or remembers that they were good.
@@ -57,7 +75,10 @@ impl AccessTokens {
             return Ok(Verified::Valid(access));
         }
         let opened = self.envelope.open(token, expected.now)?;
-        let (verified, good) = check_claims(&opened.json, expected)?;
+        let (verified, good) = match &self.compat {
+            Some(compat) if opened.current => check_foreign(&opened.json, compat, expected)?,
+            _ => check_claims(&opened.json, expected)?,
+        };
         if let (Verified::Valid(access), Some(good)) = (&verified, good) {
             self.seen.remember(token, &opened, good, access);
         }
@@ -82,6 +103,19 @@ pub(super) fn check_claims(
         subject: super::subject(&claims)?.into(),
         session: super::id(&claims, "sid")?,
         token: super::id(&claims, "jti")?,
+        foreign: None,
     };
+    Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
+}
+
+/// Like [`check_claims`], for a token as another library writes it.
+fn check_foreign(
+    json: &str,
+    compat: &Compat,
+    expected: &Expected<'_>,
+) -> Result<(Verified, Option<Range<u64>>), TokenError> {
+    let foreign::Said { subject, session, token, foreign, good } =
+        foreign::read(&Object::parse(json)?, ACCESS, compat, expected)?;
+    let access = Access { subject, session, token, foreign };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }

@@ -7,11 +7,12 @@
 //! 2. Key, algorithm and `typ` are ours to choose; a header may only agree.
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
-//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access`,
-//! `refresh` and `sliding` the claims of each kind, `seen` the tokens that were verified before. Sessions are
-//! not known here.
+//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access`, `refresh` and
+//! `sliding` the claims of each kind, `foreign` those of the first two as another library writes them, `seen` the tokens that
+//! were verified before. Sessions are not known here.
 
 pub(crate) mod access;
+pub(crate) mod foreign;
 mod parse;
 pub(crate) mod refresh;
 pub(crate) mod ring;
@@ -21,6 +22,7 @@ pub(crate) mod stateless;
 
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -31,6 +33,7 @@ use self::parse::{Object, WrongType};
 use self::refresh::RefreshTokens;
 use self::ring::{Held, Named, Ring};
 use self::sliding::SlidingTokens;
+use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::TokenId;
 use crate::key::Keys;
@@ -50,19 +53,26 @@ pub(crate) struct Kinds {
 }
 
 impl Kinds {
-    pub(crate) fn new(keys: Keys) -> Result<Self, KeyError> {
-        Ok(Self {
-            access: AccessTokens::new(keys.access)?,
-            refresh: RefreshTokens::new(keys.refresh)?,
-            sliding: SlidingTokens::new(keys.sliding)?,
-        })
+    /// Takes the keys, and how to be compatible, if at all.
+    pub(crate) fn new(keys: Keys, compat: Option<&Compat>) -> Result<Self, KeyError> {
+        let sliding = SlidingTokens::new(keys.sliding)?;
+        let Some(compat) = compat else {
+            let (access, refresh) = (AccessTokens::new(keys.access)?, RefreshTokens::new(keys.refresh)?);
+            return Ok(Self { access, refresh, sliding });
+        };
+        let access = AccessTokens::compatible(keys.access, compat)?;
+        let refresh = RefreshTokens::compatible(keys.refresh, &access, compat)?;
+        Ok(Self { access, refresh, sliding })
     }
 }
 
 /// One kind of token: its keys, its `typ`, and its header as it stands in every token we issue.
 #[derive(Debug)]
 struct Envelope {
-    ring: Ring,
+    /// Two kinds may share one, see `foreign`.
+    ring: Arc<Ring>,
+    /// Another `typ` that is accepted, of tokens that were issued under other settings.
+    former: Option<&'static str>,
 }
 
 /// What was in an envelope whose signature is good.
@@ -73,9 +83,15 @@ struct Opened {
     until: u64,
     /// Which state of the ring the key was in.
     epoch: u64,
+    /// Whether it has the `typ` that is written now, and not a former one.
+    current: bool,
 }
 
 impl Envelope {
+    const fn new(ring: Arc<Ring>) -> Self {
+        Self { ring, former: None }
+    }
+
     /// Signs `claims`. Asked only where the ring has a key that signs.
     fn seal(&self, claims: &impl Serialize) -> String {
         let held = self.ring.held();
@@ -96,14 +112,19 @@ impl Envelope {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
         // Our own header needs no second look; any other way to write an acceptable one gets the full one.
-        let named = match held.by_header(parts.header) {
-            Some(named) => named,
+        let (named, current) = match held.by_header(parts.header) {
+            Some(named) => (named, true),
             None => {
                 let header = decode(parts.header)?;
                 let header = Object::parse(&header)?;
                 // First, so that a token of another kind is that, and not one of a key that is gone.
-                check_type(&header, self.ring.typ())?;
-                key_of(&held, &header)?
+                let current = match (check_type(&header, self.ring.typ()), self.former) {
+                    (Err(TokenError::WrongKind), Some(former)) => {
+                        check_type(&header, former).map(|()| false)?
+                    }
+                    (checked, _) => checked.map(|()| true)?,
+                };
+                (key_of(&held, &header)?, current)
             }
         };
         let until = named.key.ends_at().unwrap_or(u64::MAX);
@@ -113,7 +134,7 @@ impl Envelope {
         if !named.key.verify(parts.message.as_bytes(), parts.signature) {
             return Err(TokenError::BadSignature);
         }
-        Ok(Opened { json: decode(parts.claims)?, until, epoch: held.epoch() })
+        Ok(Opened { json: decode(parts.claims)?, until, epoch: held.epoch(), current })
     }
 }
 
@@ -170,13 +191,21 @@ pub(crate) struct Expected<'a> {
 ///
 /// Returns when all this is so, in Unix seconds.
 fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<Range<u64>, TokenError> {
-    if claims.text("token_type").ok().flatten() != Some(kind) {
-        return Err(TokenError::WrongKind);
-    }
+    check_kind(claims, kind)?;
     if claims.text("iss").ok().flatten() != Some(expected.issuer) {
         return Err(TokenError::WrongIssuer);
     }
     id::<TokenId>(claims, "jti")?;
+    check_times(claims, expected)
+}
+
+/// Checks that the claims say which kind of token they are of (J-10).
+fn check_kind(claims: &Object<'_>, kind: &str) -> Result<(), TokenError> {
+    if claims.text("token_type").ok().flatten() == Some(kind) { Ok(()) } else { Err(TokenError::WrongKind) }
+}
+
+/// Checks when a token is good, and returns it, in Unix seconds.
+fn check_times(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Range<u64>, TokenError> {
     let exp = required(claims.time("exp", f64::floor), "exp")?;
     let iat = required(claims.time("iat", f64::ceil), "iat")?;
     let nbf = claims.time("nbf", f64::ceil).map_err(|_| TokenError::Claim("nbf"))?;

@@ -1,12 +1,18 @@
 //! Refresh tokens: a session id and a generation, signed by a key of their own. Single use.
+//!
+//! Where another library reads them too they have the key and the form of its tokens, see `foreign`; those that were
+//! issued before stay good.
 
 use std::sync::Arc;
 
+use super::access::AccessTokens;
+use super::foreign::{self, Foreign, Said, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
 use super::seen::Seen;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{REFRESH, RefreshClaims};
+use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::SessionId;
 use crate::key::Key;
@@ -14,6 +20,13 @@ use crate::key::Key;
 /// Issues and verifies refresh tokens.
 #[derive(Debug)]
 pub(crate) struct RefreshTokens {
+    own: Form,
+    compatible: Option<(Form, Compat)>,
+}
+
+/// Tokens of one form.
+#[derive(Debug)]
+struct Form {
     envelope: Envelope,
     seen: Seen<Refresh>,
 }
@@ -24,34 +37,89 @@ pub(crate) struct Refresh {
     pub(crate) subject: Arc<str>,
     pub(crate) session: SessionId,
     pub(crate) generation: u64,
+    /// What there is to know of it if another service has issued it.
+    pub(crate) foreign: Option<Arc<Foreign>>,
 }
 
 impl RefreshTokens {
     /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
-        Ok(Self { envelope: Envelope { ring: Ring::new("rt+jwt", keys)? }, seen: Seen::new() })
+        let own = Form::new(Ring::new("rt+jwt", keys)?.into());
+        Ok(Self { own, compatible: None })
+    }
+
+    /// Like [`Self::new`], for tokens as another library writes them: with the keys of access tokens. Those that were
+    /// issued before, with `keys`, stay good.
+    pub(super) fn compatible(
+        keys: Vec<Key>,
+        access: &AccessTokens,
+        compat: &Compat,
+    ) -> Result<Self, KeyError> {
+        let form = Form::new(Arc::clone(&access.envelope.ring));
+        Ok(Self { compatible: Some((form, compat.clone())), ..Self::new(keys)? })
     }
 
     pub(crate) fn issue(&self, claims: &RefreshClaims<'_>) -> String {
-        self.envelope.seal(claims)
+        match &self.compatible {
+            None => self.own.envelope.seal(claims),
+            Some((form, compat)) => {
+                let user = UserId::of(compat, claims.sub);
+                form.envelope.seal(&Written { claims, user })
+            }
+        }
     }
 
     /// Verifies form, signature and every claim, or remembers that they were good.
     ///
     /// `expected` is the same with every call but for its `now`.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Refresh, TokenError> {
+        if let Some((form, compat)) = &self.compatible {
+            match form.verify(token, expected, |claims| read_foreign(claims, compat, expected)) {
+                // Its header tells the two forms apart, before any key is used.
+                Err(TokenError::WrongKind) => {}
+                other => return other,
+            }
+        }
+        self.own.verify(token, expected, |claims| {
+            let good = check(claims, REFRESH, expected)?;
+            let refresh = Refresh {
+                subject: super::subject(claims)?.into(),
+                session: super::id(claims, "sid")?,
+                generation: required(claims.integer("gen"), "gen")?,
+                foreign: None,
+            };
+            Ok((refresh, good))
+        })
+    }
+}
+
+/// What a token says, and when it is good.
+type Read = (Refresh, std::ops::Range<u64>);
+
+impl Form {
+    fn new(ring: Arc<Ring>) -> Self {
+        Self { envelope: Envelope::new(ring), seen: Seen::new() }
+    }
+
+    fn verify(
+        &self,
+        token: &str,
+        expected: &Expected<'_>,
+        read: impl FnOnce(&Object<'_>) -> Result<Read, TokenError>,
+    ) -> Result<Refresh, TokenError> {
         if let Some(refresh) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(refresh);
         }
         let opened = self.envelope.open(token, expected.now)?;
-        let claims = Object::parse(&opened.json)?;
-        let good = check(&claims, REFRESH, expected)?;
-        let refresh = Refresh {
-            subject: super::subject(&claims)?.into(),
-            session: super::id(&claims, "sid")?,
-            generation: required(claims.integer("gen"), "gen")?,
-        };
+        let (refresh, good) = read(&Object::parse(&opened.json)?)?;
         self.seen.remember(token, &opened, good, &refresh);
         Ok(refresh)
     }
+}
+
+fn read_foreign(claims: &Object<'_>, compat: &Compat, expected: &Expected<'_>) -> Result<Read, TokenError> {
+    let Said { subject, session, foreign, good, .. } = foreign::read(claims, REFRESH, compat, expected)?;
+    // The token that opens a session is its first.
+    let generation = if foreign.is_some() { 0 } else { required(claims.integer("gen"), "gen")? };
+    Ok((Refresh { subject, session, generation, foreign }, good.ok_or(TokenError::Expired)?))
 }

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn opened(epoch: u64, until: u64) -> Opened {
-        Opened { json: String::new(), until, epoch }
+        Opened { json: String::new(), until, epoch, current: true }
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl SlidingTokens {
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let ring = Ring::new("st+jwt", keys)?;
         let start = ring.held().signs().map_or_else(String::new, |named| format!("{}.", named.header));
-        Ok(Self { envelope: Envelope { ring }, start, seen: Seen::new() })
+        Ok(Self { envelope: Envelope::new(ring.into()), start, seen: Seen::new() })
     }
 
     pub(crate) fn issue(&self, claims: &SlidingClaims<'_>) -> String {

@@ -43,7 +43,8 @@ pub(crate) struct ForeignTokens {
 
 impl ForeignTokens {
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
-        Ok(Self { envelope: Envelope { ring: Ring::verify_only("at+jwt", keys)? }, seen: Seen::new() })
+        let envelope = Envelope::new(Ring::verify_only("at+jwt", keys)?.into());
+        Ok(Self { envelope, seen: Seen::new() })
     }
 
     /// Returns the keys.

@@ -308,6 +308,7 @@ fn j_10_kinds_are_exclusive() {
     let refresh = RefreshTokens::new(keys().refresh).unwrap();
     let genuine = refresh.issue(&crate::claims::RefreshClaims {
         iss: "iss",
+        aud: None,
         sub: "42",
         sid: ID.into(),
         generation: 3,

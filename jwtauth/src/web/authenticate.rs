@@ -97,6 +97,9 @@ async fn by_cookie(
         Sent::One(token) => sessions.session_of_refresh(token).map(|session| (&**token, session)).ok(),
         _ => None,
     };
+    // Of another service, which does not know of our sessions.
+    let is_pair =
+        |refresh: &str| matches!(access, Sent::One(access) if sessions.is_foreign_pair(access, refresh));
     let checked = match (access, refresh) {
         (Sent::Conflict, _) | (_, Sent::Conflict) => return Err(Rejection::TokenNotValid),
         (Sent::Unreadable, _) => return Ok(anonymous(Rejection::TokenNotValid)),
@@ -108,11 +111,15 @@ async fn by_cookie(
     match checked {
         Ok(Checked::Live(session)) => match genuine_refresh() {
             // Two sessions in one browser: someone has put one of the cookies there.
-            Some((_, other)) if other != session.id => Ok(anonymous(Rejection::TokenNotValid)),
+            Some((refresh, other)) if other != session.id && !is_pair(refresh) => {
+                Ok(anonymous(Rejection::TokenNotValid))
+            }
             _ => Ok((Caller::Known(Box::new(Identity::new(session, Via::Cookie))), Cookies::Keep)),
         },
         Ok(Checked::Expired(expired)) => match genuine_refresh() {
-            Some((_, other)) if other != expired => Ok(anonymous(Rejection::TokenNotValid)),
+            Some((refresh, other)) if other != expired && !is_pair(refresh) => {
+                Ok(anonymous(Rejection::TokenNotValid))
+            }
             Some((token, _)) => silent_refresh(shared, token, client).await,
             None => Ok(anonymous(Rejection::TokenExpired)),
         },

@@ -16,6 +16,7 @@ use super::wording::Wording;
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::clock::{Clock, SystemClock};
+use crate::compat::Compat;
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
 use crate::key::{Algorithm, Key, Keys};
@@ -41,6 +42,7 @@ use crate::token::Kinds;
 /// | [`store_timeout`](Self::store_timeout) | 10 seconds | 0.1 second to 1 minute |
 /// | [`max_sessions`](Self::max_sessions) | 32 | 1 to 1000 |
 /// | [`token_registry`](Self::token_registry), [`expire_on_refresh`](Self::expire_on_refresh) | off | |
+/// | [`compat`](Self::compat) | off | |
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
 /// | [`token_header`](Self::token_header) | `Authorization` | none that browsers send on their own |
 /// | [`token_scheme`](Self::token_scheme) | `Bearer` | none that browsers send on their own |
@@ -287,6 +289,13 @@ impl JwtAuthBuilder {
         self
     }
 
+    /// Writes and reads tokens as another library does, so that its services accept ours and we accept theirs: see
+    /// [`Compat`] for what that changes and costs.
+    pub fn compat(mut self, compat: Compat) -> Self {
+        self.config.compat = Some(compat);
+        self
+    }
+
     /// Lets pages of another origin send requests with our cookies: `scheme://host` or `scheme://host:port`.
     ///
     /// Also names the public origin where a proxy rewrites the `Host` header. May be called again.
@@ -357,7 +366,7 @@ impl JwtAuthBuilder {
         let secret = self.secret.read()?;
         let keys =
             Keys::put_together(self.key, self.algorithm, &secret, self.verify_keys, &self.old_secrets)?;
-        let tokens = Kinds::new(keys)?;
+        let tokens = Kinds::new(keys, self.config.compat.as_ref())?;
         if insecure {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }

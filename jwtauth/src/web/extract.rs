@@ -207,7 +207,8 @@ impl Auth {
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
         // One that this very request has opened would never reach its client.
-        let replaces = self.sessions_of_cookies().into_iter().chain(self.handle.handed_out()).collect();
+        let replaced = self.sessions_to_end(Reason::Replaced).await?.into_iter().map(|(session, _)| session);
+        let replaces = replaced.chain(self.handle.handed_out()).collect();
         let issued = self.shared.sessions.login(user, self.client.device(), replaces).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
@@ -254,12 +255,14 @@ impl Auth {
                 self.forget();
                 return Err(TokenError::Malformed.into());
             }
-            Sent::Absent => self.sessions_of_cookies(),
-            Sent::One(token) => vec![sessions.session_of_bearer(token)?],
+            Sent::Absent => self.sessions_to_end(Reason::Logout).await?,
+            Sent::One(token) => vec![sessions.end_unseen_bearer(token, Reason::Logout).await?],
             Sent::Unreadable | Sent::Conflict => return Err(TokenError::Malformed.into()),
         };
-        for session in ended {
-            sessions.revoke_for(session, Reason::Logout).await?;
+        for (session, ended) in ended {
+            if !ended {
+                sessions.revoke_for(session, Reason::Logout).await?;
+            }
         }
         self.forget();
         Ok(())
@@ -302,7 +305,7 @@ impl Auth {
             (Sent::Absent, Sent::Unreadable | Sent::Conflict) => return Err(Rejection::TokenNotValid.into()),
             _ => return Err(Rejection::NotAuthenticated.into()),
         };
-        if self.sessions_of_cookies().len() > 1 || self.credentials.access == Sent::Conflict {
+        if self.has_two_sessions() || self.credentials.access == Sent::Conflict {
             return Err(Rejection::TokenNotValid.into());
         }
         match shared.sessions.refresh(token, &self.client.device()).await {
@@ -352,19 +355,35 @@ impl Auth {
         self.shared.sessions.update_user(user).await.map(drop)
     }
 
-    /// Returns the sessions that genuine cookies of this request name: one, unless someone put a
-    /// cookie of his own there.
-    fn sessions_of_cookies(&self) -> Vec<SessionId> {
+    /// Returns the sessions that genuine cookies of this request name, to be ended, and whether each is already: one,
+    /// unless someone put a cookie of his own there, or both are of another service.
+    async fn sessions_to_end(
+        &self,
+        reason: Reason,
+    ) -> std::result::Result<Vec<(SessionId, bool)>, SessionError> {
         let sessions = &self.shared.sessions;
-        let access = match &self.credentials.access {
-            Sent::One(token) => sessions.session_of_access(token).ok(),
-            _ => None,
+        let mut found = Vec::new();
+        if let Sent::One(token) = &self.credentials.access {
+            found.extend(genuine(sessions.end_unseen_access(token, reason).await)?);
+        }
+        if let Sent::One(token) = &self.credentials.refresh {
+            found.extend(genuine(sessions.end_unseen_refresh(token, reason).await)?);
+        }
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Tells whether genuine cookies of this request are of two sessions that have nothing to do with each other.
+    fn has_two_sessions(&self) -> bool {
+        let sessions = &self.shared.sessions;
+        let (Sent::One(access), Sent::One(refresh)) = (&self.credentials.access, &self.credentials.refresh)
+        else {
+            return false;
         };
-        let refresh = match &self.credentials.refresh {
-            Sent::One(token) => sessions.session_of_refresh(token).ok(),
-            _ => None,
-        };
-        access.into_iter().chain(refresh.filter(|refresh| Some(*refresh) != access)).collect()
+        match (sessions.session_of_access(access), sessions.session_of_refresh(refresh)) {
+            (Ok(one), Ok(other)) => one != other && !sessions.is_foreign_pair(access, refresh),
+            _ => false,
+        }
     }
 
     /// Deletes the cookies, unless the request was made with a bearer token.
@@ -372,5 +391,13 @@ impl Auth {
         if !self.credentials.has_bearer() {
             self.handle.set_cookies(Cookies::Clear);
         }
+    }
+}
+
+/// Returns the session of a genuine token; `None` for any other, of which nothing is to be ended.
+fn genuine<T>(session: std::result::Result<T, SessionError>) -> std::result::Result<Option<T>, SessionError> {
+    match session {
+        Err(SessionError::Token(_)) => Ok(None),
+        other => other.map(Some),
     }
 }

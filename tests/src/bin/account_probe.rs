@@ -46,6 +46,7 @@ fn session(account: &StoredAccount) -> Session {
         ended: Vec::new(),
         device: Device::default(),
         last_address: None,
+        adopted: false,
         revoked: None,
     }
 }
@@ -63,15 +64,15 @@ async fn work(dir: &str, first: u64) -> Result<(), StoreError> {
             say("ADD", number);
         }
         let revocation = Revocation { at: 200, reason: Reason::Inactive };
+        let ends = EndSessions { except: None, revocation, not_before: None };
         let id = account.id;
         if number % 2 == 0 {
             let off = StoredAccount { active: false, revision: 1, ..account };
-            let ends = EndSessions { except: None, revocation };
             if store.change_account(off, 0, Some(ends)).await?.is_some() {
                 say("OFF", number);
             }
         }
-        if number % 3 == 0 && store.remove_account(id, revocation).await?.is_some() {
+        if number % 3 == 0 && store.remove_account(id, ends).await?.is_some() {
             say("GONE", number);
         }
     }

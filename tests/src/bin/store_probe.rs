@@ -60,6 +60,7 @@ fn session(number: u64, size: usize) -> Session {
         ended: Vec::new(),
         device: Device::default(),
         last_address: None,
+        adopted: false,
         revoked: None,
     }
 }

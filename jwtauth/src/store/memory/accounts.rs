@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::super::StoreFuture;
-use super::super::accounts::{AccountStore, EndSessions, StoredAccount};
+use super::super::accounts::{AccountStore, StoredAccount};
+use super::super::{EndSessions, StoreFuture};
 use super::{MemoryStore, ready};
 use crate::id::AccountId;
-use crate::record::Revocation;
 
 pub(super) type Accounts = Mutex<BTreeMap<String, StoredAccount>>;
 
@@ -18,13 +17,6 @@ impl MemoryStore {
     fn lock_accounts(&self) -> MutexGuard<'_, BTreeMap<String, StoredAccount>> {
         // OK for the same reason as with sessions.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end_sessions_of(&self, id: AccountId, EndSessions { except, revocation }: EndSessions) -> usize {
-        let subject = id.to_string();
-        let sessions = &mut self.lock().sessions;
-        let others = sessions.values_mut().filter(|s| s.subject == subject && Some(s.id) != except);
-        others.map(|session| usize::from(session.revoke(revocation))).sum()
     }
 }
 
@@ -57,17 +49,17 @@ impl AccountStore for MemoryStore {
         let Some(kept) = kept.filter(|kept| kept.id == account.id && kept.revision == expected) else {
             return ready(None);
         };
-        let ended = ends.map_or(0, |ends| self.end_sessions_of(account.id, ends));
+        let ended = ends.map_or(0, |ends| self.lock().end(&account.id.to_string(), ends));
         *kept = account;
         ready(Some(ended))
     }
 
-    fn remove_account(&self, id: AccountId, revocation: Revocation) -> StoreFuture<'_, Option<usize>> {
+    fn remove_account(&self, id: AccountId, ends: EndSessions) -> StoreFuture<'_, Option<usize>> {
         let mut accounts = self.lock_accounts();
         let Some(key) = accounts.values().find(|account| account.id == id).map(|it| it.key.clone()) else {
             return ready(None);
         };
-        let ended = self.end_sessions_of(id, EndSessions { except: None, revocation });
+        let ended = self.lock().end(&id.to_string(), ends);
         accounts.remove(&key);
         ready(Some(ended))
     }

@@ -1,11 +1,10 @@
 //! Accounts in the database of the sessions: readers ask the tree, changes go through the same writer.
 
-use super::super::accounts::{AccountStore, EndSessions, StoredAccount};
-use super::super::{StoreFuture, codec, keys};
+use super::super::accounts::{AccountStore, StoredAccount};
+use super::super::{EndSessions, StoreFuture, codec, keys};
 use super::{Shared, SledStore};
 use crate::error::StoreError;
 use crate::id::AccountId;
-use crate::record::Revocation;
 
 impl Shared {
     pub(super) fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError> {
@@ -59,8 +58,8 @@ impl AccountStore for SledStore {
         Box::pin(self.writer.submit(move |disk| disk.change_account(&account, expected, ends)))
     }
 
-    fn remove_account(&self, id: AccountId, revocation: Revocation) -> StoreFuture<'_, Option<usize>> {
-        Box::pin(self.writer.submit(move |disk| disk.remove_account(id, revocation)))
+    fn remove_account(&self, id: AccountId, ends: EndSessions) -> StoreFuture<'_, Option<usize>> {
+        Box::pin(self.writer.submit(move |disk| disk.remove_account(id, ends)))
     }
 
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {

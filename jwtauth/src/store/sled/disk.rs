@@ -210,7 +210,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::super::super::writer::Writer;
-    use super::super::super::{Opening, Swept};
+    use super::super::super::{EndSessions, Opening, Swept};
     use super::*;
     use crate::record::{Reason, Revocation};
 
@@ -256,7 +256,8 @@ mod tests {
         disk.insert(&session(1), &Opening::default()).unwrap();
         disk.insert(&session(2), &Opening { replaces: vec![session(1).id], ..Opening::default() }).unwrap();
         assert!(!disk.revoke(session(1).id, revocation).unwrap(), "replaced within the group");
-        assert_eq!(disk.revoke_subject("1", None, revocation).unwrap(), 1, "found by its subject");
+        let all = EndSessions { except: None, revocation, not_before: None };
+        assert_eq!(disk.revoke_subject("1", all).unwrap(), 1, "found by its subject");
         let first = disk.sweep(1_000, 1).unwrap();
         let second = disk.sweep(1_000, 1).unwrap();
         assert_eq!((first.removed, first.more, second.removed, second.more), (1, true, 1, false));

@@ -20,11 +20,13 @@
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
 //! `open` finds a database whole, `operations` decides, `change` says what is written, `disk` writes it,
-//! `recent` keeps what readers ask for most, `values` are what else expires. With the feature, `accounts` does for
+//! `recent` keeps what readers ask for most, `values` are what else expires, `adoption` takes in what another service has
+//! opened. With the feature, `accounts` does for
 //! accounts what this file does for sessions.
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod adoption;
 mod change;
 mod disk;
 mod open;
@@ -43,7 +45,10 @@ use self::disk::Disk;
 use self::open::Opened;
 use self::recent::Recent;
 use super::writer::Writer;
-use super::{EndToken, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate, codec, files, keys};
+use super::{
+    EndSessions, EndToken, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate, codec, files,
+    keys,
+};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
@@ -194,6 +199,10 @@ impl SessionStore for SledStore {
         Box::pin(self.writer.submit(move |disk| disk.insert(&session, &opening)))
     }
 
+    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>> {
+        Box::pin(self.writer.submit(move |disk| Ok(disk.adopt(&session, &opening, now)?.map(Arc::new))))
+    }
+
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         Box::pin(std::future::ready(self.shared.find(id)))
     }
@@ -206,13 +215,8 @@ impl SessionStore for SledStore {
         Box::pin(self.writer.submit(move |disk| disk.revoke(id, revocation)))
     }
 
-    fn revoke_subject(
-        &self,
-        subject: String,
-        except: Option<SessionId>,
-        revocation: Revocation,
-    ) -> StoreFuture<'_, usize> {
-        Box::pin(self.writer.submit(move |disk| disk.revoke_subject(&subject, except, revocation)))
+    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize> {
+        Box::pin(self.writer.submit(move |disk| disk.revoke_subject(&subject, ends)))
     }
 
     fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {

@@ -2,7 +2,8 @@
 //!
 //! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
 
-use super::super::{EndToken, Opening, Presented, Swept, UserUpdate, keys};
+use super::super::adoption::Consequences;
+use super::super::{EndSessions, EndToken, Opening, Presented, Swept, UserUpdate, keys};
 use super::Shared;
 use super::change::Change;
 use super::disk::Disk;
@@ -21,25 +22,38 @@ impl Disk {
             Some(before) => change.overwrite(&before, session)?,
             None => change.add(session)?,
         }
+        self.make_room(&mut change, session, opening, session.created_at)?;
+        self.apply(change);
+        Ok(())
+    }
+
+    /// Ends and forgets other sessions of the subject of a new one, as many as have to.
+    pub(super) fn make_room(
+        &self,
+        change: &mut Change,
+        session: &Session,
+        opening: &Opening,
+        now: u64,
+    ) -> Result<(), StoreError> {
         let others = match opening.max_sessions {
             Some(_) => self.sessions_of(&session.subject)?,
             None => Vec::new(),
         };
-        let (mut ends, forgotten) = opening.ends(session, &others);
+        let Consequences { mut ends, forgotten, not_before } = opening.consequences(session, &others, now);
         for gone in others.iter().filter(|other| forgotten.contains(&other.id)) {
-            self.forget(&mut change, gone)?;
+            self.forget(change, gone)?;
         }
         ends.sort_unstable_by_key(|(id, _)| *id);
         ends.dedup_by_key(|(id, _)| *id);
         for (id, reason) in ends.into_iter().filter(|(id, _)| *id != session.id) {
             if let Some(before) = self.load(id)? {
-                change.revoke(before, Revocation { at: session.created_at, reason })?;
+                change.revoke(before, Revocation { at: now, reason })?;
             }
         }
+        self.refuse(change, &session.subject, not_before)?;
         if let Some(access_ttl) = opening.register {
             change.register(None, session, access_ttl);
         }
-        self.apply(change);
         Ok(())
     }
 
@@ -139,36 +153,40 @@ impl Disk {
 
     pub(super) fn revoke(&mut self, id: SessionId, revocation: Revocation) -> Result<bool, StoreError> {
         self.ready()?;
-        let session = self.load(id)?;
-        Ok(self.revoke_each(session, revocation)? > 0)
-    }
-
-    pub(super) fn revoke_subject(
-        &mut self,
-        subject: &str,
-        except: Option<SessionId>,
-        revocation: Revocation,
-    ) -> Result<usize, StoreError> {
-        self.ready()?;
-        let mut sessions = self.sessions_of(subject)?;
-        sessions.retain(|session| Some(session.id) != except);
-        self.revoke_each(sessions, revocation)
-    }
-
-    fn revoke_each(
-        &mut self,
-        sessions: impl IntoIterator<Item = Session>,
-        revocation: Revocation,
-    ) -> Result<usize, StoreError> {
+        let Some(session) = self.load(id)? else { return Ok(false) };
         let mut change = Change::default();
-        let mut revoked = 0;
-        for session in sessions {
-            revoked += usize::from(change.revoke(session, revocation)?);
-        }
-        if revoked > 0 {
+        let revoked = change.revoke(session, revocation)?;
+        if revoked {
             self.apply(change);
         }
         Ok(revoked)
+    }
+
+    pub(super) fn revoke_subject(&mut self, subject: &str, ends: EndSessions) -> Result<usize, StoreError> {
+        self.ready()?;
+        let mut change = Change::default();
+        let revoked = self.end_sessions(&mut change, subject, ends)?;
+        if !change.is_empty() {
+            self.apply(change);
+        }
+        Ok(revoked)
+    }
+
+    /// Adds to a change that sessions of a subject end. Returns how many do.
+    pub(super) fn end_sessions(
+        &self,
+        change: &mut Change,
+        subject: &str,
+        ends: EndSessions,
+    ) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        for session in self.sessions_of(subject)? {
+            if Some(session.id) != ends.except {
+                ended += usize::from(change.revoke(session, ends.revocation)?);
+            }
+        }
+        self.refuse(change, subject, ends.not_before)?;
+        Ok(ended)
     }
 
     pub(super) fn update_user(

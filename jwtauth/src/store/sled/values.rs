@@ -46,7 +46,7 @@ impl Shared {
 }
 
 /// What the tree will hold under a key after this group.
-struct Found {
+pub(super) struct Found {
     raw: Vec<u8>,
     /// `None` if it is damaged.
     value: Option<Value>,
@@ -112,7 +112,7 @@ impl Disk {
         Ok(Swept { removed, more, ..Swept::default() })
     }
 
-    fn find_value(&self, key: ValueKey) -> Result<Option<Found>, StoreError> {
+    pub(super) fn find_value(&self, key: ValueKey) -> Result<Option<Found>, StoreError> {
         let key = keys::value(key);
         let raw = match self.group.get(&key) {
             Some(bytes) => bytes.map(<[u8]>::to_vec),
@@ -122,7 +122,7 @@ impl Disk {
     }
 
     /// What is damaged is not replaced: its entry in the index cannot be found, and would be left over.
-    fn whole(&self, found: Option<Found>) -> Result<Option<(Vec<u8>, Value)>, StoreError> {
+    pub(super) fn whole(&self, found: Option<Found>) -> Result<Option<(Vec<u8>, Value)>, StoreError> {
         match found {
             None => Ok(None),
             Some(Found { raw, value: Some(value) }) => Ok(Some((raw, value))),
@@ -135,7 +135,7 @@ impl Disk {
 
 impl Change {
     /// Puts a value in the place of what was there before.
-    fn put_value(
+    pub(super) fn put_value(
         &mut self,
         key: ValueKey,
         before: Option<(Vec<u8>, Value)>,

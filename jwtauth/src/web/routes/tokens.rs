@@ -9,6 +9,7 @@ use super::login::{Authenticate, LoginAttempt, LoginError};
 use super::{Transport, json};
 use crate::error::SessionError;
 use crate::event::Event;
+use crate::record::Reason;
 use crate::session::{SlidingToken, Tokens};
 use crate::web::extract::Auth;
 use crate::web::guard;
@@ -100,10 +101,16 @@ pub(super) async fn revoke(transport: Transport, request: Request) -> Result<Res
     let field = if is_sliding { "token" } else { "refresh" };
     let [token] = Form::read(request.headers(), &mut body).await?.take([field])?;
     let sessions = &guard::shared(&request, "the route `/revoke`")?.sessions;
-    let named =
-        if is_sliding { sessions.session_of_sliding(&token) } else { sessions.session_of_refresh(&token) };
-    let session = named.map_err(SessionError::from)?;
-    if sessions.revoke(session).await? { Ok(json(json!({}))) } else { Err(SessionError::Ended.into()) }
+    let (session, ended) = if is_sliding {
+        (sessions.session_of_sliding(&token).map_err(SessionError::from)?, false)
+    } else {
+        sessions.end_unseen_refresh(&token, Reason::Ended).await?
+    };
+    if ended || sessions.revoke(session).await? {
+        Ok(json(json!({})))
+    } else {
+        Err(SessionError::Ended.into())
+    }
 }
 
 /// The answer when tokens ride in cookies: how long they are good for.

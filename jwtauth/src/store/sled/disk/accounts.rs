@@ -1,12 +1,11 @@
 //! What the writer does to accounts. Each change is one [`Change`], with the sessions that end with it.
 
-use super::super::super::accounts::{EndSessions, StoredAccount};
-use super::super::super::{codec, keys};
+use super::super::super::accounts::StoredAccount;
+use super::super::super::{EndSessions, codec, keys};
 use super::super::change::Change;
 use super::Disk;
 use crate::error::StoreError;
 use crate::id::AccountId;
-use crate::record::Revocation;
 
 impl Disk {
     fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError> {
@@ -44,7 +43,7 @@ impl Disk {
         let mut change = Change::default();
         change.replace_account(&before, after)?;
         let ended = match ends {
-            Some(ends) => self.end_sessions_of(after.id, ends, &mut change)?,
+            Some(ends) => self.end_sessions(&mut change, &after.id.to_string(), ends)?,
             None => 0,
         };
         self.apply(change);
@@ -54,29 +53,14 @@ impl Disk {
     pub(in super::super) fn remove_account(
         &mut self,
         id: AccountId,
-        revocation: Revocation,
+        ends: EndSessions,
     ) -> Result<Option<usize>, StoreError> {
         self.ready()?;
         let Some(account) = self.account(id)? else { return Ok(None) };
         let mut change = Change::default();
         change.remove_account(&account)?;
-        let ended = self.end_sessions_of(id, EndSessions { except: None, revocation }, &mut change)?;
+        let ended = self.end_sessions(&mut change, &id.to_string(), ends)?;
         self.apply(change);
         Ok(Some(ended))
-    }
-
-    fn end_sessions_of(
-        &self,
-        id: AccountId,
-        EndSessions { except, revocation }: EndSessions,
-        change: &mut Change,
-    ) -> Result<usize, StoreError> {
-        let mut ended = 0;
-        for session in self.sessions_of(&id.to_string())? {
-            if Some(session.id) != except {
-                ended += usize::from(change.revoke(session, revocation)?);
-            }
-        }
-        Ok(ended)
     }
 }

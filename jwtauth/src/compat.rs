@@ -1,0 +1,120 @@
+//! The setting for services that share users and keys with one of another make: so far djangorestframework-simplejwt.
+//!
+//! Only what is set. How tokens are written and read then is in `token::foreign`, what becomes of a token of the
+//! other service in `session::adopt`.
+
+use crate::claims::RESERVED;
+use crate::error::ConfigError;
+
+/// Shares logins with a Django service that uses djangorestframework-simplejwt: it accepts our tokens, and we accept its.
+///
+/// ```
+/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// use jwtauth::{Compat, JwtAuth};
+///
+/// let jwtauth = JwtAuth::builder()
+///     .secret_from_env("DJANGO_SIGNING_KEY") // SIMPLE_JWT["SIGNING_KEY"], or Django's SECRET_KEY
+///     .compat(Compat::simplejwt())
+///     .open("data/sessions")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Read and written as version 5.5 does, with its default `TOKEN_TYPE_CLAIM` and `JTI_CLAIM`. Django's `ALGORITHM` and key
+/// are those of our access tokens: [`secret`](crate::JwtAuthBuilder::secret), or [`key`](crate::JwtAuthBuilder::key)
+/// for `SIGNING_KEY` and `VERIFYING_KEY` of a key pair. Both services know a user by the same id, which is our subject.
+///
+/// # What changes
+///
+/// - Tokens have `typ: JWT`, and the claim `user_id` beside `sub`; `token_type` alone tells the kinds apart. Refresh
+///   tokens are signed by the key of access tokens. Tokens that were issued before this was switched on stay good; those
+///   issued since end when it is switched off.
+/// - `iss` and `aud` may be missing, and must be [`issuer`](crate::JwtAuthBuilder::issuer) and
+///   [`audience`](crate::JwtAuthBuilder::audience) where they are there: set Django's `ISSUER` and `AUDIENCE` to the same, or
+///   to nothing.
+/// - A token that lives longer than our `access_ttl` or `refresh_ttl` counts as expired: make them no shorter than
+///   `ACCESS_TOKEN_LIFETIME` and `REFRESH_TOKEN_LIFETIME`.
+/// - A token without `kid`, as Django writes them, is one of the key that signs, and of no other.
+///   [`KeyRing::retire`](crate::KeyRing::retire) and [`remove`](crate::KeyRing::remove) are about refresh tokens as well.
+///
+/// # Tokens that Django has issued
+///
+/// Each opens a session of its own when it is first seen, which is a write to disk, and an
+/// [`Event::Adopted`](crate::Event::Adopted). From then on it is listed, ended and counted as any other.
+///
+/// - An access token is good until it expires. A refresh token, presented at
+///   [`/refresh`](crate::JwtAuth::routes), to [`Sessions::renew`](crate::Sessions::renew) or in the cookie, is spent for
+///   a pair of ours; when it comes back after the grace window its session ends.
+/// - There is no copy of the user, no role and no scope: take [`&Identity`](crate::Identity), or write
+///   [`AuthUser::load`](crate::AuthUser) by hand. A derived user is answered 401 `user_not_found`.
+/// - When the user typed a password is unknown, so `#[require_auth(fresh = "5m")]` refuses, unless Django writes a claim
+///   `auth_time`.
+/// - [`before_login`](crate::JwtAuthBuilder::before_login) is asked; `max_sessions` counts. The token registry has what is
+///   issued here only.
+/// - Django's access token and the refresh token it came with have nothing in common but their user: ending one session
+///   leaves the other. [`revoke_all`](crate::Sessions::revoke_all) and everything else that ends all sessions of a user, or all
+///   others, refuses tokens that Django has issued up to then too, also those that nobody has seen here yet.
+///
+/// A token that Django makes of *our* refresh token belongs to our session, and ends with it.
+///
+/// # What it costs
+///
+/// - Who has the key of HMAC tokens can make tokens for anybody: Django is trusted like this service. With a key pair that
+///   goes for whoever has the private key.
+/// - Nothing here knows of Django's blacklist or of `is_active` there, and Django knows nothing of sessions that were ended
+///   here: it accepts our tokens until they expire, and goes on making new ones of its own and of our refresh tokens. To
+///   end a login in both, end it in both.
+/// - What was ended is in the store. Without it, as with a [`MemoryStore`](crate::MemoryStore) after a restart, a token of
+///   Django's that was ended is taken for new until it expires.
+/// - With `ROTATE_REFRESH_TOKENS` Django's successor of our refresh token is to us the same token: whichever of the two comes
+///   second is reuse.
+/// - A [`Verifier`](crate::Verifier) refuses these tokens, because it asks for `typ: at+jwt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Compat {
+    user_id_claim: String,
+}
+
+impl Compat {
+    /// Reads and writes tokens as djangorestframework-simplejwt does.
+    pub fn simplejwt() -> Self {
+        Self { user_id_claim: "user_id".into() }
+    }
+
+    /// Sets the claim that holds the user's id, `USER_ID_CLAIM` in Django. Default: `user_id`.
+    ///
+    /// None that has another meaning already: `aud`, `auth_time`, `exp`, `gen`, `iat`, `iss`, `jti`, `nbf`,
+    /// `refresh_exp`, `roles`, `scope`, `sid` or `token_type`.
+    pub fn user_id_claim(mut self, name: impl Into<String>) -> Self {
+        self.user_id_claim = name.into();
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let name = &self.user_id_claim;
+        // `sub` is the user's id anyway.
+        if name.is_empty() || name != "sub" && RESERVED.contains(&name.as_str()) {
+            return Err(ConfigError::UserIdClaim { name: name.clone() });
+        }
+        Ok(())
+    }
+
+    /// The claim that holds the user's id.
+    pub(crate) fn user_id(&self) -> &str {
+        &self.user_id_claim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_has_a_meaning_is_refused() {
+        for (name, good) in [("user_id", true), ("sub", true), ("uid", true), ("", false), ("exp", false)] {
+            let checked = Compat::simplejwt().user_id_claim(name).check();
+            assert_eq!(checked.is_ok(), good, "{name}");
+        }
+    }
+}

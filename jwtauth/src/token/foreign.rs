@@ -1,0 +1,166 @@
+//! Tokens as djangorestframework-simplejwt writes and reads them: `typ: JWT`, the kind in a claim alone ([`Compat`]).
+//!
+//! Such a token is one of three:
+//!
+//! 1. Ours: it has all that our tokens have, and the claim with the user's id.
+//! 2. Derived from ours by Django, which copies what it does not set itself: it names our session (`sid`).
+//! 3. Django's own: it names no session. The id of the one that it opens here follows from its kind and `jti`, so that the
+//!    same token always names the same session.
+//!
+//! The id does not follow from a secret: when the secret changes, a token that was ended must not be taken for
+//! new. It need not be secret either, because nothing is granted to whoever knows one.
+//!
+//! # Invariants
+//!
+//! 1. `token_type` must be there and be right (J-10); `exp`, `iat`, `jti` and who it is about likewise.
+//! 2. `iss` and `aud` may be absent, and are never wrong.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::parse::Object;
+use super::{Expected, MAX_TIME, check_kind, check_times, required};
+use crate::compat::Compat;
+use crate::error::TokenError;
+use crate::id::{SessionId, TokenId};
+use crate::key;
+
+/// What such tokens have for a `typ`.
+pub(super) const TYP: &str = "JWT";
+
+/// The longest `jti` and the longest id of a user, in bytes.
+const MAX_TEXT: usize = 255;
+
+/// A token that another service has issued on its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    /// The text of its `jti`, as an id of ours.
+    pub(crate) token: TokenId,
+    /// Its `iat`, in Unix seconds.
+    pub(crate) issued_at: u64,
+    /// Its `exp`, in Unix seconds.
+    pub(crate) expires_at: u64,
+    /// When its user proved who they are, if it says so, in Unix seconds.
+    pub(crate) auth_time: Option<u64>,
+}
+
+/// What a token says, of either kind.
+pub(super) struct Said {
+    pub(super) subject: Arc<str>,
+    pub(super) session: SessionId,
+    pub(super) token: TokenId,
+    /// `None` if it speaks for a session of ours.
+    pub(super) foreign: Option<Arc<Foreign>>,
+    /// When it is good; `None` if it is expired.
+    pub(super) good: Option<Range<u64>>,
+}
+
+/// Reads a token whose signature is good, and checks each of its claims.
+pub(super) fn read(
+    claims: &Object<'_>,
+    kind: &str,
+    compat: &Compat,
+    expected: &Expected<'_>,
+) -> Result<Said, TokenError> {
+    check_kind(claims, kind)?;
+    match claims.text("iss") {
+        Ok(None) => {}
+        Ok(Some(issuer)) if issuer == expected.issuer => {}
+        _ => return Err(TokenError::WrongIssuer),
+    }
+    if claims.has("aud") {
+        match claims.names("aud", expected.audience) {
+            Ok(true) => {}
+            Ok(false) => return Err(TokenError::WrongAudience),
+            Err(_) => return Err(TokenError::Claim("aud")),
+        }
+    }
+    let jti = text_of(required(claims.text("jti"), "jti")?, "jti")?;
+    let good = match check_times(claims, expected) {
+        Ok(good) => Some(good),
+        Err(TokenError::Expired) => None,
+        Err(error) => return Err(error),
+    };
+    let auth_time = claims
+        .time("auth_time", f64::floor)
+        .map_err(|_| TokenError::Claim("auth_time"))?
+        .filter(|at| *at <= MAX_TIME);
+    let user = user(claims, compat)?;
+    if claims.has("sid") {
+        let subject = super::subject(claims)?;
+        // Before this setting was there, tokens had no such claim.
+        if user.is_some_and(|user| user != subject) {
+            return Err(TokenError::Claim("sub"));
+        }
+        let session = super::id(claims, "sid")?;
+        // Ours has one form only; Django gives what it derives a `jti` of its own.
+        let token = jti.parse().unwrap_or_else(|_| token_of(kind, jti));
+        return Ok(Said { subject: subject.into(), session, token, foreign: None, good });
+    }
+    let subject = user.ok_or(TokenError::Claim("user id"))?;
+    let token = token_of(kind, jti);
+    let issued_at = required(claims.time("iat", f64::ceil), "iat")?;
+    let expires_at = required(claims.time("exp", f64::floor), "exp")?;
+    Ok(Said {
+        subject: subject.into(),
+        session: SessionId::from_bytes(fingerprint("jwtauth foreign session v1", kind, jti)),
+        token,
+        foreign: Some(Arc::new(Foreign { token, issued_at, expires_at, auth_time })),
+        good,
+    })
+}
+
+/// Returns the user's id: text, or a whole number as older versions wrote it.
+fn user(claims: &Object<'_>, compat: &Compat) -> Result<Option<String>, TokenError> {
+    const NAME: &str = "user id";
+    let name = compat.user_id();
+    if let Ok(Some(number)) = claims.integer(name) {
+        return Ok(Some(number.to_string()));
+    }
+    let text = claims.text(name).map_err(|_| TokenError::Claim(NAME))?;
+    text.map(|text| text_of(text, NAME).map(str::to_owned)).transpose()
+}
+
+fn text_of<'t>(text: &'t str, name: &'static str) -> Result<&'t str, TokenError> {
+    if (1..=MAX_TEXT).contains(&text.len()) { Ok(text) } else { Err(TokenError::Claim(name)) }
+}
+
+fn token_of(kind: &str, jti: &str) -> TokenId {
+    TokenId::from_bytes(fingerprint("jwtauth foreign token v1", kind, jti))
+}
+
+fn fingerprint(label: &str, kind: &str, jti: &str) -> [u8; 16] {
+    let hash = key::digest(label, &format!("{kind} {jti}"));
+    std::array::from_fn(|at| hash[at])
+}
+
+/// Claims of ours, with those that simplejwt looks for.
+#[derive(Serialize)]
+pub(super) struct Written<'a, C> {
+    #[serde(flatten)]
+    pub(super) claims: &'a C,
+    #[serde(flatten)]
+    pub(super) user: Option<UserId<'a>>,
+}
+
+/// The claim with the user's id, under the name that was set.
+pub(super) struct UserId<'a> {
+    name: &'a str,
+    subject: &'a str,
+}
+
+impl<'a> UserId<'a> {
+    /// `None` if `sub` is that claim.
+    pub(super) fn of(compat: &'a Compat, subject: &'a str) -> Option<Self> {
+        let name = compat.user_id();
+        (name != "sub").then_some(Self { name, subject })
+    }
+}
+
+impl Serialize for UserId<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.name, self.subject)])
+    }
+}

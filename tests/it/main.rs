@@ -26,6 +26,7 @@ mod registry;
 mod routes;
 mod services;
 mod sessions;
+mod simplejwt;
 mod sliding;
 mod store;
 mod store_faults;

@@ -9,6 +9,7 @@ pub mod faulty;
 pub mod log;
 pub mod numbers;
 pub mod program;
+pub mod python;
 pub mod raw;
 pub mod serve;
 pub mod stranger;

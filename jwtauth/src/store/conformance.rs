@@ -12,6 +12,7 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod adoption;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ where
     a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
+    adoption::run(empty).await;
 }
 
 fn session(number: u8, subject: &str) -> Session {

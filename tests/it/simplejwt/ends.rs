@@ -1,0 +1,280 @@
+//! How sessions of Django's tokens end, and that they stay ended.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, Reason, Veto};
+use poem::http::Method;
+use serde_json::{Value, json};
+use tests::app::START;
+use tests::bounded;
+use tests::tab::Tab;
+use tests::wire::claims;
+
+use super::{Site, access, access_claims, refresh, refresh_claims, signed, text, with};
+
+/// S-8: also one that nobody had seen before, in each of the ways to end it.
+#[test]
+fn s_8_a_logout_ends_a_token_that_was_never_seen() {
+    bounded(async {
+        let site = Site::new();
+        for (jti, seen) in [("a1", true), ("a2", false)] {
+            let token = access("7", jti);
+            if seen {
+                assert_eq!(site.who(&token).await.0, 200);
+            }
+            for _ in 0..2 {
+                assert_eq!(site.bearer(Method::POST, "/logout", &token).await.0, 200, "{jti}");
+                assert_eq!(site.who(&token).await.0, 401, "{jti}");
+            }
+        }
+        let tab = Tab::new(&site.app);
+        let (one, other) = (access("7", "a3"), refresh("7", "r1"));
+        let cookies = tests::tab::cookies(Some(&one), Some(&other));
+        assert_eq!(tab.post("/logout", &cookies).await.status, 200);
+        assert_eq!((site.who(&one).await.0, site.refresh(&other).await.0), (401, 401), "both cookies");
+        let (one, other) = (access("7", "a4"), refresh("7", "r2"));
+        let cookies = tests::tab::cookies(Some(&one), Some(&other));
+        assert_eq!(tab.login_with("7", &cookies).await.status, 200);
+        assert_eq!((site.who(&one).await.0, site.refresh(&other).await.0), (401, 401), "S-7: a new login");
+        let token = refresh("7", "r3");
+        assert_eq!(site.post("/auth/revoke", json!({"refresh": token})).await.0, 200);
+        assert_eq!(site.post("/auth/revoke", json!({"refresh": token})).await.0, 401);
+        assert_eq!(site.refresh(&token).await.0, 401, "the route `/revoke`");
+        let token = refresh("7", "r4");
+        assert_eq!(site.service("/auth/oauth/introspect", &token).await.1["active"], json!(true));
+        assert_eq!(site.service("/auth/oauth/revoke", &token).await.0, 200);
+        assert_eq!(site.service("/auth/oauth/introspect", &token).await.1, json!({"active": false}));
+        assert_eq!(site.refresh(&token).await.0, 401, "another service");
+        let token = access("7", "a5");
+        assert_eq!(site.service("/auth/oauth/revoke", &token).await.0, 200);
+        assert_eq!(site.who(&token).await.0, 401, "another service, of an access token");
+        let token = refresh("7", "r5");
+        assert_eq!(site.service("/auth/oauth/revoke", &token).await.0, 200);
+        assert_eq!(site.refresh(&token).await.0, 401, "another service, of a token that nobody has seen");
+    });
+}
+
+/// S-11: one call ends all sessions, also those of tokens that come for the first time afterwards.
+#[test]
+fn s_11_ending_all_sessions_refuses_tokens_that_nobody_has_seen() {
+    bounded(async {
+        let site = Site::new();
+        let sessions = site.app.jwtauth.sessions();
+        let issued = |user: &str, jti: &str, at: u64| {
+            let claims = with(access_claims(user, jti), "iat", json!(at));
+            signed(&with(claims, "exp", json!(at + 300)))
+        };
+        for (number, user) in ["1", "2", "3", "4"].into_iter().enumerate() {
+            let before = site.now();
+            let seen = issued(user, &format!("seen{number}"), before);
+            assert_eq!(site.who(&seen).await.0, 200);
+            let unseen = issued(user, &format!("unseen{number}"), before);
+            let mut long = refresh_claims(user, &format!("long{number}"));
+            long["iat"] = json!(before - 10);
+            site.app.clock.advance(Duration::from_secs(5));
+            let mut kept = None;
+            match number {
+                0 => assert_eq!(sessions.revoke_all(user).await.unwrap(), 1),
+                1 => assert_eq!(site.bearer(Method::POST, "/logout/all", &seen).await, (200, "1".into())),
+                2 => assert_eq!(sessions.update_user(&Banned(user.into())).await.unwrap(), 1),
+                _ => {
+                    let own = sessions.of(user).await.unwrap()[0].id;
+                    sessions.revoke_others(user, own).await.unwrap();
+                    kept = Some(seen.clone());
+                }
+            }
+            for (name, token) in [("seen", &seen), ("unseen", &unseen)] {
+                let want = if kept.as_ref() == Some(token) { 200 } else { 401 };
+                assert_eq!(site.who(token).await.0, want, "{name}, way {number}");
+            }
+            assert_eq!(site.refresh(&signed(&long)).await.0, 401, "a refresh token, way {number}");
+            assert_eq!(
+                site.who(&issued(user, &format!("same{number}"), site.now())).await.0,
+                401,
+                "the same second"
+            );
+            site.app.clock.advance(Duration::from_secs(1));
+            let later = issued(user, &format!("later{number}"), site.now());
+            assert_eq!(site.who(&later).await.0, 200, "issued later, way {number}");
+        }
+        assert_eq!(site.who(&issued("9", "other", site.now() - 20)).await.0, 200, "another user");
+        // Our own logins and their tokens are not concerned, nor what Django makes of them.
+        let (own, refresh) = site.obtain("1").await;
+        assert_eq!(site.who(&own).await.0, 200);
+        assert_eq!(site.refresh(&refresh).await.0, 200);
+    });
+}
+
+/// A user whose login is over.
+#[derive(Clone)]
+struct Banned(String);
+
+impl AuthUser for Banned {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        self.0.clone()
+    }
+
+    fn is_active(&self) -> bool {
+        false
+    }
+
+    async fn load((): &(), _: &Identity) -> Result<Option<Self>, BoxError> {
+        Ok(None)
+    }
+}
+
+/// S-11: with accounts too, in the same step as the change.
+#[test]
+fn s_11_an_account_that_is_disabled_takes_tokens_along_that_nobody_has_seen() {
+    bounded(async {
+        let config = || jwtauth::AccountsConfig::default();
+        let site = Site::with(MemoryStore::new(), |builder| builder.accounts(config()));
+        let accounts = site.app.jwtauth.accounts().unwrap();
+        let account = accounts.register("alice", "correct horse battery").await.unwrap();
+        let user = account.id.to_string();
+        let (seen, unseen) = (access(&user, "a1"), access(&user, "a2"));
+        assert_eq!(site.who(&seen).await.0, 200);
+        accounts.disable(account.id).await.unwrap();
+        assert_eq!((site.who(&seen).await.0, site.who(&unseen).await.0), (401, 401));
+        accounts.enable(account.id).await.unwrap();
+        assert_eq!((site.who(&seen).await.0, site.who(&unseen).await.0), (401, 401));
+    });
+}
+
+/// Simplejwt's defect 24: what was ended comes back. Many first sights of one token, and a logout among them.
+#[test]
+fn defect_24_no_race_brings_an_ended_token_back() {
+    bounded(async {
+        let site = Arc::new(Site::new());
+        for round in 0..30 {
+            let token = access("7", &format!("a{round}"));
+            let spent = refresh("7", &format!("r{round}"));
+            let mut tasks = tokio::task::JoinSet::new();
+            for number in 0..12 {
+                let (site, token, spent) = (Arc::clone(&site), token.clone(), spent.clone());
+                tasks.spawn(async move {
+                    match number {
+                        5 => drop(site.bearer(Method::POST, "/logout", &token).await),
+                        6 => drop(site.post("/auth/revoke", json!({"refresh": spent})).await),
+                        7..=9 => drop(site.refresh(&spent).await),
+                        _ => drop(site.who(&token).await),
+                    }
+                });
+            }
+            tasks.join_all().await;
+            assert_eq!(site.who(&token).await.0, 401, "round {round}");
+            assert_eq!(site.refresh(&spent).await.0, 401, "round {round}");
+        }
+    });
+}
+
+#[test]
+fn many_who_bring_one_refresh_token_get_one_successor() {
+    bounded(async {
+        let site = Arc::new(Site::new());
+        let token = refresh("7", "r1");
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (site, token) = (Arc::clone(&site), token.clone());
+            tasks.spawn(async move { site.refresh(&token).await });
+        }
+        let answers = tasks.join_all().await;
+        for (status, pair) in &answers {
+            assert_eq!((*status, &pair["refresh"]), (200, &answers[0].1["refresh"]));
+        }
+        assert_eq!(site.app.jwtauth.sessions().of("7").await.unwrap().len(), 1);
+    });
+}
+
+/// Sessions that are over are forgotten beyond `max_sessions`; those of tokens that may still be good are not.
+#[test]
+fn no_ended_token_comes_back_however_many_there_are() {
+    bounded(async {
+        let site = Site::with(MemoryStore::new(), |builder| builder.max_sessions(2));
+        let sessions = site.app.jwtauth.sessions();
+        let tokens: Vec<_> = (0..400).map(|number| access("7", &format!("a{number}"))).collect();
+        for token in &tokens {
+            assert_eq!(site.bearer(Method::POST, "/logout", token).await.0, 200);
+        }
+        for _ in 0..10 {
+            site.obtain("7").await;
+        }
+        sessions.sweep().await.unwrap();
+        for (number, token) in tokens.iter().enumerate() {
+            assert_eq!(site.who(token).await.0, 401, "token {number}");
+        }
+        assert_eq!(sessions.of("7").await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn s_12_sessions_of_django_are_capped_with_ours() {
+    bounded(async {
+        let site = Site::with(MemoryStore::new(), |builder| builder.max_sessions(2));
+        let (first, second) = (access("7", "a1"), access("7", "a2"));
+        for token in [&first, &second] {
+            assert_eq!(site.who(token).await.0, 200);
+            site.app.clock.advance(Duration::from_secs(1));
+        }
+        site.obtain("7").await;
+        assert_eq!((site.who(&first).await.0, site.who(&second).await.0), (401, 200));
+        site.app.clock.advance(Duration::from_secs(1));
+        assert_eq!(site.who(&access("7", "a3")).await.0, 200);
+        assert_eq!(site.who(&second).await.0, 401, "the idle one");
+        let sessions = site.app.jwtauth.sessions();
+        let list = sessions.of("7").await.unwrap();
+        assert_eq!(list.iter().filter(|session| session.adopted).count(), 1);
+        let adopted = list.iter().find(|session| session.adopted).unwrap().id;
+        assert!(sessions.revoke(adopted).await.unwrap(), "one is ended from the list");
+        assert_eq!(site.who(&access("7", "a3")).await.0, 401);
+    });
+}
+
+#[test]
+fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
+    bounded(async {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
+        let site = Site::with(MemoryStore::new(), |builder| {
+            builder
+                .on_event(move |event: Event| {
+                    let adopted = match &event {
+                        Event::Adopted { session } => session.adopted && session.subject == "7",
+                        Event::Revoked { reason, .. } => *reason == Reason::Logout,
+                        _ => true,
+                    };
+                    hears.lock().unwrap().push((event.name(), adopted));
+                    std::future::ready(())
+                })
+                .before_login(|session| async move {
+                    if session.subject == "666" { Err(Veto::new("banned")) } else { Ok(()) }
+                })
+        });
+        let take = || std::mem::take(&mut *heard.lock().unwrap());
+        let token = access("7", "a1");
+        for _ in 0..3 {
+            assert_eq!(site.who(&token).await.0, 200);
+        }
+        assert_eq!(take(), [("adopted", true)]);
+        site.bearer(Method::POST, "/logout", &token).await;
+        site.bearer(Method::POST, "/logout", &access("7", "a2")).await;
+        assert_eq!(
+            take(),
+            [("revoked", true), ("revoked", true)],
+            "one that was not seen before ends as well"
+        );
+        let (_, pair) = site.refresh(&refresh("7", "r1")).await;
+        assert_eq!(take(), [("adopted", true), ("refresh", true)]);
+        assert_eq!(claims(&text(&pair["access"]))["auth_time"], Value::from(0));
+        for _ in 0..2 {
+            assert_eq!(site.who(&access("666", "a3")).await.0, 403);
+        }
+        assert_eq!(site.refresh(&refresh("666", "r3")).await.0, 403);
+        assert_eq!(site.bearer(Method::POST, "/logout", &access("666", "a3")).await.0, 200);
+        assert_eq!(site.who(&access("666", "a3")).await.0, 401);
+        assert_eq!(site.now(), START);
+    });
+}

@@ -1,0 +1,406 @@
+//! Which tokens are taken, and for what.
+
+use std::time::Duration;
+
+use jwtauth::{Algorithm, Compat, Key, MemoryStore};
+use poem::http::Method;
+use serde_json::{Value, json};
+use tests::app::{START, TestApp};
+use tests::bounded;
+use tests::faulty::Faulty;
+use tests::tab::Tab;
+use tests::wire::claims;
+
+use super::{
+    HEADER, Site, access, access_claims, compatible, refresh, refresh_claims, sign, signed, text, with,
+};
+
+const NEXT_SECRET: &[u8] = b"q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg";
+
+#[test]
+fn an_access_token_of_django_is_good_for_its_user_until_it_expires() {
+    bounded(async {
+        let site = Site::new();
+        let token = access("7", "a1");
+        for _ in 0..2 {
+            assert_eq!(site.who(&token).await, (200, "7".into()));
+        }
+        let sessions = site.app.jwtauth.sessions();
+        let [session] = &sessions.of("7").await.unwrap()[..] else { panic!("one session") };
+        assert!(session.adopted && session.user.is_none() && session.roles.is_empty());
+        assert_eq!((session.created_at, session.expires_at), (START, START + 300));
+        // Older versions of simplejwt wrote a number.
+        assert_eq!(site.who(&signed(&access_claims(8, "a2"))).await, (200, "8".into()));
+        // A derived user has no copy in such a session.
+        let (status, body) = site.bearer(Method::GET, "/copy", &token).await;
+        assert!(status == 401 && body.contains("user_not_found"), "{body}");
+        site.app.clock.advance(Duration::from_secs(299));
+        assert_eq!(site.who(&token).await.0, 200);
+        site.app.clock.advance(Duration::from_secs(1));
+        let (status, body) = site.who(&token).await;
+        assert!(status == 401 && body.contains("token_expired"), "{body}");
+        assert!(sessions.of("7").await.unwrap().is_empty());
+        sessions.sweep().await.unwrap();
+        assert_eq!(site.who(&token).await.0, 401);
+    });
+}
+
+#[test]
+fn a_refresh_token_of_django_is_spent_once_for_a_pair_of_ours() {
+    bounded(async {
+        let site = Site::new();
+        let token = refresh("7", "r1");
+        let (status, pair) = site.refresh(&token).await;
+        assert_eq!(status, 200, "{pair}");
+        let ours = text(&pair["access"]);
+        assert_eq!(site.who(&ours).await, (200, "7".into()));
+        assert_eq!(
+            site.refresh(&token).await.1["refresh"],
+            pair["refresh"],
+            "the same inside the grace window"
+        );
+        let (status, next) = site.refresh(&text(&pair["refresh"])).await;
+        assert_eq!(status, 200, "ours goes on: {next}");
+        assert_eq!(claims(&text(&next["refresh"]))["gen"], 2);
+        site.app.clock.advance(Duration::from_secs(31));
+        assert_eq!(site.who(&ours).await.0, 200);
+        assert_eq!(site.refresh(&token).await.0, 401, "reuse");
+        assert_eq!(site.who(&ours).await.0, 401, "which ends the session");
+        assert_eq!(site.refresh(&text(&next["refresh"])).await.0, 401);
+    });
+}
+
+/// The pair that Django gives out, in our cookies: what they have in common is their user.
+#[test]
+fn a_pair_of_django_in_cookies_is_refreshed_in_silence() {
+    bounded(async {
+        let app = TestApp::with(MemoryStore::new(), compatible);
+        let (site, tab) = (Site::of(app), |app: &TestApp| Tab::new(app));
+        let tab = tab(&site.app);
+        let (access, refresh) = (access("7", "a1"), refresh("7", "r1"));
+        let cookies = |access: &str, refresh: &str| tests::tab::cookies(Some(access), Some(refresh));
+        assert_eq!(tab.get("/who", &cookies(&access, &refresh)).await.body, "7");
+        let other = super::refresh("8", "r2");
+        assert_eq!(tab.get("/who", &cookies(&access, &other)).await.body, "nobody", "two users");
+        site.app.clock.advance(Duration::from_secs(301));
+        assert_eq!(tab.get("/who", &cookies(&access, &other)).await.body, "nobody", "two users");
+        let renewed = tab.get("/who", &cookies(&access, &refresh)).await;
+        assert_eq!(renewed.body, "7");
+        let pair = renewed.pair();
+        assert_eq!(tab.get("/who", &pair.cookies()).await.body, "7");
+        // An unspent one may not be mixed with a session of ours, whoever's it is.
+        let unspent = super::refresh("7", "r3");
+        assert_eq!(tab.get("/who", &cookies(&pair.access, &unspent)).await.body, "nobody");
+        assert_eq!(tab.get("/who", &tests::tab::cookies(None, Some(&unspent))).await.body, "7");
+    });
+}
+
+/// J-1 to J-20 as far as they are not about what simplejwt leaves out; J-10: kinds stay exclusive.
+#[test]
+fn j_10_j_13_a_token_of_django_is_read_as_strictly() {
+    bounded(async {
+        let site = Site::new();
+        let base = || access_claims("7", "a1");
+        let accepted = [
+            base(),
+            with(base(), "iss", json!("jwtauth")),
+            with(base(), "aud", json!("jwtauth")),
+            with(base(), "aud", json!(["shop", "jwtauth"])),
+            with(base(), "nbf", json!(START)),
+            with(base(), "hash_password", json!("5F4DCC3B")),
+            with(base(), "sub", json!("another")),
+            with(base(), "user_id", json!("x".repeat(255))),
+            with(base(), "exp", json!(START + 1)),
+        ];
+        for (number, claims) in accepted.into_iter().enumerate() {
+            let claims = with(claims, "jti", json!(format!("good{number}")));
+            assert_eq!(site.who(&signed(&claims)).await.0, 200, "{claims}");
+        }
+        let kept = site.app.jwtauth.sessions().of("7").await.unwrap().len();
+        let refused = [
+            ("token_type", json!("refresh")),
+            ("token_type", json!("sliding")),
+            ("token_type", json!("Access")),
+            ("token_type", json!(null)),
+            ("-token_type", json!(null)),
+            ("jti", json!("")),
+            ("jti", json!(7)),
+            ("jti", json!("x".repeat(256))),
+            ("-jti", json!(null)),
+            ("exp", json!(START)),
+            ("exp", json!(START + 301)),
+            ("exp", json!((START + 300).to_string())),
+            ("exp", json!(null)),
+            ("exp", json!(1e30)),
+            ("-exp", json!(null)),
+            ("iat", json!(START + 1)),
+            ("iat", json!(null)),
+            ("-iat", json!(null)),
+            ("nbf", json!(START + 1)),
+            ("nbf", json!("0")),
+            ("user_id", json!("")),
+            ("user_id", json!(null)),
+            ("user_id", json!(-7)),
+            ("user_id", json!(7.5)),
+            ("user_id", json!(["7"])),
+            ("user_id", json!("x".repeat(256))),
+            ("-user_id", json!(null)),
+            ("iss", json!("shop")),
+            ("iss", json!(null)),
+            ("iss", json!(["jwtauth"])),
+            ("aud", json!("shop")),
+            ("aud", json!([])),
+            ("aud", json!(null)),
+            ("auth_time", json!("yesterday")),
+            ("sid", json!("AAECAwQFBgcICQoLDA0ODw")),
+            ("sid", json!("a session of Django's")),
+            ("sid", json!(null)),
+        ];
+        for (name, value) in refused {
+            let claims = with(with(base(), "jti", json!("bad")), name, value);
+            assert_eq!(site.who(&signed(&claims)).await.0, 401, "{claims}");
+        }
+        let claims = with(base(), "jti", json!("bad")).to_string();
+        let kid = claims_header(&site.obtain("7").await.0)["kid"].as_str().unwrap().to_owned();
+        assert_eq!(
+            site.who(&sign(&json!({"alg": "HS256", "typ": "JWT", "kid": kid}).to_string(), &claims)).await.0,
+            200
+        );
+        for header in [
+            r#"{"alg":"none","typ":"JWT"}"#,
+            r#"{"alg":"HS384","typ":"JWT"}"#,
+            r#"{"alg":"HS256"}"#,
+            r#"{"alg":"HS256","typ":"at+jwt"}"#,
+            r#"{"alg":"HS256","typ":"rt+jwt"}"#,
+            r#"{"alg":"HS256","typ":"JWE"}"#,
+            r#"{"alg":"HS256","typ":"JWT","kid":"other"}"#,
+            r#"{"alg":"HS256","typ":"JWT","crit":["exp"]}"#,
+            r#"{"alg":"HS256","typ":"JWT","typ":"JWT"}"#,
+        ] {
+            assert_eq!(site.who(&sign(header, &claims)).await.0, 401, "{header}");
+        }
+        let twice = claims.replacen('{', r#"{"user_id":"8","#, 1);
+        assert_eq!(site.who(&sign(HEADER, &twice)).await.0, 401, "a member twice");
+        let token = signed(&base());
+        assert_eq!(site.who(&token[..token.len() - 4]).await.0, 401);
+        assert_eq!(site.who(&format!("{token}=")).await.0, 401);
+        assert!(
+            site.app.jwtauth.sessions().of("7").await.unwrap().len() <= kept + 2,
+            "no session is opened by those"
+        );
+    });
+}
+
+fn claims_header(token: &str) -> Value {
+    use base64::Engine as _;
+    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap());
+    serde_json::from_slice(&header.unwrap()).unwrap()
+}
+
+#[test]
+fn j_10_neither_kind_passes_for_the_other() {
+    bounded(async {
+        let site = Site::new();
+        let (own_access, own_refresh) = site.obtain("7").await;
+        for token in [refresh("7", "r1"), own_refresh.clone()] {
+            assert_eq!(site.who(&token).await.0, 401);
+        }
+        for token in [access("7", "a1"), own_access] {
+            assert_eq!(site.refresh(&token).await.0, 401);
+        }
+        let long = with(refresh_claims("7", "r2"), "exp", json!(START + 86_401));
+        assert_eq!(site.refresh(&signed(&long)).await.0, 401, "longer than ours may live");
+        let ours = claims(&own_refresh);
+        let without = |name| signed(&with(ours.clone(), name, Value::Null));
+        for name in ["-gen", "-sub", "-jti", "-exp"] {
+            assert_eq!(site.refresh(&without(name)).await.0, 401, "{name}");
+        }
+        assert_eq!(site.refresh(&signed(&with(ours.clone(), "user_id", json!("8")))).await.0, 401);
+        assert_eq!(site.refresh(&signed(&ours)).await.0, 200, "nothing else is wrong with them");
+    });
+}
+
+#[test]
+fn tokens_of_django_are_refused_where_nobody_asked_for_them() {
+    bounded(async {
+        let site = Site::of(TestApp::new());
+        assert_eq!(site.who(&access("7", "a1")).await.0, 401);
+        assert_eq!(site.refresh(&refresh("7", "r1")).await.0, 401);
+        assert!(site.app.jwtauth.sessions().of("7").await.unwrap().is_empty());
+        // Nor are ours of that form.
+        let (access, refresh) = Site::new().obtain("7").await;
+        assert_eq!(site.who(&access).await.0, 401);
+        assert_eq!(site.refresh(&refresh).await.0, 401);
+    });
+}
+
+/// What PyJWT and simplejwt look for, and all that there was before.
+#[test]
+fn our_tokens_have_the_form_that_simplejwt_reads() {
+    bounded(async {
+        let site = Site::new();
+        let (access, refresh) = site.obtain("7").await;
+        for (token, kind, generation) in [(&access, "access", Value::Null), (&refresh, "refresh", json!(0))] {
+            let (header, said) = (claims_header(token), claims(token));
+            assert_eq!((&header["typ"], &header["alg"]), (&json!("JWT"), &json!("HS256")));
+            assert!(header["kid"].is_string());
+            assert_eq!(
+                (&said["token_type"], &said["user_id"], &said["sub"]),
+                (&json!(kind), &json!("7"), &json!("7"))
+            );
+            assert_eq!(
+                (&said["iss"], &said["aud"], &said["gen"]),
+                (&json!("jwtauth"), &json!("jwtauth"), &generation)
+            );
+            assert!(said["sid"].is_string() && said["jti"].is_string() && said["iat"].is_u64());
+        }
+        let site = Site::with(MemoryStore::new(), |builder| {
+            builder.compat(Compat::simplejwt().user_id_claim("sub"))
+        });
+        let (access, _) = site.obtain("7").await;
+        assert_eq!((&claims(&access)["sub"], &claims(&access)["user_id"]), (&json!("7"), &Value::Null));
+        assert_eq!(site.who(&access).await, (200, "7".into()));
+        let foreign = with(with(access_claims("7", "a1"), "-user_id", Value::Null), "sub", json!("9"));
+        assert_eq!(site.who(&signed(&foreign)).await, (200, "9".into()));
+    });
+}
+
+/// Sessions that were opened before go on, in both of their tokens.
+#[test]
+fn no_session_ends_when_it_is_switched_on() {
+    bounded(async {
+        let store = Faulty::default();
+        let before = Site::of(TestApp::with(store.clone(), |builder| builder));
+        let (access, refresh) = before.obtain("7").await;
+        let (waits, _) = before.obtain("8").await;
+        let tab = Tab::new(&before.app);
+        let browser = tab.login("bob").await;
+        let after = Site::with(store, |builder| builder.clock(before.app.clock.clone()));
+        assert_eq!(after.who(&access).await, (200, "7".into()));
+        assert_eq!(after.who(&waits).await, (200, "8".into()));
+        let (status, pair) = after.refresh(&refresh).await;
+        assert_eq!(status, 200, "{pair}");
+        let next = text(&pair["refresh"]);
+        assert_eq!(claims_header(&next)["typ"], "JWT");
+        assert_eq!(after.refresh(&next).await.0, 200);
+        before.app.clock.advance(Duration::from_secs(301));
+        let tab = Tab::new(&after.app);
+        let renewed = tab.get("/me", &browser.cookies()).await;
+        assert_eq!(renewed.status, 200, "an old pair is refreshed in silence");
+        assert_eq!(claims(&renewed.pair().access)["user_id"], "bob");
+    });
+}
+
+/// What Django makes of our refresh token is of our session: an access token, and with rotation a refresh token.
+#[test]
+fn what_django_makes_of_our_refresh_token_belongs_to_our_session() {
+    bounded(async {
+        let site = Site::with(MemoryStore::new(), |builder| builder.token_registry());
+        let (_, refresh) = site.obtain("7").await;
+        let mut derived = claims(&refresh);
+        for (name, value) in
+            [("token_type", json!("access")), ("exp", json!(START + 300)), ("jti", json!("6b1f0c9e"))]
+        {
+            derived[name] = value;
+        }
+        let derived = with(derived, "-aud", Value::Null);
+        let token = signed(&derived);
+        assert_eq!(site.who(&token).await, (200, "7".into()));
+        let sessions = site.app.jwtauth.sessions();
+        assert_eq!(sessions.of("7").await.unwrap().len(), 1, "no session is added");
+        // It ends alone, as any access token does.
+        sessions.expire(&token, false).await.unwrap();
+        assert_eq!(site.who(&token).await.0, 401);
+        let second = signed(&with(derived, "jti", json!("0f2d")));
+        assert_eq!(site.who(&second).await.0, 200);
+        let rotated = signed(&with(claims(&refresh), "jti", json!("77aa")));
+        let (status, pair) = site.refresh(&rotated).await;
+        assert_eq!(status, 200, "{pair}");
+        assert_eq!(
+            site.refresh(&refresh).await.1["refresh"],
+            pair["refresh"],
+            "they are the same token to us"
+        );
+        site.post("/auth/revoke", json!({"refresh": pair["refresh"]})).await;
+        assert_eq!(site.who(&second).await.0, 401, "the session has ended");
+        assert_eq!(site.refresh(&rotated).await.0, 401);
+    });
+}
+
+/// S-15: when the user typed a password is not known, and a refresh at Django proves nothing.
+#[test]
+fn s_15_a_token_of_django_is_not_fresh_unless_it_says_so() {
+    bounded(async {
+        let site = Site::new();
+        let recent = async |claims: Value| site.bearer(Method::GET, "/recent", &signed(&claims)).await;
+        let (status, body) = recent(access_claims("7", "a1")).await;
+        assert!(status == 401 && body.contains("fresh_login_required"), "{body}");
+        assert_eq!(recent(with(access_claims("7", "a2"), "auth_time", json!(START - 60))).await.0, 200);
+        assert_eq!(recent(with(access_claims("7", "a3"), "auth_time", json!(START - 301))).await.0, 401);
+        assert_eq!(recent(with(access_claims("7", "a4"), "auth_time", json!(START + 9_999))).await.0, 200);
+        site.app.clock.advance(Duration::from_secs(299));
+        assert_eq!(recent(with(access_claims("7", "a4"), "auth_time", json!(START + 9_999))).await.0, 200);
+    });
+}
+
+/// J-16: the leeway is for clocks that differ, and opens no session of a token that is over.
+#[test]
+fn j_16_the_leeway_counts_for_sessions_that_are_open() {
+    bounded(async {
+        let leeway = Duration::from_secs(10);
+        let site = Site::with(MemoryStore::new(), |builder| builder.leeway(leeway));
+        let (seen, unseen) = (access("7", "a1"), access("7", "a2"));
+        let ahead = with(access_claims("7", "a3"), "iat", json!(START + 10));
+        assert_eq!(site.who(&signed(&ahead)).await.0, 200);
+        assert_eq!(site.who(&seen).await.0, 200);
+        // A token of an issuer that is ahead lives on, and ours that comes of it is good all the same.
+        let whole = with(refresh_claims("7", "r1"), "iat", json!(START + 10));
+        let (status, pair) = site.refresh(&signed(&with(whole, "exp", json!(START + 86_410)))).await;
+        assert_eq!(status, 200, "{pair}");
+        assert_eq!(site.refresh(&text(&pair["refresh"])).await.0, 200);
+        site.app.clock.advance(Duration::from_secs(309));
+        assert_eq!(site.who(&seen).await.0, 200);
+        assert_eq!(site.who(&unseen).await.0, 401);
+        site.app.clock.advance(Duration::from_secs(1));
+        assert_eq!(site.who(&seen).await.0, 401);
+    });
+}
+
+/// R-10: refresh tokens are of the key of access tokens, so a key is retired with the last of them.
+#[test]
+fn r_10_a_retired_key_verifies_refresh_tokens_to_their_end() {
+    bounded(async {
+        let site = Site::new();
+        let (_, refresh) = site.obtain("7").await;
+        let keys = site.app.jwtauth.keys();
+        let old = keys.signing().kid;
+        let new = Key::hmac(Algorithm::HS256, NEXT_SECRET).unwrap();
+        let kid = new.kid().to_owned();
+        keys.add(new).unwrap();
+        keys.sign_with(&kid).unwrap();
+        assert_eq!(keys.retire(&old).unwrap(), START + 86_400 + 60);
+        site.app.clock.advance(Duration::from_secs(86_399));
+        let (status, pair) = site.refresh(&refresh).await;
+        assert_eq!(status, 200, "{pair}");
+        assert_eq!(claims_header(&text(&pair["refresh"]))["kid"], kid);
+        keys.remove(&old).unwrap();
+        assert_eq!(site.refresh(&refresh).await.0, 401, "its key is gone");
+        assert_eq!(site.refresh(&text(&pair["refresh"])).await.0, 200);
+        // A token without a name of a key is one of the key that signs.
+        assert_eq!(site.now(), START + 86_399);
+        let late =
+            with(with(access_claims("7", "a1"), "iat", json!(site.now())), "exp", json!(site.now() + 300));
+        assert_eq!(site.who(&signed(&late)).await.0, 401);
+    });
+}
+
+#[test]
+fn a_claim_for_the_user_that_has_another_meaning_is_refused_at_start() {
+    for (name, message) in [("exp", "\"exp\""), ("", "\"\"")] {
+        let compat = Compat::simplejwt().user_id_claim(name);
+        let built =
+            jwtauth::JwtAuth::builder().secret(tests::app::SECRET).compat(compat).build(MemoryStore::new());
+        let refused = built.expect_err("it is refused").to_string();
+        assert!(refused.contains(message) && refused.contains("USER_ID_CLAIM"), "{refused}");
+    }
+}

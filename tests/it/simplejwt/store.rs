@@ -1,0 +1,83 @@
+//! What the store has of Django's tokens: through restarts, and when it fails.
+
+use jwtauth::SledStore;
+use poem::http::Method;
+use serde_json::json;
+use tests::bounded;
+use tests::faulty::{Fault, Faulty};
+
+use super::{Site, access, access_claims, refresh, signed, text, with};
+
+/// what was ended is ended after a restart, seen or not.
+#[test]
+fn r_1_a_restart_brings_no_ended_token_back() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions");
+        let (seen, unseen) = (access("7", "a1"), access("7", "a2"));
+        let (live, barred) = (access("8", "a3"), access("9", "a4"));
+        let spent = refresh("8", "r1");
+        let pair = {
+            let site = Site::with(SledStore::open(&path).await.unwrap(), |builder| builder);
+            assert_eq!((site.who(&seen).await.0, site.who(&live).await.0), (200, 200));
+            for token in [&seen, &unseen] {
+                assert_eq!(site.bearer(Method::POST, "/logout", token).await.0, 200);
+            }
+            assert_eq!(site.app.jwtauth.sessions().revoke_all("9").await.unwrap(), 0);
+            site.refresh(&spent).await.1
+        };
+        let site = Site::with(SledStore::open(&path).await.unwrap(), |builder| builder);
+        for (name, token) in
+            [("seen", &seen), ("unseen", &unseen), ("of a user whose sessions ended", &barred)]
+        {
+            assert_eq!(site.who(token).await.0, 401, "{name}");
+        }
+        assert_eq!(site.who(&live).await, (200, "8".into()));
+        assert_eq!(site.refresh(&spent).await.1["refresh"], pair["refresh"], "inside the grace window");
+        assert_eq!(site.who(&text(&pair["access"])).await.0, 200);
+        site.app.clock.advance(std::time::Duration::from_secs(31));
+        assert_eq!(site.refresh(&spent).await.0, 401, "reuse");
+        assert_eq!(site.refresh(&text(&pair["refresh"])).await.0, 401);
+    });
+}
+
+/// a token of which nobody can tell whether it was ended opens nothing, and a logout that was not kept says so.
+#[test]
+fn r_5_a_store_that_fails_lets_no_new_token_in() {
+    bounded(async {
+        let store = Faulty::default();
+        let site = Site::with(store.clone(), |builder| builder);
+        let token = access("7", "a1");
+        for (reads, changes) in [(Fault::Error, Fault::None), (Fault::None, Fault::Error)] {
+            store.set(reads, changes);
+            assert_eq!(site.who(&token).await.0, 503);
+            assert_eq!(site.refresh(&refresh("7", "r1")).await.0, 503);
+            assert_eq!(site.bearer(Method::POST, "/logout", &token).await.0, 503);
+            assert_eq!(site.post("/auth/revoke", json!({"refresh": refresh("7", "r1")})).await.0, 503);
+            assert_eq!(site.service("/auth/oauth/revoke", &refresh("7", "r1")).await.0, 503);
+        }
+        store.set(Fault::None, Fault::ErrorButDone);
+        assert_eq!(site.bearer(Method::POST, "/logout", &token).await.0, 503);
+        store.set(Fault::None, Fault::None);
+        assert_eq!(site.who(&token).await.0, 401, "it happened all the same");
+        assert_eq!(site.who(&access("7", "a2")).await.0, 200);
+    });
+}
+
+/// A token costs one write when it is seen first, and a read then.
+#[test]
+fn a_token_that_was_seen_costs_one_read() {
+    bounded(async {
+        let store = Faulty::default();
+        let site = Site::with(store.clone(), |builder| builder);
+        let token = signed(&with(access_claims("7", "a1"), "extra", json!("x")));
+        assert_eq!(site.who(&token).await.0, 200);
+        // No change works any more, and none is needed.
+        store.set(Fault::None, Fault::Error);
+        let before = store.loads();
+        for _ in 0..10 {
+            assert_eq!(site.who(&token).await.0, 200);
+        }
+        assert_eq!(store.loads() - before, 10);
+    });
+}

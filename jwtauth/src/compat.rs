@@ -36,7 +36,9 @@ use crate::error::ConfigError;
 /// - A token that lives longer than our `access_ttl` or `refresh_ttl` counts as expired: make them no shorter than
 ///   `ACCESS_TOKEN_LIFETIME` and `REFRESH_TOKEN_LIFETIME`.
 /// - A token without `kid`, as Django writes them, is one of the key that signs, and of no other.
-///   [`KeyRing::retire`](crate::KeyRing::retire) and [`remove`](crate::KeyRing::remove) are about refresh tokens as well.
+///   [`KeyRing::retire`](crate::KeyRing::retire) and [`remove`](crate::KeyRing::remove) are about refresh tokens as well, so a
+///   new [`key`](crate::JwtAuthBuilder::key) ends all sessions unless the old one is a
+///   [`verify_key`](crate::JwtAuthBuilder::verify_key).
 ///
 /// # Tokens that Django has issued
 ///
@@ -46,7 +48,8 @@ use crate::error::ConfigError;
 /// - An access token is good until it expires. A refresh token, presented at
 ///   [`/refresh`](crate::JwtAuth::routes), to [`Sessions::renew`](crate::Sessions::renew) or in the cookie, is spent for
 ///   a pair of ours; when it comes back after the grace window its session ends.
-/// - There is no copy of the user, no role and no scope: take [`&Identity`](crate::Identity), or write
+/// - There is no copy of the user, no role and no scope, nor for
+///   [`access_claims`](crate::JwtAuthBuilder::access_claims): take [`&Identity`](crate::Identity), or write
 ///   [`AuthUser::load`](crate::AuthUser) by hand. A derived user is answered 401 `user_not_found`.
 /// - When the user typed a password is unknown, so `#[require_auth(fresh = "5m")]` refuses, unless Django writes a claim
 ///   `auth_time`.
@@ -54,9 +57,13 @@ use crate::error::ConfigError;
 ///   issued here only.
 /// - Django's access token and the refresh token it came with have nothing in common but their user: ending one session
 ///   leaves the other. [`revoke_all`](crate::Sessions::revoke_all) and everything else that ends all sessions of a user, or all
-///   others, refuses tokens that Django has issued up to then too, also those that nobody has seen here yet.
+///   others, refuses tokens that Django has issued up to then too, also those that nobody has seen here yet; and in the
+///   same second, or [`leeway`](crate::JwtAuthBuilder::leeway), after it. That counts for calls made with this switched on.
+/// - Of more than 256 such sessions of a user that are over and could come back, or `max_sessions` if that is more, the oldest
+///   are forgotten, and no token of that age opens a session any more.
 ///
-/// A token that Django makes of *our* refresh token belongs to our session, and ends with it.
+/// A token that Django makes of *our* refresh token belongs to our session, and ends with it. What tells the two apart is
+/// the claim `sid`, so Django must write none of its own.
 ///
 /// # What it costs
 ///

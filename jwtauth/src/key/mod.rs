@@ -6,7 +6,8 @@
 //! 2. Private parts are redacted in `Debug` and overwritten when dropped.
 //! 3. Access and refresh tokens never share a key (RFC 8725bis, section 3.12): refresh tokens are signed by a
 //!    key that is derived from the secret, so a service that has keys of access tokens alone can do
-//!    nothing to them. A `kid` that is made here tells keys apart without telling anything of them.
+//!    nothing to them; except with [`Compat`](crate::Compat), where another service is to take both. A `kid` that is
+//!    made here tells keys apart without telling anything of them.
 //!
 //! `keys` says which keys a `JwtAuth` starts with. `der`, `pem` and `jwk` hold the forms a key comes in, `material` what makes it too weak, `backend`
 //! the signatures.

@@ -394,6 +394,25 @@ fn r_10_a_retired_key_verifies_refresh_tokens_to_their_end() {
     });
 }
 
+/// Claims of the application's own ride along, and Django copies none: a refresh token has none.
+#[test]
+fn claims_of_the_applications_own_leave_the_users_id_alone() {
+    bounded(async {
+        let with = |name: &'static str| {
+            Site::with(MemoryStore::new(), move |builder| {
+                builder.access_claims(move |session| async move { Ok(json!({ name: session.subject })) })
+            })
+        };
+        let site = with("tenant");
+        let (_, pair) = site.refresh(&refresh("7", "r1")).await;
+        let said = claims(&text(&pair["access"]));
+        assert_eq!((&said["tenant"], &said["user_id"]), (&json!("7"), &json!("7")));
+        assert_eq!(site.who(&text(&pair["access"])).await, (200, "7".into()));
+        let (status, _) = with("user_id").refresh(&refresh("7", "r1")).await;
+        assert_eq!(status, 500, "a claim that is taken");
+    });
+}
+
 #[test]
 fn a_claim_for_the_user_that_has_another_meaning_is_refused_at_start() {
     for (name, message) in [("exp", "\"exp\""), ("", "\"\"")] {

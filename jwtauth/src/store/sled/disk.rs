@@ -297,6 +297,26 @@ mod tests {
         assert!(disk.keys_in(keys::EXPIRIES.to_vec()..keys::expired_until(u64::MAX), 10).unwrap().is_empty());
     }
 
+    /// a record that was damaged meanwhile may have been one of a session that ended.
+    #[test]
+    fn r_7_a_token_whose_record_cannot_be_read_opens_no_session() {
+        let dir = Dir::new("adopts");
+        let mut disk = disk(&dir.0);
+        let new = Session { adopted: true, ..session(1) };
+        let key = keys::session(new.id);
+        disk.shared.read(|tree| tree.insert(&key, b"damaged")).unwrap();
+        assert_eq!(disk.adopt(&new, &Opening::default(), 200).unwrap(), None);
+        disk.shared.read(|tree| tree.remove(&key)).unwrap();
+        assert_eq!(disk.adopt(&new, &Opening::default(), 200).unwrap(), Some(new.clone()));
+        // Not committed yet, and known all the same.
+        disk.revoke(new.id, Revocation { at: 201, reason: Reason::Logout }).unwrap();
+        assert!(disk.adopt(&new, &Opening::default(), 202).unwrap().is_some_and(|it| it.revoked.is_some()));
+        disk.commit().unwrap();
+        disk.close();
+        // Counts everything again.
+        Opened::open(&dir.0).unwrap();
+    }
+
     /// readers get the store back though nobody writes.
     #[tokio::test]
     async fn r_5_the_store_heals_by_itself() {

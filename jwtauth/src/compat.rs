@@ -74,6 +74,8 @@ use crate::error::ConfigError;
 ///   end a login in both, end it in both.
 /// - What was ended is in the store. Without it, as with a [`MemoryStore`](crate::MemoryStore) after a restart, a token of
 ///   Django's that was ended is taken for new until it expires.
+/// - At Django our refresh token works until it expires, and as often as somebody likes. An access token that is made of one
+///   after it was spent here, and the grace window is over, is refused here; that ends no session.
 /// - With `ROTATE_REFRESH_TOKENS` Django's successor of our refresh token is to us the same token: whichever of the two comes
 ///   second is reuse.
 /// - A [`Verifier`](crate::Verifier) refuses these tokens, because it asks for `typ: at+jwt`.

@@ -23,7 +23,7 @@ use crate::id::{SessionId, TokenId};
 use crate::record::{Reason, Revocation, Session};
 use crate::store::{NotBefore, Opening};
 use crate::token::access::{Access, Verified};
-use crate::token::foreign::Foreign;
+use crate::token::foreign::{Foreign, Origin};
 use crate::token::refresh::Refresh;
 
 impl Sessions {
@@ -185,6 +185,20 @@ impl Sessions {
             last_address: None,
             adopted: true,
             revoked: None,
+        }
+    }
+
+    /// Tells whether a refresh token of ours was spent here before another service made an access token of it.
+    ///
+    /// There it works more than once, so it cannot be told who used it; whoever has its successor is let in.
+    pub(super) fn was_spent(&self, session: &Session, origin: Origin) -> bool {
+        let (Origin { generation, used_at }, grace) = (origin, self.config.grace.as_secs());
+        match session.generation.checked_sub(generation) {
+            // Current, or newer than a record that has lost a write.
+            Some(0) | None => false,
+            Some(1) => used_at >= session.rotated_at.saturating_add(grace),
+            // When it was spent is not known any more, and that is longer ago than an access token mostly lives.
+            Some(_) => true,
         }
     }
 

@@ -44,7 +44,7 @@ impl Sessions {
             return Err(TokenError::Claim("sub").into());
         }
         alive(session.state_at(now))?;
-        if session.has_ended(access.token) {
+        if session.has_ended(access.token) || access.origin.is_some_and(|it| self.was_spent(&session, it)) {
             return Err(SessionError::Ended);
         }
         if self.config.expire_on_refresh && access.token != session.access_id {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::foreign::{self, Foreign, UserId, Written};
+use super::foreign::{self, Foreign, Origin, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
 use super::seen::Seen;
@@ -33,6 +33,8 @@ pub(crate) struct Access {
     pub(crate) token: TokenId,
     /// What there is to know of it if another service has issued it.
     pub(crate) foreign: Option<Arc<Foreign>>,
+    /// Our refresh token that another service has made it of.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// A genuine access token, or another that lets its holder in: still good, or good but for its age.
@@ -104,6 +106,7 @@ pub(super) fn check_claims(
         session: super::id(&claims, "sid")?,
         token: super::id(&claims, "jti")?,
         foreign: None,
+        origin: None,
     };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }
@@ -114,8 +117,8 @@ fn check_foreign(
     compat: &Compat,
     expected: &Expected<'_>,
 ) -> Result<(Verified, Option<Range<u64>>), TokenError> {
-    let foreign::Said { subject, session, token, foreign, good } =
+    let foreign::Said { subject, session, token, foreign, origin, good } =
         foreign::read(&Object::parse(json)?, ACCESS, compat, expected)?;
-    let access = Access { subject, session, token, foreign };
+    let access = Access { subject, session, token, foreign, origin };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }

@@ -46,6 +46,15 @@ pub(crate) struct Foreign {
     pub(crate) auth_time: Option<u64>,
 }
 
+/// A token of ours that Django has made another one of: it says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The generation of our refresh token.
+    pub(crate) generation: u64,
+    /// When the other one was made of it, in Unix seconds.
+    pub(crate) used_at: u64,
+}
+
 /// What a token says, of either kind.
 pub(super) struct Said {
     pub(super) subject: Arc<str>,
@@ -53,6 +62,8 @@ pub(super) struct Said {
     pub(super) token: TokenId,
     /// `None` if it speaks for a session of ours.
     pub(super) foreign: Option<Arc<Foreign>>,
+    /// Where it has a generation; of access tokens those that Django has made.
+    pub(super) origin: Option<Origin>,
     /// When it is good; `None` if it is expired.
     pub(super) good: Option<Range<u64>>,
 }
@@ -87,6 +98,7 @@ pub(super) fn read(
         .time("auth_time", f64::floor)
         .map_err(|_| TokenError::Claim("auth_time"))?
         .filter(|at| *at <= MAX_TIME);
+    let issued_at = required(claims.time("iat", f64::ceil), "iat")?;
     let user = user(claims, compat)?;
     if claims.has("sid") {
         let subject = super::subject(claims)?;
@@ -97,17 +109,19 @@ pub(super) fn read(
         let session = super::id(claims, "sid")?;
         // Ours has one form only; Django gives what it derives a `jti` of its own.
         let token = jti.parse().unwrap_or_else(|_| token_of(kind, jti));
-        return Ok(Said { subject: subject.into(), session, token, foreign: None, good });
+        let generation = claims.integer("gen").map_err(|_| TokenError::Claim("gen"))?;
+        let origin = generation.map(|generation| Origin { generation, used_at: issued_at });
+        return Ok(Said { subject: subject.into(), session, token, foreign: None, origin, good });
     }
     let subject = user.ok_or(TokenError::Claim("user id"))?;
     let token = token_of(kind, jti);
-    let issued_at = required(claims.time("iat", f64::ceil), "iat")?;
     let expires_at = required(claims.time("exp", f64::floor), "exp")?;
     Ok(Said {
         subject: subject.into(),
         session: SessionId::from_bytes(fingerprint("jwtauth foreign session v1", kind, jti)),
         token,
         foreign: Some(Arc::new(Foreign { token, issued_at, expires_at, auth_time })),
+        origin: None,
         good,
     })
 }

@@ -118,8 +118,13 @@ impl Form {
 }
 
 fn read_foreign(claims: &Object<'_>, compat: &Compat, expected: &Expected<'_>) -> Result<Read, TokenError> {
-    let Said { subject, session, foreign, good, .. } = foreign::read(claims, REFRESH, compat, expected)?;
+    let Said { subject, session, foreign, origin, good, .. } =
+        foreign::read(claims, REFRESH, compat, expected)?;
     // The token that opens a session is its first.
-    let generation = if foreign.is_some() { 0 } else { required(claims.integer("gen"), "gen")? };
+    let generation = match (&foreign, origin) {
+        (Some(_), _) => 0,
+        (None, Some(origin)) => origin.generation,
+        (None, None) => return Err(TokenError::Claim("gen")),
+    };
     Ok((Refresh { subject, session, generation, foreign }, good.ok_or(TokenError::Expired)?))
 }

@@ -327,6 +327,40 @@ fn what_django_makes_of_our_refresh_token_belongs_to_our_session() {
     });
 }
 
+/// S-3: at Django our refresh token works again and again, also for who has stolen a spent one. What is made of it then is
+/// refused here, and the session goes on for who has the successor.
+#[test]
+fn s_3_what_django_makes_of_a_refresh_token_that_was_spent_is_refused() {
+    bounded(async {
+        let site = Site::new();
+        let (_, first) = site.obtain("7").await;
+        let derived = |refresh: &str, now: u64| {
+            let claims = with(claims(refresh), "token_type", json!("access"));
+            let claims = with(with(claims, "iat", json!(now)), "exp", json!(now + 300));
+            signed(&with(claims, "jti", json!(format!("{now}"))))
+        };
+        let before = derived(&first, site.now());
+        assert_eq!(site.who(&before).await.0, 200);
+        let (status, pair) = site.refresh(&first).await;
+        assert_eq!(status, 200, "{pair}");
+        site.app.clock.advance(Duration::from_secs(29));
+        assert_eq!(site.who(&derived(&first, site.now())).await.0, 200, "inside the grace window");
+        site.app.clock.advance(Duration::from_secs(1));
+        assert_eq!(site.who(&derived(&first, site.now())).await.0, 401, "a spent one");
+        assert_eq!(site.who(&before).await.0, 200, "one that was made before it was spent");
+        let second = text(&pair["refresh"]);
+        let current = derived(&second, site.now());
+        assert_eq!(site.who(&current).await.0, 200, "the current one");
+        let (status, pair) = site.refresh(&second).await;
+        assert_eq!(status, 200, "{pair}");
+        assert_eq!((site.who(&before).await.0, site.who(&current).await.0), (401, 200), "two generations on");
+        assert_eq!(site.who(&text(&pair["access"])).await.0, 200, "the session goes on");
+        let wrong = with(claims(&second), "token_type", json!("access"));
+        let wrong = with(with(wrong, "exp", json!(site.now() + 300)), "gen", json!("1"));
+        assert_eq!(site.who(&signed(&wrong)).await.0, 401, "a generation that is none");
+    });
+}
+
 /// S-15: when the user typed a password is not known, and a refresh at Django proves nothing.
 #[test]
 fn s_15_a_token_of_django_is_not_fresh_unless_it_says_so() {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, Reason, Veto};
+use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, Reason, SledStore, Veto};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::START;
@@ -148,8 +148,11 @@ fn s_11_an_account_that_is_disabled_takes_tokens_along_that_nobody_has_seen() {
 #[test]
 fn defect_24_no_race_brings_an_ended_token_back() {
     bounded(async {
-        let site = Arc::new(Site::new());
-        for round in 0..30 {
+        // On disk, so that all have looked before the first has written.
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
+        let site = Arc::new(Site::with(store, |builder| builder.max_sessions(1_000)));
+        for round in 0..20 {
             let token = access("7", &format!("a{round}"));
             let spent = refresh("7", &format!("r{round}"));
             let mut tasks = tokio::task::JoinSet::new();

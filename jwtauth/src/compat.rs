@@ -79,6 +79,7 @@ use crate::error::ConfigError;
 /// - With `ROTATE_REFRESH_TOKENS` Django's successor of our refresh token is to us the same token: whichever of the two comes
 ///   second is reuse.
 /// - A [`Verifier`](crate::Verifier) refuses these tokens, because it asks for `typ: at+jwt`.
+/// - Sliding tokens stay as they are on either side: those of Django are refused here, and ours there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Compat {

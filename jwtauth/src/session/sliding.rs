@@ -121,14 +121,6 @@ impl Sessions {
         }
     }
 
-    /// Returns the session that a genuine token of a bearer header names, also when the token is expired.
-    pub(crate) fn session_of_bearer(&self, token: &str) -> Result<SessionId, TokenError> {
-        match self.session_of_access(token) {
-            Err(TokenError::WrongKind) => self.session_of_sliding(token),
-            found => found,
-        }
-    }
-
     /// Returns the session that a genuine sliding token names, whatever its generation, until its `refresh_exp`.
     pub(crate) fn session_of_sliding(&self, token: &str) -> Result<SessionId, TokenError> {
         let (Verified::Valid(sliding) | Verified::Expired(sliding)) =

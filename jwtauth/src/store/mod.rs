@@ -68,10 +68,10 @@ pub struct Presented {
 /// What a login does beside adding its session.
 #[derive(Clone, Debug, Default)]
 pub struct Opening {
-    /// Sessions that end with it, if they are still there, for [`Reason::Replaced`].
+    /// Sessions that end with it, if they are still there, for [`Reason::Replaced`](crate::Reason::Replaced).
     pub replaces: Vec<SessionId>,
     /// How many live sessions its subject may have, this one included. Those that were idle the longest end, for
-    /// [`Reason::Evicted`].
+    /// [`Reason::Evicted`](crate::Reason::Evicted).
     pub max_sessions: Option<usize>,
     /// The lifetime of access tokens, if a [`TokenRecord`] of each token is to be kept.
     pub register: Option<Duration>,

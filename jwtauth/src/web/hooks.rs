@@ -55,6 +55,9 @@ impl JwtAuthBuilder {
 
     /// Adds a hook that is asked before a session is opened, and may refuse: 403 `permission_denied`.
     ///
+    /// That goes for sessions of another service's tokens too ([`Compat`](crate::Compat)); each request with a token that was
+    /// refused asks again.
+    ///
     /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order in which
     /// they were added; the first refusal stands. If they have not all answered within
     /// [`store_timeout`](Self::store_timeout), nobody is logged in and the answer is 503
@@ -86,7 +89,8 @@ impl JwtAuthBuilder {
     /// and has changed nothing ([`SessionError::Claims`](crate::SessionError::Claims)). What cannot be in a token is 500
     /// ([`SessionError::ClaimRefused`](crate::SessionError::ClaimRefused)): JSON that nests deeper than 16 levels, and the names that
     /// jwtauth writes or reads itself, which are `iss`, `aud`, `sub`, `sid`, `gen`, `jti`, `iat`, `nbf`, `exp`,
-    /// `refresh_exp`, `auth_time`, `token_type`, `roles` and `scope`. With them an access token still has to fit into
+    /// `refresh_exp`, `auth_time`, `token_type`, `roles` and `scope`, and with [`compat`](Self::compat) the claim of the user's id.
+    /// With them an access token still has to fit into
     /// a cookie ([`SessionError::TokenTooLarge`](crate::SessionError::TokenTooLarge)).
     ///
     /// ```

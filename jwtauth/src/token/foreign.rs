@@ -98,11 +98,10 @@ pub(super) fn read(
         .time("auth_time", f64::floor)
         .map_err(|_| TokenError::Claim("auth_time"))?
         .filter(|at| *at <= MAX_TIME);
-    let issued_at = required(claims.time("iat", f64::ceil), "iat")?;
     let user = user(claims, compat)?;
     if claims.has("sid") {
         let subject = super::subject(claims)?;
-        // Before this setting was there, tokens had no such claim.
+        // Ours has none by this name if the setting was another one then.
         if user.is_some_and(|user| user != subject) {
             return Err(TokenError::Claim("sub"));
         }
@@ -110,11 +109,14 @@ pub(super) fn read(
         // Ours has one form only; Django gives what it derives a `jti` of its own.
         let token = jti.parse().unwrap_or_else(|_| token_of(kind, jti));
         let generation = claims.integer("gen").map_err(|_| TokenError::Claim("gen"))?;
-        let origin = generation.map(|generation| Origin { generation, used_at: issued_at });
+        let used_at = required(claims.time("iat", f64::ceil), "iat")?;
+        let origin = generation.map(|generation| Origin { generation, used_at });
         return Ok(Said { subject: subject.into(), session, token, foreign: None, origin, good });
     }
     let subject = user.ok_or(TokenError::Claim("user id"))?;
     let token = token_of(kind, jti);
+    // Down, so that one of the second in which all sessions ended is one of those.
+    let issued_at = required(claims.time("iat", f64::floor), "iat")?;
     let expires_at = required(claims.time("exp", f64::floor), "exp")?;
     Ok(Said {
         subject: subject.into(),

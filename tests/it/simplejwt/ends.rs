@@ -94,7 +94,11 @@ fn s_11_ending_all_sessions_refuses_tokens_that_nobody_has_seen() {
                 401,
                 "the same second"
             );
+            let half =
+                with(access_claims(user, &format!("half{number}")), "iat", json!(site.now() as f64 + 0.5));
+            let half = signed(&with(half, "exp", json!(site.now() + 300)));
             site.app.clock.advance(Duration::from_secs(1));
+            assert_eq!(site.who(&half).await.0, 401, "half a second later");
             let later = issued(user, &format!("later{number}"), site.now());
             assert_eq!(site.who(&later).await.0, 200, "issued later, way {number}");
         }

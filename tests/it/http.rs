@@ -6,6 +6,7 @@ mod credentials;
 mod cross_origin;
 mod development;
 mod refusals;
+mod same_request;
 mod secrets;
 mod token_header;
 

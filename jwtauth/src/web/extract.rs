@@ -15,7 +15,7 @@ use super::credentials::{Credentials, Sent};
 use super::guard;
 use super::handle::{Handle, Sites};
 use super::middleware::Shared;
-use super::reject::Rejection;
+use super::reject::{self, Rejection};
 use crate::error::{BoxError, SessionError, TokenError};
 use crate::event::Event;
 use crate::id::SessionId;
@@ -323,24 +323,40 @@ impl Auth {
         }
     }
 
-    /// Returns the session of the user who is calling, or `None` for a stranger.
+    /// Returns the session of the user who is calling, as it is now, or `None` for a stranger.
+    ///
+    /// After a [`login`](Self::login) in the same request it is the new one, and after a logout there is none.
     ///
     /// # Errors
     ///
     /// A [`Rejection`] if it could not be told: 503 when the store failed, 401 for two different
     /// cookies of one name.
     pub async fn session(&self) -> Result<Option<Session>> {
-        match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
-            Caller::Known(identity) => Ok(identity.session().cloned()),
-            Caller::Anonymous { .. } => Ok(None),
-        }
+        Ok(self.current().await?.ok())
     }
 
     /// Returns the session, or why there is none.
-    async fn own_session(&self) -> std::result::Result<&Session, Rejection> {
-        match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
-            Caller::Known(identity) => session_of(identity),
-            Caller::Anonymous { why, .. } => Err(*why),
+    async fn own_session(&self) -> std::result::Result<Session, Rejection> {
+        self.current().await?
+    }
+
+    /// Returns the session that this request is of by now, or why there is none. The outer error says that this could
+    /// not be told.
+    async fn current(&self) -> std::result::Result<std::result::Result<Session, Rejection>, Rejection> {
+        let id = match self.handle.handed_out() {
+            Some(id) => id,
+            None => match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
+                Caller::Known(identity) => session_of(identity)?.id,
+                Caller::Anonymous { why, .. } => return Ok(Err(*why)),
+            },
+        };
+        match self.shared.sessions.find(id).await {
+            Ok(Some(session)) => Ok(Ok(Session::clone(&session))),
+            Ok(None) => Ok(Err(Rejection::TokenNotValid)),
+            Err(error) => {
+                reject::log(&error);
+                Err(self.handle.note(Rejection::from(&error)))
+            }
         }
     }
 

@@ -30,6 +30,8 @@ use crate::error::ConfigError;
 /// - Tokens have `typ: JWT`, and the claim `user_id` beside `sub`; `token_type` alone tells the kinds apart. Refresh
 ///   tokens are signed by the key of access tokens. Tokens that were issued before this was switched on stay good; those
 ///   issued since end when it is switched off.
+/// - An expired token is answered with the code `token_not_valid`, as every other that is refused, and with simplejwt's
+///   member `messages`: its clients refresh on that.
 /// - `iss` and `aud` may be missing, and must be [`issuer`](crate::JwtAuthBuilder::issuer) and
 ///   [`audience`](crate::JwtAuthBuilder::audience) where they are there: set Django's `ISSUER` and `AUDIENCE` to the same, or
 ///   to nothing.

@@ -355,6 +355,7 @@ impl JwtAuthBuilder {
         let cookies = self.cookies.check()?;
         let token_header = self.token_header.check()?;
         let mut wording = self.wording;
+        wording.simplejwt = self.config.compat.is_some();
         wording.scheme = (token_header.scheme() != "Bearer").then(|| token_header.scheme().into());
         #[cfg(feature = "openapi")]
         super::openapi::name_places(&cookies.names.access, &token_header);

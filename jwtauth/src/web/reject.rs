@@ -168,11 +168,6 @@ impl Rejection {
         fixed.map(HeaderValue::from_static)
     }
 
-    /// Returns the body of an answer that says this in other words.
-    pub(super) fn body(self, detail: &str) -> Body {
-        body(self.status(), detail, self.code(), Map::new())
-    }
-
     /// Tells whether the server, not the client, is at fault.
     pub(crate) const fn is_outage(self) -> bool {
         matches!(self, Self::Misconfigured | Self::StoreUnavailable)
@@ -240,7 +235,8 @@ pub(super) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<
         .body(body(status, detail, code, others))
 }
 
-fn body(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Body {
+/// Returns the body of a problem.
+pub(super) fn body(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Body {
     let mut body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),

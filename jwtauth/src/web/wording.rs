@@ -1,15 +1,18 @@
-//! Our refusals in the words that the application's clients know: another language, another scheme in challenges.
+//! Our refusals in the words that the application's clients know: another language, another scheme in challenges,
+//! and the codes of djangorestframework-simplejwt ([`Compat`](crate::Compat)).
 //!
 //! A [`Rejection`] speaks for itself, wherever a handler turns it into a response, and knows no settings. So it is
 //! reworded when the answer leaves. What the application says itself is left alone.
 
 use std::fmt;
 
+use poem::error::ResponseError;
 use poem::http::{HeaderValue, header};
-use poem::{Request, Response};
+use poem::{Body, Request, Response};
+use serde_json::{Map, Value, json};
 
 use super::builder::JwtAuthBuilder;
-use super::reject::Rejection;
+use super::reject::{self, Rejection};
 use crate::error::{SessionError, TokenError};
 
 /// With what each challenge of ours begins, after its scheme.
@@ -22,6 +25,8 @@ type Translate = Box<dyn Fn(Rejection, &str) -> Option<String> + Send + Sync>;
 pub(crate) struct Wording {
     /// The scheme that stands in challenges; `None` for `Bearer`.
     pub(super) scheme: Option<String>,
+    /// Whether clients know the codes of djangorestframework-simplejwt, which has one for every token that is refused.
+    pub(super) simplejwt: bool,
     /// Says the member `detail` in another language.
     translate: Option<Translate>,
 }
@@ -45,21 +50,45 @@ impl Wording {
         result: poem::Result<Response>,
         languages: Option<&str>,
     ) -> poem::Result<Response> {
-        if self.scheme.is_none() && self.translate.is_none() {
+        if self.scheme.is_none() && self.translate.is_none() && !self.simplejwt {
             return result;
         }
         let why = result.as_ref().err().and_then(why);
         let mut response = result.unwrap_or_else(poem::Error::into_response);
-        if let (Some(why), Some(translate), Some(languages)) = (why, &self.translate, languages)
-            && let Some(detail) = translate(why, languages)
-        {
-            response.set_body(why.body(&detail));
+        if let Some(why) = why {
+            let translated = languages.and_then(|languages| self.translate.as_ref()?(why, languages));
+            let messages = if self.simplejwt { messages(why) } else { None };
+            if translated.is_some() || messages.is_some() {
+                response.set_body(reworded(why, translated, messages));
+            }
         }
         if let Some(scheme) = &self.scheme {
             name_scheme(&mut response, scheme);
         }
         Ok(response)
     }
+}
+
+/// Returns the body of a refusal in other words.
+fn reworded(why: Rejection, detail: Option<String>, messages: Option<Value>) -> Body {
+    let detail = detail.unwrap_or_else(|| why.to_string());
+    match messages {
+        None => reject::body(why.status(), &detail, why.code(), Map::new()),
+        Some(messages) => {
+            let others = Map::from_iter([("messages".to_owned(), messages)]);
+            reject::body(why.status(), &detail, Rejection::TokenNotValid.code(), others)
+        }
+    }
+}
+
+/// Returns what simplejwt says of each kind of token that a refused one is not; `None` for what is about no token.
+fn messages(why: Rejection) -> Option<Value> {
+    let message = match why {
+        Rejection::TokenExpired => "Token is expired",
+        Rejection::TokenNotValid => "Token is invalid",
+        _ => return None,
+    };
+    Some(json!([{ "token_class": "AccessToken", "token_type": "access", "message": message }]))
 }
 
 /// Returns which refusal of ours an error is, if it is one.

@@ -38,7 +38,7 @@ fn an_access_token_of_django_is_good_for_its_user_until_it_expires() {
         assert_eq!(site.who(&token).await.0, 200);
         site.app.clock.advance(Duration::from_secs(1));
         let (status, body) = site.who(&token).await;
-        assert!(status == 401 && body.contains("token_expired"), "{body}");
+        assert!(status == 401 && body.contains("Token is expired"), "{body}");
         assert!(sessions.of("7").await.unwrap().is_empty());
         sessions.sweep().await.unwrap();
         assert_eq!(site.who(&token).await.0, 401);
@@ -456,4 +456,38 @@ fn a_claim_for_the_user_that_has_another_meaning_is_refused_at_start() {
         let refused = built.expect_err("it is refused").to_string();
         assert!(refused.contains(message) && refused.contains("USER_ID_CLAIM"), "{refused}");
     }
+}
+
+/// Clients of simplejwt refresh on `token_not_valid`, and some read why in `messages`.
+#[test]
+fn refusals_have_the_codes_that_its_clients_know() {
+    bounded(async {
+        let site = Site::new();
+        let token = access("7", "one");
+        let said = |(status, body): (u16, String)| {
+            let body: Value = serde_json::from_str(&body).unwrap();
+            (status, text(&body["code"]), body["messages"].clone(), text(&body["detail"]))
+        };
+        let message = |message: &str| json!([{"token_class": "AccessToken", "token_type": "access", "message": message}]);
+        site.app.clock.advance(Duration::from_secs(300));
+        let expired = said(site.who(&token).await);
+        assert_eq!(
+            expired,
+            (401, "token_not_valid".into(), message("Token is expired"), "Token is expired".into())
+        );
+        let (status, code, messages, _) = said(site.who("x.y.z").await);
+        assert_eq!((status, &*code, messages), (401, "token_not_valid", message("Token is invalid")));
+        let (_, code, messages, _) = said(site.send(Method::GET, "/whoami", &[]).await);
+        assert_eq!((&*code, messages), ("not_authenticated", Value::Null));
+        // The routes, which return other errors than guards do.
+        let (status, body) = site.refresh(&token).await;
+        assert_eq!(
+            (status, &body["code"], &body["messages"]),
+            (401, &json!("token_not_valid"), &message("Token is invalid"))
+        );
+        let translated =
+            Site::with(MemoryStore::new(), |builder| builder.translate(|_, _| Some("Nein".into())));
+        let (_, code, messages, detail) = said(translated.who("x.y.z").await);
+        assert_eq!((&*code, messages, &*detail), ("token_not_valid", message("Token is invalid"), "Nein"));
+    });
 }

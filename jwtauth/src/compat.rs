@@ -80,8 +80,10 @@ use crate::error::ConfigError;
 ///   after it was spent here, and the grace window is over, is refused here; that ends no session.
 /// - With `ROTATE_REFRESH_TOKENS` Django's successor of our refresh token is to us the same token: whichever of the two comes
 ///   second is reuse.
-/// - A [`Verifier`](crate::Verifier) refuses these tokens, because it asks for `typ: at+jwt`.
 /// - Sliding tokens stay as they are on either side: those of Django are refused here, and ours there.
+///
+/// A service that issues nothing itself, and only guards what Django's users may see, takes a
+/// [`Verifier`](crate::VerifierBuilder::compat) in place of all this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Compat {

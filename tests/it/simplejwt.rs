@@ -6,6 +6,7 @@ mod django;
 mod ends;
 mod rules;
 mod store;
+mod verifier;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;

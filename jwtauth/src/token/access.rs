@@ -7,7 +7,7 @@ use super::foreign::{self, Foreign, Origin, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
 use super::seen::Seen;
-use super::{Envelope, Expected, check, check_audience, required};
+use super::{Envelope, Expected, Opened, check_audience, required};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
@@ -15,7 +15,7 @@ use crate::id::{SessionId, TokenId};
 use crate::key::Key;
 
 /// The `typ` of access tokens (RFC 9068).
-const TYP: &str = "at+jwt";
+pub(super) const TYP: &str = "at+jwt";
 
 /// Issues and verifies access tokens.
 #[derive(Debug)]
@@ -77,10 +77,7 @@ impl AccessTokens {
             return Ok(Verified::Valid(access));
         }
         let opened = self.envelope.open(token, expected.now)?;
-        let (verified, good) = match &self.compat {
-            Some(compat) if opened.current => check_foreign(&opened.json, compat, expected)?,
-            _ => check_claims(&opened.json, expected)?,
-        };
+        let (verified, good) = check(&opened, self.compat.as_ref(), expected)?;
         if let (Verified::Valid(access), Some(good)) = (&verified, good) {
             self.seen.remember(token, &opened, good, access);
         }
@@ -89,12 +86,21 @@ impl AccessTokens {
 }
 
 /// Checks the claims of a token whose signature is good. Returns when it is, unless it is expired.
-pub(super) fn check_claims(
-    json: &str,
+pub(super) fn check(
+    opened: &Opened,
+    compat: Option<&Compat>,
     expected: &Expected<'_>,
 ) -> Result<(Verified, Option<Range<u64>>), TokenError> {
+    match compat {
+        Some(compat) if opened.current => check_foreign(&opened.json, compat, expected),
+        _ => check_own(&opened.json, expected),
+    }
+}
+
+/// Checks the claims of a token as we write it.
+fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Range<u64>>), TokenError> {
     let claims = Object::parse(json)?;
-    let good = match check(&claims, ACCESS, expected) {
+    let good = match super::check(&claims, ACCESS, expected) {
         Ok(good) => Some(good),
         Err(TokenError::Expired) => None,
         Err(error) => return Err(error),
@@ -111,7 +117,7 @@ pub(super) fn check_claims(
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }
 
-/// Like [`check_claims`], for a token as another library writes it.
+/// Likewise for a token as another library writes it.
 fn check_foreign(
     json: &str,
     compat: &Compat,

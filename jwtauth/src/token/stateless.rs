@@ -1,18 +1,23 @@
 //! Access tokens of another service, believed for what they say: no session is looked up.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-use super::access::Verified;
+use super::access::{self, Verified};
+use super::foreign;
 use super::parse::Object;
 use super::ring::Ring;
 use super::seen::Seen;
 use super::{Envelope, Expected};
+use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
+use crate::id::SessionId;
 use crate::key::Key;
 use crate::user::{Says, TokenUser};
 
-/// Reads what a token says.
-fn read(json: &str) -> Result<TokenUser, TokenError> {
+/// Reads what a token says, of which is known already whom it is about and of which session it is.
+fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<TokenUser, TokenError> {
     let claims: Map<String, Value> = serde_json::from_str(json).map_err(|_| TokenError::Malformed)?;
     let object = Object::parse(json)?;
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(TokenError::Claim("roles"));
@@ -22,14 +27,15 @@ fn read(json: &str) -> Result<TokenUser, TokenError> {
         Some(_) => return Err(TokenError::Claim("roles")),
     };
     let scope = object.text("scope").map_err(|_| TokenError::Claim("scope"))?.unwrap_or_default();
-    let time = |name| super::required(object.time(name, f64::floor), name);
+    // Only another library leaves it out: then nothing is fresh enough.
+    let auth_time = object.time("auth_time", f64::floor).map_err(|_| TokenError::Claim("auth_time"))?;
     Ok(TokenUser::new(Says {
-        subject: super::subject(&object)?.into(),
-        session: super::id(&object, "sid")?,
+        subject,
+        session,
         roles,
         scopes: scope.split_ascii_whitespace().map(str::to_owned).collect(),
-        auth_time: time("auth_time")?,
-        expires_at: time("exp")?,
+        auth_time: auth_time.unwrap_or(0),
+        expires_at: super::required(object.time("exp", f64::floor), "exp")?,
         claims,
     }))
 }
@@ -39,12 +45,18 @@ fn read(json: &str) -> Result<TokenUser, TokenError> {
 pub(crate) struct ForeignTokens {
     envelope: Envelope,
     seen: Seen<TokenUser>,
+    compat: Option<Compat>,
 }
 
 impl ForeignTokens {
-    pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
-        let envelope = Envelope::new(Ring::verify_only("at+jwt", keys)?.into());
-        Ok(Self { envelope, seen: Seen::new() })
+    /// With `compat` tokens of another library are taken as well.
+    pub(crate) fn new(keys: Vec<Key>, compat: Option<Compat>) -> Result<Self, KeyError> {
+        let (typ, former) = match compat {
+            None => (access::TYP, None),
+            Some(_) => (foreign::TYP, Some(access::TYP)),
+        };
+        let envelope = Envelope { ring: Ring::verify_only(typ, keys)?.into(), former };
+        Ok(Self { envelope, seen: Seen::new(), compat })
     }
 
     /// Returns the keys.
@@ -60,9 +72,9 @@ impl ForeignTokens {
             return Ok(user);
         }
         let opened = self.envelope.open(token, expected.now)?;
-        let (verified, good) = super::access::check_claims(&opened.json, expected)?;
-        let (Verified::Valid(_), Some(good)) = (verified, good) else { return Err(TokenError::Expired) };
-        let user = read(&opened.json)?;
+        let (verified, good) = access::check(&opened, self.compat.as_ref(), expected)?;
+        let (Verified::Valid(access), Some(good)) = (verified, good) else { return Err(TokenError::Expired) };
+        let user = read(&opened.json, access.subject, access.session)?;
         self.seen.remember(token, &opened, good, &user);
         Ok(user)
     }

@@ -95,7 +95,7 @@ mod tests {
             told.send((length > 0, end)).unwrap();
         });
         let source = source(url, Duration::from_secs(300)).unwrap().within(Duration::from_millis(100));
-        let tokens = Arc::new(ForeignTokens::new(Vec::new()).unwrap());
+        let tokens = Arc::new(ForeignTokens::new(Vec::new(), None).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_800_000_000));
         let refused = source.renew(&tokens, &clock, false).await;
         assert_eq!(refused, Err(TokenError::KeysUnavailable));

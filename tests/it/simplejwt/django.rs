@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jwtauth::{
     Algorithm, Clock as _, Compat, JwtAuth, JwtAuthBuilder, Key, ManualClock, MemoryStore, SystemClock,
+    Verifier,
 };
 use poem::{EndpointExt, Route, get};
 use reqwest::Client;
@@ -160,6 +161,16 @@ fn alice() -> (u64, Value) {
     (200, json!({"id": 7, "name": "alice"}))
 }
 
+fn hmac() -> Key {
+    Key::hmac(Algorithm::HS256, SECRET).unwrap()
+}
+
+/// A service that only verifies.
+fn trusting(issuer: &str, audience: &str, key: Key) -> Verifier {
+    let builder = Verifier::builder(issuer, audience).key(key).leeway(Duration::from_secs(60));
+    builder.compat(Compat::simplejwt()).build().unwrap()
+}
+
 async fn accepts_ours(django: &mut Django, ours: &Ours) {
     let (access, refresh) = ours.obtain().await;
     assert_eq!(django.who(&access), alice(), "our access token");
@@ -191,10 +202,13 @@ async fn accepts_ours(django: &mut Django, ours: &Ours) {
     assert_eq!(django.who(&derived), alice());
 }
 
-async fn is_accepted(django: &mut Django, ours: &Ours) {
+async fn is_accepted(django: &mut Django, ours: &Ours, verifier: &Verifier) {
     let (access, refresh) = django.obtain();
     assert_eq!(ours.who(&access).await, (200, "7".into()), "Django's access token");
     assert_eq!(ours.who(&refresh).await.0, 401, "its refresh token is no access token");
+    let believed = verifier.verify(&access).await.unwrap();
+    assert_eq!(believed.subject(), "7", "a service that only verifies");
+    assert!(verifier.verify(&refresh).await.is_err());
     assert_eq!(ours.refresh(&access).await.0, 401, "nor the other way round");
     let (status, renewed) = django.refresh(&refresh);
     assert_eq!(status, 200, "{renewed}");
@@ -217,7 +231,8 @@ fn simplejwt_accepts_our_tokens_and_we_accept_its_with_one_secret() {
     bounded(async {
         let mut django = Django::start(&home, &secret());
         accepts_ours(&mut django, &Ours::start(|builder| builder).await).await;
-        is_accepted(&mut django, &Ours::start(|builder| builder).await).await;
+        let verifier = trusting("jwtauth", "jwtauth", hmac());
+        is_accepted(&mut django, &Ours::start(|builder| builder).await, &verifier).await;
     });
 }
 
@@ -230,7 +245,8 @@ fn simplejwt_accepts_our_tokens_and_we_accept_its_with_issuer_and_audience() {
         let mut django = Django::start(&home, &settings);
         let ours = || Ours::start(|builder| builder.issuer("https://login.example.com").audience("shop"));
         accepts_ours(&mut django, &ours().await).await;
-        is_accepted(&mut django, &ours().await).await;
+        let verifier = trusting("https://login.example.com", "shop", hmac());
+        is_accepted(&mut django, &ours().await, &verifier).await;
         let others = Ours::start(|builder| builder.issuer("https://login.example.com")).await;
         assert_eq!(others.who(&django.obtain().0).await.0, 401, "meant for somebody else");
         assert_eq!(django.who(&others.obtain().await.0).0, 401);
@@ -246,7 +262,9 @@ fn simplejwt_accepts_our_tokens_and_we_accept_its_with_a_key_pair() {
         let ours =
             || Ours::start(|builder| builder.key(Key::from_pem(RSA).unwrap()).algorithm(Algorithm::RS256));
         accepts_ours(&mut django, &ours().await).await;
-        is_accepted(&mut django, &ours().await).await;
+        let public = Key::from_pem(RSA_PUBLIC).unwrap().with_algorithm(Algorithm::RS256).unwrap();
+        let verifier = trusting("jwtauth", "jwtauth", public);
+        is_accepted(&mut django, &ours().await, &verifier).await;
         let others = Ours::start(|builder| builder).await;
         assert_eq!(others.who(&django.obtain().0).await.0, 401, "another key");
         assert_eq!(django.who(&others.obtain().await.0).0, 401);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Trusted, Verifier};
 use crate::clock::{Clock, SystemClock};
+use crate::compat::Compat;
 use crate::config::within;
 use crate::error::{BoxError, ConfigError, KeyError};
 use crate::key::Key;
@@ -25,6 +26,7 @@ use crate::web::require::RequireAuth;
 /// | [`max_age`](Self::max_age) | 5 minutes | 1 minute to 1 day |
 /// | [`leeway`](Self::leeway) | 5 seconds | 0 to 1 minute |
 /// | [`max_ttl`](Self::max_ttl) | 1 day | 1 second to 1 day |
+/// | [`compat`](Self::compat) | off | |
 /// | [`deny_by_default`](Self::deny_by_default), [`public`](Self::public) | every route guards itself | |
 #[must_use]
 pub struct VerifierBuilder {
@@ -35,6 +37,7 @@ pub struct VerifierBuilder {
     max_age: Duration,
     leeway: Duration,
     max_ttl: Duration,
+    compat: Option<Compat>,
     default_guard: Option<RequireAuth>,
     public: Vec<String>,
     clock: Arc<dyn Clock>,
@@ -65,6 +68,7 @@ impl VerifierBuilder {
             max_age: Duration::from_secs(5 * 60),
             leeway: Duration::from_secs(5),
             max_ttl: Duration::from_secs(24 * 60 * 60),
+            compat: None,
             default_guard: None,
             public: Vec::new(),
             clock: Arc::new(SystemClock),
@@ -148,6 +152,29 @@ impl VerifierBuilder {
         self
     }
 
+    /// Takes access tokens of djangorestframework-simplejwt too: see [`Compat`], whose rules for reading hold here.
+    ///
+    /// Nothing is written: a token is believed until it expires, and what it says is what counts. The subject is its
+    /// claim `user_id`; roles and scopes are its claims `roles` (an array) and `scope` (text), if Django writes them; and
+    /// without `auth_time` nothing is fresh. Django names no key in its tokens, so this takes a verifier that has just one.
+    ///
+    /// ```
+    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::ConfigError> {
+    /// use jwtauth::{Algorithm, Compat, Key, Verifier};
+    ///
+    /// // SIMPLE_JWT["SIGNING_KEY"], and ISSUER and AUDIENCE, if Django has any.
+    /// # let signing_key = [7; 32];
+    /// Verifier::builder("https://django.example.com", "shop")
+    ///     .key(Key::hmac(Algorithm::HS256, signing_key)?)
+    ///     .compat(Compat::simplejwt())
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn compat(mut self, compat: Compat) -> Self {
+        self.compat = Some(compat);
+        self
+    }
+
     /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -186,13 +213,14 @@ impl VerifierBuilder {
         within("max_age", self.max_age, minute, day)?;
         within("leeway", self.leeway, Duration::ZERO, minute)?;
         within("max_ttl", self.max_ttl, Duration::from_secs(1), day)?;
+        self.compat.as_ref().map_or(Ok(()), Compat::check)?;
         if self.keys.is_empty() && self.key_set.is_none() {
             return Err(
                 KeyError::Malformed { problem: "a verifier needs a key, or the address of a set" }.into()
             );
         }
         let verification = Verification {
-            tokens: Arc::new(ForeignTokens::new(self.keys)?),
+            tokens: Arc::new(ForeignTokens::new(self.keys, self.compat)?),
             source: self.key_set.map(|set| set.source(self.max_age)).transpose()?,
             issuer: self.issuer,
             audience: self.audience,

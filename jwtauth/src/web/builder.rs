@@ -1,6 +1,6 @@
 //! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use super::client::{ClientSettings, Clients};
 use super::cookie::{CookieSettings, CookieStyle};
 use super::cross_origin::CrossOrigin;
 use super::default_guard::DefaultGuard;
+use super::key_settings::KeySettings;
 use super::middleware::{JwtAuth, Shared};
 use super::require::RequireAuth;
 use super::token_header::{TokenHeader, TokenHeaderSettings};
@@ -19,8 +20,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::compat::Compat;
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
-use crate::key::{Algorithm, Key, Keys};
-use crate::secret::{self, Secret};
+use crate::secret;
 use crate::session::{Hooks, Sessions, Sweeper};
 use crate::store::{MemoryStore, SessionStore, SledStore};
 use crate::token::Kinds;
@@ -30,7 +30,7 @@ use crate::token::Kinds;
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
-/// | [`key`](Self::key) | the secret | a [`Key`] with a private part |
+/// | [`key`](Self::key) | the secret | a [`Key`](crate::Key) with a private part |
 /// | [`algorithm`](Self::algorithm) | HS256; of a `key` its own | one that fits the key |
 /// | [`verify_key`](Self::verify_key), [`old_secret`](Self::old_secret) | none | 32 keys in all |
 /// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
@@ -79,11 +79,7 @@ use crate::token::Kinds;
 #[derive(Debug)]
 #[must_use]
 pub struct JwtAuthBuilder {
-    secret: SecretSource,
-    key: Option<Key>,
-    verify_keys: Vec<Key>,
-    old_secrets: Vec<Secret>,
-    algorithm: Option<Algorithm>,
+    pub(super) keys: KeySettings,
     config: Config,
     pub(super) cookies: CookieSettings,
     trusted_origins: Vec<String>,
@@ -100,22 +96,10 @@ pub struct JwtAuthBuilder {
     accounts: Option<AccountsConfig>,
 }
 
-#[derive(Debug)]
-enum SecretSource {
-    Missing,
-    Given(Secret),
-    Variable(String),
-    File(PathBuf),
-}
-
 impl Default for JwtAuthBuilder {
     fn default() -> Self {
         Self {
-            secret: SecretSource::Missing,
-            key: None,
-            verify_keys: Vec::new(),
-            old_secrets: Vec::new(),
-            algorithm: None,
+            keys: KeySettings::default(),
             config: Config::default(),
             cookies: CookieSettings::default(),
             trusted_origins: Vec::new(),
@@ -135,81 +119,6 @@ impl Default for JwtAuthBuilder {
 }
 
 impl JwtAuthBuilder {
-    /// Takes the bytes that access tokens are signed with. Make them with `openssl rand -base64 48`.
-    ///
-    /// They are used as they are, so another service that has them can verify access tokens too.
-    pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.secret = SecretSource::Given(Secret::new(secret.into()));
-        self
-    }
-
-    /// Takes the secret from an environment variable, when the store is opened.
-    pub fn secret_from_env(mut self, name: impl Into<String>) -> Self {
-        self.secret = SecretSource::Variable(name.into());
-        self
-    }
-
-    /// Takes the secret from a file, and makes one with 384 random bits if there is none yet.
-    ///
-    /// White space around it does not count. The file must be readable by its owner only (0600),
-    /// and is made so.
-    pub fn secret_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.secret = SecretSource::File(path.into());
-        self
-    }
-
-    /// Signs access tokens with this key instead of the secret, so that others can verify them who cannot
-    /// make them.
-    ///
-    /// A secret is needed all the same: refresh tokens are signed by a key derived from it, which nobody has
-    /// to know who verifies access tokens. Keep it when this key changes, and no session ends.
-    ///
-    /// ```
-    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// use jwtauth::{JwtAuth, Key};
-    ///
-    /// // openssl genpkey -algorithm ed25519 -out data/access.pem && chmod 600 data/access.pem
-    /// let jwtauth = JwtAuth::builder()
-    ///     .key(Key::from_file("data/access.pem")?)
-    ///     .secret_file("data/secret")
-    ///     .open("data/sessions")
-    ///     .await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn key(mut self, key: Key) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// Takes one more key whose access tokens are good. May be called again.
-    ///
-    /// For the key that signed before this one, or will sign after it: see [`KeyRing`](crate::KeyRing) for the
-    /// order. Give the former an end with [`Key::until`].
-    pub fn verify_key(mut self, key: Key) -> Self {
-        self.verify_keys.push(key);
-        self
-    }
-
-    /// Takes the secret that was in use before this one. May be called again.
-    ///
-    /// Its refresh tokens stay good, so no session ends, and so do its access tokens if there is no
-    /// [`key`](Self::key). Leave it away after [`refresh_ttl`](Self::refresh_ttl); leave it away at once to end all
-    /// sessions, when it was stolen.
-    pub fn old_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.old_secrets.push(Secret::new(secret.into()));
-        self
-    }
-
-    /// Sets how access tokens are signed: HS256, HS384 or HS512 with the secret, or, with an RSA
-    /// [`key`](Self::key) that does not name its algorithm, one of RSA's.
-    ///
-    /// Refresh tokens are HS256 under a key derived from the secret.
-    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
-        self.algorithm = Some(algorithm);
-        self
-    }
-
     /// Sets the lifetime of an access token, which is how long a sliding token lets its holder in.
     pub fn access_ttl(mut self, ttl: Duration) -> Self {
         self.config.access_ttl = ttl;
@@ -364,9 +273,7 @@ impl JwtAuthBuilder {
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let clients = self.clients.check()?;
-        let secret = self.secret.read()?;
-        let keys =
-            Keys::put_together(self.key, self.algorithm, &secret, self.verify_keys, &self.old_secrets)?;
+        let keys = self.keys.read()?;
         let tokens = Kinds::new(keys, self.config.compat.as_ref())?;
         if insecure {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
@@ -449,19 +356,5 @@ impl Ready {
             local_only: self.local_only,
             warned: AtomicBool::new(false),
         }))
-    }
-}
-
-impl SecretSource {
-    fn read(self) -> Result<Secret, ConfigError> {
-        match self {
-            Self::Missing => Err(ConfigError::MissingSecret),
-            Self::Given(secret) => Ok(secret),
-            Self::Variable(name) => match std::env::var(&name) {
-                Ok(secret) => Ok(Secret::new(secret.into_bytes())),
-                Err(_) => Err(ConfigError::MissingSecretVariable { name }),
-            },
-            Self::File(path) => secret::read_or_make(&path),
-        }
     }
 }

@@ -6,6 +6,7 @@
 //! ([`check`]) and the handler run; the handle finishes the answer with [`cookie`]. A refusal is a [`reject`],
 //! or for pages a way to the login ([`local_path`]). [`routes`] are handlers that many applications need.
 //! What of all this a document says is in `openapi`.
+//! What an application may set is in [`builder`] and, for keys, cookies, clients, hooks and wording, in a file of each.
 //! Apart from all that, `poem_session` lends the store to poem's own sessions.
 //! With the feature, `accounts` lets handlers and routes use accounts.
 //! [`jwks`] publishes keys, and [`verifier`] is the middleware of services that only verify.
@@ -26,6 +27,7 @@ pub(crate) mod guard;
 mod handle;
 mod hooks;
 pub(crate) mod jwks;
+mod key_settings;
 pub(crate) mod local_path;
 pub(crate) mod middleware;
 #[cfg(feature = "openapi")]

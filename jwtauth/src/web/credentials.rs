@@ -120,10 +120,10 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn headers(name: header::HeaderName, lines: &[&[u8]]) -> HeaderMap {
+    pub(in crate::web) fn headers(name: header::HeaderName, lines: &[&[u8]]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(&name, HeaderValue::from_bytes(line).unwrap());
@@ -131,7 +131,7 @@ mod tests {
         headers
     }
 
-    fn one(value: &str) -> Sent<'_> {
+    pub(in crate::web) fn one(value: &str) -> Sent<'_> {
         Sent::One(Cow::Borrowed(value))
     }
 

@@ -209,18 +209,7 @@ impl JwtAuthBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(name: HeaderName, lines: &[&[u8]]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(&name, HeaderValue::from_bytes(line).unwrap());
-        }
-        headers
-    }
-
-    fn one(value: &str) -> Sent<'_> {
-        Sent::One(Cow::Borrowed(value))
-    }
+    use crate::web::credentials::tests::{headers, one};
 
     /// H-5: the scheme in any case, one line, a b64token.
     #[test]

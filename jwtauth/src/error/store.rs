@@ -1,0 +1,111 @@
+//! What can go wrong with a store of sessions, and what its operator can do.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::BoxError;
+
+/// The session store failed; what it was asked may or may not have happened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// An error of a store that is not part of this crate.
+    #[error("session store failed")]
+    Backend(#[source] BoxError),
+    /// The store was closed.
+    #[error("session store is closed")]
+    Closed,
+    /// The files are damaged. No session in them was changed.
+    #[error(
+        "session store {path:?} is damaged ({problem}): restore it from a backup, or move it away to start empty (everybody logs in again)"
+    )]
+    Corrupt {
+        /// The directory of the store.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// The operating system refused a read or a write.
+    #[error("session store {path:?}: cannot {action}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process, or another handle of this one, has the store open.
+    #[error(
+        "session store {path:?} is in use by another process: stop it first, or give this one a directory of its own"
+    )]
+    Locked {
+        /// The directory of the store.
+        path: PathBuf,
+    },
+    /// The directory holds files that are not ours, so it was left alone.
+    #[error(
+        "directory {path:?} holds {found:?}, which is no part of a session store: give the store a directory of its own"
+    )]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+        /// The first foreign entry.
+        found: String,
+    },
+    /// The directory may not be written.
+    #[error("session store {path:?} (mode {mode:o}) cannot be written by this user")]
+    Permission {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The store holds less than was once acknowledged: an old backup, or a file cut short.
+    #[error(
+        "session store {path:?} has lost its last {lost} changes (an old backup, or a file cut short), so ended sessions might be alive in it: restore the newest copy, or move it away to start empty (everybody logs in again)"
+    )]
+    RolledBack {
+        /// The directory of the store.
+        path: PathBuf,
+        /// How many acknowledged changes are missing.
+        lost: u64,
+    },
+    /// The store did not answer in time; the change may still be made.
+    #[error("session store did not answer within {after:?}")]
+    TimedOut {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// A record is larger than the store takes.
+    #[error("record has {got} bytes, at most {max} are kept: store less in the user value or session")]
+    TooLarge {
+        /// The size, in bytes.
+        got: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// The store was written by another version of this crate, in a layout that this one does not read.
+    #[error(
+        "session store {path:?} is of layout {found}, and this version reads layout {supported}: open it with the version that wrote it, or move it away to start empty (everybody logs in again)"
+    )]
+    Version {
+        /// The directory of the store.
+        path: PathBuf,
+        /// The layout of its records.
+        found: u8,
+        /// The layout that is read and written.
+        supported: u8,
+    },
+    /// The store failed before and is not usable until it could be opened anew.
+    #[error(
+        "session store {path:?} is not usable after an earlier failure; it is opened anew when the disk allows it"
+    )]
+    Unavailable {
+        /// The directory of the store.
+        path: PathBuf,
+    },
+}

@@ -1,5 +1,7 @@
 //! The life of a session as its user sees it: login, refresh, reuse, logout, limits.
 
+mod over;
+
 use std::time::Duration;
 
 use jwtauth::AuthUser as _;
@@ -133,71 +135,6 @@ fn s_6_garbage_ends_nothing() {
     });
 }
 
-/// S-8: a logout works with either cookie, with an expired access token, twice, and with a bearer token.
-#[test]
-fn s_8_logout_ends_the_session_at_once() {
-    type Header = fn(&Tokens) -> String;
-    let ways: [(&str, Header); 3] =
-        [("both", Tokens::cookies), ("access", Tokens::only_access), ("refresh", Tokens::only_refresh)];
-    bounded(async {
-        for (way, header) in ways {
-            for age in [0, 300] {
-                let app = TestApp::new();
-                let tab = Tab::new(&app);
-                let pair = tab.login("alice").await;
-                let elsewhere = tab.login("alice").await;
-                app.clock.advance(age * SECOND);
-                for _ in 0..2 {
-                    let answer = tab.post("/logout", &header(&pair)).await;
-                    assert_eq!(
-                        (answer.status.as_u16(), answer.cookies()),
-                        (200, Cookies::Deleted),
-                        "{way}, {age} s"
-                    );
-                }
-                assert_eq!(tab.bearer("/me", &pair.access).await.status, 401, "{way}, {age} s");
-                assert_eq!(tab.get("/me", &pair.only_refresh()).await.status, 401, "{way}, {age} s");
-                assert_eq!(
-                    tab.get("/me", &elsewhere.only_refresh()).await.status,
-                    200,
-                    "S-9: {way}, {age} s"
-                );
-            }
-        }
-        let app = TestApp::new();
-        let tab = Tab::new(&app);
-        let nobody = tab.post("/logout", "").await;
-        assert_eq!((nobody.status.as_u16(), nobody.cookies()), (200, Cookies::Deleted), "nobody logs out");
-        let pair = tab.login("alice").await;
-        let bearer = format!("Bearer {}", pair.access);
-        let answer = tab.send(Method::POST, "/logout", &[("authorization", &bearer)]).await;
-        assert_eq!((answer.status.as_u16(), answer.cookies()), (200, Cookies::None));
-        assert_eq!(me(&tab, &pair).await, 401);
-    });
-}
-
-/// S-8: a logout that cannot tell which session is meant says so, and never that it has ended one.
-#[test]
-fn s_8_a_logout_that_ends_nothing_is_no_success() {
-    bounded(async {
-        let app = TestApp::new();
-        let tab = Tab::new(&app);
-        let tokens = tab.login("alice").await;
-        let logout = async |headers: &[(&str, &str)]| tab.send(Method::POST, "/logout", headers).await;
-        let cookies = tokens.cookies();
-        for bad in ["Bearer bad", "Bearer", "Bearer\tx", &format!("Bearer {}", tokens.refresh)] {
-            let answer = logout(&[("cookie", &cookies), ("authorization", bad)]).await;
-            assert_eq!((answer.status.as_u16(), answer.cookies()), (401, Cookies::None), "{bad}");
-        }
-        let twice = [("cookie", &*cookies), ("authorization", "Bearer a"), ("authorization", "Bearer b")];
-        assert_eq!(logout(&twice).await.status, 401);
-        let doubled = format!("{cookies}; __Host-access_token=zz; __Host-refresh_token=zz");
-        let answer = logout(&[("cookie", &doubled)]).await;
-        assert_eq!((answer.status.as_u16(), answer.cookies()), (401, Cookies::Deleted));
-        assert_eq!(me(&tab, &tokens).await, 200, "nothing was ended, and nothing else was said");
-    });
-}
-
 /// H-10: a bearer header beside cookies does not open the login of another site's making.
 #[test]
 fn h_10_a_bearer_header_does_not_switch_the_cross_origin_check_off_for_a_login() {
@@ -216,89 +153,6 @@ fn h_10_a_bearer_header_does_not_switch_the_cross_origin_check_off_for_a_login()
         login.send().await.assert_status(poem::http::StatusCode::FORBIDDEN);
         assert_eq!(me(&tab, &alice).await, 200);
         assert_eq!(app.jwtauth.sessions().of("bob").await.unwrap().len(), 0);
-    });
-}
-
-/// S-9: all sessions of a user, or all but this one, and nobody else's.
-#[test]
-fn s_9_logout_everywhere_and_elsewhere() {
-    bounded(async {
-        let app = TestApp::new();
-        let tab = Tab::new(&app);
-        let alice = [tab.login("alice").await, tab.login("alice").await, tab.login("alice").await];
-        let bob = tab.login("bob").await;
-        assert_eq!(tab.post("/logout/others", &alice[0].cookies()).await.body, "2");
-        assert_eq!(me(&tab, &alice[0]).await, 200);
-        assert_eq!((me(&tab, &alice[1]).await, me(&tab, &alice[2]).await), (401, 401));
-        let again = tab.login("alice").await;
-        let answer = tab.post("/logout/all", &again.cookies()).await;
-        assert_eq!((answer.body.as_str(), answer.cookies()), ("2", Cookies::Deleted));
-        assert_eq!((me(&tab, &alice[0]).await, me(&tab, &again).await), (401, 401));
-        assert_eq!(me(&tab, &bob).await, 200);
-        let stranger = tab.post("/logout/all", "").await;
-        assert_eq!((stranger.status.as_u16(), stranger.code().as_str()), (401, "not_authenticated"));
-    });
-}
-
-/// S-10: a busy session ends at its absolute limit, an idle one at its idle limit.
-#[test]
-fn s_10_idle_and_absolute_limits() {
-    bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.absolute_ttl(3 * DAY));
-        let tab = Tab::new(&app);
-        let idle = tab.login("alice").await;
-        let mut busy = tab.login("alice").await;
-        let step = DAY - SECOND;
-        for _ in 0..3 {
-            app.clock.advance(step);
-            busy = tab.get("/me", &busy.cookies()).await.pair();
-        }
-        assert_eq!(tab.get("/me", &idle.cookies()).await.status, 401, "idle for more than a day");
-        assert_eq!(claims(&busy.refresh)["exp"], START + 3 * DAY.as_secs(), "capped by the absolute limit");
-        assert_eq!(claims(&busy.access)["exp"], START + 3 * DAY.as_secs(), "no token outlives the session");
-        app.clock.advance(2 * SECOND);
-        assert_eq!(me(&tab, &busy).await, 200, "the last second");
-        app.clock.advance(SECOND);
-        assert_eq!(me(&tab, &busy).await, 401, "the limit");
-    });
-}
-
-/// S-13: limits hold whether anything was swept or not, and a sweep changes no answer.
-#[test]
-fn s_13_limits_hold_without_a_sweep() {
-    bounded(async {
-        let app = TestApp::new();
-        let tab = Tab::new(&app);
-        let (old, new) = (tab.login("alice").await, {
-            app.clock.advance(DAY / 2);
-            tab.login("alice").await
-        });
-        app.clock.advance(DAY / 2);
-        assert_eq!((me(&tab, &old).await, me(&tab, &new).await), (401, 200));
-        assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 1);
-        assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 0);
-        assert_eq!(tab.get("/me", &new.only_refresh()).await.status, 200);
-        assert_eq!(tab.get("/me", &old.cookies()).await.status, 401);
-    });
-}
-
-/// The background sweep starts by itself.
-#[test]
-fn the_sweep_runs_in_the_background() {
-    bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.sweep_interval(SECOND));
-        let tab = Tab::new(&app);
-        tab.login("alice").await;
-        app.clock.advance(DAY);
-        let sessions = app.jwtauth.sessions();
-        // Moves back so that the record counts as live again unless it is gone.
-        while {
-            app.clock.set(START);
-            !sessions.of("alice").await.unwrap().is_empty()
-        } {
-            app.clock.set(START + DAY.as_secs());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
     });
 }
 
@@ -371,25 +225,6 @@ fn a_second_login_in_one_request_ends_the_first() {
         let sessions = app.jwtauth.sessions();
         assert_eq!(sessions.of("alice").await.unwrap().len(), 0);
         assert_eq!(sessions.of("bob").await.unwrap().len(), 1);
-    });
-}
-
-/// A session is listed with what its owner needs to recognise it, and can be ended by its id.
-#[test]
-fn sessions_are_listed_and_ended() {
-    bounded(async {
-        let app = TestApp::new();
-        let tab = Tab::new(&app);
-        let first = tab.login("alice").await;
-        app.clock.advance(SECOND);
-        let second = tab.login("alice").await;
-        let sessions = app.jwtauth.sessions();
-        let ids: Vec<_> = sessions.of("alice").await.unwrap().iter().map(|session| session.id).collect();
-        assert_eq!(ids, [second.session(), first.session()], "the newest first");
-        assert!(sessions.revoke(first.session()).await.unwrap());
-        assert!(!sessions.revoke(first.session()).await.unwrap(), "ended before");
-        assert_eq!(sessions.of("alice").await.unwrap().len(), 1);
-        assert_eq!((me(&tab, &first).await, me(&tab, &second).await), (401, 200));
     });
 }
 

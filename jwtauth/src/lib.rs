@@ -159,6 +159,7 @@ pub use id::{SessionId, TokenId};
 /// | `id` | the subject, by its `Display`; required | `#[auth(id)]` |
 /// | `roles` | a collection of roles | `#[auth(roles)]` |
 /// | `scopes` | a collection of scopes | `#[auth(scopes)]` |
+/// | none by name | nothing; a field `role` or `scope` that is read by nobody must have it, or is refused | `#[auth(skip)]` |
 /// | none by name | a `bool`: whether the user may be logged in ([`AuthUser::is_active`](method@AuthUser::is_active)) | `#[auth(active)]` |
 ///
 /// ```

@@ -54,8 +54,7 @@ mod tests {
 
     #[test]
     fn every_mistake_has_its_sentence() {
-        let help =
-            "\nhelp: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]` or `#[auth(active)]`";
+        let help = "\nhelp: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]`, `#[auth(active)]` or `#[auth(skip)]`";
         let mark = "no field is named `id`: mark the field that names the user with `#[auth(id)]`";
         let kind = "make it a struct, or implement the trait by hand";
         let generic = "`AuthUser` cannot be derived for a type with parameters: \

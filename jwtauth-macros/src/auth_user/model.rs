@@ -10,7 +10,7 @@ use crate::library::Library;
 use crate::suggest::did_you_mean;
 use crate::words;
 
-const ON_FIELDS: [&str; 4] = ["id", "roles", "scopes", "active"];
+const ON_FIELDS: [&str; 5] = ["id", "roles", "scopes", "active", "skip"];
 
 /// Other names of the same things, as user types and other libraries have them.
 const ALIASES: [(&str, &str); 13] = [
@@ -29,8 +29,10 @@ const ALIASES: [(&str, &str); 13] = [
     ("uuid", "id"),
 ];
 
-const HELP: &str =
-    "help: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]` or `#[auth(active)]`";
+const HELP: &str = "help: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]`, `#[auth(active)]` or `#[auth(skip)]`";
+
+/// Names that look as if they were read, and what is.
+const SINGULAR: [(&str, &str); 2] = [("role", "roles"), ("scope", "scopes")];
 
 /// A field that one of the trait's methods reads.
 pub(super) struct Source {
@@ -86,6 +88,9 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
     let mut sources = Sources::default();
     for (index, field) in fields.iter().enumerate() {
         errors.extend(for_each_word(&field.attrs, |word, input| {
+            if word == "skip" {
+                return words::no_value(input, word);
+            }
             let place = sources.place(word)?;
             words::no_value(input, word)?;
             if place.replace(Source::new(index, field)).is_some() {
@@ -101,6 +106,21 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
             if let Some(Ok(place)) = name.map(|name| sources.place(name)) {
                 place.get_or_insert_with(|| Source::new(index, field));
             }
+        }
+    }
+    for field in fields {
+        let Some(name) = &field.ident else { continue };
+        let Some((_, plural)) = SINGULAR.iter().find(|(singular, _)| name == singular) else { continue };
+        let is_read = if *plural == "roles" { &sources.roles } else { &sources.scopes };
+        if is_read.is_none() && !field.attrs.iter().any(|attr| attr.path().is_ident("auth")) {
+            errors.add(
+                name.span(),
+                format!(
+                    "`{name}` is not read, so `#[require_auth({name} = \"..\")]` would refuse everybody\n\
+                     help: make it `{plural}: Vec<String>`, or mark a collection with `#[auth({plural})]`; write \
+                     `#[auth(skip)]` if it has nothing to do with access"
+                ),
+            );
         }
     }
     // A misspelt mark explains the missing one.
@@ -197,10 +217,25 @@ mod tests {
             ("struct U(String, #[auth(id)] u64, #[auth(roles, scopes)] R);", ["1", "2", "2", ""]),
             ("struct U { id: u64, active: bool }", ["id", "", "", ""]),
             ("struct U { id: u64, active: u8, #[auth(active)] on: bool }", ["id", "", "", "on"]),
+            ("struct U { id: u64, #[auth(skip)] role: String }", ["id", "", "", ""]),
+            ("struct U { id: u64, role: String, roles: R }", ["id", "roles", "", ""]),
+            ("struct U { #[auth(id)] role: String }", ["role", "", "", ""]),
         ];
         for (input, want) in cases {
             let want = want.map(|name| (!name.is_empty()).then(|| name.to_owned()));
             assert_eq!(reads(input), want, "{input}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_looks_as_if_it_were_read_is_refused() {
+        for (input, name) in [
+            ("struct U { id: u64, role: String }", "`role` is not read"),
+            ("struct U { id: u64, roles: R, scope: Option<String> }", "`scope` is not read"),
+        ] {
+            let (_, errors) = sources(&syn::parse_str(input).expect("a type"));
+            let messages = errors.messages();
+            assert!(messages.len() == 1 && messages[0].contains(name), "{input}: {messages:?}");
         }
     }
 }

@@ -98,7 +98,9 @@ pub enum OpenError {
 }
 
 /// Why a session was not opened, resumed or refreshed.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
     /// A claim of the application's own cannot be in a token; see [`JwtAuthBuilder::access_claims`](crate::JwtAuthBuilder::access_claims).
@@ -142,7 +144,7 @@ pub enum SessionError {
     },
     /// A token would not fit into a cookie: browsers keep 4096 bytes with the name (RFC 6265bis, section 5.7).
     #[error(
-        "a token would have {got} bytes and {max} fit into a cookie: give the user fewer roles and scopes"
+        "a token would have {got} bytes and {max} fit into a cookie: take fewer roles and scopes, or smaller claims of your own"
     )]
     TokenTooLarge {
         /// The length of the token, in bytes.
@@ -159,6 +161,12 @@ pub enum SessionError {
     /// The user value could not be written into the session.
     #[error("user value cannot be kept in the session")]
     User(#[source] BoxError),
+}
+
+impl fmt::Debug for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
+    }
 }
 
 impl fmt::Debug for OpenError {
@@ -186,7 +194,10 @@ mod tests {
 
     #[test]
     fn a_main_that_returns_one_prints_what_to_do_and_why() {
-        let refused = OpenError::Config(ConfigError::WeakSecret { problem: "it repeats itself" });
+        let refused = OpenError::Config(ConfigError::WeakSecret {
+            which: "the secret".into(),
+            problem: "it repeats itself",
+        });
         assert!(format!("{refused:?}").contains("openssl rand -base64 48"), "{refused:?}");
         let source = io::Error::other("no space left");
         let failed = OpenError::Store(StoreError::Io { path: "data".into(), action: "open", source });

@@ -63,7 +63,14 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
 fn read(path: &Path) -> Result<Secret, ConfigError> {
     let failed = |source| ConfigError::SecretFile { path: path.into(), source };
     let mut file = File::open(path).map_err(failed)?;
-    let mode = mode(&file.metadata().map_err(failed)?);
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory: name a file in it, which is made if there is none",
+        )));
+    }
+    let mode = mode(&metadata);
     if mode & 0o077 != 0 {
         return Err(ConfigError::SecretFileMode { path: path.into(), mode });
     }

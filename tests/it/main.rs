@@ -15,6 +15,7 @@ mod expiry;
 mod guard;
 mod http;
 mod keys;
+mod messages;
 mod metrics;
 mod model;
 mod openapi;

@@ -274,7 +274,7 @@ fn settings_are_refused_at_the_start() {
         refused(JwtAuth::builder().secret_from_env("JWTAUTH_NO_SUCH_VARIABLE"))
             .contains("JWTAUTH_NO_SUCH_VARIABLE")
     );
-    assert!(refused(good().access_ttl(Duration::ZERO)).contains("access_ttl must be between 1s"));
+    assert!(refused(good().access_ttl(Duration::ZERO)).contains("access_ttl must be between 1 second"));
     assert!(refused(good().trusted_origin("https://example.com/")).contains("https://example.com/"));
     assert!(refused(good().cookie_names("a b", "c")).contains("a b"));
     assert!(refused(good().issuer("")).contains("issuer"));

@@ -189,7 +189,7 @@ fn r_8_a_second_opener_is_refused_and_the_first_unharmed() {
         assert!(matches!(&here, Err(StoreError::Locked { path: named }) if *named == path), "{here:?}");
         let (code, said) = crate::quickstart().data(data.path()).fail();
         assert_eq!(code, Some(1));
-        assert!(said.contains(path.to_str().unwrap()) && said.contains("in use"), "{said}");
+        assert!(said.contains(path.to_str().unwrap()) && said.contains("is open already"), "{said}");
 
         assert_eq!(browser.login("bob", "builder").await.status(), 200, "the first one still writes");
         server.kill();

@@ -43,7 +43,7 @@ const MAX_PAGE: usize = 1000;
 ///
 /// ```no_run
 /// use jwtauth::{Account, Accounts, AccountsConfig, Auth, JwtAuth, require_auth};
-/// use poem::web::{Json, RemoteAddr};
+/// use poem::web::Json;
 /// use poem::{EndpointExt, Result, Route, get, handler, post};
 ///
 /// #[derive(serde::Deserialize)]
@@ -57,14 +57,8 @@ const MAX_PAGE: usize = 1000;
 /// }
 ///
 /// #[handler]
-/// async fn login(
-///     auth: Auth,
-///     accounts: &Accounts,
-///     peer: &RemoteAddr,
-///     Json(form): Json<Form>,
-/// ) -> Result<Json<Account>> {
-///     let peer = peer.as_socket_addr().map(|peer| peer.ip()); // behind a proxy: what the proxy says
-///     let account = accounts.verify(&form.name, &form.password, peer).await?;
+/// async fn login(auth: Auth, accounts: &Accounts, Json(form): Json<Form>) -> Result<Json<Account>> {
+///     let account = accounts.verify(&form.name, &form.password, auth.peer()).await?;
 ///     auth.login(&account).await?;
 ///     Ok(Json(account))
 /// }

@@ -1,13 +1,16 @@
 //! Why something was not done with an account.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::{RandomError, SessionError, StoreError};
+use super::{RandomError, SessionError, StoreError, with_causes};
 
 /// Why somebody was not registered or not let in, or why an account was not changed.
 ///
 /// Texts never hold a password, a hash or a name.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
     /// More passwords wait to be hashed than there is room for. Nothing was done; the client may ask again.
@@ -70,5 +73,11 @@ impl From<SessionError> for AccountError {
             SessionError::Store(error) => Self::Store(error),
             error => Self::Session(error),
         }
+    }
+}
+
+impl fmt::Debug for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
     }
 }

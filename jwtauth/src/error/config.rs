@@ -109,7 +109,7 @@ pub enum ConfigError {
         got: u64,
     },
     /// A duration is outside its bounds.
-    #[error("{name} must be between {min:?} and {max:?}, got {got:?}")]
+    #[error("{name} must be between {} and {}{}, got {}", told(min), told(max), bound_to(name), told(got))]
     OutOfRange {
         /// The setting.
         name: &'static str,
@@ -200,8 +200,10 @@ pub enum ConfigError {
         name: String,
     },
     /// The signing secret could be guessed.
-    #[error("the signing secret is too weak: {problem}; make a good one with `openssl rand -base64 48`")]
+    #[error("{which} is too weak: {problem}; make a good one with `openssl rand -base64 48`")]
     WeakSecret {
+        /// Which one it is, and where it came from.
+        which: String,
         /// What is wrong with it; never any of its bytes.
         problem: &'static str,
     },
@@ -210,5 +212,54 @@ pub enum ConfigError {
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         with_causes(self, f)
+    }
+}
+
+/// Says a length of time in its largest whole unit.
+fn told(time: &Duration) -> String {
+    let seconds = time.as_secs();
+    if *time != Duration::from_secs(seconds) {
+        return format!("{time:?}");
+    }
+    let units = [(24 * 60 * 60, "day"), (60 * 60, "hour"), (60, "minute"), (1, "second")];
+    let (length, unit) = units
+        .into_iter()
+        .find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length))
+        .unwrap_or((1, "second"));
+    let count = seconds / length;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Says which other setting bounds one, for somebody who has never touched it.
+fn bound_to(name: &str) -> &'static str {
+    match name {
+        "absolute_ttl" => " (no shorter than refresh_ttl)",
+        "leeway" => " (at most a quarter of access_ttl)",
+        "refresh_ttl" => " (no shorter than access_ttl)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_told_in_units_that_people_use_and_with_what_it_depends_on() {
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        let said = |name, min, max, got| ConfigError::OutOfRange { name, min, max, got }.to_string();
+        assert_eq!(
+            said("absolute_ttl", days(60), days(400), days(30)),
+            "absolute_ttl must be between 60 days and 400 days (no shorter than refresh_ttl), got 30 days"
+        );
+        assert_eq!(
+            said("store_timeout", Duration::from_millis(100), Duration::from_secs(60), Duration::ZERO),
+            "store_timeout must be between 100ms and 1 minute, got 0 seconds"
+        );
+        let odd = Duration::from_secs(3_660);
+        assert_eq!(
+            said("grace", Duration::ZERO, Duration::from_secs(300), odd),
+            "grace must be between 0 seconds and 5 minutes, got 61 minutes"
+        );
     }
 }

@@ -1,12 +1,15 @@
 //! Why a key was refused. Texts never hold bytes of a key.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::{BoxError, RandomError};
+use super::{BoxError, RandomError, with_causes};
 
 /// A [`Key`](crate::Key) was refused, or what was asked of the key ring. Read by the developer or operator.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The algorithm does not fit the key: one key is used with one algorithm (RFC 8725bis, section 3.1).
@@ -46,6 +49,9 @@ pub enum KeyError {
     /// The name of a key cannot stand in a token's header.
     #[error("key name is refused: a `kid` has 1 to 128 visible ASCII characters, and neither `\"` nor `\\`")]
     Kid,
+    /// The old secret is the one that is in use.
+    #[error("the old secret is the secret that is in use: leave .old_secret(..) away, or change the secret")]
+    SameSecret,
     /// A key of this name is in the ring already.
     #[error("key {kid:?} is in the ring already")]
     Known {
@@ -111,4 +117,10 @@ pub enum KeyError {
         /// What is wrong with it; never any of its bytes.
         problem: &'static str,
     },
+}
+
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
+    }
 }

@@ -1,13 +1,16 @@
 //! What can go wrong with a store of sessions, and what its operator can do.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::BoxError;
+use super::{BoxError, with_causes};
 
 /// The session store failed; what it was asked may or may not have happened.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// An error of a store that is not part of this crate.
@@ -38,7 +41,7 @@ pub enum StoreError {
     },
     /// Another process, or another handle of this one, has the store open.
     #[error(
-        "session store {path:?} is in use by another process: stop it first, or give this one a directory of its own"
+        "session store {path:?} is open already, in another process or in this one: stop the other, share one by `.clone()`, or take a directory of its own"
     )]
     Locked {
         /// The directory of the store.
@@ -108,4 +111,10 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
+    }
 }

@@ -16,7 +16,9 @@ impl Keys {
     /// Makes a key of each kind from one secret, which must be a good one.
     pub(crate) fn from_secret(algorithm: Algorithm, secret: &Secret) -> Result<Self, ConfigError> {
         let access = Key::hmac(algorithm, secret.expose()).map_err(|error| match error {
-            KeyError::Weak { problem } => ConfigError::WeakSecret { problem },
+            KeyError::Weak { problem } => {
+                ConfigError::WeakSecret { which: "the signing secret".into(), problem }
+            }
             other => other.into(),
         })?;
         let derived = |label: &[u8]| {
@@ -53,7 +55,15 @@ impl Keys {
         keys.access.extend(verify_keys);
         for old in old_secrets {
             let algorithm = if has_key { None } else { algorithm };
-            let old = Self::from_secret(algorithm.unwrap_or_default(), old)?;
+            if old.expose() == secret.expose() {
+                return Err(KeyError::SameSecret.into());
+            }
+            let old = Self::from_secret(algorithm.unwrap_or_default(), old).map_err(|error| match error {
+                ConfigError::WeakSecret { problem, .. } => {
+                    ConfigError::WeakSecret { which: "an old secret".into(), problem }
+                }
+                other => other,
+            })?;
             keys.refresh.extend(old.refresh);
             keys.sliding.extend(old.sliding);
             if !has_key {

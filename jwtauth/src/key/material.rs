@@ -179,6 +179,7 @@ const PUBLISHED: [&[u8]; 4] = [
 pub(super) fn check_len(algorithm: Algorithm, secret: &[u8]) -> Result<(), &'static str> {
     match (algorithm, algorithm.min_secret_len()) {
         (_, Some(min)) if secret.len() >= min => Ok(()),
+        (_, Some(_)) if secret.is_empty() => Err("it is empty"),
         (Algorithm::HS256, _) => Err("HS256 needs at least 32 bytes"),
         (Algorithm::HS384, _) => Err("HS384 needs at least 48 bytes"),
         (Algorithm::HS512, _) => Err("HS512 needs at least 64 bytes"),
@@ -192,8 +193,11 @@ pub(super) fn check_secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), &'
     if looks_like_a_key_file(secret) {
         return Err("it looks like a PEM, DER, JWK or SSH key, whose public half others may know");
     }
-    if PUBLISHED.contains(&secret) || secret.starts_with(b"django-insecure-") {
+    if PUBLISHED.contains(&secret) {
         return Err("it is a published example");
+    }
+    if secret.starts_with(b"django-insecure-") {
+        return Err("Django made it for development; where Django shares it, set the new one there too");
     }
     let mut seen = [false; 256];
     secret.iter().for_each(|byte| seen[usize::from(*byte)] = true);

@@ -48,7 +48,7 @@ fn j_22_j_4_weak_secrets_are_refused_with_the_reason() {
         (b"Correct Horse-9Correct Horse-9Correct Horse-9", "repeats itself"),
         (b"abcdefghijklmnopqrstuvwxyz0123456789", "consecutive"),
         (b"a-string-secret-at-least-256-bits-long", "published"),
-        (b"django-insecure-5v#k2l$w8x)q(9z!m4n7b", "published"),
+        (b"django-insecure-5v#k2l$w8x)q(9z!m4n7b", "Django"),
         (b"-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkq\n", "PEM"),
         (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJx", "PEM"),
         (&der, "PEM"),

@@ -14,6 +14,7 @@ pub(crate) mod fetch;
 pub(crate) mod source;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::source::Source;
@@ -32,21 +33,36 @@ pub(crate) struct Verification {
     pub(crate) leeway: Duration,
     pub(crate) max_ttl: Duration,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether the log knows already that tokens of the right keys name somebody else.
+    pub(crate) warned: AtomicBool,
 }
 
 impl Verification {
     /// Verifies an access token: form, signature and every claim.
     pub(crate) async fn verify(&self, token: &str) -> Result<TokenUser, TokenError> {
         let Self { tokens, source, clock, .. } = self;
-        let Some(source) = source else { return tokens.verify(token, &self.expected(clock.now())) };
+        let Some(source) = source else { return self.checked(token) };
         source.renew(tokens, clock, false).await?;
-        match tokens.verify(token, &self.expected(clock.now())) {
+        match self.checked(token) {
             Err(TokenError::UnknownKey) => {
                 source.renew(tokens, clock, true).await?;
-                tokens.verify(token, &self.expected(clock.now()))
+                self.checked(token)
             }
             verified => verified,
         }
+    }
+
+    /// Verifies with the keys that there are. A good signature with another issuer or audience is no attack but a
+    /// setting, of here or there: the log says so, once.
+    fn checked(&self, token: &str) -> Result<TokenUser, TokenError> {
+        let verified = self.tokens.verify(token, &self.expected(self.clock.now()));
+        if let Err(error @ (TokenError::WrongAudience | TokenError::WrongIssuer)) = &verified
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            let Self { issuer, audience, .. } = self;
+            tracing::warn!(target: "jwtauth", issuer, audience, "a genuine {error}: `Verifier::builder(issuer, audience)` must name what the issuer writes into `iss` and `aud`");
+        }
+        verified
     }
 
     /// Returns the time that everything is decided by, in Unix seconds.

@@ -150,7 +150,11 @@ fn read(body: Vec<u8>) -> Result<Vec<Key>, BoxError> {
         key if key.can_sign() => Err(KeyError::Malformed { problem: "it is not public" }),
         key => Ok(key),
     })?;
-    if keys.is_empty() { Err("the key set has no key for signatures".into()) } else { Ok(keys) }
+    if keys.is_empty() {
+        Err("the key set has no key for signatures: an issuer that signs with a secret publishes none, so give it a key pair with .key(..)".into())
+    } else {
+        Ok(keys)
+    }
 }
 
 /// Whether nobody on the way can put keys of their own into the answer.

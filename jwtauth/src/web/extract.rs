@@ -4,6 +4,7 @@
 //! `#[require_auth]` they find the answer that the guard has asked for. An `Option` of one belongs
 //! behind `#[require_auth(optional)]`: alone it takes an outage for a stranger, which [`MaybeUser`] does not.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -224,6 +225,16 @@ impl Auth {
     pub fn with_device_id(mut self, id: &str) -> Self {
         self.client = self.client.named(id);
         self
+    }
+
+    /// Returns the address of the client; `None` if it came by no network.
+    ///
+    /// That of the connection, or behind a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) what that says. For
+    /// limits on attempts, as `Accounts::verify` has; not poem's `RealIp`, which believes
+    /// whatever the client says.
+    #[must_use]
+    pub const fn peer(&self) -> Option<IpAddr> {
+        self.client.address
     }
 
     /// Tells the log, the metrics and the hooks that somebody who said to be `username` was refused.

@@ -61,7 +61,13 @@ fn refuse(request: &Request, why: Rejection) -> Rejection {
 
 /// Returns why the caller may not go on, if so. Who lacks a role gains nothing by a fresh login: roles first.
 fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Option<Rejection> {
-    needs.iter().find_map(|need| need.unmet(who)).or_else(|| {
+    let lacks = |need: &Need| {
+        let why = need.unmet(who)?;
+        let (roles, scopes) = (who.roles(), who.scopes());
+        tracing::debug!(target: "jwtauth", asked = %need, ?roles, ?scopes, "a user lacks what is asked for");
+        Some(why)
+    };
+    needs.iter().find_map(lacks).or_else(|| {
         let max_age = policy.max_age?;
         let age = handle.age_of_login(who);
         (age > max_age).then_some(Rejection::FreshLoginRequired { max_age })

@@ -210,7 +210,18 @@ impl Handle {
         if !self.0.authority.refuses_origin(request) {
             return Ok(());
         }
-        tracing::warn!(target: "jwtauth", event = "cross_origin", method = %request.method(), "a request of another site was refused");
+        let said = |name| {
+            let value = request.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
+            String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned()
+        };
+        tracing::warn!(
+            target: "jwtauth",
+            event = "cross_origin",
+            method = %request.method(),
+            origin = ?said(header::ORIGIN),
+            host = ?said(header::HOST),
+            "a request of another site was refused; if pages of that origin are yours, call .trusted_origin(..) with it"
+        );
         Err(Rejection::CrossOrigin)
     }
 

@@ -29,8 +29,19 @@ enum SecretSource {
 impl KeySettings {
     /// Reads the secret, and checks it and every key.
     pub(super) fn read(self) -> Result<Keys, ConfigError> {
+        let came_from = match &self.secret {
+            SecretSource::Missing | SecretSource::Given(_) => String::new(),
+            SecretSource::Variable(name) => format!(" in the environment variable {name}"),
+            SecretSource::File(path) => format!(" in the file {path:?}"),
+        };
         let secret = self.secret.read()?;
-        Keys::put_together(self.key, self.algorithm, &secret, self.verify_keys, &self.old_secrets)
+        let keys = Keys::put_together(self.key, self.algorithm, &secret, self.verify_keys, &self.old_secrets);
+        keys.map_err(|error| match error {
+            ConfigError::WeakSecret { which, problem } if which == "the signing secret" => {
+                ConfigError::WeakSecret { which: which + &came_from, problem }
+            }
+            other => other,
+        })
     }
 }
 

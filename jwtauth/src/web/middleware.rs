@@ -98,7 +98,8 @@ impl JwtAuth {
 
     /// Returns an endpoint that publishes the public keys, to be put at `/.well-known/jwks.json`.
     ///
-    /// It always answers with the keys as they are at the time, [`KeyRing::jwks`].
+    /// It always answers with the keys as they are at the time, [`KeyRing::jwks`]. There are none unless a
+    /// [`key`](JwtAuthBuilder::key) signs: a secret is never published.
     #[must_use]
     pub fn jwks(&self) -> JwksEndpoint {
         JwksEndpoint::new(self.keys().clone())
@@ -189,11 +190,13 @@ impl Shared {
 
 /// Tells whether a browser most likely sees this request as plain http, from a name that is not its own machine's.
 ///
-/// What the header says decides nothing but a line in the log.
+/// What the header says decides nothing but a line in the log. Browsers always name a host; a test may not.
 fn is_plain_http(request: &Request) -> bool {
+    let names_host =
+        request.headers().contains_key(header::HOST) || request.original_uri().authority().is_some();
     let behind_tls =
         request.header("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
-    *request.scheme() == Scheme::HTTP && !behind_tls && !is_local(request)
+    *request.scheme() == Scheme::HTTP && names_host && !behind_tls && !is_local(request)
 }
 
 /// Tells whether a request came from this machine, or by no network at all: a header says what its sender likes.

@@ -69,6 +69,9 @@ fn token<'r>(headers: &'r HeaderMap, name: &HeaderName, is_ours: impl Fn(&[u8]) 
     let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
     let (scheme, rest) = line.split_at(end);
     if !is_ours(scheme) {
+        if rest.is_empty() && scheme.contains(&b'.') {
+            tracing::debug!(target: "jwtauth", header = name.as_str(), "a header that looks like a token has no scheme in front of it, as `Bearer`, and is not looked at");
+        }
         return Sent::Absent;
     }
     match std::str::from_utf8(rest).map(|rest| rest.trim_start_matches(' ')) {

@@ -26,6 +26,7 @@ impl JwtAuth {
     /// # Panics
     ///
     /// If [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder: at start, not in a request.
+    #[track_caller]
     pub fn account_routes(&self) -> Routes {
         let accounts = self.accounts().cloned();
         let accounts = accounts.expect("call `.accounts(AccountsConfig::default())` on the builder first");

@@ -57,7 +57,8 @@ enum Transport {
 /// [`sliding_tokens`](Self::sliding_tokens) hands out one token in place of two.
 ///
 /// `device_id` is an id that the application's own client gives to its device: up to 128 bytes are kept, and a login
-/// does not fail for one. `GET /sessions` says of each session `device` in a few words and, for programs, `app`,
+/// does not fail for one. `GET /sessions` says of each session `id`, `current` (whether it is the one
+/// that asks), `created_at`, `expires_at`, `device` in a few words and, for programs, `app`,
 /// `app_version`, `os`, `os_version`, `model` and `device_id`, or null; `address`, where it was seen last;
 /// `last_used_at`, when it was opened or refreshed last; `summary`, all that in a line
 /// ([`Session::summary_at`](crate::Session::summary_at)). A client can say anything of itself: escape it.

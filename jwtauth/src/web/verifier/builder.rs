@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::{Trusted, Verifier};
@@ -227,6 +228,7 @@ impl VerifierBuilder {
             leeway: self.leeway,
             max_ttl: self.max_ttl,
             clock: self.clock,
+            warned: AtomicBool::new(false),
         };
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         Ok(Verifier(Arc::new(Trusted { verification, default_guard })))

@@ -188,11 +188,16 @@ impl Sessions {
         }
     }
 
-    /// Tells whether a refresh token of ours was spent here before another service made an access token of it.
+    /// Tells whether a refresh token of ours was spent here before another service made an access token of it, or has
+    /// ended alone: at the other one it works on.
     ///
     /// There it works more than once, so it cannot be told who used it; whoever has its successor is let in.
     pub(super) fn was_spent(&self, session: &Session, origin: Origin) -> bool {
         let (Origin { generation, used_at }, grace) = (origin, self.config.grace.as_secs());
+        if session.has_ended(session.refresh_id) {
+            // When is not known, and the one before it would have been answered with it.
+            return true;
+        }
         match session.generation.checked_sub(generation) {
             // Current, or newer than a record that has lost a write.
             Some(0) | None => false,

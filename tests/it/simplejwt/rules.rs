@@ -361,6 +361,34 @@ fn s_3_what_django_makes_of_a_refresh_token_that_was_spent_is_refused() {
     });
 }
 
+/// S-8: a refresh token that was ended alone is as good as ever at Django. What is made of it there is refused here, also
+/// where it was made of the one before it.
+#[test]
+fn s_8_what_django_makes_of_a_refresh_token_that_was_ended_is_refused() {
+    bounded(async {
+        let site = Site::new();
+        let derived = |refresh: &str, jti: &str| {
+            let claims = with(claims(refresh), "token_type", json!("access"));
+            let claims = with(with(claims, "iat", json!(site.now())), "exp", json!(site.now() + 300));
+            signed(&with(claims, "jti", json!(jti)))
+        };
+        let (access, first) = site.obtain("7").await;
+        let (_, pair) = site.refresh(&first).await;
+        let second = text(&pair["refresh"]);
+        for (name, refresh) in [("the one before", &first), ("the one", &second)] {
+            assert_eq!(site.who(&derived(refresh, "a1")).await.0, 200, "{name}");
+        }
+        site.app.jwtauth.sessions().expire(&second, false).await.unwrap();
+        for (name, refresh) in [("the one before", &first), ("the one", &second)] {
+            assert_eq!(site.who(&derived(refresh, "a2")).await.0, 401, "{name}");
+            assert_eq!(site.refresh(refresh).await.0, 401, "{name}");
+        }
+        for ours in [&access, &text(&pair["access"])] {
+            assert_eq!(site.who(ours).await.0, 200, "access tokens of ours go on");
+        }
+    });
+}
+
 /// S-15: when the user typed a password is not known, and a refresh at Django proves nothing.
 #[test]
 fn s_15_a_token_of_django_is_not_fresh_unless_it_says_so() {

@@ -105,6 +105,35 @@ fn r_12_claims_that_cannot_be_had_cost_nobody_a_session() {
     });
 }
 
+/// Claims that have outgrown a cookie since the login are found out before the refresh token is spent: it is good again
+/// once they fit, with no grace at all.
+#[test]
+fn r_12_claims_that_do_not_fit_any_more_cost_nobody_a_session() {
+    bounded(async {
+        let len = Arc::new(AtomicU64::new(10));
+        let app = app(|builder| {
+            let len = Arc::clone(&len);
+            builder.grace(Duration::ZERO).access_claims(move |_| {
+                std::future::ready(Ok::<_, BoxError>(json!({"a": "x".repeat(len.load(SeqCst) as usize)})))
+            })
+        });
+        let tab = Tab::new(&app);
+        let pair = tab.login("bob").await;
+        app.clock.advance(Duration::from_secs(301));
+        len.store(4096, SeqCst);
+        for _ in 0..2 {
+            assert_eq!(tab.get("/me", &pair.cookies()).await.status, 500);
+            assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 500);
+        }
+        len.store(20, SeqCst);
+        let renewed = tab.get("/me", &pair.cookies()).await;
+        assert_eq!(
+            (renewed.status.as_u16(), claims(&renewed.pair().refresh)["gen"].as_u64()),
+            (200, Some(1))
+        );
+    });
+}
+
 /// J-12: no claim stands twice in a token; what is ours is not to be written by anybody else.
 #[test]
 fn j_12_a_claim_of_ours_is_refused() {

@@ -7,7 +7,8 @@
 //!    that hangs is given up on, one that panics is logged.
 //! 3. A hook that is told something runs to its end once it has begun, also when its request is dropped. One that
 //!    is asked is dropped with its login.
-//! 4. What is asked for claims is asked before a refresh token is spent, so that its failure costs nobody a session.
+//! 4. What is asked for claims is asked before a refresh token is spent, so that neither its failure nor claims that do
+//!    not fit cost anybody a session.
 
 use std::fmt;
 use std::future::Future;

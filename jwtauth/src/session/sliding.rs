@@ -183,7 +183,7 @@ impl Sessions {
     /// the user meanwhile.
     ///
     /// `own` are the application's own claims, from [`Self::own_claims`].
-    fn issue_sliding(
+    pub(super) fn issue_sliding(
         &self,
         session: &Session,
         own: &Map<String, Value>,

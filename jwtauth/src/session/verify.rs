@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, State, Successor};
 use crate::store::Presented;
+use crate::token::MAX_LEN;
 use crate::token::access::Verified;
 use crate::token::refresh::Refresh;
 
@@ -158,7 +159,8 @@ impl Sessions {
         Some(delivery)
     }
 
-    /// Asks the application for its claims before anything is spent, if it has any.
+    /// Asks the application for its claims before anything is spent, if it has any. What would make the next token too
+    /// large is an error here too.
     pub(super) async fn own_claims_of(
         &self,
         session: SessionId,
@@ -168,7 +170,15 @@ impl Sessions {
             return Ok(Map::new());
         }
         match self.store.load(session).await? {
-            Some(session) if session.is_live_at(now) => self.own_claims(&session).await,
+            Some(session) if session.is_live_at(now) => {
+                let own = self.own_claims(&session).await?;
+                if session.is_sliding() {
+                    self.issue_sliding(&session, &own, MAX_LEN)?;
+                } else {
+                    self.issue(Session::clone(&session), &own, now)?;
+                }
+                Ok(own)
+            }
             // The store says what has become of it.
             _ => Ok(Map::new()),
         }

@@ -82,6 +82,15 @@ pub(crate) struct Issued {
     delivery: Option<Delivery>,
 }
 
+impl Issued {
+    /// Follows the answer that `before` was to ride on, if both are of the same rotation.
+    pub(crate) fn take_over(&mut self, before: &mut Self) {
+        if (before.session.id, before.session.generation) == (self.session.id, self.session.generation) {
+            self.delivery = before.delivery.take();
+        }
+    }
+}
+
 /// A token in its text form. Redacted in `Debug`.
 pub(crate) struct Token(String);
 

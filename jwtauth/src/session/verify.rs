@@ -98,6 +98,14 @@ impl Sessions {
         Ok(issued)
     }
 
+    /// Writes the tokens of a session once more, with its user and claims as they are now. Spends nothing: for who is
+    /// about to get them.
+    pub(crate) async fn issue_again(&self, id: SessionId) -> Result<Issued, SessionError> {
+        let session = self.find(id).await?.ok_or(SessionError::Ended)?;
+        let own = self.own_claims(&session).await?;
+        self.issue(Session::clone(&session), &own, self.clock.now())
+    }
+
     /// Spends what a genuine token names, a session and its generation, and returns the session with what comes next.
     pub(super) async fn rotate(
         &self,

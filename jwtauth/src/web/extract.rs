@@ -21,6 +21,7 @@ use crate::error::{BoxError, SessionError, TokenError};
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::record::{Reason, Session};
+use crate::session::Issued;
 use crate::user::{AuthUser, Identity};
 
 /// The user who is calling. As an extractor it refuses strangers with 401.
@@ -250,7 +251,8 @@ impl Auth {
     ///
     /// Works with either cookie alone and with an expired access token; without any, or with cookies that
     /// are no tokens of ours, it does nothing, successfully. The session is ended on disk when this
-    /// returns, in all its tokens. With a bearer token it is that token's session, and the cookies stay.
+    /// returns, in all its tokens. With a bearer token it is that token's session, and the cookies stay. A session that
+    /// this same handler has opened ends as well.
     ///
     /// # Errors
     ///
@@ -260,8 +262,10 @@ impl Auth {
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
         let sessions = &self.shared.sessions;
         let Credentials { bearer, access, refresh } = &self.credentials;
-        let ended = match bearer {
-            Sent::Absent if *access == Sent::Conflict || *refresh == Sent::Conflict => {
+        let handed_out = self.handle.handed_out();
+        let is_unclear = *access == Sent::Conflict || *refresh == Sent::Conflict;
+        let mut to_end = match bearer {
+            Sent::Absent if is_unclear && handed_out.is_none() => {
                 // Neither is worth keeping, but a success would say that the right one has ended.
                 self.forget();
                 return Err(TokenError::Malformed.into());
@@ -270,7 +274,8 @@ impl Auth {
             Sent::One(token) => vec![sessions.end_unseen_bearer(token, Reason::Logout).await?],
             Sent::Unreadable | Sent::Conflict => return Err(TokenError::Malformed.into()),
         };
-        for (session, ended) in ended {
+        to_end.extend(handed_out.map(|session| (session, false)));
+        for (session, ended) in to_end {
             if !ended {
                 sessions.revoke_for(session, Reason::Logout).await?;
             }
@@ -303,7 +308,9 @@ impl Auth {
 
     /// Spends the refresh cookie and sends a new pair with the response.
     ///
-    /// Seldom needed: a guarded handler does it by itself when the access token is expired.
+    /// Seldom needed: a guarded handler does it by itself when the access token is expired. Where that, or a
+    /// [`login`](Self::login), has happened in this request already, its tokens are written anew, with the user as they
+    /// are by now, and nothing more is spent.
     ///
     /// # Errors
     ///
@@ -311,6 +318,9 @@ impl Auth {
     /// is of another session; 503 if the store failed.
     pub async fn refresh(&self) -> Result<Session> {
         let shared = &self.shared;
+        if let Some(id) = self.handle.handed_out() {
+            return self.refreshed(shared.sessions.issue_again(id).await);
+        }
         let token = match (&self.credentials.bearer, &self.credentials.refresh) {
             (Sent::Absent, Sent::One(token)) => token,
             (Sent::Absent, Sent::Unreadable | Sent::Conflict) => return Err(Rejection::TokenNotValid.into()),
@@ -319,7 +329,12 @@ impl Auth {
         if self.has_two_sessions() || self.credentials.access == Sent::Conflict {
             return Err(Rejection::TokenNotValid.into());
         }
-        match shared.sessions.refresh(token, &self.client.device()).await {
+        self.refreshed(shared.sessions.refresh(token, &self.client.device()).await)
+    }
+
+    /// Sends new tokens with the response, or deletes the cookies of a session that is over.
+    fn refreshed(&self, issued: std::result::Result<Issued, SessionError>) -> Result<Session> {
+        match issued {
             Ok(issued) => {
                 let session = issued.session.clone();
                 self.handle.set_cookies(Cookies::Set(Box::new(issued)));
@@ -413,11 +428,10 @@ impl Auth {
         }
     }
 
-    /// Deletes the cookies, unless the request was made with a bearer token.
+    /// Deletes the cookies; of a request that was made with a bearer token only those that were to be set.
     fn forget(&self) {
-        if !self.credentials.has_bearer() {
-            self.handle.set_cookies(Cookies::Clear);
-        }
+        let cookies = if self.credentials.has_bearer() { Cookies::Keep } else { Cookies::Clear };
+        self.handle.set_cookies(cookies);
     }
 }
 

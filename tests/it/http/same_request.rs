@@ -2,6 +2,8 @@
 
 use super::*;
 use poem::web::Path;
+use std::time::Duration;
+use tests::wire::claims;
 
 #[handler]
 async fn log_in_and_ask(auth: Auth, Path(name): Path<String>) -> Result<String> {
@@ -30,6 +32,26 @@ async fn log_in_and_out(auth: Auth, Path(name): Path<String>) -> Result<String> 
     auth.login(&User::named(&name)).await?;
     let ended = auth.logout_all().await?;
     Ok(format!("{ended} {:?}", auth.session().await?.map(|session| session.subject)))
+}
+
+#[handler]
+async fn log_in_and_straight_out(auth: Auth, Path(name): Path<String>) -> Result<String> {
+    auth.login(&User::named(&name)).await?;
+    auth.logout().await?;
+    Ok(format!("{:?}", auth.session().await?.map(|session| session.subject)))
+}
+
+#[handler]
+async fn log_in_and_refresh(auth: Auth, Path(name): Path<String>) -> Result<String> {
+    let opened = auth.login(&User::named(&name)).await?;
+    let refreshed = auth.refresh().await?;
+    Ok((opened.id == refreshed.id).to_string())
+}
+
+#[require_auth]
+async fn refresh_behind_a_guard(auth: Auth, user: User) -> Result<String> {
+    auth.update_user(&User { roles: vec!["clerk".into()], ..user }).await?;
+    Ok(auth.refresh().await?.subject)
 }
 
 /// Seeds, defect 9: after a login the request is its user's, and after a logout nobody's.
@@ -78,5 +100,75 @@ fn defect_9_a_request_is_whose_its_handler_has_made_it() {
 
         let (_, gone, said) = ask("/in-and-out/frank", "").await;
         assert_eq!((&*said, gone.unwrap().refresh), ("1 None", String::new()));
+    });
+}
+
+/// S-8: a session that its own handler has opened ends with a logout too, whatever the request came with.
+#[test]
+fn s_8_a_logout_ends_the_session_that_the_same_handler_has_opened() {
+    bounded(async {
+        let app = TestApp::new();
+        let routes = Route::new()
+            .at("/in-and-out/:name", post(log_in_and_straight_out))
+            .nest("/", app.endpoint())
+            .with(app.jwtauth.clone());
+        let site = Site::serving(app, routes).await;
+        let sessions = site.app.jwtauth.sessions();
+        let (bob, carol) = (site.login("bob").await, site.login("carol").await);
+        let two = format!("{ACCESS}=x; {ACCESS}=y");
+        for (name, headers) in [
+            ("nothing", &[][..]),
+            ("cookies", &[("cookie", &*bob.cookies())][..]),
+            ("bearer", &[("authorization", &*carol.bearer())][..]),
+            ("two cookies of a name", &[("cookie", &*two)][..]),
+        ] {
+            let answer = site.ask(Method::POST, "/in-and-out/dave", headers).await;
+            let set = set_cookies(answer.headers());
+            assert!(set.iter().all(|line| line.contains("Max-Age=0")), "{name}: {set:?}");
+            assert_eq!(set.is_empty(), name == "bearer", "{name}");
+            if name == "two cookies of a name" {
+                assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "nobody can tell who it is now");
+            } else {
+                assert_eq!(answer.text().await.unwrap(), "None", "{name}");
+            }
+            assert_eq!(sessions.of("dave").await.unwrap().len(), 0, "{name}");
+        }
+        assert_eq!(sessions.of("bob").await.unwrap().len(), 0, "the login took its place");
+        assert_eq!(sessions.of("carol").await.unwrap().len(), 0, "what the bearer token is of");
+    });
+}
+
+/// S-2: tokens that this request has brought about are its tokens: they are written anew, and no older one is spent.
+#[test]
+fn s_2_a_refresh_in_the_request_of_a_login_or_refresh_costs_nobody_the_session() {
+    bounded(async {
+        for grace in [0, 30] {
+            let app = TestApp::with(MemoryStore::new(), |builder| builder.grace(Duration::from_secs(grace)));
+            let routes = Route::new()
+                .at("/in/:name", post(log_in_and_refresh))
+                .at("/again", post(refresh_behind_a_guard))
+                .nest("/", app.endpoint())
+                .with(app.jwtauth.clone());
+            let site = Site::serving(app, routes).await;
+            let before = site.login("bob").await;
+            for cookies in [String::new(), before.cookies()] {
+                let headers = [("cookie", &*cookies)];
+                let answer =
+                    site.ask(Method::POST, "/in/carol", if cookies.is_empty() { &[] } else { &headers });
+                let answer = answer.await;
+                assert_eq!(answer.status(), StatusCode::OK, "grace {grace}, {cookies}");
+                let pair = Tokens::of(answer.headers());
+                assert_eq!(answer.text().await.unwrap(), "true");
+                assert_eq!(site.get("/me", &[("cookie", &pair.cookies())]).await.status(), 200);
+            }
+            let pair = site.login("dave").await;
+            site.app.clock.advance(Duration::from_secs(301));
+            let answer = site.ask(Method::POST, "/again", &[("cookie", &pair.cookies())]).await;
+            assert_eq!(answer.status(), StatusCode::OK, "grace {grace}");
+            let next = Tokens::of(answer.headers());
+            assert_eq!(site.generation("dave").await, 1, "spent once");
+            assert_eq!(claims(&next.access)["roles"], json!(["clerk"]), "as the user is by now");
+            assert_eq!(site.get("/me", &[("cookie", &next.cookies())]).await.status(), 200);
+        }
     });
 }

@@ -92,6 +92,24 @@ impl Sessions {
         Ok((refresh.session, ended))
     }
 
+    /// Ends a token of either kind that nobody has seen yet, without asking whether it may come in. Returns whether it
+    /// was one.
+    pub(super) async fn end_unseen_token(&self, token: &str) -> Result<bool, SessionError> {
+        if self.config.compat.is_none() {
+            return Ok(false);
+        }
+        let ended = match self.end_unseen_access(token, Reason::Ended).await {
+            Err(SessionError::Token(_)) => self.end_unseen_refresh(token, Reason::Ended).await,
+            found => found,
+        };
+        match ended {
+            Ok((_, ended)) => Ok(ended),
+            // Who reads it says what is wrong with it.
+            Err(SessionError::Token(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens a session for a token, and returns it; or that which was opened before.
     async fn open_for(&self, draft: Session, foreign: &Foreign) -> Result<Arc<Session>, SessionError> {
         if self.clock.now() >= foreign.expires_at {

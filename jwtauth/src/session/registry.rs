@@ -136,6 +136,9 @@ impl Sessions {
     ///   not good any more.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn expire(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
+        if self.end_unseen_token(token).await? {
+            return Ok(());
+        }
         let (session, id) = match self.good_token(token).await {
             Err(SessionError::Token(TokenError::Expired)) => self.renewable_sliding(token).await?,
             good => good?,

@@ -282,6 +282,9 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
         assert_eq!(site.refresh(&refresh("666", "r3")).await.0, 403);
         assert_eq!(site.bearer(Method::POST, "/logout", &access("666", "a3")).await.0, 200);
         assert_eq!(site.who(&access("666", "a3")).await.0, 401);
+        // Nobody is let in to have a token ended.
+        assert_eq!(site.service("/auth/oauth/revoke", &access("666", "a4")).await.0, 200);
+        assert_eq!(site.who(&access("666", "a4")).await.0, 401, "it is over, whatever the hooks say later");
         assert_eq!(site.now(), START);
     });
 }

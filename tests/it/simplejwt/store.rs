@@ -41,6 +41,50 @@ fn r_1_a_restart_brings_no_ended_token_back() {
     });
 }
 
+/// J-19: an id is its bytes. None is taken for another that looks like it, is a part of it, or is the end of it.
+#[test]
+fn j_19_users_whose_ids_are_alike_are_told_apart_on_disk() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions");
+        let long = "x".repeat(255);
+        let users =
+            ["0", "7", "007", " 7", "7\0", "7\0\0", "\r\n7", "\u{e9}", "e\u{301}", "../../x", "x", &long[..]];
+        {
+            let site = Site::with(SledStore::open(&path).await.unwrap(), |builder| builder);
+            // A refresh token may have the `jti` of an access token.
+            for (number, user) in users.into_iter().enumerate() {
+                let jti = format!("a{number}");
+                assert_eq!(site.who(&access(user, &jti)).await, (200, user.into()), "{user:?}");
+                assert_eq!(site.refresh(&refresh(user, &jti)).await.0, 200, "{user:?}");
+            }
+            for (number, user) in users.into_iter().enumerate() {
+                let ended = site.app.jwtauth.sessions().revoke_all(user).await.unwrap();
+                assert_eq!(ended, 2, "{user:?}");
+                for (other, name) in users.into_iter().enumerate() {
+                    let want = if other <= number { 401 } else { 200 };
+                    assert_eq!(
+                        site.who(&access(name, &format!("a{other}"))).await.0,
+                        want,
+                        "{user:?}, {name:?}"
+                    );
+                }
+            }
+            assert_eq!(site.who(&signed(&access_claims(7, "a"))).await.0, 401, "7 the number is 7 the text");
+            assert_eq!(site.who(&access("8", "a1")).await.0, 401, "the `jti` of a token of somebody else");
+            assert_eq!(site.who(&access("8", "b")).await.0, 200);
+        }
+        let site = Site::with(SledStore::open(&path).await.unwrap(), |builder| builder);
+        for user in users {
+            assert_eq!(
+                site.who(&access(user, &format!("new {user}"))).await.0,
+                401,
+                "{user:?} after a restart"
+            );
+        }
+    });
+}
+
 /// a token of which nobody can tell whether it was ended opens nothing, and a logout that was not kept says so.
 #[test]
 fn r_5_a_store_that_fails_lets_no_new_token_in() {

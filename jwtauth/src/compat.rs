@@ -21,7 +21,7 @@ use crate::error::ConfigError;
 /// # }
 /// ```
 ///
-/// Read and written as version 5.5 does, with its default `TOKEN_TYPE_CLAIM` and `JTI_CLAIM`. Django's `ALGORITHM` and key
+/// Read and written as version 5.5.1 does, with its default `TOKEN_TYPE_CLAIM` and `JTI_CLAIM`. Django's `ALGORITHM` and key
 /// are those of our access tokens: [`secret`](crate::JwtAuthBuilder::secret), or [`key`](crate::JwtAuthBuilder::key)
 /// for `SIGNING_KEY` and `VERIFYING_KEY` of a key pair. Both services know a user by the same id, which is our subject.
 ///
@@ -37,6 +37,10 @@ use crate::error::ConfigError;
 ///   to nothing.
 /// - A token that lives longer than our `access_ttl` or `refresh_ttl` counts as expired: make them no shorter than
 ///   `ACCESS_TOKEN_LIFETIME` and `REFRESH_TOKEN_LIFETIME`.
+/// - Before 5.5.1 Django gave an access token that it refreshed the `iat` of its refresh token. By that it lives longer than
+///   `access_ttl`, and is refused here as expired: take 5.5.1 or later.
+/// - Where the clocks of the two differ, set [`leeway`](crate::JwtAuthBuilder::leeway) to more than they do: a token that is
+///   issued in our future is refused until then.
 /// - A token without `kid`, as Django writes them, is one of the key that signs, and of no other.
 ///   [`KeyRing::retire`](crate::KeyRing::retire) and [`remove`](crate::KeyRing::remove) are about refresh tokens as well, so a
 ///   new [`key`](crate::JwtAuthBuilder::key) ends all sessions unless the old one is a
@@ -56,16 +60,19 @@ use crate::error::ConfigError;
 /// - When the user typed a password is unknown, so `#[require_auth(fresh = "5m")]` refuses, unless Django writes a claim
 ///   `auth_time`.
 /// - [`before_login`](crate::JwtAuthBuilder::before_login) is asked; `max_sessions` counts. The token registry has what is
-///   issued here only.
+///   issued here only, so [`expire_tree`](crate::Sessions::expire_tree) does not end a token of Django's:
+///   [`revoke`](crate::Sessions::revoke) does.
 /// - Django's access token and the refresh token it came with have nothing in common but their user: ending one session
 ///   leaves the other. [`revoke_all`](crate::Sessions::revoke_all) and everything else that ends all sessions of a user, or all
 ///   others, refuses tokens that Django has issued up to then too, also those that nobody has seen here yet; and in the
-///   same second, or [`leeway`](crate::JwtAuthBuilder::leeway), after it. That counts for calls made with this switched on.
+///   same second, or [`leeway`](crate::JwtAuthBuilder::leeway), after it; not those that a clock which is ahead by more than
+///   that had dated later. That counts for calls made with this switched on.
 /// - Of more than 256 such sessions of a user that are over and could come back, or `max_sessions` if that is more, the oldest
 ///   are forgotten, and no token of that age opens a session any more.
 ///
 /// A token that Django makes of *our* refresh token belongs to our session, and ends with it. What tells the two apart is
-/// the claim `sid`, so Django must write none of its own.
+/// the claim `sid`, so Django must write none of its own. With
+/// [`expire_on_refresh`](crate::JwtAuthBuilder::expire_on_refresh) it is refused: only the newest access token of ours counts.
 ///
 /// # What it costs
 ///

@@ -84,6 +84,8 @@ impl Sessions {
     /// - [`SessionError::Token`] if it is none of ours, or past its `refresh_exp`; [`SessionError::Ended`] or
     ///   [`SessionError::Revoked`] if its session is over.
     /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
+    /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] as in
+    ///   [`renew`](Self::renew).
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
     pub async fn renew_sliding(&self, token: &str, client: &Device) -> Result<SlidingToken, SessionError> {
         let now = self.clock.now();

@@ -199,6 +199,9 @@ impl Sessions {
     /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Ended`] or [`SessionError::Revoked`] if its
     ///   session is over.
     /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
+    /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] if
+    ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) could not be had, or cannot be in a token: nothing is spent.
+    /// - [`SessionError::Vetoed`] and [`SessionError::HookTimedOut`] of a token of another service that is new here.
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
     pub async fn renew(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
         self.refresh(refresh, client).await.map(|issued| self.hand_over(issued))

@@ -55,6 +55,9 @@ impl JwtAuthBuilder {
     /// `__Secure-` instead, and none when [`insecure_cookies`](Self::insecure_cookies) is on: browsers drop what
     /// breaks the rules of its prefix (RFC 6265bis, section 4.1.3). A name that does is refused here:
     /// [`ConfigError::CookieName`].
+    ///
+    /// Take new names with a new domain or path, unless the prefix has changed with it: a browser that holds cookies of
+    /// both sends both, and two different ones of a name are refused until the older has expired.
     pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
         self.cookies.names = Some(CookieNames { access: access.into(), refresh: refresh.into() });
         self

@@ -29,8 +29,10 @@ pub struct NotBefore {
 
 impl NotBefore {
     /// Tells whether a session would stand for a token that is refused, at `now`.
+    ///
+    /// One that is to be kept as ended is not: its token may be good for longer than this is kept.
     pub(super) fn refuses(self, session: &Session, now: u64) -> bool {
-        now < self.until && session.created_at <= self.at
+        session.revoked.is_none() && now < self.until && session.created_at <= self.at
     }
 
     /// Returns what refuses what either of two does.

@@ -140,8 +140,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// - If there is a session of its id, dead or alive, that one is returned and nothing changes: what was ended stays
     ///   ended.
-    /// - If the token is refused by a [`NotBefore`] of the subject, `None` is returned and nothing changes. So it is if
-    ///   there is something under the id that cannot be read.
+    /// - If the token is refused by a [`NotBefore`] of the subject, `None` is returned and nothing changes; but a session
+    ///   that is revoked already is added, to be remembered. Likewise `None` if there is something under the id that
+    ///   cannot be read.
     /// - Else it is added at `now` as by [`Self::insert`], and returned.
     fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>>;
 

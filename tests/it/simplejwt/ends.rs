@@ -217,6 +217,29 @@ fn no_ended_token_comes_back_however_many_there_are() {
     });
 }
 
+/// S-8: while tokens of its age are refused because others were forgotten, a token that nobody has seen is ended for good
+/// all the same.
+#[test]
+fn s_8_a_logout_counts_for_longer_than_what_was_forgotten() {
+    bounded(async {
+        let site = Site::with(MemoryStore::new(), |builder| builder.max_sessions(2));
+        let mut older = refresh_claims("7", "r1");
+        older["iat"] = json!(START - 10);
+        let older = signed(&with(older, "exp", json!(START + 86_390)));
+        let tab = Tab::new(&site.app);
+        for number in 0..300 {
+            let token = access("7", &format!("a{number}"));
+            assert_eq!(site.bearer(Method::POST, "/logout", &token).await.0, 200);
+        }
+        let cookies = tests::tab::cookies(None, Some(&older));
+        assert_eq!(tab.post("/logout", &cookies).await.status, 200);
+        assert_eq!(site.refresh(&older).await.0, 401);
+        site.app.clock.advance(Duration::from_secs(301));
+        site.app.jwtauth.sessions().sweep().await.unwrap();
+        assert_eq!(site.refresh(&older).await.0, 401, "the logout was answered");
+    });
+}
+
 #[test]
 fn s_12_sessions_of_django_are_capped_with_ours() {
     bounded(async {

@@ -118,6 +118,12 @@ async fn what_is_refused_is_forgotten_in_time(store: &impl SessionStore) {
     assert_eq!(adopt(store, &adopted(1), 999).await, None, "a token that may still be good");
     store.sweep(1_000, 10).await.expect("sweep");
     assert!(adopt(store, &adopted(1), 1_000).await.is_some(), "none of them can be good any more");
+    // What was forgotten says nothing of a token that is good for longer.
+    store.revoke_subject("b".into(), refusing(200, 500)).await.expect("revoke_subject");
+    let ended = Session { subject: "b".into(), revoked: Some(logout(300)), ..adopted(2) };
+    assert_eq!(adopt(store, &ended, 300).await, Some(ended.clone()), "one that is ended while it is refused");
+    let known = adopt(store, &Session { revoked: None, ..ended.clone() }, 500).await;
+    assert_eq!(known, Some(ended), "is remembered when it would not be refused any more");
 }
 
 async fn no_ended_token_is_new_again_however_many_there_are(store: &impl SessionStore) {

@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing is taken from a token but what names a record; who the user is comes from the record.
+//! 1. Nothing is taken from a token but what names a record; who the user is comes from the record. A token of another
+//!    service says it itself, once, when it is new here (`adopt`).
 //! 2. A token is handed out only after the store has acknowledged the state it speaks of.
 
 #[cfg(feature = "accounts")]

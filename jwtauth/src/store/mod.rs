@@ -10,8 +10,9 @@
 //!    after the other.
 //! 2. When a future that changes something resolves to `Ok`, the change is durable, as far as the
 //!    store promises durability at all.
-//! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in.
-//!    A write never creates a session except [`SessionStore::insert`], and [`SessionStore::adopt`] where there is none.
+//! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in; except that of a token of
+//!    another service, which is new again then. A write never creates a session except [`SessionStore::insert`], and
+//!    [`SessionStore::adopt`] where there is none.
 //!
 //! The rules of a session's life are in `record`; a store only runs them where nobody can interfere.
 

@@ -209,9 +209,11 @@ impl Auth {
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
         // One that this very request has opened would never reach its client.
-        let replaced = self.sessions_to_end(Reason::Replaced).await?.into_iter().map(|(session, _)| session);
-        let replaces = replaced.chain(self.handle.handed_out()).collect();
+        let mut replaces = self.sessions_named();
+        replaces.extend(self.handle.handed_out());
         let issued = self.shared.sessions.login(user, self.client.device(), replaces).await?;
+        // Now that the login is one: what another service has issued and nobody has seen is in no record to be replaced.
+        self.sessions_to_end(Reason::Replaced).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
@@ -395,6 +397,19 @@ impl Auth {
     /// - [`SessionError::Store`] if the store failed.
     pub async fn update_user<U: AuthUser>(&self, user: &U) -> std::result::Result<(), SessionError> {
         self.shared.sessions.update_user(user).await.map(drop)
+    }
+
+    /// Returns the sessions that genuine cookies of this request name.
+    fn sessions_named(&self) -> Vec<SessionId> {
+        let sessions = &self.shared.sessions;
+        let mut found = Vec::new();
+        if let Sent::One(token) = &self.credentials.access {
+            found.extend(sessions.session_of_access(token));
+        }
+        if let Sent::One(token) = &self.credentials.refresh {
+            found.extend(sessions.session_of_refresh(token));
+        }
+        found
     }
 
     /// Returns the sessions that genuine cookies of this request name, to be ended, and whether each is already: one,

@@ -263,6 +263,28 @@ fn s_12_sessions_of_django_are_capped_with_ours() {
     });
 }
 
+/// S-7: a login takes the place of what its browser had, once it is one.
+#[test]
+fn s_7_a_login_that_is_refused_ends_no_token() {
+    bounded(async {
+        let site = Site::with(MemoryStore::new(), |builder| {
+            builder.before_login(|session| async move {
+                if session.subject == "666" { Err(Veto::new("banned")) } else { Ok(()) }
+            })
+        });
+        let tab = Tab::new(&site.app);
+        for (jti, seen) in [("a1", true), ("a2", false)] {
+            let (one, other) = (access("7", jti), refresh("7", jti));
+            if seen {
+                assert_eq!(site.who(&one).await.0, 200);
+            }
+            let cookies = tests::tab::cookies(Some(&one), Some(&other));
+            assert_eq!(tab.login_with("666", &cookies).await.status, 403);
+            assert_eq!((site.who(&one).await.0, site.refresh(&other).await.0), (200, 200), "{jti}");
+        }
+    });
+}
+
 #[test]
 fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
     bounded(async {

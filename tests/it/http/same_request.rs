@@ -169,6 +169,10 @@ fn s_2_a_refresh_in_the_request_of_a_login_or_refresh_costs_nobody_the_session()
             assert_eq!(site.generation("dave").await, 1, "spent once");
             assert_eq!(claims(&next.access)["roles"], json!(["clerk"]), "as the user is by now");
             assert_eq!(site.get("/me", &[("cookie", &next.cookies())]).await.status(), 200);
+            // The answer has left, and its window closes like any other.
+            site.app.clock.advance(Duration::from_secs(31));
+            let spent = site.ask(Method::POST, "/refresh", &[("cookie", &pair.only_refresh())]).await;
+            assert_eq!(spent.status(), StatusCode::UNAUTHORIZED, "grace {grace}");
         }
     });
 }

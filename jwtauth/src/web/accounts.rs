@@ -79,6 +79,14 @@ impl From<&AccountError> for Told {
 
 /// 401 `invalid_credentials`, 429 `rate_limited`, 400 `invalid_name`, `invalid_password` or `invalid_role`, 409
 /// `name_taken`, 404 `account_not_found`, and 503 `store_unavailable` for an outage or too many who wait.
+/// Returns which refusal of ours answers an error, if one does.
+pub(super) fn refusal(error: &AccountError) -> Option<Rejection> {
+    match Told::from(error) {
+        Told::Fixed(rejection) => Some(rejection),
+        Told::Own(..) => None,
+    }
+}
+
 impl ResponseError for AccountError {
     fn status(&self) -> StatusCode {
         match Told::from(self) {

@@ -53,19 +53,27 @@ impl Wording {
         if self.scheme.is_none() && self.translate.is_none() && !self.simplejwt {
             return result;
         }
-        let why = result.as_ref().err().and_then(why);
-        let mut response = result.unwrap_or_else(poem::Error::into_response);
-        if let Some(why) = why {
-            let translated = languages.and_then(|languages| self.translate.as_ref()?(why, languages));
-            let messages = if self.simplejwt { messages(why) } else { None };
-            if translated.is_some() || messages.is_some() {
-                response.set_body(reworded(why, translated, messages));
-            }
-        }
+        let mut response = match result {
+            Ok(response) => response,
+            Err(error) => match why(&error) {
+                Some(why) => self.reword(why, error.into_response(), languages),
+                // Somebody further out may be waiting for this very error.
+                None => return Err(error),
+            },
+        };
         if let Some(scheme) = &self.scheme {
             name_scheme(&mut response, scheme);
         }
         Ok(response)
+    }
+
+    fn reword(&self, why: Rejection, mut response: Response, languages: Option<&str>) -> Response {
+        let translated = languages.and_then(|languages| self.translate.as_ref()?(why, languages));
+        let messages = if self.simplejwt { messages(why) } else { None };
+        if translated.is_some() || messages.is_some() {
+            response.set_body(reworded(why, translated, messages));
+        }
+        response
     }
 }
 
@@ -96,7 +104,10 @@ fn why(error: &poem::Error) -> Option<Rejection> {
     let session = || error.downcast_ref::<SessionError>().map(Rejection::from);
     let token =
         || error.downcast_ref::<TokenError>().map(|error| Rejection::from(&SessionError::Token(*error)));
-    error.downcast_ref::<Rejection>().copied().or_else(session).or_else(token)
+    let why = error.downcast_ref::<Rejection>().copied().or_else(session).or_else(token);
+    #[cfg(feature = "accounts")]
+    let why = why.or_else(|| super::accounts::refusal(error.downcast_ref()?));
+    why
 }
 
 fn name_scheme(response: &mut Response, scheme: &str) {

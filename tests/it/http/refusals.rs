@@ -1,6 +1,7 @@
 //! What a refused client is told, to the byte.
 
 use super::*;
+use jwtauth::{Compat, JwtAuthBuilder};
 
 /// One row of the table of answers.
 struct Refusal {
@@ -178,4 +179,50 @@ fn a_refusal_is_translated_for_who_asks_for_it() {
         let token = [("accept-language", "de"), ("authorization", "Bearer x.y.z")];
         is_refusal(site.get("/me", &token).await, Rejection::TokenNotValid, "no translation").await;
     });
+}
+
+/// An error that is none of ours goes on as one, to whoever waits for it further out.
+#[test]
+fn errors_of_the_application_are_left_alone() {
+    bounded(async {
+        for set in [
+            (|builder| builder.translate(|_, _| Some("Nein".into()))) as fn(JwtAuthBuilder) -> JwtAuthBuilder,
+            |builder| builder.token_scheme("JWT"),
+            |builder| builder.compat(Compat::simplejwt()),
+        ] {
+            let app = TestApp::with(MemoryStore::new(), set);
+            let caught = app
+                .endpoint()
+                .catch_error(|_: NotFoundError| async { StatusCode::IM_A_TEAPOT })
+                .map_to_response();
+            let site = Site::serving(app, caught).await;
+            assert_eq!(site.get("/no-such-route", &[]).await.status(), 418);
+            assert_eq!(site.get("/me", &[]).await.status(), 401);
+        }
+    });
+}
+
+/// Those of accounts are worded like any other.
+#[test]
+fn a_wrong_password_of_an_account_is_translated() {
+    bounded(async {
+        let app = TestApp::with(MemoryStore::new(), |builder| {
+            builder
+                .accounts(jwtauth::AccountsConfig::default())
+                .translate(|why, _| (why == Rejection::InvalidCredentials).then(|| "Nein".into()))
+                .token_scheme("JWT")
+        });
+        let routes = Route::new().at("/verify", post(verify)).with(app.jwtauth.clone());
+        let site = Site::serving(app, routes).await;
+        let refused = site.ask(Method::POST, "/verify", &[]).await;
+        assert_eq!(refused.headers()[header::WWW_AUTHENTICATE], r#"JWT realm="api""#);
+        let problem: Value = refused.json().await.unwrap();
+        assert_eq!((&problem["detail"], &problem["code"]), (&json!("Nein"), &json!("invalid_credentials")));
+    });
+}
+
+#[handler]
+async fn verify(accounts: &jwtauth::Accounts) -> Result<()> {
+    accounts.verify("nobody", "and nothing at all", None).await?;
+    Ok(())
 }

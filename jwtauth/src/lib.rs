@@ -309,10 +309,11 @@ pub use session::{Ended, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, T
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, TokenUser, Via};
+pub use web::auth::Auth;
 pub use web::builder::JwtAuthBuilder;
 pub use web::client::ProxyHeader;
 pub use web::cookie::SameSite;
-pub use web::extract::{Auth, CurrentUser, MaybeUser};
+pub use web::extract::{CurrentUser, MaybeUser};
 pub use web::jwks::JwksEndpoint;
 pub use web::local_path::local_path;
 pub use web::middleware::{JwtAuth, JwtAuthEndpoint};

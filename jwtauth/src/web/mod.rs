@@ -3,7 +3,7 @@
 //! A request's way: [`middleware`] puts a [`handle`] on it, and asks the [`default_guard`] if there is one; [`guard`],
 //! with a [`policy`] that a macro or [`require`] has made, or an extractor ([`extract`]) asks the handle who is calling,
 //! which reads [`credentials`] (a program's where [`token_header`] says), checks [`cross_origin`] and lets its
-//! [`authority`] [`authenticate`]; the application's own rules ([`check`]) and the handler run; the handle finishes the
+//! [`authority`] [`authenticate`]; the application's own rules ([`check`]) and the handler run, which may log in and out ([`auth`]); the handle finishes the
 //! answer with [`cookie`]. A refusal is a [`reject`], or for pages a way to the login ([`local_path`]); [`wording`] puts it
 //! into the application's words. [`routes`] are handlers that many applications need.
 //! What of all this a document says is in `openapi`.
@@ -14,6 +14,7 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+pub(crate) mod auth;
 mod authenticate;
 mod authority;
 pub(crate) mod builder;

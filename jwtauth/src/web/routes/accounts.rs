@@ -9,7 +9,7 @@ use super::form::Form;
 use super::{Mounted, Routes, mount};
 use crate::accounts::{Account, Accounts};
 use crate::user::Identity;
-use crate::web::extract::Auth;
+use crate::web::auth::Auth;
 use crate::web::middleware::JwtAuth;
 
 impl JwtAuth {

@@ -8,7 +8,7 @@ use super::tokens::done;
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::user::Identity;
-use crate::web::extract::Auth;
+use crate::web::auth::Auth;
 use crate::web::guard;
 use crate::web::reject::Rejection;
 

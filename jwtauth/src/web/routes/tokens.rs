@@ -11,7 +11,7 @@ use crate::error::SessionError;
 use crate::event::Event;
 use crate::record::Reason;
 use crate::session::{SlidingToken, Tokens};
-use crate::web::extract::Auth;
+use crate::web::auth::Auth;
 use crate::web::guard;
 use crate::web::reject::Rejection;
 

@@ -104,7 +104,14 @@ fn bad_bodies() {
             (&long, 413, "payload too large"),
         ] {
             let request = browser.request(Method::POST, "/login").header("content-type", "application/json");
-            let answer = request.body(body.to_owned()).send().await.unwrap();
+            // A connection of its own: the server closes one whose request it has not read to the end.
+            let sent = request.header("connection", "close").body(body.to_owned()).send().await;
+            let answer = match sent {
+                Ok(answer) => answer,
+                // It may do so before the client has sent everything, and hence before that reads the answer.
+                Err(error) if status == 413 && !error.is_timeout() => continue,
+                Err(error) => panic!("{error:?}: {}", &body[..body.len().min(80)]),
+            };
             assert_eq!(answer.status().as_u16(), status, "{}", &body[..body.len().min(80)]);
             let text = answer.text().await.unwrap();
             assert!(text.contains(says), "{text}");

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The claims of an access token, as they are written.
+/// The claims of an access token, or of another that lets its holder in, as they are written.
 #[derive(Debug, Serialize)]
 pub(crate) struct AccessClaims<'a> {
     pub(crate) iss: &'a str,
@@ -44,30 +44,15 @@ pub(crate) struct RefreshClaims<'a> {
     pub(crate) token_type: &'static str,
 }
 
-/// The claims of a sliding token, as they are written.
+/// The claims of a sliding token, as they are written: those of an access token, and what a refresh needs.
 #[derive(Debug, Serialize)]
 pub(crate) struct SlidingClaims<'a> {
-    pub(crate) iss: &'a str,
-    pub(crate) aud: &'a str,
-    pub(crate) sub: &'a str,
-    pub(crate) sid: String,
+    #[serde(flatten)]
+    pub(crate) access: AccessClaims<'a>,
     #[serde(rename = "gen")]
     pub(crate) generation: u64,
-    pub(crate) jti: String,
-    pub(crate) iat: u64,
-    pub(crate) exp: u64,
     /// Until when it may be spent for the next one: never before `exp`.
     pub(crate) refresh_exp: u64,
-    pub(crate) auth_time: u64,
-    pub(crate) token_type: &'static str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    pub(crate) roles: &'a [String],
-    /// Space-separated (RFC 9068, section 2.2.3).
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) scope: String,
-    /// As in an access token.
-    #[serde(flatten)]
-    pub(crate) own: &'a Map<String, Value>,
 }
 
 /// The names that an application's own claims may not have: what is read by us, or by others who follow RFC 7519.

@@ -236,26 +236,12 @@ impl Sessions {
     ///
     /// `own` are the application's own claims, from [`Self::own_claims`].
     fn issue(&self, session: Session, own: &Map<String, Value>, now: u64) -> Result<Issued, SessionError> {
-        let sid = session.id.to_string();
-        let access = self.access.issue(&AccessClaims {
-            iss: &self.config.issuer,
-            aud: &self.config.audience,
-            sub: &session.subject,
-            sid: sid.clone(),
-            jti: session.access_id.to_string(),
-            iat: now,
-            exp: now.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at),
-            auth_time: session.auth_time,
-            token_type: ACCESS,
-            roles: &session.roles,
-            scope: session.scopes.join(" "),
-            own,
-        });
+        let access = self.access.issue(&self.claims_of(&session, own, ACCESS, now));
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,
             aud: self.config.compat.as_ref().map(|_| &*self.config.audience),
             sub: &session.subject,
-            sid,
+            sid: session.id.to_string(),
             generation: session.generation,
             jti: session.refresh_id.to_string(),
             iat: session.rotated_at,
@@ -267,6 +253,30 @@ impl Sessions {
             return Err(SessionError::TokenTooLarge { got, max: self.max_token });
         }
         Ok(Issued { session, access: Token(access), refresh: Token(refresh), delivery: None })
+    }
+
+    /// Returns the claims of a token that lets its holder in, from `iat` on.
+    fn claims_of<'a>(
+        &'a self,
+        session: &'a Session,
+        own: &'a Map<String, Value>,
+        token_type: &'static str,
+        iat: u64,
+    ) -> AccessClaims<'a> {
+        AccessClaims {
+            iss: &self.config.issuer,
+            aud: &self.config.audience,
+            sub: &session.subject,
+            sid: session.id.to_string(),
+            jti: session.access_id.to_string(),
+            iat,
+            exp: iat.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at),
+            auth_time: session.auth_time,
+            token_type,
+            roles: &session.roles,
+            scope: session.scopes.join(" "),
+            own,
+        }
     }
 
     /// Returns when the current refresh token of a session expires.

@@ -192,20 +192,9 @@ impl Sessions {
         max: usize,
     ) -> Result<Token, SessionError> {
         let token = self.sliding.issue(&SlidingClaims {
-            iss: &self.config.issuer,
-            aud: &self.config.audience,
-            sub: &session.subject,
-            sid: session.id.to_string(),
+            access: self.claims_of(session, own, SLIDING, session.rotated_at),
             generation: session.generation,
-            jti: session.refresh_id.to_string(),
-            iat: session.rotated_at,
-            exp: self.lets_in_until(session),
             refresh_exp: session.expires_at,
-            auth_time: session.auth_time,
-            token_type: SLIDING,
-            roles: &session.roles,
-            scope: session.scopes.join(" "),
-            own,
         });
         let got = token.len();
         if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token(token)) }

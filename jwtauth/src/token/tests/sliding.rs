@@ -1,7 +1,7 @@
 //! Sliding tokens: two ends of life, a key and a `typ` of their own, and each claim that must be there.
 
 use super::*;
-use crate::claims::SlidingClaims;
+use crate::claims::{AccessClaims, SlidingClaims};
 use crate::token::sliding::{Sliding, SlidingTokens};
 
 /// How long such a token can be renewed, in seconds.
@@ -43,22 +43,21 @@ fn without(name: &str) -> Value {
 
 #[test]
 fn a_good_sliding_token_names_its_session_and_its_generation() {
-    let issued = tokens().issue(&SlidingClaims {
+    let access = AccessClaims {
         iss: "iss",
         aud: "aud",
         sub: "42",
         sid: ID.into(),
-        generation: 7,
         jti: ID.into(),
         iat: NOW,
         exp: NOW + 300,
-        refresh_exp: NOW + REFRESH_TTL,
         auth_time: NOW,
         token_type: "sliding",
         roles: &[],
         scope: String::new(),
         own: &Default::default(),
-    });
+    };
+    let issued = tokens().issue(&SlidingClaims { access, generation: 7, refresh_exp: NOW + REFRESH_TTL });
     let tokens = tokens();
     assert!(tokens.begins(&issued));
     // The second time it is remembered.
@@ -164,7 +163,7 @@ fn j_10_sliding_tokens_are_a_kind_of_their_own() {
 #[test]
 fn r_10_a_sliding_token_of_an_old_secret_is_good() {
     let old = Secret::new(b"q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg".to_vec());
-    let old = Keys::from_secret(Algorithm::HS256, &old).unwrap();
+    let old = Keys::from_secret(Algorithm::HS256, &old, "the secret").unwrap();
     let token = SlidingTokens::new(old.sliding.clone()).unwrap().envelope.seal(&sliding_claims());
     assert_eq!(tokens().verify(&token, &expected(), REFRESH_TTL), Err(TokenError::UnknownKey));
     let both = SlidingTokens::new([keys().sliding, old.sliding].concat()).unwrap();

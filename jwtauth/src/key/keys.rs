@@ -13,12 +13,14 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Makes a key of each kind from one secret, which must be a good one.
-    pub(crate) fn from_secret(algorithm: Algorithm, secret: &Secret) -> Result<Self, ConfigError> {
+    /// Makes a key of each kind from one secret, which must be a good one; `which` it is stands in the error.
+    pub(crate) fn from_secret(
+        algorithm: Algorithm,
+        secret: &Secret,
+        which: &str,
+    ) -> Result<Self, ConfigError> {
         let access = Key::hmac(algorithm, secret.expose()).map_err(|error| match error {
-            KeyError::Weak { problem } => {
-                ConfigError::WeakSecret { which: "the signing secret".into(), problem }
-            }
+            KeyError::Weak { problem } => ConfigError::WeakSecret { which: which.into(), problem },
             other => other.into(),
         })?;
         let derived = |label: &[u8]| {
@@ -30,9 +32,9 @@ impl Keys {
     }
 
     /// Takes the keys of refresh and sliding tokens from a secret, and `access` as it is.
-    pub(crate) fn with_key(access: Key, secret: &Secret) -> Result<Self, ConfigError> {
+    pub(crate) fn with_key(access: Key, secret: &Secret, which: &str) -> Result<Self, ConfigError> {
         access.check_signs()?;
-        Ok(Self { access: vec![access], ..Self::from_secret(Algorithm::HS256, secret)? })
+        Ok(Self { access: vec![access], ..Self::from_secret(Algorithm::HS256, secret, which)? })
     }
 
     /// Puts the keys together: the first of each kind signs.
@@ -40,14 +42,15 @@ impl Keys {
         key: Option<Key>,
         algorithm: Option<Algorithm>,
         secret: &Secret,
+        which: &str,
         verify_keys: Vec<Key>,
         old_secrets: &[Secret],
     ) -> Result<Self, ConfigError> {
         let has_key = key.is_some();
         let mut keys = match (key, algorithm) {
-            (None, algorithm) => Self::from_secret(algorithm.unwrap_or_default(), secret)?,
-            (Some(key), None) => Self::with_key(key, secret)?,
-            (Some(key), Some(algorithm)) => Self::with_key(key.with_algorithm(algorithm)?, secret)?,
+            (None, algorithm) => Self::from_secret(algorithm.unwrap_or_default(), secret, which)?,
+            (Some(key), None) => Self::with_key(key, secret, which)?,
+            (Some(key), Some(algorithm)) => Self::with_key(key.with_algorithm(algorithm)?, secret, which)?,
         };
         if keys.access.iter().any(Key::leaks_time) {
             tracing::warn!(target: "jwtauth", "{LEAKS_TIME}");
@@ -58,12 +61,7 @@ impl Keys {
             if old.expose() == secret.expose() {
                 return Err(KeyError::SameSecret.into());
             }
-            let old = Self::from_secret(algorithm.unwrap_or_default(), old).map_err(|error| match error {
-                ConfigError::WeakSecret { problem, .. } => {
-                    ConfigError::WeakSecret { which: "an old secret".into(), problem }
-                }
-                other => other,
-            })?;
+            let old = Self::from_secret(algorithm.unwrap_or_default(), old, "an old secret")?;
             keys.refresh.extend(old.refresh);
             keys.sliding.extend(old.sliding);
             if !has_key {

@@ -22,7 +22,7 @@ fn text(name: &str) -> String {
 }
 
 fn keys(secret: &[u8]) -> Keys {
-    Keys::from_secret(Algorithm::HS256, &Secret::new(secret.to_vec())).unwrap()
+    Keys::from_secret(Algorithm::HS256, &Secret::new(secret.to_vec()), "the secret").unwrap()
 }
 
 /// J-21, with the last good and the first bad length of each algorithm.
@@ -63,7 +63,7 @@ fn j_22_j_4_weak_secrets_are_refused_with_the_reason() {
 #[test]
 fn the_message_says_how_to_make_a_good_one_and_keeps_the_secret() {
     let weak = b"correct horse battery staple";
-    let err = Keys::from_secret(Algorithm::HS256, &Secret::new(weak.to_vec())).unwrap_err();
+    let err = Keys::from_secret(Algorithm::HS256, &Secret::new(weak.to_vec()), "the secret").unwrap_err();
     assert!(err.to_string().contains("openssl rand -base64 48"), "{err}");
     assert!(!format!("{err} {err:?}").contains("horse"));
 }
@@ -76,9 +76,12 @@ fn j_10_the_refresh_key_is_another_one() {
     assert!(keys.access[0].verify(b"message", &signature));
     assert!(!keys.refresh[0].verify(b"message", &signature));
     assert_ne!(keys.access[0].kid(), keys.refresh[0].kid());
-    let other =
-        Keys::from_secret(Algorithm::HS256, &Secret::new(b"another secret 0123456789 ABCDEFGHIJ".to_vec()))
-            .unwrap();
+    let other = Keys::from_secret(
+        Algorithm::HS256,
+        &Secret::new(b"another secret 0123456789 ABCDEFGHIJ".to_vec()),
+        "the secret",
+    )
+    .unwrap();
     assert_ne!(keys.access[0].kid(), other.access[0].kid());
 }
 
@@ -291,8 +294,8 @@ fn r_11_private_parts_are_never_shown() {
 #[test]
 fn j_10_refresh_tokens_do_not_follow_the_access_key() {
     let secret = Secret::new(GOOD.to_vec());
-    let plain = Keys::from_secret(Algorithm::HS256, &secret).unwrap();
-    let pair = Keys::with_key(Key::from_pem(text("p256.pem")).unwrap(), &secret).unwrap();
+    let plain = Keys::from_secret(Algorithm::HS256, &secret, "the secret").unwrap();
+    let pair = Keys::with_key(Key::from_pem(text("p256.pem")).unwrap(), &secret, "the secret").unwrap();
     assert_eq!(pair.access[0].algorithm(), Algorithm::ES256);
     assert_eq!(plain.refresh[0].kid(), pair.refresh[0].kid());
     assert_eq!(plain.sliding[0].kid(), pair.sliding[0].kid());
@@ -302,7 +305,13 @@ fn j_10_refresh_tokens_do_not_follow_the_access_key() {
         "{derived:?}"
     );
     let public = Key::from_pem(text("p256-public.pem")).unwrap();
-    assert!(matches!(Keys::with_key(public, &secret), Err(ConfigError::Key(KeyError::NotPrivate { .. }))));
+    assert!(matches!(
+        Keys::with_key(public, &secret, "the secret"),
+        Err(ConfigError::Key(KeyError::NotPrivate { .. }))
+    ));
     let retired = Key::from_pem(text("p256.pem")).unwrap().until(1);
-    assert!(matches!(Keys::with_key(retired, &secret), Err(ConfigError::Key(KeyError::Retired { .. }))));
+    assert!(matches!(
+        Keys::with_key(retired, &secret, "the secret"),
+        Err(ConfigError::Key(KeyError::Retired { .. }))
+    ));
 }

@@ -18,7 +18,12 @@ const NOW: u64 = 1_800_000_000;
 const ID: &str = "AAECAwQFBgcICQoLDA0ODw";
 
 fn keys() -> Keys {
-    Keys::from_secret(Algorithm::HS256, &Secret::new(b"Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG".to_vec())).unwrap()
+    Keys::from_secret(
+        Algorithm::HS256,
+        &Secret::new(b"Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG".to_vec()),
+        "the secret",
+    )
+    .unwrap()
 }
 
 fn expected() -> Expected<'static> {

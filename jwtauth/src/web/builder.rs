@@ -265,7 +265,7 @@ impl JwtAuthBuilder {
         let token_header = self.token_header.check()?;
         let mut wording = self.wording;
         wording.simplejwt = self.config.compat.is_some();
-        wording.scheme = (token_header.scheme() != "Bearer").then(|| token_header.scheme().into());
+        wording.scheme = token_header.other_scheme().map(Into::into);
         #[cfg(feature = "openapi")]
         super::openapi::name_places(&cookies.names.access, &token_header);
         let mut cross_origin = CrossOrigin::default();

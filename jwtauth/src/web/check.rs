@@ -110,7 +110,7 @@ checks!(A, B, C, D);
 /// would say that there is none, and that is no verdict.
 async fn extract<'a, T: FromRequest<'a>>(request: &'a Request) -> Result<T> {
     let mut body = RequestBody::new(Body::empty());
-    // Boxed for the same reason as `Pending`: compilers before 1.95 need it here too.
+    // Boxed for the same reason as `Pending`: that of Rust 1.88 needs it here too.
     let extracting: Pin<Box<dyn Future<Output = Result<T>> + Send + '_>> =
         Box::pin(T::from_request(request, &mut body));
     let extracted = extracting.await;

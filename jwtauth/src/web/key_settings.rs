@@ -29,19 +29,13 @@ enum SecretSource {
 impl KeySettings {
     /// Reads the secret, and checks it and every key.
     pub(super) fn read(self) -> Result<Keys, ConfigError> {
-        let came_from = match &self.secret {
-            SecretSource::Missing | SecretSource::Given(_) => String::new(),
-            SecretSource::Variable(name) => format!(" in the environment variable {name}"),
-            SecretSource::File(path) => format!(" in the file {path:?}"),
+        let which = match &self.secret {
+            SecretSource::Missing | SecretSource::Given(_) => "the signing secret".to_owned(),
+            SecretSource::Variable(name) => format!("the signing secret in the environment variable {name}"),
+            SecretSource::File(path) => format!("the signing secret in the file {path:?}"),
         };
         let secret = self.secret.read()?;
-        let keys = Keys::put_together(self.key, self.algorithm, &secret, self.verify_keys, &self.old_secrets);
-        keys.map_err(|error| match error {
-            ConfigError::WeakSecret { which, problem } if which == "the signing secret" => {
-                ConfigError::WeakSecret { which: which + &came_from, problem }
-            }
-            other => other,
-        })
+        Keys::put_together(self.key, self.algorithm, &secret, &which, self.verify_keys, &self.old_secrets)
     }
 }
 

@@ -52,11 +52,10 @@ struct Places {
 /// Tells documents where access tokens are. They are made by functions without a value to look at, so this
 /// cannot be part of one: what was said last counts.
 pub(super) fn name_places(cookie: &str, header: &TokenHeader) {
-    let scheme = header.scheme();
     let places = Places {
         cookie: interned(cookie.into()),
         header: interned(header.name().as_str().into()),
-        scheme: if scheme == "Bearer" { "bearer" } else { interned(scheme.into()) },
+        scheme: header.other_scheme().map_or("bearer", |scheme| interned(scheme.into())),
     };
     *PLACES.lock().unwrap_or_else(PoisonError::into_inner) = places;
 }

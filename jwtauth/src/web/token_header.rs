@@ -43,6 +43,11 @@ impl TokenHeader {
         &self.vary
     }
 
+    /// Returns the scheme for challenges, if it is not the one that everybody knows.
+    pub(super) fn other_scheme(&self) -> Option<&str> {
+        Some(self.scheme()).filter(|scheme| *scheme != BEARER)
+    }
+
     pub(super) fn find<'r>(&self, headers: &'r HeaderMap) -> Sent<'r> {
         token(headers, &self.name, |scheme| {
             self.schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))

@@ -13,6 +13,7 @@
 #[cfg(feature = "accounts")]
 mod accounts;
 mod adoption;
+mod tokens;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,11 +23,10 @@ use tokio::task::JoinSet;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::run_accounts;
-use super::{EndSessions, EndToken, Opening, Presented, SessionStore, Swept, UserUpdate};
+use super::{EndSessions, Opening, Presented, SessionStore, Swept, UserUpdate};
 use crate::device::Device;
 use crate::id::{SessionId, TokenId};
-use crate::record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
-use crate::registry::TokenKind;
+use crate::record::{Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
 
 const POLICY: RotationPolicy =
     RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
@@ -47,10 +47,10 @@ where
     a_login_crowds_out_the_sessions_that_were_idle_the_longest(&empty().await).await;
     a_login_does_not_look_at_ever_more_sessions(&empty().await).await;
     rotation_follows_the_record(&empty().await).await;
-    a_token_ends_alone_and_the_session_remembers_it(&empty().await).await;
-    tokens_are_recorded_in_the_tree_of_their_session(&empty().await).await;
-    a_sliding_token_is_recorded_once_in_each_generation(&empty().await).await;
-    an_archive_removes_what_has_expired_by_itself(&empty().await).await;
+    tokens::a_token_ends_alone_and_the_session_remembers_it(&empty().await).await;
+    tokens::tokens_are_recorded_in_the_tree_of_their_session(&empty().await).await;
+    tokens::a_sliding_token_is_recorded_once_in_each_generation(&empty().await).await;
+    tokens::an_archive_removes_what_has_expired_by_itself(&empty().await).await;
     nothing_happens_to_a_session_that_is_not_there(&empty().await).await;
     a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
     subjects_do_not_run_into_each_other(&empty().await).await;
@@ -189,116 +189,6 @@ async fn a_login_does_not_look_at_ever_more_sessions(store: &impl SessionStore) 
         [],
         "with its tokens"
     );
-}
-
-async fn a_token_ends_alone_and_the_session_remembers_it(store: &impl SessionStore) {
-    let session = session(1, "a");
-    put(store, &session).await;
-    let end = EndToken { session: session.id, token: TokenId::from_bytes([0xac; 16]), until: 400, now: 200 };
-    assert!(store.end_token(end).await.expect("end_token"), "a token that was good");
-    assert!(!store.end_token(end).await.expect("end_token"), "the same token again");
-    let kept = load(store, session.id).await.expect("the session is there");
-    assert_eq!(kept.ended, [EndedToken { id: end.token, until: 400 }], "what the session remembers");
-    assert_eq!(kept.state_at(200), State::Live, "the session of an ended token");
-    let nowhere = EndToken { session: SessionId::from_bytes([9; 16]), ..end };
-    assert!(!store.end_token(nowhere).await.expect("end_token"), "a token of no session");
-}
-
-async fn tokens_are_recorded_in_the_tree_of_their_session(store: &impl SessionStore) {
-    let (session, other) = (session(1, "a"), session(2, "a"));
-    let register = Some(Duration::from_secs(300));
-    let opening = Opening { register, ..Opening::default() };
-    store.insert(session.clone(), opening).await.expect("insert");
-    put(store, &other).await;
-    let rotation = Presented { register, ..presented(&session, 0, 200) };
-    store.rotate(rotation).await.expect("rotate");
-    // Inside the grace window nothing new is issued.
-    store.rotate(rotation).await.expect("rotate");
-    let successor = rotation.successor;
-    let end = EndToken { session: session.id, token: successor.access, until: 500, now: 250 };
-    store.end_token(end).await.expect("end_token");
-    let tokens = store.tokens_of(session.id).await.expect("tokens_of");
-    let found: Vec<_> = tokens
-        .iter()
-        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.ended_at))
-        .collect();
-    let (refresh, access) = (session.refresh_id, session.access_id);
-    assert_eq!(
-        found,
-        [
-            (refresh, TokenKind::Refresh, None, 100, 1_100, Some(200)),
-            (access, TokenKind::Access, Some(refresh), 100, 400, None),
-            (successor.refresh, TokenKind::Refresh, Some(refresh), 200, 1_200, None),
-            (successor.access, TokenKind::Access, Some(successor.refresh), 200, 500, Some(250)),
-        ],
-        "the tree of a session"
-    );
-    assert!(tokens.iter().all(|token| token.session == session.id), "each knows its session");
-    assert_eq!(store.tokens_of(other.id).await.expect("tokens_of"), [], "a session that is not registered");
-    store.sweep(1_200, 10).await.expect("sweep");
-    assert_eq!(
-        store.tokens_of(session.id).await.expect("tokens_of"),
-        [],
-        "the records go with their session"
-    );
-}
-
-async fn a_sliding_token_is_recorded_once_in_each_generation(store: &impl SessionStore) {
-    let first = TokenId::from_bytes([1; 16]);
-    let session = Session { access_id: first, ..session(1, "a") };
-    let register = Some(Duration::from_secs(300));
-    store.insert(session.clone(), Opening { register, ..Opening::default() }).await.expect("insert");
-    let next = TokenId::from_bytes([0xee; 16]);
-    let mut rotation = Presented { register, ..presented(&session, 0, 200) };
-    rotation.successor.access = next;
-    store.rotate(rotation).await.expect("rotate");
-    let after = load(store, session.id).await.expect("the session is there");
-    assert!(after.is_sliding() && after.refresh_id == next, "a session of sliding tokens stays one");
-    let found: Vec<_> = store
-        .tokens_of(session.id)
-        .await
-        .expect("tokens_of")
-        .iter()
-        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.ended_at))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (first, TokenKind::Sliding, None, 100, 1_100, Some(200)),
-            (next, TokenKind::Sliding, Some(first), 200, 1_200, None),
-        ],
-        "one token for each generation, good for as long as it can be renewed"
-    );
-    let end = EndToken { session: session.id, token: next, until: 1_200, now: 250 };
-    assert!(store.end_token(end).await.expect("end_token"), "a sliding token that was good");
-    let ended = store.tokens_of(session.id).await.expect("tokens_of");
-    assert_eq!(ended[1].ended_at, Some(250), "the record of a sliding token that was ended");
-    store.sweep(1_200, 10).await.expect("sweep");
-    assert_eq!(store.tokens_of(session.id).await.expect("tokens_of"), [], "they go with their session");
-}
-
-async fn an_archive_removes_what_has_expired_by_itself(store: &impl SessionStore) {
-    let register = Some(Duration::from_secs(300));
-    for number in 0..20 {
-        let opening = Opening { register, ..Opening::default() };
-        store.insert(session(number, "a"), opening).await.expect("insert");
-    }
-    let archived = async |before| {
-        let mut removed = 0;
-        loop {
-            let swept = store.archive(before, 3).await.expect("archive");
-            assert!(swept.removed <= 3, "a batch keeps to its limit");
-            removed += swept.removed;
-            if !swept.more {
-                return removed;
-            }
-        }
-    };
-    assert_eq!(archived(400).await, 0, "access tokens expire at 400, and that is not before 400");
-    assert_eq!(archived(401).await, 20, "each session has one access token");
-    assert_eq!(archived(401).await, 0, "they are gone");
-    let left = store.tokens_of(session(7, "a").id).await.expect("tokens_of");
-    assert!(left.len() == 1 && left[0].kind == TokenKind::Refresh, "refresh tokens live longer");
 }
 
 async fn rotation_follows_the_record(store: &impl SessionStore) {

@@ -48,7 +48,7 @@ impl AuthUser for User {
         self.id.to_string()
     }
     async fn load(users: &Users, who: &Identity) -> Result<Option<Self>, BoxError> {
-        find(users, "id", who.id::<i64>()?.into()).await // `None`, gone or blocked, ends in 401
+        find(users, "id", who.parse_subject::<i64>()?.into()).await // `None`, gone or blocked, ends in 401
     }
 }
 

@@ -161,7 +161,7 @@ async fn open_jwtauth(data: PathBuf, dev: bool) -> std::result::Result<JwtAuth, 
     let mut builder = JwtAuth::builder()
         .access_ttl(seconds("JWTAUTH_ACCESS_TTL", 5 * 60)?)
         .refresh_ttl(seconds("JWTAUTH_REFRESH_TTL", 24 * 60 * 60)?)
-        .grace(seconds("JWTAUTH_GRACE", 30)?);
+        .refresh_grace(seconds("JWTAUTH_GRACE", 30)?);
     builder = match env::var_os("JWTAUTH_SECRET") {
         Some(_) => builder.secret_from_env("JWTAUTH_SECRET"),
         None => builder.secret_file(data.join("secret")),

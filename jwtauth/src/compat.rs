@@ -52,7 +52,7 @@ use crate::error::ConfigError;
 /// [`Event::Adopted`](crate::Event::Adopted). From then on it is listed, ended and counted as any other.
 ///
 /// - An access token is good until it expires. A refresh token, presented at
-///   [`/refresh`](crate::JwtAuth::routes), to [`Sessions::renew`](crate::Sessions::renew) or in the cookie, is spent for
+///   [`/refresh`](crate::JwtAuth::routes), to [`Sessions::refresh`](crate::Sessions::refresh) or in the cookie, is spent for
 ///   a pair of ours; when it comes back after the grace window its session ends.
 /// - There is no copy of the user, no role and no scope, nor for
 ///   [`access_claims`](crate::JwtAuthBuilder::access_claims): take [`&Identity`](crate::Identity), or write
@@ -60,7 +60,7 @@ use crate::error::ConfigError;
 /// - When the user typed a password is unknown, so `#[require_auth(fresh = "5m")]` refuses, unless Django writes a claim
 ///   `auth_time`.
 /// - [`before_login`](crate::JwtAuthBuilder::before_login) is asked; `max_sessions` counts. The token registry has what is
-///   issued here only, so [`expire_tree`](crate::Sessions::expire_tree) does not end a token of Django's:
+///   issued here only, so [`revoke_tree`](crate::Sessions::revoke_tree) does not end a token of Django's:
 ///   [`revoke`](crate::Sessions::revoke) does.
 /// - Django's access token and the refresh token it came with have nothing in common but their user: ending one session
 ///   leaves the other. [`revoke_all`](crate::Sessions::revoke_all) and everything else that ends all sessions of a user, or all
@@ -72,7 +72,7 @@ use crate::error::ConfigError;
 ///
 /// A token that Django makes of *our* refresh token belongs to our session, and ends with it. What tells the two apart is
 /// the claim `sid`, so Django must write none of its own. With
-/// [`expire_on_refresh`](crate::JwtAuthBuilder::expire_on_refresh) it is refused: only the newest access token of ours counts.
+/// [`revoke_on_refresh`](crate::JwtAuthBuilder::revoke_on_refresh) it is refused: only the newest access token of ours counts.
 ///
 /// # What it costs
 ///

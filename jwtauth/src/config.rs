@@ -20,7 +20,7 @@ pub(crate) struct Config {
     pub(crate) access_ttl: Duration,
     pub(crate) refresh_ttl: Duration,
     pub(crate) absolute_ttl: Duration,
-    pub(crate) grace: Duration,
+    pub(crate) refresh_grace: Duration,
     pub(crate) leeway: Duration,
     pub(crate) sweep_interval: Duration,
     pub(crate) store_timeout: Duration,
@@ -29,7 +29,7 @@ pub(crate) struct Config {
     /// Whether each token that is issued is recorded.
     pub(crate) token_registry: bool,
     /// Whether a refresh ends the access token before it.
-    pub(crate) expire_on_refresh: bool,
+    pub(crate) revoke_on_refresh: bool,
     /// Which other library's tokens ours are to be like, if any.
     pub(crate) compat: Option<Compat>,
 }
@@ -42,13 +42,13 @@ impl Default for Config {
             access_ttl: 5 * MINUTE,
             refresh_ttl: DAY,
             absolute_ttl: 30 * DAY,
-            grace: MINUTE / 2,
+            refresh_grace: MINUTE / 2,
             leeway: Duration::ZERO,
             sweep_interval: MINUTE,
             store_timeout: Duration::from_secs(10),
             max_sessions: 32,
             token_registry: false,
-            expire_on_refresh: false,
+            revoke_on_refresh: false,
             compat: None,
         }
     }
@@ -67,7 +67,7 @@ impl Config {
         within("access_ttl", self.access_ttl, second, DAY)?;
         within("refresh_ttl", self.refresh_ttl, self.access_ttl, Self::MAX_TTL)?;
         within("absolute_ttl", self.absolute_ttl, self.refresh_ttl, Self::MAX_TTL)?;
-        within("grace", self.grace, Duration::ZERO, 5 * MINUTE)?;
+        within("refresh_grace", self.refresh_grace, Duration::ZERO, 5 * MINUTE)?;
         // A leeway near the lifetime makes tokens that are expired and accepted at once: refresh storms.
         within("leeway", self.leeway, Duration::ZERO, MINUTE.min(self.access_ttl / 4))?;
         within("sweep_interval", self.sweep_interval, second, DAY)?;
@@ -89,7 +89,7 @@ impl Config {
     }
 
     pub(crate) const fn rotation(&self) -> RotationPolicy {
-        RotationPolicy { grace: self.grace, refresh_ttl: self.refresh_ttl }
+        RotationPolicy { grace: self.refresh_grace, refresh_ttl: self.refresh_ttl }
     }
 }
 
@@ -120,8 +120,8 @@ mod tests {
             ("refresh_ttl", |c, d| c.refresh_ttl = d, 5 * MINUTE - secs(1), false),
             ("absolute_ttl", |c, d| c.absolute_ttl = d, Config::MAX_TTL, true),
             ("absolute_ttl", |c, d| c.absolute_ttl = d, DAY - secs(1), false),
-            ("grace", |c, d| c.grace = d, 5 * MINUTE, true),
-            ("grace", |c, d| c.grace = d, 5 * MINUTE + secs(1), false),
+            ("refresh_grace", |c, d| c.refresh_grace = d, 5 * MINUTE, true),
+            ("refresh_grace", |c, d| c.refresh_grace = d, 5 * MINUTE + secs(1), false),
             ("leeway", |c, d| c.leeway = d, MINUTE, true),
             ("leeway", |c, d| c.leeway = d, MINUTE + secs(1), false),
         ];

@@ -113,8 +113,8 @@ pub enum SessionError {
     #[error("claims of the application's own could not be had")]
     Claims(#[source] BoxError),
     /// The session is past its idle or absolute limit, or its record is gone.
-    #[error("session has ended")]
-    Ended,
+    #[error("session has expired")]
+    Expired,
     /// A hook that is asked before a login has not answered, so nobody was logged in.
     #[error("a hook has not answered within {after:?} whether somebody may log in")]
     HookTimedOut {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::device::Device;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Reason, Session};
+use crate::record::{RevocationReason, Session};
 
 /// Something that happened to a session, or nearly did. It is on disk by then.
 ///
@@ -72,7 +72,7 @@ pub enum Event {
         /// The session.
         session: SessionId,
         /// Why.
-        reason: Reason,
+        reason: RevocationReason,
     },
     /// `revoked_all`: the sessions of a subject were ended.
     RevokedAll {
@@ -83,7 +83,7 @@ pub enum Event {
         /// How many there were.
         count: usize,
         /// Why.
-        reason: Reason,
+        reason: RevocationReason,
     },
     /// `session_expired`: a session was live until its time ran out, and was not ended by anybody.
     ///
@@ -103,8 +103,8 @@ pub enum Event {
         /// The session, which has caught up.
         session: Arc<Session>,
     },
-    /// `token_expired`: one token was ended alone.
-    TokenExpired {
+    /// `token_revoked`: one token was revoked alone.
+    TokenRevoked {
         /// Its session.
         session: SessionId,
         /// The token.
@@ -127,7 +127,7 @@ impl Event {
             Self::RevokedAll { .. } => "revoked_all",
             Self::SessionExpired { .. } => "session_expired",
             Self::StoreBehind { .. } => "store_behind",
-            Self::TokenExpired { .. } => "token_expired",
+            Self::TokenRevoked { .. } => "token_revoked",
         }
     }
 
@@ -164,7 +164,7 @@ impl Event {
             Self::StoreBehind { session } => {
                 tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), "a refresh token is newer than its record: the store has lost a write");
             }
-            Self::TokenExpired { session, .. } => {
+            Self::TokenRevoked { session, .. } => {
                 tracing::info!(target: "jwtauth", event, session = session.log_id());
             }
         }

@@ -65,7 +65,7 @@
 //! - **A connection that stays open**, such as a WebSocket or an event stream, is told when its session ends: take
 //!   a [`SessionEnd`] and close it then.
 //! - **Clients that are no browsers** send the access token as `Authorization: Bearer` and keep the refresh token
-//!   themselves ([`Routes::body_tokens`], [`Sessions::open`]), or have one token that is both ([`Routes::sliding_tokens`]).
+//!   themselves ([`Routes::body_tokens`], [`Sessions::login`]), or have one token that is both ([`Routes::sliding_tokens`]).
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
 //!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.
@@ -302,9 +302,11 @@ pub use jwtauth_macros::AuthUser;
 /// (`#[oai(bad_request_handler = "..")]`) sees none of the refusals. Behind a [`Verifier`] only `bearer` is of use.
 pub use jwtauth_macros::require_auth;
 pub use key::{Algorithm, Key};
-pub use record::{EndedToken, Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
+pub use record::{
+    Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
+};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{Ended, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, Tokens, Veto};
+pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, Tokens, Veto};
 #[cfg(feature = "accounts")]
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};

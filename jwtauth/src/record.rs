@@ -6,10 +6,10 @@
 //! # Invariants
 //!
 //! 1. A session that is revoked or past a limit never comes back: no function here clears
-//!    [`Session::revoked`] or moves [`Session::ends_at`].
+//!    [`Session::revoked`] or moves [`Session::absolute_expires_at`].
 //! 2. The generation only grows, and at most one refresh token is current (S-5); its predecessor is
 //!    answered with that same token inside the grace window (S-4), which never slides.
-//! 3. `expires_at <= ends_at`, and no token of the session outlives `expires_at`. Where the session was adopted, that
+//! 3. `expires_at <= absolute_expires_at`, and no token of the session outlives `expires_at`. Where the session was adopted, that
 //!    goes for the token of the other service too, so `expires_at` never goes back.
 //!
 //! Who writes a changed record, and in one atomic step with its indexes: `store`.
@@ -23,7 +23,7 @@ use crate::error::BoxError;
 use crate::id::{SessionId, TokenId};
 
 /// How many tokens of one session can be ended alone at a time; more end the session.
-const MAX_ENDED: usize = 64;
+const MAX_REVOKED_TOKENS: usize = 64;
 
 /// A login of one subject on one device, as the store keeps it. All times are Unix seconds.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Session {
     /// When the user last proved who they are (claim `auth_time`).
     pub auth_time: u64,
     /// The absolute limit; nothing extends it.
-    pub ends_at: u64,
+    pub absolute_expires_at: u64,
     /// The inactivity limit: the `exp` of the current refresh token.
     pub expires_at: u64,
     /// The generation of the current refresh token.
@@ -55,7 +55,7 @@ pub struct Session {
     /// The `jti` of the access token issued with it. The same as `refresh_id` in a session of sliding tokens.
     pub access_id: TokenId,
     /// Tokens that were ended alone, until they expire.
-    pub ended: Vec<EndedToken>,
+    pub revoked_tokens: Vec<RevokedToken>,
     /// The client that logged in. It stays, whoever refreshes later.
     pub device: Device,
     /// The address that the last login or refresh came from.
@@ -69,7 +69,7 @@ pub struct Session {
 
 /// A token that was ended without its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndedToken {
+pub struct RevokedToken {
     /// The token (claim `jti`).
     pub id: TokenId,
     /// When it expires by itself, in Unix seconds; until then it must be remembered.
@@ -93,15 +93,13 @@ pub struct Revocation {
     /// When, in Unix seconds.
     pub at: u64,
     /// Why.
-    pub reason: Reason,
+    pub reason: RevocationReason,
 }
 
 /// Why a session was ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
-    /// An operator or another of the user's sessions ended it.
-    Ended,
+pub enum RevocationReason {
     /// The user had as many sessions as one may have, and this one was idle the longest.
     Evicted,
     /// The user is not active any more.
@@ -112,19 +110,21 @@ pub enum Reason {
     LogoutAll,
     /// The same browser logged in anew.
     Replaced,
+    /// An operator, a service or another of the user's sessions asked for it.
+    Requested,
     /// A spent refresh token came back: two parties held it (RFC 9700, section 4.14.2).
     Reused,
 }
 
 /// What a session is worth at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum SessionState {
     /// It may be used.
     Live,
     /// It is past its inactivity or absolute limit.
     Expired,
     /// It was revoked.
-    Revoked(Reason),
+    Revoked(RevocationReason),
 }
 
 /// The lengths that govern rotation. Whole seconds count.
@@ -148,7 +148,7 @@ pub enum Rotation {
     /// It was spent long ago, or twice: the session is revoked now.
     Reused,
     /// The session had ended before. Nothing changed.
-    Over(State),
+    Over(SessionState),
 }
 
 impl Rotation {
@@ -168,18 +168,18 @@ impl Rotation {
 impl Session {
     /// Returns what the session is worth at `now`; it is expired when `now` reaches a limit.
     #[must_use]
-    pub const fn state_at(&self, now: u64) -> State {
+    pub const fn state_at(&self, now: u64) -> SessionState {
         match self.revoked {
-            Some(revocation) => State::Revoked(revocation.reason),
-            None if now >= self.expires_at || now >= self.ends_at => State::Expired,
-            None => State::Live,
+            Some(revocation) => SessionState::Revoked(revocation.reason),
+            None if now >= self.expires_at || now >= self.absolute_expires_at => SessionState::Expired,
+            None => SessionState::Live,
         }
     }
 
     /// Tells whether the session may be used at `now`.
     #[must_use]
     pub const fn is_live_at(&self, now: u64) -> bool {
-        matches!(self.state_at(now), State::Live)
+        matches!(self.state_at(now), SessionState::Live)
     }
 
     /// Reads the copy of the user that is kept in the session; `None` if none is kept.
@@ -226,12 +226,12 @@ impl Session {
         successor: Successor,
     ) -> Rotation {
         match self.state_at(now) {
-            State::Live => {}
+            SessionState::Live => {}
             over => return Rotation::Over(over),
         }
-        if presented.saturating_add(1) >= self.generation && self.has_ended(self.refresh_id) {
+        if presented.saturating_add(1) >= self.generation && self.has_revoked(self.refresh_id) {
             // Its predecessor would be answered with it.
-            return Rotation::Over(State::Expired);
+            return Rotation::Over(SessionState::Expired);
         }
         if presented.checked_add(1) == Some(self.generation)
             && now.saturating_sub(self.rotated_at) < policy.grace.as_secs()
@@ -239,7 +239,7 @@ impl Session {
             return Rotation::Repeated;
         }
         if presented < self.generation {
-            self.revoke(Revocation { at: now, reason: Reason::Reused });
+            self.revoke(Revocation { at: now, reason: RevocationReason::Reused });
             return Rotation::Reused;
         }
         let outcome = if presented == self.generation { Rotation::Rotated } else { Rotation::CaughtUp };
@@ -249,7 +249,7 @@ impl Session {
         self.refresh_id = successor.refresh;
         self.access_id = successor.access;
         self.last_address = successor.address;
-        let expires_at = now.saturating_add(policy.refresh_ttl.as_secs()).min(self.ends_at);
+        let expires_at = now.saturating_add(policy.refresh_ttl.as_secs()).min(self.absolute_expires_at);
         self.expires_at = if self.adopted { expires_at.max(self.expires_at) } else { expires_at };
         outcome
     }
@@ -257,23 +257,23 @@ impl Session {
     /// Ends one token alone, which expires by itself at `until`. Returns `false` if it was ended before.
     ///
     /// A session can remember 64 such tokens at a time. One more ends the session.
-    pub fn end_token(&mut self, id: TokenId, until: u64, now: u64) -> bool {
-        if self.has_ended(id) || self.revoked.is_some() {
+    pub fn revoke_token(&mut self, id: TokenId, until: u64, now: u64) -> bool {
+        if self.has_revoked(id) || self.revoked.is_some() {
             return false;
         }
-        self.ended.retain(|token| now < token.until);
-        if self.ended.len() < MAX_ENDED {
-            self.ended.push(EndedToken { id, until });
+        self.revoked_tokens.retain(|token| now < token.until);
+        if self.revoked_tokens.len() < MAX_REVOKED_TOKENS {
+            self.revoked_tokens.push(RevokedToken { id, until });
             true
         } else {
-            self.revoke(Revocation { at: now, reason: Reason::Ended })
+            self.revoke(Revocation { at: now, reason: RevocationReason::Requested })
         }
     }
 
     /// Tells whether a token of the session was ended alone.
     #[must_use]
-    pub fn has_ended(&self, id: TokenId) -> bool {
-        self.ended.iter().any(|token| token.id == id)
+    pub fn has_revoked(&self, id: TokenId) -> bool {
+        self.revoked_tokens.iter().any(|token| token.id == id)
     }
 
     /// Ends the session. Returns `false` if it had been revoked before; the first reason stands.
@@ -294,7 +294,7 @@ impl fmt::Debug for Session {
             .field("generation", &self.generation)
             .field("created_at", &self.created_at)
             .field("expires_at", &self.expires_at)
-            .field("ends_at", &self.ends_at)
+            .field("absolute_expires_at", &self.absolute_expires_at)
             .field("revoked", &self.revoked)
             .finish_non_exhaustive()
     }
@@ -312,13 +312,13 @@ impl Session {
             user: None,
             created_at: 100,
             auth_time: 100,
-            ends_at: 2_500,
+            absolute_expires_at: 2_500,
             expires_at: 1_100,
             generation: 0,
             rotated_at: 100,
             refresh_id: TokenId::from_bytes([0; 16]),
             access_id: TokenId::from_bytes([0xa0; 16]),
-            ended: Vec::new(),
+            revoked_tokens: Vec::new(),
             device: Device::default(),
             last_address: None,
             adopted: false,

@@ -39,7 +39,7 @@ pub struct TokenRecord {
     /// When it expires by itself. A sliding token: when it cannot be spent any more (claim `refresh_exp`).
     pub expires_at: u64,
     /// When it was ended before that, alone or with its session.
-    pub ended_at: Option<u64>,
+    pub revoked_at: Option<u64>,
 }
 
 impl TokenRecord {
@@ -48,13 +48,13 @@ impl TokenRecord {
     /// A refresh or sliding token that was spent counts as ended when its successor was issued.
     #[must_use]
     pub fn is_active_at(&self, now: u64) -> bool {
-        now < self.expires_at && self.ended_at.is_none_or(|ended_at| now < ended_at)
+        now < self.expires_at && self.revoked_at.is_none_or(|revoked_at| now < revoked_at)
     }
 
     /// Returns when the token stops, or stopped, to be good.
     #[must_use]
     pub fn effective_expiry(&self) -> u64 {
-        self.ended_at.map_or(self.expires_at, |ended_at| ended_at.min(self.expires_at))
+        self.revoked_at.map_or(self.expires_at, |revoked_at| revoked_at.min(self.expires_at))
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn issued(
         parent: before.map(|before| before.refresh_id),
         issued_at: after.rotated_at,
         expires_at: after.expires_at,
-        ended_at: None,
+        revoked_at: None,
     };
     let access = TokenRecord {
         id: after.access_id,

@@ -68,7 +68,7 @@ impl Identity {
     ///
     /// ```
     /// # fn of(who: &jwtauth::Identity) -> Result<(), std::num::ParseIntError> {
-    /// let id: u64 = who.id()?;
+    /// let id: u64 = who.parse_subject()?;
     /// # Ok(())
     /// # }
     /// ```
@@ -76,7 +76,7 @@ impl Identity {
     /// # Errors
     ///
     /// What the type's own `FromStr` reports: the subject was no such id at login.
-    pub fn id<T: FromStr>(&self) -> Result<T, T::Err> {
+    pub fn parse_subject<T: FromStr>(&self) -> Result<T, T::Err> {
         self.subject().parse()
     }
 

@@ -57,10 +57,10 @@ async fn verify(app: &TestApp, name: &str, password: &str) -> Result<Account, jw
 
 /// Opens a session.
 async fn open(jwtauth: &JwtAuth, account: &Account) -> Session {
-    jwtauth.sessions().open(account, Device::default()).await.unwrap().session
+    jwtauth.sessions().login(account, Device::default()).await.unwrap().session
 }
 
 /// Returns the live sessions of an account.
 async fn live(jwtauth: &JwtAuth, account: &Account) -> Vec<Session> {
-    jwtauth.sessions().of(&account.id.to_string()).await.unwrap()
+    jwtauth.sessions().list(&account.id.to_string()).await.unwrap()
 }

@@ -79,12 +79,12 @@ fn s_23_each_access_token_has_claims_of_its_own_time() {
 fn r_12_claims_that_cannot_be_had_cost_nobody_a_session() {
     bounded(async {
         let asked = Arc::default();
-        let app = app(|builder| counting(&asked, &[1, 3, 4, 7])(builder.grace(Duration::ZERO)));
+        let app = app(|builder| counting(&asked, &[1, 3, 4, 7])(builder.refresh_grace(Duration::ZERO)));
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let refused = tab.login_with("bob", "").await;
         assert_eq!((refused.status.as_u16(), refused.code()), (503, "store_unavailable".into()));
         assert!(!refused.body.contains("shop"), "{}", refused.body);
-        assert_eq!(sessions.of("bob").await.unwrap().len(), 0);
+        assert_eq!(sessions.list("bob").await.unwrap().len(), 0);
 
         let pair = tab.login("bob").await;
         assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 503);
@@ -113,7 +113,7 @@ fn r_12_claims_that_do_not_fit_any_more_cost_nobody_a_session() {
         let len = Arc::new(AtomicU64::new(10));
         let app = app(|builder| {
             let len = Arc::clone(&len);
-            builder.grace(Duration::ZERO).access_claims(move |_| {
+            builder.refresh_grace(Duration::ZERO).access_claims(move |_| {
                 std::future::ready(Ok::<_, BoxError>(json!({"a": "x".repeat(len.load(SeqCst) as usize)})))
             })
         });
@@ -178,16 +178,16 @@ fn j_12_a_claim_of_ours_is_refused() {
                 assert_eq!(Tab::new(&app).get("/me", &pair.cookies()).await.status, 200, "{own}");
             } else {
                 assert_eq!((answer.status.as_u16(), answer.code()), (500, "server_error".into()), "{own}");
-                let opened = app.jwtauth.sessions().open(&User::named("bob"), Device::default()).await;
+                let opened = app.jwtauth.sessions().login(&User::named("bob"), Device::default()).await;
                 assert!(matches!(opened, Err(SessionError::ClaimRefused { .. })), "{own}: {opened:?}");
-                assert_eq!(app.jwtauth.sessions().of("bob").await.unwrap().len(), 0);
+                assert_eq!(app.jwtauth.sessions().list("bob").await.unwrap().len(), 0);
             }
         }
         // 4 kB of them fit into no cookie.
         let app = app(|builder| {
             builder.access_claims(|_| std::future::ready(Ok::<_, BoxError>(json!({"a": "x".repeat(4096)}))))
         });
-        let opened = app.jwtauth.sessions().open(&User::named("bob"), Device::default()).await;
+        let opened = app.jwtauth.sessions().login(&User::named("bob"), Device::default()).await;
         assert!(matches!(opened, Err(SessionError::TokenTooLarge { .. })), "{opened:?}");
     });
 }

@@ -38,7 +38,7 @@ fn s_5_of_64_parallel_refreshes_one_rotates_and_all_are_let_in() {
             refresh_tokens.dedup();
             assert_eq!(refresh_tokens.len(), 1, "round {round}: one successor");
             assert_eq!(claims(&refresh_tokens[0])["gen"], 1, "round {round}: one rotation");
-            let session = &app.jwtauth.sessions().of("alice").await.unwrap()[0];
+            let session = &app.jwtauth.sessions().list("alice").await.unwrap()[0];
             assert_eq!(
                 (session.id, session.generation),
                 (first.session(), 1),
@@ -111,7 +111,7 @@ fn a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
             assert_eq!(browser.cookie("access_token"), None, "round {round}");
             assert_eq!(browser.cookie("refresh_token"), None, "round {round}");
             assert_eq!(browser.me().await, 401, "round {round}");
-            assert!(app.jwtauth.sessions().of("alice").await.unwrap().is_empty(), "round {round}");
+            assert!(app.jwtauth.sessions().list("alice").await.unwrap().is_empty(), "round {round}");
         }
     });
 }

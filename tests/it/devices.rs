@@ -65,7 +65,7 @@ impl Site {
     async fn session_of(&self, tokens: &Value) -> Session {
         let id: SessionId =
             wire::claims(tokens["access"].as_str().unwrap())["sid"].as_str().unwrap().parse().unwrap();
-        let sessions = self.app.jwtauth.sessions().of("bob").await.unwrap();
+        let sessions = self.app.jwtauth.sessions().list("bob").await.unwrap();
         sessions.into_iter().find(|session| session.id == id).expect("the session is alive")
     }
 
@@ -143,7 +143,7 @@ fn d_4_the_application_gives_its_device_an_id() {
                 site.app.jwtauth.sessions().revoke_all("bob").await.unwrap();
                 let answer = site.post(path, &[], &attempt(given.clone())).send().await.unwrap();
                 assert_eq!(answer.status(), 200, "{path} {given}");
-                let sessions = site.app.jwtauth.sessions().of("bob").await.unwrap();
+                let sessions = site.app.jwtauth.sessions().list("bob").await.unwrap();
                 assert_eq!(sessions[0].device.id.as_deref(), want, "{path} {given}");
             }
         }
@@ -151,7 +151,7 @@ fn d_4_the_application_gives_its_device_an_id() {
         site.app.jwtauth.sessions().revoke_all("bob").await.unwrap();
         let both = site.post("/auth/obtain", &[("sec-ch-ua-id", "header")], &attempt(json!("body")));
         assert_eq!(both.send().await.unwrap().status(), 200);
-        let sessions = site.app.jwtauth.sessions().of("bob").await.unwrap();
+        let sessions = site.app.jwtauth.sessions().list("bob").await.unwrap();
         assert_eq!(sessions[0].device.id.as_deref(), Some("body"));
     });
 }
@@ -190,7 +190,7 @@ fn d_7_d_9_the_same_device_is_the_same_and_another_is_another() {
         assert_eq!(first.device, again.device);
         assert_ne!(first.id, again.id);
         assert_ne!(first.device, other.device);
-        let kept = site.app.jwtauth.sessions().of("bob").await.unwrap();
+        let kept = site.app.jwtauth.sessions().list("bob").await.unwrap();
         for session in [first, again, other] {
             assert!(kept.contains(&session));
         }
@@ -230,7 +230,7 @@ fn d_8_h_14_defect_22_an_address_comes_from_the_socket_or_from_a_trusted_proxy()
                 site.post("/auth/obtain", &[(name, value)], &body).send().await.unwrap().status(),
                 200
             );
-            assert!(!site.app.jwtauth.sessions().of(want).await.unwrap().is_empty(), "{name}: {value}");
+            assert!(!site.app.jwtauth.sessions().list(want).await.unwrap().is_empty(), "{name}: {value}");
         }
         // A refresh from elsewhere: the device keeps the first address, the session has the latest.
         let tokens = behind.tokens(&[("x-forwarded-for", "203.0.113.7")]).await;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::poll;
 use jwtauth::{
-    Clock, Ended, JwtAuth, MemoryStore, Reason, Revocation, SessionEnd, SessionId, SessionStore, SledStore,
-    require_auth,
+    Clock, EndReason, JwtAuth, MemoryStore, Revocation, RevocationReason, SessionEnd, SessionId,
+    SessionStore, SledStore, require_auth,
 };
 use poem::test::TestClient;
 use poem::web::Data;
@@ -59,7 +59,7 @@ impl Site {
 }
 
 /// Waits in a task of its own.
-struct Waiter(JoinHandle<(Ended, Instant)>);
+struct Waiter(JoinHandle<(EndReason, Instant)>);
 
 impl Waiter {
     async fn start(end: SessionEnd) -> Self {
@@ -74,12 +74,12 @@ impl Waiter {
     }
 
     /// Returns how the session ended, and how long after `since` that was seen.
-    async fn ended(self, since: Instant) -> (Ended, Duration) {
+    async fn ended(self, since: Instant) -> (EndReason, Duration) {
         let (ended, at) = self.0.await.unwrap();
         (ended, at - since)
     }
 
-    async fn at_once(self) -> Ended {
+    async fn at_once(self) -> EndReason {
         let now = Instant::now();
         let (ended, after) = self.ended(now).await;
         assert_eq!(after, Duration::ZERO, "{ended:?}");
@@ -96,17 +96,17 @@ async fn settle() {
 fn every_way_to_end_a_session_reaches_who_waits_for_it_at_once() {
     in_no_time(|| async {
         for (way, expected) in [
-            ("logout", Ended::Revoked(Reason::Logout)),
-            ("logout by bearer", Ended::Revoked(Reason::Logout)),
-            ("logout all", Ended::Revoked(Reason::LogoutAll)),
-            ("logout others", Ended::Revoked(Reason::Ended)),
-            ("revoke", Ended::Revoked(Reason::Ended)),
-            ("revoke all", Ended::Revoked(Reason::LogoutAll)),
-            ("revoke others", Ended::Revoked(Reason::Ended)),
-            ("login", Ended::Revoked(Reason::Replaced)),
-            ("login as another", Ended::Revoked(Reason::Replaced)),
-            ("reuse", Ended::Revoked(Reason::Reused)),
-            ("reuse in a guarded handler", Ended::Revoked(Reason::Reused)),
+            ("logout", EndReason::Revoked(RevocationReason::Logout)),
+            ("logout by bearer", EndReason::Revoked(RevocationReason::Logout)),
+            ("logout all", EndReason::Revoked(RevocationReason::LogoutAll)),
+            ("logout others", EndReason::Revoked(RevocationReason::Requested)),
+            ("revoke", EndReason::Revoked(RevocationReason::Requested)),
+            ("revoke all", EndReason::Revoked(RevocationReason::LogoutAll)),
+            ("revoke others", EndReason::Revoked(RevocationReason::Requested)),
+            ("login", EndReason::Revoked(RevocationReason::Replaced)),
+            ("login as another", EndReason::Revoked(RevocationReason::Replaced)),
+            ("reuse", EndReason::Revoked(RevocationReason::Reused)),
+            ("reuse in a guarded handler", EndReason::Revoked(RevocationReason::Reused)),
         ] {
             let site = Site::new();
             let (tab, sessions) = (&site.tab, site.app.jwtauth.sessions());
@@ -179,7 +179,7 @@ fn a_handler_gets_the_end_of_its_callers_session() {
         let waiter = Waiter::start(end).await;
         assert_eq!(site.store.loads() - before, 1, "whose it is was known");
         site.app.jwtauth.sessions().revoke_all("alice").await.unwrap();
-        assert_eq!(waiter.at_once().await, Ended::Revoked(Reason::LogoutAll));
+        assert_eq!(waiter.at_once().await, EndReason::Revoked(RevocationReason::LogoutAll));
     });
 }
 
@@ -203,7 +203,7 @@ fn a_rotation_and_a_new_user_copy_disturb_nobody() {
         let looks = site.store.loads() - before;
         assert!((90..=101).contains(&looks), "one look each 30 s: {looks}");
         site.tab.post("/logout", &tokens.cookies()).await;
-        assert_eq!(waiter.at_once().await, Ended::Revoked(Reason::Logout));
+        assert_eq!(waiter.at_once().await, EndReason::Revoked(RevocationReason::Logout));
     });
 }
 
@@ -245,7 +245,7 @@ fn the_limits_end_the_wait_and_a_rotation_moves_the_idle_one() {
             [(ended_idle, DAY), (ended_once, 17 * SECOND + 3 * DAY / 2), (ended_busy, 3 * DAY)]
         {
             let (ended, after) = waiter.ended(start).await;
-            assert_eq!(ended, Ended::Expired);
+            assert_eq!(ended, EndReason::Expired);
             assert!((limit..limit + SECOND).contains(&after), "{after:?} for {limit:?}");
         }
     });
@@ -264,8 +264,8 @@ fn the_library_can_be_dropped_by_those_who_wait() {
         assert!(waiter.is_waiting().await);
         drop(app);
         assert_eq!(inner.strong_count(), 0, "the store is closed");
-        assert_eq!(waiter.at_once().await, Ended::Closed);
-        assert_eq!(end.wait().await, Ended::Closed);
+        assert_eq!(waiter.at_once().await, EndReason::Closed);
+        assert_eq!(end.wait().await, EndReason::Closed);
     });
 }
 
@@ -289,7 +289,7 @@ fn who_gave_up_waiting_leaves_nothing_behind() {
         assert!(last.is_waiting().await, "one who stays is not forgotten with the others");
         let before = site.store.loads();
         site.app.jwtauth.sessions().revoke(alice.session()).await.unwrap();
-        assert_eq!(last.at_once().await, Ended::Revoked(Reason::Ended));
+        assert_eq!(last.at_once().await, EndReason::Revoked(RevocationReason::Requested));
         assert_eq!(site.store.loads() - before, 1, "one waits, so one looks");
         assert!(stays.is_waiting().await);
     });
@@ -321,7 +321,7 @@ fn many_wait_and_only_those_who_are_meant_look() {
         assert_eq!(ended, SESSIONS - 1);
         let now = Instant::now();
         for waiter in waiters.drain(2..) {
-            assert_eq!(waiter.await.unwrap(), Ended::Revoked(Reason::Ended));
+            assert_eq!(waiter.await.unwrap(), EndReason::Revoked(RevocationReason::Requested));
         }
         assert_eq!(now.elapsed(), Duration::ZERO);
         assert_eq!(site.store.loads() - before, 2 * (SESSIONS - 1), "each who was meant has looked once");
@@ -349,7 +349,7 @@ fn no_end_is_missed_in_a_race() {
             });
             for waiter in waiters {
                 let ended = timeout(5 * SECOND, waiter).await.expect("sooner than in 30 s").unwrap();
-                assert!(matches!(ended, Ended::Revoked(_)));
+                assert!(matches!(ended, EndReason::Revoked(_)));
             }
             revoking.await.unwrap();
         }

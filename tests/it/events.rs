@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jwtauth::{
-    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Reason, Session, SessionError, Veto,
+    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, RevocationReason, Session,
+    SessionError, Veto,
 };
 use poem::Route;
 use poem::http::StatusCode;
@@ -58,8 +59,8 @@ fn r_12_every_event_is_told_once_and_after_it_is_done() {
         assert_eq!(heard.take(), ["refresh"], "a silent one too");
         assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 200);
         assert_eq!(heard.take(), Vec::<String>::new(), "the same successor once more");
-        sessions.expire(&renewed.access, false).await.unwrap();
-        assert_eq!(heard.take(), ["token_expired"]);
+        sessions.revoke_jwt(&renewed.access, false).await.unwrap();
+        assert_eq!(heard.take(), ["token_revoked"]);
         app.clock.advance(Duration::from_secs(60));
         assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 401);
         assert_eq!(heard.take(), ["reuse_detected"]);
@@ -73,10 +74,10 @@ fn r_12_every_event_is_told_once_and_after_it_is_done() {
         assert_eq!(heard.take(), ["login", "revoked_all"]);
         let mut laptop = Device::default();
         laptop.app = Some("Firefox".into());
-        let tokens = sessions.open(&User::named("bob"), laptop).await.unwrap();
+        let tokens = sessions.login(&User::named("bob"), laptop).await.unwrap();
         let mut phone = Device::default();
         phone.app = Some("Chrome".into());
-        sessions.renew(tokens.refresh(), &phone).await.unwrap();
+        sessions.refresh(tokens.refresh(), &phone).await.unwrap();
         assert_eq!(heard.take(), ["login", "refresh", "device_changed"]);
     });
 }
@@ -121,7 +122,7 @@ fn an_event_is_told_after_it_is_on_disk() {
         let tab = Tab::new(&app);
         let pair = tab.login("bob").await;
         assert_eq!(tab.post("/logout", &pair.cookies()).await.status, 200);
-        assert_eq!(heard.take(), [format!("{} {:?}", pair.session(), Reason::Logout)]);
+        assert_eq!(heard.take(), [format!("{} {:?}", pair.session(), RevocationReason::Logout)]);
     });
 }
 
@@ -192,8 +193,8 @@ fn a_hook_refuses_a_login() {
         assert!(!refused.body.contains("holiday"), "{}", refused.body);
         assert!(log.text().contains("bob is on holiday"), "{}", log.text());
         assert_eq!(heard.take(), Vec::<String>::new());
-        assert_eq!(app.jwtauth.sessions().of("bob").await.unwrap().len(), 0);
-        let refused = app.jwtauth.sessions().open(&User::named("bob"), Device::default()).await;
+        assert_eq!(app.jwtauth.sessions().list("bob").await.unwrap().len(), 0);
+        let refused = app.jwtauth.sessions().login(&User::named("bob"), Device::default()).await;
         assert!(matches!(refused, Err(SessionError::Vetoed)));
         drop(tab.login("carl").await);
         assert_eq!(heard.take(), ["login"]);
@@ -227,10 +228,10 @@ fn a_hook_that_hangs_refuses_its_login_in_time() {
             assert_eq!(refused.headers["retry-after"], "1");
             assert_eq!(refused.cookies(), Cookies::None);
             assert_eq!(start.elapsed().as_secs(), 10, "{name}");
-            assert_eq!(app.jwtauth.sessions().of(name).await.unwrap().len(), 0);
+            assert_eq!(app.jwtauth.sessions().list(name).await.unwrap().len(), 0);
         }
         drop(tab.login("dora").await);
-        let refused = app.jwtauth.sessions().open(&User::named("bob"), Device::default()).await;
+        let refused = app.jwtauth.sessions().login(&User::named("bob"), Device::default()).await;
         assert!(matches!(refused, Err(SessionError::HookTimedOut { after }) if after.as_secs() == 10));
     });
 }

@@ -80,7 +80,7 @@ impl Site {
 
     /// Returns the generation of the one session of a subject.
     async fn generation(&self, subject: &str) -> u64 {
-        let sessions = self.app.jwtauth.sessions().of(subject).await.expect("a store");
+        let sessions = self.app.jwtauth.sessions().list(subject).await.expect("a store");
         let [session] = &sessions[..] else { panic!("{} sessions", sessions.len()) };
         session.generation
     }

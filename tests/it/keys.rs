@@ -145,7 +145,7 @@ fn r_10_a_restart_with_other_keys_ends_no_session() {
         let pair = Tab::new(&before).login("alice").await;
         let store = || {
             let sessions = before.jwtauth.sessions();
-            async { sessions.of("alice").await.unwrap().remove(0) }
+            async { sessions.list("alice").await.unwrap().remove(0) }
         };
         let session = store().await;
         type Set = fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder;
@@ -196,7 +196,7 @@ fn j_4_settings_that_do_not_fit() {
         KeyError::NotPrivate { .. }
     ));
     assert!(matches!(
-        key(|builder| builder.secret(SECRET).key(pem(P256).until(START))),
+        key(|builder| builder.secret(SECRET).key(pem(P256).expires_at(START))),
         KeyError::Retired { .. }
     ));
     assert!(matches!(
@@ -214,7 +214,7 @@ fn the_key_set_is_published_without_secrets() {
     bounded(async {
         let app = with_key(pem(P256));
         app.jwtauth.keys().add(Key::hmac(Algorithm::HS256, NEXT_SECRET).unwrap()).unwrap();
-        app.jwtauth.keys().add(pem(ED25519).until(START + 10)).unwrap();
+        app.jwtauth.keys().add(pem(ED25519).expires_at(START + 10)).unwrap();
         let routes = Route::new().at("/.well-known/jwks.json", app.jwtauth.jwks());
         let client = TestClient::new(routes.with(app.jwtauth.clone()));
         let answer = client.get("/.well-known/jwks.json").send().await;

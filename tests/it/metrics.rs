@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::store::Opening;
+use jwtauth::store::LoginEffects;
 use jwtauth::{Device, Event, LoginAttempt, LoginError, SessionStore as _};
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use poem::Route;
@@ -69,14 +69,14 @@ fn each_event_is_counted_once_under_its_name() {
         });
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
 
-        // login, refresh, device_changed, token_expired, revoked, revoked_all
+        // login, refresh, device_changed, token_revoked, revoked, revoked_all
         let mut laptop = Device::default();
         laptop.app = Some("Firefox".into());
-        let tokens = sessions.open(&User::named("bob"), laptop).await.unwrap();
+        let tokens = sessions.login(&User::named("bob"), laptop).await.unwrap();
         let mut phone = Device::default();
         phone.app = Some("Chrome".into());
-        let tokens = sessions.renew(tokens.refresh(), &phone).await.unwrap();
-        sessions.expire(tokens.access(), false).await.unwrap();
+        let tokens = sessions.refresh(tokens.refresh(), &phone).await.unwrap();
+        sessions.revoke_jwt(tokens.access(), false).await.unwrap();
         sessions.revoke(tokens.session.id).await.unwrap();
         drop(tab.login("bob").await);
         sessions.revoke_all("bob").await.unwrap();
@@ -85,7 +85,7 @@ fn each_event_is_counted_once_under_its_name() {
         let pair = tab.login("carl").await;
         let before = store.inner.load(pair.session()).await.unwrap().unwrap();
         let newer = tab.post("/refresh", &pair.only_refresh()).await.pair();
-        store.inner.insert(Arc::unwrap_or_clone(before), Opening::default()).await.unwrap();
+        store.inner.insert(Arc::unwrap_or_clone(before), LoginEffects::default()).await.unwrap();
         assert_eq!(tab.post("/refresh", &newer.only_refresh()).await.status, 200);
 
         // reuse_detected
@@ -115,7 +115,7 @@ fn each_event_is_counted_once_under_its_name() {
             "revoked_all",
             "session_expired",
             "store_behind",
-            "token_expired",
+            "token_revoked",
         ];
         assert_eq!(names, all, "each kind has happened");
         assert_eq!((heard["session_expired"], heard["login"], heard["login_failed"]), (1, 4, 1));

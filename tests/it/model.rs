@@ -25,7 +25,7 @@ struct Model {
     generation: u64,
     rotated_at: u64,
     expires_at: u64,
-    ends_at: u64,
+    absolute_expires_at: u64,
     revoked: bool,
 }
 
@@ -59,7 +59,7 @@ impl Model {
         if token.generation == self.generation {
             self.generation += 1;
             self.rotated_at = now;
-            self.expires_at = (now + REFRESH).min(self.ends_at);
+            self.expires_at = (now + REFRESH).min(self.absolute_expires_at);
             return Refresh::Rotated;
         }
         if token.generation + 1 == self.generation && now - self.rotated_at < GRACE {
@@ -103,13 +103,13 @@ impl World {
             // A refresh token that is expired names nobody; the access token still does.
             self.sessions[held.session].revoked = true;
         }
-        let (now, ends_at) = (self.now, self.now + ABSOLUTE);
+        let (now, absolute_expires_at) = (self.now, self.now + ABSOLUTE);
         self.sessions.push(Model {
             user,
             generation: 0,
             rotated_at: now,
             expires_at: now + REFRESH,
-            ends_at,
+            absolute_expires_at,
             revoked: false,
         });
         self.hand(self.sessions.len() - 1, pair);
@@ -141,7 +141,7 @@ impl World {
         let live = self.sessions.iter_mut().filter(|session| session.user == user && !session.revoked);
         live.for_each(|session| session.revoked = true);
         self.app.jwtauth.sessions().revoke_all(user).await.unwrap();
-        assert!(self.app.jwtauth.sessions().of(user).await.unwrap().is_empty(), "at {now}");
+        assert!(self.app.jwtauth.sessions().list(user).await.unwrap().is_empty(), "at {now}");
     }
 
     fn advance(&mut self, seconds: u64) {
@@ -197,7 +197,7 @@ fn settings(builder: jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder {
         .access_ttl(Duration::from_secs(ACCESS))
         .refresh_ttl(Duration::from_secs(REFRESH))
         .absolute_ttl(Duration::from_secs(ABSOLUTE))
-        .grace(Duration::from_secs(GRACE))
+        .refresh_grace(Duration::from_secs(GRACE))
 }
 
 /// I1 to I6, on 200 random lives of 60 steps in memory.

@@ -88,11 +88,11 @@ fn w_13_an_access_token_ends_alone() {
         let app = app(JwtAuthBuilder::token_registry);
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let pair = tab.login("bob").await;
-        sessions.expire(&pair.access, false).await.unwrap();
+        sessions.revoke_jwt(&pair.access, false).await.unwrap();
         // At once, by cookie and as bearer, though its session goes on.
         assert_eq!(tab.bearer("/me", &pair.access).await.status, 401);
         assert_eq!(tab.get("/me", &pair.only_access()).await.status, 401);
-        assert!(matches!(sessions.expire(&pair.access, false).await, Err(SessionError::Ended)));
+        assert!(matches!(sessions.revoke_jwt(&pair.access, false).await, Err(SessionError::Expired)));
         let renewed = tab.post("/refresh", &pair.only_refresh()).await.pair();
         assert_eq!(tab.bearer("/me", &renewed.access).await.status, 200);
         let active = sessions.active_tokens("bob").await.unwrap();
@@ -101,10 +101,10 @@ fn w_13_an_access_token_ends_alone() {
             [TokenKind::Refresh, TokenKind::Access]
         );
         // With its tree.
-        sessions.expire(&renewed.access, true).await.unwrap();
+        sessions.revoke_jwt(&renewed.access, true).await.unwrap();
         assert_eq!(tab.post("/refresh", &renewed.only_refresh()).await.status, 401);
         assert_eq!(sessions.active_tokens("bob").await.unwrap(), []);
-        assert!(matches!(sessions.expire("x.y.z", true).await, Err(SessionError::Token(_))));
+        assert!(matches!(sessions.revoke_jwt("x.y.z", true).await, Err(SessionError::Token(_))));
     });
 }
 
@@ -115,7 +115,7 @@ fn a_refresh_token_ends_alone_and_its_access_token_goes_on() {
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let first = tab.login("bob").await;
         let pair = tab.post("/refresh", &first.cookies()).await.pair();
-        sessions.expire(&pair.refresh, false).await.unwrap();
+        sessions.revoke_jwt(&pair.refresh, false).await.unwrap();
         for refresh in [&pair, &first] {
             let refused = tab.post("/refresh", &refresh.only_refresh()).await;
             assert_eq!((refused.status.as_u16(), refused.code().as_str()), (401, "token_not_valid"));
@@ -135,7 +135,7 @@ fn a_tree_ends_but_for_some_of_its_tokens() {
         let first = tab.login("bob").await;
         let second = tab.post("/refresh", &first.cookies()).await.pair();
         let kept = sessions.tokens(first.session()).await.unwrap().last().unwrap().id;
-        assert_eq!(sessions.expire_tree(first.session(), &[kept]).await.unwrap(), 2);
+        assert_eq!(sessions.revoke_tree(first.session(), &[kept]).await.unwrap(), 2);
         assert_eq!(tab.bearer("/me", &first.access).await.status, 401);
         assert_eq!(tab.post("/refresh", &second.only_refresh()).await.status, 401);
         assert_eq!(tab.bearer("/me", &second.access).await.status, 200);
@@ -146,7 +146,7 @@ fn a_tree_ends_but_for_some_of_its_tokens() {
 #[test]
 fn w_15_a_refresh_ends_the_access_token_before_it() {
     bounded(async {
-        let app = app(JwtAuthBuilder::expire_on_refresh);
+        let app = app(JwtAuthBuilder::revoke_on_refresh);
         let tab = Tab::new(&app);
         let first = tab.login("bob").await;
         assert_eq!(tab.bearer("/me", &first.access).await.status, 200);
@@ -183,7 +183,7 @@ fn s_12_a_user_has_as_many_sessions_as_one_may_have() {
         for alive in [&renewed, &pairs[2], &fourth, &carl] {
             assert_eq!(tab.get("/me", &alive.cookies()).await.status, 200);
         }
-        assert_eq!(sessions.of("bob").await.unwrap().len(), 3);
+        assert_eq!(sessions.list("bob").await.unwrap().len(), 3);
         // A login in the same browser replaces its own session first.
         let again = tab.login_with("bob", &fourth.cookies()).await.pair();
         for alive in [&renewed, &pairs[2], &again] {
@@ -213,12 +213,12 @@ fn the_first_device_stays_and_the_last_address_is_kept() {
         let mut phone = Device::default();
         phone.app = Some("Firefox".into());
         phone.address = Some([203, 0, 113, 7].into());
-        let tokens = sessions.open(&User::named("bob"), phone.clone()).await.unwrap();
+        let tokens = sessions.login(&User::named("bob"), phone.clone()).await.unwrap();
         let mut laptop = Device::default();
         laptop.app = Some("Chrome".into());
         laptop.address = Some([198, 51, 100, 1].into());
-        let renewed = sessions.renew(tokens.refresh(), &laptop).await.unwrap();
+        let renewed = sessions.refresh(tokens.refresh(), &laptop).await.unwrap();
         assert_eq!((&renewed.session.device, renewed.session.last_address), (&phone, laptop.address));
-        assert_eq!(sessions.of("bob").await.unwrap()[0].device, phone);
+        assert_eq!(sessions.list("bob").await.unwrap()[0].device, phone);
     });
 }

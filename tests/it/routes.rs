@@ -319,7 +319,7 @@ fn s_9_sessions_are_listed_and_ended_by_their_owner() {
         assert_eq!(delete(path(&list[0]["id"]), &bearers[0]).await.0, 204);
         assert_eq!(delete(path(&list[0]["id"]), &bearers[0]).await.0, 404, "it is ended");
         assert_eq!(sessions(&bearers[2]).await.0, 401);
-        assert_eq!(delete("/auth/sessions".into(), &bearers[0]).await, (200, json!({"ended": 1})));
+        assert_eq!(delete("/auth/sessions".into(), &bearers[0]).await, (200, json!({"revoked": 1})));
         assert_eq!(sessions(&bearers[1]).await.0, 401);
         assert_eq!(sessions(&bearers[0]).await.1.as_array().unwrap().len(), 1);
         // One's own: a logout.
@@ -329,7 +329,7 @@ fn s_9_sessions_are_listed_and_ended_by_their_owner() {
         let (status, _, body) =
             ask(&client, Method::POST, "/auth/logout_all", &[("authorization", &bearers[3])], Value::Null)
                 .await;
-        assert_eq!((status, body), (200, json!({"ended": 1})));
+        assert_eq!((status, body), (200, json!({"revoked": 1})));
         for (method, path) in [
             (Method::GET, "/auth/sessions"),
             (Method::DELETE, "/auth/sessions"),
@@ -358,7 +358,7 @@ fn h_9_h_10_only_posts_and_deletes_of_this_site_change_anything() {
             }
         }
         let foreign = [("cookie", cookies.as_str()), ("sec-fetch-site", "cross-site")];
-        let id = app.jwtauth.sessions().of("bob").await.unwrap()[0].id;
+        let id = app.jwtauth.sessions().list("bob").await.unwrap()[0].id;
         for (method, path) in [
             (Method::POST, "/auth/obtain".to_owned()),
             (Method::POST, "/auth/refresh".to_owned()),

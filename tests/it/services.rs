@@ -114,7 +114,7 @@ fn s_14_revocation_answers_200_whatever_the_token_is() {
             assert_eq!(active(&tokens["refresh"]).await, json!(false));
         }
         assert_eq!(ask(&client, "/auth/oauth/revoke", &billing, &json!("garbage")).await.0, 200);
-        assert_eq!(app.jwtauth.sessions().of("alice").await.unwrap().len(), 0);
+        assert_eq!(app.jwtauth.sessions().list("alice").await.unwrap().len(), 0);
     });
 }
 
@@ -145,7 +145,7 @@ fn nobody_but_a_service_is_told_anything() {
                 );
             }
         }
-        assert_eq!(app.jwtauth.sessions().of("alice").await.unwrap().len(), 1);
+        assert_eq!(app.jwtauth.sessions().list("alice").await.unwrap().len(), 1);
         // Where no service is known there is no such route.
         let auth = app.jwtauth.routes(authenticate);
         let closed = TestClient::new(Route::new().nest("/auth", auth));

@@ -152,7 +152,7 @@ fn h_10_a_bearer_header_does_not_switch_the_cross_origin_check_off_for_a_login()
             .body(r#"{"username":"bob","password":"right"}"#);
         login.send().await.assert_status(poem::http::StatusCode::FORBIDDEN);
         assert_eq!(me(&tab, &alice).await, 200);
-        assert_eq!(app.jwtauth.sessions().of("bob").await.unwrap().len(), 0);
+        assert_eq!(app.jwtauth.sessions().list("bob").await.unwrap().len(), 0);
     });
 }
 
@@ -223,8 +223,8 @@ fn a_second_login_in_one_request_ends_the_first() {
         let twice = TestClient::new(login_twice.with(app.jwtauth.clone()));
         twice.post("/").send().await.assert_status_is_ok();
         let sessions = app.jwtauth.sessions();
-        assert_eq!(sessions.of("alice").await.unwrap().len(), 0);
-        assert_eq!(sessions.of("bob").await.unwrap().len(), 1);
+        assert_eq!(sessions.list("alice").await.unwrap().len(), 0);
+        assert_eq!(sessions.list("bob").await.unwrap().len(), 1);
     });
 }
 

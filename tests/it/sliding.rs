@@ -196,22 +196,22 @@ fn a_sliding_token_from_anywhere_in_a_program() {
     bounded(async {
         let app = TestApp::new();
         let (sessions, client) = (app.jwtauth.sessions(), client(&app));
-        let first = sessions.open_sliding(&User::named("alice"), Device::default()).await.unwrap();
+        let first = sessions.login_sliding(&User::named("alice"), Device::default()).await.unwrap();
         assert_eq!((first.expires_in, first.refresh_expires_in), (300, 86_400));
         assert!(first.session.is_sliding());
         assert_eq!(client.me(first.as_str()).await, good());
-        let second = sessions.renew_sliding(first.as_str(), &Device::default()).await.unwrap();
+        let second = sessions.refresh_sliding(first.as_str(), &Device::default()).await.unwrap();
         assert_eq!((second.session.id, second.session.generation), (first.session.id, 1));
         assert!(!format!("{second:?}").contains(second.as_str()), "{second:?}");
         assert!(!format!("{second:?}").contains(claims(second.as_str())["jti"].as_str().unwrap()));
-        let pair = sessions.open(&User::named("alice"), Device::default()).await.unwrap();
+        let pair = sessions.login(&User::named("alice"), Device::default()).await.unwrap();
         assert!(!pair.session.is_sliding());
         for other in [pair.access(), pair.refresh()] {
-            let refused = sessions.renew_sliding(other, &Device::default()).await;
+            let refused = sessions.refresh_sliding(other, &Device::default()).await;
             assert!(matches!(refused, Err(SessionError::Token(_))));
         }
         assert!(matches!(
-            sessions.renew(second.as_str(), &Device::default()).await,
+            sessions.refresh(second.as_str(), &Device::default()).await,
             Err(SessionError::Token(_))
         ));
         // R-10: the secret before goes on, and another one does not.
@@ -220,7 +220,7 @@ fn a_sliding_token_from_anywhere_in_a_program() {
         let open = |builder: JwtAuthBuilder| TestApp::with(store.clone(), move |_| builder.secret(next));
         let before = TestApp::with(store.clone(), |builder| builder);
         let token =
-            before.jwtauth.sessions().open_sliding(&User::named("bob"), Device::default()).await.unwrap();
+            before.jwtauth.sessions().login_sliding(&User::named("bob"), Device::default()).await.unwrap();
         for (builder, wanted) in [
             (jwtauth::JwtAuth::builder().old_secret(SECRET), good()),
             (jwtauth::JwtAuth::builder(), refused("token_not_valid")),
@@ -248,7 +248,7 @@ fn s_12_sliding_sessions_count_and_follow_their_user() {
         assert_eq!(claims(&renewed)["roles"], json!(["editor"]));
         // Too large to be read back: refused at the login, and nobody is logged in.
         user.roles = vec!["r".repeat(4_000)];
-        let refused = sessions.open_sliding(&user, Device::default()).await;
+        let refused = sessions.login_sliding(&user, Device::default()).await;
         assert!(matches!(refused, Err(SessionError::TokenTooLarge { .. })));
         assert_eq!(client.me(&renewed).await, good());
     });
@@ -262,7 +262,7 @@ fn s_23_a_sliding_token_has_the_applications_own_claims() {
         let (asked, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (ask, long) = (Arc::clone(&asked), Arc::clone(&answer));
         let app = TestApp::with(MemoryStore::new(), |builder| {
-            builder.grace(Duration::ZERO).access_claims(move |_| {
+            builder.refresh_grace(Duration::ZERO).access_claims(move |_| {
                 let (asked, long) = (ask.fetch_add(1, SeqCst) + 1, long.load(SeqCst));
                 let fails = asked == 2;
                 async move {
@@ -292,7 +292,7 @@ fn s_23_a_sliding_token_has_the_applications_own_claims() {
             }
         }
         assert!(most > 2_000, "{most}");
-        let refused = sessions.open_sliding(&user, Device::default()).await;
+        let refused = sessions.login_sliding(&user, Device::default()).await;
         assert!(
             matches!(refused, Err(SessionError::TokenTooLarge { .. })),
             "at a login the limit is that of a cookie"

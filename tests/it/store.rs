@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jwtauth::store::{Opening, Presented, UserUpdate, conformance};
+use jwtauth::store::{LoginEffects, RotationRequest, UserUpdate, conformance};
 use jwtauth::{
-    Device, MemoryStore, Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore,
-    StoreError, Successor, TokenId,
+    Device, MemoryStore, Revocation, RevocationReason, RotationPolicy, Session, SessionId, SessionStore,
+    SledStore, StoreError, Successor, TokenId,
 };
 use reqwest::Method;
 use tests::browser::Browser;
@@ -33,13 +33,13 @@ fn session(number: u8) -> Session {
         user: Some(br#"{"id":1}"#.to_vec()),
         created_at: 100,
         auth_time: 100,
-        ends_at: 5_000,
+        absolute_expires_at: 5_000,
         expires_at: 1_000 + u64::from(number),
         generation: 0,
         rotated_at: 100,
         refresh_id: TokenId::from_bytes([number; 16]),
         access_id: TokenId::from_bytes([0xac; 16]),
-        ended: Vec::new(),
+        revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
         adopted: false,
@@ -47,7 +47,7 @@ fn session(number: u8) -> Session {
     }
 }
 
-const LOGOUT: Revocation = Revocation { at: 200, reason: Reason::Logout };
+const LOGOUT: Revocation = Revocation { at: 200, reason: RevocationReason::Logout };
 
 const SUCCESSOR: Successor = Successor {
     refresh: TokenId::from_bytes([0xee; 16]),
@@ -55,12 +55,12 @@ const SUCCESSOR: Successor = Successor {
     address: None,
 };
 
-fn replacing(replaces: Vec<SessionId>) -> Opening {
-    Opening { replaces, ..Opening::default() }
+fn replacing(replaces: Vec<SessionId>) -> LoginEffects {
+    LoginEffects { replaces, ..LoginEffects::default() }
 }
 
-fn presented(number: u8) -> Presented {
-    Presented {
+fn presented(number: u8) -> RotationRequest {
+    RotationRequest {
         session: SessionId::from_bytes([number; 16]),
         generation: 0,
         now: 300,
@@ -76,7 +76,7 @@ async fn open(path: &Path) -> SledStore {
 
 async fn put(store: &SledStore, numbers: std::ops::Range<u8>) {
     for number in numbers {
-        store.insert(session(number), Opening::default()).await.unwrap();
+        store.insert(session(number), LoginEffects::default()).await.unwrap();
     }
 }
 
@@ -167,7 +167,7 @@ fn r_7_odd_calls_do_not_make_the_store_look_damaged() {
         let again = Session { expires_at: 2_000, subject: "subject-2".into(), ..session(0) };
         store.insert(again.clone(), replacing(vec![again.id])).await.unwrap();
         store.insert(session(4), replacing(vec![session(1).id; 3])).await.unwrap();
-        store.insert(session(4), Opening::default()).await.unwrap();
+        store.insert(session(4), LoginEffects::default()).await.unwrap();
         drop(store);
         let store = open(&dir.path().join("store")).await;
         assert_eq!(store.load(again.id).await.unwrap().as_deref(), Some(&again));
@@ -224,7 +224,7 @@ fn j_24_a_change_is_seen_by_the_next_read() {
         let store = Arc::new(SledStore::open(directory.path().join("store")).await.unwrap());
         let done = Arc::new(AtomicBool::new(false));
         let watched = session(0);
-        store.insert(watched.clone(), Opening::default()).await.unwrap();
+        store.insert(watched.clone(), LoginEffects::default()).await.unwrap();
         let readers: Vec<_> = (0..2)
             .map(|_| {
                 let (store, done, id) = (Arc::clone(&store), Arc::clone(&done), watched.id);
@@ -245,12 +245,15 @@ fn j_24_a_change_is_seen_by_the_next_read() {
             .collect();
         for generation in 0..400 {
             let policy = RotationPolicy { grace: Duration::ZERO, refresh_ttl: Duration::from_secs(1_000) };
-            let presented = Presented { session: watched.id, generation, now: 100, policy, ..presented(0) };
+            let presented =
+                RotationRequest { session: watched.id, generation, now: 100, policy, ..presented(0) };
             store.rotate(presented).await.unwrap().unwrap();
             let seen = store.load(watched.id).await.unwrap().unwrap().generation;
             assert_eq!(seen, generation + 1);
         }
-        assert!(store.revoke(watched.id, Revocation { at: 100, reason: Reason::Logout }).await.unwrap());
+        assert!(
+            store.revoke(watched.id, Revocation { at: 100, reason: RevocationReason::Logout }).await.unwrap()
+        );
         assert!(store.load(watched.id).await.unwrap().unwrap().revoked.is_some());
         done.store(true, Ordering::SeqCst);
         for reader in readers {

@@ -52,7 +52,7 @@ fn r_5_an_outage_is_503_and_ends_with_its_cause() {
             store.set(Fault::None, fault);
             assert_unavailable(&tab.post("/logout/all", &everywhere[0].cookies()).await, "logout all");
             store.set(Fault::None, Fault::None);
-            let left = app.jwtauth.sessions().of("alice").await.unwrap().len();
+            let left = app.jwtauth.sessions().list("alice").await.unwrap().len();
             assert_eq!(left, if fault == Fault::ErrorButDone { 0 } else { 2 }, "{fault:?}: all or none");
         }
         let (store, _app, tab) = app();

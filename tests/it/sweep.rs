@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jwtauth::store::Opening;
+use jwtauth::store::LoginEffects;
 use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, TokenId};
 use tests::bounded_by;
 use tests::numbers::{Numbers, spread};
@@ -20,13 +20,13 @@ fn session(number: u64, ttl: u64) -> Session {
         user: None,
         created_at: START,
         auth_time: START,
-        ends_at: START + 1_000_000,
+        absolute_expires_at: START + 1_000_000,
         expires_at: START + ttl,
         generation: 0,
         rotated_at: START,
         refresh_id: TokenId::from_bytes([0; 16]),
         access_id: TokenId::from_bytes([0xac; 16]),
-        ended: Vec::new(),
+        revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
         adopted: false,
@@ -50,7 +50,7 @@ fn exactly_the_expired_sessions_are_gone() {
             for session in &sessions {
                 expected.insert(session.id, session.expires_at);
             }
-            let inserts = sessions.into_iter().map(|session| store.insert(session, Opening::default()));
+            let inserts = sessions.into_iter().map(|session| store.insert(session, LoginEffects::default()));
             for inserted in futures_util::future::join_all(inserts).await {
                 inserted.unwrap();
             }

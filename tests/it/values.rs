@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use jwtauth::store::{NewValue, Opening, REMEMBERED, ValueKey, ValueStore as _};
+use jwtauth::store::{LoginEffects, NewValue, REMEMBERED, ValueKey, ValueStore as _};
 use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, StoreError, TokenId};
 use tests::bounded;
 use tests::numbers::Numbers;
@@ -32,13 +32,13 @@ fn session(number: u8, expires_at: u64) -> Session {
         user: None,
         created_at: NOW,
         auth_time: NOW,
-        ends_at: expires_at,
+        absolute_expires_at: expires_at,
         expires_at,
         generation: 0,
         rotated_at: NOW,
         refresh_id: TokenId::from_bytes([1; 16]),
         access_id: TokenId::from_bytes([2; 16]),
-        ended: Vec::new(),
+        revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
         adopted: false,
@@ -145,7 +145,7 @@ fn f_18_what_has_expired_leaves_the_disk_with_and_without_a_sweeper() {
             save(&store, number, NOW + 100 + number).await;
         }
         for number in 0..3 {
-            store.insert(session(number, NOW + 50), Opening::default()).await.unwrap();
+            store.insert(session(number, NOW + 50), LoginEffects::default()).await.unwrap();
         }
         let mut removed = 0;
         for _ in 0..3 {

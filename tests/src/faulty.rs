@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jwtauth::store::{EndSessions, EndToken, Opening, Presented, StoreFuture, Swept, UserUpdate};
+use jwtauth::store::{
+    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+};
 use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError, TokenRecord};
 use tokio::time::sleep;
 
@@ -93,11 +95,16 @@ impl Faulty {
 }
 
 impl SessionStore for Faulty {
-    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
+    fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()> {
         self.with(&self.changes, move |store| store.insert(session, opening))
     }
 
-    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>> {
+    fn adopt(
+        &self,
+        session: Session,
+        opening: LoginEffects,
+        now: u64,
+    ) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.with(&self.changes, move |store| store.adopt(session, opening, now))
     }
 
@@ -106,7 +113,7 @@ impl SessionStore for Faulty {
         self.with(&self.reads, move |store| store.load(id))
     }
 
-    fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {
+    fn rotate(&self, presented: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         self.with(&self.changes, move |store| store.rotate(presented))
     }
 
@@ -114,12 +121,12 @@ impl SessionStore for Faulty {
         self.with(&self.changes, move |store| store.revoke(id, revocation))
     }
 
-    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize> {
+    fn revoke_subject(&self, subject: String, ends: SubjectRevocation) -> StoreFuture<'_, usize> {
         self.with(&self.changes, move |store| store.revoke_subject(subject, ends))
     }
 
-    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
-        self.with(&self.changes, move |store| store.end_token(end))
+    fn revoke_token(&self, end: TokenRevocation) -> StoreFuture<'_, bool> {
+        self.with(&self.changes, move |store| store.revoke_token(end))
     }
 
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {

@@ -4,8 +4,8 @@ use super::throttle::Who;
 use super::{Account, Accounts};
 use crate::error::AccountError;
 use crate::id::{AccountId, SessionId};
-use crate::record::{Reason, Revocation};
-use crate::store::{EndSessions, StoredAccount};
+use crate::record::{Revocation, RevocationReason};
+use crate::store::{StoredAccount, SubjectRevocation};
 
 /// Roles go into each token of the account, and a token has to fit into a cookie.
 const MAX_ROLES: usize = 64;
@@ -42,7 +42,9 @@ impl Accounts {
             let (before, _) = self.settle(&attempt, checked)?;
             let after = self.with_password(&before, new).await?;
             // Another change came between: the password that was checked may be another one by now.
-            if let Some(after) = self.replace(&before, after, Some(self.ends(Reason::Ended, keep))).await? {
+            if let Some(after) =
+                self.replace(&before, after, Some(self.ends(RevocationReason::Requested, keep))).await?
+            {
                 tracing::info!(target: "jwtauth", event = "password_changed", account = id.log_id());
                 return self.renew_copies(after.id).await;
             }
@@ -63,7 +65,9 @@ impl Accounts {
         loop {
             let before = self.stored(id).await?;
             let after = self.with_password(&before, new).await?;
-            if let Some(after) = self.replace(&before, after, Some(self.ends(Reason::Ended, None))).await? {
+            if let Some(after) =
+                self.replace(&before, after, Some(self.ends(RevocationReason::Requested, None))).await?
+            {
                 tracing::info!(target: "jwtauth", event = "password_set", account = id.log_id());
                 return Ok(after.into());
             }
@@ -77,7 +81,7 @@ impl Accounts {
     /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened or neither.
     pub async fn disable(&self, id: AccountId) -> Result<Account, AccountError> {
         let disabled = |account: &mut StoredAccount| account.active = false;
-        let account = self.change(id, disabled, Some(self.ends(Reason::Inactive, None))).await?;
+        let account = self.change(id, disabled, Some(self.ends(RevocationReason::Inactive, None))).await?;
         tracing::info!(target: "jwtauth", event = "account_disabled", account = id.log_id());
         Ok(account.into())
     }
@@ -103,7 +107,7 @@ impl Accounts {
     ///
     /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened or neither.
     pub async fn remove(&self, id: AccountId) -> Result<(), AccountError> {
-        let ends = self.ends(Reason::Inactive, None);
+        let ends = self.ends(RevocationReason::Inactive, None);
         if !self.0.sessions.remove_account(&*self.0.store, id, ends).await? {
             return Err(AccountError::NotFound);
         }
@@ -153,10 +157,10 @@ impl Accounts {
         Ok(StoredAccount { hash, password_changed_at: self.0.sessions.now(), ..before.clone() })
     }
 
-    fn ends(&self, reason: Reason, except: Option<SessionId>) -> EndSessions {
+    fn ends(&self, reason: RevocationReason, except: Option<SessionId>) -> SubjectRevocation {
         let sessions = &self.0.sessions;
         let revocation = Revocation { at: sessions.now(), reason };
-        EndSessions { except, revocation, not_before: sessions.not_before() }
+        SubjectRevocation { except, revocation, not_before: sessions.not_before() }
     }
 
     /// Changes what is in the store, whatever else changes it: each turn means that another change was made.
@@ -164,7 +168,7 @@ impl Accounts {
         &self,
         id: AccountId,
         edit: impl Fn(&mut StoredAccount),
-        ends: Option<EndSessions>,
+        ends: Option<SubjectRevocation>,
     ) -> Result<StoredAccount, AccountError> {
         loop {
             let before = self.stored(id).await?;
@@ -181,7 +185,7 @@ impl Accounts {
         &self,
         before: &StoredAccount,
         after: StoredAccount,
-        ends: Option<EndSessions>,
+        ends: Option<SubjectRevocation>,
     ) -> Result<Option<StoredAccount>, AccountError> {
         let after = StoredAccount { revision: before.revision + 1, ..after };
         let replaced =

@@ -297,8 +297,8 @@ impl Key {
 
     /// Lets the key verify until an instant, in Unix seconds, and not sign: for one that is being retired.
     #[must_use]
-    pub fn until(mut self, until: u64) -> Self {
-        self.until = Some(until);
+    pub fn expires_at(mut self, at: u64) -> Self {
+        self.until = Some(at);
         self
     }
 
@@ -347,7 +347,7 @@ impl Key {
     }
 
     /// When the key ends, in Unix seconds.
-    pub(crate) fn ends_at(&self) -> Option<u64> {
+    pub(crate) fn absolute_expires_at(&self) -> Option<u64> {
         self.until
     }
 

@@ -309,7 +309,7 @@ fn j_10_refresh_tokens_do_not_follow_the_access_key() {
         Keys::with_key(public, &secret, "the secret"),
         Err(ConfigError::Key(KeyError::NotPrivate { .. }))
     ));
-    let retired = Key::from_pem(text("p256.pem")).unwrap().until(1);
+    let retired = Key::from_pem(text("p256.pem")).unwrap().expires_at(1);
     assert!(matches!(
         Keys::with_key(retired, &secret, "the secret"),
         Err(ConfigError::Key(KeyError::Retired { .. }))

@@ -21,7 +21,7 @@ fn the_current_token_rotates_and_the_limit_moves_up_to_the_absolute_one() {
     assert_eq!(session.rotate(1, 2_000, POLICY, SUCCESSOR), Rotation::Rotated);
     assert_eq!(session.expires_at, 2_500);
     assert_eq!(session.rotate(2, 2_499, POLICY, SUCCESSOR), Rotation::Rotated);
-    assert_eq!(session.rotate(3, 2_500, POLICY, SUCCESSOR), Rotation::Over(State::Expired));
+    assert_eq!(session.rotate(3, 2_500, POLICY, SUCCESSOR), Rotation::Over(SessionState::Expired));
 }
 
 /// S-4: the last good and the first bad second of the window, which does not slide.
@@ -36,7 +36,7 @@ fn s_4_the_spent_token_is_repeated_inside_the_grace_window_only() {
         assert_eq!(session, rotated, "nothing changes at {now}");
     }
     assert_eq!(session.rotate(0, 230, POLICY, SUCCESSOR), Rotation::Reused);
-    assert_eq!(session.state_at(230), State::Revoked(Reason::Reused));
+    assert_eq!(session.state_at(230), SessionState::Revoked(RevocationReason::Reused));
 }
 
 /// The token of another service that opened it may live longer than what came of it, and must be remembered as spent.
@@ -68,7 +68,10 @@ fn s_3_an_older_token_ends_the_session_at_once() {
     session.rotate(0, 200, POLICY, SUCCESSOR);
     session.rotate(1, 201, POLICY, SUCCESSOR);
     assert_eq!(session.rotate(0, 202, POLICY, SUCCESSOR), Rotation::Reused);
-    assert_eq!(session.rotate(2, 203, POLICY, SUCCESSOR), Rotation::Over(State::Revoked(Reason::Reused)));
+    assert_eq!(
+        session.rotate(2, 203, POLICY, SUCCESSOR),
+        Rotation::Over(SessionState::Revoked(RevocationReason::Reused))
+    );
 }
 
 #[test]
@@ -89,10 +92,13 @@ fn a_clock_that_went_back_is_no_theft() {
 #[test]
 fn revocation_is_final_and_keeps_its_first_reason() {
     let mut session = session();
-    assert!(session.revoke(Revocation { at: 150, reason: Reason::Logout }));
-    assert!(!session.revoke(Revocation { at: 160, reason: Reason::Reused }));
-    assert_eq!(session.state_at(150), State::Revoked(Reason::Logout));
-    assert_eq!(session.rotate(0, 151, POLICY, SUCCESSOR), Rotation::Over(State::Revoked(Reason::Logout)));
+    assert!(session.revoke(Revocation { at: 150, reason: RevocationReason::Logout }));
+    assert!(!session.revoke(Revocation { at: 160, reason: RevocationReason::Reused }));
+    assert_eq!(session.state_at(150), SessionState::Revoked(RevocationReason::Logout));
+    assert_eq!(
+        session.rotate(0, 151, POLICY, SUCCESSOR),
+        Rotation::Over(SessionState::Revoked(RevocationReason::Logout))
+    );
 }
 
 /// A refresh token that was ended alone renews nothing, nor does the one that it is the answer to.
@@ -100,28 +106,28 @@ fn revocation_is_final_and_keeps_its_first_reason() {
 fn an_ended_refresh_token_is_not_renewed() {
     let mut session = session();
     session.rotate(0, 200, POLICY, SUCCESSOR);
-    assert!(session.end_token(SUCCESSOR.refresh, 1_200, 201));
+    assert!(session.revoke_token(SUCCESSOR.refresh, 1_200, 201));
     for generation in [0, 1] {
-        assert_eq!(session.rotate(generation, 202, POLICY, SUCCESSOR), Rotation::Over(State::Expired));
+        assert_eq!(session.rotate(generation, 202, POLICY, SUCCESSOR), Rotation::Over(SessionState::Expired));
     }
-    assert_eq!(session.state_at(202), State::Live, "its access token goes on");
+    assert_eq!(session.state_at(202), SessionState::Live, "its access token goes on");
 }
 
 #[test]
 fn tokens_are_ended_alone_up_to_a_limit_and_then_with_their_session() {
     let mut session = session();
     let id = |number: usize| TokenId::from_bytes([u8::try_from(number).unwrap(); 16]);
-    for number in 0..MAX_ENDED {
-        assert!(session.end_token(id(number), 500, 200));
-        assert!(!session.end_token(id(number), 500, 200), "it is ended already");
+    for number in 0..MAX_REVOKED_TOKENS {
+        assert!(session.revoke_token(id(number), 500, 200));
+        assert!(!session.revoke_token(id(number), 500, 200), "it is ended already");
     }
     let mut later = session.clone();
-    assert!(session.end_token(id(100), 500, 499));
-    assert_eq!(session.state_at(499), State::Revoked(Reason::Ended));
+    assert!(session.revoke_token(id(100), 500, 499));
+    assert_eq!(session.state_at(499), SessionState::Revoked(RevocationReason::Requested));
     // Those that have expired need not be remembered.
-    assert!(later.end_token(id(100), 900, 500));
-    assert_eq!((later.ended.len(), later.state_at(500)), (1, State::Live));
-    assert!(later.has_ended(id(100)));
+    assert!(later.revoke_token(id(100), 900, 500));
+    assert_eq!((later.revoked_tokens.len(), later.state_at(500)), (1, SessionState::Live));
+    assert!(later.has_revoked(id(100)));
 }
 
 #[test]
@@ -142,6 +148,6 @@ fn a_session_is_described_in_a_line() {
 #[test]
 fn a_session_is_live_until_just_before_its_limit() {
     let session = session();
-    assert_eq!(session.state_at(1_099), State::Live);
-    assert_eq!(session.state_at(1_100), State::Expired);
+    assert_eq!(session.state_at(1_099), SessionState::Live);
+    assert_eq!(session.state_at(1_100), SessionState::Expired);
 }

@@ -3,8 +3,8 @@
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::{AccountId, SessionId};
-use crate::record::Reason;
-use crate::store::{AccountStore, EndSessions, StoredAccount};
+use crate::record::RevocationReason;
+use crate::store::{AccountStore, StoredAccount, SubjectRevocation};
 use crate::user::AuthUser;
 
 use super::Sessions;
@@ -19,12 +19,12 @@ impl Sessions {
         store: &dyn AccountStore,
         account: StoredAccount,
         expected: u64,
-        ends: Option<EndSessions>,
+        ends: Option<SubjectRevocation>,
     ) -> Result<bool, SessionError> {
         let subject = account.id.to_string();
         let _told = ends.map(|ends| self.ends.follow(MayEnd::Of { subject: &subject, except: ends.except }));
         let ended = self.within(store.change_account(account, expected, ends)).await?;
-        if let (Some(count), Some(EndSessions { except, revocation, .. })) = (ended, ends) {
+        if let (Some(count), Some(SubjectRevocation { except, revocation, .. })) = (ended, ends) {
             let (subject, reason) = (subject.clone(), revocation.reason);
             self.emit(Event::RevokedAll { subject, except, count, reason }).await;
         }
@@ -36,7 +36,7 @@ impl Sessions {
         &self,
         store: &dyn AccountStore,
         id: AccountId,
-        ends: EndSessions,
+        ends: SubjectRevocation,
     ) -> Result<bool, SessionError> {
         let subject = id.to_string();
         let _told = self.ends.follow(MayEnd::Of { subject: &subject, except: None });
@@ -67,7 +67,7 @@ impl Sessions {
         if account.is_some_and(|account| account.active && account.revision == revision) {
             return Ok(());
         }
-        self.revoke_for(session, Reason::Inactive).await?;
+        self.revoke_for(session, RevocationReason::Inactive).await?;
         Err(SessionError::Inactive)
     }
 }

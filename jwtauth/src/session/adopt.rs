@@ -20,8 +20,8 @@ use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Reason, Revocation, Session};
-use crate::store::{NotBefore, Opening};
+use crate::record::{Revocation, RevocationReason, Session};
+use crate::store::{LoginEffects, NotBefore};
 use crate::token::access::{Access, Verified};
 use crate::token::foreign::{Foreign, Origin};
 use crate::token::refresh::Refresh;
@@ -29,7 +29,7 @@ use crate::token::refresh::Refresh;
 impl Sessions {
     /// Returns the session of an access token that has no record yet: new, if another service has issued the token.
     pub(super) async fn adopt_access(&self, access: &Access) -> Result<Arc<Session>, SessionError> {
-        let Some(foreign) = &access.foreign else { return Err(SessionError::Ended) };
+        let Some(foreign) = &access.foreign else { return Err(SessionError::Expired) };
         self.open_for(self.draft_access(access, foreign)?, foreign).await
     }
 
@@ -39,7 +39,7 @@ impl Sessions {
         refresh: &Refresh,
         client: &Device,
     ) -> Result<Arc<Session>, SessionError> {
-        let Some(foreign) = &refresh.foreign else { return Err(SessionError::Ended) };
+        let Some(foreign) = &refresh.foreign else { return Err(SessionError::Expired) };
         self.open_for(self.draft_refresh(refresh, foreign, client)?, foreign).await
     }
 
@@ -48,7 +48,7 @@ impl Sessions {
     pub(crate) async fn end_unseen_access(
         &self,
         token: &str,
-        reason: Reason,
+        reason: RevocationReason,
     ) -> Result<(SessionId, bool), SessionError> {
         let access = match self.access.verify(token, &self.access_expected(self.clock.now()))? {
             Verified::Valid(access) => access,
@@ -67,7 +67,7 @@ impl Sessions {
     pub(crate) async fn end_unseen_bearer(
         &self,
         token: &str,
-        reason: Reason,
+        reason: RevocationReason,
     ) -> Result<(SessionId, bool), SessionError> {
         match self.end_unseen_access(token, reason).await {
             Err(SessionError::Token(TokenError::WrongKind)) => Ok((self.session_of_sliding(token)?, false)),
@@ -79,7 +79,7 @@ impl Sessions {
     pub(crate) async fn end_unseen_refresh(
         &self,
         token: &str,
-        reason: Reason,
+        reason: RevocationReason,
     ) -> Result<(SessionId, bool), SessionError> {
         let refresh = self.refresh.verify(token, &self.refresh_expected(self.clock.now()))?;
         let ended = match &refresh.foreign {
@@ -98,8 +98,8 @@ impl Sessions {
         if self.config.compat.is_none() {
             return Ok(false);
         }
-        let ended = match self.end_unseen_access(token, Reason::Ended).await {
-            Err(SessionError::Token(_)) => self.end_unseen_refresh(token, Reason::Ended).await,
+        let ended = match self.end_unseen_access(token, RevocationReason::Requested).await {
+            Err(SessionError::Token(_)) => self.end_unseen_refresh(token, RevocationReason::Requested).await,
             found => found,
         };
         match ended {
@@ -131,7 +131,7 @@ impl Sessions {
         &self,
         draft: Session,
         foreign: &Foreign,
-        reason: Reason,
+        reason: RevocationReason,
     ) -> Result<bool, SessionError> {
         let now = self.clock.now();
         if now >= foreign.expires_at {
@@ -148,7 +148,8 @@ impl Sessions {
 
     /// Puts a session into the store unless it is there. Returns what is there, and whether it is this one.
     async fn adopt(&self, draft: Session) -> Result<Option<(Arc<Session>, bool)>, SessionError> {
-        let opening = Opening { max_sessions: Some(self.config.max_sessions), ..Opening::default() };
+        let opening =
+            LoginEffects { max_sessions: Some(self.config.max_sessions), ..LoginEffects::default() };
         let adopted = self.within(self.store.adopt(draft.clone(), opening, self.clock.now())).await?;
         // Of many who bring one token at once, each has drafted another session.
         Ok(adopted.map(|session| {
@@ -160,7 +161,7 @@ impl Sessions {
     fn draft_access(&self, access: &Access, foreign: &Foreign) -> Result<Session, SessionError> {
         let draft = self.draft_of(access.session, &access.subject, foreign);
         // Nobody has a refresh token of it.
-        Ok(Session { ends_at: draft.expires_at, refresh_id: TokenId::random()?, ..draft })
+        Ok(Session { absolute_expires_at: draft.expires_at, refresh_id: TokenId::random()?, ..draft })
     }
 
     fn draft_refresh(
@@ -172,7 +173,7 @@ impl Sessions {
         let draft = self.draft_of(refresh.session, &refresh.subject, foreign);
         let limit = foreign.issued_at.saturating_add(self.config.absolute_ttl.as_secs());
         Ok(Session {
-            ends_at: limit.max(draft.expires_at),
+            absolute_expires_at: limit.max(draft.expires_at),
             // Nobody has an access token of it yet.
             access_id: TokenId::random()?,
             last_address: client.address,
@@ -192,13 +193,13 @@ impl Sessions {
             user: None,
             created_at: foreign.issued_at,
             auth_time: foreign.auth_time.map_or(0, |at| at.min(foreign.issued_at)),
-            ends_at: expires_at,
+            absolute_expires_at: expires_at,
             expires_at,
             generation: 0,
             rotated_at: self.clock.now(),
             refresh_id: foreign.token,
             access_id: foreign.token,
-            ended: Vec::new(),
+            revoked_tokens: Vec::new(),
             device: Device::default(),
             last_address: None,
             adopted: true,
@@ -211,8 +212,8 @@ impl Sessions {
     ///
     /// There it works more than once, so it cannot be told who used it; whoever has its successor is let in.
     pub(super) fn was_spent(&self, session: &Session, origin: Origin) -> bool {
-        let (Origin { generation, used_at }, grace) = (origin, self.config.grace.as_secs());
-        if session.has_ended(session.refresh_id) {
+        let (Origin { generation, used_at }, grace) = (origin, self.config.refresh_grace.as_secs());
+        if session.has_revoked(session.refresh_id) {
             // When is not known, and the one before it would have been answered with it.
             return true;
         }

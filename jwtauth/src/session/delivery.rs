@@ -105,7 +105,7 @@ mod tests {
 
     /// A session that has just reached generation 5, at 100 s, and expires at 20,000 s.
     fn rotated(id: SessionId) -> Session {
-        Session { id, generation: 5, ends_at: 20_000, expires_at: 20_000, ..Session::sample(1) }
+        Session { id, generation: 5, absolute_expires_at: 20_000, expires_at: 20_000, ..Session::sample(1) }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use super::Sessions;
 use crate::clock::Clock;
 use crate::id::SessionId;
-use crate::record::{Reason, Session, State};
+use crate::record::{RevocationReason, Session, SessionState};
 use crate::store::SessionStore;
 
 /// How long nobody looks at a session that is far from its limit.
@@ -43,14 +43,14 @@ const OUTAGE: Duration = Duration::from_secs(2);
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ended {
+pub enum EndReason {
     /// Nobody can tell any more: the last clone of [`JwtAuth`](crate::JwtAuth) was dropped. The session itself
     /// may go on when the program starts again.
     Closed,
     /// It reached its inactivity or absolute limit, or there is no record of it: an expired one is swept.
     Expired,
     /// It was revoked.
-    Revoked(Reason),
+    Revoked(RevocationReason),
 }
 
 /// Tells when a session ends: for connections that stay open after their request was let in.
@@ -86,7 +86,7 @@ pub enum Ended {
 /// | one of these, made after its request was aborted or the store was given up on | soon, 30 s later at most |
 /// | the inactivity or absolute limit | within a second by the system's clock; 30 s after a clock was set |
 /// | another process ended it, or its record is gone | within 30 s |
-/// | the last clone of [`JwtAuth`](crate::JwtAuth) was dropped | at once, as [`Ended::Closed`] |
+/// | the last clone of [`JwtAuth`](crate::JwtAuth) was dropped | at once, as [`EndReason::Closed`] |
 ///
 /// An access token that expires, a silent refresh and [`update_user`](Sessions::update_user) end no session.
 /// Neither does a user whom [`AuthUser::load`](crate::AuthUser::load) does not find any more: who blocks a user
@@ -104,22 +104,22 @@ impl SessionEnd {
     ///
     /// Cancel safe: a future that is dropped leaves nothing behind. It may be called again and by many at a
     /// time. The future borrows nothing; it needs a tokio runtime with time, as poem's server has.
-    pub fn wait(&self) -> impl Future<Output = Ended> + Send + use<> {
+    pub fn wait(&self) -> impl Future<Output = EndReason> + Send + use<> {
         let end = self.clone();
         async move { end.ended().await }
     }
 
-    async fn ended(self) -> Ended {
-        let Some(place) = Place::take(&self) else { return Ended::Closed };
+    async fn ended(self) -> EndReason {
+        let Some(place) = Place::take(&self) else { return EndReason::Closed };
         let mut is_named = self.subject.is_some();
         let mut pause = LONGEST;
         loop {
             // Before the look, so that it hears of every change that the look does not see.
             let woken = place.woken.notified();
-            let Some(ends) = self.ends.upgrade() else { return Ended::Closed };
+            let Some(ends) = self.ends.upgrade() else { return EndReason::Closed };
             let until_limit = match ends.look(self.session).await {
-                Seen::Over(ended) => return ended,
-                Seen::Live(session, left) => {
+                Look::Over(ended) => return ended,
+                Look::Live(session, left) => {
                     if !is_named {
                         is_named = true;
                         ends.name(self.session, session.subject.as_str().into());
@@ -128,7 +128,7 @@ impl SessionEnd {
                     }
                     left
                 }
-                Seen::Nothing => OUTAGE,
+                Look::Nothing => OUTAGE,
             };
             drop(ends);
             pause = match timeout(pause.min(until_limit), woken).await {
@@ -150,7 +150,7 @@ impl Sessions {
     ///
     /// ```
     /// # async fn example(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::SessionError> {
-    /// for session in jwtauth.sessions().of("42").await? {
+    /// for session in jwtauth.sessions().list("42").await? {
     ///     let end = jwtauth.sessions().end_of(session.id);
     ///     tokio::spawn(async move { println!("ended: {:?}", end.wait().await) });
     /// }
@@ -194,10 +194,10 @@ struct Entry {
 }
 
 /// What a look found.
-enum Seen {
+enum Look {
     /// The session is alive, and for how long if nothing more happens.
     Live(Arc<Session>, Duration),
-    Over(Ended),
+    Over(EndReason),
     /// The store failed.
     Nothing,
 }
@@ -217,20 +217,20 @@ impl Ends {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look(&self, id: SessionId) -> Seen {
+    async fn look(&self, id: SessionId) -> Look {
         let Ok(Ok(found)) = timeout(self.patience, self.store.load(id)).await else {
             // Not logged here: each request that fails for the same reason is.
-            return Seen::Nothing;
+            return Look::Nothing;
         };
-        let Some(session) = found else { return Seen::Over(Ended::Expired) };
+        let Some(session) = found else { return Look::Over(EndReason::Expired) };
         let now = self.clock.now();
         match session.state_at(now) {
-            State::Live => {
-                let left = session.expires_at.min(session.ends_at).saturating_sub(now);
-                Seen::Live(session, Duration::from_secs(left))
+            SessionState::Live => {
+                let left = session.expires_at.min(session.absolute_expires_at).saturating_sub(now);
+                Look::Live(session, Duration::from_secs(left))
             }
-            State::Expired => Seen::Over(Ended::Expired),
-            State::Revoked(reason) => Seen::Over(Ended::Revoked(reason)),
+            SessionState::Expired => Look::Over(EndReason::Expired),
+            SessionState::Revoked(reason) => Look::Over(EndReason::Revoked(reason)),
         }
     }
 

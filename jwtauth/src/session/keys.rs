@@ -133,7 +133,7 @@ impl KeyRing {
             kid: key.kid().to_owned(),
             algorithm: key.algorithm(),
             signs: signs == Some(key.kid()),
-            until: key.ends_at(),
+            until: key.absolute_expires_at(),
         };
         held.keys().filter(|key| is_good(key, now)).map(info).collect()
     }
@@ -156,5 +156,5 @@ impl KeyRing {
 }
 
 fn is_good(key: &Key, now: u64) -> bool {
-    key.ends_at().is_none_or(|end| now < end)
+    key.absolute_expires_at().is_none_or(|end| now < end)
 }

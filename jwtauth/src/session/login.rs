@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::end::MayEnd;
-use super::{Issued, Sessions, Tokens};
+use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
-use crate::store::Opening;
+use crate::store::LoginEffects;
 use crate::user::AuthUser;
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
@@ -17,12 +17,12 @@ const MAX_SUBJECT: usize = 255;
 
 impl Sessions {
     /// Opens a session of new ids, durable when this returns. Those in `replaces` end with it.
-    pub(crate) async fn login<U: AuthUser>(
+    pub(crate) async fn open<U: AuthUser>(
         &self,
         user: &U,
         client: Device,
         replaces: Vec<SessionId>,
-    ) -> Result<Issued, SessionError> {
+    ) -> Result<IssuedTokens, SessionError> {
         let session = self.draft_for(user, client)?;
         self.ask_before_login(&session).await?;
         // Tokens first: if they cannot be handed out, no session is left behind.
@@ -46,7 +46,7 @@ impl Sessions {
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
         let _told_too = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
-        let opening = Opening { replaces, max_sessions, register: self.config.register() };
+        let opening = LoginEffects { replaces, max_sessions, register: self.config.register() };
         self.within(self.store.insert(session.clone(), opening)).await?;
         #[cfg(feature = "accounts")]
         self.confirm(user, session.id).await?;
@@ -67,8 +67,8 @@ impl Sessions {
     /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user does not
     ///   fit into a session or its tokens.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
-    pub async fn open<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
-        self.login(user, client, Vec::new()).await.map(|issued| self.hand_over(issued))
+    pub async fn login<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
+        self.open(user, client, Vec::new()).await.map(|issued| self.hand_over(issued))
     }
 
     /// Returns the session that a login of `user` from `client` would open now, if they may log in.
@@ -86,7 +86,7 @@ impl Sessions {
             return Err(SessionError::Subject { got: subject.len() });
         }
         let now = self.clock.now();
-        let ends_at = now.saturating_add(self.config.absolute_ttl.as_secs());
+        let absolute_expires_at = now.saturating_add(self.config.absolute_ttl.as_secs());
         Ok(Session {
             id: SessionId::random()?,
             subject,
@@ -95,13 +95,13 @@ impl Sessions {
             user: user.session_copy().map_err(SessionError::User)?,
             created_at: now,
             auth_time: now,
-            ends_at,
-            expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(ends_at),
+            absolute_expires_at,
+            expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
             generation: 0,
             rotated_at: now,
             refresh_id: TokenId::random()?,
             access_id: TokenId::random()?,
-            ended: Vec::new(),
+            revoked_tokens: Vec::new(),
             device: Device::default(),
             last_address: None,
             adopted: false,

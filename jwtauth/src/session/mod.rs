@@ -31,13 +31,13 @@ use serde_json::{Map, Value};
 use self::delivery::{Deliveries, Delivery};
 use self::devices::Strangers;
 use self::end::Ends;
-pub use self::end::{Ended, SessionEnd};
+pub use self::end::{EndReason, SessionEnd};
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
 pub use self::keys::{KeyInfo, KeyRing};
 pub use self::sliding::SlidingToken;
 pub(crate) use self::sweep::Sweeper;
-pub(crate) use self::verify::Checked;
+pub(crate) use self::verify::AccessState;
 use self::verify::alive;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::Clock;
@@ -75,7 +75,7 @@ pub struct Sessions {
 
 /// A session and the two tokens that now speak for it.
 #[derive(Debug)]
-pub(crate) struct Issued {
+pub(crate) struct IssuedTokens {
     pub(crate) session: Session,
     pub(crate) access: Token,
     pub(crate) refresh: Token,
@@ -83,7 +83,7 @@ pub(crate) struct Issued {
     delivery: Option<Delivery>,
 }
 
-impl Issued {
+impl IssuedTokens {
     /// Follows the answer that `before` was to ride on, if both are of the same rotation.
     pub(crate) fn take_over(&mut self, before: &mut Self) {
         if (before.session.id, before.session.generation) == (self.session.id, self.session.generation) {
@@ -189,7 +189,7 @@ impl Sessions {
     }
 
     /// Notes that the answer with these tokens leaves, and returns how long they can be of use, in seconds.
-    pub(crate) fn hand_out(&self, issued: &Issued) -> u64 {
+    pub(crate) fn hand_out(&self, issued: &IssuedTokens) -> u64 {
         let now = self.clock.now();
         if let Some(delivery) = &issued.delivery {
             delivery.left(now);
@@ -198,10 +198,10 @@ impl Sessions {
     }
 
     /// Returns the tokens of a login or refresh whose answer is on its way.
-    fn hand_over(&self, issued: Issued) -> Tokens {
+    fn hand_over(&self, issued: IssuedTokens) -> Tokens {
         self.hand_out(&issued);
         let (expires_in, refresh_expires_in) = self.left(&issued.session);
-        let Issued { session, access, refresh, .. } = issued;
+        let IssuedTokens { session, access, refresh, .. } = issued;
         Tokens { access, refresh, expires_in, refresh_expires_in, session }
     }
 
@@ -235,7 +235,12 @@ impl Sessions {
     /// token: asked twice, this gives the same twice.
     ///
     /// `own` are the application's own claims, from [`Self::own_claims`].
-    fn issue(&self, session: Session, own: &Map<String, Value>, now: u64) -> Result<Issued, SessionError> {
+    fn issue(
+        &self,
+        session: Session,
+        own: &Map<String, Value>,
+        now: u64,
+    ) -> Result<IssuedTokens, SessionError> {
         let access = self.access.issue(&self.claims_of(&session, own, ACCESS, now));
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,
@@ -252,7 +257,7 @@ impl Sessions {
         if got > self.max_token {
             return Err(SessionError::TokenTooLarge { got, max: self.max_token });
         }
-        Ok(Issued { session, access: Token(access), refresh: Token(refresh), delivery: None })
+        Ok(IssuedTokens { session, access: Token(access), refresh: Token(refresh), delivery: None })
     }
 
     /// Returns the claims of a token that lets its holder in, from `iat` on.

@@ -3,12 +3,12 @@
 use std::slice;
 
 use super::end::MayEnd;
-use super::{Checked, Sessions};
+use super::{AccessState, Sessions};
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::registry::TokenRecord;
-use crate::store::EndToken;
+use crate::store::TokenRevocation;
 use crate::token::access::Verified;
 
 /// How many records one step of an archival removes.
@@ -30,7 +30,7 @@ impl Sessions {
         // A session takes all its tokens with it, in one write of its own record.
         if let Some(at) = revoked {
             for token in tokens.iter_mut().filter(|token| at < token.expires_at) {
-                token.ended_at = Some(token.ended_at.map_or(at, |ended_at| ended_at.min(at)));
+                token.revoked_at = Some(token.revoked_at.map_or(at, |revoked_at| revoked_at.min(at)));
             }
         }
         Ok(tokens)
@@ -86,7 +86,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed; the token may then be good or not.
-    pub async fn expire_token(&self, session: SessionId, token: TokenId) -> Result<bool, SessionError> {
+    pub async fn revoke_token(&self, session: SessionId, token: TokenId) -> Result<bool, SessionError> {
         let now = self.clock.now();
         let Some(of) = self.store.load(session).await? else { return Ok(false) };
         if !of.is_live_at(now) {
@@ -103,9 +103,10 @@ impl Sessions {
         };
         // One too many ends the session.
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
-        let ended = self.within(self.store.end_token(EndToken { session, token, until, now })).await?;
+        let ended =
+            self.within(self.store.revoke_token(TokenRevocation { session, token, until, now })).await?;
         if ended {
-            self.emit(Event::TokenExpired { session, token }).await;
+            self.emit(Event::TokenRevoked { session, token }).await;
         }
         Ok(ended)
     }
@@ -117,12 +118,12 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed; some may then have ended.
-    pub async fn expire_tree(&self, session: SessionId, except: &[TokenId]) -> Result<usize, SessionError> {
+    pub async fn revoke_tree(&self, session: SessionId, except: &[TokenId]) -> Result<usize, SessionError> {
         let now = self.clock.now();
         let mut ended = 0;
         for token in self.tokens(session).await? {
             if token.is_active_at(now) && !except.contains(&token.id) {
-                ended += usize::from(self.expire_token(session, token.id).await?);
+                ended += usize::from(self.revoke_token(session, token.id).await?);
             }
         }
         Ok(ended)
@@ -132,10 +133,10 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Ended`] or [`SessionError::Revoked`] if it is
+    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Expired`] or [`SessionError::Revoked`] if it is
     ///   not good any more.
     /// - [`SessionError::Store`] if the store failed.
-    pub async fn expire(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
+    pub async fn revoke_jwt(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
         if self.end_unseen_token(token).await? {
             return Ok(());
         }
@@ -144,16 +145,16 @@ impl Sessions {
             good => good?,
         };
         let ended =
-            if affect_tree { self.revoke(session).await? } else { self.expire_token(session, id).await? };
-        if ended { Ok(()) } else { Err(SessionError::Ended) }
+            if affect_tree { self.revoke(session).await? } else { self.revoke_token(session, id).await? };
+        if ended { Ok(()) } else { Err(SessionError::Expired) }
     }
 
     /// Returns session and id of a token, of any kind, that is good. A sliding one is so as long as it lets its holder in.
     pub(crate) async fn good_token(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
         match self.access.verify(token, &self.access_expected(self.clock.now())) {
             Ok(Verified::Valid(access)) => match self.check_access(token).await? {
-                Checked::Live(session) => Ok((session.id, access.token)),
-                Checked::Expired(_) => Err(TokenError::Expired.into()),
+                AccessState::Live(session) => Ok((session.id, access.token)),
+                AccessState::Expired(_) => Err(TokenError::Expired.into()),
             },
             Ok(Verified::Expired(_)) => Err(TokenError::Expired.into()),
             Err(refused) => match self.check_refresh(token).await {

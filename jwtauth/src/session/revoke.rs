@@ -7,8 +7,8 @@ use super::end::MayEnd;
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::SessionId;
-use crate::record::{Reason, Revocation, Session};
-use crate::store::{EndSessions, UserUpdate};
+use crate::record::{Revocation, RevocationReason, Session};
+use crate::store::{SubjectRevocation, UserUpdate};
 use crate::user::AuthUser;
 
 impl Sessions {
@@ -20,10 +20,14 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed; the session may then be alive or not.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, SessionError> {
-        self.revoke_for(id, Reason::Ended).await
+        self.revoke_for(id, RevocationReason::Requested).await
     }
 
-    pub(crate) async fn revoke_for(&self, id: SessionId, reason: Reason) -> Result<bool, SessionError> {
+    pub(crate) async fn revoke_for(
+        &self,
+        id: SessionId,
+        reason: RevocationReason,
+    ) -> Result<bool, SessionError> {
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&id)));
         let revoked = self.within(self.store.revoke(id, self.revocation(reason))).await?;
         if revoked {
@@ -38,7 +42,7 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed; then either all are ended or none is.
     pub async fn revoke_all(&self, subject: &str) -> Result<usize, SessionError> {
-        self.revoke_subject(subject, None, Reason::LogoutAll).await
+        self.revoke_subject(subject, None, RevocationReason::LogoutAll).await
     }
 
     /// Ends all sessions of a subject but one. Returns how many were not ended before.
@@ -47,17 +51,18 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed; then either all are ended or none is.
     pub async fn revoke_others(&self, subject: &str, except: SessionId) -> Result<usize, SessionError> {
-        self.revoke_subject(subject, Some(except), Reason::Ended).await
+        self.revoke_subject(subject, Some(except), RevocationReason::Requested).await
     }
 
     async fn revoke_subject(
         &self,
         subject: &str,
         except: Option<SessionId>,
-        reason: Reason,
+        reason: RevocationReason,
     ) -> Result<usize, SessionError> {
         let _told = self.ends.follow(MayEnd::Of { subject, except });
-        let ends = EndSessions { except, revocation: self.revocation(reason), not_before: self.not_before() };
+        let ends =
+            SubjectRevocation { except, revocation: self.revocation(reason), not_before: self.not_before() };
         let revoked = self.within(self.store.revoke_subject(subject.into(), ends)).await?;
         let subject = subject.to_owned();
         self.emit(Event::RevokedAll { subject, except, count: revoked, reason }).await;
@@ -69,7 +74,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed.
-    pub async fn of(&self, subject: &str) -> Result<Vec<Session>, SessionError> {
+    pub async fn list(&self, subject: &str) -> Result<Vec<Session>, SessionError> {
         let now = self.clock.now();
         let mut sessions = self.store.sessions_of(subject.into()).await?;
         sessions.retain(|session| session.is_live_at(now));
@@ -87,7 +92,7 @@ impl Sessions {
     /// - [`SessionError::Store`] if the store failed.
     pub async fn update_user<U: AuthUser>(&self, user: &U) -> Result<usize, SessionError> {
         if !user.is_active() {
-            return self.revoke_subject(&user.subject(), None, Reason::Inactive).await;
+            return self.revoke_subject(&user.subject(), None, RevocationReason::Inactive).await;
         }
         let Session { subject, roles, scopes, user, created_at: now, .. } =
             self.draft_and_issue(user).await?;
@@ -103,7 +108,7 @@ impl Sessions {
         Ok(self.issue(as_after_a_login, &own, self.clock.now())?.session)
     }
 
-    fn revocation(&self, reason: Reason) -> Revocation {
+    fn revocation(&self, reason: RevocationReason) -> Revocation {
         Revocation { at: self.clock.now(), reason }
     }
 }

@@ -13,7 +13,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Checked, Delivery, Sessions, Token, alive};
+use super::{AccessState, Delivery, Sessions, Token, alive};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
@@ -54,13 +54,13 @@ impl Sessions {
     /// djangorestframework-simplejwt's sliding tokens expects it.
     ///
     /// It lets its holder in for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
-    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), by [`renew_sliding`](Self::renew_sliding). It is taken from an
+    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), by [`refresh_sliding`](Self::refresh_sliding). It is taken from an
     /// `Authorization: Bearer` header, never from a cookie. On disk when this returns.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
-    pub async fn open_sliding<U: AuthUser>(
+    /// Those of [`login`](Self::login).
+    pub async fn login_sliding<U: AuthUser>(
         &self,
         user: &U,
         client: Device,
@@ -81,19 +81,19 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is none of ours, or past its `refresh_exp`; [`SessionError::Ended`] or
+    /// - [`SessionError::Token`] if it is none of ours, or past its `refresh_exp`; [`SessionError::Expired`] or
     ///   [`SessionError::Revoked`] if its session is over.
     /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] as in
-    ///   [`renew`](Self::renew).
+    ///   [`refresh`](Self::refresh).
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
-    pub async fn renew_sliding(&self, token: &str, client: &Device) -> Result<SlidingToken, SessionError> {
+    pub async fn refresh_sliding(&self, token: &str, client: &Device) -> Result<SlidingToken, SessionError> {
         let now = self.clock.now();
         let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.verify_sliding(token, now)?;
         let Sliding { subject, session, generation, token } = sliding;
         // One that was ended alone inside its grace window is not answered either.
-        if self.store.load(session).await?.is_some_and(|session| session.has_ended(token)) {
-            return Err(SessionError::Ended);
+        if self.store.load(session).await?.is_some_and(|session| session.has_revoked(token)) {
+            return Err(SessionError::Expired);
         }
         let own = self.own_claims_of(session, now).await?;
         let next = TokenId::random()?;
@@ -108,7 +108,7 @@ impl Sessions {
     }
 
     /// Verifies what a bearer header brings: an access token or a sliding one.
-    pub(crate) async fn check_bearer(&self, token: &str) -> Result<Checked, SessionError> {
+    pub(crate) async fn check_bearer(&self, token: &str) -> Result<AccessState, SessionError> {
         // By its looks first, so that neither kind is read twice.
         if !self.sliding.begins(token) {
             match self.check_access(token).await {
@@ -119,7 +119,7 @@ impl Sessions {
         let now = self.clock.now();
         match self.verify_sliding(token, now)? {
             Verified::Valid(sliding) => self.check_holder(&sliding, now).await,
-            Verified::Expired(sliding) => Ok(Checked::Expired(sliding.session)),
+            Verified::Expired(sliding) => Ok(AccessState::Expired(sliding.session)),
         }
     }
 
@@ -137,8 +137,8 @@ impl Sessions {
             return Err(TokenError::Expired.into());
         };
         match self.check_holder(&sliding, now).await? {
-            Checked::Live(session) => Ok((session.id, sliding.token)),
-            Checked::Expired(_) => Err(TokenError::Expired.into()),
+            AccessState::Live(session) => Ok((session.id, sliding.token)),
+            AccessState::Expired(_) => Err(TokenError::Expired.into()),
         }
     }
 
@@ -152,29 +152,29 @@ impl Sessions {
     }
 
     /// Decides whether the holder of a genuine sliding token holds the one that counts, of a session that is alive.
-    async fn check_holder(&self, sliding: &Sliding, now: u64) -> Result<Checked, SessionError> {
-        let session = self.store.load(sliding.session).await?.ok_or(SessionError::Ended)?;
+    async fn check_holder(&self, sliding: &Sliding, now: u64) -> Result<AccessState, SessionError> {
+        let session = self.store.load(sliding.session).await?.ok_or(SessionError::Expired)?;
         // Equal in every token we ever issued (J-19).
         if *session.subject != *sliding.subject {
             return Err(TokenError::Claim("sub").into());
         }
         alive(session.state_at(now))?;
-        if session.has_ended(sliding.token) {
-            return Err(SessionError::Ended);
+        if session.has_revoked(sliding.token) {
+            return Err(SessionError::Expired);
         }
         // One that is newer than the record is genuine: the store had lost a write.
         if sliding.generation < session.generation {
             let is_under_way = sliding.generation.saturating_add(1) == session.generation
-                && now.saturating_sub(session.rotated_at) < self.config.grace.as_secs();
+                && now.saturating_sub(session.rotated_at) < self.config.refresh_grace.as_secs();
             if !is_under_way {
-                return Err(SessionError::Ended);
+                return Err(SessionError::Expired);
             }
-            if self.config.expire_on_refresh {
+            if self.config.revoke_on_refresh {
                 // Its holder may still ask for the one that counts.
-                return Ok(Checked::Expired(session.id));
+                return Ok(AccessState::Expired(session.id));
             }
         }
-        Ok(Checked::Live(session))
+        Ok(AccessState::Live(session))
     }
 
     fn verify_sliding(&self, token: &str, now: u64) -> Result<Verified<Sliding>, TokenError> {

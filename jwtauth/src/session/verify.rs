@@ -8,20 +8,20 @@ use serde_json::{Map, Value};
 
 use super::delivery::Delivery;
 use super::end::MayEnd;
-use super::{Issued, Sessions, Tokens};
+use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Rotation, Session, State, Successor};
-use crate::store::Presented;
+use crate::record::{Rotation, Session, SessionState, Successor};
+use crate::store::RotationRequest;
 use crate::token::MAX_LEN;
 use crate::token::access::Verified;
 use crate::token::refresh::Refresh;
 
 /// A genuine access token, and how things stand with it.
 #[derive(Debug)]
-pub(crate) enum Checked {
+pub(crate) enum AccessState {
     /// Good, of a live session.
     Live(Arc<Session>),
     /// Good but for its age. Its session was not looked at.
@@ -30,11 +30,11 @@ pub(crate) enum Checked {
 
 impl Sessions {
     /// Verifies an access token and loads its session: a revocation is visible to the very next call.
-    pub(crate) async fn check_access(&self, token: &str) -> Result<Checked, SessionError> {
+    pub(crate) async fn check_access(&self, token: &str) -> Result<AccessState, SessionError> {
         let now = self.clock.now();
         let access = match self.access.verify(token, &self.access_expected(now))? {
             Verified::Valid(access) => access,
-            Verified::Expired(access) => return Ok(Checked::Expired(access.session)),
+            Verified::Expired(access) => return Ok(AccessState::Expired(access.session)),
         };
         let session = match self.store.load(access.session).await? {
             Some(session) => session,
@@ -45,14 +45,14 @@ impl Sessions {
             return Err(TokenError::Claim("sub").into());
         }
         alive(session.state_at(now))?;
-        if session.has_ended(access.token) || access.origin.is_some_and(|it| self.was_spent(&session, it)) {
-            return Err(SessionError::Ended);
+        if session.has_revoked(access.token) || access.origin.is_some_and(|it| self.was_spent(&session, it)) {
+            return Err(SessionError::Expired);
         }
-        if self.config.expire_on_refresh && access.token != session.access_id {
+        if self.config.revoke_on_refresh && access.token != session.access_id {
             // As good as expired: its refresh token, if it is there, finds the next one.
-            return Ok(Checked::Expired(session.id));
+            return Ok(AccessState::Expired(session.id));
         }
-        Ok(Checked::Live(session))
+        Ok(AccessState::Live(session))
     }
 
     /// Returns a session that is alive, by its id.
@@ -83,7 +83,11 @@ impl Sessions {
     /// Of many that present the same token at the same time one rotates and the others get the same
     /// successor, as does a client that lost the answer and asks again inside the grace window, which
     /// starts when the answer leaves (see `delivery`).
-    pub(crate) async fn refresh(&self, token: &str, client: &Device) -> Result<Issued, SessionError> {
+    pub(crate) async fn refresh_pair(
+        &self,
+        token: &str,
+        client: &Device,
+    ) -> Result<IssuedTokens, SessionError> {
         let now = self.clock.now();
         let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
         if refresh.foreign.is_some() && self.store.load(refresh.session).await?.is_none() {
@@ -100,8 +104,8 @@ impl Sessions {
 
     /// Writes the tokens of a session once more, with its user and claims as they are now. Spends nothing: for who is
     /// about to get them.
-    pub(crate) async fn issue_again(&self, id: SessionId) -> Result<Issued, SessionError> {
-        let session = self.find(id).await?.ok_or(SessionError::Ended)?;
+    pub(crate) async fn issue_again(&self, id: SessionId) -> Result<IssuedTokens, SessionError> {
+        let session = self.find(id).await?.ok_or(SessionError::Expired)?;
         let own = self.own_claims(&session).await?;
         self.issue(Session::clone(&session), &own, self.clock.now())
     }
@@ -121,10 +125,10 @@ impl Sessions {
         }
         let Refresh { session, generation, .. } = spent;
         let register = self.config.register();
-        let presented = Presented { session, generation, now, policy, successor, register };
+        let presented = RotationRequest { session, generation, now, policy, successor, register };
         let told = self.ends.follow(MayEnd::These(slice::from_ref(&presented.session)));
         let (rotation, session) =
-            self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Ended)?;
+            self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Expired)?;
         if rotation != Rotation::Reused {
             told.ended_nothing();
         }
@@ -158,7 +162,7 @@ impl Sessions {
         if !rotation.issues() {
             return None;
         }
-        let delivery = self.deliveries.start(session, self.config.grace.as_secs());
+        let delivery = self.deliveries.start(session, self.config.refresh_grace.as_secs());
         let session = Arc::new(session.clone());
         self.emit(Event::Refreshed { session: Arc::clone(&session) }).await;
         if self.strangers.are_new(&session, client) {
@@ -196,15 +200,15 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Ended`] or [`SessionError::Revoked`] if its
+    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Expired`] or [`SessionError::Revoked`] if its
     ///   session is over.
     /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] if
     ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) could not be had, or cannot be in a token: nothing is spent.
     /// - [`SessionError::Vetoed`] and [`SessionError::HookTimedOut`] of a token of another service that is new here.
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
-    pub async fn renew(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
-        self.refresh(refresh, client).await.map(|issued| self.hand_over(issued))
+    pub async fn refresh(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
+        self.refresh_pair(refresh, client).await.map(|issued| self.hand_over(issued))
     }
 
     /// Returns the session of a refresh token that is current, and alive. Spends nothing.
@@ -220,8 +224,8 @@ impl Sessions {
         }
         alive(session.state_at(now))?;
         // A spent one ends nothing here: who only asks has not tried to use it.
-        if refresh.generation < session.generation || session.has_ended(session.refresh_id) {
-            return Err(SessionError::Ended);
+        if refresh.generation < session.generation || session.has_revoked(session.refresh_id) {
+            return Err(SessionError::Expired);
         }
         Ok(session)
     }
@@ -229,7 +233,7 @@ impl Sessions {
     /// Tells whether the tokens just issued are still the newest of a live session.
     ///
     /// `false` after a logout or a later rotation: a slow answer must not bring old cookies back.
-    pub(crate) async fn is_current(&self, issued: &Issued) -> Result<bool, SessionError> {
+    pub(crate) async fn is_current(&self, issued: &IssuedTokens) -> Result<bool, SessionError> {
         let session = self.store.load(issued.session.id).await?;
         Ok(session.is_some_and(|session| {
             session.is_live_at(self.clock.now()) && session.generation == issued.session.generation
@@ -237,10 +241,10 @@ impl Sessions {
     }
 }
 
-pub(super) fn alive(state: State) -> Result<(), SessionError> {
+pub(super) fn alive(state: SessionState) -> Result<(), SessionError> {
     match state {
-        State::Live => Ok(()),
-        State::Expired => Err(SessionError::Ended),
-        State::Revoked(_) => Err(SessionError::Revoked),
+        SessionState::Live => Ok(()),
+        SessionState::Expired => Err(SessionError::Expired),
+        SessionState::Revoked(_) => Err(SessionError::Revoked),
     }
 }

@@ -14,7 +14,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{EndSessions, SessionStore, StoreFuture};
+use super::{SessionStore, StoreFuture, SubjectRevocation};
 use crate::id::AccountId;
 
 /// An account, as the store keeps it. All times are Unix seconds.
@@ -85,12 +85,12 @@ pub trait AccountStore: SessionStore {
         &self,
         account: StoredAccount,
         expected: u64,
-        ends: Option<EndSessions>,
+        ends: Option<SubjectRevocation>,
     ) -> StoreFuture<'_, Option<usize>>;
 
     /// Removes an account and frees its key, and ends sessions whose subject is its id as [`SessionStore::revoke_subject`]
     /// does, all in one step. Returns how many sessions have ended, or `None` if there is no such account.
-    fn remove_account(&self, id: AccountId, ends: EndSessions) -> StoreFuture<'_, Option<usize>>;
+    fn remove_account(&self, id: AccountId, ends: SubjectRevocation) -> StoreFuture<'_, Option<usize>>;
 
     /// Returns up to `limit` accounts in the order of the bytes of their keys, beginning behind the key `after`.
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>>;

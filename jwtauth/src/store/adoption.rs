@@ -7,9 +7,9 @@
 //!    of the oldest tokens go, and no token of that age opens a session any more ([`NotBefore`]).
 //! 2. All sessions of its subject were ended before it was seen. Who ends them says so with a [`NotBefore`].
 
-use super::Opening;
+use super::LoginEffects;
 use crate::id::SessionId;
-use crate::record::{Reason, Session};
+use crate::record::{RevocationReason, Session};
 
 /// The most sessions that one login forgets.
 const FORGOTTEN_AT_ONCE: usize = 100;
@@ -45,27 +45,27 @@ impl NotBefore {
 #[derive(Debug, Default)]
 pub(super) struct Consequences {
     /// Those that have to end, and why.
-    pub(super) ends: Vec<(SessionId, Reason)>,
+    pub(super) ends: Vec<(SessionId, RevocationReason)>,
     /// Those that are to be forgotten.
     pub(super) forgotten: Vec<SessionId>,
     /// The tokens that are refused from now on, because their sessions may be among those that are forgotten.
     pub(super) not_before: Option<NotBefore>,
 }
 
-impl Opening {
+impl LoginEffects {
     /// Decides what a new session does to the others of its subject.
     ///
     /// Forgotten are sessions that ended, beyond as many as may be alive: a login looks at all of its subject, so somebody
     /// who logs in and out all day must not make that slow for everybody. What is not kept is refused all the same.
     pub(super) fn consequences(&self, new: &Session, others: &[Session], now: u64) -> Consequences {
-        let mut ends: Vec<_> = self.replaces.iter().map(|id| (*id, Reason::Replaced)).collect();
+        let mut ends: Vec<_> = self.replaces.iter().map(|id| (*id, RevocationReason::Replaced)).collect();
         let Some(max) = self.max_sessions else { return Consequences { ends, ..Consequences::default() } };
         let others = others.iter().filter(|other| other.id != new.id && !self.replaces.contains(&other.id));
         let (mut live, over): (Vec<_>, Vec<_>) = others.partition(|other| other.is_live_at(now));
         live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
         let wanted = usize::from(new.is_live_at(now));
         let crowded_out = (live.len() + wanted).saturating_sub(max.max(1));
-        ends.extend(live[..crowded_out].iter().map(|session| (session.id, Reason::Evicted)));
+        ends.extend(live[..crowded_out].iter().map(|session| (session.id, RevocationReason::Evicted)));
         let (mut adopted, mut over): (Vec<_>, Vec<_>) = over.into_iter().partition(|other| other.adopted);
         over.sort_unstable_by_key(|session| (session.rotated_at, session.id));
         over.truncate(over.len().saturating_sub(max).min(FORGOTTEN_AT_ONCE));

@@ -24,7 +24,7 @@ pub(super) use self::value::{VALUE_VERSION, Value, decode_value, encode_value};
 use crate::device::Device;
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};
-use crate::record::{EndedToken, Reason, Revocation, Session};
+use crate::record::{Revocation, RevocationReason, RevokedToken, Session};
 use crate::registry::{TokenKind, TokenRecord};
 
 /// The largest record that is written or read, in bytes.
@@ -67,7 +67,7 @@ struct SessionV3 {
     user: Option<Vec<u8>>,
     created_at: u64,
     auth_time: u64,
-    ends_at: u64,
+    absolute_expires_at: u64,
     expires_at: u64,
     generation: u64,
     rotated_at: u64,
@@ -101,7 +101,7 @@ struct TokenV1 {
     parent: Option<[u8; 16]>,
     issued_at: u64,
     expires_at: u64,
-    ended_at: Option<u64>,
+    revoked_at: Option<u64>,
 }
 
 pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, StoreError> {
@@ -113,13 +113,13 @@ pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, S
         user: session.user.clone(),
         created_at: session.created_at,
         auth_time: session.auth_time,
-        ends_at: session.ends_at,
+        absolute_expires_at: session.absolute_expires_at,
         expires_at: session.expires_at,
         generation: session.generation,
         rotated_at: session.rotated_at,
         refresh_id: *session.refresh_id.as_bytes(),
         access_id: *session.access_id.as_bytes(),
-        ended: session.ended.iter().map(|token| (*token.id.as_bytes(), token.until)).collect(),
+        ended: session.revoked_tokens.iter().map(|token| (*token.id.as_bytes(), token.until)).collect(),
         device: DeviceV2 {
             app: device.app.clone(),
             app_version: device.app_version.clone(),
@@ -157,16 +157,16 @@ pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<
         user: record.user,
         created_at: record.created_at,
         auth_time: record.auth_time,
-        ends_at: record.ends_at,
+        absolute_expires_at: record.absolute_expires_at,
         expires_at: record.expires_at,
         generation: record.generation,
         rotated_at: record.rotated_at,
         refresh_id: TokenId::from_bytes(record.refresh_id),
         access_id: TokenId::from_bytes(record.access_id),
-        ended: record
+        revoked_tokens: record
             .ended
             .into_iter()
-            .map(|(id, until)| EndedToken { id: TokenId::from_bytes(id), until })
+            .map(|(id, until)| RevokedToken { id: TokenId::from_bytes(id), until })
             .collect(),
         device: Device {
             app: record.device.app,
@@ -190,7 +190,7 @@ pub(super) fn encode_token(key: &[u8], token: &TokenRecord) -> Vec<u8> {
         parent: token.parent.map(|parent| *parent.as_bytes()),
         issued_at: token.issued_at,
         expires_at: token.expires_at,
-        ended_at: token.ended_at,
+        revoked_at: token.revoked_at,
     };
     encode(TOKEN_VERSION, key, &record)
 }
@@ -210,7 +210,7 @@ pub(super) fn decode_token(
         parent: record.parent.map(TokenId::from_bytes),
         issued_at: record.issued_at,
         expires_at: record.expires_at,
-        ended_at: record.ended_at,
+        revoked_at: record.revoked_at,
     })
 }
 
@@ -272,22 +272,22 @@ fn checksum(version: u8, key: &[u8], body: &[u8]) -> u32 {
 }
 
 /// The numbers stand on disk: never change one.
-const REASONS: [(Reason, u8); 7] = [
-    (Reason::Ended, 0),
-    (Reason::Logout, 1),
-    (Reason::LogoutAll, 2),
-    (Reason::Replaced, 3),
-    (Reason::Reused, 4),
-    (Reason::Inactive, 5),
-    (Reason::Evicted, 6),
+const REASONS: [(RevocationReason, u8); 7] = [
+    (RevocationReason::Requested, 0),
+    (RevocationReason::Logout, 1),
+    (RevocationReason::LogoutAll, 2),
+    (RevocationReason::Replaced, 3),
+    (RevocationReason::Reused, 4),
+    (RevocationReason::Inactive, 5),
+    (RevocationReason::Evicted, 6),
 ];
 
-fn reason_number(reason: Reason) -> u8 {
+fn reason_number(reason: RevocationReason) -> u8 {
     // OK because the test below finds every reason in the table.
     REASONS.iter().find(|(known, _)| *known == reason).map_or(0, |(_, number)| *number)
 }
 
-fn reason_of(number: u8) -> Option<Reason> {
+fn reason_of(number: u8) -> Option<RevocationReason> {
     REASONS.iter().find(|(_, known)| *known == number).map(|(reason, _)| *reason)
 }
 
@@ -307,13 +307,13 @@ mod tests {
             user: Some(br#"{"id":42}"#.to_vec()),
             created_at: 1,
             auth_time: 2,
-            ends_at: 3,
+            absolute_expires_at: 3,
             expires_at: 4,
             generation: 5,
             rotated_at: 6,
             refresh_id: TokenId::from_bytes([7; 16]),
             access_id: TokenId::from_bytes([8; 16]),
-            ended: vec![EndedToken { id: TokenId::from_bytes([9; 16]), until: 9 }],
+            revoked_tokens: vec![RevokedToken { id: TokenId::from_bytes([9; 16]), until: 9 }],
             device: Device {
                 app: Some("Chrome".into()),
                 app_version: Some("126".into()),
@@ -326,14 +326,14 @@ mod tests {
             },
             last_address: Some("2001:db8::7".parse().unwrap()),
             adopted: true,
-            revoked: Some(Revocation { at: 8, reason: Reason::Logout }),
+            revoked: Some(Revocation { at: 8, reason: RevocationReason::Logout }),
         }
     }
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
-        use Reason::{Ended, Evicted, Inactive, Logout, LogoutAll, Replaced, Reused};
-        for reason in [Ended, Evicted, Inactive, Logout, LogoutAll, Replaced, Reused] {
+        use RevocationReason::{Evicted, Inactive, Logout, LogoutAll, Replaced, Requested, Reused};
+        for reason in [Evicted, Inactive, Logout, LogoutAll, Requested, Replaced, Reused] {
             let session = Session { revoked: Some(Revocation { at: 8, reason }), ..session() };
             let bytes = encode_session(KEY, &session).unwrap();
             assert_eq!(decode_session(KEY, ID, &bytes), Some(session));

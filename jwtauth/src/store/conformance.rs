@@ -23,10 +23,12 @@ use tokio::task::JoinSet;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::run_accounts;
-use super::{EndSessions, Opening, Presented, SessionStore, Swept, UserUpdate};
+use super::{LoginEffects, RotationRequest, SessionStore, SubjectRevocation, Swept, UserUpdate};
 use crate::device::Device;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Reason, Revocation, Rotation, RotationPolicy, Session, State, Successor};
+use crate::record::{
+    Revocation, RevocationReason, Rotation, RotationPolicy, Session, SessionState, Successor,
+};
 
 const POLICY: RotationPolicy =
     RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
@@ -70,13 +72,13 @@ fn session(number: u8, subject: &str) -> Session {
         user: Some(br#"{"id":1}"#.to_vec()),
         created_at: 100,
         auth_time: 100,
-        ends_at: 5_000,
+        absolute_expires_at: 5_000,
         expires_at: 1_100,
         generation: 0,
         rotated_at: 100,
         refresh_id: TokenId::from_bytes([number; 16]),
         access_id: TokenId::from_bytes([0xac; 16]),
-        ended: Vec::new(),
+        revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
         adopted: false,
@@ -84,32 +86,32 @@ fn session(number: u8, subject: &str) -> Session {
     }
 }
 
-fn presented(session: &Session, generation: u64, now: u64) -> Presented {
+fn presented(session: &Session, generation: u64, now: u64) -> RotationRequest {
     let successor = Successor {
         refresh: TokenId::from_bytes([0xee; 16]),
         access: TokenId::from_bytes([0xef; 16]),
         address: Some([203, 0, 113, 7].into()),
     };
-    Presented { session: session.id, generation, now, policy: POLICY, successor, register: None }
+    RotationRequest { session: session.id, generation, now, policy: POLICY, successor, register: None }
 }
 
 fn logout(at: u64) -> Revocation {
-    Revocation { at, reason: Reason::Logout }
+    Revocation { at, reason: RevocationReason::Logout }
 }
 
-fn all(revocation: Revocation) -> EndSessions {
-    EndSessions { except: None, revocation, not_before: None }
+fn all(revocation: Revocation) -> SubjectRevocation {
+    SubjectRevocation { except: None, revocation, not_before: None }
 }
 
 async fn put(store: &impl SessionStore, session: &Session) {
-    store.insert(session.clone(), Opening::default()).await.expect("insert");
+    store.insert(session.clone(), LoginEffects::default()).await.expect("insert");
 }
 
 async fn load(store: &impl SessionStore, id: SessionId) -> Option<Session> {
     store.load(id).await.expect("load").map(Arc::unwrap_or_clone)
 }
 
-async fn state(store: &impl SessionStore, session: &Session, now: u64) -> Option<State> {
+async fn state(store: &impl SessionStore, session: &Session, now: u64) -> Option<SessionState> {
     load(store, session.id).await.map(|session| session.state_at(now))
 }
 
@@ -136,12 +138,16 @@ async fn a_login_revokes_what_it_replaces_in_one_step(store: &impl SessionStore)
     put(store, &other).await;
     let unknown = SessionId::from_bytes([9; 16]);
     store
-        .insert(new.clone(), Opening { replaces: vec![old.id, unknown], ..Opening::default() })
+        .insert(new.clone(), LoginEffects { replaces: vec![old.id, unknown], ..LoginEffects::default() })
         .await
         .expect("insert");
-    assert_eq!(state(store, &old, 200).await, Some(State::Revoked(Reason::Replaced)), "the session replaced");
-    assert_eq!(state(store, &other, 200).await, Some(State::Live), "another session");
-    assert_eq!(state(store, &new, 200).await, Some(State::Live), "the new session");
+    assert_eq!(
+        state(store, &old, 200).await,
+        Some(SessionState::Revoked(RevocationReason::Replaced)),
+        "the session replaced"
+    );
+    assert_eq!(state(store, &other, 200).await, Some(SessionState::Live), "another session");
+    assert_eq!(state(store, &new, 200).await, Some(SessionState::Live), "the new session");
 }
 
 async fn a_login_crowds_out_the_sessions_that_were_idle_the_longest(store: &impl SessionStore) {
@@ -151,16 +157,16 @@ async fn a_login_crowds_out_the_sessions_that_were_idle_the_longest(store: &impl
     put(store, &Session { expires_at: 50, ..session(4, "a") }).await;
     put(store, &session(5, "b")).await;
     store.rotate(presented(&session(1, "a"), 0, 150)).await.expect("rotate");
-    let opening = Opening { max_sessions: Some(2), ..Opening::default() };
+    let opening = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
     store.insert(Session { created_at: 200, ..session(6, "a") }, opening).await.expect("insert");
-    let evicted = State::Revoked(Reason::Evicted);
+    let evicted = SessionState::Revoked(RevocationReason::Evicted);
     for (number, subject, want) in [
-        (1, "a", State::Live),
+        (1, "a", SessionState::Live),
         (2, "a", evicted),
         (3, "a", evicted),
-        (4, "a", State::Expired),
-        (5, "b", State::Live),
-        (6, "a", State::Live),
+        (4, "a", SessionState::Expired),
+        (5, "b", SessionState::Live),
+        (6, "a", SessionState::Live),
     ] {
         assert_eq!(
             state(store, &session(number, subject), 200).await,
@@ -172,8 +178,11 @@ async fn a_login_crowds_out_the_sessions_that_were_idle_the_longest(store: &impl
 
 async fn a_login_does_not_look_at_ever_more_sessions(store: &impl SessionStore) {
     for number in 0..200 {
-        let opening =
-            Opening { max_sessions: Some(2), register: Some(Duration::from_secs(300)), ..Opening::default() };
+        let opening = LoginEffects {
+            max_sessions: Some(2),
+            register: Some(Duration::from_secs(300)),
+            ..LoginEffects::default()
+        };
         let now = 100 + u64::from(number);
         let new = Session { created_at: now, rotated_at: now, ..session(number, "a") };
         store.insert(new.clone(), opening).await.expect("insert");
@@ -212,7 +221,7 @@ async fn rotation_follows_the_record(store: &impl SessionStore) {
     );
     assert_eq!(rotate(1, 230).await.0, Rotation::Rotated, "second rotation");
     assert_eq!(rotate(0, 231).await.0, Rotation::Reused, "an old token comes back");
-    let revoked = State::Revoked(Reason::Reused);
+    let revoked = SessionState::Revoked(RevocationReason::Reused);
     assert_eq!(state(store, &session, 232).await, Some(revoked), "reuse is kept");
     assert_eq!(rotate(2, 232).await.0, Rotation::Over(revoked), "rotation after revocation");
 }
@@ -241,14 +250,18 @@ async fn a_subject_is_revoked_as_a_whole_but_one(store: &impl SessionStore) {
     }
     assert!(store.revoke(sessions[0].id, logout(200)).await.expect("revoke"), "first revocation");
     assert!(!store.revoke(sessions[0].id, logout(201)).await.expect("revoke"), "second revocation");
-    let revocation = Revocation { at: 300, reason: Reason::LogoutAll };
-    let others = EndSessions { except: Some(sessions[1].id), ..all(revocation) };
+    let revocation = Revocation { at: 300, reason: RevocationReason::LogoutAll };
+    let others = SubjectRevocation { except: Some(sessions[1].id), ..all(revocation) };
     let revoked = store.revoke_subject("a".into(), others).await.expect("revoke_subject");
     assert_eq!(revoked, 1, "revoked before and excepted do not count");
     let first = load(store, sessions[0].id).await.and_then(|session| session.revoked);
     assert_eq!(first, Some(logout(200)), "the first revocation stands");
-    assert_eq!(state(store, &sessions[1], 300).await, Some(State::Live), "the one excepted");
-    assert_eq!(state(store, &sessions[2], 300).await, Some(State::Revoked(Reason::LogoutAll)), "the rest");
+    assert_eq!(state(store, &sessions[1], 300).await, Some(SessionState::Live), "the one excepted");
+    assert_eq!(
+        state(store, &sessions[2], 300).await,
+        Some(SessionState::Revoked(RevocationReason::LogoutAll)),
+        "the rest"
+    );
 }
 
 async fn subjects_do_not_run_into_each_other(store: &impl SessionStore) {
@@ -363,7 +376,7 @@ where
         tasks.join_all().await;
         assert_eq!(
             state(&*store, &session, 200).await,
-            Some(State::Revoked(Reason::Logout)),
+            Some(SessionState::Revoked(RevocationReason::Logout)),
             "revoked after the race"
         );
     }

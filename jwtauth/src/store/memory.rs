@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    EndSessions, EndToken, NotBefore, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate,
+    LoginEffects, NotBefore, RotationRequest, SessionStore, StoreFuture, SubjectRevocation, Swept,
+    TokenRevocation, UserUpdate,
 };
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, Rotation, Session};
@@ -37,7 +38,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn open(&mut self, session: Session, opening: &Opening, now: u64) {
+    fn open(&mut self, session: Session, opening: &LoginEffects, now: u64) {
         // Only for who is capped: it looks at every session.
         let others: Vec<_> = match opening.max_sessions {
             Some(_) => {
@@ -62,7 +63,7 @@ impl Kept {
         self.sessions.insert(session.id, session);
     }
 
-    fn end(&mut self, subject: &str, ends: EndSessions) -> usize {
+    fn end(&mut self, subject: &str, ends: SubjectRevocation) -> usize {
         self.refuse(subject, ends.not_before);
         let theirs = self.sessions.values_mut();
         let theirs = theirs.filter(|session| session.subject == subject && Some(session.id) != ends.except);
@@ -100,7 +101,7 @@ impl MemoryStore {
 /// Notes that a token is not good any more.
 fn spend(tokens: &mut [TokenRecord], id: TokenId, now: u64) {
     if let Some(token) = tokens.iter_mut().find(|token| token.id == id) {
-        token.ended_at.get_or_insert(now);
+        token.revoked_at.get_or_insert(now);
     }
 }
 
@@ -115,13 +116,18 @@ fn ready<T: Send + 'static>(value: T) -> StoreFuture<'static, T> {
 }
 
 impl SessionStore for MemoryStore {
-    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
+    fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()> {
         let now = session.created_at;
         self.lock().open(session, &opening, now);
         ready(())
     }
 
-    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>> {
+    fn adopt(
+        &self,
+        session: Session,
+        opening: LoginEffects,
+        now: u64,
+    ) -> StoreFuture<'_, Option<Arc<Session>>> {
         let mut kept = self.lock();
         if let Some(known) = kept.sessions.get(&session.id) {
             return ready(Some(Arc::new(known.clone())));
@@ -137,7 +143,7 @@ impl SessionStore for MemoryStore {
         ready(self.lock().sessions.get(&id).cloned().map(Arc::new))
     }
 
-    fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {
+    fn rotate(&self, presented: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         let mut kept = self.lock();
         let Some(session) = kept.sessions.get_mut(&presented.session) else { return ready(None) };
         let before = session.clone();
@@ -156,16 +162,16 @@ impl SessionStore for MemoryStore {
         ready(self.lock().sessions.get_mut(&id).is_some_and(|session| session.revoke(revocation)))
     }
 
-    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize> {
+    fn revoke_subject(&self, subject: String, ends: SubjectRevocation) -> StoreFuture<'_, usize> {
         ready(self.lock().end(&subject, ends))
     }
 
-    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
+    fn revoke_token(&self, end: TokenRevocation) -> StoreFuture<'_, bool> {
         let kept = &mut *self.lock();
         let ended = kept
             .sessions
             .get_mut(&end.session)
-            .is_some_and(|session| session.end_token(end.token, end.until, end.now));
+            .is_some_and(|session| session.revoke_token(end.token, end.until, end.now));
         if let Some(tokens) = kept.tokens.get_mut(&end.session)
             && ended
         {

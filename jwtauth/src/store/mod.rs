@@ -51,7 +51,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// A genuine refresh token was presented; the store is to decide and record what it does.
 #[derive(Clone, Copy, Debug)]
-pub struct Presented {
+pub struct RotationRequest {
     /// The session the token names.
     pub session: SessionId,
     /// The generation the token names.
@@ -68,11 +68,11 @@ pub struct Presented {
 
 /// What a login does beside adding its session.
 #[derive(Clone, Debug, Default)]
-pub struct Opening {
-    /// Sessions that end with it, if they are still there, for [`Reason::Replaced`](crate::Reason::Replaced).
+pub struct LoginEffects {
+    /// Sessions that end with it, if they are still there, for [`RevocationReason::Replaced`](crate::RevocationReason::Replaced).
     pub replaces: Vec<SessionId>,
     /// How many live sessions its subject may have, this one included. Those that were idle the longest end, for
-    /// [`Reason::Evicted`](crate::Reason::Evicted).
+    /// [`RevocationReason::Evicted`](crate::RevocationReason::Evicted).
     pub max_sessions: Option<usize>,
     /// The lifetime of access tokens, if a [`TokenRecord`] of each token is to be kept.
     pub register: Option<Duration>,
@@ -80,7 +80,7 @@ pub struct Opening {
 
 /// Which sessions of a subject are to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndSessions {
+pub struct SubjectRevocation {
     /// One that goes on, if any.
     pub except: Option<SessionId>,
     /// When and why the others end.
@@ -91,7 +91,7 @@ pub struct EndSessions {
 
 /// One token is to be ended alone.
 #[derive(Clone, Copy, Debug)]
-pub struct EndToken {
+pub struct TokenRevocation {
     /// Its session.
     pub session: SessionId,
     /// The token.
@@ -131,9 +131,9 @@ pub struct Swept {
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a new session, and revokes those that it replaces or crowds out, at `session.created_at`, in one step.
     ///
-    /// A store may forget sessions of the subject that are over, beyond [`Opening::max_sessions`]. Adopted ones it keeps
+    /// A store may forget sessions of the subject that are over, beyond [`LoginEffects::max_sessions`]. Adopted ones it keeps
     /// until they expire, or forgets with a [`NotBefore`] that refuses their tokens.
-    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()>;
+    fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()>;
 
     /// Adds a session that stands for a token of another service, unless the token is known or refused, in one step.
     ///
@@ -145,7 +145,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///   that is revoked already is added, to be remembered. Likewise `None` if there is something under the id that
     ///   cannot be read.
     /// - Else it is added at `now` as by [`Self::insert`], and returned.
-    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>>;
+    fn adopt(
+        &self,
+        session: Session,
+        opening: LoginEffects,
+        now: u64,
+    ) -> StoreFuture<'_, Option<Arc<Session>>>;
 
     /// Returns the session, dead or alive, or `None` if there is none.
     ///
@@ -156,17 +161,17 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Runs [`Session::rotate`] on the session and keeps the result.
     ///
     /// Returns what happened and the session after it, or `None` if there is no such session.
-    fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>>;
+    fn rotate(&self, presented: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>>;
 
     /// Revokes one session. Returns whether it was there and not revoked before.
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
 
-    /// Revokes all sessions of a subject but one, in one step with [`EndSessions::not_before`], which joins what is
+    /// Revokes all sessions of a subject but one, in one step with [`SubjectRevocation::not_before`], which joins what is
     /// refused of the subject already. Returns how many sessions.
-    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize>;
+    fn revoke_subject(&self, subject: String, ends: SubjectRevocation) -> StoreFuture<'_, usize>;
 
-    /// Runs [`Session::end_token`] on the session and keeps the result. Returns what it returned; `false` without a session.
-    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool>;
+    /// Runs [`Session::revoke_token`] on the session and keeps the result. Returns what it returned; `false` without a session.
+    fn revoke_token(&self, end: TokenRevocation) -> StoreFuture<'_, bool>;
 
     /// Returns what was recorded of the tokens of a session, the oldest first, parents before their children.
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>>;

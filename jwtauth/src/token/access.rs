@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::foreign::{self, Foreign, Origin, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
-use super::seen::Seen;
+use super::verified::VerifiedTokens;
 use super::{Envelope, Expected, Opened, check_audience, required};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::compat::Compat;
@@ -21,7 +21,7 @@ pub(super) const TYP: &str = "at+jwt";
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
     pub(super) envelope: Envelope,
-    seen: Seen<Access>,
+    seen: VerifiedTokens<Access>,
     compat: Option<Compat>,
 }
 
@@ -48,13 +48,13 @@ impl AccessTokens {
     /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let envelope = Envelope::new(Ring::new(TYP, keys)?.into());
-        Ok(Self { envelope, seen: Seen::new(), compat: None })
+        Ok(Self { envelope, seen: VerifiedTokens::new(), compat: None })
     }
 
     /// Like [`Self::new`], for tokens as another library writes them; those that were issued before stay good.
     pub(super) fn compatible(keys: Vec<Key>, compat: &Compat) -> Result<Self, KeyError> {
         let envelope = Envelope { ring: Ring::new(foreign::TYP, keys)?.into(), former: Some(TYP) };
-        Ok(Self { envelope, seen: Seen::new(), compat: Some(compat.clone()) })
+        Ok(Self { envelope, seen: VerifiedTokens::new(), compat: Some(compat.clone()) })
     }
 
     /// Returns the keys.

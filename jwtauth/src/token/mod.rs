@@ -16,9 +16,9 @@ pub(crate) mod foreign;
 mod parse;
 pub(crate) mod refresh;
 pub(crate) mod ring;
-mod seen;
 pub(crate) mod sliding;
 pub(crate) mod stateless;
+mod verified;
 
 use std::ops::Range;
 use std::str::FromStr;
@@ -127,7 +127,7 @@ impl Envelope {
                 (key_of(&held, &header)?, current)
             }
         };
-        let until = named.key.ends_at().unwrap_or(u64::MAX);
+        let until = named.key.absolute_expires_at().unwrap_or(u64::MAX);
         if now >= until {
             return Err(TokenError::UnknownKey);
         }

@@ -9,7 +9,7 @@ use super::access::AccessTokens;
 use super::foreign::{self, Foreign, Said, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
-use super::seen::Seen;
+use super::verified::VerifiedTokens;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{REFRESH, RefreshClaims};
 use crate::compat::Compat;
@@ -28,7 +28,7 @@ pub(crate) struct RefreshTokens {
 #[derive(Debug)]
 struct Form {
     envelope: Envelope,
-    seen: Seen<Refresh>,
+    seen: VerifiedTokens<Refresh>,
 }
 
 /// What a genuine refresh token says.
@@ -98,7 +98,7 @@ type Read = (Refresh, std::ops::Range<u64>);
 
 impl Form {
     fn new(ring: Arc<Ring>) -> Self {
-        Self { envelope: Envelope::new(ring), seen: Seen::new() }
+        Self { envelope: Envelope::new(ring), seen: VerifiedTokens::new() }
     }
 
     fn verify(

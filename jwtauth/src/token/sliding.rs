@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::access::Verified;
 use super::parse::Object;
 use super::ring::Ring;
-use super::seen::Seen;
+use super::verified::VerifiedTokens;
 use super::{Envelope, Expected, MAX_TIME, check, check_audience, required};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::error::{KeyError, TokenError};
@@ -22,7 +22,7 @@ pub(crate) struct SlidingTokens {
     pub(super) envelope: Envelope,
     /// How each token begins that the key of today has signed.
     start: String,
-    seen: Seen<Sliding>,
+    seen: VerifiedTokens<Sliding>,
 }
 
 /// What a genuine sliding token says.
@@ -39,7 +39,7 @@ impl SlidingTokens {
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let ring = Ring::new("st+jwt", keys)?;
         let start = ring.held().signs().map_or_else(String::new, |named| format!("{}.", named.header));
-        Ok(Self { envelope: Envelope::new(ring.into()), start, seen: Seen::new() })
+        Ok(Self { envelope: Envelope::new(ring.into()), start, seen: VerifiedTokens::new() })
     }
 
     pub(crate) fn issue(&self, claims: &SlidingClaims<'_>) -> String {

@@ -8,7 +8,7 @@ use super::access::{self, Verified};
 use super::foreign;
 use super::parse::Object;
 use super::ring::Ring;
-use super::seen::Seen;
+use super::verified::VerifiedTokens;
 use super::{Envelope, Expected};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
@@ -44,7 +44,7 @@ fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<TokenUser, 
 #[derive(Debug)]
 pub(crate) struct ForeignTokens {
     envelope: Envelope,
-    seen: Seen<TokenUser>,
+    seen: VerifiedTokens<TokenUser>,
     compat: Option<Compat>,
 }
 
@@ -56,7 +56,7 @@ impl ForeignTokens {
             Some(_) => (foreign::TYP, Some(access::TYP)),
         };
         let envelope = Envelope { ring: Ring::verify_only(typ, keys)?.into(), former };
-        Ok(Self { envelope, seen: Seen::new(), compat })
+        Ok(Self { envelope, seen: VerifiedTokens::new(), compat })
     }
 
     /// Returns the keys.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use poem::{FromRequest, Request, RequestBody, Result};
 
 use super::authenticate::{Caller, Cookies, is_over};
-use super::client::{Client, Seen};
+use super::client::{Client, ClientHeaders};
 use super::credentials::{Credentials, Sent};
 use super::extract::session_of;
 use super::guard;
@@ -19,8 +19,8 @@ use super::reject::{self, Rejection};
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::SessionId;
-use crate::record::{Reason, Session};
-use crate::session::Issued;
+use crate::record::{RevocationReason, Session};
+use crate::session::IssuedTokens;
 use crate::user::AuthUser;
 
 /// Logs in and out. Cookies ride on the response of the handler, whatever it is.
@@ -57,7 +57,7 @@ pub struct Auth {
     handle: Handle,
     shared: Arc<Shared>,
     credentials: Credentials<'static>,
-    client: Seen,
+    client: ClientHeaders,
 }
 
 impl<'a> FromRequest<'a> for Auth {
@@ -92,9 +92,9 @@ impl Auth {
         // One that this very request has opened would never reach its client.
         let mut replaces = self.sessions_named();
         replaces.extend(self.handle.handed_out());
-        let issued = self.shared.sessions.login(user, self.client.device(), replaces).await?;
+        let issued = self.shared.sessions.open(user, self.client.device(), replaces).await?;
         // Now that the login is one: what another service has issued and nobody has seen is in no record to be replaced.
-        self.sessions_to_end(Reason::Replaced).await?;
+        self.sessions_to_end(RevocationReason::Replaced).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
@@ -153,14 +153,14 @@ impl Auth {
                 self.forget();
                 return Err(TokenError::Malformed.into());
             }
-            Sent::Absent => self.sessions_to_end(Reason::Logout).await?,
-            Sent::One(token) => vec![sessions.end_unseen_bearer(token, Reason::Logout).await?],
+            Sent::Absent => self.sessions_to_end(RevocationReason::Logout).await?,
+            Sent::One(token) => vec![sessions.end_unseen_bearer(token, RevocationReason::Logout).await?],
             Sent::Unreadable | Sent::Conflict => return Err(TokenError::Malformed.into()),
         };
         to_end.extend(handed_out.map(|session| (session, false)));
         for (session, ended) in to_end {
             if !ended {
-                sessions.revoke_for(session, Reason::Logout).await?;
+                sessions.revoke_for(session, RevocationReason::Logout).await?;
             }
         }
         self.forget();
@@ -212,11 +212,11 @@ impl Auth {
         if self.has_two_sessions() || self.credentials.access == Sent::Conflict {
             return Err(Rejection::TokenNotValid.into());
         }
-        self.refreshed(shared.sessions.refresh(token, &self.client.device()).await)
+        self.refreshed(shared.sessions.refresh_pair(token, &self.client.device()).await)
     }
 
     /// Sends new tokens with the response, or deletes the cookies of a session that is over.
-    fn refreshed(&self, issued: std::result::Result<Issued, SessionError>) -> Result<Session> {
+    fn refreshed(&self, issued: std::result::Result<IssuedTokens, SessionError>) -> Result<Session> {
         match issued {
             Ok(issued) => {
                 let session = issued.session.clone();
@@ -254,7 +254,7 @@ impl Auth {
     async fn current(&self) -> std::result::Result<std::result::Result<Session, Rejection>, Rejection> {
         let id = match self.handle.handed_out() {
             Some(id) => id,
-            None => match self.handle.caller_by(&self.credentials, Client::Seen(&self.client)).await? {
+            None => match self.handle.caller_by(&self.credentials, Client::Noted(&self.client)).await? {
                 Caller::Known(identity) => session_of(identity)?.id,
                 Caller::Anonymous { why, .. } => return Ok(Err(*why)),
             },
@@ -297,7 +297,7 @@ impl Auth {
     /// unless someone put a cookie of his own there, or both are of another service.
     async fn sessions_to_end(
         &self,
-        reason: Reason,
+        reason: RevocationReason,
     ) -> std::result::Result<Vec<(SessionId, bool)>, SessionError> {
         let sessions = &self.shared.sessions;
         let mut found = Vec::new();

@@ -10,7 +10,7 @@ use super::middleware::Shared;
 use super::reject::{self, Rejection};
 use super::verifier::Trusted;
 use crate::error::{SessionError, TokenError};
-use crate::session::{Checked, Issued};
+use crate::session::{AccessState, IssuedTokens};
 use crate::user::{Identity, Via};
 
 /// Who is calling.
@@ -28,7 +28,7 @@ pub(crate) enum Caller {
 pub(crate) enum Cookies {
     #[default]
     Keep,
-    Set(Box<Issued>),
+    Set(Box<IssuedTokens>),
     Clear,
 }
 
@@ -80,8 +80,8 @@ const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, b
 async fn by_bearer(shared: &Shared, token: &str) -> Result<Caller, Rejection> {
     let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
     match shared.sessions.check_bearer(token).await {
-        Ok(Checked::Live(session)) => Ok(Caller::Known(Box::new(Identity::new(session, Via::Bearer)))),
-        Ok(Checked::Expired(_)) => refused(Rejection::TokenExpired),
+        Ok(AccessState::Live(session)) => Ok(Caller::Known(Box::new(Identity::new(session, Via::Bearer)))),
+        Ok(AccessState::Expired(_)) => refused(Rejection::TokenExpired),
         Err(error) => refused(refusal(&error)?),
     }
 }
@@ -109,14 +109,14 @@ async fn by_cookie(
         (Sent::One(token), _) => sessions.check_access(token).await,
     };
     match checked {
-        Ok(Checked::Live(session)) => match genuine_refresh() {
+        Ok(AccessState::Live(session)) => match genuine_refresh() {
             // Two sessions in one browser: someone has put one of the cookies there.
             Some((refresh, other)) if other != session.id && !is_pair(refresh) => {
                 Ok(anonymous(Rejection::TokenNotValid))
             }
             _ => Ok((Caller::Known(Box::new(Identity::new(session, Via::Cookie))), Cookies::Keep)),
         },
-        Ok(Checked::Expired(expired)) => match genuine_refresh() {
+        Ok(AccessState::Expired(expired)) => match genuine_refresh() {
             Some((refresh, other)) if other != expired && !is_pair(refresh) => {
                 Ok(anonymous(Rejection::TokenNotValid))
             }
@@ -137,7 +137,7 @@ async fn silent_refresh(
     token: &str,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
-    match shared.sessions.refresh(token, &shared.clients.device(client)).await {
+    match shared.sessions.refresh_pair(token, &shared.clients.device(client)).await {
         Ok(issued) => {
             let identity = Identity::new(Arc::new(issued.session.clone()), Via::Cookie);
             Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))
@@ -155,7 +155,7 @@ fn refused(error: &SessionError) -> Result<(Caller, Cookies), Rejection> {
 }
 
 pub(crate) const fn is_over(error: &SessionError) -> bool {
-    matches!(error, SessionError::Ended | SessionError::Revoked | SessionError::Reused)
+    matches!(error, SessionError::Expired | SessionError::Revoked | SessionError::Reused)
 }
 
 fn anonymous(why: Rejection) -> (Caller, Cookies) {

@@ -36,12 +36,12 @@ use crate::token::Kinds;
 /// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
 /// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
 /// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
-/// | [`grace`](Self::grace) | 30 seconds | 0 to 5 minutes |
+/// | [`refresh_grace`](Self::refresh_grace) | 30 seconds | 0 to 5 minutes |
 /// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
 /// | [`sweep_interval`](Self::sweep_interval) | 1 minute | 1 second to 1 day |
 /// | [`store_timeout`](Self::store_timeout) | 10 seconds | 0.1 second to 1 minute |
 /// | [`max_sessions`](Self::max_sessions) | 32 | 1 to 1000 |
-/// | [`token_registry`](Self::token_registry), [`expire_on_refresh`](Self::expire_on_refresh) | off | |
+/// | [`token_registry`](Self::token_registry), [`revoke_on_refresh`](Self::revoke_on_refresh) | off | |
 /// | [`compat`](Self::compat) | off | |
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
 /// | [`token_header`](Self::token_header) | `Authorization` | none that browsers send on their own |
@@ -139,8 +139,8 @@ impl JwtAuthBuilder {
 
     /// Sets how long a spent refresh token is answered with its successor once more, for a second
     /// tab or a lost answer. After that its return ends the session (RFC 9700, section 4.14.2).
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.config.grace = grace;
+    pub fn refresh_grace(mut self, grace: Duration) -> Self {
+        self.config.refresh_grace = grace;
         self
     }
 
@@ -181,8 +181,8 @@ impl JwtAuthBuilder {
     /// Ends an access token when its successor is issued, and not only when it expires.
     ///
     /// A request that is on its way with the old one is refused, or refreshed by its refresh token.
-    pub fn expire_on_refresh(mut self) -> Self {
-        self.config.expire_on_refresh = true;
+    pub fn revoke_on_refresh(mut self) -> Self {
+        self.config.revoke_on_refresh = true;
         self
     }
 

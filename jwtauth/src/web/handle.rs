@@ -20,7 +20,7 @@ use super::middleware::Shared;
 use super::reject::{self, Rejection};
 use crate::error::BoxError;
 use crate::id::SessionId;
-use crate::session::Issued;
+use crate::session::IssuedTokens;
 use crate::user::{AuthUser, Identity, Unfit, Via};
 
 /// Shared by all who ask about one request.
@@ -56,7 +56,7 @@ enum Origin {
     /// Not looked at, because no cookie says who is calling. A login sets cookies all the same.
     NothingAtStake,
     /// Our own, or a trusted one.
-    Checked,
+    AccessState,
 }
 
 /// What goes back with the response, and what those who ask have settled.
@@ -161,7 +161,7 @@ impl Handle {
             if at_stake {
                 self.check_origin(request)?;
             }
-            self.answer().origin = if at_stake { Origin::Checked } else { Origin::NothingAtStake };
+            self.answer().origin = if at_stake { Origin::AccessState } else { Origin::NothingAtStake };
         }
         self.caller_by(&credentials, Client::Of(request)).await
     }
@@ -171,7 +171,7 @@ impl Handle {
         let mut answer = self.answer();
         answer.asked = true;
         match (answer.origin, sites) {
-            (Origin::Checked | Origin::NothingAtStake, _)
+            (Origin::AccessState | Origin::NothingAtStake, _)
             | (Origin::Waived, Sites::Any | Sites::AsGuarded) => false,
             (Origin::Unchecked, Sites::Any) => {
                 answer.origin = Origin::Waived;
@@ -205,7 +205,7 @@ impl Handle {
     pub(crate) fn check_origin_as_guarded(&self, request: &Request) -> Result<(), Rejection> {
         let origin = self.answer().origin;
         match origin {
-            Origin::Checked | Origin::Waived => Ok(()),
+            Origin::AccessState | Origin::Waived => Ok(()),
             Origin::NothingAtStake | Origin::Unchecked => self.check_origin(request),
         }
     }
@@ -338,7 +338,7 @@ impl Handle {
 /// Returns the cookies if nothing happened to the session while the handler ran.
 ///
 /// A logout that was answered meanwhile, or a later rotation, wins over this slower answer.
-async fn still_wanted(shared: &Shared, issued: &Issued) -> Option<[HeaderValue; 2]> {
+async fn still_wanted(shared: &Shared, issued: &IssuedTokens) -> Option<[HeaderValue; 2]> {
     let sessions = &shared.sessions;
     match sessions.is_current(issued).await {
         Ok(false) => return None,

@@ -267,7 +267,7 @@ impl From<&SessionError> for Rejection {
             SessionError::Inactive => Self::InvalidCredentials,
             SessionError::Vetoed => Self::PermissionDenied,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
-            SessionError::Ended | SessionError::Reused | SessionError::Revoked | SessionError::Token(_) => {
+            SessionError::Expired | SessionError::Reused | SessionError::Revoked | SessionError::Token(_) => {
                 Self::TokenNotValid
             }
         }

@@ -52,7 +52,7 @@ use crate::user::AuthUser;
 /// If the login is refused, with the reason: see [`Auth::login`](crate::Auth::login).
 pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> LoggedIn {
     let shared = jwtauth.shared();
-    let issued = match shared.sessions.login(user, Device::default(), Vec::new()).await {
+    let issued = match shared.sessions.open(user, Device::default(), Vec::new()).await {
         Ok(issued) => issued,
         Err(error) => panic!("{:?} cannot be logged in: {error}", user.subject()),
     };

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jwtauth::{
-    AccountError, AccountId, AccountsConfig, Device, Ended, Event, MemoryStore, Reason, SessionError,
-    SessionStore, SledStore,
+    AccountError, AccountId, AccountsConfig, Device, EndReason, Event, MemoryStore, RevocationReason,
+    SessionError, SessionStore, SledStore,
 };
 use tests::app::{START, TestApp};
 use tests::bounded;
@@ -100,13 +100,16 @@ fn s_11_those_who_wait_for_the_end_of_a_session_are_told() {
         accounts(&app).change_password(alice.id, PASSWORD, OTHER, Some(own.id)).await.unwrap();
         let soon = Duration::from_secs(5);
         let ended = tokio::time::timeout(soon, other_ends).await.unwrap().unwrap();
-        assert_eq!(ended, Ended::Revoked(Reason::Ended));
+        assert_eq!(ended, EndReason::Revoked(RevocationReason::Requested));
         assert!(!own_ends.is_finished());
         accounts(&app).disable(alice.id).await.unwrap();
         let ended = tokio::time::timeout(soon, own_ends).await.unwrap().unwrap();
-        assert_eq!(ended, Ended::Revoked(Reason::Inactive));
+        assert_eq!(ended, EndReason::Revoked(RevocationReason::Inactive));
         let heard = heard.lock().unwrap().clone();
-        assert_eq!(heard, [(Some(own.id), 1, Reason::Ended), (None, 1, Reason::Inactive)]);
+        assert_eq!(
+            heard,
+            [(Some(own.id), 1, RevocationReason::Requested), (None, 1, RevocationReason::Inactive)]
+        );
     });
 }
 
@@ -118,18 +121,18 @@ fn s_11_a_login_that_was_overtaken_is_taken_back() {
         let alice = register(&app, "alice").await;
         let checked = verify(&app, "alice", PASSWORD).await.unwrap();
         accounts(&app).change_password(alice.id, PASSWORD, OTHER, None).await.unwrap();
-        let late = app.jwtauth.sessions().open(&checked, Device::default()).await;
+        let late = app.jwtauth.sessions().login(&checked, Device::default()).await;
         assert!(matches!(late, Err(SessionError::Inactive)), "{late:?}");
         assert_eq!(live(&app.jwtauth, &alice).await, []);
         // The same for roles that were taken away, and for a state.
         let checked = verify(&app, "alice", OTHER).await.unwrap();
         accounts(&app).set_roles(alice.id, ["admin"]).await.unwrap();
-        assert!(app.jwtauth.sessions().open(&checked, Device::default()).await.is_err());
+        assert!(app.jwtauth.sessions().login(&checked, Device::default()).await.is_err());
         let checked = verify(&app, "alice", OTHER).await.unwrap();
         open(&app.jwtauth, &checked).await;
         accounts(&app).disable(alice.id).await.unwrap();
         accounts(&app).enable(alice.id).await.unwrap();
-        assert!(app.jwtauth.sessions().open(&checked, Device::default()).await.is_err());
+        assert!(app.jwtauth.sessions().login(&checked, Device::default()).await.is_err());
         assert_eq!(live(&app.jwtauth, &alice).await, []);
     });
 }
@@ -142,7 +145,7 @@ async fn logins_race_with_disable(store: impl SessionStore) {
         let logins: Vec<_> = (0..8)
             .map(|_| {
                 let (jwtauth, alice) = (app.jwtauth.clone(), alice.clone());
-                tokio::spawn(async move { jwtauth.sessions().open(&alice, Device::default()).await.is_ok() })
+                tokio::spawn(async move { jwtauth.sessions().login(&alice, Device::default()).await.is_ok() })
             })
             .collect();
         let (id, switch) = (alice.id, accounts(&app).clone());
@@ -261,12 +264,12 @@ fn s_11_a_removed_account_leaves_nobody_logged_in() {
         }
         let end = app.jwtauth.sessions().end_of(live(&app.jwtauth, &alice).await[0].id);
         accounts(&app).remove(alice.id).await.unwrap();
-        assert!(matches!(end.wait().await, Ended::Revoked(Reason::Inactive)));
+        assert!(matches!(end.wait().await, EndReason::Revoked(RevocationReason::Inactive)));
         assert_eq!((live(&app.jwtauth, &alice).await.len(), live(&app.jwtauth, &bob).await.len()), (0, 1));
         let gone = verify(&app, "alice", PASSWORD).await;
         assert!(matches!(gone, Err(AccountError::InvalidCredentials)), "{gone:?}");
         // A login that was on its way with the account as it was.
-        let late = app.jwtauth.sessions().open(&alice, Device::default()).await;
+        let late = app.jwtauth.sessions().login(&alice, Device::default()).await;
         assert!(matches!(late, Err(SessionError::Inactive)), "{late:?}");
         assert_eq!(live(&app.jwtauth, &alice).await, []);
 

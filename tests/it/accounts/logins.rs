@@ -300,7 +300,7 @@ fn r_3_r_11_no_password_is_seen_anywhere() {
         let app: TestApp = with(store, AccountsConfig::default());
         let account = register(&app, "alice").await;
         let logged_in = verify(&app, "alice", PASSWORD).await.unwrap();
-        let session = app.jwtauth.sessions().open(&logged_in, Device::default()).await.unwrap().session;
+        let session = app.jwtauth.sessions().login(&logged_in, Device::default()).await.unwrap().session;
         let refused = verify(&app, "alice", "wrong wrong wrong").await.unwrap_err();
         verify(&app, "typed into the wrong field", PASSWORD).await.unwrap_err();
         accounts(&app).change_password(account.id, PASSWORD, OTHER, Some(session.id)).await.unwrap();

@@ -13,22 +13,22 @@ fn an_end_that_nobody_told_of_is_seen_within_30_seconds() {
             let now = Instant::now();
             let expected = match way {
                 "another process" => {
-                    let revocation = Revocation { at: START, reason: Reason::Logout };
+                    let revocation = Revocation { at: START, reason: RevocationReason::Logout };
                     site.store.inner.revoke(tokens.session(), revocation).await.unwrap();
-                    Ended::Revoked(Reason::Logout)
+                    EndReason::Revoked(RevocationReason::Logout)
                 }
                 "a clock that was set" => {
                     site.app.clock.advance(DAY);
-                    Ended::Expired
+                    EndReason::Expired
                 }
                 "swept" => {
                     site.app.clock.advance(DAY);
                     assert_eq!(site.app.jwtauth.sessions().sweep().await.unwrap(), 1);
-                    Ended::Expired
+                    EndReason::Expired
                 }
                 _ => {
                     site.store.inner.sweep(u64::MAX, 10).await.unwrap();
-                    Ended::Expired
+                    EndReason::Expired
                 }
             };
             let (ended, after) = waiter.ended(now).await;
@@ -37,7 +37,7 @@ fn an_end_that_nobody_told_of_is_seen_within_30_seconds() {
         }
         let site = Site::new();
         let nobody = SessionId::from_bytes([7; 16]);
-        assert_eq!(site.app.jwtauth.sessions().end_of(nobody).wait().await, Ended::Expired);
+        assert_eq!(site.app.jwtauth.sessions().end_of(nobody).wait().await, EndReason::Expired);
     });
 }
 
@@ -62,7 +62,7 @@ fn an_outage_ends_nothing_and_hides_no_end() {
             let now = Instant::now();
             for waiter in [waiter, late] {
                 let (ended, after) = waiter.ended(now).await;
-                assert_eq!(ended, Ended::Revoked(Reason::LogoutAll), "{fault:?}");
+                assert_eq!(ended, EndReason::Revoked(RevocationReason::LogoutAll), "{fault:?}");
                 assert!(after <= 15 * SECOND, "{fault:?}: {after:?}");
             }
         }
@@ -96,7 +96,7 @@ fn a_change_that_failed_wakes_too_and_ends_what_it_ended() {
                     _ => assert_eq!(tab.post("/refresh", &old.only_refresh()).await.status, 503),
                 }
                 if fault == Fault::ErrorButDone {
-                    assert!(matches!(waiter.at_once().await, Ended::Revoked(_)), "{way}");
+                    assert!(matches!(waiter.at_once().await, EndReason::Revoked(_)), "{way}");
                     continue;
                 }
                 let before = site.store.loads();
@@ -105,7 +105,7 @@ fn a_change_that_failed_wakes_too_and_ends_what_it_ended() {
                 let looks = site.store.loads() - before;
                 assert!((5..=11).contains(&looks), "{way}, {fault:?}: {looks} looks");
                 // The store does it at last, and nobody is there to say so.
-                let revocation = Revocation { at: START, reason: Reason::Ended };
+                let revocation = Revocation { at: START, reason: RevocationReason::Requested };
                 site.store.inner.revoke(alice.session(), revocation).await.unwrap();
                 let (_, after) = waiter.ended(Instant::now()).await;
                 assert!(after <= BOUND, "{way}, {fault:?}: {after:?}");
@@ -118,7 +118,9 @@ fn a_change_that_failed_wakes_too_and_ends_what_it_ended() {
 #[test]
 fn a_change_that_was_given_up_is_seen_soon_after_it_was_made() {
     in_no_time(|| async {
-        for (path, expected) in [("/logout", Reason::Logout), ("/logout/all", Reason::LogoutAll)] {
+        for (path, expected) in
+            [("/logout", RevocationReason::Logout), ("/logout/all", RevocationReason::LogoutAll)]
+        {
             let site = Site::new();
             let alice = site.tab.login("alice").await;
             let waiter = site.wait(&alice).await;
@@ -127,7 +129,7 @@ fn a_change_that_was_given_up_is_seen_soon_after_it_was_made() {
             assert!(timeout(LATE / 2, site.tab.post(path, &cookies)).await.is_err());
             assert!(waiter.is_waiting().await);
             let (ended, after) = waiter.ended(Instant::now()).await;
-            assert_eq!(ended, Ended::Revoked(expected));
+            assert_eq!(ended, EndReason::Revoked(expected));
             assert!(after < 2 * LATE, "{path}: {after:?}");
         }
     });
@@ -152,7 +154,7 @@ fn the_embedded_store_makes_a_change_that_was_given_up() {
                 given_up += usize::from(poll!(pin!(tab.post("/logout", &cookies))).is_pending());
             }
             let ended = timeout(10 * SECOND, wait).await.expect("sooner than in 30 s");
-            assert_eq!(ended, Ended::Revoked(Reason::Logout));
+            assert_eq!(ended, EndReason::Revoked(RevocationReason::Logout));
         }
         assert!(given_up > 0);
     });
@@ -170,7 +172,7 @@ fn an_end_during_a_look_is_seen_with_the_next_one() {
         sleep(LATE + LATE / 2).await;
         site.app.jwtauth.sessions().revoke_all("alice").await.unwrap();
         let (ended, after) = waiter.ended(Instant::now()).await;
-        assert_eq!(ended, Ended::Revoked(Reason::LogoutAll));
+        assert_eq!(ended, EndReason::Revoked(RevocationReason::LogoutAll));
         assert!(after < 2 * LATE, "{after:?}");
     });
 }

@@ -106,12 +106,12 @@ fn a_life_of_registering_losing_and_ending() {
             "4 logins and 2 refreshes, two tokens each: {tokens:?}"
         );
         let roots = tokens.iter().filter(|token| token["parent"].is_null()).count();
-        let good = tokens.iter().filter(|token| token["ended_at"].is_null()).count();
+        let good = tokens.iter().filter(|token| token["revoked_at"].is_null()).count();
         assert_eq!((roots, good), (4, 2));
         let secret = phone.0.cookie("refresh_token").unwrap();
         assert!(!format!("{tokens:?}").contains(secret.rsplit('.').next().unwrap()));
         assert_eq!(laptop.obtain("alice", "looking-glass").await, 200);
-        assert_eq!(phone.post("/auth/logout_all", Value::Null).await, (200, json!({"ended": 2})));
+        assert_eq!(phone.post("/auth/logout_all", Value::Null).await, (200, json!({"revoked": 2})));
         for gone in [&laptop, &phone] {
             assert_eq!(gone.get("/notes").await.0, 401);
         }

@@ -182,7 +182,7 @@ fn h_10_a_login_is_checked_for_itself_whoever_asked_before() {
             assert_eq!(answer(client.post(path), None).await.status(), 200, "{path} from our own site");
         }
         let sessions = app.jwtauth.sessions();
-        assert_eq!(sessions.of("mallory").await.unwrap().len(), 3, "our own site's logins");
-        assert_eq!(sessions.of("alice").await.unwrap().len(), 1);
+        assert_eq!(sessions.list("mallory").await.unwrap().len(), 3, "our own site's logins");
+        assert_eq!(sessions.list("alice").await.unwrap().len(), 1);
     });
 }

@@ -109,7 +109,7 @@ fn s_16_an_inactive_user_is_refused_as_if_there_were_none() {
             assert_eq!(text(inactive).await, body, "{path}: nobody learns that there is an account");
             assert_eq!(log_in(&client, path, true).await.status(), 200, "{path}");
         }
-        assert_eq!(app.jwtauth.sessions().of("carol").await.unwrap().len(), 2, "those of the active one");
+        assert_eq!(app.jwtauth.sessions().list("carol").await.unwrap().len(), 2, "those of the active one");
     });
 }
 
@@ -158,12 +158,12 @@ fn s_11_update_user_ends_all_sessions_of_a_user_who_is_not_active() {
             }
             let name = "carol".to_owned();
             sessions.update_user(&Kept { name: name.clone(), active: true }).await.unwrap();
-            assert_eq!(sessions.of("carol").await.unwrap().len(), 3);
+            assert_eq!(sessions.list("carol").await.unwrap().len(), 3);
             match by_hand {
                 false => sessions.update_user(&Kept { name, active: false }).await.map(drop).unwrap(),
                 true => sessions.update_user(&Loaded { name, active: false }).await.map(drop).unwrap(),
             }
-            assert_eq!(sessions.of("carol").await.unwrap().len(), 0);
+            assert_eq!(sessions.list("carol").await.unwrap().len(), 0);
             for device in &devices {
                 for cookies in [device.cookies(), device.only_refresh()] {
                     let answered = answer(client.get("/kept"), Some(&cookies)).await;

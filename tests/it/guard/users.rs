@@ -252,7 +252,7 @@ fn s_18_an_id_becomes_text() {
     }
     bounded(async {
         let app = TestApp::new();
-        let tokens = app.jwtauth.sessions().open(&Numbered { id: 42 }, Device::default()).await.unwrap();
+        let tokens = app.jwtauth.sessions().login(&Numbered { id: 42 }, Device::default()).await.unwrap();
         for token in [tokens.access(), tokens.refresh()] {
             assert_eq!(claims(token)["sub"], "42");
         }
@@ -264,7 +264,7 @@ fn s_18_an_id_becomes_text() {
 fn s_51_an_id_comes_back_as_it_was() {
     #[require_auth]
     async fn number(who: &Identity) -> String {
-        match who.id::<u64>() {
+        match who.parse_subject::<u64>() {
             Ok(id) => (id + 1).to_string(),
             Err(_) => "no number".into(),
         }

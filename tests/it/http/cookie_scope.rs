@@ -40,7 +40,7 @@ fn h_1_h_2_a_refresh_cookie_of_one_path() {
         assert!(is_deleted(logout.headers()));
         let lines = set_cookies(logout.headers());
         assert!(lines[1].contains("; Path=/refresh; "), "{lines:?}");
-        assert_eq!(site.app.jwtauth.sessions().of("bob").await.unwrap().len(), 0);
+        assert_eq!(site.app.jwtauth.sessions().list("bob").await.unwrap().len(), 0);
         assert_eq!(browser.post("/refresh").await.status(), 401, "there is no refresh cookie any more");
     });
 }

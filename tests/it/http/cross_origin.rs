@@ -53,7 +53,7 @@ fn h_10_another_site_cannot_act_for_the_user() {
                 let stranger = post_from(&site, request, from, ("cookie", "")).await;
                 assert_eq!(stranger == 403, FOR_STRANGERS.contains(&request.0), "{request:?} {from:?}");
             }
-            let sessions = site.app.jwtauth.sessions().of("alice").await.unwrap();
+            let sessions = site.app.jwtauth.sessions().list("alice").await.unwrap();
             assert_eq!(sessions.len(), 1, "{request:?}: nobody was logged in or out");
             site.app.jwtauth.sessions().revoke_all("alice").await.unwrap();
         }

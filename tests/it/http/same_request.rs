@@ -68,7 +68,7 @@ fn defect_9_a_request_is_whose_its_handler_has_made_it() {
             .with(app.jwtauth.clone());
         let site = Site::serving(app, routes).await;
         let sessions = site.app.jwtauth.sessions();
-        let live = async |name| sessions.of(name).await.unwrap().len();
+        let live = async |name| sessions.list(name).await.unwrap().len();
         let ask = async |path: &str, cookies: &str| {
             let headers = [("cookie", cookies)];
             let answer = site.ask(Method::POST, path, if cookies.is_empty() { &[] } else { &headers }).await;
@@ -131,10 +131,10 @@ fn s_8_a_logout_ends_the_session_that_the_same_handler_has_opened() {
             } else {
                 assert_eq!(answer.text().await.unwrap(), "None", "{name}");
             }
-            assert_eq!(sessions.of("dave").await.unwrap().len(), 0, "{name}");
+            assert_eq!(sessions.list("dave").await.unwrap().len(), 0, "{name}");
         }
-        assert_eq!(sessions.of("bob").await.unwrap().len(), 0, "the login took its place");
-        assert_eq!(sessions.of("carol").await.unwrap().len(), 0, "what the bearer token is of");
+        assert_eq!(sessions.list("bob").await.unwrap().len(), 0, "the login took its place");
+        assert_eq!(sessions.list("carol").await.unwrap().len(), 0, "what the bearer token is of");
     });
 }
 
@@ -143,7 +143,9 @@ fn s_8_a_logout_ends_the_session_that_the_same_handler_has_opened() {
 fn s_2_a_refresh_in_the_request_of_a_login_or_refresh_costs_nobody_the_session() {
     bounded(async {
         for grace in [0, 30] {
-            let app = TestApp::with(MemoryStore::new(), |builder| builder.grace(Duration::from_secs(grace)));
+            let app = TestApp::with(MemoryStore::new(), |builder| {
+                builder.refresh_grace(Duration::from_secs(grace))
+            });
             let routes = Route::new()
                 .at("/in/:name", post(log_in_and_refresh))
                 .at("/again", post(refresh_behind_a_guard))

@@ -19,7 +19,7 @@ fn h_1_a_cookie_that_browsers_would_drop_is_an_error() {
         assert_eq!(set_cookies(answer.headers()), Vec::<String>::new());
         let body = answer.into_body().into_string().await.unwrap();
         assert!(body.contains("server_error") && !body.contains("bytes"), "{body}");
-        assert_eq!(app.jwtauth.sessions().of("big").await.unwrap(), [], "no session is left behind");
+        assert_eq!(app.jwtauth.sessions().list("big").await.unwrap(), [], "no session is left behind");
         let text = log.text();
         let size = text.split("a token would have ").nth(1);
         let size = size.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{text}"));
@@ -74,7 +74,7 @@ fn r_11_no_log_line_has_a_secret() {
         }
         let bob = site.login("bob").await;
         keep(&mut secrets, &bob);
-        let session = site.app.jwtauth.sessions().of("bob").await.unwrap().remove(0).id;
+        let session = site.app.jwtauth.sessions().list("bob").await.unwrap().remove(0).id;
         secrets.push(session.to_string());
         site.get("/me", &[("authorization", &bob.bearer())]).await;
         site.get("/me", &[("cookie", &format!("{ACCESS}={}x", bob.access))]).await;

@@ -142,7 +142,7 @@ fn the_sweep_runs_in_the_background() {
         // Moves back so that the record counts as live again unless it is gone.
         while {
             app.clock.set(START);
-            !sessions.of("alice").await.unwrap().is_empty()
+            !sessions.list("alice").await.unwrap().is_empty()
         } {
             app.clock.set(START + DAY.as_secs());
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -160,11 +160,11 @@ fn sessions_are_listed_and_ended() {
         app.clock.advance(SECOND);
         let second = tab.login("alice").await;
         let sessions = app.jwtauth.sessions();
-        let ids: Vec<_> = sessions.of("alice").await.unwrap().iter().map(|session| session.id).collect();
+        let ids: Vec<_> = sessions.list("alice").await.unwrap().iter().map(|session| session.id).collect();
         assert_eq!(ids, [second.session(), first.session()], "the newest first");
         assert!(sessions.revoke(first.session()).await.unwrap());
         assert!(!sessions.revoke(first.session()).await.unwrap(), "ended before");
-        assert_eq!(sessions.of("alice").await.unwrap().len(), 1);
+        assert_eq!(sessions.list("alice").await.unwrap().len(), 1);
         assert_eq!((me(&tab, &first).await, me(&tab, &second).await), (401, 200));
     });
 }

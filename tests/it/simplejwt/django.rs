@@ -184,7 +184,7 @@ async fn accepts_ours(django: &mut Django, ours: &Ours) {
     assert_eq!(claims(&derived)["sid"], claims(&refresh)["sid"]);
     assert_eq!(django.who(&derived), alice());
     assert_eq!(ours.who(&derived).await, (200, "7".into()), "what Django made of it");
-    assert_eq!(ours.jwtauth.sessions().of("7").await.unwrap().len(), 1, "of the same session");
+    assert_eq!(ours.jwtauth.sessions().list("7").await.unwrap().len(), 1, "of the same session");
     // A token that we have rotated to is as good there.
     let (status, next) = ours.refresh(&refresh).await;
     assert_eq!(status, 200, "{next}");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, Reason, SledStore, Veto};
+use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, RevocationReason, SledStore, Veto};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::START;
@@ -79,7 +79,7 @@ fn s_11_ending_all_sessions_refuses_tokens_that_nobody_has_seen() {
                 1 => assert_eq!(site.bearer(Method::POST, "/logout/all", &seen).await, (200, "1".into())),
                 2 => assert_eq!(sessions.update_user(&Banned(user.into())).await.unwrap(), 1),
                 _ => {
-                    let own = sessions.of(user).await.unwrap()[0].id;
+                    let own = sessions.list(user).await.unwrap()[0].id;
                     sessions.revoke_others(user, own).await.unwrap();
                     kept = Some(seen.clone());
                 }
@@ -192,7 +192,7 @@ fn many_who_bring_one_refresh_token_get_one_successor() {
         for (status, pair) in &answers {
             assert_eq!((*status, &pair["refresh"]), (200, &answers[0].1["refresh"]));
         }
-        assert_eq!(site.app.jwtauth.sessions().of("7").await.unwrap().len(), 1);
+        assert_eq!(site.app.jwtauth.sessions().list("7").await.unwrap().len(), 1);
     });
 }
 
@@ -213,7 +213,7 @@ fn no_ended_token_comes_back_however_many_there_are() {
         for (number, token) in tokens.iter().enumerate() {
             assert_eq!(site.who(token).await.0, 401, "token {number}");
         }
-        assert_eq!(sessions.of("7").await.unwrap().len(), 2);
+        assert_eq!(sessions.list("7").await.unwrap().len(), 2);
     });
 }
 
@@ -255,7 +255,7 @@ fn s_12_sessions_of_django_are_capped_with_ours() {
         assert_eq!(site.who(&access("7", "a3")).await.0, 200);
         assert_eq!(site.who(&second).await.0, 401, "the idle one");
         let sessions = site.app.jwtauth.sessions();
-        let list = sessions.of("7").await.unwrap();
+        let list = sessions.list("7").await.unwrap();
         assert_eq!(list.iter().filter(|session| session.adopted).count(), 1);
         let adopted = list.iter().find(|session| session.adopted).unwrap().id;
         assert!(sessions.revoke(adopted).await.unwrap(), "one is ended from the list");
@@ -295,7 +295,7 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
                 .on_event(move |event: Event| {
                     let adopted = match &event {
                         Event::Adopted { session } => session.adopted && session.subject == "7",
-                        Event::Revoked { reason, .. } => *reason == Reason::Logout,
+                        Event::Revoked { reason, .. } => *reason == RevocationReason::Logout,
                         _ => true,
                     };
                     hears.lock().unwrap().push((event.name(), adopted));

@@ -28,7 +28,7 @@ fn an_access_token_of_django_is_good_for_its_user_until_it_expires() {
             assert_eq!(site.who(&token).await, (200, "7".into()));
         }
         let sessions = site.app.jwtauth.sessions();
-        let [session] = &sessions.of("7").await.unwrap()[..] else { panic!("one session") };
+        let [session] = &sessions.list("7").await.unwrap()[..] else { panic!("one session") };
         assert!(session.adopted && session.user.is_none() && session.roles.is_empty());
         assert_eq!((session.created_at, session.expires_at), (START, START + 300));
         // Older versions of simplejwt wrote a number.
@@ -41,7 +41,7 @@ fn an_access_token_of_django_is_good_for_its_user_until_it_expires() {
         site.app.clock.advance(Duration::from_secs(1));
         let (status, body) = site.who(&token).await;
         assert!(status == 401 && body.contains("Token is expired"), "{body}");
-        assert!(sessions.of("7").await.unwrap().is_empty());
+        assert!(sessions.list("7").await.unwrap().is_empty());
         sessions.sweep().await.unwrap();
         assert_eq!(site.who(&token).await.0, 401);
     });
@@ -118,7 +118,7 @@ fn j_10_j_13_a_token_of_django_is_read_as_strictly() {
             let claims = with(claims, "jti", json!(format!("good{number}")));
             assert_eq!(site.who(&signed(&claims)).await.0, 200, "{claims}");
         }
-        let kept = site.app.jwtauth.sessions().of("7").await.unwrap().len();
+        let kept = site.app.jwtauth.sessions().list("7").await.unwrap().len();
         let refused = [
             ("token_type", json!("refresh")),
             ("token_type", json!("sliding")),
@@ -187,7 +187,7 @@ fn j_10_j_13_a_token_of_django_is_read_as_strictly() {
         assert_eq!(site.who(&token[..token.len() - 4]).await.0, 401);
         assert_eq!(site.who(&format!("{token}=")).await.0, 401);
         assert!(
-            site.app.jwtauth.sessions().of("7").await.unwrap().len() <= kept + 2,
+            site.app.jwtauth.sessions().list("7").await.unwrap().len() <= kept + 2,
             "no session is opened by those"
         );
     });
@@ -228,7 +228,7 @@ fn tokens_of_django_are_refused_where_nobody_asked_for_them() {
         let site = Site::of(TestApp::new());
         assert_eq!(site.who(&access("7", "a1")).await.0, 401);
         assert_eq!(site.refresh(&refresh("7", "r1")).await.0, 401);
-        assert!(site.app.jwtauth.sessions().of("7").await.unwrap().is_empty());
+        assert!(site.app.jwtauth.sessions().list("7").await.unwrap().is_empty());
         // Nor are ours of that form.
         let (access, refresh) = Site::new().obtain("7").await;
         assert_eq!(site.who(&access).await.0, 401);

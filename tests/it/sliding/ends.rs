@@ -87,7 +87,7 @@ fn s_8_s_14_a_sliding_token_is_ended_by_every_way_there_is() {
             assert_eq!(client.post("refresh", "token", &token).await, refused("token_not_valid"), "{way}");
             assert_eq!(client.post("expire", "token", &token).await.0, 401, "{way}: it is no longer good");
             assert_eq!(client.introspect(&token).await, json!({"active": false}), "{way}");
-            assert_eq!(sessions.of("alice").await.unwrap(), [], "{way}: nothing of its session is left");
+            assert_eq!(sessions.list("alice").await.unwrap(), [], "{way}: nothing of its session is left");
         }
     });
 }
@@ -109,11 +109,11 @@ fn an_old_copy_of_a_sliding_token_ends_alone() {
     });
 }
 
-/// W15: with `expire_on_refresh` there are no requests under way; the client is told to ask for the newest.
+/// W15: with `revoke_on_refresh` there are no requests under way; the client is told to ask for the newest.
 #[test]
 fn w_15_a_refresh_ends_the_sliding_token_before_it() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), JwtAuthBuilder::expire_on_refresh);
+        let app = TestApp::with(MemoryStore::new(), JwtAuthBuilder::revoke_on_refresh);
         let client = client(&app);
         let first = client.obtain("alice").await;
         let second = client.refresh(&first).await;
@@ -141,21 +141,21 @@ fn w_7_sliding_tokens_are_recorded_as_what_they_are() {
         let records = sessions.tokens_of("alice").await.unwrap();
         let found: Vec<_> = records
             .iter()
-            .map(|it| (it.id.to_string(), it.kind, it.issued_at, it.expires_at, it.ended_at))
+            .map(|it| (it.id.to_string(), it.kind, it.issued_at, it.expires_at, it.revoked_at))
             .collect();
-        let expected = |claims: &Value, ended_at| {
+        let expected = |claims: &Value, revoked_at| {
             let number = |name: &str| claims[name].as_u64().unwrap();
             let id = claims["jti"].as_str().unwrap().to_owned();
-            (id, TokenKind::Sliding, number("iat"), number("refresh_exp"), ended_at)
+            (id, TokenKind::Sliding, number("iat"), number("refresh_exp"), revoked_at)
         };
         assert_eq!(found, [expected(&said[0], Some(START + 100)), expected(&said[1], None)]);
         assert_eq!((records[0].parent, records[1].parent), (None, Some(records[0].id)));
         assert_eq!(serde_json::to_value(records[0]).unwrap()["kind"], "sliding");
         // A tree that is ended but for its newest token stays as it is; without that it ends with its session.
         let session = records[0].session;
-        assert_eq!(sessions.expire_tree(session, &[records[1].id]).await.unwrap(), 0);
+        assert_eq!(sessions.revoke_tree(session, &[records[1].id]).await.unwrap(), 0);
         assert_eq!(client.me(&second).await, good());
-        assert_eq!(sessions.expire_tree(session, &[]).await.unwrap(), 1);
+        assert_eq!(sessions.revoke_tree(session, &[]).await.unwrap(), 1);
         assert_eq!(client.me(&second).await, refused("token_not_valid"));
     });
 }

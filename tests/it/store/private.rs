@@ -44,7 +44,7 @@ fn r_4_large_records_and_sweeps_leave_nothing_readable() {
         let store = open(&path).await;
         for number in 0..40 {
             let user = Some(vec![b' '; 60_000]);
-            store.insert(Session { user, ..session(number) }, Opening::default()).await.unwrap();
+            store.insert(Session { user, ..session(number) }, LoginEffects::default()).await.unwrap();
         }
         for when in ["before the sweep", "after it"] {
             let found = files(data.path());

@@ -6,10 +6,10 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use jwtauth::store::{EndSessions, Opening, PasswordHash, StoredAccount};
+use jwtauth::store::{LoginEffects, PasswordHash, StoredAccount, SubjectRevocation};
 use jwtauth::{
-    AccountId, AccountStore, Device, Reason, Revocation, Session, SessionId, SessionStore, SledStore,
-    StoreError, TokenId,
+    AccountId, AccountStore, Device, Revocation, RevocationReason, Session, SessionId, SessionStore,
+    SledStore, StoreError, TokenId,
 };
 use tests::numbers::spread;
 
@@ -37,13 +37,13 @@ fn session(account: &StoredAccount) -> Session {
         user: None,
         created_at: 100,
         auth_time: 100,
-        ends_at: u64::MAX,
+        absolute_expires_at: u64::MAX,
         expires_at: u64::MAX - 1,
         generation: 0,
         rotated_at: 100,
         refresh_id: TokenId::from_bytes([7; 16]),
         access_id: TokenId::from_bytes([8; 16]),
-        ended: Vec::new(),
+        revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
         adopted: false,
@@ -59,12 +59,12 @@ async fn work(dir: &str, first: u64) -> Result<(), StoreError> {
     };
     for number in first.. {
         let account = account(number);
-        store.insert(session(&account), Opening::default()).await?;
+        store.insert(session(&account), LoginEffects::default()).await?;
         if store.create_account(account.clone()).await? {
             say("ADD", number);
         }
-        let revocation = Revocation { at: 200, reason: Reason::Inactive };
-        let ends = EndSessions { except: None, revocation, not_before: None };
+        let revocation = Revocation { at: 200, reason: RevocationReason::Inactive };
+        let ends = SubjectRevocation { except: None, revocation, not_before: None };
         let id = account.id;
         if number % 2 == 0 {
             let off = StoredAccount { active: false, revision: 1, ..account };

@@ -18,10 +18,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jwtauth::store::{NewValue, Opening, Presented, UserUpdate, ValueKey, ValueStore as _};
+use jwtauth::store::{LoginEffects, NewValue, RotationRequest, UserUpdate, ValueKey, ValueStore as _};
 use jwtauth::{
-    Device, Reason, Revocation, RotationPolicy, Session, SessionId, SessionStore, SledStore, StoreError,
-    Successor, TokenId,
+    Device, Revocation, RevocationReason, RotationPolicy, Session, SessionId, SessionStore, SledStore,
+    StoreError, Successor, TokenId,
 };
 use tests::numbers::spread;
 
@@ -34,8 +34,8 @@ const SUCCESSOR: Successor =
 /// Tokens are recorded too, so that their records are in the batches that must not come apart.
 const ACCESS_TTL: Duration = Duration::from_secs(300);
 
-fn opening() -> Opening {
-    Opening { register: Some(ACCESS_TTL), ..Opening::default() }
+fn opening() -> LoginEffects {
+    LoginEffects { register: Some(ACCESS_TTL), ..LoginEffects::default() }
 }
 
 fn id(number: u64) -> SessionId {
@@ -51,13 +51,13 @@ fn session(number: u64, size: usize) -> Session {
         user: Some(format!(r#"{{"id":{number},"name":"{}"}}"#, "x".repeat(size)).into_bytes()),
         created_at: 100,
         auth_time: 100,
-        ends_at: u64::MAX,
+        absolute_expires_at: u64::MAX,
         expires_at: u64::MAX - 1,
         generation: 0,
         rotated_at: 100,
         refresh_id: TokenId::from_bytes([7; 16]),
         access_id: TokenId::from_bytes([0xac; 16]),
-        ended: Vec::new(),
+        revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
         adopted: false,
@@ -78,7 +78,7 @@ fn count(step: u64, steps: u64, size: usize) -> Vec<u8> {
 
 enum Step {
     Open(u64),
-    Rotate(Presented),
+    Rotate(RotationRequest),
     Revoke(u64, Revocation),
 }
 
@@ -91,9 +91,9 @@ impl Step {
         }
         let number = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) % opened + 1;
         if step.is_multiple_of(3) {
-            return Self::Revoke(number, Revocation { at: step, reason: Reason::Logout });
+            return Self::Revoke(number, Revocation { at: step, reason: RevocationReason::Logout });
         }
-        Self::Rotate(Presented {
+        Self::Rotate(RotationRequest {
             session: id(number),
             generation: model.get(&number).map_or(0, |session| session.generation),
             now: 1_000 + step,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use super::*;
 use crate::clock::ManualClock;
 use crate::record::Revocation;
-use crate::store::{MemoryStore, Opening};
+use crate::store::{LoginEffects, MemoryStore};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,8 +24,8 @@ fn end(ends: &Arc<Ends>, session: &Session, is_named: bool) -> SessionEnd {
 }
 
 /// Begins to wait.
-fn begin(end: &SessionEnd) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
-    let mut wait: Pin<Box<dyn Future<Output = Ended> + Send>> = Box::pin(end.wait());
+fn begin(end: &SessionEnd) -> Pin<Box<dyn Future<Output = EndReason> + Send>> {
+    let mut wait: Pin<Box<dyn Future<Output = EndReason> + Send>> = Box::pin(end.wait());
     assert_eq!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
     wait
 }
@@ -44,7 +44,7 @@ async fn a_hundred_thousand_connections_leave_nothing_behind() {
     for number in 0..CONNECTIONS {
         let session = session(number as u128, &format!("user {}", number % 1_000));
         let end = end(&ends, &session, number % 2 == 0);
-        ends.store.insert(session, Opening::default()).await.unwrap();
+        ends.store.insert(session, LoginEffects::default()).await.unwrap();
         waits.push(begin(&end));
     }
     assert_eq!(entries(&ends), (CONNECTIONS, 1_000));
@@ -61,7 +61,7 @@ async fn a_hundred_thousand_connections_leave_nothing_behind() {
 async fn a_session_has_one_entry_for_all_who_wait_until_the_last_one_goes() {
     let ends = ends();
     let session = session(1, "alice");
-    ends.store.insert(session.clone(), Opening::default()).await.unwrap();
+    ends.store.insert(session.clone(), LoginEffects::default()).await.unwrap();
     let [named, nameless] = [true, false].map(|is_named| end(&ends, &session, is_named));
     for order in [[&named, &nameless], [&nameless, &named]] {
         let [first, second] = order.map(begin);
@@ -81,16 +81,16 @@ async fn who_learns_of_an_end_leaves_too() {
     let ends = ends();
     let session = session(1, "alice");
     let end = end(&ends, &session, false);
-    assert_eq!(end.wait().await, Ended::Expired, "there is no such session");
-    ends.store.insert(session.clone(), Opening::default()).await.unwrap();
+    assert_eq!(end.wait().await, EndReason::Expired, "there is no such session");
+    ends.store.insert(session.clone(), LoginEffects::default()).await.unwrap();
     let wait = begin(&end);
-    let revocation = Revocation { at: 200, reason: Reason::Ended };
+    let revocation = Revocation { at: 200, reason: RevocationReason::Requested };
     {
         let ids = [session.id];
         let _told = ends.follow(MayEnd::These(&ids));
         ends.store.revoke(session.id, revocation).await.unwrap();
     }
-    assert_eq!(wait.await, Ended::Revoked(Reason::Ended));
+    assert_eq!(wait.await, EndReason::Revoked(RevocationReason::Requested));
     assert_eq!(entries(&ends), (0, 0));
 }
 

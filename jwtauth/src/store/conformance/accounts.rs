@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::super::accounts::{AccountStore, PasswordHash, StoredAccount};
-use super::super::{EndSessions, NotBefore, Opening};
+use super::super::{LoginEffects, NotBefore, SubjectRevocation};
 use super::{put, session, state};
 use crate::id::{AccountId, SessionId};
-use crate::record::{Reason, Revocation, Session, State};
+use crate::record::{Revocation, RevocationReason, Session, SessionState};
 
 /// Runs every rule of accounts, each against a store of its own that `empty` makes. Run [`run`](super::run) too.
 ///
@@ -45,7 +45,7 @@ async fn change(
     store: &impl AccountStore,
     after: &StoredAccount,
     expected: u64,
-    ends: Option<EndSessions>,
+    ends: Option<SubjectRevocation>,
 ) -> Option<usize> {
     store.change_account(after.clone(), expected, ends).await.expect("change_account")
 }
@@ -107,7 +107,7 @@ const NOT_BEFORE: NotBefore = NotBefore { at: 150, until: 5_000 };
 /// Tells whether a token of another service opens a session of a subject.
 async fn opens(store: &impl AccountStore, number: u8, subject: &str) -> bool {
     let new = Session { adopted: true, ..session(number, subject) };
-    store.adopt(new, Opening::default(), 200).await.expect("adopt").is_some()
+    store.adopt(new, LoginEffects::default(), 200).await.expect("adopt").is_some()
 }
 
 async fn a_change_ends_the_sessions_it_names_and_no_others(store: &impl AccountStore) {
@@ -118,21 +118,29 @@ async fn a_change_ends_the_sessions_it_names_and_no_others(store: &impl AccountS
     for session in [&kept, &ended, &other] {
         put(store, session).await;
     }
-    let revocation = Revocation { at: 200, reason: Reason::Ended };
-    let ends = EndSessions { except: Some(kept.id), revocation, not_before: Some(NOT_BEFORE) };
+    let revocation = Revocation { at: 200, reason: RevocationReason::Requested };
+    let ends = SubjectRevocation { except: Some(kept.id), revocation, not_before: Some(NOT_BEFORE) };
     let after = StoredAccount { revision: 1, ..account.clone() };
     assert_eq!(change(store, &after, 7, Some(ends)).await, None, "another revision is expected");
-    assert_eq!(state(store, &ended, 200).await, Some(State::Live), "a refused change ends nothing");
+    assert_eq!(state(store, &ended, 200).await, Some(SessionState::Live), "a refused change ends nothing");
     assert!(opens(store, 8, &subject).await, "a refused change refuses no token");
     assert_eq!(change(store, &after, 0, Some(ends)).await, Some(2), "change_account");
     assert!(!opens(store, 9, &subject).await, "a token that nobody has seen");
-    assert_eq!(state(store, &kept, 200).await, Some(State::Live), "the one excepted");
-    assert_eq!(state(store, &ended, 200).await, Some(State::Revoked(Reason::Ended)), "the other one");
-    assert_eq!(state(store, &other, 200).await, Some(State::Live), "another subject");
+    assert_eq!(state(store, &kept, 200).await, Some(SessionState::Live), "the one excepted");
+    assert_eq!(
+        state(store, &ended, 200).await,
+        Some(SessionState::Revoked(RevocationReason::Requested)),
+        "the other one"
+    );
+    assert_eq!(state(store, &other, 200).await, Some(SessionState::Live), "another subject");
     let last = StoredAccount { revision: 2, ..after };
-    let all = EndSessions { except: None, ..ends };
+    let all = SubjectRevocation { except: None, ..ends };
     assert_eq!(change(store, &last, 1, Some(all)).await, Some(1), "an ended one does not count");
-    assert_eq!(state(store, &kept, 200).await, Some(State::Revoked(Reason::Ended)), "all of them");
+    assert_eq!(
+        state(store, &kept, 200).await,
+        Some(SessionState::Revoked(RevocationReason::Requested)),
+        "all of them"
+    );
 }
 
 async fn a_removed_account_is_gone_with_its_sessions(store: &impl AccountStore) {
@@ -144,8 +152,8 @@ async fn a_removed_account_is_gone_with_its_sessions(store: &impl AccountStore) 
     for session in [&own, &foreign] {
         put(store, session).await;
     }
-    let revocation = Revocation { at: 200, reason: Reason::Inactive };
-    let ends = EndSessions { except: None, revocation, not_before: Some(NOT_BEFORE) };
+    let revocation = Revocation { at: 200, reason: RevocationReason::Inactive };
+    let ends = SubjectRevocation { except: None, revocation, not_before: Some(NOT_BEFORE) };
     let remove = async |id| store.remove_account(id, ends).await.expect("remove_account");
     assert_eq!(remove(account(9, "z").id).await, None, "an unknown id");
     assert!(opens(store, 8, &first.id.to_string()).await, "a refused removal refuses no token");
@@ -154,8 +162,12 @@ async fn a_removed_account_is_gone_with_its_sessions(store: &impl AccountStore) 
     assert_eq!(remove(first.id).await, None, "a second time");
     assert_eq!(by_id(store, first.id).await, None, "account after remove_account");
     assert_eq!(by_key(store, "a").await, None, "account_by_key after remove_account");
-    assert_eq!(state(store, &own, 200).await, Some(State::Revoked(Reason::Inactive)), "its session");
-    assert_eq!(state(store, &foreign, 200).await, Some(State::Live), "the session of another one");
+    assert_eq!(
+        state(store, &own, 200).await,
+        Some(SessionState::Revoked(RevocationReason::Inactive)),
+        "its session"
+    );
+    assert_eq!(state(store, &foreign, 200).await, Some(SessionState::Live), "the session of another one");
     assert_eq!(by_id(store, other.id).await, Some(other.clone()), "another one");
     let listed = store.accounts(None, 10).await.expect("accounts");
     assert_eq!(listed, [other], "the list");

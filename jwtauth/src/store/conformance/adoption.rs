@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use super::{all, load, logout, presented, put, session, state};
 use crate::id::SessionId;
-use crate::record::{Reason, Session, State};
-use crate::store::{EndSessions, NotBefore, Opening, SessionStore};
+use crate::record::{RevocationReason, Session, SessionState};
+use crate::store::{LoginEffects, NotBefore, SessionStore, SubjectRevocation};
 
 pub(super) async fn run<S, F, Fut>(empty: F)
 where
@@ -30,13 +30,13 @@ fn adopted(number: u8) -> Session {
 }
 
 async fn adopt(store: &impl SessionStore, session: &Session, now: u64) -> Option<Session> {
-    let opening = Opening { max_sessions: Some(32), ..Opening::default() };
+    let opening = LoginEffects { max_sessions: Some(32), ..LoginEffects::default() };
     store.adopt(session.clone(), opening, now).await.expect("adopt").map(Arc::unwrap_or_clone)
 }
 
 /// Ends all sessions of the subject `a`, and refuses tokens that were issued up to `at`.
-fn refusing(at: u64, until: u64) -> EndSessions {
-    EndSessions { not_before: Some(NotBefore { at, until }), ..all(logout(200)) }
+fn refusing(at: u64, until: u64) -> SubjectRevocation {
+    SubjectRevocation { not_before: Some(NotBefore { at, until }), ..all(logout(200)) }
 }
 
 async fn a_token_opens_one_session(store: &impl SessionStore) {
@@ -64,19 +64,23 @@ async fn a_token_opens_one_session(store: &impl SessionStore) {
 }
 
 async fn an_adopted_session_counts_among_the_others(store: &impl SessionStore) {
-    let opening = Opening { max_sessions: Some(2), ..Opening::default() };
+    let opening = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
     for number in 1..=3 {
         let rotated_at = 100 + u64::from(number);
         let new = Session { rotated_at, ..adopted(number) };
         store.adopt(new, opening.clone(), 200).await.expect("adopt");
     }
-    let evicted = State::Revoked(Reason::Evicted);
-    for (number, want) in [(1, evicted), (2, State::Live), (3, State::Live)] {
+    let evicted = SessionState::Revoked(RevocationReason::Evicted);
+    for (number, want) in [(1, evicted), (2, SessionState::Live), (3, SessionState::Live)] {
         assert_eq!(state(store, &adopted(number), 200).await, Some(want), "session {number} of 2 allowed");
     }
     let over = Session { revoked: Some(logout(200)), ..adopted(4) };
     store.adopt(over, opening, 200).await.expect("adopt");
-    assert_eq!(state(store, &adopted(2), 200).await, Some(State::Live), "one that is over needs no room");
+    assert_eq!(
+        state(store, &adopted(2), 200).await,
+        Some(SessionState::Live),
+        "one that is over needs no room"
+    );
 }
 
 async fn tokens_that_were_ended_unseen_open_none(store: &impl SessionStore) {
@@ -100,9 +104,9 @@ async fn tokens_that_were_ended_unseen_open_none(store: &impl SessionStore) {
     assert_eq!(adopt(store, &issued(4, 180), 300).await, None, "nor does an end that says nothing of it");
     // A login of our own is refused nothing.
     put(store, &session(5, "a")).await;
-    assert_eq!(state(store, &session(5, "a"), 300).await, Some(State::Live), "a login");
+    assert_eq!(state(store, &session(5, "a"), 300).await, Some(SessionState::Live), "a login");
     let before = SessionId::from_bytes([6; 16]);
-    let nobody = EndSessions { except: Some(before), ..refusing(200, 5_000) };
+    let nobody = SubjectRevocation { except: Some(before), ..refusing(200, 5_000) };
     assert_eq!(
         store.revoke_subject("c".into(), nobody).await.expect("revoke_subject"),
         0,
@@ -147,7 +151,7 @@ async fn no_ended_token_is_new_again_however_many_there_are(store: &impl Session
     }
     for number in 0..150 {
         // As the logins of a user at this very service, which forget others that are over.
-        let opening = Opening { max_sessions: Some(2), ..Opening::default() };
+        let opening = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
         let new = Session { id: numbered(1_000 + number).id, created_at: 802, ..session(0, "a") };
         store.insert(new.clone(), opening).await.expect("insert");
         store.revoke(new.id, logout(802)).await.expect("revoke");
@@ -156,7 +160,7 @@ async fn no_ended_token_is_new_again_however_many_there_are(store: &impl Session
         let known = adopt(store, &numbered(number), 803).await;
         assert!(known.is_none_or(|session| session.revoked.is_some()), "token {number} is good after logins");
     }
-    assert_eq!(state(store, &live, 803).await, Some(State::Live), "one that was not ended");
+    assert_eq!(state(store, &live, 803).await, Some(SessionState::Live), "one that was not ended");
 }
 
 async fn an_end_is_final_whatever_is_adopted_at_the_same_time<S: SessionStore>(store: Arc<S>) {
@@ -177,7 +181,7 @@ async fn an_end_is_final_whatever_is_adopted_at_the_same_time<S: SessionStore>(s
             });
         }
         tasks.join_all().await;
-        let ended = Some(State::Revoked(Reason::Logout));
+        let ended = Some(SessionState::Revoked(RevocationReason::Logout));
         assert_eq!(state(&*store, &new, 200).await, ended, "ended after the race");
         adopt(&*store, &new, 200).await;
         assert_eq!(state(&*store, &new, 200).await, ended, "ended for good");

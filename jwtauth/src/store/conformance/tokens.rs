@@ -4,40 +4,45 @@ use std::time::Duration;
 
 use super::{load, presented, put, session};
 use crate::id::{SessionId, TokenId};
-use crate::record::{EndedToken, Session, State};
+use crate::record::{RevokedToken, Session, SessionState};
 use crate::registry::TokenKind;
-use crate::store::{EndToken, Opening, Presented, SessionStore};
+use crate::store::{LoginEffects, RotationRequest, SessionStore, TokenRevocation};
 
 pub(super) async fn a_token_ends_alone_and_the_session_remembers_it(store: &impl SessionStore) {
     let session = session(1, "a");
     put(store, &session).await;
-    let end = EndToken { session: session.id, token: TokenId::from_bytes([0xac; 16]), until: 400, now: 200 };
-    assert!(store.end_token(end).await.expect("end_token"), "a token that was good");
-    assert!(!store.end_token(end).await.expect("end_token"), "the same token again");
+    let end =
+        TokenRevocation { session: session.id, token: TokenId::from_bytes([0xac; 16]), until: 400, now: 200 };
+    assert!(store.revoke_token(end).await.expect("revoke_token"), "a token that was good");
+    assert!(!store.revoke_token(end).await.expect("revoke_token"), "the same token again");
     let kept = load(store, session.id).await.expect("the session is there");
-    assert_eq!(kept.ended, [EndedToken { id: end.token, until: 400 }], "what the session remembers");
-    assert_eq!(kept.state_at(200), State::Live, "the session of an ended token");
-    let nowhere = EndToken { session: SessionId::from_bytes([9; 16]), ..end };
-    assert!(!store.end_token(nowhere).await.expect("end_token"), "a token of no session");
+    assert_eq!(
+        kept.revoked_tokens,
+        [RevokedToken { id: end.token, until: 400 }],
+        "what the session remembers"
+    );
+    assert_eq!(kept.state_at(200), SessionState::Live, "the session of an ended token");
+    let nowhere = TokenRevocation { session: SessionId::from_bytes([9; 16]), ..end };
+    assert!(!store.revoke_token(nowhere).await.expect("revoke_token"), "a token of no session");
 }
 
 pub(super) async fn tokens_are_recorded_in_the_tree_of_their_session(store: &impl SessionStore) {
     let (session, other) = (session(1, "a"), session(2, "a"));
     let register = Some(Duration::from_secs(300));
-    let opening = Opening { register, ..Opening::default() };
+    let opening = LoginEffects { register, ..LoginEffects::default() };
     store.insert(session.clone(), opening).await.expect("insert");
     put(store, &other).await;
-    let rotation = Presented { register, ..presented(&session, 0, 200) };
+    let rotation = RotationRequest { register, ..presented(&session, 0, 200) };
     store.rotate(rotation).await.expect("rotate");
     // Inside the grace window nothing new is issued.
     store.rotate(rotation).await.expect("rotate");
     let successor = rotation.successor;
-    let end = EndToken { session: session.id, token: successor.access, until: 500, now: 250 };
-    store.end_token(end).await.expect("end_token");
+    let end = TokenRevocation { session: session.id, token: successor.access, until: 500, now: 250 };
+    store.revoke_token(end).await.expect("revoke_token");
     let tokens = store.tokens_of(session.id).await.expect("tokens_of");
     let found: Vec<_> = tokens
         .iter()
-        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.ended_at))
+        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.revoked_at))
         .collect();
     let (refresh, access) = (session.refresh_id, session.access_id);
     assert_eq!(
@@ -64,9 +69,12 @@ pub(super) async fn a_sliding_token_is_recorded_once_in_each_generation(store: &
     let first = TokenId::from_bytes([1; 16]);
     let session = Session { access_id: first, ..session(1, "a") };
     let register = Some(Duration::from_secs(300));
-    store.insert(session.clone(), Opening { register, ..Opening::default() }).await.expect("insert");
+    store
+        .insert(session.clone(), LoginEffects { register, ..LoginEffects::default() })
+        .await
+        .expect("insert");
     let next = TokenId::from_bytes([0xee; 16]);
-    let mut rotation = Presented { register, ..presented(&session, 0, 200) };
+    let mut rotation = RotationRequest { register, ..presented(&session, 0, 200) };
     rotation.successor.access = next;
     store.rotate(rotation).await.expect("rotate");
     let after = load(store, session.id).await.expect("the session is there");
@@ -76,7 +84,7 @@ pub(super) async fn a_sliding_token_is_recorded_once_in_each_generation(store: &
         .await
         .expect("tokens_of")
         .iter()
-        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.ended_at))
+        .map(|it| (it.id, it.kind, it.parent, it.issued_at, it.expires_at, it.revoked_at))
         .collect();
     assert_eq!(
         found,
@@ -86,10 +94,10 @@ pub(super) async fn a_sliding_token_is_recorded_once_in_each_generation(store: &
         ],
         "one token for each generation, good for as long as it can be renewed"
     );
-    let end = EndToken { session: session.id, token: next, until: 1_200, now: 250 };
-    assert!(store.end_token(end).await.expect("end_token"), "a sliding token that was good");
+    let end = TokenRevocation { session: session.id, token: next, until: 1_200, now: 250 };
+    assert!(store.revoke_token(end).await.expect("revoke_token"), "a sliding token that was good");
     let ended = store.tokens_of(session.id).await.expect("tokens_of");
-    assert_eq!(ended[1].ended_at, Some(250), "the record of a sliding token that was ended");
+    assert_eq!(ended[1].revoked_at, Some(250), "the record of a sliding token that was ended");
     store.sweep(1_200, 10).await.expect("sweep");
     assert_eq!(store.tokens_of(session.id).await.expect("tokens_of"), [], "they go with their session");
 }
@@ -97,7 +105,7 @@ pub(super) async fn a_sliding_token_is_recorded_once_in_each_generation(store: &
 pub(super) async fn an_archive_removes_what_has_expired_by_itself(store: &impl SessionStore) {
     let register = Some(Duration::from_secs(300));
     for number in 0..20 {
-        let opening = Opening { register, ..Opening::default() };
+        let opening = LoginEffects { register, ..LoginEffects::default() };
         store.insert(session(number, "a"), opening).await.expect("insert");
     }
     let archived = async |before| {

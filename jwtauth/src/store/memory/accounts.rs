@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::accounts::{AccountStore, StoredAccount};
-use super::super::{EndSessions, StoreFuture};
+use super::super::{StoreFuture, SubjectRevocation};
 use super::{MemoryStore, ready};
 use crate::id::AccountId;
 
@@ -42,7 +42,7 @@ impl AccountStore for MemoryStore {
         &self,
         account: StoredAccount,
         expected: u64,
-        ends: Option<EndSessions>,
+        ends: Option<SubjectRevocation>,
     ) -> StoreFuture<'_, Option<usize>> {
         let mut accounts = self.lock_accounts();
         let kept = accounts.get_mut(&account.key);
@@ -54,7 +54,7 @@ impl AccountStore for MemoryStore {
         ready(Some(ended))
     }
 
-    fn remove_account(&self, id: AccountId, ends: EndSessions) -> StoreFuture<'_, Option<usize>> {
+    fn remove_account(&self, id: AccountId, ends: SubjectRevocation) -> StoreFuture<'_, Option<usize>> {
         let mut accounts = self.lock_accounts();
         let Some(key) = accounts.values().find(|account| account.id == id).map(|it| it.key.clone()) else {
             return ready(None);

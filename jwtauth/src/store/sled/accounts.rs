@@ -1,7 +1,7 @@
 //! Accounts in the database of the sessions: readers ask the tree, changes go through the same writer.
 
 use super::super::accounts::{AccountStore, StoredAccount};
-use super::super::{EndSessions, StoreFuture, codec, keys};
+use super::super::{StoreFuture, SubjectRevocation, codec, keys};
 use super::{Shared, SledStore};
 use crate::error::StoreError;
 use crate::id::AccountId;
@@ -53,12 +53,12 @@ impl AccountStore for SledStore {
         &self,
         account: StoredAccount,
         expected: u64,
-        ends: Option<EndSessions>,
+        ends: Option<SubjectRevocation>,
     ) -> StoreFuture<'_, Option<usize>> {
         Box::pin(self.writer.submit(move |disk| disk.change_account(&account, expected, ends)))
     }
 
-    fn remove_account(&self, id: AccountId, ends: EndSessions) -> StoreFuture<'_, Option<usize>> {
+    fn remove_account(&self, id: AccountId, ends: SubjectRevocation) -> StoreFuture<'_, Option<usize>> {
         Box::pin(self.writer.submit(move |disk| disk.remove_account(id, ends)))
     }
 

@@ -5,7 +5,7 @@
 
 use super::super::codec::Value;
 use super::super::values::ValueKey;
-use super::super::{NotBefore, Opening, keys};
+use super::super::{LoginEffects, NotBefore, keys};
 use super::change::Change;
 use super::disk::Disk;
 use crate::error::StoreError;
@@ -21,7 +21,7 @@ impl Disk {
     pub(super) fn adopt(
         &mut self,
         session: &Session,
-        opening: &Opening,
+        opening: &LoginEffects,
         now: u64,
     ) -> Result<Option<Session>, StoreError> {
         // What is decided on a handle that failed might never be written.

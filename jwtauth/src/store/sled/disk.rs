@@ -210,9 +210,9 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::super::super::writer::Writer;
-    use super::super::super::{EndSessions, Opening, Swept};
+    use super::super::super::{LoginEffects, SubjectRevocation, Swept};
     use super::*;
-    use crate::record::{Reason, Revocation};
+    use crate::record::{Revocation, RevocationReason};
 
     fn session(number: u8) -> Session {
         Session { expires_at: 1_000, ..Session::sample(number) }
@@ -234,13 +234,13 @@ mod tests {
     fn r_1_a_group_is_not_carried_over_to_another_handle() {
         let dir = Dir::new("waits");
         let mut disk = disk(&dir.0);
-        disk.insert(&session(1), &Opening::default()).unwrap();
+        disk.insert(&session(1), &LoginEffects::default()).unwrap();
         fail_long_ago(&mut disk);
-        let refused = disk.insert(&session(2), &Opening::default());
+        let refused = disk.insert(&session(2), &LoginEffects::default());
         assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
         let committed = disk.commit();
         assert!(matches!(committed, Err(StoreError::Unavailable { .. })), "{committed:?}");
-        disk.insert(&session(2), &Opening::default()).unwrap();
+        disk.insert(&session(2), &LoginEffects::default()).unwrap();
         assert!(disk.failed.is_none(), "the next group opens it anew");
         disk.commit().unwrap();
         let kept = disk.shared.sessions_of("1").unwrap();
@@ -252,18 +252,19 @@ mod tests {
     fn r_14_a_group_sees_its_own_changes_and_readers_only_committed_ones() {
         let dir = Dir::new("group");
         let mut disk = disk(&dir.0);
-        let revocation = Revocation { at: 200, reason: Reason::Logout };
-        disk.insert(&session(1), &Opening::default()).unwrap();
-        disk.insert(&session(2), &Opening { replaces: vec![session(1).id], ..Opening::default() }).unwrap();
+        let revocation = Revocation { at: 200, reason: RevocationReason::Logout };
+        disk.insert(&session(1), &LoginEffects::default()).unwrap();
+        disk.insert(&session(2), &LoginEffects { replaces: vec![session(1).id], ..LoginEffects::default() })
+            .unwrap();
         assert!(!disk.revoke(session(1).id, revocation).unwrap(), "replaced within the group");
-        let all = EndSessions { except: None, revocation, not_before: None };
+        let all = SubjectRevocation { except: None, revocation, not_before: None };
         assert_eq!(disk.revoke_subject("1", all).unwrap(), 1, "found by its subject");
         let first = disk.sweep(1_000, 1).unwrap();
         let second = disk.sweep(1_000, 1).unwrap();
         assert_eq!((first.removed, first.more, second.removed, second.more), (1, true, 1, false));
         assert!(first.expired.is_empty() && second.expired.is_empty(), "both were revoked");
         assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept::default());
-        disk.insert(&session(3), &Opening::default()).unwrap();
+        disk.insert(&session(3), &LoginEffects::default()).unwrap();
         assert!(disk.shared.sessions_of("1").unwrap().is_empty(), "nothing is committed yet");
         disk.commit().unwrap();
         assert_eq!(disk.shared.sessions_of("1").unwrap(), [session(3)]);
@@ -279,7 +280,7 @@ mod tests {
         let dir = Dir::new("damaged");
         let mut disk = disk(&dir.0);
         for number in 1..=3 {
-            disk.insert(&session(number), &Opening::default()).unwrap();
+            disk.insert(&session(number), &LoginEffects::default()).unwrap();
         }
         disk.commit().unwrap();
         let damaged = keys::session(session(2).id);
@@ -305,12 +306,14 @@ mod tests {
         let new = Session { adopted: true, ..session(1) };
         let key = keys::session(new.id);
         disk.shared.read(|tree| tree.insert(&key, b"damaged")).unwrap();
-        assert_eq!(disk.adopt(&new, &Opening::default(), 200).unwrap(), None);
+        assert_eq!(disk.adopt(&new, &LoginEffects::default(), 200).unwrap(), None);
         disk.shared.read(|tree| tree.remove(&key)).unwrap();
-        assert_eq!(disk.adopt(&new, &Opening::default(), 200).unwrap(), Some(new.clone()));
+        assert_eq!(disk.adopt(&new, &LoginEffects::default(), 200).unwrap(), Some(new.clone()));
         // Not committed yet, and known all the same.
-        disk.revoke(new.id, Revocation { at: 201, reason: Reason::Logout }).unwrap();
-        assert!(disk.adopt(&new, &Opening::default(), 202).unwrap().is_some_and(|it| it.revoked.is_some()));
+        disk.revoke(new.id, Revocation { at: 201, reason: RevocationReason::Logout }).unwrap();
+        assert!(
+            disk.adopt(&new, &LoginEffects::default(), 202).unwrap().is_some_and(|it| it.revoked.is_some())
+        );
         disk.commit().unwrap();
         disk.close();
         // Counts everything again.
@@ -322,7 +325,7 @@ mod tests {
     async fn r_5_the_store_heals_by_itself() {
         let dir = Dir::new("heals");
         let mut disk = disk(&dir.0);
-        disk.insert(&session(1), &Opening::default()).unwrap();
+        disk.insert(&session(1), &LoginEffects::default()).unwrap();
         disk.commit().unwrap();
         fail_long_ago(&mut disk);
         drop(disk.shared.tree.write().unwrap().take());

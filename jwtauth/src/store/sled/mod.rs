@@ -46,8 +46,8 @@ use self::open::Opened;
 use self::recent::Recent;
 use super::writer::Writer;
 use super::{
-    EndSessions, EndToken, Opening, Presented, SessionStore, StoreFuture, Swept, UserUpdate, codec, files,
-    keys,
+    LoginEffects, RotationRequest, SessionStore, StoreFuture, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate, codec, files, keys,
 };
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -195,11 +195,16 @@ impl Shared {
 }
 
 impl SessionStore for SledStore {
-    fn insert(&self, session: Session, opening: Opening) -> StoreFuture<'_, ()> {
+    fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()> {
         Box::pin(self.writer.submit(move |disk| disk.insert(&session, &opening)))
     }
 
-    fn adopt(&self, session: Session, opening: Opening, now: u64) -> StoreFuture<'_, Option<Arc<Session>>> {
+    fn adopt(
+        &self,
+        session: Session,
+        opening: LoginEffects,
+        now: u64,
+    ) -> StoreFuture<'_, Option<Arc<Session>>> {
         Box::pin(self.writer.submit(move |disk| Ok(disk.adopt(&session, &opening, now)?.map(Arc::new))))
     }
 
@@ -207,7 +212,7 @@ impl SessionStore for SledStore {
         Box::pin(std::future::ready(self.shared.find(id)))
     }
 
-    fn rotate(&self, presented: Presented) -> StoreFuture<'_, Option<(Rotation, Session)>> {
+    fn rotate(&self, presented: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         Box::pin(self.writer.submit(move |disk| disk.rotate(presented)))
     }
 
@@ -215,12 +220,12 @@ impl SessionStore for SledStore {
         Box::pin(self.writer.submit(move |disk| disk.revoke(id, revocation)))
     }
 
-    fn revoke_subject(&self, subject: String, ends: EndSessions) -> StoreFuture<'_, usize> {
+    fn revoke_subject(&self, subject: String, ends: SubjectRevocation) -> StoreFuture<'_, usize> {
         Box::pin(self.writer.submit(move |disk| disk.revoke_subject(&subject, ends)))
     }
 
-    fn end_token(&self, end: EndToken) -> StoreFuture<'_, bool> {
-        Box::pin(self.writer.submit(move |disk| disk.end_token(end)))
+    fn revoke_token(&self, end: TokenRevocation) -> StoreFuture<'_, bool> {
+        Box::pin(self.writer.submit(move |disk| disk.revoke_token(end)))
     }
 
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {

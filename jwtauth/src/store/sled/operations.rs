@@ -3,7 +3,9 @@
 //! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
 
 use super::super::adoption::Consequences;
-use super::super::{EndSessions, EndToken, Opening, Presented, Swept, UserUpdate, keys};
+use super::super::{
+    LoginEffects, RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate, keys,
+};
 use super::Shared;
 use super::change::Change;
 use super::disk::Disk;
@@ -13,7 +15,7 @@ use crate::record::{Revocation, Rotation, Session};
 use crate::registry::{self, TokenRecord};
 
 impl Disk {
-    pub(super) fn insert(&mut self, session: &Session, opening: &Opening) -> Result<(), StoreError> {
+    pub(super) fn insert(&mut self, session: &Session, opening: &LoginEffects) -> Result<(), StoreError> {
         // What is revoked below must be read from the handle that it is written to.
         self.ready()?;
         let mut change = Change::default();
@@ -32,7 +34,7 @@ impl Disk {
         &self,
         change: &mut Change,
         session: &Session,
-        opening: &Opening,
+        opening: &LoginEffects,
         now: u64,
     ) -> Result<(), StoreError> {
         let others = match opening.max_sessions {
@@ -66,7 +68,10 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn rotate(&mut self, presented: Presented) -> Result<Option<(Rotation, Session)>, StoreError> {
+    pub(super) fn rotate(
+        &mut self,
+        presented: RotationRequest,
+    ) -> Result<Option<(Rotation, Session)>, StoreError> {
         // What was decided on a handle that failed might never have been written.
         self.ready()?;
         let Some(before) = self.load(presented.session)? else { return Ok(None) };
@@ -88,11 +93,11 @@ impl Disk {
         Ok(Some((rotation, after)))
     }
 
-    pub(super) fn end_token(&mut self, end: EndToken) -> Result<bool, StoreError> {
+    pub(super) fn revoke_token(&mut self, end: TokenRevocation) -> Result<bool, StoreError> {
         self.ready()?;
         let Some(before) = self.load(end.session)? else { return Ok(false) };
         let mut after = before.clone();
-        let ended = after.end_token(end.token, end.until, end.now);
+        let ended = after.revoke_token(end.token, end.until, end.now);
         if ended {
             let mut change = Change::default();
             change.replace(&before, &after)?;
@@ -109,7 +114,7 @@ impl Disk {
     /// Notes in the record of a token, if there is one, that it is not good any more.
     fn spend(&self, change: &mut Change, key: Vec<u8>, now: u64) -> Result<(), StoreError> {
         if let Some(mut token) = self.token(&key)? {
-            token.ended_at.get_or_insert(now);
+            token.revoked_at.get_or_insert(now);
             change.put_token(key, &token);
         }
         Ok(())
@@ -162,7 +167,11 @@ impl Disk {
         Ok(revoked)
     }
 
-    pub(super) fn revoke_subject(&mut self, subject: &str, ends: EndSessions) -> Result<usize, StoreError> {
+    pub(super) fn revoke_subject(
+        &mut self,
+        subject: &str,
+        ends: SubjectRevocation,
+    ) -> Result<usize, StoreError> {
         self.ready()?;
         let mut change = Change::default();
         let revoked = self.end_sessions(&mut change, subject, ends)?;
@@ -177,7 +186,7 @@ impl Disk {
         &self,
         change: &mut Change,
         subject: &str,
-        ends: EndSessions,
+        ends: SubjectRevocation,
     ) -> Result<usize, StoreError> {
         let mut ended = 0;
         for session in self.sessions_of(subject)? {

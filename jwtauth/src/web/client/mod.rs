@@ -43,7 +43,7 @@ pub(crate) struct Clients {
 
 /// What a request says of its client, not yet read.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct ClientHeaders {
     headers: HeaderMap,
     id: Option<String>,
     /// The address it came from, if it came by a network.
@@ -54,12 +54,12 @@ pub(super) struct Seen {
 #[derive(Clone, Copy)]
 pub(super) enum Client<'r> {
     Of(&'r Request),
-    Seen(&'r Seen),
+    Noted(&'r ClientHeaders),
 }
 
 impl Clients {
     /// Takes what a request says of its client.
-    pub(super) fn see(&self, request: &Request) -> Seen {
+    pub(super) fn see(&self, request: &Request) -> ClientHeaders {
         let mut headers = HeaderMap::new();
         for name in hints::ALL.iter().chain([&header::USER_AGENT]) {
             for value in request.headers().get_all(name) {
@@ -69,18 +69,18 @@ impl Clients {
         let id = self.id_header.as_ref().and_then(|name| request.headers().get(name));
         let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()));
         let address = self.proxies.client(request.remote_addr(), request.headers());
-        Seen { headers, id: None, address }.named(&id.unwrap_or_default())
+        ClientHeaders { headers, id: None, address }.named(&id.unwrap_or_default())
     }
 
     pub(super) fn device(&self, client: Client<'_>) -> Device {
         match client {
             Client::Of(request) => self.see(request).device(),
-            Client::Seen(seen) => seen.device(),
+            Client::Noted(headers) => headers.device(),
         }
     }
 }
 
-impl Seen {
+impl ClientHeaders {
     /// Gives the device an id, unless that is empty.
     pub(super) fn named(mut self, id: &str) -> Self {
         self.id = Some(cleaned(id, MAX_ID)).filter(|id| !id.is_empty()).or(self.id);

@@ -12,7 +12,7 @@ use poem::http::HeaderValue;
 
 pub(super) use self::settings::CookieSettings;
 use crate::error::ConfigError;
-use crate::session::Issued;
+use crate::session::IssuedTokens;
 
 /// The largest cookie browsers keep, name and value together, in bytes (RFC 6265bis, section 5.7).
 const MAX_LEN: usize = 4096;
@@ -102,7 +102,7 @@ impl CookieStyle {
     }
 
     /// Returns the two `Set-Cookie` values that hand out new tokens, which both live for `max_age` seconds.
-    pub(crate) fn set(&self, issued: &Issued, max_age: u64) -> [HeaderValue; 2] {
+    pub(crate) fn set(&self, issued: &IssuedTokens, max_age: u64) -> [HeaderValue; 2] {
         [
             self.header(&self.names.access, &self.path, issued.access.expose(), max_age),
             self.header(&self.names.refresh, &self.refresh_path, issued.refresh.expose(), max_age),

@@ -46,9 +46,9 @@ enum Transport {
 /// | `POST /revoke` | `refresh` | 200 `{}`; its session is ended, in all its tokens |
 /// | `POST /expire` | `token`, of any kind; `affect_tree` | 200 `{}`; this token is ended, or its whole session |
 /// | `POST /logout` | the request's own credentials | 204 |
-/// | `POST /logout_all` | the request's own credentials | 200 `ended`: how many sessions there were |
+/// | `POST /logout_all` | the request's own credentials | 200 `revoked`: how many sessions there were |
 /// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
-/// | `DELETE /sessions` | the request's own credentials | 200 `ended`: all but this one |
+/// | `DELETE /sessions` | the request's own credentials | 200 `revoked`: all but this one |
 /// | `DELETE /sessions/{id}` | the request's own credentials | 204; 404 if it is none of the user's |
 /// | `GET /.well-known/jwks.json` | | 200, the public keys (RFC 7517); see [`JwtAuth::jwks`] |
 ///
@@ -138,7 +138,7 @@ impl Routes {
     /// holder in for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
     /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), so also after it is expired. A refresh replaces it: the
     /// older copy goes on letting requests in, and is answered with the new one, for
-    /// [`grace`](crate::JwtAuthBuilder::grace), and ends the session when it is to be renewed after that.
+    /// [`refresh_grace`](crate::JwtAuthBuilder::refresh_grace), and ends the session when it is to be renewed after that.
     ///
     /// Whoever sees one request holds all that the session has: take [`body_tokens`](Self::body_tokens) unless the
     /// clients are made for this. Other services cannot verify it, and may [ask](Self::service).
@@ -251,7 +251,7 @@ fn mount<A: Authenticate>(jwtauth: &JwtAuth, authenticate: &Arc<A>, transport: T
     });
     let refresh = make(move |request: Request| tokens::refresh(transport, request));
     let revoke = make(move |request: Request| tokens::revoke(transport, request));
-    let own = RouteMethod::new().get(make(sessions::list)).delete(make(sessions::end_others));
+    let own = RouteMethod::new().get(make(sessions::list)).delete(make(sessions::revoke_others));
     [
         ("/obtain", post(obtain)),
         ("/refresh", post(refresh)),
@@ -261,7 +261,7 @@ fn mount<A: Authenticate>(jwtauth: &JwtAuth, authenticate: &Arc<A>, transport: T
         ("/logout", post(make(sessions::logout))),
         ("/logout_all", post(make(sessions::logout_all))),
         ("/sessions", own),
-        ("/sessions/:id", RouteMethod::new().delete(make(sessions::end_one))),
+        ("/sessions/:id", RouteMethod::new().delete(make(sessions::revoke_one))),
         ("/.well-known/jwks.json", poem::get(jwtauth.jwks())),
     ]
     .map(|(path, endpoint)| Mounted { path, endpoint })

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::form::Form;
 use super::json;
 use crate::error::SessionError;
-use crate::record::Reason;
+use crate::record::RevocationReason;
 use crate::secret::Secret;
 use crate::web::guard;
 use crate::web::reject::{Rejection, problem};
@@ -120,19 +120,19 @@ pub(super) async fn revoke(services: &Services, request: Request) -> Result<Resp
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &guard::shared(&request, "the route `/oauth/revoke`")?.sessions;
-    let ended = match sessions.end_unseen_refresh(&token, Reason::Ended).await {
+    let ended = match sessions.end_unseen_refresh(&token, RevocationReason::Requested).await {
         Ok((_, true)) => Ok(()),
         Ok((session, false)) => sessions.revoke(session).await.map(drop),
         Err(SessionError::Token(_)) => match sessions.session_of_sliding(&token) {
             Ok(session) => sessions.revoke(session).await.map(drop),
-            Err(_) => sessions.expire(&token, false).await,
+            Err(_) => sessions.revoke_jwt(&token, false).await,
         },
         Err(error) => Err(error),
     };
     match ended {
         Err(error) if Rejection::from(&error).is_outage() => Err(error.into()),
         // A token that is unknown, or not good any more, is what was asked for (RFC 7009, section 2.2).
-        Ok(()) | Err(SessionError::Token(_) | SessionError::Ended | SessionError::Revoked) => {
+        Ok(()) | Err(SessionError::Token(_) | SessionError::Expired | SessionError::Revoked) => {
             Ok(StatusCode::OK.into_response())
         }
         Err(error) => Err(error.into()),

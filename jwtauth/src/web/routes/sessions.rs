@@ -20,30 +20,30 @@ pub(super) async fn logout(request: Request) -> Result<Response> {
 
 /// `POST /logout_all`.
 pub(super) async fn logout_all(request: Request) -> Result<Response> {
-    let ended = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_all().await?;
-    Ok(json(json!({ "ended": ended })))
+    let revoked = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_all().await?;
+    Ok(json(json!({ "revoked": revoked })))
 }
 
 /// `GET /sessions`.
 pub(super) async fn list(request: Request) -> Result<Response> {
     let who = <&Identity>::from_request_without_body(&request).await?;
     let sessions = &guard::shared(&request, "the route `/sessions`")?.sessions;
-    let (own, now) = (sessions.of(who.subject()).await?, sessions.now());
+    let (own, now) = (sessions.list(who.subject()).await?, sessions.now());
     Ok(json(own.iter().map(|session| shown(session, who, now)).collect()))
 }
 
 /// `DELETE /sessions`.
-pub(super) async fn end_others(request: Request) -> Result<Response> {
-    let ended = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_others().await?;
-    Ok(json(json!({ "ended": ended })))
+pub(super) async fn revoke_others(request: Request) -> Result<Response> {
+    let revoked = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_others().await?;
+    Ok(json(json!({ "revoked": revoked })))
 }
 
 /// `DELETE /sessions/{id}`.
-pub(super) async fn end_one(request: Request) -> Result<Response> {
+pub(super) async fn revoke_one(request: Request) -> Result<Response> {
     let who = <&Identity>::from_request_without_body(&request).await?;
     let sessions = &guard::shared(&request, "the route `/sessions/{id}`")?.sessions;
     let id = request.path_params::<String>().ok().and_then(|id| id.parse::<SessionId>().ok());
-    let own = sessions.of(who.subject()).await?;
+    let own = sessions.list(who.subject()).await?;
     // Somebody else's session is as unknown as one that never was.
     let found = own.iter().find(|session| Some(session.id) == id).ok_or(Rejection::SessionNotFound)?;
     if found.id == who.session_id() {

@@ -9,7 +9,7 @@ use super::login::{Authenticate, LoginAttempt, LoginError};
 use super::{Transport, json};
 use crate::error::SessionError;
 use crate::event::Event;
-use crate::record::Reason;
+use crate::record::RevocationReason;
 use crate::session::{SlidingToken, Tokens};
 use crate::web::auth::Auth;
 use crate::web::guard;
@@ -48,9 +48,9 @@ pub(super) async fn obtain<A: Authenticate>(
     }
     let device = client.named(&device_id).device();
     Ok(if transport == Transport::Sliding {
-        sliding(&sessions.open_sliding(&user, device).await?)
+        sliding(&sessions.login_sliding(&user, device).await?)
     } else {
-        pair(&sessions.open(&user, device).await?)
+        pair(&sessions.login(&user, device).await?)
     })
 }
 
@@ -66,11 +66,11 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
         }
         Transport::Body => {
             let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
-            Ok(pair(&sessions.renew(&token, &shared.clients.see(&request).device()).await?))
+            Ok(pair(&sessions.refresh(&token, &shared.clients.see(&request).device()).await?))
         }
         Transport::Sliding => {
             let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-            Ok(sliding(&sessions.renew_sliding(&token, &shared.clients.see(&request).device()).await?))
+            Ok(sliding(&sessions.refresh_sliding(&token, &shared.clients.see(&request).device()).await?))
         }
     }
 }
@@ -90,7 +90,7 @@ pub(super) async fn expire(request: Request) -> Result<Response> {
     let mut form = Form::read(request.headers(), &mut body).await?;
     let ([token], affect_tree) = (form.take(["token"])?, form.flag("affect_tree")?);
     let sessions = &guard::shared(&request, "the route `/expire`")?.sessions;
-    sessions.expire(&token, affect_tree).await?;
+    sessions.revoke_jwt(&token, affect_tree).await?;
     Ok(json(json!({})))
 }
 
@@ -104,12 +104,12 @@ pub(super) async fn revoke(transport: Transport, request: Request) -> Result<Res
     let (session, ended) = if is_sliding {
         (sessions.session_of_sliding(&token).map_err(SessionError::from)?, false)
     } else {
-        sessions.end_unseen_refresh(&token, Reason::Ended).await?
+        sessions.end_unseen_refresh(&token, RevocationReason::Requested).await?
     };
     if ended || sessions.revoke(session).await? {
         Ok(json(json!({})))
     } else {
-        Err(SessionError::Ended.into())
+        Err(SessionError::Expired.into())
     }
 }
 

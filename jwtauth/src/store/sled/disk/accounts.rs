@@ -1,7 +1,7 @@
 //! What the writer does to accounts. Each change is one [`Change`], with the sessions that end with it.
 
 use super::super::super::accounts::StoredAccount;
-use super::super::super::{EndSessions, codec, keys};
+use super::super::super::{SubjectRevocation, codec, keys};
 use super::super::change::Change;
 use super::Disk;
 use crate::error::StoreError;
@@ -32,7 +32,7 @@ impl Disk {
         &mut self,
         after: &StoredAccount,
         expected: u64,
-        ends: Option<EndSessions>,
+        ends: Option<SubjectRevocation>,
     ) -> Result<Option<usize>, StoreError> {
         self.ready()?;
         let before = self.account(after.id)?;
@@ -53,7 +53,7 @@ impl Disk {
     pub(in super::super) fn remove_account(
         &mut self,
         id: AccountId,
-        ends: EndSessions,
+        ends: SubjectRevocation,
     ) -> Result<Option<usize>, StoreError> {
         self.ready()?;
         let Some(account) = self.account(id)? else { return Ok(None) };

@@ -22,7 +22,7 @@ const PARTS: usize = 16;
 const PART_LEN: usize = 512;
 
 /// What verified tokens say, by the token.
-pub(crate) struct Seen<T> {
+pub(crate) struct VerifiedTokens<T> {
     parts: [Mutex<HashMap<Box<str>, Entry<T>>>; PARTS],
     hasher: RandomState,
 }
@@ -35,7 +35,7 @@ struct Entry<T> {
     says: T,
 }
 
-impl<T: Clone> Seen<T> {
+impl<T: Clone> VerifiedTokens<T> {
     pub(super) fn new() -> Self {
         Self { parts: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
     }
@@ -73,10 +73,10 @@ impl<T: Clone> Seen<T> {
     }
 }
 
-impl<T> std::fmt::Debug for Seen<T> {
+impl<T> std::fmt::Debug for VerifiedTokens<T> {
     /// Shows no token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seen").finish_non_exhaustive()
+        f.debug_struct("VerifiedTokens").finish_non_exhaustive()
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_while_it_is_good_and_only_as_a_whole() {
-        let seen = Seen::new();
+        let seen = VerifiedTokens::new();
         seen.remember("header.claims.signature", &opened(7, 1000), 100..200, &1);
         for (token, now, found) in [
             ("header.claims.signature", 100, Some(1)),
@@ -111,7 +111,7 @@ mod tests {
     /// neither after a change of the ring, nor after the end of the key.
     #[test]
     fn r_10_a_token_is_forgotten_with_its_key() {
-        let seen = Seen::new();
+        let seen = VerifiedTokens::new();
         seen.remember("a.b.c", &opened(1, 150), 100..200, &1);
         for (epoch, now, found) in [(1, 149, Some(1)), (1, 150, None), (2, 120, None), (1, 120, None)] {
             if now == 120 && epoch == 2 {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let seen = Seen::new();
+        let seen = VerifiedTokens::new();
         for number in 0..PARTS * PART_LEN * 3 {
             seen.remember(&format!("h.c.{number:x}"), &opened(0, 1000), 0..10, &number);
         }

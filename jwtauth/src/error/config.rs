@@ -102,6 +102,11 @@ pub enum ConfigError {
         "this store keeps no values, which .compat(..) needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
     )]
     NoValueStore,
+    /// The token registry was asked for, and the store keeps no records of tokens.
+    #[error(
+        "this store keeps no records of tokens, which .token_registry() needs: use SledStore or MemoryStore, or implement SessionStore::token_store"
+    )]
+    NoTokenStore,
     /// A number is outside its bounds.
     #[error("{name} must be between {min} and {max}, got {got}")]
     NumberOutOfRange {

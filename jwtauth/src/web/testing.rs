@@ -16,6 +16,9 @@ use super::middleware::JwtAuth;
 use super::reject::Rejection;
 use crate::device::Device;
 use crate::record::Session;
+#[cfg(feature = "accounts")]
+pub use crate::store::sample::account;
+pub use crate::store::sample::session;
 use crate::user::AuthUser;
 
 /// Logs a user in, whoever it is: no password is asked for.

@@ -5,7 +5,7 @@
 //!
 //! # Invariants of every store
 //!
-//! 1. Those of a [`SessionStore`]; and what was true of sessions is true of accounts.
+//! 1. Those of a [`SessionStore`](super::SessionStore); and what was true of sessions is true of accounts.
 //! 2. No two accounts have the same id or the same key, whatever races.
 //! 3. An account changes only as a whole, and only on top of the revision that was read.
 //! 4. Only [`AccountStore::remove_account`] removes an account: a sweep is for sessions.
@@ -14,11 +14,12 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{SessionStore, StoreFuture, SubjectRevocation};
+use super::requests::{StoreFuture, SubjectRevocation};
 use crate::id::AccountId;
 
 /// An account, as the store keeps it. All times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredAccount {
     /// The account's id; its text is the subject of the account's sessions.
     pub id: AccountId,
@@ -40,6 +41,25 @@ pub struct StoredAccount {
     pub password_changed_at: u64,
     /// When the password was last accepted.
     pub last_login: Option<u64>,
+}
+
+impl StoredAccount {
+    /// An account that was registered at `now`, in Unix seconds: active, without roles, never logged in.
+    #[must_use]
+    pub const fn new(id: AccountId, name: String, key: String, hash: PasswordHash, now: u64) -> Self {
+        Self {
+            id,
+            name,
+            key,
+            hash,
+            roles: Vec::new(),
+            active: true,
+            revision: 0,
+            created_at: now,
+            password_changed_at: now,
+            last_login: None,
+        }
+    }
 }
 
 /// The hash of a password, as a PHC string. Redacted in `Debug`, overwritten on drop.
@@ -66,8 +86,8 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Keeps accounts beside sessions. Each method is one atomic step, and durable when it resolves.
-pub trait AccountStore: SessionStore {
+/// Keeps accounts, in a store that keeps sessions too. Each method is one atomic step, and durable when it resolves.
+pub trait AccountStore: fmt::Debug + Send + Sync + 'static {
     /// Adds an account, unless there is one with its id or its key. Returns whether it was added.
     fn create_account(&self, account: StoredAccount) -> StoreFuture<'_, bool>;
 
@@ -77,40 +97,27 @@ pub trait AccountStore: SessionStore {
     /// Returns the account with this key.
     fn account_by_key(&self, key: String) -> StoreFuture<'_, Option<StoredAccount>>;
 
-    /// Puts `account` in the place of the one with its id, if that one is at revision `expected`, and ends sessions
-    /// whose subject is the id as [`SessionStore::revoke_subject`] does, all in one step. Returns how many sessions have ended, or `None` if nothing has happened.
+    /// Puts `account` in the place of the one with its id, if [`rules::may_change`](super::rules::may_change) says so, and
+    /// revokes sessions whose subject is the id, as [`SessionStore::revoke_subject`] does: all in one step.
     ///
-    /// An account never changes its key: if it has another one, nothing happens.
+    /// Returns how many sessions were revoked, or `None` if nothing happened.
+    ///
+    /// [`SessionStore::revoke_subject`]: super::SessionStore::revoke_subject
     fn change_account(
         &self,
         account: StoredAccount,
         expected: u64,
-        ends: Option<SubjectRevocation>,
+        revocation: Option<SubjectRevocation>,
     ) -> StoreFuture<'_, Option<usize>>;
 
-    /// Removes an account and frees its key, and ends sessions whose subject is its id as [`SessionStore::revoke_subject`]
-    /// does, all in one step. Returns how many sessions have ended, or `None` if there is no such account.
-    fn remove_account(&self, id: AccountId, ends: SubjectRevocation) -> StoreFuture<'_, Option<usize>>;
+    /// Removes an account and frees its key, and revokes sessions whose subject is its id, as
+    /// [`SessionStore::revoke_subject`] does: all in one step.
+    ///
+    /// Returns how many sessions were revoked, or `None` if there is no such account.
+    ///
+    /// [`SessionStore::revoke_subject`]: super::SessionStore::revoke_subject
+    fn remove_account(&self, id: AccountId, revocation: SubjectRevocation) -> StoreFuture<'_, Option<usize>>;
 
     /// Returns up to `limit` accounts in the order of the bytes of their keys, beginning behind the key `after`.
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>>;
-}
-
-#[cfg(any(test, feature = "testing"))]
-impl StoredAccount {
-    /// Makes up an account of the id with this number. For tests.
-    pub(crate) fn sample(number: u8, key: &str) -> Self {
-        Self {
-            id: AccountId::from_bytes([number; 16]),
-            name: key.to_uppercase(),
-            key: key.into(),
-            hash: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into()),
-            roles: vec!["admin".into()],
-            active: true,
-            revision: 0,
-            created_at: 100,
-            password_changed_at: 100,
-            last_login: None,
-        }
-    }
 }

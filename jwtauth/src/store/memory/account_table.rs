@@ -6,17 +6,22 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::super::accounts::{AccountStore, StoredAccount};
-use super::super::{StoreFuture, SubjectRevocation};
+use super::super::account_store::{AccountStore, StoredAccount};
+use super::super::requests::{StoreFuture, SubjectRevocation};
+use super::super::rules;
 use super::{MemoryStore, ready};
 use crate::id::AccountId;
 
-pub(super) type Accounts = Mutex<BTreeMap<String, StoredAccount>>;
+pub(super) type AccountTable = Mutex<BTreeMap<String, StoredAccount>>;
 
 impl MemoryStore {
     fn lock_accounts(&self) -> MutexGuard<'_, BTreeMap<String, StoredAccount>> {
         // OK for the same reason as with sessions.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn revoke_all(&self, id: AccountId, revocation: &SubjectRevocation) -> usize {
+        self.lock().alter_all(&id.to_string(), |session| rules::revoke_subject(session, revocation))
     }
 }
 
@@ -42,26 +47,26 @@ impl AccountStore for MemoryStore {
         &self,
         account: StoredAccount,
         expected: u64,
-        ends: Option<SubjectRevocation>,
+        revocation: Option<SubjectRevocation>,
     ) -> StoreFuture<'_, Option<usize>> {
         let mut accounts = self.lock_accounts();
         let kept = accounts.get_mut(&account.key);
-        let Some(kept) = kept.filter(|kept| kept.id == account.id && kept.revision == expected) else {
+        let Some(kept) = kept.filter(|kept| rules::may_change(kept, &account, expected)) else {
             return ready(None);
         };
-        let ended = ends.map_or(0, |ends| self.lock().end(&account.id.to_string(), ends));
+        let revoked = revocation.map_or(0, |revocation| self.revoke_all(account.id, &revocation));
         *kept = account;
-        ready(Some(ended))
+        ready(Some(revoked))
     }
 
-    fn remove_account(&self, id: AccountId, ends: SubjectRevocation) -> StoreFuture<'_, Option<usize>> {
+    fn remove_account(&self, id: AccountId, revocation: SubjectRevocation) -> StoreFuture<'_, Option<usize>> {
         let mut accounts = self.lock_accounts();
         let Some(key) = accounts.values().find(|account| account.id == id).map(|it| it.key.clone()) else {
             return ready(None);
         };
-        let ended = self.lock().end(&id.to_string(), ends);
+        let revoked = self.revoke_all(id, &revocation);
         accounts.remove(&key);
-        ready(Some(ended))
+        ready(Some(revoked))
     }
 
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {

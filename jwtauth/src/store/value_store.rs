@@ -11,7 +11,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{LoginEffects, StoreFuture};
+use super::requests::{LoginEffects, StoreFuture};
 use crate::record::Session;
 
 /// How long it is known that a key was removed: 1 hour, which a request takes hardly ever.
@@ -52,6 +52,7 @@ impl fmt::Debug for ValueKey {
 
 /// A value that is to be kept.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct NewValue {
     /// Its name.
     pub key: ValueKey,
@@ -63,6 +64,14 @@ pub struct NewValue {
     pub expires_at: u64,
 }
 
+impl NewValue {
+    /// Asks to keep `bytes` from `now` until just before `expires_at`. Both are Unix seconds.
+    #[must_use]
+    pub const fn new(key: ValueKey, bytes: Vec<u8>, now: u64, expires_at: u64) -> Self {
+        Self { key, bytes, now, expires_at }
+    }
+}
+
 impl fmt::Debug for NewValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewValue")
@@ -70,6 +79,22 @@ impl fmt::Debug for NewValue {
             .field("len", &self.bytes.len())
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
+    }
+}
+
+/// What stands under a key: a value, or the mark of one that was removed. [`rules`](super::rules) say what it is worth.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredValue {
+    /// When it expires, in Unix seconds.
+    pub expires_at: u64,
+    /// The value. `None` marks a key whose value was removed.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl From<NewValue> for StoredValue {
+    fn from(new: NewValue) -> Self {
+        Self { expires_at: new.expires_at, bytes: Some(new.bytes) }
     }
 }
 
@@ -86,7 +111,7 @@ impl fmt::Debug for NewValue {
 /// # let directory = std::env::temp_dir().join(format!("jwtauth-values-{}", std::process::id()));
 /// let store = SledStore::open(&directory).await?;
 /// let key = ValueKey::from_bytes([7; 32]);
-/// let value = NewValue { key, bytes: b"a cart".to_vec(), now: 100, expires_at: 200 };
+/// let value = NewValue::new(key, b"a cart".to_vec(), 100, 200);
 /// assert!(store.save_value(value.clone()).await?);
 /// assert_eq!(store.load_value(key, 199).await?.as_deref(), Some(&b"a cart"[..]));
 /// assert_eq!(store.load_value(key, 200).await?, None);
@@ -120,7 +145,7 @@ pub trait ValueStore: fmt::Debug + Send + Sync + 'static {
     fn insert_with_value(
         &self,
         session: Session,
-        opening: LoginEffects,
+        effects: LoginEffects,
         value: NewValue,
     ) -> StoreFuture<'_, Option<Vec<u8>>>;
 }

@@ -7,18 +7,18 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::time::Duration;
 
 use ::sled::Batch;
 
 #[cfg(feature = "accounts")]
-use super::super::accounts::StoredAccount;
+use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
-use super::super::keys;
+use super::disk_record::DiskRecord;
+use super::tree_keys;
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::record::{Revocation, Session};
-use crate::registry::{self, TokenRecord};
+use crate::record::Session;
+use crate::registry::TokenRecord;
 
 /// What the tree is to hold under a key; `None` is nothing.
 type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -42,47 +42,60 @@ impl Change {
     /// Adds a session that is not there yet.
     pub(super) fn add(&mut self, session: &Session) -> Result<(), StoreError> {
         self.put(session)?;
-        self.writes.insert(keys::subject_entry(session), Some(Vec::new()));
-        self.writes.insert(keys::expiry_entry(session), Some(Vec::new()));
+        self.writes.insert(tree_keys::subject_entry(session), Some(Vec::new()));
+        self.writes.insert(tree_keys::expiry_entry(session), Some(Vec::new()));
         self.sessions += 1;
         Ok(())
     }
 
     /// Writes a session of the same subject, which may expire at another time now.
-    pub(super) fn replace(&mut self, before: &Session, after: &Session) -> Result<(), StoreError> {
-        self.subtract(before)?;
+    pub(super) fn replace(
+        &mut self,
+        before: &DiskRecord<Session>,
+        after: &Session,
+    ) -> Result<(), StoreError> {
+        self.subtract(before.checksum);
         self.put(after)?;
+        let before = &before.record;
         if before.expires_at != after.expires_at {
-            self.writes.insert(keys::expiry_entry(before), None);
-            self.writes.insert(keys::expiry_entry(after), Some(Vec::new()));
+            self.writes.insert(tree_keys::expiry_entry(before), None);
+            self.writes.insert(tree_keys::expiry_entry(after), Some(Vec::new()));
         }
         Ok(())
     }
 
-    /// Returns whether the session was not revoked before.
-    pub(super) fn revoke(&mut self, before: Session, revocation: Revocation) -> Result<bool, StoreError> {
-        let mut after = before.clone();
-        let revoked = after.revoke(revocation);
-        if revoked {
-            self.replace(&before, &after)?;
+    /// Runs a rule on a session, and writes the session if the rule returns `true`. Returns what it returned.
+    pub(super) fn alter(
+        &mut self,
+        before: &DiskRecord<Session>,
+        rule: impl FnOnce(&mut Session) -> bool,
+    ) -> Result<bool, StoreError> {
+        let mut after = before.record.clone();
+        let is_change = rule(&mut after);
+        if is_change {
+            self.replace(before, &after)?;
         }
-        Ok(revoked)
+        Ok(is_change)
     }
 
     /// Puts a session in the place of another one with the same id.
-    pub(super) fn overwrite(&mut self, before: &Session, after: &Session) -> Result<(), StoreError> {
-        self.remove(before)?;
+    pub(super) fn overwrite(
+        &mut self,
+        before: &DiskRecord<Session>,
+        after: &Session,
+    ) -> Result<(), StoreError> {
+        self.remove(before);
         self.add(after)
     }
 
     /// Removes a session.
-    pub(super) fn remove(&mut self, session: &Session) -> Result<(), StoreError> {
-        self.subtract(session)?;
-        self.writes.insert(keys::session(session.id), None);
-        self.writes.insert(keys::subject_entry(session), None);
-        self.writes.insert(keys::expiry_entry(session), None);
+    pub(super) fn remove(&mut self, session: &DiskRecord<Session>) {
+        self.subtract(session.checksum);
+        let session = &session.record;
+        self.writes.insert(tree_keys::session(session.id), None);
+        self.writes.insert(tree_keys::subject_entry(session), None);
+        self.writes.insert(tree_keys::expiry_entry(session), None);
         self.sessions -= 1;
-        Ok(())
     }
 
     /// Removes an index entry that names no session, or the record of a token.
@@ -96,17 +109,18 @@ impl Change {
     }
 
     /// Puts other bytes in the place of a record, or nothing: of a kind that is in the sum and not in the counts.
-    pub(super) fn put_record(&mut self, key: Vec<u8>, before: Option<&[u8]>, after: Option<Vec<u8>>) {
-        let added = after.as_deref().map_or(0, codec::checksum_of);
-        let taken = before.map_or(0, codec::checksum_of);
-        self.sum = self.sum.wrapping_add(added).wrapping_sub(taken);
+    ///
+    /// `before` is the checksum of the record that is there.
+    pub(super) fn put_record(&mut self, key: Vec<u8>, before: Option<u64>, after: Option<Vec<u8>>) {
+        self.subtract(before.unwrap_or(0));
+        self.sum = self.sum.wrapping_add(after.as_deref().map_or(0, codec::checksum_of));
         self.writes.insert(key, after);
     }
 
-    /// Writes the records of the tokens that a login (`before` is `None`) or a rotation has issued.
-    pub(super) fn register(&mut self, before: Option<&Session>, after: &Session, access_ttl: Duration) {
-        for token in registry::issued(before, after, access_ttl) {
-            self.put_token(keys::token(after.id, after.generation, token.kind), &token);
+    /// Adds the records of tokens that a login or a rotation has issued.
+    pub(super) fn register(&mut self, session: &Session, tokens: &[TokenRecord]) {
+        for token in tokens {
+            self.put_token(tree_keys::token(session.id, session.generation, token.kind), token);
         }
     }
 
@@ -120,7 +134,7 @@ impl Change {
     #[cfg(feature = "accounts")]
     pub(super) fn add_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
         self.put_account(account)?;
-        self.writes.insert(keys::name_entry(&account.key, account.id), Some(Vec::new()));
+        self.writes.insert(tree_keys::name_entry(&account.key, account.id), Some(Vec::new()));
         self.accounts += 1;
         Ok(())
     }
@@ -129,29 +143,26 @@ impl Change {
     #[cfg(feature = "accounts")]
     pub(super) fn replace_account(
         &mut self,
-        before: &StoredAccount,
+        before: &DiskRecord<StoredAccount>,
         after: &StoredAccount,
     ) -> Result<(), StoreError> {
-        let bytes = codec::encode_account(&keys::account(before.id), before)?;
-        self.sum = self.sum.wrapping_sub(codec::checksum_of(&bytes));
+        self.subtract(before.checksum);
         self.put_account(after)
     }
 
     /// Removes an account, and its name from the index.
     #[cfg(feature = "accounts")]
-    pub(super) fn remove_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
-        let key = keys::account(account.id);
-        let bytes = codec::encode_account(&key, account)?;
-        self.sum = self.sum.wrapping_sub(codec::checksum_of(&bytes));
-        self.writes.insert(key, None);
-        self.writes.insert(keys::name_entry(&account.key, account.id), None);
+    pub(super) fn remove_account(&mut self, account: &DiskRecord<StoredAccount>) {
+        self.subtract(account.checksum);
+        let account = &account.record;
+        self.writes.insert(tree_keys::account(account.id), None);
+        self.writes.insert(tree_keys::name_entry(&account.key, account.id), None);
         self.accounts -= 1;
-        Ok(())
     }
 
     #[cfg(feature = "accounts")]
     fn put_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
-        let key = keys::account(account.id);
+        let key = tree_keys::account(account.id);
         let bytes = codec::encode_account(&key, account)?;
         self.sum = self.sum.wrapping_add(codec::checksum_of(&bytes));
         self.writes.insert(key, Some(bytes));
@@ -159,18 +170,16 @@ impl Change {
     }
 
     fn put(&mut self, session: &Session) -> Result<(), StoreError> {
-        let key = keys::session(session.id);
+        let key = tree_keys::session(session.id);
         let bytes = codec::encode_session(&key, session)?;
         self.sum = self.sum.wrapping_add(codec::checksum_of(&bytes));
         self.writes.insert(key, Some(bytes));
         Ok(())
     }
 
-    /// Takes a record out of the sum. What was read encodes to the bytes it was read from.
-    fn subtract(&mut self, before: &Session) -> Result<(), StoreError> {
-        let bytes = codec::encode_session(&keys::session(before.id), before)?;
-        self.sum = self.sum.wrapping_sub(codec::checksum_of(&bytes));
-        Ok(())
+    /// Takes a record out of the sum.
+    fn subtract(&mut self, checksum: u64) {
+        self.sum = self.sum.wrapping_sub(checksum);
     }
 }
 
@@ -213,8 +222,8 @@ impl Group {
 
     /// Returns the sessions whose records it changes.
     pub(super) fn sessions(&self) -> Vec<SessionId> {
-        let records = self.writes.keys().filter(|key| key.starts_with(keys::SESSIONS));
-        records.filter_map(|key| keys::id_of(key)).collect()
+        let records = self.writes.keys().filter(|key| key.starts_with(tree_keys::SESSIONS));
+        records.filter_map(|key| tree_keys::id_of(key)).collect()
     }
 
     /// Returns all of it as one batch, totals included, and the totals.
@@ -226,7 +235,7 @@ impl Group {
                 None => batch.remove(key),
             }
         }
-        batch.insert(keys::TOTALS, codec::encode_totals(keys::TOTALS, self.totals));
+        batch.insert(tree_keys::TOTALS, codec::encode_totals(tree_keys::TOTALS, self.totals));
         (batch, self.totals)
     }
 }

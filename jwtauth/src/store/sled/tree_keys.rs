@@ -17,7 +17,7 @@
 
 use std::ops::Range;
 
-use super::values::ValueKey;
+use super::super::value_store::ValueKey;
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::SessionId;

@@ -8,9 +8,11 @@ use tokio::task::JoinSet;
 use super::{load, logout, put, session, state};
 use crate::id::SessionId;
 use crate::record::{RevocationReason, Session, SessionState};
-use crate::store::{LoginEffects, NewValue, REMEMBERED, SessionStore, ValueKey, ValueStore};
+use crate::store::requests::LoginEffects;
+use crate::store::session_store::SessionStore;
+use crate::store::value_store::{NewValue, REMEMBERED, ValueKey, ValueStore};
 
-pub(super) async fn run<S, F, Fut>(empty: F)
+pub(super) async fn run<S, F, Fut>(empty: &F)
 where
     S: SessionStore,
     F: Fn() -> Fut,
@@ -46,8 +48,8 @@ async fn save(values: &dyn ValueStore, new: &NewValue) -> bool {
 }
 
 async fn open(values: &dyn ValueStore, session: &Session, new: &NewValue) -> Option<Vec<u8>> {
-    let opening = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
-    values.insert_with_value(session.clone(), opening, new.clone()).await.expect("insert_with_value")
+    let effects = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
+    values.insert_with_value(session.clone(), effects, new.clone()).await.expect("insert_with_value")
 }
 
 async fn a_value_is_there_until_it_expires(values: &dyn ValueStore) {
@@ -124,9 +126,9 @@ async fn of_many_sessions_with_one_value_one_is_added<S: SessionStore>(store: &A
             tasks.spawn(async move {
                 let id = SessionId::from_bytes([round * 16 + number; 16]);
                 let new = NewValue { bytes: id.as_bytes().to_vec(), ..value(round, 100, 1_000) };
-                let opening = LoginEffects::default();
+                let effects = LoginEffects::default();
                 let session = Session { id, ..session(number, &format!("subject {round}")) };
-                values.insert_with_value(session, opening, new).await.expect("insert_with_value")
+                values.insert_with_value(session, effects, new).await.expect("insert_with_value")
             });
         }
         let answers = tasks.join_all().await;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::super::SubjectRevocation;
-use super::super::accounts::{AccountStore, PasswordHash, StoredAccount};
+use super::super::account_store::{AccountStore, PasswordHash, StoredAccount};
+use super::super::requests::SubjectRevocation;
+use super::super::sample::account;
+use super::super::session_store::SessionStore;
 use super::{put, session, state};
 use crate::id::{AccountId, SessionId};
 use crate::record::{Revocation, RevocationReason, Session, SessionState};
@@ -18,7 +20,7 @@ use crate::record::{Revocation, RevocationReason, Session, SessionState};
 /// If the store breaks a rule; the message says which.
 pub async fn run_accounts<S, F, Fut>(empty: F)
 where
-    S: AccountStore,
+    S: SessionStore + AccountStore,
     F: Fn() -> Fut,
     Fut: Future<Output = S>,
 {
@@ -31,10 +33,6 @@ where
     a_sweep_leaves_accounts_alone(&empty().await).await;
     of_many_registrations_of_a_key_one_wins(Arc::new(empty().await)).await;
     of_many_changes_of_a_revision_one_wins(Arc::new(empty().await)).await;
-}
-
-fn account(number: u8, key: &str) -> StoredAccount {
-    StoredAccount::sample(number, key)
 }
 
 async fn create(store: &impl AccountStore, account: &StoredAccount) -> bool {
@@ -102,7 +100,7 @@ async fn a_change_needs_the_revision_it_was_made_on(store: &impl AccountStore) {
     assert_eq!(by_id(store, before.id).await, Some(login), "nothing has happened");
 }
 
-async fn a_change_ends_the_sessions_it_names_and_no_others(store: &impl AccountStore) {
+async fn a_change_ends_the_sessions_it_names_and_no_others(store: &(impl SessionStore + AccountStore)) {
     let account = account(1, "a");
     assert!(create(store, &account).await, "create_account");
     let subject = account.id.to_string();
@@ -111,7 +109,7 @@ async fn a_change_ends_the_sessions_it_names_and_no_others(store: &impl AccountS
         put(store, session).await;
     }
     let revocation = Revocation { at: 200, reason: RevocationReason::Requested };
-    let ends = SubjectRevocation { except: Some(kept.id), revocation };
+    let ends = SubjectRevocation::all_except(kept.id, revocation);
     let after = StoredAccount { revision: 1, ..account.clone() };
     assert_eq!(change(store, &after, 7, Some(ends)).await, None, "another revision is expected");
     assert_eq!(state(store, &ended, 200).await, Some(SessionState::Live), "a refused change ends nothing");
@@ -124,7 +122,7 @@ async fn a_change_ends_the_sessions_it_names_and_no_others(store: &impl AccountS
     );
     assert_eq!(state(store, &other, 200).await, Some(SessionState::Live), "another subject");
     let last = StoredAccount { revision: 2, ..after };
-    let all = SubjectRevocation { except: None, ..ends };
+    let all = SubjectRevocation::all(revocation);
     assert_eq!(change(store, &last, 1, Some(all)).await, Some(1), "an ended one does not count");
     assert_eq!(
         state(store, &kept, 200).await,
@@ -133,7 +131,7 @@ async fn a_change_ends_the_sessions_it_names_and_no_others(store: &impl AccountS
     );
 }
 
-async fn a_removed_account_is_gone_with_its_sessions(store: &impl AccountStore) {
+async fn a_removed_account_is_gone_with_its_sessions(store: &(impl SessionStore + AccountStore)) {
     let (first, other) = (account(1, "a"), account(2, "b"));
     for account in [&first, &other] {
         assert!(create(store, account).await, "create_account");
@@ -143,7 +141,7 @@ async fn a_removed_account_is_gone_with_its_sessions(store: &impl AccountStore) 
         put(store, session).await;
     }
     let revocation = Revocation { at: 200, reason: RevocationReason::Inactive };
-    let ends = SubjectRevocation { except: None, revocation };
+    let ends = SubjectRevocation::all(revocation);
     let remove = async |id| store.remove_account(id, ends).await.expect("remove_account");
     assert_eq!(remove(account(9, "z").id).await, None, "an unknown id");
     assert_eq!(remove(first.id).await, Some(1), "remove_account");
@@ -167,7 +165,7 @@ async fn a_removed_account_is_gone_with_its_sessions(store: &impl AccountStore) 
     assert_eq!(by_key(store, "a").await, Some(next), "the new one has it");
 }
 
-async fn accounts_are_listed_in_the_order_of_their_keys(store: &impl AccountStore) {
+async fn accounts_are_listed_in_the_order_of_their_keys(store: &(impl SessionStore + AccountStore)) {
     assert!(store.accounts(None, 10).await.expect("accounts").is_empty(), "an empty store");
     let mut keys = ["b", "a", "aa", "ab", "z", "é", "a-b", "日本", "~"];
     for (number, key) in (1..).zip(keys) {
@@ -190,7 +188,7 @@ async fn accounts_are_listed_in_the_order_of_their_keys(store: &impl AccountStor
     assert_eq!(behind[0].key, "b", "behind a key that is not there");
 }
 
-async fn a_sweep_leaves_accounts_alone(store: &impl AccountStore) {
+async fn a_sweep_leaves_accounts_alone(store: &(impl SessionStore + AccountStore)) {
     let account = account(1, "a");
     assert!(create(store, &account).await, "create_account");
     put(store, &Session { expires_at: 200, ..session(1, &account.id.to_string()) }).await;

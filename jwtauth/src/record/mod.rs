@@ -25,7 +25,11 @@ use crate::id::{SessionId, TokenId};
 const MAX_REVOKED_TOKENS: usize = 64;
 
 /// A login of one subject on one device, as the store keeps it. All times are Unix seconds.
+///
+/// To add a field: here, its value for a record that was written without it in [`Session::new`], and one line in
+/// `store/codec/session/v4.rs`.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Session {
     /// The session's id (claim `sid`).
     pub id: SessionId,
@@ -72,8 +76,9 @@ pub struct RevokedToken {
     pub until: u64,
 }
 
-/// What a session is to have after a rotation.
+/// The tokens that a login or a rotation issues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Successor {
     /// The `jti` of the next refresh token.
     pub refresh: TokenId,
@@ -81,6 +86,14 @@ pub struct Successor {
     pub access: TokenId,
     /// The address that asks for them.
     pub address: Option<IpAddr>,
+}
+
+impl Successor {
+    /// Names a refresh token and the access token issued with it.
+    #[must_use]
+    pub const fn new(refresh: TokenId, access: TokenId) -> Self {
+        Self { refresh, access, address: None }
+    }
 }
 
 /// When and why a session was ended.
@@ -125,11 +138,20 @@ pub enum SessionState {
 
 /// The lengths that govern rotation. Whole seconds count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RotationPolicy {
     /// How long a spent refresh token is answered with its successor once more.
     pub grace: Duration,
     /// How long a refresh token lives: the inactivity limit.
     pub refresh_ttl: Duration,
+}
+
+impl RotationPolicy {
+    /// Takes both lengths.
+    #[must_use]
+    pub const fn new(grace: Duration, refresh_ttl: Duration) -> Self {
+        Self { grace, refresh_ttl }
+    }
 }
 
 /// What came of a refresh token that was presented.
@@ -162,6 +184,33 @@ impl Rotation {
 }
 
 impl Session {
+    /// Opens a session at `now`, in Unix seconds, that speaks by `tokens`. Every other field has its default.
+    ///
+    /// It has expired already: set [`expires_at`](Self::expires_at) and
+    /// [`absolute_expires_at`](Self::absolute_expires_at).
+    #[must_use]
+    pub fn new(id: SessionId, subject: impl Into<String>, now: u64, tokens: Successor) -> Self {
+        Self {
+            id,
+            subject: subject.into(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            user: None,
+            created_at: now,
+            auth_time: now,
+            absolute_expires_at: now,
+            expires_at: now,
+            generation: 0,
+            rotated_at: now,
+            refresh_id: tokens.refresh,
+            access_id: tokens.access,
+            revoked_tokens: Vec::new(),
+            device: Device::default(),
+            last_address: tokens.address,
+            revoked: None,
+        }
+    }
+
     /// Returns what the session is worth at `now`; it is expired when `now` reaches a limit.
     #[must_use]
     pub const fn state_at(&self, now: u64) -> SessionState {
@@ -292,32 +341,6 @@ impl fmt::Debug for Session {
             .field("absolute_expires_at", &self.absolute_expires_at)
             .field("revoked", &self.revoked)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-impl Session {
-    /// A session for tests: opened at 100 s, expires at 1,100 s, ends at 2,500 s.
-    pub(crate) fn sample(number: u8) -> Self {
-        Self {
-            id: SessionId::from_bytes([number; 16]),
-            subject: "1".into(),
-            roles: Vec::new(),
-            scopes: Vec::new(),
-            user: None,
-            created_at: 100,
-            auth_time: 100,
-            absolute_expires_at: 2_500,
-            expires_at: 1_100,
-            generation: 0,
-            rotated_at: 100,
-            refresh_id: TokenId::from_bytes([0; 16]),
-            access_id: TokenId::from_bytes([0xa0; 16]),
-            revoked_tokens: Vec::new(),
-            device: Device::default(),
-            last_address: None,
-            revoked: None,
-        }
     }
 }
 

@@ -8,12 +8,14 @@
 //! # }
 //! ```
 //!
-//! Durability is not among them: what survives a crash is each store's own promise.
+//! What a store keeps beside sessions is found by [`SessionStore::token_store`] and [`SessionStore::value_store`], and has
+//! rules of its own; run `run_accounts` too if it keeps accounts. Durability is not among the rules: what survives a crash
+//! is each store's own promise.
 
 #[cfg(feature = "accounts")]
-mod accounts;
-mod tokens;
-mod values;
+mod account_rules;
+mod token_rules;
+mod value_rules;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,12 +24,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 #[cfg(feature = "accounts")]
-pub use self::accounts::run_accounts;
-use super::{LoginEffects, RotationRequest, SessionStore, SubjectRevocation, Swept, UserUpdate};
-use crate::device::Device;
+pub use self::account_rules::run_accounts;
+use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate};
+use super::sample::session;
+use super::session_store::SessionStore;
 use crate::id::{SessionId, TokenId};
 use crate::record::{
-    Revocation, RevocationReason, Rotation, RotationPolicy, Session, SessionState, Successor,
+    Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
 };
 
 const POLICY: RotationPolicy =
@@ -49,10 +52,7 @@ where
     a_login_crowds_out_the_sessions_that_were_idle_the_longest(&empty().await).await;
     a_login_does_not_look_at_ever_more_sessions(&empty().await).await;
     rotation_follows_the_record(&empty().await).await;
-    tokens::a_token_ends_alone_and_the_session_remembers_it(&empty().await).await;
-    tokens::tokens_are_recorded_in_the_tree_of_their_session(&empty().await).await;
-    tokens::a_sliding_token_is_recorded_once_in_each_generation(&empty().await).await;
-    tokens::an_archive_removes_what_has_expired_by_itself(&empty().await).await;
+    a_token_is_revoked_alone_and_the_session_remembers_it(&empty().await).await;
     nothing_happens_to_a_session_that_is_not_there(&empty().await).await;
     a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
     subjects_do_not_run_into_each_other(&empty().await).await;
@@ -60,29 +60,8 @@ where
     a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
-    values::run(empty).await;
-}
-
-fn session(number: u8, subject: &str) -> Session {
-    Session {
-        id: SessionId::from_bytes([number; 16]),
-        subject: subject.into(),
-        roles: vec!["admin".into()],
-        scopes: vec!["posts:write".into()],
-        user: Some(br#"{"id":1}"#.to_vec()),
-        created_at: 100,
-        auth_time: 100,
-        absolute_expires_at: 5_000,
-        expires_at: 1_100,
-        generation: 0,
-        rotated_at: 100,
-        refresh_id: TokenId::from_bytes([number; 16]),
-        access_id: TokenId::from_bytes([0xac; 16]),
-        revoked_tokens: Vec::new(),
-        device: Device::default(),
-        last_address: None,
-        revoked: None,
-    }
+    token_rules::run(&empty).await;
+    value_rules::run(&empty).await;
 }
 
 fn presented(session: &Session, generation: u64, now: u64) -> RotationRequest {
@@ -91,15 +70,11 @@ fn presented(session: &Session, generation: u64, now: u64) -> RotationRequest {
         access: TokenId::from_bytes([0xef; 16]),
         address: Some([203, 0, 113, 7].into()),
     };
-    RotationRequest { session: session.id, generation, now, policy: POLICY, successor, register: None }
+    RotationRequest::new(session.id, generation, now, POLICY, successor)
 }
 
 fn logout(at: u64) -> Revocation {
     Revocation { at, reason: RevocationReason::Logout }
-}
-
-fn all(revocation: Revocation) -> SubjectRevocation {
-    SubjectRevocation { except: None, revocation }
 }
 
 async fn put(store: &impl SessionStore, session: &Session) {
@@ -156,8 +131,8 @@ async fn a_login_crowds_out_the_sessions_that_were_idle_the_longest(store: &impl
     put(store, &Session { expires_at: 50, ..session(4, "a") }).await;
     put(store, &session(5, "b")).await;
     store.rotate(presented(&session(1, "a"), 0, 150)).await.expect("rotate");
-    let opening = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
-    store.insert(Session { created_at: 200, ..session(6, "a") }, opening).await.expect("insert");
+    let effects = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
+    store.insert(Session { created_at: 200, ..session(6, "a") }, effects).await.expect("insert");
     let evicted = SessionState::Revoked(RevocationReason::Evicted);
     for (number, subject, want) in [
         (1, "a", SessionState::Live),
@@ -177,14 +152,10 @@ async fn a_login_crowds_out_the_sessions_that_were_idle_the_longest(store: &impl
 
 async fn a_login_does_not_look_at_ever_more_sessions(store: &impl SessionStore) {
     for number in 0..200 {
-        let opening = LoginEffects {
-            max_sessions: Some(2),
-            register: Some(Duration::from_secs(300)),
-            ..LoginEffects::default()
-        };
+        let effects = LoginEffects { max_sessions: Some(2), ..LoginEffects::default() };
         let now = 100 + u64::from(number);
         let new = Session { created_at: now, rotated_at: now, ..session(number, "a") };
-        store.insert(new.clone(), opening).await.expect("insert");
+        store.insert(new.clone(), effects).await.expect("insert");
         store.revoke(new.id, logout(now)).await.expect("revoke");
     }
     put(store, &session(201, "b")).await;
@@ -192,11 +163,6 @@ async fn a_login_does_not_look_at_ever_more_sessions(store: &impl SessionStore) 
     assert!(left.len() <= 10, "{} sessions that are over are kept where 2 may be alive", left.len());
     assert!(left.iter().any(|session| session.id == SessionId::from_bytes([199; 16])), "the newest is kept");
     assert_eq!(load(store, SessionId::from_bytes([0; 16])).await, None, "the oldest is forgotten");
-    assert_eq!(
-        store.tokens_of(SessionId::from_bytes([0; 16])).await.expect("tokens_of"),
-        [],
-        "with its tokens"
-    );
 }
 
 async fn rotation_follows_the_record(store: &impl SessionStore) {
@@ -225,12 +191,29 @@ async fn rotation_follows_the_record(store: &impl SessionStore) {
     assert_eq!(rotate(2, 232).await.0, Rotation::Over(revoked), "rotation after revocation");
 }
 
+async fn a_token_is_revoked_alone_and_the_session_remembers_it(store: &impl SessionStore) {
+    let session = session(1, "a");
+    put(store, &session).await;
+    let end = TokenRevocation::new(session.id, TokenId::from_bytes([0xac; 16]), 400, 200);
+    assert!(store.revoke_token(end).await.expect("revoke_token"), "a token that was good");
+    assert!(!store.revoke_token(end).await.expect("revoke_token"), "the same token again");
+    let kept = load(store, session.id).await.expect("the session is there");
+    assert_eq!(
+        kept.revoked_tokens,
+        [RevokedToken { id: end.token, until: 400 }],
+        "what the session remembers"
+    );
+    assert_eq!(kept.state_at(200), SessionState::Live, "the session of an ended token");
+    let nowhere = TokenRevocation { session: SessionId::from_bytes([9; 16]), ..end };
+    assert!(!store.revoke_token(nowhere).await.expect("revoke_token"), "a token of no session");
+}
+
 async fn nothing_happens_to_a_session_that_is_not_there(store: &impl SessionStore) {
     let ghost = session(1, "a");
     assert_eq!(store.rotate(presented(&ghost, 0, 200)).await.expect("rotate"), None, "rotate");
     assert!(!store.revoke(ghost.id, logout(200)).await.expect("revoke"), "revoke");
     assert_eq!(
-        store.revoke_subject("a".into(), all(logout(200))).await.expect("revoke_subject"),
+        store.revoke_subject("a".into(), SubjectRevocation::all(logout(200))).await.expect("revoke_subject"),
         0,
         "revoke_subject"
     );
@@ -250,7 +233,7 @@ async fn a_subject_is_revoked_as_a_whole_but_one(store: &impl SessionStore) {
     assert!(store.revoke(sessions[0].id, logout(200)).await.expect("revoke"), "first revocation");
     assert!(!store.revoke(sessions[0].id, logout(201)).await.expect("revoke"), "second revocation");
     let revocation = Revocation { at: 300, reason: RevocationReason::LogoutAll };
-    let others = SubjectRevocation { except: Some(sessions[1].id), ..all(revocation) };
+    let others = SubjectRevocation::all_except(sessions[1].id, revocation);
     let revoked = store.revoke_subject("a".into(), others).await.expect("revoke_subject");
     assert_eq!(revoked, 1, "revoked before and excepted do not count");
     let first = load(store, sessions[0].id).await.and_then(|session| session.revoked);
@@ -273,7 +256,7 @@ async fn subjects_do_not_run_into_each_other(store: &impl SessionStore) {
         assert!(theirs.len() == 1 && theirs[0].subject == subject, "sessions of {subject:?}");
     }
     assert_eq!(
-        store.revoke_subject("a".into(), all(logout(200))).await.expect("revoke_subject"),
+        store.revoke_subject("a".into(), SubjectRevocation::all(logout(200))).await.expect("revoke_subject"),
         1,
         "only their own"
     );

@@ -311,21 +311,21 @@ pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToke
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, TokenUser, Via};
-pub use web::auth::Auth;
-pub use web::builder::JwtAuthBuilder;
-pub use web::client::ProxyHeader;
-pub use web::cookie::SameSite;
-pub use web::extract::{CurrentUser, MaybeUser};
+pub use web::answer::cookie::SameSite;
+pub use web::answer::rejection::{Rejection, Scopes};
+pub use web::client::proxy::ProxyHeader;
+pub use web::extract::auth::Auth;
+pub use web::extract::user::{CurrentUser, MaybeUser};
+pub use web::guard::local_path::local_path;
+pub use web::guard::require_auth::{RequireAuth, RequireAuthEndpoint};
 pub use web::jwks::JwksEndpoint;
-pub use web::local_path::local_path;
-pub use web::middleware::{JwtAuth, JwtAuthEndpoint};
+pub use web::middleware::{JwtAuthEndpoint, VerifierEndpoint};
 #[cfg(feature = "poem-session")]
 pub use web::poem_session::PoemSessions;
-pub use web::reject::{Rejection, Scopes};
-pub use web::require::{RequireAuth, RequireAuthEndpoint};
 pub use web::routes::Routes;
-pub use web::routes::login::{Authenticate, LoginAttempt, LoginError};
+pub use web::routes::authenticate::{Authenticate, LoginAttempt, LoginError};
+pub use web::settings::JwtAuthBuilder;
+pub use web::settings::verifier_builder::VerifierBuilder;
+pub use web::state::{JwtAuth, Verifier};
 #[cfg(feature = "testing")]
 pub use web::testing;
-pub use web::verifier::builder::VerifierBuilder;
-pub use web::verifier::{Verifier, VerifierEndpoint};

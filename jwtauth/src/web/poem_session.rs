@@ -16,10 +16,10 @@ use poem::session::SessionStorage;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::reject::Rejection;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, StoreError};
 use crate::store::{NewValue, SledStore, StoreFuture, ValueKey, ValueStore};
+use crate::web::answer::rejection::Rejection;
 
 /// What is in a session.
 type Entries = BTreeMap<String, Value>;

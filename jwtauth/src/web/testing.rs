@@ -4,7 +4,6 @@
 //! Nothing here needs a server: an app is called as it is, with its middlewares.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use poem::http::uri::Scheme;
 use poem::http::{self, Method, StatusCode, header};
@@ -12,11 +11,12 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Body, Endpoint, IntoResponse, Request, RequestParts, Response};
 use serde_json::Value;
 
-use super::middleware::JwtAuth;
-use super::reject::Rejection;
 use crate::device::Device;
 use crate::record::Session;
 use crate::user::AuthUser;
+use crate::web::answer::rejection::Rejection;
+use crate::web::guard::refusal_note::Refusal;
+use crate::web::state::JwtAuth;
 
 /// Logs a user in, whoever it is: no password is asked for.
 ///
@@ -51,7 +51,7 @@ use crate::user::AuthUser;
 ///
 /// If the login is refused, with the reason: see [`Auth::login`](crate::Auth::login).
 pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> LoggedIn {
-    let shared = jwtauth.shared();
+    let shared = jwtauth.state();
     let issued = match shared.sessions.open(user, Device::default(), Vec::new()).await {
         Ok(issued) => issued,
         Err(error) => panic!("{:?} cannot be logged in: {error}", user.subject()),
@@ -204,23 +204,6 @@ impl PartialEq<[&str]> for OpenRoutes {
 impl PartialEq<&[&str]> for OpenRoutes {
     fn eq(&self, routes: &&[&str]) -> bool {
         self.are(routes)
-    }
-}
-
-/// Why a guard has refused a request. Rides on the request, so that no error page of the application hides it.
-#[derive(Clone, Default)]
-struct Refusal(Arc<Mutex<Option<Rejection>>>);
-
-impl Refusal {
-    fn take(&self) -> Option<Rejection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Notes that a guard refuses a request, if a test has asked for it.
-pub(super) fn note(request: &Request, why: Rejection) {
-    if let Some(Refusal(noted)) = request.data() {
-        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 }
 

@@ -34,7 +34,7 @@ pub enum ProxyHeader {
 
 /// The proxies that are believed.
 #[derive(Debug, Default)]
-pub(super) struct Proxies {
+pub(crate) struct Proxies {
     header: ProxyHeader,
     networks: Vec<Network>,
     /// Whether a proxy on a Unix domain socket is believed.
@@ -50,12 +50,12 @@ struct Network {
 }
 
 impl Proxies {
-    pub(super) fn new(header: ProxyHeader) -> Self {
+    pub(crate) fn new(header: ProxyHeader) -> Self {
         Self { header, ..Self::default() }
     }
 
     /// Believes an address, a network, or who comes by a Unix domain socket.
-    pub(super) fn trust(&mut self, proxy: &str) -> Result<(), ConfigError> {
+    pub(crate) fn trust(&mut self, proxy: &str) -> Result<(), ConfigError> {
         if proxy == "unix:" {
             self.unix = true;
             return Ok(());
@@ -66,7 +66,7 @@ impl Proxies {
     }
 
     /// Returns the address of the client, if it came by a network.
-    pub(super) fn client(&self, peer: &Addr, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(crate) fn client(&self, peer: &Addr, headers: &HeaderMap) -> Option<IpAddr> {
         let mut address = match peer {
             Addr::SocketAddr(peer) => Some(peer.ip().to_canonical()),
             _ => None,

@@ -1,7 +1,7 @@
 //! Ready-made routes: log in, refresh, verify, revoke, log out, list and end sessions.
 //!
-//! `mod` mounts them, [`login`] says where credentials come from, `form` reads bodies, `tokens` has
-//! what is done with tokens, `sessions` what is done with sessions, and `services` what other services may ask. They go through [`Auth`](crate::Auth) and
+//! `mod` mounts them, [`authenticate`] says where credentials come from, `form` reads bodies, `token_routes` has
+//! what is done with tokens, `session_routes` what is done with sessions, and `services` what other services may ask. They go through [`Auth`](crate::Auth) and
 //! [`Sessions`](crate::Sessions) like a handler of the application's own would.
 //!
 //! # Invariants
@@ -11,21 +11,21 @@
 //! 3. A token from a body is treated as one from a cookie: same checks, same answers.
 
 #[cfg(feature = "accounts")]
-mod accounts;
+mod account_routes;
+pub(crate) mod authenticate;
 mod form;
-pub(crate) mod login;
 mod services;
-mod sessions;
-mod tokens;
+mod session_routes;
+mod token_routes;
 
 use std::sync::Arc;
 
 use poem::endpoint::{BoxEndpoint, make};
 use poem::{EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, RouteMethod, post};
 
-use self::login::Authenticate;
+use self::authenticate::Authenticate;
 use self::services::Services;
-use super::middleware::JwtAuth;
+use crate::web::state::JwtAuth;
 
 /// Where clients get their tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -247,21 +247,21 @@ fn mount<A: Authenticate>(jwtauth: &JwtAuth, authenticate: &Arc<A>, transport: T
     let authenticate = Arc::clone(authenticate);
     let obtain = make(move |request: Request| {
         let authenticate = Arc::clone(&authenticate);
-        async move { tokens::obtain(&*authenticate, transport, request).await }
+        async move { token_routes::obtain(&*authenticate, transport, request).await }
     });
-    let refresh = make(move |request: Request| tokens::refresh(transport, request));
-    let revoke = make(move |request: Request| tokens::revoke(transport, request));
-    let own = RouteMethod::new().get(make(sessions::list)).delete(make(sessions::revoke_others));
+    let refresh = make(move |request: Request| token_routes::refresh(transport, request));
+    let revoke = make(move |request: Request| token_routes::revoke(transport, request));
+    let own = RouteMethod::new().get(make(session_routes::list)).delete(make(session_routes::revoke_others));
     [
         ("/obtain", post(obtain)),
         ("/refresh", post(refresh)),
-        ("/verify", post(make(tokens::verify))),
+        ("/verify", post(make(token_routes::verify))),
         ("/revoke", post(revoke)),
-        ("/expire", post(make(tokens::expire))),
-        ("/logout", post(make(sessions::logout))),
-        ("/logout_all", post(make(sessions::logout_all))),
+        ("/expire", post(make(token_routes::revoke_any))),
+        ("/logout", post(make(session_routes::logout))),
+        ("/logout_all", post(make(session_routes::logout_all))),
         ("/sessions", own),
-        ("/sessions/:id", RouteMethod::new().delete(make(sessions::revoke_one))),
+        ("/sessions/:id", RouteMethod::new().delete(make(session_routes::revoke_one))),
         ("/.well-known/jwks.json", poem::get(jwtauth.jwks())),
     ]
     .map(|(path, endpoint)| Mounted { path, endpoint })

@@ -14,8 +14,8 @@ use super::json;
 use crate::error::SessionError;
 use crate::record::RevocationReason;
 use crate::secret::Secret;
-use crate::web::guard;
-use crate::web::reject::{Rejection, problem};
+use crate::web::answer::rejection::{Rejection, problem};
+use crate::web::request::wiring;
 
 /// Services that may ask, each by its name and secret.
 #[derive(Default)]
@@ -82,7 +82,7 @@ pub(super) async fn introspect(services: &Services, request: Request) -> Result<
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-    let sessions = &guard::shared(&request, "the route `/oauth/introspect`")?.sessions;
+    let sessions = &wiring::state(&request, "the route `/oauth/introspect`")?.sessions;
     let inactive = || Ok(json(json!({ "active": false })));
     let id = match sessions.good_token(&token).await {
         Ok((id, _)) => id,
@@ -119,7 +119,7 @@ pub(super) async fn revoke(services: &Services, request: Request) -> Result<Resp
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-    let sessions = &guard::shared(&request, "the route `/oauth/revoke`")?.sessions;
+    let sessions = &wiring::state(&request, "the route `/oauth/revoke`")?.sessions;
     let ended = match sessions.end_unseen_refresh(&token, RevocationReason::Requested).await {
         Ok((_, true)) => Ok(()),
         Ok((session, false)) => sessions.revoke(session).await.map(drop),

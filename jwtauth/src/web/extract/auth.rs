@@ -1,0 +1,346 @@
+//! [`Auth`], the argument of handlers that log in and out.
+//!
+//! Whatever a handler does with it, in whatever order, one answer goes out: the cookies of the session that it opened or
+//! refreshed last, or their deletion.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use poem::{FromRequest, Request, RequestBody, Result};
+
+use super::user::session_of;
+use crate::error::{SessionError, TokenError};
+use crate::event::Event;
+use crate::id::SessionId;
+use crate::record::{RevocationReason, Session};
+use crate::session::IssuedTokens;
+use crate::user::AuthUser;
+use crate::web::answer::rejection::{self, Rejection};
+use crate::web::client::{Client, ClientHeaders};
+use crate::web::headers::credential::Credential;
+use crate::web::headers::credentials::Credentials;
+use crate::web::request::handle::Handle;
+use crate::web::request::outcome::{Caller, Cookies, is_over};
+use crate::web::request::wiring;
+use crate::web::state::JwtAuthState;
+
+/// Logs in and out. Cookies ride on the response of the handler, whatever it is.
+///
+/// Extracting it refuses an unsafe request that another site caused, logins included, unless a bearer
+/// token is all it carries: so take it as the first argument.
+///
+/// ```
+/// use jwtauth::{Auth, AuthUser, Rejection};
+/// use poem::{Result, handler, web::Json};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
+/// struct User { id: u64 }
+///
+/// #[derive(Deserialize)]
+/// struct Credentials { username: String, password: String }
+/// # async fn check_password(_: Credentials) -> Option<User> { None }
+///
+/// #[handler]
+/// async fn login(auth: Auth, Json(form): Json<Credentials>) -> Result<()> {
+///     let user = check_password(form).await.ok_or(Rejection::InvalidCredentials)?;
+///     auth.login(&user).await?;
+///     Ok(())
+/// }
+///
+/// #[handler]
+/// async fn logout(auth: Auth) -> Result<()> {
+///     Ok(auth.logout().await?)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Auth {
+    handle: Handle,
+    shared: Arc<JwtAuthState>,
+    credentials: Credentials<'static>,
+    client: ClientHeaders,
+}
+
+impl<'a> FromRequest<'a> for Auth {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
+        handle.touch();
+        let credentials = handle.credentials(request);
+        // A login looks at cookies, and sets them, whatever else the request carries.
+        if credentials.has_cookie() || !credentials.has_bearer() {
+            handle.check_origin_as_guarded(request)?;
+        }
+        let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
+        Ok(Self { handle: handle.clone(), shared, credentials: credentials.into_owned(), client })
+    }
+}
+
+impl Auth {
+    /// Opens a session for `user` and sends both cookies with the response.
+    ///
+    /// The session is new in every respect, and one that this browser held before ends with it
+    /// (OWASP ASVS 5.0, 7.2.4). It is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]), [`SessionError::Vetoed`] if a
+    ///   hook refused.
+    /// - [`SessionError::Subject`] if [`AuthUser::subject`] is empty or longer than 255 bytes.
+    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if
+    ///   its roles and scopes do not fit into a cookie.
+    /// - [`SessionError::Store`] if the store failed: nobody is logged in.
+    pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
+        // One that this very request has opened would never reach its client.
+        let mut replaces = self.sessions_named();
+        replaces.extend(self.handle.handed_out());
+        let issued = self.shared.sessions.open(user, self.client.device(), replaces).await?;
+        // Now that the login is one: what another service has issued and nobody has seen is in no record to be replaced.
+        self.sessions_to_end(RevocationReason::Replaced).await?;
+        let session = issued.session.clone();
+        self.handle.set_cookies(Cookies::Set(Box::new(issued)));
+        Ok(session)
+    }
+
+    /// Gives the device that logs in or refreshes an id of the application's own: up to 128 bytes are kept.
+    ///
+    /// What a client says of itself: good to recognise a device by, and never to let one in. An id that is empty
+    /// changes nothing. See [`device_id_header`](crate::JwtAuthBuilder::device_id_header) for clients that send one
+    /// with each request.
+    #[must_use]
+    pub fn with_device_id(mut self, id: &str) -> Self {
+        self.client = self.client.named(id);
+        self
+    }
+
+    /// Returns the address of the client; `None` if it came by no network.
+    ///
+    /// That of the connection, or behind a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) what that says. For
+    /// limits on attempts, as `Accounts::verify` has; not poem's `RealIp`, which believes
+    /// whatever the client says.
+    #[must_use]
+    pub const fn peer(&self) -> Option<IpAddr> {
+        self.client.address
+    }
+
+    /// Tells the log, the metrics and the hooks that somebody who said to be `username` was refused.
+    ///
+    /// For a login handler of your own; the ready-made route does it by itself. Answer with
+    /// [`Rejection::InvalidCredentials`] then.
+    pub async fn login_failed(&self, username: &str) {
+        let event = Event::LoginFailed { username: username.into(), peer: self.client.address };
+        self.shared.sessions.emit(event).await;
+    }
+
+    /// Ends the session that the request belongs to, and deletes both cookies.
+    ///
+    /// Works with either cookie alone and with an expired access token; without any, or with cookies that
+    /// are no tokens of ours, it does nothing, successfully. The session is ended on disk when this
+    /// returns, in all its tokens. With a bearer token it is that token's session, and the cookies stay. A session that
+    /// this same handler has opened ends as well.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Store`] if the store failed: the session may be alive, and the cookies stay.
+    /// - [`SessionError::Token`] if it cannot be told which session is meant, and none was ended: the
+    ///   bearer token is none of ours, or two different cookies have one name.
+    pub async fn logout(&self) -> std::result::Result<(), SessionError> {
+        let sessions = &self.shared.sessions;
+        let Credentials { bearer, access, refresh } = &self.credentials;
+        let handed_out = self.handle.handed_out();
+        let is_unclear = *access == Credential::Conflict || *refresh == Credential::Conflict;
+        let mut to_end = match bearer {
+            Credential::Absent if is_unclear && handed_out.is_none() => {
+                // Neither is worth keeping, but a success would say that the right one has ended.
+                self.forget();
+                return Err(TokenError::Malformed.into());
+            }
+            Credential::Absent => self.sessions_to_end(RevocationReason::Logout).await?,
+            Credential::One(token) => {
+                vec![sessions.end_unseen_bearer(token, RevocationReason::Logout).await?]
+            }
+            Credential::Unreadable | Credential::Conflict => return Err(TokenError::Malformed.into()),
+        };
+        to_end.extend(handed_out.map(|session| (session, false)));
+        for (session, ended) in to_end {
+            if !ended {
+                sessions.revoke_for(session, RevocationReason::Logout).await?;
+            }
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Ends all sessions of the user who is calling, on every device. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
+    pub async fn logout_all(&self) -> Result<usize> {
+        let session = self.own_session().await?;
+        let ended = self.shared.sessions.revoke_all(&session.subject).await?;
+        self.forget();
+        Ok(ended)
+    }
+
+    /// Ends all sessions of the user who is calling but this one. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
+    pub async fn logout_others(&self) -> Result<usize> {
+        let session = self.own_session().await?;
+        Ok(self.shared.sessions.revoke_others(&session.subject, session.id).await?)
+    }
+
+    /// Spends the refresh cookie and sends a new pair with the response.
+    ///
+    /// Seldom needed: a guarded handler does it by itself when the access token is expired. Where that, or a
+    /// [`login`](Self::login), has happened in this request already, its tokens are written anew, with the user as they
+    /// are by now, and nothing more is spent.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`]: 401 if there is no refresh cookie, if it is refused, or if the access cookie
+    /// is of another session; 503 if the store failed.
+    pub async fn refresh(&self) -> Result<Session> {
+        let shared = &self.shared;
+        if let Some(id) = self.handle.handed_out() {
+            return self.refreshed(shared.sessions.issue_again(id).await);
+        }
+        let token = match (&self.credentials.bearer, &self.credentials.refresh) {
+            (Credential::Absent, Credential::One(token)) => token,
+            (Credential::Absent, Credential::Unreadable | Credential::Conflict) => {
+                return Err(Rejection::TokenNotValid.into());
+            }
+            _ => return Err(Rejection::NotAuthenticated.into()),
+        };
+        if self.has_two_sessions() || self.credentials.access == Credential::Conflict {
+            return Err(Rejection::TokenNotValid.into());
+        }
+        self.refreshed(shared.sessions.refresh_pair(token, &self.client.device()).await)
+    }
+
+    /// Sends new tokens with the response, or deletes the cookies of a session that is over.
+    fn refreshed(&self, issued: std::result::Result<IssuedTokens, SessionError>) -> Result<Session> {
+        match issued {
+            Ok(issued) => {
+                let session = issued.session.clone();
+                self.handle.set_cookies(Cookies::Set(Box::new(issued)));
+                Ok(session)
+            }
+            Err(error) => {
+                if is_over(&error) {
+                    self.forget();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Returns the session of the user who is calling, as it is now, or `None` for a stranger.
+    ///
+    /// After a [`login`](Self::login) in the same request it is the new one, and after a logout there is none.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if it could not be told: 503 when the store failed, 401 for two different
+    /// cookies of one name.
+    pub async fn session(&self) -> Result<Option<Session>> {
+        Ok(self.current().await?.ok())
+    }
+
+    /// Returns the session, or why there is none.
+    async fn own_session(&self) -> std::result::Result<Session, Rejection> {
+        self.current().await?
+    }
+
+    /// Returns the session that this request is of by now, or why there is none. The outer error says that this could
+    /// not be told.
+    async fn current(&self) -> std::result::Result<std::result::Result<Session, Rejection>, Rejection> {
+        let id = match self.handle.handed_out() {
+            Some(id) => id,
+            None => match self.handle.caller_by(&self.credentials, Client::Noted(&self.client)).await? {
+                Caller::Known(identity) => session_of(identity)?.id,
+                Caller::Anonymous { why, .. } => return Ok(Err(*why)),
+            },
+        };
+        match self.shared.sessions.find(id).await {
+            Ok(Some(session)) => Ok(Ok(Session::clone(&session))),
+            Ok(None) => Ok(Err(Rejection::TokenNotValid)),
+            Err(error) => {
+                rejection::log(&error);
+                Err(self.handle.note(Rejection::from(&error)))
+            }
+        }
+    }
+
+    /// Renews roles, scopes and the copy of `user` in all sessions of that subject.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if its
+    ///   roles and scopes do not fit into a cookie.
+    /// - [`SessionError::Store`] if the store failed.
+    pub async fn update_user<U: AuthUser>(&self, user: &U) -> std::result::Result<(), SessionError> {
+        self.shared.sessions.update_user(user).await.map(drop)
+    }
+
+    /// Returns the sessions that genuine cookies of this request name.
+    fn sessions_named(&self) -> Vec<SessionId> {
+        let sessions = &self.shared.sessions;
+        let mut found = Vec::new();
+        if let Credential::One(token) = &self.credentials.access {
+            found.extend(sessions.session_of_access(token));
+        }
+        if let Credential::One(token) = &self.credentials.refresh {
+            found.extend(sessions.session_of_refresh(token));
+        }
+        found
+    }
+
+    /// Returns the sessions that genuine cookies of this request name, to be ended, and whether each is already: one,
+    /// unless someone put a cookie of his own there, or both are of another service.
+    async fn sessions_to_end(
+        &self,
+        reason: RevocationReason,
+    ) -> std::result::Result<Vec<(SessionId, bool)>, SessionError> {
+        let sessions = &self.shared.sessions;
+        let mut found = Vec::new();
+        if let Credential::One(token) = &self.credentials.access {
+            found.extend(genuine(sessions.end_unseen_access(token, reason).await)?);
+        }
+        if let Credential::One(token) = &self.credentials.refresh {
+            found.extend(genuine(sessions.end_unseen_refresh(token, reason).await)?);
+        }
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Tells whether genuine cookies of this request are of two sessions that have nothing to do with each other.
+    fn has_two_sessions(&self) -> bool {
+        let sessions = &self.shared.sessions;
+        let (Credential::One(access), Credential::One(refresh)) =
+            (&self.credentials.access, &self.credentials.refresh)
+        else {
+            return false;
+        };
+        match (sessions.session_of_access(access), sessions.session_of_refresh(refresh)) {
+            (Ok(one), Ok(other)) => one != other && !sessions.is_foreign_pair(access, refresh),
+            _ => false,
+        }
+    }
+
+    /// Deletes the cookies; of a request that was made with a bearer token only those that were to be set.
+    fn forget(&self) {
+        let cookies = if self.credentials.has_bearer() { Cookies::Keep } else { Cookies::Clear };
+        self.handle.set_cookies(cookies);
+    }
+}
+
+/// Returns the session of a genuine token; `None` for any other, of which nothing is to be ended.
+fn genuine<T>(session: std::result::Result<T, SessionError>) -> std::result::Result<Option<T>, SessionError> {
+    match session {
+        Err(SessionError::Token(_)) => Ok(None),
+        other => other.map(Some),
+    }
+}

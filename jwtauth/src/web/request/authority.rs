@@ -1,0 +1,83 @@
+//! Who decides whom a request is from: the sessions of a [`JwtAuth`](crate::web::state::JwtAuth), or the keys of a
+//! [`Verifier`](crate::web::state::Verifier). All that tells the two apart in a request is here.
+
+use std::sync::Arc;
+
+use poem::Request;
+use poem::http::HeaderValue;
+
+use super::outcome::{Caller, Cookies, by_session, by_token};
+use crate::web::answer::rejection::Rejection;
+use crate::web::client::Client;
+use crate::web::headers::credentials::Credentials;
+use crate::web::state::JwtAuthState;
+use crate::web::state::VerifierState;
+
+/// The middleware that put a handle on a request.
+#[derive(Clone)]
+pub(crate) enum Authority {
+    /// Cookies and bearer tokens of our own sessions.
+    Sessions(Arc<JwtAuthState>),
+    /// Bearer tokens of another service.
+    Verifier(Arc<VerifierState>),
+}
+
+impl Authority {
+    /// Tells whether both are clones of one middleware.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sessions(own), Self::Sessions(other)) => Arc::ptr_eq(own, other),
+            (Self::Verifier(own), Self::Verifier(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+
+    /// Returns what a request says about who is calling, as far as it is looked at.
+    pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
+        match self {
+            Self::Sessions(shared) => {
+                Credentials::of(request.headers(), &shared.token_header, &shared.cookies.names)
+            }
+            Self::Verifier(_) => Credentials::bearer_of(request.headers()),
+        }
+    }
+
+    /// Tells whether a request is refused because another site caused it. Without cookies none could.
+    pub(crate) fn refuses_origin(&self, request: &Request) -> bool {
+        match self {
+            Self::Sessions(shared) => shared.cross_origin.refuses(request),
+            Self::Verifier(_) => false,
+        }
+    }
+
+    /// Decides who is calling, and what happens to the cookies.
+    pub(crate) async fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        client: Client<'_>,
+    ) -> Result<(Caller, Cookies), Rejection> {
+        match self {
+            Self::Sessions(shared) => by_session(shared, credentials, client).await,
+            Self::Verifier(trusted) => {
+                // Boxed, or the future of those with sessions would carry this one's room along.
+                Box::pin(by_token(trusted, &credentials.bearer)).await.map(|caller| (caller, Cookies::Keep))
+            }
+        }
+    }
+
+    /// Returns the time that everything is decided by, in Unix seconds.
+    pub(crate) fn now(&self) -> u64 {
+        match self {
+            Self::Sessions(shared) => shared.sessions.now(),
+            Self::Verifier(trusted) => trusted.verification.now(),
+        }
+    }
+
+    /// Returns the headers of a request that an answer depends on (RFC 9110, section 12.5.5).
+    pub(crate) fn vary(&self) -> HeaderValue {
+        match self {
+            Self::Sessions(shared) => shared.token_header.vary().clone(),
+            Self::Verifier(_) => HeaderValue::from_static("Authorization"),
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
+
+mod client_config;
+mod cookie_config;
+mod guard_setters;
+mod hook_setters;
+mod key_config;
+pub(crate) mod verifier_builder;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use self::client_config::ClientSettings;
+use self::cookie_config::CookieSettings;
+use self::key_config::KeySettings;
+#[cfg(feature = "accounts")]
+use crate::accounts::{Accounts, AccountsConfig};
+use crate::clock::{Clock, SystemClock};
+use crate::compat::Compat;
+use crate::config::Config;
+use crate::error::{ConfigError, OpenError};
+use crate::secret;
+use crate::session::{Hooks, Sessions, Sweeper};
+use crate::store::{MemoryStore, SessionStore, SledStore};
+use crate::token::Kinds;
+use crate::web::answer::cookie::CookieStyle;
+use crate::web::answer::wording::Wording;
+use crate::web::client::Clients;
+use crate::web::guard::default_guard::DefaultGuard;
+use crate::web::guard::require_auth::RequireAuth;
+use crate::web::headers::cross_origin::CrossOrigin;
+use crate::web::headers::token_header::{TokenHeader, TokenHeaderSettings};
+use crate::web::state::{Gate, JwtAuth, JwtAuthState};
+
+/// Settings of a [`JwtAuth`].
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
+/// | [`key`](Self::key) | the secret | a [`Key`](crate::Key) with a private part |
+/// | [`algorithm`](Self::algorithm) | HS256; of a `key` its own | one that fits the key |
+/// | [`verify_key`](Self::verify_key), [`old_secret`](Self::old_secret) | none | 32 keys in all |
+/// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
+/// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
+/// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
+/// | [`refresh_grace`](Self::refresh_grace) | 30 seconds | 0 to 5 minutes |
+/// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
+/// | [`sweep_interval`](Self::sweep_interval) | 1 minute | 1 second to 1 day |
+/// | [`store_timeout`](Self::store_timeout) | 10 seconds | 0.1 second to 1 minute |
+/// | [`max_sessions`](Self::max_sessions) | 32 | 1 to 1000 |
+/// | [`token_registry`](Self::token_registry), [`revoke_on_refresh`](Self::revoke_on_refresh) | off | |
+/// | [`compat`](Self::compat) | off | |
+/// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
+/// | [`token_header`](Self::token_header) | `Authorization` | none that browsers send on their own |
+/// | [`token_scheme`](Self::token_scheme) | `Bearer` | none that browsers send on their own |
+/// | [`cookie_names`](Self::cookie_names) | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
+/// | [`same_site`](Self::same_site) | `Lax` | |
+/// | [`cookie_domain`](Self::cookie_domain) | none: the host that has set them | the name of a host |
+/// | [`cookie_path`](Self::cookie_path), [`refresh_cookie_path`](Self::refresh_cookie_path) | `/` | starts with `/` |
+/// | [`partitioned_cookies`](Self::partitioned_cookies) | off | |
+/// | [`trusted_origin`](Self::trusted_origin) | none | |
+/// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
+/// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
+/// | [`public`](Self::public) | none | starts with `/`, or a method and `/` |
+/// | [`trusted_proxy`](Self::trusted_proxy) | none | an address, a network, or `unix:` |
+/// | [`proxy_header`](Self::proxy_header) | `X-Forwarded-For` | |
+/// | [`device_id_header`](Self::device_id_header) | none | no header with secrets |
+/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+/// | [`access_claims`](Self::access_claims), [`translate`](Self::translate) | none | |
+/// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
+///
+/// ```
+/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// use std::time::Duration;
+/// use jwtauth::JwtAuth;
+///
+/// let jwtauth = JwtAuth::builder()
+///     .secret_from_env("JWTAUTH_SECRET")
+///     .access_ttl(Duration::from_secs(10 * 60))
+///     .trusted_origin("https://app.example.com")
+///     .open("data/sessions")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct JwtAuthBuilder {
+    pub(crate) keys: KeySettings,
+    config: Config,
+    pub(crate) cookies: CookieSettings,
+    trusted_origins: Vec<String>,
+    exempt_paths: Vec<String>,
+    pub(crate) default_guard: Option<RequireAuth>,
+    pub(crate) public: Vec<String>,
+    pub(crate) clients: ClientSettings,
+    pub(crate) token_header: TokenHeaderSettings,
+    pub(crate) wording: Wording,
+    local_only: bool,
+    clock: Arc<dyn Clock>,
+    pub(crate) hooks: Hooks,
+    #[cfg(feature = "accounts")]
+    accounts: Option<AccountsConfig>,
+}
+
+impl Default for JwtAuthBuilder {
+    fn default() -> Self {
+        Self {
+            keys: KeySettings::default(),
+            config: Config::default(),
+            cookies: CookieSettings::default(),
+            trusted_origins: Vec::new(),
+            exempt_paths: Vec::new(),
+            default_guard: None,
+            public: Vec::new(),
+            clients: ClientSettings::default(),
+            token_header: TokenHeaderSettings::default(),
+            wording: Wording::default(),
+            local_only: false,
+            clock: Arc::new(SystemClock),
+            hooks: Hooks::default(),
+            #[cfg(feature = "accounts")]
+            accounts: None,
+        }
+    }
+}
+
+impl JwtAuth {
+    /// Starts to configure one. See [`JwtAuthBuilder`] for the settings and their defaults.
+    pub fn builder() -> JwtAuthBuilder {
+        JwtAuthBuilder::default()
+    }
+
+    /// One line for localhost: a random secret, sessions in memory, cookies that work over plain http.
+    ///
+    /// Everybody is logged out when the process ends. Requests that name another host than
+    /// `localhost`, `127.0.0.1` or `[::1]` are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::DevMode`] if `JWTAUTH_ENV=production` is set, or in a release build unless
+    /// `JWTAUTH_ALLOW_DEV=1` is set; [`ConfigError::Random`] if there is no randomness.
+    pub fn dev() -> Result<Self, ConfigError> {
+        JwtAuthBuilder::dev()
+    }
+}
+
+impl JwtAuthBuilder {
+    /// Sets the lifetime of an access token, which is how long a sliding token lets its holder in.
+    pub fn access_ttl(mut self, ttl: Duration) -> Self {
+        self.config.access_ttl = ttl;
+        self
+    }
+
+    /// Sets the lifetime of a refresh token, which is how long a session may lie idle, and a sliding token be renewed.
+    pub fn refresh_ttl(mut self, ttl: Duration) -> Self {
+        self.config.refresh_ttl = ttl;
+        self
+    }
+
+    /// Sets how long a session may last, however busy it is (OWASP ASVS 5.0, 7.3.2).
+    pub fn absolute_ttl(mut self, ttl: Duration) -> Self {
+        self.config.absolute_ttl = ttl;
+        self
+    }
+
+    /// Sets how long a spent refresh token is answered with its successor once more, for a second
+    /// tab or a lost answer. After that its return ends the session (RFC 9700, section 4.14.2).
+    pub fn refresh_grace(mut self, grace: Duration) -> Self {
+        self.config.refresh_grace = grace;
+        self
+    }
+
+    /// Sets by how much clocks may differ when tokens come from elsewhere (RFC 7519, section 4.1.4).
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.config.leeway = leeway;
+        self
+    }
+
+    /// Sets how often expired sessions are removed from the store.
+    pub fn sweep_interval(mut self, interval: Duration) -> Self {
+        self.config.sweep_interval = interval;
+        self
+    }
+
+    /// Sets how long to wait until a change is on disk; after that the answer is 503. Hooks have as long.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.config.store_timeout = timeout;
+        self
+    }
+
+    /// Sets how many live sessions one subject may have. A login beyond that ends the one that was idle the longest.
+    ///
+    /// Of those that are over about as many are kept, so that a login stays quick; the registry forgets the others' tokens.
+    pub fn max_sessions(mut self, max: usize) -> Self {
+        self.config.max_sessions = max;
+        self
+    }
+
+    /// Records each token that is issued, by its id, in the tree of its session: see [`Sessions::tokens`].
+    ///
+    /// Costs some 200 bytes a refresh until the session is swept.
+    pub fn token_registry(mut self) -> Self {
+        self.config.token_registry = true;
+        self
+    }
+
+    /// Ends an access token when its successor is issued, and not only when it expires.
+    ///
+    /// A request that is on its way with the old one is refused, or refreshed by its refresh token.
+    pub fn revoke_on_refresh(mut self) -> Self {
+        self.config.revoke_on_refresh = true;
+        self
+    }
+
+    /// Sets the issuer that tokens name and must name (claim `iss`).
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.config.issuer = issuer.into();
+        self
+    }
+
+    /// Sets the audience that access tokens name and must name (claim `aud`).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.config.audience = audience.into();
+        self
+    }
+
+    /// Writes and reads tokens as another library does, so that its services accept ours and we accept theirs: see
+    /// [`Compat`] for what that changes and costs.
+    pub fn compat(mut self, compat: Compat) -> Self {
+        self.config.compat = Some(compat);
+        self
+    }
+
+    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::ManualClock).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Keeps accounts in the store of the sessions: see [`Accounts`]. Feature `accounts`.
+    #[cfg(feature = "accounts")]
+    pub fn accounts(mut self, config: AccountsConfig) -> Self {
+        self.accounts = Some(config);
+        self
+    }
+
+    /// Opens the embedded store in a directory, which is made if need be, and starts the background sweep.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk;
+    /// [`OpenError::Store`] for everything that [`SledStore::open`] refuses.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<JwtAuth, OpenError> {
+        let ready = self.check()?;
+        let store = SledStore::open(path.as_ref()).await?;
+        Ok(ready.with_store(store)?)
+    }
+
+    /// Uses a store that was opened elsewhere, and starts the background sweep if called in a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] for the first setting that is refused.
+    pub fn build(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
+        self.check()?.with_store(store)
+    }
+
+    /// Checks every setting.
+    fn check(self) -> Result<Ready, ConfigError> {
+        self.config.check()?;
+        #[cfg(feature = "accounts")]
+        self.accounts.as_ref().map_or(Ok(()), AccountsConfig::check)?;
+        let insecure = self.cookies.are_insecure();
+        let cookies = self.cookies.check()?;
+        let token_header = self.token_header.check()?;
+        let mut wording = self.wording;
+        wording.simplejwt = self.config.compat.is_some();
+        wording.scheme = token_header.other_scheme().map(Into::into);
+        #[cfg(feature = "openapi")]
+        crate::web::openapi::name_places(&cookies.names.access, &token_header);
+        let mut cross_origin = CrossOrigin::default();
+        self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
+        self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
+        let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
+        let clients = self.clients.check()?;
+        let keys = self.keys.read()?;
+        let tokens = Kinds::new(keys, self.config.compat.as_ref())?;
+        if insecure {
+            tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
+        }
+        Ok(Ready {
+            config: self.config,
+            tokens,
+            cookies,
+            token_header,
+            wording,
+            cross_origin,
+            default_guard,
+            clients,
+            local_only: self.local_only,
+            clock: self.clock,
+            hooks: self.hooks,
+            #[cfg(feature = "accounts")]
+            accounts: self.accounts,
+        })
+    }
+
+    pub(crate) fn dev() -> Result<JwtAuth, ConfigError> {
+        let set = |name| std::env::var_os(name);
+        if set("JWTAUTH_ENV").is_some_and(|env| env == "production") {
+            return Err(ConfigError::DevMode { problem: "JWTAUTH_ENV is production" });
+        }
+        if !cfg!(debug_assertions) && set("JWTAUTH_ALLOW_DEV").is_none_or(|allow| allow != "1") {
+            return Err(ConfigError::DevMode {
+                problem: "this is a release build; set JWTAUTH_ALLOW_DEV=1 if you mean it",
+            });
+        }
+        let builder = Self { local_only: true, ..Self::default() };
+        #[cfg(feature = "accounts")]
+        let builder = builder.accounts(AccountsConfig::default());
+        builder.secret(secret::random::<48>()?).insecure_cookies().build(MemoryStore::new())
+    }
+}
+
+/// Settings that were checked and wait for their store.
+struct Ready {
+    config: Config,
+    tokens: Kinds,
+    cookies: CookieStyle,
+    token_header: TokenHeader,
+    wording: Wording,
+    cross_origin: CrossOrigin,
+    default_guard: Option<DefaultGuard>,
+    clients: Clients,
+    local_only: bool,
+    clock: Arc<dyn Clock>,
+    hooks: Hooks,
+    #[cfg(feature = "accounts")]
+    accounts: Option<AccountsConfig>,
+}
+
+impl Ready {
+    fn with_store(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
+        let max_token = self.cookies.max_token();
+        let store: Arc<dyn SessionStore> = Arc::new(store);
+        #[cfg(feature = "accounts")]
+        let of_accounts = Arc::clone(&store);
+        let sessions =
+            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, self.hooks));
+        #[cfg(feature = "accounts")]
+        let accounts = match &self.accounts {
+            Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),
+            None => None,
+        };
+        Ok(JwtAuth::from_state(JwtAuthState {
+            _sweeper: Sweeper::start(&sessions),
+            sessions,
+            #[cfg(feature = "accounts")]
+            accounts,
+            cookies: self.cookies,
+            wording: self.wording,
+            token_header: self.token_header,
+            cross_origin: self.cross_origin,
+            gate: self.default_guard.map(|guard| Box::new(guard) as Box<dyn Gate>),
+            clients: self.clients,
+            local_only: self.local_only,
+            warned: AtomicBool::new(false),
+        }))
+    }
+}

@@ -13,6 +13,7 @@ mod events;
 mod examples;
 mod expiry;
 mod guard;
+mod house;
 mod http;
 mod keys;
 mod messages;

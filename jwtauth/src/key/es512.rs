@@ -1,4 +1,4 @@
-//! ES512, that is ECDSA on P-521 with SHA-512, which jsonwebtoken 11 leaves out: from the crates that
+//! ES512, that is ECDSA on P-521 with SHA-512, which jsonwebtoken 12 leaves out: from the crates that
 //! its two backends are made of. Signatures are r and s, 66 bytes each (RFC 7518, section 3.4).
 
 #[cfg(feature = "aws_lc_rs")]

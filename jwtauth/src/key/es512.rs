@@ -38,7 +38,7 @@ mod backend {
 
     pub(in crate::key) fn point(scalar: &[u8]) -> Option<Vec<u8>> {
         let key = SigningKey::from_slice(scalar).ok()?;
-        Some(VerifyingKey::from(&key).to_encoded_point(false).as_bytes().to_vec())
+        Some(VerifyingKey::from(&key).to_sec1_point(false).as_bytes().to_vec())
     }
 
     pub(in crate::key) fn is_point(point: &[u8]) -> bool {

@@ -152,7 +152,8 @@ fn text(value: &Value) -> String {
 /// Signs any header and claims with the secret that both services have.
 fn sign(header: &str, claims: &str) -> String {
     let message = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(claims));
-    let signed = crypto::sign(message.as_bytes(), &EncodingKey::from_secret(SECRET), Algorithm::HS256);
+    let key = EncodingKey::from_secret(SECRET).unwrap();
+    let signed = crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
     format!("{message}.{}", signed.unwrap())
 }
 

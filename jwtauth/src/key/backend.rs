@@ -21,7 +21,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use super::algorithm::{Algorithm, Curve};
-use super::material::{Material, Public};
+use super::parts::{Material, Public};
 use super::{der, es512};
 use crate::secret::Secret;
 
@@ -83,7 +83,7 @@ const fn known(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
 
 impl Signer {
     pub(super) fn of_secret(secret: &[u8]) -> Self {
-        Self::Jws(EncodingKey::from_secret(secret))
+        Self::Jws(EncodingKey::from_secret(secret).expect("the length of a secret is checked before"))
     }
 
     /// Takes the private part, if there is one.
@@ -129,7 +129,7 @@ impl Signer {
 
 impl Verifier {
     pub(super) fn of_secret(secret: &[u8]) -> Self {
-        Self::Jws(DecodingKey::from_secret(secret))
+        Self::Jws(DecodingKey::from_secret(secret).expect("the length of a secret is checked before"))
     }
 
     pub(super) fn of(public: &Public) -> Self {

@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 use super::algorithm::Curve;
-use super::material::Material;
+use super::parts::Material;
 use crate::error::KeyError;
 
 const INTEGER: u8 = 0x02;

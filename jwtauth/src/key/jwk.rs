@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Curve, Family};
 use super::der;
-use super::material::Material;
+use super::parts::Material;
 use super::{Key, MAX_KEYS};
 use crate::error::KeyError;
 use crate::secret::Secret;

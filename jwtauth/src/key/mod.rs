@@ -9,17 +9,19 @@
 //!    nothing to them; except with [`Compat`](crate::Compat), where another service is to take both. A `kid` that is
 //!    made here tells keys apart without telling anything of them.
 //!
-//! `keys` says which keys a `JwtAuth` starts with. `der`, `pem` and `jwk` hold the forms a key comes in, `material` what makes it too weak, `backend`
-//! the signatures.
+//! `initial_keys` says which keys a `JwtAuth` starts with. `der`, `pem` and `jwk` hold the forms a key comes in, `parts` what it consists of,
+//! `public` its public half, `strength` what makes a secret too weak, and `backend` the signatures.
 
 mod algorithm;
 mod backend;
 mod der;
 mod es512;
+mod initial_keys;
 pub(crate) mod jwk;
-mod keys;
-mod material;
+mod parts;
 mod pem;
+mod public;
+mod strength;
 
 use std::fmt;
 use std::fs::File;
@@ -34,8 +36,8 @@ use zeroize::Zeroizing;
 pub use self::algorithm::Algorithm;
 use self::algorithm::Family;
 use self::backend::{Signer, Verifier};
-pub(crate) use self::keys::Keys;
-use self::material::{Material, Public};
+pub(crate) use self::initial_keys::Keys;
+use self::parts::{Material, Public};
 use crate::error::KeyError;
 use crate::private_file;
 use crate::secret::Secret;
@@ -106,7 +108,7 @@ impl Key {
             Material::Secret(Secret::new(secret.into())),
             Some(algorithm),
             None,
-            material::check_secret,
+            strength::check_secret,
         )
     }
 
@@ -116,7 +118,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`] or [`KeyError::Weak`], with the reason.
     pub fn from_pem(pem: impl AsRef<str>) -> Result<Self, KeyError> {
-        Self::assemble(pem::read(pem.as_ref())?, None, None, material::check_secret)
+        Self::assemble(pem::read(pem.as_ref())?, None, None, strength::check_secret)
     }
 
     /// Reads a private or public key of DER bytes.
@@ -125,7 +127,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`] or [`KeyError::Weak`], with the reason.
     pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        Self::assemble(der::read(der.as_ref())?, None, None, material::check_secret)
+        Self::assemble(der::read(der.as_ref())?, None, None, strength::check_secret)
     }
 
     /// Reads a JWK. Its `alg`, `use` and `key_ops` count.
@@ -134,7 +136,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`], [`KeyError::Weak`] or [`KeyError::Algorithm`], with the reason.
     pub fn from_jwk(json: impl AsRef<str>) -> Result<Self, KeyError> {
-        Self::of_jwk(json.as_ref(), material::check_secret)
+        Self::of_jwk(json.as_ref(), strength::check_secret)
     }
 
     /// Reads a set of keys (RFC 7517, section 5), of at most 32. Those that are not for signatures, or of a kind
@@ -202,7 +204,7 @@ impl Key {
     /// Makes a key of a test vector, whose secret may be 0, 1, 2, .. but must have its length.
     #[cfg(test)]
     pub(crate) fn of_vector(json: &str) -> Result<Self, KeyError> {
-        Self::of_jwk(json, material::check_len)
+        Self::of_jwk(json, strength::check_len)
     }
 
     fn assemble(
@@ -347,7 +349,7 @@ impl Key {
     }
 
     /// When the key ends, in Unix seconds.
-    pub(crate) fn absolute_expires_at(&self) -> Option<u64> {
+    pub(crate) fn valid_until(&self) -> Option<u64> {
         self.until
     }
 

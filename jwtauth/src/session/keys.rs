@@ -133,7 +133,7 @@ impl KeyRing {
             kid: key.kid().to_owned(),
             algorithm: key.algorithm(),
             signs: signs == Some(key.kid()),
-            until: key.absolute_expires_at(),
+            until: key.valid_until(),
         };
         held.keys().filter(|key| is_good(key, now)).map(info).collect()
     }
@@ -156,5 +156,5 @@ impl KeyRing {
 }
 
 fn is_good(key: &Key, now: u64) -> bool {
-    key.absolute_expires_at().is_none_or(|end| now < end)
+    key.valid_until().is_none_or(|end| now < end)
 }

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor. A module uses lower floors only; `error` is the ground and may be used by all.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("clock", 0),
     ("error", 0),
+    ("guide", 0),
     ("id", 0),
     ("private_file", 0),
     ("secret", 0),

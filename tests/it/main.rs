@@ -24,6 +24,7 @@ mod poem_session;
 mod quickstart;
 mod readme;
 mod registry;
+mod requirements;
 mod routes;
 mod services;
 mod sessions;

@@ -130,6 +130,8 @@ mod verifier;
 // Floor 4: HTTP.
 mod web;
 
+pub mod guide;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

@@ -40,7 +40,7 @@ fn counting(asked: &Arc<AtomicU64>, fails: &'static [u64]) -> impl FnOnce(JwtAut
     }
 }
 
-/// Seeds S23 and defect 30: claims of the application's own are in access tokens, renewed with each of them, and
+/// S23, defect 30: claims of the application's own are in access tokens, renewed with each of them, and
 /// never in a refresh token, which would keep them as they were.
 #[test]
 fn s_23_each_access_token_has_claims_of_its_own_time() {

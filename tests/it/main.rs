@@ -25,6 +25,7 @@ mod poem_session;
 mod quickstart;
 mod readme;
 mod registry;
+mod requirements;
 mod routes;
 mod services;
 mod sessions;

@@ -54,7 +54,7 @@ async fn refresh_behind_a_guard(auth: Auth, user: User) -> Result<String> {
     Ok(auth.refresh().await?.subject)
 }
 
-/// Seeds, defect 9: after a login the request is its user's, and after a logout nobody's.
+/// Defect 9: after a login the request is its user's, and after a logout nobody's.
 #[test]
 fn defect_9_a_request_is_whose_its_handler_has_made_it() {
     bounded(async {

@@ -11,7 +11,7 @@ fn challenge(answer: &Response) -> &str {
     answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap()
 }
 
-/// Seeds S42: the token comes in the header that was named, and in no other.
+/// S42: the token comes in the header that was named, and in no other.
 #[test]
 fn s_42_h_5_another_header_takes_the_place_of_authorization() {
     bounded(async {

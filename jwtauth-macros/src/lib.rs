@@ -16,6 +16,7 @@ mod auth_user;
 mod errors;
 mod library;
 mod require_auth;
+mod spans;
 mod suggest;
 mod words;
 

@@ -3,10 +3,12 @@
 //! Everything else an expansion uses, even `Option` and `concat!`, it takes from the library's
 //! `__private` module: the user's scope may give those names another meaning.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
 use syn::{LitStr, Path};
+
+use crate::spans::relocate;
 
 /// The path of the library, as the user's crate knows it.
 #[derive(Clone)]
@@ -46,28 +48,4 @@ impl Library {
         let root = &self.0;
         relocate(quote!(#root::__private), span)
     }
-}
-
-/// Returns the span of generated code that is to be blamed on the user's code at `span`.
-///
-/// Local variables with it are invisible to the user's code, and the other way round.
-pub(crate) fn blame(span: Span) -> Span {
-    Span::mixed_site().located_at(span)
-}
-
-/// Moves tokens to `span`, but leaves what their names mean: a `$crate` stays one.
-///
-/// One expression has to carry one location. With two, rustc blames the whole attribute and
-/// repeats the error.
-fn relocate(tokens: TokenStream, span: Span) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|mut token| {
-            if let TokenTree::Group(group) = &token {
-                token = Group::new(group.delimiter(), relocate(group.stream(), span)).into();
-            }
-            token.set_span(span.resolved_at(token.span()));
-            token
-        })
-        .collect()
 }

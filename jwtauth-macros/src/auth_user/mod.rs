@@ -8,8 +8,8 @@
 //! 1. The subject is one field, named `id` or marked `#[auth(id)]`: never guessed.
 //! 2. What an expression asks of a field's type is blamed on that type.
 
-mod expand;
-mod model;
+mod fields;
+mod impls;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -22,8 +22,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let (library, mut errors) = model::library(&input.attrs);
-    let (sources, more) = model::sources(&input);
+    let (library, mut errors) = fields::library(&input.attrs);
+    let (sources, more) = fields::sources(&input);
     errors.extend(more);
     if !input.generics.params.is_empty() {
         errors.add(
@@ -34,7 +34,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         // No impl: it would need bounds, and each missing one is an error of its own.
         return quote!(#errors);
     }
-    let output = expand::impls(&input.ident, &library, &sources);
+    let output = impls::impls(&input.ident, &library, &sources);
     quote!(#errors #output)
 }
 

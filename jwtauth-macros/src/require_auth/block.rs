@@ -8,9 +8,9 @@ use syn::spanned::Spanned;
 use syn::{FnArg, ImplItem, ImplItemFn, ItemImpl, Pat, PatIdent, Stmt};
 
 use super::args::Args;
-use super::expand;
+use super::guard;
 use crate::errors::Errors;
-use crate::library::blame;
+use crate::spans::blame;
 
 /// Puts the guard into the block. One that cannot be guarded comes back as it was, with the error.
 pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors) {
@@ -96,8 +96,8 @@ fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> 
             (request, Some(bind))
         }
     };
-    let policy = expand::policy(name, span, args);
-    let guard = expand::guard(&request, span, args);
+    let policy = guard::policy(name, span, args);
+    let guard = guard::guard(&request, span, args);
     let statements: Vec<Stmt> = std::mem::take(&mut call.block.stmts);
     call.block = syn::parse_quote!({
         #policy

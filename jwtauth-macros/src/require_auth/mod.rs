@@ -12,10 +12,12 @@
 //!    tokens pass through with their spans.
 
 mod args;
+mod attributes;
 mod block;
-mod expand;
+mod endpoint;
 mod generics;
-mod model;
+mod guard;
+mod item;
 mod openapi;
 mod order;
 
@@ -23,7 +25,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use self::args::Args;
-use self::model::{Item, Parsed};
+use self::item::Item;
 
 pub(crate) use self::order::stands_below_handler;
 
@@ -41,11 +43,11 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) 
              help: swap the two lines, or leave `#[handler]` out",
         );
     }
-    let Parsed { item, errors: more } = model::parse(item);
+    let (item, more) = item::parse(item);
     errors.extend(more);
     let output = match item {
-        Item::Handler(handler) => expand::endpoint(&handler, &args),
-        Item::Refused(handler) => expand::stub(&handler, &args),
+        Item::Handler(handler) => endpoint::endpoint(&handler, &args),
+        Item::Refused(handler) => endpoint::stub(&handler, &args),
         Item::Block(block) => {
             let guarded = if openapi::is_api(&block) { openapi::guarded } else { block::guarded };
             let (output, more) = guarded(*block, &args);
@@ -55,11 +57,6 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) 
         Item::Other(tokens) => tokens,
     };
     quote!(#errors #output)
-}
-
-/// Whether the last segment of an attribute's path is that of poem's `#[handler]`.
-fn is_handler(name: &str) -> bool {
-    name == "handler"
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! struct cannot be called as `#[handler]` calls the function; the text only adds the reason. So
 //! reading it may be simple: comments and attributes, backwards, until something else appears.
 
-use super::is_handler;
+use super::attributes::HANDLER;
 
 /// Whether the source in front of `attribute` ends in attributes of which one is `#[handler]`.
 pub(crate) fn stands_below_handler(attribute: proc_macro::Span) -> bool {
@@ -31,7 +31,7 @@ fn ends_in_handler(mut text: &str) -> bool {
             return false;
         };
         let path = attribute.split(['(', '=', '{', '[']).next().unwrap_or_default();
-        if last_segment(path).is_some_and(is_handler) {
+        if last_segment(path) == Some(HANDLER) {
             return true;
         }
         text = rest;

@@ -10,30 +10,29 @@
 //! 3. poem-openapi runs the `transform` of an operation around the extraction of its arguments, so the guard
 //!    stands there, around the user's own `transform` too.
 
+mod api;
 mod conditions;
-mod expand;
-mod model;
+mod methods;
 mod oai;
 
 use proc_macro2::TokenStream;
 use syn::ItemImpl;
 
-use self::model::Api;
+use self::api::Api;
 use super::args::Args;
-use super::model::last_segment_is;
+use super::attributes::has_name;
 use crate::errors::Errors;
 
 /// Whether a block is one of poem-openapi: it has the attribute, or a method with what the attribute reads.
 pub(super) fn is_api(block: &ItemImpl) -> bool {
     block.trait_.is_none()
-        && (block.attrs.iter().any(|attr| last_segment_is(attr, |name| name == "OpenApi"))
-            || model::has_operation(block))
+        && (block.attrs.iter().any(|attr| has_name(attr, "OpenApi")) || api::has_operation(block))
 }
 
 /// Guards every operation of an API.
 pub(super) fn guarded(block: ItemImpl, args: &Args) -> (TokenStream, Errors) {
     let (api, errors) = Api::parse(block, args);
-    (expand::api(&api, args), errors)
+    (methods::api(&api, args), errors)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, MetaNameValue, Token, Type};
 
 use crate::errors::Errors;
-use crate::library::blame;
+use crate::spans::blame;
 
 /// The arguments of an operation's `#[oai(..)]`.
 pub(super) struct Oai {

@@ -7,7 +7,7 @@ use syn::{
 };
 
 use super::super::args::Args;
-use super::super::model::last_segment_is;
+use super::super::attributes::take;
 use super::conditions::joined;
 use super::oai::Oai;
 use crate::errors::Errors;
@@ -194,12 +194,6 @@ fn refuse_attributes(item: &mut ImplItem, errors: &mut Errors) {
             errors.add(attr.path().span(), message);
         }
     }
-}
-
-/// Removes the first attribute of a name, whatever module it is called by.
-fn take(attrs: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
-    let at = attrs.iter().position(|attr| last_segment_is(attr, |found| found == name))?;
-    Some(attrs.remove(at))
 }
 
 /// Whether poem-openapi reads an attribute. It takes the bare name only, and so does this.

@@ -10,15 +10,17 @@
 //! 4. The tokens of one generated expression have one span: that of the user's code that is to
 //!    be blamed if the expression does not compile.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{GenericParam, ReturnType};
 
-use super::args::{Args, Fresh, Need, Values};
-use super::model::Handler;
-use crate::library::{Library, blame};
+use super::args::Args;
+use super::guard::{guard, or_redirected, policy, takes_strangers};
+use super::item::Handler;
+use crate::library::Library;
+use crate::spans::{at_one_place, blame, relocate_name};
 
 /// Returns the endpoint: its struct, and `Endpoint` with the guard in front of the handler.
 pub(crate) fn endpoint(handler: &Handler, args: &Args) -> TokenStream {
@@ -111,52 +113,6 @@ fn allow_deprecated(handler: &Handler) -> Option<TokenStream> {
     handler.is_deprecated.then(|| quote!(#[allow(deprecated)]))
 }
 
-/// Returns the conditions as constant data. `name` is what the log calls the handler.
-pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
-    let private = args.library.private(span);
-    let needs = args.needs.iter().map(|Need { word, values }| {
-        let span = blame(word.span());
-        let private = args.library.private(span);
-        let word = Ident::new(&word.to_string(), span);
-        match values {
-            Values::One(value) => quote_spanned!(span=> #private::Need::#word(#value)),
-            Values::List(values) => quote_spanned!(span=> #private::Need::#word(&[#(#values),*])),
-        }
-    });
-    let mut policy = quote_spanned! {span=>
-        #private::Policy::new(
-            #private::Site {
-                handler: #private::concat!(#private::module_path!(), "::", #name),
-                file: #private::file!(),
-                line: #private::line!(),
-            },
-            &[#(#needs),*],
-        )
-    };
-    // Around and not behind it: a value that the compiler refuses is then blamed alone.
-    if let Some(word) = args.optional {
-        let span = blame(word);
-        let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::optional(#policy));
-    }
-    if let Some(Fresh { span, seconds }) = &args.fresh {
-        let span = blame(*span);
-        let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::fresh(#policy, #seconds));
-    }
-    if let Some(page) = &args.redirect {
-        let span = blame(page.span());
-        let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::redirect(#policy, #page));
-    }
-    if let Some(check) = args.csrf.as_ref().filter(|check| !check.value) {
-        let span = blame(check.span);
-        let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::any_site(#policy));
-    }
-    quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
-}
-
 /// Returns the user's function, inside `call`, where nothing else can reach it.
 ///
 /// A `#[handler]` on it is not run: the endpoint it makes would take an outage that an `Option<..>`
@@ -174,38 +130,6 @@ fn function(handler: &Handler) -> TokenStream {
         }
     });
     quote!(#replaced #(#fn_attrs)* #sig #body)
-}
-
-/// Returns the guard of `request` and the application's own rules, which come right behind it.
-pub(super) fn guard(request: &Ident, span: Span, args: &Args) -> TokenStream {
-    let private = args.library.private(span);
-    let checks = args.checks.iter().map(|rule| {
-        let span = blame(rule.span());
-        let private = args.library.private(span);
-        let rule = at_one_place(rule.to_token_stream(), span);
-        let request = relocated(request, span);
-        let asked = quote_spanned!(span=> #private::check(&#request, #rule).await);
-        let asked = or_redirected(args, &request, span, asked);
-        quote_spanned!(span=> #asked?;)
-    });
-    quote_spanned! {span=>
-        #private::guard(&#request, &__JWTAUTH_POLICY).await?;
-        #(#checks)*
-    }
-}
-
-/// Sends a stranger to the login page whom only `result` has found out to be one: a user who is gone.
-fn or_redirected(args: &Args, request: &Ident, span: Span, result: TokenStream) -> TokenStream {
-    if args.redirect.is_none() {
-        return result;
-    }
-    let private = args.library.private(span);
-    quote_spanned! {span=>
-        #private::Result::map_err(
-            #result,
-            |__error| #private::redirected(&#request, &__JWTAUTH_POLICY, __error),
-        )
-    }
 }
 
 /// Guard, extractors, handler.
@@ -227,7 +151,7 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
         let extracted = quote_spanned! {span=>
             <#ty as #private::FromRequest<'_>>::from_request(&__req, &mut __body).await
         };
-        let extracted = or_redirected(args, &relocated(&request, span), span, extracted);
+        let extracted = or_redirected(args, &relocate_name(&request, span), span, extracted);
         quote_spanned!(span=> let #variable = #extracted?;)
     });
     // Left alone are handlers with generics: a type that names one is not known here.
@@ -245,42 +169,6 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
     }
 }
 
-/// Has the compiler refuse an argument that refuses strangers, whom `optional` is for.
-pub(super) fn takes_strangers(types: impl Iterator<Item = TokenStream>, library: &Library) -> TokenStream {
-    let types = types.map(|ty| {
-        let span = blame(ty.span());
-        let private = library.private(span);
-        let ty = at_one_place(ty, span);
-        quote_spanned! {span=>
-            const _: () = {
-                use #private::AnyArgument as _;
-                #private::takes_strangers(<#private::Argument<#ty>>::TAKES_STRANGERS)
-            };
-        }
-    });
-    types.collect()
-}
-
-/// Returns the name at another place, where it means the same.
-pub(super) fn relocated(name: &Ident, span: Span) -> Ident {
-    let mut name = name.clone();
-    name.set_span(span.resolved_at(name.span()));
-    name
-}
-
-/// Gives a type the span of the expression it is part of (invariant 4): with its own, rustc
-/// says twice that it is no extractor. `$crate` stays, for its span is what it means.
-fn at_one_place(ty: TokenStream, span: Span) -> TokenStream {
-    ty.into_iter()
-        .map(|mut token| {
-            if !matches!(&token, TokenTree::Ident(name) if name == "$crate") {
-                token.set_span(span);
-            }
-            token
-        })
-        .collect()
-}
-
 /// Calls the function and makes a response of what it returns, which is to blame if that
 /// cannot be done.
 fn call_function(handler: &Handler, library: &Library) -> TokenStream {
@@ -290,7 +178,7 @@ fn call_function(handler: &Handler, library: &Library) -> TokenStream {
         ReturnType::Default => sig.ident.span(),
     });
     let private = library.private(span);
-    let name = relocated(&sig.ident, span);
+    let name = relocate_name(&sig.ident, span);
     let (_, ty_generics, _) = handler.generics.split_for_impl();
     let turbofish = ty_generics.as_turbofish();
     let variables = variables(handler);

@@ -7,9 +7,10 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::super::args::Args;
-use super::super::expand::{policy, relocated, takes_strangers};
-use super::model::{Api, Operation, Param};
-use crate::library::{Library, blame};
+use super::super::guard::{policy, takes_strangers};
+use super::api::{Api, Operation, Param};
+use crate::library::Library;
+use crate::spans::{blame, relocate_name};
 
 /// Returns the user's block and, below `#[OpenApi]`, the methods that call the user's.
 pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
@@ -166,7 +167,7 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
     };
     let method = &names.method;
     let fn_token = &sig.fn_token;
-    let call = relocated(name, span);
+    let call = relocate_name(name, span);
     quote_spanned! {span=>
         #(#attrs)*
         #oai

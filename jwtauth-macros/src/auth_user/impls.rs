@@ -4,8 +4,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::model::{Source, Sources};
-use crate::library::{Library, blame};
+use super::fields::{Source, Sources};
+use crate::library::Library;
+use crate::spans::{blame, relocate_name};
 
 /// Returns `AuthUser` and `FromRequest` for the type.
 pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> TokenStream {
@@ -13,8 +14,7 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
     let root = library.root(span);
     let private = library.private(span);
     // One place for both impls: a missing `Clone` is then reported once.
-    let mut name = name.clone();
-    name.set_span(span.resolved_at(name.span()));
+    let name = relocate_name(name, span);
     let subject = match &sources.id {
         Some(Source { member, ty }) => {
             let span = blame(ty.span());

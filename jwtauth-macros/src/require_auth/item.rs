@@ -10,7 +10,8 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Generics, ItemImpl, LitStr, PatType, Safety, Signature, Visibility, token};
 
-use super::{generics, is_handler};
+use super::attributes::{HANDLER, has_name};
+use super::generics;
 use crate::errors::Errors;
 
 /// A function that becomes an endpoint.
@@ -42,25 +43,20 @@ pub(crate) enum Item {
     Other(TokenStream),
 }
 
-pub(crate) struct Parsed {
-    pub(crate) item: Item,
-    pub(crate) errors: Errors,
-}
-
 /// Parses the tokens under the attribute.
-pub(crate) fn parse(tokens: TokenStream) -> Parsed {
+pub(crate) fn parse(tokens: TokenStream) -> (Item, Errors) {
     let as_it_came = tokens.clone();
     match item.parse2(tokens) {
         Ok(parsed) => parsed,
         Err(error) => {
             let mut errors = Errors::default();
             errors.push(error);
-            Parsed { item: Item::Other(as_it_came), errors }
+            (Item::Other(as_it_came), errors)
         }
     }
 }
 
-fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
+fn item(input: ParseStream<'_>) -> syn::Result<(Item, Errors)> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
     let (mut attrs, mut errors) = without_second(attrs);
@@ -68,7 +64,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
         return function(input, attrs, vis, errors);
     }
     attrs.retain(|attr| {
-        let is_handler = last_segment_is(attr, is_handler);
+        let is_handler = has_name(attr, HANDLER);
         if is_handler {
             let message = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
             errors.add(attr.path().span(), message);
@@ -77,7 +73,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
     });
     let mut block: ItemImpl = input.parse()?;
     block.attrs = attrs;
-    Ok(Parsed { item: Item::Block(Box::new(block)), errors })
+    Ok((Item::Block(Box::new(block)), errors))
 }
 
 /// Takes a second `#[require_auth]` away: what it asks for would be asked apart from the first, and
@@ -85,7 +81,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
 fn without_second(mut attrs: Vec<Attribute>) -> (Vec<Attribute>, Errors) {
     let mut errors = Errors::default();
     attrs.retain(|attr| {
-        let second = last_segment_is(attr, |name| name == "require_auth");
+        let second = has_name(attr, "require_auth");
         if second {
             errors.add(
                 attr.path().span(),
@@ -102,7 +98,7 @@ fn function(
     attrs: Vec<Attribute>,
     vis: Visibility,
     mut errors: Errors,
-) -> syn::Result<Parsed> {
+) -> syn::Result<(Item, Errors)> {
     let sig: Signature = input.parse()?;
     if let Some(receiver) = sig.receiver() {
         return Err(syn::Error::new(
@@ -133,7 +129,7 @@ fn function(
     let handler = Handler {
         endpoint_attrs: attrs.iter().filter(|attr| is_for_endpoint(attr)).cloned().collect(),
         is_deprecated: attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
-        handler_attr: attrs.iter().find(|attr| last_segment_is(attr, is_handler)).cloned(),
+        handler_attr: attrs.iter().find(|attr| has_name(attr, HANDLER)).cloned(),
         fn_attrs: attrs.into_iter().filter(is_for_fn).collect(),
         vis,
         sig,
@@ -142,7 +138,7 @@ fn function(
         body,
     };
     let item = if refused { Item::Refused(handler) } else { Item::Handler(handler) };
-    Ok(Parsed { item, errors })
+    Ok((item, errors))
 }
 
 /// Whether an impl block follows. Refuses, by its name, everything that is neither one nor a `fn`.
@@ -223,10 +219,6 @@ fn find_impl(ty: TokenStream) -> Option<Span> {
     })
 }
 
-pub(super) fn last_segment_is(attr: &Attribute, is: impl FnOnce(&str) -> bool) -> bool {
-    attr.path().segments.last().is_some_and(|segment| is(&segment.ident.to_string()))
-}
-
 fn is_lint_level(attr: &Attribute) -> bool {
     ["allow", "deny", "forbid", "warn"].iter().any(|level| attr.path().is_ident(level))
 }
@@ -238,7 +230,7 @@ fn is_for_endpoint(attr: &Attribute) -> bool {
 }
 
 fn is_for_fn(attr: &Attribute) -> bool {
-    !is_only_for_endpoint(attr) && !last_segment_is(attr, is_handler)
+    !is_only_for_endpoint(attr) && !has_name(attr, HANDLER)
 }
 
 fn is_only_for_endpoint(attr: &Attribute) -> bool {
@@ -249,16 +241,16 @@ fn is_only_for_endpoint(attr: &Attribute) -> bool {
 mod tests {
     use super::*;
 
-    fn parsed(item: &str) -> Parsed {
+    fn parsed(item: &str) -> (Item, Errors) {
         parse(item.parse().expect("tokens"))
     }
 
-    fn handler(item: &str) -> Handler {
-        let parsed = parsed(item);
-        assert_eq!(parsed.errors.messages(), Vec::<String>::new(), "{item}");
-        match parsed.item {
+    fn handler(text: &str) -> Handler {
+        let (item, errors) = parsed(text);
+        assert_eq!(errors.messages(), Vec::<String>::new(), "{text}");
+        match item {
             Item::Handler(handler) => handler,
-            Item::Block(_) | Item::Refused(_) | Item::Other(_) => panic!("no handler: {item}"),
+            Item::Block(_) | Item::Refused(_) | Item::Other(_) => panic!("no handler: {text}"),
         }
     }
 
@@ -289,9 +281,9 @@ mod tests {
             ("fn a();", "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`"),
         ];
         for (text, want) in cases {
-            let parsed = parsed(text);
-            assert_eq!(parsed.errors.messages(), [want], "{text}");
-            let Item::Other(tokens) = parsed.item else { panic!("taken for a handler: {text}") };
+            let (item, errors) = parsed(text);
+            assert_eq!(errors.messages(), [want], "{text}");
+            let Item::Other(tokens) = item else { panic!("taken for a handler: {text}") };
             let came: TokenStream = text.parse().expect("tokens");
             assert_eq!(tokens.to_string(), came.to_string(), "the item is kept");
         }
@@ -324,29 +316,29 @@ mod tests {
             ("fn a<'a, T>(b: T) where T: B + 'a {}", bound),
         ];
         for (text, want) in cases {
-            let parsed = parsed(text);
-            assert_eq!(parsed.errors.messages(), [want], "{text}");
-            assert!(matches!(parsed.item, Item::Refused(_)), "{text}");
+            let (item, errors) = parsed(text);
+            assert_eq!(errors.messages(), [want], "{text}");
+            assert!(matches!(item, Item::Refused(_)), "{text}");
         }
-        let all = parsed("unsafe extern fn a(#[cfg(test)] b: impl B) {}").errors.messages();
+        let all = parsed("unsafe extern fn a(#[cfg(test)] b: impl B) {}").1.messages();
         assert_eq!(all.len(), 4, "{all:#?}");
     }
 
     #[test]
     fn a_second_attribute_is_refused_and_removed() {
-        let parsed = parsed("#[jwtauth::require_auth(optional)] fn a() {}");
+        let (item, errors) = parsed("#[jwtauth::require_auth(optional)] fn a() {}");
         let want = "second `#[require_auth]` on one handler: put all conditions in one";
-        assert_eq!(parsed.errors.messages(), [want]);
-        let Item::Handler(handler) = parsed.item else { panic!("no handler") };
+        assert_eq!(errors.messages(), [want]);
+        let Item::Handler(handler) = item else { panic!("no handler") };
         assert!(handler.fn_attrs.is_empty());
     }
 
     #[test]
     fn a_handler_on_a_block_is_refused_and_removed() {
-        let parsed = parsed("#[a] #[poem::handler] impl Endpoint for A {}");
+        let (item, errors) = parsed("#[a] #[poem::handler] impl Endpoint for A {}");
         let want = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
-        assert_eq!(parsed.errors.messages(), [want]);
-        let Item::Block(block) = parsed.item else { panic!("no block") };
+        assert_eq!(errors.messages(), [want]);
+        let Item::Block(block) = item else { panic!("no block") };
         assert_eq!(block.attrs.len(), 1);
     }
 

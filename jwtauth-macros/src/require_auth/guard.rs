@@ -1,0 +1,103 @@
+//! Writes the guard that handlers, impl blocks and APIs share: the policy, the calls, the checks.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::args::{Args, Fresh, Need, Values};
+use crate::library::Library;
+use crate::spans::{at_one_place, blame, relocate_name};
+
+/// Returns the conditions as constant data. `name` is what the log calls the handler.
+pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
+    let private = args.library.private(span);
+    let needs = args.needs.iter().map(|Need { word, values }| {
+        let span = blame(word.span());
+        let private = args.library.private(span);
+        let word = Ident::new(&word.to_string(), span);
+        match values {
+            Values::One(value) => quote_spanned!(span=> #private::Need::#word(#value)),
+            Values::List(values) => quote_spanned!(span=> #private::Need::#word(&[#(#values),*])),
+        }
+    });
+    let mut policy = quote_spanned! {span=>
+        #private::Policy::new(
+            #private::Site {
+                handler: #private::concat!(#private::module_path!(), "::", #name),
+                file: #private::file!(),
+                line: #private::line!(),
+            },
+            &[#(#needs),*],
+        )
+    };
+    // Around and not behind it: a value that the compiler refuses is then blamed alone.
+    if let Some(word) = args.optional {
+        let span = blame(word);
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::optional(#policy));
+    }
+    if let Some(Fresh { span, seconds }) = &args.fresh {
+        let span = blame(*span);
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::fresh(#policy, #seconds));
+    }
+    if let Some(page) = &args.redirect {
+        let span = blame(page.span());
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::redirect(#policy, #page));
+    }
+    if let Some(check) = args.csrf.as_ref().filter(|check| !check.value) {
+        let span = blame(check.span);
+        let private = args.library.private(span);
+        policy = quote_spanned!(span=> #private::Policy::any_site(#policy));
+    }
+    quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
+}
+
+/// Returns the guard of `request` and the application's own rules, which come right behind it.
+pub(super) fn guard(request: &Ident, span: Span, args: &Args) -> TokenStream {
+    let private = args.library.private(span);
+    let checks = args.checks.iter().map(|rule| {
+        let span = blame(rule.span());
+        let private = args.library.private(span);
+        let rule = at_one_place(rule.to_token_stream(), span);
+        let request = relocate_name(request, span);
+        let asked = quote_spanned!(span=> #private::check(&#request, #rule).await);
+        let asked = or_redirected(args, &request, span, asked);
+        quote_spanned!(span=> #asked?;)
+    });
+    quote_spanned! {span=>
+        #private::guard(&#request, &__JWTAUTH_POLICY).await?;
+        #(#checks)*
+    }
+}
+
+/// Sends a stranger to the login page whom only `result` has found out to be one: a user who is gone.
+pub(super) fn or_redirected(args: &Args, request: &Ident, span: Span, result: TokenStream) -> TokenStream {
+    if args.redirect.is_none() {
+        return result;
+    }
+    let private = args.library.private(span);
+    quote_spanned! {span=>
+        #private::Result::map_err(
+            #result,
+            |__error| #private::redirected(&#request, &__JWTAUTH_POLICY, __error),
+        )
+    }
+}
+
+/// Has the compiler refuse an argument that refuses strangers, whom `optional` is for.
+pub(super) fn takes_strangers(types: impl Iterator<Item = TokenStream>, library: &Library) -> TokenStream {
+    let types = types.map(|ty| {
+        let span = blame(ty.span());
+        let private = library.private(span);
+        let ty = at_one_place(ty, span);
+        quote_spanned! {span=>
+            const _: () = {
+                use #private::AnyArgument as _;
+                #private::takes_strangers(<#private::Argument<#ty>>::TAKES_STRANGERS)
+            };
+        }
+    });
+    types.collect()
+}

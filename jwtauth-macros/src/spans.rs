@@ -34,7 +34,8 @@ pub(crate) fn relocate_name(name: &Ident, span: Span) -> Ident {
     name
 }
 
-/// Gives a type or a path the span of the expression that it is part of. The tokens inside groups keep theirs.
+/// Gives a type or a path the span of the expression that it is part of. The tokens inside groups keep their
+/// spans.
 ///
 /// With spans of its own, rustc reports twice that the type is not an extractor. A `$crate` keeps its span,
 /// because the span is its meaning.

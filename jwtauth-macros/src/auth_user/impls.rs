@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::fields::{Source, Sources};
+use super::sources::{Source, Sources};
 use crate::library::Library;
 use crate::spans::{blame, relocate_name};
 

@@ -10,6 +10,7 @@
 
 mod fields;
 mod impls;
+mod sources;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     fn every_mistake_has_its_sentence() {
-        let help = "\nhelp: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]`, `#[auth(active)]` or `#[auth(skip)]`";
+        let help = "\nhelp: `#[auth]` on a field takes `id`, `roles`, `scopes`, `active` and `skip`";
         let mark = "no field is named `id`: mark the field that names the user with `#[auth(id)]`";
         let kind = "make it a struct, or implement the trait by hand";
         let generic = "`AuthUser` cannot be derived for a type with parameters: \
@@ -81,15 +82,15 @@ mod tests {
             ),
             ("struct U { #[auth] id: u64 }", format!("`#[auth]` needs an argument{help}")),
             ("struct U { #[auth = 1] id: u64 }", format!("`#[auth]` needs an argument{help}")),
-            ("struct U { #[auth(id = 1)] id: u64 }", "`id` takes no value: write `id`".to_owned()),
+            ("struct U { #[auth(id = 1)] id: u64 }", "`id` takes no value: write `#[auth(id)]`".to_owned()),
             (
                 "struct U { #[auth(crate = ::a)] id: u64 }",
-                "`crate` is said once, on the type: move it there".to_owned(),
+                "`crate` belongs on the type: move it there".to_owned(),
             ),
             ("#[auth(id)] struct U { id: u64 }", "`id` marks a field: put `#[auth(id)]` on one".to_owned()),
             (
                 "#[auth(banana)] struct U { id: u64 }",
-                format!("unknown argument `banana`\nhelp: a type knows `#[auth(crate = ::path)]`{help}"),
+                "unknown argument `banana`\nhelp: `#[auth]` on a type takes `crate`".to_owned(),
             ),
         ];
         for (input, want) in cases {

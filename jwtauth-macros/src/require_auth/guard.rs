@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::args::{Args, Fresh, Need, Values};
+use super::args::{Args, Need, PolicyStep, Values};
 use crate::library::Library;
 use crate::spans::{at_one_place, blame, relocate_name};
 
@@ -30,26 +30,13 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
             &[#(#needs),*],
         )
     };
-    // Around and not behind it: a value that the compiler refuses is then blamed alone.
-    if let Some(word) = args.optional {
-        let span = blame(word);
+    // Each call is around the policy, not after it: an error then points at the refused value alone.
+    for PolicyStep { span, method, value } in args.policy_steps() {
+        let span = blame(span);
         let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::optional(#policy));
-    }
-    if let Some(Fresh { span, seconds }) = &args.fresh {
-        let span = blame(*span);
-        let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::fresh(#policy, #seconds));
-    }
-    if let Some(page) = &args.redirect {
-        let span = blame(page.span());
-        let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::redirect(#policy, #page));
-    }
-    if let Some(check) = args.csrf.as_ref().filter(|check| !check.value) {
-        let span = blame(check.span);
-        let private = args.library.private(span);
-        policy = quote_spanned!(span=> #private::Policy::any_site(#policy));
+        let method = Ident::new(method, span);
+        let value = value.map(|value| quote_spanned!(span=> , #value));
+        policy = quote_spanned!(span=> #private::Policy::#method(#policy #value));
     }
     quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
 }

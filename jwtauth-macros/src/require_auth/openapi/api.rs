@@ -8,7 +8,6 @@ use syn::{
 
 use super::super::args::Args;
 use super::super::attributes::take;
-use super::conditions::joined;
 use super::oai::Oai;
 use crate::errors::Errors;
 
@@ -173,7 +172,7 @@ fn access(attrs: &mut Vec<Attribute>, block: &Args, errors: &mut Errors) -> Opti
     };
     let (args, more) = Args::parse(tokens);
     errors.extend(more);
-    Some(joined(args, block, errors))
+    Some(args.under_block(block, errors))
 }
 
 /// Refuses what has a meaning on operations alone. Dropped it would leave a method that looks guarded.

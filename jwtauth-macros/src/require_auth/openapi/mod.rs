@@ -11,7 +11,6 @@
 //!    stands there, around the user's own `transform` too.
 
 mod api;
-mod conditions;
 mod methods;
 mod oai;
 

@@ -234,8 +234,8 @@ fn an_operation_cannot_take_back_a_condition_of_its_block() {
         let (policy, errors) = joined(block, "optional");
         let want = format!(
             "`{word}` on the impl block needs a logged-in user in every operation, \
-             but `optional` lets everyone in: remove one of the two\n\
-             help: a condition of some operations goes on each of them"
+             but `optional` allows anonymous users: remove one of the two\n\
+             help: to ask for it in some operations only, put it on each of them"
         );
         assert_eq!(errors, [want]);
         assert!(!policy.contains("optional"), "{policy}");

@@ -33,7 +33,7 @@ use proc_macro::TokenStream;
 /// Arguments can be combined. A request must meet all of them. `optional` cannot stand beside an argument
 /// that needs a user: a role, a scope, `fresh` or `redirect`.
 ///
-/// Roles, scopes and pages are literals, or constants of type `&'static str`. The compiler checks both.
+/// Roles, scopes and pages are literals, or constants of type `&'static str`. The compiler checks them.
 #[proc_macro_attribute]
 pub fn require_auth(args: TokenStream, item: TokenStream) -> TokenStream {
     let below_handler = require_auth::stands_below_handler(proc_macro::Span::call_site());

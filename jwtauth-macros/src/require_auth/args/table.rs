@@ -125,7 +125,7 @@ pub(super) const WORDS: Words<Meaning> = Words {
             example: "optional",
             aliases: &["anonymous", "guest", "maybe", "opt", "public"],
             docs: [
-                "anonymous users are allowed too; every argument must accept them, as `Option<User>` does",
+                "anonymous users are allowed too; every parameter must accept them, as `Option<User>` does",
                 "401, only for a bearer token that is refused",
             ],
             meaning: Meaning {

@@ -81,7 +81,7 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
             );
         }
     }
-    // A misspelt mark explains the missing one.
+    // If there is another error, a misspelt mark is the likely reason.
     if sources.id.is_none() && errors.is_empty() {
         errors.add(
             input.ident.span(),

@@ -13,7 +13,7 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
     let span = blame(name.span());
     let root = library.root(span);
     let private = library.private(span);
-    // One place for both impls: a missing `Clone` is then reported once.
+    // Both impls have one place, so that a missing `Clone` is reported once.
     let name = relocate_name(name, span);
     let subject = match &sources.id {
         Some(Source { member, ty }) => {
@@ -21,7 +21,7 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
             let private = library.private(span);
             quote_spanned!(span=> #private::ToString::to_string(&self.#member))
         }
-        // Never runs: an error stands beside it.
+        // It never runs, because an error stands beside it.
         None => quote!(loop {}),
     };
     let roles = sources.roles.as_ref().map(|source| list("roles", library, source));

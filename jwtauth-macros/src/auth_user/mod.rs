@@ -1,12 +1,15 @@
 //! `#[derive(AuthUser)]`: a user type whose values jwtauth keeps with the session.
 //!
-//! The fields say who the user is and what the user may do; the whole value is the session's
-//! copy, so nothing is loaded. With `FromRequest` beside it, a handler takes `user: User`.
+//! The fields say who the user is, and what the user may do. The session keeps a copy of the whole value, so
+//! nothing has to be loaded. The type also gets `FromRequest`, so that a handler can take `user: User`.
+//!
+//! `sources` is the table of the marks on fields, `fields` finds the field of each method, and `impls` writes
+//! the impls.
 //!
 //! # Invariants
 //!
-//! 1. The subject is one field, named `id` or marked `#[auth(id)]`: never guessed.
-//! 2. What an expression asks of a field's type is blamed on that type.
+//! 1. The subject is one field, with the name `id` or the mark `#[auth(id)]`. It is never guessed.
+//! 2. If the type of a field does not fit, the error points at that type.
 
 mod fields;
 mod impls;
@@ -17,7 +20,7 @@ use quote::quote;
 use syn::DeriveInput;
 use syn::spanned::Spanned;
 
-/// Expands the derive. Errors come with an impl, so that handlers that take the type compile.
+/// Expands the derive. With errors, it still writes the impls, so that handlers of the type compile.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
@@ -32,7 +35,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
             "`AuthUser` cannot be derived for a type with parameters: \
              name the types, or implement the trait by hand",
         );
-        // No impl: it would need bounds, and each missing one is an error of its own.
+        // No impl here: each bound that it lacks would be one more error.
         return quote!(#errors);
     }
     let output = impls::impls(&input.ident, &library, &sources);

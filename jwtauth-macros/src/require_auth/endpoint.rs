@@ -1,14 +1,13 @@
-//! Writes the endpoint that takes the place of a handler function.
+//! Writes the endpoint that replaces a handler function.
 //!
 //! # Invariants
 //!
-//! 1. In `call`, nothing but items and the split of the request, which reads no body, comes
-//!    before the guard.
-//! 2. The endpoint's name is a struct that cannot be called as a function. `#[handler]` above
-//!    the attribute would call it, with a request that nobody has checked (see `order`).
-//! 3. Local variables are hygienic, so that a handler may be named `req` or `body`.
-//! 4. The tokens of one generated expression have one span: that of the user's code that is to
-//!    be blamed if the expression does not compile.
+//! 1. Before the guard, `call` has only items and the split of the request, which does not read the body.
+//! 2. The endpoint is a struct that cannot be called like a function. `#[handler]` above the attribute would
+//!    call it, with a request that was not checked (see `order`).
+//! 3. Local variables are hygienic, so that a handler can have the name `req` or `body`.
+//! 4. All tokens of a generated expression have one span (see `spans`): that of the user's code that is wrong
+//!    if the expression does not compile.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -17,7 +16,7 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, ReturnType};
 
 use super::args::Args;
-use super::guard::{guard, or_redirected, policy, takes_strangers};
+use super::guard::{assert_accepts_anonymous, guard, or_redirected, policy};
 use super::item::Handler;
 use crate::library::Library;
 use crate::spans::{at_one_place, blame, relocate_name};
@@ -31,8 +30,10 @@ pub(crate) fn endpoint(handler: &Handler, args: &Args) -> TokenStream {
     frame(handler, &args.library, &quote!(#policy #function #guarded))
 }
 
-/// Returns an endpoint for a function that cannot be one. It lets routes that name it compile,
-/// so that the error stays alone; it can never run, because the error stands beside it.
+/// Returns an endpoint for a function that cannot be one.
+///
+/// Routes that name it compile, so there is only the error about the function. It never runs, because that
+/// error stands beside it.
 pub(crate) fn stub(handler: &Handler, args: &Args) -> TokenStream {
     frame(handler, &args.library, &quote!(loop {}))
 }
@@ -61,7 +62,7 @@ fn frame(handler: &Handler, library: &Library, body: &TokenStream) -> TokenStrea
     }
 }
 
-/// Returns the struct. With parameters it has braces: a tuple struct could be called.
+/// Returns the struct. If it has type parameters, it has braces, because a tuple struct could be called.
 fn definition(handler: &Handler, library: &Library) -> TokenStream {
     let Handler { endpoint_attrs, generics, vis, sig, .. } = handler;
     let name = &sig.ident;
@@ -76,7 +77,7 @@ fn definition(handler: &Handler, library: &Library) -> TokenStream {
     }
 
     let types: Vec<_> = generics.type_params().map(|param| &param.ident).collect();
-    // The bounds stay with `Endpoint`, where the compiler names them if a type breaks one.
+    // The bounds are on the impl of `Endpoint`. There, the compiler names the bound that is not met.
     let params: Vec<_> = generics
         .params
         .iter()
@@ -90,8 +91,8 @@ fn definition(handler: &Handler, library: &Library) -> TokenStream {
         .collect();
     let (_, ty_generics, _) = generics.split_for_impl();
     let allow = allow_deprecated(handler);
-    // `fn() -> ..` keeps the endpoint `Send` and `Sync`, which `Endpoint` asks for, whatever
-    // the types are: it holds none of them.
+    // `Endpoint` needs `Send` and `Sync`. With `fn() -> ..` the struct has both, whatever the types are,
+    // because it holds no value of them.
     quote_spanned! {span=>
         #attrs
         #vis struct #name<#(#params),*> {
@@ -107,17 +108,18 @@ fn definition(handler: &Handler, library: &Library) -> TokenStream {
     }
 }
 
-/// A deprecated endpoint is used by its own impls. Only then is the lint silenced: in the impl,
-/// it is silent in the user's body as well.
+/// Silences the lint for a deprecated endpoint, which its own impls use.
+///
+/// Other endpoints keep the lint, because silencing it in the impl also silences it in the user's body.
 fn allow_deprecated(handler: &Handler) -> Option<TokenStream> {
     handler.is_deprecated.then(|| quote!(#[allow(deprecated)]))
 }
 
-/// Returns the user's function, inside `call`, where nothing else can reach it.
+/// Returns the user's function. It is inside `call`, where no other code can reach it.
 ///
-/// A `#[handler]` on it is not run: the endpoint it makes would take an outage that an `Option<..>`
-/// argument hides for "nobody is logged in", and call the function. It goes on a function of no
-/// use, so that its import has one.
+/// A `#[handler]` on it is moved to an unused function, so that its import is still used. Its own endpoint is
+/// not good enough: during an outage an `Option<..>` parameter is `None`, and that endpoint would call the
+/// function as if nobody was logged in.
 fn function(handler: &Handler) -> TokenStream {
     let Handler { fn_attrs, sig, body, handler_attr, .. } = handler;
     let replaced = handler_attr.as_ref().map(|attr| {
@@ -132,7 +134,7 @@ fn function(handler: &Handler) -> TokenStream {
     quote!(#replaced #(#fn_attrs)* #sig #body)
 }
 
-/// Guard, extractors, handler.
+/// Returns the statements that run the guard, the extractors and the function, in this order.
 fn run_function(handler: &Handler, args: &Args) -> TokenStream {
     let library = &args.library;
     let span = blame(handler.sig.ident.span());
@@ -154,11 +156,13 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
         let extracted = or_redirected(args, &relocate_name(&request, span), span, extracted);
         quote_spanned!(span=> let #variable = #extracted?;)
     });
-    // Left alone are handlers with generics: a type that names one is not known here.
+    // Not with generics: a type that names a parameter of the function is not known here.
     let known = handler.generics.params.is_empty();
-    let optional =
-        args.optional.filter(|_| known).map(|_| takes_strangers(handler.extractors.iter().cloned(), library));
-    // Split first: then the future holds one request and not two across the guard's await.
+    let optional = args
+        .optional
+        .filter(|_| known)
+        .map(|_| assert_accepts_anonymous(handler.extractors.iter().cloned(), library));
+    // The split comes first, so that the future holds one request and not two while it awaits the guard.
     quote_spanned! {span=>
         #optional
         let (__req, mut __body) = __req.split();
@@ -169,8 +173,8 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
     }
 }
 
-/// Calls the function and makes a response of what it returns, which is to blame if that
-/// cannot be done.
+/// Calls the function, and turns its result into a response. If that is impossible, the error points at the
+/// return type.
 fn call_function(handler: &Handler, library: &Library) -> TokenStream {
     let sig = &handler.sig;
     let span = blame(match &sig.output {
@@ -189,7 +193,7 @@ fn call_function(handler: &Handler, library: &Library) -> TokenStream {
     }
 }
 
-/// The variable that holds each extracted parameter, at the place of its type.
+/// Returns a variable for each extracted parameter, at the place of its type.
 fn variables(handler: &Handler) -> Vec<Ident> {
     handler
         .extractors

@@ -8,7 +8,7 @@ use super::args::{Args, Need, PolicyStep, Values};
 use crate::library::Library;
 use crate::spans::{at_one_place, blame, relocate_name};
 
-/// Returns the conditions as constant data. `name` is what the log calls the handler.
+/// Returns the policy as constant data. `name` is the handler's name in the log.
 pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
     let private = args.library.private(span);
     let needs = args.needs.iter().map(|Need { word, values }| {
@@ -41,7 +41,7 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
     quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
 }
 
-/// Returns the guard of `request` and the application's own rules, which come right behind it.
+/// Returns the guard of `request`, and after it the application's own checks.
 pub(super) fn guard(request: &Ident, span: Span, args: &Args) -> TokenStream {
     let private = args.library.private(span);
     let checks = args.checks.iter().map(|rule| {
@@ -59,7 +59,9 @@ pub(super) fn guard(request: &Ident, span: Span, args: &Args) -> TokenStream {
     }
 }
 
-/// Sends a stranger to the login page whom only `result` has found out to be one: a user who is gone.
+/// If `result` is an error because nobody is logged in, redirects to the login page instead.
+///
+/// The guard cannot see that if the session is valid, but its user does not exist any more.
 pub(super) fn or_redirected(args: &Args, request: &Ident, span: Span, result: TokenStream) -> TokenStream {
     if args.redirect.is_none() {
         return result;
@@ -73,8 +75,11 @@ pub(super) fn or_redirected(args: &Args, request: &Ident, span: Span, result: To
     }
 }
 
-/// Has the compiler refuse an argument that refuses strangers, whom `optional` is for.
-pub(super) fn takes_strangers(types: impl Iterator<Item = TokenStream>, library: &Library) -> TokenStream {
+/// Makes the compiler refuse a parameter that does not accept anonymous users. `optional` allows them.
+pub(super) fn assert_accepts_anonymous(
+    types: impl Iterator<Item = TokenStream>,
+    library: &Library,
+) -> TokenStream {
     let types = types.map(|ty| {
         let span = blame(ty.span());
         let private = library.private(span);

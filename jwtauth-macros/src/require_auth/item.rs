@@ -1,7 +1,7 @@
-//! The item under `#[require_auth]`: what it is, and whether it can be guarded.
+//! Parses the item below `#[require_auth]`: what it is, and whether it can be guarded.
 //!
-//! The body of a function is not parsed. It goes through as it came, so that an editor can complete a line
-//! that is half typed, and so that no body is parsed twice.
+//! The body of a function is not parsed. It passes through unchanged, so that an editor can complete a
+//! half-typed line in it, and so that it is not parsed twice.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -16,34 +16,34 @@ use crate::errors::Errors;
 
 /// A function that becomes an endpoint.
 pub(crate) struct Handler {
-    /// The attributes of the endpoint: its docs, its deprecation, and the lint levels, which
-    /// the function keeps too.
+    /// The attributes of the endpoint: docs, deprecation, and lint levels. The function keeps the lint levels
+    /// too.
     pub(crate) endpoint_attrs: Vec<Attribute>,
-    /// All other attributes; they mean the function.
+    /// The attributes of the function: all others.
     pub(crate) fn_attrs: Vec<Attribute>,
     pub(crate) is_deprecated: bool,
-    /// The `#[handler]` among the attributes, whose work the guarded endpoint does.
+    /// The `#[handler]` among the attributes. The guarded endpoint replaces it.
     pub(crate) handler_attr: Option<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
-    /// The generics of the endpoint: those of the function without its lifetimes.
+    /// The generics of the endpoint: those of the function, without its lifetimes.
     pub(crate) generics: Generics,
-    /// The type of each parameter as the extraction names it, with `'_` for named lifetimes.
+    /// The type of each parameter, with `'_` in place of named lifetimes.
     pub(crate) extractors: Vec<TokenStream>,
     pub(crate) body: TokenTree,
 }
 
-/// What stands under the attribute.
+/// The item below the attribute.
 pub(crate) enum Item {
     Handler(Handler),
     /// A function that cannot be a handler; the errors say why.
     Refused(Handler),
     Block(Box<ItemImpl>),
-    /// Anything else, as it came.
+    /// Anything else, unchanged.
     Other(TokenStream),
 }
 
-/// Parses the tokens under the attribute.
+/// Parses the tokens below the attribute.
 pub(crate) fn parse(tokens: TokenStream) -> (Item, Errors) {
     let as_it_came = tokens.clone();
     match item.parse2(tokens) {
@@ -66,7 +66,8 @@ fn item(input: ParseStream<'_>) -> syn::Result<(Item, Errors)> {
     attrs.retain(|attr| {
         let is_handler = has_name(attr, HANDLER);
         if is_handler {
-            let message = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
+            let message =
+                "`#[handler]` turns a function into an endpoint, and this block is one already: remove it";
             errors.add(attr.path().span(), message);
         }
         !is_handler
@@ -76,8 +77,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<(Item, Errors)> {
     Ok((Item::Block(Box::new(block)), errors))
 }
 
-/// Takes a second `#[require_auth]` away: what it asks for would be asked apart from the first, and
-/// hidden by it.
+/// Refuses and removes a second `#[require_auth]`. The endpoint of one would hide that of the other.
 fn without_second(mut attrs: Vec<Attribute>) -> (Vec<Attribute>, Errors) {
     let mut errors = Errors::default();
     attrs.retain(|attr| {
@@ -105,8 +105,8 @@ fn function(
             receiver.self_token.span,
             "cannot guard a method on its own: put `#[require_auth]` on its `impl Endpoint` block, \
              or on a free `fn` that calls it\n\
-             help: on a poem-openapi API it goes on the block, above `#[OpenApi]`; then a method may ask for more, \
-             and `#[public]` opens one",
+             help: on a poem-openapi API, put it on the block, above `#[OpenApi]`; \
+             then a method can have one too, or `#[public]`",
         ));
     }
     if !input.peek(token::Brace) {
@@ -141,7 +141,7 @@ fn function(
     Ok((item, errors))
 }
 
-/// Whether an impl block follows. Refuses, by its name, everything that is neither one nor a `fn`.
+/// Whether an impl block follows. The alternative is a `fn`. The error for another item names its kind.
 fn is_block(input: ParseStream<'_>) -> syn::Result<bool> {
     let ahead = input.fork();
     let mut word = None;
@@ -168,20 +168,20 @@ fn is_block(input: ParseStream<'_>) -> syn::Result<bool> {
     Err(syn::Error::new(span, message))
 }
 
-/// Finds everything in a signature that an endpoint cannot have.
+/// Returns an error for everything in a signature that an endpoint cannot have.
 fn refusals(sig: &Signature) -> Errors {
     let mut errors = Errors::default();
     if let Safety::Unsafe(keyword) = &sig.safety {
         errors.add(
             keyword.span,
-            "an `unsafe fn` cannot be a handler, which poem calls without a promise: \
-             remove `unsafe`, and put the block that needs it inside",
+            "an `unsafe fn` cannot be a handler, because poem calls handlers from safe code: \
+             remove `unsafe`, and use an `unsafe` block inside",
         );
     }
     if let Some(abi) = &sig.abi {
         errors.add(
             abi.extern_token.span,
-            "an `extern fn` cannot be a handler, which only Rust calls: remove the `extern`",
+            "an `extern fn` cannot be a handler, because only Rust calls handlers: remove `extern`",
         );
     }
     for param in typed(sig) {
@@ -210,7 +210,7 @@ fn typed(sig: &Signature) -> impl Iterator<Item = &PatType> {
     })
 }
 
-/// Returns where `impl` stands in a type, however deep.
+/// Returns the place of an `impl` in a type, at any depth.
 fn find_impl(ty: TokenStream) -> Option<Span> {
     ty.into_iter().find_map(|token| match token {
         TokenTree::Ident(word) if word == "impl" => Some(word.span()),
@@ -223,8 +223,9 @@ fn is_lint_level(attr: &Attribute) -> bool {
     ["allow", "deny", "forbid", "warn"].iter().any(|level| attr.path().is_ident(level))
 }
 
-/// The user's item is the endpoint, so what describes it belongs there. An `#[expect]` does not:
-/// of the two copies one would go unfulfilled.
+/// Whether an attribute goes on the endpoint, which is what the user sees of the item.
+///
+/// An `#[expect]` does not. It would stand twice, and one of the two would not be fulfilled.
 fn is_for_endpoint(attr: &Attribute) -> bool {
     is_lint_level(attr) || is_only_for_endpoint(attr)
 }
@@ -275,8 +276,8 @@ mod tests {
                 "async fn a(&self) {}",
                 "cannot guard a method on its own: put `#[require_auth]` on its `impl Endpoint` block, \
              or on a free `fn` that calls it\n\
-             help: on a poem-openapi API it goes on the block, above `#[OpenApi]`; then a method may ask for more, \
-             and `#[public]` opens one",
+             help: on a poem-openapi API, put it on the block, above `#[OpenApi]`; \
+             then a method can have one too, or `#[public]`",
             ),
             ("fn a();", "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`"),
         ];
@@ -285,7 +286,7 @@ mod tests {
             assert_eq!(errors.messages(), [want], "{text}");
             let Item::Other(tokens) = item else { panic!("taken for a handler: {text}") };
             let came: TokenStream = text.parse().expect("tokens");
-            assert_eq!(tokens.to_string(), came.to_string(), "the item is kept");
+            assert_eq!(tokens.to_string(), came.to_string(), "the item is unchanged");
         }
     }
 
@@ -298,12 +299,12 @@ mod tests {
         let cases = [
             (
                 "unsafe fn a() {}",
-                "an `unsafe fn` cannot be a handler, which poem calls without a promise: \
-                 remove `unsafe`, and put the block that needs it inside",
+                "an `unsafe fn` cannot be a handler, because poem calls handlers from safe code: \
+                 remove `unsafe`, and use an `unsafe` block inside",
             ),
             (
                 "extern \"C\" fn a() {}",
-                "an `extern fn` cannot be a handler, which only Rust calls: remove the `extern`",
+                "an `extern fn` cannot be a handler, because only Rust calls handlers: remove `extern`",
             ),
             ("fn a(b: impl B) {}", trait_type),
             ("fn a(b: Json<Vec<impl B>>) {}", trait_type),
@@ -336,7 +337,7 @@ mod tests {
     #[test]
     fn a_handler_on_a_block_is_refused_and_removed() {
         let (item, errors) = parsed("#[a] #[poem::handler] impl Endpoint for A {}");
-        let want = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
+        let want = "`#[handler]` turns a function into an endpoint, and this block is one already: remove it";
         assert_eq!(errors.messages(), [want]);
         let Item::Block(block) = item else { panic!("no block") };
         assert_eq!(block.attrs.len(), 1);

@@ -1,15 +1,16 @@
-//! `#[require_auth]`: turns a handler function into a poem endpoint that lets nobody through
-//! before the guard has, and guards an endpoint that is written as an impl block.
+//! `#[require_auth]`: turns a handler function into a guarded poem endpoint, and guards endpoints and APIs
+//! that are impl blocks.
 //!
-//! `args` parses the arguments and `model` the item; `expand` writes the endpoint of a function,
-//! `block` puts the guard into an impl block, and `openapi` around each operation of an API.
+//! `args` parses the arguments and `item` the item below the attribute. `guard` writes the guard. `endpoint`
+//! writes the endpoint of a function, `block` puts the guard into an `impl Endpoint`, and `openapi` puts it
+//! around each operation of an API.
 //!
 //! # Invariants
 //!
-//! 1. The guard is awaited before the first extractor, so before the body is read.
-//! 2. Every order of `#[require_auth]` and `#[handler]` either guards or does not compile.
-//! 3. What the user's function borrows, returns, documents or lints stays the user's: its
-//!    tokens pass through with their spans.
+//! 1. The guard is awaited before the first extractor, and so before the body is read.
+//! 2. Every order of `#[require_auth]` and `#[handler]` is guarded or does not compile.
+//! 3. The tokens of the user's function pass through with their spans. What it borrows, returns, documents or
+//!    allows stays the same.
 
 mod args;
 mod attributes;
@@ -29,18 +30,18 @@ use self::item::Item;
 
 pub(crate) use self::order::stands_below_handler;
 
-/// Expands the attribute. `below_handler` tells that `#[handler]` was found above it.
+/// Expands the attribute. `below_handler` is true if `#[handler]` was found above it.
 ///
-/// A mistake in the arguments, or in the order, leaves the endpoint as it would be without it;
-/// one in the function leaves an endpoint that is never called. Both stand beside the errors.
+/// After a mistake in the arguments or in the order, the rest of the endpoint is still written. After a
+/// mistake in the function, an endpoint is written that never runs. Either one stands beside the errors.
 pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) -> TokenStream {
     let (args, mut errors) = Args::parse(args);
     if below_handler {
         errors.add(
             Span::call_site(),
-            "`#[require_auth]` must stand above `#[handler]`\n\
-             help: below it, `#[handler]` reads the request before anyone has checked who sent it\n\
-             help: swap the two lines, or leave `#[handler]` out",
+            "`#[require_auth]` must be above `#[handler]`\n\
+             help: below it, `#[handler]` reads the request before the login is checked\n\
+             help: swap the two lines, or remove `#[handler]`",
         );
     }
     let (item, more) = item::parse(item);
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn above_handler_the_endpoint_is_ours() {
+    fn above_handler_the_endpoint_is_the_same() {
         let alone = call(&expanded("", "async fn old(user: User) {}"));
         let mut above = call(&expanded("", "/// Docs.\n #[poem::handler] pub async fn old(user: User) {}"));
         let replaced = above.remove(1);
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wrong_order_is_told_beside_the_endpoint() {
+    fn the_wrong_order_is_an_error_beside_the_endpoint() {
         let expanded = expand(
             quote!(),
             quote!(
@@ -204,10 +205,9 @@ mod tests {
             true,
         );
         let file: File = syn::parse2(expanded).expect("items");
-        let want = "`#[require_auth]` must stand above `#[handler]`\n\
-                    help: below it, `#[handler]` reads the request before anyone has checked who \
-                    sent it\n\
-                    help: swap the two lines, or leave `#[handler]` out";
+        let want = "`#[require_auth]` must be above `#[handler]`\n\
+                    help: below it, `#[handler]` reads the request before the login is checked\n\
+                    help: swap the two lines, or remove `#[handler]`";
         assert_eq!(messages(&file), [want]);
         position(&call(&file), ":: guard (");
     }

@@ -1,7 +1,7 @@
 //! The arguments of `#[require_auth(..)]`: the model that they are read into.
 //!
-//! `table` has one row for each argument, and `values` parses what stands after a word. [`Args`] says what an
-//! argument means where it cannot be put into words: beside others, under an API's block, and in the policy.
+//! `table` has one row for each argument, and `values` parses what stands after a word. The methods of
+//! [`Args`] say what the arguments mean: beside each other, under the block of an API, and in the policy.
 //!
 //! # Invariants
 //!
@@ -18,6 +18,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident, Lit, LitBool, Path};
 
 use self::table::{AMBIGUOUS, Form, WORDS};
+use self::values::LoginAge;
 use crate::errors::Errors;
 use crate::library::Library;
 use crate::words;
@@ -58,13 +59,6 @@ pub(crate) enum Values {
     One(Box<Expr>),
     /// In parentheses. There is at least one.
     List(Vec<Expr>),
-}
-
-/// The greatest age of a login.
-#[derive(Clone)]
-pub(crate) struct LoginAge {
-    span: Span,
-    seconds: u64,
 }
 
 /// A call of the library that changes the policy: `Policy::method(policy, value)`.

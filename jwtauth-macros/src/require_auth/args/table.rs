@@ -138,7 +138,7 @@ pub(super) const WORDS: Words<Meaning> = Words {
             example: "redirect = \"/login\"",
             aliases: &["login", "login_url", "redirect_to"],
             docs: [
-                "a browser that opens a page without a login is sent here; `next` holds the page it asked for",
+                "a browser that opens a page without a login is sent here; `next` is the page it asked for",
                 "303 to a browser that opens a page, else 401",
             ],
             meaning: Meaning {

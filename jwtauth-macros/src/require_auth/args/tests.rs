@@ -1,4 +1,4 @@
-//! Every argument as it is read, and every mistake with its sentence.
+//! How every argument is read, and the message for every mistake.
 
 use quote::ToTokens;
 
@@ -8,7 +8,7 @@ fn errors(args: &str) -> Vec<String> {
     Args::parse(args.parse().expect("tokens")).1.messages()
 }
 
-/// Returns what was read, in one line.
+/// Returns the arguments that were read, in one line.
 fn read(args: &str) -> String {
     let (args, errors) = Args::parse(args.parse().expect("tokens"));
     assert_eq!(errors.messages(), Vec::<String>::new());

@@ -3,11 +3,17 @@
 //! A value that is a literal is checked here. A constant is checked by the library, with the same rules, when
 //! the user's program is compiled.
 
+use proc_macro2::Span;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitStr, Path};
 
-use super::LoginAge;
+/// The greatest age of a login.
+#[derive(Clone)]
+pub(crate) struct LoginAge {
+    pub(super) span: Span,
+    pub(super) seconds: u64,
+}
 
 /// Returns the name of a role.
 pub(super) fn role(word: &Ident, value: Expr) -> syn::Result<Expr> {

@@ -1,4 +1,4 @@
-//! Writes the methods that are routed, with the guard around each.
+//! Writes the routed methods, each with its guard.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -7,9 +7,10 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::super::args::Args;
-use super::super::expand::{policy, relocated, takes_strangers};
-use super::model::{Api, Operation, Param};
-use crate::library::{Library, blame};
+use super::super::guard::{assert_accepts_anonymous, policy};
+use super::api::{Api, Operation, Param};
+use crate::library::Library;
+use crate::spans::{blame, relocate_name};
 
 /// Returns the user's block and, below `#[OpenApi]`, the methods that call the user's.
 pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
@@ -25,7 +26,7 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let cfg = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     let (generics, _, where_clause) = block.generics.split_for_impl();
     let self_ty = &block.self_ty;
-    // A macro of the library's, so that a library without poem-openapi can say what is missing.
+    // A macro of the library, so that the library can report that the feature `openapi` is off.
     quote_spanned! {span=>
         #block
 
@@ -46,7 +47,7 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     }
 }
 
-/// The names of what is written for one operation.
+/// The names of the generated items for one operation.
 struct Names {
     /// The type that stands for the operation in other types.
     operation: Ident,
@@ -68,7 +69,7 @@ impl Names {
     }
 }
 
-/// Returns the type that says what an operation asks for, and the function that asks.
+/// Returns the type that has the policy of an operation, and the function that puts the guard around it.
 fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
     let Names { operation: name, guard, .. } = Names::of(operation);
     let span = blame(operation.name.span());
@@ -95,7 +96,7 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
                 #private::openapi::checked::<#name>(&__req, #private::check(&__req, #rule).await)?;
             }
         });
-        let optional = args.optional.map(|_| takes_strangers(known_types(operation, api), library));
+        let optional = args.optional.map(|_| assert_accepts_anonymous(known_types(operation, api), library));
         quote_spanned! {span=>
             #optional
 
@@ -124,8 +125,8 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
     }
 }
 
-/// Returns the types of the parameters that mean the same outside the block: none if anything could be a parameter
-/// of it.
+/// Returns the types of the parameters that mean the same outside the block: none with generics, and no type
+/// that names `Self`.
 fn known_types(operation: &Operation, api: &Api) -> impl Iterator<Item = TokenStream> {
     let is_generic = !api.block.generics.params.is_empty() || !operation.sig.generics.params.is_empty();
     let types = operation.params.iter().map(|param| param.ty.to_token_stream());
@@ -140,7 +141,7 @@ fn names_self(ty: TokenStream) -> bool {
     })
 }
 
-/// Returns the method that is routed: the user's, with an argument and a return type for the document.
+/// Returns the routed method: the user's, with one more parameter and another return type for the document.
 fn method(operation: &Operation, library: &Library) -> TokenStream {
     let Operation { attrs, oai, name, sig, receiver, params, .. } = operation;
     let names = Names::of(operation);
@@ -155,18 +156,18 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
     let params = params.iter().map(|Param { attrs, name, ty }| quote!(#(#attrs)* #name: #ty,));
     let receiver = receiver.as_ref().map(|receiver| quote!(#receiver,));
     let answer = match &sig.output {
-        // A type that is no response is to blame by itself.
+        // The error for a type that is not a response points at the type.
         ReturnType::Type(_, ty) => quote_spanned!(blame(ty.span())=> __JwtauthAnswer<#ty, #marker>),
         ReturnType::Default => quote_spanned!(span=> __JwtauthAnswer<(), #marker>),
     };
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     let (asyncness, wait) = match &sig.asyncness {
         Some(asyncness) => (Some(asyncness), Some(quote_spanned!(span=> .await))),
-        None => (None, None), // poem-openapi refuses it
+        None => (None, None), // poem-openapi reports it
     };
     let method = &names.method;
     let fn_token = &sig.fn_token;
-    let call = relocated(name, span);
+    let call = relocate_name(name, span);
     quote_spanned! {span=>
         #(#attrs)*
         #oai

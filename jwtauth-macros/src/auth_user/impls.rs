@@ -4,24 +4,24 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::model::{Source, Sources};
-use crate::library::{Library, blame};
+use super::sources::{Source, Sources};
+use crate::library::Library;
+use crate::spans::{blame, relocate_name};
 
 /// Returns `AuthUser` and `FromRequest` for the type.
 pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> TokenStream {
     let span = blame(name.span());
     let root = library.root(span);
     let private = library.private(span);
-    // One place for both impls: a missing `Clone` is then reported once.
-    let mut name = name.clone();
-    name.set_span(span.resolved_at(name.span()));
+    // Both impls have one place, so that a missing `Clone` is reported once.
+    let name = relocate_name(name, span);
     let subject = match &sources.id {
         Some(Source { member, ty }) => {
             let span = blame(ty.span());
             let private = library.private(span);
             quote_spanned!(span=> #private::ToString::to_string(&self.#member))
         }
-        // Never runs: an error stands beside it.
+        // It never runs, because an error stands beside it.
         None => quote!(loop {}),
     };
     let roles = sources.roles.as_ref().map(|source| list("roles", library, source));

@@ -1,76 +1,32 @@
-//! The type under `#[derive(AuthUser)]`: which of its fields is what.
+//! The type under `#[derive(AuthUser)]`: which of its fields each method reads.
 
-use proc_macro2::Ident;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Field, Fields, Index, Member, Meta, Type};
+use syn::{Attribute, Data, DeriveInput, Ident, Meta};
 
+use super::sources::{Mark, ON_FIELD, ON_TYPE, Source, Sources};
 use crate::errors::Errors;
 use crate::library::Library;
-use crate::suggest::did_you_mean;
-use crate::words;
+use crate::words::{self, Words};
 
-const ON_FIELDS: [&str; 5] = ["id", "roles", "scopes", "active", "skip"];
-
-/// Other names of the same things, as user types and other libraries have them.
-const ALIASES: [(&str, &str); 13] = [
-    ("enabled", "active"),
-    ("group", "roles"),
-    ("groups", "roles"),
-    ("is_active", "active"),
-    ("key", "id"),
-    ("permission", "scopes"),
-    ("permissions", "scopes"),
-    ("pk", "id"),
-    ("role", "roles"),
-    ("sub", "id"),
-    ("subject", "id"),
-    ("user_id", "id"),
-    ("uuid", "id"),
-];
-
-const HELP: &str = "help: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]`, `#[auth(active)]` or `#[auth(skip)]`";
-
-/// Names that look as if they were read, and what is.
+/// Names of fields that look as if they were read, and the names that are.
 const SINGULAR: [(&str, &str); 2] = [("role", "roles"), ("scope", "scopes")];
 
-/// A field that one of the trait's methods reads.
-pub(super) struct Source {
-    pub(super) member: Member,
-    pub(super) ty: Type,
-}
-
-/// What the methods read. What no field is for is left to the trait's default.
-#[derive(Default)]
-pub(super) struct Sources {
-    pub(super) id: Option<Source>,
-    pub(super) roles: Option<Source>,
-    pub(super) scopes: Option<Source>,
-    /// Only by its mark: a field of such a name may mean many things.
-    pub(super) active: Option<Source>,
-}
-
-/// Reads the attributes of the type, which only `crate` goes on.
+/// Reads the attributes of the type.
 pub(super) fn library(attrs: &[Attribute]) -> (Library, Errors) {
     let mut library = Library::default();
-    let errors = for_each_word(attrs, |word, input| {
-        if word == "crate" {
-            let example = "crate = ::path::to::jwtauth";
-            library = words::value(input, word, example, Library::parse)?;
-            return Ok(());
+    let errors = for_each_word(attrs, &ON_TYPE, |word, input| {
+        if ON_FIELD.find(word).is_ok() {
+            let message = format!("`{word}` marks a field: put `#[auth({word})]` on one");
+            return Err(syn::Error::new(word.span(), message));
         }
-        let name = word.to_string();
-        let message = if ON_FIELDS.contains(&name.as_str()) {
-            format!("`{name}` marks a field: put `#[auth({name})]` on one")
-        } else {
-            format!("unknown argument `{name}`\nhelp: a type knows `#[auth(crate = ::path)]`\n{HELP}")
-        };
-        Err(syn::Error::new(word.span(), message))
+        library = ON_TYPE.find(word)?.value(input, word, Library::parse)?;
+        Ok(())
     });
     (library, errors)
 }
 
-/// Finds the field behind each method: the marked one, or else the one of the expected name.
+/// Finds the field of each method: the marked one, or else the one with the expected name.
 pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
     let mut errors = Errors::default();
     let fields = match &input.data {
@@ -87,25 +43,27 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
 
     let mut sources = Sources::default();
     for (index, field) in fields.iter().enumerate() {
-        errors.extend(for_each_word(&field.attrs, |word, input| {
-            if word == "skip" {
-                return words::no_value(input, word);
+        errors.extend(for_each_word(&field.attrs, &ON_FIELD, |word, input| {
+            if word == "crate" {
+                let message = "`crate` belongs on the type: move it there";
+                return Err(syn::Error::new(word.span(), message));
             }
-            let place = sources.place(word)?;
-            words::no_value(input, word)?;
-            if place.replace(Source::new(index, field)).is_some() {
+            let row = ON_FIELD.find(word)?;
+            row.no_value(input, word)?;
+            let (Mark::Source(place) | Mark::SourceIfMarked(place)) = row.meaning else { return Ok(()) };
+            if place(&mut sources).replace(Source::new(index, field)).is_some() {
                 let message = format!("`#[auth({word})]` marks two fields: keep one of the two");
                 return Err(syn::Error::new(word.span(), message));
             }
             Ok(())
         }));
     }
-    if let Fields::Named(fields) = fields {
-        for (index, field) in fields.named.iter().enumerate() {
-            let name = field.ident.as_ref().filter(|name| *name != "active");
-            if let Some(Ok(place)) = name.map(|name| sources.place(name)) {
-                place.get_or_insert_with(|| Source::new(index, field));
-            }
+    for (index, field) in fields.iter().enumerate() {
+        let Some(name) = &field.ident else { continue };
+        if let Some(row) = ON_FIELD.rows.iter().find(|row| name == row.name)
+            && let Mark::Source(place) = row.meaning
+        {
+            place(&mut sources).get_or_insert_with(|| Source::new(index, field));
         }
     }
     for field in fields {
@@ -116,14 +74,14 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
             errors.add(
                 name.span(),
                 format!(
-                    "`{name}` is not read, so `#[require_auth({name} = \"..\")]` would refuse everybody\n\
-                     help: make it `{plural}: Vec<String>`, or mark a collection with `#[auth({plural})]`; write \
-                     `#[auth(skip)]` if it has nothing to do with access"
+                    "`{name}` is not read, so `#[require_auth({name} = \"..\")]` would refuse everyone\n\
+                     help: make it `{plural}: Vec<String>`, or mark a collection with `#[auth({plural})]`\n\
+                     help: if it has nothing to do with access, mark it with `#[auth(skip)]`"
                 ),
             );
         }
     }
-    // A misspelt mark explains the missing one.
+    // If there is another error, a misspelt mark is the likely reason.
     if sources.id.is_none() && errors.is_empty() {
         errors.add(
             input.ident.span(),
@@ -137,53 +95,23 @@ fn only_structs(kind: &str) -> String {
     format!("`AuthUser` cannot be derived for {kind}: make it a struct, or implement the trait by hand")
 }
 
-impl Source {
-    fn new(index: usize, field: &Field) -> Self {
-        let member = match &field.ident {
-            Some(name) => Member::Named(name.clone()),
-            None => Member::Unnamed(Index::from(index)),
-        };
-        Self { member, ty: field.ty.clone() }
-    }
-}
-
-impl Sources {
-    fn place(&mut self, word: &Ident) -> syn::Result<&mut Option<Source>> {
-        match word.to_string().as_str() {
-            "id" => Ok(&mut self.id),
-            "roles" => Ok(&mut self.roles),
-            "scopes" => Ok(&mut self.scopes),
-            "active" => Ok(&mut self.active),
-            "crate" => {
-                let message = "`crate` is said once, on the type: move it there";
-                Err(syn::Error::new(word.span(), message))
-            }
-            other => {
-                let meant = did_you_mean(other, &ON_FIELDS, &ALIASES);
-                let message = format!("unknown argument `{other}`{meant}\n{HELP}");
-                Err(syn::Error::new(word.span(), message))
-            }
-        }
-    }
-}
-
-/// Calls `argument` with each word in the `#[auth(..)]` among the attributes.
-fn for_each_word(
+/// Calls `read` with each word in the `#[auth(..)]` among the attributes, and collects the errors.
+fn for_each_word<M>(
     attrs: &[Attribute],
-    mut argument: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
+    words: &Words<M>,
+    mut read: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
 ) -> Errors {
     let mut errors = Errors::default();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("auth")) {
         match &attr.meta {
             Meta::List(list) => {
-                let words = list.tokens.clone();
-                errors.extend(words::for_each(words, |input| {
+                errors.extend(words::for_each_argument(list.tokens.clone(), |input| {
                     let word = words::word(input)?;
-                    argument(&word, input)
+                    read(&word, input)
                 }));
             }
             Meta::NameValue(_) | Meta::Path(_) => {
-                errors.add(attr.path().span(), format!("`#[auth]` needs an argument\n{HELP}"));
+                errors.add(attr.path().span(), format!("`#[auth]` needs an argument\n{}", words.help()));
             }
         }
     }
@@ -192,6 +120,8 @@ fn for_each_word(
 
 #[cfg(test)]
 mod tests {
+    use syn::Member;
+
     use super::*;
 
     /// Returns `[subject, roles, scopes, is_active]`: what each method reads of `self`.

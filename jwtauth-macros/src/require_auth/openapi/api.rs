@@ -1,4 +1,4 @@
-//! The block of an API: its operations, each with what it asks of the user, and everything else.
+//! Takes the block of an API apart: the operations with their conditions, and the rest.
 
 use proc_macro2::TokenStream;
 use syn::spanned::Spanned;
@@ -7,8 +7,7 @@ use syn::{
 };
 
 use super::super::args::Args;
-use super::super::model::last_segment_is;
-use super::conditions::joined;
+use super::super::attributes::take;
 use super::oai::Oai;
 use crate::errors::Errors;
 
@@ -21,12 +20,12 @@ pub(super) struct Api {
     pub(super) operations: Vec<Operation>,
 }
 
-/// A method that answers requests.
+/// A method with `#[oai(..)]`, which answers requests.
 pub(super) struct Operation {
-    /// Its attributes that describe it, or remove it.
+    /// Its `#[doc]` and `#[cfg]` attributes.
     pub(super) attrs: Vec<Attribute>,
     pub(super) oai: Oai,
-    /// What it asks of the user; `None` if it is public.
+    /// Its arguments, joined with those of the block. `None` if it is public.
     pub(super) args: Option<Args>,
     pub(super) name: Ident,
     pub(super) receiver: Option<Receiver>,
@@ -34,7 +33,7 @@ pub(super) struct Operation {
     pub(super) sig: Signature,
 }
 
-/// A parameter, as poem-openapi is to see it.
+/// A parameter, as poem-openapi sees it.
 pub(super) struct Param {
     /// Its attributes for poem-openapi.
     pub(super) attrs: Vec<Attribute>,
@@ -48,7 +47,7 @@ pub(super) fn has_operation(block: &ItemImpl) -> bool {
 }
 
 impl Api {
-    /// Takes a block apart. What is wrong is left out and told by the errors.
+    /// Takes a block apart. A mistake is left out; the errors tell about it.
     pub(super) fn parse(mut block: ItemImpl, args: &Args) -> (Self, Errors) {
         let mut errors = Errors::default();
         if let Some(second) = take(&mut block.attrs, "require_auth") {
@@ -86,7 +85,7 @@ impl Api {
 }
 
 impl Operation {
-    /// Takes a method apart, and the attributes that are read here off it.
+    /// Takes a method apart, and removes the attributes that are read here.
     fn parse(method: &mut ImplItemFn, block: &Args, errors: &mut Errors) -> Self {
         let oai = method.attrs.iter().find(|attr| is_oai(attr)).map(|attr| Oai::parse(attr, errors));
         let oai = oai.expect("only a method with `#[oai]` is an operation");
@@ -94,7 +93,7 @@ impl Operation {
         method.attrs.retain(|attr| {
             found += usize::from(is_oai(attr));
             if is_oai(attr) && found == 2 {
-                // poem-openapi reads the first and drops the others, whatever they say.
+                // poem-openapi reads the first one and ignores the others.
                 errors.add(attr.path().span(), "second `#[oai]` on one operation: put all arguments in one");
             }
             !is_oai(attr)
@@ -114,7 +113,7 @@ impl Operation {
 }
 
 impl Param {
-    /// Takes a parameter apart, and the attributes that poem-openapi reads off it.
+    /// Takes a parameter apart, and removes the attributes that poem-openapi reads.
     fn parse(param: &mut PatType, errors: &mut Errors) -> Self {
         let (attrs, own) = std::mem::take(&mut param.attrs).into_iter().partition(is_for_document);
         param.attrs = own;
@@ -128,7 +127,7 @@ impl Param {
         let name = name_of(&param.pat).cloned().unwrap_or_else(|| {
             errors.add(
                 param.pat.span(),
-                "a parameter of an operation needs a name, which the document shows: \
+                "a parameter of an operation needs a name, because the document shows it: \
                  write `name: Type` or `Path(name): Path<Type>`",
             );
             Ident::new("__unnamed", param.pat.span())
@@ -137,7 +136,7 @@ impl Param {
     }
 }
 
-/// Returns what an operation asks of the user, and removes the attributes that say so.
+/// Returns the arguments of an operation, or `None` if it is public. Removes the attributes that say so.
 fn access(attrs: &mut Vec<Attribute>, block: &Args, errors: &mut Errors) -> Option<Args> {
     let public = take(attrs, "public");
     let Some(own) = take(attrs, "require_auth") else {
@@ -160,7 +159,7 @@ fn access(attrs: &mut Vec<Attribute>, block: &Args, errors: &mut Errors) -> Opti
     if let Some(public) = public {
         errors.add(
             public.path().span(),
-            "`#[public]` lets everyone in, but `#[require_auth]` asks for a user: remove one of the two",
+            "`#[public]` allows everyone, but `#[require_auth]` needs a user: remove one of the two",
         );
     }
     let tokens = match &own.meta {
@@ -173,10 +172,10 @@ fn access(attrs: &mut Vec<Attribute>, block: &Args, errors: &mut Errors) -> Opti
     };
     let (args, more) = Args::parse(tokens);
     errors.extend(more);
-    Some(joined(args, block, errors))
+    Some(args.under_block(block, errors))
 }
 
-/// Refuses what has a meaning on operations alone. Dropped it would leave a method that looks guarded.
+/// Refuses attributes that only operations can have. Without an error, the method would look guarded.
 fn refuse_attributes(item: &mut ImplItem, errors: &mut Errors) {
     let attrs = match item {
         ImplItem::Const(item) => &mut item.attrs,
@@ -188,7 +187,7 @@ fn refuse_attributes(item: &mut ImplItem, errors: &mut Errors) {
     for name in ["require_auth", "public"] {
         while let Some(attr) = take(attrs, name) {
             let message = format!(
-                "`#[{name}]` is for operations, and this is none: \
+                "`#[{name}]` is for operations, and this is not one: \
                  it has no `#[oai(path = \"..\", method = \"..\")]`"
             );
             errors.add(attr.path().span(), message);
@@ -196,18 +195,12 @@ fn refuse_attributes(item: &mut ImplItem, errors: &mut Errors) {
     }
 }
 
-/// Removes the first attribute of a name, whatever module it is called by.
-fn take(attrs: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
-    let at = attrs.iter().position(|attr| last_segment_is(attr, |found| found == name))?;
-    Some(attrs.remove(at))
-}
-
-/// Whether poem-openapi reads an attribute. It takes the bare name only, and so does this.
+/// Whether poem-openapi reads an attribute. Like poem-openapi, this accepts only the name without a path.
 fn is_oai(attr: &Attribute) -> bool {
     attr.path().is_ident("oai")
 }
 
-/// Whether an attribute of an operation belongs to the method that is routed as well.
+/// Whether an attribute of an operation goes on the routed method too.
 fn is_shared(attr: &Attribute) -> bool {
     attr.path().is_ident("doc") || attr.path().is_ident("cfg")
 }
@@ -224,7 +217,7 @@ fn params<'a>(inputs: impl IntoIterator<Item = &'a mut FnArg>) -> impl Iterator<
     })
 }
 
-/// Returns the name under which the document knows a parameter, by the rules of poem-openapi.
+/// Returns a parameter's name in the document, by the rules of poem-openapi.
 fn name_of(pattern: &Pat) -> Option<&Ident> {
     match pattern {
         Pat::Ident(pattern) => Some(&pattern.ident),

@@ -1,7 +1,7 @@
-//! The item under `#[require_auth]`: what it is, and whether it can be guarded.
+//! Parses the item below `#[require_auth]`: what it is, and whether it can be guarded.
 //!
-//! The body of a function is not parsed. It goes through as it came, so that an editor can complete a line
-//! that is half typed, and so that no body is parsed twice.
+//! The body of a function is not parsed. It passes through unchanged, so that an editor can complete a
+//! half-typed line in it, and so that it is not parsed twice.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,57 +10,53 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Generics, ItemImpl, LitStr, PatType, Safety, Signature, Visibility, token};
 
-use super::{generics, is_handler};
+use super::attributes::{HANDLER, has_name};
+use super::generics;
 use crate::errors::Errors;
 
 /// A function that becomes an endpoint.
 pub(crate) struct Handler {
-    /// The attributes of the endpoint: its docs, its deprecation, and the lint levels, which
-    /// the function keeps too.
+    /// The attributes of the endpoint: docs, deprecation, and lint levels. The function keeps the lint levels
+    /// too.
     pub(crate) endpoint_attrs: Vec<Attribute>,
-    /// All other attributes; they mean the function.
+    /// The attributes of the function: all others.
     pub(crate) fn_attrs: Vec<Attribute>,
     pub(crate) is_deprecated: bool,
-    /// The `#[handler]` among the attributes, whose work the guarded endpoint does.
+    /// The `#[handler]` among the attributes. The guarded endpoint replaces it.
     pub(crate) handler_attr: Option<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
-    /// The generics of the endpoint: those of the function without its lifetimes.
+    /// The generics of the endpoint: those of the function, without its lifetimes.
     pub(crate) generics: Generics,
-    /// The type of each parameter as the extraction names it, with `'_` for named lifetimes.
+    /// The type of each parameter, with `'_` in place of named lifetimes.
     pub(crate) extractors: Vec<TokenStream>,
     pub(crate) body: TokenTree,
 }
 
-/// What stands under the attribute.
+/// The item below the attribute.
 pub(crate) enum Item {
     Handler(Handler),
     /// A function that cannot be a handler; the errors say why.
     Refused(Handler),
     Block(Box<ItemImpl>),
-    /// Anything else, as it came.
+    /// Anything else, unchanged.
     Other(TokenStream),
 }
 
-pub(crate) struct Parsed {
-    pub(crate) item: Item,
-    pub(crate) errors: Errors,
-}
-
-/// Parses the tokens under the attribute.
-pub(crate) fn parse(tokens: TokenStream) -> Parsed {
+/// Parses the tokens below the attribute.
+pub(crate) fn parse(tokens: TokenStream) -> (Item, Errors) {
     let as_it_came = tokens.clone();
     match item.parse2(tokens) {
         Ok(parsed) => parsed,
         Err(error) => {
             let mut errors = Errors::default();
             errors.push(error);
-            Parsed { item: Item::Other(as_it_came), errors }
+            (Item::Other(as_it_came), errors)
         }
     }
 }
 
-fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
+fn item(input: ParseStream<'_>) -> syn::Result<(Item, Errors)> {
     let attrs = input.call(Attribute::parse_outer)?;
     let vis = input.parse()?;
     let (mut attrs, mut errors) = without_second(attrs);
@@ -68,24 +64,24 @@ fn item(input: ParseStream<'_>) -> syn::Result<Parsed> {
         return function(input, attrs, vis, errors);
     }
     attrs.retain(|attr| {
-        let is_handler = last_segment_is(attr, is_handler);
+        let is_handler = has_name(attr, HANDLER);
         if is_handler {
-            let message = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
+            let message =
+                "`#[handler]` turns a function into an endpoint, and this block is one already: remove it";
             errors.add(attr.path().span(), message);
         }
         !is_handler
     });
     let mut block: ItemImpl = input.parse()?;
     block.attrs = attrs;
-    Ok(Parsed { item: Item::Block(Box::new(block)), errors })
+    Ok((Item::Block(Box::new(block)), errors))
 }
 
-/// Takes a second `#[require_auth]` away: what it asks for would be asked apart from the first, and
-/// hidden by it.
+/// Refuses and removes a second `#[require_auth]`. The endpoint of one would hide that of the other.
 fn without_second(mut attrs: Vec<Attribute>) -> (Vec<Attribute>, Errors) {
     let mut errors = Errors::default();
     attrs.retain(|attr| {
-        let second = last_segment_is(attr, |name| name == "require_auth");
+        let second = has_name(attr, "require_auth");
         if second {
             errors.add(
                 attr.path().span(),
@@ -102,15 +98,15 @@ fn function(
     attrs: Vec<Attribute>,
     vis: Visibility,
     mut errors: Errors,
-) -> syn::Result<Parsed> {
+) -> syn::Result<(Item, Errors)> {
     let sig: Signature = input.parse()?;
     if let Some(receiver) = sig.receiver() {
         return Err(syn::Error::new(
             receiver.self_token.span,
             "cannot guard a method on its own: put `#[require_auth]` on its `impl Endpoint` block, \
              or on a free `fn` that calls it\n\
-             help: on a poem-openapi API it goes on the block, above `#[OpenApi]`; then a method may ask for more, \
-             and `#[public]` opens one",
+             help: on a poem-openapi API, put it on the block, above `#[OpenApi]`; \
+             then a method can have one too, or `#[public]`",
         ));
     }
     if !input.peek(token::Brace) {
@@ -133,7 +129,7 @@ fn function(
     let handler = Handler {
         endpoint_attrs: attrs.iter().filter(|attr| is_for_endpoint(attr)).cloned().collect(),
         is_deprecated: attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
-        handler_attr: attrs.iter().find(|attr| last_segment_is(attr, is_handler)).cloned(),
+        handler_attr: attrs.iter().find(|attr| has_name(attr, HANDLER)).cloned(),
         fn_attrs: attrs.into_iter().filter(is_for_fn).collect(),
         vis,
         sig,
@@ -142,10 +138,10 @@ fn function(
         body,
     };
     let item = if refused { Item::Refused(handler) } else { Item::Handler(handler) };
-    Ok(Parsed { item, errors })
+    Ok((item, errors))
 }
 
-/// Whether an impl block follows. Refuses, by its name, everything that is neither one nor a `fn`.
+/// Whether an impl block follows. The alternative is a `fn`. The error for another item names its kind.
 fn is_block(input: ParseStream<'_>) -> syn::Result<bool> {
     let ahead = input.fork();
     let mut word = None;
@@ -172,20 +168,20 @@ fn is_block(input: ParseStream<'_>) -> syn::Result<bool> {
     Err(syn::Error::new(span, message))
 }
 
-/// Finds everything in a signature that an endpoint cannot have.
+/// Returns an error for everything in a signature that an endpoint cannot have.
 fn refusals(sig: &Signature) -> Errors {
     let mut errors = Errors::default();
     if let Safety::Unsafe(keyword) = &sig.safety {
         errors.add(
             keyword.span,
-            "an `unsafe fn` cannot be a handler, which poem calls without a promise: \
-             remove `unsafe`, and put the block that needs it inside",
+            "an `unsafe fn` cannot be a handler, because poem calls handlers from safe code: \
+             remove `unsafe`, and use an `unsafe` block inside",
         );
     }
     if let Some(abi) = &sig.abi {
         errors.add(
             abi.extern_token.span,
-            "an `extern fn` cannot be a handler, which only Rust calls: remove the `extern`",
+            "an `extern fn` cannot be a handler, because only Rust calls handlers: remove `extern`",
         );
     }
     for param in typed(sig) {
@@ -214,7 +210,7 @@ fn typed(sig: &Signature) -> impl Iterator<Item = &PatType> {
     })
 }
 
-/// Returns where `impl` stands in a type, however deep.
+/// Returns the place of an `impl` in a type, at any depth.
 fn find_impl(ty: TokenStream) -> Option<Span> {
     ty.into_iter().find_map(|token| match token {
         TokenTree::Ident(word) if word == "impl" => Some(word.span()),
@@ -223,22 +219,19 @@ fn find_impl(ty: TokenStream) -> Option<Span> {
     })
 }
 
-pub(super) fn last_segment_is(attr: &Attribute, is: impl FnOnce(&str) -> bool) -> bool {
-    attr.path().segments.last().is_some_and(|segment| is(&segment.ident.to_string()))
-}
-
 fn is_lint_level(attr: &Attribute) -> bool {
     ["allow", "deny", "forbid", "warn"].iter().any(|level| attr.path().is_ident(level))
 }
 
-/// The user's item is the endpoint, so what describes it belongs there. An `#[expect]` does not:
-/// of the two copies one would go unfulfilled.
+/// Whether an attribute goes on the endpoint, which is what the user sees of the item.
+///
+/// An `#[expect]` does not. It would stand twice, and one of the two would not be fulfilled.
 fn is_for_endpoint(attr: &Attribute) -> bool {
     is_lint_level(attr) || is_only_for_endpoint(attr)
 }
 
 fn is_for_fn(attr: &Attribute) -> bool {
-    !is_only_for_endpoint(attr) && !last_segment_is(attr, is_handler)
+    !is_only_for_endpoint(attr) && !has_name(attr, HANDLER)
 }
 
 fn is_only_for_endpoint(attr: &Attribute) -> bool {
@@ -249,16 +242,16 @@ fn is_only_for_endpoint(attr: &Attribute) -> bool {
 mod tests {
     use super::*;
 
-    fn parsed(item: &str) -> Parsed {
+    fn parsed(item: &str) -> (Item, Errors) {
         parse(item.parse().expect("tokens"))
     }
 
-    fn handler(item: &str) -> Handler {
-        let parsed = parsed(item);
-        assert_eq!(parsed.errors.messages(), Vec::<String>::new(), "{item}");
-        match parsed.item {
+    fn handler(text: &str) -> Handler {
+        let (item, errors) = parsed(text);
+        assert_eq!(errors.messages(), Vec::<String>::new(), "{text}");
+        match item {
             Item::Handler(handler) => handler,
-            Item::Block(_) | Item::Refused(_) | Item::Other(_) => panic!("no handler: {item}"),
+            Item::Block(_) | Item::Refused(_) | Item::Other(_) => panic!("no handler: {text}"),
         }
     }
 
@@ -283,17 +276,17 @@ mod tests {
                 "async fn a(&self) {}",
                 "cannot guard a method on its own: put `#[require_auth]` on its `impl Endpoint` block, \
              or on a free `fn` that calls it\n\
-             help: on a poem-openapi API it goes on the block, above `#[OpenApi]`; then a method may ask for more, \
-             and `#[public]` opens one",
+             help: on a poem-openapi API, put it on the block, above `#[OpenApi]`; \
+             then a method can have one too, or `#[public]`",
             ),
             ("fn a();", "cannot guard a function without a body: put `#[require_auth]` on a handler `fn`"),
         ];
         for (text, want) in cases {
-            let parsed = parsed(text);
-            assert_eq!(parsed.errors.messages(), [want], "{text}");
-            let Item::Other(tokens) = parsed.item else { panic!("taken for a handler: {text}") };
+            let (item, errors) = parsed(text);
+            assert_eq!(errors.messages(), [want], "{text}");
+            let Item::Other(tokens) = item else { panic!("taken for a handler: {text}") };
             let came: TokenStream = text.parse().expect("tokens");
-            assert_eq!(tokens.to_string(), came.to_string(), "the item is kept");
+            assert_eq!(tokens.to_string(), came.to_string(), "the item is unchanged");
         }
     }
 
@@ -306,12 +299,12 @@ mod tests {
         let cases = [
             (
                 "unsafe fn a() {}",
-                "an `unsafe fn` cannot be a handler, which poem calls without a promise: \
-                 remove `unsafe`, and put the block that needs it inside",
+                "an `unsafe fn` cannot be a handler, because poem calls handlers from safe code: \
+                 remove `unsafe`, and use an `unsafe` block inside",
             ),
             (
                 "extern \"C\" fn a() {}",
-                "an `extern fn` cannot be a handler, which only Rust calls: remove the `extern`",
+                "an `extern fn` cannot be a handler, because only Rust calls handlers: remove `extern`",
             ),
             ("fn a(b: impl B) {}", trait_type),
             ("fn a(b: Json<Vec<impl B>>) {}", trait_type),
@@ -324,29 +317,29 @@ mod tests {
             ("fn a<'a, T>(b: T) where T: B + 'a {}", bound),
         ];
         for (text, want) in cases {
-            let parsed = parsed(text);
-            assert_eq!(parsed.errors.messages(), [want], "{text}");
-            assert!(matches!(parsed.item, Item::Refused(_)), "{text}");
+            let (item, errors) = parsed(text);
+            assert_eq!(errors.messages(), [want], "{text}");
+            assert!(matches!(item, Item::Refused(_)), "{text}");
         }
-        let all = parsed("unsafe extern fn a(#[cfg(test)] b: impl B) {}").errors.messages();
+        let all = parsed("unsafe extern fn a(#[cfg(test)] b: impl B) {}").1.messages();
         assert_eq!(all.len(), 4, "{all:#?}");
     }
 
     #[test]
     fn a_second_attribute_is_refused_and_removed() {
-        let parsed = parsed("#[jwtauth::require_auth(optional)] fn a() {}");
+        let (item, errors) = parsed("#[jwtauth::require_auth(optional)] fn a() {}");
         let want = "second `#[require_auth]` on one handler: put all conditions in one";
-        assert_eq!(parsed.errors.messages(), [want]);
-        let Item::Handler(handler) = parsed.item else { panic!("no handler") };
+        assert_eq!(errors.messages(), [want]);
+        let Item::Handler(handler) = item else { panic!("no handler") };
         assert!(handler.fn_attrs.is_empty());
     }
 
     #[test]
     fn a_handler_on_a_block_is_refused_and_removed() {
-        let parsed = parsed("#[a] #[poem::handler] impl Endpoint for A {}");
-        let want = "`#[handler]` makes an endpoint of a function, and this is one: leave it out";
-        assert_eq!(parsed.errors.messages(), [want]);
-        let Item::Block(block) = parsed.item else { panic!("no block") };
+        let (item, errors) = parsed("#[a] #[poem::handler] impl Endpoint for A {}");
+        let want = "`#[handler]` turns a function into an endpoint, and this block is one already: remove it";
+        assert_eq!(errors.messages(), [want]);
+        let Item::Block(block) = item else { panic!("no block") };
         assert_eq!(block.attrs.len(), 1);
     }
 

@@ -1,7 +1,7 @@
 //! The setting for services that share users and keys with one of another make: so far djangorestframework-simplejwt.
 //!
 //! Only what is set. How tokens are written and read then is in `token::foreign`, what becomes of a token of the
-//! other service in `session::adopt`.
+//! other service in `session::foreign`.
 
 use crate::claims::RESERVED;
 use crate::error::ConfigError;
@@ -48,27 +48,42 @@ use crate::error::ConfigError;
 ///
 /// # Tokens that Django has issued
 ///
-/// Each opens a session of its own when it is first seen, which is a write to disk, and an
-/// [`Event::Adopted`](crate::Event::Adopted). From then on it is listed, ended and counted as any other.
+/// Our own tokens are good because their session is in the store. Tokens of Django's are good because nobody has revoked them:
+/// what was revoked is on a list in the store until it expires. The store must keep values
+/// ([`SessionStore::value_store`](crate::SessionStore::value_store)), as both of ours do.
 ///
-/// - An access token is good until it expires. A refresh token, presented at
-///   [`/refresh`](crate::JwtAuth::routes), to [`Sessions::refresh`](crate::Sessions::refresh) or in the cookie, is spent for
-///   a pair of ours; when it comes back after the grace window its session ends.
-/// - There is no copy of the user, no role and no scope, nor for
-///   [`access_claims`](crate::JwtAuthBuilder::access_claims): take [`&Identity`](crate::Identity), or write
-///   [`AuthUser::load`](crate::AuthUser) by hand. A derived user is answered 401 `user_not_found`.
-/// - When the user typed a password is unknown, so `#[require_auth(fresh = "5m")]` refuses, unless Django writes a claim
-///   `auth_time`.
-/// - [`before_login`](crate::JwtAuthBuilder::before_login) is asked; `max_sessions` counts. The token registry has what is
-///   issued here only, so [`revoke_tree`](crate::Sessions::revoke_tree) does not end a token of Django's:
-///   [`revoke`](crate::Sessions::revoke) does.
-/// - Django's access token and the refresh token it came with have nothing in common but their user: ending one session
-///   leaves the other. [`revoke_all`](crate::Sessions::revoke_all) and everything else that ends all sessions of a user, or all
-///   others, refuses tokens that Django has issued up to then too, also those that nobody has seen here yet; and in the
-///   same second, or [`leeway`](crate::JwtAuthBuilder::leeway), after it; not those that a clock which is ahead by more than
-///   that had dated later. That counts for calls made with this switched on.
-/// - Of more than 256 such sessions of a user that are over and could come back, or `max_sessions` if that is more, the oldest
-///   are forgotten, and no token of that age opens a session any more.
+/// An *access token* is good until it expires, and opens no session.
+///
+/// - The caller is known by what the token says, as behind a [`Verifier`](crate::Verifier): subject, roles and scopes; and
+///   `auth_time`, which Django does not write, so `#[require_auth(fresh = "5m")]` refuses. Take
+///   [`&Identity`](crate::Identity), [`TokenUser`](crate::TokenUser), or a user that [`AuthUser::load`](crate::AuthUser)
+///   finds by its subject. [`Identity::session_id`](crate::Identity::session_id) is an id of this token alone.
+/// - A derived user is kept in a session, so it is answered 401 `user_not_found`.
+/// - What needs a session is answered 403 `permission_denied`: the arguments [`&Session`](crate::Session) and
+///   [`SessionEnd`](crate::SessionEnd), [`Auth::session`](crate::Auth::session) and
+///   [`Auth::logout_others`](crate::Auth::logout_others). [`Auth::logout`](crate::Auth::logout) revokes the token, and
+///   [`Auth::logout_all`](crate::Auth::logout_all) everything of its user.
+///
+/// A *refresh token* is exchanged once for a session of ours: at [`/refresh`](crate::JwtAuth::routes), by
+/// [`Sessions::refresh`](crate::Sessions::refresh), or in the cookie.
+///
+/// - Many who bring it at the same time get the same pair, and so does a client that lost the answer, inside the grace
+///   window. When the token comes back after that, the session is revoked.
+/// - [`before_login`](crate::JwtAuthBuilder::before_login) is asked, `max_sessions` counts, and the event is
+///   [`Exchanged`](crate::Event::Exchanged). The session has no copy of the user, no role and no scope.
+///   [`absolute_ttl`](crate::JwtAuthBuilder::absolute_ttl) counts from when Django has issued the token.
+///
+/// A token is revoked by whatever revokes one of ours, whether it was seen here before or not: a logout, a login in the same
+/// browser, the routes `/revoke`, `/expire` and `/oauth/revoke`, [`Sessions::revoke_jwt`](crate::Sessions::revoke_jwt). A
+/// refresh token takes the session along that it was exchanged for.
+///
+/// - Django's access token and the refresh token it came with have nothing in common but their user: to revoke one leaves
+///   the other.
+/// - [`revoke_all`](crate::Sessions::revoke_all) and everything else that revokes all sessions of a user, or all others,
+///   refuses every token that Django has issued up to then; and in the same second, or
+///   [`leeway`](crate::JwtAuthBuilder::leeway), after it. Not those that a clock which is ahead by more than that had dated
+///   later. That counts for calls made with this switched on. Only sessions are counted in what they return. The list is
+///   written first: if the store fails then, tokens of Django's may be refused though the sessions go on.
 ///
 /// A token that Django makes of *our* refresh token belongs to our session, and ends with it. What tells the two apart is
 /// the claim `sid`, so Django must write none of its own. With
@@ -78,11 +93,12 @@ use crate::error::ConfigError;
 ///
 /// - Who has the key of HMAC tokens can make tokens for anybody: Django is trusted like this service. With a key pair that
 ///   goes for whoever has the private key.
-/// - Nothing here knows of Django's blacklist or of `is_active` there, and Django knows nothing of sessions that were ended
+/// - Each request with an access token of Django's reads twice from the store. Requests with ours read what they always do.
+/// - Nothing here knows of Django's blacklist or of `is_active` there, and Django knows nothing of what was revoked
 ///   here: it accepts our tokens until they expire, and goes on making new ones of its own and of our refresh tokens. To
 ///   end a login in both, end it in both.
-/// - What was ended is in the store. Without it, as with a [`MemoryStore`](crate::MemoryStore) after a restart, a token of
-///   Django's that was ended is taken for new until it expires.
+/// - What was revoked is in the store. Without it, as with a [`MemoryStore`](crate::MemoryStore) after a restart, a token of
+///   Django's that was revoked is good again until it expires.
 /// - At Django our refresh token works until it expires, and as often as somebody likes. An access token that is made of one
 ///   after it was spent here, and the grace window is over, is refused here; that ends no session.
 /// - With `ROTATE_REFRESH_TOKENS` Django's successor of our refresh token is to us the same token: whichever of the two comes

@@ -58,6 +58,9 @@ impl Config {
     /// Browsers keep no cookie longer than 400 days (RFC 6265bis, section 5.5).
     pub(crate) const MAX_TTL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
+    /// A leeway near the lifetime makes tokens that are expired and accepted at once: refresh storms.
+    pub(crate) const MAX_LEEWAY: Duration = MINUTE;
+
     /// A login looks at all sessions of its subject.
     const MAX_SESSIONS: usize = 1_000;
 
@@ -68,8 +71,7 @@ impl Config {
         within("refresh_ttl", self.refresh_ttl, self.access_ttl, Self::MAX_TTL)?;
         within("absolute_ttl", self.absolute_ttl, self.refresh_ttl, Self::MAX_TTL)?;
         within("refresh_grace", self.refresh_grace, Duration::ZERO, 5 * MINUTE)?;
-        // A leeway near the lifetime makes tokens that are expired and accepted at once: refresh storms.
-        within("leeway", self.leeway, Duration::ZERO, MINUTE.min(self.access_ttl / 4))?;
+        within("leeway", self.leeway, Duration::ZERO, Self::MAX_LEEWAY.min(self.access_ttl / 4))?;
         within("sweep_interval", self.sweep_interval, second, DAY)?;
         within("store_timeout", self.store_timeout, second / 10, MINUTE)?;
         if !(1..=Self::MAX_SESSIONS).contains(&self.max_sessions) {

@@ -28,12 +28,6 @@ use crate::record::{RevocationReason, Session};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// `adopted`: a session was opened for a token of another service, which was seen for the first time
-    /// ([`Compat`](crate::Compat)).
-    Adopted {
-        /// The session.
-        session: Arc<Session>,
-    },
     /// `device_changed`: a session goes on from a client that says to be something else than the one that logged in.
     ///
     /// Told once for each change, and again after a restart: see [`Device`] for what counts as one.
@@ -42,6 +36,12 @@ pub enum Event {
         session: Arc<Session>,
         /// The device now.
         device: Device,
+    },
+    /// `exchanged`: a session was opened for a refresh token of another service ([`Compat`](crate::Compat)), in the place
+    /// of a login.
+    Exchanged {
+        /// The session.
+        session: Arc<Session>,
     },
     /// `login`: a session was opened.
     LoggedIn {
@@ -105,7 +105,8 @@ pub enum Event {
     },
     /// `token_revoked`: one token was revoked alone.
     TokenRevoked {
-        /// Its session.
+        /// Its session. Of a token that another service has issued ([`Compat`](crate::Compat)), the id that its
+        /// [`Identity::session_id`](crate::Identity::session_id) has, which names no session.
         session: SessionId,
         /// The token.
         token: TokenId,
@@ -117,8 +118,8 @@ impl Event {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Adopted { .. } => "adopted",
             Self::DeviceChanged { .. } => "device_changed",
+            Self::Exchanged { .. } => "exchanged",
             Self::LoggedIn { .. } => "login",
             Self::LoginFailed { .. } => "login_failed",
             Self::Refreshed { .. } => "refresh",
@@ -135,11 +136,11 @@ impl Event {
     pub(crate) fn log(&self) {
         let event = self.name();
         match self {
-            Self::Adopted { session } => {
-                tracing::info!(target: "jwtauth", event, session = session.id.log_id(), "a token of another service was seen for the first time");
-            }
             Self::DeviceChanged { session, device } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), from = %session.device, to = %device, "a session goes on from another device");
+            }
+            Self::Exchanged { session } => {
+                tracing::info!(target: "jwtauth", event, session = session.id.log_id(), "a refresh token of another service was exchanged for a session");
             }
             Self::LoggedIn { session, replaced } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), replaced);

@@ -9,8 +9,7 @@
 //!    [`Session::revoked`] or moves [`Session::absolute_expires_at`].
 //! 2. The generation only grows, and at most one refresh token is current (S-5); its predecessor is
 //!    answered with that same token inside the grace window (S-4), which never slides.
-//! 3. `expires_at <= absolute_expires_at`, and no token of the session outlives `expires_at`. Where the session was adopted, that
-//!    goes for the token of the other service too, so `expires_at` never goes back.
+//! 3. `expires_at <= absolute_expires_at`, and no token of the session outlives `expires_at`.
 //!
 //! Who writes a changed record, and in one atomic step with its indexes: `store`.
 
@@ -60,9 +59,6 @@ pub struct Session {
     pub device: Device,
     /// The address that the last login or refresh came from.
     pub last_address: Option<IpAddr>,
-    /// Whether it stands for a token that another service issued ([`Compat`](crate::Compat)). Such a record is kept
-    /// as long as that token can be good, so that one that was ended is not taken for new.
-    pub adopted: bool,
     /// When and why the session was ended before its time, if it was.
     pub revoked: Option<Revocation>,
 }
@@ -249,8 +245,7 @@ impl Session {
         self.refresh_id = successor.refresh;
         self.access_id = successor.access;
         self.last_address = successor.address;
-        let expires_at = now.saturating_add(policy.refresh_ttl.as_secs()).min(self.absolute_expires_at);
-        self.expires_at = if self.adopted { expires_at.max(self.expires_at) } else { expires_at };
+        self.expires_at = now.saturating_add(policy.refresh_ttl.as_secs()).min(self.absolute_expires_at);
         outcome
     }
 
@@ -321,7 +316,6 @@ impl Session {
             revoked_tokens: Vec::new(),
             device: Device::default(),
             last_address: None,
-            adopted: false,
             revoked: None,
         }
     }

@@ -30,7 +30,8 @@ pub enum Via {
 /// Who is calling, checked: a genuine token of a session that is alive.
 ///
 /// As an extractor argument (`who: &Identity`) it needs no user type and loads nothing. Behind a
-/// [`Verifier`](crate::Verifier) it is what the token says, and nobody was asked whether its session is still alive.
+/// [`Verifier`](crate::Verifier) it is what the token says, and nobody was asked whether its session is still alive. Likewise
+/// for a token of another service behind a `JwtAuth` ([`Compat`](crate::Compat)), which was not revoked here.
 #[derive(Clone, Debug)]
 pub struct Identity {
     known: Known,
@@ -51,8 +52,8 @@ impl Identity {
         Self { known: Known::Session(session), via }
     }
 
-    pub(crate) const fn of_token(user: TokenUser) -> Self {
-        Self { known: Known::Token(user), via: Via::Bearer }
+    pub(crate) const fn of_token(user: TokenUser, via: Via) -> Self {
+        Self { known: Known::Token(user), via }
     }
 
     /// Returns whom the session is about (claim `sub`).
@@ -134,7 +135,8 @@ impl Identity {
         self.via
     }
 
-    /// Returns the whole session; `None` behind a [`Verifier`](crate::Verifier), which knows no sessions.
+    /// Returns the whole session; `None` behind a [`Verifier`](crate::Verifier), which knows no sessions, and for a token
+    /// of another service ([`Compat`](crate::Compat)).
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         match &self.known {
@@ -143,7 +145,7 @@ impl Identity {
         }
     }
 
-    /// Returns what the token says, its claims included; `None` unless a [`Verifier`](crate::Verifier) has read it.
+    /// Returns what the token says, its claims included, where there is no [session](Self::session); `None` where there is.
     #[must_use]
     pub const fn token(&self) -> Option<&TokenUser> {
         match &self.known {

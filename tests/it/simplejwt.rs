@@ -12,7 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use jwtauth::{
-    Compat, Identity, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, SessionStore, require_auth,
+    Compat, Identity, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Session, SessionEnd,
+    SessionStore, TokenUser, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
@@ -44,6 +45,30 @@ async fn logout(auth: jwtauth::Auth) -> poem::Result<()> {
 #[handler]
 async fn logout_all(auth: jwtauth::Auth) -> poem::Result<String> {
     Ok(auth.logout_all().await?.to_string())
+}
+
+#[handler]
+async fn logout_others(auth: jwtauth::Auth) -> poem::Result<String> {
+    Ok(auth.logout_others().await?.to_string())
+}
+
+#[require_auth]
+async fn of_session(session: &Session) -> String {
+    session.id.to_string()
+}
+
+#[require_auth]
+async fn session_end(_end: SessionEnd) {}
+
+#[handler]
+async fn own_session(auth: jwtauth::Auth) -> poem::Result<String> {
+    Ok(auth.session().await?.map_or_else(|| "nobody".into(), |session| session.subject))
+}
+
+/// What a token of Django's says of its user, and nobody but a service that asks for no session gets.
+#[require_auth(role = "clerk", scope = "stock:read")]
+async fn stock(user: TokenUser) -> String {
+    format!("{} of {}", user.subject(), user.claims()["shop"])
 }
 
 #[handler]
@@ -85,7 +110,12 @@ impl Site {
             .at("/copy", get(copy))
             .at("/login", post(login))
             .at("/logout", post(logout))
-            .at("/logout/all", post(logout_all));
+            .at("/logout/all", post(logout_all))
+            .at("/logout/others", post(logout_others))
+            .at("/session", get(of_session))
+            .at("/session/end", get(session_end))
+            .at("/session/own", get(own_session))
+            .at("/stock", get(stock));
         let client = TestClient::new(route.with(app.jwtauth.clone()).boxed());
         Self { app, client }
     }

@@ -42,7 +42,6 @@ fn session(number: u8) -> Session {
         revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
-        adopted: false,
         revoked: None,
     }
 }

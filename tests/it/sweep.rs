@@ -29,7 +29,6 @@ fn session(number: u64, ttl: u64) -> Session {
         revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
-        adopted: false,
         revoked: None,
     }
 }

@@ -41,7 +41,6 @@ fn session(number: u8, expires_at: u64) -> Session {
         revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
-        adopted: false,
         revoked: None,
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jwtauth::{
-    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, ManualClock, MemoryStore, Rejection,
-    SessionStore, require_auth,
+    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, ManualClock, MaybeUser, MemoryStore,
+    Rejection, SessionStore, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::web::{Data, Json};
@@ -84,6 +84,11 @@ async fn logout_others(auth: Auth) -> Result<String> {
 #[handler]
 async fn whoami(auth: Auth) -> Result<String> {
     Ok(auth.session().await?.map_or("nobody".into(), |session| session.subject))
+}
+
+#[handler]
+async fn identity(MaybeUser(who): MaybeUser) -> String {
+    who.map_or("nobody".into(), |who| who.subject().to_owned())
 }
 
 #[require_auth]
@@ -182,6 +187,7 @@ impl TestApp {
             .at("/logout/all", post(logout_all))
             .at("/logout/others", post(logout_others))
             .at("/who", get(whoami).post(whoami))
+            .at("/identity", get(identity))
             .at("/me", get(me))
             .at("/change", post(change))
             .at("/admin", get(admin).post(admin))

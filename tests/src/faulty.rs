@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jwtauth::store::{
-    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+    LoginEffects, NewValue, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate, ValueKey, ValueStore,
 };
 use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError, TokenRecord};
 use tokio::time::sleep;
@@ -42,6 +43,8 @@ pub struct Faulty {
     reads: Arc<AtomicU8>,
     changes: Arc<AtomicU8>,
     loads: Arc<AtomicUsize>,
+    value_loads: Arc<AtomicUsize>,
+    without_values: bool,
 }
 
 impl Faulty {
@@ -55,6 +58,18 @@ impl Faulty {
     #[must_use]
     pub fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    /// Makes a store that says that it keeps no values.
+    #[must_use]
+    pub fn without_values() -> Self {
+        Self { without_values: true, ..Self::default() }
+    }
+
+    /// Returns how often a value was loaded.
+    #[must_use]
+    pub fn value_loads(&self) -> usize {
+        self.value_loads.load(Ordering::SeqCst)
     }
 
     fn with<T: Send + 'static>(
@@ -97,15 +112,6 @@ impl Faulty {
 impl SessionStore for Faulty {
     fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()> {
         self.with(&self.changes, move |store| store.insert(session, opening))
-    }
-
-    fn adopt(
-        &self,
-        session: Session,
-        opening: LoginEffects,
-        now: u64,
-    ) -> StoreFuture<'_, Option<Arc<Session>>> {
-        self.with(&self.changes, move |store| store.adopt(session, opening, now))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
@@ -151,5 +157,33 @@ impl SessionStore for Faulty {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         self.with(&self.changes, move |store| store.flush())
+    }
+
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
+        if self.without_values { None } else { Some(self) }
+    }
+}
+
+impl ValueStore for Faulty {
+    fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>> {
+        self.value_loads.fetch_add(1, Ordering::SeqCst);
+        self.with(&self.reads, move |store| store.load_value(key, now))
+    }
+
+    fn save_value(&self, value: NewValue) -> StoreFuture<'_, bool> {
+        self.with(&self.changes, move |store| store.save_value(value))
+    }
+
+    fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool> {
+        self.with(&self.changes, move |store| store.remove_value(key, now))
+    }
+
+    fn insert_with_value(
+        &self,
+        session: Session,
+        opening: LoginEffects,
+        value: NewValue,
+    ) -> StoreFuture<'_, Option<Vec<u8>>> {
+        self.with(&self.changes, move |store| store.insert_with_value(session, opening, value))
     }
 }

@@ -158,9 +158,7 @@ impl Accounts {
     }
 
     fn ends(&self, reason: RevocationReason, except: Option<SessionId>) -> SubjectRevocation {
-        let sessions = &self.0.sessions;
-        let revocation = Revocation { at: sessions.now(), reason };
-        SubjectRevocation { except, revocation, not_before: sessions.not_before() }
+        SubjectRevocation { except, revocation: Revocation { at: self.0.sessions.now(), reason } }
     }
 
     /// Changes what is in the store, whatever else changes it: each turn means that another change was made.

@@ -96,6 +96,12 @@ pub enum ConfigError {
         "this store keeps no accounts: use SledStore or MemoryStore, or implement SessionStore::account_store"
     )]
     NoAccountStore,
+    /// Tokens of another service are to be taken ([`Compat`](crate::Compat)), and the store keeps no values, so none of
+    /// them could be revoked.
+    #[error(
+        "this store keeps no values, which .compat(..) needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
+    )]
+    NoValueStore,
     /// A number is outside its bounds.
     #[error("{name} must be between {min} and {max}, got {got}")]
     NumberOutOfRange {

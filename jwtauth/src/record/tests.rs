@@ -39,20 +39,6 @@ fn s_4_the_spent_token_is_repeated_inside_the_grace_window_only() {
     assert_eq!(session.state_at(230), SessionState::Revoked(RevocationReason::Reused));
 }
 
-/// The token of another service that opened it may live longer than what came of it, and must be remembered as spent.
-#[test]
-fn an_adopted_session_is_kept_as_long_as_the_token_that_opened_it() {
-    let mut session = Session { adopted: true, ..session() };
-    let policy = RotationPolicy { refresh_ttl: Duration::from_secs(100), ..POLICY };
-    assert_eq!(session.rotate(0, 200, policy, SUCCESSOR), Rotation::Rotated);
-    assert_eq!(session.expires_at, 1_100);
-    assert_eq!(session.rotate(1, 1_050, policy, SUCCESSOR), Rotation::Rotated);
-    assert_eq!(session.expires_at, 1_150);
-    let mut own = self::session();
-    own.rotate(0, 200, policy, SUCCESSOR);
-    assert_eq!(own.expires_at, 300);
-}
-
 #[test]
 fn without_grace_the_first_repetition_is_reuse() {
     let mut session = session();

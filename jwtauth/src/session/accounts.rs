@@ -22,6 +22,9 @@ impl Sessions {
         ends: Option<SubjectRevocation>,
     ) -> Result<bool, SessionError> {
         let subject = account.id.to_string();
+        if let Some(ends) = ends {
+            self.deny_subject(&subject, ends.except).await?;
+        }
         let _told = ends.map(|ends| self.ends.follow(MayEnd::Of { subject: &subject, except: ends.except }));
         let ended = self.within(store.change_account(account, expected, ends)).await?;
         if let (Some(count), Some(SubjectRevocation { except, revocation, .. })) = (ended, ends) {
@@ -39,6 +42,7 @@ impl Sessions {
         ends: SubjectRevocation,
     ) -> Result<bool, SessionError> {
         let subject = id.to_string();
+        self.deny_subject(&subject, None).await?;
         let _told = self.ends.follow(MayEnd::Of { subject: &subject, except: None });
         let ended = self.within(store.remove_account(id, ends)).await?;
         if let Some(count) = ended {

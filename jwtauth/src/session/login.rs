@@ -104,7 +104,6 @@ impl Sessions {
             revoked_tokens: Vec::new(),
             device: Device::default(),
             last_address: None,
-            adopted: false,
             revoked: None,
         })
     }

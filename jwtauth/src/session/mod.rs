@@ -5,16 +5,18 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing is taken from a token but what names a record; who the user is comes from the record. A token of another
-//!    service says it itself, once, when it is new here (`adopt`).
+//! 1. Nothing is taken from a token but what names a record; who the user is comes from the record. Tokens that another
+//!    service has issued are the business of `foreign` alone.
 //! 2. A token is handed out only after the store has acknowledged the state it speaks of.
+//! 3. A token is verified by what begins with `read_`. Everything else takes what that has returned, so nothing is
+//!    verified twice in a request.
 
 #[cfg(feature = "accounts")]
 mod accounts;
-mod adopt;
 mod delivery;
 mod devices;
 mod end;
+mod foreign;
 mod hooks;
 mod keys;
 mod login;
@@ -32,9 +34,12 @@ use self::delivery::{Deliveries, Delivery};
 use self::devices::Strangers;
 use self::end::Ends;
 pub use self::end::{EndReason, SessionEnd};
+use self::foreign::DenyList;
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
 pub use self::keys::{KeyInfo, KeyRing};
+pub(crate) use self::registry::{AnyToken, GoodToken};
+pub(crate) use self::sliding::BearerToken;
 pub use self::sliding::SlidingToken;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::AccessState;
@@ -42,7 +47,7 @@ use self::verify::alive;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::{SessionError, StoreError};
+use crate::error::{ConfigError, SessionError, StoreError};
 use crate::record::Session;
 use crate::store::{SessionStore, StoreFuture};
 use crate::token::access::AccessTokens;
@@ -63,6 +68,8 @@ pub struct Sessions {
     /// The same store, if it keeps accounts.
     #[cfg(feature = "accounts")]
     accounts: Option<Arc<dyn crate::store::AccountStore>>,
+    /// What was revoked of tokens that another service has issued, if any are taken.
+    deny_list: Option<DenyList>,
     access: Arc<AccessTokens>,
     keys: KeyRing,
     refresh: RefreshTokens,
@@ -146,14 +153,15 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         store: Arc<dyn SessionStore>,
         hooks: Hooks,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock), config.store_timeout);
         let access = Arc::new(tokens.access);
         // Where another library takes our tokens, refresh tokens are of the same keys.
         let longest = if config.compat.is_some() { config.refresh_ttl } else { config.access_ttl };
         let longest = (longest + config.leeway).as_secs();
-        Self {
+        Ok(Self {
             keys: KeyRing::new(Arc::clone(&access), Arc::clone(&clock), longest),
+            deny_list: DenyList::of(&config, &store)?,
             config,
             max_token,
             clock,
@@ -167,7 +175,7 @@ impl Sessions {
             strangers: Strangers::default(),
             hooks: Arc::new(hooks),
             ends: Arc::new(ends),
-        }
+        })
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {
@@ -250,7 +258,7 @@ impl Sessions {
             generation: session.generation,
             jti: session.refresh_id.to_string(),
             iat: session.rotated_at,
-            exp: self.refresh_exp(&session),
+            exp: session.expires_at,
             token_type: REFRESH,
         });
         let got = access.len().max(refresh.len());
@@ -281,16 +289,6 @@ impl Sessions {
             roles: &session.roles,
             scope: session.scopes.join(" "),
             own,
-        }
-    }
-
-    /// Returns when the current refresh token of a session expires.
-    fn refresh_exp(&self, session: &Session) -> u64 {
-        if session.adopted {
-            // Its record may have to be there for longer.
-            session.expires_at.min(session.rotated_at.saturating_add(self.config.refresh_ttl.as_secs()))
-        } else {
-            session.expires_at
         }
     }
 }

@@ -1,18 +1,40 @@
 //! What was issued, and tokens that end alone.
 
 use std::slice;
+use std::sync::Arc;
 
 use super::end::MayEnd;
 use super::{AccessState, Sessions};
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
+use crate::record::{RevocationReason, Session};
 use crate::registry::TokenRecord;
 use crate::store::TokenRevocation;
-use crate::token::access::Verified;
+use crate::token::access::{Access, Verified};
+use crate::token::refresh::Refresh;
+use crate::token::sliding::Sliding;
+use crate::user::TokenUser;
 
 /// How many records one step of an archival removes.
 const ARCHIVE_BATCH: usize = 1_000;
+
+/// A genuine token, of any kind.
+#[derive(Debug)]
+pub(crate) enum AnyToken {
+    Access(Verified<Access>),
+    Refresh(Refresh),
+    Sliding(Verified<Sliding>),
+}
+
+/// What a token that is good speaks for.
+#[derive(Debug)]
+pub(crate) enum GoodToken {
+    /// A live session, and which of its tokens it is.
+    Session(Arc<Session>, TokenId),
+    /// No session: another service has issued it. Only an access token says more of its user than who they are.
+    Sessionless { subject: Arc<str>, user: Option<TokenUser> },
+}
 
 impl Sessions {
     /// Returns what was recorded of the tokens of a session, which is one tree: the oldest first, parents before
@@ -137,35 +159,76 @@ impl Sessions {
     ///   not good any more.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn revoke_jwt(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
-        if self.end_unseen_token(token).await? {
-            return Ok(());
-        }
-        let (session, id) = match self.good_token(token).await {
-            Err(SessionError::Token(TokenError::Expired)) => self.renewable_sliding(token).await?,
-            good => good?,
-        };
-        let ended =
-            if affect_tree { self.revoke(session).await? } else { self.revoke_token(session, id).await? };
-        if ended { Ok(()) } else { Err(SessionError::Expired) }
+        self.revoke_any(&self.read_any(token)?, affect_tree).await
     }
 
-    /// Returns session and id of a token, of any kind, that is good. A sliding one is so as long as it lets its holder in.
-    pub(crate) async fn good_token(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
-        match self.access.verify(token, &self.access_expected(self.clock.now())) {
-            Ok(Verified::Valid(access)) => match self.check_access(token).await? {
-                AccessState::Live(session) => Ok((session.id, access.token)),
-                AccessState::Expired(_) => Err(TokenError::Expired.into()),
+    /// Likewise a genuine token.
+    pub(crate) async fn revoke_any(&self, token: &AnyToken, affect_tree: bool) -> Result<(), SessionError> {
+        let revoked = match self.revoke_foreign(token, RevocationReason::Requested).await? {
+            Some(revoked) => revoked,
+            None => {
+                let (session, id) = self.to_revoke(token).await?;
+                if affect_tree { self.revoke(session).await? } else { self.revoke_token(session, id).await? }
+            }
+        };
+        if revoked { Ok(()) } else { Err(SessionError::Expired) }
+    }
+
+    /// Returns session and id of a token that can be revoked alone: one that is good, or a sliding one that can be renewed.
+    async fn to_revoke(&self, token: &AnyToken) -> Result<(SessionId, TokenId), SessionError> {
+        match (self.good_token(token).await, token) {
+            (Ok(GoodToken::Session(session, token)), _) => Ok((session.id, token)),
+            (Err(SessionError::Token(TokenError::Expired)), AnyToken::Sliding(sliding)) => {
+                self.renewable_sliding(sliding).await
+            }
+            (Ok(GoodToken::Sessionless { .. }), _) => Err(SessionError::Expired),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Verifies a token of any kind.
+    pub(crate) fn read_any(&self, token: &str) -> Result<AnyToken, TokenError> {
+        let refused = match self.read_access(token) {
+            Ok(access) => return Ok(AnyToken::Access(access)),
+            Err(refused) => refused,
+        };
+        match self.read_refresh(token) {
+            Ok(refresh) => return Ok(AnyToken::Refresh(refresh)),
+            // Its signature is good, so it is one.
+            Err(TokenError::Expired) => return Err(TokenError::Expired),
+            Err(_) => {}
+        }
+        match self.read_sliding(token) {
+            Ok(sliding) => Ok(AnyToken::Sliding(sliding)),
+            Err(TokenError::Expired) => Err(TokenError::Expired),
+            // What it is not, in any of three ways, is less telling than what it would have been.
+            Err(_) => Err(refused),
+        }
+    }
+
+    /// Tells what a genuine token speaks for, if it is good. A sliding one is so as long as it lets its holder in.
+    pub(crate) async fn good_token(&self, token: &AnyToken) -> Result<GoodToken, SessionError> {
+        match token {
+            AnyToken::Access(access) => match self.check(access).await? {
+                AccessState::Live(session) => Ok(GoodToken::Session(session, access.said().token)),
+                AccessState::Sessionless(user) => {
+                    let subject = Arc::clone(&access.said().subject);
+                    Ok(GoodToken::Sessionless { subject, user: Some(user) })
+                }
+                AccessState::Expired => Err(TokenError::Expired.into()),
             },
-            Ok(Verified::Expired(_)) => Err(TokenError::Expired.into()),
-            Err(refused) => match self.check_refresh(token).await {
-                // Its signature is good, so it is one.
-                Err(expired @ SessionError::Token(TokenError::Expired)) => Err(expired),
-                Err(SessionError::Token(_)) => match self.good_sliding(token).await {
-                    // What it is not, in any of three ways, is less telling than what it would have been.
-                    Err(SessionError::Token(error)) if error != TokenError::Expired => Err(refused.into()),
-                    other => other,
-                },
-                other => other.map(|session| (session.id, session.refresh_id)),
+            AnyToken::Refresh(refresh) => {
+                if let Some(foreign) = &refresh.foreign {
+                    self.check_unspent(refresh, foreign).await?;
+                    return Ok(GoodToken::Sessionless { subject: Arc::clone(&refresh.subject), user: None });
+                }
+                let session = self.check_refresh(refresh).await?;
+                let token = session.refresh_id;
+                Ok(GoodToken::Session(session, token))
+            }
+            AnyToken::Sliding(sliding) => match self.check_sliding(sliding).await? {
+                AccessState::Live(session) => Ok(GoodToken::Session(session, sliding.said().token)),
+                AccessState::Sessionless(_) | AccessState::Expired => Err(TokenError::Expired.into()),
             },
         }
     }

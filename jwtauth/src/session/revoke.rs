@@ -2,13 +2,15 @@
 
 use std::slice;
 
-use super::Sessions;
 use super::end::MayEnd;
+use super::{BearerToken, Sessions};
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::record::{Revocation, RevocationReason, Session};
 use crate::store::{SubjectRevocation, UserUpdate};
+use crate::token::access::{Access, Verified};
+use crate::token::refresh::Refresh;
 use crate::user::AuthUser;
 
 impl Sessions {
@@ -36,6 +38,43 @@ impl Sessions {
         Ok(revoked)
     }
 
+    /// Revokes what a genuine access token speaks for, expired or not. Returns whether that was not revoked before.
+    pub(crate) async fn revoke_access(
+        &self,
+        access: &Verified<Access>,
+        reason: RevocationReason,
+    ) -> Result<bool, SessionError> {
+        let access = access.said();
+        match &access.foreign {
+            Some(foreign) => self.revoke_foreign_access(access, foreign).await,
+            None => self.revoke_for(access.session, reason).await,
+        }
+    }
+
+    /// Likewise a refresh token, whatever its generation.
+    pub(crate) async fn revoke_refresh(
+        &self,
+        refresh: &Refresh,
+        reason: RevocationReason,
+    ) -> Result<bool, SessionError> {
+        match &refresh.foreign {
+            Some(foreign) => self.revoke_foreign_refresh(refresh, foreign, reason).await,
+            None => self.revoke_for(refresh.session, reason).await,
+        }
+    }
+
+    /// Likewise what a bearer header brings.
+    pub(crate) async fn revoke_bearer(
+        &self,
+        token: &BearerToken,
+        reason: RevocationReason,
+    ) -> Result<bool, SessionError> {
+        match token {
+            BearerToken::Access(access) => self.revoke_access(access, reason).await,
+            BearerToken::Sliding(sliding) => self.revoke_for(sliding.said().session, reason).await,
+        }
+    }
+
     /// Ends all sessions of a subject. Returns how many were not ended before.
     ///
     /// # Errors
@@ -60,9 +99,9 @@ impl Sessions {
         except: Option<SessionId>,
         reason: RevocationReason,
     ) -> Result<usize, SessionError> {
+        self.deny_subject(subject, except).await?;
         let _told = self.ends.follow(MayEnd::Of { subject, except });
-        let ends =
-            SubjectRevocation { except, revocation: self.revocation(reason), not_before: self.not_before() };
+        let ends = SubjectRevocation { except, revocation: self.revocation(reason) };
         let revoked = self.within(self.store.revoke_subject(subject.into(), ends)).await?;
         let subject = subject.to_owned();
         self.emit(Event::RevokedAll { subject, except, count: revoked, reason }).await;

@@ -20,7 +20,7 @@ use crate::error::{SessionError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Session, Successor};
 use crate::token::MAX_LEN;
-use crate::token::access::Verified;
+use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::token::sliding::Sliding;
 use crate::user::AuthUser;
@@ -39,6 +39,13 @@ pub struct SlidingToken {
     pub refresh_expires_in: u64,
     /// The session that it speaks for.
     pub session: Session,
+}
+
+/// A genuine token of a bearer header.
+#[derive(Debug)]
+pub(crate) enum BearerToken {
+    Access(Verified<Access>),
+    Sliding(Verified<Sliding>),
 }
 
 impl SlidingToken {
@@ -89,7 +96,7 @@ impl Sessions {
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
     pub async fn refresh_sliding(&self, token: &str, client: &Device) -> Result<SlidingToken, SessionError> {
         let now = self.clock.now();
-        let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.verify_sliding(token, now)?;
+        let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.read_sliding(token)?;
         let Sliding { subject, session, generation, token } = sliding;
         // One that was ended alone inside its grace window is not answered either.
         if self.store.load(session).await?.is_some_and(|session| session.has_revoked(token)) {
@@ -108,46 +115,48 @@ impl Sessions {
     }
 
     /// Verifies what a bearer header brings: an access token or a sliding one.
-    pub(crate) async fn check_bearer(&self, token: &str) -> Result<AccessState, SessionError> {
+    pub(crate) fn read_bearer(&self, token: &str) -> Result<BearerToken, TokenError> {
         // By its looks first, so that neither kind is read twice.
         if !self.sliding.begins(token) {
-            match self.check_access(token).await {
-                Err(SessionError::Token(TokenError::WrongKind)) => {}
-                checked => return checked,
+            match self.read_access(token) {
+                Err(TokenError::WrongKind) => {}
+                read => return read.map(BearerToken::Access),
             }
         }
-        let now = self.clock.now();
-        match self.verify_sliding(token, now)? {
-            Verified::Valid(sliding) => self.check_holder(&sliding, now).await,
-            Verified::Expired(sliding) => Ok(AccessState::Expired(sliding.session)),
+        self.read_sliding(token).map(BearerToken::Sliding)
+    }
+
+    /// Verifies a sliding token, whatever its generation, until its `refresh_exp`. One past its `exp` is told apart.
+    pub(crate) fn read_sliding(&self, token: &str) -> Result<Verified<Sliding>, TokenError> {
+        self.sliding.verify(token, &self.access_expected(self.clock.now()), self.config.refresh_ttl.as_secs())
+    }
+
+    /// Tells how things stand with what a bearer header brings.
+    pub(crate) async fn check_bearer(&self, token: &BearerToken) -> Result<AccessState, SessionError> {
+        match token {
+            BearerToken::Access(access) => self.check(access).await,
+            BearerToken::Sliding(sliding) => self.check_sliding(sliding).await,
         }
     }
 
-    /// Returns the session that a genuine sliding token names, whatever its generation, until its `refresh_exp`.
-    pub(crate) fn session_of_sliding(&self, token: &str) -> Result<SessionId, TokenError> {
-        let (Verified::Valid(sliding) | Verified::Expired(sliding)) =
-            self.verify_sliding(token, self.clock.now())?;
-        Ok(sliding.session)
-    }
-
-    /// Returns session and id of a sliding token that lets its holder in.
-    pub(super) async fn good_sliding(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
-        let now = self.clock.now();
-        let Verified::Valid(sliding) = self.verify_sliding(token, now)? else {
-            return Err(TokenError::Expired.into());
-        };
-        match self.check_holder(&sliding, now).await? {
-            AccessState::Live(session) => Ok((session.id, sliding.token)),
-            AccessState::Expired(_) => Err(TokenError::Expired.into()),
+    /// Tells how things stand with a genuine sliding token.
+    pub(super) async fn check_sliding(
+        &self,
+        sliding: &Verified<Sliding>,
+    ) -> Result<AccessState, SessionError> {
+        match sliding {
+            Verified::Valid(sliding) => self.check_holder(sliding, self.clock.now()).await,
+            Verified::Expired(_) => Ok(AccessState::Expired),
         }
     }
 
     /// Returns session and id of a sliding token that lets nobody in any more, and can be renewed.
-    pub(super) async fn renewable_sliding(&self, token: &str) -> Result<(SessionId, TokenId), SessionError> {
-        let now = self.clock.now();
-        let (Verified::Valid(sliding) | Verified::Expired(sliding)) =
-            self.verify_sliding(token, now).map_err(|_| TokenError::Expired)?;
-        self.check_holder(&sliding, now).await?;
+    pub(super) async fn renewable_sliding(
+        &self,
+        sliding: &Verified<Sliding>,
+    ) -> Result<(SessionId, TokenId), SessionError> {
+        let sliding = sliding.said();
+        self.check_holder(sliding, self.clock.now()).await?;
         Ok((sliding.session, sliding.token))
     }
 
@@ -171,14 +180,10 @@ impl Sessions {
             }
             if self.config.revoke_on_refresh {
                 // Its holder may still ask for the one that counts.
-                return Ok(AccessState::Expired(session.id));
+                return Ok(AccessState::Expired);
             }
         }
         Ok(AccessState::Live(session))
-    }
-
-    fn verify_sliding(&self, token: &str, now: u64) -> Result<Verified<Sliding>, TokenError> {
-        self.sliding.verify(token, &self.access_expected(now), self.config.refresh_ttl.as_secs())
     }
 
     /// Writes the one current token of a session: asked twice, this gives the same twice, if nothing was changed in

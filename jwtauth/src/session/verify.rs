@@ -16,30 +16,41 @@ use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, SessionState, Successor};
 use crate::store::RotationRequest;
 use crate::token::MAX_LEN;
-use crate::token::access::Verified;
+use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
+use crate::user::TokenUser;
 
 /// A genuine access token, and how things stand with it.
 #[derive(Debug)]
 pub(crate) enum AccessState {
     /// Good, of a live session.
     Live(Arc<Session>),
+    /// Good, and of no session: another service has issued it.
+    Sessionless(TokenUser),
     /// Good but for its age. Its session was not looked at.
-    Expired(SessionId),
+    Expired,
 }
 
 impl Sessions {
-    /// Verifies an access token and loads its session: a revocation is visible to the very next call.
-    pub(crate) async fn check_access(&self, token: &str) -> Result<AccessState, SessionError> {
+    /// Verifies an access token. An expired one is told apart.
+    pub(crate) fn read_access(&self, token: &str) -> Result<Verified<Access>, TokenError> {
+        self.access.verify(token, &self.access_expected(self.clock.now()))
+    }
+
+    /// Verifies a refresh token, whatever its generation.
+    pub(crate) fn read_refresh(&self, token: &str) -> Result<Refresh, TokenError> {
+        self.refresh.verify(token, &self.refresh_expected(self.clock.now()))
+    }
+
+    /// Tells how things stand with a genuine access token, and loads its session: a revocation is visible to the very next
+    /// call.
+    pub(crate) async fn check(&self, access: &Verified<Access>) -> Result<AccessState, SessionError> {
+        let Verified::Valid(access) = access else { return Ok(AccessState::Expired) };
+        if let Some(foreign) = &access.foreign {
+            return self.check_foreign(access, foreign).await;
+        }
         let now = self.clock.now();
-        let access = match self.access.verify(token, &self.access_expected(now))? {
-            Verified::Valid(access) => access,
-            Verified::Expired(access) => return Ok(AccessState::Expired(access.session)),
-        };
-        let session = match self.store.load(access.session).await? {
-            Some(session) => session,
-            None => self.adopt_access(&access).await?,
-        };
+        let session = self.store.load(access.session).await?.ok_or(SessionError::Expired)?;
         // Equal in every token we ever issued (J-19).
         if *session.subject != *access.subject {
             return Err(TokenError::Claim("sub").into());
@@ -50,7 +61,7 @@ impl Sessions {
         }
         if self.config.revoke_on_refresh && access.token != session.access_id {
             // As good as expired: its refresh token, if it is there, finds the next one.
-            return Ok(AccessState::Expired(session.id));
+            return Ok(AccessState::Expired);
         }
         Ok(AccessState::Live(session))
     }
@@ -65,19 +76,6 @@ impl Sessions {
         Ok(self.store.load(id).await?.filter(|session| session.is_live_at(now)))
     }
 
-    /// Returns the session that a genuine refresh token names, whatever its generation.
-    pub(crate) fn session_of_refresh(&self, token: &str) -> Result<SessionId, TokenError> {
-        let refresh = self.refresh.verify(token, &self.refresh_expected(self.clock.now()))?;
-        Ok(refresh.session)
-    }
-
-    /// Returns the session that a genuine access token names, also when the token is expired.
-    pub(crate) fn session_of_access(&self, token: &str) -> Result<SessionId, TokenError> {
-        match self.access.verify(token, &self.access_expected(self.clock.now()))? {
-            Verified::Valid(access) | Verified::Expired(access) => Ok(access.session),
-        }
-    }
-
     /// Spends a refresh token and issues its successor (RFC 9700, section 4.14.2).
     ///
     /// Of many that present the same token at the same time one rotates and the others get the same
@@ -85,14 +83,22 @@ impl Sessions {
     /// starts when the answer leaves (see `delivery`).
     pub(crate) async fn refresh_pair(
         &self,
-        token: &str,
+        refresh: Refresh,
+        client: &Device,
+    ) -> Result<IssuedTokens, SessionError> {
+        match refresh.foreign.clone() {
+            Some(foreign) => self.exchange(&refresh, &foreign, client).await,
+            None => self.spend(refresh, client).await,
+        }
+    }
+
+    /// Spends what names a session and its generation, and issues what comes next.
+    pub(super) async fn spend(
+        &self,
+        refresh: Refresh,
         client: &Device,
     ) -> Result<IssuedTokens, SessionError> {
         let now = self.clock.now();
-        let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
-        if refresh.foreign.is_some() && self.store.load(refresh.session).await?.is_none() {
-            self.adopt_refresh(&refresh, client).await?;
-        }
         let own = self.own_claims_of(refresh.session, now).await?;
         let successor =
             Successor { refresh: TokenId::random()?, access: TokenId::random()?, address: client.address };
@@ -205,20 +211,17 @@ impl Sessions {
     /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] if
     ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) could not be had, or cannot be in a token: nothing is spent.
-    /// - [`SessionError::Vetoed`] and [`SessionError::HookTimedOut`] of a token of another service that is new here.
+    /// - [`SessionError::Vetoed`] and [`SessionError::HookTimedOut`] of a token of another service
+    ///   ([`Compat`](crate::Compat)) that is new here.
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
     pub async fn refresh(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
-        self.refresh_pair(refresh, client).await.map(|issued| self.hand_over(issued))
+        self.refresh_pair(self.read_refresh(refresh)?, client).await.map(|issued| self.hand_over(issued))
     }
 
     /// Returns the session of a refresh token that is current, and alive. Spends nothing.
-    pub(crate) async fn check_refresh(&self, token: &str) -> Result<Arc<Session>, SessionError> {
+    pub(super) async fn check_refresh(&self, refresh: &Refresh) -> Result<Arc<Session>, SessionError> {
         let now = self.clock.now();
-        let refresh = self.refresh.verify(token, &self.refresh_expected(now))?;
-        let session = match self.store.load(refresh.session).await? {
-            Some(session) => session,
-            None => self.adopt_refresh(&refresh, &Device::default()).await?,
-        };
+        let session = self.store.load(refresh.session).await?.ok_or(SessionError::Expired)?;
         if *session.subject != *refresh.subject {
             return Err(TokenError::Claim("sub").into());
         }

@@ -77,6 +77,7 @@ struct SessionV3 {
     ended: Vec<([u8; 16], u64)>,
     device: DeviceV2,
     last_address: Option<IpAddr>,
+    /// Always `false`. Sessions that stood for a token of another service had `true`, and are like any other now.
     adopted: bool,
     /// When, and the number of the reason.
     revoked: Option<(u64, u8)>,
@@ -131,7 +132,7 @@ pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, S
             address: device.address,
         },
         last_address: session.last_address,
-        adopted: session.adopted,
+        adopted: false,
         revoked: session.revoked.map(|revocation| (revocation.at, reason_number(revocation.reason))),
     };
     fits(encode(SESSION_VERSION, key, &record))
@@ -179,7 +180,6 @@ pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<
             address: record.device.address,
         },
         last_address: record.last_address,
-        adopted: record.adopted,
         revoked,
     })
 }
@@ -325,7 +325,6 @@ mod tests {
                 address: Some([203, 0, 113, 7].into()),
             },
             last_address: Some("2001:db8::7".parse().unwrap()),
-            adopted: true,
             revoked: Some(Revocation { at: 8, reason: RevocationReason::Logout }),
         }
     }

@@ -12,8 +12,8 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
-mod adoption;
 mod tokens;
+mod values;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ where
     a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
-    adoption::run(empty).await;
+    values::run(empty).await;
 }
 
 fn session(number: u8, subject: &str) -> Session {
@@ -81,7 +81,6 @@ fn session(number: u8, subject: &str) -> Session {
         revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
-        adopted: false,
         revoked: None,
     }
 }
@@ -100,7 +99,7 @@ fn logout(at: u64) -> Revocation {
 }
 
 fn all(revocation: Revocation) -> SubjectRevocation {
-    SubjectRevocation { except: None, revocation, not_before: None }
+    SubjectRevocation { except: None, revocation }
 }
 
 async fn put(store: &impl SessionStore, session: &Session) {

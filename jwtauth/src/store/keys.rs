@@ -49,12 +49,6 @@ pub(super) fn session(id: SessionId) -> Vec<u8> {
     [SESSIONS, id.as_bytes()].concat()
 }
 
-/// A range of just one key.
-pub(super) fn one(key: Vec<u8>) -> Range<Vec<u8>> {
-    let end = [&key[..], &[0]].concat();
-    key..end
-}
-
 /// The part of the subject index that holds one subject. Its length stands in front, so that no
 /// subject is a prefix of another.
 pub(super) fn subject(subject: &str) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod values;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,9 +10,11 @@ use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::values::KeptValue;
+use super::values::ValueKey;
 use super::{
-    LoginEffects, NotBefore, RotationRequest, SessionStore, StoreFuture, SubjectRevocation, Swept,
-    TokenRevocation, UserUpdate,
+    LoginEffects, RotationRequest, SessionStore, StoreFuture, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate,
 };
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, Rotation, Session};
@@ -33,12 +36,12 @@ struct Kept {
     sessions: HashMap<SessionId, Session>,
     /// In the order in which they were issued.
     tokens: HashMap<SessionId, Vec<TokenRecord>>,
-    /// By subject.
-    not_before: HashMap<String, NotBefore>,
+    values: HashMap<ValueKey, KeptValue>,
 }
 
 impl Kept {
-    fn open(&mut self, session: Session, opening: &LoginEffects, now: u64) {
+    fn open(&mut self, session: Session, opening: &LoginEffects) {
+        let now = session.created_at;
         // Only for who is capped: it looks at every session.
         let others: Vec<_> = match opening.max_sessions {
             Some(_) => {
@@ -56,7 +59,6 @@ impl Kept {
                 ended.revoke(Revocation { at: now, reason });
             }
         }
-        self.refuse(&session.subject, consequences.not_before);
         if let Some(access_ttl) = opening.register {
             self.register(None, &session, access_ttl);
         }
@@ -64,16 +66,9 @@ impl Kept {
     }
 
     fn end(&mut self, subject: &str, ends: SubjectRevocation) -> usize {
-        self.refuse(subject, ends.not_before);
         let theirs = self.sessions.values_mut();
         let theirs = theirs.filter(|session| session.subject == subject && Some(session.id) != ends.except);
         theirs.filter_map(|session| session.revoke(ends.revocation).then_some(())).count()
-    }
-
-    fn refuse(&mut self, subject: &str, not_before: Option<NotBefore>) {
-        if let Some(new) = not_before {
-            self.not_before.entry(subject.into()).and_modify(|old| *old = old.max(new)).or_insert(new);
-        }
     }
 
     fn register(&mut self, before: Option<&Session>, after: &Session, access_ttl: Duration) {
@@ -117,26 +112,8 @@ fn ready<T: Send + 'static>(value: T) -> StoreFuture<'static, T> {
 
 impl SessionStore for MemoryStore {
     fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()> {
-        let now = session.created_at;
-        self.lock().open(session, &opening, now);
+        self.lock().open(session, &opening);
         ready(())
-    }
-
-    fn adopt(
-        &self,
-        session: Session,
-        opening: LoginEffects,
-        now: u64,
-    ) -> StoreFuture<'_, Option<Arc<Session>>> {
-        let mut kept = self.lock();
-        if let Some(known) = kept.sessions.get(&session.id) {
-            return ready(Some(Arc::new(known.clone())));
-        }
-        if kept.not_before.get(&session.subject).is_some_and(|it| it.refuses(&session, now)) {
-            return ready(None);
-        }
-        kept.open(session.clone(), &opening, now);
-        ready(Some(Arc::new(session)))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
@@ -222,7 +199,7 @@ impl SessionStore for MemoryStore {
             kept.tokens.remove(id);
             swept.expired.extend(kept.sessions.remove(id).filter(|session| session.revoked.is_none()));
         }
-        kept.not_before.retain(|_, not_before| now < not_before.until);
+        kept.sweep_values(now, limit, &mut swept);
         ready(swept)
     }
 
@@ -232,6 +209,10 @@ impl SessionStore for MemoryStore {
 
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn super::AccountStore>> {
+        Some(self)
+    }
+
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn super::ValueStore>> {
         Some(self)
     }
 }

@@ -10,18 +10,17 @@
 //!    after the other.
 //! 2. When a future that changes something resolves to `Ok`, the change is durable, as far as the
 //!    store promises durability at all.
-//! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in; except that of a token of
-//!    another service, which is new again then. A write never creates a session except [`SessionStore::insert`], and
-//!    [`SessionStore::adopt`] where there is none.
+//! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in. A write never creates a
+//!    session except [`SessionStore::insert`] and [`ValueStore::insert_with_value`].
 //!
 //! The rules of a session's life are in `record`; a store only runs them where nobody can interfere.
 
 #[cfg(feature = "accounts")]
 mod accounts;
-mod adoption;
 mod codec;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod effects;
 mod files;
 mod keys;
 mod memory;
@@ -37,7 +36,6 @@ use std::time::Duration;
 
 #[cfg(feature = "accounts")]
 pub use self::accounts::{AccountStore, PasswordHash, StoredAccount};
-pub use self::adoption::NotBefore;
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
 pub use self::values::{NewValue, REMEMBERED, ValueKey, ValueStore};
@@ -85,8 +83,6 @@ pub struct SubjectRevocation {
     pub except: Option<SessionId>,
     /// When and why the others end.
     pub revocation: Revocation,
-    /// Which tokens of another service open no session of the subject from then on, if such tokens are taken at all.
-    pub not_before: Option<NotBefore>,
 }
 
 /// One token is to be ended alone.
@@ -131,26 +127,8 @@ pub struct Swept {
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a new session, and revokes those that it replaces or crowds out, at `session.created_at`, in one step.
     ///
-    /// A store may forget sessions of the subject that are over, beyond [`LoginEffects::max_sessions`]. Adopted ones it keeps
-    /// until they expire, or forgets with a [`NotBefore`] that refuses their tokens.
+    /// A store may forget sessions of the subject that are over, beyond [`LoginEffects::max_sessions`].
     fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()>;
-
-    /// Adds a session that stands for a token of another service, unless the token is known or refused, in one step.
-    ///
-    /// Its id follows from the token, and [`Session::created_at`] is when the token was issued.
-    ///
-    /// - If there is a session of its id, dead or alive, that one is returned and nothing changes: what was ended stays
-    ///   ended.
-    /// - If the token is refused by a [`NotBefore`] of the subject, `None` is returned and nothing changes; but a session
-    ///   that is revoked already is added, to be remembered. Likewise `None` if there is something under the id that
-    ///   cannot be read.
-    /// - Else it is added at `now` as by [`Self::insert`], and returned.
-    fn adopt(
-        &self,
-        session: Session,
-        opening: LoginEffects,
-        now: u64,
-    ) -> StoreFuture<'_, Option<Arc<Session>>>;
 
     /// Returns the session, dead or alive, or `None` if there is none.
     ///
@@ -166,8 +144,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Revokes one session. Returns whether it was there and not revoked before.
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
 
-    /// Revokes all sessions of a subject but one, in one step with [`SubjectRevocation::not_before`], which joins what is
-    /// refused of the subject already. Returns how many sessions.
+    /// Revokes all sessions of a subject but one, in one step. Returns how many.
     fn revoke_subject(&self, subject: String, ends: SubjectRevocation) -> StoreFuture<'_, usize>;
 
     /// Runs [`Session::revoke_token`] on the session and keeps the result. Returns what it returned; `false` without a session.
@@ -187,8 +164,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Renews the user in all sessions of a subject that are live at `now`, in one step. Returns how many.
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize>;
 
-    /// Removes sessions whose `expires_at` is `now` or earlier, at most `limit` of them, revoked ones included;
-    /// values ([`ValueStore`]), if the store keeps any, and each [`NotBefore`] whose `until` is.
+    /// Removes sessions whose `expires_at` is `now` or earlier, at most `limit` of them, revoked ones included, and
+    /// values ([`ValueStore`]), if the store keeps any.
     ///
     /// Only reclaims space: an expired session is refused whether it was swept or not (S-13).
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept>;
@@ -201,6 +178,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// A store that implements [`AccountStore`] returns `Some(self)`.
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        None
+    }
+
+    /// Returns this store as one that keeps values too. Default: it keeps none.
+    ///
+    /// A store that implements [`ValueStore`] returns `Some(self)`. [`Compat`](crate::Compat) needs one.
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         None
     }
 }

@@ -1,5 +1,5 @@
 //! Opaque values that expire, kept beside the sessions: for state that is not a login of ours, such as poem's
-//! own sessions.
+//! own sessions, or what was revoked of tokens that another service has issued.
 //!
 //! # Invariants of every value store
 //!
@@ -11,7 +11,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::StoreFuture;
+use super::{LoginEffects, StoreFuture};
+use crate::record::Session;
 
 /// How long it is known that a key was removed: 1 hour, which a request takes hardly ever.
 pub const REMEMBERED: Duration = Duration::from_secs(60 * 60);
@@ -99,7 +100,8 @@ impl fmt::Debug for NewValue {
 /// # }
 /// ```
 pub trait ValueStore: fmt::Debug + Send + Sync + 'static {
-    /// Returns the value, or `None` if there is none that is live at `now`.
+    /// Returns the value, or `None` if there is none that is live at `now`. One that is damaged is an error, because it may
+    /// say that something was revoked.
     fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>>;
 
     /// Keeps a value, in the place of the one before it. Returns `false`, and keeps nothing, if the key was
@@ -108,4 +110,17 @@ pub trait ValueStore: fmt::Debug + Send + Sync + 'static {
 
     /// Removes a value for good. Returns whether there was one that is live at `now`.
     fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool>;
+
+    /// Adds a session as [`SessionStore::insert`](super::SessionStore::insert) does, and keeps a value that is new, in
+    /// one step. Returns `None` then.
+    ///
+    /// If a value that is live at [`NewValue::now`] stands under the key, nothing happens, and its bytes are returned.
+    /// If the key was removed no longer than [`REMEMBERED`] ago, nothing happens either, and no bytes are returned:
+    /// `Some` of an empty vector. A store that keeps values and no sessions returns an error.
+    fn insert_with_value(
+        &self,
+        session: Session,
+        opening: LoginEffects,
+        value: NewValue,
+    ) -> StoreFuture<'_, Option<Vec<u8>>>;
 }

@@ -7,12 +7,13 @@ use super::foreign::{self, Foreign, Origin, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
 use super::verified::VerifiedTokens;
-use super::{Envelope, Expected, Opened, check_audience, required};
+use super::{Envelope, Expected, Opened, check_audience, required, stateless};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::key::Key;
+use crate::user::TokenUser;
 
 /// The `typ` of access tokens (RFC 9068).
 pub(super) const TYP: &str = "at+jwt";
@@ -29,10 +30,13 @@ pub(crate) struct AccessTokens {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     pub(crate) subject: Arc<str>,
+    /// See [`Self::names`].
     pub(crate) session: SessionId,
     pub(crate) token: TokenId,
-    /// What there is to know of it if another service has issued it.
+    /// What there is to know of it if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
+    /// Who is calling with it, if another service has issued it on its own and it is good.
+    pub(crate) user: Option<TokenUser>,
     /// Our refresh token that another service has made it of.
     pub(crate) origin: Option<Origin>,
 }
@@ -42,6 +46,14 @@ pub(crate) struct Access {
 pub(crate) enum Verified<T = Access> {
     Valid(T),
     Expired(T),
+}
+
+impl<T> Verified<T> {
+    /// Returns what the token says, expired or not.
+    pub(crate) const fn said(&self) -> &T {
+        let (Self::Valid(said) | Self::Expired(said)) = self;
+        said
+    }
 }
 
 impl AccessTokens {
@@ -77,8 +89,12 @@ impl AccessTokens {
             return Ok(Verified::Valid(access));
         }
         let opened = self.envelope.open(token, expected.now)?;
-        let (verified, good) = check(&opened, self.compat.as_ref(), expected)?;
-        if let (Verified::Valid(access), Some(good)) = (&verified, good) {
+        let (mut verified, good) = check(&opened, self.compat.as_ref(), expected)?;
+        if let (Verified::Valid(access), Some(good)) = (&mut verified, good) {
+            if access.foreign.is_some() {
+                access.user =
+                    Some(stateless::read(&opened.json, Arc::clone(&access.subject), access.session)?);
+            }
             self.seen.remember(token, &opened, good, access);
         }
         Ok(verified)
@@ -112,6 +128,7 @@ fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Ra
         session: super::id(&claims, "sid")?,
         token: super::id(&claims, "jti")?,
         foreign: None,
+        user: None,
         origin: None,
     };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
@@ -125,6 +142,6 @@ fn check_foreign(
 ) -> Result<(Verified, Option<Range<u64>>), TokenError> {
     let foreign::Said { subject, session, token, foreign, origin, good } =
         foreign::read(&Object::parse(json)?, ACCESS, compat, expected)?;
-    let access = Access { subject, session, token, foreign, origin };
+    let access = Access { subject, session, token, foreign, user: None, origin };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }

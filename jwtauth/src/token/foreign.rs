@@ -4,11 +4,10 @@
 //!
 //! 1. Ours: it has all that our tokens have, and the claim with the user's id.
 //! 2. Derived from ours by Django, which copies what it does not set itself: it names our session (`sid`).
-//! 3. Django's own: it names no session. The id of the one that it opens here follows from its kind and `jti`, so that the
-//!    same token always names the same session.
+//! 3. Django's own: it names no session. It has a [`Foreign`], and what becomes of it is in `session::foreign`.
 //!
-//! The id does not follow from a secret: when the secret changes, a token that was ended must not be taken for
-//! new. It need not be secret either, because nothing is granted to whoever knows one.
+//! What such a token is known by follows from its kind and `jti`, and from no secret: when the secret changes, a token
+//! that was revoked must stay so. It need not be secret either, because nothing is granted to whoever knows it.
 //!
 //! # Invariants
 //!
@@ -20,7 +19,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::access::Access;
 use super::parse::Object;
+use super::refresh::Refresh;
 use super::{Expected, MAX_TIME, check_kind, check_times, required};
 use crate::compat::Compat;
 use crate::error::TokenError;
@@ -36,7 +37,9 @@ const MAX_TEXT: usize = 255;
 /// A token that another service has issued on its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Foreign {
-    /// The text of its `jti`, as an id of ours.
+    /// Its kind and `jti`, which no other token has.
+    pub(crate) name: String,
+    /// The same as an id of ours.
     pub(crate) token: TokenId,
     /// Its `iat`, in Unix seconds.
     pub(crate) issued_at: u64,
@@ -55,9 +58,34 @@ pub(crate) struct Origin {
     pub(crate) used_at: u64,
 }
 
+impl Access {
+    /// Returns the session that the token names. One that another service has issued on its own names none.
+    pub(crate) fn names(&self) -> Option<SessionId> {
+        self.foreign.is_none().then_some(self.session)
+    }
+
+    /// Tells whether a refresh token may be of the same login. All that two tokens have in common that another service has
+    /// issued on its own is their subject.
+    pub(crate) fn goes_with(&self, refresh: &Refresh) -> bool {
+        match (self.names(), refresh.names()) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self.subject == refresh.subject,
+            _ => false,
+        }
+    }
+}
+
+impl Refresh {
+    /// Returns the session that the token names. One that another service has issued on its own names none.
+    pub(crate) fn names(&self) -> Option<SessionId> {
+        self.foreign.is_none().then_some(self.session)
+    }
+}
+
 /// What a token says, of either kind.
 pub(super) struct Said {
     pub(super) subject: Arc<str>,
+    /// Of a token that names no session an id that only this token has.
     pub(super) session: SessionId,
     pub(super) token: TokenId,
     /// `None` if it speaks for a session of ours.
@@ -115,14 +143,20 @@ pub(super) fn read(
     }
     let subject = user.ok_or(TokenError::Claim("user id"))?;
     let token = token_of(kind, jti);
-    // Down, so that one of the second in which all sessions ended is one of those.
+    // Down, so that one of the second in which all sessions were revoked is one of those.
     let issued_at = required(claims.time("iat", f64::floor), "iat")?;
     let expires_at = required(claims.time("exp", f64::floor), "exp")?;
     Ok(Said {
         subject: subject.into(),
         session: SessionId::from_bytes(fingerprint("jwtauth foreign session v1", kind, jti)),
         token,
-        foreign: Some(Arc::new(Foreign { token, issued_at, expires_at, auth_time })),
+        foreign: Some(Arc::new(Foreign {
+            name: format!("{kind} {jti}"),
+            token,
+            issued_at,
+            expires_at,
+            auth_time,
+        })),
         origin: None,
         good,
     })

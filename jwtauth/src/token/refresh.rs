@@ -35,9 +35,10 @@ struct Form {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refresh {
     pub(crate) subject: Arc<str>,
+    /// See [`Self::names`].
     pub(crate) session: SessionId,
     pub(crate) generation: u64,
-    /// What there is to know of it if another service has issued it.
+    /// What there is to know of it if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
 }
 

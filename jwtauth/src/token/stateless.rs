@@ -17,7 +17,7 @@ use crate::key::Key;
 use crate::user::{Says, TokenUser};
 
 /// Reads what a token says, of which is known already whom it is about and of which session it is.
-fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<TokenUser, TokenError> {
+pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<TokenUser, TokenError> {
     let claims: Map<String, Value> = serde_json::from_str(json).map_err(|_| TokenError::Malformed)?;
     let object = Object::parse(json)?;
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(TokenError::Claim("roles"));

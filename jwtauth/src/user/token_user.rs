@@ -18,11 +18,11 @@ use crate::id::SessionId;
 /// In a plain `#[handler]` that takes strangers too, write [`MaybeUser<TokenUser>`](crate::MaybeUser): poem's
 /// `Option<TokenUser>` takes keys that could not be fetched for a stranger. Behind `#[require_auth(optional)]` both
 /// do the same.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenUser(Arc<Says>);
 
 /// What the token says.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Says {
     pub(crate) subject: Arc<str>,
     pub(crate) session: SessionId,

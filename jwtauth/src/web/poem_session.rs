@@ -124,7 +124,14 @@ impl PoemSessions {
 
     async fn load(&self, session_id: &str) -> Result<Option<Entries>, StoreError> {
         let key = key(session_id);
-        let Some(json) = self.store.load_value(key, self.clock.now()).await? else { return Ok(None) };
+        let json = match self.store.load_value(key, self.clock.now()).await {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(target: "jwtauth", value = key.log_id(), error = &error as &dyn Error, "a poem session is damaged and treated as gone");
+                return Ok(None);
+            }
+            loaded => loaded?,
+        };
+        let Some(json) = json else { return Ok(None) };
         let read = serde_json::from_slice(&json).inspect_err(|error| {
             // Nested too deep, say. Where and what kind, but not the text: it may quote what a user typed.
             tracing::error!(

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jwtauth::store::{NewValue, StoreFuture, ValueKey, ValueStore};
-use jwtauth::{PoemSessions, StoreError};
+use jwtauth::store::{LoginEffects, NewValue, StoreFuture, ValueKey, ValueStore};
+use jwtauth::{PoemSessions, Session, StoreError};
 use poem::session::SessionStorage as _;
 use serde_json::{Value, json};
 use tests::{bounded, in_no_time};
@@ -49,6 +49,15 @@ impl ValueStore for Failing {
         let was_there =
             self.fault.load(Ordering::SeqCst) == WORKS && self.values.lock().unwrap().remove(&key).is_some();
         self.call(was_there)
+    }
+
+    fn insert_with_value(
+        &self,
+        _: Session,
+        _: LoginEffects,
+        _: NewValue,
+    ) -> StoreFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async { Err(StoreError::Backend("this store keeps no sessions".into())) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! How sessions of Django's tokens end, and that they stay ended.
+//! How Django's tokens are revoked, and that they stay so.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,9 +7,10 @@ use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, RevocationReason
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::START;
-use tests::bounded;
+use tests::faulty::{Fault, Faulty, LATE};
 use tests::tab::Tab;
 use tests::wire::claims;
+use tests::{bounded, in_no_time};
 
 use super::{Site, access, access_claims, refresh, refresh_claims, signed, text, with};
 
@@ -52,6 +53,78 @@ fn s_8_a_logout_ends_a_token_that_was_never_seen() {
         let token = refresh("7", "r5");
         assert_eq!(site.service("/auth/oauth/revoke", &token).await.0, 200);
         assert_eq!(site.refresh(&token).await.0, 401, "another service, of a token that nobody has seen");
+        for (number, affect_tree) in [(6, false), (7, true)] {
+            for token in [access("7", &format!("a{number}")), refresh("7", &format!("r{number}"))] {
+                assert_eq!(site.post("/auth/verify", json!({"token": token})).await.0, 200);
+                let expire = json!({"token": token, "affect_tree": affect_tree});
+                assert_eq!(site.post("/auth/expire", expire.clone()).await.0, 200);
+                assert_eq!(site.post("/auth/expire", expire).await.0, 401, "it was revoked before");
+                assert_eq!(site.post("/auth/verify", json!({"token": token})).await.0, 401);
+            }
+            assert_eq!(site.who(&access("7", &format!("a{number}"))).await.0, 401, "the route `/expire`");
+            assert_eq!(site.refresh(&refresh("7", &format!("r{number}"))).await.0, 401);
+        }
+        assert!(site.app.jwtauth.sessions().list("7").await.unwrap().len() == 1, "the new login alone");
+    });
+}
+
+/// S-8: a refresh token that was exchanged before is revoked with the session that was opened for it.
+#[test]
+fn s_8_a_revoked_refresh_token_takes_the_session_along_that_it_was_exchanged_for() {
+    bounded(async {
+        let site = Site::new();
+        let tab = Tab::new(&site.app);
+        for way in ["revoke", "expire", "service", "logout", "login"] {
+            let token = refresh("7", way);
+            let (status, pair) = site.refresh(&token).await;
+            assert_eq!(status, 200, "{pair}");
+            let ours = text(&pair["access"]);
+            assert_eq!(site.post("/auth/verify", json!({"token": token})).await.0, 401, "{way}: it is spent");
+            assert_eq!(site.service("/auth/oauth/introspect", &token).await.1, json!({"active": false}));
+            assert_eq!(site.who(&ours).await.0, 200, "{way}: which ends nothing");
+            let cookies = tests::tab::cookies(None, Some(&token));
+            let status = match way {
+                "revoke" => site.post("/auth/revoke", json!({"refresh": token})).await.0,
+                "expire" => site.post("/auth/expire", json!({"token": token})).await.0,
+                "service" => site.service("/auth/oauth/revoke", &token).await.0,
+                "logout" => tab.post("/logout", &cookies).await.status.as_u16(),
+                _ => tab.login_with("8", &cookies).await.status.as_u16(),
+            };
+            assert_eq!(status, 200, "{way}");
+            assert_eq!(site.who(&ours).await.0, 401, "{way}");
+            assert_eq!(site.refresh(&token).await.0, 401, "{way}");
+            assert_eq!(site.refresh(&text(&pair["refresh"])).await.0, 401, "{way}");
+        }
+    });
+}
+
+/// What another service is told of tokens of Django's: what they say, and nothing once they are revoked.
+#[test]
+fn introspection_answers_from_the_claims_of_a_token_of_django() {
+    bounded(async {
+        let site = Site::new();
+        let claims = with(access_claims("7", "a1"), "roles", json!(["clerk"]));
+        let token = signed(&with(claims, "scope", json!("stock:read")));
+        let told = site.service("/auth/oauth/introspect", &token).await.1;
+        assert_eq!(
+            told,
+            json!({
+                "active": true, "sub": "7", "roles": ["clerk"], "scope": "stock:read", "token_type": "Bearer",
+                "exp": START + 300, "iat": START, "jti": "a1",
+            })
+        );
+        let told = site.service("/auth/oauth/introspect", &refresh("7", "r1")).await.1;
+        assert_eq!(
+            told,
+            json!({
+                "active": true, "sub": "7", "roles": [], "scope": "", "exp": START + 86_400, "iat": START, "jti": "r1",
+            })
+        );
+        assert!(site.app.jwtauth.sessions().list("7").await.unwrap().is_empty(), "nothing is opened");
+        site.app.jwtauth.sessions().revoke_all("7").await.unwrap();
+        for token in [&token, &refresh("7", "r1")] {
+            assert_eq!(site.service("/auth/oauth/introspect", token).await.1, json!({"active": false}));
+        }
     });
 }
 
@@ -70,24 +143,25 @@ fn s_11_ending_all_sessions_refuses_tokens_that_nobody_has_seen() {
             let seen = issued(user, &format!("seen{number}"), before);
             assert_eq!(site.who(&seen).await.0, 200);
             let unseen = issued(user, &format!("unseen{number}"), before);
-            let mut long = refresh_claims(user, &format!("long{number}"));
-            long["iat"] = json!(before - 10);
+            let (own, _) = site.obtain(user).await;
+            let aged = |jti: String| with(refresh_claims(user, &jti), "exp", json!(before + 80_000));
+            let spent = signed(&with(aged(format!("spent{number}")), "iat", json!(before - 1)));
+            let (status, exchanged) = site.refresh(&spent).await;
+            assert_eq!(status, 200, "{exchanged}");
+            let long = with(aged(format!("long{number}")), "iat", json!(before - 10));
             site.app.clock.advance(Duration::from_secs(5));
-            let mut kept = None;
             match number {
-                0 => assert_eq!(sessions.revoke_all(user).await.unwrap(), 1),
-                1 => assert_eq!(site.bearer(Method::POST, "/logout/all", &seen).await, (200, "1".into())),
-                2 => assert_eq!(sessions.update_user(&Banned(user.into())).await.unwrap(), 1),
-                _ => {
-                    let own = sessions.list(user).await.unwrap()[0].id;
-                    sessions.revoke_others(user, own).await.unwrap();
-                    kept = Some(seen.clone());
-                }
+                0 => assert_eq!(sessions.revoke_all(user).await.unwrap(), 2),
+                1 => assert_eq!(site.bearer(Method::POST, "/logout/all", &seen).await, (200, "2".into())),
+                2 => assert_eq!(sessions.update_user(&Banned(user.into())).await.unwrap(), 2),
+                _ => assert_eq!(site.bearer(Method::POST, "/logout/others", &own).await, (200, "1".into())),
             }
-            for (name, token) in [("seen", &seen), ("unseen", &unseen)] {
-                let want = if kept.as_ref() == Some(token) { 200 } else { 401 };
-                assert_eq!(site.who(token).await.0, want, "{name}, way {number}");
+            for (name, token) in [("seen", &seen), ("unseen", &unseen), ("ours", &text(&exchanged["access"]))]
+            {
+                assert_eq!(site.who(token).await.0, 401, "{name}, way {number}");
             }
+            assert_eq!(site.who(&own).await.0, if number == 3 { 200 } else { 401 }, "the own, way {number}");
+            assert_eq!(site.refresh(&spent).await.0, 401, "one that was exchanged, way {number}");
             assert_eq!(site.refresh(&signed(&long)).await.0, 401, "a refresh token, way {number}");
             assert_eq!(
                 site.who(&issued(user, &format!("same{number}"), site.now())).await.0,
@@ -107,6 +181,26 @@ fn s_11_ending_all_sessions_refuses_tokens_that_nobody_has_seen() {
         let (own, refresh) = site.obtain("1").await;
         assert_eq!(site.who(&own).await.0, 200);
         assert_eq!(site.refresh(&refresh).await.0, 200);
+    });
+}
+
+/// S-11: all but one are revoked, and that one goes on with the token that it was exchanged for, if its answer was lost.
+#[test]
+fn s_11_the_session_that_is_spared_may_have_come_of_a_token_of_django() {
+    bounded(async {
+        let site = Site::new();
+        let token = refresh("7", "r1");
+        let (_, pair) = site.refresh(&token).await;
+        site.obtain("7").await;
+        let ours = text(&pair["access"]);
+        assert_eq!(site.bearer(Method::POST, "/logout/others", &ours).await, (200, "1".into()));
+        assert_eq!(site.who(&ours).await.0, 200);
+        assert_eq!(site.refresh(&token).await.1["refresh"], pair["refresh"], "inside the grace window");
+        assert_eq!(site.refresh(&refresh("7", "r2")).await.0, 401, "another one of that age");
+        assert_eq!(site.who(&ours).await.0, 200);
+        site.app.clock.advance(Duration::from_secs(31));
+        assert_eq!(site.refresh(&token).await.0, 401, "reuse");
+        assert_eq!(site.who(&ours).await.0, 401);
     });
 }
 
@@ -143,8 +237,17 @@ fn s_11_an_account_that_is_disabled_takes_tokens_along_that_nobody_has_seen() {
         assert_eq!(site.who(&seen).await.0, 200);
         accounts.disable(account.id).await.unwrap();
         assert_eq!((site.who(&seen).await.0, site.who(&unseen).await.0), (401, 401));
+        assert_eq!(site.refresh(&refresh(&user, "r1")).await.0, 401);
         accounts.enable(account.id).await.unwrap();
         assert_eq!((site.who(&seen).await.0, site.who(&unseen).await.0), (401, 401));
+        let account = accounts.register("bob", "correct horse battery").await.unwrap();
+        let token = refresh(&account.id.to_string(), "r2");
+        let (status, pair) = site.refresh(&token).await;
+        assert_eq!(status, 200, "{pair}");
+        accounts.remove(account.id).await.unwrap();
+        assert_eq!(site.who(&text(&pair["access"])).await.0, 401, "removed");
+        assert_eq!(site.refresh(&token).await.0, 401, "removed");
+        assert_eq!(site.who(&access(&account.id.to_string(), "a3")).await.0, 401, "removed");
     });
 }
 
@@ -166,14 +269,77 @@ fn defect_24_no_race_brings_an_ended_token_back() {
                     match number {
                         5 => drop(site.bearer(Method::POST, "/logout", &token).await),
                         6 => drop(site.post("/auth/revoke", json!({"refresh": spent})).await),
-                        7..=9 => drop(site.refresh(&spent).await),
+                        7..=9 => return Some(site.refresh(&spent).await),
                         _ => drop(site.who(&token).await),
+                    }
+                    None
+                });
+            }
+            let answers = tasks.join_all().await;
+            assert_eq!(site.who(&token).await.0, 401, "round {round}");
+            assert_eq!(site.refresh(&spent).await.0, 401, "round {round}");
+            for (status, pair) in answers.into_iter().flatten().filter(|(status, _)| *status == 200) {
+                let ours = text(&pair["access"]);
+                assert_eq!(site.who(&ours).await.0, 401, "round {round}: of {status}, before the revocation");
+            }
+        }
+    });
+}
+
+/// S-11: an exchange that is under way while all sessions are revoked leaves none behind.
+#[test]
+fn s_11_no_race_lets_an_exchange_outlive_the_revocation_of_all_sessions() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
+        let site = Arc::new(Site::with(store, |builder| builder));
+        for round in 0..20 {
+            let user = format!("user {round}");
+            let mut tasks = tokio::task::JoinSet::new();
+            for number in 0..12 {
+                let (site, user) = (Arc::clone(&site), user.clone());
+                tasks.spawn(async move {
+                    if number == 5 {
+                        site.app.jwtauth.sessions().revoke_all(&user).await.unwrap();
+                    } else {
+                        site.refresh(&refresh(&user, &format!("{user} {}", number % 4))).await;
                     }
                 });
             }
             tasks.join_all().await;
-            assert_eq!(site.who(&token).await.0, 401, "round {round}");
-            assert_eq!(site.refresh(&spent).await.0, 401, "round {round}");
+            let left = site.app.jwtauth.sessions().list(&user).await.unwrap();
+            assert!(left.is_empty(), "round {round}: {left:?}");
+        }
+    });
+}
+
+/// S-8: whoever exchanges a token may be gone before the list was looked at again. Nobody gets a pair of the session that
+/// is left behind.
+#[test]
+fn s_8_an_exchange_that_nobody_finished_is_found_revoked() {
+    in_no_time(|| async {
+        for alone in [true, false] {
+            let store = Faulty::default();
+            let site = Arc::new(Site::with(store.clone(), |builder| builder));
+            let token = refresh("7", "r1");
+            store.set(Fault::None, Fault::Late);
+            let gone = tokio::spawn({
+                let (site, token) = (Arc::clone(&site), token.clone());
+                async move { site.refresh(&token).await }
+            });
+            tokio::time::sleep(LATE / 2).await;
+            gone.abort();
+            store.set(Fault::None, Fault::None);
+            if alone {
+                assert_eq!(site.post("/auth/revoke", json!({"refresh": token})).await.0, 200);
+            } else {
+                assert_eq!(site.app.jwtauth.sessions().revoke_all("7").await.unwrap(), 0);
+            }
+            tokio::time::sleep(LATE).await;
+            let sessions = site.app.jwtauth.sessions();
+            assert_eq!(sessions.list("7").await.unwrap().len(), 1, "it came to be all the same");
+            assert_eq!(site.refresh(&token).await.0, 401);
+            assert!(sessions.list("7").await.unwrap().is_empty(), "and is revoked when it is found");
         }
     });
 }
@@ -196,7 +362,7 @@ fn many_who_bring_one_refresh_token_get_one_successor() {
     });
 }
 
-/// Sessions that are over are forgotten beyond `max_sessions`; those of tokens that may still be good are not.
+/// Sessions that are over are forgotten beyond `max_sessions`; tokens that may still be good are not.
 #[test]
 fn no_ended_token_comes_back_however_many_there_are() {
     bounded(async {
@@ -217,8 +383,7 @@ fn no_ended_token_comes_back_however_many_there_are() {
     });
 }
 
-/// S-8: while tokens of its age are refused because others were forgotten, a token that nobody has seen is ended for good
-/// all the same.
+/// S-8: what was revoked is remembered for as long as the token lives, however many others were revoked and forgotten.
 #[test]
 fn s_8_a_logout_counts_for_longer_than_what_was_forgotten() {
     bounded(async {
@@ -244,22 +409,23 @@ fn s_8_a_logout_counts_for_longer_than_what_was_forgotten() {
 fn s_12_sessions_of_django_are_capped_with_ours() {
     bounded(async {
         let site = Site::with(MemoryStore::new(), |builder| builder.max_sessions(2));
-        let (first, second) = (access("7", "a1"), access("7", "a2"));
-        for token in [&first, &second] {
-            assert_eq!(site.who(token).await.0, 200);
+        let mut exchanged = Vec::new();
+        for jti in ["r1", "r2"] {
+            exchanged.push(text(&site.refresh(&refresh("7", jti)).await.1["access"]));
             site.app.clock.advance(Duration::from_secs(1));
         }
         site.obtain("7").await;
-        assert_eq!((site.who(&first).await.0, site.who(&second).await.0), (401, 200));
+        assert_eq!((site.who(&exchanged[0]).await.0, site.who(&exchanged[1]).await.0), (401, 200));
         site.app.clock.advance(Duration::from_secs(1));
-        assert_eq!(site.who(&access("7", "a3")).await.0, 200);
-        assert_eq!(site.who(&second).await.0, 401, "the idle one");
+        let (_, pair) = site.refresh(&refresh("7", "r3")).await;
+        assert_eq!(site.who(&exchanged[1]).await.0, 401, "the idle one");
+        assert_eq!(site.who(&access("7", "a1")).await.0, 200, "an access token needs no room");
         let sessions = site.app.jwtauth.sessions();
         let list = sessions.list("7").await.unwrap();
-        assert_eq!(list.iter().filter(|session| session.adopted).count(), 1);
-        let adopted = list.iter().find(|session| session.adopted).unwrap().id;
-        assert!(sessions.revoke(adopted).await.unwrap(), "one is ended from the list");
-        assert_eq!(site.who(&access("7", "a3")).await.0, 401);
+        assert_eq!(list.len(), 2);
+        assert!(sessions.revoke(list[0].id).await.unwrap(), "the newest is revoked from the list");
+        assert_eq!(site.who(&text(&pair["access"])).await.0, 401);
+        assert_eq!(site.refresh(&refresh("7", "r3")).await.0, 401);
     });
 }
 
@@ -289,16 +455,20 @@ fn s_7_a_login_that_is_refused_ends_no_token() {
 fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
     bounded(async {
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let hears = Arc::clone(&heard);
+        let (hears, hears_who) = (Arc::clone(&heard), Arc::clone(&heard));
         let site = Site::with(MemoryStore::new(), |builder| {
             builder
                 .on_event(move |event: Event| {
-                    let adopted = match &event {
-                        Event::Adopted { session } => session.adopted && session.subject == "7",
-                        Event::Revoked { reason, .. } => *reason == RevocationReason::Logout,
+                    let right = match &event {
+                        Event::Exchanged { session } => session.subject == "7" && session.generation == 1,
+                        Event::Revoked { reason, .. } => *reason == RevocationReason::Requested,
                         _ => true,
                     };
-                    hears.lock().unwrap().push((event.name(), adopted));
+                    hears.lock().unwrap().push((event.name(), right));
+                    std::future::ready(())
+                })
+                .on_authenticated(move |who| {
+                    hears_who.lock().unwrap().push(("who", who.session().is_none()));
                     std::future::ready(())
                 })
                 .before_login(|session| async move {
@@ -307,29 +477,36 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
         });
         let take = || std::mem::take(&mut *heard.lock().unwrap());
         let token = access("7", "a1");
-        for _ in 0..3 {
+        for _ in 0..2 {
             assert_eq!(site.who(&token).await.0, 200);
         }
-        assert_eq!(take(), [("adopted", true)]);
-        site.bearer(Method::POST, "/logout", &token).await;
-        site.bearer(Method::POST, "/logout", &access("7", "a2")).await;
-        assert_eq!(
-            take(),
-            [("revoked", true), ("revoked", true)],
-            "one that was not seen before ends as well"
-        );
-        let (_, pair) = site.refresh(&refresh("7", "r1")).await;
-        assert_eq!(take(), [("adopted", true), ("refresh", true)]);
-        assert_eq!(claims(&text(&pair["access"]))["auth_time"], Value::from(0));
-        for _ in 0..2 {
-            assert_eq!(site.who(&access("666", "a3")).await.0, 403);
+        assert_eq!(take(), [("who", true), ("who", true)], "it opens nothing");
+        for token in [&token, &token, &access("7", "a2")] {
+            site.bearer(Method::POST, "/logout", token).await;
         }
-        assert_eq!(site.refresh(&refresh("666", "r3")).await.0, 403);
+        assert_eq!(take(), [("token_revoked", true), ("token_revoked", true)], "each once, seen or not");
+        let (_, pair) = site.refresh(&refresh("7", "r1")).await;
+        site.refresh(&refresh("7", "r1")).await;
+        assert_eq!(take(), [("exchanged", true)]);
+        assert_eq!(claims(&text(&pair["access"]))["auth_time"], Value::from(0));
+        for token in [refresh("7", "r1"), refresh("7", "r2")] {
+            assert_eq!(site.post("/auth/revoke", json!({"refresh": token})).await.0, 200);
+        }
+        assert_eq!(take(), [("revoked", true), ("token_revoked", true)]);
+        // Nobody is asked where nothing is opened.
+        assert_eq!(site.who(&access("666", "a3")).await.0, 200);
+        for _ in 0..2 {
+            assert_eq!(site.refresh(&refresh("666", "r3")).await.0, 403);
+        }
         assert_eq!(site.bearer(Method::POST, "/logout", &access("666", "a3")).await.0, 200);
         assert_eq!(site.who(&access("666", "a3")).await.0, 401);
-        // Nobody is let in to have a token ended.
-        assert_eq!(site.service("/auth/oauth/revoke", &access("666", "a4")).await.0, 200);
-        assert_eq!(site.who(&access("666", "a4")).await.0, 401, "it is over, whatever the hooks say later");
+        // Nobody is let in to have a token revoked.
+        assert_eq!(site.service("/auth/oauth/revoke", &refresh("666", "r4")).await.0, 200);
+        assert_eq!(
+            site.refresh(&refresh("666", "r4")).await.0,
+            401,
+            "it is over, whatever the hooks say later"
+        );
         assert_eq!(site.now(), START);
     });
 }

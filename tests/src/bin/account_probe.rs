@@ -46,7 +46,6 @@ fn session(account: &StoredAccount) -> Session {
         revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
-        adopted: false,
         revoked: None,
     }
 }
@@ -64,7 +63,7 @@ async fn work(dir: &str, first: u64) -> Result<(), StoreError> {
             say("ADD", number);
         }
         let revocation = Revocation { at: 200, reason: RevocationReason::Inactive };
-        let ends = SubjectRevocation { except: None, revocation, not_before: None };
+        let ends = SubjectRevocation { except: None, revocation };
         let id = account.id;
         if number % 2 == 0 {
             let off = StoredAccount { active: false, revision: 1, ..account };

@@ -60,7 +60,6 @@ fn session(number: u64, size: usize) -> Session {
         revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
-        adopted: false,
         revoked: None,
     }
 }

@@ -209,6 +209,7 @@ impl Disk {
 mod tests {
     use std::path::{Path, PathBuf};
 
+    use super::super::super::values::{NewValue, ValueKey};
     use super::super::super::writer::Writer;
     use super::super::super::{LoginEffects, SubjectRevocation, Swept};
     use super::*;
@@ -257,7 +258,7 @@ mod tests {
         disk.insert(&session(2), &LoginEffects { replaces: vec![session(1).id], ..LoginEffects::default() })
             .unwrap();
         assert!(!disk.revoke(session(1).id, revocation).unwrap(), "replaced within the group");
-        let all = SubjectRevocation { except: None, revocation, not_before: None };
+        let all = SubjectRevocation { except: None, revocation };
         assert_eq!(disk.revoke_subject("1", all).unwrap(), 1, "found by its subject");
         let first = disk.sweep(1_000, 1).unwrap();
         let second = disk.sweep(1_000, 1).unwrap();
@@ -298,23 +299,26 @@ mod tests {
         assert!(disk.keys_in(keys::EXPIRIES.to_vec()..keys::expired_until(u64::MAX), 10).unwrap().is_empty());
     }
 
-    /// a record that was damaged meanwhile may have been one of a session that ended.
+    /// a value that was damaged meanwhile may have said that a token was revoked. It is not taken for none.
     #[test]
-    fn r_7_a_token_whose_record_cannot_be_read_opens_no_session() {
-        let dir = Dir::new("adopts");
+    fn r_7_a_value_that_cannot_be_read_is_an_error_and_no_session_is_added() {
+        let dir = Dir::new("values");
         let mut disk = disk(&dir.0);
-        let new = Session { adopted: true, ..session(1) };
-        let key = keys::session(new.id);
-        disk.shared.read(|tree| tree.insert(&key, b"damaged")).unwrap();
-        assert_eq!(disk.adopt(&new, &LoginEffects::default(), 200).unwrap(), None);
-        disk.shared.read(|tree| tree.remove(&key)).unwrap();
-        assert_eq!(disk.adopt(&new, &LoginEffects::default(), 200).unwrap(), Some(new.clone()));
+        let key = ValueKey::from_bytes([7; ValueKey::LEN]);
+        let value = || NewValue { key, bytes: b"theirs".to_vec(), now: 200, expires_at: 1_000 };
+        let (stored, new) = (keys::value(key), session(1));
+        disk.shared.read(|tree| tree.insert(&stored, b"damaged")).unwrap();
+        assert!(matches!(disk.shared.live_value(key, 200), Err(StoreError::Corrupt { .. })));
+        let refused = disk.insert_with_value(&new, &LoginEffects::default(), value());
+        assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+        assert_eq!(disk.load(new.id).unwrap(), None);
+        disk.shared.read(|tree| tree.remove(&stored)).unwrap();
+        assert_eq!(disk.insert_with_value(&new, &LoginEffects::default(), value()).unwrap(), None);
         // Not committed yet, and known all the same.
-        disk.revoke(new.id, Revocation { at: 201, reason: RevocationReason::Logout }).unwrap();
-        assert!(
-            disk.adopt(&new, &LoginEffects::default(), 202).unwrap().is_some_and(|it| it.revoked.is_some())
-        );
+        let known = disk.insert_with_value(&session(2), &LoginEffects::default(), value()).unwrap();
+        assert_eq!(known.as_deref(), Some(&b"theirs"[..]));
         disk.commit().unwrap();
+        assert!(disk.load(new.id).unwrap().is_some() && disk.load(session(2).id).unwrap().is_none());
         disk.close();
         // Counts everything again.
         Opened::open(&dir.0).unwrap();

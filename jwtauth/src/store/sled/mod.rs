@@ -20,13 +20,11 @@
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
 //! `open` finds a database whole, `operations` decides, `change` says what is written, `disk` writes it,
-//! `recent` keeps what readers ask for most, `values` are what else expires, `adoption` takes in what another service has
-//! opened. With the feature, `accounts` does for
-//! accounts what this file does for sessions.
+//! `recent` keeps what readers ask for most, `values` are what else expires. With the
+//! feature, `accounts` does for accounts what this file does for sessions.
 
 #[cfg(feature = "accounts")]
 mod accounts;
-mod adoption;
 mod change;
 mod disk;
 mod open;
@@ -199,15 +197,6 @@ impl SessionStore for SledStore {
         Box::pin(self.writer.submit(move |disk| disk.insert(&session, &opening)))
     }
 
-    fn adopt(
-        &self,
-        session: Session,
-        opening: LoginEffects,
-        now: u64,
-    ) -> StoreFuture<'_, Option<Arc<Session>>> {
-        Box::pin(self.writer.submit(move |disk| Ok(disk.adopt(&session, &opening, now)?.map(Arc::new))))
-    }
-
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         Box::pin(std::future::ready(self.shared.find(id)))
     }
@@ -254,6 +243,10 @@ impl SessionStore for SledStore {
 
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn super::AccountStore>> {
+        Some(self)
+    }
+
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn super::ValueStore>> {
         Some(self)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
 
-use super::super::adoption::Consequences;
+use super::super::effects::Consequences;
 use super::super::{
     LoginEffects, RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate, keys,
 };
@@ -19,29 +19,29 @@ impl Disk {
         // What is revoked below must be read from the handle that it is written to.
         self.ready()?;
         let mut change = Change::default();
+        self.open(&mut change, session, opening)?;
+        self.apply(change);
+        Ok(())
+    }
+
+    /// Adds to a change a new session, and what it does to the others of its subject.
+    pub(super) fn open(
+        &self,
+        change: &mut Change,
+        session: &Session,
+        opening: &LoginEffects,
+    ) -> Result<(), StoreError> {
         match self.load(session.id)? {
             // Never with random ids; but counted twice, it would make the store look damaged for ever.
             Some(before) => change.overwrite(&before, session)?,
             None => change.add(session)?,
         }
-        self.make_room(&mut change, session, opening, session.created_at)?;
-        self.apply(change);
-        Ok(())
-    }
-
-    /// Ends and forgets other sessions of the subject of a new one, as many as have to.
-    pub(super) fn make_room(
-        &self,
-        change: &mut Change,
-        session: &Session,
-        opening: &LoginEffects,
-        now: u64,
-    ) -> Result<(), StoreError> {
+        let now = session.created_at;
         let others = match opening.max_sessions {
             Some(_) => self.sessions_of(&session.subject)?,
             None => Vec::new(),
         };
-        let Consequences { mut ends, forgotten, not_before } = opening.consequences(session, &others, now);
+        let Consequences { mut ends, forgotten } = opening.consequences(session, &others, now);
         for gone in others.iter().filter(|other| forgotten.contains(&other.id)) {
             self.forget(change, gone)?;
         }
@@ -52,7 +52,6 @@ impl Disk {
                 change.revoke(before, Revocation { at: now, reason })?;
             }
         }
-        self.refuse(change, &session.subject, not_before)?;
         if let Some(access_ttl) = opening.register {
             change.register(None, session, access_ttl);
         }
@@ -194,7 +193,6 @@ impl Disk {
                 ended += usize::from(change.revoke(session, ends.revocation)?);
             }
         }
-        self.refuse(change, subject, ends.not_before)?;
         Ok(ended)
     }
 

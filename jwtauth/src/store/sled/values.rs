@@ -9,14 +9,18 @@
 
 use super::super::codec::{self, Value};
 use super::super::values::{NewValue, REMEMBERED, ValueKey, ValueStore};
-use super::super::{StoreFuture, Swept, keys};
+use super::super::{LoginEffects, StoreFuture, Swept, keys};
 use super::change::Change;
 use super::disk::Disk;
 use super::{Shared, SledStore};
 use crate::error::StoreError;
+use crate::record::Session;
 
 /// How many expired values each save removes at most.
 const SWEPT_WITH_SAVE: usize = 4;
+
+/// What is wrong with a value that cannot be read.
+const DAMAGED: &str = "a value does not match its checksum";
 
 impl ValueStore for SledStore {
     fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>> {
@@ -30,16 +34,24 @@ impl ValueStore for SledStore {
     fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool> {
         Box::pin(self.writer.submit(move |disk| disk.remove_value(key, now)))
     }
+
+    fn insert_with_value(
+        &self,
+        session: Session,
+        opening: LoginEffects,
+        value: NewValue,
+    ) -> StoreFuture<'_, Option<Vec<u8>>> {
+        Box::pin(self.writer.submit(move |disk| disk.insert_with_value(&session, &opening, value)))
+    }
 }
 
 impl Shared {
-    fn live_value(&self, key: ValueKey, now: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn live_value(&self, key: ValueKey, now: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let stored = keys::value(key);
         let Some(bytes) = self.read(|tree| tree.get(&stored))? else { return Ok(None) };
         let Some(value) = codec::decode_value(&stored, &bytes) else {
-            // As with a session: whoever it belonged to starts anew.
-            tracing::error!(target: "jwtauth", path = ?self.path, value = key.log_id(), "a value is damaged and treated as gone");
-            return Ok(None);
+            // Not `None`: a value may say that something was revoked.
+            return Err(self.corrupt(DAMAGED));
         };
         Ok(if value.expires_at > now { value.bytes } else { None })
     }
@@ -81,6 +93,25 @@ impl Disk {
         change.put_value(key, Some((raw, before)), &mark)?;
         self.apply(change);
         Ok(was_live)
+    }
+
+    pub(super) fn insert_with_value(
+        &mut self,
+        session: &Session,
+        opening: &LoginEffects,
+        new: NewValue,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.ready()?;
+        let found = self.find_value(new.key)?;
+        let before = self.whole(found)?;
+        if let Some((_, live)) = before.as_ref().filter(|(_, value)| value.expires_at > new.now) {
+            return Ok(Some(live.bytes.clone().unwrap_or_default()));
+        }
+        let mut change = Change::default();
+        self.open(&mut change, session, opening)?;
+        change.put_value(new.key, before, &Value { expires_at: new.expires_at, bytes: Some(new.bytes) })?;
+        self.apply(change);
+        Ok(None)
     }
 
     /// Adds to a change the removal of values that have expired at `now`, at most `limit`, and not of `spared`.
@@ -126,9 +157,7 @@ impl Disk {
         match found {
             None => Ok(None),
             Some(Found { raw, value: Some(value) }) => Ok(Some((raw, value))),
-            Some(Found { value: None, .. }) => {
-                Err(self.shared.corrupt("a value does not match its checksum"))
-            }
+            Some(Found { value: None, .. }) => Err(self.shared.corrupt(DAMAGED)),
         }
     }
 }

@@ -11,9 +11,10 @@ use poem::{FromRequest, Request, RequestBody, Result};
 use super::user::session_of;
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
-use crate::id::SessionId;
 use crate::record::{RevocationReason, Session};
 use crate::session::IssuedTokens;
+use crate::token::access::{Access, Verified};
+use crate::token::refresh::Refresh;
 use crate::user::AuthUser;
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::{Client, ClientHeaders};
@@ -90,12 +91,17 @@ impl Auth {
     ///   its roles and scopes do not fit into a cookie.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
+        let (access, refresh) = self.genuine_cookies();
+        let mut replaces = Vec::new();
+        replaces.extend(access.as_ref().and_then(|access| access.said().names()));
+        replaces.extend(refresh.as_ref().and_then(Refresh::names));
         // One that this very request has opened would never reach its client.
-        let mut replaces = self.sessions_named();
         replaces.extend(self.handle.handed_out());
         let issued = self.shared.sessions.open(user, self.client.device(), replaces).await?;
-        // Now that the login is one: what another service has issued and nobody has seen is in no record to be replaced.
-        self.sessions_to_end(RevocationReason::Replaced).await?;
+        // Now that the login is one: what names no session is in no record to be replaced.
+        let access = access.filter(|access| access.said().names().is_none());
+        let refresh = refresh.filter(|refresh| refresh.names().is_none());
+        self.revoke_cookies(access, refresh, RevocationReason::Replaced).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
@@ -148,23 +154,23 @@ impl Auth {
         let Credentials { bearer, access, refresh } = &self.credentials;
         let handed_out = self.handle.handed_out();
         let is_unclear = *access == Credential::Conflict || *refresh == Credential::Conflict;
-        let mut to_end = match bearer {
+        match bearer {
             Credential::Absent if is_unclear && handed_out.is_none() => {
                 // Neither is worth keeping, but a success would say that the right one has ended.
                 self.forget();
                 return Err(TokenError::Malformed.into());
             }
-            Credential::Absent => self.sessions_to_end(RevocationReason::Logout).await?,
+            Credential::Absent => {
+                let (access, refresh) = self.genuine_cookies();
+                self.revoke_cookies(access, refresh, RevocationReason::Logout).await?;
+            }
             Credential::One(token) => {
-                vec![sessions.end_unseen_bearer(token, RevocationReason::Logout).await?]
+                sessions.revoke_bearer(&sessions.read_bearer(token)?, RevocationReason::Logout).await?;
             }
             Credential::Unreadable | Credential::Conflict => return Err(TokenError::Malformed.into()),
-        };
-        to_end.extend(handed_out.map(|session| (session, false)));
-        for (session, ended) in to_end {
-            if !ended {
-                sessions.revoke_for(session, RevocationReason::Logout).await?;
-            }
+        }
+        if let Some(session) = handed_out {
+            sessions.revoke_for(session, RevocationReason::Logout).await?;
         }
         self.forget();
         Ok(())
@@ -176,8 +182,11 @@ impl Auth {
     ///
     /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
     pub async fn logout_all(&self) -> Result<usize> {
-        let session = self.own_session().await?;
-        let ended = self.shared.sessions.revoke_all(&session.subject).await?;
+        // By its session where there is one: it may have been revoked since the request came in.
+        let ended = match self.sessionless().await? {
+            Some(subject) => self.shared.sessions.revoke_all(&subject).await?,
+            None => self.shared.sessions.revoke_all(&self.own_session().await?.subject).await?,
+        };
         self.forget();
         Ok(ended)
     }
@@ -214,10 +223,18 @@ impl Auth {
             }
             _ => return Err(Rejection::NotAuthenticated.into()),
         };
-        if self.has_two_sessions() || self.credentials.access == Credential::Conflict {
+        if self.credentials.access == Credential::Conflict {
             return Err(Rejection::TokenNotValid.into());
         }
-        self.refreshed(shared.sessions.refresh_pair(token, &self.client.device()).await)
+        let refresh = match shared.sessions.read_refresh(token) {
+            Ok(refresh) => refresh,
+            Err(error) => return self.refreshed(Err(error.into())),
+        };
+        // Two sessions that have nothing to do with each other.
+        if self.genuine_access().is_some_and(|access| !access.said().goes_with(&refresh)) {
+            return Err(Rejection::TokenNotValid.into());
+        }
+        self.refreshed(shared.sessions.refresh_pair(refresh, &self.client.device()).await)
     }
 
     /// Sends new tokens with the response, or deletes the cookies of a session that is over.
@@ -244,7 +261,8 @@ impl Auth {
     /// # Errors
     ///
     /// A [`Rejection`] if it could not be told: 503 when the store failed, 401 for two different
-    /// cookies of one name.
+    /// cookies of one name. 403 for a caller who is known by a token of another service alone
+    /// ([`Compat`](crate::Compat)): no stranger, and no session either.
     pub async fn session(&self) -> Result<Option<Session>> {
         Ok(self.current().await?.ok())
     }
@@ -285,62 +303,55 @@ impl Auth {
         self.shared.sessions.update_user(user).await.map(drop)
     }
 
-    /// Returns the sessions that genuine cookies of this request name.
-    fn sessions_named(&self) -> Vec<SessionId> {
-        let sessions = &self.shared.sessions;
-        let mut found = Vec::new();
-        if let Credential::One(token) = &self.credentials.access {
-            found.extend(sessions.session_of_access(token));
+    /// Returns the subject of a caller who is known by a token of another service alone, and has no session here.
+    async fn sessionless(&self) -> std::result::Result<Option<String>, Rejection> {
+        if self.handle.handed_out().is_some() {
+            return Ok(None);
         }
-        if let Credential::One(token) = &self.credentials.refresh {
-            found.extend(sessions.session_of_refresh(token));
+        match self.handle.caller_by(&self.credentials, Client::Noted(&self.client)).await? {
+            Caller::Known(who) if who.session().is_none() => Ok(Some(who.subject().to_owned())),
+            Caller::Known(_) | Caller::Anonymous { .. } => Ok(None),
         }
-        found
     }
 
-    /// Returns the sessions that genuine cookies of this request name, to be ended, and whether each is already: one,
-    /// unless someone put a cookie of his own there, or both are of another service.
-    async fn sessions_to_end(
-        &self,
-        reason: RevocationReason,
-    ) -> std::result::Result<Vec<(SessionId, bool)>, SessionError> {
-        let sessions = &self.shared.sessions;
-        let mut found = Vec::new();
-        if let Credential::One(token) = &self.credentials.access {
-            found.extend(genuine(sessions.end_unseen_access(token, reason).await)?);
-        }
-        if let Credential::One(token) = &self.credentials.refresh {
-            found.extend(genuine(sessions.end_unseen_refresh(token, reason).await)?);
-        }
-        found.dedup();
-        Ok(found)
-    }
-
-    /// Tells whether genuine cookies of this request are of two sessions that have nothing to do with each other.
-    fn has_two_sessions(&self) -> bool {
-        let sessions = &self.shared.sessions;
-        let (Credential::One(access), Credential::One(refresh)) =
-            (&self.credentials.access, &self.credentials.refresh)
-        else {
-            return false;
+    /// Returns what the genuine ones of this request's cookies say: of any other nothing is to be revoked.
+    fn genuine_cookies(&self) -> (Option<Verified<Access>>, Option<Refresh>) {
+        let refresh = match &self.credentials.refresh {
+            Credential::One(token) => self.shared.sessions.read_refresh(token).ok(),
+            _ => None,
         };
-        match (sessions.session_of_access(access), sessions.session_of_refresh(refresh)) {
-            (Ok(one), Ok(other)) => one != other && !sessions.is_foreign_pair(access, refresh),
-            _ => false,
+        (self.genuine_access(), refresh)
+    }
+
+    fn genuine_access(&self) -> Option<Verified<Access>> {
+        match &self.credentials.access {
+            Credential::One(token) => self.shared.sessions.read_access(token).ok(),
+            _ => None,
         }
+    }
+
+    /// Revokes what genuine cookies speak for: one session, unless someone put a cookie of his own there, or both are of
+    /// another service.
+    async fn revoke_cookies(
+        &self,
+        access: Option<Verified<Access>>,
+        refresh: Option<Refresh>,
+        reason: RevocationReason,
+    ) -> std::result::Result<(), SessionError> {
+        let sessions = &self.shared.sessions;
+        let named = access.as_ref().and_then(|access| access.said().names());
+        if let Some(access) = &access {
+            sessions.revoke_access(access, reason).await?;
+        }
+        if let Some(refresh) = refresh.filter(|refresh| named.is_none() || refresh.names() != named) {
+            sessions.revoke_refresh(&refresh, reason).await?;
+        }
+        Ok(())
     }
 
     /// Deletes the cookies; of a request that was made with a bearer token only those that were to be set.
     fn forget(&self) {
         let cookies = if self.credentials.has_bearer() { Cookies::Keep } else { Cookies::Clear };
         self.handle.set_cookies(cookies);
-    }
-}
-
-/// Returns the session of a genuine token; `None` for any other, of which nothing is to be ended.
-fn genuine<T>(session: std::result::Result<T, SessionError>) -> std::result::Result<Option<T>, SessionError> {
-    match session {
-        Err(SessionError::Token(_)) => Ok(None),
-        other => other.map(Some),
     }
 }

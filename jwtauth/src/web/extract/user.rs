@@ -98,9 +98,10 @@ impl<'a> FromRequest<'a> for &'a Session {
     }
 }
 
-/// Returns the session of a caller who was found by it: where only a `JwtAuth` is asked, there always is one.
+/// Returns the session of a caller behind a `JwtAuth`. Who is known by a token of another service alone has none, which is
+/// theirs to mend: by exchanging their refresh token, or by a login.
 pub(crate) fn session_of(who: &Identity) -> std::result::Result<&Session, Rejection> {
-    who.session().ok_or(Rejection::Misconfigured)
+    who.session().ok_or(Rejection::PermissionDenied)
 }
 
 /// `CurrentUser` without a type is the identity itself; nothing is loaded.

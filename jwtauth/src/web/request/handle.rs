@@ -265,6 +265,10 @@ impl Handle {
                 self.forget_user(identity);
                 Err(Rejection::UserNotFound)
             }
+            // A client could come with such a token at any time, so it is no mistake of the application's.
+            Err(error) if error.is::<Unfit>() && self.state().is_some() && identity.session().is_none() => {
+                Err(Rejection::UserNotFound)
+            }
             Err(error) => Err(self.note(user_outage::<U>(&error))),
         }
     }

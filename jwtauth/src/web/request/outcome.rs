@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{SessionError, TokenError};
 use crate::session::{AccessState, IssuedTokens};
+use crate::token::refresh::Refresh;
 use crate::user::{Identity, Via};
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::Client;
@@ -68,7 +69,7 @@ pub(crate) async fn by_token(trusted: &VerifierState, bearer: &Credential<'_>) -
     match bearer {
         Credential::Absent => Ok(Caller::Anonymous { why: Rejection::NotAuthenticated, bearer: false }),
         Credential::One(token) => match trusted.verification.verify(token).await {
-            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user)))),
+            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user, Via::Bearer)))),
             Err(error) => Ok(Caller::Anonymous { why: refusal(&error.into())?, bearer: true }),
         },
         Credential::Unreadable | Credential::Conflict => Ok(UNREADABLE),
@@ -80,9 +81,13 @@ const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, b
 
 async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejection> {
     let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
-    match shared.sessions.check_bearer(token).await {
-        Ok(AccessState::Live(session)) => Ok(Caller::Known(Box::new(Identity::new(session, Via::Bearer)))),
-        Ok(AccessState::Expired(_)) => refused(Rejection::TokenExpired),
+    let checked = match shared.sessions.read_bearer(token) {
+        Ok(token) => shared.sessions.check_bearer(&token).await,
+        Err(error) => Err(error.into()),
+    };
+    match checked.map(|state| known(state, Via::Bearer)) {
+        Ok(Some(caller)) => Ok(caller),
+        Ok(None) => refused(Rejection::TokenExpired),
         Err(error) => refused(refusal(&error)?),
     }
 }
@@ -95,46 +100,59 @@ async fn by_cookie(
 ) -> Result<(Caller, Cookies), Rejection> {
     let sessions = &shared.sessions;
     let genuine_refresh = || match refresh {
-        Credential::One(token) => sessions.session_of_refresh(token).map(|session| (&**token, session)).ok(),
+        Credential::One(token) => sessions.read_refresh(token).ok(),
         _ => None,
     };
-    // Of another service, which does not know of our sessions.
-    let is_pair = |refresh: &str| matches!(access, Credential::One(access) if sessions.is_foreign_pair(access, refresh));
-    let checked = match (access, refresh) {
+    let read = match (access, refresh) {
         (Credential::Conflict, _) | (_, Credential::Conflict) => return Err(Rejection::TokenNotValid),
         (Credential::Unreadable, _) => return Ok(anonymous(Rejection::TokenNotValid)),
         (Credential::Absent, Credential::Absent) => return Ok(anonymous(Rejection::NotAuthenticated)),
         (Credential::Absent, Credential::Unreadable) => return Ok(anonymous(Rejection::TokenNotValid)),
-        (Credential::Absent, Credential::One(token)) => return silent_refresh(shared, token, client).await,
-        (Credential::One(token), _) => sessions.check_access(token).await,
+        (Credential::Absent, Credential::One(token)) => {
+            return match sessions.read_refresh(token) {
+                Ok(token) => silent_refresh(shared, token, client).await,
+                Err(error) => refused(&error.into()),
+            };
+        }
+        (Credential::One(token), _) => sessions.read_access(token),
     };
-    match checked {
-        Ok(AccessState::Live(session)) => match genuine_refresh() {
-            // Two sessions in one browser: someone has put one of the cookies there.
-            Some((refresh, other)) if other != session.id && !is_pair(refresh) => {
-                Ok(anonymous(Rejection::TokenNotValid))
-            }
-            _ => Ok((Caller::Known(Box::new(Identity::new(session, Via::Cookie))), Cookies::Keep)),
-        },
-        Ok(AccessState::Expired(expired)) => match genuine_refresh() {
-            Some((refresh, other)) if other != expired && !is_pair(refresh) => {
-                Ok(anonymous(Rejection::TokenNotValid))
-            }
-            Some((token, _)) => silent_refresh(shared, token, client).await,
-            None => Ok(anonymous(Rejection::TokenExpired)),
-        },
+    let access = match read {
+        Ok(access) => access,
         // Its key was retired, and ended long ago: a rotation of keys ends no session.
-        Err(error @ SessionError::Token(TokenError::UnknownKey)) => match genuine_refresh() {
-            Some((token, _)) => silent_refresh(shared, token, client).await,
-            None => refused(&error),
-        },
-        Err(error) => refused(&error),
+        Err(error @ TokenError::UnknownKey) => {
+            return match genuine_refresh() {
+                Some(token) => silent_refresh(shared, token, client).await,
+                None => refused(&error.into()),
+            };
+        }
+        Err(error) => return refused(&error.into()),
+    };
+    let state = match sessions.check(&access).await {
+        Ok(state) => state,
+        Err(error) => return refused(&error),
+    };
+    match (known(state, Via::Cookie), genuine_refresh()) {
+        // Two sessions in one browser: someone has put one of the cookies there.
+        (_, Some(refresh)) if !access.said().goes_with(&refresh) => Ok(anonymous(Rejection::TokenNotValid)),
+        (Some(caller), _) => Ok((caller, Cookies::Keep)),
+        (None, Some(refresh)) => silent_refresh(shared, refresh, client).await,
+        (None, None) => Ok(anonymous(Rejection::TokenExpired)),
     }
+}
+
+/// Returns who is calling with a genuine access token, or a sliding one; `None` if it is expired.
+fn known(state: AccessState, via: Via) -> Option<Caller> {
+    let identity = match state {
+        AccessState::Live(session) => Identity::new(session, via),
+        AccessState::Sessionless(user) => Identity::of_token(user, via),
+        AccessState::Expired => return None,
+    };
+    Some(Caller::Known(Box::new(identity)))
 }
 
 async fn silent_refresh(
     shared: &JwtAuthState,
-    token: &str,
+    token: Refresh,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
     match shared.sessions.refresh_pair(token, &shared.clients.device(client)).await {

@@ -14,6 +14,7 @@ use super::json;
 use crate::error::SessionError;
 use crate::record::RevocationReason;
 use crate::secret::Secret;
+use crate::session::{AnyToken, GoodToken};
 use crate::web::answer::rejection::{Rejection, problem};
 use crate::web::request::wiring;
 
@@ -84,18 +85,23 @@ pub(super) async fn introspect(services: &Services, request: Request) -> Result<
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &wiring::state(&request, "the route `/oauth/introspect`")?.sessions;
     let inactive = || Ok(json(json!({ "active": false })));
-    let id = match sessions.good_token(&token).await {
-        Ok((id, _)) => id,
+    // Exactly this, whatever the reason (RFC 7662, section 2.2).
+    let (Ok(read), Some(claims)) = (sessions.read_any(&token), claims(&token)) else { return inactive() };
+    let good = match sessions.good_token(&read).await {
+        Ok(good) => good,
         Err(error) if Rejection::from(&error).is_outage() => return Err(error.into()),
-        // Exactly this, whatever the reason (RFC 7662, section 2.2).
         Err(_) => return inactive(),
     };
-    let (Some(session), Some(claims)) = (sessions.find(id).await?, claims(&token)) else { return inactive() };
+    let (subject, roles, scopes) = match &good {
+        GoodToken::Session(session, _) => (&*session.subject, &session.roles[..], &session.scopes[..]),
+        GoodToken::Sessionless { subject, user: Some(user) } => (&**subject, user.roles(), user.scopes()),
+        GoodToken::Sessionless { subject, user: None } => (&**subject, &[][..], &[][..]),
+    };
     let mut said = Map::from_iter([
         ("active".to_owned(), true.into()),
-        ("sub".to_owned(), session.subject.as_str().into()),
-        ("scope".to_owned(), session.scopes.join(" ").into()),
-        ("roles".to_owned(), session.roles.clone().into()),
+        ("sub".to_owned(), subject.into()),
+        ("scope".to_owned(), scopes.join(" ").into()),
+        ("roles".to_owned(), roles.into()),
     ]);
     if claims.get("token_type").is_some_and(|kind| kind == "access" || kind == "sliding") {
         said.insert("token_type".into(), "Bearer".into());
@@ -120,16 +126,15 @@ pub(super) async fn revoke(services: &Services, request: Request) -> Result<Resp
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &wiring::state(&request, "the route `/oauth/revoke`")?.sessions;
-    let ended = match sessions.end_unseen_refresh(&token, RevocationReason::Requested).await {
-        Ok((_, true)) => Ok(()),
-        Ok((session, false)) => sessions.revoke(session).await.map(drop),
-        Err(SessionError::Token(_)) => match sessions.session_of_sliding(&token) {
-            Ok(session) => sessions.revoke(session).await.map(drop),
-            Err(_) => sessions.revoke_jwt(&token, false).await,
-        },
-        Err(error) => Err(error),
+    let revoked = match sessions.read_any(&token) {
+        Ok(AnyToken::Refresh(refresh)) => {
+            sessions.revoke_refresh(&refresh, RevocationReason::Requested).await.map(drop)
+        }
+        Ok(AnyToken::Sliding(sliding)) => sessions.revoke(sliding.said().session).await.map(drop),
+        Ok(access) => sessions.revoke_any(&access, false).await,
+        Err(error) => Err(error.into()),
     };
-    match ended {
+    match revoked {
         Err(error) if Rejection::from(&error).is_outage() => Err(error.into()),
         // A token that is unknown, or not good any more, is what was asked for (RFC 7009, section 2.2).
         Ok(()) | Err(SessionError::Token(_) | SessionError::Expired | SessionError::Revoked) => {

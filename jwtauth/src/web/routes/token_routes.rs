@@ -80,6 +80,7 @@ pub(super) async fn verify(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &wiring::state(&request, "the route `/verify`")?.sessions;
+    let token = sessions.read_any(&token).map_err(SessionError::from)?;
     sessions.good_token(&token).await?;
     Ok(json(json!({})))
 }
@@ -101,16 +102,12 @@ pub(super) async fn revoke(transport: Transport, request: Request) -> Result<Res
     let field = if is_sliding { "token" } else { "refresh" };
     let [token] = Form::read(request.headers(), &mut body).await?.take([field])?;
     let sessions = &wiring::state(&request, "the route `/revoke`")?.sessions;
-    let (session, ended) = if is_sliding {
-        (sessions.session_of_sliding(&token).map_err(SessionError::from)?, false)
+    let revoked = if is_sliding {
+        sessions.revoke(sessions.read_sliding(&token)?.said().session).await?
     } else {
-        sessions.end_unseen_refresh(&token, RevocationReason::Requested).await?
+        sessions.revoke_refresh(&sessions.read_refresh(&token)?, RevocationReason::Requested).await?
     };
-    if ended || sessions.revoke(session).await? {
-        Ok(json(json!({})))
-    } else {
-        Err(SessionError::Expired.into())
-    }
+    if revoked { Ok(json(json!({}))) } else { Err(SessionError::Expired.into()) }
 }
 
 /// The answer when tokens ride in cookies: how long they are good for.

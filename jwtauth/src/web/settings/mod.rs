@@ -349,7 +349,7 @@ impl Ready {
         #[cfg(feature = "accounts")]
         let of_accounts = Arc::clone(&store);
         let sessions =
-            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, self.hooks));
+            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, self.hooks)?);
         #[cfg(feature = "accounts")]
         let accounts = match &self.accounts {
             Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),

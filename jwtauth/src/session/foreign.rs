@@ -1,0 +1,390 @@
+//! Tokens that another service has issued on its own ([`Compat`](crate::Compat)): what is let in is decided by a deny-list,
+//! kept as values that expire with the tokens they are about.
+//!
+//! Our own sessions are an allow-list: what has no record is refused. Their tokens are the other way round: nobody has seen
+//! them before they come. So what was revoked is remembered, and everything else is good:
+//!
+//! | value | key: a hash of | holds |
+//! |---|---|---|
+//! | a token was revoked | its kind and `jti` | nothing |
+//! | a refresh token was exchanged | its kind and `jti` | the id of the session that was opened for it |
+//! | tokens of a subject were revoked | the subject | up to which `iat`, and the one session that was spared |
+//!
+//! An access token opens nothing: it is good until it expires. A refresh token is *exchanged* once for a session of ours.
+//! That session begins at generation 1, and the token counts as its generation 0. So when it comes again, the state
+//! machine of every other session decides (`record`): the same pair inside the grace window, reuse after it.
+//!
+//! # Invariants
+//!
+//! 1. Who revokes writes to the list first, and looks for a session then. Who hands out a pair has the session in the store
+//!    first, and looks at the list then. So either the revocation sees the session, or the exchange sees the revocation. That
+//!    is why a token that was exchanged keeps both values, under two keys: neither overwrites the other.
+//! 2. A value is kept for as long as its token can be good, however leeway and lifetimes are set later.
+//! 3. No session is opened for a token that is past its `exp`, leeway or not: so none is over from the start.
+//! 4. Without `Compat` there is no list, and no token has a `foreign` part: nothing here runs.
+//!
+//! When the user typed a password is not known: `iat` is when a token was made, which Django's refresh does without asking
+//! anybody. So `auth_time` is what the token says of it, else the year 1970: never recent enough where that matters.
+
+use std::sync::Arc;
+
+use super::end::MayEnd;
+use super::{AccessState, AnyToken, IssuedTokens, Sessions};
+use crate::config::Config;
+use crate::device::Device;
+use crate::error::{ConfigError, SessionError, StoreError, TokenError};
+use crate::event::Event;
+use crate::id::{SessionId, TokenId};
+use crate::key;
+use crate::record::{RevocationReason, Session};
+use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
+use crate::token::access::{Access, Verified};
+use crate::token::foreign::{Foreign, Origin};
+use crate::token::refresh::Refresh;
+
+/// What is remembered of tokens that another service has issued.
+#[derive(Debug)]
+pub(super) struct DenyList(Arc<dyn ValueStore>);
+
+/// Which tokens of a subject are refused, though nobody has seen them yet.
+struct NotBefore {
+    /// Those that were issued at this instant or earlier, in Unix seconds.
+    at: u64,
+    /// The session that goes on, though it was opened for one of them.
+    except: Option<SessionId>,
+}
+
+impl NotBefore {
+    fn to_bytes(&self) -> Vec<u8> {
+        let except = self.except.iter().flat_map(|id| *id.as_bytes());
+        self.at.to_be_bytes().into_iter().chain(except).collect()
+    }
+
+    /// What cannot be read refuses everything.
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let at = bytes.first_chunk().map_or(u64::MAX, |at| u64::from_be_bytes(*at));
+        Self { at, except: bytes.get(8..).and_then(session_of) }
+    }
+
+    fn refuses(&self, foreign: &Foreign, opened: Option<SessionId>) -> bool {
+        foreign.issued_at <= self.at && (opened.is_none() || opened != self.except)
+    }
+}
+
+fn session_of(bytes: &[u8]) -> Option<SessionId> {
+    bytes.try_into().ok().map(SessionId::from_bytes)
+}
+
+fn hash(label: &str, text: &str) -> ValueKey {
+    ValueKey::from_bytes(key::digest(label, text))
+}
+
+fn key_of_revoked(token: &Foreign) -> ValueKey {
+    hash("jwtauth foreign token revoked v1", &token.name)
+}
+
+fn key_of_exchange(token: &Foreign) -> ValueKey {
+    hash("jwtauth foreign token exchanged v1", &token.name)
+}
+
+fn key_of_not_before(subject: &str) -> ValueKey {
+    hash("jwtauth not before v1", subject)
+}
+
+/// Returns from when on a token is not good any more, whatever the leeway is set to.
+fn over_at(token: &Foreign) -> u64 {
+    token.expires_at.saturating_add(Config::MAX_LEEWAY.as_secs())
+}
+
+impl DenyList {
+    /// Returns the list of a store, if tokens of another service are taken at all.
+    pub(super) fn of(config: &Config, store: &Arc<dyn SessionStore>) -> Result<Option<Self>, ConfigError> {
+        if config.compat.is_none() {
+            return Ok(None);
+        }
+        let values = Arc::clone(store).value_store().ok_or(ConfigError::NoValueStore)?;
+        Ok(Some(Self(values)))
+    }
+
+    /// Refuses a token that was revoked, alone or with all of its subject; `opened` is the session that it was exchanged
+    /// for, if it was.
+    async fn check(
+        &self,
+        subject: &str,
+        token: &Foreign,
+        opened: Option<SessionId>,
+        now: u64,
+    ) -> Result<(), SessionError> {
+        let is_revoked = self.0.load_value(key_of_revoked(token), now).await?.is_some();
+        if is_revoked || self.not_before(subject, now).await?.is_some_and(|it| it.refuses(token, opened)) {
+            return Err(SessionError::Revoked);
+        }
+        Ok(())
+    }
+
+    async fn not_before(&self, subject: &str, now: u64) -> Result<Option<NotBefore>, StoreError> {
+        let bytes = self.0.load_value(key_of_not_before(subject), now).await?;
+        Ok(bytes.as_deref().map(NotBefore::from_bytes))
+    }
+}
+
+impl Sessions {
+    /// Returns the list. A token that asks for it without one was read by other settings than ours.
+    fn deny_list(&self) -> Result<&DenyList, SessionError> {
+        self.deny_list.as_ref().ok_or_else(|| TokenError::WrongKind.into())
+    }
+
+    /// Decides whether an access token of another service lets its holder in.
+    pub(super) async fn check_foreign(
+        &self,
+        access: &Access,
+        token: &Foreign,
+    ) -> Result<AccessState, SessionError> {
+        self.deny_list()?.check(&access.subject, token, None, self.clock.now()).await?;
+        let user = access.user.clone().ok_or(TokenError::Expired)?;
+        Ok(AccessState::Sessionless(user))
+    }
+
+    /// Decides whether a refresh token of another service is good: not revoked, and not exchanged yet. Spends nothing.
+    pub(super) async fn check_unspent(&self, refresh: &Refresh, token: &Foreign) -> Result<(), SessionError> {
+        let (list, now) = (self.deny_list()?, self.clock.now());
+        if now >= token.expires_at {
+            return Err(TokenError::Expired.into());
+        }
+        if list.0.load_value(key_of_exchange(token), now).await?.is_some() {
+            return Err(SessionError::Expired);
+        }
+        list.check(&refresh.subject, token, None, now).await
+    }
+
+    /// Exchanges a refresh token of another service for a session of ours, once: of many who bring it one opens the
+    /// session, and the others get its tokens.
+    pub(super) async fn exchange(
+        &self,
+        refresh: &Refresh,
+        token: &Foreign,
+        client: &Device,
+    ) -> Result<IssuedTokens, SessionError> {
+        let (list, now) = (self.deny_list()?, self.clock.now());
+        let key = key_of_exchange(token);
+        if let Some(known) = list.0.load_value(key, now).await? {
+            return self.exchange_again(refresh, token, &known, client).await;
+        }
+        if now >= token.expires_at {
+            return Err(TokenError::Expired.into());
+        }
+        list.check(&refresh.subject, token, None, now).await?;
+        let session = self.draft_exchange(refresh, token, client, now)?;
+        self.ask_before_login(&session).await?;
+        // Tokens first: if they cannot be handed out, no session is left behind.
+        let own = self.own_claims(&session).await?;
+        let mut issued = self.issue(session.clone(), &own, now)?;
+        let value = NewValue { key, bytes: session.id.as_bytes().to_vec(), now, expires_at: over_at(token) };
+        let max_sessions = Some(self.config.max_sessions);
+        let opening = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
+        // One that it crowds out is among these.
+        let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
+        let told = self.ends.follow(others);
+        if let Some(known) = self.within(list.0.insert_with_value(session.clone(), opening, value)).await? {
+            told.ended_nothing();
+            return self.exchange_again(refresh, token, &known, client).await;
+        }
+        drop(told);
+        self.confirm_exchange(refresh, token, session.id).await?;
+        issued.delivery = Some(self.deliveries.start(&session, self.config.refresh_grace.as_secs()));
+        self.emit(Event::Exchanged { session: Arc::new(session) }).await;
+        Ok(issued)
+    }
+
+    /// Answers a refresh token that was exchanged before, as the first generation of the session that was opened for it.
+    async fn exchange_again(
+        &self,
+        refresh: &Refresh,
+        token: &Foreign,
+        known: &[u8],
+        client: &Device,
+    ) -> Result<IssuedTokens, SessionError> {
+        let session = session_of(known).ok_or(SessionError::Revoked)?;
+        let first = Refresh { subject: Arc::clone(&refresh.subject), session, generation: 0, foreign: None };
+        let issued = self.spend(first, client).await?;
+        // Who has opened it may not have come to that.
+        self.confirm_exchange(refresh, token, session).await?;
+        Ok(issued)
+    }
+
+    /// Takes a session back whose token was revoked while it was exchanged.
+    async fn confirm_exchange(
+        &self,
+        refresh: &Refresh,
+        token: &Foreign,
+        session: SessionId,
+    ) -> Result<(), SessionError> {
+        let checked = self.deny_list()?.check(&refresh.subject, token, Some(session), self.clock.now()).await;
+        if let Err(SessionError::Revoked) = checked {
+            self.revoke_for(session, RevocationReason::Requested).await?;
+        }
+        checked
+    }
+
+    /// Returns the session that a refresh token is exchanged for now. Nobody knows of it yet.
+    fn draft_exchange(
+        &self,
+        refresh: &Refresh,
+        token: &Foreign,
+        client: &Device,
+        now: u64,
+    ) -> Result<Session, SessionError> {
+        let absolute_expires_at = token.issued_at.saturating_add(self.config.absolute_ttl.as_secs());
+        Ok(Session {
+            id: SessionId::random()?,
+            subject: (*refresh.subject).into(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            user: None,
+            created_at: now,
+            auth_time: token.auth_time.map_or(0, |at| at.min(token.issued_at)),
+            absolute_expires_at,
+            expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
+            generation: 1,
+            rotated_at: now,
+            refresh_id: TokenId::random()?,
+            access_id: TokenId::random()?,
+            revoked_tokens: Vec::new(),
+            device: client.clone(),
+            last_address: client.address,
+            revoked: None,
+        })
+    }
+
+    /// Revokes an access token of another service, whether anybody has seen it or not. Returns whether it was not revoked
+    /// alone before.
+    pub(super) async fn revoke_foreign_access(
+        &self,
+        access: &Access,
+        token: &Foreign,
+    ) -> Result<bool, SessionError> {
+        let is_new = self.deny(token).await?;
+        if is_new {
+            self.emit(Event::TokenRevoked { session: access.session, token: token.token }).await;
+        }
+        Ok(is_new)
+    }
+
+    /// Likewise a refresh token, and the session that it was exchanged for.
+    pub(super) async fn revoke_foreign_refresh(
+        &self,
+        refresh: &Refresh,
+        token: &Foreign,
+        reason: RevocationReason,
+    ) -> Result<bool, SessionError> {
+        let is_new = self.deny(token).await?;
+        let exchanged = self.deny_list()?.0.load_value(key_of_exchange(token), self.clock.now()).await?;
+        if let Some(session) = exchanged.as_deref().and_then(session_of) {
+            return Ok(self.revoke_for(session, reason).await? || is_new);
+        }
+        if is_new {
+            self.emit(Event::TokenRevoked { session: refresh.session, token: token.token }).await;
+        }
+        Ok(is_new)
+    }
+
+    /// Revokes a token of another service in any of its forms. `None` if it is none, or is expired.
+    pub(super) async fn revoke_foreign(
+        &self,
+        token: &AnyToken,
+        reason: RevocationReason,
+    ) -> Result<Option<bool>, SessionError> {
+        Ok(match token {
+            AnyToken::Access(Verified::Valid(access)) => match &access.foreign {
+                Some(token) => Some(self.revoke_foreign_access(access, token).await?),
+                None => None,
+            },
+            AnyToken::Refresh(refresh) => match &refresh.foreign {
+                Some(token) => Some(self.revoke_foreign_refresh(refresh, token, reason).await?),
+                None => None,
+            },
+            AnyToken::Access(Verified::Expired(_)) | AnyToken::Sliding(_) => None,
+        })
+    }
+
+    /// Writes a token to the list. Returns whether it was not there.
+    ///
+    /// It is written again if it was: another call that has written it may not have it on disk yet.
+    async fn deny(&self, token: &Foreign) -> Result<bool, SessionError> {
+        let (list, key, now) = (self.deny_list()?, key_of_revoked(token), self.clock.now());
+        if now >= over_at(token) {
+            return Ok(false);
+        }
+        let is_new = list.0.load_value(key, now).await?.is_none();
+        let value = NewValue { key, bytes: Vec::new(), now, expires_at: over_at(token) };
+        // Nobody removes one, so it is always kept.
+        self.within(list.0.save_value(value)).await?;
+        Ok(is_new)
+    }
+
+    /// Refuses the tokens of a subject that another service has issued up to now. For whoever revokes all sessions of a
+    /// subject, or all but one, before that: a token that comes meanwhile opens no session that is missed.
+    pub(super) async fn deny_subject(
+        &self,
+        subject: &str,
+        except: Option<SessionId>,
+    ) -> Result<(), SessionError> {
+        let Some(list) = &self.deny_list else { return Ok(()) };
+        let now = self.clock.now();
+        // The other service's clock may be ahead.
+        let at = now.saturating_add(self.config.leeway.as_secs());
+        // Our own may have gone back.
+        let at = list.not_before(subject, now).await?.map_or(at, |before| before.at.max(at));
+        let last = at.saturating_add((Config::MAX_TTL + Config::MAX_LEEWAY).as_secs());
+        let bytes = NotBefore { at, except }.to_bytes();
+        let value = NewValue { key: key_of_not_before(subject), bytes, now, expires_at: last };
+        self.within(list.0.save_value(value)).await?;
+        Ok(())
+    }
+
+    /// Tells whether a refresh token of ours was spent here before another service made an access token of it, or was
+    /// revoked alone: at the other one it works on.
+    ///
+    /// There it works more than once, so it cannot be told who used it; whoever has its successor is let in.
+    pub(super) fn was_spent(&self, session: &Session, origin: Origin) -> bool {
+        let (Origin { generation, used_at }, grace) = (origin, self.config.refresh_grace.as_secs());
+        if session.has_revoked(session.refresh_id) {
+            // When is not known, and the one before it would have been answered with it.
+            return true;
+        }
+        match session.generation.checked_sub(generation) {
+            // Current, or newer than a record that has lost a write.
+            Some(0) | None => false,
+            Some(1) => used_at >= session.rotated_at.saturating_add(grace),
+            // When it was spent is not known any more, and that is longer ago than an access token mostly lives.
+            Some(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_of_a_subject_is_read_again_and_damage_refuses_everything() {
+        let token = |issued_at| Foreign {
+            name: "access a".into(),
+            token: TokenId::from_bytes([3; 16]),
+            issued_at,
+            expires_at: 900,
+            auth_time: None,
+        };
+        let (spared, other) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
+        for except in [None, Some(spared)] {
+            let read = NotBefore::from_bytes(&NotBefore { at: 200, except }.to_bytes());
+            assert!(read.refuses(&token(200), None) && !read.refuses(&token(201), None));
+            assert!(read.refuses(&token(200), Some(other)));
+            assert_eq!(read.refuses(&token(200), Some(spared)), except.is_none());
+        }
+        for bytes in [&[][..], &[0; 7]] {
+            assert!(NotBefore::from_bytes(bytes).refuses(&token(u64::MAX), None));
+        }
+        assert!(NotBefore::from_bytes(&[0xff; 20]).refuses(&token(1), Some(spared)));
+    }
+}

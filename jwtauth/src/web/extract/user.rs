@@ -12,7 +12,7 @@ use crate::error::BoxError;
 use crate::record::Session;
 use crate::user::{AuthUser, Identity, TokenUser};
 use crate::web::answer::rejection::Rejection;
-use crate::web::request::handle::Sites;
+use crate::web::request::origin::Sites;
 use crate::web::request::outcome::Caller;
 use crate::web::request::wiring;
 

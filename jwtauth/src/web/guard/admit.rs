@@ -13,7 +13,8 @@ use super::local_path::login_url;
 use super::policy::{Need, Policy, Site};
 use crate::user::Identity;
 use crate::web::answer::rejection::Rejection;
-use crate::web::request::handle::{Handle, Sites};
+use crate::web::request::handle::Handle;
+use crate::web::request::origin::Sites;
 use crate::web::request::outcome::Caller;
 use crate::web::request::wiring::missing;
 

@@ -32,11 +32,19 @@ impl Authority {
         }
     }
 
+    /// Returns the state of a `JwtAuth`; `None` for a `Verifier`.
+    pub(crate) const fn sessions(&self) -> Option<&Arc<JwtAuthState>> {
+        match self {
+            Self::Sessions(state) => Some(state),
+            Self::Verifier(_) => None,
+        }
+    }
+
     /// Returns what a request says about who is calling, as far as it is looked at.
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
         match self {
-            Self::Sessions(shared) => {
-                Credentials::of(request.headers(), &shared.token_header, &shared.cookies.names)
+            Self::Sessions(state) => {
+                Credentials::of(request.headers(), &state.token_header, &state.cookies.names)
             }
             Self::Verifier(_) => Credentials::bearer_of(request.headers()),
         }
@@ -45,7 +53,7 @@ impl Authority {
     /// Tells whether a request is refused because another site caused it. Without cookies none could.
     pub(crate) fn refuses_origin(&self, request: &Request) -> bool {
         match self {
-            Self::Sessions(shared) => shared.cross_origin.refuses(request),
+            Self::Sessions(state) => state.cross_origin.refuses(request),
             Self::Verifier(_) => false,
         }
     }
@@ -57,10 +65,10 @@ impl Authority {
         client: Client<'_>,
     ) -> Result<(Caller, Cookies), Rejection> {
         match self {
-            Self::Sessions(shared) => by_session(shared, credentials, client).await,
-            Self::Verifier(trusted) => {
+            Self::Sessions(state) => by_session(state, credentials, client).await,
+            Self::Verifier(state) => {
                 // Boxed, or the future of those with sessions would carry this one's room along.
-                Box::pin(by_token(trusted, &credentials.bearer)).await.map(|caller| (caller, Cookies::Keep))
+                Box::pin(by_token(state, &credentials.bearer)).await.map(|caller| (caller, Cookies::Keep))
             }
         }
     }
@@ -68,15 +76,15 @@ impl Authority {
     /// Returns the time that everything is decided by, in Unix seconds.
     pub(crate) fn now(&self) -> u64 {
         match self {
-            Self::Sessions(shared) => shared.sessions.now(),
-            Self::Verifier(trusted) => trusted.verification.now(),
+            Self::Sessions(state) => state.sessions.now(),
+            Self::Verifier(state) => state.verification.now(),
         }
     }
 
     /// Returns the headers of a request that an answer depends on (RFC 9110, section 12.5.5).
     pub(crate) fn vary(&self) -> HeaderValue {
         match self {
-            Self::Sessions(shared) => shared.token_header.vary().clone(),
+            Self::Sessions(state) => state.token_header.vary().clone(),
             Self::Verifier(_) => HeaderValue::from_static("Authorization"),
         }
     }

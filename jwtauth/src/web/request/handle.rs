@@ -7,66 +7,31 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use poem::http::{HeaderValue, header};
 use poem::{Request, Response};
 use tokio::sync::OnceCell;
 
 use super::authority::Authority;
+use super::origin::{self, Sites};
 use super::outcome::{Caller, Cookies};
+use super::pending_answer::PendingAnswer;
 use crate::error::BoxError;
 use crate::id::SessionId;
-use crate::session::IssuedTokens;
 use crate::user::{AuthUser, Identity, Unfit, Via};
-use crate::web::answer::rejection::{self, Rejection};
+use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
 use crate::web::state::JwtAuthState;
 
-/// JwtAuthState by all who ask about one request.
+/// Shared by all parts of an application that ask about one request.
 #[derive(Clone)]
-pub(crate) struct Handle(Arc<Inner>);
+pub(crate) struct Handle(Arc<HandleParts>);
 
-struct Inner {
+struct HandleParts {
     authority: Authority,
     caller: OnceCell<Result<Caller, Rejection>>,
     /// User values, one of a type, each loaded once. Held while loading, so that nobody loads twice.
     users: tokio::sync::Mutex<Vec<Box<dyn Any + Send + Sync>>>,
-    answer: Mutex<Answer>,
-}
-
-/// Whose requests somebody is ready to take for the user's.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sites {
-    /// Those of this site's own pages, and of those that are trusted.
-    Own,
-    /// Those of any site: `csrf = false`.
-    Any,
-    /// What the guard has said; our own if there is none.
-    AsGuarded,
-}
-
-/// How far it is known which site caused the request.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Origin {
-    #[default]
-    Unchecked,
-    /// A guard takes requests of any site.
-    Waived,
-    /// Not looked at, because no cookie says who is calling. A login sets cookies all the same.
-    NothingAtStake,
-    /// Our own, or a trusted one.
-    AccessState,
-}
-
-/// What goes back with the response, and what those who ask have settled.
-#[derive(Default)]
-struct Answer {
-    cookies: Cookies,
-    /// Whether anybody asked who is calling, so that the answer may be private.
-    asked: bool,
-    origin: Origin,
-    /// An outage that an `Option<..>` extractor would hide.
-    outage: Option<Rejection>,
+    answer: Mutex<PendingAnswer>,
 }
 
 impl fmt::Debug for Handle {
@@ -77,7 +42,7 @@ impl fmt::Debug for Handle {
 
 impl Handle {
     pub(crate) fn new(authority: Authority) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(HandleParts {
             authority,
             caller: OnceCell::new(),
             users: tokio::sync::Mutex::default(),
@@ -87,10 +52,7 @@ impl Handle {
 
     /// Returns what a [`JwtAuth`](crate::web::state::JwtAuth) has, if it is one that stands in front.
     pub(crate) fn state(&self) -> Option<&Arc<JwtAuthState>> {
-        match &self.0.authority {
-            Authority::Sessions(shared) => Some(shared),
-            Authority::Verifier(_) => None,
-        }
+        self.0.authority.sessions()
     }
 
     /// Tells whether the handle was made by a clone of one middleware.
@@ -137,7 +99,7 @@ impl Handle {
         }
     }
 
-    fn answer(&self) -> MutexGuard<'_, Answer> {
+    fn answer(&self) -> MutexGuard<'_, PendingAnswer> {
         // OK because every change under the lock is one assignment.
         self.0.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,37 +109,22 @@ impl Handle {
     /// A request that another site caused is refused before any token is looked at, so that it
     /// cannot even rotate one (H-10).
     pub(crate) async fn caller(&self, request: &Request, sites: Sites) -> Result<&Caller, Rejection> {
-        let unchecked = self.ask(sites);
+        let must_check = {
+            let mut answer = self.answer();
+            answer.asked = true;
+            answer.origin.is_needed_for(sites)
+        };
         if let Some(found) = self.0.caller.get()
-            && !unchecked
+            && !must_check
         {
             return self.found(found);
         }
         let credentials = self.credentials(request);
-        if unchecked {
-            // With a bearer token the cookies are not looked at, and no browser sends one on its own.
-            let at_stake = credentials.has_cookie() && !credentials.has_bearer();
-            if at_stake {
-                self.check_origin(request)?;
-            }
-            self.answer().origin = if at_stake { Origin::AccessState } else { Origin::NothingAtStake };
+        if must_check {
+            let checked = origin::check(&self.0.authority, request, &credentials)?;
+            self.answer().origin = checked;
         }
         self.caller_by(&credentials, Client::Of(request)).await
-    }
-
-    /// Notes that the answer depends on who asks, and tells whether the request's origin must be checked first.
-    fn ask(&self, sites: Sites) -> bool {
-        let mut answer = self.answer();
-        answer.asked = true;
-        match (answer.origin, sites) {
-            (Origin::AccessState | Origin::NothingAtStake, _)
-            | (Origin::Waived, Sites::Any | Sites::AsGuarded) => false,
-            (Origin::Unchecked, Sites::Any) => {
-                answer.origin = Origin::Waived;
-                false
-            }
-            (Origin::Waived, Sites::Own) | (Origin::Unchecked, Sites::Own | Sites::AsGuarded) => true,
-        }
     }
 
     /// Like [`Self::caller`], for a request whose origin was checked before.
@@ -199,33 +146,11 @@ impl Handle {
         found.as_ref().map_err(|rejection| self.note(*rejection))
     }
 
-    /// Refuses a request that another site caused, unless its guard takes those: for who changes the cookies,
-    /// whether the request has any or not (login CSRF).
+    /// Refuses a request that another site caused, unless its guard takes those: for what changes the cookies, whether the
+    /// request has any or not (login CSRF).
     pub(crate) fn check_origin_as_guarded(&self, request: &Request) -> Result<(), Rejection> {
-        let origin = self.answer().origin;
-        match origin {
-            Origin::AccessState | Origin::Waived => Ok(()),
-            Origin::NothingAtStake | Origin::Unchecked => self.check_origin(request),
-        }
-    }
-
-    fn check_origin(&self, request: &Request) -> Result<(), Rejection> {
-        if !self.0.authority.refuses_origin(request) {
-            return Ok(());
-        }
-        let said = |name| {
-            let value = request.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
-            String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned()
-        };
-        tracing::warn!(
-            target: "jwtauth",
-            event = "cross_origin",
-            method = %request.method(),
-            origin = ?said(header::ORIGIN),
-            host = ?said(header::HOST),
-            "a request of another site was refused; if pages of that origin are yours, call .trusted_origin(..) with it"
-        );
-        Err(Rejection::CrossOrigin)
+        let is_checked = self.answer().origin.allows_a_login();
+        if is_checked { Ok(()) } else { origin::check_always(&self.0.authority, request) }
     }
 
     /// Like [`Self::caller`], for those who have no use for a stranger.
@@ -292,46 +217,11 @@ impl Handle {
         self.answer().outage
     }
 
-    /// Finishes the answer: cookies ride on it whatever it is, and nobody may keep a copy of it (H-7).
+    /// Finishes the answer of the request.
     pub(crate) async fn finish(&self, result: poem::Result<Response>) -> poem::Result<Response> {
-        let Answer { cookies, asked, .. } = std::mem::take(&mut *self.answer());
-        if !asked {
-            return result;
-        }
-        // An `Err` that goes on as one would lose the cookies.
-        let mut response = result.unwrap_or_else(poem::Error::into_response);
-        let values = match (cookies, self.state()) {
-            (Cookies::Keep, _) | (_, None) => None,
-            (Cookies::Clear, Some(shared)) => Some(shared.cookies.clear()),
-            (Cookies::Set(issued), Some(shared)) => still_wanted(shared, &issued).await,
-        };
-        let headers = response.headers_mut();
-        let no_store = HeaderValue::from_static("no-store");
-        if values.is_some() {
-            headers.insert(header::CACHE_CONTROL, no_store);
-        } else {
-            headers.entry(header::CACHE_CONTROL).or_insert(no_store);
-        }
-        headers.append(header::VARY, self.0.authority.vary());
-        for value in values.into_iter().flatten() {
-            headers.append(header::SET_COOKIE, value);
-        }
-        Ok(response)
+        let answer = std::mem::take(&mut *self.answer());
+        answer.finish(&self.0.authority, result).await
     }
-}
-
-/// Returns the cookies if nothing happened to the session while the handler ran.
-///
-/// A logout that was answered meanwhile, or a later rotation, wins over this slower answer.
-async fn still_wanted(shared: &JwtAuthState, issued: &IssuedTokens) -> Option<[HeaderValue; 2]> {
-    let sessions = &shared.sessions;
-    match sessions.is_current(issued).await {
-        Ok(false) => return None,
-        Ok(true) => {}
-        // The server decides with each request anyway; the cookies alone open nothing.
-        Err(error) => rejection::log(&error),
-    }
-    Some(shared.cookies.set(issued, sessions.hand_out(issued)))
 }
 
 fn user_outage<U>(error: &BoxError) -> Rejection {

@@ -1,6 +1,6 @@
 //! The setting for services that share users and keys with one of another make: so far djangorestframework-simplejwt.
 //!
-//! Only what is set. How tokens are written and read then is in `token::foreign`, what becomes of a token of the
+//! Only what is set. How tokens are written and read then is in `token::simplejwt`, what becomes of a token of the
 //! other service in `session::foreign`.
 
 use crate::claims::RESERVED;

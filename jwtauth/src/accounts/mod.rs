@@ -83,9 +83,9 @@ const MAX_PAGE: usize = 1000;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Accounts(Arc<Inner>);
+pub struct Accounts(Arc<AccountsParts>);
 
-struct Inner {
+struct AccountsParts {
     sessions: Arc<Sessions>,
     store: Arc<dyn AccountStore>,
     hasher: Hasher,
@@ -108,7 +108,13 @@ impl Accounts {
     ) -> Result<Self, ConfigError> {
         let store = store.account_store().ok_or(ConfigError::NoAccountStore)?;
         let (hasher, throttle) = (Hasher::new(config)?, Throttle::new(config));
-        Ok(Self(Arc::new(Inner { sessions, store, hasher, throttle, min_password: config.min_password })))
+        Ok(Self(Arc::new(AccountsParts {
+            sessions,
+            store,
+            hasher,
+            throttle,
+            min_password: config.min_password,
+        })))
     }
 
     /// Adds an account, active and without roles. On disk when this returns.

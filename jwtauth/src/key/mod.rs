@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 
 pub use self::algorithm::Algorithm;
 use self::algorithm::Family;
-use self::backend::{Signer, Verifier};
+use self::backend::{SignatureVerifier, Signer};
 pub(crate) use self::initial_keys::Keys;
 use self::parts::{Material, Public};
 use crate::error::KeyError;
@@ -88,7 +88,7 @@ pub struct Key {
     /// Whether the key itself says so, so that nobody else may.
     stated: bool,
     signer: Option<Signer>,
-    verifier: Verifier,
+    verifier: SignatureVerifier,
     /// `None` for a secret.
     public: Option<Public>,
     until: Option<u64>,
@@ -194,7 +194,7 @@ impl Key {
     }
 
     fn of_jwk(json: &str, strength: Strength) -> Result<Self, KeyError> {
-        let jwk::Read { material, algorithm, kid } = jwk::read(json)?;
+        let jwk::ParsedJwk { material, algorithm, kid } = jwk::read(json)?;
         if algorithm.is_none() && matches!(material, Material::Secret(_)) {
             return Err(KeyError::Malformed { problem: "a secret needs an `alg`" });
         }
@@ -228,7 +228,7 @@ impl Key {
                 public.check()?;
                 let algorithm = algorithm.unwrap_or(public.default_algorithm());
                 jwk::fits(algorithm, public.family())?;
-                let verifier = Verifier::of(&public);
+                let verifier = SignatureVerifier::of(&public);
                 let kid = public.thumbprint();
                 Self { kid, algorithm, stated, signer, verifier, public: Some(public), until: None }
             }
@@ -246,7 +246,7 @@ impl Key {
             algorithm,
             stated: true,
             signer: Some(Signer::of_secret(secret)),
-            verifier: Verifier::of_secret(secret),
+            verifier: SignatureVerifier::of_secret(secret),
             public: None,
             until: None,
         }

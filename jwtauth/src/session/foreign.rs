@@ -39,8 +39,8 @@ use crate::key;
 use crate::record::{RevocationReason, Session};
 use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
 use crate::token::access::{Access, Verified};
-use crate::token::foreign::{Foreign, Origin};
 use crate::token::refresh::Refresh;
+use crate::token::simplejwt::{Foreign, Origin};
 
 /// What is remembered of tokens that another service has issued.
 #[derive(Debug)]

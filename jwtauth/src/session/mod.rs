@@ -12,17 +12,17 @@
 //!    verified twice in a request.
 
 #[cfg(feature = "accounts")]
-mod accounts;
+mod account_changes;
 mod delivery;
 mod devices;
 mod end;
 mod foreign;
 mod hooks;
-mod keys;
-mod login;
-mod registry;
+mod issued_tokens;
+mod key_ring;
+mod open;
 mod revoke;
-mod sliding;
+mod sliding_tokens;
 mod sweep;
 mod verify;
 
@@ -37,10 +37,10 @@ pub use self::end::{EndReason, SessionEnd};
 use self::foreign::DenyList;
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
-pub use self::keys::{KeyInfo, KeyRing};
-pub(crate) use self::registry::{AnyToken, GoodToken};
-pub(crate) use self::sliding::BearerToken;
-pub use self::sliding::SlidingToken;
+pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
+pub use self::key_ring::{KeyInfo, KeyRing};
+pub(crate) use self::sliding_tokens::BearerToken;
+pub use self::sliding_tokens::SlidingToken;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::AccessState;
 use self::verify::alive;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::access::{self, Verified};
-use super::foreign;
 use super::parse::Object;
 use super::ring::Ring;
+use super::simplejwt;
 use super::verified::VerifiedTokens;
 use super::{Envelope, Expected};
 use crate::compat::Compat;
@@ -53,7 +53,7 @@ impl ForeignTokens {
     pub(crate) fn new(keys: Vec<Key>, compat: Option<Compat>) -> Result<Self, KeyError> {
         let (typ, former) = match compat {
             None => (access::TYP, None),
-            Some(_) => (foreign::TYP, Some(access::TYP)),
+            Some(_) => (simplejwt::TYP, Some(access::TYP)),
         };
         let envelope = Envelope { ring: Ring::verify_only(typ, keys)?.into(), former };
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat })

@@ -38,10 +38,10 @@ impl fmt::Display for Site {
 
 /// A condition on the roles or the scopes of the caller.
 #[derive(Clone, Copy, Debug)]
-pub struct Need(Kind);
+pub struct Need(NeedKind);
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum NeedKind {
     Roles(Names),
     Scopes(Names),
 }
@@ -101,7 +101,7 @@ impl Need {
             assert!(!names.at(index).is_empty(), "a role needs a name");
             index += 1;
         }
-        Self(Kind::Roles(names))
+        Self(NeedKind::Roles(names))
     }
 
     #[track_caller]
@@ -115,16 +115,16 @@ impl Need {
             );
             index += 1;
         }
-        Self(Kind::Scopes(names))
+        Self(NeedKind::Scopes(names))
     }
 
     /// Returns why the caller does not meet it, if so.
     pub(crate) fn unmet(self, who: &Identity) -> Option<Rejection> {
         match self.0 {
-            Kind::Roles(names) => {
+            NeedKind::Roles(names) => {
                 (!names.are_met(|role| who.has_role(role))).then_some(Rejection::PermissionDenied)
             }
-            Kind::Scopes(names) => (!names.are_met(|scope| who.has_scope(scope)))
+            NeedKind::Scopes(names) => (!names.are_met(|scope| who.has_scope(scope)))
                 .then_some(Rejection::InsufficientScope { scopes: Scopes(names) }),
         }
     }
@@ -134,8 +134,8 @@ impl Need {
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, names) = match self.0 {
-            Kind::Roles(names) => ("role", names),
-            Kind::Scopes(names) => ("scope", names),
+            NeedKind::Roles(names) => ("role", names),
+            NeedKind::Scopes(names) => ("scope", names),
         };
         match names {
             Names::One(_) => write!(f, "the {what} ")?,

@@ -22,7 +22,7 @@ use crate::web::state::Gate;
 #[derive(Debug)]
 pub(crate) struct DefaultGuard {
     guard: RequireAuth,
-    public: Vec<Public>,
+    public: Vec<PublicRoute>,
 }
 
 impl DefaultGuard {
@@ -36,7 +36,8 @@ impl DefaultGuard {
             let refuse = |route| Err(ConfigError::PublicRoute { route, problem });
             return routes.into_iter().next().map_or(Ok(None), refuse);
         };
-        let public: Vec<_> = routes.into_iter().map(Public::parse).collect::<std::result::Result<_, _>>()?;
+        let public: Vec<_> =
+            routes.into_iter().map(PublicRoute::parse).collect::<std::result::Result<_, _>>()?;
         let guard = Self { guard, public };
         if let Some(page) = guard.guard.login_page() {
             let path = page.split(['?', '#']).next().unwrap_or_default();
@@ -69,7 +70,7 @@ impl Gate for DefaultGuard {
 
 /// A route that is open to strangers.
 #[derive(Debug)]
-struct Public {
+struct PublicRoute {
     /// Every method if there is none.
     method: Option<Method>,
     pattern: String,
@@ -88,7 +89,7 @@ const METHODS: [Method; 9] = [
     Method::TRACE,
 ];
 
-impl Public {
+impl PublicRoute {
     fn parse(route: String) -> std::result::Result<Self, ConfigError> {
         let (method, pattern) = match route.split_once(' ') {
             Some((method, pattern)) if !route.starts_with('/') => (Some(method), pattern),

@@ -125,7 +125,7 @@ fn a_public_route_that_would_cover_nothing_or_too_much_is_refused() {
         ("/{any}/", "nearly everything"),
         ("/{any}/{thing}/", "nearly everything"),
     ] {
-        let refused = Public::parse(route.into()).map(drop).unwrap_err().to_string();
+        let refused = PublicRoute::parse(route.into()).map(drop).unwrap_err().to_string();
         assert!(refused.contains(says) && refused.contains(&format!("{route:?}")), "{route:?}: {refused}");
     }
     for good in [
@@ -139,7 +139,7 @@ fn a_public_route_that_would_cover_nothing_or_too_much_is_refused() {
         "/%C3%A9",
         "/a-b_c~d.e",
     ] {
-        assert!(Public::parse(good.into()).is_ok(), "{good}");
+        assert!(PublicRoute::parse(good.into()).is_ok(), "{good}");
     }
 }
 

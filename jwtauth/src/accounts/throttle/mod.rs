@@ -71,10 +71,10 @@ struct Tables {
 }
 
 #[derive(Debug, Default)]
-struct Table(HashMap<u64, Entry>);
+struct Table(HashMap<u64, Attempts>);
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Attempts {
     failures: u32,
     /// When the last one was.
     since: u64,
@@ -92,13 +92,13 @@ struct Limit {
 
 impl Limit {
     /// What is left of an entry at `now`; `None` is nothing.
-    fn left(self, entry: Entry, now: u64) -> Option<Entry> {
+    fn left(self, entry: Attempts, now: u64) -> Option<Attempts> {
         let forgiven = now.saturating_sub(entry.since) / self.forgiven;
         let failures =
             entry.failures.checked_sub(forgiven.try_into().ok()?).filter(|failures| *failures > 0)?;
         // A clock that was set back must not make anybody wait longer than a delay lasts.
         let until = entry.until.min(now.saturating_add(self.max_delay));
-        Some(Entry { failures, since: entry.since, until })
+        Some(Attempts { failures, since: entry.since, until })
     }
 
     fn delay(self, failures: u32) -> u64 {
@@ -126,7 +126,7 @@ impl Table {
             0 => 0,
             delay => now.saturating_add(delay),
         };
-        self.0.insert(key, Entry { failures, since: now, until });
+        self.0.insert(key, Attempts { failures, since: now, until });
         Charge { key, until }
     }
 

@@ -180,13 +180,13 @@ pub(super) struct Ends {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    sessions: HashMap<SessionId, Entry>,
+    sessions: HashMap<SessionId, WaitingSession>,
     /// Those of a subject, to be found when all its sessions end.
     subjects: HashMap<Arc<str>, HashSet<SessionId>>,
 }
 
 #[derive(Debug, Default)]
-struct Entry {
+struct WaitingSession {
     woken: Arc<Notify>,
     /// How many wait.
     places: usize,
@@ -208,8 +208,8 @@ impl Ends {
     }
 
     /// Follows a change that may end `sessions`, until it is over.
-    pub(super) fn follow<'a>(&'a self, sessions: MayEnd<'a>) -> Change<'a> {
-        Change { ends: self, sessions }
+    pub(super) fn follow<'a>(&'a self, sessions: MayEnd<'a>) -> PossibleEnd<'a> {
+        PossibleEnd { ends: self, sessions }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -327,12 +327,12 @@ pub(super) enum MayEnd<'a> {
 /// A change that may end sessions. When it is over, made or failed or given up, those who wait look again.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Change<'a> {
+pub(super) struct PossibleEnd<'a> {
     ends: &'a Ends,
     sessions: MayEnd<'a>,
 }
 
-impl Change<'_> {
+impl PossibleEnd<'_> {
     /// Notes that the change was made and ended nothing, so that nobody looks in vain.
     pub(super) fn ended_nothing(self) {
         // OK because it owns nothing.
@@ -340,7 +340,7 @@ impl Change<'_> {
     }
 }
 
-impl Drop for Change<'_> {
+impl Drop for PossibleEnd<'_> {
     fn drop(&mut self) {
         self.ends.wake(&self.sessions);
     }

@@ -310,7 +310,7 @@ pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToke
 #[cfg(feature = "accounts")]
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};
-pub use user::{AuthUser, Identity, TokenUser, Via};
+pub use user::{AuthUser, Identity, TokenSource, TokenUser};
 pub use web::answer::cookie::SameSite;
 pub use web::answer::rejection::{Rejection, Scopes};
 pub use web::client::proxy::ProxyHeader;

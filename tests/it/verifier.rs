@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jwtauth::{
     Auth, AuthUser, BoxError, CurrentUser, Identity, Key, MaybeUser, MemoryStore, RequireAuth, Session,
-    SessionEnd, TokenError, TokenUser, Verifier, VerifierBuilder, Via, require_auth, testing,
+    SessionEnd, TokenError, TokenSource, TokenUser, Verifier, VerifierBuilder, require_auth, testing,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode, header};

@@ -16,7 +16,7 @@ use super::outcome::{Caller, Cookies};
 use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::session::IssuedTokens;
-use crate::user::{AuthUser, Identity, Unfit, Via};
+use crate::user::{AuthUser, Identity, TokenSource, Unfit};
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
@@ -271,7 +271,7 @@ impl Handle {
 
     /// Deletes the cookies of somebody who is no user any more.
     fn forget_user(&self, identity: &Identity) {
-        if identity.via() == Via::Cookie {
+        if identity.token_source() == TokenSource::Cookie {
             self.set_cookies(Cookies::Clear);
         }
     }

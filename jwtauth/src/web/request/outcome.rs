@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{SessionError, TokenError};
 use crate::session::{AccessState, IssuedTokens};
-use crate::user::{Identity, Via};
+use crate::user::{Identity, TokenSource};
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::Client;
 use crate::web::headers::credential::Credential;
@@ -68,7 +68,7 @@ pub(crate) async fn by_token(trusted: &VerifierState, bearer: &Credential<'_>) -
     match bearer {
         Credential::Absent => Ok(Caller::Anonymous { why: Rejection::NotAuthenticated, bearer: false }),
         Credential::One(token) => match trusted.verification.verify(token).await {
-            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user)))),
+            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user, TokenSource::Bearer)))),
             Err(error) => Ok(Caller::Anonymous { why: refusal(&error.into())?, bearer: true }),
         },
         Credential::Unreadable | Credential::Conflict => Ok(UNREADABLE),
@@ -81,7 +81,9 @@ const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, b
 async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejection> {
     let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
     match shared.sessions.check_bearer(token).await {
-        Ok(AccessState::Live(session)) => Ok(Caller::Known(Box::new(Identity::new(session, Via::Bearer)))),
+        Ok(AccessState::Live(session)) => {
+            Ok(Caller::Known(Box::new(Identity::new(session, TokenSource::Bearer))))
+        }
         Ok(AccessState::Expired(_)) => refused(Rejection::TokenExpired),
         Err(error) => refused(refusal(&error)?),
     }
@@ -114,7 +116,7 @@ async fn by_cookie(
             Some((refresh, other)) if other != session.id && !is_pair(refresh) => {
                 Ok(anonymous(Rejection::TokenNotValid))
             }
-            _ => Ok((Caller::Known(Box::new(Identity::new(session, Via::Cookie))), Cookies::Keep)),
+            _ => Ok((Caller::Known(Box::new(Identity::new(session, TokenSource::Cookie))), Cookies::Keep)),
         },
         Ok(AccessState::Expired(expired)) => match genuine_refresh() {
             Some((refresh, other)) if other != expired && !is_pair(refresh) => {
@@ -139,7 +141,7 @@ async fn silent_refresh(
 ) -> Result<(Caller, Cookies), Rejection> {
     match shared.sessions.refresh_pair(token, &shared.clients.device(client)).await {
         Ok(issued) => {
-            let identity = Identity::new(Arc::new(issued.session.clone()), Via::Cookie);
+            let identity = Identity::new(Arc::new(issued.session.clone()), TokenSource::Cookie);
             Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))
         }
         Err(error) => refused(&error),

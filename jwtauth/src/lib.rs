@@ -306,7 +306,7 @@ pub use record::{
     Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
 };
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, Tokens, Veto};
+pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, Tokens, Veto};
 #[cfg(feature = "accounts")]
 pub use store::AccountStore;
 pub use store::{MemoryStore, SessionStore, SledStore};

@@ -77,7 +77,7 @@ fn r_12_every_event_is_told_once_and_after_it_is_done() {
         let tokens = sessions.login(&User::named("bob"), laptop).await.unwrap();
         let mut phone = Device::default();
         phone.app = Some("Chrome".into());
-        sessions.refresh(tokens.refresh(), &phone).await.unwrap();
+        sessions.refresh(tokens.refresh().unwrap(), &phone).await.unwrap();
         assert_eq!(heard.take(), ["login", "refresh", "device_changed"]);
     });
 }

@@ -75,7 +75,7 @@ fn each_event_is_counted_once_under_its_name() {
         let tokens = sessions.login(&User::named("bob"), laptop).await.unwrap();
         let mut phone = Device::default();
         phone.app = Some("Chrome".into());
-        let tokens = sessions.refresh(tokens.refresh(), &phone).await.unwrap();
+        let tokens = sessions.refresh(tokens.refresh().unwrap(), &phone).await.unwrap();
         sessions.revoke_jwt(tokens.access(), false).await.unwrap();
         sessions.revoke(tokens.session.id).await.unwrap();
         drop(tab.login("bob").await);

@@ -77,7 +77,7 @@ impl Site {
     }
 
     fn of(app: TestApp) -> Self {
-        let tokens = app.jwtauth.routes(authenticate).body_tokens().service("billing", SERVICE);
+        let tokens = app.jwtauth.routes(authenticate).body_tokens().service("billing", SERVICE).unwrap();
         let route = Route::new()
             .nest("/auth", tokens)
             .at("/whoami", get(whoami))

@@ -38,6 +38,16 @@ impl Sessions {
 
     /// Returns what was recorded of the tokens of a subject, in all sessions that are still kept.
     ///
+    /// Filter them with [`TokenRecord::is_active_at`] for those that are good, or that are over:
+    ///
+    /// ```
+    /// # async fn run(sessions: &jwtauth::Sessions) -> Result<(), jwtauth::SessionError> {
+    /// let mut active = sessions.tokens_of("42").await?;
+    /// active.retain(|token| token.is_active_at(sessions.now()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed.
@@ -48,30 +58,6 @@ impl Sessions {
         for session in sessions {
             tokens.append(&mut self.tokens(session.id).await?);
         }
-        Ok(tokens)
-    }
-
-    /// Returns the tokens of a subject that are good now.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed.
-    pub async fn active_tokens(&self, subject: &str) -> Result<Vec<TokenRecord>, SessionError> {
-        let now = self.clock.now();
-        let mut tokens = self.tokens_of(subject).await?;
-        tokens.retain(|token| token.is_active_at(now));
-        Ok(tokens)
-    }
-
-    /// Returns the tokens of a subject that are not good any more, and still recorded.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed.
-    pub async fn expired_tokens(&self, subject: &str) -> Result<Vec<TokenRecord>, SessionError> {
-        let now = self.clock.now();
-        let mut tokens = self.tokens_of(subject).await?;
-        tokens.retain(|token| !token.is_active_at(now));
         Ok(tokens)
     }
 

@@ -1,7 +1,7 @@
 //! [`Auth`], the argument of handlers that log in and out.
 //!
 //! Whatever a handler does with it, in whatever order, one answer goes out: the cookies of the session that it opened or
-//! refreshed last, or their deletion.
+//! refreshed last, or their deletion. Tokens that go into bodies are in `body_tokens`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use poem::{FromRequest, Request, RequestBody, Result};
 
 use super::user::session_of;
+use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::SessionId;
@@ -56,26 +57,33 @@ use crate::web::state::JwtAuthState;
 #[derive(Debug)]
 pub struct Auth {
     handle: Handle,
-    shared: Arc<JwtAuthState>,
+    pub(super) shared: Arc<JwtAuthState>,
     credentials: Credentials<'static>,
     client: ClientHeaders,
 }
 
 impl<'a> FromRequest<'a> for Auth {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
-        handle.touch();
-        let credentials = handle.credentials(request);
+        let auth = Self::for_bodies(request)?;
+        auth.handle.touch();
         // A login looks at cookies, and sets them, whatever else the request carries.
-        if credentials.has_cookie() || !credentials.has_bearer() {
-            handle.check_origin_as_guarded(request)?;
+        if auth.credentials.has_cookie() || !auth.credentials.has_bearer() {
+            auth.handle.check_origin_as_guarded(request)?;
         }
-        let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
-        Ok(Self { handle: handle.clone(), shared, credentials: credentials.into_owned(), client })
+        Ok(auth)
     }
 }
 
 impl Auth {
+    /// Returns one for a route that neither reads nor sets cookies, so that it does not matter which site caused the
+    /// request.
+    pub(crate) fn for_bodies(request: &Request) -> Result<Self> {
+        let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
+        let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
+        let credentials = handle.credentials(request).into_owned();
+        Ok(Self { handle: handle.clone(), shared, credentials, client })
+    }
+
     /// Opens a session for `user` and sends both cookies with the response.
     ///
     /// The session is new in every respect, and one that this browser held before ends with it
@@ -93,12 +101,19 @@ impl Auth {
         // One that this very request has opened would never reach its client.
         let mut replaces = self.sessions_named();
         replaces.extend(self.handle.handed_out());
-        let issued = self.shared.sessions.open(user, self.client.device(), replaces).await?;
+        let issued = self.shared.sessions.open(user, self.device(), replaces).await?;
         // Now that the login is one: what another service has issued and nobody has seen is in no record to be replaced.
         self.sessions_to_end(RevocationReason::Replaced).await?;
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
+    }
+
+    /// Describes the client of this request, as a login keeps it: for
+    /// [`Sessions::login_sliding`](crate::Sessions::login_sliding), say.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.client.device()
     }
 
     /// Gives the device that logs in or refreshes an id of the application's own: up to 128 bytes are kept.
@@ -217,7 +232,7 @@ impl Auth {
         if self.has_two_sessions() || self.credentials.access == Credential::Conflict {
             return Err(Rejection::TokenNotValid.into());
         }
-        self.refreshed(shared.sessions.refresh_pair(token, &self.client.device()).await)
+        self.refreshed(shared.sessions.refresh_pair(token, &self.device()).await)
     }
 
     /// Sends new tokens with the response, or deletes the cookies of a session that is over.
@@ -272,17 +287,6 @@ impl Auth {
                 Err(self.handle.note(Rejection::from(&error)))
             }
         }
-    }
-
-    /// Renews roles, scopes and the copy of `user` in all sessions of that subject.
-    ///
-    /// # Errors
-    ///
-    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if its
-    ///   roles and scopes do not fit into a cookie.
-    /// - [`SessionError::Store`] if the store failed.
-    pub async fn update_user<U: AuthUser>(&self, user: &U) -> std::result::Result<(), SessionError> {
-        self.shared.sessions.update_user(user).await.map(drop)
     }
 
     /// Returns the sessions that genuine cookies of this request name.

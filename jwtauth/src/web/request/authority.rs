@@ -1,4 +1,4 @@
-//! Who decides whom a request is from: the sessions of a [`JwtAuth`](crate::web::state::JwtAuth), or the keys of a
+//! Who decides whom a request is from: the sessions of a [`JwtAuth`], or the keys of a
 //! [`Verifier`](crate::web::state::Verifier). All that tells the two apart in a request is here.
 
 use std::sync::Arc;
@@ -10,14 +10,13 @@ use super::outcome::{Caller, Cookies, by_session, by_token};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
-use crate::web::state::JwtAuthState;
-use crate::web::state::VerifierState;
+use crate::web::state::{JwtAuth, VerifierState};
 
 /// The middleware that put a handle on a request.
 #[derive(Clone)]
 pub(crate) enum Authority {
     /// Cookies and bearer tokens of our own sessions.
-    Sessions(Arc<JwtAuthState>),
+    Sessions(JwtAuth),
     /// Bearer tokens of another service.
     Verifier(Arc<VerifierState>),
 }
@@ -26,7 +25,7 @@ impl Authority {
     /// Tells whether both are clones of one middleware.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Sessions(own), Self::Sessions(other)) => Arc::ptr_eq(own, other),
+            (Self::Sessions(own), Self::Sessions(other)) => Arc::ptr_eq(own.state(), other.state()),
             (Self::Verifier(own), Self::Verifier(other)) => Arc::ptr_eq(own, other),
             _ => false,
         }
@@ -35,8 +34,9 @@ impl Authority {
     /// Returns what a request says about who is calling, as far as it is looked at.
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
         match self {
-            Self::Sessions(shared) => {
-                Credentials::of(request.headers(), &shared.token_header, &shared.cookies.names)
+            Self::Sessions(jwtauth) => {
+                let state = jwtauth.state();
+                Credentials::of(request.headers(), &state.token_header, &state.cookies.names)
             }
             Self::Verifier(_) => Credentials::bearer_of(request.headers()),
         }
@@ -45,7 +45,7 @@ impl Authority {
     /// Tells whether a request is refused because another site caused it. Without cookies none could.
     pub(crate) fn refuses_origin(&self, request: &Request) -> bool {
         match self {
-            Self::Sessions(shared) => shared.cross_origin.refuses(request),
+            Self::Sessions(jwtauth) => jwtauth.state().cross_origin.refuses(request),
             Self::Verifier(_) => false,
         }
     }
@@ -57,7 +57,7 @@ impl Authority {
         client: Client<'_>,
     ) -> Result<(Caller, Cookies), Rejection> {
         match self {
-            Self::Sessions(shared) => by_session(shared, credentials, client).await,
+            Self::Sessions(jwtauth) => by_session(jwtauth.state(), credentials, client).await,
             Self::Verifier(trusted) => {
                 // Boxed, or the future of those with sessions would carry this one's room along.
                 Box::pin(by_token(trusted, &credentials.bearer)).await.map(|caller| (caller, Cookies::Keep))
@@ -68,7 +68,7 @@ impl Authority {
     /// Returns the time that everything is decided by, in Unix seconds.
     pub(crate) fn now(&self) -> u64 {
         match self {
-            Self::Sessions(shared) => shared.sessions.now(),
+            Self::Sessions(jwtauth) => jwtauth.sessions().now(),
             Self::Verifier(trusted) => trusted.verification.now(),
         }
     }
@@ -76,7 +76,7 @@ impl Authority {
     /// Returns the headers of a request that an answer depends on (RFC 9110, section 12.5.5).
     pub(crate) fn vary(&self) -> HeaderValue {
         match self {
-            Self::Sessions(shared) => shared.token_header.vary().clone(),
+            Self::Sessions(jwtauth) => jwtauth.state().token_header.vary().clone(),
             Self::Verifier(_) => HeaderValue::from_static("Authorization"),
         }
     }

@@ -20,7 +20,7 @@ use crate::user::{AuthUser, Identity, TokenSource, Unfit};
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
-use crate::web::state::JwtAuthState;
+use crate::web::state::{JwtAuth, JwtAuthState};
 
 /// JwtAuthState by all who ask about one request.
 #[derive(Clone)]
@@ -85,10 +85,10 @@ impl Handle {
         }))
     }
 
-    /// Returns what a [`JwtAuth`](crate::web::state::JwtAuth) has, if it is one that stands in front.
-    pub(crate) fn state(&self) -> Option<&Arc<JwtAuthState>> {
+    /// Returns the [`JwtAuth`] that stands in front, if it is one.
+    pub(crate) fn jwtauth(&self) -> Option<&JwtAuth> {
         match &self.0.authority {
-            Authority::Sessions(shared) => Some(shared),
+            Authority::Sessions(jwtauth) => Some(jwtauth),
             Authority::Verifier(_) => None,
         }
     }
@@ -296,7 +296,7 @@ impl Handle {
         }
         // An `Err` that goes on as one would lose the cookies.
         let mut response = result.unwrap_or_else(poem::Error::into_response);
-        let values = match (cookies, self.state()) {
+        let values = match (cookies, self.jwtauth().map(JwtAuth::state)) {
             (Cookies::Keep, _) | (_, None) => None,
             (Cookies::Clear, Some(shared)) => Some(shared.cookies.clear()),
             (Cookies::Set(issued), Some(shared)) => still_wanted(shared, &issued).await,

@@ -100,8 +100,8 @@
 extern crate self as jwtauth;
 
 // Floor 0: the ground.
-mod clock;
-mod error;
+pub mod clock;
+pub mod error;
 mod id;
 mod private_file;
 mod secret;
@@ -136,15 +136,8 @@ pub mod __private;
 
 #[cfg(feature = "accounts")]
 pub use accounts::{Account, Accounts, AccountsConfig};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use compat::Compat;
 pub use device::Device;
-#[cfg(feature = "accounts")]
-pub use error::AccountError;
-pub use error::{
-    BoxError, ConfigError, KeyError, OpenError, ParseIdError, RandomError, SessionError, StoreError,
-    TokenError,
-};
 pub use event::Event;
 #[cfg(feature = "accounts")]
 pub use id::AccountId;
@@ -301,14 +294,10 @@ pub use jwtauth_macros::AuthUser;
 /// that was built last, so build it before `spec_endpoint()` or `swagger_ui()` is called. A handler of bad requests
 /// (`#[oai(bad_request_handler = "..")]`) sees none of the refusals. Behind a [`Verifier`] only `bearer` is of use.
 pub use jwtauth_macros::require_auth;
-pub use key::{Algorithm, Key};
-pub use record::{
-    Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
-};
+pub use key::Key;
+pub use record::{RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, Tokens, Veto};
-#[cfg(feature = "accounts")]
-pub use store::AccountStore;
+pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, TokenSource, TokenUser};
 pub use web::answer::cookie::SameSite;
@@ -317,9 +306,7 @@ pub use web::client::proxy::ProxyHeader;
 pub use web::extract::auth::Auth;
 pub use web::extract::user::{CurrentUser, MaybeUser};
 pub use web::guard::local_path::local_path;
-pub use web::guard::require_auth::{RequireAuth, RequireAuthEndpoint};
-pub use web::jwks::JwksEndpoint;
-pub use web::middleware::{JwtAuthEndpoint, VerifierEndpoint};
+pub use web::guard::require_auth::RequireAuth;
 #[cfg(feature = "poem-session")]
 pub use web::poem_session::PoemSessions;
 pub use web::routes::Routes;
@@ -329,3 +316,16 @@ pub use web::settings::verifier_builder::VerifierBuilder;
 pub use web::state::{JwtAuth, Verifier};
 #[cfg(feature = "testing")]
 pub use web::testing;
+
+/// Keys of access tokens while the program runs: which there are, and which one signs. Make one with [`Key`].
+pub mod keys {
+    pub use crate::key::Algorithm;
+    pub use crate::session::{KeyInfo, KeyRing};
+}
+
+/// What poem makes of the middlewares and of [`JwtAuth::jwks`]. Nobody needs to write these names.
+pub mod endpoint {
+    pub use crate::web::guard::require_auth::RequireAuthEndpoint;
+    pub use crate::web::jwks::JwksEndpoint;
+    pub use crate::web::middleware::{JwtAuthEndpoint, VerifierEndpoint};
+}

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jwtauth::{Device, JwtAuthBuilder, MemoryStore, SessionError, Sessions, TokenKind, TokenRecord};
+use jwtauth::error::SessionError;
+use jwtauth::{Device, JwtAuthBuilder, MemoryStore, Sessions, TokenKind, TokenRecord};
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::tab::{Cookies, Tab};

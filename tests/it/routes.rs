@@ -19,8 +19,8 @@ use tests::wire::{Tokens, set_cookies};
 async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
     match attempt.password() {
         "wrong" => Err(LoginError::InvalidCredentials),
-        "often" => Err(LoginError::Throttled { retry_after: Duration::from_millis(1_500) }),
-        "outage" => Err(LoginError::Failed("no route to db.internal".into())),
+        "often" => Err(LoginError::RateLimited { retry_after: Duration::from_millis(1_500) }),
+        "outage" => Err(LoginError::Unavailable("no route to db.internal".into())),
         "code" if attempt.field("otp") != Some(&"123456".into()) => Err(LoginError::InvalidCredentials),
         _ => Ok(User::named(attempt.username())),
     }
@@ -431,6 +431,6 @@ fn each_route_can_be_replaced_or_left_out_and_they_bring_their_own_middleware() 
 
 #[test]
 fn a_refusal_of_the_applications_own_can_say_the_same() {
-    let refused: Rejection = LoginError::Throttled { retry_after: Duration::from_secs(7) }.into();
+    let refused: Rejection = LoginError::RateLimited { retry_after: Duration::from_secs(7) }.into();
     assert_eq!((refused, refused.code()), (Rejection::RateLimited { retry_after: 7 }, "rate_limited"));
 }

@@ -91,7 +91,7 @@ impl Site {
     }
 
     fn now(&self) -> u64 {
-        jwtauth::Clock::now(&self.app.clock)
+        jwtauth::clock::Clock::now(&self.app.clock)
     }
 
     /// Sends a request, and returns status, body and `Set-Cookie` lines.

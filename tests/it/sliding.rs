@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use jwtauth::{
-    BoxError, Device, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, SessionError, require_auth,
-};
+use jwtauth::error::{BoxError, SessionError};
+use jwtauth::{Device, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, require_auth};
 use poem::http::{HeaderMap, Method, header};
 use poem::test::TestClient;
 use poem::web::Json;

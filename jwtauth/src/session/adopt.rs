@@ -141,7 +141,7 @@ impl Sessions {
         let ended = Session { revoked: Some(Revocation { at: now, reason }), ..draft };
         let is_new = self.adopt(ended).await?.is_some_and(|(_, is_new)| is_new);
         if is_new {
-            self.emit(Event::Revoked { session: id, reason }).await;
+            self.emit(Event::SessionRevoked { session: id, reason }).await;
         }
         Ok(is_new)
     }

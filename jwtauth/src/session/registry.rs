@@ -41,7 +41,7 @@ impl Sessions {
     /// Filter them with [`TokenRecord::is_active_at`] for those that are good, or that are over:
     ///
     /// ```
-    /// # async fn run(sessions: &jwtauth::Sessions) -> Result<(), jwtauth::SessionError> {
+    /// # async fn run(sessions: &jwtauth::Sessions) -> Result<(), jwtauth::error::SessionError> {
     /// let mut active = sessions.tokens_of("42").await?;
     /// active.retain(|token| token.is_active_at(sessions.now()));
     /// # Ok(())
@@ -82,7 +82,7 @@ impl Sessions {
             return self.revoke(session).await;
         }
         // No access token lives longer, and no refresh or sliding token than its session.
-        let until = if of.is_sliding() || token == of.refresh_id {
+        let expires_at = if of.is_sliding() || token == of.refresh_id {
             of.expires_at
         } else {
             now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
@@ -90,7 +90,7 @@ impl Sessions {
         // One too many ends the session.
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
         let ended =
-            self.within(self.store.revoke_token(TokenRevocation { session, token, until, now })).await?;
+            self.within(self.store.revoke_token(TokenRevocation { session, token, expires_at, now })).await?;
         if ended {
             self.emit(Event::TokenRevoked { session, token }).await;
         }

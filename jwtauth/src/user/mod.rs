@@ -199,7 +199,8 @@ impl Unfit {
 /// ```
 /// use std::collections::HashMap;
 /// use std::sync::Arc;
-/// use jwtauth::{AuthUser, BoxError, Identity};
+/// use jwtauth::error::BoxError;
+/// use jwtauth::{AuthUser, Identity};
 ///
 /// #[derive(Clone)]
 /// struct User { name: String }
@@ -252,7 +253,7 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any error of the application's own; the login fails with [`SessionError::User`](crate::SessionError::User).
+    /// Any error of the application's own; the login fails with [`SessionError::User`](crate::error::SessionError::User).
     fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
         Ok(None)
     }

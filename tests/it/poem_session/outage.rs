@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
+use jwtauth::PoemSessions;
+use jwtauth::error::StoreError;
 use jwtauth::store::{NewValue, StoreFuture, ValueKey, ValueStore};
-use jwtauth::{PoemSessions, StoreError};
 use poem::session::SessionStorage as _;
 use serde_json::{Value, json};
 use tests::{bounded, in_no_time};

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, RevocationReason, SledStore, Veto};
+use jwtauth::error::BoxError;
+use jwtauth::{AuthUser, Event, Identity, MemoryStore, RevocationReason, SledStore, Veto};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::START;
@@ -295,7 +296,7 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
                 .on_event(move |event: Event| {
                     let adopted = match &event {
                         Event::Adopted { session } => session.adopted && session.subject == "7",
-                        Event::Revoked { reason, .. } => *reason == RevocationReason::Logout,
+                        Event::SessionRevoked { reason, .. } => *reason == RevocationReason::Logout,
                         _ => true,
                     };
                     hears.lock().unwrap().push((event.name(), adopted));

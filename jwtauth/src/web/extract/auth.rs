@@ -133,7 +133,7 @@ impl Auth {
     /// limits on attempts, as `Accounts::verify` has; not poem's `RealIp`, which believes
     /// whatever the client says.
     #[must_use]
-    pub const fn peer(&self) -> Option<IpAddr> {
+    pub const fn client_address(&self) -> Option<IpAddr> {
         self.client.address
     }
 
@@ -142,7 +142,7 @@ impl Auth {
     /// For a login handler of your own; the ready-made route does it by itself. Answer with
     /// [`Rejection::InvalidCredentials`] then.
     pub async fn login_failed(&self, username: &str) {
-        let event = Event::LoginFailed { username: username.into(), peer: self.client.address };
+        let event = Event::LoginFailed { username: username.into(), client_address: self.client.address };
         self.shared.sessions.emit(event).await;
     }
 

@@ -70,7 +70,7 @@ impl Authenticate for Accounts {
     type User = Account;
 
     async fn authenticate(&self, attempt: LoginAttempt) -> std::result::Result<Account, LoginError> {
-        Ok(self.verify(attempt.username(), attempt.password(), attempt.peer()).await?)
+        Ok(self.verify(attempt.username(), attempt.password(), attempt.client_address()).await?)
     }
 }
 
@@ -78,8 +78,8 @@ impl From<AccountError> for LoginError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::InvalidCredentials => Self::InvalidCredentials,
-            AccountError::Throttled { retry_after } => Self::Throttled { retry_after },
-            error => Self::Failed(error.into()),
+            AccountError::RateLimited { retry_after } => Self::RateLimited { retry_after },
+            error => Self::Unavailable(error.into()),
         }
     }
 }

@@ -211,7 +211,7 @@ impl Routes {
     ///
     /// ```
     /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<jwtauth::Account, jwtauth::LoginError> { todo!() }
-    /// # fn app(jwtauth: jwtauth::JwtAuth, secret: String) -> Result<(), jwtauth::ConfigError> {
+    /// # fn app(jwtauth: jwtauth::JwtAuth, secret: String) -> Result<(), jwtauth::error::ConfigError> {
     /// let routes = jwtauth.routes(authenticate).service("billing", secret)?.without("/expire")?;
     /// # Ok(()) }
     /// ```
@@ -237,7 +237,7 @@ impl Routes {
     ///
     /// ```
     /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<jwtauth::Account, jwtauth::LoginError> { todo!() }
-    /// # fn app(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::ConfigError> {
+    /// # fn app(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::error::ConfigError> {
     /// let routes = jwtauth.routes(authenticate).body_tokens().rename("/obtain", "/token")?;
     /// # Ok(()) }
     /// ```

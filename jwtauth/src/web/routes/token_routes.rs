@@ -26,8 +26,12 @@ pub(super) async fn obtain<A: Authenticate>(
     let mut form = Form::read(request.headers(), &mut body).await?;
     let [username, password] = form.take(["username", "password"])?;
     let auth = auth.with_device_id(&form.said("device_id").unwrap_or_default());
-    let peer = auth.peer();
-    let attempt = LoginAttempt { username, password: password.into(), peer, fields: form.rest() };
+    let attempt = LoginAttempt {
+        username,
+        password: password.into(),
+        client_address: auth.client_address(),
+        fields: form.rest(),
+    };
     let typed = attempt.username.clone();
     let user = match who.authenticate(attempt).await {
         Ok(user) => user,

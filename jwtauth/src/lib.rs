@@ -65,14 +65,16 @@
 //! - **A connection that stays open**, such as a WebSocket or an event stream, is told when its session ends: take
 //!   a [`SessionEnd`] and close it then.
 //! - **Clients that are no browsers** send the access token as `Authorization: Bearer` and keep the refresh token
-//!   themselves ([`Routes::body_tokens`], [`Sessions::login`]), or have one token that is both ([`Routes::sliding_tokens`]).
+//!   themselves ([`Routes::body_tokens`], [`Auth::issue_tokens`]), or have one token that is both
+//!   ([`Routes::sliding_tokens`]).
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
 //!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.
 //! - **Another service** that is to take the same access tokens puts a [`Verifier`] around its app. It has the public keys
 //!   and no sessions, and the same guards.
 //!
-//! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`].
+//! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`]; errors in
+//! [`error`]. A store of your own starts at [`store`].
 //!
 //! # Features
 //!

@@ -104,10 +104,12 @@ struct Choices {
     services: Arc<Services>,
 }
 
+type MakeEndpoint = Box<dyn FnOnce(&Choices) -> BoxEndpoint<'static, Response> + Send>;
+
 /// A route and where it stands.
 struct ReadyRoute {
     path: String,
-    make: Box<dyn FnOnce(&Choices) -> BoxEndpoint<'static, Response> + Send>,
+    make: MakeEndpoint,
 }
 
 impl ReadyRoute {

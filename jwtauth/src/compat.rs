@@ -9,7 +9,7 @@ use crate::error::ConfigError;
 /// Shares logins with a Django service that uses djangorestframework-simplejwt: it accepts our tokens, and we accept its.
 ///
 /// ```
-/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
 /// use jwtauth::{Compat, JwtAuth};
 ///
 /// let jwtauth = JwtAuth::builder()
@@ -42,7 +42,7 @@ use crate::error::ConfigError;
 /// - Where the clocks of the two differ, set [`leeway`](crate::JwtAuthBuilder::leeway) to more than they do: a token that is
 ///   issued in our future is refused until then.
 /// - A token without `kid`, as Django writes them, is one of the key that signs, and of no other.
-///   [`KeyRing::retire`](crate::KeyRing::retire) and [`remove`](crate::KeyRing::remove) are about refresh tokens as well, so a
+///   [`KeyRing::retire`](crate::keys::KeyRing::retire) and [`remove`](crate::keys::KeyRing::remove) are about refresh tokens as well, so a
 ///   new [`key`](crate::JwtAuthBuilder::key) ends all sessions unless the old one is a
 ///   [`verify_key`](crate::JwtAuthBuilder::verify_key).
 ///

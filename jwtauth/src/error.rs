@@ -1,4 +1,5 @@
-//! Every public error but [`Rejection`](crate::Rejection), which speaks HTTP and lives in `web`.
+//! Why something failed. What clients are told is a [`Rejection`](crate::Rejection); what a login route is told is a
+//! [`LoginError`](crate::LoginError).
 //!
 //! A function returns the error of its own floor; `From` lifts it to the next. Texts are lower case,
 //! without a full stop, say what was wrong and what to do, and never hold a secret or a token.

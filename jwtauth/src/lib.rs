@@ -65,14 +65,16 @@
 //! - **A connection that stays open**, such as a WebSocket or an event stream, is told when its session ends: take
 //!   a [`SessionEnd`] and close it then.
 //! - **Clients that are no browsers** send the access token as `Authorization: Bearer` and keep the refresh token
-//!   themselves ([`Routes::body_tokens`], [`Sessions::login`]), or have one token that is both ([`Routes::sliding_tokens`]).
+//!   themselves ([`Routes::body_tokens`], [`Auth::issue_tokens`]), or have one token that is both
+//!   ([`Routes::sliding_tokens`]).
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
 //!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.
 //! - **Another service** that is to take the same access tokens puts a [`Verifier`] around its app. It has the public keys
 //!   and no sessions, and the same guards.
 //!
-//! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`].
+//! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`]; errors in
+//! [`error`]. A store of your own starts at [`store`].
 //!
 //! # Features
 //!
@@ -100,8 +102,8 @@
 extern crate self as jwtauth;
 
 // Floor 0: the ground.
-mod clock;
-mod error;
+pub mod clock;
+pub mod error;
 mod id;
 mod private_file;
 mod secret;
@@ -138,15 +140,8 @@ pub mod __private;
 
 #[cfg(feature = "accounts")]
 pub use accounts::{Account, Accounts, AccountsConfig};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use compat::Compat;
 pub use device::Device;
-#[cfg(feature = "accounts")]
-pub use error::AccountError;
-pub use error::{
-    BoxError, ConfigError, KeyError, OpenError, ParseIdError, RandomError, SessionError, StoreError,
-    TokenError,
-};
 pub use event::Event;
 #[cfg(feature = "accounts")]
 pub use id::AccountId;
@@ -155,25 +150,19 @@ pub use id::{SessionId, TokenId};
 pub use jwtauth_macros::AuthUser;
 #[doc = include_str!("docs/require_auth.md")]
 pub use jwtauth_macros::require_auth;
-pub use key::{Algorithm, Key};
-pub use record::{
-    Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
-};
+pub use key::Key;
+pub use record::{RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, Tokens, Veto};
-#[cfg(feature = "accounts")]
-pub use store::AccountStore;
+pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
 pub use store::{MemoryStore, SessionStore, SledStore};
-pub use user::{AuthUser, Identity, TokenUser, Via};
+pub use user::{AuthUser, Identity, TokenSource, TokenUser};
 pub use web::answer::cookie::SameSite;
 pub use web::answer::rejection::{Rejection, Scopes};
 pub use web::client::proxy::ProxyHeader;
 pub use web::extract::auth::Auth;
 pub use web::extract::user::{CurrentUser, MaybeUser};
 pub use web::guard::local_path::local_path;
-pub use web::guard::require_auth::{RequireAuth, RequireAuthEndpoint};
-pub use web::jwks::JwksEndpoint;
-pub use web::middleware::{JwtAuthEndpoint, VerifierEndpoint};
+pub use web::guard::require_auth::RequireAuth;
 #[cfg(feature = "poem-session")]
 pub use web::poem_session::PoemSessions;
 pub use web::routes::Routes;
@@ -183,3 +172,16 @@ pub use web::settings::verifier_builder::VerifierBuilder;
 pub use web::state::{JwtAuth, Verifier};
 #[cfg(feature = "testing")]
 pub use web::testing;
+
+/// Keys of access tokens while the program runs: which there are, and which one signs. Make one with [`Key`].
+pub mod keys {
+    pub use crate::key::Algorithm;
+    pub use crate::session::{KeyInfo, KeyRing};
+}
+
+/// What poem makes of the middlewares and of [`JwtAuth::jwks`]. Nobody needs to write these names.
+pub mod endpoint {
+    pub use crate::web::guard::require_auth::RequireAuthEndpoint;
+    pub use crate::web::jwks::JwksEndpoint;
+    pub use crate::web::middleware::{JwtAuthEndpoint, VerifierEndpoint};
+}

@@ -24,7 +24,7 @@ type Headers<'h> = [(&'h str, &'h str)];
 /// Who logs in is who they say; who they ask from is kept.
 async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
     if attempt.password() == "where" {
-        return Ok(User::named(&attempt.peer().map_or("nowhere".into(), |peer| peer.to_string())));
+        return Ok(User::named(&attempt.client_address().map_or("nowhere".into(), |peer| peer.to_string())));
     }
     Ok(User::named(attempt.username()))
 }

@@ -1,10 +1,12 @@
 //! What goes over the wire: cookies, headers, refusals, and requests that other sites caused.
 
 mod answers;
+mod arguments;
 mod cookie_scope;
 mod credentials;
 mod cross_origin;
 mod development;
+mod own_body;
 mod refusals;
 mod same_request;
 mod secrets;

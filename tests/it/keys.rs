@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use jwtauth::{Algorithm, ConfigError, JwtAuth, Key, KeyError, MemoryStore, TokenError, TokenUser, Verifier};
+use jwtauth::error::{ConfigError, KeyError, TokenError};
+use jwtauth::keys::Algorithm;
+use jwtauth::{JwtAuth, Key, MemoryStore, TokenUser, Verifier};
 use poem::http::{StatusCode, header};
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get, handler};
@@ -81,7 +83,7 @@ fn r_10_a_rotation_ends_no_session() {
         let (busy, away) = (tab.login("alice").await, tab.login("bob").await);
         let keys = app.jwtauth.keys();
         let old = keys.signing();
-        assert_eq!((old.algorithm, old.signs, old.until), (Algorithm::HS256, true, None));
+        assert_eq!((old.algorithm, old.signs, old.expires_at), (Algorithm::HS256, true, None));
 
         keys.add(pem(P256)).unwrap();
         assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 1, "published before it signs");

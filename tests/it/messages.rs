@@ -4,10 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use jwtauth::{
-    AccountError, Algorithm, Auth, JwtAuth, JwtAuthBuilder, Key, MemoryStore, SessionError, Verifier,
-    require_auth,
-};
+use jwtauth::error::{AccountError, SessionError};
+use jwtauth::keys::Algorithm;
+use jwtauth::{Auth, JwtAuth, JwtAuthBuilder, Key, MemoryStore, Verifier, require_auth};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get, handler};
@@ -162,7 +161,7 @@ fn cookies_are_not_said_to_be_dropped_where_there_is_no_browser() {
 
 #[handler]
 fn whence(auth: Auth) -> String {
-    auth.peer().map_or("nowhere".into(), |peer| peer.to_string())
+    auth.client_address().map_or("nowhere".into(), |peer| peer.to_string())
 }
 
 /// H-14: a login of the application's own goes by the same address as the ready-made one.

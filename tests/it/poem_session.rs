@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::{Clock as _, ConfigError, ManualClock, PoemSessions, SledStore, StoreError};
+use jwtauth::clock::{Clock as _, ManualClock};
+use jwtauth::error::{ConfigError, StoreError};
+use jwtauth::{PoemSessions, SledStore};
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
 use poem::session::{CookieConfig, ServerSession, Session, SessionStorage};

@@ -5,7 +5,8 @@ mod over;
 use std::time::Duration;
 
 use jwtauth::AuthUser as _;
-use jwtauth::{Auth, JwtAuth, MemoryStore, SessionError};
+use jwtauth::error::SessionError;
+use jwtauth::{Auth, JwtAuth, MemoryStore};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, handler};

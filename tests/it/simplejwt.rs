@@ -102,7 +102,7 @@ impl Site {
     }
 
     fn of(app: TestApp) -> Self {
-        let tokens = app.jwtauth.routes(authenticate).body_tokens().service("billing", SERVICE);
+        let tokens = app.jwtauth.routes(authenticate).body_tokens().service("billing", SERVICE).unwrap();
         let route = Route::new()
             .nest("/auth", tokens)
             .at("/whoami", get(whoami))
@@ -121,7 +121,7 @@ impl Site {
     }
 
     fn now(&self) -> u64 {
-        jwtauth::Clock::now(&self.app.clock)
+        jwtauth::clock::Clock::now(&self.app.clock)
     }
 
     /// Sends a request, and returns status, body and `Set-Cookie` lines.

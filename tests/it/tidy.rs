@@ -111,7 +111,7 @@ fn other_crates_are_named_in_their_rooms_only() {
         ("unicode_normalization::", &["accounts/"]),
         ("use ::sled", &["store/sled"]),
         ("bincode::", &["store/codec"]),
-        ("poem::", &["web/", "private.rs", "user.rs", "lib.rs"]),
+        ("poem::", &["web/", "private.rs", "user/", "lib.rs"]),
         ("poem::session", &["web/poem_session.rs"]),
         ("poem_openapi", &["web/openapi/"]),
         ("jsonwebtoken::", &["key/backend.rs"]),

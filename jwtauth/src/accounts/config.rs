@@ -71,7 +71,7 @@ impl AccountsConfig {
     }
 
     /// Sets how many more may wait for their turn; who comes then is told to come again
-    /// ([`AccountError::Busy`](crate::AccountError::Busy)).
+    /// ([`AccountError::Busy`](crate::error::AccountError::Busy)).
     pub fn waiting(mut self, waiting: usize) -> Self {
         self.waiting = waiting;
         self

@@ -29,7 +29,7 @@ impl Accounts {
     ///
     /// - [`AccountError::InvalidCredentials`]: the name is unknown, the password wrong or the account disabled. It takes
     ///   one hash whichever it is.
-    /// - [`AccountError::Throttled`]: too many failures; the password was not looked at.
+    /// - [`AccountError::RateLimited`]: too many failures; the password was not looked at.
     /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] and [`AccountError::Store`] if it
     ///   could not be told. That counts as no failure.
     pub async fn verify(
@@ -62,7 +62,7 @@ impl Accounts {
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
         self.0.throttle.begin(who, peer, self.0.sessions.now()).map_err(|seconds| {
             tracing::warn!(target: "jwtauth", event = "throttled", seconds);
-            AccountError::Throttled { retry_after: Duration::from_secs(seconds) }
+            AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
         })
     }
 

@@ -58,7 +58,7 @@ const MAX_PAGE: usize = 1000;
 ///
 /// #[handler]
 /// async fn login(auth: Auth, accounts: &Accounts, Json(form): Json<Form>) -> Result<Json<Account>> {
-///     let account = accounts.verify(&form.name, &form.password, auth.peer()).await?;
+///     let account = accounts.verify(&form.name, &form.password, auth.client_address()).await?;
 ///     auth.login(&account).await?;
 ///     Ok(Json(account))
 /// }
@@ -68,7 +68,7 @@ const MAX_PAGE: usize = 1000;
 ///     Json(user) // without the hash
 /// }
 ///
-/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
 /// let jwtauth = JwtAuth::builder()
 ///     .secret_from_env("JWTAUTH_SECRET")
 ///     .accounts(AccountsConfig::default())

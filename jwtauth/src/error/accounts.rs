@@ -60,7 +60,7 @@ pub enum AccountError {
     Store(#[from] StoreError),
     /// There were too many failed attempts. A right password is refused too, for now.
     #[error("too many failed attempts: try again in {retry_after:?}")]
-    Throttled {
+    RateLimited {
         /// How long to wait, in whole seconds, at least one.
         retry_after: Duration,
     },

@@ -205,6 +205,16 @@ pub enum ConfigError {
         /// The name.
         name: String,
     },
+    /// A ready-made route, or a service that may ask one, cannot be as it was asked for.
+    #[error("{name} {got:?} is refused: {problem}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// The value given.
+        got: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The signing secret could be guessed.
     #[error("{which} is too weak: {problem}; make a good one with `openssl rand -base64 48`")]
     WeakSecret {

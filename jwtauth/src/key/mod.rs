@@ -69,7 +69,8 @@ const MAX_FILE: u64 = 64 * 1024;
 /// A private key is tried when it is made: it signs, and its public half must verify that.
 ///
 /// ```
-/// use jwtauth::{Algorithm, Key};
+/// use jwtauth::keys::Algorithm;
+/// use jwtauth::Key;
 ///
 /// let key = Key::from_pem(
 ///     "-----BEGIN PUBLIC KEY-----
@@ -79,7 +80,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// assert_eq!(key.algorithm(), Algorithm::EdDSA);
 /// assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"); // RFC 8037, appendix A.3
 /// assert!(!key.can_sign());
-/// # Ok::<(), jwtauth::KeyError>(())
+/// # Ok::<(), jwtauth::error::KeyError>(())
 /// ```
 #[derive(Clone)]
 pub struct Key {
@@ -91,7 +92,7 @@ pub struct Key {
     verifier: SignatureVerifier,
     /// `None` for a secret.
     public: Option<Public>,
-    until: Option<u64>,
+    expires_at: Option<u64>,
 }
 
 impl Key {
@@ -230,7 +231,7 @@ impl Key {
                 jwk::fits(algorithm, public.family())?;
                 let verifier = SignatureVerifier::of(&public);
                 let kid = public.thumbprint();
-                Self { kid, algorithm, stated, signer, verifier, public: Some(public), until: None }
+                Self { kid, algorithm, stated, signer, verifier, public: Some(public), expires_at: None }
             }
         };
         key.try_out()?;
@@ -248,7 +249,7 @@ impl Key {
             signer: Some(Signer::of_secret(secret)),
             verifier: SignatureVerifier::of_secret(secret),
             public: None,
-            until: None,
+            expires_at: None,
         }
     }
 
@@ -300,7 +301,7 @@ impl Key {
     /// Lets the key verify until an instant, in Unix seconds, and not sign: for one that is being retired.
     #[must_use]
     pub fn expires_at(mut self, at: u64) -> Self {
-        self.until = Some(at);
+        self.expires_at = Some(at);
         self
     }
 
@@ -341,16 +342,16 @@ impl Key {
     /// Checks that the key may sign.
     pub(crate) fn check_signs(&self) -> Result<(), KeyError> {
         let kid = || self.kid.clone();
-        match (&self.signer, self.until) {
+        match (&self.signer, self.expires_at) {
             (None, _) => Err(KeyError::NotPrivate { kid: kid() }),
             (_, Some(_)) => Err(KeyError::Retired { kid: kid() }),
             _ => Ok(()),
         }
     }
 
-    /// When the key ends, in Unix seconds.
-    pub(crate) fn valid_until(&self) -> Option<u64> {
-        self.until
+    /// When the key expires, in Unix seconds.
+    pub(crate) fn expiry(&self) -> Option<u64> {
+        self.expires_at
     }
 
     /// Tells whether it signs with RSA by a backend whose timing tells something of the key (RUSTSEC-2023-0071).
@@ -387,7 +388,7 @@ impl fmt::Debug for Key {
             .field("kid", &self.kid)
             .field("algorithm", &self.algorithm)
             .field("can_sign", &self.can_sign())
-            .field("until", &self.until)
+            .field("expires_at", &self.expires_at)
             .finish()
     }
 }

@@ -29,7 +29,7 @@ impl Sessions {
         let ended = self.within(store.change_account(account, expected, ends)).await?;
         if let (Some(count), Some(SubjectRevocation { except, revocation, .. })) = (ended, ends) {
             let (subject, reason) = (subject.clone(), revocation.reason);
-            self.emit(Event::RevokedAll { subject, except, count, reason }).await;
+            self.emit(Event::AllRevoked { subject, except, count, reason }).await;
         }
         Ok(ended.is_some())
     }
@@ -47,7 +47,7 @@ impl Sessions {
         let ended = self.within(store.remove_account(id, ends)).await?;
         if let Some(count) = ended {
             let (subject, reason) = (subject.clone(), ends.revocation.reason);
-            self.emit(Event::RevokedAll { subject, except: None, count, reason }).await;
+            self.emit(Event::AllRevoked { subject, except: None, count, reason }).await;
         }
         Ok(ended.is_some())
     }

@@ -60,6 +60,16 @@ impl Sessions {
 
     /// Returns what was recorded of the tokens of a subject, in all sessions that are still kept.
     ///
+    /// Filter them with [`TokenRecord::is_active_at`] for those that are good, or that are over:
+    ///
+    /// ```
+    /// # async fn run(sessions: &jwtauth::Sessions) -> Result<(), jwtauth::error::SessionError> {
+    /// let mut active = sessions.tokens_of("42").await?;
+    /// active.retain(|token| token.is_active_at(sessions.now()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed.
@@ -70,30 +80,6 @@ impl Sessions {
         for session in sessions {
             tokens.append(&mut self.tokens(session.id).await?);
         }
-        Ok(tokens)
-    }
-
-    /// Returns the tokens of a subject that are good now.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed.
-    pub async fn active_tokens(&self, subject: &str) -> Result<Vec<TokenRecord>, SessionError> {
-        let now = self.clock.now();
-        let mut tokens = self.tokens_of(subject).await?;
-        tokens.retain(|token| token.is_active_at(now));
-        Ok(tokens)
-    }
-
-    /// Returns the tokens of a subject that are not good any more, and still recorded.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Store`] if the store failed.
-    pub async fn expired_tokens(&self, subject: &str) -> Result<Vec<TokenRecord>, SessionError> {
-        let now = self.clock.now();
-        let mut tokens = self.tokens_of(subject).await?;
-        tokens.retain(|token| !token.is_active_at(now));
         Ok(tokens)
     }
 
@@ -118,7 +104,7 @@ impl Sessions {
             return self.revoke(session).await;
         }
         // No access token lives longer, and no refresh or sliding token than its session.
-        let until = if of.is_sliding() || token == of.refresh_id {
+        let expires_at = if of.is_sliding() || token == of.refresh_id {
             of.expires_at
         } else {
             now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
@@ -126,7 +112,7 @@ impl Sessions {
         // One too many ends the session.
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
         let ended =
-            self.within(self.store.revoke_token(TokenRevocation { session, token, until, now })).await?;
+            self.within(self.store.revoke_token(TokenRevocation { session, token, expires_at, now })).await?;
         if ended {
             self.emit(Event::TokenRevoked { session, token }).await;
         }

@@ -34,7 +34,7 @@ const MARGIN: u64 = 60;
 /// request on. If the secret was stolen too, start with a new one, which ends all sessions.
 ///
 /// ```
-/// # fn rotate(jwtauth: &jwtauth::JwtAuth) -> Result<(), jwtauth::KeyError> {
+/// # fn rotate(jwtauth: &jwtauth::JwtAuth) -> Result<(), jwtauth::error::KeyError> {
 /// use jwtauth::Key;
 ///
 /// let keys = jwtauth.keys();
@@ -65,8 +65,8 @@ pub struct KeyInfo {
     pub algorithm: Algorithm,
     /// Whether it signs new tokens.
     pub signs: bool,
-    /// When it ends, in Unix seconds.
-    pub until: Option<u64>,
+    /// When it expires, in Unix seconds.
+    pub expires_at: Option<u64>,
 }
 
 impl KeyRing {
@@ -107,10 +107,10 @@ impl KeyRing {
     ///
     /// [`KeyError::Unknown`] if it is not in the ring; [`KeyError::Signs`] if it signs.
     pub fn retire(&self, kid: &str) -> Result<u64, KeyError> {
-        let until = self.clock.now().saturating_add(self.longest).saturating_add(MARGIN);
-        let until = self.tokens.ring().retire(kid, until)?;
-        tracing::info!(target: "jwtauth", event = "key_retired", kid, until);
-        Ok(until)
+        let expires_at = self.clock.now().saturating_add(self.longest).saturating_add(MARGIN);
+        let expires_at = self.tokens.ring().retire(kid, expires_at)?;
+        tracing::info!(target: "jwtauth", event = "key_retired", kid, expires_at);
+        Ok(expires_at)
     }
 
     /// Removes a key: from the next request on its tokens are refused.
@@ -133,7 +133,7 @@ impl KeyRing {
             kid: key.kid().to_owned(),
             algorithm: key.algorithm(),
             signs: signs == Some(key.kid()),
-            until: key.valid_until(),
+            expires_at: key.expiry(),
         };
         held.keys().filter(|key| is_good(key, now)).map(info).collect()
     }
@@ -156,5 +156,5 @@ impl KeyRing {
 }
 
 fn is_good(key: &Key, now: u64) -> bool {
-    key.valid_until().is_none_or(|end| now < end)
+    key.expiry().is_none_or(|end| now < end)
 }

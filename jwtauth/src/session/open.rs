@@ -51,7 +51,7 @@ impl Sessions {
         #[cfg(feature = "accounts")]
         self.confirm(user, session.id).await?;
         let replaced = ended.len();
-        self.emit(Event::LoggedIn { session: Arc::new(session.clone()), replaced }).await;
+        self.emit(Event::Login { session: Arc::new(session.clone()), replaced }).await;
         Ok(())
     }
 

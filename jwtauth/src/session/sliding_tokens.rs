@@ -13,7 +13,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{AccessState, Delivery, Sessions, Token, alive};
+use super::{AccessState, Delivery, Sessions, Token, Tokens, alive};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
@@ -25,22 +25,6 @@ use crate::token::refresh::Refresh;
 use crate::token::sliding::Sliding;
 use crate::user::AuthUser;
 
-/// A token that lets its holder in and renews itself. `Debug` redacts it.
-///
-/// It goes out with every request, so whoever sees one request can go on in its place until the session ends: where
-/// that matters take [`Tokens`](super::Tokens), whose refresh token stays at home.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct SlidingToken {
-    token: Token,
-    /// How long the token lets its holder in, in seconds.
-    pub expires_in: u64,
-    /// How long the token can be renewed, in seconds.
-    pub refresh_expires_in: u64,
-    /// The session that it speaks for.
-    pub session: Session,
-}
-
 /// A genuine token of a bearer header.
 #[derive(Debug)]
 pub(crate) enum BearerToken {
@@ -48,30 +32,21 @@ pub(crate) enum BearerToken {
     Sliding(Verified<Sliding>),
 }
 
-impl SlidingToken {
-    /// Returns the token, for an `Authorization: Bearer` header, and to be renewed.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.token.expose()
-    }
-}
-
 impl Sessions {
-    /// Opens a session for `user` with one token that lets its holder in and renews itself, as a client of
-    /// djangorestframework-simplejwt's sliding tokens expects it.
+    /// Opens a session for `user` with one sliding token: it is both access token and refresh token, as clients of
+    /// djangorestframework-simplejwt's sliding tokens expect it.
     ///
-    /// It lets its holder in for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
-    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), by [`refresh_sliding`](Self::refresh_sliding). It is taken from an
-    /// `Authorization: Bearer` header, never from a cookie. On disk when this returns.
+    /// It is accepted for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
+    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), by [`refresh_sliding`](Self::refresh_sliding). It is read from an
+    /// `Authorization: Bearer` header, never from a cookie. The session is on disk when this returns.
+    ///
+    /// It goes out with every request. Whoever sees one request can go on in its place until the session ends: where
+    /// that matters use [`login`](Self::login), whose refresh token is sent seldom.
     ///
     /// # Errors
     ///
     /// Those of [`login`](Self::login).
-    pub async fn login_sliding<U: AuthUser>(
-        &self,
-        user: &U,
-        client: Device,
-    ) -> Result<SlidingToken, SessionError> {
+    pub async fn login_sliding<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
         let mut session = self.draft_for(user, client)?;
         session.access_id = session.refresh_id;
         self.ask_before_login(&session).await?;
@@ -94,7 +69,7 @@ impl Sessions {
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] as in
     ///   [`refresh`](Self::refresh).
     /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
-    pub async fn refresh_sliding(&self, token: &str, client: &Device) -> Result<SlidingToken, SessionError> {
+    pub async fn refresh_sliding(&self, token: &str, client: &Device) -> Result<Tokens, SessionError> {
         let now = self.clock.now();
         let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.read_sliding(token)?;
         let Sliding { subject, session, generation, token } = sliding;
@@ -211,13 +186,14 @@ impl Sessions {
     }
 
     /// Returns the token of a login or refresh whose answer is on its way.
-    fn hand_over_sliding(&self, token: Token, session: Session, delivery: Option<&Delivery>) -> SlidingToken {
+    fn hand_over_sliding(&self, token: Token, session: Session, delivery: Option<&Delivery>) -> Tokens {
         let now = self.clock.now();
         if let Some(delivery) = delivery {
             delivery.left(now);
         }
-        SlidingToken {
-            token,
+        Tokens {
+            access: token,
+            refresh: None,
             expires_in: self.lets_in_until(&session).saturating_sub(now),
             refresh_expires_in: session.expires_at.saturating_sub(now),
             session,

@@ -120,7 +120,7 @@ pub(super) fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, S
         rotated_at: session.rotated_at,
         refresh_id: *session.refresh_id.as_bytes(),
         access_id: *session.access_id.as_bytes(),
-        ended: session.revoked_tokens.iter().map(|token| (*token.id.as_bytes(), token.until)).collect(),
+        ended: session.revoked_tokens.iter().map(|token| (*token.id.as_bytes(), token.expires_at)).collect(),
         device: DeviceV2 {
             app: device.app.clone(),
             app_version: device.app_version.clone(),
@@ -167,7 +167,7 @@ pub(super) fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Option<
         revoked_tokens: record
             .ended
             .into_iter()
-            .map(|(id, until)| RevokedToken { id: TokenId::from_bytes(id), until })
+            .map(|(id, expires_at)| RevokedToken { id: TokenId::from_bytes(id), expires_at })
             .collect(),
         device: Device {
             app: record.device.app,
@@ -313,7 +313,7 @@ mod tests {
             rotated_at: 6,
             refresh_id: TokenId::from_bytes([7; 16]),
             access_id: TokenId::from_bytes([8; 16]),
-            revoked_tokens: vec![RevokedToken { id: TokenId::from_bytes([9; 16]), until: 9 }],
+            revoked_tokens: vec![RevokedToken { id: TokenId::from_bytes([9; 16]), expires_at: 9 }],
             device: Device {
                 app: Some("Chrome".into()),
                 app_version: Some("126".into()),

@@ -148,7 +148,7 @@ impl SessionStore for MemoryStore {
         let ended = kept
             .sessions
             .get_mut(&end.session)
-            .is_some_and(|session| session.revoke_token(end.token, end.until, end.now));
+            .is_some_and(|session| session.revoke_token(end.token, end.expires_at, end.now));
         if let Some(tokens) = kept.tokens.get_mut(&end.session)
             && ended
         {

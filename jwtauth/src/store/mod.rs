@@ -41,7 +41,8 @@ pub use self::sled::SledStore;
 pub use self::values::{NewValue, REMEMBERED, ValueKey, ValueStore};
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Revocation, Rotation, RotationPolicy, Session, Successor};
+use crate::record::Session;
+pub use crate::record::{Revocation, RevokedToken, Rotation, RotationPolicy, SessionState, Successor};
 use crate::registry::TokenRecord;
 
 /// What a store's operations return.
@@ -93,7 +94,7 @@ pub struct TokenRevocation {
     /// The token.
     pub token: TokenId,
     /// When it expires by itself, in Unix seconds.
-    pub until: u64,
+    pub expires_at: u64,
     /// When, in Unix seconds.
     pub now: u64,
 }

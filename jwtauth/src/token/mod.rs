@@ -127,7 +127,7 @@ impl Envelope {
                 (key_of(&held, &header)?, current)
             }
         };
-        let until = named.key.valid_until().unwrap_or(u64::MAX);
+        let until = named.key.expiry().unwrap_or(u64::MAX);
         if now >= until {
             return Err(TokenError::UnknownKey);
         }

@@ -14,20 +14,20 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use super::answer::rejection::Rejection;
 use super::request::authority::Authority;
 use super::request::handle::Handle;
-use super::state::{Gate, JwtAuth, JwtAuthState, Verifier};
+use super::state::{Gate, JwtAuth, Verifier};
 
 impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        JwtAuthEndpoint { inner, state: Arc::clone(self.state()) }
+        JwtAuthEndpoint { inner, jwtauth: self.clone() }
     }
 }
 
 /// The endpoint that [`JwtAuth`] makes of another one.
 pub struct JwtAuthEndpoint<E> {
     inner: E,
-    state: Arc<JwtAuthState>,
+    jwtauth: JwtAuth,
 }
 
 impl<E> fmt::Debug for JwtAuthEndpoint<E> {
@@ -40,25 +40,24 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        if self.state.local_only
-            && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr()))
-        {
+        let state = self.jwtauth.state();
+        if state.local_only && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr())) {
             return Err(Rejection::DevelopmentOnly.into());
         }
-        let drops_cookies = self.state.cookies.secure && is_plain_http(&request);
+        let drops_cookies = state.cookies.secure && is_plain_http(&request);
         // A clone of this middleware further out has begun, and finishes the answer: two handles
         // would verify twice, and each set cookies of its own.
-        let authority = Authority::Sessions(Arc::clone(&self.state));
+        let authority = Authority::Sessions(self.jwtauth.clone());
         if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         let handle = Handle::new(authority);
-        let languages = self.state.wording.languages(&request);
-        let result = run(&handle, request, self.state.gate.as_deref(), &self.inner).await;
-        let result = self.state.wording.apply(result, languages.as_deref());
+        let languages = state.wording.languages(&request);
+        let result = run(&handle, request, state.gate.as_deref(), &self.inner).await;
+        let result = state.wording.apply(result, languages.as_deref());
         let response = handle.finish(result).await?;
         if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
-            self.state.warn_of_dropped_cookies();
+            state.warn_of_dropped_cookies();
         }
         Ok(response)
     }

@@ -116,7 +116,7 @@ impl PoemSessions {
         Ok(Self { default_ttl: ttl, ..self })
     }
 
-    /// Sets the clock that decides what has expired. For tests: see [`ManualClock`](crate::ManualClock).
+    /// Sets the clock that decides what has expired. For tests: see [`ManualClock`](crate::clock::ManualClock).
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }

@@ -36,6 +36,8 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync {
 ///
 /// Of another `JwtAuth`, or a [`Verifier`], around the same route the innermost decides who is calling.
 ///
+/// `jwtauth: &JwtAuth` is an argument of a handler behind it: the same value, for its [`keys`](Self::keys), say.
+///
 /// Cheap to clone; clones share one store. When the last one is dropped the background sweep stops
 /// and the store is closed.
 #[derive(Clone)]
@@ -163,7 +165,7 @@ impl JwtAuthState {
 /// | [`CurrentUser<User>`](crate::CurrentUser), [`AuthUser`](trait@crate::AuthUser) written by hand | loaded by the subject, from this service's own table |
 /// | `Option<..>` of these with `optional`, [`MaybeUser`](crate::MaybeUser) of each | `None` for a stranger; a refused token is 401, missing keys are 503 |
 /// | a user type with the derive, or `Account` | 500: its copy lives in a session; the log says what to take |
-/// | [`Auth`](crate::Auth), [`&Session`](crate::Session), [`SessionEnd`](crate::SessionEnd) | 500: there are no sessions here |
+/// | [`Auth`](crate::Auth), [`&Session`](crate::Session), [`SessionEnd`](crate::SessionEnd), [`&Sessions`](crate::Sessions), [`&JwtAuth`](JwtAuth) | 500: there are no sessions here |
 ///
 /// A role counts as long as the token that has it, and `fresh` is counted from its `auth_time`.
 ///

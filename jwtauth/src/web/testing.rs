@@ -50,7 +50,7 @@ use crate::web::state::JwtAuth;
 /// # Panics
 ///
 /// If the login is refused, with the reason: see [`Auth::login`](crate::Auth::login).
-pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> LoggedIn {
+pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> Login {
     let shared = jwtauth.state();
     let issued = match shared.sessions.open(user, Device::default(), Vec::new()).await {
         Ok(issued) => issued,
@@ -58,22 +58,22 @@ pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> LoggedIn {
     };
     let names = &shared.cookies.names;
     let (access, refresh) = (issued.access.expose(), issued.refresh.expose());
-    LoggedIn {
+    Login {
         cookies: format!("{}={access}; {}={refresh}", names.access, names.refresh),
         bearer: format!("{} {access}", shared.token_header.scheme()),
         session: issued.session,
     }
 }
 
-/// What a client holds that is logged in. `Debug` shows none of its tokens.
+/// What a client holds after a login. `Debug` shows none of its tokens.
 #[derive(Clone)]
-pub struct LoggedIn {
+pub struct Login {
     cookies: String,
     bearer: String,
     session: Session,
 }
 
-impl LoggedIn {
+impl Login {
     /// Returns the `Cookie` header of a browser: access and refresh token.
     #[must_use]
     pub fn cookies(&self) -> &str {
@@ -94,9 +94,9 @@ impl LoggedIn {
     }
 }
 
-impl fmt::Debug for LoggedIn {
+impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoggedIn").field("session", &self.session.id.log_id()).finish_non_exhaustive()
+        f.debug_struct("Login").field("session", &self.session.id.log_id()).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Accounts in handlers and behind the ready-made routes.
 
-use jwtauth::{Account, Accounts, AccountsConfig, Auth, ConfigError, JwtAuth, require_auth};
+use jwtauth::error::ConfigError;
+use jwtauth::{Account, Accounts, AccountsConfig, Auth, JwtAuth, require_auth};
 use poem::http::{HeaderMap, header};
 use poem::test::TestClient;
 use poem::web::{Json, RemoteAddr};

@@ -1,6 +1,7 @@
 //! A login, and what the same handler asks afterwards.
 
 use super::*;
+use jwtauth::Sessions;
 use poem::web::Path;
 use std::time::Duration;
 use tests::wire::claims;
@@ -49,8 +50,8 @@ async fn log_in_and_refresh(auth: Auth, Path(name): Path<String>) -> Result<Stri
 }
 
 #[require_auth]
-async fn refresh_behind_a_guard(auth: Auth, user: User) -> Result<String> {
-    auth.update_user(&User { roles: vec!["clerk".into()], ..user }).await?;
+async fn refresh_behind_a_guard(auth: Auth, sessions: &Sessions, user: User) -> Result<String> {
+    sessions.update_user(&User { roles: vec!["clerk".into()], ..user }).await?;
     Ok(auth.refresh().await?.subject)
 }
 

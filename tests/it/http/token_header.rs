@@ -1,7 +1,8 @@
 //! Another header, or another scheme, for access tokens.
 
 use super::*;
-use jwtauth::{ConfigError, testing};
+use jwtauth::error::ConfigError;
+use jwtauth::testing;
 
 async fn site(set: impl FnOnce(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder) -> Site {
     Site::of(TestApp::with(MemoryStore::new(), set)).await

@@ -8,10 +8,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-use jwtauth::{
-    Algorithm, Clock as _, Compat, JwtAuth, JwtAuthBuilder, Key, ManualClock, MemoryStore, SystemClock,
-    Verifier,
-};
+use jwtauth::clock::{Clock as _, ManualClock, SystemClock};
+use jwtauth::keys::Algorithm;
+use jwtauth::{Compat, JwtAuth, JwtAuthBuilder, Key, MemoryStore, Verifier};
 use poem::{EndpointExt, Route, get};
 use reqwest::Client;
 use serde_json::{Value, json};

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::{AuthUser, BoxError, Event, Identity, MemoryStore, RevocationReason, SledStore, Veto};
+use jwtauth::error::BoxError;
+use jwtauth::{AuthUser, Event, Identity, MemoryStore, RevocationReason, SledStore, Veto};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::START;
@@ -461,7 +462,7 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
                 .on_event(move |event: Event| {
                     let right = match &event {
                         Event::Exchanged { session } => session.subject == "7" && session.generation == 1,
-                        Event::Revoked { reason, .. } => *reason == RevocationReason::Requested,
+                        Event::SessionRevoked { reason, .. } => *reason == RevocationReason::Requested,
                         _ => true,
                     };
                     hears.lock().unwrap().push((event.name(), right));

@@ -4,7 +4,9 @@ mod ours;
 
 use std::time::Duration;
 
-use jwtauth::{Algorithm, Compat, ConfigError, Key, MemoryStore};
+use jwtauth::error::ConfigError;
+use jwtauth::keys::Algorithm;
+use jwtauth::{Compat, Key, MemoryStore};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::{START, TestApp};

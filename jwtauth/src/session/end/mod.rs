@@ -149,7 +149,7 @@ impl Sessions {
     /// Returns a handle that tells when a session ends. An id that names no session has ended already.
     ///
     /// ```
-    /// # async fn example(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::SessionError> {
+    /// # async fn example(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::error::SessionError> {
     /// for session in jwtauth.sessions().list("42").await? {
     ///     let end = jwtauth.sessions().end_of(session.id);
     ///     tokio::spawn(async move { println!("ended: {:?}", end.wait().await) });

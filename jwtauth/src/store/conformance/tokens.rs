@@ -11,14 +11,18 @@ use crate::store::{LoginEffects, RotationRequest, SessionStore, TokenRevocation}
 pub(super) async fn a_token_ends_alone_and_the_session_remembers_it(store: &impl SessionStore) {
     let session = session(1, "a");
     put(store, &session).await;
-    let end =
-        TokenRevocation { session: session.id, token: TokenId::from_bytes([0xac; 16]), until: 400, now: 200 };
+    let end = TokenRevocation {
+        session: session.id,
+        token: TokenId::from_bytes([0xac; 16]),
+        expires_at: 400,
+        now: 200,
+    };
     assert!(store.revoke_token(end).await.expect("revoke_token"), "a token that was good");
     assert!(!store.revoke_token(end).await.expect("revoke_token"), "the same token again");
     let kept = load(store, session.id).await.expect("the session is there");
     assert_eq!(
         kept.revoked_tokens,
-        [RevokedToken { id: end.token, until: 400 }],
+        [RevokedToken { id: end.token, expires_at: 400 }],
         "what the session remembers"
     );
     assert_eq!(kept.state_at(200), SessionState::Live, "the session of an ended token");
@@ -37,7 +41,7 @@ pub(super) async fn tokens_are_recorded_in_the_tree_of_their_session(store: &imp
     // Inside the grace window nothing new is issued.
     store.rotate(rotation).await.expect("rotate");
     let successor = rotation.successor;
-    let end = TokenRevocation { session: session.id, token: successor.access, until: 500, now: 250 };
+    let end = TokenRevocation { session: session.id, token: successor.access, expires_at: 500, now: 250 };
     store.revoke_token(end).await.expect("revoke_token");
     let tokens = store.tokens_of(session.id).await.expect("tokens_of");
     let found: Vec<_> = tokens
@@ -94,7 +98,7 @@ pub(super) async fn a_sliding_token_is_recorded_once_in_each_generation(store: &
         ],
         "one token for each generation, good for as long as it can be renewed"
     );
-    let end = TokenRevocation { session: session.id, token: next, until: 1_200, now: 250 };
+    let end = TokenRevocation { session: session.id, token: next, expires_at: 1_200, now: 250 };
     assert!(store.revoke_token(end).await.expect("revoke_token"), "a sliding token that was good");
     let ended = store.tokens_of(session.id).await.expect("tokens_of");
     assert_eq!(ended[1].revoked_at, Some(250), "the record of a sliding token that was ended");

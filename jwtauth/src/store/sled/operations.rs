@@ -96,7 +96,7 @@ impl Disk {
         self.ready()?;
         let Some(before) = self.load(end.session)? else { return Ok(false) };
         let mut after = before.clone();
-        let ended = after.revoke_token(end.token, end.until, end.now);
+        let ended = after.revoke_token(end.token, end.expires_at, end.now);
         if ended {
             let mut change = Change::default();
             change.replace(&before, &after)?;

@@ -26,7 +26,7 @@ impl From<&AccountError> for AccountAnswer {
             AccountError::Password { .. } => Self::Own(StatusCode::BAD_REQUEST, "invalid_password"),
             AccountError::Role { .. } => Self::Own(StatusCode::BAD_REQUEST, "invalid_role"),
             AccountError::Session(error) => Self::Fixed(error.into()),
-            AccountError::Throttled { retry_after } => {
+            AccountError::RateLimited { retry_after } => {
                 Self::Fixed(Rejection::RateLimited { retry_after: retry_after.as_secs() })
             }
             AccountError::Busy

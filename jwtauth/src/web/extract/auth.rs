@@ -1,7 +1,7 @@
 //! [`Auth`], the argument of handlers that log in and out.
 //!
 //! Whatever a handler does with it, in whatever order, one answer goes out: the cookies of the session that it opened or
-//! refreshed last, or their deletion.
+//! refreshed last, or their deletion. Tokens that go into bodies are in `body_tokens`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use poem::{FromRequest, Request, RequestBody, Result};
 
 use super::user::session_of;
+use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::record::{RevocationReason, Session};
@@ -57,26 +58,33 @@ use crate::web::state::JwtAuthState;
 #[derive(Debug)]
 pub struct Auth {
     handle: Handle,
-    shared: Arc<JwtAuthState>,
+    pub(super) shared: Arc<JwtAuthState>,
     credentials: Credentials<'static>,
     client: ClientHeaders,
 }
 
 impl<'a> FromRequest<'a> for Auth {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
-        handle.touch();
-        let credentials = handle.credentials(request);
+        let auth = Self::for_bodies(request)?;
+        auth.handle.touch();
         // A login looks at cookies, and sets them, whatever else the request carries.
-        if credentials.has_cookie() || !credentials.has_bearer() {
-            handle.check_origin_as_guarded(request)?;
+        if auth.credentials.has_cookie() || !auth.credentials.has_bearer() {
+            auth.handle.check_origin_as_guarded(request)?;
         }
-        let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
-        Ok(Self { handle: handle.clone(), shared, credentials: credentials.into_owned(), client })
+        Ok(auth)
     }
 }
 
 impl Auth {
+    /// Returns one for a route that neither reads nor sets cookies, so that it does not matter which site caused the
+    /// request.
+    pub(crate) fn for_bodies(request: &Request) -> Result<Self> {
+        let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
+        let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
+        let credentials = handle.credentials(request).into_owned();
+        Ok(Self { handle: handle.clone(), shared, credentials, client })
+    }
+
     /// Opens a session for `user` and sends both cookies with the response.
     ///
     /// The session is new in every respect, and one that this browser held before ends with it
@@ -97,7 +105,7 @@ impl Auth {
         replaces.extend(refresh.as_ref().and_then(Refresh::names));
         // One that this very request has opened would never reach its client.
         replaces.extend(self.handle.handed_out());
-        let issued = self.shared.sessions.open(user, self.client.device(), replaces).await?;
+        let issued = self.shared.sessions.open(user, self.device(), replaces).await?;
         // Now that the login is one: what names no session is in no record to be replaced.
         let access = access.filter(|access| access.said().names().is_none());
         let refresh = refresh.filter(|refresh| refresh.names().is_none());
@@ -105,6 +113,13 @@ impl Auth {
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
+    }
+
+    /// Describes the client of this request, as a login keeps it: for
+    /// [`Sessions::login_sliding`](crate::Sessions::login_sliding), say.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.client.device()
     }
 
     /// Gives the device that logs in or refreshes an id of the application's own: up to 128 bytes are kept.
@@ -124,7 +139,7 @@ impl Auth {
     /// limits on attempts, as `Accounts::verify` has; not poem's `RealIp`, which believes
     /// whatever the client says.
     #[must_use]
-    pub const fn peer(&self) -> Option<IpAddr> {
+    pub const fn client_address(&self) -> Option<IpAddr> {
         self.client.address
     }
 
@@ -133,7 +148,7 @@ impl Auth {
     /// For a login handler of your own; the ready-made route does it by itself. Answer with
     /// [`Rejection::InvalidCredentials`] then.
     pub async fn login_failed(&self, username: &str) {
-        let event = Event::LoginFailed { username: username.into(), peer: self.client.address };
+        let event = Event::LoginFailed { username: username.into(), client_address: self.client.address };
         self.shared.sessions.emit(event).await;
     }
 
@@ -234,7 +249,7 @@ impl Auth {
         if self.genuine_access().is_some_and(|access| !access.said().goes_with(&refresh)) {
             return Err(Rejection::TokenNotValid.into());
         }
-        self.refreshed(shared.sessions.refresh_pair(refresh, &self.client.device()).await)
+        self.refreshed(shared.sessions.refresh_pair(refresh, &self.device()).await)
     }
 
     /// Sends new tokens with the response, or deletes the cookies of a session that is over.
@@ -290,17 +305,6 @@ impl Auth {
                 Err(self.handle.note(Rejection::from(&error)))
             }
         }
-    }
-
-    /// Renews roles, scopes and the copy of `user` in all sessions of that subject.
-    ///
-    /// # Errors
-    ///
-    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if its
-    ///   roles and scopes do not fit into a cookie.
-    /// - [`SessionError::Store`] if the store failed.
-    pub async fn update_user<U: AuthUser>(&self, user: &U) -> std::result::Result<(), SessionError> {
-        self.shared.sessions.update_user(user).await.map(drop)
     }
 
     /// Returns the subject of a caller who is known by a token of another service alone, and has no session here.

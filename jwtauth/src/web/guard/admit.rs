@@ -78,8 +78,8 @@ pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poe
     let Some(login) = policy.redirect else { return error };
     let mends = error.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
     let with_token = || {
-        let state = request.data::<Handle>().and_then(Handle::state);
-        state.is_some_and(|state| request.headers().contains_key(state.token_header.name()))
+        let jwtauth = request.data::<Handle>().and_then(Handle::jwtauth);
+        jwtauth.is_some_and(|it| request.headers().contains_key(it.state().token_header.name()))
     };
     if !mends || with_token() || !is_navigation(request) {
         return error;

@@ -1,4 +1,4 @@
-//! Who decides whom a request is from: the sessions of a [`JwtAuth`](crate::web::state::JwtAuth), or the keys of a
+//! Who decides whom a request is from: the sessions of a [`JwtAuth`], or the keys of a
 //! [`Verifier`](crate::web::state::Verifier). All that tells the two apart in a request is here.
 
 use std::sync::Arc;
@@ -10,14 +10,13 @@ use super::outcome::{Caller, Cookies, by_session, by_token};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
-use crate::web::state::JwtAuthState;
-use crate::web::state::VerifierState;
+use crate::web::state::{JwtAuth, VerifierState};
 
 /// The middleware that put a handle on a request.
 #[derive(Clone)]
 pub(crate) enum Authority {
     /// Cookies and bearer tokens of our own sessions.
-    Sessions(Arc<JwtAuthState>),
+    Sessions(JwtAuth),
     /// Bearer tokens of another service.
     Verifier(Arc<VerifierState>),
 }
@@ -26,16 +25,16 @@ impl Authority {
     /// Tells whether both are clones of one middleware.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Sessions(own), Self::Sessions(other)) => Arc::ptr_eq(own, other),
+            (Self::Sessions(own), Self::Sessions(other)) => Arc::ptr_eq(own.state(), other.state()),
             (Self::Verifier(own), Self::Verifier(other)) => Arc::ptr_eq(own, other),
             _ => false,
         }
     }
 
-    /// Returns the state of a `JwtAuth`; `None` for a `Verifier`.
-    pub(crate) const fn sessions(&self) -> Option<&Arc<JwtAuthState>> {
+    /// Returns the `JwtAuth`; `None` for a `Verifier`.
+    pub(crate) const fn sessions(&self) -> Option<&JwtAuth> {
         match self {
-            Self::Sessions(state) => Some(state),
+            Self::Sessions(jwtauth) => Some(jwtauth),
             Self::Verifier(_) => None,
         }
     }
@@ -43,7 +42,8 @@ impl Authority {
     /// Returns what a request says about who is calling, as far as it is looked at.
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
         match self {
-            Self::Sessions(state) => {
+            Self::Sessions(jwtauth) => {
+                let state = jwtauth.state();
                 Credentials::of(request.headers(), &state.token_header, &state.cookies.names)
             }
             Self::Verifier(_) => Credentials::bearer_of(request.headers()),
@@ -53,7 +53,7 @@ impl Authority {
     /// Tells whether a request is refused because another site caused it. Without cookies none could.
     pub(crate) fn refuses_origin(&self, request: &Request) -> bool {
         match self {
-            Self::Sessions(state) => state.cross_origin.refuses(request),
+            Self::Sessions(jwtauth) => jwtauth.state().cross_origin.refuses(request),
             Self::Verifier(_) => false,
         }
     }
@@ -65,7 +65,7 @@ impl Authority {
         client: Client<'_>,
     ) -> Result<(Caller, Cookies), Rejection> {
         match self {
-            Self::Sessions(state) => by_session(state, credentials, client).await,
+            Self::Sessions(jwtauth) => by_session(jwtauth.state(), credentials, client).await,
             Self::Verifier(state) => {
                 // Boxed, or the future of those with sessions would carry this one's room along.
                 Box::pin(by_token(state, &credentials.bearer)).await.map(|caller| (caller, Cookies::Keep))
@@ -76,7 +76,7 @@ impl Authority {
     /// Returns the time that everything is decided by, in Unix seconds.
     pub(crate) fn now(&self) -> u64 {
         match self {
-            Self::Sessions(state) => state.sessions.now(),
+            Self::Sessions(jwtauth) => jwtauth.sessions().now(),
             Self::Verifier(state) => state.verification.now(),
         }
     }
@@ -84,7 +84,7 @@ impl Authority {
     /// Returns the headers of a request that an answer depends on (RFC 9110, section 12.5.5).
     pub(crate) fn vary(&self) -> HeaderValue {
         match self {
-            Self::Sessions(state) => state.token_header.vary().clone(),
+            Self::Sessions(jwtauth) => jwtauth.state().token_header.vary().clone(),
             Self::Verifier(_) => HeaderValue::from_static("Authorization"),
         }
     }

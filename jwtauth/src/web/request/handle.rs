@@ -16,11 +16,11 @@ use super::outcome::{Caller, Cookies};
 use super::pending_answer::PendingAnswer;
 use crate::error::BoxError;
 use crate::id::SessionId;
-use crate::user::{AuthUser, Identity, Unfit, Via};
+use crate::user::{AuthUser, Identity, TokenSource, Unfit};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
-use crate::web::state::JwtAuthState;
+use crate::web::state::JwtAuth;
 
 /// Shared by all parts of an application that ask about one request.
 #[derive(Clone)]
@@ -50,8 +50,8 @@ impl Handle {
         }))
     }
 
-    /// Returns what a [`JwtAuth`](crate::web::state::JwtAuth) has, if it is one that stands in front.
-    pub(crate) fn state(&self) -> Option<&Arc<JwtAuthState>> {
+    /// Returns the [`JwtAuth`] that stands in front, if it is one.
+    pub(crate) fn jwtauth(&self) -> Option<&JwtAuth> {
         self.0.authority.sessions()
     }
 
@@ -191,7 +191,7 @@ impl Handle {
                 Err(Rejection::UserNotFound)
             }
             // A client could come with such a token at any time, so it is no mistake of the application's.
-            Err(error) if error.is::<Unfit>() && self.state().is_some() && identity.session().is_none() => {
+            Err(error) if error.is::<Unfit>() && self.jwtauth().is_some() && identity.session().is_none() => {
                 Err(Rejection::UserNotFound)
             }
             Err(error) => Err(self.note(user_outage::<U>(&error))),
@@ -200,7 +200,7 @@ impl Handle {
 
     /// Deletes the cookies of somebody who is no user any more.
     fn forget_user(&self, identity: &Identity) {
-        if identity.via() == Via::Cookie {
+        if identity.token_source() == TokenSource::Cookie {
             self.set_cookies(Cookies::Clear);
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{SessionError, TokenError};
 use crate::session::{AccessState, IssuedTokens};
 use crate::token::refresh::Refresh;
-use crate::user::{Identity, Via};
+use crate::user::{Identity, TokenSource};
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::Client;
 use crate::web::headers::credential::Credential;
@@ -69,7 +69,7 @@ pub(crate) async fn by_token(trusted: &VerifierState, bearer: &Credential<'_>) -
     match bearer {
         Credential::Absent => Ok(Caller::Anonymous { why: Rejection::NotAuthenticated, bearer: false }),
         Credential::One(token) => match trusted.verification.verify(token).await {
-            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user, Via::Bearer)))),
+            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user, TokenSource::Bearer)))),
             Err(error) => Ok(Caller::Anonymous { why: refusal(&error.into())?, bearer: true }),
         },
         Credential::Unreadable | Credential::Conflict => Ok(UNREADABLE),
@@ -85,7 +85,7 @@ async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejecti
         Ok(token) => shared.sessions.check_bearer(&token).await,
         Err(error) => Err(error.into()),
     };
-    match checked.map(|state| known(state, Via::Bearer)) {
+    match checked.map(|state| known(state, TokenSource::Bearer)) {
         Ok(Some(caller)) => Ok(caller),
         Ok(None) => refused(Rejection::TokenExpired),
         Err(error) => refused(refusal(&error)?),
@@ -131,7 +131,7 @@ async fn by_cookie(
         Ok(state) => state,
         Err(error) => return refused(&error),
     };
-    match (known(state, Via::Cookie), genuine_refresh()) {
+    match (known(state, TokenSource::Cookie), genuine_refresh()) {
         // Two sessions in one browser: someone has put one of the cookies there.
         (_, Some(refresh)) if !access.said().goes_with(&refresh) => Ok(anonymous(Rejection::TokenNotValid)),
         (Some(caller), _) => Ok((caller, Cookies::Keep)),
@@ -141,10 +141,10 @@ async fn by_cookie(
 }
 
 /// Returns who is calling with a genuine access token, or a sliding one; `None` if it is expired.
-fn known(state: AccessState, via: Via) -> Option<Caller> {
+fn known(state: AccessState, source: TokenSource) -> Option<Caller> {
     let identity = match state {
-        AccessState::Live(session) => Identity::new(session, via),
-        AccessState::Sessionless(user) => Identity::of_token(user, via),
+        AccessState::Live(session) => Identity::new(session, source),
+        AccessState::Sessionless(user) => Identity::of_token(user, source),
         AccessState::Expired => return None,
     };
     Some(Caller::Known(Box::new(identity)))
@@ -157,7 +157,7 @@ async fn silent_refresh(
 ) -> Result<(Caller, Cookies), Rejection> {
     match shared.sessions.refresh_pair(token, &shared.clients.device(client)).await {
         Ok(issued) => {
-            let identity = Identity::new(Arc::new(issued.session.clone()), Via::Cookie);
+            let identity = Identity::new(Arc::new(issued.session.clone()), TokenSource::Cookie);
             Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))
         }
         Err(error) => refused(&error),

@@ -8,7 +8,7 @@ use super::origin::OriginCheck;
 use super::outcome::Cookies;
 use crate::session::IssuedTokens;
 use crate::web::answer::rejection::{self, Rejection};
-use crate::web::state::JwtAuthState;
+use crate::web::state::{JwtAuth, JwtAuthState};
 
 /// What the parts of an application have settled about one request so far.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl PendingAnswer {
         }
         // An `Err` that goes on as one would lose the cookies.
         let mut response = result.unwrap_or_else(poem::Error::into_response);
-        let values = match (self.cookies, authority.sessions()) {
+        let values = match (self.cookies, authority.sessions().map(JwtAuth::state)) {
             (Cookies::Keep, _) | (_, None) => None,
             (Cookies::Clear, Some(state)) => Some(state.cookies.clear()),
             (Cookies::Set(issued), Some(state)) => still_current(state, &issued).await,

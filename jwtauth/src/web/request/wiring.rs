@@ -18,8 +18,13 @@ pub(crate) fn handle<'r>(request: &'r Request, asker: &str) -> Result<&'r Handle
 
 /// Returns what a [`JwtAuth`] has; behind a [`Verifier`] the log says what `asker` is missing.
 pub(crate) fn state<'r>(request: &'r Request, asker: &str) -> Result<&'r Arc<JwtAuthState>, Rejection> {
+    jwtauth(request, asker).map(JwtAuth::state)
+}
+
+/// Returns the [`JwtAuth`] itself; behind a [`Verifier`] the log says what `asker` is missing.
+pub(crate) fn jwtauth<'r>(request: &'r Request, asker: &str) -> Result<&'r JwtAuth, Rejection> {
     let handle = handle(request, asker)?;
-    handle.state().ok_or_else(|| {
+    handle.jwtauth().ok_or_else(|| {
         tracing::error!(
             target: "jwtauth",
             "{asker} needs the sessions of a `JwtAuth`, and in front of this route is a `Verifier`, which has none: \

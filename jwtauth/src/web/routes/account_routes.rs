@@ -2,12 +2,12 @@
 
 use poem::endpoint::make;
 use poem::http::StatusCode;
-use poem::{FromRequest, IntoResponse, Request, Response, Result, RouteMethod, post};
+use poem::{FromRequest, IntoResponse, Request, Response, Result, post};
 use serde_json::json;
 
 use super::authenticate::{Authenticate, LoginAttempt, LoginError};
 use super::form::Form;
-use super::{Mounted, Routes, mount};
+use super::{ReadyRoute, Routes};
 use crate::accounts::{Account, Accounts};
 use crate::error::AccountError;
 use crate::user::Identity;
@@ -23,7 +23,7 @@ impl JwtAuth {
     /// | `POST /register` | `username`, `password` | 201 `id`, `name`; 409 `name_taken`; 400 `invalid_name`, `invalid_password` |
     /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are ended |
     ///
-    /// Anybody may register: leave that out with `.without("/register")` where somebody else makes the accounts.
+    /// Anybody may register: leave that out with `.without("/register")? where somebody else makes the accounts.
     ///
     /// # Panics
     ///
@@ -32,16 +32,12 @@ impl JwtAuth {
     pub fn account_routes(&self) -> Routes {
         let accounts = self.accounts().cloned();
         let accounts = accounts.expect("call `.accounts(AccountsConfig::default())` on the builder first");
-        let who = std::sync::Arc::new(accounts.clone());
-        let routes = self.routes(accounts);
-        let mount = Box::new(move |jwtauth: &JwtAuth, transport| {
-            let mut mounted = mount(jwtauth, &who, transport);
-            let own: [(&'static str, RouteMethod); 2] =
-                [("/register", post(make(register))), ("/change-password", post(make(change_password)))];
-            mounted.extend(own.map(|(path, endpoint)| Mounted { path, endpoint }));
-            mounted
-        });
-        Routes { mount, ..routes }
+        let mut routes = self.routes(accounts);
+        routes.routes.extend([
+            ReadyRoute::fixed("/register", post(make(register))),
+            ReadyRoute::fixed("/change-password", post(make(change_password))),
+        ]);
+        routes
     }
 }
 
@@ -57,7 +53,7 @@ async fn register(request: Request) -> Result<Response> {
     Ok(super::json(shown).with_status(StatusCode::CREATED).into_response())
 }
 
-/// `POST /change-password`: for who is logged in and knows the old one.
+/// `POST /change-password`: for a user who is logged in and knows the old one.
 async fn change_password(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let account = Account::from_request(&request, &mut body).await?;
@@ -74,7 +70,7 @@ impl Authenticate for Accounts {
     type User = Account;
 
     async fn authenticate(&self, attempt: LoginAttempt) -> std::result::Result<Account, LoginError> {
-        Ok(self.verify(attempt.username(), attempt.password(), attempt.peer()).await?)
+        Ok(self.verify(attempt.username(), attempt.password(), attempt.client_address()).await?)
     }
 }
 
@@ -82,8 +78,8 @@ impl From<AccountError> for LoginError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::InvalidCredentials => Self::InvalidCredentials,
-            AccountError::Throttled { retry_after } => Self::Throttled { retry_after },
-            error => Self::Failed(error.into()),
+            AccountError::RateLimited { retry_after } => Self::RateLimited { retry_after },
+            error => Self::Unavailable(error.into()),
         }
     }
 }

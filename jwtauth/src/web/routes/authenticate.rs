@@ -16,7 +16,7 @@ use crate::web::answer::rejection::Rejection;
 pub struct LoginAttempt {
     pub(super) username: String,
     pub(super) password: Zeroizing<String>,
-    pub(super) peer: Option<IpAddr>,
+    pub(super) client_address: Option<IpAddr>,
     pub(super) fields: Map<String, Value>,
 }
 
@@ -37,8 +37,8 @@ impl LoginAttempt {
     ///
     /// That of the connection, or behind a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) what that says.
     #[must_use]
-    pub const fn peer(&self) -> Option<IpAddr> {
-        self.peer
+    pub const fn client_address(&self) -> Option<IpAddr> {
+        self.client_address
     }
 
     /// Returns another field of the body, such as a second factor.
@@ -59,29 +59,29 @@ impl fmt::Debug for LoginAttempt {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
-    /// The users could not be asked: 503, and the cause goes to the log.
-    #[error("users could not be asked")]
-    Failed(#[from] BoxError),
     /// The name or the password is wrong, or the user may not log in. One answer for all three: 401.
     #[error("name or password is wrong")]
     InvalidCredentials,
     /// There were too many attempts: 429.
     #[error("too many attempts; try again in {retry_after:?}")]
-    Throttled {
+    RateLimited {
         /// How long to wait. Whole seconds are told, rounded up.
         retry_after: Duration,
     },
+    /// The users could not be asked: 503, and the cause goes to the log.
+    #[error("users could not be asked")]
+    Unavailable(#[from] BoxError),
 }
 
 impl From<LoginError> for Rejection {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Failed(error) => {
+            LoginError::Unavailable(error) => {
                 tracing::error!(target: "jwtauth", error = &*error as &dyn std::error::Error, "users could not be asked");
                 Self::StoreUnavailable
             }
             LoginError::InvalidCredentials => Self::InvalidCredentials,
-            LoginError::Throttled { retry_after } => {
+            LoginError::RateLimited { retry_after } => {
                 let whole = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
                 Self::RateLimited { retry_after: whole.max(1) }
             }
@@ -93,7 +93,7 @@ impl From<SessionError> for LoginError {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Inactive => Self::InvalidCredentials,
-            error => Self::Failed(error.into()),
+            error => Self::Unavailable(error.into()),
         }
     }
 }

@@ -1,16 +1,15 @@
 //! The routes that hand tokens out and take them back.
 
 use poem::http::StatusCode;
-use poem::{FromRequest, IntoResponse, Request, Response, Result};
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, Result};
 use serde_json::json;
 
 use super::authenticate::{Authenticate, LoginAttempt, LoginError};
 use super::form::Form;
 use super::{Transport, json};
 use crate::error::SessionError;
-use crate::event::Event;
 use crate::record::RevocationReason;
-use crate::session::{SlidingToken, Tokens};
+use crate::session::{Sessions, Tokens};
 use crate::web::answer::rejection::Rejection;
 use crate::web::extract::auth::Auth;
 use crate::web::request::wiring;
@@ -23,55 +22,57 @@ pub(super) async fn obtain<A: Authenticate>(
 ) -> Result<Response> {
     let (request, mut body) = request.split();
     // Before the body is read: a page of another site must not log its visitors in as somebody else.
-    let auth = match transport {
-        Transport::Cookies => Some(Auth::from_request(&request, &mut body).await?),
-        Transport::Body | Transport::Sliding => None,
-    };
+    let auth = auth(transport, &request, &mut body).await?;
     let mut form = Form::read(request.headers(), &mut body).await?;
     let [username, password] = form.take(["username", "password"])?;
-    let shared = wiring::state(&request, "the route `/obtain`")?;
-    let (client, sessions) = (shared.clients.see(&request), &shared.sessions);
-    let (peer, device_id) = (client.address, form.said("device_id").unwrap_or_default());
-    let attempt = LoginAttempt { username, password: password.into(), peer, fields: form.rest() };
+    let auth = auth.with_device_id(&form.said("device_id").unwrap_or_default());
+    let attempt = LoginAttempt {
+        username,
+        password: password.into(),
+        client_address: auth.client_address(),
+        fields: form.rest(),
+    };
     let typed = attempt.username.clone();
     let user = match who.authenticate(attempt).await {
         Ok(user) => user,
         Err(error) => {
             if let LoginError::InvalidCredentials = error {
-                sessions.emit(Event::LoginFailed { username: typed, peer }).await;
+                auth.login_failed(&typed).await;
             }
             return Err(Rejection::from(error).into());
         }
     };
-    if let Some(auth) = auth {
-        return Ok(lifetimes(sessions.left(&auth.with_device_id(&device_id).login(&user).await?)));
-    }
-    let device = client.named(&device_id).device();
-    Ok(if transport == Transport::Sliding {
-        sliding(&sessions.login_sliding(&user, device).await?)
-    } else {
-        pair(&sessions.login(&user, device).await?)
+    let sessions = <&Sessions>::from_request_without_body(&request).await?;
+    Ok(match transport {
+        Transport::Cookies => lifetimes(sessions.left(&auth.login(&user).await?)),
+        Transport::Body => shown(&auth.issue_tokens(&user).await?),
+        Transport::Sliding => shown(&sessions.login_sliding(&user, auth.device()).await?),
     })
 }
 
 /// `POST /refresh`: a refresh token for a new pair, or a sliding one for the next.
 pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
-    let shared = wiring::state(&request, "the route `/refresh`")?;
-    let sessions = &shared.sessions;
-    match transport {
-        Transport::Cookies => {
-            let auth = Auth::from_request(&request, &mut body).await?;
-            Ok(lifetimes(sessions.left(&auth.refresh().await?)))
-        }
+    let auth = auth(transport, &request, &mut body).await?;
+    let sessions = <&Sessions>::from_request_without_body(&request).await?;
+    Ok(match transport {
+        Transport::Cookies => lifetimes(sessions.left(&auth.refresh().await?)),
         Transport::Body => {
             let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
-            Ok(pair(&sessions.refresh(&token, &shared.clients.see(&request).device()).await?))
+            shown(&auth.refresh_tokens(&token).await?)
         }
         Transport::Sliding => {
             let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-            Ok(sliding(&sessions.refresh_sliding(&token, &shared.clients.see(&request).device()).await?))
+            shown(&sessions.refresh_sliding(&token, &auth.device()).await?)
         }
+    })
+}
+
+/// Returns what logs in and refreshes, once it is sure that no other site caused a request that reads or sets cookies.
+async fn auth(transport: Transport, request: &Request, body: &mut RequestBody) -> Result<Auth> {
+    match transport {
+        Transport::Cookies => Auth::from_request(request, body).await,
+        Transport::Body | Transport::Sliding => Auth::for_bodies(request),
     }
 }
 
@@ -85,8 +86,8 @@ pub(super) async fn verify(request: Request) -> Result<Response> {
     Ok(json(json!({})))
 }
 
-/// `POST /expire`: ends a token, of any kind, alone or with everything of its session.
-pub(super) async fn revoke_any(request: Request) -> Result<Response> {
+/// `POST /expire`, as wc-django-jwt calls it: revokes a token, of any kind, alone or with its whole session.
+pub(super) async fn revoke_token(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let mut form = Form::read(request.headers(), &mut body).await?;
     let ([token], affect_tree) = (form.take(["token"])?, form.flag("affect_tree")?);
@@ -95,8 +96,9 @@ pub(super) async fn revoke_any(request: Request) -> Result<Response> {
     Ok(json(json!({})))
 }
 
-/// `POST /revoke`: ends the session of a refresh or sliding token, also of one that was just spent.
-pub(super) async fn revoke(transport: Transport, request: Request) -> Result<Response> {
+/// `POST /revoke`, and `/blacklist` as simplejwt calls it: revokes the session of a refresh or sliding token, also of one
+/// that was just spent.
+pub(super) async fn revoke_session(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let is_sliding = transport == Transport::Sliding;
     let field = if is_sliding { "token" } else { "refresh" };
@@ -115,21 +117,22 @@ fn lifetimes((access, refresh): (u64, u64)) -> Response {
     json(json!({ "expires_in": access, "refresh_expires_in": refresh }))
 }
 
-fn pair(tokens: &Tokens) -> Response {
-    json(json!({
-        "access": tokens.access(),
-        "refresh": tokens.refresh(),
-        "expires_in": tokens.expires_in,
-        "refresh_expires_in": tokens.refresh_expires_in,
-    }))
-}
-
-fn sliding(token: &SlidingToken) -> Response {
-    json(json!({
-        "token": token.as_str(),
-        "expires_in": token.expires_in,
-        "refresh_expires_in": token.refresh_expires_in,
-    }))
+/// The answer when tokens are in its body.
+fn shown(tokens: &Tokens) -> Response {
+    let Tokens { expires_in, refresh_expires_in, .. } = tokens;
+    json(match tokens.refresh() {
+        Some(refresh) => json!({
+            "access": tokens.access(),
+            "refresh": refresh,
+            "expires_in": expires_in,
+            "refresh_expires_in": refresh_expires_in,
+        }),
+        None => json!({
+            "token": tokens.access(),
+            "expires_in": expires_in,
+            "refresh_expires_in": refresh_expires_in,
+        }),
+    })
 }
 
 /// Answers 204: there is nothing to say.

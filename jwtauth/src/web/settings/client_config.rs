@@ -43,7 +43,7 @@ impl JwtAuthBuilder {
     /// the first that is not: that is the client. What the client wrote itself stands left of it and counts for
     /// nothing. An entry that is no address ends the walk at the one before it.
     ///
-    /// Sessions, [`LoginAttempt::peer`](crate::LoginAttempt::peer) and events have this address. A limit on attempts
+    /// Sessions, [`LoginAttempt::client_address`](crate::LoginAttempt::client_address) and events have this address. A limit on attempts
     /// should go by it, and hence trust no more than the machines that run the proxies.
     ///
     /// | in front | write there | write here |

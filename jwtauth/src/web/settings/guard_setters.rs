@@ -11,7 +11,7 @@ impl JwtAuthBuilder {
     /// last one holds.
     ///
     /// ```
-    /// # async fn run() -> Result<(), jwtauth::OpenError> {
+    /// # async fn run() -> Result<(), jwtauth::error::OpenError> {
     /// use jwtauth::{JwtAuth, RequireAuth};
     ///
     /// let jwtauth = JwtAuth::builder()
@@ -56,7 +56,7 @@ impl JwtAuthBuilder {
     /// has changed, unless the changed one is covered too. Let middlewares that change paths stand outside.
     ///
     /// The builder refuses a route that does not start with a slash or a method in capitals and a slash
-    /// ([`ConfigError::PublicRoute`](crate::ConfigError::PublicRoute)), and any where nothing is denied by default.
+    /// ([`ConfigError::PublicRoute`](crate::error::ConfigError::PublicRoute)), and any where nothing is denied by default.
     pub fn public(mut self, route: impl Into<String>) -> Self {
         self.public.push(route.into());
         self

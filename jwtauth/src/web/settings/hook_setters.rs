@@ -62,7 +62,7 @@ impl JwtAuthBuilder {
     /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order in which
     /// they were added; the first refusal stands. If they have not all answered within
     /// [`store_timeout`](Self::store_timeout), nobody is logged in and the answer is 503
-    /// ([`SessionError::HookTimedOut`](crate::SessionError::HookTimedOut)).
+    /// ([`SessionError::HookTimedOut`](crate::error::SessionError::HookTimedOut)).
     ///
     /// ```
     /// use jwtauth::{JwtAuth, Veto};
@@ -87,12 +87,12 @@ impl JwtAuthBuilder {
     /// as the token they are in. Whoever holds the token can read them. Nothing here goes by them: this service reads the session.
     ///
     /// It returns a struct or a map. One that fails, or takes longer than [`store_timeout`](Self::store_timeout), is 503
-    /// and has changed nothing ([`SessionError::Claims`](crate::SessionError::Claims)). What cannot be in a token is 500
-    /// ([`SessionError::ClaimRefused`](crate::SessionError::ClaimRefused)): JSON that nests deeper than 16 levels, and the names that
+    /// and has changed nothing ([`SessionError::Claims`](crate::error::SessionError::Claims)). What cannot be in a token is 500
+    /// ([`SessionError::ClaimRefused`](crate::error::SessionError::ClaimRefused)): JSON that nests deeper than 16 levels, and the names that
     /// jwtauth writes or reads itself, which are `iss`, `aud`, `sub`, `sid`, `gen`, `jti`, `iat`, `nbf`, `exp`,
     /// `refresh_exp`, `auth_time`, `token_type`, `roles` and `scope`, and with [`compat`](Self::compat) the claim of the user's id.
     /// With them an access token still has to fit into
-    /// a cookie ([`SessionError::TokenTooLarge`](crate::SessionError::TokenTooLarge)).
+    /// a cookie ([`SessionError::TokenTooLarge`](crate::error::SessionError::TokenTooLarge)).
     ///
     /// ```
     /// use jwtauth::JwtAuth;

@@ -103,7 +103,7 @@ impl JwtAuthBuilder {
 
     /// Takes one more key whose access tokens are good. May be called again.
     ///
-    /// For the key that signed before this one, or will sign after it: see [`KeyRing`](crate::KeyRing) for the
+    /// For the key that signed before this one, or will sign after it: see [`KeyRing`](crate::keys::KeyRing) for the
     /// order. Give the former an end with [`Key::expires_at`].
     pub fn verify_key(mut self, key: Key) -> Self {
         self.keys.verify_keys.push(key);

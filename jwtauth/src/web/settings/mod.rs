@@ -72,7 +72,7 @@ use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 /// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
 /// ```
-/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
 /// use std::time::Duration;
 /// use jwtauth::JwtAuth;
 ///
@@ -234,7 +234,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::ManualClock).
+    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::clock::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -97,7 +97,7 @@ impl VerifierBuilder {
     /// [`key_set_with`](Self::key_set_with).
     ///
     /// ```
-    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::ConfigError> {
+    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::error::ConfigError> {
     /// use jwtauth::Verifier;
     ///
     /// // A `JwtAuth` publishes its keys there with `.at("/.well-known/jwks.json", jwtauth.jwks())`.
@@ -122,7 +122,8 @@ impl VerifierBuilder {
     /// the set are never used.
     ///
     /// ```
-    /// # use jwtauth::{ConfigError, Verifier};
+    /// # use jwtauth::error::ConfigError;
+    /// # use jwtauth::Verifier;
     /// # async fn get(_: String) -> Result<Vec<u8>, std::io::Error> { Ok(Vec::new()) }
     /// # fn run() -> Result<Verifier, ConfigError> {
     /// Verifier::builder("https://login.example.com", "shop")
@@ -167,8 +168,9 @@ impl VerifierBuilder {
     /// without `auth_time` nothing is fresh. Django names no key in its tokens, so this takes a verifier that has just one.
     ///
     /// ```
-    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::ConfigError> {
-    /// use jwtauth::{Algorithm, Compat, Key, Verifier};
+    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::error::ConfigError> {
+    /// use jwtauth::keys::Algorithm;
+    /// use jwtauth::{Compat, Key, Verifier};
     ///
     /// // SIMPLE_JWT["SIGNING_KEY"], and ISSUER and AUDIENCE, if Django has any.
     /// # let signing_key = [7; 32];
@@ -183,7 +185,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::ManualClock).
+    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::clock::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -10,20 +10,20 @@ use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
 
-pub(crate) use self::token_user::Says;
 pub use self::token_user::TokenUser;
+pub(crate) use self::token_user::VerifiedClaims;
 
 use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::record::Session;
 
-/// How a request said who is calling.
+/// Where a request had the token that says who is calling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Via {
-    /// With an `Authorization: Bearer` header (RFC 6750, section 2.1).
+pub enum TokenSource {
+    /// In an `Authorization: Bearer` header (RFC 6750, section 2.1).
     Bearer,
-    /// With our cookies.
+    /// In a cookie.
     Cookie,
 }
 
@@ -35,25 +35,29 @@ pub enum Via {
 #[derive(Clone, Debug)]
 pub struct Identity {
     known: Known,
-    via: Via,
+    source: TokenSource,
 }
 
 /// What an identity is known by.
 #[derive(Clone, Debug)]
 enum Known {
-    /// A session of ours.
+    /// A session of this service.
     Session(Arc<Session>),
     /// A token of another service.
-    Token(TokenUser),
+    Token(Arc<VerifiedClaims>),
 }
 
 impl Identity {
-    pub(crate) const fn new(session: Arc<Session>, via: Via) -> Self {
-        Self { known: Known::Session(session), via }
+    pub(crate) const fn new(session: Arc<Session>, source: TokenSource) -> Self {
+        Self { known: Known::Session(session), source }
     }
 
-    pub(crate) const fn of_token(user: TokenUser, via: Via) -> Self {
-        Self { known: Known::Token(user), via }
+    pub(crate) fn of_token(user: TokenUser, source: TokenSource) -> Self {
+        Self::of_claims(user.into_claims(), source)
+    }
+
+    const fn of_claims(claims: Arc<VerifiedClaims>, source: TokenSource) -> Self {
+        Self { known: Known::Token(claims), source }
     }
 
     /// Returns whom the session is about (claim `sub`).
@@ -61,7 +65,7 @@ impl Identity {
     pub fn subject(&self) -> &str {
         match &self.known {
             Known::Session(session) => &session.subject,
-            Known::Token(user) => user.subject(),
+            Known::Token(claims) => &claims.subject,
         }
     }
 
@@ -86,7 +90,7 @@ impl Identity {
     pub fn session_id(&self) -> SessionId {
         match &self.known {
             Known::Session(session) => session.id,
-            Known::Token(user) => user.session_id(),
+            Known::Token(claims) => claims.session,
         }
     }
 
@@ -95,7 +99,7 @@ impl Identity {
     pub fn roles(&self) -> &[String] {
         match &self.known {
             Known::Session(session) => &session.roles,
-            Known::Token(user) => user.roles(),
+            Known::Token(claims) => &claims.roles,
         }
     }
 
@@ -104,7 +108,7 @@ impl Identity {
     pub fn scopes(&self) -> &[String] {
         match &self.known {
             Known::Session(session) => &session.scopes,
-            Known::Token(user) => user.scopes(),
+            Known::Token(claims) => &claims.scopes,
         }
     }
 
@@ -125,14 +129,14 @@ impl Identity {
     pub fn auth_time(&self) -> u64 {
         match &self.known {
             Known::Session(session) => session.auth_time,
-            Known::Token(user) => user.auth_time(),
+            Known::Token(claims) => claims.auth_time,
         }
     }
 
-    /// Returns how the request said who is calling.
+    /// Returns where the request had the token that says who is calling.
     #[must_use]
-    pub const fn via(&self) -> Via {
-        self.via
+    pub const fn token_source(&self) -> TokenSource {
+        self.source
     }
 
     /// Returns the whole session; `None` behind a [`Verifier`](crate::Verifier), which knows no sessions, and for a token
@@ -145,12 +149,12 @@ impl Identity {
         }
     }
 
-    /// Returns what the token says, its claims included, where there is no [session](Self::session); `None` where there is.
+    /// Returns the caller with the claims of their token, where there is no [session](Self::session). `None` where there is.
     #[must_use]
-    pub const fn token(&self) -> Option<&TokenUser> {
+    pub fn token(&self) -> Option<TokenUser> {
         match &self.known {
             Known::Session(_) => None,
-            Known::Token(user) => Some(user),
+            Known::Token(claims) => Some(TokenUser::of(Arc::clone(claims), self.source)),
         }
     }
 }
@@ -197,7 +201,8 @@ impl Unfit {
 /// ```
 /// use std::collections::HashMap;
 /// use std::sync::Arc;
-/// use jwtauth::{AuthUser, BoxError, Identity};
+/// use jwtauth::error::BoxError;
+/// use jwtauth::{AuthUser, Identity};
 ///
 /// #[derive(Clone)]
 /// struct User { name: String }
@@ -250,7 +255,7 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any error of the application's own; the login fails with [`SessionError::User`](crate::SessionError::User).
+    /// Any error of the application's own; the login fails with [`SessionError::User`](crate::error::SessionError::User).
     fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
         Ok(None)
     }

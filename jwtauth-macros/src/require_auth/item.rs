@@ -67,7 +67,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<(Item, Errors)> {
         let is_handler = has_name(attr, HANDLER);
         if is_handler {
             let message =
-                "`#[handler]` turns a function into an endpoint, and this block is one already: remove it";
+                "`#[handler]` turns a function into an endpoint, and this block is one already: remove `#[handler]`";
             errors.add(attr.path().span(), message);
         }
         !is_handler
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn a_handler_on_a_block_is_refused_and_removed() {
         let (item, errors) = parsed("#[a] #[poem::handler] impl Endpoint for A {}");
-        let want = "`#[handler]` turns a function into an endpoint, and this block is one already: remove it";
+        let want = "`#[handler]` turns a function into an endpoint, and this block is one already: remove `#[handler]`";
         assert_eq!(errors.messages(), [want]);
         let Item::Block(block) = item else { panic!("no block") };
         assert_eq!(block.attrs.len(), 1);

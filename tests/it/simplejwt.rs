@@ -4,6 +4,7 @@
 
 mod django;
 mod ends;
+mod exchange;
 mod rules;
 mod store;
 mod verifier;

@@ -20,6 +20,7 @@ mod messages;
 mod metrics;
 mod model;
 mod openapi;
+mod packaging;
 mod parity;
 mod poem_session;
 mod quickstart;

@@ -55,8 +55,8 @@ impl JwtAuthBuilder {
     /// encoded slash, because files and proxies may take it for another one; nor one that a middleware further out
     /// has changed, unless the changed one is covered too. Let middlewares that change paths stand outside.
     ///
-    /// The builder refuses a route that does not start with a slash or a method in capitals and a slash
-    /// ([`ConfigError::PublicRoute`](crate::ConfigError::PublicRoute)), and any where nothing is denied by default.
+    /// A route must start with a slash, or with a method in capitals and then a slash. Anything else is refused at start.
+    /// So is a public route where nothing is denied by default.
     pub fn public(mut self, route: impl Into<String>) -> Self {
         self.public.push(route.into());
         self

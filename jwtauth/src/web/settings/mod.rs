@@ -1,10 +1,10 @@
 //! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
 
-mod client_config;
-mod cookie_config;
+pub(crate) mod client_config;
+pub(crate) mod cookie_config;
 mod guard_setters;
 mod hook_setters;
-mod key_config;
+pub(crate) mod key_config;
 pub(crate) mod verifier_builder;
 
 use std::path::Path;
@@ -12,15 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use self::client_config::ClientSettings;
-use self::cookie_config::CookieSettings;
-use self::key_config::KeySettings;
+use self::client_config::ClientConfig;
+use self::cookie_config::CookieConfig;
+use self::key_config::{KeyConfig, SecretSource};
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::clock::{Clock, SystemClock};
 use crate::compat::Compat;
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
+use crate::key::Key;
 use crate::secret;
 use crate::session::{Hooks, Sessions, Sweeper};
 use crate::store::{MemoryStore, SessionStore, SledStore};
@@ -31,7 +32,7 @@ use crate::web::client::Clients;
 use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
 use crate::web::headers::cross_origin::CrossOrigin;
-use crate::web::headers::token_header::{TokenHeader, TokenHeaderSettings};
+use crate::web::headers::token_header::TokenHeader;
 use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 
 /// Settings of a [`JwtAuth`].
@@ -40,8 +41,8 @@ use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 /// |---|---|---|
 /// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
 /// | [`key`](Self::key) | the secret | a [`Key`](crate::Key) with a private part |
-/// | [`algorithm`](Self::algorithm) | HS256; of a `key` its own | one that fits the key |
-/// | [`verify_key`](Self::verify_key), [`old_secret`](Self::old_secret) | none | 32 keys in all |
+/// | [`keys`](Self::keys): [`algorithm`](KeyConfig::algorithm) | HS256; of a `key` its own | one that fits the key |
+/// | .. [`verify_key`](KeyConfig::verify_key), [`old_secret`](KeyConfig::old_secret) | none | 32 keys in all |
 /// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
 /// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
 /// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
@@ -53,21 +54,21 @@ use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 /// | [`token_registry`](Self::token_registry), [`revoke_on_refresh`](Self::revoke_on_refresh) | off | |
 /// | [`compat`](Self::compat) | off | |
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
-/// | [`token_header`](Self::token_header) | `Authorization` | none that browsers send on their own |
-/// | [`token_scheme`](Self::token_scheme) | `Bearer` | none that browsers send on their own |
-/// | [`cookie_names`](Self::cookie_names) | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
-/// | [`same_site`](Self::same_site) | `Lax` | |
-/// | [`cookie_domain`](Self::cookie_domain) | none: the host that has set them | the name of a host |
-/// | [`cookie_path`](Self::cookie_path), [`refresh_cookie_path`](Self::refresh_cookie_path) | `/` | starts with `/` |
-/// | [`partitioned_cookies`](Self::partitioned_cookies) | off | |
+/// | [`cookies`](Self::cookies): [`names`](CookieConfig::names) | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
+/// | .. [`same_site`](CookieConfig::same_site) | `Lax` | `None` needs `Secure` |
+/// | .. [`domain`](CookieConfig::domain) | none: the host that has set them | a host name |
+/// | .. [`path`](CookieConfig::path), [`refresh_path`](CookieConfig::refresh_path) | `/` | starts with `/` |
+/// | .. [`partitioned`](CookieConfig::partitioned) | off | needs `Secure` |
+/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
 /// | [`trusted_origin`](Self::trusted_origin) | none | |
 /// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
 /// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
 /// | [`public`](Self::public) | none | starts with `/`, or a method and `/` |
 /// | [`trusted_proxy`](Self::trusted_proxy) | none | an address, a network, or `unix:` |
-/// | [`proxy_header`](Self::proxy_header) | `X-Forwarded-For` | |
-/// | [`device_id_header`](Self::device_id_header) | none | no header with secrets |
-/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+/// | [`clients`](Self::clients): [`proxy_header`](ClientConfig::proxy_header) | `X-Forwarded-For` | |
+/// | .. [`device_id_header`](ClientConfig::device_id_header) | none | no header with secrets |
+/// | .. [`token_header`](ClientConfig::token_header) | `Authorization` | none that browsers send on their own |
+/// | .. [`token_scheme`](ClientConfig::token_scheme) | `Bearer` | none that browsers send on their own |
 /// | [`access_claims`](Self::access_claims), [`translate`](Self::translate) | none | |
 /// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
@@ -88,19 +89,22 @@ use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 #[derive(Debug)]
 #[must_use]
 pub struct JwtAuthBuilder {
-    pub(crate) keys: KeySettings,
+    secret: SecretSource,
+    key: Option<Key>,
+    keys: KeyConfig,
     config: Config,
-    pub(crate) cookies: CookieSettings,
+    cookies: CookieConfig,
+    insecure_cookies: bool,
     trusted_origins: Vec<String>,
     exempt_paths: Vec<String>,
-    pub(crate) default_guard: Option<RequireAuth>,
-    pub(crate) public: Vec<String>,
-    pub(crate) clients: ClientSettings,
-    pub(crate) token_header: TokenHeaderSettings,
-    pub(crate) wording: Wording,
+    default_guard: Option<RequireAuth>,
+    public: Vec<String>,
+    pub(crate) clients: ClientConfig,
+    pub(crate) trusted_proxies: Vec<String>,
+    wording: Wording,
     local_only: bool,
     clock: Arc<dyn Clock>,
-    pub(crate) hooks: Hooks,
+    hooks: Hooks,
     #[cfg(feature = "accounts")]
     accounts: Option<AccountsConfig>,
 }
@@ -108,15 +112,18 @@ pub struct JwtAuthBuilder {
 impl Default for JwtAuthBuilder {
     fn default() -> Self {
         Self {
-            keys: KeySettings::default(),
+            secret: SecretSource::default(),
+            key: None,
+            keys: KeyConfig::default(),
             config: Config::default(),
-            cookies: CookieSettings::default(),
+            cookies: CookieConfig::default(),
+            insecure_cookies: false,
             trusted_origins: Vec::new(),
             exempt_paths: Vec::new(),
             default_guard: None,
             public: Vec::new(),
-            clients: ClientSettings::default(),
-            token_header: TokenHeaderSettings::default(),
+            clients: ClientConfig::default(),
+            trusted_proxies: Vec::new(),
             wording: Wording::default(),
             local_only: false,
             clock: Arc::new(SystemClock),
@@ -273,9 +280,8 @@ impl JwtAuthBuilder {
         self.config.check()?;
         #[cfg(feature = "accounts")]
         self.accounts.as_ref().map_or(Ok(()), AccountsConfig::check)?;
-        let insecure = self.cookies.are_insecure();
-        let cookies = self.cookies.check()?;
-        let token_header = self.token_header.check()?;
+        let cookies = self.cookies.check(self.insecure_cookies)?;
+        let (clients, token_header) = self.clients.check(&self.trusted_proxies)?;
         let mut wording = self.wording;
         wording.simplejwt = self.config.compat.is_some();
         wording.scheme = token_header.other_scheme().map(Into::into);
@@ -285,10 +291,9 @@ impl JwtAuthBuilder {
         self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
-        let clients = self.clients.check()?;
-        let keys = self.keys.read()?;
+        let keys = self.keys.check(self.secret, self.key)?;
         let tokens = Kinds::new(keys, self.config.compat.as_ref())?;
-        if insecure {
+        if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }
         Ok(Ready {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::{number_within, within};
 use crate::error::ConfigError;
 
 /// Settings of [`Accounts`](crate::Accounts); give them to
@@ -103,32 +104,24 @@ impl AccountsConfig {
 
     /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        number("argon2 memory in KiB", self.memory, 1, 1024 * 1024)?;
-        number("argon2 passes", self.passes, 1, 16)?;
-        number("argon2 lanes", self.lanes, 1, 16)?;
+        number_within("AccountsConfig::argon2 (memory in KiB)", self.memory, 1, 1024 * 1024)?;
+        number_within("AccountsConfig::argon2 (passes)", self.passes, 1, 16)?;
+        number_within("AccountsConfig::argon2 (lanes)", self.lanes, 1, 16)?;
         let enough = |(memory, passes): &(u32, u32)| self.memory >= *memory && self.passes >= *passes;
         if !ENOUGH.iter().any(enough) {
-            return Err(ConfigError::WeakHashing { memory_kib: self.memory, passes: self.passes });
+            return Err(ConfigError::setting(
+                "AccountsConfig::argon2",
+                format!("{} KiB, {} passes", self.memory, self.passes),
+                "it is too weak: take 19456 KiB and 2 passes, or another of OWASP's choices",
+            ));
         }
-        number("hashers", self.hashers, 1, 256)?;
-        number("waiting", self.waiting, 0, 10_000)?;
-        number("min_password", self.min_password, 8, 64)?;
-        number("free_failures of an account", self.account_failures, 1, 100)?;
-        number("free_failures from an address", self.address_failures, 1, 100)?;
-        let (min, max, got) = (Duration::from_secs(1), Duration::from_secs(24 * 60 * 60), self.max_delay);
-        if !(min..=max).contains(&got) {
-            return Err(ConfigError::OutOfRange { name: "max_delay", min, max, got });
-        }
-        Ok(())
-    }
-}
-
-fn number<N: TryInto<u64>>(name: &'static str, got: N, min: u64, max: u64) -> Result<(), ConfigError> {
-    let got = got.try_into().unwrap_or(u64::MAX);
-    if (min..=max).contains(&got) {
-        Ok(())
-    } else {
-        Err(ConfigError::NumberOutOfRange { name, min, max, got })
+        number_within("AccountsConfig::hashers", self.hashers, 1, 256)?;
+        number_within("AccountsConfig::waiting", self.waiting, 0, 10_000)?;
+        number_within("AccountsConfig::min_password", self.min_password, 8, 64)?;
+        number_within("AccountsConfig::free_failures (of an account)", self.account_failures, 1, 100)?;
+        number_within("AccountsConfig::free_failures (from an address)", self.address_failures, 1, 100)?;
+        let day = Duration::from_secs(24 * 60 * 60);
+        within("AccountsConfig::max_delay", self.max_delay, Duration::from_secs(1), day)
     }
 }
 

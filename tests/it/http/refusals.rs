@@ -1,7 +1,7 @@
 //! What a refused client is told, to the byte.
 
 use super::*;
-use jwtauth::{Compat, JwtAuthBuilder};
+use jwtauth::{ClientConfig, Compat, JwtAuthBuilder};
 
 /// One row of the table of answers.
 struct Refusal {
@@ -187,7 +187,7 @@ fn errors_of_the_application_are_left_alone() {
     bounded(async {
         for set in [
             (|builder| builder.translate(|_, _| Some("Nein".into()))) as fn(JwtAuthBuilder) -> JwtAuthBuilder,
-            |builder| builder.token_scheme("JWT"),
+            |builder| builder.clients(ClientConfig::default().token_scheme("JWT")),
             |builder| builder.compat(Compat::simplejwt()),
         ] {
             let app = TestApp::with(MemoryStore::new(), set);
@@ -210,7 +210,7 @@ fn a_wrong_password_of_an_account_is_translated() {
             builder
                 .accounts(jwtauth::AccountsConfig::default())
                 .translate(|why, _| (why == Rejection::InvalidCredentials).then(|| "Nein".into()))
-                .token_scheme("JWT")
+                .clients(ClientConfig::default().token_scheme("JWT"))
         });
         let routes = Route::new().at("/verify", post(verify)).with(app.jwtauth.clone());
         let site = Site::serving(app, routes).await;

@@ -1,7 +1,7 @@
 //! Lifetimes and names, each with its bounds, all checked once.
 //!
-//! What has passed [`Config::check`] is not checked again above. Cookies and origins are checked in `web`, which alone
-//! knows them. The checks of ranges serve all settings of the crate.
+//! What has passed [`Config::check`] is not checked again above. Cookies and origins are checked in `web`,
+//! which alone knows them. The checks of ranges serve all settings of the crate.
 
 use std::fmt::Display;
 use std::time::Duration;

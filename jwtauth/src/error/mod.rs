@@ -1,7 +1,8 @@
-//! Every public error except [`Rejection`](crate::Rejection), which speaks HTTP and lives in `web`. One file for each.
+//! Every public error except [`Rejection`](crate::Rejection), which speaks HTTP and lives in `web`. One file
+//! for each.
 //!
-//! A function returns the error of its own floor; `From` lifts it to the next. Messages are lower case, without a full
-//! stop. They say what was wrong and what to do. They never hold a secret or a token.
+//! A function returns the error of its own floor; `From` lifts it to the next. Messages are lower case,
+//! without a full stop. They say what was wrong and what to do. They never hold a secret or a token.
 
 #[cfg(feature = "accounts")]
 mod account_error;

@@ -11,7 +11,8 @@ use super::{BoxError, RandomError, StoreError, TokenError, with_causes};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// A claim of the application's own cannot be in a token; see [`JwtAuthBuilder::access_claims`](crate::JwtAuthBuilder::access_claims).
+    /// A claim of the application's own cannot be in a token; see
+    /// [`JwtAuthBuilder::access_claims`](crate::JwtAuthBuilder::access_claims).
     #[error("claims of the application's own are refused: {problem}")]
     ClaimRefused {
         /// What is wrong, and what to do.
@@ -50,7 +51,8 @@ pub enum SessionError {
         /// Its length, in bytes.
         got: usize,
     },
-    /// A token would not fit into a cookie: browsers keep 4096 bytes with the name (RFC 6265bis, section 5.7).
+    /// A token would not fit into a cookie: browsers keep 4096 bytes with the name (RFC 6265bis, section
+    /// 5.7).
     #[error(
         "a token would have {got} bytes and {max} fit into a cookie: take fewer roles and scopes, or smaller claims of your own"
     )]

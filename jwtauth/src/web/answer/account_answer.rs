@@ -1,4 +1,5 @@
-//! What a client is told about an [`AccountError`]. Each error has one row: a [`Rejection`], or a status and a code.
+//! What a client is told about an [`AccountError`]. Each error has one row: a [`Rejection`], or a status and
+//! a code.
 
 use poem::Response;
 use poem::error::ResponseError;

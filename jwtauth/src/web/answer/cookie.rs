@@ -137,7 +137,8 @@ impl CookieStyle {
     }
 }
 
-/// Tells whether browsers can take a text for the domain of a cookie: the name of a host, of two labels at least.
+/// Tells whether browsers can take a text for the domain of a cookie: the name of a host, of two labels at
+/// least.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use super::names::Names;
 use crate::error::{SessionError, TokenError};
 
-/// Declares every refusal once. A row has the name, what it means, then status, code and sentence, then the header that goes
-/// with the answer. The enum, its documentation and the answers are all made of it.
+/// Declares every refusal once. A row has the name, what it means, then status, code and sentence, then the
+/// header that goes with the answer. The enum, its documentation and the answers are all made of it.
 macro_rules! rejections {
     ($(
         #[doc = $meaning:literal]
@@ -165,7 +165,8 @@ rejections! {
         => 401, "token_not_valid", "Token is invalid or its session has ended",
         Header::ChallengeWith(r#"error="invalid_token""#);
 
-    /// the token is good and its user is not active (see [`AuthUser::is_active`](crate::AuthUser::is_active)).
+    /// the token is good and its user is not active (see
+    /// [`AuthUser::is_active`](crate::AuthUser::is_active)).
     UserInactive
         => 401, "user_inactive", "User is not found or not active",
         Header::ChallengeWith(r#"error="invalid_token""#);

@@ -1,10 +1,10 @@
-//! Where programs put their access token: `Authorization: Bearer` (RFC 6750, section 2.1), or what the application
-//! has chosen instead.
+//! Where programs put their access token: `Authorization: Bearer` (RFC 6750, section 2.1), or what the
+//! application has chosen instead.
 //!
 //! # Invariants
 //!
-//! 1. No browser sends such a header on its own, and no other site can make a browser send it. So a request that is
-//!    authenticated by it needs no check of its origin. Other names and schemes are refused at start.
+//! 1. No browser sends such a header on its own, and no other site can make a browser send it. So a request
+//!    that is authenticated by it needs no check of its origin. Other names and schemes are refused at start.
 //! 2. There is one header. A token anywhere else is not looked at (H-5).
 
 use std::borrow::Cow;
@@ -74,8 +74,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Credential<'_> {
     token(headers, &header::AUTHORIZATION, |scheme| scheme.eq_ignore_ascii_case(BEARER.as_bytes()))
 }
 
-/// Finds the token in a header. Another scheme is not ours and counts as absent; more than one line is never right
-/// (RFC 9110, section 11.6.2).
+/// Finds the token in a header. Another scheme is not ours and counts as absent; more than one line is never
+/// right (RFC 9110, section 11.6.2).
 fn token<'r>(headers: &'r HeaderMap, name: &HeaderName, is_ours: impl Fn(&[u8]) -> bool) -> Credential<'r> {
     let mut lines = headers.get_all(name).iter();
     let Some(line) = lines.next() else { return Credential::Absent };
@@ -133,8 +133,8 @@ fn check_scheme(scheme: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Tells whether browsers send a header on their own, or let scripts of other sites set it without asking us first
-/// (Fetch, sections 2.2.2 and 4.9).
+/// Tells whether browsers send a header on their own, or let scripts of other sites set it without asking us
+/// first (Fetch, sections 2.2.2 and 4.9).
 fn is_sent_for_others(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.starts_with("sec-")

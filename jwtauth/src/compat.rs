@@ -44,7 +44,7 @@ use crate::error::ConfigError;
 /// - A token without `kid`, as Django writes them, is one of the key that signs, and of no other.
 ///   [`KeyRing::retire`](crate::keys::KeyRing::retire) and [`remove`](crate::keys::KeyRing::remove) are about refresh tokens as well, so a
 ///   new [`key`](crate::JwtAuthBuilder::key) ends all sessions unless the old one is a
-///   [`verify_key`](crate::JwtAuthBuilder::verify_key).
+///   [`verify_key`](crate::KeyConfig::verify_key).
 ///
 /// # Tokens that Django has issued
 ///
@@ -132,7 +132,11 @@ impl Compat {
         let name = &self.user_id_claim;
         // `sub` is the user's id anyway.
         if name.is_empty() || name != "sub" && RESERVED.contains(&name.as_str()) {
-            return Err(ConfigError::UserIdClaim { name: name.clone() });
+            return Err(ConfigError::setting(
+                "Compat::user_id_claim",
+                name,
+                "it cannot hold the user's id: take the USER_ID_CLAIM of the other service, or `sub`",
+            ));
         }
         Ok(())
     }

@@ -168,6 +168,9 @@ pub use web::poem_session::PoemSessions;
 pub use web::routes::Routes;
 pub use web::routes::authenticate::{Authenticate, LoginAttempt, LoginError};
 pub use web::settings::JwtAuthBuilder;
+pub use web::settings::client_config::ClientConfig;
+pub use web::settings::cookie_config::CookieConfig;
+pub use web::settings::key_config::KeyConfig;
 pub use web::settings::verifier_builder::VerifierBuilder;
 pub use web::state::{JwtAuth, Verifier};
 #[cfg(feature = "testing")]

@@ -12,7 +12,7 @@ mod same_request;
 mod secrets;
 mod token_header;
 
-use jwtauth::{Auth, JwtAuth, MemoryStore, Rejection, SameSite, require_auth};
+use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore, Rejection, SameSite, require_auth};
 use poem::error::NotFoundError;
 use poem::http::header::{self, HeaderMap};
 use poem::http::{Method, StatusCode};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jwtauth::error::{ConfigError, KeyError, TokenError};
 use jwtauth::keys::Algorithm;
-use jwtauth::{JwtAuth, Key, MemoryStore, TokenUser, Verifier};
+use jwtauth::{JwtAuth, Key, KeyConfig, MemoryStore, TokenUser, Verifier};
 use poem::http::{StatusCode, header};
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get, handler};
@@ -153,11 +153,19 @@ fn r_10_a_restart_with_other_keys_ends_no_session() {
         type Set = fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder;
         let cases: [(&str, Set, [u16; 2]); 5] = [
             ("the same", |builder| builder, [200, 200]),
-            ("old secret", |builder| builder.secret(NEXT_SECRET).old_secret(SECRET), [200, 200]),
+            (
+                "old secret",
+                |builder| builder.secret(NEXT_SECRET).keys(KeyConfig::default().old_secret(SECRET)),
+                [200, 200],
+            ),
             ("no old secret", |builder| builder.secret(NEXT_SECRET), [401, 401]),
             (
                 "a key, and the secret's tokens",
-                |builder| builder.key(pem(P256)).verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap()),
+                |builder| {
+                    builder
+                        .key(pem(P256))
+                        .keys(KeyConfig::default().verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap()))
+                },
                 [200, 200],
             ),
             ("a key", |builder| builder.key(pem(P256)), [401, 200]),
@@ -186,11 +194,14 @@ fn j_4_settings_that_do_not_fit() {
     };
     let key = |set| refused(build(set));
     assert!(matches!(
-        key(|builder| builder.secret(SECRET).algorithm(Algorithm::ES256)),
+        key(|builder| builder.secret(SECRET).keys(KeyConfig::default().algorithm(Algorithm::ES256))),
         KeyError::Algorithm { .. }
     ));
     assert!(matches!(
-        key(|builder| builder.secret(SECRET).key(pem(P256)).algorithm(Algorithm::HS256)),
+        key(|builder| builder
+            .secret(SECRET)
+            .key(pem(P256))
+            .keys(KeyConfig::default().algorithm(Algorithm::HS256))),
         KeyError::Algorithm { .. }
     ));
     assert!(matches!(
@@ -202,11 +213,16 @@ fn j_4_settings_that_do_not_fit() {
         KeyError::Retired { .. }
     ));
     assert!(matches!(
-        key(|builder| builder.secret(SECRET).verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap())),
+        key(|builder| builder
+            .secret(SECRET)
+            .keys(KeyConfig::default().verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap()))),
         KeyError::Known { .. }
     ));
     assert!(matches!(build(|builder| builder.secret(P256)), ConfigError::WeakSecret { .. }));
-    let rsa = JwtAuth::builder().secret(SECRET).key(pem(RSA)).algorithm(Algorithm::PS512);
+    let rsa = JwtAuth::builder()
+        .secret(SECRET)
+        .key(pem(RSA))
+        .keys(KeyConfig::default().algorithm(Algorithm::PS512));
     assert_eq!(rsa.build(MemoryStore::new()).unwrap().keys().signing().algorithm, Algorithm::PS512);
 }
 

@@ -205,7 +205,10 @@ fn s_12_the_limit_has_bounds() {
         let built = builder.build(MemoryStore::new());
         assert_eq!(built.is_ok(), good, "{max}");
         if let Err(error) = built {
-            assert!(error.to_string().contains("max_sessions must be between 1 and 1000"), "{error}");
+            assert_eq!(
+                error.to_string(),
+                format!("max_sessions \"{max}\" is refused: it must be between 1 and 1000")
+            );
         }
     }
 }

@@ -221,7 +221,7 @@ fn a_sliding_token_from_anywhere_in_a_program() {
         let token =
             before.jwtauth.sessions().login_sliding(&User::named("bob"), Device::default()).await.unwrap();
         for (builder, wanted) in [
-            (jwtauth::JwtAuth::builder().old_secret(SECRET), good()),
+            (jwtauth::JwtAuth::builder().keys(jwtauth::KeyConfig::default().old_secret(SECRET)), good()),
             (jwtauth::JwtAuth::builder(), refused("token_not_valid")),
         ] {
             let after = open(builder.clock(before.clock.clone()));

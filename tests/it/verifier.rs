@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use jwtauth::error::{BoxError, TokenError};
+use jwtauth::error::{BoxError, ConfigError, TokenError};
 use jwtauth::{
     Auth, AuthUser, CurrentUser, Identity, Key, MaybeUser, MemoryStore, RequireAuth, Session, SessionEnd,
     TokenSource, TokenUser, Verifier, VerifierBuilder, require_auth, testing,
@@ -296,7 +296,9 @@ fn h_11_deny_by_default_behind_a_verifier() {
         }
         assert_eq!(service.send(Method::POST, "/open", &[]).await.status, 401);
         let refused = builder(&issuer).key(public).public("/open").build();
-        assert!(matches!(refused, Err(jwtauth::error::ConfigError::PublicRoute { .. })));
+        let refused = refused.unwrap_err();
+        assert!(matches!(&refused, ConfigError::Setting { name: "public", got, .. } if got == "/open"));
+        assert!(refused.to_string().contains("nothing is denied by default"), "{refused}");
     });
 }
 

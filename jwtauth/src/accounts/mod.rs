@@ -1,6 +1,6 @@
 //! Accounts: who may log in, and with which password. In the same store as the sessions (feature `accounts`).
 //!
-//! `name` says what a name is, `hash` what becomes of a password, `throttle` who must wait; `login` lets somebody in
+//! `name` says what a name is, `hash` what becomes of a password, `throttle` who must wait; `password_check` says whether somebody is who they say
 //! and `change` changes an account, which ends its sessions. [`Account`] is what an application sees.
 //!
 //! # Invariants
@@ -12,18 +12,18 @@
 //!    of the first and the third ends sessions in the same step, and a login that races with it is taken back (S-11).
 
 mod account;
+mod accounts_config;
 mod change;
-mod config;
 mod hash;
-mod login;
 mod name;
+mod password_check;
 mod throttle;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::account::Account;
-pub use self::config::AccountsConfig;
+pub use self::accounts_config::AccountsConfig;
 use self::hash::{Hasher, Password};
 use self::name::Name;
 use self::throttle::Throttle;

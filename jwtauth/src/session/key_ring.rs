@@ -16,7 +16,7 @@ const MARGIN: u64 = 60;
 ///
 /// Comes from [`JwtAuth::keys`](crate::JwtAuth::keys). Clones are the same ring. What is changed here holds
 /// until the program ends: say it to the builder too ([`key`](crate::JwtAuthBuilder::key),
-/// [`verify_key`](crate::JwtAuthBuilder::verify_key)).
+/// [`verify_key`](crate::KeyConfig::verify_key)).
 ///
 /// # Rotation
 ///

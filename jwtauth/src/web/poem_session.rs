@@ -107,12 +107,9 @@ impl PoemSessions {
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError::OutOfRange`] if it is shorter or longer.
+    /// Returns [`ConfigError::Setting`] if it is shorter or longer.
     pub fn default_ttl(self, ttl: Duration) -> Result<Self, ConfigError> {
-        let (min, max) = (Duration::from_secs(1), Self::MAX_TTL);
-        if !(min..=max).contains(&ttl) {
-            return Err(ConfigError::OutOfRange { name: "default_ttl", min, max, got: ttl });
-        }
+        crate::config::within("PoemSessions::default_ttl", ttl, Duration::from_secs(1), Self::MAX_TTL)?;
         Ok(Self { default_ttl: ttl, ..self })
     }
 

@@ -81,7 +81,7 @@ impl Login {
     }
 
     /// Returns the `Authorization` header of a program: `Bearer` and the access token. Or what
-    /// [`token_header`](crate::JwtAuthBuilder::token_header) and [`token_scheme`](crate::JwtAuthBuilder::token_scheme) have made of it.
+    /// [`token_header`](crate::ClientConfig::token_header) and [`token_scheme`](crate::ClientConfig::token_scheme) have made of it.
     #[must_use]
     pub fn bearer(&self) -> &str {
         &self.bearer

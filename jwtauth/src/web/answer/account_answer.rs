@@ -1,4 +1,5 @@
-//! What a client is told about an [`AccountError`].
+//! What a client is told about an [`AccountError`]. Each error has one row: a [`Rejection`], or a status and
+//! a code.
 
 use poem::Response;
 use poem::error::ResponseError;
@@ -12,7 +13,7 @@ use crate::error::AccountError;
 enum AccountAnswer {
     /// One of the fixed sentences.
     Fixed(Rejection),
-    /// Something that who asks can mend: the error's own words, under this code.
+    /// The client can correct it: the error's own words, under this code.
     Own(StatusCode, &'static str),
 }
 
@@ -37,9 +38,7 @@ impl From<&AccountError> for AccountAnswer {
     }
 }
 
-/// 401 `invalid_credentials`, 429 `rate_limited`, 400 `invalid_name`, `invalid_password` or `invalid_role`, 409
-/// `name_taken`, 404 `account_not_found`, and 503 `store_unavailable` for an outage or too many who wait.
-/// Returns which refusal of ours answers an error, if one does.
+/// Returns the rejection that answers an error, if one does.
 pub(crate) fn refusal(error: &AccountError) -> Option<Rejection> {
     match AccountAnswer::from(error) {
         AccountAnswer::Fixed(rejection) => Some(rejection),

@@ -34,7 +34,7 @@ pub(crate) struct CookieNames {
     pub(crate) refresh: String,
 }
 
-/// Everything about our cookies but their values.
+/// Everything about the two cookies except their values.
 #[derive(Clone, Debug)]
 pub(crate) struct CookieStyle {
     pub(crate) names: CookieNames,
@@ -50,9 +50,14 @@ pub(crate) struct CookieStyle {
 
 impl CookieStyle {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        const NAMES: &str = "CookieConfig::names";
+        const NEEDS_SECURE: &str = "it needs Secure: take out .insecure_cookies()";
         let names = &self.names;
-        for (name, path) in [(&names.access, &self.path), (&names.refresh, &self.refresh_path)] {
-            let refuse = |problem| Err(ConfigError::CookieName { name: name.clone(), problem });
+        for (name, path, path_setting) in [
+            (&names.access, &self.path, "CookieConfig::path"),
+            (&names.refresh, &self.refresh_path, "CookieConfig::refresh_path"),
+        ] {
+            let refuse = |problem: &'static str| Err(ConfigError::setting(NAMES, name, problem));
             // token, RFC 9110, section 5.6.2
             if name.is_empty()
                 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -70,29 +75,24 @@ impl CookieStyle {
             }
             // av-octet, RFC 6265bis, section 4.1.1
             if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic() && b != b';') {
-                return Err(ConfigError::CookiePath { path: path.clone() });
+                let problem = "start it with a slash, and leave out white space and semicolons";
+                return Err(ConfigError::setting(path_setting, path, problem));
             }
         }
         if names.access == names.refresh {
-            return Err(ConfigError::CookieName {
-                name: names.access.clone(),
-                problem: "both cookies have it",
-            });
+            return Err(ConfigError::setting(NAMES, &names.access, "both cookies have it: take two names"));
         }
         if self.same_site == SameSite::None && !self.secure {
-            return Err(ConfigError::CookieName {
-                name: names.access.clone(),
-                problem: "SameSite=None needs Secure",
-            });
+            return Err(ConfigError::setting("CookieConfig::same_site", "None", NEEDS_SECURE));
         }
         if self.partitioned && !self.secure {
-            return Err(ConfigError::CookieName {
-                name: names.access.clone(),
-                problem: "Partitioned needs Secure",
-            });
+            return Err(ConfigError::setting("CookieConfig::partitioned", "on", NEEDS_SECURE));
         }
         match &self.domain {
-            Some(domain) if !is_domain(domain) => Err(ConfigError::CookieDomain { domain: domain.clone() }),
+            Some(domain) if !is_domain(domain) => {
+                let problem = "write a host name, such as \"example.com\"";
+                Err(ConfigError::setting("CookieConfig::domain", domain, problem))
+            }
             _ => Ok(()),
         }
     }
@@ -137,7 +137,8 @@ impl CookieStyle {
     }
 }
 
-/// Tells whether browsers can take a text for the domain of a cookie: the name of a host, of two labels at least.
+/// Tells whether browsers can take a text for the domain of a cookie: the name of a host, of two labels at
+/// least.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -220,7 +221,9 @@ mod tests {
         let wider = CookieStyle { domain: Some("example.com".into()), ..style(true) };
         let narrower = CookieStyle { refresh_path: "/auth".into(), ..style(true) };
         for mut style in [wider, narrower] {
-            assert!(matches!(style.check(), Err(ConfigError::CookieName { .. })), "{style:?}");
+            let refused = style.check().unwrap_err();
+            assert!(matches!(refused, ConfigError::Setting { name: "CookieConfig::names", .. }), "{style:?}");
+            assert!(refused.to_string().contains("the prefix __Host- only without a domain"), "{refused}");
             style.names = CookieNames { access: "__Secure-a".into(), refresh: "__Secure-r".into() };
             assert!(style.check().is_ok(), "{style:?}");
         }

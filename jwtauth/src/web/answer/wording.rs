@@ -1,8 +1,8 @@
-//! Our refusals in the words that the application's clients know: another language, another scheme in challenges,
-//! and the codes of djangorestframework-simplejwt ([`Compat`](crate::Compat)).
+//! Our refusals in the words that the application's clients know: another language, another scheme in
+//! challenges, and the codes of djangorestframework-simplejwt ([`Compat`](crate::Compat)).
 //!
-//! A [`Rejection`] speaks for itself, wherever a handler turns it into a response, and knows no settings. So it is
-//! reworded when the answer leaves. What the application says itself is left alone.
+//! A [`Rejection`] speaks for itself, wherever a handler turns it into a response, and knows no settings. So
+//! it is reworded when the answer leaves. What the application says itself is left alone.
 
 use std::fmt;
 
@@ -24,7 +24,8 @@ type Translate = Box<dyn Fn(Rejection, &str) -> Option<String> + Send + Sync>;
 pub(crate) struct Wording {
     /// The scheme that stands in challenges; `None` for `Bearer`.
     pub(crate) scheme: Option<String>,
-    /// Whether clients know the codes of djangorestframework-simplejwt, which has one for every token that is refused.
+    /// Whether clients know the codes of djangorestframework-simplejwt, which has one for every token that is
+    /// refused.
     pub(crate) simplejwt: bool,
     /// Says the member `detail` in another language.
     pub(crate) translate: Option<Translate>,
@@ -88,7 +89,8 @@ fn reworded(why: Rejection, detail: Option<String>, messages: Option<Value>) -> 
     }
 }
 
-/// Returns what simplejwt says of each kind of token that a refused one is not; `None` for what is about no token.
+/// Returns what simplejwt says of each kind of token that a refused one is not; `None` for what is about no
+/// token.
 fn messages(why: Rejection) -> Option<Value> {
     let message = match why {
         Rejection::TokenExpired => "Token is expired",

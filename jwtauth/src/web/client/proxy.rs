@@ -20,8 +20,8 @@ use poem::http::{HeaderMap, HeaderName, header};
 
 use crate::error::ConfigError;
 
-/// The header in which trusted proxies say whom they speak for. See
-/// [`JwtAuthBuilder::proxy_header`](crate::JwtAuthBuilder::proxy_header).
+/// The header in which trusted proxies write the address of the client. See
+/// [`ClientConfig::proxy_header`](crate::ClientConfig::proxy_header).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeader {
@@ -60,7 +60,7 @@ impl Proxies {
             self.unix = true;
             return Ok(());
         }
-        let refused = |problem| ConfigError::TrustedProxy { proxy: proxy.into(), problem };
+        let refused = |problem| ConfigError::setting("trusted_proxy", proxy, problem);
         self.networks.push(Network::parse(proxy).map_err(refused)?);
         Ok(())
     }

@@ -125,7 +125,7 @@ impl Auth {
     /// Gives the device that logs in or refreshes an id of the application's own: up to 128 bytes are kept.
     ///
     /// What a client says of itself: good to recognise a device by, and never to let one in. An id that is empty
-    /// changes nothing. See [`device_id_header`](crate::JwtAuthBuilder::device_id_header) for clients that send one
+    /// changes nothing. See [`device_id_header`](crate::ClientConfig::device_id_header) for clients that send one
     /// with each request.
     #[must_use]
     pub fn with_device_id(mut self, id: &str) -> Self {

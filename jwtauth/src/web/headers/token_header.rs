@@ -1,10 +1,10 @@
-//! Where programs put their access token: `Authorization: Bearer` (RFC 6750, section 2.1), or what the application
-//! has chosen instead.
+//! Where programs put their access token: `Authorization: Bearer` (RFC 6750, section 2.1), or what the
+//! application has chosen instead.
 //!
 //! # Invariants
 //!
-//! 1. No browser sends such a header on its own, and no other site can make one send it: who is known by it needs
-//!    no check of the request's origin. Names and schemes of which that is not so are refused at start.
+//! 1. No browser sends such a header on its own, and no other site can make a browser send it. So a request
+//!    that is authenticated by it needs no check of its origin. Other names and schemes are refused at start.
 //! 2. There is one header. A token anywhere else is not looked at (H-5).
 
 use std::borrow::Cow;
@@ -28,6 +28,21 @@ pub(crate) struct TokenHeader {
 }
 
 impl TokenHeader {
+    /// Checks a name and schemes. `Authorization` and `Bearer` take the place of what is not given.
+    pub(crate) fn new(name: Option<String>, schemes: Vec<String>) -> Result<Self, ConfigError> {
+        let name = name.map_or(Ok(header::AUTHORIZATION), checked_name)?;
+        schemes.iter().try_for_each(|scheme| check_scheme(scheme))?;
+        let schemes = if schemes.is_empty() { vec![BEARER.into()] } else { schemes };
+        let vary = match name.as_str() {
+            "authorization" => HeaderValue::from_static("Cookie, Authorization"),
+            // OK because the name of a header is good for its value too.
+            name => {
+                HeaderValue::try_from(format!("Cookie, {name}")).expect("a name of a header is visible ASCII")
+            }
+        };
+        Ok(Self { name, schemes, vary })
+    }
+
     pub(crate) const fn name(&self) -> &HeaderName {
         &self.name
     }
@@ -59,8 +74,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Credential<'_> {
     token(headers, &header::AUTHORIZATION, |scheme| scheme.eq_ignore_ascii_case(BEARER.as_bytes()))
 }
 
-/// Finds the token in a header. Another scheme is not ours and counts as absent; more than one line is never right
-/// (RFC 9110, section 11.6.2).
+/// Finds the token in a header. Another scheme is not ours and counts as absent; more than one line is never
+/// right (RFC 9110, section 11.6.2).
 fn token<'r>(headers: &'r HeaderMap, name: &HeaderName, is_ours: impl Fn(&[u8]) -> bool) -> Credential<'r> {
     let mut lines = headers.get_all(name).iter();
     let Some(line) = lines.next() else { return Credential::Absent };
@@ -90,57 +105,36 @@ fn is_b64token(text: &str) -> bool {
     !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
-/// Settings that were not checked yet.
-#[derive(Debug, Default)]
-pub(crate) struct TokenHeaderSettings {
-    pub(crate) name: Option<String>,
-    pub(crate) schemes: Vec<String>,
-}
-
-impl TokenHeaderSettings {
-    /// Checks every setting.
-    pub(crate) fn check(self) -> Result<TokenHeader, ConfigError> {
-        let name = match self.name {
-            None => header::AUTHORIZATION,
-            Some(name) => match name.parse::<HeaderName>() {
-                Ok(parsed) if is_sent_for_others(&parsed) => {
-                    return Err(ConfigError::TokenHeader {
-                        name,
-                        problem: "browsers send it on their own, or for other sites: take a name of your own, as X-Access-Token",
-                    });
-                }
-                Ok(parsed) => parsed,
-                Err(_) => {
-                    return Err(ConfigError::TokenHeader { name, problem: "it is no name of a header" });
-                }
-            },
-        };
-        for scheme in &self.schemes {
-            let refuse = |problem| Err(ConfigError::TokenScheme { scheme: scheme.clone(), problem });
-            // token, RFC 9110, section 5.6.2
-            if scheme.is_empty()
-                || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-            {
-                return refuse("a scheme has letters, digits and !#$%&'*+-.^_`|~ only");
-            }
-            if ["basic", "digest", "negotiate", "ntlm"].contains(&scheme.to_ascii_lowercase().as_str()) {
-                return refuse("browsers send it on their own: take another, as JWT");
-            }
-        }
-        let schemes = if self.schemes.is_empty() { vec![BEARER.into()] } else { self.schemes };
-        let vary = match name.as_str() {
-            "authorization" => HeaderValue::from_static("Cookie, Authorization"),
-            // OK because the name of a header is good for its value too.
-            name => {
-                HeaderValue::try_from(format!("Cookie, {name}")).expect("a name of a header is visible ASCII")
-            }
-        };
-        Ok(TokenHeader { name, schemes, vary })
+fn checked_name(name: String) -> Result<HeaderName, ConfigError> {
+    let refuse =
+        |name, problem: &'static str| Err(ConfigError::setting("ClientConfig::token_header", name, problem));
+    match name.parse::<HeaderName>() {
+        Ok(parsed) if is_sent_for_others(&parsed) => refuse(
+            name,
+            "browsers send it on their own, or for other sites: take a name of your own, such as X-Access-Token",
+        ),
+        Ok(parsed) => Ok(parsed),
+        Err(_) => refuse(name, "it is no header name"),
     }
 }
 
-/// Tells whether browsers send a header on their own, or let scripts of other sites set it without asking us first
-/// (Fetch, sections 2.2.2 and 4.9).
+fn check_scheme(scheme: &str) -> Result<(), ConfigError> {
+    let refuse =
+        |problem: &'static str| Err(ConfigError::setting("ClientConfig::token_scheme", scheme, problem));
+    // token, RFC 9110, section 5.6.2
+    if scheme.is_empty()
+        || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    {
+        return refuse("a scheme has letters, digits and !#$%&'*+-.^_`|~ only");
+    }
+    if ["basic", "digest", "negotiate", "ntlm"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return refuse("browsers send it on their own: take another, such as JWT");
+    }
+    Ok(())
+}
+
+/// Tells whether browsers send a header on their own, or let scripts of other sites set it without asking us
+/// first (Fetch, sections 2.2.2 and 4.9).
 fn is_sent_for_others(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.starts_with("sec-")

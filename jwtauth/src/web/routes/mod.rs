@@ -301,7 +301,7 @@ impl Routes {
 
 /// Refuses the path of a route.
 fn refused(path: &str, problem: &'static str) -> ConfigError {
-    ConfigError::Setting { name: "the path of a ready-made route", got: path.into(), problem }
+    ConfigError::Setting { name: "the path of a ready-made route", got: path.into(), problem: problem.into() }
 }
 
 /// Returns the parameters of a path, in their order.

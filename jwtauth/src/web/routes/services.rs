@@ -32,7 +32,11 @@ impl Services {
     pub(super) fn add(&mut self, name: String, secret: String) -> Result<(), ConfigError> {
         if name.is_empty() || name.contains(':') {
             let problem = "it needs one character at least, and no colon";
-            return Err(ConfigError::Setting { name: "the name of a service", got: name, problem });
+            return Err(ConfigError::Setting {
+                name: "the name of a service",
+                got: name,
+                problem: problem.into(),
+            });
         }
         if secret.len() < MIN_SECRET {
             let which = format!("the secret of the service {name:?}");

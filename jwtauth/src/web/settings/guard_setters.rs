@@ -4,11 +4,12 @@ use super::JwtAuthBuilder;
 use crate::web::guard::require_auth::RequireAuth;
 
 impl JwtAuthBuilder {
-    /// Guards every route of the app that is not [`public`](Self::public), with the conditions of a [`RequireAuth`].
+    /// Guards every route of the app that is not [`public`](Self::public), with the conditions of a
+    /// [`RequireAuth`].
     ///
-    /// Whoever does not meet them is refused before anything behind the middleware runs: plain `#[handler]`s, files
-    /// and paths that do not exist alike, with every method. Guards further in are asked as well. Called again, the
-    /// last one holds.
+    /// A request that does not meet them is refused before anything behind the middleware runs. That goes for
+    /// plain `#[handler]`s, files and paths that do not exist, with every method. Guards further in are asked
+    /// as well. Called again, the last guard replaces the one before.
     ///
     /// ```
     /// # async fn run() -> Result<(), jwtauth::error::OpenError> {
@@ -26,20 +27,23 @@ impl JwtAuthBuilder {
     /// # }
     /// ```
     ///
-    /// - What is outside the middleware is not guarded: `.with(jwtauth)` goes around the whole app. Only `Cors` and
-    ///   middlewares that change paths stand further out: a preflight has no credentials and would be refused.
-    /// - A handler that is `optional`, or asks with an `Option` or by itself, must be public to see strangers. So
-    ///   must the routes that log in and refresh; the [ready-made ones](crate::JwtAuth::routes) ask by themselves, so they
-    ///   can be public as a whole: `.public("/auth/")`.
-    /// - A handler with `csrf = false` needs its path in [`cross_origin_exempt`](Self::cross_origin_exempt) too, or
-    ///   to be public, where its own guard still asks: this guard asks first, and refuses what another site caused.
+    /// - What is outside the middleware is not guarded: `.with(jwtauth)` goes around the whole app. Only
+    ///   `Cors` and middlewares that change paths stand further out: a preflight has no credentials and would
+    ///   be refused.
+    /// - A handler that is `optional`, or asks with an `Option` or by itself, must be public to see anonymous
+    ///   users. So must the routes that log in and refresh. The [ready-made ones](crate::JwtAuth::routes) ask
+    ///   by themselves, so they can be public as a whole: `.public("/auth/")`.
+    /// - A handler with `csrf = false` needs its path in [`cross_origin_exempt`](Self::cross_origin_exempt)
+    ///   too, or to be public, where its own guard still asks: this guard asks first, and refuses what
+    ///   another site caused.
     /// - With [`redirect`](RequireAuth::redirect), the login page must be public.
     pub fn deny_by_default(mut self, guard: RequireAuth) -> Self {
         self.default_guard = Some(guard);
         self
     }
 
-    /// Lets strangers through to a route, past [`deny_by_default`](Self::deny_by_default). May be called again.
+    /// Also allows anonymous users on a route, past [`deny_by_default`](Self::deny_by_default). May be called
+    /// again.
     ///
     /// | route | covers |
     /// |---|---|
@@ -50,27 +54,29 @@ impl JwtAuthBuilder {
     /// | `"/assets/"` | `/assets/` and everything below it, but not `/assets` |
     /// | `"/"` | the root page, and nothing else |
     ///
-    /// The whole path counts, as the client sent it, also for nested routes: `/login/`, `//login`, `/Login` and
-    /// `/%6Cogin` are not `/login`. A path is never public that has `.` or `..` for a segment, a backslash or an
-    /// encoded slash, because files and proxies may take it for another one; nor one that a middleware further out
-    /// has changed, unless the changed one is covered too. Let middlewares that change paths stand outside.
+    /// The whole path counts, as the client sent it, also for nested routes: `/login/`, `//login`, `/Login`
+    /// and `/%6Cogin` are not `/login`. A path is never public that has `.` or `..` for a segment, a
+    /// backslash or an encoded slash, because files and proxies may take it for another one; nor one that a
+    /// middleware further out has changed, unless the changed one is covered too. Let middlewares that change
+    /// paths stand outside.
     ///
-    /// The builder refuses a route that does not start with a slash or a method in capitals and a slash
-    /// ([`ConfigError::PublicRoute`](crate::error::ConfigError::PublicRoute)), and any where nothing is denied by default.
+    /// A route must start with a slash, or with a method in capitals and then a slash. Anything else is
+    /// refused at start. So is a public route where nothing is denied by default.
     pub fn public(mut self, route: impl Into<String>) -> Self {
         self.public.push(route.into());
         self
     }
 
-    /// Lets pages of another origin send requests with our cookies: `scheme://host` or `scheme://host:port`.
+    /// Allows pages of another origin to send requests with the cookies. Write `scheme://host` or
+    /// `scheme://host:port`. May be called again.
     ///
-    /// Also names the public origin where a proxy rewrites the `Host` header. May be called again.
+    /// Where a proxy rewrites the `Host` header, name the public origin of this site too.
     pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
         self.trusted_origins.push(origin.into());
         self
     }
 
-    /// Lets any site call a path with our cookies: for webhooks and the like. May be called again.
+    /// Allows any site to call a path with the cookies: for webhooks and the like. May be called again.
     ///
     /// `{name}` stands for one segment, and a pattern that ends in `/` covers everything below it.
     pub fn cross_origin_exempt(mut self, pattern: impl Into<String>) -> Self {

@@ -1,5 +1,5 @@
-//! The settings by which an application hears of events, may refuse a login, and adds claims to access tokens. What
-//! runs the hooks is in `session`.
+//! The settings by which an application hears of events, may refuse a login, and adds claims to access
+//! tokens. What runs the hooks is in `session`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,13 +15,14 @@ use crate::user::Identity;
 use crate::web::answer::rejection::Rejection;
 
 impl JwtAuthBuilder {
-    /// Adds a hook that is told what happens to sessions, after it is on disk and before the answer leaves.
+    /// Adds a hook that gets each event of a session, after the change is on disk and before the answer
+    /// leaves.
     ///
-    /// Hooks run in the order in which they were added. None can make a request fail: one that panics is logged, and
-    /// one that takes longer than [`store_timeout`](Self::store_timeout) is not waited for any more. A process that
-    /// ends at the wrong moment, or a request that is dropped while its change is being written, loses its event. Sessions
-    /// that expire are told of by the sweep ([`Event::SessionExpired`]), which goes on without the hooks after they took
-    /// too long three times.
+    /// Hooks run in the order in which they were added. None can make a request fail. One that panics is
+    /// logged. One that takes longer than [`store_timeout`](Self::store_timeout) is not waited for any more.
+    /// An event is lost if the process ends at the wrong moment, or if a request is dropped while its change
+    /// is being written. The sweep reports sessions that expire ([`Event::SessionExpired`]). It goes on
+    /// without the hooks after they took too long three times.
     ///
     /// ```
     /// use jwtauth::{Event, JwtAuth};
@@ -41,10 +42,9 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Adds a hook that is told who is calling, once for each request of a logged-in user that asks.
+    /// Adds a hook that gets the caller's [`Identity`], once for each authenticated request.
     ///
-    /// It runs before the handler does, for each of them: keep it short. The rest is as with
-    /// [`on_event`](Self::on_event).
+    /// It runs before the handler does, so keep it short. The rest is as with [`on_event`](Self::on_event).
     pub fn on_authenticated<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Identity) -> Fut + Send + Sync + 'static,
@@ -56,11 +56,11 @@ impl JwtAuthBuilder {
 
     /// Adds a hook that is asked before a session is opened, and may refuse: 403 `permission_denied`.
     ///
-    /// That goes for sessions of another service's tokens too ([`Compat`](crate::Compat)); each request with a token that was
-    /// refused asks again.
+    /// That goes for sessions of another service's tokens too ([`Compat`](crate::Compat)); each request with
+    /// a token that was refused asks again.
     ///
-    /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order in which
-    /// they were added; the first refusal stands. If they have not all answered within
+    /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order
+    /// in which they were added; the first refusal stands. If they have not all answered within
     /// [`store_timeout`](Self::store_timeout), nobody is logged in and the answer is 503
     /// ([`SessionError::HookTimedOut`](crate::error::SessionError::HookTimedOut)).
     ///
@@ -83,16 +83,18 @@ impl JwtAuthBuilder {
     /// Puts claims of the application's own into access and sliding tokens, for services that read them there
     /// ([`TokenUser::claims`](crate::TokenUser::claims)). Called again, the last one counts.
     ///
-    /// The hook is asked with each login and, before the refresh token is spent, with each refresh: claims are as new
-    /// as the token they are in. Whoever holds the token can read them. Nothing here goes by them: this service reads the session.
+    /// The hook is asked with each login and, before the refresh token is spent, with each refresh: claims
+    /// are as new as the token they are in. Whoever holds the token can read them. Nothing here goes by them:
+    /// this service reads the session.
     ///
-    /// It returns a struct or a map. One that fails, or takes longer than [`store_timeout`](Self::store_timeout), is 503
-    /// and has changed nothing ([`SessionError::Claims`](crate::error::SessionError::Claims)). What cannot be in a token is 500
-    /// ([`SessionError::ClaimRefused`](crate::error::SessionError::ClaimRefused)): JSON that nests deeper than 16 levels, and the names that
-    /// jwtauth writes or reads itself, which are `iss`, `aud`, `sub`, `sid`, `gen`, `jti`, `iat`, `nbf`, `exp`,
-    /// `refresh_exp`, `auth_time`, `token_type`, `roles` and `scope`, and with [`compat`](Self::compat) the claim of the user's id.
-    /// With them an access token still has to fit into
-    /// a cookie ([`SessionError::TokenTooLarge`](crate::error::SessionError::TokenTooLarge)).
+    /// It returns a struct or a map. One that fails, or takes longer than
+    /// [`store_timeout`](Self::store_timeout), is 503 and has changed nothing
+    /// ([`SessionError::Claims`](crate::error::SessionError::Claims)). What cannot be in a token is 500
+    /// ([`SessionError::ClaimRefused`](crate::error::SessionError::ClaimRefused)): JSON that nests deeper than 16
+    /// levels, and the names that jwtauth writes or reads itself, which are `iss`, `aud`, `sub`, `sid`,
+    /// `gen`, `jti`, `iat`, `nbf`, `exp`, `refresh_exp`, `auth_time`, `token_type`, `roles` and `scope`, and
+    /// with [`compat`](Self::compat) the claim of the user's id. With them an access token still has to fit
+    /// into a cookie ([`SessionError::TokenTooLarge`](crate::error::SessionError::TokenTooLarge)).
     ///
     /// ```
     /// use jwtauth::JwtAuth;
@@ -119,11 +121,12 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Says the sentence `detail` of refusals in other words, or in another language; `code` stays, for programs.
+    /// Replaces the sentence `detail` of refusals by other words, or another language. `code` stays, for
+    /// programs.
     ///
-    /// It is told the refusal and the request's `Accept-Language` (RFC 9110, section 12.5.4), which is empty if there is none, and
-    /// returns `None` for the usual sentence. The answer depends on that header then: it is never kept anyway
-    /// (`no-store`). The sentences about single fields of the ready-made routes are not asked for.
+    /// The hook gets the refusal and the request's `Accept-Language` (RFC 9110, section 12.5.4), which is
+    /// empty if there is none. It returns `None` for the usual sentence. The sentences about single fields of
+    /// the ready-made routes stay as they are.
     ///
     /// ```
     /// use jwtauth::{JwtAuth, Rejection};

@@ -1,4 +1,5 @@
-//! What an application says of its keys: a secret, a key of access tokens, and those that were in use before them.
+//! The settings of keys: a secret, a key of access tokens, and keys that were in use before them. `Keys`
+//! checks them.
 
 use std::path::PathBuf;
 
@@ -7,18 +8,67 @@ use crate::error::ConfigError;
 use crate::key::{Algorithm, Key, Keys};
 use crate::secret::{self, Secret};
 
-/// Settings that were not checked yet.
-#[derive(Debug, Default)]
-pub(crate) struct KeySettings {
-    secret: SecretSource,
-    key: Option<Key>,
+/// Settings of keys that only some applications need: another algorithm, and keys of the past or the future.
+/// Give them to [`JwtAuthBuilder::keys`].
+///
+/// ```
+/// use jwtauth::{JwtAuth, KeyConfig};
+///
+/// // The secret was changed. Sessions that were opened with the old one go on.
+/// # let old_secret = [7; 32];
+/// let builder = JwtAuth::builder()
+///     .secret_from_env("JWTAUTH_SECRET")
+///     .keys(KeyConfig::default().old_secret(old_secret));
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct KeyConfig {
+    algorithm: Option<Algorithm>,
     verify_keys: Vec<Key>,
     old_secrets: Vec<Secret>,
-    algorithm: Option<Algorithm>,
 }
 
+impl KeyConfig {
+    /// Sets how access tokens are signed. Default: HS256, or the algorithm of the
+    /// [`key`](JwtAuthBuilder::key).
+    ///
+    /// With the secret it is HS256, HS384 or HS512. With an RSA key that does not name its algorithm, it is
+    /// one of RSA's. Refresh tokens are HS256 under a key derived from the secret.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+
+    /// Also accepts access tokens that another key signed. May be called again.
+    ///
+    /// It is for the key that signed before this one, or will sign after it: see [`KeyRing`](crate::keys::KeyRing)
+    /// for the order. Give a former key an end with [`Key::expires_at`].
+    pub fn verify_key(mut self, key: Key) -> Self {
+        self.verify_keys.push(key);
+        self
+    }
+
+    /// Also accepts tokens that an earlier secret signed. May be called again.
+    ///
+    /// Refresh tokens of the old secret stay good, so no session ends. So do its access tokens, if there is
+    /// no [`key`](JwtAuthBuilder::key). Remove it after [`refresh_ttl`](JwtAuthBuilder::refresh_ttl). If the
+    /// old secret was stolen, do not name it here: that ends all sessions at once.
+    pub fn old_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.old_secrets.push(Secret::new(secret.into()));
+        self
+    }
+
+    /// Puts all keys together, each checked.
+    pub(super) fn check(self, secret: SecretSource, key: Option<Key>) -> Result<Keys, ConfigError> {
+        let which = secret.describe();
+        let secret = secret.read()?;
+        Keys::put_together(key, self.algorithm, &secret, &which, self.verify_keys, &self.old_secrets)
+    }
+}
+
+/// Where the signing secret comes from.
 #[derive(Debug, Default)]
-enum SecretSource {
+pub(crate) enum SecretSource {
     #[default]
     Missing,
     Given(Secret),
@@ -26,20 +76,16 @@ enum SecretSource {
     File(PathBuf),
 }
 
-impl KeySettings {
-    /// Reads the secret, and checks it and every key.
-    pub(crate) fn read(self) -> Result<Keys, ConfigError> {
-        let which = match &self.secret {
-            SecretSource::Missing | SecretSource::Given(_) => "the signing secret".to_owned(),
-            SecretSource::Variable(name) => format!("the signing secret in the environment variable {name}"),
-            SecretSource::File(path) => format!("the signing secret in the file {path:?}"),
-        };
-        let secret = self.secret.read()?;
-        Keys::put_together(self.key, self.algorithm, &secret, &which, self.verify_keys, &self.old_secrets)
-    }
-}
-
 impl SecretSource {
+    /// Names the secret for messages.
+    fn describe(&self) -> String {
+        match self {
+            Self::Missing | Self::Given(_) => "the signing secret".to_owned(),
+            Self::Variable(name) => format!("the signing secret in the environment variable {name}"),
+            Self::File(path) => format!("the signing secret in the file {path:?}"),
+        }
+    }
+
     fn read(self) -> Result<Secret, ConfigError> {
         match self {
             Self::Missing => Err(ConfigError::MissingSecret),
@@ -58,30 +104,30 @@ impl JwtAuthBuilder {
     ///
     /// They are used as they are, so another service that has them can verify access tokens too.
     pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.keys.secret = SecretSource::Given(Secret::new(secret.into()));
+        self.secret = SecretSource::Given(Secret::new(secret.into()));
         self
     }
 
     /// Takes the secret from an environment variable, when the store is opened.
     pub fn secret_from_env(mut self, name: impl Into<String>) -> Self {
-        self.keys.secret = SecretSource::Variable(name.into());
+        self.secret = SecretSource::Variable(name.into());
         self
     }
 
     /// Takes the secret from a file, and makes one with 384 random bits if there is none yet.
     ///
-    /// White space around it does not count. The file must be readable by its owner only (0600),
-    /// and is made so.
+    /// White space around it does not count. Only its owner may be able to read the file (0600); it is made
+    /// so.
     pub fn secret_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.keys.secret = SecretSource::File(path.into());
+        self.secret = SecretSource::File(path.into());
         self
     }
 
-    /// Signs access tokens with this key instead of the secret, so that others can verify them who cannot
-    /// make them.
+    /// Signs access tokens with this key instead of the secret. With a key pair, others can verify tokens and
+    /// not make them.
     ///
-    /// A secret is needed all the same: refresh tokens are signed by a key derived from it, which nobody has
-    /// to know who verifies access tokens. Keep it when this key changes, and no session ends.
+    /// A secret is needed all the same: refresh tokens are signed by a key derived from it. Services that
+    /// verify access tokens do not need the secret. Keep it when this key changes: then no session ends.
     ///
     /// ```
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -97,35 +143,14 @@ impl JwtAuthBuilder {
     /// # }
     /// ```
     pub fn key(mut self, key: Key) -> Self {
-        self.keys.key = Some(key);
+        self.key = Some(key);
         self
     }
 
-    /// Takes one more key whose access tokens are good. May be called again.
-    ///
-    /// For the key that signed before this one, or will sign after it: see [`KeyRing`](crate::keys::KeyRing) for the
-    /// order. Give the former an end with [`Key::expires_at`].
-    pub fn verify_key(mut self, key: Key) -> Self {
-        self.keys.verify_keys.push(key);
-        self
-    }
-
-    /// Takes the secret that was in use before this one. May be called again.
-    ///
-    /// Its refresh tokens stay good, so no session ends, and so do its access tokens if there is no
-    /// [`key`](Self::key). Leave it away after [`refresh_ttl`](Self::refresh_ttl); leave it away at once to end all
-    /// sessions, when it was stolen.
-    pub fn old_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.keys.old_secrets.push(Secret::new(secret.into()));
-        self
-    }
-
-    /// Sets how access tokens are signed: HS256, HS384 or HS512 with the secret, or, with an RSA
-    /// [`key`](Self::key) that does not name its algorithm, one of RSA's.
-    ///
-    /// Refresh tokens are HS256 under a key derived from the secret.
-    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
-        self.keys.algorithm = Some(algorithm);
+    /// Sets the algorithm, and keys of the past or the future. Called again, the last value replaces the one
+    /// before.
+    pub fn keys(mut self, keys: KeyConfig) -> Self {
+        self.keys = keys;
         self
     }
 }

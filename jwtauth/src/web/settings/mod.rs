@@ -1,26 +1,31 @@
-//! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
+//! How a [`JwtAuth`] is configured. Every setting is checked once, in
+//! [`JwtAuthBuilder::build`].
+//!
+//! What every program needs is one call on the builder. Settings that few programs need together are grouped:
+//! cookies in [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value
+//! is checked in the group, or in the room that uses it.
 
-mod client_config;
-mod cookie_config;
+pub(crate) mod client_config;
+pub(crate) mod cookie_config;
 mod guard_setters;
 mod hook_setters;
-mod key_config;
+pub(crate) mod key_config;
+mod session_setters;
 pub(crate) mod verifier_builder;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use self::client_config::ClientSettings;
-use self::cookie_config::CookieSettings;
-use self::key_config::KeySettings;
+use self::client_config::ClientConfig;
+use self::cookie_config::CookieConfig;
+use self::key_config::{KeyConfig, SecretSource};
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::clock::{Clock, SystemClock};
-use crate::compat::Compat;
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
+use crate::key::Key;
 use crate::secret;
 use crate::session::{Hooks, Sessions, Sweeper};
 use crate::store::{MemoryStore, SessionStore, SledStore};
@@ -31,17 +36,20 @@ use crate::web::client::Clients;
 use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
 use crate::web::headers::cross_origin::CrossOrigin;
-use crate::web::headers::token_header::{TokenHeader, TokenHeaderSettings};
+use crate::web::headers::token_header::TokenHeader;
 use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 
 /// Settings of a [`JwtAuth`].
+///
+/// Three groups have a type of their own: [`cookies`](Self::cookies) takes a [`CookieConfig`],
+/// [`keys`](Self::keys) a [`KeyConfig`], and [`clients`](Self::clients) a [`ClientConfig`].
 ///
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
 /// | [`key`](Self::key) | the secret | a [`Key`](crate::Key) with a private part |
-/// | [`algorithm`](Self::algorithm) | HS256; of a `key` its own | one that fits the key |
-/// | [`verify_key`](Self::verify_key), [`old_secret`](Self::old_secret) | none | 32 keys in all |
+/// | [`KeyConfig::algorithm`] | HS256; of a `key` its own | one that fits the key |
+/// | [`KeyConfig::verify_key`], [`KeyConfig::old_secret`] | none | 32 keys in all |
 /// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
 /// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
 /// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
@@ -53,21 +61,23 @@ use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 /// | [`token_registry`](Self::token_registry), [`revoke_on_refresh`](Self::revoke_on_refresh) | off | |
 /// | [`compat`](Self::compat) | off | |
 /// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
-/// | [`token_header`](Self::token_header) | `Authorization` | none that browsers send on their own |
-/// | [`token_scheme`](Self::token_scheme) | `Bearer` | none that browsers send on their own |
-/// | [`cookie_names`](Self::cookie_names) | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
-/// | [`same_site`](Self::same_site) | `Lax` | |
-/// | [`cookie_domain`](Self::cookie_domain) | none: the host that has set them | the name of a host |
-/// | [`cookie_path`](Self::cookie_path), [`refresh_cookie_path`](Self::refresh_cookie_path) | `/` | starts with `/` |
-/// | [`partitioned_cookies`](Self::partitioned_cookies) | off | |
-/// | [`trusted_origin`](Self::trusted_origin) | none | |
+/// | [`CookieConfig::names`] | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
+/// | [`CookieConfig::same_site`] | `Lax` | `None` needs `Secure` |
+/// | [`CookieConfig::domain`] | none: the host that has set them | a host name |
+/// | [`CookieConfig::path`], [`CookieConfig::refresh_path`] | `/` | starts with `/` |
+/// | [`CookieConfig::partitioned`] | off | needs `Secure` |
+/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+/// | [`trusted_origin`](Self::trusted_origin) | none | `scheme://host` or `scheme://host:port` |
 /// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
 /// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
 /// | [`public`](Self::public) | none | starts with `/`, or a method and `/` |
 /// | [`trusted_proxy`](Self::trusted_proxy) | none | an address, a network, or `unix:` |
-/// | [`proxy_header`](Self::proxy_header) | `X-Forwarded-For` | |
-/// | [`device_id_header`](Self::device_id_header) | none | no header with secrets |
-/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+/// | [`ClientConfig::proxy_header`] | `X-Forwarded-For` | |
+/// | [`ClientConfig::device_id_header`] | none | no header with secrets |
+/// | [`ClientConfig::token_header`] | `Authorization` | none that browsers send on their own |
+/// | [`ClientConfig::token_scheme`] | `Bearer` | none that browsers send on their own |
+/// | `accounts` (feature `accounts`) | none | see `AccountsConfig` |
+/// | [`clock`](Self::clock) | the system's | |
 /// | [`access_claims`](Self::access_claims), [`translate`](Self::translate) | none | |
 /// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
 ///
@@ -88,19 +98,22 @@ use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 #[derive(Debug)]
 #[must_use]
 pub struct JwtAuthBuilder {
-    pub(crate) keys: KeySettings,
+    secret: SecretSource,
+    key: Option<Key>,
+    keys: KeyConfig,
     config: Config,
-    pub(crate) cookies: CookieSettings,
+    cookies: CookieConfig,
+    insecure_cookies: bool,
     trusted_origins: Vec<String>,
     exempt_paths: Vec<String>,
-    pub(crate) default_guard: Option<RequireAuth>,
-    pub(crate) public: Vec<String>,
-    pub(crate) clients: ClientSettings,
-    pub(crate) token_header: TokenHeaderSettings,
-    pub(crate) wording: Wording,
+    default_guard: Option<RequireAuth>,
+    public: Vec<String>,
+    pub(crate) clients: ClientConfig,
+    pub(crate) trusted_proxies: Vec<String>,
+    wording: Wording,
     local_only: bool,
     clock: Arc<dyn Clock>,
-    pub(crate) hooks: Hooks,
+    hooks: Hooks,
     #[cfg(feature = "accounts")]
     accounts: Option<AccountsConfig>,
 }
@@ -108,15 +121,18 @@ pub struct JwtAuthBuilder {
 impl Default for JwtAuthBuilder {
     fn default() -> Self {
         Self {
-            keys: KeySettings::default(),
+            secret: SecretSource::default(),
+            key: None,
+            keys: KeyConfig::default(),
             config: Config::default(),
-            cookies: CookieSettings::default(),
+            cookies: CookieConfig::default(),
+            insecure_cookies: false,
             trusted_origins: Vec::new(),
             exempt_paths: Vec::new(),
             default_guard: None,
             public: Vec::new(),
-            clients: ClientSettings::default(),
-            token_header: TokenHeaderSettings::default(),
+            clients: ClientConfig::default(),
+            trusted_proxies: Vec::new(),
             wording: Wording::default(),
             local_only: false,
             clock: Arc::new(SystemClock),
@@ -148,106 +164,8 @@ impl JwtAuth {
 }
 
 impl JwtAuthBuilder {
-    /// Sets the lifetime of an access token, which is how long a sliding token lets its holder in.
-    pub fn access_ttl(mut self, ttl: Duration) -> Self {
-        self.config.access_ttl = ttl;
-        self
-    }
-
-    /// Sets the lifetime of a refresh token, which is how long a session may lie idle, and a sliding token be renewed.
-    pub fn refresh_ttl(mut self, ttl: Duration) -> Self {
-        self.config.refresh_ttl = ttl;
-        self
-    }
-
-    /// Sets how long a session may last, however busy it is (OWASP ASVS 5.0, 7.3.2).
-    pub fn absolute_ttl(mut self, ttl: Duration) -> Self {
-        self.config.absolute_ttl = ttl;
-        self
-    }
-
-    /// Sets how long a spent refresh token is answered with its successor once more, for a second
-    /// tab or a lost answer. After that its return ends the session (RFC 9700, section 4.14.2).
-    pub fn refresh_grace(mut self, grace: Duration) -> Self {
-        self.config.refresh_grace = grace;
-        self
-    }
-
-    /// Sets by how much clocks may differ when tokens come from elsewhere (RFC 7519, section 4.1.4).
-    pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.config.leeway = leeway;
-        self
-    }
-
-    /// Sets how often expired sessions are removed from the store.
-    pub fn sweep_interval(mut self, interval: Duration) -> Self {
-        self.config.sweep_interval = interval;
-        self
-    }
-
-    /// Sets how long to wait until a change is on disk; after that the answer is 503. Hooks have as long.
-    pub fn store_timeout(mut self, timeout: Duration) -> Self {
-        self.config.store_timeout = timeout;
-        self
-    }
-
-    /// Sets how many live sessions one subject may have. A login beyond that ends the one that was idle the longest.
-    ///
-    /// Of those that are over about as many are kept, so that a login stays quick; the registry forgets the others' tokens.
-    pub fn max_sessions(mut self, max: usize) -> Self {
-        self.config.max_sessions = max;
-        self
-    }
-
-    /// Records each token that is issued, by its id, in the tree of its session: see [`Sessions::tokens`].
-    ///
-    /// Costs some 200 bytes a refresh until the session is swept.
-    pub fn token_registry(mut self) -> Self {
-        self.config.token_registry = true;
-        self
-    }
-
-    /// Ends an access token when its successor is issued, and not only when it expires.
-    ///
-    /// A request that is on its way with the old one is refused, or refreshed by its refresh token.
-    pub fn revoke_on_refresh(mut self) -> Self {
-        self.config.revoke_on_refresh = true;
-        self
-    }
-
-    /// Sets the issuer that tokens name and must name (claim `iss`).
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.config.issuer = issuer.into();
-        self
-    }
-
-    /// Sets the audience that access tokens name and must name (claim `aud`).
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.config.audience = audience.into();
-        self
-    }
-
-    /// Writes and reads tokens as another library does, so that its services accept ours and we accept theirs: see
-    /// [`Compat`] for what that changes and costs.
-    pub fn compat(mut self, compat: Compat) -> Self {
-        self.config.compat = Some(compat);
-        self
-    }
-
-    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::clock::ManualClock).
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Keeps accounts in the store of the sessions: see [`Accounts`]. Feature `accounts`.
-    #[cfg(feature = "accounts")]
-    pub fn accounts(mut self, config: AccountsConfig) -> Self {
-        self.accounts = Some(config);
-        self
-    }
-
-    /// Opens the embedded store in a directory, which is made if need be, and starts the background sweep.
+    /// Opens the embedded store in a directory, and starts the background sweep. Makes the directory if there
+    /// is none.
     ///
     /// # Errors
     ///
@@ -259,7 +177,7 @@ impl JwtAuthBuilder {
         Ok(ready.with_store(store)?)
     }
 
-    /// Uses a store that was opened elsewhere, and starts the background sweep if called in a tokio runtime.
+    /// Uses a store that was opened elsewhere. Starts the background sweep if called in a tokio runtime.
     ///
     /// # Errors
     ///
@@ -273,9 +191,8 @@ impl JwtAuthBuilder {
         self.config.check()?;
         #[cfg(feature = "accounts")]
         self.accounts.as_ref().map_or(Ok(()), AccountsConfig::check)?;
-        let insecure = self.cookies.are_insecure();
-        let cookies = self.cookies.check()?;
-        let token_header = self.token_header.check()?;
+        let cookies = self.cookies.check(self.insecure_cookies)?;
+        let (clients, token_header) = self.clients.check(&self.trusted_proxies)?;
         let mut wording = self.wording;
         wording.simplejwt = self.config.compat.is_some();
         wording.scheme = token_header.other_scheme().map(Into::into);
@@ -285,10 +202,9 @@ impl JwtAuthBuilder {
         self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
-        let clients = self.clients.check()?;
-        let keys = self.keys.read()?;
+        let keys = self.keys.check(self.secret, self.key)?;
         let tokens = Kinds::new(keys, self.config.compat.as_ref())?;
-        if insecure {
+        if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }
         Ok(Ready {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::compat::Compat;
-use crate::config::within;
+use crate::config::{not_empty, within};
 use crate::error::{BoxError, ConfigError, KeyError};
 use crate::key::Key;
 use crate::token::stateless::ForeignTokens;
@@ -215,11 +215,8 @@ impl VerifierBuilder {
     pub fn build(self) -> Result<Verifier, ConfigError> {
         let day = Duration::from_secs(24 * 60 * 60);
         let minute = Duration::from_secs(60);
-        for (name, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
-            if value.is_empty() {
-                return Err(ConfigError::Empty { name });
-            }
-        }
+        not_empty("issuer", &self.issuer)?;
+        not_empty("audience", &self.audience)?;
         within("max_age", self.max_age, minute, day)?;
         within("leeway", self.leeway, Duration::ZERO, minute)?;
         within("max_ttl", self.max_ttl, Duration::from_secs(1), day)?;

@@ -33,7 +33,7 @@ impl DefaultGuard {
     ) -> std::result::Result<Option<Self>, ConfigError> {
         let Some(guard) = guard else {
             let problem = "nothing is denied by default, so every route is public: call `.deny_by_default(RequireAuth::new())`, or take it out";
-            let refuse = |route| Err(ConfigError::PublicRoute { route, problem });
+            let refuse = |route| Err(ConfigError::setting("public", route, problem));
             return routes.into_iter().next().map_or(Ok(None), refuse);
         };
         let public: Vec<_> =
@@ -42,7 +42,10 @@ impl DefaultGuard {
         if let Some(page) = guard.guard.login_page() {
             let path = page.split(['?', '#']).next().unwrap_or_default();
             if !guard.covers(&Method::GET, path) {
-                return Err(ConfigError::LoginPage { page: path.into() });
+                let problem = format!(
+                    "anonymous users are sent to this login page and refused there: add .public(\"GET {path}\")"
+                );
+                return Err(ConfigError::setting("RequireAuth::redirect", path, problem));
             }
         }
         Ok(Some(guard))
@@ -103,7 +106,7 @@ impl PublicRoute {
             _ => problem_of(pattern),
         };
         match problem {
-            Some(problem) => Err(ConfigError::PublicRoute { route, problem }),
+            Some(problem) => Err(ConfigError::setting("public", route, problem)),
             None => Ok(Self { method: known.flatten(), pattern: pattern.to_owned() }),
         }
     }

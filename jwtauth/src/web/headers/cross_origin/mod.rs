@@ -31,7 +31,11 @@ impl CrossOrigin {
             rebuilt.as_deref() == Some(origin) && !origin.contains('@')
         });
         if !is_origin {
-            return Err(ConfigError::TrustedOrigin { origin: origin.into() });
+            return Err(ConfigError::setting(
+                "trusted_origin",
+                origin,
+                "write scheme://host or scheme://host:port, without path, query or trailing slash",
+            ));
         }
         self.trusted.push(origin.into());
         Ok(())
@@ -40,7 +44,7 @@ impl CrossOrigin {
     /// Lets any site call the paths of a pattern.
     pub(crate) fn exempt(&mut self, pattern: &str) -> Result<(), ConfigError> {
         if !pattern.starts_with('/') {
-            return Err(ConfigError::ExemptPath { pattern: pattern.into() });
+            return Err(ConfigError::setting("cross_origin_exempt", pattern, "start it with a slash"));
         }
         self.exempt.push(pattern.into());
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::{number_within, within};
 use crate::error::ConfigError;
 
 /// Settings of [`Accounts`](crate::Accounts); give them to
@@ -19,7 +20,7 @@ use crate::error::ConfigError;
 /// ```
 /// use jwtauth::AccountsConfig;
 ///
-/// let config = AccountsConfig::default().min_password(15); // NIST SP 800-63B-4, a password being all that is asked
+/// let config = AccountsConfig::default().min_password(15); // NIST SP 800-63B-4: a password is the only factor
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -55,23 +56,24 @@ impl Default for AccountsConfig {
 const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 
 impl AccountsConfig {
-    /// Sets what a hash costs: Argon2id with so much memory in KiB, so many passes, so many lanes.
+    /// Sets the cost of a hash: the memory in KiB, the passes and the lanes of Argon2id.
     ///
-    /// When it changes, each account's hash is renewed with its next login. Until then an account that has not
-    /// logged in since is told from a name that does not exist by how long a wrong password takes.
+    /// When it changes, each account's hash is renewed with its next login. Until then, the time that a wrong
+    /// password takes tells such an account from a name that does not exist.
     pub fn argon2(mut self, memory_kib: u32, passes: u32, lanes: u32) -> Self {
         (self.memory, self.passes, self.lanes) = (memory_kib, passes, lanes);
         self
     }
 
-    /// Sets how many passwords are hashed at the same time; each takes the memory of [`argon2`](Self::argon2).
+    /// Sets how many passwords are hashed at the same time. Each takes the memory of
+    /// [`argon2`](Self::argon2).
     pub fn hashers(mut self, hashers: usize) -> Self {
         self.hashers = hashers;
         self
     }
 
-    /// Sets how many more may wait for their turn; who comes then is told to come again
-    /// ([`AccountError::Busy`](crate::error::AccountError::Busy)).
+    /// Sets how many more may wait for their turn. Beyond that the answer is
+    /// [`AccountError::Busy`](crate::error::AccountError::Busy).
     pub fn waiting(mut self, waiting: usize) -> Self {
         self.waiting = waiting;
         self
@@ -79,14 +81,14 @@ impl AccountsConfig {
 
     /// Sets the length of the shortest password, in characters. The longest has 1024 bytes.
     ///
-    /// Length is all that is asked: rules for digits and symbols make passwords worse (NIST SP 800-63B, 3.1.1.2,
-    /// which asks for 15 characters where nothing but a password is asked for).
+    /// Only the length is checked: rules for digits and symbols make passwords worse (NIST SP 800-63B,
+    /// 3.1.1.2). Where a password is the only factor, that section requires 15 characters.
     pub fn min_password(mut self, characters: usize) -> Self {
         self.min_password = characters;
         self
     }
 
-    /// Sets how many failures are free before there are delays: those of one account, and those from one address.
+    /// Sets how many failures of one account, and from one address, are free before there are delays.
     pub fn free_failures(mut self, of_account: u32, from_address: u32) -> Self {
         (self.account_failures, self.address_failures) = (of_account, from_address);
         self
@@ -94,8 +96,9 @@ impl AccountsConfig {
 
     /// Sets the longest delay after a failure.
     ///
-    /// Delays double from a second on. One failure of an account is forgiven in this time without another, so in the long
-    /// run it can be tried once in it: with 15 minutes some 110 times on the first day and 96 on each other one.
+    /// Delays start at a second and double. After this time without a failure, one failure of an account is
+    /// forgiven. So in the long run an account can be tried once in this time: with 15 minutes about 110
+    /// times on the first day, and 96 times on each later day.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
@@ -103,32 +106,24 @@ impl AccountsConfig {
 
     /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        number("argon2 memory in KiB", self.memory, 1, 1024 * 1024)?;
-        number("argon2 passes", self.passes, 1, 16)?;
-        number("argon2 lanes", self.lanes, 1, 16)?;
+        number_within("AccountsConfig::argon2 (memory in KiB)", self.memory, 1, 1024 * 1024)?;
+        number_within("AccountsConfig::argon2 (passes)", self.passes, 1, 16)?;
+        number_within("AccountsConfig::argon2 (lanes)", self.lanes, 1, 16)?;
         let enough = |(memory, passes): &(u32, u32)| self.memory >= *memory && self.passes >= *passes;
         if !ENOUGH.iter().any(enough) {
-            return Err(ConfigError::WeakHashing { memory_kib: self.memory, passes: self.passes });
+            return Err(ConfigError::setting(
+                "AccountsConfig::argon2",
+                format!("{} KiB, {} passes", self.memory, self.passes),
+                "it is too weak: take 19456 KiB and 2 passes, or another of OWASP's choices",
+            ));
         }
-        number("hashers", self.hashers, 1, 256)?;
-        number("waiting", self.waiting, 0, 10_000)?;
-        number("min_password", self.min_password, 8, 64)?;
-        number("free_failures of an account", self.account_failures, 1, 100)?;
-        number("free_failures from an address", self.address_failures, 1, 100)?;
-        let (min, max, got) = (Duration::from_secs(1), Duration::from_secs(24 * 60 * 60), self.max_delay);
-        if !(min..=max).contains(&got) {
-            return Err(ConfigError::OutOfRange { name: "max_delay", min, max, got });
-        }
-        Ok(())
-    }
-}
-
-fn number<N: TryInto<u64>>(name: &'static str, got: N, min: u64, max: u64) -> Result<(), ConfigError> {
-    let got = got.try_into().unwrap_or(u64::MAX);
-    if (min..=max).contains(&got) {
-        Ok(())
-    } else {
-        Err(ConfigError::NumberOutOfRange { name, min, max, got })
+        number_within("AccountsConfig::hashers", self.hashers, 1, 256)?;
+        number_within("AccountsConfig::waiting", self.waiting, 0, 10_000)?;
+        number_within("AccountsConfig::min_password", self.min_password, 8, 64)?;
+        number_within("AccountsConfig::free_failures (of an account)", self.account_failures, 1, 100)?;
+        number_within("AccountsConfig::free_failures (from an address)", self.address_failures, 1, 100)?;
+        let day = Duration::from_secs(24 * 60 * 60);
+        within("AccountsConfig::max_delay", self.max_delay, Duration::from_secs(1), day)
     }
 }
 

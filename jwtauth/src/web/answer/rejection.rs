@@ -20,7 +20,7 @@ use crate::error::{SessionError, TokenError};
 /// header that goes with the answer. The enum, its documentation and the answers are all made of it.
 macro_rules! rejections {
     ($(
-        #[doc = $meaning:literal]
+        #[doc = $meaning:literal] $(#[doc = $more:literal])*
         $name:ident $({ $(#[doc = $field_doc:literal])+ $field:ident: $type:ty })?
             => $status:literal, $code:literal, $detail:literal, $header:expr;
     )+) => {
@@ -39,6 +39,7 @@ macro_rules! rejections {
         pub enum Rejection {
             $(
                 #[doc = concat!(stringify!($status), " `", $code, "`:", $meaning)]
+                $(#[doc = $more])*
                 $name $({ $(#[doc = $field_doc])+ $field: $type })?,
             )+
         }

@@ -98,8 +98,8 @@ impl<'a> FromRequest<'a> for &'a Session {
     }
 }
 
-/// Returns the session of a caller behind a `JwtAuth`. Who is known by a token of another service alone has none, which is
-/// theirs to mend: by exchanging their refresh token, or by a login.
+/// Returns the session of a caller behind a `JwtAuth`. A caller who is known by a token of another service has none. The
+/// client can mend that, by exchanging its refresh token or by a login, so it is no fault of the server.
 pub(crate) fn session_of(who: &Identity) -> std::result::Result<&Session, Rejection> {
     who.session().ok_or(Rejection::PermissionDenied)
 }

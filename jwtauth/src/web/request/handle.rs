@@ -190,7 +190,7 @@ impl Handle {
                 self.forget_user(identity);
                 Err(Rejection::UserNotFound)
             }
-            // A client could come with such a token at any time, so it is no mistake of the application's.
+            // Any client can send a token that has no session, so this is no mistake of the application's.
             Err(error) if error.is::<Unfit>() && self.jwtauth().is_some() && identity.session().is_none() => {
                 Err(Rejection::UserNotFound)
             }

@@ -47,7 +47,7 @@ use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
-/// | [`key`](Self::key) | the secret | a [`Key`](crate::Key) with a private part |
+/// | [`key`](Self::key) | the secret | a [`Key`] with a private part |
 /// | [`KeyConfig::algorithm`] | HS256; of a `key` its own | one that fits the key |
 /// | [`KeyConfig::verify_key`], [`KeyConfig::old_secret`] | none | 32 keys in all |
 /// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |

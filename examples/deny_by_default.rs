@@ -1,6 +1,6 @@
 //! Every route asks for a login, but those that are listed as public: a handler that nobody has guarded is closed.
 //!
-//! Run with `cargo run --example deny_by_default`, then:
+//! Run with `cargo run -p examples --example deny_by_default --features deny_by_default`, then:
 //!
 //! ```text
 //! curl -i http://127.0.0.1:3000/posts/1       # public

@@ -1,6 +1,6 @@
 //! Accounts, ready-made routes and one guarded handler: everything an API with logins needs, in one binary.
 //!
-//! Run with `cargo run --example minimal`, and then:
+//! Run with `cargo run -p examples --example minimal`, and then:
 //!
 //! ```sh
 //! curl -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://127.0.0.1:3000/auth/register

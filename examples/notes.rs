@@ -1,7 +1,7 @@
 //! A notes API for many users, in one binary: accounts, ready-made routes, sessions a user can list and end, and a record
 //! of every token that was issued.
 //!
-//! Run with `cargo run --example notes`, and then:
+//! Run with `cargo run -p examples --example notes --features notes`, and then:
 //!
 //! ```text
 //! json='content-type: application/json'; api=http://127.0.0.1:3000

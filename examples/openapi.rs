@@ -1,6 +1,7 @@
 //! A JSON API with guarded operations, its OpenAPI document and Swagger UI. Sessions are kept in memory.
 //!
-//! Run with `cargo run --example openapi` and open <http://127.0.0.1:3000/docs>, or try:
+//! Run with `cargo run -p examples --example openapi --features openapi`. Swagger UI is at
+//! <http://127.0.0.1:3000/docs>. With curl:
 //!
 //! ```text
 //! curl -c jar -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://127.0.0.1:3000/api/login

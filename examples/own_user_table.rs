@@ -1,11 +1,11 @@
 //! Users in a table of one's own: SQLite is asked for the user at each request, so whoever is blocked is out at once.
 //!
-//! Run with `cargo run --example own_user_table` (`JWTAUTH_ADDR` and `JWTAUTH_DATA` are its settings), then:
+//! Run with `cargo run -p examples --example own_user_table --features own_user_table`, then:
 //!
 //! ```text
 //! curl -c jar -H 'content-type: application/json' -d '{"name":"bob","password":"builder"}' http://127.0.0.1:3000/login
 //! curl -b jar -c jar http://127.0.0.1:3000/me
-//! sqlite3 data/own_user_table/users.sqlite "UPDATE users SET is_blocked = 1 WHERE name = 'bob'"
+//! sqlite3 "${JWTAUTH_DATA:-data/own_user_table}/users.sqlite" "UPDATE users SET is_blocked = 1 WHERE name = 'bob'"
 //! curl -i -b jar -c jar http://127.0.0.1:3000/me       # 401
 //! ```
 
@@ -14,7 +14,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
-use jwtauth::{Auth, AuthUser, BoxError, CurrentUser, Identity, JwtAuth, Rejection, require_auth};
+use jwtauth::error::BoxError;
+use jwtauth::{Auth, AuthUser, CurrentUser, Identity, JwtAuth, Rejection, require_auth};
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::web::{Data, Json};
 use poem::{EndpointExt, Route, Server, get, handler, post};

@@ -1,7 +1,7 @@
 //! Pages for browsers: a login form, a way back to the page that was asked for, a logout button.
 //!
-//! Run with `cargo run --example pages`, or `JWTAUTH_ADDR=host:port` in front, and open <http://127.0.0.1:3000/notes>.
-//! Users are `alice` and `bob`, and each one's password is their name: `quickstart` keeps passwords as they should be.
+//! Run with `cargo run -p examples --example pages --features pages` and open <http://127.0.0.1:3000/notes>.
+//! Users are `alice` and `bob`, and each one's password is their name. `JWTAUTH_ADDR` says where to listen.
 //!
 //! ```text
 //! curl -i -H 'accept: text/html' 'http://127.0.0.1:3000/notes?page=2'       # 303 /login?next=/notes%3Fpage%3D2

@@ -1,7 +1,7 @@
 //! A server with logins, an embedded session store and guarded handlers. Nothing needs to be set up.
 //!
-//! Run with `cargo run --example quickstart`; it prints the curl lines to try. Users: `alice` with the
-//! password `wonderland` and the role `admin`, and `bob` with the password `builder`.
+//! Run with `cargo run -p examples --example quickstart --features quickstart`; it prints the curl lines to try.
+//! Users: `alice` with the password `wonderland` and the role `admin`, and `bob` with the password `builder`.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|

@@ -1,7 +1,7 @@
 //! An API with roles, scopes, a rule of its own, and an action that needs a recent login.
 //!
-//! Run with `cargo run --example roles`; `JWTAUTH_ADDR` says where (default `127.0.0.1:3000`). Sessions are gone when it
-//! ends. Each user's password is their name: see `quickstart` for passwords that are kept as they should be.
+//! Run with `cargo run -p examples --example roles --features roles`; `JWTAUTH_ADDR` says where to listen.
+//! Sessions are kept in memory. Each user's password is their name: `quickstart` shows how to keep passwords.
 //!
 //! ```text
 //! curl -c jar -H 'content-type: application/json' -d '{"username":"bob","password":"bob"}' http://127.0.0.1:3000/login

@@ -1,6 +1,6 @@
 //! A stream of server-sent events that ends when its user logs out, here or anywhere else.
 //!
-//! Run with `cargo run --example sse`, then:
+//! Run with `cargo run -p examples --example sse --features sse`, then:
 //!
 //! ```sh
 //! curl -c jar -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://127.0.0.1:3000/login

@@ -1,7 +1,7 @@
 //! Two services: one logs users in, and a shop that has neither store nor secret verifies its tokens, by the public keys
 //! that it fetches.
 //!
-//! Run with `cargo run --example verifier`, then:
+//! Run with `cargo run -p examples --example verifier --features verifier`, then:
 //!
 //! ```text
 //! curl -H 'content-type: application/json' -d '{"username":"alice","password":"alice"}' http://127.0.0.1:3000/auth/obtain

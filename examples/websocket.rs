@@ -1,6 +1,6 @@
 //! A WebSocket that closes when its user logs out, here or anywhere else.
 //!
-//! Run with `cargo run --example websocket`, and open the chat with any WebSocket client:
+//! Run with `cargo run -p examples --example websocket --features websocket`, and open the chat with any client:
 //!
 //! ```sh
 //! curl -c jar -H 'content-type: application/json' -d '{"username":"alice","password":"wonderland"}' http://127.0.0.1:3000/login

@@ -1,9 +1,9 @@
-//! The errors of one expansion, collected so that the user sees all of them in one build.
+//! The errors of one expansion. They are collected, so that one build shows all of them.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// What is wrong with the input, in the order in which it was found.
+/// The mistakes in the input, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 

@@ -1,12 +1,14 @@
-//! Where an expansion finds the library: `::jwtauth`, or what `crate = ..` names.
+//! Where an expansion finds the library: `::jwtauth`, or the path that `crate = ..` names.
 //!
-//! Everything else an expansion uses, even `Option` and `concat!`, it takes from the library's
-//! `__private` module: the user's scope may give those names another meaning.
+//! An expansion takes everything that it uses from the library's `__private` module, even `Option` and
+//! `concat!`. In the user's scope, those names may have another meaning.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
 use syn::{LitStr, Path};
+
+use crate::spans::relocate;
 
 /// The path of the library, as the user's crate knows it.
 #[derive(Clone)]
@@ -19,7 +21,7 @@ impl Default for Library {
 }
 
 impl Library {
-    /// Parses the value of `crate = ..`: a path, or a string that holds one (as serde writes it).
+    /// Parses the value of `crate = ..`: a path, or a string with one, as in serde.
     pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let start = input.span();
         let path = if input.peek(LitStr) {
@@ -36,38 +38,14 @@ impl Library {
         }
     }
 
-    /// Returns the library's root, for an expression that is blamed on `span`.
+    /// Returns the root of the library, for an expression whose errors point at `span`.
     pub(crate) fn root(&self, span: Span) -> TokenStream {
         relocate(self.0.clone(), span)
     }
 
-    /// Returns the module made for expansions, for an expression that is blamed on `span`.
+    /// Returns the module for expansions, for an expression whose errors point at `span`.
     pub(crate) fn private(&self, span: Span) -> TokenStream {
         let root = &self.0;
         relocate(quote!(#root::__private), span)
     }
-}
-
-/// Returns the span of generated code that is to be blamed on the user's code at `span`.
-///
-/// Local variables with it are invisible to the user's code, and the other way round.
-pub(crate) fn blame(span: Span) -> Span {
-    Span::mixed_site().located_at(span)
-}
-
-/// Moves tokens to `span`, but leaves what their names mean: a `$crate` stays one.
-///
-/// One expression has to carry one location. With two, rustc blames the whole attribute and
-/// repeats the error.
-fn relocate(tokens: TokenStream, span: Span) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|mut token| {
-            if let TokenTree::Group(group) = &token {
-                token = Group::new(group.delimiter(), relocate(group.stream(), span)).into();
-            }
-            token.set_span(span.resolved_at(token.span()));
-            token
-        })
-        .collect()
 }

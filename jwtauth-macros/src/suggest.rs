@@ -1,25 +1,22 @@
-//! "Did you mean": finds the known word behind a mistyped or borrowed one.
+//! "Did you mean": finds the known word for a mistyped word, or for a word of another library.
 
-/// Returns the word of `known` that `word` was most likely meant to be.
+/// Returns the known word that the user most likely meant by `word`.
 ///
-/// `aliases` pairs a word of other libraries, or a habit, with the known word it stands for.
-pub(crate) fn suggest<'a>(word: &str, known: &[&'a str], aliases: &[(&str, &'a str)]) -> Option<&'a str> {
+/// Each known word comes with its aliases: words of other libraries, and words that people try first.
+pub(crate) fn suggest<'a>(
+    word: &str,
+    known: impl Iterator<Item = (&'a str, &'a [&'a str])> + Clone,
+) -> Option<&'a str> {
     let word = word.to_lowercase();
-    if let Some((_, meant)) = aliases.iter().find(|(alias, _)| *alias == word) {
+    if let Some((meant, _)) = known.clone().find(|(_, aliases)| aliases.contains(&word.as_str())) {
         return Some(meant);
     }
     known
-        .iter()
-        .map(|known| (distance(&word, known), *known))
-        // A word of another length by half or more is a guess, not a typing error.
+        .map(|(known, _)| (distance(&word, known), known))
+        // With more edits than this, it is another word and not a typing error.
         .filter(|(distance, known)| *distance <= 1 + known.len() / 4 && *distance < word.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
-}
-
-/// Returns `, did you mean ..?` to end a sentence with, or nothing.
-pub(crate) fn did_you_mean(word: &str, known: &[&str], aliases: &[(&str, &str)]) -> String {
-    suggest(word, known, aliases).map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default()
 }
 
 /// Counts the single-letter edits that turn one word into the other (Levenshtein).
@@ -65,7 +62,8 @@ mod tests {
             ("", None),
         ];
         for (word, want) in cases {
-            let got = suggest(word, &["role", "optional"], &[("guest", "optional")]);
+            let known: [(&str, &[&str]); 2] = [("role", &[]), ("optional", &["guest"])];
+            let got = suggest(word, known.into_iter());
             assert_eq!(got, want, "{word}");
         }
     }

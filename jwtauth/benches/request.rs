@@ -178,7 +178,7 @@ async fn main() {
         println!("{name:44} {ns:8.0} ns, {:8.3} of by hand", ns / least[0]);
     }
 
-    let key = DecodingKey::from_secret(SECRET);
+    let key = DecodingKey::from_secret(SECRET).expect("the secret is not empty");
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_audience(&["jwtauth"]);
     validation.set_issuer(&["jwtauth"]);

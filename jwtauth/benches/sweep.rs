@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use jwtauth::{AuthUser, JwtAuth, ManualClock, SledStore, require_auth};
+use jwtauth::clock::ManualClock;
+use jwtauth::{AuthUser, JwtAuth, SledStore, require_auth};
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
 use poem::{Endpoint, EndpointExt, Request, Response, Result, Route, get, handler, post};

@@ -34,7 +34,7 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use jwtauth::{Clock, ManualClock};
+/// use jwtauth::clock::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::at(1_800_000_000);
 /// let the_same = clock.clone();

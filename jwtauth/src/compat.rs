@@ -1,6 +1,6 @@
 //! The setting for services that share users and keys with one of another make: so far djangorestframework-simplejwt.
 //!
-//! Only what is set. How tokens are written and read then is in `token::foreign`, what becomes of a token of the
+//! Only what is set. How tokens are written and read then is in `token::simplejwt`, what becomes of a token of the
 //! other service in `session::foreign`.
 
 use crate::claims::RESERVED;
@@ -9,7 +9,7 @@ use crate::error::ConfigError;
 /// Shares logins with a Django service that uses djangorestframework-simplejwt: it accepts our tokens, and we accept its.
 ///
 /// ```
-/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
 /// use jwtauth::{Compat, JwtAuth};
 ///
 /// let jwtauth = JwtAuth::builder()
@@ -42,9 +42,9 @@ use crate::error::ConfigError;
 /// - Where the clocks of the two differ, set [`leeway`](crate::JwtAuthBuilder::leeway) to more than they do: a token that is
 ///   issued in our future is refused until then.
 /// - A token without `kid`, as Django writes them, is one of the key that signs, and of no other.
-///   [`KeyRing::retire`](crate::KeyRing::retire) and [`remove`](crate::KeyRing::remove) are about refresh tokens as well, so a
+///   [`KeyRing::retire`](crate::keys::KeyRing::retire) and [`remove`](crate::keys::KeyRing::remove) are about refresh tokens as well, so a
 ///   new [`key`](crate::JwtAuthBuilder::key) ends all sessions unless the old one is a
-///   [`verify_key`](crate::JwtAuthBuilder::verify_key).
+///   [`verify_key`](crate::KeyConfig::verify_key).
 ///
 /// # Tokens that Django has issued
 ///
@@ -132,7 +132,11 @@ impl Compat {
         let name = &self.user_id_claim;
         // `sub` is the user's id anyway.
         if name.is_empty() || name != "sub" && RESERVED.contains(&name.as_str()) {
-            return Err(ConfigError::UserIdClaim { name: name.clone() });
+            return Err(ConfigError::setting(
+                "Compat::user_id_claim",
+                name,
+                "it cannot hold the user's id: take the USER_ID_CLAIM of the other service, or `sub`",
+            ));
         }
         Ok(())
     }

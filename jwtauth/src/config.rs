@@ -1,8 +1,9 @@
 //! Lifetimes and names, each with its bounds, all checked once.
 //!
-//! What has passed [`Config::check`] is not checked again above. Cookies and origins, which only
-//! the web knows, are checked in `web`.
+//! What has passed [`Config::check`] is not checked again above. Cookies and origins are checked in `web`,
+//! which alone knows them. The checks of ranges serve all settings of the crate.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::compat::Compat;
@@ -74,14 +75,9 @@ impl Config {
         within("leeway", self.leeway, Duration::ZERO, Self::MAX_LEEWAY.min(self.access_ttl / 4))?;
         within("sweep_interval", self.sweep_interval, second, DAY)?;
         within("store_timeout", self.store_timeout, second / 10, MINUTE)?;
-        if !(1..=Self::MAX_SESSIONS).contains(&self.max_sessions) {
-            return Err(ConfigError::MaxSessions { max: Self::MAX_SESSIONS, got: self.max_sessions });
-        }
-        for (name, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
-            if value.is_empty() {
-                return Err(ConfigError::Empty { name });
-            }
-        }
+        number_within("max_sessions", self.max_sessions, 1, Self::MAX_SESSIONS)?;
+        not_empty("issuer", &self.issuer)?;
+        not_empty("audience", &self.audience)?;
         self.compat.as_ref().map_or(Ok(()), Compat::check)
     }
 
@@ -95,13 +91,61 @@ impl Config {
     }
 }
 
+/// Refuses a duration outside its bounds.
 pub(crate) fn within(
     name: &'static str,
     got: Duration,
     min: Duration,
     max: Duration,
 ) -> Result<(), ConfigError> {
-    if (min..=max).contains(&got) { Ok(()) } else { Err(ConfigError::OutOfRange { name, min, max, got }) }
+    if (min..=max).contains(&got) {
+        return Ok(());
+    }
+    let problem = format!("it must be between {} and {}{}", in_words(min), in_words(max), bound_to(name));
+    Err(ConfigError::setting(name, in_words(got), problem))
+}
+
+/// Refuses a number outside its bounds.
+pub(crate) fn number_within<N: PartialOrd + Display>(
+    name: &'static str,
+    got: N,
+    min: N,
+    max: N,
+) -> Result<(), ConfigError> {
+    if (&min..=&max).contains(&&got) {
+        return Ok(());
+    }
+    Err(ConfigError::setting(name, got.to_string(), format!("it must be between {min} and {max}")))
+}
+
+/// Refuses an empty text.
+pub(crate) fn not_empty(name: &'static str, got: &str) -> Result<(), ConfigError> {
+    if got.is_empty() { Err(ConfigError::setting(name, got, "it must not be empty")) } else { Ok(()) }
+}
+
+/// Writes a duration in its largest whole unit.
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if time != Duration::from_secs(seconds) {
+        return format!("{time:?}");
+    }
+    let units = [(24 * 60 * 60, "day"), (60 * 60, "hour"), (60, "minute"), (1, "second")];
+    let (length, unit) = units
+        .into_iter()
+        .find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length))
+        .unwrap_or((1, "second"));
+    let count = seconds / length;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Says which other setting bounds one. The reader may never have set that other one.
+fn bound_to(name: &str) -> &'static str {
+    match name {
+        "absolute_ttl" => " (no shorter than refresh_ttl)",
+        "leeway" => " (at most a quarter of access_ttl)",
+        "refresh_ttl" => " (no shorter than access_ttl)",
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -132,8 +176,9 @@ mod tests {
             set(&mut config, value);
             match config.check() {
                 Ok(()) => assert!(good, "{setting} = {value:?} passed"),
-                Err(ConfigError::OutOfRange { name, .. }) => {
-                    assert!(!good && name == setting, "{setting} = {value:?}")
+                Err(ConfigError::Setting { name, problem, .. }) => {
+                    assert!(!good && name == setting, "{setting} = {value:?}");
+                    assert!(problem.starts_with("it must be between "), "{problem}");
                 }
                 Err(other) => panic!("{setting} = {value:?}: {other}"),
             }
@@ -155,11 +200,35 @@ mod tests {
 
     #[test]
     fn an_empty_issuer_or_audience_is_refused() {
-        for config in [
-            Config { issuer: String::new(), ..Config::default() },
-            Config { audience: String::new(), ..Config::default() },
+        for (setting, config) in [
+            ("issuer", Config { issuer: String::new(), ..Config::default() }),
+            ("audience", Config { audience: String::new(), ..Config::default() }),
         ] {
-            assert!(matches!(config.check(), Err(ConfigError::Empty { .. })));
+            let refused = config.check().unwrap_err();
+            assert!(matches!(refused, ConfigError::Setting { name, .. } if name == setting));
+            assert_eq!(refused.to_string(), format!(r#"{setting} "" is refused: it must not be empty"#));
         }
+    }
+
+    #[test]
+    fn a_bound_has_units_that_people_use_and_names_what_it_depends_on() {
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        let refused = |name, min, max, got| within(name, got, min, max).unwrap_err().to_string();
+        assert_eq!(
+            refused("absolute_ttl", days(60), days(400), days(30)),
+            r#"absolute_ttl "30 days" is refused: it must be between 60 days and 400 days (no shorter than refresh_ttl)"#
+        );
+        assert_eq!(
+            refused("store_timeout", Duration::from_millis(100), Duration::from_secs(60), Duration::ZERO),
+            r#"store_timeout "0 seconds" is refused: it must be between 100ms and 1 minute"#
+        );
+        assert_eq!(
+            refused("grace", Duration::ZERO, Duration::from_secs(300), Duration::from_secs(3_660)),
+            r#"grace "61 minutes" is refused: it must be between 0 seconds and 5 minutes"#
+        );
+        assert_eq!(
+            number_within("max_sessions", 0, 1, 1_000).unwrap_err().to_string(),
+            r#"max_sessions "0" is refused: it must be between 1 and 1000"#
+        );
     }
 }

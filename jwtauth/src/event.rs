@@ -28,6 +28,17 @@ use crate::record::{RevocationReason, Session};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// `all_revoked`: all sessions of a subject were revoked, or all but one.
+    AllRevoked {
+        /// The subject.
+        subject: String,
+        /// The one that goes on, if there is one.
+        except: Option<SessionId>,
+        /// How many there were.
+        count: usize,
+        /// Why.
+        reason: RevocationReason,
+    },
     /// `device_changed`: a session goes on from a client that says to be something else than the one that logged in.
     ///
     /// Told once for each change, and again after a restart: see [`Device`] for what counts as one.
@@ -44,7 +55,7 @@ pub enum Event {
         session: Arc<Session>,
     },
     /// `login`: a session was opened.
-    LoggedIn {
+    Login {
         /// The session.
         session: Arc<Session>,
         /// How many sessions of the same browser it replaced.
@@ -55,10 +66,10 @@ pub enum Event {
         /// The name that was typed, which may be anything, a password too: never log it.
         username: String,
         /// The address it came from.
-        peer: Option<IpAddr>,
+        client_address: Option<IpAddr>,
     },
     /// `refresh`: a refresh token was spent, and its successor issued.
-    Refreshed {
+    Refresh {
         /// The session after that.
         session: Arc<Session>,
     },
@@ -66,24 +77,6 @@ pub enum Event {
     ReuseDetected {
         /// The session, revoked.
         session: Arc<Session>,
-    },
-    /// `revoked`: a session was ended.
-    Revoked {
-        /// The session.
-        session: SessionId,
-        /// Why.
-        reason: RevocationReason,
-    },
-    /// `revoked_all`: the sessions of a subject were ended.
-    RevokedAll {
-        /// The subject.
-        subject: String,
-        /// The one that goes on, if there is one.
-        except: Option<SessionId>,
-        /// How many there were.
-        count: usize,
-        /// Why.
-        reason: RevocationReason,
     },
     /// `session_expired`: a session was live until its time ran out, and was not ended by anybody.
     ///
@@ -97,6 +90,13 @@ pub enum Event {
     SessionExpired {
         /// The session, as it was; it is not in the store any more.
         session: Arc<Session>,
+    },
+    /// `session_revoked`: one session was revoked.
+    SessionRevoked {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: RevocationReason,
     },
     /// `store_behind`: a refresh token was newer than its record, so the store has lost a write.
     StoreBehind {
@@ -118,15 +118,15 @@ impl Event {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::AllRevoked { .. } => "all_revoked",
             Self::DeviceChanged { .. } => "device_changed",
             Self::Exchanged { .. } => "exchanged",
-            Self::LoggedIn { .. } => "login",
+            Self::Login { .. } => "login",
             Self::LoginFailed { .. } => "login_failed",
-            Self::Refreshed { .. } => "refresh",
+            Self::Refresh { .. } => "refresh",
             Self::ReuseDetected { .. } => "reuse_detected",
-            Self::Revoked { .. } => "revoked",
-            Self::RevokedAll { .. } => "revoked_all",
             Self::SessionExpired { .. } => "session_expired",
+            Self::SessionRevoked { .. } => "session_revoked",
             Self::StoreBehind { .. } => "store_behind",
             Self::TokenRevoked { .. } => "token_revoked",
         }
@@ -142,21 +142,21 @@ impl Event {
             Self::Exchanged { session } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), "a refresh token of another service was exchanged for a session");
             }
-            Self::LoggedIn { session, replaced } => {
+            Self::Login { session, replaced } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), replaced);
             }
             // Logged with the answer, which says so whoever gives it: see `web::reject`.
             Self::LoginFailed { .. } => {}
-            Self::Refreshed { session } => {
+            Self::Refresh { session } => {
                 tracing::debug!(target: "jwtauth", event, session = session.id.log_id());
             }
             Self::ReuseDetected { session } => {
                 tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), "a spent refresh token came back; its session is revoked");
             }
-            Self::Revoked { session, reason } => {
+            Self::SessionRevoked { session, reason } => {
                 tracing::info!(target: "jwtauth", event, session = session.log_id(), ?reason);
             }
-            Self::RevokedAll { count, reason, .. } => {
+            Self::AllRevoked { count, reason, .. } => {
                 tracing::info!(target: "jwtauth", event, revoked = count, ?reason);
             }
             Self::SessionExpired { session } => {

@@ -60,6 +60,14 @@ macro_rules! id {
             }
         }
 
+        /// From its text form, so that `Path<..>` of it is an argument of a handler.
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({self})", stringify!($name))
@@ -102,14 +110,6 @@ impl AccountId {
     #[must_use]
     pub fn log_id(&self) -> String {
         format!("{:08x}", crc32fast::hash(&self.0))
-    }
-}
-
-#[cfg(feature = "accounts")]
-impl<'de> serde::Deserialize<'de> for AccountId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

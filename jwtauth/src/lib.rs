@@ -65,14 +65,16 @@
 //! - **A connection that stays open**, such as a WebSocket or an event stream, is told when its session ends: take
 //!   a [`SessionEnd`] and close it then.
 //! - **Clients that are no browsers** send the access token as `Authorization: Bearer` and keep the refresh token
-//!   themselves ([`Routes::body_tokens`], [`Sessions::login`]), or have one token that is both ([`Routes::sliding_tokens`]).
+//!   themselves ([`Routes::body_tokens`], [`Auth::issue_tokens`]), or have one token that is both
+//!   ([`Routes::sliding_tokens`]).
 //! - **Who is calling** is an argument: `user: User` with the derive, [`CurrentUser`] with an [`AuthUser`]
 //!   written by hand, [`&Identity`](Identity) when no user value is needed; `Option<..>` of each behind
 //!   `#[require_auth(optional)]`, [`MaybeUser`] in a plain `#[handler]`.
 //! - **Another service** that is to take the same access tokens puts a [`Verifier`] around its app. It has the public keys
 //!   and no sessions, and the same guards.
 //!
-//! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`].
+//! Settings, with their defaults and ranges, are at [`JwtAuthBuilder`]; answers to clients at [`Rejection`]; errors in
+//! [`error`]. A store of your own starts at [`store`].
 //!
 //! # Features
 //!
@@ -100,8 +102,8 @@
 extern crate self as jwtauth;
 
 // Floor 0: the ground.
-mod clock;
-mod error;
+pub mod clock;
+pub mod error;
 mod id;
 mod private_file;
 mod secret;
@@ -130,202 +132,59 @@ mod verifier;
 // Floor 4: HTTP.
 mod web;
 
+pub mod guide;
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
 #[cfg(feature = "accounts")]
 pub use accounts::{Account, Accounts, AccountsConfig};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use compat::Compat;
 pub use device::Device;
-#[cfg(feature = "accounts")]
-pub use error::AccountError;
-pub use error::{
-    BoxError, ConfigError, KeyError, OpenError, ParseIdError, RandomError, SessionError, StoreError,
-    TokenError,
-};
 pub use event::Event;
 #[cfg(feature = "accounts")]
 pub use id::AccountId;
 pub use id::{SessionId, TokenId};
-/// Implements [`AuthUser`](trait@AuthUser) for a struct, and makes it an extractor.
-///
-/// The copy given to [`Auth::login`] is kept in the session as JSON, so the type must also derive `Clone`,
-/// `Serialize` and `Deserialize`. Fields may be added later if they have a `#[serde(default)]`.
-///
-/// | field | is | or mark another one |
-/// |---|---|---|
-/// | `id` | the subject, by its `Display`; required | `#[auth(id)]` |
-/// | `roles` | a collection of roles | `#[auth(roles)]` |
-/// | `scopes` | a collection of scopes | `#[auth(scopes)]` |
-/// | none by name | nothing; a field `role` or `scope` that is read by nobody must have it, or is refused | `#[auth(skip)]` |
-/// | none by name | a `bool`: whether the user may be logged in ([`AuthUser::is_active`](method@AuthUser::is_active)) | `#[auth(active)]` |
-///
-/// ```
-/// use jwtauth::AuthUser;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
-/// struct Account {
-///     #[auth(id)]
-///     email: String,
-///     #[auth(roles)]
-///     groups: Vec<String>,
-/// }
-///
-/// let account = Account { email: "a@example.com".into(), groups: vec!["admin".into()] };
-/// assert_eq!(account.subject(), "a@example.com");
-/// assert_eq!(account.roles(), ["admin"]);
-/// ```
+#[doc = include_str!("docs/auth_user.md")]
 pub use jwtauth_macros::AuthUser;
-/// Guards a poem handler: nobody gets past it, not even into the request body, who is not logged in.
-///
-/// Write it alone on an `async fn` or `fn`, which becomes an endpoint, or above `#[handler]`. Below
-/// `#[handler]` it does not compile. [`JwtAuth`] must be in front: `.with(jwtauth)` around the app; or a [`Verifier`],
-/// in a service that has no sessions of its own.
-///
-/// | argument | meaning | who does not meet it |
-/// |---|---|---|
-/// | none | a logged-in user | 401 |
-/// | `role = "admin"`, `any_role("editor", "admin")`, `all_roles("ops", "oncall")` | who has the role, one of them, all of them | 401 strangers, 403 users |
-/// | `scope = "posts:write"`, `any_scope(..)`, `all_scopes(..)` | the same for scopes | 401 strangers, 403 users |
-/// | `fresh = "5m"` | who logged in no longer ago: seconds, minutes, hours or days, as `30s`, `5m`, `2h`, `1d` | 401 `fresh_login_required` (RFC 9470) |
-/// | `check = path::to::rule` | who passes a function of the application's own; see below | 403, or the function's own error |
-/// | `optional` | strangers too; an argument is `Option<User>`, and one that refuses strangers does not compile | 401 for a refused bearer token only |
-/// | `redirect = "/login"` | strangers who are looking at pages go to the login page, with the page they asked for as `next` (see [`local_path`]) | 303 for page navigations, else 401 |
-/// | `csrf = false` | requests are taken that another site caused | |
-/// | `crate = path` | where this crate is, if it was renamed | |
-///
-/// All of them may be combined, and all must be met; only `optional` goes with nothing that needs a user.
-/// Names are literals or constants of type `&'static str`, checked when the program is compiled.
-///
-/// All methods that reach the handler are guarded, HEAD and OPTIONS included. An unsafe request that another
-/// site caused is refused with 403.
-///
-/// ```
-/// use jwtauth::{Identity, require_auth};
-/// use poem::{Route, get, post, web::Json};
-///
-/// #[require_auth]
-/// async fn whoami(who: &Identity) -> String {
-///     who.subject().to_owned()
-/// }
-///
-/// #[require_auth(role = "admin")]
-/// async fn rename(Json(name): Json<String>) -> String { // the body is read after the check
-///     name
-/// }
-///
-/// let app = Route::new().at("/whoami", get(whoami)).at("/rename", post(rename));
-/// ```
-///
-/// # Rules of your own
-///
-/// A `check` is a `fn` or `async fn` of up to 4 extractors that returns `bool`, `Result<(), E>` or
-/// `Result<bool, E>`. It runs behind the guard and before the handler's arguments, so it never has the body. There
-/// may be several; all must agree.
-///
-/// ```
-/// use jwtauth::{Identity, require_auth};
-/// use poem::web::Path;
-///
-/// async fn owns_post(who: &Identity, Path(post): Path<u64>) -> poem::Result<bool> {
-///     Ok(author_of(post).await? == who.subject())
-/// }
-/// # async fn author_of(_: u64) -> poem::Result<String> { Ok(String::new()) }
-///
-/// #[require_auth(check = owns_post)]
-/// async fn edit(Path(post): Path<u64>, body: String) -> String {
-///     format!("{post}: {body}")
-/// }
-/// ```
-///
-/// # Endpoints of your own
-///
-/// On an `impl Endpoint for ..` block the guard becomes the first statement of `call`.
-///
-/// ```
-/// use jwtauth::require_auth;
-/// use poem::{Endpoint, Request, Result};
-///
-/// struct Counter;
-///
-/// #[require_auth(role = "admin")]
-/// impl Endpoint for Counter {
-///     type Output = String;
-///
-///     async fn call(&self, request: Request) -> Result<String> {
-///         Ok(request.uri().path().to_owned())
-///     }
-/// }
-/// ```
-///
-/// # APIs with an OpenAPI document
-///
-/// With the feature `openapi` it stands above poem-openapi's `#[OpenApi]`. Every operation of the block is guarded
-/// before any of its parameters is read. One that has an attribute of its own asks for that as well; its `redirect`
-/// and `csrf` are used in place of the block's. `optional` on it lets strangers in, if the block has no condition
-/// that needs a user. `#[public]` opens an operation altogether; behind
-/// [`deny_by_default`](JwtAuthBuilder::deny_by_default) its path must be public there too.
-///
-#[cfg_attr(feature = "openapi", doc = "```")]
-#[cfg_attr(not(feature = "openapi"), doc = "```ignore")]
-/// use jwtauth::{CurrentUser, require_auth};
-/// use poem_openapi::{OpenApi, param::Path, payload::Json};
-///
-/// struct Api;
-///
-/// #[require_auth(role = "staff")]
-/// #[OpenApi]
-/// impl Api {
-///     #[oai(path = "/posts/:id", method = "get")]
-///     async fn read(&self, id: Path<u64>, user: CurrentUser) -> Json<String> {
-///         Json(format!("{}: post {}", user.subject(), id.0))
-///     }
-///
-///     #[require_auth(scope = "posts:write", fresh = "5m")] // and the role
-///     #[oai(path = "/posts/:id", method = "put")]
-///     async fn write(&self, id: Path<u64>, text: Json<String>) -> Json<String> {
-///         text
-///     }
-///
-///     #[public]
-///     #[oai(path = "/health", method = "get")]
-///     async fn health(&self) {}
-/// }
-/// ```
-///
-/// The document has the schemes `cookie` and `bearer`, of which a guarded operation takes either, and its answers
-/// 401, 403 and 503, with what is needed in the description of 403. The name of the cookie is that of the [`JwtAuth`]
-/// that was built last, so build it before `spec_endpoint()` or `swagger_ui()` is called. A handler of bad requests
-/// (`#[oai(bad_request_handler = "..")]`) sees none of the refusals. Behind a [`Verifier`] only `bearer` is of use.
+#[doc = include_str!("docs/require_auth.md")]
 pub use jwtauth_macros::require_auth;
-pub use key::{Algorithm, Key};
-pub use record::{
-    Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
-};
+pub use key::Key;
+pub use record::{RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{EndReason, KeyInfo, KeyRing, SessionEnd, Sessions, SlidingToken, Tokens, Veto};
-#[cfg(feature = "accounts")]
-pub use store::AccountStore;
+pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
 pub use store::{MemoryStore, SessionStore, SledStore};
-pub use user::{AuthUser, Identity, TokenUser, Via};
-pub use web::auth::Auth;
-pub use web::builder::JwtAuthBuilder;
-pub use web::client::ProxyHeader;
-pub use web::cookie::SameSite;
-pub use web::extract::{CurrentUser, MaybeUser};
-pub use web::jwks::JwksEndpoint;
-pub use web::local_path::local_path;
-pub use web::middleware::{JwtAuth, JwtAuthEndpoint};
+pub use user::{AuthUser, Identity, TokenSource, TokenUser};
+pub use web::answer::cookie::SameSite;
+pub use web::answer::rejection::{Rejection, Scopes};
+pub use web::client::proxy::ProxyHeader;
+pub use web::extract::auth::Auth;
+pub use web::extract::user::{CurrentUser, MaybeUser};
+pub use web::guard::local_path::local_path;
+pub use web::guard::require_auth::RequireAuth;
 #[cfg(feature = "poem-session")]
 pub use web::poem_session::PoemSessions;
-pub use web::reject::{Rejection, Scopes};
-pub use web::require::{RequireAuth, RequireAuthEndpoint};
 pub use web::routes::Routes;
-pub use web::routes::login::{Authenticate, LoginAttempt, LoginError};
+pub use web::routes::authenticate::{Authenticate, LoginAttempt, LoginError};
+pub use web::settings::JwtAuthBuilder;
+pub use web::settings::client_config::ClientConfig;
+pub use web::settings::cookie_config::CookieConfig;
+pub use web::settings::key_config::KeyConfig;
+pub use web::settings::verifier_builder::VerifierBuilder;
+pub use web::state::{JwtAuth, Verifier};
 #[cfg(feature = "testing")]
 pub use web::testing;
-pub use web::verifier::builder::VerifierBuilder;
-pub use web::verifier::{Verifier, VerifierEndpoint};
+
+/// Keys of access tokens while the program runs: which there are, and which one signs. Make one with [`Key`].
+pub mod keys {
+    pub use crate::key::Algorithm;
+    pub use crate::session::{KeyInfo, KeyRing};
+}
+
+/// What poem makes of the middlewares and of [`JwtAuth::jwks`]. Nobody needs to write these names.
+pub mod endpoint {
+    pub use crate::web::guard::require_auth::RequireAuthEndpoint;
+    pub use crate::web::jwks::JwksEndpoint;
+    pub use crate::web::middleware::{JwtAuthEndpoint, VerifierEndpoint};
+}

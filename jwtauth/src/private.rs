@@ -21,13 +21,13 @@ use serde::de::DeserializeOwned;
 
 pub use crate::error::BoxError;
 use crate::user::{Identity, Unfit};
-pub use crate::web::check::{Check, Pending, Verdict, check};
-pub use crate::web::extract::current_user;
-pub use crate::web::guard::{guard, redirected, settled};
+pub use crate::web::extract::optional::{AnyArgument, Argument, RefusesStrangers, takes_strangers};
+pub use crate::web::extract::user::current_user;
+pub use crate::web::guard::admit::{guard, redirected, settled};
+pub use crate::web::guard::check::{Check, Pending, Verdict, check};
+pub use crate::web::guard::policy::{Need, Policy, Site};
 #[cfg(feature = "openapi")]
 pub use crate::web::openapi;
-pub use crate::web::optional::{AnyArgument, Argument, RefusesStrangers, takes_strangers};
-pub use crate::web::policy::{Need, Policy, Site};
 
 /// A field that `#[auth(roles)]` or `#[auth(scopes)]` is on.
 #[diagnostic::on_unimplemented(

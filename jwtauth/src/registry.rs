@@ -61,9 +61,9 @@ impl TokenRecord {
         now < self.expires_at && self.revoked_at.is_none_or(|revoked_at| now < revoked_at)
     }
 
-    /// Returns when the token stops, or stopped, to be good.
+    /// Returns when the token is over, by whichever comes first: expiry or revocation.
     #[must_use]
-    pub fn effective_expiry(&self) -> u64 {
+    pub fn ends_at(&self) -> u64 {
         self.revoked_at.map_or(self.expires_at, |revoked_at| revoked_at.min(self.expires_at))
     }
 }

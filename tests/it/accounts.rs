@@ -8,9 +8,9 @@ mod store;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use jwtauth::error::StoreError;
 use jwtauth::{
     Account, Accounts, AccountsConfig, Device, JwtAuth, MemoryStore, Session, SessionStore, SledStore,
-    StoreError,
 };
 use tests::app::TestApp;
 
@@ -51,7 +51,7 @@ async fn register(app: &TestApp, name: &str) -> Account {
 }
 
 /// Checks [`PASSWORD`] of an account, or another one, from nowhere.
-async fn verify(app: &TestApp, name: &str, password: &str) -> Result<Account, jwtauth::AccountError> {
+async fn verify(app: &TestApp, name: &str, password: &str) -> Result<Account, jwtauth::error::AccountError> {
     accounts(app).verify(name, password, None).await
 }
 

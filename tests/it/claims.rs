@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use jwtauth::{BoxError, Device, JwtAuthBuilder, Key, MemoryStore, SessionError, Verifier};
+use jwtauth::error::{BoxError, SessionError};
+use jwtauth::{Device, JwtAuthBuilder, Key, MemoryStore, Verifier};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tests::app::{SECRET, TestApp, User};
@@ -40,7 +41,7 @@ fn counting(asked: &Arc<AtomicU64>, fails: &'static [u64]) -> impl FnOnce(JwtAut
     }
 }
 
-/// Seeds S23 and defect 30: claims of the application's own are in access tokens, renewed with each of them, and
+/// S23, defect 30: claims of the application's own are in access tokens, renewed with each of them, and
 /// never in a refresh token, which would keep them as they were.
 #[test]
 fn s_23_each_access_token_has_claims_of_its_own_time() {
@@ -65,7 +66,7 @@ fn s_23_each_access_token_has_claims_of_its_own_time() {
         let with = names(&claims(&second.access));
         assert_eq!(with.len(), plain.len() + 2, "nothing else has changed: {with:?}");
         // Another service reads them as a type of its own.
-        let key = Key::hmac(jwtauth::Algorithm::HS256, SECRET).unwrap();
+        let key = Key::hmac(jwtauth::keys::Algorithm::HS256, SECRET).unwrap();
         let verifier =
             Verifier::builder("jwtauth", "jwtauth").key(key).clock(app.clock.clone()).build().unwrap();
         let user = verifier.verify(&second.access).await.unwrap();

@@ -4,7 +4,9 @@ mod total;
 
 use std::net::IpAddr;
 
-use jwtauth::{JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, ProxyHeader, Session, SessionId};
+use jwtauth::{
+    ClientConfig, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, ProxyHeader, Session, SessionId,
+};
 use poem::http::HeaderValue;
 use poem::{EndpointExt, Route};
 use reqwest::{Client, RequestBuilder};
@@ -24,7 +26,7 @@ type Headers<'h> = [(&'h str, &'h str)];
 /// Who logs in is who they say; who they ask from is kept.
 async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
     if attempt.password() == "where" {
-        return Ok(User::named(&attempt.peer().map_or("nowhere".into(), |peer| peer.to_string())));
+        return Ok(User::named(&attempt.client_address().map_or("nowhere".into(), |peer| peer.to_string())));
     }
     Ok(User::named(attempt.username()))
 }
@@ -124,7 +126,9 @@ fn d_1_d_2_d_3_a_desktop_an_android_and_an_iphone_are_told_apart_by_their_agents
 #[test]
 fn d_4_the_application_gives_its_device_an_id() {
     bounded(async {
-        let site = Site::new(|builder| builder.device_id_header("Sec-CH-UA-ID")).await;
+        let site =
+            Site::new(|builder| builder.clients(ClientConfig::default().device_id_header("Sec-CH-UA-ID")))
+                .await;
         let id = async |headers: &Headers<'_>| site.login(headers).await.device.id;
         assert_eq!(id(&[("sec-ch-ua-id", "485"), ("device-memory", "0.25")]).await.as_deref(), Some("485"));
         assert_eq!(id(&[]).await, None);
@@ -204,9 +208,12 @@ fn d_8_h_14_defect_22_an_address_comes_from_the_socket_or_from_a_trusted_proxy()
         let local = Site::new(|builder| builder).await;
         let behind =
             Site::new(|builder| builder.trusted_proxy("127.0.0.0/8").trusted_proxy("10.0.0.1")).await;
-        let other =
-            Site::new(|builder| builder.trusted_proxy("127.0.0.1").proxy_header(ProxyHeader::Forwarded))
-                .await;
+        let other = Site::new(|builder| {
+            builder
+                .trusted_proxy("127.0.0.1")
+                .clients(ClientConfig::default().proxy_header(ProxyHeader::Forwarded))
+        })
+        .await;
         for (site, name, value, want) in [
             (&local, "x-forwarded-for", "203.0.113.7", "127.0.0.1"),
             (&local, "forwarded", "for=203.0.113.7", "127.0.0.1"),
@@ -293,8 +300,12 @@ fn defect_22_grease_is_no_browser_and_quotes_are_no_part_of_a_name() {
 #[test]
 fn sessions_are_listed_with_device_address_and_time() {
     bounded(async {
-        let site =
-            Site::new(|builder| builder.trusted_proxy("127.0.0.1").device_id_header("x-device-id")).await;
+        let site = Site::new(|builder| {
+            builder
+                .trusted_proxy("127.0.0.1")
+                .clients(ClientConfig::default().device_id_header("x-device-id"))
+        })
+        .await;
         let agent = LINUX.replace("Chrome/101.0.4951.64", "Chrome/126.0.0.0");
         let tokens = site
             .tokens(&[("user-agent", &agent), ("x-forwarded-for", "203.0.113.7"), ("x-device-id", "laptop")])

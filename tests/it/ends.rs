@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::poll;
+use jwtauth::clock::Clock;
+use jwtauth::store::Revocation;
 use jwtauth::{
-    Clock, EndReason, JwtAuth, MemoryStore, Revocation, RevocationReason, SessionEnd, SessionId,
-    SessionStore, SledStore, require_auth,
+    EndReason, JwtAuth, MemoryStore, RevocationReason, SessionEnd, SessionId, SessionStore, SledStore,
+    require_auth,
 };
 use poem::test::TestClient;
 use poem::web::Data;

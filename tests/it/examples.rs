@@ -1,5 +1,6 @@
 //! The examples, run as programs and met by real clients; here those whose connections end with their session.
 
+mod commands;
 mod deny_by_default;
 mod forms;
 mod minimal;

@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use futures_util::stream;
-use jwtauth::{AuthUser, BoxError, CurrentUser, Identity, JwtAuth, Session, require_auth};
+use jwtauth::error::BoxError;
+use jwtauth::{AuthUser, CurrentUser, Identity, JwtAuth, Session, require_auth};
 use poem::http::{Method, StatusCode, header};
 use poem::test::{TestClient, TestRequestBuilder};
 use poem::web::{Data, Json};

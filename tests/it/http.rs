@@ -1,16 +1,18 @@
 //! What goes over the wire: cookies, headers, refusals, and requests that other sites caused.
 
 mod answers;
+mod arguments;
 mod cookie_scope;
 mod credentials;
 mod cross_origin;
 mod development;
+mod own_body;
 mod refusals;
 mod same_request;
 mod secrets;
 mod token_header;
 
-use jwtauth::{Auth, JwtAuth, MemoryStore, Rejection, SameSite, require_auth};
+use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore, Rejection, SameSite, require_auth};
 use poem::error::NotFoundError;
 use poem::http::header::{self, HeaderMap};
 use poem::http::{Method, StatusCode};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use jwtauth::{Algorithm, ConfigError, JwtAuth, Key, KeyError, MemoryStore, TokenError, TokenUser, Verifier};
+use jwtauth::error::{ConfigError, KeyError, TokenError};
+use jwtauth::keys::Algorithm;
+use jwtauth::{JwtAuth, Key, KeyConfig, MemoryStore, TokenUser, Verifier};
 use poem::http::{StatusCode, header};
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get, handler};
@@ -81,7 +83,7 @@ fn r_10_a_rotation_ends_no_session() {
         let (busy, away) = (tab.login("alice").await, tab.login("bob").await);
         let keys = app.jwtauth.keys();
         let old = keys.signing();
-        assert_eq!((old.algorithm, old.signs, old.until), (Algorithm::HS256, true, None));
+        assert_eq!((old.algorithm, old.signs, old.expires_at), (Algorithm::HS256, true, None));
 
         keys.add(pem(P256)).unwrap();
         assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), 1, "published before it signs");
@@ -151,11 +153,19 @@ fn r_10_a_restart_with_other_keys_ends_no_session() {
         type Set = fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder;
         let cases: [(&str, Set, [u16; 2]); 5] = [
             ("the same", |builder| builder, [200, 200]),
-            ("old secret", |builder| builder.secret(NEXT_SECRET).old_secret(SECRET), [200, 200]),
+            (
+                "old secret",
+                |builder| builder.secret(NEXT_SECRET).keys(KeyConfig::default().old_secret(SECRET)),
+                [200, 200],
+            ),
             ("no old secret", |builder| builder.secret(NEXT_SECRET), [401, 401]),
             (
                 "a key, and the secret's tokens",
-                |builder| builder.key(pem(P256)).verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap()),
+                |builder| {
+                    builder
+                        .key(pem(P256))
+                        .keys(KeyConfig::default().verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap()))
+                },
                 [200, 200],
             ),
             ("a key", |builder| builder.key(pem(P256)), [401, 200]),
@@ -184,11 +194,14 @@ fn j_4_settings_that_do_not_fit() {
     };
     let key = |set| refused(build(set));
     assert!(matches!(
-        key(|builder| builder.secret(SECRET).algorithm(Algorithm::ES256)),
+        key(|builder| builder.secret(SECRET).keys(KeyConfig::default().algorithm(Algorithm::ES256))),
         KeyError::Algorithm { .. }
     ));
     assert!(matches!(
-        key(|builder| builder.secret(SECRET).key(pem(P256)).algorithm(Algorithm::HS256)),
+        key(|builder| builder
+            .secret(SECRET)
+            .key(pem(P256))
+            .keys(KeyConfig::default().algorithm(Algorithm::HS256))),
         KeyError::Algorithm { .. }
     ));
     assert!(matches!(
@@ -200,11 +213,16 @@ fn j_4_settings_that_do_not_fit() {
         KeyError::Retired { .. }
     ));
     assert!(matches!(
-        key(|builder| builder.secret(SECRET).verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap())),
+        key(|builder| builder
+            .secret(SECRET)
+            .keys(KeyConfig::default().verify_key(Key::hmac(Algorithm::HS256, SECRET).unwrap()))),
         KeyError::Known { .. }
     ));
     assert!(matches!(build(|builder| builder.secret(P256)), ConfigError::WeakSecret { .. }));
-    let rsa = JwtAuth::builder().secret(SECRET).key(pem(RSA)).algorithm(Algorithm::PS512);
+    let rsa = JwtAuth::builder()
+        .secret(SECRET)
+        .key(pem(RSA))
+        .keys(KeyConfig::default().algorithm(Algorithm::PS512));
     assert_eq!(rsa.build(MemoryStore::new()).unwrap().keys().signing().algorithm, Algorithm::PS512);
 }
 

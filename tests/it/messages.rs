@@ -4,10 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use jwtauth::{
-    AccountError, Algorithm, Auth, JwtAuth, JwtAuthBuilder, Key, MemoryStore, SessionError, Verifier,
-    require_auth,
-};
+use jwtauth::error::{AccountError, SessionError};
+use jwtauth::keys::Algorithm;
+use jwtauth::{Auth, JwtAuth, JwtAuthBuilder, Key, KeyConfig, MemoryStore, Verifier, require_auth};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get, handler};
@@ -37,9 +36,9 @@ fn a_secret_that_is_refused_says_where_it_came_from() {
     assert!(said.contains("it is a directory: name a file in it"), "{said}");
     let said = refused(JwtAuth::builder().secret(*b""));
     assert!(said.starts_with("the signing secret is too weak: it is empty"), "{said}");
-    let said = refused(builder().old_secret(SECRET));
+    let said = refused(builder().keys(KeyConfig::default().old_secret(SECRET)));
     assert!(said.contains("is the secret that is in use"), "{said}");
-    let said = refused(builder().old_secret(*b"short"));
+    let said = refused(builder().keys(KeyConfig::default().old_secret(*b"short")));
     assert!(said.starts_with("an old secret is too weak"), "{said}");
     let said = refused(JwtAuth::builder().secret(*b"django-insecure-5v#k2l$w8x)q(9z!m4n7b"));
     assert!(said.contains("Django made it for development"), "{said}");
@@ -51,11 +50,11 @@ fn a_length_of_time_names_the_setting_that_bounds_it() {
     for (builder, want) in [
         (
             builder().refresh_ttl(60 * day),
-            "absolute_ttl must be between 60 days and 400 days (no shorter than refresh_ttl), got 30 days",
+            r#"absolute_ttl "30 days" is refused: it must be between 60 days and 400 days (no shorter than refresh_ttl)"#,
         ),
         (
             builder().leeway(Duration::from_secs(30)).access_ttl(Duration::from_secs(60)),
-            "leeway must be between 0 seconds and 15 seconds (at most a quarter of access_ttl), got 30 seconds",
+            r#"leeway "30 seconds" is refused: it must be between 0 seconds and 15 seconds (at most a quarter of access_ttl)"#,
         ),
     ] {
         assert_eq!(refused(builder), want);
@@ -162,7 +161,7 @@ fn cookies_are_not_said_to_be_dropped_where_there_is_no_browser() {
 
 #[handler]
 fn whence(auth: Auth) -> String {
-    auth.peer().map_or("nowhere".into(), |peer| peer.to_string())
+    auth.client_address().map_or("nowhere".into(), |peer| peer.to_string())
 }
 
 /// H-14: a login of the application's own goes by the same address as the ready-made one.

@@ -69,13 +69,13 @@ fn each_event_is_counted_once_under_its_name() {
         });
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
 
-        // login, refresh, device_changed, token_revoked, revoked, revoked_all
+        // login, refresh, device_changed, token_revoked, session_revoked, all_revoked
         let mut laptop = Device::default();
         laptop.app = Some("Firefox".into());
         let tokens = sessions.login(&User::named("bob"), laptop).await.unwrap();
         let mut phone = Device::default();
         phone.app = Some("Chrome".into());
-        let tokens = sessions.refresh(tokens.refresh(), &phone).await.unwrap();
+        let tokens = sessions.refresh(tokens.refresh().unwrap(), &phone).await.unwrap();
         sessions.revoke_jwt(tokens.access(), false).await.unwrap();
         sessions.revoke(tokens.session.id).await.unwrap();
         drop(tab.login("bob").await);
@@ -106,14 +106,14 @@ fn each_event_is_counted_once_under_its_name() {
         let heard = heard.lock().unwrap().clone();
         let names: Vec<_> = heard.keys().map(String::as_str).collect();
         let all = [
+            "all_revoked",
             "device_changed",
             "login",
             "login_failed",
             "refresh",
             "reuse_detected",
-            "revoked",
-            "revoked_all",
             "session_expired",
+            "session_revoked",
             "store_behind",
             "token_revoked",
         ];

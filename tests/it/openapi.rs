@@ -11,7 +11,8 @@ mod without_feature;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jwtauth::{AuthUser, BoxError, CurrentUser, Identity, require_auth};
+use jwtauth::error::BoxError;
+use jwtauth::{AuthUser, CurrentUser, Identity, require_auth};
 use poem::http::{StatusCode, header};
 use poem::test::{TestClient, TestRequestBuilder};
 use poem::{Body, Endpoint, EndpointExt, Response, Result, Route};

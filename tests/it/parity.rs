@@ -5,6 +5,16 @@ use std::fs;
 
 use crate::tidy::{root, sources};
 
+/// Returns the names of all tests.
+pub(crate) fn tests() -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for folder in ["tests/it", "jwtauth/src", "jwtauth-macros/src"] {
+        tests_in(folder, &mut known);
+    }
+    assert!(known.len() > 200, "the tests are found: {}", known.len());
+    known
+}
+
 /// Returns the names of all functions under a `#[test]` in a folder of the project.
 fn tests_in(folder: &str, found: &mut BTreeSet<String>) {
     for (_, text) in sources(folder) {
@@ -14,6 +24,24 @@ fn tests_in(folder: &str, found: &mut BTreeSet<String>) {
             found.insert(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
         }
     }
+}
+
+/// Returns the cells of each row of all tables of a text, without the rows of titles, which start with `title`.
+pub(crate) fn rows<'t>(text: &'t str, title: &str) -> Vec<Vec<&'t str>> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+    rows.filter(|row| row.split(" |").next() != Some(title))
+        .map(|row| row.trim_end_matches('|').split(" | ").map(str::trim).collect())
+        .collect()
+}
+
+/// Returns the names in ticks that could be those of functions.
+pub(crate) fn named(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains(':'))
+}
+
+/// Reads the table.
+pub(crate) fn table() -> String {
+    fs::read_to_string(root().join("tests/PARITY.md")).unwrap()
 }
 
 fn attributes(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -35,29 +63,15 @@ fn expected() -> Vec<String> {
 
 #[test]
 fn every_row_is_there_and_names_tests_that_exist() {
-    let text = fs::read_to_string(root().join("tests/PARITY.md")).unwrap();
-    let mut known = BTreeSet::new();
-    for folder in ["tests/it", "jwtauth/src", "jwtauth-macros/src"] {
-        tests_in(folder, &mut known);
-    }
-    assert!(known.len() > 200, "the tests are found: {}", known.len());
-    let rows: Vec<Vec<&str>> = text
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| row"))
-        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
-        .collect();
+    let (text, known) = (table(), tests());
+    let rows = rows(&text, "row");
     let ids: Vec<_> = rows.iter().map(|row| row[0].to_owned()).collect();
     assert_eq!(ids, expected());
     for row in &rows {
         let [id, what, shown] = row[..] else { panic!("three cells: {row:?}") };
         assert!(!what.is_empty(), "{id}");
         // What stands in ticks and could be a function's name is one.
-        let named: Vec<_> = shown
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .filter(|name| name.contains('_') && !name.contains(':'))
-            .collect();
+        let named: Vec<_> = named(shown).collect();
         for name in &named {
             assert!(known.contains(*name), "{id} names {name}, which is no test");
         }

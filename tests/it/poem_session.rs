@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::{Clock as _, ConfigError, ManualClock, PoemSessions, SledStore, StoreError};
+use jwtauth::clock::{Clock as _, ManualClock};
+use jwtauth::error::{ConfigError, StoreError};
+use jwtauth::{PoemSessions, SledStore};
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
 use poem::session::{CookieConfig, ServerSession, Session, SessionStorage};
@@ -240,8 +242,11 @@ fn the_default_lifetime_has_bounds() {
         for (ttl, good) in [(second, true), (second / 2, false), (max, true), (max + second, false)] {
             match sessions.clone().default_ttl(ttl) {
                 Ok(_) => assert!(good, "{ttl:?} passed"),
-                Err(ConfigError::OutOfRange { name: "default_ttl", got, .. }) => {
-                    assert!(!good && got == ttl, "{ttl:?}");
+                Err(ConfigError::Setting { name: "PoemSessions::default_ttl", got, problem }) => {
+                    assert!(!good, "{ttl:?}");
+                    let wanted =
+                        if ttl < second { "500ms".into() } else { format!("{} seconds", ttl.as_secs()) };
+                    assert_eq!((got, &*problem), (wanted, "it must be between 1 second and 400 days"));
                 }
                 Err(other) => panic!("{ttl:?}: {other}"),
             }

@@ -311,8 +311,16 @@ fn bad_settings_say_what_to_do() {
         ("JWTAUTH_SECRET", "", "openssl rand -base64 48"),
         ("JWTAUTH_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "fewer than 10 different bytes"),
         ("JWTAUTH_ACCESS_TTL", "5m", "JWTAUTH_ACCESS_TTL must be a number of seconds, got \"5m\""),
-        ("JWTAUTH_ACCESS_TTL", "0", "access_ttl must be between 1 second and 1 day, got 0 seconds"),
-        ("JWTAUTH_REFRESH_TTL", "9999999999", "refresh_ttl must be between"),
+        (
+            "JWTAUTH_ACCESS_TTL",
+            "0",
+            r#"access_ttl "0 seconds" is refused: it must be between 1 second and 1 day"#,
+        ),
+        (
+            "JWTAUTH_REFRESH_TTL",
+            "9999999999",
+            r#"refresh_ttl "9999999999 seconds" is refused: it must be between"#,
+        ),
         ("JWTAUTH_ADDR", "nowhere", "cannot listen on nowhere"),
         ("JWTAUTH_ADDR", "203.0.113.1:1", "cannot listen on 203.0.113.1:1"),
     ] {

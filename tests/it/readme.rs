@@ -1,10 +1,12 @@
 //! README is run: its commands with the output it prints, its programs as crates of their own and as doctests of the
 //! library.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use tests::cargo::cargo;
 use tests::program::{Program, Running};
 use tests::stranger::Stranger;
 
@@ -67,11 +69,16 @@ fn the_curl_sessions_are_real() {
     }
 }
 
-/// Starts an example as README says, elsewhere, so that `./data` is not made in the project. The port is the one thing set.
-fn cargo_run(example: &str, directory: &Path) -> Running {
+/// Starts an example with README's command, elsewhere, so that `./data` is not made in the project. The port is the one
+/// thing set.
+fn start(command: &str, directory: &Path) -> Running {
     let manifest = root().join("Cargo.toml");
-    let arguments = ["run", "--quiet", "--example", example, "--manifest-path", &manifest.to_string_lossy()];
-    Program::new(env!("CARGO")).arguments(&arguments).directory(directory).start()
+    let mut words = command.split_whitespace();
+    assert_eq!((words.next(), words.next()), (Some("cargo"), Some("run")), "{command}");
+    let selection: Vec<_> = words.chain(["--manifest-path", manifest.to_str().unwrap(), "--quiet"]).collect();
+    // Built first, which is bounded in time, so that the start is only that.
+    cargo(directory, &[&["build"], &selection[..]].concat()).unwrap_or_else(|said| panic!("{said}"));
+    Program::new(env!("CARGO")).arguments(&[&["run"], &selection[..]].concat()).directory(directory).start()
 }
 
 fn get(url: &str) -> String {
@@ -82,9 +89,13 @@ fn get(url: &str) -> String {
 /// The main command needs nothing set, keeps its data where README says, and the server answers.
 #[test]
 fn the_main_command_runs() {
-    assert_eq!(blocks("sh"), ["cargo run --example quickstart\n", "./tests/run\n"]);
+    let blocks = blocks("sh");
+    let [command, "./tests/run\n"] = &blocks.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+        panic!("{blocks:?}")
+    };
+    assert!(command.contains("--example quickstart "), "{command}");
     let directory = tempfile::tempdir().unwrap();
-    let server = cargo_run("quickstart", directory.path());
+    let server = start(command, directory.path());
     assert_eq!(get(&server.at("/health")), "ok\n");
     assert!(
         directory.path().join("data/secret").exists() && directory.path().join("data/sessions/db").exists()
@@ -96,9 +107,10 @@ fn the_main_command_runs() {
 /// So does the first one.
 #[test]
 fn the_first_command_runs() {
-    assert!(readme().contains("`cargo run --example minimal`"));
+    let command = "cargo run -p examples --example minimal";
+    assert!(readme().contains(&format!("`{command}`")));
     let directory = tempfile::tempdir().unwrap();
-    let server = cargo_run("minimal", directory.path());
+    let server = start(command, directory.path());
     assert!(get(&server.at("/me")).contains("not_authenticated"));
     assert!(directory.path().join("data/secret").exists() && directory.path().join("data/store/db").exists());
 }
@@ -107,9 +119,24 @@ fn the_first_command_runs() {
 #[test]
 fn the_programs_are_crates_of_their_own() {
     let [first, second] = programs();
-    let checked = Stranger::new().program("first", &first).program("second", &second).check();
-    let said = String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success(), "{said}");
+    let stranger = Stranger::new().program("first", &first).program("second", &second);
+    stranger.check().unwrap_or_else(|said| panic!("{said}"));
+}
+
+/// A debug build outside of the workspace is as quick as one inside: README's optimised crates are optimised here too.
+#[test]
+fn the_profile_is_that_of_the_workspace() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let optimised = |text: &str| -> BTreeSet<String> {
+        let lines = text.split("[profile.dev.package]").nth(1).unwrap().lines().skip(1);
+        lines.take_while(|line| line.contains(" = ")).map(str::to_owned).collect()
+    };
+    let [ours, readme] = [optimised(&manifest), optimised(&blocks("toml")[0])];
+    assert!(readme.is_subset(&ours), "{readme:?}");
+    // Keys, signatures and the store, which a first login hardly waits for.
+    let ours_alone = ["crc32fast", "hmac", "sha2", "sled"];
+    let names: Vec<_> = ours.difference(&readme).map(|line| line.split(" = ").next().unwrap()).collect();
+    assert_eq!(names, ours_alone);
 }
 
 /// The test command is a program, and runs what this test is part of.

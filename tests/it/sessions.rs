@@ -5,7 +5,8 @@ mod over;
 use std::time::Duration;
 
 use jwtauth::AuthUser as _;
-use jwtauth::{Auth, JwtAuth, MemoryStore, SessionError};
+use jwtauth::error::SessionError;
+use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, handler};
@@ -274,9 +275,12 @@ fn settings_are_refused_at_the_start() {
         refused(JwtAuth::builder().secret_from_env("JWTAUTH_NO_SUCH_VARIABLE"))
             .contains("JWTAUTH_NO_SUCH_VARIABLE")
     );
-    assert!(refused(good().access_ttl(Duration::ZERO)).contains("access_ttl must be between 1 second"));
+    assert!(
+        refused(good().access_ttl(Duration::ZERO))
+            .contains("access_ttl \"0 seconds\" is refused: it must be between 1 second")
+    );
     assert!(refused(good().trusted_origin("https://example.com/")).contains("https://example.com/"));
-    assert!(refused(good().cookie_names("a b", "c")).contains("a b"));
+    assert!(refused(good().cookies(CookieConfig::default().names("a b", "c"))).contains("a b"));
     assert!(refused(good().issuer("")).contains("issuer"));
 }
 

@@ -4,6 +4,7 @@
 
 mod django;
 mod ends;
+mod exchange;
 mod rules;
 mod store;
 mod verifier;
@@ -102,7 +103,7 @@ impl Site {
     }
 
     fn of(app: TestApp) -> Self {
-        let tokens = app.jwtauth.routes(authenticate).body_tokens().service("billing", SERVICE);
+        let tokens = app.jwtauth.routes(authenticate).body_tokens().service("billing", SERVICE).unwrap();
         let route = Route::new()
             .nest("/auth", tokens)
             .at("/whoami", get(whoami))
@@ -121,7 +122,7 @@ impl Site {
     }
 
     fn now(&self) -> u64 {
-        jwtauth::Clock::now(&self.app.clock)
+        jwtauth::clock::Clock::now(&self.app.clock)
     }
 
     /// Sends a request, and returns status, body and `Set-Cookie` lines.
@@ -182,7 +183,8 @@ fn text(value: &Value) -> String {
 /// Signs any header and claims with the secret that both services have.
 fn sign(header: &str, claims: &str) -> String {
     let message = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(claims));
-    let signed = crypto::sign(message.as_bytes(), &EncodingKey::from_secret(SECRET), Algorithm::HS256);
+    let key = EncodingKey::from_secret(SECRET).unwrap();
+    let signed = crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
     format!("{message}.{}", signed.unwrap())
 }
 

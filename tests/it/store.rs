@@ -14,11 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, RotationRequest, UserUpdate, conformance};
-use jwtauth::{
-    Device, MemoryStore, Revocation, RevocationReason, RotationPolicy, Session, SessionId, SessionStore,
-    SledStore, StoreError, Successor, TokenId,
-};
+use jwtauth::store::{Revocation, RotationPolicy, Successor};
+use jwtauth::{Device, MemoryStore, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId};
 use reqwest::Method;
 use tests::browser::Browser;
 use tests::numbers::Numbers;

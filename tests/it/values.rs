@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, NewValue, REMEMBERED, ValueKey, ValueStore as _};
-use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, StoreError, TokenId};
+use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, TokenId};
 use tests::bounded;
 use tests::numbers::Numbers;
 

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use jwtauth::error::{BoxError, ConfigError, TokenError};
 use jwtauth::{
-    Auth, AuthUser, BoxError, CurrentUser, Identity, Key, MaybeUser, MemoryStore, RequireAuth, Session,
-    SessionEnd, TokenError, TokenUser, Verifier, VerifierBuilder, Via, require_auth, testing,
+    Auth, AuthUser, CurrentUser, Identity, Key, MaybeUser, MemoryStore, RequireAuth, Session, SessionEnd,
+    TokenSource, TokenUser, Verifier, VerifierBuilder, require_auth, testing,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, Method, StatusCode, header};
@@ -295,7 +296,9 @@ fn h_11_deny_by_default_behind_a_verifier() {
         }
         assert_eq!(service.send(Method::POST, "/open", &[]).await.status, 401);
         let refused = builder(&issuer).key(public).public("/open").build();
-        assert!(matches!(refused, Err(jwtauth::ConfigError::PublicRoute { .. })));
+        let refused = refused.unwrap_err();
+        assert!(matches!(&refused, ConfigError::Setting { name: "public", got, .. } if got == "/open"));
+        assert!(refused.to_string().contains("nothing is denied by default"), "{refused}");
     });
 }
 

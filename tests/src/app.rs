@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jwtauth::clock::ManualClock;
 use jwtauth::{
-    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, ManualClock, MaybeUser, MemoryStore,
-    Rejection, SessionStore, require_auth,
+    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, MaybeUser, MemoryStore, Rejection,
+    SessionStore, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::web::{Data, Json};

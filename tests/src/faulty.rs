@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jwtauth::error::StoreError;
 use jwtauth::store::{
     LoginEffects, NewValue, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation,
     UserUpdate, ValueKey, ValueStore,
 };
-use jwtauth::{MemoryStore, Revocation, Rotation, Session, SessionId, SessionStore, StoreError, TokenRecord};
+use jwtauth::store::{Revocation, Rotation};
+use jwtauth::{MemoryStore, Session, SessionId, SessionStore, TokenRecord};
 use tokio::time::sleep;
 
 /// What a call to the store does.

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod browser;
+pub mod cargo;
 pub mod faulty;
 pub mod log;
 pub mod numbers;

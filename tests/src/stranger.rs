@@ -4,9 +4,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use tempfile::TempDir;
+
+use crate::cargo::{Crates, cargo, crates};
+
+/// Where README has the library from. Here it is the one that is tested.
+const SOURCE: &str = r#"git = "https://github.com/jwtauth/jwtauth""#;
 
 /// A package with dependencies and programs of its own. Removed when dropped.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ impl Stranger {
     ///
     /// # Panics
     ///
-    /// If the disk refuses, or README names them more than once.
+    /// If the disk refuses, or README does not name each once.
     #[must_use]
     pub fn new() -> Self {
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("a project");
@@ -28,8 +32,8 @@ impl Stranger {
         let blocks: Vec<_> = readme.split("```toml\n").skip(1).collect();
         let [block] = blocks[..] else { panic!("one list of dependencies, not {}", blocks.len()) };
         let dependencies = block.split("```").next().unwrap_or_default();
-        let library = project.join("jwtauth");
-        let dependencies = dependencies.replace("../jwtauth/jwtauth", &library.to_string_lossy());
+        assert_eq!(dependencies.matches(SOURCE).count(), 1, "{dependencies}");
+        let dependencies = dependencies.replace(SOURCE, &format!("path = {:?}", project.join("jwtauth")));
         let package = "[package]\nname = \"stranger\"\nedition = \"2024\"\n\n[workspace]\n\n";
         let stranger = Self { directory: tempfile::tempdir().expect("a directory"), project };
         stranger.write("Cargo.toml", &format!("{package}{dependencies}"));
@@ -53,17 +57,18 @@ impl Stranger {
 
     /// Runs `cargo check`.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If it does not start.
+    /// If a program does not compile: with what cargo said.
+    pub fn check(&self) -> Result<String, String> {
+        let target = self.project.join("target/stranger");
+        cargo(self.directory.path(), &["check", "--quiet", "--target-dir", &target.to_string_lossy()])
+    }
+
+    /// Returns the crates that cargo builds for its programs.
     #[must_use]
-    pub fn check(&self) -> Output {
-        Command::new(env!("CARGO"))
-            .args(["check", "--quiet", "--target-dir"])
-            .arg(self.project.join("target/stranger"))
-            .current_dir(self.directory.path())
-            .output()
-            .expect("cargo runs")
+    pub fn crates(&self) -> Crates {
+        crates(self.directory.path(), &[])
     }
 }
 

@@ -1,6 +1,7 @@
 //! A user type with an `AuthUser` of its own is no argument by itself.
 
-use jwtauth::{AuthUser, BoxError, Identity, require_auth};
+use jwtauth::error::BoxError;
+use jwtauth::{AuthUser, Identity, require_auth};
 
 #[derive(Clone)]
 struct User;

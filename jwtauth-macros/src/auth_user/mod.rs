@@ -1,29 +1,33 @@
 //! `#[derive(AuthUser)]`: a user type whose values jwtauth keeps with the session.
 //!
-//! The fields say who the user is and what the user may do; the whole value is the session's
-//! copy, so nothing is loaded. With `FromRequest` beside it, a handler takes `user: User`.
+//! The fields say who the user is, and what the user may do. The session keeps a copy of the whole value, so
+//! nothing has to be loaded. The type also gets `FromRequest`, so that a handler can take `user: User`.
+//!
+//! `sources` is the table of the marks on fields, `fields` finds the field of each method, and `impls` writes
+//! the impls.
 //!
 //! # Invariants
 //!
-//! 1. The subject is one field, named `id` or marked `#[auth(id)]`: never guessed.
-//! 2. What an expression asks of a field's type is blamed on that type.
+//! 1. The subject is one field, with the name `id` or the mark `#[auth(id)]`. It is never guessed.
+//! 2. If the type of a field does not fit, the error points at that type.
 
-mod expand;
-mod model;
+mod fields;
+mod impls;
+mod sources;
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::DeriveInput;
 use syn::spanned::Spanned;
 
-/// Expands the derive. Errors come with an impl, so that handlers that take the type compile.
+/// Expands the derive. With errors, it still writes the impls, so that handlers of the type compile.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let (library, mut errors) = model::library(&input.attrs);
-    let (sources, more) = model::sources(&input);
+    let (library, mut errors) = fields::library(&input.attrs);
+    let (sources, more) = fields::sources(&input);
     errors.extend(more);
     if !input.generics.params.is_empty() {
         errors.add(
@@ -31,10 +35,10 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
             "`AuthUser` cannot be derived for a type with parameters: \
              name the types, or implement the trait by hand",
         );
-        // No impl: it would need bounds, and each missing one is an error of its own.
+        // No impl here: each bound that it lacks would be one more error.
         return quote!(#errors);
     }
-    let output = expand::impls(&input.ident, &library, &sources);
+    let output = impls::impls(&input.ident, &library, &sources);
     quote!(#errors #output)
 }
 
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_mistake_has_its_sentence() {
-        let help = "\nhelp: a field can be `#[auth(id)]`, `#[auth(roles)]`, `#[auth(scopes)]`, `#[auth(active)]` or `#[auth(skip)]`";
+        let help = "\nhelp: `#[auth]` on a field takes `id`, `roles`, `scopes`, `active` and `skip`";
         let mark = "no field is named `id`: mark the field that names the user with `#[auth(id)]`";
         let kind = "make it a struct, or implement the trait by hand";
         let generic = "`AuthUser` cannot be derived for a type with parameters: \
@@ -81,15 +85,15 @@ mod tests {
             ),
             ("struct U { #[auth] id: u64 }", format!("`#[auth]` needs an argument{help}")),
             ("struct U { #[auth = 1] id: u64 }", format!("`#[auth]` needs an argument{help}")),
-            ("struct U { #[auth(id = 1)] id: u64 }", "`id` takes no value: write `id`".to_owned()),
+            ("struct U { #[auth(id = 1)] id: u64 }", "`id` takes no value: write `#[auth(id)]`".to_owned()),
             (
                 "struct U { #[auth(crate = ::a)] id: u64 }",
-                "`crate` is said once, on the type: move it there".to_owned(),
+                "`crate` belongs on the type: move it there".to_owned(),
             ),
             ("#[auth(id)] struct U { id: u64 }", "`id` marks a field: put `#[auth(id)]` on one".to_owned()),
             (
                 "#[auth(banana)] struct U { id: u64 }",
-                format!("unknown argument `banana`\nhelp: a type knows `#[auth(crate = ::path)]`{help}"),
+                "unknown argument `banana`\nhelp: `#[auth]` on a type takes `crate`".to_owned(),
             ),
         ];
         for (input, want) in cases {

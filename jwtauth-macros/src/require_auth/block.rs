@@ -1,6 +1,6 @@
-//! `#[require_auth]` on an impl block: a guard at the start of the `call` of an `impl Endpoint`.
+//! `#[require_auth]` on an `impl Endpoint`: puts the guard at the start of `call`.
 //!
-//! The block stays what it is, with one statement more; nothing is renamed and no type is made.
+//! Nothing else in the block changes. No type is added, and nothing is renamed.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -8,11 +8,11 @@ use syn::spanned::Spanned;
 use syn::{FnArg, ImplItem, ImplItemFn, ItemImpl, Pat, PatIdent, Stmt};
 
 use super::args::Args;
-use super::expand;
+use super::guard;
 use crate::errors::Errors;
-use crate::library::blame;
+use crate::spans::blame;
 
-/// Puts the guard into the block. One that cannot be guarded comes back as it was, with the error.
+/// Puts the guard into the block. A block that cannot be guarded is returned unchanged, with the error.
 pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors) {
     let name = block.self_ty.to_token_stream().to_string().replace(' ', "");
     let mut errors = Errors::default();
@@ -23,7 +23,7 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
     let keyword = block.impl_token.span;
     let mut calls = 0;
     for item in &mut block.items {
-        // More than one is there if each has its `#[cfg]`.
+        // There can be several, each with its own `#[cfg]`.
         let result = match item {
             ImplItem::Fn(method) if method.sig.ident == "call" => {
                 calls += 1;
@@ -32,13 +32,14 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
             ImplItem::Fn(method) => Err(syn::Error::new(
                 method.sig.ident.span(),
                 format!(
-                    "`{}` would answer requests without the guard: leave it out, its default comes to `call`",
+                    "`{}` would answer requests without the guard: \
+                     remove it, the default method uses `call`",
                     method.sig.ident
                 ),
             )),
             ImplItem::Macro(item) => Err(syn::Error::new(
                 item.mac.path.span(),
-                "a macro may write methods that answer without the guard: write them out",
+                "a macro could add methods that answer without the guard: write the methods out",
             )),
             _ => Ok(()),
         };
@@ -52,13 +53,14 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
     (block.into_token_stream(), errors)
 }
 
-/// Refuses an impl block of anything else.
+/// Refuses a block that is not an `impl Endpoint`.
 fn is_endpoint(block: &ItemImpl) -> syn::Result<()> {
     let Some((of_trait, _)) = &block.trait_ else {
         return Err(syn::Error::new(
             block.impl_token.span,
-            "cannot guard the methods of a type: put `#[require_auth]` on a handler `fn`, or on an `impl Endpoint for ..`\n\
-             help: on a poem-openapi API it goes above `#[OpenApi]`, not below it",
+            "cannot guard the methods of a type: \
+             put `#[require_auth]` on a handler `fn`, or on an `impl Endpoint for ..`\n\
+             help: on a poem-openapi API, put it above `#[OpenApi]`",
         ));
     };
     let last = of_trait.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
@@ -66,12 +68,13 @@ fn is_endpoint(block: &ItemImpl) -> syn::Result<()> {
         return Ok(());
     }
     let message = format!(
-        "cannot guard an impl of `{last}`: put `#[require_auth]` on a handler `fn`, or on an `impl Endpoint for ..`"
+        "cannot guard an impl of `{last}`: \
+         put `#[require_auth]` on a handler `fn`, or on an `impl Endpoint for ..`"
     );
     Err(syn::Error::new(of_trait.span(), message))
 }
 
-/// Makes the guard the first statement, before the body's own.
+/// Makes the guard the first statement of the method.
 fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> {
     if call.sig.asyncness.is_none() {
         let message = "write `async fn call`: the guard is awaited before the body starts";
@@ -86,7 +89,7 @@ fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> 
         let message = "`call` of an `Endpoint` takes `&self` and the request";
         return Err(syn::Error::new(call.sig.ident.span(), message));
     };
-    // A name stays: other attributes of the method may speak of it.
+    // If the request has a name, it stays: other attributes of the method may use it.
     let (request, bind) = match &*param.pat {
         Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) => (ident.clone(), None),
         _ => {
@@ -96,8 +99,8 @@ fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> 
             (request, Some(bind))
         }
     };
-    let policy = expand::policy(name, span, args);
-    let guard = expand::guard(&request, span, args);
+    let policy = guard::policy(name, span, args);
+    let guard = guard::guard(&request, span, args);
     let statements: Vec<Stmt> = std::mem::take(&mut call.block.stmts);
     call.block = syn::parse_quote!({
         #policy
@@ -159,17 +162,21 @@ mod tests {
         assert_eq!(text.matches(":: guard (& b ,").count(), 2, "{text}");
     }
 
-    /// The guard in `call` is none for a method that answers beside it.
+    /// The guard in `call` does not protect another method that answers requests.
     #[test]
     fn a_method_beside_call_is_refused() {
         let call = "async fn call(&self, b: C) -> D { e }";
         let (text, errors) =
             expanded(&format!("impl Endpoint for A {{ {call} async fn get_response(&self, b: C) {{}} }}"));
-        let want = "`get_response` would answer requests without the guard: leave it out, its default comes to `call`";
+        let want = "`get_response` would answer requests without the guard: \
+                    remove it, the default method uses `call`";
         assert_eq!(errors, [want]);
         assert_eq!(text.matches(":: guard (").count(), 1, "{text}");
         let (_, errors) = expanded(&format!("impl Endpoint for A {{ {call} more!{{}} }}"));
-        assert_eq!(errors, ["a macro may write methods that answer without the guard: write them out"]);
+        assert_eq!(
+            errors,
+            ["a macro could add methods that answer without the guard: write the methods out"]
+        );
     }
 
     #[test]
@@ -180,7 +187,7 @@ mod tests {
                 "impl A { fn b() {} }",
                 format!(
                     "cannot guard the methods of a type: {elsewhere}\n\
-                     help: on a poem-openapi API it goes above `#[OpenApi]`, not below it"
+                     help: on a poem-openapi API, put it above `#[OpenApi]`"
                 ),
             ),
             ("unsafe impl Send for A {}", format!("cannot guard an impl of `Send`: {elsewhere}")),

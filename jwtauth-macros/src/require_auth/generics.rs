@@ -1,4 +1,4 @@
-//! The generics of an endpoint, and its types, which do without the lifetimes of the function.
+//! The generics and the types of an endpoint: those of the function, without its lifetimes.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -6,8 +6,9 @@ use syn::{GenericParam, Generics, WherePredicate};
 
 use crate::errors::Errors;
 
-/// Returns the generics without lifetimes, which an endpoint has no use for: it lives as long
-/// as the app, and each request brings its own. A bound that needs one of them is an error.
+/// Returns the generics without the lifetimes. A bound that needs one of them is an error.
+///
+/// An endpoint lives as long as the app, and each request has its own lifetime.
 pub(super) fn of_endpoint(of_fn: &Generics) -> (Generics, Errors) {
     let names = lifetimes(of_fn);
     let mut errors = Errors::default();
@@ -45,7 +46,7 @@ pub(super) fn lifetimes(generics: &Generics) -> Vec<Ident> {
     generics.lifetimes().map(|param| param.lifetime.ident.clone()).collect()
 }
 
-/// Replaces each of the lifetimes by `'_`, which an extraction lets the compiler find.
+/// Replaces each of the lifetimes by `'_`. The compiler finds the right one for each extraction.
 pub(super) fn anonymous(tokens: TokenStream, names: &[Ident]) -> TokenStream {
     let mut after_quote = false;
     tokens

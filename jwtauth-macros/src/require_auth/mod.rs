@@ -1,21 +1,24 @@
-//! `#[require_auth]`: turns a handler function into a poem endpoint that lets nobody through
-//! before the guard has, and guards an endpoint that is written as an impl block.
+//! `#[require_auth]`: turns a handler function into a guarded poem endpoint, and guards endpoints and APIs
+//! that are impl blocks.
 //!
-//! `args` parses the arguments and `model` the item; `expand` writes the endpoint of a function,
-//! `block` puts the guard into an impl block, and `openapi` around each operation of an API.
+//! `args` parses the arguments and `item` the item below the attribute. `guard` writes the guard. `endpoint`
+//! writes the endpoint of a function, `block` puts the guard into an `impl Endpoint`, and `openapi` puts it
+//! around each operation of an API.
 //!
 //! # Invariants
 //!
-//! 1. The guard is awaited before the first extractor, so before the body is read.
-//! 2. Every order of `#[require_auth]` and `#[handler]` either guards or does not compile.
-//! 3. What the user's function borrows, returns, documents or lints stays the user's: its
-//!    tokens pass through with their spans.
+//! 1. The guard is awaited before the first extractor, and so before the body is read.
+//! 2. Every order of `#[require_auth]` and `#[handler]` is guarded or does not compile.
+//! 3. The tokens of the user's function pass through with their spans. What it borrows, returns, documents or
+//!    allows stays the same.
 
 mod args;
+mod attributes;
 mod block;
-mod expand;
+mod endpoint;
 mod generics;
-mod model;
+mod guard;
+mod item;
 mod openapi;
 mod order;
 
@@ -23,29 +26,29 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use self::args::Args;
-use self::model::{Item, Parsed};
+use self::item::Item;
 
 pub(crate) use self::order::stands_below_handler;
 
-/// Expands the attribute. `below_handler` tells that `#[handler]` was found above it.
+/// Expands the attribute. `below_handler` is true if `#[handler]` was found above it.
 ///
-/// A mistake in the arguments, or in the order, leaves the endpoint as it would be without it;
-/// one in the function leaves an endpoint that is never called. Both stand beside the errors.
+/// After a mistake in the arguments or in the order, the rest of the endpoint is still written. After a
+/// mistake in the function, an endpoint is written that never runs. Either one stands beside the errors.
 pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) -> TokenStream {
     let (args, mut errors) = Args::parse(args);
     if below_handler {
         errors.add(
             Span::call_site(),
-            "`#[require_auth]` must stand above `#[handler]`\n\
-             help: below it, `#[handler]` reads the request before anyone has checked who sent it\n\
-             help: swap the two lines, or leave `#[handler]` out",
+            "`#[require_auth]` must be above `#[handler]`\n\
+             help: below it, `#[handler]` reads the request before the login is checked\n\
+             help: swap the two lines, or remove `#[handler]`",
         );
     }
-    let Parsed { item, errors: more } = model::parse(item);
+    let (item, more) = item::parse(item);
     errors.extend(more);
     let output = match item {
-        Item::Handler(handler) => expand::endpoint(&handler, &args),
-        Item::Refused(handler) => expand::stub(&handler, &args),
+        Item::Handler(handler) => endpoint::endpoint(&handler, &args),
+        Item::Refused(handler) => endpoint::stub(&handler, &args),
         Item::Block(block) => {
             let guarded = if openapi::is_api(&block) { openapi::guarded } else { block::guarded };
             let (output, more) = guarded(*block, &args);
@@ -55,11 +58,6 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) 
         Item::Other(tokens) => tokens,
     };
     quote!(#errors #output)
-}
-
-/// Whether the last segment of an attribute's path is that of poem's `#[handler]`.
-fn is_handler(name: &str) -> bool {
-    name == "handler"
 }
 
 #[cfg(test)]
@@ -136,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn above_handler_the_endpoint_is_ours() {
+    fn above_handler_the_endpoint_is_the_same() {
         let alone = call(&expanded("", "async fn old(user: User) {}"));
         let mut above = call(&expanded("", "/// Docs.\n #[poem::handler] pub async fn old(user: User) {}"));
         let replaced = above.remove(1);
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wrong_order_is_told_beside_the_endpoint() {
+    fn the_wrong_order_is_an_error_beside_the_endpoint() {
         let expanded = expand(
             quote!(),
             quote!(
@@ -207,10 +205,9 @@ mod tests {
             true,
         );
         let file: File = syn::parse2(expanded).expect("items");
-        let want = "`#[require_auth]` must stand above `#[handler]`\n\
-                    help: below it, `#[handler]` reads the request before anyone has checked who \
-                    sent it\n\
-                    help: swap the two lines, or leave `#[handler]` out";
+        let want = "`#[require_auth]` must be above `#[handler]`\n\
+                    help: below it, `#[handler]` reads the request before the login is checked\n\
+                    help: swap the two lines, or remove `#[handler]`";
         assert_eq!(messages(&file), [want]);
         position(&call(&file), ":: guard (");
     }

@@ -1,23 +1,24 @@
-//! Finds out whether `#[handler]` stands above `#[require_auth]`, for a message that says so.
+//! Finds out whether `#[handler]` is above `#[require_auth]`, to add a clear message.
 //!
-//! In that order `#[handler]` has already read the request when the attribute is reached, and
-//! the tokens it leaves are those of a handler without it: only the source text above the
-//! attribute tells. Nothing rests on this file. What refuses the order is the expansion, whose
-//! struct cannot be called as `#[handler]` calls the function; the text only adds the reason. So
-//! reading it may be simple: comments and attributes, backwards, until something else appears.
+//! In that order, `#[handler]` has read the request before the guard can run. Its tokens do not show it: they
+//! are those of a plain function. Only the source text above the attribute does.
+//!
+//! Safety does not depend on this file. The order never compiles, because `#[handler]` cannot call the struct
+//! of the expansion (see `endpoint`). So the text is read in a simple way: backwards over comments and
+//! attributes, until something else appears.
 
-use super::is_handler;
+use super::attributes::HANDLER;
 
-/// Whether the source in front of `attribute` ends in attributes of which one is `#[handler]`.
+/// Whether one of the attributes right before `attribute` is `#[handler]`.
 pub(crate) fn stands_below_handler(attribute: proc_macro::Span) -> bool {
-    // No file stands behind tokens that another macro made, or that rust-analyzer sends.
+    // There is no file for the tokens of another macro, or for those that rust-analyzer sends.
     let Some(source) = attribute.local_file().and_then(|file| std::fs::read_to_string(file).ok()) else {
         return false;
     };
     text_before(&source, attribute.line(), attribute.column()).is_some_and(ends_in_handler)
 }
 
-/// Returns the source in front of a position that counts lines and characters from 1.
+/// Returns the source before a position. Lines and characters are counted from 1.
 fn text_before(source: &str, line: usize, column: usize) -> Option<&str> {
     let start: usize = source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
     let within: usize = source.get(start..)?.chars().take(column.checked_sub(1)?).map(char::len_utf8).sum();
@@ -31,14 +32,14 @@ fn ends_in_handler(mut text: &str) -> bool {
             return false;
         };
         let path = attribute.split(['(', '=', '{', '[']).next().unwrap_or_default();
-        if last_segment(path).is_some_and(is_handler) {
+        if last_segment(path) == Some(HANDLER) {
             return true;
         }
         text = rest;
     }
 }
 
-/// Returns the last segment of a path that is written out as text.
+/// Returns the last segment of a path.
 fn last_segment(path: &str) -> Option<&str> {
     path.rsplit("::").next().map(str::trim)
 }
@@ -49,7 +50,7 @@ fn without_trailing_comments(mut text: &str) -> &str {
         text = text.trim_end();
         let line = text.rfind('\n').map_or(0, |newline| newline + 1);
         if text.ends_with("*/") {
-            // OK to cut at the nearest `/*`: comments in comments cost the message, no more.
+            // The nearest `/*` is good enough. With nested comments, only the message is missing.
             let Some(start) = text.rfind("/*") else {
                 return text;
             };
@@ -62,12 +63,12 @@ fn without_trailing_comments(mut text: &str) -> &str {
     }
 }
 
-/// Returns where the `//` of a line is that does not stand in a string, as in a link.
+/// Returns the place of a `//` in a line that is not in a string, as in a link.
 fn line_comment(line: &str) -> Option<usize> {
     line.match_indices("//").map(|(at, _)| at).find(|at| line[..*at].matches('"').count().is_multiple_of(2))
 }
 
-/// Splits `.. #[attribute]` into what stands in front of it and what stands in its brackets.
+/// Splits `.. #[attribute]` into the text before it and the text in its brackets.
 fn split_last_attribute(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_suffix(']')?;
     let mut depth = 1;

@@ -21,7 +21,7 @@ impl Accounts {
     /// # Errors
     ///
     /// - [`AccountError::InvalidCredentials`]: the old password is wrong, or the account is disabled or not there.
-    /// - [`AccountError::Throttled`]: too many failures; the old password was not looked at.
+    /// - [`AccountError::RateLimited`]: too many failures; the old password was not looked at.
     /// - [`AccountError::Password`]: the new one cannot be one. The old one was right.
     /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] if a password was not hashed.
     /// - [`AccountError::Store`] if the store failed: the old password is good and no session has ended, or the new one is

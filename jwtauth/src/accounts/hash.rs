@@ -12,8 +12,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use argon2::password_hash::{PasswordHash as Phc, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
+use argon2::{PasswordHash as Phc, PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -114,10 +114,9 @@ impl Hasher {
         let argon2 = self.argon2();
         let salt = secret::random::<SALT_LEN>()?;
         self.run(move || {
-            let failed =
-                |error: argon2::password_hash::Error| AccountError::Hashing { problem: error.to_string() };
-            let salt = SaltString::encode_b64(&salt).map_err(failed)?;
-            let hash = argon2.hash_password(password.0.as_bytes(), &salt).map_err(failed)?;
+            let hash: Phc = argon2
+                .hash_password_with_salt(password.0.as_bytes(), &salt)
+                .map_err(|error| AccountError::Hashing { problem: error.to_string() })?;
             Ok(PasswordHash::from_phc(hash.to_string()))
         })
         .await
@@ -168,7 +167,7 @@ impl Hasher {
     }
 }
 
-fn is_stale(hash: &Phc<'_>, params: &Params) -> bool {
+fn is_stale(hash: &Phc, params: &Params) -> bool {
     let is_like = |found: Params| {
         found.m_cost() == params.m_cost()
             && found.t_cost() == params.t_cost()
@@ -222,6 +221,18 @@ mod tests {
         let broken =
             hasher.check(password("x"), Some(PasswordHash::from_phc("broken".into()))).await.unwrap();
         assert!(!broken.matches);
+    }
+
+    /// Accounts outlive releases: this hash was made by argon2 0.5.
+    #[tokio::test]
+    async fn a_hash_of_an_earlier_release_matches_and_is_not_stale() {
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$L6UCGWcIXlErHlTzjWCLWQ$ed5iOkQpuDM0QUMq55Wgghz8Ik1UrMcusaC2uyTeUGc";
+        let hasher = hasher(AccountsConfig::default());
+        for (typed, matches) in [("builder", true), ("Builder", false)] {
+            let hash = Some(PasswordHash::from_phc(hash.into()));
+            let checked = hasher.check(password(typed), hash).await.unwrap();
+            assert_eq!(checked, Checked { matches, stale: false }, "{typed:?}");
+        }
     }
 
     #[tokio::test]

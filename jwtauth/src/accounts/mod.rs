@@ -1,6 +1,6 @@
 //! Accounts: who may log in, and with which password. In the same store as the sessions (feature `accounts`).
 //!
-//! `name` says what a name is, `hash` what becomes of a password, `throttle` who must wait; `login` lets somebody in
+//! `name` says what a name is, `hash` what becomes of a password, `throttle` who must wait; `password_check` says whether somebody is who they say
 //! and `change` changes an account, which ends its sessions. [`Account`] is what an application sees.
 //!
 //! # Invariants
@@ -12,18 +12,18 @@
 //!    of the first and the third ends sessions in the same step, and a login that races with it is taken back (S-11).
 
 mod account;
+mod accounts_config;
 mod change;
-mod config;
 mod hash;
-mod login;
 mod name;
+mod password_check;
 mod throttle;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::account::Account;
-pub use self::config::AccountsConfig;
+pub use self::accounts_config::AccountsConfig;
 use self::hash::{Hasher, Password};
 use self::name::Name;
 use self::throttle::Throttle;
@@ -58,7 +58,7 @@ const MAX_PAGE: usize = 1000;
 ///
 /// #[handler]
 /// async fn login(auth: Auth, accounts: &Accounts, Json(form): Json<Form>) -> Result<Json<Account>> {
-///     let account = accounts.verify(&form.name, &form.password, auth.peer()).await?;
+///     let account = accounts.verify(&form.name, &form.password, auth.client_address()).await?;
 ///     auth.login(&account).await?;
 ///     Ok(Json(account))
 /// }
@@ -68,7 +68,7 @@ const MAX_PAGE: usize = 1000;
 ///     Json(user) // without the hash
 /// }
 ///
-/// # async fn run() -> Result<(), jwtauth::OpenError> {
+/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
 /// let jwtauth = JwtAuth::builder()
 ///     .secret_from_env("JWTAUTH_SECRET")
 ///     .accounts(AccountsConfig::default())
@@ -83,9 +83,9 @@ const MAX_PAGE: usize = 1000;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Accounts(Arc<Inner>);
+pub struct Accounts(Arc<AccountsParts>);
 
-struct Inner {
+struct AccountsParts {
     sessions: Arc<Sessions>,
     store: Arc<dyn AccountStore>,
     hasher: Hasher,
@@ -108,7 +108,13 @@ impl Accounts {
     ) -> Result<Self, ConfigError> {
         let store = store.account_store().ok_or(ConfigError::NoAccountStore)?;
         let (hasher, throttle) = (Hasher::new(config)?, Throttle::new(config));
-        Ok(Self(Arc::new(Inner { sessions, store, hasher, throttle, min_password: config.min_password })))
+        Ok(Self(Arc::new(AccountsParts {
+            sessions,
+            store,
+            hasher,
+            throttle,
+            min_password: config.min_password,
+        })))
     }
 
     /// Adds an account, active and without roles. On disk when this returns.

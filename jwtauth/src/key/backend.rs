@@ -21,7 +21,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use super::algorithm::{Algorithm, Curve};
-use super::material::{Material, Public};
+use super::parts::{Material, Public};
 use super::{der, es512};
 use crate::secret::Secret;
 
@@ -41,7 +41,7 @@ pub(super) enum Signer {
 
 /// What verifies.
 #[derive(Clone)]
-pub(super) enum Verifier {
+pub(super) enum SignatureVerifier {
     Jws(DecodingKey),
     /// The point of a P-521 key.
     P521(Vec<u8>),
@@ -83,7 +83,7 @@ const fn known(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
 
 impl Signer {
     pub(super) fn of_secret(secret: &[u8]) -> Self {
-        Self::Jws(EncodingKey::from_secret(secret))
+        Self::Jws(EncodingKey::from_secret(secret).expect("the length of a secret is checked before"))
     }
 
     /// Takes the private part, if there is one.
@@ -127,9 +127,9 @@ impl Signer {
     }
 }
 
-impl Verifier {
+impl SignatureVerifier {
     pub(super) fn of_secret(secret: &[u8]) -> Self {
-        Self::Jws(DecodingKey::from_secret(secret))
+        Self::Jws(DecodingKey::from_secret(secret).expect("the length of a secret is checked before"))
     }
 
     pub(super) fn of(public: &Public) -> Self {
@@ -177,11 +177,11 @@ pub(super) fn is_point(public: &Public) -> bool {
 /// Tells whether the point of a public key is on its curve.
 #[cfg(not(feature = "aws_lc_rs"))]
 pub(super) fn is_point(public: &Public) -> bool {
-    match Verifier::of(public) {
+    match SignatureVerifier::of(public) {
         // RustCrypto reads the point before it looks at the signature.
-        Verifier::Jws(key) => known(public.default_algorithm())
+        SignatureVerifier::Jws(key) => known(public.default_algorithm())
             .is_some_and(|algorithm| (provider().verifier_factory)(&algorithm, &key).is_ok()),
-        Verifier::P521(point) => es512::is_point(&point),
+        SignatureVerifier::P521(point) => es512::is_point(&point),
     }
 }
 

@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 use super::algorithm::Curve;
-use super::material::Material;
+use super::parts::Material;
 use crate::error::KeyError;
 
 const INTEGER: u8 = 0x02;
@@ -52,12 +52,12 @@ fn public_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
     let [0, bits @ ..] = info.take(BIT_STRING)? else { return Err(BROKEN) };
     info.end()?;
     match kind {
-        Kind::Rsa => match read(bits)? {
+        KeyKind::Rsa => match read(bits)? {
             public @ Material::RsaPublic { .. } => Ok(public),
             _ => Err(BROKEN),
         },
-        Kind::Ec(curve) => Ok(Material::EcPublic { curve, point: bits.to_vec() }),
-        Kind::Ed => Ok(Material::EdPublic(bits.to_vec())),
+        KeyKind::Ec(curve) => Ok(Material::EcPublic { curve, point: bits.to_vec() }),
+        KeyKind::Ed => Ok(Material::EdPublic(bits.to_vec())),
     }
 }
 
@@ -66,11 +66,11 @@ fn private_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
     let kind = kind(&mut info)?;
     let key = info.take(OCTET_STRING)?;
     match kind {
-        Kind::Rsa => match read(key)? {
+        KeyKind::Rsa => match read(key)? {
             private @ Material::RsaPrivate { .. } => Ok(private),
             _ => Err(BROKEN),
         },
-        Kind::Ec(curve) => {
+        KeyKind::Ec(curve) => {
             let mut outer = Reader(key);
             let mut key = Reader(outer.take(SEQUENCE)?);
             outer.end()?;
@@ -79,7 +79,7 @@ fn private_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
                 _ => Err(BROKEN),
             }
         }
-        Kind::Ed => {
+        KeyKind::Ed => {
             let mut outer = Reader(key);
             let seed = Zeroizing::new(outer.take(OCTET_STRING)?.to_vec());
             outer.end()?;
@@ -123,19 +123,19 @@ fn rsa(mut key: Reader<'_>, first: &[u8]) -> Result<Material, KeyError> {
     }
 }
 
-enum Kind {
+enum KeyKind {
     Rsa,
     Ec(Curve),
     Ed,
 }
 
 /// Reads an AlgorithmIdentifier.
-fn kind(info: &mut Reader<'_>) -> Result<Kind, KeyError> {
+fn kind(info: &mut Reader<'_>) -> Result<KeyKind, KeyError> {
     let mut id = Reader(info.take(SEQUENCE)?);
     let kind = match id.take(OID)? {
-        RSA => id.take(NULL).and_then(|null| if null.is_empty() { Ok(Kind::Rsa) } else { Err(BROKEN) })?,
-        EC => Kind::Ec(curve(id.take(OID)?)?),
-        ED25519 => Kind::Ed,
+        RSA => id.take(NULL).and_then(|null| if null.is_empty() { Ok(KeyKind::Rsa) } else { Err(BROKEN) })?,
+        EC => KeyKind::Ec(curve(id.take(OID)?)?),
+        ED25519 => KeyKind::Ed,
         _ => {
             return Err(KeyError::Malformed {
                 problem: "its kind is not supported: RSA, P-256, P-384, P-521 and Ed25519 are",

@@ -1,4 +1,4 @@
-//! ES512, that is ECDSA on P-521 with SHA-512, which jsonwebtoken 11 leaves out: from the crates that
+//! ES512, that is ECDSA on P-521 with SHA-512, which jsonwebtoken 12 leaves out: from the crates that
 //! its two backends are made of. Signatures are r and s, 66 bytes each (RFC 7518, section 3.4).
 
 #[cfg(feature = "aws_lc_rs")]
@@ -38,7 +38,7 @@ mod backend {
 
     pub(in crate::key) fn point(scalar: &[u8]) -> Option<Vec<u8>> {
         let key = SigningKey::from_slice(scalar).ok()?;
-        Some(VerifyingKey::from(&key).to_encoded_point(false).as_bytes().to_vec())
+        Some(VerifyingKey::from(&key).to_sec1_point(false).as_bytes().to_vec())
     }
 
     pub(in crate::key) fn is_point(point: &[u8]) -> bool {

@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Curve, Family};
 use super::der;
-use super::material::Material;
+use super::parts::Material;
 use super::{Key, MAX_KEYS};
 use crate::error::KeyError;
 use crate::secret::Secret;
 
 /// A JWK that was read, with what it says of itself.
-pub(super) struct Read {
+pub(super) struct ParsedJwk {
     pub(super) material: Material,
     pub(super) algorithm: Option<Algorithm>,
     pub(super) kid: Option<String>,
@@ -77,7 +77,7 @@ const fn refused<T>(problem: &'static str) -> Result<T, KeyError> {
 }
 
 /// Reads one key.
-pub(super) fn read(json: &str) -> Result<Read, KeyError> {
+pub(super) fn read(json: &str) -> Result<ParsedJwk, KeyError> {
     let Ok(members) = serde_json::from_str::<Members>(json) else { return refused("it is no JWK") };
     if members.usage.as_deref().is_some_and(|usage| usage != "sig") {
         return refused("it is not for signatures (`use`)");
@@ -97,7 +97,7 @@ pub(super) fn read(json: &str) -> Result<Read, KeyError> {
     if !operation {
         return refused("it is not for signatures (`key_ops`)");
     }
-    Ok(Read { material, algorithm, kid: members.kid })
+    Ok(ParsedJwk { material, algorithm, kid: members.kid })
 }
 
 fn material(members: &Members) -> Result<Material, KeyError> {

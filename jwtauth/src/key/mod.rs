@@ -9,17 +9,19 @@
 //!    nothing to them; except with [`Compat`](crate::Compat), where another service is to take both. A `kid` that is
 //!    made here tells keys apart without telling anything of them.
 //!
-//! `keys` says which keys a `JwtAuth` starts with. `der`, `pem` and `jwk` hold the forms a key comes in, `material` what makes it too weak, `backend`
-//! the signatures.
+//! `initial_keys` says which keys a `JwtAuth` starts with. `der`, `pem` and `jwk` hold the forms a key comes in, `parts` what it consists of,
+//! `public` its public half, `strength` what makes a secret too weak, and `backend` the signatures.
 
 mod algorithm;
 mod backend;
 mod der;
 mod es512;
+mod initial_keys;
 pub(crate) mod jwk;
-mod keys;
-mod material;
+mod parts;
 mod pem;
+mod public;
+mod strength;
 
 use std::fmt;
 use std::fs::File;
@@ -33,9 +35,9 @@ use zeroize::Zeroizing;
 
 pub use self::algorithm::Algorithm;
 use self::algorithm::Family;
-use self::backend::{Signer, Verifier};
-pub(crate) use self::keys::Keys;
-use self::material::{Material, Public};
+use self::backend::{SignatureVerifier, Signer};
+pub(crate) use self::initial_keys::Keys;
+use self::parts::{Material, Public};
 use crate::error::KeyError;
 use crate::private_file;
 use crate::secret::Secret;
@@ -67,7 +69,8 @@ const MAX_FILE: u64 = 64 * 1024;
 /// A private key is tried when it is made: it signs, and its public half must verify that.
 ///
 /// ```
-/// use jwtauth::{Algorithm, Key};
+/// use jwtauth::keys::Algorithm;
+/// use jwtauth::Key;
 ///
 /// let key = Key::from_pem(
 ///     "-----BEGIN PUBLIC KEY-----
@@ -77,7 +80,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// assert_eq!(key.algorithm(), Algorithm::EdDSA);
 /// assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"); // RFC 8037, appendix A.3
 /// assert!(!key.can_sign());
-/// # Ok::<(), jwtauth::KeyError>(())
+/// # Ok::<(), jwtauth::error::KeyError>(())
 /// ```
 #[derive(Clone)]
 pub struct Key {
@@ -86,10 +89,10 @@ pub struct Key {
     /// Whether the key itself says so, so that nobody else may.
     stated: bool,
     signer: Option<Signer>,
-    verifier: Verifier,
+    verifier: SignatureVerifier,
     /// `None` for a secret.
     public: Option<Public>,
-    until: Option<u64>,
+    expires_at: Option<u64>,
 }
 
 impl Key {
@@ -106,7 +109,7 @@ impl Key {
             Material::Secret(Secret::new(secret.into())),
             Some(algorithm),
             None,
-            material::check_secret,
+            strength::check_secret,
         )
     }
 
@@ -116,7 +119,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`] or [`KeyError::Weak`], with the reason.
     pub fn from_pem(pem: impl AsRef<str>) -> Result<Self, KeyError> {
-        Self::assemble(pem::read(pem.as_ref())?, None, None, material::check_secret)
+        Self::assemble(pem::read(pem.as_ref())?, None, None, strength::check_secret)
     }
 
     /// Reads a private or public key of DER bytes.
@@ -125,7 +128,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`] or [`KeyError::Weak`], with the reason.
     pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        Self::assemble(der::read(der.as_ref())?, None, None, material::check_secret)
+        Self::assemble(der::read(der.as_ref())?, None, None, strength::check_secret)
     }
 
     /// Reads a JWK. Its `alg`, `use` and `key_ops` count.
@@ -134,7 +137,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`], [`KeyError::Weak`] or [`KeyError::Algorithm`], with the reason.
     pub fn from_jwk(json: impl AsRef<str>) -> Result<Self, KeyError> {
-        Self::of_jwk(json.as_ref(), material::check_secret)
+        Self::of_jwk(json.as_ref(), strength::check_secret)
     }
 
     /// Reads a set of keys (RFC 7517, section 5), of at most 32. Those that are not for signatures, or of a kind
@@ -192,7 +195,7 @@ impl Key {
     }
 
     fn of_jwk(json: &str, strength: Strength) -> Result<Self, KeyError> {
-        let jwk::Read { material, algorithm, kid } = jwk::read(json)?;
+        let jwk::ParsedJwk { material, algorithm, kid } = jwk::read(json)?;
         if algorithm.is_none() && matches!(material, Material::Secret(_)) {
             return Err(KeyError::Malformed { problem: "a secret needs an `alg`" });
         }
@@ -202,7 +205,7 @@ impl Key {
     /// Makes a key of a test vector, whose secret may be 0, 1, 2, .. but must have its length.
     #[cfg(test)]
     pub(crate) fn of_vector(json: &str) -> Result<Self, KeyError> {
-        Self::of_jwk(json, material::check_len)
+        Self::of_jwk(json, strength::check_len)
     }
 
     fn assemble(
@@ -226,9 +229,9 @@ impl Key {
                 public.check()?;
                 let algorithm = algorithm.unwrap_or(public.default_algorithm());
                 jwk::fits(algorithm, public.family())?;
-                let verifier = Verifier::of(&public);
+                let verifier = SignatureVerifier::of(&public);
                 let kid = public.thumbprint();
-                Self { kid, algorithm, stated, signer, verifier, public: Some(public), until: None }
+                Self { kid, algorithm, stated, signer, verifier, public: Some(public), expires_at: None }
             }
         };
         key.try_out()?;
@@ -244,9 +247,9 @@ impl Key {
             algorithm,
             stated: true,
             signer: Some(Signer::of_secret(secret)),
-            verifier: Verifier::of_secret(secret),
+            verifier: SignatureVerifier::of_secret(secret),
             public: None,
-            until: None,
+            expires_at: None,
         }
     }
 
@@ -298,7 +301,7 @@ impl Key {
     /// Lets the key verify until an instant, in Unix seconds, and not sign: for one that is being retired.
     #[must_use]
     pub fn expires_at(mut self, at: u64) -> Self {
-        self.until = Some(at);
+        self.expires_at = Some(at);
         self
     }
 
@@ -339,16 +342,16 @@ impl Key {
     /// Checks that the key may sign.
     pub(crate) fn check_signs(&self) -> Result<(), KeyError> {
         let kid = || self.kid.clone();
-        match (&self.signer, self.until) {
+        match (&self.signer, self.expires_at) {
             (None, _) => Err(KeyError::NotPrivate { kid: kid() }),
             (_, Some(_)) => Err(KeyError::Retired { kid: kid() }),
             _ => Ok(()),
         }
     }
 
-    /// When the key ends, in Unix seconds.
-    pub(crate) fn absolute_expires_at(&self) -> Option<u64> {
-        self.until
+    /// When the key expires, in Unix seconds.
+    pub(crate) fn expiry(&self) -> Option<u64> {
+        self.expires_at
     }
 
     /// Tells whether it signs with RSA by a backend whose timing tells something of the key (RUSTSEC-2023-0071).
@@ -385,7 +388,7 @@ impl fmt::Debug for Key {
             .field("kid", &self.kid)
             .field("algorithm", &self.algorithm)
             .field("can_sign", &self.can_sign())
-            .field("until", &self.until)
+            .field("expires_at", &self.expires_at)
             .finish()
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 use super::der;
-use super::material::Material;
+use super::parts::Material;
 use crate::error::KeyError;
 
 /// Reads the one key in a text. `EC PARAMETERS`, which openssl writes in front of a key, is passed over.

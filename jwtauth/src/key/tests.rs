@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::material::check_secret;
+use super::strength::check_secret;
 use super::*;
 use crate::error::ConfigError;
 use crate::private_file::set_mode;

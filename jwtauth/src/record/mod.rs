@@ -73,7 +73,7 @@ pub struct RevokedToken {
     /// The token (claim `jti`).
     pub id: TokenId,
     /// When it expires by itself, in Unix seconds; until then it must be remembered.
-    pub until: u64,
+    pub expires_at: u64,
 }
 
 /// The tokens that a login or a rotation issues.
@@ -298,16 +298,16 @@ impl Session {
         outcome
     }
 
-    /// Ends one token alone, which expires by itself at `until`. Returns `false` if it was ended before.
+    /// Ends one token alone, which expires by itself at `expires_at`. Returns `false` if it was ended before.
     ///
     /// A session can remember 64 such tokens at a time. One more ends the session.
-    pub fn revoke_token(&mut self, id: TokenId, until: u64, now: u64) -> bool {
+    pub fn revoke_token(&mut self, id: TokenId, expires_at: u64, now: u64) -> bool {
         if self.has_revoked(id) || self.revoked.is_some() {
             return false;
         }
-        self.revoked_tokens.retain(|token| now < token.until);
+        self.revoked_tokens.retain(|token| now < token.expires_at);
         if self.revoked_tokens.len() < MAX_REVOKED_TOKENS {
-            self.revoked_tokens.push(RevokedToken { id, until });
+            self.revoked_tokens.push(RevokedToken { id, expires_at });
             true
         } else {
             self.revoke(Revocation { at: now, reason: RevocationReason::Requested })

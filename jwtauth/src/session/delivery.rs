@@ -21,10 +21,10 @@ const MAX: usize = 10_000;
 
 /// The answers under way, by session: only the newest rotation of each matters.
 #[derive(Debug, Default)]
-pub(super) struct Deliveries(Mutex<HashMap<SessionId, Entry>>);
+pub(super) struct Deliveries(Mutex<HashMap<SessionId, OpenDelivery>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct OpenDelivery {
     generation: u64,
     /// When the session ends if nothing more is heard of it, in Unix seconds.
     expires_at: u64,
@@ -32,14 +32,14 @@ struct Entry {
     left_at: Option<u64>,
 }
 
-impl Entry {
+impl OpenDelivery {
     fn is_open(self, now: u64, grace: u64) -> bool {
         now < self.expires_at && self.left_at.is_none_or(|left_at| now.saturating_sub(left_at) < grace)
     }
 }
 
 impl Deliveries {
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, OpenDelivery>> {
         // OK because every change under the lock is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +52,7 @@ impl Deliveries {
             entries.retain(|_, entry| entry.is_open(rotated_at, grace));
         }
         if entries.len() < MAX {
-            entries.insert(id, Entry { generation, expires_at, left_at: None });
+            entries.insert(id, OpenDelivery { generation, expires_at, left_at: None });
         }
         Delivery { deliveries: Arc::clone(self), session: id, generation, rotated_at }
     }

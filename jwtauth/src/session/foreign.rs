@@ -1,8 +1,8 @@
 //! Tokens that another service has issued on its own ([`Compat`](crate::Compat)): what is let in is decided by a deny-list,
 //! kept as values that expire with the tokens they are about.
 //!
-//! Our own sessions are an allow-list: what has no record is refused. Their tokens are the other way round: nobody has seen
-//! them before they come. So what was revoked is remembered, and everything else is good:
+//! Our own sessions are an allow-list: a token without a record is refused. Tokens of another service have no record when
+//! they come for the first time. So the list holds what was revoked, and everything else is good:
 //!
 //! | value | key: a hash of | holds |
 //! |---|---|---|
@@ -16,9 +16,10 @@
 //!
 //! # Invariants
 //!
-//! 1. Who revokes writes to the list first, and looks for a session then. Who hands out a pair has the session in the store
-//!    first, and looks at the list then. So either the revocation sees the session, or the exchange sees the revocation. That
-//!    is why a token that was exchanged keeps both values, under two keys: neither overwrites the other.
+//! 1. A revocation writes to the list first, and looks for a session then. An exchange has its session in the store first,
+//!    and looks at the list then; so does each later answer with the same pair. So either the revocation sees the session,
+//!    or the exchange sees the revocation. The two values of one token have keys of their own, so that neither overwrites
+//!    the other.
 //! 2. A value is kept for as long as its token can be good, however leeway and lifetimes are set later.
 //! 3. No session is opened for a token that is past its `exp`, leeway or not: so none is over from the start.
 //! 4. Without `Compat` there is no list, and no token has a `foreign` part: nothing here runs.
@@ -39,8 +40,8 @@ use crate::key;
 use crate::record::{RevocationReason, Session, Successor};
 use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
 use crate::token::access::{Access, Verified};
-use crate::token::foreign::{Foreign, Origin};
 use crate::token::refresh::Refresh;
+use crate::token::simplejwt::{Foreign, Origin};
 
 /// What is remembered of tokens that another service has issued.
 #[derive(Debug)]
@@ -129,7 +130,7 @@ impl DenyList {
 }
 
 impl Sessions {
-    /// Returns the list. A token that asks for it without one was read by other settings than ours.
+    /// Returns the list. There is one wherever a token can have a `foreign` part.
     fn deny_list(&self) -> Result<&DenyList, SessionError> {
         self.deny_list.as_ref().ok_or_else(|| TokenError::WrongKind.into())
     }
@@ -207,7 +208,7 @@ impl Sessions {
         let session = session_of(known).ok_or(SessionError::Revoked)?;
         let first = Refresh { subject: Arc::clone(&refresh.subject), session, generation: 0, foreign: None };
         let issued = self.spend(first, client).await?;
-        // Who has opened it may not have come to that.
+        // The call that opened it may have been dropped before it did this.
         self.confirm_exchange(refresh, token, session).await?;
         Ok(issued)
     }
@@ -313,8 +314,8 @@ impl Sessions {
         Ok(is_new)
     }
 
-    /// Refuses the tokens of a subject that another service has issued up to now. For whoever revokes all sessions of a
-    /// subject, or all but one, before that: a token that comes meanwhile opens no session that is missed.
+    /// Refuses the tokens of a subject that another service has issued up to now. Called before all sessions of a subject
+    /// are revoked, or all but one: a token that comes in between opens no session that is missed.
     pub(super) async fn deny_subject(
         &self,
         subject: &str,

@@ -12,17 +12,17 @@
 //!    verified twice in a request.
 
 #[cfg(feature = "accounts")]
-mod accounts;
+mod account_changes;
 mod delivery;
 mod devices;
 mod end;
 mod foreign;
 mod hooks;
-mod keys;
-mod login;
-mod registry;
+mod issued_tokens;
+mod key_ring;
+mod open;
 mod revoke;
-mod sliding;
+mod sliding_tokens;
 mod sweep;
 mod verify;
 
@@ -37,10 +37,9 @@ pub use self::end::{EndReason, SessionEnd};
 use self::foreign::DenyList;
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
-pub use self::keys::{KeyInfo, KeyRing};
-pub(crate) use self::registry::{AnyToken, GoodToken};
-pub(crate) use self::sliding::BearerToken;
-pub use self::sliding::SlidingToken;
+pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
+pub use self::key_ring::{KeyInfo, KeyRing};
+pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::AccessState;
 use self::verify::alive;
@@ -55,9 +54,21 @@ use crate::token::refresh::RefreshTokens;
 use crate::token::sliding::SlidingTokens;
 use crate::token::{Expected, Kinds};
 
-/// The sessions of an application, apart from any request: for background tasks and admin tools.
+/// The sessions of an application: to list them, to revoke them, to renew the user in them.
 ///
-/// Comes from [`JwtAuth::sessions`](crate::JwtAuth::sessions).
+/// `sessions: &Sessions` is an argument of a handler. It refuses nobody, so a guard says who may call. Background tasks
+/// and admin tools take [`JwtAuth::sessions`](crate::JwtAuth::sessions).
+///
+/// ```
+/// use jwtauth::{SessionId, Sessions, require_auth};
+/// use poem::{Result, web::Path};
+///
+/// #[require_auth(role = "admin")]
+/// async fn revoke(sessions: &Sessions, Path(id): Path<SessionId>) -> Result<()> {
+///     sessions.revoke(id).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Sessions {
     config: Config,
@@ -110,34 +121,36 @@ impl Token {
     }
 }
 
-/// Two tokens that go to a client in a body and not in cookies. `Debug` redacts them.
+/// The tokens of a login or refresh, for a client that keeps them by itself. `Debug` redacts them.
 ///
-/// Keep the refresh token where nobody else reads it: it is good for [`refresh_expires_in`](Self::refresh_expires_in)
-/// seconds, once.
+/// A pair of access token and refresh token; or one sliding token, which is both. Send them in a body over https. The client
+/// keeps the refresh token where nobody else reads it: it can be used once, within
+/// [`refresh_expires_in`](Self::refresh_expires_in) seconds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Tokens {
     access: Token,
-    refresh: Token,
-    /// How long the access token is good, in seconds.
+    /// `None` of a sliding token.
+    refresh: Option<Token>,
+    /// How long the access token, or sliding token, is accepted, in seconds.
     pub expires_in: u64,
-    /// How long the refresh token is good, in seconds.
+    /// How long new tokens can be had for these, in seconds.
     pub refresh_expires_in: u64,
-    /// The session that both speak for.
+    /// The session that they belong to.
     pub session: Session,
 }
 
 impl Tokens {
-    /// Returns the access token, for an `Authorization: Bearer` header.
+    /// Returns the access token, or the sliding token, for an `Authorization: Bearer` header.
     #[must_use]
     pub fn access(&self) -> &str {
         self.access.expose()
     }
 
-    /// Returns the refresh token.
+    /// Returns the refresh token; `None` of a sliding token, which is itself exchanged for the next one.
     #[must_use]
-    pub fn refresh(&self) -> &str {
-        self.refresh.expose()
+    pub fn refresh(&self) -> Option<&str> {
+        self.refresh.as_ref().map(Token::expose)
     }
 }
 
@@ -185,6 +198,11 @@ impl Sessions {
         })
     }
 
+    /// Tells whether tokens are shared with a service of another library.
+    pub(crate) const fn has_compat(&self) -> bool {
+        self.config.compat.is_some()
+    }
+
     pub(crate) fn keys(&self) -> &KeyRing {
         &self.keys
     }
@@ -198,8 +216,10 @@ impl Sessions {
         Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)
     }
 
-    /// Returns the time that everything is decided by, in Unix seconds.
-    pub(crate) fn now(&self) -> u64 {
+    /// Returns the time that everything is decided by, in Unix seconds: that of the
+    /// [`clock`](crate::JwtAuthBuilder::clock).
+    #[must_use]
+    pub fn now(&self) -> u64 {
         self.clock.now()
     }
 
@@ -217,7 +237,7 @@ impl Sessions {
         self.hand_out(&issued);
         let (expires_in, refresh_expires_in) = self.left(&issued.session);
         let IssuedTokens { session, access, refresh, .. } = issued;
-        Tokens { access, refresh, expires_in, refresh_expires_in, session }
+        Tokens { access, refresh: Some(refresh), expires_in, refresh_expires_in, session }
     }
 
     /// Returns how long tokens that were just issued for a session are good: access and refresh, in seconds.

@@ -33,7 +33,7 @@ impl Sessions {
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&id)));
         let revoked = self.within(self.store.revoke(id, self.revocation(reason))).await?;
         if revoked {
-            self.emit(Event::Revoked { session: id, reason }).await;
+            self.emit(Event::SessionRevoked { session: id, reason }).await;
         }
         Ok(revoked)
     }
@@ -104,7 +104,7 @@ impl Sessions {
         let ends = SubjectRevocation { except, ..SubjectRevocation::all(self.revocation(reason)) };
         let revoked = self.within(self.store.revoke_subject(subject.into(), ends)).await?;
         let subject = subject.to_owned();
-        self.emit(Event::RevokedAll { subject, except, count: revoked, reason }).await;
+        self.emit(Event::AllRevoked { subject, except, count: revoked, reason }).await;
         Ok(revoked)
     }
 

@@ -171,7 +171,7 @@ impl Sessions {
         }
         let delivery = self.deliveries.start(session, self.config.refresh_grace.as_secs());
         let session = Arc::new(session.clone());
-        self.emit(Event::Refreshed { session: Arc::clone(&session) }).await;
+        self.emit(Event::Refresh { session: Arc::clone(&session) }).await;
         if self.strangers.are_new(&session, client) {
             self.emit(Event::DeviceChanged { session, device: client.clone() }).await;
         }

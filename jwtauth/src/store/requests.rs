@@ -96,16 +96,16 @@ pub struct TokenRevocation {
     /// The token.
     pub token: TokenId,
     /// When it expires by itself, in Unix seconds.
-    pub until: u64,
+    pub expires_at: u64,
     /// When, in Unix seconds.
     pub now: u64,
 }
 
 impl TokenRevocation {
-    /// Revokes `token` at `now`; it would expire at `until`. Both are Unix seconds.
+    /// Revokes `token` at `now`; it would expire at `expires_at`. Both are Unix seconds.
     #[must_use]
-    pub const fn new(session: SessionId, token: TokenId, until: u64, now: u64) -> Self {
-        Self { session, token, until, now }
+    pub const fn new(session: SessionId, token: TokenId, expires_at: u64, now: u64) -> Self {
+        Self { session, token, expires_at, now }
     }
 }
 

@@ -116,7 +116,7 @@ pub fn revoke_subject(session: &mut Session, revocation: &SubjectRevocation) -> 
 /// Revokes one token of a session: see [`Session::revoke_token`]. If it returns `true`, the session is to be written and the
 /// record of the token, if there is one, is [spent](spend) at [`TokenRevocation::now`].
 pub fn revoke_token(session: &mut Session, revocation: &TokenRevocation) -> bool {
-    session.revoke_token(revocation.token, revocation.until, revocation.now)
+    session.revoke_token(revocation.token, revocation.expires_at, revocation.now)
 }
 
 /// Puts the new user into a session that is live at `now`. Returns whether it was.

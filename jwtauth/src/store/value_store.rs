@@ -104,7 +104,7 @@ impl From<NewValue> for StoredValue {
 /// and is on its way out.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), jwtauth::StoreError> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), jwtauth::error::StoreError> {
 /// use jwtauth::SledStore;
 /// use jwtauth::store::{NewValue, ValueKey, ValueStore as _};
 ///

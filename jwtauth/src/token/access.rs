@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::foreign::{self, Foreign, Origin, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
+use super::simplejwt::{self, Foreign, Origin, UserId, Written};
 use super::verified::VerifiedTokens;
-use super::{Envelope, Expected, Opened, check_audience, required, stateless};
+use super::{Envelope, Expected, OpenedToken, check_audience, required, stateless};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
@@ -65,7 +65,7 @@ impl AccessTokens {
 
     /// Like [`Self::new`], for tokens as another library writes them; those that were issued before stay good.
     pub(super) fn compatible(keys: Vec<Key>, compat: &Compat) -> Result<Self, KeyError> {
-        let envelope = Envelope { ring: Ring::new(foreign::TYP, keys)?.into(), former: Some(TYP) };
+        let envelope = Envelope { ring: Ring::new(simplejwt::TYP, keys)?.into(), former: Some(TYP) };
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: Some(compat.clone()) })
     }
 
@@ -103,7 +103,7 @@ impl AccessTokens {
 
 /// Checks the claims of a token whose signature is good. Returns when it is, unless it is expired.
 pub(super) fn check(
-    opened: &Opened,
+    opened: &OpenedToken,
     compat: Option<&Compat>,
     expected: &Expected<'_>,
 ) -> Result<(Verified, Option<Range<u64>>), TokenError> {
@@ -140,8 +140,8 @@ fn check_foreign(
     compat: &Compat,
     expected: &Expected<'_>,
 ) -> Result<(Verified, Option<Range<u64>>), TokenError> {
-    let foreign::Said { subject, session, token, foreign, origin, good } =
-        foreign::read(&Object::parse(json)?, ACCESS, compat, expected)?;
+    let simplejwt::Said { subject, session, token, foreign, origin, good } =
+        simplejwt::read(&Object::parse(json)?, ACCESS, compat, expected)?;
     let access = Access { subject, session, token, foreign, user: None, origin };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }

@@ -8,14 +8,14 @@
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
 //! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access`, `refresh` and
-//! `sliding` the claims of each kind, `foreign` those of the first two as another library writes them, `seen` the tokens that
+//! `sliding` the claims of each kind, `simplejwt` those of the first two as another library writes them, `seen` the tokens that
 //! were verified before. Sessions are not known here.
 
 pub(crate) mod access;
-pub(crate) mod foreign;
 mod parse;
 pub(crate) mod refresh;
 pub(crate) mod ring;
+pub(crate) mod simplejwt;
 pub(crate) mod sliding;
 pub(crate) mod stateless;
 mod verified;
@@ -69,14 +69,14 @@ impl Kinds {
 /// One kind of token: its keys, its `typ`, and its header as it stands in every token we issue.
 #[derive(Debug)]
 struct Envelope {
-    /// Two kinds may share one, see `foreign`.
+    /// Two kinds may share one, see `simplejwt`.
     ring: Arc<Ring>,
     /// Another `typ` that is accepted, of tokens that were issued under other settings.
     former: Option<&'static str>,
 }
 
 /// What was in an envelope whose signature is good.
-struct Opened {
+struct OpenedToken {
     /// The claims, as JSON text.
     json: String,
     /// When the key ends, in Unix seconds.
@@ -108,7 +108,7 @@ impl Envelope {
     }
 
     /// Returns the claims of `token`, if its form, header and signature are those of a key that is good at `now`.
-    fn open(&self, token: &str, now: u64) -> Result<Opened, TokenError> {
+    fn open(&self, token: &str, now: u64) -> Result<OpenedToken, TokenError> {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
         // Our own header needs no second look; any other way to write an acceptable one gets the full one.
@@ -127,14 +127,14 @@ impl Envelope {
                 (key_of(&held, &header)?, current)
             }
         };
-        let until = named.key.absolute_expires_at().unwrap_or(u64::MAX);
+        let until = named.key.expiry().unwrap_or(u64::MAX);
         if now >= until {
             return Err(TokenError::UnknownKey);
         }
         if !named.key.verify(parts.message.as_bytes(), parts.signature) {
             return Err(TokenError::BadSignature);
         }
-        Ok(Opened { json: decode(parts.claims)?, until, epoch: held.epoch(), current })
+        Ok(OpenedToken { json: decode(parts.claims)?, until, epoch: held.epoch(), current })
     }
 }
 

@@ -15,10 +15,10 @@ use crate::error::TokenError;
 const MAX_DEPTH: usize = 16;
 
 /// The members of one JSON object, as they stood in the token.
-pub(super) struct Object<'t>(Vec<(Text<'t>, Value<'t>)>);
+pub(super) struct Object<'t>(Vec<(Text<'t>, ParsedValue<'t>)>);
 
 /// A JSON value, as far as any member of ours needs one.
-enum Value<'t> {
+enum ParsedValue<'t> {
     Text(Text<'t>),
     Texts(Vec<Text<'t>>),
     Integer(u64),
@@ -37,7 +37,7 @@ impl<'t> Object<'t> {
         serde_json::from_str(json).map_err(|_| TokenError::Malformed)
     }
 
-    fn get(&self, name: &str) -> Option<&Value<'t>> {
+    fn get(&self, name: &str) -> Option<&ParsedValue<'t>> {
         self.0.iter().find(|(known, _)| known.0 == name).map(|(_, value)| value)
     }
 
@@ -49,7 +49,7 @@ impl<'t> Object<'t> {
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(&text.0)),
+            Some(ParsedValue::Text(text)) => Ok(Some(&text.0)),
             Some(_) => Err(WrongType),
         }
     }
@@ -58,8 +58,8 @@ impl<'t> Object<'t> {
     pub(super) fn names(&self, name: &str, wanted: &str) -> Result<bool, WrongType> {
         match self.get(name) {
             None => Ok(false),
-            Some(Value::Text(text)) => Ok(text.0 == wanted),
-            Some(Value::Texts(texts)) => Ok(texts.iter().any(|text| text.0 == wanted)),
+            Some(ParsedValue::Text(text)) => Ok(text.0 == wanted),
+            Some(ParsedValue::Texts(texts)) => Ok(texts.iter().any(|text| text.0 == wanted)),
             Some(_) => Err(WrongType),
         }
     }
@@ -68,7 +68,7 @@ impl<'t> Object<'t> {
     pub(super) fn integer(&self, name: &str) -> Result<Option<u64>, WrongType> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Integer(number)) => Ok(Some(*number)),
+            Some(ParsedValue::Integer(number)) => Ok(Some(*number)),
             Some(_) => Err(WrongType),
         }
     }
@@ -78,8 +78,8 @@ impl<'t> Object<'t> {
     pub(super) fn time(&self, name: &str, round: fn(f64) -> f64) -> Result<Option<u64>, WrongType> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Integer(seconds)) => Ok(Some(*seconds)),
-            Some(Value::Fraction(seconds)) if (0.0..=super::MAX_TIME as f64).contains(seconds) => {
+            Some(ParsedValue::Integer(seconds)) => Ok(Some(*seconds)),
+            Some(ParsedValue::Fraction(seconds)) if (0.0..=super::MAX_TIME as f64).contains(seconds) => {
                 Ok(Some(round(*seconds) as u64))
             }
             Some(_) => Err(WrongType),
@@ -121,8 +121,8 @@ impl<'de> Deserialize<'de> for Object<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-                let mut members: Vec<(Text<'de>, Value<'de>)> = Vec::with_capacity(12);
-                while let Some((name, value)) = map.next_entry::<Text<'de>, Value<'de>>()? {
+                let mut members: Vec<(Text<'de>, ParsedValue<'de>)> = Vec::with_capacity(12);
+                while let Some((name, value)) = map.next_entry::<Text<'de>, ParsedValue<'de>>()? {
                     if members.iter().any(|(known, _)| known.0 == name.0) {
                         return Err(de::Error::custom("a member stands twice"));
                     }
@@ -137,65 +137,65 @@ impl<'de> Deserialize<'de> for Object<'de> {
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Text(text) => Ok(text),
+        match ParsedValue::deserialize(deserializer)? {
+            ParsedValue::Text(text) => Ok(text),
             _ => Err(de::Error::custom("not a string")),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Value<'de> {
+impl<'de> Deserialize<'de> for ParsedValue<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
         impl<'de> Visitor<'de> for Any {
-            type Value = Value<'de>;
+            type Value = ParsedValue<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON value")
             }
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
-                Ok(Value::Text(Text(Cow::Borrowed(text))))
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<ParsedValue<'de>, E> {
+                Ok(ParsedValue::Text(Text(Cow::Borrowed(text))))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
-                Ok(Value::Text(Text(Cow::Owned(text.to_owned()))))
+            fn visit_str<E>(self, text: &str) -> Result<ParsedValue<'de>, E> {
+                Ok(ParsedValue::Text(Text(Cow::Owned(text.to_owned()))))
             }
 
-            fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
-                Ok(Value::Integer(number))
+            fn visit_u64<E>(self, number: u64) -> Result<ParsedValue<'de>, E> {
+                Ok(ParsedValue::Integer(number))
             }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
-                Ok(Value::Other)
+            fn visit_i64<E>(self, _: i64) -> Result<ParsedValue<'de>, E> {
+                Ok(ParsedValue::Other)
             }
 
-            fn visit_f64<E>(self, number: f64) -> Result<Value<'de>, E> {
-                Ok(Value::Fraction(number))
+            fn visit_f64<E>(self, number: f64) -> Result<ParsedValue<'de>, E> {
+                Ok(ParsedValue::Fraction(number))
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
-                Ok(Value::Other)
+            fn visit_bool<E>(self, _: bool) -> Result<ParsedValue<'de>, E> {
+                Ok(ParsedValue::Other)
             }
 
-            fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-                Ok(Value::Other)
+            fn visit_unit<E>(self) -> Result<ParsedValue<'de>, E> {
+                Ok(ParsedValue::Other)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ParsedValue<'de>, A::Error> {
                 let mut texts = Some(Vec::new());
                 while let Some(item) = seq.next_element()? {
                     match (item, &mut texts) {
-                        (Value::Text(text), Some(texts)) => texts.push(text),
+                        (ParsedValue::Text(text), Some(texts)) => texts.push(text),
                         _ => texts = None,
                     }
                 }
-                Ok(texts.map_or(Value::Other, Value::Texts))
+                Ok(texts.map_or(ParsedValue::Other, ParsedValue::Texts))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedValue<'de>, A::Error> {
                 while map.next_entry::<Text<'de>, IgnoredAny>()?.is_some() {}
-                Ok(Value::Other)
+                Ok(ParsedValue::Other)
             }
         }
         deserializer.deserialize_any(Any)

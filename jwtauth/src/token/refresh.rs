@@ -1,14 +1,14 @@
 //! Refresh tokens: a session id and a generation, signed by a key of their own. Single use.
 //!
-//! Where another library reads them too they have the key and the form of its tokens, see `foreign`; those that were
+//! Where another library reads them too they have the key and the form of its tokens, see `simplejwt`; those that were
 //! issued before stay good.
 
 use std::sync::Arc;
 
 use super::access::AccessTokens;
-use super::foreign::{self, Foreign, Said, UserId, Written};
 use super::parse::Object;
 use super::ring::Ring;
+use super::simplejwt::{self, Foreign, Said, UserId, Written};
 use super::verified::VerifiedTokens;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{REFRESH, RefreshClaims};
@@ -20,13 +20,13 @@ use crate::key::Key;
 /// Issues and verifies refresh tokens.
 #[derive(Debug)]
 pub(crate) struct RefreshTokens {
-    own: Form,
-    compatible: Option<(Form, Compat)>,
+    own: RefreshForm,
+    compatible: Option<(RefreshForm, Compat)>,
 }
 
 /// Tokens of one form.
 #[derive(Debug)]
-struct Form {
+struct RefreshForm {
     envelope: Envelope,
     seen: VerifiedTokens<Refresh>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Refresh {
 impl RefreshTokens {
     /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
-        let own = Form::new(Ring::new("rt+jwt", keys)?.into());
+        let own = RefreshForm::new(Ring::new("rt+jwt", keys)?.into());
         Ok(Self { own, compatible: None })
     }
 
@@ -56,7 +56,7 @@ impl RefreshTokens {
         access: &AccessTokens,
         compat: &Compat,
     ) -> Result<Self, KeyError> {
-        let form = Form::new(Arc::clone(&access.envelope.ring));
+        let form = RefreshForm::new(Arc::clone(&access.envelope.ring));
         Ok(Self { compatible: Some((form, compat.clone())), ..Self::new(keys)? })
     }
 
@@ -95,9 +95,9 @@ impl RefreshTokens {
 }
 
 /// What a token says, and when it is good.
-type Read = (Refresh, std::ops::Range<u64>);
+type ReadRefresh = (Refresh, std::ops::Range<u64>);
 
-impl Form {
+impl RefreshForm {
     fn new(ring: Arc<Ring>) -> Self {
         Self { envelope: Envelope::new(ring), seen: VerifiedTokens::new() }
     }
@@ -106,7 +106,7 @@ impl Form {
         &self,
         token: &str,
         expected: &Expected<'_>,
-        read: impl FnOnce(&Object<'_>) -> Result<Read, TokenError>,
+        read: impl FnOnce(&Object<'_>) -> Result<ReadRefresh, TokenError>,
     ) -> Result<Refresh, TokenError> {
         if let Some(refresh) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(refresh);
@@ -118,9 +118,13 @@ impl Form {
     }
 }
 
-fn read_foreign(claims: &Object<'_>, compat: &Compat, expected: &Expected<'_>) -> Result<Read, TokenError> {
+fn read_foreign(
+    claims: &Object<'_>,
+    compat: &Compat,
+    expected: &Expected<'_>,
+) -> Result<ReadRefresh, TokenError> {
     let Said { subject, session, foreign, origin, good, .. } =
-        foreign::read(claims, REFRESH, compat, expected)?;
+        simplejwt::read(claims, REFRESH, compat, expected)?;
     // The token that opens a session is its first.
     let generation = match (&foreign, origin) {
         (Some(_), _) => 0,

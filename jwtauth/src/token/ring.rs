@@ -148,8 +148,8 @@ impl Ring {
     /// Adds a key that verifies. Keys that have ended by `now` make room.
     pub(crate) fn add(&self, key: Key, now: u64) -> Result<(), KeyError> {
         self.change(|held| {
-            let has_revoked = |named: &Named| named.key.absolute_expires_at().is_some_and(|end| end <= now);
-            while let Some(at) = held.keys.iter().position(has_revoked) {
+            let has_ended = |named: &Named| named.key.expiry().is_some_and(|end| end <= now);
+            while let Some(at) = held.keys.iter().position(has_ended) {
                 held.remove(at);
             }
             held.add(key, self.typ)
@@ -180,7 +180,7 @@ impl Ring {
         self.change(|held| {
             let at = held.spare(kid)?;
             let key = held.keys[at].key.clone();
-            let until = key.absolute_expires_at().map_or(until, |end| end.min(until));
+            let until = key.expiry().map_or(until, |end| end.min(until));
             held.keys[at].key = key.expires_at(until);
             Ok(until)
         })

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::access::{self, Verified};
-use super::foreign;
 use super::parse::Object;
 use super::ring::Ring;
+use super::simplejwt;
 use super::verified::VerifiedTokens;
 use super::{Envelope, Expected};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::SessionId;
 use crate::key::Key;
-use crate::user::{Says, TokenUser};
+use crate::user::{TokenUser, VerifiedClaims};
 
 /// Reads what a token says, of which is known already whom it is about and of which session it is.
 pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<TokenUser, TokenError> {
@@ -29,7 +29,7 @@ pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<
     let scope = object.text("scope").map_err(|_| TokenError::Claim("scope"))?.unwrap_or_default();
     // Only another library leaves it out: then nothing is fresh enough.
     let auth_time = object.time("auth_time", f64::floor).map_err(|_| TokenError::Claim("auth_time"))?;
-    Ok(TokenUser::new(Says {
+    Ok(TokenUser::new(VerifiedClaims {
         subject,
         session,
         roles,
@@ -53,7 +53,7 @@ impl ForeignTokens {
     pub(crate) fn new(keys: Vec<Key>, compat: Option<Compat>) -> Result<Self, KeyError> {
         let (typ, former) = match compat {
             None => (access::TYP, None),
-            Some(_) => (foreign::TYP, Some(access::TYP)),
+            Some(_) => (simplejwt::TYP, Some(access::TYP)),
         };
         let envelope = Envelope { ring: Ring::verify_only(typ, keys)?.into(), former };
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat })

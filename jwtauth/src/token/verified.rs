@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Opened;
+use super::OpenedToken;
 
 /// How many parts the cache has, each with its own lock.
 const PARTS: usize = 16;
@@ -23,11 +23,11 @@ const PART_LEN: usize = 512;
 
 /// What verified tokens say, by the token.
 pub(crate) struct VerifiedTokens<T> {
-    parts: [Mutex<HashMap<Box<str>, Entry<T>>>; PARTS],
+    parts: [Mutex<HashMap<Box<str>, VerifiedToken<T>>>; PARTS],
     hasher: RandomState,
 }
 
-struct Entry<T> {
+struct VerifiedToken<T> {
     /// Which state the ring of keys was in.
     epoch: u64,
     /// When the token is good, in Unix seconds.
@@ -54,17 +54,17 @@ impl<T: Clone> VerifiedTokens<T> {
     }
 
     /// Remembers a token that was verified, for as long as its key may be used.
-    pub(super) fn remember(&self, token: &str, opened: &Opened, good: Range<u64>, says: &T) {
+    pub(super) fn remember(&self, token: &str, opened: &OpenedToken, good: Range<u64>, says: &T) {
         let good = good.start..good.end.min(opened.until);
         let mut part = self.part(token);
         if part.len() >= PART_LEN {
             // Only genuine tokens get here, and each is verified again in 2 us: no order is kept for them.
             part.clear();
         }
-        part.insert(token.into(), Entry { epoch: opened.epoch, good, says: says.clone() });
+        part.insert(token.into(), VerifiedToken { epoch: opened.epoch, good, says: says.clone() });
     }
 
-    fn part(&self, token: &str) -> MutexGuard<'_, HashMap<Box<str>, Entry<T>>> {
+    fn part(&self, token: &str) -> MutexGuard<'_, HashMap<Box<str>, VerifiedToken<T>>> {
         // The signature, at the end, is spread evenly; what stands before it tells tokens apart all the same.
         let end = &token.as_bytes()[token.len().saturating_sub(16)..];
         let part = self.hasher.hash_one(end) as usize % PARTS;
@@ -84,8 +84,8 @@ impl<T> std::fmt::Debug for VerifiedTokens<T> {
 mod tests {
     use super::*;
 
-    fn opened(epoch: u64, until: u64) -> Opened {
-        Opened { json: String::new(), until, epoch, current: true }
+    fn opened(epoch: u64, until: u64) -> OpenedToken {
+        OpenedToken { json: String::new(), until, epoch, current: true }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! [`TokenUser`]: who is calling, by what the token says alone.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{AuthUser, Identity, Unfit};
+use super::{AuthUser, Identity, TokenSource, Unfit};
 use crate::error::{BoxError, TokenError};
 use crate::id::SessionId;
 
@@ -18,12 +19,27 @@ use crate::id::SessionId;
 /// In a plain `#[handler]` that takes strangers too, write [`MaybeUser<TokenUser>`](crate::MaybeUser): poem's
 /// `Option<TokenUser>` takes keys that could not be fetched for a stranger. Behind `#[require_auth(optional)]` both
 /// do the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenUser(Arc<Says>);
+///
+/// It is an [`Identity`] with the claims of its token: roles, scopes and the rest are read as from `&Identity`, and a
+/// `&TokenUser` goes where a `&Identity` is asked for.
+#[derive(Clone, Debug)]
+pub struct TokenUser {
+    identity: Identity,
+    claims: Arc<VerifiedClaims>,
+}
 
-/// What the token says.
+/// Two are equal if their tokens say the same.
+impl PartialEq for TokenUser {
+    fn eq(&self, other: &Self) -> bool {
+        self.claims == other.claims
+    }
+}
+
+impl Eq for TokenUser {}
+
+/// What a verified token says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Says {
+pub(crate) struct VerifiedClaims {
     pub(crate) subject: Arc<str>,
     pub(crate) session: SessionId,
     pub(crate) roles: Vec<String>,
@@ -34,62 +50,47 @@ pub(crate) struct Says {
 }
 
 impl TokenUser {
-    pub(crate) fn new(says: Says) -> Self {
-        Self(Arc::new(says))
+    pub(crate) fn new(claims: VerifiedClaims) -> Self {
+        Self::of(Arc::new(claims), TokenSource::Bearer)
+    }
+
+    pub(super) fn of(claims: Arc<VerifiedClaims>, source: TokenSource) -> Self {
+        Self { identity: Identity::of_claims(Arc::clone(&claims), source), claims }
+    }
+
+    pub(super) fn into_claims(self) -> Arc<VerifiedClaims> {
+        self.claims
     }
 
     /// Returns the subject: who the user is to the issuer.
+    // This and the next two are here, and not only behind `Deref`, because `AuthUser` has methods of these names.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.0.subject
-    }
-
-    /// Returns the session at the issuer.
-    #[must_use]
-    pub fn session_id(&self) -> SessionId {
-        self.0.session
+        self.identity.subject()
     }
 
     /// Returns the roles.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.0.roles
-    }
-
-    /// Tells whether the user has a role.
-    #[must_use]
-    pub fn has_role(&self, role: &str) -> bool {
-        self.0.roles.iter().any(|known| known == role)
+        self.identity.roles()
     }
 
     /// Returns the scopes.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.0.scopes
-    }
-
-    /// Tells whether the user has a scope.
-    #[must_use]
-    pub fn has_scope(&self, scope: &str) -> bool {
-        self.0.scopes.iter().any(|known| known == scope)
-    }
-
-    /// Returns when the user proved who they are, in Unix seconds.
-    #[must_use]
-    pub fn auth_time(&self) -> u64 {
-        self.0.auth_time
+        self.identity.scopes()
     }
 
     /// Returns when the token expires, in Unix seconds.
     #[must_use]
     pub fn expires_at(&self) -> u64 {
-        self.0.expires_at
+        self.claims.expires_at
     }
 
     /// Returns all claims, the application's own among them.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
-        &self.0.claims
+        &self.claims.claims
     }
 
     /// Reads the claims into a type of the application's own; those that it does not name are left out.
@@ -117,11 +118,19 @@ impl TokenUser {
     ///
     /// [`TokenError::Claims`] if a claim is missing or of another type. Which one is in the log, at the level `debug`.
     pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, TokenError> {
-        T::deserialize(&self.0.claims).map_err(|error| {
+        T::deserialize(&self.claims.claims).map_err(|error| {
             let expected = std::any::type_name::<T>();
             tracing::debug!(target: "jwtauth", expected, error = &error as &dyn std::error::Error, "claims of a token do not fit");
             TokenError::Claims { expected }
         })
+    }
+}
+
+impl Deref for TokenUser {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.identity
     }
 }
 
@@ -142,6 +151,6 @@ impl AuthUser for TokenUser {
     }
 
     async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
-        who.token().cloned().map(Some).ok_or_else(|| Unfit::NO_TOKEN.into())
+        who.token().map(Some).ok_or_else(|| Unfit::NO_TOKEN.into())
     }
 }

@@ -32,9 +32,9 @@ pub(crate) type Fetch =
 
 /// Where keys come from. Clones are one source.
 #[derive(Clone)]
-pub(crate) struct Source(Arc<Inner>);
+pub(crate) struct Source(Arc<SourceParts>);
 
-struct Inner {
+struct SourceParts {
     url: String,
     fetch: Fetch,
     max_age: u64,
@@ -57,7 +57,7 @@ impl Source {
         if !is_safe(&url) {
             return Err(KeyError::Url { url });
         }
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(SourceParts {
             url,
             fetch,
             max_age: max_age.as_secs(),
@@ -114,7 +114,7 @@ impl Source {
     }
 }
 
-impl Inner {
+impl SourceParts {
     async fn fetch(&self, tokens: &ForeignTokens, clock: &dyn Clock) {
         let body = match tokio::time::timeout(self.limit, (self.fetch)(self.url.clone())).await {
             Ok(body) => body,

@@ -18,7 +18,7 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 pub struct JwksEndpoint(KeyRing);
 
 impl JwksEndpoint {
-    pub(super) fn new(keys: KeyRing) -> Self {
+    pub(crate) fn new(keys: KeyRing) -> Self {
         Self(keys)
     }
 }

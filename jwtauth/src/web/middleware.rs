@@ -1,138 +1,33 @@
-//! [`JwtAuth`], the middleware that everything hangs on.
+//! One request, from its admission to the finished answer: [`JwtAuth`] and [`Verifier`] as poem's middlewares.
 //!
-//! It puts one [`Handle`] on each request, which asks the default guard, if there is one, and finishes the answer.
-//! Around a part of an app that it is around already, it does nothing at all.
+//! Each puts one [`Handle`] on the request, asks the gate of the app if there is one, lets the app answer, and finishes
+//! the answer. Around a part of an app that it is around already, it does nothing at all.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use poem::http::header;
 use poem::http::uri::Scheme;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
-use super::authority::Authority;
-use super::builder::JwtAuthBuilder;
-use super::client::Clients;
-use super::cookie::CookieStyle;
-use super::cross_origin::CrossOrigin;
-use super::default_guard::DefaultGuard;
-use super::handle::Handle;
-use super::jwks::JwksEndpoint;
-use super::reject::Rejection;
-use super::token_header::TokenHeader;
-use super::wording::Wording;
-use crate::error::ConfigError;
-use crate::session::{KeyRing, Sessions, Sweeper};
-
-/// Logins for a poem application: put it around the app with `.with(jwtauth)`, outermost.
-///
-/// Of another `JwtAuth`, or a [`Verifier`](crate::Verifier), around the same route the innermost decides who is calling.
-///
-/// Cheap to clone; clones share one store. When the last one is dropped the background sweep stops
-/// and the store is closed.
-#[derive(Clone)]
-pub struct JwtAuth(Arc<Shared>);
-
-/// What all clones share.
-pub(crate) struct Shared {
-    /// Before `sessions`, so that it stops first.
-    pub(crate) _sweeper: Option<Sweeper>,
-    pub(crate) sessions: Arc<Sessions>,
-    #[cfg(feature = "accounts")]
-    pub(crate) accounts: Option<crate::accounts::Accounts>,
-    pub(crate) cookies: CookieStyle,
-    /// Where programs put their access token.
-    pub(crate) token_header: TokenHeader,
-    pub(crate) wording: Wording,
-    pub(crate) cross_origin: CrossOrigin,
-    /// What is asked of everybody, except where the app is public.
-    pub(crate) default_guard: Option<DefaultGuard>,
-    pub(crate) clients: Clients,
-    /// Whether only this machine may ask.
-    pub(crate) local_only: bool,
-    /// Whether it was said already that a browser will drop the cookies.
-    pub(crate) warned: AtomicBool,
-}
-
-impl JwtAuth {
-    /// Starts to configure one. See [`JwtAuthBuilder`] for the settings and their defaults.
-    pub fn builder() -> JwtAuthBuilder {
-        JwtAuthBuilder::default()
-    }
-
-    /// One line for localhost: a random secret, sessions in memory, cookies that work over plain http.
-    ///
-    /// Everybody is logged out when the process ends. Requests that name another host than
-    /// `localhost`, `127.0.0.1` or `[::1]` are refused.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::DevMode`] if `JWTAUTH_ENV=production` is set, or in a release build unless
-    /// `JWTAUTH_ALLOW_DEV=1` is set; [`ConfigError::Random`] if there is no randomness.
-    pub fn dev() -> std::result::Result<Self, ConfigError> {
-        JwtAuthBuilder::dev()
-    }
-
-    pub(crate) fn from_shared(shared: Shared) -> Self {
-        Self(Arc::new(shared))
-    }
-
-    #[cfg(feature = "testing")]
-    pub(super) fn shared(&self) -> &Shared {
-        &self.0
-    }
-
-    /// Returns the sessions, for tasks that belong to no request.
-    #[must_use]
-    pub fn sessions(&self) -> &Sessions {
-        &self.0.sessions
-    }
-
-    /// Returns the keys of access tokens, to be changed while the program runs.
-    #[must_use]
-    pub fn keys(&self) -> &KeyRing {
-        self.0.sessions.keys()
-    }
-
-    /// Returns an endpoint that publishes the public keys, to be put at `/.well-known/jwks.json`.
-    ///
-    /// It always answers with the keys as they are at the time, [`KeyRing::jwks`]. There are none unless a
-    /// [`key`](JwtAuthBuilder::key) signs: a secret is never published.
-    #[must_use]
-    pub fn jwks(&self) -> JwksEndpoint {
-        JwksEndpoint::new(self.keys().clone())
-    }
-}
-
-#[cfg(feature = "accounts")]
-impl JwtAuth {
-    /// Returns the accounts, or `None` unless [`JwtAuthBuilder::accounts`] was called.
-    #[must_use]
-    pub fn accounts(&self) -> Option<&crate::accounts::Accounts> {
-        self.0.accounts.as_ref()
-    }
-}
-
-impl fmt::Debug for JwtAuth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtAuth").field("sessions", &self.0.sessions).finish_non_exhaustive()
-    }
-}
+use super::answer::rejection::Rejection;
+use super::request::authority::Authority;
+use super::request::handle::Handle;
+use super::state::{Gate, JwtAuth, Verifier};
 
 impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        JwtAuthEndpoint { inner, shared: Arc::clone(&self.0) }
+        JwtAuthEndpoint { inner, jwtauth: self.clone() }
     }
 }
 
 /// The endpoint that [`JwtAuth`] makes of another one.
 pub struct JwtAuthEndpoint<E> {
     inner: E,
-    shared: Arc<Shared>,
+    jwtauth: JwtAuth,
 }
 
 impl<E> fmt::Debug for JwtAuthEndpoint<E> {
@@ -145,47 +40,71 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        if self.shared.local_only
-            && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr()))
-        {
+        let state = self.jwtauth.state();
+        if state.local_only && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr())) {
             return Err(Rejection::DevelopmentOnly.into());
         }
-        let drops_cookies = self.shared.cookies.secure && is_plain_http(&request);
+        let drops_cookies = state.cookies.secure && is_plain_http(&request);
         // A clone of this middleware further out has begun, and finishes the answer: two handles
         // would verify twice, and each set cookies of its own.
-        let authority = Authority::Sessions(Arc::clone(&self.shared));
+        let authority = Authority::Sessions(self.jwtauth.clone());
         if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         let handle = Handle::new(authority);
-        let languages = self.shared.wording.languages(&request);
-        let result = handle.run(request, self.shared.default_guard.as_ref(), &self.inner).await;
-        let result = self.shared.wording.apply(result, languages.as_deref());
+        let languages = state.wording.languages(&request);
+        let result = run(&handle, request, state.gate.as_deref(), &self.inner).await;
+        let result = state.wording.apply(result, languages.as_deref());
         let response = handle.finish(result).await?;
         if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
-            self.shared.warn_of_dropped_cookies();
+            state.warn_of_dropped_cookies();
         }
         Ok(response)
     }
 }
 
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
+impl<E: Endpoint> Middleware<E> for Verifier {
+    type Output = VerifierEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        VerifierEndpoint { inner, verifier: self.clone() }
     }
 }
 
-impl Shared {
-    /// Says once why nobody stays logged in: the server cannot see that a browser dropped its cookies.
-    fn warn_of_dropped_cookies(&self) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target: "jwtauth",
-                "cookies were sent over plain http, and browsers drop them because they are Secure: serve https, \
-                 let the proxy in front say `X-Forwarded-Proto: https`, use localhost, or call `.insecure_cookies()` for a test"
-            );
+/// The endpoint that a [`Verifier`] makes of another one.
+#[derive(Debug)]
+pub struct VerifierEndpoint<E> {
+    inner: E,
+    verifier: Verifier,
+}
+
+impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let authority = Authority::Verifier(Arc::clone(self.verifier.state()));
+        // A clone of this middleware further out has begun, and finishes the answer.
+        if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
+            return self.inner.call(request).await.map(IntoResponse::into_response);
         }
+        let handle = Handle::new(authority);
+        let result = run(&handle, request, self.verifier.state().gate.as_deref(), &self.inner).await;
+        handle.finish(result).await
     }
+}
+
+/// Lets a request go on behind its handle, if the gate of the middleware lets it.
+async fn run<E: Endpoint>(
+    handle: &Handle,
+    mut request: Request,
+    gate: Option<&dyn Gate>,
+    inner: &E,
+) -> Result<Response> {
+    request.extensions_mut().insert(handle.clone());
+    if let Some(gate) = gate {
+        gate.admit(&request).await?;
+    }
+    inner.call(request).await.map(IntoResponse::into_response)
 }
 
 /// Tells whether a browser most likely sees this request as plain http, from a name that is not its own machine's.

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use poem::session::SessionStorage;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-use super::reject::Rejection;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, StoreError};
+use crate::key::digest;
 use crate::store::{NewValue, SledStore, StoreFuture, ValueKey, ValueStore};
+use crate::web::answer::rejection::Rejection;
 
 /// What is in a session.
 type Entries = BTreeMap<String, Value>;
@@ -107,16 +107,13 @@ impl PoemSessions {
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError::OutOfRange`] if it is shorter or longer.
+    /// Returns [`ConfigError::Setting`] if it is shorter or longer.
     pub fn default_ttl(self, ttl: Duration) -> Result<Self, ConfigError> {
-        let (min, max) = (Duration::from_secs(1), Self::MAX_TTL);
-        if !(min..=max).contains(&ttl) {
-            return Err(ConfigError::OutOfRange { name: "default_ttl", min, max, got: ttl });
-        }
+        crate::config::within("PoemSessions::default_ttl", ttl, Duration::from_secs(1), Self::MAX_TTL)?;
         Ok(Self { default_ttl: ttl, ..self })
     }
 
-    /// Sets the clock that decides what has expired. For tests: see [`ManualClock`](crate::ManualClock).
+    /// Sets the clock that decides what has expired. For tests: see [`ManualClock`](crate::clock::ManualClock).
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
@@ -208,10 +205,9 @@ impl SessionStorage for SledStore {
     }
 }
 
-/// The name of a session in the store. The text in front keeps it apart from whatever else is hashed there one day.
+/// The name of a session in the store. The label keeps it apart from whatever else is hashed there one day.
 fn key(session_id: &str) -> ValueKey {
-    let hash = Sha256::new().chain_update(b"jwtauth poem session v1\0").chain_update(session_id);
-    ValueKey::from_bytes(hash.finalize().into())
+    ValueKey::from_bytes(digest("jwtauth poem session v1", session_id))
 }
 
 /// Waits for a change, but not for ever: a disk that hangs must not hang all requests.
@@ -227,5 +223,18 @@ fn refuse(error: &StoreError) -> poem::Error {
         // To ask again would not help.
         StoreError::TooLarge { .. } => Rejection::Misconfigured.into(),
         _ => Rejection::StoreUnavailable.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sessions outlive releases: the store holds them under names that the first release gave.
+    #[test]
+    fn the_name_of_a_session_never_changes() {
+        let name: String = key("some session").as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        // sha256sum of the label, a zero byte and the id.
+        assert_eq!(name, "619e8154d1cd11f01184acbd1a25b4710c1adc5230aedfa2b2fb74a5f21b64ff");
     }
 }

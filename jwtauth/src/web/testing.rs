@@ -4,7 +4,6 @@
 //! Nothing here needs a server: an app is called as it is, with its middlewares.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use poem::http::uri::Scheme;
 use poem::http::{self, Method, StatusCode, header};
@@ -12,14 +11,15 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Body, Endpoint, IntoResponse, Request, RequestParts, Response};
 use serde_json::Value;
 
-use super::middleware::JwtAuth;
-use super::reject::Rejection;
 use crate::device::Device;
 use crate::record::Session;
 #[cfg(feature = "accounts")]
 pub use crate::store::sample::account;
 pub use crate::store::sample::session;
 use crate::user::AuthUser;
+use crate::web::answer::rejection::Rejection;
+use crate::web::guard::refusal_note::Refusal;
+use crate::web::state::JwtAuth;
 
 /// Logs a user in, whoever it is: no password is asked for.
 ///
@@ -53,30 +53,30 @@ use crate::user::AuthUser;
 /// # Panics
 ///
 /// If the login is refused, with the reason: see [`Auth::login`](crate::Auth::login).
-pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> LoggedIn {
-    let shared = jwtauth.shared();
+pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> Login {
+    let shared = jwtauth.state();
     let issued = match shared.sessions.open(user, Device::default(), Vec::new()).await {
         Ok(issued) => issued,
         Err(error) => panic!("{:?} cannot be logged in: {error}", user.subject()),
     };
     let names = &shared.cookies.names;
     let (access, refresh) = (issued.access.expose(), issued.refresh.expose());
-    LoggedIn {
+    Login {
         cookies: format!("{}={access}; {}={refresh}", names.access, names.refresh),
         bearer: format!("{} {access}", shared.token_header.scheme()),
         session: issued.session,
     }
 }
 
-/// What a client holds that is logged in. `Debug` shows none of its tokens.
+/// What a client holds after a login. `Debug` shows none of its tokens.
 #[derive(Clone)]
-pub struct LoggedIn {
+pub struct Login {
     cookies: String,
     bearer: String,
     session: Session,
 }
 
-impl LoggedIn {
+impl Login {
     /// Returns the `Cookie` header of a browser: access and refresh token.
     #[must_use]
     pub fn cookies(&self) -> &str {
@@ -84,7 +84,7 @@ impl LoggedIn {
     }
 
     /// Returns the `Authorization` header of a program: `Bearer` and the access token. Or what
-    /// [`token_header`](crate::JwtAuthBuilder::token_header) and [`token_scheme`](crate::JwtAuthBuilder::token_scheme) have made of it.
+    /// [`token_header`](crate::ClientConfig::token_header) and [`token_scheme`](crate::ClientConfig::token_scheme) have made of it.
     #[must_use]
     pub fn bearer(&self) -> &str {
         &self.bearer
@@ -97,9 +97,9 @@ impl LoggedIn {
     }
 }
 
-impl fmt::Debug for LoggedIn {
+impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoggedIn").field("session", &self.session.id.log_id()).finish_non_exhaustive()
+        f.debug_struct("Login").field("session", &self.session.id.log_id()).finish_non_exhaustive()
     }
 }
 
@@ -207,23 +207,6 @@ impl PartialEq<[&str]> for OpenRoutes {
 impl PartialEq<&[&str]> for OpenRoutes {
     fn eq(&self, routes: &&[&str]) -> bool {
         self.are(routes)
-    }
-}
-
-/// Why a guard has refused a request. Rides on the request, so that no error page of the application hides it.
-#[derive(Clone, Default)]
-struct Refusal(Arc<Mutex<Option<Rejection>>>);
-
-impl Refusal {
-    fn take(&self) -> Option<Rejection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Notes that a guard refuses a request, if a test has asked for it.
-pub(super) fn note(request: &Request, why: Rejection) {
-    if let Some(Refusal(noted)) = request.data() {
-        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 }
 

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jwtauth::error::{AccountError, SessionError};
 use jwtauth::{
-    AccountError, AccountId, AccountsConfig, Device, EndReason, Event, MemoryStore, RevocationReason,
-    SessionError, SessionStore, SledStore,
+    AccountId, AccountsConfig, Device, EndReason, Event, MemoryStore, RevocationReason, SessionStore,
+    SledStore,
 };
 use tests::app::{START, TestApp};
 use tests::bounded;
@@ -86,7 +87,7 @@ fn s_11_those_who_wait_for_the_end_of_a_session_are_told() {
         let app = TestApp::with(MemoryStore::new(), |builder| {
             let heard = Arc::clone(&heard);
             builder.accounts(AccountsConfig::default()).on_event(move |event| {
-                if let Event::RevokedAll { except, count, reason, .. } = event {
+                if let Event::AllRevoked { except, count, reason, .. } = event {
                     heard.lock().unwrap().push((except, count, reason));
                 }
                 async {}
@@ -246,7 +247,7 @@ fn s_16_guesses_at_the_old_password_are_slowed_down_by_themselves() {
             accounts(&app).change_password(alice.id, OTHER, OTHER, None).await.unwrap_err();
         }
         let throttled = accounts(&app).change_password(alice.id, PASSWORD, OTHER, None).await;
-        assert!(matches!(throttled, Err(AccountError::Throttled { .. })), "{throttled:?}");
+        assert!(matches!(throttled, Err(AccountError::RateLimited { .. })), "{throttled:?}");
         verify(&app, "alice", PASSWORD).await.unwrap();
         app.clock.advance(Duration::from_secs(1));
         accounts(&app).change_password(alice.id, PASSWORD, OTHER, None).await.unwrap();

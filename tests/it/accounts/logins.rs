@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jwtauth::{AccountError, AccountStore, AccountsConfig, Device, MemoryStore, SessionStore};
+use jwtauth::error::AccountError;
+use jwtauth::store::AccountStore;
+use jwtauth::{AccountsConfig, Device, MemoryStore, SessionStore};
 use tests::app::{START, TestApp};
 use tests::bounded;
 use tests::log::logged;
@@ -20,7 +22,7 @@ fn address(last: u8) -> Option<IpAddr> {
 /// Returns how long to wait, in seconds.
 fn throttled(outcome: Result<jwtauth::Account, AccountError>) -> u64 {
     match outcome {
-        Err(AccountError::Throttled { retry_after }) => retry_after.as_secs(),
+        Err(AccountError::RateLimited { retry_after }) => retry_after.as_secs(),
         other => panic!("not throttled: {other:?}"),
     }
 }

@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jwtauth::error::StoreError;
+use jwtauth::store::AccountStore;
 use jwtauth::store::conformance;
-use jwtauth::{AccountStore, AccountsConfig, MemoryStore, SessionId, SessionStore, SledStore, StoreError};
+use jwtauth::{AccountsConfig, MemoryStore, SessionId, SessionStore, SledStore};
 use tests::numbers::{Numbers, spread};
 use tests::{bounded, bounded_by};
 

@@ -1,6 +1,6 @@
 //! Whatever the headers hold, a login and a refresh succeed, and what is kept is bounded.
 
-use jwtauth::ProxyHeader;
+use jwtauth::{ClientConfig, ProxyHeader};
 use poem::http::HeaderValue;
 use reqwest::RequestBuilder;
 use serde_json::json;
@@ -64,7 +64,9 @@ fn s_12_h_14_no_header_fails_a_login_or_a_refresh() {
     bounded(async {
         for header in [ProxyHeader::XForwardedFor, ProxyHeader::Forwarded] {
             let site = Site::new(|builder| {
-                builder.trusted_proxy("127.0.0.1").proxy_header(header).device_id_header("x-device-id")
+                builder
+                    .trusted_proxy("127.0.0.1")
+                    .clients(ClientConfig::default().proxy_header(header).device_id_header("x-device-id"))
             })
             .await;
             for seed in 0..150 {

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
-use jwtauth::{Auth, SessionError};
+use jwtauth::Auth;
+use jwtauth::error::SessionError;
 use serde::{Deserialize, Serialize};
 
 use super::*;

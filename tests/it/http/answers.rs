@@ -27,7 +27,7 @@ fn h_1_settings_reach_the_cookies() {
     bounded(async {
         let set = |same_site, insecure| {
             TestApp::with(MemoryStore::new(), move |builder| {
-                let builder = builder.same_site(same_site);
+                let builder = builder.cookies(CookieConfig::default().same_site(same_site));
                 if insecure { builder.insecure_cookies() } else { builder }
             })
         };

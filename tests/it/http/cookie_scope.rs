@@ -8,7 +8,7 @@ use std::time::Duration;
 fn h_1_h_2_a_refresh_cookie_of_one_path() {
     bounded(async {
         let app = TestApp::with(MemoryStore::new(), |builder| {
-            builder.insecure_cookies().refresh_cookie_path("/refresh")
+            builder.insecure_cookies().cookies(CookieConfig::default().refresh_path("/refresh"))
         });
         let site = Site::of(app).await;
         let browser = Browser::new(&site.served.url);
@@ -49,25 +49,25 @@ fn h_1_h_2_a_refresh_cookie_of_one_path() {
 #[test]
 fn h_1_prefixes_follow_domain_and_path() {
     bounded(async {
-        type Set = fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder;
-        let cases: [(Set, &str, &str); 6] = [
-            (|b| b, "__Host-access_token=", "; Path=/; "),
-            (|b| b.cookie_domain("Example.com"), "__Secure-access_token=", "; Domain=example.com; Path=/; "),
-            (|b| b.cookie_path("/shop"), "__Secure-access_token=", "; Path=/shop; "),
-            (|b| b.refresh_cookie_path("/refresh"), "__Host-access_token=", "; Path=/; "),
+        type Set = fn(CookieConfig) -> CookieConfig;
+        let cases: [(Set, bool, &str, &str); 6] = [
+            (|c| c, false, "__Host-access_token=", "; Path=/; "),
+            (|c| c.domain("Example.com"), false, "__Secure-access_token=", "; Domain=example.com; Path=/; "),
+            (|c| c.path("/shop"), false, "__Secure-access_token=", "; Path=/shop; "),
+            (|c| c.refresh_path("/refresh"), false, "__Host-access_token=", "; Path=/; "),
+            (|c| c.domain("example.com"), true, "access_token=", "; Domain=example.com; Path=/; "),
             (
-                |b| b.cookie_domain("example.com").insecure_cookies(),
-                "access_token=",
-                "; Domain=example.com; Path=/; ",
-            ),
-            (
-                |b| b.partitioned_cookies().same_site(SameSite::None),
+                |c| c.partitioned().same_site(SameSite::None),
+                false,
                 "__Host-access_token=",
                 "SameSite=None; Partitioned",
             ),
         ];
-        for (set, name, contains) in cases {
-            let app = TestApp::with(MemoryStore::new(), set);
+        for (set, insecure, name, contains) in cases {
+            let app = TestApp::with(MemoryStore::new(), |builder| {
+                let builder = builder.cookies(set(CookieConfig::default()));
+                if insecure { builder.insecure_cookies() } else { builder }
+            });
             let site = Site::of(app).await;
             let body = json!({"username": "bob", "password": "right"}).to_string();
             let headers = [("content-type", "application/json")];

@@ -1,7 +1,7 @@
 //! What a refused client is told, to the byte.
 
 use super::*;
-use jwtauth::{Compat, JwtAuthBuilder};
+use jwtauth::{ClientConfig, Compat, JwtAuthBuilder};
 
 /// One row of the table of answers.
 struct Refusal {
@@ -27,19 +27,32 @@ const INVALID: Option<&str> = Some(r#"Bearer realm="api", error="invalid_token""
 const EXPIRED: Option<&str> =
     Some(r#"Bearer realm="api", error="invalid_token", error_description="expired""#);
 const SCOPE: Option<&str> = Some(r#"Bearer realm="api", error="insufficient_scope""#);
+const FRESH: Option<&str> = Some(
+    r#"Bearer realm="api", error="insufficient_user_authentication", error_description="a recent login is needed", max_age="60""#,
+);
 const REQUEST: Option<&str> = Some(r#"Bearer realm="api", error="invalid_request""#);
 
-const REFUSALS: [Refusal; 11] = [
+const REFUSALS: [Refusal; 15] = [
     refusal(Rejection::CrossOrigin, 403, "Forbidden", "cross_origin", None),
     refusal(Rejection::DevelopmentOnly, 403, "Forbidden", "permission_denied", None),
+    refusal(
+        Rejection::FreshLoginRequired { max_age: 60 },
+        401,
+        "Unauthorized",
+        "fresh_login_required",
+        FRESH,
+    ),
     refusal(Rejection::InvalidCredentials, 401, "Unauthorized", "invalid_credentials", NOTHING_SENT),
     refusal(Rejection::InvalidRequest, 401, "Unauthorized", "token_not_valid", REQUEST),
     refusal(Rejection::Misconfigured, 500, "Internal Server Error", "server_error", None),
     refusal(Rejection::NotAuthenticated, 401, "Unauthorized", "not_authenticated", NOTHING_SENT),
     refusal(Rejection::PermissionDenied, 403, "Forbidden", "permission_denied", SCOPE),
+    refusal(Rejection::RateLimited { retry_after: 9 }, 429, "Too Many Requests", "rate_limited", None),
+    refusal(Rejection::SessionNotFound, 404, "Not Found", "session_not_found", None),
     refusal(Rejection::StoreUnavailable, 503, "Service Unavailable", "store_unavailable", None),
     refusal(Rejection::TokenExpired, 401, "Unauthorized", "token_expired", EXPIRED),
     refusal(Rejection::TokenNotValid, 401, "Unauthorized", "token_not_valid", INVALID),
+    refusal(Rejection::UserInactive, 401, "Unauthorized", "user_inactive", INVALID),
     refusal(Rejection::UserNotFound, 401, "Unauthorized", "user_not_found", INVALID),
 ];
 
@@ -53,7 +66,12 @@ pub(super) async fn is_refusal(answer: Response, rejection: Rejection, what: &st
     assert_eq!(header("content-type"), Some("application/problem+json"), "{what}");
     assert_eq!(header("x-content-type-options"), Some("nosniff"), "{what}");
     assert_eq!(header("cache-control"), Some("no-store"), "{what}");
-    assert_eq!(header("retry-after").is_some(), row.status == 503, "{what}");
+    let retry_after = match row.status {
+        429 => Some("9"),
+        503 => Some("1"),
+        _ => None,
+    };
+    assert_eq!(header("retry-after"), retry_after, "{what}");
     let body: Value = answer.json().await.expect("a problem");
     assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{body}");
     let expected = json!({
@@ -187,7 +205,7 @@ fn errors_of_the_application_are_left_alone() {
     bounded(async {
         for set in [
             (|builder| builder.translate(|_, _| Some("Nein".into()))) as fn(JwtAuthBuilder) -> JwtAuthBuilder,
-            |builder| builder.token_scheme("JWT"),
+            |builder| builder.clients(ClientConfig::default().token_scheme("JWT")),
             |builder| builder.compat(Compat::simplejwt()),
         ] {
             let app = TestApp::with(MemoryStore::new(), set);
@@ -210,7 +228,7 @@ fn a_wrong_password_of_an_account_is_translated() {
             builder
                 .accounts(jwtauth::AccountsConfig::default())
                 .translate(|why, _| (why == Rejection::InvalidCredentials).then(|| "Nein".into()))
-                .token_scheme("JWT")
+                .clients(ClientConfig::default().token_scheme("JWT"))
         });
         let routes = Route::new().at("/verify", post(verify)).with(app.jwtauth.clone());
         let site = Site::serving(app, routes).await;

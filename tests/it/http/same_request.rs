@@ -1,6 +1,7 @@
 //! A login, and what the same handler asks afterwards.
 
 use super::*;
+use jwtauth::Sessions;
 use poem::web::Path;
 use std::time::Duration;
 use tests::wire::claims;
@@ -49,12 +50,12 @@ async fn log_in_and_refresh(auth: Auth, Path(name): Path<String>) -> Result<Stri
 }
 
 #[require_auth]
-async fn refresh_behind_a_guard(auth: Auth, user: User) -> Result<String> {
-    auth.update_user(&User { roles: vec!["clerk".into()], ..user }).await?;
+async fn refresh_behind_a_guard(auth: Auth, sessions: &Sessions, user: User) -> Result<String> {
+    sessions.update_user(&User { roles: vec!["clerk".into()], ..user }).await?;
     Ok(auth.refresh().await?.subject)
 }
 
-/// Seeds, defect 9: after a login the request is its user's, and after a logout nobody's.
+/// Defect 9: after a login the request is its user's, and after a logout nobody's.
 #[test]
 fn defect_9_a_request_is_whose_its_handler_has_made_it() {
     bounded(async {

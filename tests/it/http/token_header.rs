@@ -1,7 +1,8 @@
 //! Another header, or another scheme, for access tokens.
 
 use super::*;
-use jwtauth::{ConfigError, testing};
+use jwtauth::error::ConfigError;
+use jwtauth::{ClientConfig, testing};
 
 async fn site(set: impl FnOnce(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder) -> Site {
     Site::of(TestApp::with(MemoryStore::new(), set)).await
@@ -11,11 +12,12 @@ fn challenge(answer: &Response) -> &str {
     answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap()
 }
 
-/// Seeds S42: the token comes in the header that was named, and in no other.
+/// S42: the token comes in the header that was named, and in no other.
 #[test]
 fn s_42_h_5_another_header_takes_the_place_of_authorization() {
     bounded(async {
-        let site = site(|builder| builder.token_header("X-Access-Token")).await;
+        let site =
+            site(|builder| builder.clients(ClientConfig::default().token_header("X-Access-Token"))).await;
         let bob = site.login("bob").await;
         let value = bob.bearer();
         let good = site.get("/me", &[("x-access-token", &value)]).await;
@@ -65,7 +67,10 @@ fn s_42_h_5_another_header_takes_the_place_of_authorization() {
 #[test]
 fn another_scheme_is_taken_and_asked_for() {
     bounded(async {
-        let site = site(|builder| builder.token_scheme("JWT").token_scheme("Token")).await;
+        let site = site(|builder| {
+            builder.clients(ClientConfig::default().token_scheme("JWT").token_scheme("Token"))
+        })
+        .await;
         let token = site.login("bob").await.access;
         for (scheme, want) in [
             ("JWT", 200),
@@ -119,7 +124,9 @@ fn ours() -> Result<()> {
 #[test]
 fn only_our_own_refusals_are_reworded() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.token_scheme("JWT"));
+        let app = TestApp::with(MemoryStore::new(), |builder| {
+            builder.clients(ClientConfig::default().token_scheme("JWT"))
+        });
         let routes =
             Route::new().at("/theirs", get(of_its_own)).at("/ours", get(ours)).with(app.jwtauth.clone());
         let site = Site::serving(app, routes).await;
@@ -151,21 +158,26 @@ fn h_10_headers_and_schemes_that_browsers_send_are_refused() {
         "X-Forwarded-For",
         "Referer",
     ] {
-        let refused = build(&|builder| builder.token_header(name));
+        let refused = build(&|builder| builder.clients(ClientConfig::default().token_header(name)));
         assert!(
-            matches!(&refused, Err(ConfigError::TokenHeader { name: said, .. }) if said == name),
-            "{name}"
+            matches!(&refused, Err(ConfigError::Setting { name: "ClientConfig::token_header", got, .. }) if got == name),
+            "{name}: {refused:?}"
         );
     }
     for scheme in ["", "a b", "a:b", "Basic", "basic", "DIGEST", "Negotiate", "NTLM"] {
-        let refused = build(&|builder| builder.token_scheme("JWT").token_scheme(scheme));
+        let refused = build(&|builder| {
+            builder.clients(ClientConfig::default().token_scheme("JWT").token_scheme(scheme))
+        });
         assert!(
-            matches!(&refused, Err(ConfigError::TokenScheme { scheme: said, .. }) if said == scheme),
-            "{scheme}"
+            matches!(&refused, Err(ConfigError::Setting { name: "ClientConfig::token_scheme", got, .. }) if got == scheme),
+            "{scheme}: {refused:?}"
         );
     }
     for name in ["Authorization", "X-Access-Token", "access"] {
-        assert!(build(&|builder| builder.token_header(name)).is_ok(), "{name}");
+        assert!(
+            build(&|builder| builder.clients(ClientConfig::default().token_header(name))).is_ok(),
+            "{name}"
+        );
     }
 }
 
@@ -176,7 +188,9 @@ async fn page() {}
 #[test]
 fn h_13_who_sends_the_header_is_not_redirected() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.token_header("X-Access-Token"));
+        let app = TestApp::with(MemoryStore::new(), |builder| {
+            builder.clients(ClientConfig::default().token_header("X-Access-Token"))
+        });
         let pages = Route::new().at("/page", get(page)).with(app.jwtauth.clone());
         let client = TestClient::new(pages);
         let ask = |name: &'static str, value: &'static str| {

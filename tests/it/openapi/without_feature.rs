@@ -23,9 +23,7 @@ fn main() {}
 
 #[test]
 fn the_missing_feature_is_named_in_one_error() {
-    let checked = Stranger::new().program("api", API).check();
-    assert!(!checked.status.success());
-    let said = String::from_utf8(checked.stderr).unwrap();
+    let said = Stranger::new().program("api", API).check().unwrap_err();
     let errors: Vec<_> = said.lines().filter(|line| line.starts_with("error")).collect();
     let [error, last] = errors[..] else { panic!("{said}") };
     assert_eq!(error, "error: `#[require_auth]` above `#[OpenApi]` needs the feature `openapi` of jwtauth");

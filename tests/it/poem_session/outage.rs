@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
+use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, NewValue, StoreFuture, ValueKey, ValueStore};
-use jwtauth::{PoemSessions, Session, StoreError};
+use jwtauth::{PoemSessions, Session};
 use poem::session::SessionStorage as _;
 use serde_json::{Value, json};
 use tests::{bounded, in_no_time};

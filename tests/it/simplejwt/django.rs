@@ -8,10 +8,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
-use jwtauth::{
-    Algorithm, Clock as _, Compat, JwtAuth, JwtAuthBuilder, Key, ManualClock, MemoryStore, SystemClock,
-    Verifier,
-};
+use jwtauth::clock::{Clock as _, ManualClock, SystemClock};
+use jwtauth::keys::Algorithm;
+use jwtauth::{Compat, JwtAuth, JwtAuthBuilder, Key, MemoryStore, Verifier};
 use poem::{EndpointExt, Route, get};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -259,8 +258,13 @@ fn simplejwt_accepts_our_tokens_and_we_accept_its_with_a_key_pair() {
     bounded(async {
         let settings = json!({"ALGORITHM": "RS256", "SIGNING_KEY": RSA, "VERIFYING_KEY": RSA_PUBLIC});
         let mut django = Django::start(&home, &settings);
-        let ours =
-            || Ours::start(|builder| builder.key(Key::from_pem(RSA).unwrap()).algorithm(Algorithm::RS256));
+        let ours = || {
+            Ours::start(|builder| {
+                builder
+                    .key(Key::from_pem(RSA).unwrap())
+                    .keys(jwtauth::KeyConfig::default().algorithm(Algorithm::RS256))
+            })
+        };
         accepts_ours(&mut django, &ours().await).await;
         let public = Key::from_pem(RSA_PUBLIC).unwrap().with_algorithm(Algorithm::RS256).unwrap();
         let verifier = trusting("jwtauth", "jwtauth", public);

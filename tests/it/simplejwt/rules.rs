@@ -4,7 +4,9 @@ mod ours;
 
 use std::time::Duration;
 
-use jwtauth::{Algorithm, Compat, ConfigError, Key, MemoryStore};
+use jwtauth::error::ConfigError;
+use jwtauth::keys::Algorithm;
+use jwtauth::{Compat, Key, MemoryStore};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::{START, TestApp};
@@ -13,9 +15,7 @@ use tests::faulty::Faulty;
 use tests::tab::Tab;
 use tests::wire::claims;
 
-use super::{
-    HEADER, Site, access, access_claims, compatible, refresh, refresh_claims, sign, signed, text, with,
-};
+use super::{HEADER, Site, access, access_claims, refresh, refresh_claims, sign, signed, text, with};
 
 const NEXT_SECRET: &[u8] = b"q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg";
 
@@ -100,60 +100,6 @@ fn a_store_that_keeps_no_values_is_refused_at_start() {
     bounded(async move {
         assert!(build(Faulty::default(), true).is_ok());
         assert!(build(Faulty::without_values(), false).is_ok(), "nothing is to be remembered");
-    });
-}
-
-#[test]
-fn a_refresh_token_of_django_is_spent_once_for_a_pair_of_ours() {
-    bounded(async {
-        let site = Site::new();
-        let token = refresh("7", "r1");
-        let (status, pair) = site.refresh(&token).await;
-        assert_eq!(status, 200, "{pair}");
-        let ours = text(&pair["access"]);
-        assert_eq!(site.who(&ours).await, (200, "7".into()));
-        let sessions = site.app.jwtauth.sessions();
-        let [session] = &sessions.list("7").await.unwrap()[..] else { panic!("one session") };
-        assert!(session.user.is_none() && session.roles.is_empty() && session.auth_time == 0);
-        assert_eq!((session.generation, session.created_at, session.expires_at), (1, START, START + 86_400));
-        assert_eq!(
-            site.refresh(&token).await.1["refresh"],
-            pair["refresh"],
-            "the same inside the grace window"
-        );
-        let (status, next) = site.refresh(&text(&pair["refresh"])).await;
-        assert_eq!(status, 200, "ours goes on: {next}");
-        assert_eq!(claims(&text(&next["refresh"]))["gen"], 2);
-        site.app.clock.advance(Duration::from_secs(31));
-        assert_eq!(site.who(&ours).await.0, 200);
-        assert_eq!(site.refresh(&token).await.0, 401, "reuse");
-        assert_eq!(site.who(&ours).await.0, 401, "which ends the session");
-        assert_eq!(site.refresh(&text(&next["refresh"])).await.0, 401);
-    });
-}
-
-/// The pair that Django gives out, in our cookies: what they have in common is their user.
-#[test]
-fn a_pair_of_django_in_cookies_is_refreshed_in_silence() {
-    bounded(async {
-        let app = TestApp::with(MemoryStore::new(), compatible);
-        let (site, tab) = (Site::of(app), |app: &TestApp| Tab::new(app));
-        let tab = tab(&site.app);
-        let (access, refresh) = (access("7", "a1"), refresh("7", "r1"));
-        let cookies = |access: &str, refresh: &str| tests::tab::cookies(Some(access), Some(refresh));
-        assert_eq!(tab.get("/identity", &cookies(&access, &refresh)).await.body, "7");
-        let other = super::refresh("8", "r2");
-        assert_eq!(tab.get("/identity", &cookies(&access, &other)).await.body, "nobody", "two users");
-        site.app.clock.advance(Duration::from_secs(301));
-        assert_eq!(tab.get("/identity", &cookies(&access, &other)).await.body, "nobody", "two users");
-        let renewed = tab.get("/identity", &cookies(&access, &refresh)).await;
-        assert_eq!(renewed.body, "7");
-        let pair = renewed.pair();
-        assert_eq!(tab.get("/identity", &pair.cookies()).await.body, "7");
-        // An unspent one may not be mixed with a session of ours, whoever's it is.
-        let unspent = super::refresh("7", "r3");
-        assert_eq!(tab.get("/identity", &cookies(&pair.access, &unspent)).await.body, "nobody");
-        assert_eq!(tab.get("/identity", &tests::tab::cookies(None, Some(&unspent))).await.body, "7");
     });
 }
 

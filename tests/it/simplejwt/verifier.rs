@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use jwtauth::{
-    Algorithm, Compat, Key, ManualClock, TokenError, TokenUser, Verifier, VerifierBuilder, require_auth,
-};
+use jwtauth::clock::ManualClock;
+use jwtauth::error::TokenError;
+use jwtauth::keys::Algorithm;
+use jwtauth::{Compat, Key, TokenUser, Verifier, VerifierBuilder, require_auth};
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get};
 use serde_json::{Value, json};

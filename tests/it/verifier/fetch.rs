@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use futures_util::stream;
-use jwtauth::{ConfigError, KeyError, KeyRing};
+use jwtauth::error::{ConfigError, KeyError};
+use jwtauth::keys::KeyRing;
 use poem::http::HeaderValue;
 use poem::web::Data;
 use poem::{Body, Request};

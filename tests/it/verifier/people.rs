@@ -27,7 +27,7 @@ impl AuthUser for Customer {
     async fn load(customers: &Customers, who: &Identity) -> Result<Option<Self>, BoxError> {
         customers.0.fetch_add(1, SeqCst);
         // What the token says is at hand as well.
-        assert_eq!(who.token().map(TokenUser::subject), Some(who.subject()));
+        assert_eq!(who.token().unwrap().subject(), who.subject());
         let name = match who.parse_subject()? {
             1 => "Alice of the shop",
             2 => "blocked",
@@ -60,7 +60,7 @@ async fn optional_token(user: Option<TokenUser>) -> String {
 
 #[require_auth]
 async fn as_identity(who: &Identity) -> String {
-    assert_eq!((who.via(), who.session()), (Via::Bearer, None));
+    assert_eq!((who.token_source(), who.session()), (TokenSource::Bearer, None));
     format!("{} {:?} {:?} {}", who.subject(), who.roles(), who.scopes(), who.auth_time())
 }
 

@@ -44,6 +44,12 @@ async fn end(_end: SessionEnd) {}
 async fn accounts(_accounts: &jwtauth::Accounts) {}
 
 #[require_auth]
+async fn sessions(_sessions: &jwtauth::Sessions) {}
+
+#[require_auth(optional)]
+async fn all_of_it(_jwtauth: &jwtauth::JwtAuth) {}
+
+#[require_auth]
 async fn token(user: TokenUser) -> String {
     user.subject().to_owned()
 }
@@ -77,6 +83,8 @@ fn what_needs_a_session_is_refused_and_the_log_says_what_to_take() {
         ("/optional-session", ["`&Session` needs", no_sessions]),
         ("/end", ["`SessionEnd` needs", no_sessions]),
         ("/accounts", ["`&Accounts` needs", no_sessions]),
+        ("/sessions", ["`&Sessions` needs", no_sessions]),
+        ("/jwtauth", ["`&JwtAuth` needs", no_sessions]),
     ] {
         logged(async |log| {
             let issuer = issuer();
@@ -90,7 +98,9 @@ fn what_needs_a_session_is_refused_and_the_log_says_what_to_take() {
                 .at("/session", get(own_session))
                 .at("/optional-session", get(optional_session))
                 .at("/end", get(end))
-                .at("/accounts", get(accounts));
+                .at("/accounts", get(accounts))
+                .at("/sessions", get(sessions))
+                .at("/jwtauth", get(all_of_it));
             let service = Service::new(routes.with(verifier(&issuer)).boxed());
             is_wired_wrongly(&service.get(path, alice.bearer()).await, &log.text(), &needed);
         });

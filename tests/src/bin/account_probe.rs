@@ -6,11 +6,10 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use jwtauth::error::StoreError;
+use jwtauth::store::{AccountStore, Revocation};
 use jwtauth::store::{LoginEffects, PasswordHash, StoredAccount, SubjectRevocation};
-use jwtauth::{
-    AccountId, AccountStore, Device, Revocation, RevocationReason, Session, SessionId, SessionStore,
-    SledStore, StoreError, TokenId,
-};
+use jwtauth::{AccountId, Device, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId};
 use tests::numbers::spread;
 
 fn account(number: u64) -> StoredAccount {

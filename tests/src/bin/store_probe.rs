@@ -18,11 +18,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, NewValue, RotationRequest, UserUpdate, ValueKey, ValueStore as _};
-use jwtauth::{
-    Device, Revocation, RevocationReason, RotationPolicy, Session, SessionId, SessionStore, SledStore,
-    StoreError, Successor, TokenId,
-};
+use jwtauth::store::{Revocation, RotationPolicy, Successor};
+use jwtauth::{Device, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId};
 use tests::numbers::spread;
 
 const POLICY: RotationPolicy =

@@ -1,4 +1,4 @@
-//! Every argument as it is read, and every mistake with its sentence.
+//! How every argument is read, and the message for every mistake.
 
 use quote::ToTokens;
 
@@ -8,7 +8,7 @@ fn errors(args: &str) -> Vec<String> {
     Args::parse(args.parse().expect("tokens")).1.messages()
 }
 
-/// Returns what was read, in one line.
+/// Returns the arguments that were read, in one line.
 fn read(args: &str) -> String {
     let (args, errors) = Args::parse(args.parse().expect("tokens"));
     assert_eq!(errors.messages(), Vec::<String>::new());
@@ -59,16 +59,19 @@ fn reads_what_it_knows() {
 
 #[test]
 fn every_mistake_has_its_sentence() {
-    let unknown = |word: &str, meant: &str| format!("unknown argument `{word}`{meant}\n{HELP}");
+    let help = WORDS.help();
+    let unknown = |word: &str, meant: &str| format!("unknown argument `{word}`{meant}\n{help}");
     let duration = "expected a duration such as \"30s\", \"5m\", \"2h\" or \"1d\"";
-    let page = "`redirect` must be a path on this site and start with one `/`";
+    let page = "`redirect` must be a path on this site and start with exactly one `/`";
     let rule = |hint| format!("`check` takes the path of a function, {hint}: write `check = path::to::rule`");
-    let scope = "a scope is one word of visible ASCII without `\"` and `\\`: \
-                 several go into `all_scopes(..)` or `any_scope(..)`";
+    let scope = "a scope is one word of visible ASCII characters without `\"` and `\\`: \
+                 write several scopes as `all_scopes(..)` or `any_scope(..)`";
     let csrf =
-        "`csrf` is on unless told otherwise: write `csrf = false` to take requests that another site caused";
-    let stranger = |word| {
-        format!("`{word}` needs a logged-in user, but `optional` lets everyone in: remove one of the two")
+        "the `csrf` check is on by default: write `csrf = false` to accept requests that other sites caused";
+    let needs_user = |word| {
+        format!(
+            "`{word}` needs a logged-in user, but `optional` allows anonymous users: remove one of the two"
+        )
     };
     let cases: Vec<(&str, String)> = vec![
         ("rolle = \"a\"", unknown("rolle", ", did you mean `role`?")),
@@ -79,22 +82,22 @@ fn every_mistake_has_its_sentence() {
         ("login_url = \"/a\"", unknown("login_url", ", did you mean `redirect`?")),
         ("guard = a", unknown("guard", ", did you mean `check`?")),
         ("\"admin\"", "unexpected literal: to ask for a role write `role = \"admin\"`".into()),
-        ("5", format!("unexpected literal\n{HELP}")),
+        ("5", format!("unexpected literal\n{help}")),
         (
             "roles(\"a\", \"b\")",
-            "`roles` does not say whether one of them is enough: write `any_role(..)` or `all_roles(..)`".into(),
+            "`roles` does not say whether one is enough or all are needed: write `any_role(..)` or `all_roles(..)`".into(),
         ),
         (
             "scopes = \"a\"",
-            "`scopes` does not say whether one of them is enough: write `any_scope(..)` or `all_scopes(..)`".into(),
+            "`scopes` does not say whether one is enough or all are needed: write `any_scope(..)` or `all_scopes(..)`".into(),
         ),
         ("role", "`role` needs a value: write `role = \"admin\"`".into()),
         ("scope =", "`scope` needs a value: write `scope = \"posts:write\"`".into()),
-        ("role(\"a\")", "`role` takes its value behind an `=`: write `role = \"admin\"`".into()),
-        ("role == \"a\"", "`role` takes its value behind an `=`: write `role = \"admin\"`".into()),
-        ("role = \"\"", "`role` must not be empty: name the role, or leave the argument out".into()),
-        ("role = (\" \")", "`role` must not be empty: name the role, or leave the argument out".into()),
-        ("any_scope(\"a\", \"\")", "`any_scope` must not be empty: name the scope, or leave the argument out".into()),
+        ("role(\"a\")", "`role` takes its value after `=`: write `role = \"admin\"`".into()),
+        ("role == \"a\"", "`role` takes its value after `=`: write `role = \"admin\"`".into()),
+        ("role = \"\"", "`role` must not be empty: name the role, or remove the argument".into()),
+        ("role = (\" \")", "`role` must not be empty: name the role, or remove the argument".into()),
+        ("any_scope(\"a\", \"\")", "`any_scope` must not be empty: name the scope, or remove the argument".into()),
         ("scope = \"a b\"", scope.into()),
         ("all_scopes(\"a\\\"\")", scope.into()),
         ("any_role", "`any_role` takes its values in parentheses: write `any_role(\"editor\", \"admin\")`".into()),
@@ -102,23 +105,23 @@ fn every_mistake_has_its_sentence() {
             "all_scopes = \"a\"",
             "`all_scopes` takes its values in parentheses: write `all_scopes(\"posts:read\", \"posts:write\")`".into(),
         ),
-        ("all_roles()", "`all_roles` needs at least one value: write `all_roles(\"editor\", \"admin\")`".into()),
+        ("all_roles()", "`all_roles` needs at least one value: write `all_roles(\"ops\", \"oncall\")`".into()),
         (
             "role = \"a\", role = \"b\"",
-            "`role` is asked for twice: write `all_roles(..)` or `any_role(..)`".into(),
+            "`role` is given twice: write `all_roles(..)` or `any_role(..)`".into(),
         ),
         (
             "scope = \"a\", scope = \"b\"",
-            "`scope` is asked for twice: write `all_scopes(..)` or `any_scope(..)`".into(),
+            "`scope` is given twice: write `all_scopes(..)` or `any_scope(..)`".into(),
         ),
-        ("any_role(\"a\"), any_role(\"b\")", "`any_role` is asked for twice: put all names into one list".into()),
-        ("optional, optional", "`optional` is asked for twice: keep one of the two".into()),
-        ("csrf = false, csrf = false", "`csrf` is asked for twice: keep one of the two".into()),
+        ("any_role(\"a\"), any_role(\"b\")", "`any_role` is given twice: put all names into one list".into()),
+        ("optional, optional", "`optional` is given twice: keep one of the two".into()),
+        ("csrf = false, csrf = false", "`csrf` is given twice: keep one of the two".into()),
         ("optional = true", "`optional` takes no value: write `optional`".into()),
-        ("role = \"a\", optional", stranger("role")),
-        ("optional, any_scope(\"a\")", stranger("any_scope")),
-        ("optional, fresh = \"5m\"", stranger("fresh")),
-        ("optional, redirect = \"/a\"", stranger("redirect")),
+        ("role = \"a\", optional", needs_user("role")),
+        ("optional, any_scope(\"a\")", needs_user("any_scope")),
+        ("optional, fresh = \"5m\"", needs_user("fresh")),
+        ("optional, redirect = \"/a\"", needs_user("redirect")),
         ("fresh", "`fresh` needs a value: write `fresh = \"5m\"`".into()),
         ("fresh = 300", duration.into()),
         ("fresh = \"\"", duration.into()),
@@ -140,7 +143,7 @@ fn every_mistake_has_its_sentence() {
         ("check", "`check` needs a value: write `check = path::to::rule`".into()),
         ("check = \"a\"", rule("without quotes")),
         ("check = a()", rule("without parentheses")),
-        ("check = || true", rule("instead of a closure")),
+        ("check = || true", rule("not a closure")),
         ("check = a + b", rule("and nothing else")),
         ("role = \"a\" optional", "expected `,` between two arguments".into()),
         ("crate = 5", "`crate` takes the path of the library: write `crate = ::path::to::jwtauth`".into()),
@@ -167,15 +170,27 @@ fn a_mistake_leaves_the_other_arguments() {
     assert_eq!(errors.messages().len(), 2);
 }
 
-/// Every known word is read: none is refused as unknown.
+/// The example of each row is read by that row.
 #[test]
-fn the_list_of_words_is_complete() {
-    for word in KNOWN {
-        let all = errors(word);
-        assert!(!all.iter().any(|message| message.contains("unknown argument")), "{word}: {all:?}");
-        assert!(HELP.contains(&format!("`{word}`")), "{word}");
+fn the_table_is_complete() {
+    for row in WORDS.rows {
+        let (args, errors) = Args::parse(row.example.parse().expect("tokens"));
+        assert_eq!(errors.messages(), Vec::<String>::new(), "{}", row.example);
+        let changed = [
+            args.library.root(Span::call_site()).to_string() != ":: jwtauth",
+            !args.needs.is_empty(),
+            args.optional.is_some(),
+            args.fresh.is_some(),
+            args.redirect.is_some(),
+            args.csrf.is_some(),
+            !args.checks.is_empty(),
+        ];
+        assert_eq!(changed.iter().filter(|it| **it).count(), 1, "{}", row.example);
     }
-    for (alias, word) in ALIASES {
-        assert!(KNOWN.contains(&word), "{alias}");
-    }
+    WORDS.assert_distinct();
+}
+
+#[test]
+fn the_documentation_shows_the_table() {
+    WORDS.assert_documented_in("arguments.md");
 }

@@ -1,39 +1,39 @@
 //! `#[require_auth]` on a poem-openapi API: guards every operation of the block.
 //!
-//! The user's block stays what it is, without the attributes that are read here. For each operation there
-//! is a method more, which calls the user's, in a block of its own; only that block is under `#[OpenApi]`.
+//! The user's block stays, without the attributes that are read here. A second block has one method for each
+//! operation, which calls the user's method. Only the second block is below `#[OpenApi]`.
+//!
+//! `api` takes the user's block apart, with the help of `oai`. `methods` writes the second block.
 //!
 //! # Invariants
 //!
-//! 1. What is routed was written here: an operation that is not recognised is none at all, not an open one.
-//! 2. `#[public]` is the only way out of the block's conditions; a method's own only add to them.
-//! 3. poem-openapi runs the `transform` of an operation around the extraction of its arguments, so the guard
-//!    stands there, around the user's own `transform` too.
+//! 1. Only generated methods are routed. An operation that is not recognised has no route. It is never open.
+//! 2. Only `#[public]` removes the conditions of the block. The conditions of a method are added to them.
+//! 3. poem-openapi extracts the parameters of an operation inside its `transform`. The guard is such a
+//!    `transform`, around the user's own.
 
-mod conditions;
-mod expand;
-mod model;
+mod api;
+mod methods;
 mod oai;
 
 use proc_macro2::TokenStream;
 use syn::ItemImpl;
 
-use self::model::Api;
+use self::api::Api;
 use super::args::Args;
-use super::model::last_segment_is;
+use super::attributes::has_name;
 use crate::errors::Errors;
 
-/// Whether a block is one of poem-openapi: it has the attribute, or a method with what the attribute reads.
+/// Whether a block is an API of poem-openapi: it has `#[OpenApi]`, or a method with `#[oai]`.
 pub(super) fn is_api(block: &ItemImpl) -> bool {
     block.trait_.is_none()
-        && (block.attrs.iter().any(|attr| last_segment_is(attr, |name| name == "OpenApi"))
-            || model::has_operation(block))
+        && (block.attrs.iter().any(|attr| has_name(attr, "OpenApi")) || api::has_operation(block))
 }
 
 /// Guards every operation of an API.
 pub(super) fn guarded(block: ItemImpl, args: &Args) -> (TokenStream, Errors) {
     let (api, errors) = Api::parse(block, args);
-    (expand::api(&api, args), errors)
+    (methods::api(&api, args), errors)
 }
 
 #[cfg(test)]

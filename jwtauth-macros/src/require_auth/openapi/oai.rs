@@ -1,4 +1,4 @@
-//! The `#[oai(..)]` of an operation: what is read and rewritten in it. The rest goes through as it came.
+//! The `#[oai(..)]` of an operation: reads and rewrites two of its arguments. The others stay unchanged.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -7,14 +7,14 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, MetaNameValue, Token, Type};
 
 use crate::errors::Errors;
-use crate::library::blame;
+use crate::spans::blame;
 
 /// The arguments of an operation's `#[oai(..)]`.
 pub(super) struct Oai {
     span: Span,
-    /// The user's own middleware for this operation: a function in scope.
+    /// The user's own middleware for this operation: the name of a function.
     pub(super) transform: Option<Ident>,
-    /// What the document shows in place of the return type.
+    /// The type that the document shows in place of the return type.
     actual_type: Option<Type>,
     /// All other arguments.
     rest: Vec<Meta>,
@@ -25,7 +25,7 @@ impl Oai {
         let mut oai = Self { span: attr.path().span(), transform: None, actual_type: None, rest: Vec::new() };
         let arguments = match &attr.meta {
             Meta::List(list) => list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated),
-            Meta::Path(_) | Meta::NameValue(_) => Ok(Punctuated::new()), // poem-openapi says what is missing
+            Meta::Path(_) | Meta::NameValue(_) => Ok(Punctuated::new()), // poem-openapi reports it
         };
         match arguments {
             Ok(arguments) => arguments.into_iter().for_each(|argument| oai.argument(argument, errors)),
@@ -36,7 +36,7 @@ impl Oai {
 
     fn argument(&mut self, argument: Meta, errors: &mut Errors) {
         match &argument {
-            // The second of a kind stays, for poem-openapi to refuse.
+            // A second one stays. poem-openapi reports it.
             Meta::NameValue(MetaNameValue { path, value, .. })
                 if path.is_ident("transform") && self.transform.is_none() =>
             {
@@ -60,7 +60,7 @@ impl Oai {
         }
     }
 
-    /// Whether one of its methods may change something.
+    /// Whether one of its HTTP methods may change something.
     pub(super) fn is_unsafe(&self) -> bool {
         let mut methods = self.rest.iter().filter_map(|argument| match argument {
             Meta::NameValue(MetaNameValue { path, value, .. }) if path.is_ident("method") => Some(value),
@@ -72,8 +72,8 @@ impl Oai {
         })
     }
 
-    /// Writes the attribute, with the function that puts the guard around the operation. `documented` makes
-    /// of the type that the document shows one that shows the refusals too.
+    /// Writes the attribute with another `transform`. `documented` adds the refusals to the type that the
+    /// document shows.
     pub(super) fn rewritten(
         &self,
         transform: Option<&Ident>,
@@ -93,7 +93,7 @@ impl Oai {
     }
 }
 
-/// Returns the name that a value is, with or without quotes.
+/// Returns the name in a value, with or without quotes.
 fn name(value: &Expr) -> Option<Ident> {
     match value {
         Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),

@@ -1,4 +1,4 @@
-//! What is written for an API, and every sentence about a wrong one.
+//! The expansion of an API, and every message about a mistake in one.
 
 use quote::ToTokens;
 use syn::{File, Item, Stmt};
@@ -24,7 +24,7 @@ fn text(tokens: impl ToTokens) -> String {
     tokens.to_token_stream().to_string()
 }
 
-/// Returns what stands in the constant: for each operation its type and its guard, and the routed block.
+/// Returns the items in the constant: for each operation its type and its guard, and the routed block.
 fn routed(file: &File) -> (Vec<String>, ItemImpl) {
     let Some(Item::Macro(item)) = file.items.get(1) else { panic!("no macro: {}", text(file)) };
     let constant: syn::ItemConst = item.mac.parse_body().expect("a constant");
@@ -154,7 +154,7 @@ fn every_operation_has_its_policy() {
 }
 
 #[test]
-fn what_changes_nothing_is_safe() {
+fn methods_that_change_nothing_are_safe() {
     for (arguments, want) in [
         ("method = \"get\"", false),
         ("method = \"head\", method = \"options\"", false),
@@ -169,7 +169,7 @@ fn what_changes_nothing_is_safe() {
 }
 
 #[test]
-fn an_argument_that_refuses_strangers_is_looked_for_where_they_are_let_in() {
+fn with_optional_every_parameter_must_accept_anonymous_users() {
     for (block, operation, want) in [
         ("impl A", "async fn a(&self, b: B, c: Option<Self>)", 1),
         ("impl A", "async fn a<'a>(&self, b: &'a B)", 0),
@@ -188,7 +188,7 @@ fn an_argument_that_refuses_strangers_is_looked_for_where_they_are_let_in() {
     }
 }
 
-/// Returns the policy of an operation's own arguments under those of its block, and what is said of them.
+/// Returns the policy of an operation with its own arguments and those of its block, and the errors.
 fn joined(block: &str, own: &str) -> (String, Vec<String>) {
     let api = format!(
         "#[OpenApi] impl A {{ #[require_auth({own})] #[oai(path = \"/\", method = \"get\")] async fn a(&self) {{}} }}"
@@ -211,7 +211,7 @@ fn conditions_of_block_and_operation_both_hold() {
         ("fresh = \"1m\"", "fresh = \"1h\"", "fresh(new(&[],),60u64)"),
         ("fresh = \"1h\"", "fresh = \"1m\"", "fresh(new(&[],),60u64)"),
         ("fresh = \"1h\"", "", "fresh(new(&[],),3600u64)"),
-        ("optional", "", "new(&[],)"), // whoever writes an attribute for one operation means that one
+        ("optional", "", "new(&[],)"), // the attribute of an operation is about that operation
         ("optional", "role = \"a\"", "new(&[role(\"a\")],)"),
         ("", "optional", "optional(new(&[],))"),
         ("redirect = \"/a\"", "optional", "optional(new(&[],))"),
@@ -234,8 +234,8 @@ fn an_operation_cannot_take_back_a_condition_of_its_block() {
         let (policy, errors) = joined(block, "optional");
         let want = format!(
             "`{word}` on the impl block needs a logged-in user in every operation, \
-             but `optional` lets everyone in: remove one of the two\n\
-             help: a condition of some operations goes on each of them"
+             but `optional` allows anonymous users: remove one of the two\n\
+             help: to ask for it in some operations only, put it on each of them"
         );
         assert_eq!(errors, [want]);
         assert!(!policy.contains("optional"), "{policy}");
@@ -250,7 +250,8 @@ fn every_mistake_has_its_sentence() {
     let param = |param: &str| format!("#[OpenApi] impl A {{ {oai} async fn a(&self, {param}) {{}} }}");
     let no_operation = "found no `#[oai]` method to protect\n\
                         help: each operation of the API is a method with `#[oai(path = \"..\", method = \"..\")]`";
-    let is_none = "is for operations, and this is none: it has no `#[oai(path = \"..\", method = \"..\")]`";
+    let is_none =
+        "is for operations, and this is not one: it has no `#[oai(path = \"..\", method = \"..\")]`";
     for (block, want) in [
         ("#[OpenApi] impl A { async fn a(&self) {} }".into(), no_operation.to_owned()),
         (
@@ -269,7 +270,7 @@ fn every_mistake_has_its_sentence() {
         ),
         (
             operation("#[public] #[require_auth]"),
-            "`#[public]` lets everyone in, but `#[require_auth]` asks for a user: remove one of the two".into(),
+            "`#[public]` allows everyone, but `#[require_auth]` needs a user: remove one of the two".into(),
         ),
         (operation("#[public(a)]"), "`#[public]` takes no arguments: write `#[public]`".into()),
         (operation("#[require_auth = 1]"), "`#[require_auth]` takes its arguments in parentheses".into()),
@@ -287,7 +288,7 @@ fn every_mistake_has_its_sentence() {
         ),
         (
             param("(b, c): B"),
-            "a parameter of an operation needs a name, which the document shows: \
+            "a parameter of an operation needs a name, because the document shows it: \
              write `name: Type` or `Path(name): Path<Type>`"
                 .into(),
         ),
@@ -295,7 +296,7 @@ fn every_mistake_has_its_sentence() {
         let (file, errors) = expanded("", &block);
         let [error] = &errors[..] else { panic!("{block}: {errors:#?}") };
         assert!(error.starts_with(&want), "{error}");
-        // Whatever is wrong, nothing is left that would be routed without a guard.
+        // With any mistake, nothing may be left that would be routed without a guard.
         let left = text(&file.items[0]);
         for attribute in ["OpenApi", "oai", "require_auth", "public"] {
             assert!(!left.contains(attribute), "{attribute}: {left}");

@@ -83,7 +83,7 @@ impl Field for TokenId {
 
 impl Field for Vec<RevokedToken> {
     fn put(&self, out: &mut Vec<u8>) {
-        write(self.iter().map(|token| (*token.id.as_bytes(), token.until)).collect::<Vec<_>>(), out);
+        write(self.iter().map(|token| (*token.id.as_bytes(), token.expires_at)).collect::<Vec<_>>(), out);
     }
 
     fn take(rest: &mut &[u8]) -> Option<Self> {
@@ -92,7 +92,9 @@ impl Field for Vec<RevokedToken> {
 }
 
 pub(super) fn revoked_tokens(list: Vec<([u8; 16], u64)>) -> Vec<RevokedToken> {
-    list.into_iter().map(|(id, until)| RevokedToken { id: TokenId::from_bytes(id), until }).collect()
+    list.into_iter()
+        .map(|(id, expires_at)| RevokedToken { id: TokenId::from_bytes(id), expires_at })
+        .collect()
 }
 
 impl Field for Revocation {

@@ -200,7 +200,7 @@ async fn a_token_is_revoked_alone_and_the_session_remembers_it(store: &impl Sess
     let kept = load(store, session.id).await.expect("the session is there");
     assert_eq!(
         kept.revoked_tokens,
-        [RevokedToken { id: end.token, until: 400 }],
+        [RevokedToken { id: end.token, expires_at: 400 }],
         "what the session remembers"
     );
     assert_eq!(kept.state_at(200), SessionState::Live, "the session of an ended token");

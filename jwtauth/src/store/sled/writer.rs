@@ -2,7 +2,7 @@
 //!
 //! Changes arrive as jobs. The thread runs every job that is waiting, makes the lot durable with one
 //! [`Commit::commit`], and only then answers. So changes take place one after the other without a
-//! lock, no async worker ever waits for the disk, and a hundred logins cost one fsync (group commit).
+//! lock, no async worker ever waits for the disk, and a hundred logins cost one fsync (group commit).
 //!
 //! # Invariants
 //!

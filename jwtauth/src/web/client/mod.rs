@@ -1,7 +1,7 @@
 //! What a request says of the client that sent it, and the address it came from.
 //!
 //! [`agent`] reads the `User-Agent`, [`hints`] the client hints, which override it, [`proxy`] finds the address,
-//! [`settings`] has what an application says to all that. A request is [seen](Clients::see) whenever somebody may
+//! A request is [seen](Clients::see) whenever somebody may
 //! want to know, which copies a few headers; it is described by a login or refresh only.
 //!
 //! # Invariants
@@ -12,8 +12,7 @@
 
 mod agent;
 mod hints;
-mod proxy;
-mod settings;
+pub(crate) mod proxy;
 
 use std::net::IpAddr;
 
@@ -21,8 +20,6 @@ use poem::Request;
 use poem::http::{HeaderMap, HeaderName, header};
 
 use self::proxy::Proxies;
-pub use self::proxy::ProxyHeader;
-pub(super) use self::settings::ClientSettings;
 use crate::device::Device;
 
 /// Longest text that is kept of a `User-Agent`, in bytes (S-12).
@@ -37,29 +34,29 @@ const MAX_ID: usize = 128;
 /// How clients are recognised: the settings, checked.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    proxies: Proxies,
-    id_header: Option<HeaderName>,
+    pub(crate) proxies: Proxies,
+    pub(crate) id_header: Option<HeaderName>,
 }
 
 /// What a request says of its client, not yet read.
 #[derive(Clone, Debug)]
-pub(super) struct ClientHeaders {
+pub(crate) struct ClientHeaders {
     headers: HeaderMap,
     id: Option<String>,
     /// The address it came from, if it came by a network.
-    pub(super) address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// The client of a request, to be described if that is needed: by a login or refresh, not by each request.
 #[derive(Clone, Copy)]
-pub(super) enum Client<'r> {
+pub(crate) enum Client<'r> {
     Of(&'r Request),
     Noted(&'r ClientHeaders),
 }
 
 impl Clients {
     /// Takes what a request says of its client.
-    pub(super) fn see(&self, request: &Request) -> ClientHeaders {
+    pub(crate) fn see(&self, request: &Request) -> ClientHeaders {
         let mut headers = HeaderMap::new();
         for name in hints::ALL.iter().chain([&header::USER_AGENT]) {
             for value in request.headers().get_all(name) {
@@ -72,7 +69,7 @@ impl Clients {
         ClientHeaders { headers, id: None, address }.named(&id.unwrap_or_default())
     }
 
-    pub(super) fn device(&self, client: Client<'_>) -> Device {
+    pub(crate) fn device(&self, client: Client<'_>) -> Device {
         match client {
             Client::Of(request) => self.see(request).device(),
             Client::Noted(headers) => headers.device(),
@@ -82,13 +79,13 @@ impl Clients {
 
 impl ClientHeaders {
     /// Gives the device an id, unless that is empty.
-    pub(super) fn named(mut self, id: &str) -> Self {
+    pub(crate) fn named(mut self, id: &str) -> Self {
         self.id = Some(cleaned(id, MAX_ID)).filter(|id| !id.is_empty()).or(self.id);
         self
     }
 
     /// Describes the client.
-    pub(super) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         let agent = self.headers.get(header::USER_AGENT);
         let agent = agent.map(|agent| cleaned(&String::from_utf8_lossy(agent.as_bytes()), MAX_USER_AGENT));
         let agent = agent.filter(|agent| !agent.is_empty());

@@ -20,8 +20,8 @@ use poem::http::{HeaderMap, HeaderName, header};
 
 use crate::error::ConfigError;
 
-/// The header in which trusted proxies say whom they speak for. See
-/// [`JwtAuthBuilder::proxy_header`](crate::JwtAuthBuilder::proxy_header).
+/// The header in which trusted proxies write the address of the client. See
+/// [`ClientConfig::proxy_header`](crate::ClientConfig::proxy_header).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeader {
@@ -34,7 +34,7 @@ pub enum ProxyHeader {
 
 /// The proxies that are believed.
 #[derive(Debug, Default)]
-pub(super) struct Proxies {
+pub(crate) struct Proxies {
     header: ProxyHeader,
     networks: Vec<Network>,
     /// Whether a proxy on a Unix domain socket is believed.
@@ -50,23 +50,23 @@ struct Network {
 }
 
 impl Proxies {
-    pub(super) fn new(header: ProxyHeader) -> Self {
+    pub(crate) fn new(header: ProxyHeader) -> Self {
         Self { header, ..Self::default() }
     }
 
     /// Believes an address, a network, or who comes by a Unix domain socket.
-    pub(super) fn trust(&mut self, proxy: &str) -> Result<(), ConfigError> {
+    pub(crate) fn trust(&mut self, proxy: &str) -> Result<(), ConfigError> {
         if proxy == "unix:" {
             self.unix = true;
             return Ok(());
         }
-        let refused = |problem| ConfigError::TrustedProxy { proxy: proxy.into(), problem };
+        let refused = |problem| ConfigError::setting("trusted_proxy", proxy, problem);
         self.networks.push(Network::parse(proxy).map_err(refused)?);
         Ok(())
     }
 
     /// Returns the address of the client, if it came by a network.
-    pub(super) fn client(&self, peer: &Addr, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(crate) fn client(&self, peer: &Addr, headers: &HeaderMap) -> Option<IpAddr> {
         let mut address = match peer {
             Addr::SocketAddr(peer) => Some(peer.ip().to_canonical()),
             _ => None,

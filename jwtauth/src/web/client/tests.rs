@@ -6,7 +6,8 @@ use super::*;
 use crate::error::ConfigError;
 
 fn clients(set: impl FnOnce(crate::JwtAuthBuilder) -> crate::JwtAuthBuilder) -> Result<Clients, ConfigError> {
-    set(crate::JwtAuth::builder()).clients.check()
+    let builder = set(crate::JwtAuth::builder());
+    builder.clients.check(&builder.trusted_proxies).map(|(clients, _)| clients)
 }
 
 fn device_of(request: &Request) -> Device {
@@ -65,7 +66,8 @@ fn s_12_names_versions_and_ids_are_bounded() {
 fn an_id_comes_from_the_header_that_was_named_and_from_no_other() {
     let request = Request::builder().header("X-Device-Id", "485").header("Sec-CH-UA-ID", "7").finish();
     let id = |name: &str| {
-        let clients = clients(|builder| builder.device_id_header(name));
+        let clients =
+            clients(|builder| builder.clients(crate::ClientConfig::default().device_id_header(name)));
         clients.map(|clients| clients.device(Client::Of(&request)).id)
     };
     assert_eq!(id("x-device-id").unwrap().as_deref(), Some("485"));
@@ -74,7 +76,10 @@ fn an_id_comes_from_the_header_that_was_named_and_from_no_other() {
     assert_eq!(device_of(&request).id, None);
     for name in ["", "a b", "\u{e9}", "Cookie", "authorization", "Proxy-Authorization"] {
         let refused = id(name).unwrap_err().to_string();
-        assert!(refused.starts_with(&format!("device id header {name:?} is refused: it ")), "{refused}");
+        assert!(
+            refused.starts_with(&format!("ClientConfig::device_id_header {name:?} is refused: it ")),
+            "{refused}"
+        );
     }
 }
 
@@ -83,6 +88,6 @@ fn a_proxy_that_is_none_is_refused_at_start() {
     let refused = clients(|builder| builder.trusted_proxy("::1").trusted_proxy("localhost")).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "trusted proxy \"localhost\" is refused: it is no IP address and no network: names, ports and spaces are not understood"
+        "trusted_proxy \"localhost\" is refused: it is no IP address and no network: names, ports and spaces are not understood"
     );
 }

@@ -5,7 +5,7 @@ use poem::http::{HeaderMap, StatusCode, header};
 use poem::{RequestBody, Response};
 use serde_json::{Map, Value};
 
-use crate::web::reject::problem;
+use crate::web::answer::rejection::problem;
 
 /// The largest body that is read, in bytes: two tokens and some fields of the application's own.
 const MAX_BODY: usize = 64 * 1024;

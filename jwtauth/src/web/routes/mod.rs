@@ -1,8 +1,11 @@
-//! Ready-made routes: log in, refresh, verify, revoke, log out, list and end sessions.
+//! Ready-made routes: log in, refresh, verify, revoke, log out, list sessions.
 //!
-//! `mod` mounts them, [`login`] says where credentials come from, `form` reads bodies, `tokens` has
-//! what is done with tokens, `sessions` what is done with sessions, and `services` what other services may ask. They go through [`Auth`](crate::Auth) and
-//! [`Sessions`](crate::Sessions) like a handler of the application's own would.
+//! `mod` mounts them, [`authenticate`] says where credentials come from, `form` reads bodies, `token_routes` has
+//! what is done with tokens, `session_routes` what is done with sessions, `account_routes` what is done with accounts, and
+//! `services` what other services may ask. They use [`Auth`](crate::Auth) and [`Sessions`](crate::Sessions) as a handler of
+//! the application's own would.
+//!
+//! A new route is a line of `table` here, its handler, and a row of the table at [`Routes`].
 //!
 //! # Invariants
 //!
@@ -11,21 +14,22 @@
 //! 3. A token from a body is treated as one from a cookie: same checks, same answers.
 
 #[cfg(feature = "accounts")]
-mod accounts;
+mod account_routes;
+pub(crate) mod authenticate;
 mod form;
-pub(crate) mod login;
 mod services;
-mod sessions;
-mod tokens;
+mod session_routes;
+mod token_routes;
 
 use std::sync::Arc;
 
 use poem::endpoint::{BoxEndpoint, make};
-use poem::{EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, RouteMethod, post};
+use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, Route, RouteMethod, get, post};
 
-use self::login::Authenticate;
+use self::authenticate::Authenticate;
 use self::services::Services;
-use super::middleware::JwtAuth;
+use crate::error::ConfigError;
+use crate::web::state::JwtAuth;
 
 /// Where clients get their tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,14 +47,19 @@ enum Transport {
 /// | `POST /obtain` | `username`, `password`; `device_id`, see below | 200 `expires_in`, `refresh_expires_in`, and the tokens |
 /// | `POST /refresh` | `refresh`, or the cookie | the same |
 /// | `POST /verify` | `token`, of any kind | 200 `{}` if it is good and its session alive |
-/// | `POST /revoke` | `refresh` | 200 `{}`; its session is ended, in all its tokens |
-/// | `POST /expire` | `token`, of any kind; `affect_tree` | 200 `{}`; this token is ended, or its whole session |
+/// | `POST /revoke` | `refresh` | 200 `{}`; its session is revoked, with all its tokens |
+/// | `POST /expire` | `token`, of any kind; `affect_tree` | 200 `{}`; this token is revoked, or its whole session |
+/// | `POST /blacklist`, with [`Compat`](crate::Compat) | `refresh` | as `/revoke` |
 /// | `POST /logout` | the request's own credentials | 204 |
 /// | `POST /logout_all` | the request's own credentials | 200 `revoked`: how many sessions there were |
 /// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
 /// | `DELETE /sessions` | the request's own credentials | 200 `revoked`: all but this one |
 /// | `DELETE /sessions/{id}` | the request's own credentials | 204; 404 if it is none of the user's |
 /// | `GET /.well-known/jwks.json` | | 200, the public keys (RFC 7517); see [`JwtAuth::jwks`] |
+///
+/// `/expire` and `/blacklist` are the names that clients of wc-django-jwt and djangorestframework-simplejwt know.
+/// [`rename`](Self::rename) gives a route another path, [`replace`](Self::replace) another handler, and
+/// [`without`](Self::without) leaves it out.
 ///
 /// Bodies are JSON, or forms as browsers send them. By default the tokens are set as cookies;
 /// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers, and
@@ -85,18 +94,65 @@ enum Transport {
 pub struct Routes {
     jwtauth: JwtAuth,
     transport: Transport,
-    mount: Mount,
     services: Services,
-    changes: Vec<(String, Option<BoxEndpoint<'static, Response>>)>,
+    routes: Vec<ReadyRoute>,
 }
 
-/// Makes the routes when it is known how tokens travel.
-type Mount = Box<dyn FnOnce(&JwtAuth, Transport) -> Vec<Mounted> + Send>;
+/// What is chosen for all routes by the time they are mounted.
+struct Choices {
+    transport: Transport,
+    services: Arc<Services>,
+}
 
-/// An endpoint and where it stands.
-struct Mounted {
-    path: &'static str,
-    endpoint: RouteMethod,
+type MakeEndpoint = Box<dyn FnOnce(&Choices) -> BoxEndpoint<'static, Response> + Send>;
+
+/// A route and where it stands.
+struct ReadyRoute {
+    path: String,
+    make: MakeEndpoint,
+}
+
+impl ReadyRoute {
+    fn new(path: &str, make: impl FnOnce(&Choices) -> RouteMethod + Send + 'static) -> Self {
+        let make = Box::new(move |choices: &_| make(choices).map_to_response().boxed());
+        Self { path: path.into(), make }
+    }
+
+    /// A route that is the same whatever is chosen.
+    fn fixed(path: &str, endpoint: RouteMethod) -> Self {
+        Self::new(path, |_| endpoint)
+    }
+}
+
+/// All ready-made routes.
+fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute> {
+    let authenticate = Arc::new(authenticate);
+    let obtain = move |transport| {
+        post(make(move |request| {
+            let authenticate = Arc::clone(&authenticate);
+            async move { token_routes::obtain(&*authenticate, transport, request).await }
+        }))
+    };
+    let refresh = |transport| post(make(move |request| token_routes::refresh(transport, request)));
+    let revoke = |transport| post(make(move |request| token_routes::revoke_session(transport, request)));
+    let fixed = ReadyRoute::fixed;
+    let mut routes = vec![
+        ReadyRoute::new("/obtain", move |choices| obtain(choices.transport)),
+        ReadyRoute::new("/refresh", move |choices| refresh(choices.transport)),
+        fixed("/verify", post(make(token_routes::verify))),
+        ReadyRoute::new("/revoke", move |choices| revoke(choices.transport)),
+        fixed("/expire", post(make(token_routes::revoke_token))),
+        fixed("/logout", post(make(session_routes::logout))),
+        fixed("/logout_all", post(make(session_routes::logout_all))),
+        fixed("/sessions", get(make(session_routes::list)).delete(make(session_routes::revoke_others))),
+        fixed("/sessions/:id", RouteMethod::new().delete(make(session_routes::revoke_one))),
+        fixed("/.well-known/jwks.json", get(jwtauth.jwks())),
+    ];
+    if jwtauth.sessions().has_compat() {
+        // Takes `refresh`, also where our own clients have sliding tokens.
+        routes.push(fixed("/blacklist", revoke(Transport::Body)));
+    }
+    routes
 }
 
 impl std::fmt::Debug for Routes {
@@ -111,13 +167,11 @@ impl JwtAuth {
     /// It is an `async fn(LoginAttempt) -> Result<User, LoginError>`, or a type that implements [`Authenticate`].
     /// Nest the routes anywhere in the app that this `JwtAuth` is around.
     pub fn routes(&self, authenticate: impl Authenticate) -> Routes {
-        let authenticate = Arc::new(authenticate);
         Routes {
+            routes: table(self, authenticate),
             jwtauth: self.clone(),
             transport: Transport::Cookies,
-            mount: Box::new(move |jwtauth, transport| mount(jwtauth, &authenticate, transport)),
             services: Services::default(),
-            changes: Vec::new(),
         }
     }
 }
@@ -153,119 +207,119 @@ impl Routes {
     /// | route | takes | answers |
     /// |---|---|---|
     /// | `POST /oauth/introspect` (RFC 7662) | `token`, of any kind | 200 `active`, and of a good one `sub`, `scope`, `roles`, `exp`, ..; exactly `{"active":false}` otherwise |
-    /// | `POST /oauth/revoke` (RFC 7009) | `token`, of any kind | 200, also for a token that is not good; an access token ends alone, a refresh or sliding token with its session |
+    /// | `POST /oauth/revoke` (RFC 7009) | `token`, of any kind | 200, also for a token that is not good; an access token is revoked alone, a refresh or sliding token with its session |
     ///
-    /// Anybody else is 401. Roles and scopes are those that the session has now.
+    /// Anybody else gets 401. Roles and scopes are those that the session has now.
     ///
-    /// # Panics
+    /// ```
+    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<jwtauth::Account, jwtauth::LoginError> { todo!() }
+    /// # fn app(jwtauth: jwtauth::JwtAuth, secret: String) -> Result<(), jwtauth::error::ConfigError> {
+    /// let routes = jwtauth.routes(authenticate).service("billing", secret)?.without("/expire")?;
+    /// # Ok(()) }
+    /// ```
     ///
-    /// If the name is empty or has a `:`, or the secret has less than 32 bytes: make one with `openssl rand -base64 48`.
-    #[track_caller]
-    pub fn service(mut self, name: impl Into<String>, secret: impl Into<String>) -> Self {
-        let (name, secret) = (name.into(), secret.into());
-        assert!(!name.is_empty() && !name.contains(':'), "a service needs a name without a colon");
-        assert!(
-            secret.len() >= 32,
-            "the secret of a service has 32 bytes at least: make one with `openssl rand -base64 48`"
-        );
-        self.services.add(name, secret);
-        self
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the name is empty or has a `:`, or if the secret has less than 32 bytes: make one with
+    /// `openssl rand -base64 48`.
+    pub fn service(
+        mut self,
+        name: impl Into<String>,
+        secret: impl Into<String>,
+    ) -> Result<Self, ConfigError> {
+        let is_first = self.services.is_empty();
+        self.services.add(name.into(), secret.into())?;
+        if is_first {
+            self.routes.extend(services::table());
+        }
+        Ok(self)
+    }
+
+    /// Puts one of the routes at another path, with all its methods.
+    ///
+    /// ```
+    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<jwtauth::Account, jwtauth::LoginError> { todo!() }
+    /// # fn app(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::error::ConfigError> {
+    /// let routes = jwtauth.routes(authenticate).body_tokens().rename("/obtain", "/token")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if there is no such route, if poem cannot serve the new path or another route is there already, or
+    /// if a parameter such as `:id` is lost or added.
+    pub fn rename(mut self, path: &str, to: impl Into<String>) -> Result<Self, ConfigError> {
+        let (at, to) = (self.find(path)?, to.into());
+        if !to.starts_with('/') {
+            return Err(refused(&to, "start it with a slash"));
+        }
+        if parameters(path) != parameters(&to) {
+            return Err(refused(&to, "give it the parameters of the path before, such as `:id`"));
+        }
+        self.routes[at].path = to;
+        let mut paths = self.routes.iter().map(|route| &route.path);
+        let mounted = paths.try_fold(Route::new(), |all, path| all.try_at(path, RouteMethod::new()));
+        if mounted.is_err() {
+            return Err(refused(&self.routes[at].path, "another route is there, or it is no path"));
+        }
+        Ok(self)
     }
 
     /// Puts another endpoint in the place of one of the routes, for all its methods.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When the routes are nested, if there is no such route.
+    /// [`ConfigError`] if there is no such route.
     pub fn replace(
         mut self,
-        path: impl Into<String>,
+        path: &str,
         endpoint: impl IntoEndpoint<Endpoint: 'static>,
-    ) -> Self {
-        self.changes.push((path.into(), Some(endpoint.map_to_response().boxed())));
-        self
+    ) -> Result<Self, ConfigError> {
+        let (at, endpoint) = (self.find(path)?, endpoint.map_to_response().boxed());
+        self.routes[at].make = Box::new(|_| endpoint);
+        Ok(self)
     }
 
     /// Leaves one of the routes out, with all its methods.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When the routes are nested, if there is no such route.
-    pub fn without(mut self, path: impl Into<String>) -> Self {
-        self.changes.push((path.into(), None));
-        self
+    /// [`ConfigError`] if there is no such route.
+    pub fn without(mut self, path: &str) -> Result<Self, ConfigError> {
+        let at = self.find(path)?;
+        self.routes.remove(at);
+        Ok(self)
     }
+
+    fn find(&self, path: &str) -> Result<usize, ConfigError> {
+        let at = self.routes.iter().position(|route| route.path == path);
+        at.ok_or_else(|| {
+            refused(path, "there is no such route; those for services are there behind `.service(..)`")
+        })
+    }
+}
+
+/// Refuses the path of a route.
+fn refused(path: &str, problem: &'static str) -> ConfigError {
+    ConfigError::Setting { name: "the path of a ready-made route", got: path.into(), problem: problem.into() }
+}
+
+/// Returns the parameters of a path, in their order.
+fn parameters(path: &str) -> Vec<&str> {
+    path.split('/').filter(|part| part.starts_with([':', '*', '<'])).collect()
 }
 
 impl IntoEndpoint for Routes {
     type Endpoint = BoxEndpoint<'static, Response>;
 
     fn into_endpoint(self) -> Self::Endpoint {
-        let mut mounted: Vec<(&str, BoxEndpoint<'static, Response>)> =
-            (self.mount)(&self.jwtauth, self.transport)
-                .into_iter()
-                .map(|it| (it.path, it.endpoint.map_to_response().boxed()))
-                .collect();
-        if !self.services.is_empty() {
-            mounted.extend(for_services(self.services));
-        }
-        for (path, endpoint) in self.changes {
-            let at = mounted.iter().position(|(known, _)| *known == path);
-            let at = at.unwrap_or_else(|| {
-                panic!("there is no ready-made route {path:?} to replace or to leave out")
-            });
-            match endpoint {
-                Some(endpoint) => mounted[at].1 = endpoint,
-                None => drop(mounted.remove(at)),
-            }
-        }
-        let route =
-            mounted.into_iter().fold(Route::new(), |route, (path, endpoint)| route.at(path, endpoint));
+        let Self { jwtauth, transport, services, routes } = self;
+        let choices = Choices { transport, services: Arc::new(services) };
+        let mount = |all: Route, route: ReadyRoute| all.at(route.path, (route.make)(&choices));
+        let all = routes.into_iter().fold(Route::new(), mount);
         // Where the app has it in front already, this one does nothing.
-        route.with(self.jwtauth).map_to_response().boxed()
+        all.with(jwtauth).map_to_response().boxed()
     }
-}
-
-fn for_services(services: Services) -> [(&'static str, BoxEndpoint<'static, Response>); 2] {
-    let services = Arc::new(services);
-    let asked = Arc::clone(&services);
-    let introspect = make(move |request: Request| {
-        let services = Arc::clone(&asked);
-        async move { services::introspect(&services, request).await }
-    });
-    let revoke = make(move |request: Request| {
-        let services = Arc::clone(&services);
-        async move { services::revoke(&services, request).await }
-    });
-    [
-        ("/oauth/introspect", post(introspect).map_to_response().boxed()),
-        ("/oauth/revoke", post(revoke).map_to_response().boxed()),
-    ]
-}
-
-fn mount<A: Authenticate>(jwtauth: &JwtAuth, authenticate: &Arc<A>, transport: Transport) -> Vec<Mounted> {
-    let authenticate = Arc::clone(authenticate);
-    let obtain = make(move |request: Request| {
-        let authenticate = Arc::clone(&authenticate);
-        async move { tokens::obtain(&*authenticate, transport, request).await }
-    });
-    let refresh = make(move |request: Request| tokens::refresh(transport, request));
-    let revoke = make(move |request: Request| tokens::revoke(transport, request));
-    let own = RouteMethod::new().get(make(sessions::list)).delete(make(sessions::revoke_others));
-    [
-        ("/obtain", post(obtain)),
-        ("/refresh", post(refresh)),
-        ("/verify", post(make(tokens::verify))),
-        ("/revoke", post(revoke)),
-        ("/expire", post(make(tokens::expire))),
-        ("/logout", post(make(sessions::logout))),
-        ("/logout_all", post(make(sessions::logout_all))),
-        ("/sessions", own),
-        ("/sessions/:id", RouteMethod::new().delete(make(sessions::revoke_one))),
-        ("/.well-known/jwks.json", poem::get(jwtauth.jwks())),
-    ]
-    .map(|(path, endpoint)| Mounted { path, endpoint })
-    .into()
 }
 
 /// Answers 200 with a JSON body that nobody may keep.

@@ -1,38 +1,57 @@
-//! What other services may ask: whether a token is good (RFC 7662), and to end one (RFC 7009).
+//! What other services may ask: whether a token is good (RFC 7662), and to revoke one (RFC 7009).
 //!
 //! A service shows who it is with HTTP Basic credentials of its own (RFC 6749, section 2.3.1). Without any service these
 //! routes are not there.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
+use poem::endpoint::make;
 use poem::http::{HeaderMap, StatusCode, header};
-use poem::{IntoResponse, Request, Response, Result};
+use poem::{IntoResponse, Request, Response, post};
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
-use super::json;
-use crate::error::SessionError;
+use super::{Choices, ReadyRoute, json};
+use crate::error::{ConfigError, SessionError};
 use crate::record::RevocationReason;
 use crate::secret::Secret;
 use crate::session::{AnyToken, GoodToken};
-use crate::web::guard;
-use crate::web::reject::{Rejection, problem};
+use crate::web::answer::rejection::{Rejection, problem};
+use crate::web::request::wiring;
+
+/// Shortest secret of a service, in bytes.
+const MIN_SECRET: usize = 32;
 
 /// Services that may ask, each by its name and secret.
 #[derive(Default)]
 pub(super) struct Services(Vec<(String, Secret)>);
 
 impl Services {
-    pub(super) fn add(&mut self, name: String, secret: String) {
+    pub(super) fn add(&mut self, name: String, secret: String) -> Result<(), ConfigError> {
+        if name.is_empty() || name.contains(':') {
+            let problem = "it needs one character at least, and no colon";
+            return Err(ConfigError::Setting {
+                name: "the name of a service",
+                got: name,
+                problem: problem.into(),
+            });
+        }
+        if secret.len() < MIN_SECRET {
+            let which = format!("the secret of the service {name:?}");
+            return Err(ConfigError::WeakSecret { which, problem: "it has less than 32 bytes" });
+        }
         self.0.push((name, Secret::new(secret.into_bytes())));
+        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Refuses whoever is no service of ours.
-    fn check(&self, headers: &HeaderMap) -> Result<()> {
+    /// Refuses a request that shows the name and secret of no service.
+    fn check(&self, headers: &HeaderMap) -> poem::Result<()> {
         let known = basic(headers).is_some_and(|(name, secret)| {
             // Each is compared, in a time that tells nothing of how far they agree.
             self.0.iter().fold(false, |known, (own_name, own_secret)| {
@@ -78,12 +97,31 @@ fn alike(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
+/// The routes that services may ask.
+pub(super) fn table() -> [ReadyRoute; 2] {
+    let introspect = |choices: &Choices| {
+        let services = Arc::clone(&choices.services);
+        post(make(move |request| {
+            let services = Arc::clone(&services);
+            async move { introspect(&services, request).await }
+        }))
+    };
+    let revoke = |choices: &Choices| {
+        let services = Arc::clone(&choices.services);
+        post(make(move |request| {
+            let services = Arc::clone(&services);
+            async move { revoke(&services, request).await }
+        }))
+    };
+    [ReadyRoute::new("/oauth/introspect", introspect), ReadyRoute::new("/oauth/revoke", revoke)]
+}
+
 /// `POST /oauth/introspect`: what is true of a token now.
-pub(super) async fn introspect(services: &Services, request: Request) -> Result<Response> {
+pub(super) async fn introspect(services: &Services, request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-    let sessions = &guard::shared(&request, "the route `/oauth/introspect`")?.sessions;
+    let sessions = &wiring::state(&request, "the route `/oauth/introspect`")?.sessions;
     let inactive = || Ok(json(json!({ "active": false })));
     // Exactly this, whatever the reason (RFC 7662, section 2.2).
     let (Ok(read), Some(claims)) = (sessions.read_any(&token), claims(&token)) else { return inactive() };
@@ -120,12 +158,12 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&claims).ok()
 }
 
-/// `POST /oauth/revoke`: ends an access token alone, and with a refresh or sliding token its session.
-pub(super) async fn revoke(services: &Services, request: Request) -> Result<Response> {
+/// `POST /oauth/revoke`: revokes an access token alone, and with a refresh or sliding token its session.
+pub(super) async fn revoke(services: &Services, request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
-    let sessions = &guard::shared(&request, "the route `/oauth/revoke`")?.sessions;
+    let sessions = &wiring::state(&request, "the route `/oauth/revoke`")?.sessions;
     let revoked = match sessions.read_any(&token) {
         Ok(AnyToken::Refresh(refresh)) => {
             sessions.revoke_refresh(&refresh, RevocationReason::Requested).await.map(drop)

@@ -44,7 +44,7 @@ fn session() -> Session {
         expires_at: 4,
         generation: 5,
         rotated_at: 6,
-        revoked_tokens: vec![RevokedToken { id: TokenId::from_bytes([9; 16]), until: 9 }],
+        revoked_tokens: vec![RevokedToken { id: TokenId::from_bytes([9; 16]), expires_at: 9 }],
         device: Device {
             app: Some("Chrome".into()),
             app_version: Some("126".into()),

@@ -1,0 +1,19 @@
+//! The attributes of the user's items, known by the last segment of their paths.
+//!
+//! The module in front is not looked at: `#[poem::handler]`, and `#[handler]` after an import, are the same.
+
+use syn::Attribute;
+
+/// The name of poem's attribute that turns a function into an endpoint.
+pub(super) const HANDLER: &str = "handler";
+
+/// Whether the path of an attribute ends in `name`.
+pub(super) fn has_name(attr: &Attribute, name: &str) -> bool {
+    attr.path().segments.last().is_some_and(|segment| segment.ident == name)
+}
+
+/// Removes the first attribute whose path ends in `name`.
+pub(super) fn take(attrs: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
+    let at = attrs.iter().position(|attr| has_name(attr, name))?;
+    Some(attrs.remove(at))
+}

@@ -1,0 +1,170 @@
+//! Settings of accounts, with their bounds.
+
+use std::time::Duration;
+
+use crate::config::{number_within, within};
+use crate::error::ConfigError;
+
+/// Settings of [`Accounts`](crate::Accounts); give them to
+/// [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts). The defaults are meant to be kept.
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`argon2`](Self::argon2) | 19456 KiB, 2 passes, 1 lane | at least one of OWASP's choices, up to 1 GiB, 16, 16 |
+/// | [`hashers`](Self::hashers) | one a core | 1 to 256 |
+/// | [`waiting`](Self::waiting) | 64 | 0 to 10000 |
+/// | [`min_password`](Self::min_password) | 8 characters | 8 to 64 |
+/// | [`free_failures`](Self::free_failures) | 5 of an account, 20 of an address | 1 to 100 each |
+/// | [`max_delay`](Self::max_delay) | 15 minutes | 1 second to 1 day |
+///
+/// ```
+/// use jwtauth::AccountsConfig;
+///
+/// let config = AccountsConfig::default().min_password(15); // NIST SP 800-63B-4: a password is the only factor
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AccountsConfig {
+    pub(super) memory: u32,
+    pub(super) passes: u32,
+    pub(super) lanes: u32,
+    pub(super) hashers: usize,
+    pub(super) waiting: usize,
+    pub(super) min_password: usize,
+    pub(super) account_failures: u32,
+    pub(super) address_failures: u32,
+    pub(super) max_delay: Duration,
+}
+
+impl Default for AccountsConfig {
+    fn default() -> Self {
+        Self {
+            memory: 19_456,
+            passes: 2,
+            lanes: 1,
+            hashers: std::thread::available_parallelism().map_or(1, Into::into),
+            waiting: 64,
+            min_password: 8,
+            account_failures: 5,
+            address_failures: 20,
+            max_delay: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// Memory in KiB and passes that OWASP finds equally strong (Password Storage Cheat Sheet).
+const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+impl AccountsConfig {
+    /// Sets the cost of a hash: the memory in KiB, the passes and the lanes of Argon2id.
+    ///
+    /// When it changes, each account's hash is renewed with its next login. Until then, the time that a wrong
+    /// password takes tells such an account from a name that does not exist.
+    pub fn argon2(mut self, memory_kib: u32, passes: u32, lanes: u32) -> Self {
+        (self.memory, self.passes, self.lanes) = (memory_kib, passes, lanes);
+        self
+    }
+
+    /// Sets how many passwords are hashed at the same time. Each takes the memory of
+    /// [`argon2`](Self::argon2).
+    pub fn hashers(mut self, hashers: usize) -> Self {
+        self.hashers = hashers;
+        self
+    }
+
+    /// Sets how many more may wait for their turn. Beyond that the answer is
+    /// [`AccountError::Busy`](crate::error::AccountError::Busy).
+    pub fn waiting(mut self, waiting: usize) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    /// Sets the length of the shortest password, in characters. The longest has 1024 bytes.
+    ///
+    /// Only the length is checked: rules for digits and symbols make passwords worse (NIST SP 800-63B,
+    /// 3.1.1.2). Where a password is the only factor, that section requires 15 characters.
+    pub fn min_password(mut self, characters: usize) -> Self {
+        self.min_password = characters;
+        self
+    }
+
+    /// Sets how many failures of one account, and from one address, are free before there are delays.
+    pub fn free_failures(mut self, of_account: u32, from_address: u32) -> Self {
+        (self.account_failures, self.address_failures) = (of_account, from_address);
+        self
+    }
+
+    /// Sets the longest delay after a failure.
+    ///
+    /// Delays start at a second and double. After this time without a failure, one failure of an account is
+    /// forgiven. So in the long run an account can be tried once in this time: with 15 minutes about 110
+    /// times on the first day, and 96 times on each later day.
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// Checks every setting.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        number_within("AccountsConfig::argon2 (memory in KiB)", self.memory, 1, 1024 * 1024)?;
+        number_within("AccountsConfig::argon2 (passes)", self.passes, 1, 16)?;
+        number_within("AccountsConfig::argon2 (lanes)", self.lanes, 1, 16)?;
+        let enough = |(memory, passes): &(u32, u32)| self.memory >= *memory && self.passes >= *passes;
+        if !ENOUGH.iter().any(enough) {
+            return Err(ConfigError::setting(
+                "AccountsConfig::argon2",
+                format!("{} KiB, {} passes", self.memory, self.passes),
+                "it is too weak: take 19456 KiB and 2 passes, or another of OWASP's choices",
+            ));
+        }
+        number_within("AccountsConfig::hashers", self.hashers, 1, 256)?;
+        number_within("AccountsConfig::waiting", self.waiting, 0, 10_000)?;
+        number_within("AccountsConfig::min_password", self.min_password, 8, 64)?;
+        number_within("AccountsConfig::free_failures (of an account)", self.account_failures, 1, 100)?;
+        number_within("AccountsConfig::free_failures (from an address)", self.address_failures, 1, 100)?;
+        let day = Duration::from_secs(24 * 60 * 60);
+        within("AccountsConfig::max_delay", self.max_delay, Duration::from_secs(1), day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_good(set: impl FnOnce(AccountsConfig) -> AccountsConfig) -> bool {
+        set(AccountsConfig::default()).check().is_ok()
+    }
+
+    /// S-16: the last good and the first bad value of each bound.
+    #[test]
+    fn s_16_settings_keep_to_their_bounds() {
+        assert!(is_good(|config| config));
+        for (memory, passes) in ENOUGH {
+            assert!(is_good(|config| config.argon2(memory, passes, 1)), "{memory} {passes}");
+            assert!(!is_good(|config| config.argon2(memory - 1, passes, 1)), "{memory} {passes}");
+            assert!(!is_good(|config| config.argon2(memory, passes - 1, 1)), "{memory} {passes}");
+        }
+        assert!(is_good(|config| config.argon2(1024 * 1024, 16, 16)));
+        assert!(!is_good(|config| config.argon2(1024 * 1024 + 1, 16, 16)));
+        assert!(!is_good(|config| config.argon2(19_456, 17, 1)));
+        assert!(
+            !is_good(|config| config.argon2(19_456, 2, 17)) && !is_good(|config| config.argon2(19_456, 2, 0))
+        );
+        for (hashers, good) in [(0, false), (1, true), (256, true), (257, false)] {
+            assert_eq!(is_good(|config| config.hashers(hashers)), good, "{hashers}");
+        }
+        for (waiting, good) in [(0, true), (10_000, true), (10_001, false)] {
+            assert_eq!(is_good(|config| config.waiting(waiting)), good, "{waiting}");
+        }
+        for (length, good) in [(7, false), (8, true), (64, true), (65, false)] {
+            assert_eq!(is_good(|config| config.min_password(length)), good, "{length}");
+        }
+        for (failures, good) in [(0, false), (1, true), (100, true), (101, false)] {
+            assert_eq!(is_good(|config| config.free_failures(failures, 20)), good, "{failures}");
+            assert_eq!(is_good(|config| config.free_failures(5, failures)), good, "{failures}");
+        }
+        for (delay, good) in [(0, false), (1, true), (86_400, true), (86_401, false)] {
+            assert_eq!(is_good(|config| config.max_delay(Duration::from_secs(delay))), good, "{delay}");
+        }
+    }
+}

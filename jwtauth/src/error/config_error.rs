@@ -1,0 +1,110 @@
+//! Why a setting was refused: reported at start, with what to write instead.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::{KeyError, RandomError, with_causes};
+
+/// A setting was refused. Raised at start, read by the developer.
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// [`JwtAuth::dev`](crate::JwtAuth::dev) was called where real users might be.
+    #[error("development mode is refused: {problem}")]
+    DevMode {
+        /// Why.
+        problem: &'static str,
+    },
+    /// A key was refused.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No secret was given.
+    #[error(
+        "no signing secret was given: call .secret_from_env(\"JWTAUTH_SECRET\") or .secret_file(\"data/secret\")"
+    )]
+    MissingSecret,
+    /// The environment variable that should hold the secret is not set, or not UTF-8.
+    #[error(
+        "environment variable {name} is not set: make a secret with `openssl rand -base64 48` and put it there"
+    )]
+    MissingSecretVariable {
+        /// The variable.
+        name: String,
+    },
+    /// Accounts were asked for, and the store keeps none.
+    #[error(
+        "this store keeps no accounts: use SledStore or MemoryStore, or implement SessionStore::account_store"
+    )]
+    NoAccountStore,
+    /// Tokens of another service are to be taken ([`Compat`](crate::Compat)), and the store keeps no values. Without
+    /// values no such token could be revoked.
+    #[error(
+        "this store keeps no values, which .compat(..) needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
+    )]
+    NoValueStore,
+    /// The token registry was asked for, and the store keeps no records of tokens.
+    #[error(
+        "this store keeps no records of tokens, which .token_registry() needs: use SledStore or MemoryStore, or implement SessionStore::token_store"
+    )]
+    NoTokenStore,
+    /// The random number generator failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The file that should hold the secret could not be read or made.
+    #[error("secret file {path:?} cannot be used")]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The secret file may be read by group or others.
+    #[error(
+        "secret file {path:?} has mode {mode:o}, so others can read it: run `chmod 600` on it, and make a new secret if others may have read it"
+    )]
+    SecretFileMode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The value of a setting was refused.
+    #[error("{name} {got:?} is refused: {problem}")]
+    Setting {
+        /// The method that sets it: `access_ttl` of a builder, `CookieConfig::domain` of a group.
+        name: &'static str,
+        /// The value given. Never a secret: what is wrong with one is [`WeakSecret`](Self::WeakSecret).
+        got: String,
+        /// What is wrong with the value, and what to write instead.
+        problem: Cow<'static, str>,
+    },
+    /// The signing secret could be guessed.
+    #[error("{which} is too weak: {problem}; make a good one with `openssl rand -base64 48`")]
+    WeakSecret {
+        /// Which one it is, and where it came from.
+        which: String,
+        /// What is wrong with it; never any of its bytes.
+        problem: &'static str,
+    },
+}
+
+impl ConfigError {
+    /// The value `got` of the setting `name` was refused.
+    pub(crate) fn setting(
+        name: &'static str,
+        got: impl Into<String>,
+        problem: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::Setting { name, got: got.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
+    }
+}

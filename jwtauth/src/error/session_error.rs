@@ -1,0 +1,80 @@
+//! Why a session was not opened, resumed or refreshed.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{BoxError, RandomError, StoreError, TokenError, with_causes};
+
+/// Why a session was not opened, resumed or refreshed.
+///
+/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// A claim of the application's own cannot be in a token; see
+    /// [`JwtAuthBuilder::access_claims`](crate::JwtAuthBuilder::access_claims).
+    #[error("claims of the application's own are refused: {problem}")]
+    ClaimRefused {
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The application could not say which claims of its own an access token is to have.
+    #[error("claims of the application's own could not be had")]
+    Claims(#[source] BoxError),
+    /// The session is past its idle or absolute limit, or its record is gone.
+    #[error("session has expired")]
+    Expired,
+    /// A hook that is asked before a login has not answered, so nobody was logged in.
+    #[error("a hook has not answered within {after:?} whether somebody may log in")]
+    HookTimedOut {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The user is not active ([`AuthUser::is_active`](crate::AuthUser::is_active)).
+    #[error("user is not active")]
+    Inactive,
+    /// The random number generator failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// A spent refresh token came back outside the grace window; its session is now revoked.
+    #[error("refresh token was used before; its session is revoked")]
+    Reused,
+    /// The session was revoked.
+    #[error("session is revoked")]
+    Revoked,
+    /// The store failed; the session's state is unknown.
+    #[error("session store failed")]
+    Store(#[from] StoreError),
+    /// The subject is empty or longer than 255 bytes.
+    #[error("a subject has 1 to 255 bytes, got {got}")]
+    Subject {
+        /// Its length, in bytes.
+        got: usize,
+    },
+    /// A token would not fit into a cookie: browsers keep 4096 bytes with the name (RFC 6265bis, section
+    /// 5.7).
+    #[error(
+        "a token would have {got} bytes and {max} fit into a cookie: take fewer roles and scopes, or smaller claims of your own"
+    )]
+    TokenTooLarge {
+        /// The length of the token, in bytes.
+        got: usize,
+        /// The greatest length, in bytes.
+        max: usize,
+    },
+    /// The token failed before the store was asked.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A hook of the application refused the login.
+    #[error("a hook refused the login")]
+    Vetoed,
+    /// The user value could not be written into the session.
+    #[error("user value cannot be kept in the session")]
+    User(#[source] BoxError),
+}
+
+impl fmt::Debug for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_causes(self, f)
+    }
+}

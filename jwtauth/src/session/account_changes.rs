@@ -1,0 +1,77 @@
+//! What ties sessions to accounts: a change of an account that ends sessions, and a login that a change overtakes.
+
+use crate::error::SessionError;
+use crate::event::Event;
+use crate::id::{AccountId, SessionId};
+use crate::record::RevocationReason;
+use crate::store::{AccountStore, StoredAccount, SubjectRevocation};
+use crate::user::AuthUser;
+
+use super::Sessions;
+use super::end::MayEnd;
+
+impl Sessions {
+    /// Changes an account, and tells those who wait for the end of the sessions that end with it.
+    ///
+    /// Returns whether it was at the revision that is expected; if not, nothing has happened.
+    pub(crate) async fn change_account(
+        &self,
+        store: &dyn AccountStore,
+        account: StoredAccount,
+        expected: u64,
+        ends: Option<SubjectRevocation>,
+    ) -> Result<bool, SessionError> {
+        let subject = account.id.to_string();
+        if let Some(ends) = ends {
+            self.deny_subject(&subject, ends.except).await?;
+        }
+        let _told = ends.map(|ends| self.ends.follow(MayEnd::Of { subject: &subject, except: ends.except }));
+        let ended = self.within(store.change_account(account, expected, ends)).await?;
+        if let (Some(count), Some(SubjectRevocation { except, revocation, .. })) = (ended, ends) {
+            let (subject, reason) = (subject.clone(), revocation.reason);
+            self.emit(Event::AllRevoked { subject, except, count, reason }).await;
+        }
+        Ok(ended.is_some())
+    }
+
+    /// Removes an account, and tells those who wait for the end of its sessions. Returns whether there was one.
+    pub(crate) async fn remove_account(
+        &self,
+        store: &dyn AccountStore,
+        id: AccountId,
+        ends: SubjectRevocation,
+    ) -> Result<bool, SessionError> {
+        let subject = id.to_string();
+        self.deny_subject(&subject, None).await?;
+        let _told = self.ends.follow(MayEnd::Of { subject: &subject, except: None });
+        let ended = self.within(store.remove_account(id, ends)).await?;
+        if let Some(count) = ended {
+            let (subject, reason) = (subject.clone(), ends.revocation.reason);
+            self.emit(Event::AllRevoked { subject, except: None, count, reason }).await;
+        }
+        Ok(ended.is_some())
+    }
+
+    /// Takes a session back if its account has changed since it was read: its password, its roles, its state.
+    ///
+    /// A change ends the sessions that are there; this is for the one that was on its way (S-11). Either the change sees
+    /// the session, or this sees the change.
+    pub(super) async fn confirm<U: AuthUser>(
+        &self,
+        user: &U,
+        session: SessionId,
+    ) -> Result<(), SessionError> {
+        let (Some(revision), Some(accounts)) = (user.account_revision(), &self.accounts) else {
+            return Ok(());
+        };
+        let account = match user.subject().parse() {
+            Ok(id) => accounts.account(id).await?,
+            Err(_) => None,
+        };
+        if account.is_some_and(|account| account.active && account.revision == revision) {
+            return Ok(());
+        }
+        self.revoke_for(session, RevocationReason::Inactive).await?;
+        Err(SessionError::Inactive)
+    }
+}

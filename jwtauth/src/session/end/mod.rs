@@ -1,0 +1,372 @@
+//! The end of a session, for those who wait for it: connections that outlive the request that opened them.
+//!
+//! A request is checked when it comes in. A WebSocket or an event stream goes on for hours after that, so
+//! its handler waits for the end of its session beside its work. Who waits looks at the record, and again
+//!
+//! - when a change of this process that may have ended the session is over: made, failed or given up;
+//! - when the session reaches its limit, which a rotation may have moved meanwhile;
+//! - after [`LONGEST`] at the latest: another process may have ended it, or a change that was given up
+//!   before it was made and that nobody could tell of.
+//!
+//! # Invariants
+//!
+//! 1. The record decides, never a wake-up: one too many costs a look and ends nothing.
+//! 2. Who waits enters before the first look, and a change wakes after it was made: no end falls in between.
+//! 3. There is an entry for a session only while somebody waits.
+//! 4. Nobody who waits keeps the store open, but for the moment of a look.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::Sessions;
+use crate::clock::Clock;
+use crate::id::SessionId;
+use crate::record::{RevocationReason, Session, SessionState};
+use crate::store::SessionStore;
+
+/// How long nobody looks at a session that is far from its limit.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How soon to look again after a wake-up that ended nothing: a change that its caller gave up may still be
+/// under way. Doubles from look to look up to [`LONGEST`].
+const IN_DOUBT: Duration = Duration::from_millis(100);
+
+/// How soon to look again when the store could not tell.
+const OUTAGE: Duration = Duration::from_secs(2);
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// Nobody can tell any more: the last clone of [`JwtAuth`](crate::JwtAuth) was dropped. The session itself
+    /// may go on when the program starts again.
+    Closed,
+    /// It reached its inactivity or absolute limit, or there is no record of it: an expired one is swept.
+    Expired,
+    /// It was revoked.
+    Revoked(RevocationReason),
+}
+
+/// Tells when a session ends: for connections that stay open after their request was let in.
+///
+/// As an extractor argument it is about the caller's session, and refuses strangers with 401. For any other
+/// session it comes from [`Sessions::end_of`]. It is owned and cheap to clone, and does not keep the store open.
+/// The examples `websocket` and `sse` use it over HTTP.
+///
+/// ```
+/// use jwtauth::{SessionEnd, require_auth};
+/// # struct Feed;
+/// # impl Feed { async fn next(&mut self) -> Option<String> { None } }
+/// # async fn send(_: String) {}
+///
+/// #[require_auth]
+/// async fn follow(end: SessionEnd) {
+///     tokio::spawn(async move {
+///         let mut feed = Feed;
+///         let work = async { while let Some(news) = feed.next().await { send(news).await } };
+///         tokio::select! {
+///             () = work => {}
+///             ended = end.wait() => println!("stop, the session has ended: {ended:?}"),
+///         }
+///     });
+/// }
+/// ```
+///
+/// What ends the wait, and how soon:
+///
+/// | what happened | seen |
+/// |---|---|
+/// | a logout, [`revoke`](Sessions::revoke), [`revoke_all`](Sessions::revoke_all), a reused refresh token, a new login of the same browser | at once |
+/// | one of these, made after its request was aborted or the store was given up on | soon, 30 s later at most |
+/// | the inactivity or absolute limit | within a second by the system's clock; 30 s after a clock was set |
+/// | another process ended it, or its record is gone | within 30 s |
+/// | the last clone of [`JwtAuth`](crate::JwtAuth) was dropped | at once, as [`EndReason::Closed`] |
+///
+/// An access token that expires, a silent refresh and [`update_user`](Sessions::update_user) end no session.
+/// Neither does a user whom [`AuthUser::load`](crate::AuthUser::load) does not find any more: who blocks a user
+/// calls [`revoke_all`](Sessions::revoke_all) as well. A store that fails ends nothing either: it is asked again.
+#[derive(Clone)]
+pub struct SessionEnd {
+    ends: Weak<Ends>,
+    session: SessionId,
+    /// Unknown until a record was seen.
+    subject: Option<Arc<str>>,
+}
+
+impl SessionEnd {
+    /// Waits until the session has ended, and returns how. Resolves at once if it has ended before.
+    ///
+    /// Cancel safe: a future that is dropped leaves nothing behind. It may be called again and by many at a
+    /// time. The future borrows nothing; it needs a tokio runtime with time, as poem's server has.
+    pub fn wait(&self) -> impl Future<Output = EndReason> + Send + use<> {
+        let end = self.clone();
+        async move { end.ended().await }
+    }
+
+    async fn ended(self) -> EndReason {
+        let Some(place) = Place::take(&self) else { return EndReason::Closed };
+        let mut is_named = self.subject.is_some();
+        let mut pause = LONGEST;
+        loop {
+            // Before the look, so that it hears of every change that the look does not see.
+            let woken = place.woken.notified();
+            let Some(ends) = self.ends.upgrade() else { return EndReason::Closed };
+            let until_limit = match ends.look(self.session).await {
+                Look::Over(ended) => return ended,
+                Look::Live(session, left) => {
+                    if !is_named {
+                        is_named = true;
+                        ends.name(self.session, session.subject.as_str().into());
+                        // Its subject's sessions may have ended since.
+                        continue;
+                    }
+                    left
+                }
+                Look::Nothing => OUTAGE,
+            };
+            drop(ends);
+            pause = match timeout(pause.min(until_limit), woken).await {
+                Ok(()) => IN_DOUBT,
+                Err(_) => (2 * pause).min(LONGEST),
+            };
+        }
+    }
+}
+
+impl fmt::Debug for SessionEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionEnd").field("session", &self.session.log_id()).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Returns a handle that tells when a session ends. An id that names no session has ended already.
+    ///
+    /// ```
+    /// # async fn example(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::error::SessionError> {
+    /// for session in jwtauth.sessions().list("42").await? {
+    ///     let end = jwtauth.sessions().end_of(session.id);
+    ///     tokio::spawn(async move { println!("ended: {:?}", end.wait().await) });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn end_of(&self, id: SessionId) -> SessionEnd {
+        SessionEnd { ends: Arc::downgrade(&self.ends), session: id, subject: None }
+    }
+
+    /// Like [`Self::end_of`], for a session whose record is at hand.
+    pub(crate) fn end_of_session(&self, session: &Session) -> SessionEnd {
+        SessionEnd { subject: Some(session.subject.as_str().into()), ..self.end_of(session.id) }
+    }
+}
+
+/// Who waits for the end of which session, and what they look at.
+#[derive(Debug)]
+pub(super) struct Ends {
+    store: Arc<dyn SessionStore>,
+    clock: Arc<dyn Clock>,
+    /// How long a look may take.
+    patience: Duration,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    sessions: HashMap<SessionId, WaitingSession>,
+    /// Those of a subject, to be found when all its sessions end.
+    subjects: HashMap<Arc<str>, HashSet<SessionId>>,
+}
+
+#[derive(Debug, Default)]
+struct WaitingSession {
+    woken: Arc<Notify>,
+    /// How many wait.
+    places: usize,
+    subject: Option<Arc<str>>,
+}
+
+/// What a look found.
+enum Look {
+    /// The session is alive, and for how long if nothing more happens.
+    Live(Arc<Session>, Duration),
+    Over(EndReason),
+    /// The store failed.
+    Nothing,
+}
+
+impl Ends {
+    pub(super) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>, patience: Duration) -> Self {
+        Self { store, clock, patience, waiting: Mutex::default() }
+    }
+
+    /// Follows a change that may end `sessions`, until it is over.
+    pub(super) fn follow<'a>(&'a self, sessions: MayEnd<'a>) -> PossibleEnd<'a> {
+        PossibleEnd { ends: self, sessions }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // OK because nothing under the lock can panic half-way but an allocation, which aborts.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn look(&self, id: SessionId) -> Look {
+        let Ok(Ok(found)) = timeout(self.patience, self.store.load(id)).await else {
+            // Not logged here: each request that fails for the same reason is.
+            return Look::Nothing;
+        };
+        let Some(session) = found else { return Look::Over(EndReason::Expired) };
+        let now = self.clock.now();
+        match session.state_at(now) {
+            SessionState::Live => {
+                let left = session.expires_at.min(session.absolute_expires_at).saturating_sub(now);
+                Look::Live(session, Duration::from_secs(left))
+            }
+            SessionState::Expired => Look::Over(EndReason::Expired),
+            SessionState::Revoked(reason) => Look::Over(EndReason::Revoked(reason)),
+        }
+    }
+
+    fn enter(&self, id: SessionId, subject: Option<&Arc<str>>) -> Arc<Notify> {
+        let mut waiting = self.lock();
+        let entry = waiting.sessions.entry(id).or_default();
+        entry.places += 1;
+        let woken = Arc::clone(&entry.woken);
+        if let Some(subject) = subject {
+            waiting.name(id, Arc::clone(subject));
+        }
+        woken
+    }
+
+    fn name(&self, id: SessionId, subject: Arc<str>) {
+        self.lock().name(id, subject);
+    }
+
+    fn leave(&self, id: SessionId) {
+        self.lock().leave(id);
+    }
+
+    /// Makes those who wait for `sessions` look again.
+    fn wake(&self, sessions: &MayEnd<'_>) {
+        let woken = self.lock().find(sessions);
+        for woken in woken {
+            woken.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Ends {
+    /// Lets go all who wait: they find that this is gone.
+    fn drop(&mut self) {
+        for entry in self.lock().sessions.values() {
+            entry.woken.notify_waiters();
+        }
+    }
+}
+
+impl Waiting {
+    /// Notes whom a session is about, which never changes.
+    fn name(&mut self, id: SessionId, subject: Arc<str>) {
+        let Some(entry) = self.sessions.get_mut(&id) else { return };
+        if entry.subject.is_none() {
+            entry.subject = Some(Arc::clone(&subject));
+            self.subjects.entry(subject).or_default().insert(id);
+        }
+    }
+
+    fn leave(&mut self, id: SessionId) {
+        let Some(entry) = self.sessions.get_mut(&id) else { return };
+        entry.places -= 1;
+        if entry.places > 0 {
+            return;
+        }
+        let subject = self.sessions.remove(&id).and_then(|entry| entry.subject);
+        if let Some(subject) = subject
+            && let Some(theirs) = self.subjects.get_mut(&subject)
+        {
+            theirs.remove(&id);
+            if theirs.is_empty() {
+                self.subjects.remove(&subject);
+            }
+        }
+    }
+
+    fn find(&self, sessions: &MayEnd<'_>) -> Vec<Arc<Notify>> {
+        if self.sessions.is_empty() {
+            return Vec::new();
+        }
+        let woken = |id| self.sessions.get(id).map(|entry| Arc::clone(&entry.woken));
+        match *sessions {
+            MayEnd::These(ids) => ids.iter().filter_map(woken).collect(),
+            MayEnd::Of { subject, except } => {
+                let theirs = self.subjects.get(subject).into_iter().flatten();
+                theirs.filter(|id| Some(**id) != except).filter_map(woken).collect()
+            }
+        }
+    }
+}
+
+/// The sessions that a change may end.
+#[derive(Debug)]
+pub(super) enum MayEnd<'a> {
+    These(&'a [SessionId]),
+    /// All of a subject but one.
+    Of {
+        subject: &'a str,
+        except: Option<SessionId>,
+    },
+}
+
+/// A change that may end sessions. When it is over, made or failed or given up, those who wait look again.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct PossibleEnd<'a> {
+    ends: &'a Ends,
+    sessions: MayEnd<'a>,
+}
+
+impl PossibleEnd<'_> {
+    /// Notes that the change was made and ended nothing, so that nobody looks in vain.
+    pub(super) fn ended_nothing(self) {
+        // OK because it owns nothing.
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for PossibleEnd<'_> {
+    fn drop(&mut self) {
+        self.ends.wake(&self.sessions);
+    }
+}
+
+/// Somebody's place among those who wait for one session. Dropped, it is free.
+struct Place {
+    ends: Weak<Ends>,
+    session: SessionId,
+    woken: Arc<Notify>,
+}
+
+impl Place {
+    fn take(end: &SessionEnd) -> Option<Self> {
+        let woken = end.ends.upgrade()?.enter(end.session, end.subject.as_ref());
+        Some(Self { ends: Weak::clone(&end.ends), session: end.session, woken })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(ends) = self.ends.upgrade() {
+            ends.leave(self.session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

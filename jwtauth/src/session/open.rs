@@ -1,0 +1,100 @@
+//! A login opens a session; nothing a client sent becomes part of it (S-7).
+
+use std::sync::Arc;
+
+use super::end::MayEnd;
+use super::{IssuedTokens, Sessions, Tokens};
+use crate::device::Device;
+use crate::error::SessionError;
+use crate::event::Event;
+use crate::id::{SessionId, TokenId};
+use crate::record::{Session, Successor};
+use crate::store::LoginEffects;
+use crate::user::AuthUser;
+
+/// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
+const MAX_SUBJECT: usize = 255;
+
+impl Sessions {
+    /// Opens a session of new ids, durable when this returns. Those in `replaces` end with it.
+    pub(crate) async fn open<U: AuthUser>(
+        &self,
+        user: &U,
+        client: Device,
+        replaces: Vec<SessionId>,
+    ) -> Result<IssuedTokens, SessionError> {
+        let session = self.draft_for(user, client)?;
+        self.ask_before_login(&session).await?;
+        // Tokens first: if they cannot be handed out, no session is left behind.
+        let own = self.own_claims(&session).await?;
+        let issued = self.issue(session.clone(), &own, session.created_at)?;
+        self.insert(user, &session, replaces).await?;
+        Ok(issued)
+    }
+
+    /// Makes a session durable, and ends those that it replaces or crowds out.
+    pub(super) async fn insert<U: AuthUser>(
+        &self,
+        #[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "only accounts change"))]
+        user: &U,
+        session: &Session,
+        replaces: Vec<SessionId>,
+    ) -> Result<(), SessionError> {
+        let ended = replaces.clone();
+        let _told = self.ends.follow(MayEnd::These(&ended));
+        // One that it crowds out is among these.
+        let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
+        let _told_too = self.ends.follow(others);
+        let max_sessions = Some(self.config.max_sessions);
+        let effects = LoginEffects { replaces, max_sessions, register: self.config.register() };
+        self.within(self.store.insert(session.clone(), effects)).await?;
+        #[cfg(feature = "accounts")]
+        self.confirm(user, session.id).await?;
+        let replaced = ended.len();
+        self.emit(Event::Login { session: Arc::new(session.clone()), replaced }).await;
+        Ok(())
+    }
+
+    /// Opens a session for `user`, with tokens for a client that keeps them by itself.
+    ///
+    /// For browsers use [`Auth::login`](crate::Auth::login): its cookies are out of reach of scripts. On disk when
+    /// this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]), [`SessionError::Vetoed`] if a
+    ///   hook refused, [`SessionError::HookTimedOut`] if one did not answer.
+    /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user does not
+    ///   fit into a session or its tokens.
+    /// - [`SessionError::Store`] if the store failed: nobody is logged in.
+    pub async fn login<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
+        self.open(user, client, Vec::new()).await.map(|issued| self.hand_over(issued))
+    }
+
+    /// Returns the session that a login of `user` from `client` would open now, if they may log in.
+    pub(super) fn draft_for<U: AuthUser>(&self, user: &U, client: Device) -> Result<Session, SessionError> {
+        if !user.is_active() {
+            return Err(SessionError::Inactive);
+        }
+        Ok(Session { last_address: client.address, device: client, ..self.draft(user)? })
+    }
+
+    /// Returns the session that a login of `user` would open now. Nobody knows of it yet.
+    pub(super) fn draft<U: AuthUser>(&self, user: &U) -> Result<Session, SessionError> {
+        let subject = user.subject();
+        if !(1..=MAX_SUBJECT).contains(&subject.len()) {
+            return Err(SessionError::Subject { got: subject.len() });
+        }
+        let now = self.clock.now();
+        let absolute_expires_at = now.saturating_add(self.config.absolute_ttl.as_secs());
+        let tokens = Successor::new(TokenId::random()?, TokenId::random()?);
+        Ok(Session {
+            roles: user.roles(),
+            scopes: user.scopes(),
+            user: user.session_copy().map_err(SessionError::User)?,
+            absolute_expires_at,
+            expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
+            ..Session::new(SessionId::random()?, subject, now, tokens)
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! What a client is told about an [`AccountError`]. Each error has one row: a [`Rejection`], or a status and
+//! a code.
+
+use poem::Response;
+use poem::error::ResponseError;
+use poem::http::StatusCode;
+use serde_json::Map;
+
+use super::rejection::{Rejection, problem};
+use crate::error::AccountError;
+
+/// What a client is told about an [`AccountError`].
+enum AccountAnswer {
+    /// One of the fixed sentences.
+    Fixed(Rejection),
+    /// The client can correct it: the error's own words, under this code.
+    Own(StatusCode, &'static str),
+}
+
+impl From<&AccountError> for AccountAnswer {
+    fn from(error: &AccountError) -> Self {
+        match error {
+            AccountError::InvalidCredentials => Self::Fixed(Rejection::InvalidCredentials),
+            AccountError::Name { .. } => Self::Own(StatusCode::BAD_REQUEST, "invalid_name"),
+            AccountError::NameTaken => Self::Own(StatusCode::CONFLICT, "name_taken"),
+            AccountError::NotFound => Self::Own(StatusCode::NOT_FOUND, "account_not_found"),
+            AccountError::Password { .. } => Self::Own(StatusCode::BAD_REQUEST, "invalid_password"),
+            AccountError::Role { .. } => Self::Own(StatusCode::BAD_REQUEST, "invalid_role"),
+            AccountError::Session(error) => Self::Fixed(error.into()),
+            AccountError::RateLimited { retry_after } => {
+                Self::Fixed(Rejection::RateLimited { retry_after: retry_after.as_secs() })
+            }
+            AccountError::Busy
+            | AccountError::Hashing { .. }
+            | AccountError::Random(_)
+            | AccountError::Store(_) => Self::Fixed(Rejection::StoreUnavailable),
+        }
+    }
+}
+
+/// Returns the rejection that answers an error, if one does.
+pub(crate) fn refusal(error: &AccountError) -> Option<Rejection> {
+    match AccountAnswer::from(error) {
+        AccountAnswer::Fixed(rejection) => Some(rejection),
+        AccountAnswer::Own(..) => None,
+    }
+}
+
+impl ResponseError for AccountError {
+    fn status(&self) -> StatusCode {
+        match AccountAnswer::from(self) {
+            AccountAnswer::Fixed(rejection) => rejection.status(),
+            AccountAnswer::Own(status, _) => status,
+        }
+    }
+
+    fn as_response(&self) -> Response {
+        match AccountAnswer::from(self) {
+            AccountAnswer::Fixed(rejection) => {
+                if rejection.is_outage() {
+                    tracing::error!(target: "jwtauth", error = self as &dyn std::error::Error, "an account could not be asked");
+                }
+                rejection.as_response()
+            }
+            AccountAnswer::Own(status, code) => problem(status, &self.to_string(), code, Map::new()),
+        }
+    }
+}

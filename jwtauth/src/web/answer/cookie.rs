@@ -1,0 +1,264 @@
+//! The two cookies, as they are set and deleted.
+//!
+//! One description of a cookie serves both, because a browser ignores a deletion whose attributes
+//! differ (H-2; RFC 6265bis, section 5.7). The values are tokens, whose alphabet needs no quoting.
+
+use std::net::IpAddr;
+
+use poem::http::HeaderValue;
+
+use crate::error::ConfigError;
+use crate::session::IssuedTokens;
+
+/// The largest cookie browsers keep, name and value together, in bytes (RFC 6265bis, section 5.7).
+const MAX_LEN: usize = 4096;
+
+/// When a browser sends our cookies with requests that other sites caused.
+///
+/// See RFC 6265bis, section 5.6.7. The cross-origin check holds with each of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// With top-level navigations too. The default: a link in an e-mail finds its reader logged in.
+    #[default]
+    Lax,
+    /// Always. Needed where another site shows this one in a frame.
+    None,
+    /// Never.
+    Strict,
+}
+
+/// The names under which cookies are read.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieNames {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+/// Everything about the two cookies except their values.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieStyle {
+    pub(crate) names: CookieNames,
+    pub(crate) same_site: SameSite,
+    pub(crate) secure: bool,
+    /// Below which both are sent to all hosts; `None` is the one host that set them.
+    pub(crate) domain: Option<String>,
+    pub(crate) path: String,
+    /// That of the refresh cookie.
+    pub(crate) refresh_path: String,
+    pub(crate) partitioned: bool,
+}
+
+impl CookieStyle {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        const NAMES: &str = "CookieConfig::names";
+        const NEEDS_SECURE: &str = "it needs Secure: take out .insecure_cookies()";
+        let names = &self.names;
+        for (name, path, path_setting) in [
+            (&names.access, &self.path, "CookieConfig::path"),
+            (&names.refresh, &self.refresh_path, "CookieConfig::refresh_path"),
+        ] {
+            let refuse = |problem: &'static str| Err(ConfigError::setting(NAMES, name, problem));
+            // token, RFC 9110, section 5.6.2
+            if name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+            {
+                return refuse("a name has letters, digits and !#$%&'*+-.^_`|~ only");
+            }
+            let lower = name.to_ascii_lowercase();
+            if !self.secure && (lower.starts_with("__host-") || lower.starts_with("__secure-")) {
+                return refuse("a browser takes a name with this prefix only from a Secure cookie");
+            }
+            if lower.starts_with("__host-") && (self.domain.is_some() || path != "/") {
+                return refuse(
+                    "a browser takes the prefix __Host- only without a domain and with the path /",
+                );
+            }
+            // av-octet, RFC 6265bis, section 4.1.1
+            if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic() && b != b';') {
+                let problem = "start it with a slash, and leave out white space and semicolons";
+                return Err(ConfigError::setting(path_setting, path, problem));
+            }
+        }
+        if names.access == names.refresh {
+            return Err(ConfigError::setting(NAMES, &names.access, "both cookies have it: take two names"));
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            return Err(ConfigError::setting("CookieConfig::same_site", "None", NEEDS_SECURE));
+        }
+        if self.partitioned && !self.secure {
+            return Err(ConfigError::setting("CookieConfig::partitioned", "on", NEEDS_SECURE));
+        }
+        match &self.domain {
+            Some(domain) if !is_domain(domain) => {
+                let problem = "write a host name, such as \"example.com\"";
+                Err(ConfigError::setting("CookieConfig::domain", domain, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the two `Set-Cookie` values that hand out new tokens, which both live for `max_age` seconds.
+    pub(crate) fn set(&self, issued: &IssuedTokens, max_age: u64) -> [HeaderValue; 2] {
+        [
+            self.header(&self.names.access, &self.path, issued.access.expose(), max_age),
+            self.header(&self.names.refresh, &self.refresh_path, issued.refresh.expose(), max_age),
+        ]
+    }
+
+    /// Returns the length of the longest token that a browser keeps, in bytes.
+    pub(crate) fn max_token(&self) -> usize {
+        MAX_LEN.saturating_sub(self.names.access.len().max(self.names.refresh.len()))
+    }
+
+    /// Returns the two `Set-Cookie` values that delete both cookies.
+    pub(crate) fn clear(&self) -> [HeaderValue; 2] {
+        [
+            self.header(&self.names.access, &self.path, "", 0),
+            self.header(&self.names.refresh, &self.refresh_path, "", 0),
+        ]
+    }
+
+    fn header(&self, name: &str, path: &str, value: &str, max_age: u64) -> HeaderValue {
+        let same_site = match self.same_site {
+            SameSite::Lax => "Lax",
+            SameSite::None => "None",
+            SameSite::Strict => "Strict",
+        };
+        let secure = if self.secure { "; Secure" } else { "" };
+        let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        let partitioned = if self.partitioned { "; Partitioned" } else { "" };
+        let text = format!(
+            "{name}={value}{domain}; Path={path}; Max-Age={max_age}; HttpOnly{secure}; SameSite={same_site}{partitioned}"
+        );
+        let mut header = HeaderValue::try_from(text)
+            .expect("names, domain and paths are checked and tokens are base64url");
+        header.set_sensitive(true);
+        header
+    }
+}
+
+/// Tells whether browsers can take a text for the domain of a cookie: the name of a host, of two labels at
+/// least.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(is_label)
+        && text.parse::<IpAddr>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn style(secure: bool) -> CookieStyle {
+        let prefix = if secure { "__Host-" } else { "" };
+        let names = CookieNames {
+            access: format!("{prefix}access_token"),
+            refresh: format!("{prefix}refresh_token"),
+        };
+        CookieStyle {
+            names,
+            same_site: SameSite::Lax,
+            secure,
+            domain: None,
+            path: "/".into(),
+            refresh_path: "/".into(),
+            partitioned: false,
+        }
+    }
+
+    /// H-1, H-2: a deletion has the attributes of the cookie it deletes.
+    #[test]
+    fn h_1_h_2_attributes() {
+        let [access, refresh] = style(true).clear();
+        assert_eq!(access, "__Host-access_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
+        assert_eq!(refresh, "__Host-refresh_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
+        assert_eq!(
+            style(true).header("n", "/", "v", 60),
+            "n=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
+        );
+        assert_eq!(style(false).header("n", "/", "v", 60), "n=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax");
+        let all = CookieStyle {
+            same_site: SameSite::None,
+            domain: Some("example.com".into()),
+            partitioned: true,
+            ..style(true)
+        };
+        let want =
+            "n=v; Domain=example.com; Path=/a; Max-Age=60; HttpOnly; Secure; SameSite=None; Partitioned";
+        assert_eq!(all.header("n", "/a", "v", 60), want);
+    }
+
+    #[test]
+    fn names_that_browsers_would_drop_are_refused() {
+        assert!(style(true).check().is_ok() && style(false).check().is_ok());
+        for (name, secure) in [
+            ("", true),
+            ("a b", true),
+            ("a;b", true),
+            ("é", true),
+            ("__Host-t", false),
+            ("__secure-t", false),
+            ("refresh_token", false),
+        ] {
+            let mut style = style(secure);
+            style.names.access = name.into();
+            assert!(style.check().is_err(), "{name:?}");
+        }
+        assert!(CookieStyle { same_site: SameSite::None, ..style(false) }.check().is_err());
+        assert!(CookieStyle { partitioned: true, ..style(false) }.check().is_err());
+    }
+
+    /// H-1: `__Host-` promises that there is no domain, and no path but `/`.
+    #[test]
+    fn h_1_a_wider_or_narrower_cookie_has_no_host_prefix() {
+        let wider = CookieStyle { domain: Some("example.com".into()), ..style(true) };
+        let narrower = CookieStyle { refresh_path: "/auth".into(), ..style(true) };
+        for mut style in [wider, narrower] {
+            let refused = style.check().unwrap_err();
+            assert!(matches!(refused, ConfigError::Setting { name: "CookieConfig::names", .. }), "{style:?}");
+            assert!(refused.to_string().contains("the prefix __Host- only without a domain"), "{refused}");
+            style.names = CookieNames { access: "__Secure-a".into(), refresh: "__Secure-r".into() };
+            assert!(style.check().is_ok(), "{style:?}");
+        }
+    }
+
+    #[test]
+    fn domains_and_paths_that_cannot_be_are_refused() {
+        for (domain, good) in [
+            ("example.com", true),
+            ("a-b.example.co.uk", true),
+            ("", false),
+            ("localhost", false),
+            (".example.com", false),
+            ("example.com.", false),
+            ("exa mple.com", false),
+            ("example.com; Path=/", false),
+            ("-a.com", false),
+            ("a_b.com", false),
+            ("127.0.0.1", false),
+            ("bücher.example", false),
+        ] {
+            assert_eq!(is_domain(domain), good, "{domain:?}");
+        }
+        for (path, good) in [
+            ("/", true),
+            ("/auth/refresh", true),
+            ("", false),
+            ("auth", false),
+            ("/a;b", false),
+            ("/a b", false),
+            ("/ä", false),
+        ] {
+            let mut style = style(false);
+            style.refresh_path = path.into();
+            assert_eq!(style.check().is_ok(), good, "{path:?}");
+        }
+    }
+}

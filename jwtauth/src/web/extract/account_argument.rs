@@ -1,0 +1,25 @@
+//! [`Account`] and [`&Accounts`](Accounts) as arguments of handlers. How an error of theirs is answered is in
+//! `answer::account_answer`, and how the ready-made routes use them in `routes::account_routes`.
+
+use poem::{FromRequest, Request, RequestBody, Result};
+
+use super::user::current_user;
+use crate::accounts::{Account, Accounts};
+use crate::web::answer::rejection::Rejection;
+use crate::web::request::wiring;
+
+impl<'a> FromRequest<'a> for Account {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        current_user(request).await
+    }
+}
+
+impl<'a> FromRequest<'a> for &'a Accounts {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let accounts = wiring::state(request, "`&Accounts`")?.accounts.as_ref();
+        accounts.ok_or_else(|| {
+            tracing::error!(target: "jwtauth", "`&Accounts` needs accounts: call `.accounts(AccountsConfig::default())` on the builder");
+            Rejection::Misconfigured.into()
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Extractors: who is calling, as an argument of a handler. What logs in and out is in `auth`.
+//!
+//! Each authenticates by itself, so they are safe in a plain `#[handler]` too. Behind
+//! `#[require_auth]` they find the answer that the guard has asked for. An `Option` of one belongs
+//! behind `#[require_auth(optional)]`: alone it takes an outage for a stranger, which [`MaybeUser`] does not.
+
+use std::ops::Deref;
+
+use poem::{FromRequest, Request, RequestBody, Result};
+
+use crate::error::BoxError;
+use crate::record::Session;
+use crate::user::{AuthUser, Identity, TokenUser};
+use crate::web::answer::rejection::Rejection;
+use crate::web::request::origin::Sites;
+use crate::web::request::outcome::Caller;
+use crate::web::request::wiring;
+
+/// The user who is calling. As an extractor it refuses strangers with 401.
+///
+/// ```
+/// use jwtauth::{CurrentUser, require_auth};
+///
+/// #[require_auth]
+/// async fn whoami(user: CurrentUser) -> String {
+///     user.subject().to_owned()
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct CurrentUser<U = Identity>(pub U);
+
+impl<U> Deref for CurrentUser<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0
+    }
+}
+
+impl<'a, U: AuthUser> FromRequest<'a> for CurrentUser<U> {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        current_user(request).await.map(Self)
+    }
+}
+
+/// The user who is calling, or `None` for a stranger. For a plain `#[handler]`.
+///
+/// An `Option<CurrentUser>` there is poem's, which turns every error into `None`: an outage would look like a
+/// stranger, and so would a refused bearer token. Behind `#[require_auth(optional)]` both do the same.
+///
+/// ```
+/// use jwtauth::MaybeUser;
+/// use poem::handler;
+///
+/// #[handler]
+/// async fn home(MaybeUser(user): MaybeUser) -> String {
+///     user.map_or("hello, stranger".into(), |user| format!("hello, {}", user.subject()))
+/// }
+/// ```
+///
+/// A user who is gone or not active is a stranger. As an extractor it refuses with 401 a bearer token that is
+/// not good, with 403 an unsafe request that another site caused, and with 503 what could not be told.
+#[derive(Clone, Copy, Debug)]
+pub struct MaybeUser<U = Identity>(pub Option<U>);
+
+impl<U> Deref for MaybeUser<U> {
+    type Target = Option<U>;
+
+    fn deref(&self) -> &Option<U> {
+        &self.0
+    }
+}
+
+impl<'a, U: AuthUser> FromRequest<'a> for MaybeUser<U> {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        let handle = wiring::handle(request, "`MaybeUser`")?;
+        if let Caller::Anonymous { why, bearer } = handle.caller(request, Sites::AsGuarded).await? {
+            return if *bearer { Err((*why).into()) } else { Ok(Self(None)) };
+        }
+        match handle.user(request).await {
+            Ok(user) => Ok(Self(Some(user))),
+            Err(Rejection::UserInactive | Rejection::UserNotFound) => Ok(Self(None)),
+            Err(why) => Err(why.into()),
+        }
+    }
+}
+
+impl<'a> FromRequest<'a> for &'a Identity {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(wiring::handle(request, "`&Identity`")?.identity(request).await?)
+    }
+}
+
+impl<'a> FromRequest<'a> for &'a Session {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        wiring::state(request, "`&Session`")?;
+        Ok(session_of(wiring::handle(request, "`&Session`")?.identity(request).await?)?)
+    }
+}
+
+/// Returns the session of a caller behind a `JwtAuth`. A caller who is known by a token of another service has none. The
+/// client can mend that, by exchanging its refresh token or by a login, so it is no fault of the server.
+pub(crate) fn session_of(who: &Identity) -> std::result::Result<&Session, Rejection> {
+    who.session().ok_or(Rejection::PermissionDenied)
+}
+
+/// `CurrentUser` without a type is the identity itself; nothing is loaded.
+impl AuthUser for Identity {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        Self::subject(self).to_owned()
+    }
+
+    fn roles(&self) -> Vec<String> {
+        Self::roles(self).to_vec()
+    }
+
+    fn scopes(&self) -> Vec<String> {
+        Self::scopes(self).to_vec()
+    }
+
+    async fn load((): &(), who: &Identity) -> std::result::Result<Option<Self>, BoxError> {
+        Ok(Some(who.clone()))
+    }
+}
+
+/// Loads the caller as the application's user type; what `#[derive(AuthUser)]` extracts with.
+///
+/// # Errors
+///
+/// A [`Rejection`], as poem's error.
+pub async fn current_user<U: AuthUser>(request: &Request) -> Result<U> {
+    let handle = wiring::handle(request, std::any::type_name::<U>())?;
+    Ok(handle.user(request).await?)
+}
+
+impl<'a> FromRequest<'a> for TokenUser {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(wiring::handle(request, "`TokenUser`")?.user(request).await?)
+    }
+}

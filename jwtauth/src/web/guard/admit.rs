@@ -1,0 +1,125 @@
+//! What `#[require_auth]` and [`RequireAuth`](super::require_auth::RequireAuth) ask before a handler sees its request.
+//!
+//! # Invariants
+//!
+//! 1. Nothing of the body is read here.
+//! 2. Without a [`JwtAuth`](crate::JwtAuth) or a [`Verifier`](crate::Verifier) in front there is an error that names place and fix, never a pass (H-11).
+
+use poem::error::ResponseError;
+use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::{Request, Response};
+
+use super::local_path::login_url;
+use super::policy::{Need, Policy, Site};
+use crate::user::Identity;
+use crate::web::answer::rejection::Rejection;
+use crate::web::request::handle::Handle;
+use crate::web::request::origin::Sites;
+use crate::web::request::outcome::Caller;
+use crate::web::request::wiring::missing;
+
+/// Lets a request through if its caller meets the conditions.
+///
+/// # Errors
+///
+/// A [`Rejection`], as poem's error; or a redirect to the login page, if the policy names one.
+pub async fn guard(request: &Request, policy: &Policy) -> poem::Result<()> {
+    admit(request, policy, policy.needs).await
+}
+
+/// Like [`guard`], with needs that were collected at start.
+pub(crate) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) -> poem::Result<()> {
+    let Some(handle) = request.data::<Handle>() else {
+        let Site { handler, file, line } = policy.site;
+        let fix = missing(request);
+        tracing::error!(target: "jwtauth", handler, file, line, "{}: {fix}", policy.site);
+        return Err(refuse(request, Rejection::Misconfigured).into());
+    };
+    let sites = if policy.any_site { Sites::Any } else { Sites::Own };
+    let refused = match handle.caller(request, sites).await {
+        Ok(Caller::Known(identity)) => unmet(handle, policy, needs, identity),
+        Ok(Caller::Anonymous { bearer: false, .. }) if policy.optional => None,
+        Ok(Caller::Anonymous { why, .. }) => Some(*why),
+        Err(why) => Some(why),
+    };
+    match refused {
+        None => Ok(()),
+        Some(why) => Err(redirected(request, policy, refuse(request, why).into())),
+    }
+}
+
+/// Refuses a request. With the feature `testing`, a test can tell that a guard did it and not the handler.
+fn refuse(request: &Request, why: Rejection) -> Rejection {
+    #[cfg(feature = "testing")]
+    super::refusal_note::note(request, why);
+    #[cfg(not(feature = "testing"))]
+    let _ = request;
+    why
+}
+
+/// Returns why the caller may not go on, if so. Who lacks a role gains nothing by a fresh login: roles first.
+fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Option<Rejection> {
+    let lacks = |need: &Need| {
+        let why = need.unmet(who)?;
+        let (roles, scopes) = (who.roles(), who.scopes());
+        tracing::debug!(target: "jwtauth", asked = %need, ?roles, ?scopes, "a user lacks what is asked for");
+        Some(why)
+    };
+    needs.iter().find_map(lacks).or_else(|| {
+        let max_age = policy.max_age?;
+        let age = handle.age_of_login(who);
+        (age > max_age).then_some(Rejection::FreshLoginRequired { max_age })
+    })
+}
+
+/// Turns a refusal that a login can mend into a redirect to the login page, for somebody who is looking at
+/// pages (H-13). Scripts and other programs get the refusal itself.
+pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poem::Error {
+    let Some(login) = policy.redirect else { return error };
+    let mends = error.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
+    let with_token = || {
+        let jwtauth = request.data::<Handle>().and_then(Handle::jwtauth);
+        jwtauth.is_some_and(|it| request.headers().contains_key(it.state().token_header.name()))
+    };
+    if !mends || with_token() || !is_navigation(request) {
+        return error;
+    }
+    let location = login_url(login, request).and_then(|url| HeaderValue::try_from(url).ok());
+    let Some(location) = location else { return error };
+    poem::Error::from_response(
+        Response::builder()
+            .status(StatusCode::SEE_OTHER)
+            .header(header::LOCATION, location)
+            .header(header::CACHE_CONTROL, "no-store")
+            .finish(),
+    )
+}
+
+/// Tells whether a browser is about to show the answer as a page.
+fn is_navigation(request: &Request) -> bool {
+    let headers = request.headers();
+    if !matches!(*request.method(), Method::GET | Method::HEAD) || headers.contains_key(header::AUTHORIZATION)
+    {
+        return false;
+    }
+    match headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        // A browser from before 2023, or one that was told to keep quiet.
+        None => headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.split(',').any(|kind| kind.trim_start().starts_with("text/html"))),
+    }
+}
+
+/// Refuses to run a handler whose `Option<..>` argument is `None` because of an outage.
+///
+/// # Errors
+///
+/// The [`Rejection`] that poem's `Option` has swallowed.
+pub fn settled(request: &Request) -> poem::Result<()> {
+    match request.data::<Handle>().and_then(Handle::outage) {
+        Some(rejection) => Err(rejection.into()),
+        None => Ok(()),
+    }
+}

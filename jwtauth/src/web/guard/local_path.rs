@@ -1,0 +1,122 @@
+//! Paths on this site: where a stranger is sent to log in, and where the login sends them back to.
+//!
+//! `next` is text that anyone may put into a link, so a page that follows it unchecked sends its users to
+//! any site (an open redirect; H-13).
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use poem::Request;
+
+use crate::web::headers::pattern::asked_uri;
+
+/// What stands for itself in the value of a query parameter (RFC 3986, sections 2.3 and 3.4).
+const QUERY_VALUE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'/').remove(b'_').remove(b'~');
+
+/// Longest `next` that is sent along, in bytes, before it is encoded.
+const MAX_NEXT: usize = 2048;
+
+/// Returns `path` if a redirect to it stays on this site.
+///
+/// It begins with one `/`, has no `\` (which browsers read as `/`) and no control character or white space
+/// (which they drop). Use it in a login page, on the `next` that `#[require_auth(redirect = "/login")]` sent
+/// along: whoever made the link may have written anything there.
+///
+/// ```
+/// use jwtauth::local_path;
+///
+/// assert_eq!(local_path("/notes?page=2"), Some("/notes?page=2"));
+/// assert_eq!(local_path("https://elsewhere.example"), None);
+/// assert_eq!(local_path("//elsewhere.example"), None);
+/// assert_eq!(local_path("/\\elsewhere.example"), None);
+/// ```
+#[must_use]
+pub fn local_path(path: &str) -> Option<&str> {
+    is_local(path).then_some(path)
+}
+
+pub(crate) const fn is_local(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    if bytes.is_empty() || bytes[0] != b'/' || (bytes.len() > 1 && bytes[1] == b'/') {
+        return false;
+    }
+    let mut at = 0;
+    while at < bytes.len() {
+        // Beyond ASCII there is only what a header cannot hold.
+        if bytes[at] <= b' ' || bytes[at] == b'\\' || bytes[at] >= 0x7f {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// Returns the URL of the login page that leads back to the page that was asked for.
+///
+/// `None` for a request to the login page itself, which would be sent there again and again.
+pub(crate) fn login_url(login: &str, request: &Request) -> Option<String> {
+    let uri = asked_uri(request);
+    if uri.path() == login.split(['?', '#']).next().unwrap_or_default() {
+        return None;
+    }
+    let page = uri.path_and_query().map(|page| page.as_str()).unwrap_or_default();
+    let Some(page) = local_path(page).filter(|page| page.len() <= MAX_NEXT) else {
+        return Some(login.into());
+    };
+    // A fragment ends a URL, and no server sees it.
+    let (login, fragment) = login.split_at(login.find('#').unwrap_or(login.len()));
+    let separator = if login.contains('?') { '&' } else { '?' };
+    Some(format!("{login}{separator}next={}{fragment}", utf8_percent_encode(page, QUERY_VALUE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h_13_only_paths_of_this_site_are_local() {
+        for good in ["/", "/a", "/a//b", "/a?b=c&d=//e", "/a#b", "/%5C", "/@evil.example", "/a:b"] {
+            assert_eq!(local_path(good), Some(good));
+        }
+        let bad = [
+            "",
+            "a",
+            "?a",
+            "#a",
+            "//",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/a\\b",
+            "/\t/evil.example",
+            "/a b",
+            "/a\r\nSet-Cookie: a=b",
+            "/\u{7f}",
+            "/\u{e9}",
+            "https://evil.example",
+            "javascript:alert(1)",
+            " /a",
+        ];
+        for bad in bad {
+            assert_eq!(local_path(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn h_13_the_login_page_learns_where_to_go_back_to() {
+        let request = |uri: &str| Request::builder().uri_str(uri).finish();
+        let long = format!("/{}", "a".repeat(MAX_NEXT));
+        for (login, uri, want) in [
+            ("/login", "/notes", Some("/login?next=/notes")),
+            ("/login", "/a?b=c&d=%20", Some("/login?next=/a%3Fb%3Dc%26d%3D%2520")),
+            ("/login?theme=dark", "/a", Some("/login?theme=dark&next=/a")),
+            ("/login#form", "/a", Some("/login?next=/a#form")),
+            ("/login?theme=dark#?", "/a", Some("/login?theme=dark&next=/a#?")),
+            ("/login", "//evil.example/a", Some("/login")),
+            ("/login", &long, Some("/login")),
+            ("/login", "/login", None),
+            ("/login?theme=dark", "/login?next=/login", None),
+        ] {
+            assert_eq!(login_url(login, &request(uri)).as_deref(), want, "{login} {uri}");
+        }
+    }
+}

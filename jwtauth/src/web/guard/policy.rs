@@ -1,0 +1,224 @@
+//! What a guarded handler asks of its caller: constant data, so that a request allocates nothing for it.
+//!
+//! The macro writes a [`Policy`] as a `static`; [`RequireAuth`](super::require_auth::RequireAuth) makes one at
+//! start. What is asked with it happens in [`guard`](super::admit).
+
+use std::fmt;
+
+use super::local_path::is_local;
+use crate::user::Identity;
+use crate::web::answer::names::Names;
+use crate::web::answer::rejection::{Rejection, Scopes};
+
+/// Where a guard stands in the source, for the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// What is guarded: the path of a handler.
+    pub handler: &'static str,
+    /// Its file.
+    pub file: &'static str,
+    /// Its line.
+    pub line: u32,
+}
+
+impl Site {
+    /// What [`RequireAuth`](super::require_auth::RequireAuth) calls what it guards: it cannot know.
+    pub(crate) const TREE: &'static str = "RequireAuth";
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { handler, file, line } = self;
+        if *handler != Self::TREE {
+            f.write_str("`#[require_auth]` on ")?;
+        }
+        write!(f, "`{handler}` ({file}:{line})")
+    }
+}
+
+/// A condition on the roles or the scopes of the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Need(NeedKind);
+
+#[derive(Clone, Copy, Debug)]
+enum NeedKind {
+    Roles(Names),
+    Scopes(Names),
+}
+
+impl Need {
+    /// Asks for a role.
+    ///
+    /// # Panics
+    ///
+    /// Like all of these, if a name or the list is empty: nobody could meet it, or everybody.
+    #[must_use]
+    #[track_caller]
+    pub const fn role(role: &'static str) -> Self {
+        Self::roles(Names::One(role))
+    }
+
+    /// Asks for at least one of these roles.
+    #[must_use]
+    #[track_caller]
+    pub const fn any_role(roles: &'static [&'static str]) -> Self {
+        Self::roles(Names::Any(roles))
+    }
+
+    /// Asks for each of these roles.
+    #[must_use]
+    #[track_caller]
+    pub const fn all_roles(roles: &'static [&'static str]) -> Self {
+        Self::roles(Names::All(roles))
+    }
+
+    /// Asks for a scope.
+    #[must_use]
+    #[track_caller]
+    pub const fn scope(scope: &'static str) -> Self {
+        Self::scopes(Names::One(scope))
+    }
+
+    /// Asks for at least one of these scopes.
+    #[must_use]
+    #[track_caller]
+    pub const fn any_scope(scopes: &'static [&'static str]) -> Self {
+        Self::scopes(Names::Any(scopes))
+    }
+
+    /// Asks for each of these scopes.
+    #[must_use]
+    #[track_caller]
+    pub const fn all_scopes(scopes: &'static [&'static str]) -> Self {
+        Self::scopes(Names::All(scopes))
+    }
+
+    #[track_caller]
+    const fn roles(names: Names) -> Self {
+        assert!(names.len() > 0, "a list of roles needs one");
+        let mut index = 0;
+        while index < names.len() {
+            assert!(!names.at(index).is_empty(), "a role needs a name");
+            index += 1;
+        }
+        Self(NeedKind::Roles(names))
+    }
+
+    #[track_caller]
+    const fn scopes(names: Names) -> Self {
+        assert!(names.len() > 0, "a list of scopes needs one");
+        let mut index = 0;
+        while index < names.len() {
+            assert!(
+                is_scope(names.at(index)),
+                "a scope is visible ASCII without `\"` and `\\` (RFC 6749, section 3.3)"
+            );
+            index += 1;
+        }
+        Self(NeedKind::Scopes(names))
+    }
+
+    /// Returns why the caller does not meet it, if so.
+    pub(crate) fn unmet(self, who: &Identity) -> Option<Rejection> {
+        match self.0 {
+            NeedKind::Roles(names) => {
+                (!names.are_met(|role| who.has_role(role))).then_some(Rejection::PermissionDenied)
+            }
+            NeedKind::Scopes(names) => (!names.are_met(|scope| who.has_scope(scope)))
+                .then_some(Rejection::InsufficientScope { scopes: Scopes(names) }),
+        }
+    }
+}
+
+/// In words, for a document: ``one of the roles `editor`, `admin` ``.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, names) = match self.0 {
+            NeedKind::Roles(names) => ("role", names),
+            NeedKind::Scopes(names) => ("scope", names),
+        };
+        match names {
+            Names::One(_) => write!(f, "the {what} ")?,
+            Names::Any(_) => write!(f, "one of the {what}s ")?,
+            Names::All(_) => write!(f, "all of the {what}s ")?,
+        }
+        for index in 0..names.len() {
+            write!(f, "{}`{}`", if index > 0 { ", " } else { "" }, names.at(index))?;
+        }
+        Ok(())
+    }
+}
+
+const fn is_scope(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_graphic() || bytes[at] == b'"' || bytes[at] == b'\\' {
+            return false;
+        }
+        at += 1;
+    }
+    !bytes.is_empty()
+}
+
+/// The conditions of one guard.
+#[derive(Clone, Copy)]
+pub struct Policy {
+    pub(crate) site: Site,
+    pub(crate) needs: &'static [Need],
+    pub(crate) optional: bool,
+    /// How long ago the password may have been checked, in seconds.
+    pub(crate) max_age: Option<u64>,
+    /// The login page that strangers are sent to if they are looking at pages.
+    pub(crate) redirect: Option<&'static str>,
+    /// Whether requests that another site caused are let in too.
+    pub(crate) any_site: bool,
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+impl Policy {
+    /// Asks for a logged-in user who meets all of the needs.
+    #[must_use]
+    pub const fn new(site: Site, needs: &'static [Need]) -> Self {
+        Self { site, needs, optional: false, max_age: None, redirect: None, any_site: false }
+    }
+
+    /// Lets strangers in too.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Asks for a login that is no older, in seconds.
+    #[must_use]
+    pub const fn fresh(mut self, max_age: u64) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Sends strangers to a login page.
+    ///
+    /// # Panics
+    ///
+    /// If it is no path of this site.
+    #[must_use]
+    #[track_caller]
+    pub const fn redirect(mut self, login: &'static str) -> Self {
+        assert!(is_local(login), "a login page is a path on this site that starts with one `/`");
+        self.redirect = Some(login);
+        self
+    }
+
+    /// Lets requests in that another site caused.
+    #[must_use]
+    pub const fn any_site(mut self) -> Self {
+        self.any_site = true;
+        self
+    }
+}

@@ -1,0 +1,153 @@
+//! [`RequireAuth`], the guard of a whole tree of routes, with the conditions of `#[require_auth]`.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+
+use super::admit::admit;
+use super::policy::{Need, Policy, Site};
+
+/// Guards everything behind it: a nest of routes, files, another protocol's router. For a whole app but some public
+/// routes, see [`deny_by_default`](crate::JwtAuthBuilder::deny_by_default).
+///
+/// It asks the same as `#[require_auth]` with the same words, and both hold where a handler has one too.
+/// Paths that do not exist answer 401 to strangers as well. [`JwtAuth`](crate::JwtAuth) must stand outside;
+/// a `Cors` middleware too, or its preflights are refused.
+///
+/// ```
+/// use jwtauth::RequireAuth;
+/// use poem::{EndpointExt, Route, get, handler};
+///
+/// #[handler]
+/// fn dashboard() -> &'static str {
+///     "for admins"
+/// }
+///
+/// let admin = Route::new().at("/dashboard", get(dashboard)).with(RequireAuth::new().role("admin"));
+/// let app = Route::new().nest("/admin", admin);
+/// // .with(jwtauth), outermost
+/// ```
+///
+/// # Panics
+///
+/// The setters panic, at start, for an empty name or list, and for a `redirect` that leaves the site.
+#[derive(Clone, Debug)]
+#[must_use = "it guards nothing until `.with(..)` has put it around an endpoint"]
+pub struct RequireAuth {
+    policy: Policy,
+    needs: Vec<Need>,
+}
+
+impl RequireAuth {
+    /// Asks for a logged-in user.
+    #[track_caller]
+    pub fn new() -> Self {
+        let place = Location::caller();
+        let site = Site { handler: Site::TREE, file: place.file(), line: place.line() };
+        Self { policy: Policy::new(site, &[]), needs: Vec::new() }
+    }
+
+    /// Asks for a role as well. Called again, for another one too.
+    #[track_caller]
+    pub fn role(self, role: &'static str) -> Self {
+        self.need(Need::role(role))
+    }
+
+    /// Asks for at least one of these roles as well.
+    #[track_caller]
+    pub fn any_role(self, roles: &'static [&'static str]) -> Self {
+        self.need(Need::any_role(roles))
+    }
+
+    /// Asks for each of these roles as well.
+    #[track_caller]
+    pub fn all_roles(self, roles: &'static [&'static str]) -> Self {
+        self.need(Need::all_roles(roles))
+    }
+
+    /// Asks for a scope as well. Called again, for another one too.
+    #[track_caller]
+    pub fn scope(self, scope: &'static str) -> Self {
+        self.need(Need::scope(scope))
+    }
+
+    /// Asks for at least one of these scopes as well.
+    #[track_caller]
+    pub fn any_scope(self, scopes: &'static [&'static str]) -> Self {
+        self.need(Need::any_scope(scopes))
+    }
+
+    /// Asks for each of these scopes as well.
+    #[track_caller]
+    pub fn all_scopes(self, scopes: &'static [&'static str]) -> Self {
+        self.need(Need::all_scopes(scopes))
+    }
+
+    /// Asks for a login that is no older than this (RFC 9470). Whole seconds count.
+    pub fn fresh(mut self, max_age: Duration) -> Self {
+        self.policy = self.policy.fresh(max_age.as_secs());
+        self
+    }
+
+    /// Sends strangers who are looking at pages to this login page, with the page they asked for as `next`.
+    ///
+    /// A path on this site. See [`local_path`](crate::local_path) for the way back.
+    #[track_caller]
+    pub fn redirect(mut self, login: &'static str) -> Self {
+        self.policy = self.policy.redirect(login);
+        self
+    }
+
+    /// Says whether requests that another site caused are refused. Default: they are.
+    pub fn csrf(mut self, check: bool) -> Self {
+        self.policy.any_site = !check;
+        self
+    }
+
+    fn need(mut self, need: Need) -> Self {
+        self.needs.push(need);
+        self
+    }
+
+    /// Returns the page that strangers are sent to.
+    pub(crate) const fn login_page(&self) -> Option<&'static str> {
+        self.policy.redirect
+    }
+
+    /// Lets a request through if its caller meets the conditions.
+    pub(crate) async fn admit(&self, request: &Request) -> Result<()> {
+        admit(request, &self.policy, &self.needs).await
+    }
+}
+
+impl Default for RequireAuth {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for RequireAuth {
+    type Output = RequireAuthEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        RequireAuthEndpoint { inner, guard: self.clone() }
+    }
+}
+
+/// The endpoint that [`RequireAuth`] makes of another one.
+#[derive(Debug)]
+pub struct RequireAuthEndpoint<E> {
+    inner: E,
+    guard: RequireAuth,
+}
+
+impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        self.guard.admit(&request).await?;
+        self.inner.call(request).await.map(IntoResponse::into_response)
+    }
+}

@@ -1,0 +1,131 @@
+//! What a request says about who is calling, read from its raw headers.
+//!
+//! poem's cookie jar decodes cookie *names* (`__%48ost-x` becomes `__Host-x`, which undoes the
+//! prefix's promise) and drops all cookies when one has a byte that is not ASCII. So the `Cookie`
+//! header is read here, byte by byte, and nothing is decoded (H-3).
+//!
+//! Nothing is verified here, only found. What a bearer token looks like is in `token_header`.
+
+use std::borrow::Cow;
+
+use poem::http::{HeaderMap, HeaderValue, header};
+
+use super::credential::Credential;
+use super::token_header::{TokenHeader, bearer};
+use crate::web::answer::cookie::CookieNames;
+
+/// All the credentials of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials<'r> {
+    pub(crate) bearer: Credential<'r>,
+    pub(crate) access: Credential<'r>,
+    pub(crate) refresh: Credential<'r>,
+}
+
+impl<'r> Credentials<'r> {
+    pub(crate) fn of(headers: &'r HeaderMap, header: &TokenHeader, names: &CookieNames) -> Self {
+        Self {
+            bearer: header.find(headers),
+            access: cookie(headers, &names.access),
+            refresh: cookie(headers, &names.refresh),
+        }
+    }
+
+    /// Looks at the bearer token alone.
+    pub(crate) fn bearer_of(headers: &'r HeaderMap) -> Self {
+        Self { bearer: bearer(headers), access: Credential::Absent, refresh: Credential::Absent }
+    }
+
+    pub(crate) fn has_bearer(&self) -> bool {
+        self.bearer != Credential::Absent
+    }
+
+    pub(crate) fn has_cookie(&self) -> bool {
+        self.access != Credential::Absent || self.refresh != Credential::Absent
+    }
+
+    pub(crate) fn into_owned(self) -> Credentials<'static> {
+        Credentials {
+            bearer: self.bearer.into_owned(),
+            access: self.access.into_owned(),
+            refresh: self.refresh.into_owned(),
+        }
+    }
+}
+
+/// Finds a cookie by its exact name (RFC 6265bis, section 5.8.3). Cookies without a name never match.
+fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
+    let mut found: Option<&[u8]> = None;
+    for pair in headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .flat_map(|line| line.split(|byte| *byte == b';'))
+    {
+        let pair = trim(pair);
+        let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
+            continue;
+        };
+        match found {
+            Some(first) if first != value => return Credential::Conflict,
+            _ => found = Some(value),
+        }
+    }
+    match found.map(std::str::from_utf8) {
+        None => Credential::Absent,
+        Some(Ok(value)) => Credential::One(Cow::Borrowed(value)),
+        Some(Err(_)) => Credential::Unreadable,
+    }
+}
+
+/// Removes space and tab from both ends, and nothing else.
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn headers(name: header::HeaderName, lines: &[&[u8]]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(&name, HeaderValue::from_bytes(line).unwrap());
+        }
+        headers
+    }
+
+    pub(crate) fn one(value: &str) -> Credential<'_> {
+        Credential::One(Cow::Borrowed(value))
+    }
+
+    /// H-3, H-4: exact names, raw bytes, neighbours that do no harm.
+    #[test]
+    fn h_3_h_4_cookies_are_found_by_their_exact_bytes() {
+        let cases: [(&[&[u8]], Credential<'_>); 17] = [
+            (&[b"__Host-t=v"], one("v")),
+            (&[b"a=b; __Host-t=v; c=d"], one("v")),
+            (&[b"a=b;\t__Host-t=v \t;c"], one("v")),
+            (&[b"a=b", b"__Host-t=v"], one("v")),
+            (&[b"\xff=\xfe; __Host-t=v; x=\xc3\x28"], one("v")),
+            (&[b"__Host-t=a=b"], one("a=b")),
+            (&[b"__Host-t="], one("")),
+            (&[b"__Host-t=v; __Host-t=v"], one("v")),
+            (&[b"__Host-t=v; __Host-t=w"], Credential::Conflict),
+            (&[b"__Host-t=v", b"__Host-t="], Credential::Conflict),
+            (&[b"__Host-t=\xff"], Credential::Unreadable),
+            (&[b"__%48ost-t=v"], Credential::Absent),
+            (&[b"__host-t=v; __HOST-T=v; t=v; x__Host-t=v; __Host-tt=v"], Credential::Absent),
+            (&[b"=__Host-t=v; __Host-t"], Credential::Absent),
+            (&[b"\xc2\xa0__Host-t=v; \xe2\x80\x80__Host-t=v"], Credential::Absent),
+            (&[b"$Version=1, __Host-t=v"], Credential::Absent),
+            (&[b""], Credential::Absent),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(cookie(&headers(header::COOKIE, lines), "__Host-t"), expected, "{lines:?}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Where programs put their access token: `Authorization: Bearer` (RFC 6750, section 2.1), or what the
+//! application has chosen instead.
+//!
+//! # Invariants
+//!
+//! 1. No browser sends such a header on its own, and no other site can make a browser send it. So a request
+//!    that is authenticated by it needs no check of its origin. Other names and schemes are refused at start.
+//! 2. There is one header. A token anywhere else is not looked at (H-5).
+
+use std::borrow::Cow;
+
+use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::credential::Credential;
+use crate::error::ConfigError;
+
+/// The scheme that everybody knows.
+const BEARER: &str = "Bearer";
+
+/// The header of tokens, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenHeader {
+    name: HeaderName,
+    /// Those that are taken. The first stands in challenges.
+    schemes: Vec<String>,
+    /// What an answer depends on that depends on who asks.
+    vary: HeaderValue,
+}
+
+impl TokenHeader {
+    /// Checks a name and schemes. `Authorization` and `Bearer` take the place of what is not given.
+    pub(crate) fn new(name: Option<String>, schemes: Vec<String>) -> Result<Self, ConfigError> {
+        let name = name.map_or(Ok(header::AUTHORIZATION), checked_name)?;
+        schemes.iter().try_for_each(|scheme| check_scheme(scheme))?;
+        let schemes = if schemes.is_empty() { vec![BEARER.into()] } else { schemes };
+        let vary = match name.as_str() {
+            "authorization" => HeaderValue::from_static("Cookie, Authorization"),
+            // OK because the name of a header is good for its value too.
+            name => {
+                HeaderValue::try_from(format!("Cookie, {name}")).expect("a name of a header is visible ASCII")
+            }
+        };
+        Ok(Self { name, schemes, vary })
+    }
+
+    pub(crate) const fn name(&self) -> &HeaderName {
+        &self.name
+    }
+
+    /// Returns the scheme for challenges.
+    pub(crate) fn scheme(&self) -> &str {
+        self.schemes.first().map_or(BEARER, String::as_str)
+    }
+
+    /// Returns a value for `Vary`.
+    pub(crate) const fn vary(&self) -> &HeaderValue {
+        &self.vary
+    }
+
+    /// Returns the scheme for challenges, if it is not the one that everybody knows.
+    pub(crate) fn other_scheme(&self) -> Option<&str> {
+        Some(self.scheme()).filter(|scheme| *scheme != BEARER)
+    }
+
+    pub(crate) fn find<'r>(&self, headers: &'r HeaderMap) -> Credential<'r> {
+        token(headers, &self.name, |scheme| {
+            self.schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
+        })
+    }
+}
+
+/// Finds a bearer token where RFC 6750 has it.
+pub(crate) fn bearer(headers: &HeaderMap) -> Credential<'_> {
+    token(headers, &header::AUTHORIZATION, |scheme| scheme.eq_ignore_ascii_case(BEARER.as_bytes()))
+}
+
+/// Finds the token in a header. Another scheme is not ours and counts as absent; more than one line is never
+/// right (RFC 9110, section 11.6.2).
+fn token<'r>(headers: &'r HeaderMap, name: &HeaderName, is_ours: impl Fn(&[u8]) -> bool) -> Credential<'r> {
+    let mut lines = headers.get_all(name).iter();
+    let Some(line) = lines.next() else { return Credential::Absent };
+    if lines.next().is_some() {
+        return Credential::Conflict;
+    }
+    let line = line.as_bytes();
+    // A tab ends the scheme's name too, so that nothing that looks like a bearer token goes unnoticed
+    // (H-6), but only spaces may stand in front of the token (RFC 9110, section 11.4).
+    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+    let (scheme, rest) = line.split_at(end);
+    if !is_ours(scheme) {
+        if rest.is_empty() && scheme.contains(&b'.') {
+            tracing::debug!(target: "jwtauth", header = name.as_str(), "a header that looks like a token has no scheme in front of it, as `Bearer`, and is not looked at");
+        }
+        return Credential::Absent;
+    }
+    match std::str::from_utf8(rest).map(|rest| rest.trim_start_matches(' ')) {
+        Ok(token) if is_b64token(token) => Credential::One(Cow::Borrowed(token)),
+        _ => Credential::Unreadable,
+    }
+}
+
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750, section 2.1).
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}
+
+fn checked_name(name: String) -> Result<HeaderName, ConfigError> {
+    let refuse =
+        |name, problem: &'static str| Err(ConfigError::setting("ClientConfig::token_header", name, problem));
+    match name.parse::<HeaderName>() {
+        Ok(parsed) if is_sent_for_others(&parsed) => refuse(
+            name,
+            "browsers send it on their own, or for other sites: take a name of your own, such as X-Access-Token",
+        ),
+        Ok(parsed) => Ok(parsed),
+        Err(_) => refuse(name, "it is no header name"),
+    }
+}
+
+fn check_scheme(scheme: &str) -> Result<(), ConfigError> {
+    let refuse =
+        |problem: &'static str| Err(ConfigError::setting("ClientConfig::token_scheme", scheme, problem));
+    // token, RFC 9110, section 5.6.2
+    if scheme.is_empty()
+        || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    {
+        return refuse("a scheme has letters, digits and !#$%&'*+-.^_`|~ only");
+    }
+    if ["basic", "digest", "negotiate", "ntlm"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return refuse("browsers send it on their own: take another, such as JWT");
+    }
+    Ok(())
+}
+
+/// Tells whether browsers send a header on their own, or let scripts of other sites set it without asking us
+/// first (Fetch, sections 2.2.2 and 4.9).
+fn is_sent_for_others(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("sec-")
+        || name.starts_with("proxy-")
+        || name.starts_with("x-forwarded-")
+        || [
+            "accept",
+            "accept-charset",
+            "accept-encoding",
+            "accept-language",
+            "connection",
+            "content-language",
+            "content-length",
+            "content-type",
+            "cookie",
+            "date",
+            "dnt",
+            "expect",
+            "forwarded",
+            "host",
+            "if-match",
+            "if-modified-since",
+            "if-none-match",
+            "if-range",
+            "if-unmodified-since",
+            "keep-alive",
+            "origin",
+            "pragma",
+            "cache-control",
+            "priority",
+            "range",
+            "referer",
+            "set-cookie",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "upgrade-insecure-requests",
+            "user-agent",
+            "via",
+            "x-real-ip",
+        ]
+        .contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::headers::credentials::tests::{headers, one};
+
+    /// H-5: the scheme in any case, one line, a b64token.
+    #[test]
+    fn h_5_bearer_tokens() {
+        let cases: [(&[&[u8]], Credential<'_>); 17] = [
+            (&[], Credential::Absent),
+            (&[b"Bearer a.b-c_d~e+f/g=="], one("a.b-c_d~e+f/g==")),
+            (&[b"bearer t"], one("t")),
+            (&[b"BEARER   t"], one("t")),
+            (&[b"Basic dTpw"], Credential::Absent),
+            (&[b"Bearert"], Credential::Absent),
+            (&[b"Bearer"], Credential::Unreadable),
+            (&[b"Bearer "], Credential::Unreadable),
+            (&[b"Bearer a b"], Credential::Unreadable),
+            (&[b"Bearer a,b"], Credential::Unreadable),
+            (&[b"Bearer a=b"], Credential::Unreadable),
+            (&[b"Bearer \xff"], Credential::Unreadable),
+            (&[b"Bearer\tt"], Credential::Unreadable),
+            (&[b"Bearer \tt"], Credential::Unreadable),
+            (&[b"Basic\tt"], Credential::Absent),
+            (&[b"Bearer t", b"Bearer t"], Credential::Conflict),
+            (&[b"Basic dTpw", b"Bearer t"], Credential::Conflict),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(bearer(&headers(header::AUTHORIZATION, lines)), expected, "{lines:?}");
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! What an OpenAPI document says of `#[require_auth]`: security schemes and refusals of each operation.
+//!
+//! The macro writes a method for each operation and puts that one under `#[OpenApi]`, with three additions:
+//! a `transform` that runs the guard before anything is extracted; the return type [`Answer`], which documents
+//! the refusals; and a last argument [`Scheme`], which documents how to say who is calling.
+//!
+//! poem-openapi writes documents of OpenAPI 3.0, where a security requirement lists scopes for `oauth2` and
+//! `openIdConnect` alone (section 4.8.30): the list of ours is empty, and the answer 403 says what is needed.
+//!
+//! # Invariants
+//!
+//! 1. An operation that runs has had every argument: none is `None` because of an outage.
+//! 2. No handler of bad requests sees a refusal of ours, or 401 would become 400.
+//! 3. What the application documents itself, it keeps.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
+
+pub use poem::EndpointExt;
+use poem::error::IntoResult;
+use poem::{Error, IntoResponse, Request, RequestBody, Result};
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{
+    MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, MetaSecurityScheme,
+    Registry,
+};
+use poem_openapi::types::Type as _;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object};
+
+use crate::web::answer::rejection::Rejection;
+use crate::web::guard::admit::{self, settled};
+use crate::web::guard::policy::Policy;
+use crate::web::headers::token_header::TokenHeader;
+
+const COOKIE: &str = "cookie";
+const BEARER: &str = "bearer";
+
+/// Where access tokens are, in documents that are yet to be written.
+static PLACES: Mutex<Places> =
+    Mutex::new(Places { cookie: "__Host-access_token", header: "authorization", scheme: "bearer" });
+
+/// Where access tokens are.
+#[derive(Clone, Copy)]
+struct Places {
+    cookie: &'static str,
+    header: &'static str,
+    scheme: &'static str,
+}
+
+/// Tells documents where access tokens are. They are made by functions without a value to look at, so this
+/// cannot be part of one: what was said last counts.
+pub(crate) fn name_places(cookie: &str, header: &TokenHeader) {
+    let places = Places {
+        cookie: interned(cookie.into()),
+        header: interned(header.name().as_str().into()),
+        scheme: header.other_scheme().map_or("bearer", |scheme| interned(scheme.into())),
+    };
+    *PLACES.lock().unwrap_or_else(PoisonError::into_inner) = places;
+}
+
+/// Keeps a text for ever, once: documents take `&'static str`.
+fn interned(text: String) -> &'static str {
+    static TEXTS: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = texts.get(text.as_str()) {
+        return known;
+    }
+    let kept: &'static str = text.leak();
+    texts.insert(kept);
+    kept
+}
+
+/// Describes the header of access tokens.
+fn by_header(header: &'static str, scheme: &'static str) -> MetaSecurityScheme {
+    let common = MetaSecurityScheme {
+        ty: "http",
+        description: Some("The access token, for clients that keep no cookies."),
+        name: None,
+        key_in: None,
+        scheme: Some(scheme),
+        bearer_format: Some("JWT"),
+        flows: None,
+        openid_connect_url: None,
+    };
+    if header == "authorization" {
+        return common;
+    }
+    let description = format!("`{scheme}`, a space and the access token, for clients that keep no cookies.");
+    MetaSecurityScheme {
+        ty: "apiKey",
+        description: Some(interned(description)),
+        name: Some(header),
+        key_in: Some("header"),
+        scheme: None,
+        bearer_format: None,
+        ..common
+    }
+}
+
+/// An operation, as the macro knows it.
+pub trait Operation: Send + Sync + 'static {
+    /// What its guard asks; `None` if it is public.
+    const POLICY: Option<&'static Policy>;
+    /// Whether the application has checks of its own on it.
+    const IS_CHECKED: bool;
+    /// Whether it answers to a method that may change something, so that the request's origin matters.
+    const IS_UNSAFE: bool;
+}
+
+/// Lets a request through if its caller meets the conditions of an operation.
+///
+/// # Errors
+///
+/// Those of the guard.
+pub async fn guard<O: Operation>(request: &Request) -> Result<()> {
+    match O::POLICY {
+        Some(policy) => admit::guard(request, policy).await,
+        None => Ok(()),
+    }
+}
+
+/// Passes on what a check of the application's own has said.
+///
+/// # Errors
+///
+/// Those of the check; for a stranger who is looking at pages a redirect, if the operation names a login page.
+pub fn checked<O: Operation>(request: &Request, result: Result<()>) -> Result<()> {
+    result.map_err(|error| match O::POLICY {
+        Some(policy) => admit::redirected(request, policy, error),
+        None => error,
+    })
+}
+
+/// The last argument of an operation: documents how to say who is calling.
+pub struct Scheme<O>(PhantomData<O>);
+
+impl<O> fmt::Debug for Scheme<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scheme")
+    }
+}
+
+impl<'a, O: Operation> ApiExtractor<'a> for Scheme<O> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        if O::POLICY.is_none() {
+            return;
+        }
+        let Places { cookie, header, scheme } = *PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_cookie = MetaSecurityScheme {
+            ty: "apiKey",
+            description: Some("The access token, in the cookie that a login sets."),
+            name: Some(cookie),
+            key_in: Some("cookie"),
+            scheme: None,
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        };
+        registry.create_security_scheme(COOKIE, by_cookie);
+        registry.create_security_scheme(BEARER, by_header(header, scheme));
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        if O::POLICY.is_some() { vec![COOKIE, BEARER] } else { Vec::new() }
+    }
+
+    fn has_security_fallback() -> bool {
+        O::POLICY.is_some_and(|policy| policy.optional)
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _: &mut RequestBody,
+        _: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        settled(request)?;
+        Ok(Self(PhantomData))
+    }
+}
+
+/// What an operation returns, with the refusals of its guard in the document.
+pub struct Answer<T, O> {
+    answer: Result<T>,
+    operation: PhantomData<O>,
+}
+
+impl<T, O> fmt::Debug for Answer<T, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
+}
+
+impl<T, O> Answer<T, O> {
+    /// Takes what the user's method has returned.
+    pub const fn new(answer: T) -> Self {
+        Self { answer: Ok(answer), operation: PhantomData }
+    }
+}
+
+impl<T, R, O> IntoResult<R> for Answer<T, O>
+where
+    T: IntoResult<R>,
+    R: IntoResponse,
+{
+    fn into_result(self) -> Result<R> {
+        self.answer?.into_result()
+    }
+}
+
+impl<T: ApiResponse, O: Operation> ApiResponse for Answer<T, O> {
+    const BAD_REQUEST_HANDLER: bool = T::BAD_REQUEST_HANDLER;
+
+    fn meta() -> MetaResponses {
+        let mut meta = T::meta();
+        for refusal in O::POLICY.into_iter().flat_map(refusals::<O>) {
+            add(&mut meta.responses, refusal);
+        }
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        if O::POLICY.is_some() {
+            Problem::register(registry);
+        }
+    }
+
+    fn from_parse_request_error(error: Error) -> Self {
+        // An argument that is a user may be refused too: gone, or out of reach.
+        if error.is::<Rejection>() {
+            return Self { answer: Err(error), operation: PhantomData };
+        }
+        Self::new(T::from_parse_request_error(error))
+    }
+}
+
+/// For `#[oai(actual_type = "..")]`, which asks for a content type as well.
+impl<T: Payload, O: Operation> Payload for Answer<T, O> {
+    const CONTENT_TYPE: &'static str = T::CONTENT_TYPE;
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+}
+
+/// Why a request was refused (RFC 9457).
+#[derive(Object)]
+#[oai(rename = "JwtauthProblem")]
+struct Problem {
+    /// Always `about:blank`.
+    #[oai(rename = "type")]
+    kind: String,
+    /// The reason phrase of the status.
+    title: String,
+    /// The status.
+    status: u16,
+    /// The reason, for people.
+    detail: String,
+    /// The reason, for programs: `not_authenticated`, `token_expired`, `permission_denied` and so on.
+    code: String,
+}
+
+/// Returns the answers that the guard may give in place of the operation.
+fn refusals<O: Operation>(policy: &Policy) -> impl Iterator<Item = MetaResponse> {
+    let unauthorized = match policy.max_age {
+        Some(seconds) => {
+            interned(format!("Nobody is logged in, or the login was more than {seconds} seconds ago."))
+        }
+        None if policy.optional => "The credentials are refused.",
+        None => "Nobody is logged in.",
+    };
+    let redirect = policy.redirect.map(|login| {
+        let description = interned(format!("Nobody is logged in, and a browser shows pages: to `{login}`."));
+        let location = header("Location", "The login page.", MetaSchema::new("string"));
+        MetaResponse { content: Vec::new(), ..response(303, description, Some(location)) }
+    });
+    let challenge = header(
+        "WWW-Authenticate",
+        "What is wrong with the credentials (RFC 6750).",
+        MetaSchema::new("string"),
+    );
+    let again = header("Retry-After", "Seconds to wait.", MetaSchema::new("integer"));
+    let forbidden = forbidden::<O>(policy).map(|description| response(403, interned(description), None));
+    redirect
+        .into_iter()
+        .chain([response(401, unauthorized, Some(challenge))])
+        .chain(forbidden)
+        .chain([response(503, "Sessions are not available at the moment.", Some(again))])
+}
+
+/// Says what the operation needs beyond a login, if anything.
+fn forbidden<O: Operation>(policy: &Policy) -> Option<String> {
+    let mut needs: Vec<_> = policy.needs.iter().map(ToString::to_string).collect();
+    if O::IS_CHECKED {
+        needs.push("the consent of the application's own checks".into());
+    }
+    let needs = (!needs.is_empty()).then(|| format!("This needs {}.", needs.join(" and ")));
+    let origin = (O::IS_UNSAFE && !policy.any_site).then(|| "Requests of other sites are refused.".into());
+    let sentences: Vec<String> = needs.into_iter().chain(origin).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+fn response(status: u16, description: &'static str, header: Option<MetaHeader>) -> MetaResponse {
+    let problem = MetaMediaType { content_type: "application/problem+json", schema: Problem::schema_ref() };
+    MetaResponse {
+        description,
+        status: Some(status),
+        status_range: None,
+        content: vec![problem],
+        headers: header.into_iter().collect(),
+    }
+}
+
+fn header(name: &str, description: &str, schema: MetaSchema) -> MetaHeader {
+    MetaHeader {
+        name: name.into(),
+        description: Some(description.into()),
+        required: true,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(schema)),
+    }
+}
+
+/// Adds a refusal. A status that the application has documented is one entry with it: a document with the
+/// same key twice is none.
+fn add(responses: &mut Vec<MetaResponse>, refusal: MetaResponse) {
+    let Some(known) = responses.iter_mut().find(|known| known.status == refusal.status) else {
+        responses.push(refusal);
+        return;
+    };
+    for content in refusal.content {
+        if !known.content.iter().any(|known| known.content_type == content.content_type) {
+            known.content.push(content);
+        }
+    }
+    for mut header in refusal.headers {
+        if !known.headers.iter().any(|known| known.name.eq_ignore_ascii_case(&header.name)) {
+            header.required = false; // the application's own answer may be without
+            known.headers.push(header);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_of_tokens_is_described_as_it_is() {
+        let usual = by_header("authorization", "bearer");
+        assert_eq!((usual.ty, usual.scheme, usual.name), ("http", Some("bearer"), None));
+        let other = by_header("x-access-token", "bearer");
+        assert_eq!((other.ty, other.key_in, other.name), ("apiKey", Some("header"), Some("x-access-token")));
+        assert!(other.description.is_some_and(|says| says.starts_with("`bearer`, a space")), "{other:?}");
+        assert_eq!((other.scheme, other.bearer_format), (None, None));
+    }
+}

@@ -1,0 +1,91 @@
+//! Who decides whom a request is from: the sessions of a [`JwtAuth`], or the keys of a
+//! [`Verifier`](crate::web::state::Verifier). All that tells the two apart in a request is here.
+
+use std::sync::Arc;
+
+use poem::Request;
+use poem::http::HeaderValue;
+
+use super::outcome::{Caller, Cookies, by_session, by_token};
+use crate::web::answer::rejection::Rejection;
+use crate::web::client::Client;
+use crate::web::headers::credentials::Credentials;
+use crate::web::state::{JwtAuth, VerifierState};
+
+/// The middleware that put a handle on a request.
+#[derive(Clone)]
+pub(crate) enum Authority {
+    /// Cookies and bearer tokens of our own sessions.
+    Sessions(JwtAuth),
+    /// Bearer tokens of another service.
+    Verifier(Arc<VerifierState>),
+}
+
+impl Authority {
+    /// Tells whether both are clones of one middleware.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sessions(own), Self::Sessions(other)) => Arc::ptr_eq(own.state(), other.state()),
+            (Self::Verifier(own), Self::Verifier(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+
+    /// Returns the `JwtAuth`; `None` for a `Verifier`.
+    pub(crate) const fn sessions(&self) -> Option<&JwtAuth> {
+        match self {
+            Self::Sessions(jwtauth) => Some(jwtauth),
+            Self::Verifier(_) => None,
+        }
+    }
+
+    /// Returns what a request says about who is calling, as far as it is looked at.
+    pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
+        match self {
+            Self::Sessions(jwtauth) => {
+                let state = jwtauth.state();
+                Credentials::of(request.headers(), &state.token_header, &state.cookies.names)
+            }
+            Self::Verifier(_) => Credentials::bearer_of(request.headers()),
+        }
+    }
+
+    /// Tells whether a request is refused because another site caused it. Without cookies none could.
+    pub(crate) fn refuses_origin(&self, request: &Request) -> bool {
+        match self {
+            Self::Sessions(jwtauth) => jwtauth.state().cross_origin.refuses(request),
+            Self::Verifier(_) => false,
+        }
+    }
+
+    /// Decides who is calling, and what happens to the cookies.
+    pub(crate) async fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        client: Client<'_>,
+    ) -> Result<(Caller, Cookies), Rejection> {
+        match self {
+            Self::Sessions(jwtauth) => by_session(jwtauth.state(), credentials, client).await,
+            Self::Verifier(state) => {
+                // Boxed, or the future of those with sessions would carry this one's room along.
+                Box::pin(by_token(state, &credentials.bearer)).await.map(|caller| (caller, Cookies::Keep))
+            }
+        }
+    }
+
+    /// Returns the time that everything is decided by, in Unix seconds.
+    pub(crate) fn now(&self) -> u64 {
+        match self {
+            Self::Sessions(jwtauth) => jwtauth.sessions().now(),
+            Self::Verifier(state) => state.verification.now(),
+        }
+    }
+
+    /// Returns the headers of a request that an answer depends on (RFC 9110, section 12.5.5).
+    pub(crate) fn vary(&self) -> HeaderValue {
+        match self {
+            Self::Sessions(jwtauth) => jwtauth.state().token_header.vary().clone(),
+            Self::Verifier(_) => HeaderValue::from_static("Authorization"),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The one handle a request has: who is calling, asked at most once, and the cookies to send back.
+//!
+//! The middleware puts it on the request; guard and extractors share it. Nothing is verified until
+//! somebody asks. Who is let in is decided by an [`Authority`].
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use poem::{Request, Response};
+use tokio::sync::OnceCell;
+
+use super::authority::Authority;
+use super::origin::{self, Sites};
+use super::outcome::{Caller, Cookies};
+use super::pending_answer::PendingAnswer;
+use crate::error::BoxError;
+use crate::id::SessionId;
+use crate::user::{AuthUser, Identity, TokenSource, Unfit};
+use crate::web::answer::rejection::Rejection;
+use crate::web::client::Client;
+use crate::web::headers::credentials::Credentials;
+use crate::web::state::JwtAuth;
+
+/// Shared by all parts of an application that ask about one request.
+#[derive(Clone)]
+pub(crate) struct Handle(Arc<HandleParts>);
+
+struct HandleParts {
+    authority: Authority,
+    caller: OnceCell<Result<Caller, Rejection>>,
+    /// User values, one of a type, each loaded once. Held while loading, so that nobody loads twice.
+    users: tokio::sync::Mutex<Vec<Box<dyn Any + Send + Sync>>>,
+    answer: Mutex<PendingAnswer>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(authority: Authority) -> Self {
+        Self(Arc::new(HandleParts {
+            authority,
+            caller: OnceCell::new(),
+            users: tokio::sync::Mutex::default(),
+            answer: Mutex::default(),
+        }))
+    }
+
+    /// Returns the [`JwtAuth`] that stands in front, if it is one.
+    pub(crate) fn jwtauth(&self) -> Option<&JwtAuth> {
+        self.0.authority.sessions()
+    }
+
+    /// Tells whether the handle was made by a clone of one middleware.
+    pub(crate) fn is_of(&self, authority: &Authority) -> bool {
+        self.0.authority.is(authority)
+    }
+
+    pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
+        self.0.authority.credentials(request)
+    }
+
+    /// Returns how long ago the caller proved who they are, in seconds.
+    pub(crate) fn age_of_login(&self, who: &Identity) -> u64 {
+        self.0.authority.now().saturating_sub(who.auth_time())
+    }
+
+    /// Notes that the answer depends on who asks.
+    pub(crate) fn touch(&self) {
+        self.answer().asked = true;
+    }
+
+    pub(crate) fn set_cookies(&self, mut cookies: Cookies) {
+        let mut answer = self.answer();
+        if let (Cookies::Set(issued), Cookies::Set(before)) = (&mut cookies, &mut answer.cookies) {
+            issued.take_over(before);
+        }
+        answer.cookies = cookies;
+    }
+
+    /// Returns the session whose tokens would go out with the answer as things stand.
+    pub(crate) fn handed_out(&self) -> Option<SessionId> {
+        match &self.answer().cookies {
+            Cookies::Set(issued) => Some(issued.session.id),
+            Cookies::Keep | Cookies::Clear => None,
+        }
+    }
+
+    /// Like [`Self::set_cookies`], unless a login, refresh or logout of the handler's own has decided:
+    /// what the request came with is older than that.
+    fn propose_cookies(&self, cookies: Cookies) {
+        let mut answer = self.answer();
+        if matches!(answer.cookies, Cookies::Keep) {
+            answer.cookies = cookies;
+        }
+    }
+
+    fn answer(&self) -> MutexGuard<'_, PendingAnswer> {
+        // OK because every change under the lock is one assignment.
+        self.0.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds out who is calling; the answer is kept for the request.
+    ///
+    /// A request that another site caused is refused before any token is looked at, so that it
+    /// cannot even rotate one (H-10).
+    pub(crate) async fn caller(&self, request: &Request, sites: Sites) -> Result<&Caller, Rejection> {
+        let must_check = {
+            let mut answer = self.answer();
+            answer.asked = true;
+            answer.origin.is_needed_for(sites)
+        };
+        if let Some(found) = self.0.caller.get()
+            && !must_check
+        {
+            return self.found(found);
+        }
+        let credentials = self.credentials(request);
+        if must_check {
+            let checked = origin::check(&self.0.authority, request, &credentials)?;
+            self.answer().origin = checked;
+        }
+        self.caller_by(&credentials, Client::Of(request)).await
+    }
+
+    /// Like [`Self::caller`], for a request whose origin was checked before.
+    pub(crate) async fn caller_by(
+        &self,
+        credentials: &Credentials<'_>,
+        client: Client<'_>,
+    ) -> Result<&Caller, Rejection> {
+        self.touch();
+        let found = self.0.caller.get_or_init(|| async {
+            let (caller, cookies) = self.0.authority.authenticate(credentials, client).await?;
+            self.propose_cookies(cookies);
+            Ok(caller)
+        });
+        self.found(found.await)
+    }
+
+    fn found<'s>(&self, found: &'s Result<Caller, Rejection>) -> Result<&'s Caller, Rejection> {
+        found.as_ref().map_err(|rejection| self.note(*rejection))
+    }
+
+    /// Refuses a request that another site caused, unless its guard takes those: for what changes the cookies, whether the
+    /// request has any or not (login CSRF).
+    pub(crate) fn check_origin_as_guarded(&self, request: &Request) -> Result<(), Rejection> {
+        let is_checked = self.answer().origin.allows_a_login();
+        if is_checked { Ok(()) } else { origin::check_always(&self.0.authority, request) }
+    }
+
+    /// Like [`Self::caller`], for those who have no use for a stranger.
+    pub(crate) async fn identity(&self, request: &Request) -> Result<&Identity, Rejection> {
+        match self.caller(request, Sites::AsGuarded).await? {
+            Caller::Known(identity) => Ok(identity),
+            Caller::Anonymous { why, .. } => Err(*why),
+        }
+    }
+
+    /// Loads the caller's user value, once a request for each type.
+    pub(crate) async fn user<U: AuthUser>(&self, request: &Request) -> Result<U, Rejection> {
+        let identity = self.identity(request).await?;
+        let mut users = self.0.users.lock().await;
+        if let Some(user) = users.iter().find_map(|user| user.downcast_ref::<U>()) {
+            return Ok(user.clone());
+        }
+        // `()` asks for no store, so there is always one.
+        let store = (&() as &dyn Any).downcast_ref::<U::Store>().or_else(|| request.data::<U::Store>());
+        let Some(store) = store else {
+            let (user, store) = (std::any::type_name::<U>(), std::any::type_name::<U::Store>());
+            tracing::error!(target: "jwtauth", "`CurrentUser<{user}>` needs `{store}`: add `.data(..)` with one to the app");
+            return Err(self.note(Rejection::Misconfigured));
+        };
+        match U::load(store, identity).await {
+            Ok(Some(user)) if !user.is_active() => {
+                tracing::info!(target: "jwtauth", event = "user_inactive", session = identity.session_id().log_id());
+                self.forget_user(identity);
+                Err(Rejection::UserInactive)
+            }
+            Ok(Some(user)) => {
+                users.push(Box::new(user.clone()));
+                Ok(user)
+            }
+            Ok(None) => {
+                tracing::info!(target: "jwtauth", event = "user_not_found", session = identity.session_id().log_id());
+                self.forget_user(identity);
+                Err(Rejection::UserNotFound)
+            }
+            // Any client can send a token that has no session, so this is no mistake of the application's.
+            Err(error) if error.is::<Unfit>() && self.jwtauth().is_some() && identity.session().is_none() => {
+                Err(Rejection::UserNotFound)
+            }
+            Err(error) => Err(self.note(user_outage::<U>(&error))),
+        }
+    }
+
+    /// Deletes the cookies of somebody who is no user any more.
+    fn forget_user(&self, identity: &Identity) {
+        if identity.token_source() == TokenSource::Cookie {
+            self.set_cookies(Cookies::Clear);
+        }
+    }
+
+    /// Remembers an outage, which must not pass for "nobody is logged in".
+    pub(crate) fn note(&self, rejection: Rejection) -> Rejection {
+        if rejection.is_outage() {
+            self.answer().outage = Some(rejection);
+        }
+        rejection
+    }
+
+    pub(crate) fn outage(&self) -> Option<Rejection> {
+        self.answer().outage
+    }
+
+    /// Finishes the answer of the request.
+    pub(crate) async fn finish(&self, result: poem::Result<Response>) -> poem::Result<Response> {
+        let answer = std::mem::take(&mut *self.answer());
+        answer.finish(&self.0.authority, result).await
+    }
+}
+
+fn user_outage<U>(error: &BoxError) -> Rejection {
+    if let Some(unfit) = error.downcast_ref::<Unfit>() {
+        let user = std::any::type_name::<U>();
+        tracing::error!(target: "jwtauth", "`{user}` cannot be had here: {unfit}");
+        return Rejection::Misconfigured;
+    }
+    tracing::error!(target: "jwtauth", error = &**error as &dyn std::error::Error, "a user could not be loaded");
+    Rejection::StoreUnavailable
+}

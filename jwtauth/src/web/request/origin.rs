@@ -1,0 +1,85 @@
+//! Which site caused a request: asked at most once, and before any token is looked at (H-10).
+
+use poem::Request;
+use poem::http::header;
+
+use super::authority::Authority;
+use crate::web::answer::rejection::Rejection;
+use crate::web::headers::credentials::Credentials;
+
+/// Whose requests somebody is ready to take for the user's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sites {
+    /// Those of this site's own pages, and of those that are trusted.
+    Own,
+    /// Those of any site: `csrf = false`.
+    Any,
+    /// What the guard has said. Without a guard: the same as `Own`.
+    AsGuarded,
+}
+
+/// How far it is known which site caused the request.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum OriginCheck {
+    #[default]
+    Unchecked,
+    /// A guard takes requests of any site.
+    Waived,
+    /// Not checked, because no cookie says who is calling. A login sets cookies all the same.
+    NothingAtStake,
+    /// It was this site, or a trusted one.
+    Passed,
+}
+
+impl OriginCheck {
+    /// Notes whose requests are taken. Returns whether the request must be checked first.
+    pub(super) fn is_needed_for(&mut self, sites: Sites) -> bool {
+        match (*self, sites) {
+            (Self::Passed | Self::NothingAtStake, _) | (Self::Waived, Sites::Any | Sites::AsGuarded) => false,
+            (Self::Unchecked, Sites::Any) => {
+                *self = Self::Waived;
+                false
+            }
+            (Self::Waived, Sites::Own) | (Self::Unchecked, Sites::Own | Sites::AsGuarded) => true,
+        }
+    }
+
+    /// Tells whether a request may change the cookies without another check.
+    pub(super) const fn allows_a_login(self) -> bool {
+        matches!(self, Self::Passed | Self::Waived)
+    }
+}
+
+/// Checks a request that is known by these credentials.
+///
+/// With a bearer token the cookies are not looked at, and no browser sends such a token on its own.
+pub(super) fn check(
+    authority: &Authority,
+    request: &Request,
+    credentials: &Credentials<'_>,
+) -> Result<OriginCheck, Rejection> {
+    if credentials.has_bearer() || !credentials.has_cookie() {
+        return Ok(OriginCheck::NothingAtStake);
+    }
+    check_always(authority, request).map(|()| OriginCheck::Passed)
+}
+
+/// Refuses a request that another site caused, whatever its credentials.
+pub(super) fn check_always(authority: &Authority, request: &Request) -> Result<(), Rejection> {
+    if !authority.refuses_origin(request) {
+        return Ok(());
+    }
+    let sent = |name| {
+        let value = request.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
+        String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned()
+    };
+    tracing::warn!(
+        target: "jwtauth",
+        event = "cross_origin",
+        method = %request.method(),
+        origin = ?sent(header::ORIGIN),
+        host = ?sent(header::HOST),
+        "a request of another site was refused; if pages of that origin are yours, call .trusted_origin(..) with it"
+    );
+    Err(Rejection::CrossOrigin)
+}

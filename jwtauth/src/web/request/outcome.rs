@@ -1,0 +1,190 @@
+//! Who is let in: the table of credentials and what comes of them.
+//!
+//! Decides only. That a request is asked once, and how cookies get into its answer, is in `handle`.
+
+use std::sync::Arc;
+
+use crate::error::{SessionError, TokenError};
+use crate::session::{AccessState, IssuedTokens};
+use crate::token::refresh::Refresh;
+use crate::user::{Identity, TokenSource};
+use crate::web::answer::rejection::{self, Rejection};
+use crate::web::client::Client;
+use crate::web::headers::credential::Credential;
+use crate::web::headers::credentials::Credentials;
+use crate::web::state::JwtAuthState;
+use crate::web::state::VerifierState;
+
+/// Who is calling.
+pub(crate) enum Caller {
+    Known(Box<Identity>),
+    Anonymous {
+        why: Rejection,
+        /// Whether a bearer token was refused: that stays an error where a login is optional.
+        bearer: bool,
+    },
+}
+
+/// What happens to the cookies.
+#[derive(Default)]
+pub(crate) enum Cookies {
+    #[default]
+    Keep,
+    Set(Box<IssuedTokens>),
+    Clear,
+}
+
+/// Decides who is calling by our own sessions, and what happens to the cookies; tells the hooks.
+///
+/// | access | refresh | caller | cookies |
+/// |---|---|---|---|
+/// | live | absent, refused, or of the same session | known | kept |
+/// | expired, same session | valid | known | rotated |
+/// | absent, or of a key that is gone | valid | known | rotated |
+/// | expired or absent | expired or absent | anonymous | kept |
+/// | of session A | genuine, of session B | anonymous | kept |
+/// | forged, malformed, empty, wrong kind | any | anonymous | kept |
+/// | session ended | any | anonymous | deleted |
+/// | two values under one name | | 401 | kept |
+///
+/// With an `Authorization: Bearer` header the cookies are not looked at (H-6).
+pub(crate) async fn by_session(
+    shared: &JwtAuthState,
+    credentials: &Credentials<'_>,
+    client: Client<'_>,
+) -> Result<(Caller, Cookies), Rejection> {
+    let (caller, cookies) = match &credentials.bearer {
+        Credential::Absent => by_cookie(shared, &credentials.access, &credentials.refresh, client).await?,
+        Credential::One(token) => (by_bearer(shared, token).await?, Cookies::Keep),
+        Credential::Unreadable | Credential::Conflict => (UNREADABLE, Cookies::Keep),
+    };
+    if let Caller::Known(identity) = &caller {
+        shared.sessions.authenticated(identity).await;
+    }
+    Ok((caller, cookies))
+}
+
+/// Decides who is calling by a token of another service alone.
+pub(crate) async fn by_token(trusted: &VerifierState, bearer: &Credential<'_>) -> Result<Caller, Rejection> {
+    match bearer {
+        Credential::Absent => Ok(Caller::Anonymous { why: Rejection::NotAuthenticated, bearer: false }),
+        Credential::One(token) => match trusted.verification.verify(token).await {
+            Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user, TokenSource::Bearer)))),
+            Err(error) => Ok(Caller::Anonymous { why: refusal(&error.into())?, bearer: true }),
+        },
+        Credential::Unreadable | Credential::Conflict => Ok(UNREADABLE),
+    }
+}
+
+/// Who sends an `Authorization` header that cannot be read.
+const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, bearer: true };
+
+async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejection> {
+    let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
+    let checked = match shared.sessions.read_bearer(token) {
+        Ok(token) => shared.sessions.check_bearer(&token).await,
+        Err(error) => Err(error.into()),
+    };
+    match checked.map(|state| known(state, TokenSource::Bearer)) {
+        Ok(Some(caller)) => Ok(caller),
+        Ok(None) => refused(Rejection::TokenExpired),
+        Err(error) => refused(refusal(&error)?),
+    }
+}
+
+async fn by_cookie(
+    shared: &JwtAuthState,
+    access: &Credential<'_>,
+    refresh: &Credential<'_>,
+    client: Client<'_>,
+) -> Result<(Caller, Cookies), Rejection> {
+    let sessions = &shared.sessions;
+    let genuine_refresh = || match refresh {
+        Credential::One(token) => sessions.read_refresh(token).ok(),
+        _ => None,
+    };
+    let read = match (access, refresh) {
+        (Credential::Conflict, _) | (_, Credential::Conflict) => return Err(Rejection::TokenNotValid),
+        (Credential::Unreadable, _) => return Ok(anonymous(Rejection::TokenNotValid)),
+        (Credential::Absent, Credential::Absent) => return Ok(anonymous(Rejection::NotAuthenticated)),
+        (Credential::Absent, Credential::Unreadable) => return Ok(anonymous(Rejection::TokenNotValid)),
+        (Credential::Absent, Credential::One(token)) => {
+            return match sessions.read_refresh(token) {
+                Ok(token) => silent_refresh(shared, token, client).await,
+                Err(error) => refused(&error.into()),
+            };
+        }
+        (Credential::One(token), _) => sessions.read_access(token),
+    };
+    let access = match read {
+        Ok(access) => access,
+        // Its key was retired, and ended long ago: a rotation of keys ends no session.
+        Err(error @ TokenError::UnknownKey) => {
+            return match genuine_refresh() {
+                Some(token) => silent_refresh(shared, token, client).await,
+                None => refused(&error.into()),
+            };
+        }
+        Err(error) => return refused(&error.into()),
+    };
+    let state = match sessions.check(&access).await {
+        Ok(state) => state,
+        Err(error) => return refused(&error),
+    };
+    match (known(state, TokenSource::Cookie), genuine_refresh()) {
+        // Two sessions in one browser: someone has put one of the cookies there.
+        (_, Some(refresh)) if !access.said().goes_with(&refresh) => Ok(anonymous(Rejection::TokenNotValid)),
+        (Some(caller), _) => Ok((caller, Cookies::Keep)),
+        (None, Some(refresh)) => silent_refresh(shared, refresh, client).await,
+        (None, None) => Ok(anonymous(Rejection::TokenExpired)),
+    }
+}
+
+/// Returns who is calling with a genuine access token, or a sliding one; `None` if it is expired.
+fn known(state: AccessState, source: TokenSource) -> Option<Caller> {
+    let identity = match state {
+        AccessState::Live(session) => Identity::new(session, source),
+        AccessState::Sessionless(user) => Identity::of_token(user, source),
+        AccessState::Expired => return None,
+    };
+    Some(Caller::Known(Box::new(identity)))
+}
+
+async fn silent_refresh(
+    shared: &JwtAuthState,
+    token: Refresh,
+    client: Client<'_>,
+) -> Result<(Caller, Cookies), Rejection> {
+    match shared.sessions.refresh_pair(token, &shared.clients.device(client)).await {
+        Ok(issued) => {
+            let identity = Identity::new(Arc::new(issued.session.clone()), TokenSource::Cookie);
+            Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Deletes cookies only of a session that is proven to be over: a late refusal must not take away
+/// what a newer answer has set.
+fn refused(error: &SessionError) -> Result<(Caller, Cookies), Rejection> {
+    let why = refusal(error)?;
+    let cookies = if is_over(error) { Cookies::Clear } else { Cookies::Keep };
+    Ok((Caller::Anonymous { why, bearer: false }, cookies))
+}
+
+pub(crate) const fn is_over(error: &SessionError) -> bool {
+    matches!(error, SessionError::Expired | SessionError::Revoked | SessionError::Reused)
+}
+
+fn anonymous(why: Rejection) -> (Caller, Cookies) {
+    (Caller::Anonymous { why, bearer: false }, Cookies::Keep)
+}
+
+/// Why a token is refused; `Err` if that could not be told.
+fn refusal(error: &SessionError) -> Result<Rejection, Rejection> {
+    if !matches!(error, SessionError::Token(TokenError::Expired)) {
+        rejection::log(error);
+    }
+    let why = Rejection::from(error);
+    if why.is_outage() { Err(why) } else { Ok(why) }
+}

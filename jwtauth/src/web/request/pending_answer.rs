@@ -1,0 +1,68 @@
+//! What has to go out with the answer of a request: cookies, and headers that keep it private.
+
+use poem::Response;
+use poem::http::{HeaderValue, header};
+
+use super::authority::Authority;
+use super::origin::OriginCheck;
+use super::outcome::Cookies;
+use crate::session::IssuedTokens;
+use crate::web::answer::rejection::{self, Rejection};
+use crate::web::state::{JwtAuth, JwtAuthState};
+
+/// What the parts of an application have settled about one request so far.
+#[derive(Default)]
+pub(super) struct PendingAnswer {
+    pub(super) cookies: Cookies,
+    /// Whether anybody asked who is calling, so that the answer may be private.
+    pub(super) asked: bool,
+    pub(super) origin: OriginCheck,
+    /// An outage that an `Option<..>` extractor would hide.
+    pub(super) outage: Option<Rejection>,
+}
+
+impl PendingAnswer {
+    /// Finishes the answer: cookies go out with it whatever it is, and nobody may keep a copy of it (H-7).
+    pub(super) async fn finish(
+        self,
+        authority: &Authority,
+        result: poem::Result<Response>,
+    ) -> poem::Result<Response> {
+        if !self.asked {
+            return result;
+        }
+        // An `Err` that goes on as one would lose the cookies.
+        let mut response = result.unwrap_or_else(poem::Error::into_response);
+        let values = match (self.cookies, authority.sessions().map(JwtAuth::state)) {
+            (Cookies::Keep, _) | (_, None) => None,
+            (Cookies::Clear, Some(state)) => Some(state.cookies.clear()),
+            (Cookies::Set(issued), Some(state)) => still_current(state, &issued).await,
+        };
+        let headers = response.headers_mut();
+        let no_store = HeaderValue::from_static("no-store");
+        if values.is_some() {
+            headers.insert(header::CACHE_CONTROL, no_store);
+        } else {
+            headers.entry(header::CACHE_CONTROL).or_insert(no_store);
+        }
+        headers.append(header::VARY, authority.vary());
+        for value in values.into_iter().flatten() {
+            headers.append(header::SET_COOKIE, value);
+        }
+        Ok(response)
+    }
+}
+
+/// Returns the cookies if nothing happened to the session while the handler ran.
+///
+/// A logout that was answered meanwhile, or a later rotation, wins over this slower answer.
+async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Option<[HeaderValue; 2]> {
+    let sessions = &state.sessions;
+    match sessions.is_current(issued).await {
+        Ok(false) => return None,
+        Ok(true) => {}
+        // The server decides with each request anyway; the cookies alone open nothing.
+        Err(error) => rejection::log(&error),
+    }
+    Some(state.cookies.set(issued, sessions.hand_out(issued)))
+}

@@ -1,0 +1,46 @@
+//! Finds the handle that a middleware has put on the request, or says what the application has to write.
+
+use std::sync::Arc;
+
+use poem::Request;
+
+use super::handle::Handle;
+use crate::web::answer::rejection::Rejection;
+use crate::web::state::{JwtAuth, JwtAuthState, Verifier};
+
+/// Returns the request's handle; without one the log says what `asker` is missing.
+pub(crate) fn handle<'r>(request: &'r Request, asker: &str) -> Result<&'r Handle, Rejection> {
+    request.data::<Handle>().ok_or_else(|| {
+        tracing::error!(target: "jwtauth", "{asker}: {}", missing(request));
+        Rejection::Misconfigured
+    })
+}
+
+/// Returns what a [`JwtAuth`] has; behind a [`Verifier`] the log says what `asker` is missing.
+pub(crate) fn state<'r>(request: &'r Request, asker: &str) -> Result<&'r Arc<JwtAuthState>, Rejection> {
+    jwtauth(request, asker).map(JwtAuth::state)
+}
+
+/// Returns the [`JwtAuth`] itself; behind a [`Verifier`] the log says what `asker` is missing.
+pub(crate) fn jwtauth<'r>(request: &'r Request, asker: &str) -> Result<&'r JwtAuth, Rejection> {
+    let handle = handle(request, asker)?;
+    handle.jwtauth().ok_or_else(|| {
+        tracing::error!(
+            target: "jwtauth",
+            "{asker} needs the sessions of a `JwtAuth`, and in front of this route is a `Verifier`, which has none: \
+             take `TokenUser` or `&Identity`, and leave sessions to the service that issues the tokens"
+        );
+        handle.note(Rejection::Misconfigured)
+    })
+}
+
+/// Says what to do when no middleware has put its handle on the request.
+pub(crate) fn missing(request: &Request) -> &'static str {
+    if request.data::<JwtAuth>().is_some() {
+        "`JwtAuth` was added with `.data(auth)`; it is a middleware: write `.with(auth)`"
+    } else if request.data::<Verifier>().is_some() {
+        "`Verifier` was added with `.data(verifier)`; it is a middleware: write `.with(verifier)`"
+    } else {
+        "no `JwtAuth` and no `Verifier` in front of this route; add `.with(auth)` or `.with(verifier)` to the app, after (outside) every other `.with(..)` that needs the user"
+    }
+}

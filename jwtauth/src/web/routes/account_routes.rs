@@ -1,0 +1,85 @@
+//! The routes that only accounts have: to register, and to change the password.
+
+use poem::endpoint::make;
+use poem::http::StatusCode;
+use poem::{FromRequest, IntoResponse, Request, Response, Result, post};
+use serde_json::json;
+
+use super::authenticate::{Authenticate, LoginAttempt, LoginError};
+use super::form::Form;
+use super::{ReadyRoute, Routes};
+use crate::accounts::{Account, Accounts};
+use crate::error::AccountError;
+use crate::user::Identity;
+use crate::web::extract::auth::Auth;
+use crate::web::state::JwtAuth;
+
+impl JwtAuth {
+    /// Returns the ready-made routes for [`accounts`](crate::JwtAuthBuilder::accounts): those of
+    /// [`routes`](Self::routes), and two more.
+    ///
+    /// | route | takes | answers |
+    /// |---|---|---|
+    /// | `POST /register` | `username`, `password` | 201 `id`, `name`; 409 `name_taken`; 400 `invalid_name`, `invalid_password` |
+    /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are ended |
+    ///
+    /// Anybody may register: leave that out with `.without("/register")? where somebody else makes the accounts.
+    ///
+    /// # Panics
+    ///
+    /// If [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder: at start, not in a request.
+    #[track_caller]
+    pub fn account_routes(&self) -> Routes {
+        let accounts = self.accounts().cloned();
+        let accounts = accounts.expect("call `.accounts(AccountsConfig::default())` on the builder first");
+        let mut routes = self.routes(accounts);
+        routes.routes.extend([
+            ReadyRoute::fixed("/register", post(make(register))),
+            ReadyRoute::fixed("/change-password", post(make(change_password))),
+        ]);
+        routes
+    }
+}
+
+/// `POST /register`: opens an account, and no session.
+async fn register(request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    // For its check of the origin: no page of another site fills our accounts.
+    Auth::from_request(&request, &mut body).await?;
+    let [name, password] = Form::read(request.headers(), &mut body).await?.take(["username", "password"])?;
+    let accounts = <&Accounts>::from_request_without_body(&request).await?;
+    let account = accounts.register(&name, &password).await?;
+    let shown = json!({ "id": account.id.to_string(), "name": account.name });
+    Ok(super::json(shown).with_status(StatusCode::CREATED).into_response())
+}
+
+/// `POST /change-password`: for a user who is logged in and knows the old one.
+async fn change_password(request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let account = Account::from_request(&request, &mut body).await?;
+    let session = <&Identity>::from_request_without_body(&request).await?.session_id();
+    let [old, new] =
+        Form::read(request.headers(), &mut body).await?.take(["old_password", "new_password"])?;
+    let accounts = <&Accounts>::from_request_without_body(&request).await?;
+    accounts.change_password(account.id, &old, &new, Some(session)).await?;
+    Ok(super::token_routes::done())
+}
+
+/// `jwtauth.routes(accounts)`: the accounts log in.
+impl Authenticate for Accounts {
+    type User = Account;
+
+    async fn authenticate(&self, attempt: LoginAttempt) -> std::result::Result<Account, LoginError> {
+        Ok(self.verify(attempt.username(), attempt.password(), attempt.client_address()).await?)
+    }
+}
+
+impl From<AccountError> for LoginError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::InvalidCredentials => Self::InvalidCredentials,
+            AccountError::RateLimited { retry_after } => Self::RateLimited { retry_after },
+            error => Self::Unavailable(error.into()),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The routes by which a user sees their sessions and ends them.
+
+use poem::{FromRequest, Request, RequestBody, Response, Result};
+use serde_json::json;
+
+use super::json;
+use super::token_routes::done;
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::user::Identity;
+use crate::web::answer::rejection::Rejection;
+use crate::web::extract::auth::Auth;
+use crate::web::request::wiring;
+
+/// `POST /logout`.
+pub(super) async fn logout(request: Request) -> Result<Response> {
+    Auth::from_request(&request, &mut RequestBody::default()).await?.logout().await?;
+    Ok(done())
+}
+
+/// `POST /logout_all`.
+pub(super) async fn logout_all(request: Request) -> Result<Response> {
+    let revoked = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_all().await?;
+    Ok(json(json!({ "revoked": revoked })))
+}
+
+/// `GET /sessions`.
+pub(super) async fn list(request: Request) -> Result<Response> {
+    let who = <&Identity>::from_request_without_body(&request).await?;
+    let sessions = &wiring::state(&request, "the route `/sessions`")?.sessions;
+    let (own, now) = (sessions.list(who.subject()).await?, sessions.now());
+    Ok(json(own.iter().map(|session| shown(session, who, now)).collect()))
+}
+
+/// `DELETE /sessions`.
+pub(super) async fn revoke_others(request: Request) -> Result<Response> {
+    let revoked = Auth::from_request(&request, &mut RequestBody::default()).await?.logout_others().await?;
+    Ok(json(json!({ "revoked": revoked })))
+}
+
+/// `DELETE /sessions/{id}`.
+pub(super) async fn revoke_one(request: Request) -> Result<Response> {
+    let who = <&Identity>::from_request_without_body(&request).await?;
+    let sessions = &wiring::state(&request, "the route `/sessions/{id}`")?.sessions;
+    let id = request.path_params::<String>().ok().and_then(|id| id.parse::<SessionId>().ok());
+    let own = sessions.list(who.subject()).await?;
+    // Somebody else's session is as unknown as one that never was.
+    let found = own.iter().find(|session| Some(session.id) == id).ok_or(Rejection::SessionNotFound)?;
+    if found.id == who.session_id() {
+        Auth::from_request(&request, &mut RequestBody::default()).await?.logout().await?;
+    } else {
+        sessions.revoke(found.id).await?;
+    }
+    Ok(done())
+}
+
+/// What a user is shown of a session: nothing that opens anything.
+fn shown(session: &Session, who: &Identity, now: u64) -> serde_json::Value {
+    let device = &session.device;
+    json!({
+        "id": session.id.to_string(),
+        "created_at": session.created_at,
+        "last_used_at": session.rotated_at,
+        "summary": session.summary_at(now),
+        "device": device.to_string(),
+        "app": device.app,
+        "app_version": device.app_version,
+        "os": device.os,
+        "os_version": device.os_version,
+        "model": device.model,
+        "device_id": device.id,
+        "address": session.last_seen_from(),
+        "expires_at": session.expires_at,
+        "current": session.id == who.session_id(),
+    })
+}

@@ -1,0 +1,138 @@
+//! The settings of the clients that an application expects: the proxies in front, and headers with another
+//! name than usual. A proxy is checked in `client::proxy`, the header of tokens in `headers::token_header`.
+
+use poem::http::{HeaderName, header};
+
+use super::JwtAuthBuilder;
+use crate::error::ConfigError;
+use crate::web::client::Clients;
+use crate::web::client::proxy::{Proxies, ProxyHeader};
+use crate::web::headers::token_header::TokenHeader;
+
+/// Settings of the headers that clients and proxies send. Give them to [`JwtAuthBuilder::clients`].
+///
+/// ```
+/// use jwtauth::{ClientConfig, JwtAuth};
+///
+/// // Clients of an older API send `Authorization: JWT eyJ..`
+/// let clients = ClientConfig::default().token_scheme("JWT").token_scheme("Bearer");
+/// let builder = JwtAuth::builder().clients(clients);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ClientConfig {
+    proxy_header: ProxyHeader,
+    device_id_header: Option<String>,
+    token_header: Option<String>,
+    token_schemes: Vec<String>,
+}
+
+impl ClientConfig {
+    /// Sets the one header in which [trusted proxies](JwtAuthBuilder::trusted_proxy) write the address of the
+    /// client. Default: `X-Forwarded-For`.
+    ///
+    /// Choose the one that the proxy itself writes: it passes the other one on as the client wrote it.
+    pub fn proxy_header(mut self, header: ProxyHeader) -> Self {
+        self.proxy_header = header;
+        self
+    }
+
+    /// Takes the id of a device from a header, such as `X-Device-Id`, that the application's own clients
+    /// send. Default: from none.
+    ///
+    /// Up to 128 bytes are kept as [`Device::id`](crate::Device::id), without control characters. The client
+    /// chooses the id: use it to recognise a device, never to let one in.
+    ///
+    /// A text that is no header name, and a header that holds secrets, are refused.
+    pub fn device_id_header(mut self, name: impl Into<String>) -> Self {
+        self.device_id_header = Some(name.into());
+        self
+    }
+
+    /// Takes access tokens from another header than `Authorization`, such as `X-Access-Token`.
+    /// `Authorization` is then not read.
+    ///
+    /// It is for applications behind a proxy that uses `Authorization` itself. The scheme stands before the
+    /// token here too: `X-Access-Token: Bearer eyJ..`. A text that is no header name is refused. So is a
+    /// header that browsers send on their own or for other sites.
+    pub fn token_header(mut self, name: impl Into<String>) -> Self {
+        self.token_header = Some(name.into());
+        self
+    }
+
+    /// Takes access tokens under another scheme than `Bearer`, in any case of its letters. May be called
+    /// again, to take several. `Bearer` then counts only if it is named.
+    ///
+    /// `WWW-Authenticate` names the first one. A scheme that is no token of RFC 9110 is refused. So is one
+    /// that browsers send on their own.
+    pub fn token_scheme(mut self, scheme: impl Into<String>) -> Self {
+        self.token_schemes.push(scheme.into());
+        self
+    }
+
+    /// Checks every setting, and the proxies that are trusted.
+    pub(crate) fn check(self, trusted_proxies: &[String]) -> Result<(Clients, TokenHeader), ConfigError> {
+        let mut proxies = Proxies::new(self.proxy_header);
+        trusted_proxies.iter().try_for_each(|proxy| proxies.trust(proxy))?;
+        let id_header = self.device_id_header.map(device_id_header).transpose()?;
+        let token_header = TokenHeader::new(self.token_header, self.token_schemes)?;
+        Ok((Clients { proxies, id_header }, token_header))
+    }
+}
+
+fn device_id_header(name: String) -> Result<HeaderName, ConfigError> {
+    let refuse = |name, problem: &'static str| {
+        Err(ConfigError::setting("ClientConfig::device_id_header", name, problem))
+    };
+    match name.parse::<HeaderName>() {
+        // The value is kept in the record, and shown in lists.
+        Ok(secret)
+            if [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION].contains(&secret) =>
+        {
+            refuse(
+                name,
+                "it holds secrets, which are not kept: take a header of your own, such as X-Device-Id",
+            )
+        }
+        Ok(parsed) => Ok(parsed),
+        Err(_) => refuse(name, "it is no header name"),
+    }
+}
+
+impl JwtAuthBuilder {
+    /// Sets which headers clients and proxies send. Called again, the last value replaces the one before.
+    pub fn clients(mut self, clients: ClientConfig) -> Self {
+        self.clients = clients;
+        self
+    }
+
+    /// Trusts a proxy in front: its headers say which client sent a request. May be called again.
+    ///
+    /// Write an address, a network such as `10.0.0.0/8` or `fd00::/8`, or `unix:` for proxies that connect by
+    /// a Unix domain socket.
+    ///
+    /// Without a trusted proxy the address of a client is that of its socket. With one, the addresses in
+    /// [`proxy_header`](ClientConfig::proxy_header) are followed from the right, past those that are trusted
+    /// too, up to the first that is not: that is the client. What the client wrote itself stands left of it
+    /// and counts for nothing. An entry that is no address ends the walk at the one before it.
+    ///
+    /// Sessions, [`LoginAttempt::client_address`](crate::LoginAttempt::client_address) and events have this address. A limit on
+    /// attempts should use it, so trust no more than the machines that run the proxies.
+    ///
+    /// | in front | write there | write here |
+    /// |---|---|---|
+    /// | nginx | `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;` | `.trusted_proxy("127.0.0.1")`, or where nginx runs |
+    /// | Caddy | nothing: `reverse_proxy` sets `X-Forwarded-For` | the same |
+    /// | a load balancer before nginx | as for nginx | `.trusted_proxy(..)` once for each of both |
+    ///
+    /// An IPv4 address also means its IPv6 form, `::ffff:10.0.0.1`. Text that is neither an address nor a
+    /// network is refused. So is a network with bits beyond its prefix, and one that would trust everybody.
+    ///
+    /// ```
+    /// let builder = jwtauth::JwtAuth::builder().trusted_proxy("127.0.0.1").trusted_proxy("10.0.0.0/8");
+    /// ```
+    pub fn trusted_proxy(mut self, proxy: impl Into<String>) -> Self {
+        self.trusted_proxies.push(proxy.into());
+        self
+    }
+}

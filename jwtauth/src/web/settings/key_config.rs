@@ -1,0 +1,156 @@
+//! The settings of keys: a secret, a key of access tokens, and keys that were in use before them. `Keys`
+//! checks them.
+
+use std::path::PathBuf;
+
+use super::JwtAuthBuilder;
+use crate::error::ConfigError;
+use crate::key::{Algorithm, Key, Keys};
+use crate::secret::{self, Secret};
+
+/// Settings of keys that only some applications need: another algorithm, and keys of the past or the future.
+/// Give them to [`JwtAuthBuilder::keys`].
+///
+/// ```
+/// use jwtauth::{JwtAuth, KeyConfig};
+///
+/// // The secret was changed. Sessions that were opened with the old one go on.
+/// # let old_secret = [7; 32];
+/// let builder = JwtAuth::builder()
+///     .secret_from_env("JWTAUTH_SECRET")
+///     .keys(KeyConfig::default().old_secret(old_secret));
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct KeyConfig {
+    algorithm: Option<Algorithm>,
+    verify_keys: Vec<Key>,
+    old_secrets: Vec<Secret>,
+}
+
+impl KeyConfig {
+    /// Sets how access tokens are signed. Default: HS256, or the algorithm of the
+    /// [`key`](JwtAuthBuilder::key).
+    ///
+    /// With the secret it is HS256, HS384 or HS512. With an RSA key that does not name its algorithm, it is
+    /// one of RSA's. Refresh tokens are HS256 under a key derived from the secret.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+
+    /// Also accepts access tokens that another key signed. May be called again.
+    ///
+    /// It is for the key that signed before this one, or will sign after it: see [`KeyRing`](crate::keys::KeyRing)
+    /// for the order. Give a former key an end with [`Key::expires_at`].
+    pub fn verify_key(mut self, key: Key) -> Self {
+        self.verify_keys.push(key);
+        self
+    }
+
+    /// Also accepts tokens that an earlier secret signed. May be called again.
+    ///
+    /// Refresh tokens of the old secret stay good, so no session ends. So do its access tokens, if there is
+    /// no [`key`](JwtAuthBuilder::key). Remove it after [`refresh_ttl`](JwtAuthBuilder::refresh_ttl). If the
+    /// old secret was stolen, do not name it here: that ends all sessions at once.
+    pub fn old_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.old_secrets.push(Secret::new(secret.into()));
+        self
+    }
+
+    /// Puts all keys together, each checked.
+    pub(super) fn check(self, secret: SecretSource, key: Option<Key>) -> Result<Keys, ConfigError> {
+        let which = secret.describe();
+        let secret = secret.read()?;
+        Keys::put_together(key, self.algorithm, &secret, &which, self.verify_keys, &self.old_secrets)
+    }
+}
+
+/// Where the signing secret comes from.
+#[derive(Debug, Default)]
+pub(crate) enum SecretSource {
+    #[default]
+    Missing,
+    Given(Secret),
+    Variable(String),
+    File(PathBuf),
+}
+
+impl SecretSource {
+    /// Names the secret for messages.
+    fn describe(&self) -> String {
+        match self {
+            Self::Missing | Self::Given(_) => "the signing secret".to_owned(),
+            Self::Variable(name) => format!("the signing secret in the environment variable {name}"),
+            Self::File(path) => format!("the signing secret in the file {path:?}"),
+        }
+    }
+
+    fn read(self) -> Result<Secret, ConfigError> {
+        match self {
+            Self::Missing => Err(ConfigError::MissingSecret),
+            Self::Given(secret) => Ok(secret),
+            Self::Variable(name) => match std::env::var(&name) {
+                Ok(secret) => Ok(Secret::new(secret.into_bytes())),
+                Err(_) => Err(ConfigError::MissingSecretVariable { name }),
+            },
+            Self::File(path) => secret::read_or_make(&path),
+        }
+    }
+}
+
+impl JwtAuthBuilder {
+    /// Takes the bytes that access tokens are signed with. Make them with `openssl rand -base64 48`.
+    ///
+    /// They are used as they are, so another service that has them can verify access tokens too.
+    pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.secret = SecretSource::Given(Secret::new(secret.into()));
+        self
+    }
+
+    /// Takes the secret from an environment variable, when the store is opened.
+    pub fn secret_from_env(mut self, name: impl Into<String>) -> Self {
+        self.secret = SecretSource::Variable(name.into());
+        self
+    }
+
+    /// Takes the secret from a file, and makes one with 384 random bits if there is none yet.
+    ///
+    /// White space around it does not count. Only its owner may be able to read the file (0600); it is made
+    /// so.
+    pub fn secret_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.secret = SecretSource::File(path.into());
+        self
+    }
+
+    /// Signs access tokens with this key instead of the secret. With a key pair, others can verify tokens and
+    /// not make them.
+    ///
+    /// A secret is needed all the same: refresh tokens are signed by a key derived from it. Services that
+    /// verify access tokens do not need the secret. Keep it when this key changes: then no session ends.
+    ///
+    /// ```
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use jwtauth::{JwtAuth, Key};
+    ///
+    /// // openssl genpkey -algorithm ed25519 -out data/access.pem && chmod 600 data/access.pem
+    /// let jwtauth = JwtAuth::builder()
+    ///     .key(Key::from_file("data/access.pem")?)
+    ///     .secret_file("data/secret")
+    ///     .open("data/sessions")
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Sets the algorithm, and keys of the past or the future. Called again, the last value replaces the one
+    /// before.
+    pub fn keys(mut self, keys: KeyConfig) -> Self {
+        self.keys = keys;
+        self
+    }
+}

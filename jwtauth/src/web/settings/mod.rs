@@ -1,0 +1,289 @@
+//! How a [`JwtAuth`] is configured. Every setting is checked once, in
+//! [`JwtAuthBuilder::build`].
+//!
+//! What every program needs is one call on the builder. Settings that few programs need together are grouped:
+//! cookies in [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value
+//! is checked in the group, or in the room that uses it.
+
+pub(crate) mod client_config;
+pub(crate) mod cookie_config;
+mod guard_setters;
+mod hook_setters;
+pub(crate) mod key_config;
+mod session_setters;
+pub(crate) mod verifier_builder;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use self::client_config::ClientConfig;
+use self::cookie_config::CookieConfig;
+use self::key_config::{KeyConfig, SecretSource};
+#[cfg(feature = "accounts")]
+use crate::accounts::{Accounts, AccountsConfig};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::error::{ConfigError, OpenError};
+use crate::key::Key;
+use crate::secret;
+use crate::session::{Hooks, Sessions, Sweeper};
+use crate::store::{MemoryStore, SessionStore, SledStore};
+use crate::token::Kinds;
+use crate::web::answer::cookie::CookieStyle;
+use crate::web::answer::wording::Wording;
+use crate::web::client::Clients;
+use crate::web::guard::default_guard::DefaultGuard;
+use crate::web::guard::require_auth::RequireAuth;
+use crate::web::headers::cross_origin::CrossOrigin;
+use crate::web::headers::token_header::TokenHeader;
+use crate::web::state::{Gate, JwtAuth, JwtAuthState};
+
+/// Settings of a [`JwtAuth`].
+///
+/// Three groups have a type of their own: [`cookies`](Self::cookies) takes a [`CookieConfig`],
+/// [`keys`](Self::keys) a [`KeyConfig`], and [`clients`](Self::clients) a [`ClientConfig`].
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
+/// | [`key`](Self::key) | the secret | a [`Key`] with a private part |
+/// | [`KeyConfig::algorithm`] | HS256; of a `key` its own | one that fits the key |
+/// | [`KeyConfig::verify_key`], [`KeyConfig::old_secret`] | none | 32 keys in all |
+/// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
+/// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
+/// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
+/// | [`refresh_grace`](Self::refresh_grace) | 30 seconds | 0 to 5 minutes |
+/// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
+/// | [`sweep_interval`](Self::sweep_interval) | 1 minute | 1 second to 1 day |
+/// | [`store_timeout`](Self::store_timeout) | 10 seconds | 0.1 second to 1 minute |
+/// | [`max_sessions`](Self::max_sessions) | 32 | 1 to 1000 |
+/// | [`token_registry`](Self::token_registry), [`revoke_on_refresh`](Self::revoke_on_refresh) | off | |
+/// | [`compat`](Self::compat) | off | |
+/// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
+/// | [`CookieConfig::names`] | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
+/// | [`CookieConfig::same_site`] | `Lax` | `None` needs `Secure` |
+/// | [`CookieConfig::domain`] | none: the host that has set them | a host name |
+/// | [`CookieConfig::path`], [`CookieConfig::refresh_path`] | `/` | starts with `/` |
+/// | [`CookieConfig::partitioned`] | off | needs `Secure` |
+/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
+/// | [`trusted_origin`](Self::trusted_origin) | none | `scheme://host` or `scheme://host:port` |
+/// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
+/// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
+/// | [`public`](Self::public) | none | starts with `/`, or a method and `/` |
+/// | [`trusted_proxy`](Self::trusted_proxy) | none | an address, a network, or `unix:` |
+/// | [`ClientConfig::proxy_header`] | `X-Forwarded-For` | |
+/// | [`ClientConfig::device_id_header`] | none | no header with secrets |
+/// | [`ClientConfig::token_header`] | `Authorization` | none that browsers send on their own |
+/// | [`ClientConfig::token_scheme`] | `Bearer` | none that browsers send on their own |
+/// | `accounts` (feature `accounts`) | none | see `AccountsConfig` |
+/// | [`clock`](Self::clock) | the system's | |
+/// | [`access_claims`](Self::access_claims), [`translate`](Self::translate) | none | |
+/// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
+///
+/// ```
+/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
+/// use std::time::Duration;
+/// use jwtauth::JwtAuth;
+///
+/// let jwtauth = JwtAuth::builder()
+///     .secret_from_env("JWTAUTH_SECRET")
+///     .access_ttl(Duration::from_secs(10 * 60))
+///     .trusted_origin("https://app.example.com")
+///     .open("data/sessions")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct JwtAuthBuilder {
+    secret: SecretSource,
+    key: Option<Key>,
+    keys: KeyConfig,
+    config: Config,
+    cookies: CookieConfig,
+    insecure_cookies: bool,
+    trusted_origins: Vec<String>,
+    exempt_paths: Vec<String>,
+    default_guard: Option<RequireAuth>,
+    public: Vec<String>,
+    pub(crate) clients: ClientConfig,
+    pub(crate) trusted_proxies: Vec<String>,
+    wording: Wording,
+    local_only: bool,
+    clock: Arc<dyn Clock>,
+    hooks: Hooks,
+    #[cfg(feature = "accounts")]
+    accounts: Option<AccountsConfig>,
+}
+
+impl Default for JwtAuthBuilder {
+    fn default() -> Self {
+        Self {
+            secret: SecretSource::default(),
+            key: None,
+            keys: KeyConfig::default(),
+            config: Config::default(),
+            cookies: CookieConfig::default(),
+            insecure_cookies: false,
+            trusted_origins: Vec::new(),
+            exempt_paths: Vec::new(),
+            default_guard: None,
+            public: Vec::new(),
+            clients: ClientConfig::default(),
+            trusted_proxies: Vec::new(),
+            wording: Wording::default(),
+            local_only: false,
+            clock: Arc::new(SystemClock),
+            hooks: Hooks::default(),
+            #[cfg(feature = "accounts")]
+            accounts: None,
+        }
+    }
+}
+
+impl JwtAuth {
+    /// Starts to configure one. See [`JwtAuthBuilder`] for the settings and their defaults.
+    pub fn builder() -> JwtAuthBuilder {
+        JwtAuthBuilder::default()
+    }
+
+    /// One line for localhost: a random secret, sessions in memory, cookies that work over plain http.
+    ///
+    /// Everybody is logged out when the process ends. Requests that name another host than
+    /// `localhost`, `127.0.0.1` or `[::1]` are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::DevMode`] if `JWTAUTH_ENV=production` is set, or in a release build unless
+    /// `JWTAUTH_ALLOW_DEV=1` is set; [`ConfigError::Random`] if there is no randomness.
+    pub fn dev() -> Result<Self, ConfigError> {
+        JwtAuthBuilder::dev()
+    }
+}
+
+impl JwtAuthBuilder {
+    /// Opens the embedded store in a directory, and starts the background sweep. Makes the directory if there
+    /// is none.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk;
+    /// [`OpenError::Store`] for everything that [`SledStore::open`] refuses.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<JwtAuth, OpenError> {
+        let ready = self.check()?;
+        let store = SledStore::open(path.as_ref()).await?;
+        Ok(ready.with_store(store)?)
+    }
+
+    /// Uses a store that was opened elsewhere. Starts the background sweep if called in a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] for the first setting that is refused.
+    pub fn build(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
+        self.check()?.with_store(store)
+    }
+
+    /// Checks every setting.
+    fn check(self) -> Result<Ready, ConfigError> {
+        self.config.check()?;
+        #[cfg(feature = "accounts")]
+        self.accounts.as_ref().map_or(Ok(()), AccountsConfig::check)?;
+        let cookies = self.cookies.check(self.insecure_cookies)?;
+        let (clients, token_header) = self.clients.check(&self.trusted_proxies)?;
+        let mut wording = self.wording;
+        wording.simplejwt = self.config.compat.is_some();
+        wording.scheme = token_header.other_scheme().map(Into::into);
+        #[cfg(feature = "openapi")]
+        crate::web::openapi::name_places(&cookies.names.access, &token_header);
+        let mut cross_origin = CrossOrigin::default();
+        self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
+        self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
+        let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
+        let keys = self.keys.check(self.secret, self.key)?;
+        let tokens = Kinds::new(keys, self.config.compat.as_ref())?;
+        if self.insecure_cookies {
+            tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
+        }
+        Ok(Ready {
+            config: self.config,
+            tokens,
+            cookies,
+            token_header,
+            wording,
+            cross_origin,
+            default_guard,
+            clients,
+            local_only: self.local_only,
+            clock: self.clock,
+            hooks: self.hooks,
+            #[cfg(feature = "accounts")]
+            accounts: self.accounts,
+        })
+    }
+
+    pub(crate) fn dev() -> Result<JwtAuth, ConfigError> {
+        let set = |name| std::env::var_os(name);
+        if set("JWTAUTH_ENV").is_some_and(|env| env == "production") {
+            return Err(ConfigError::DevMode { problem: "JWTAUTH_ENV is production" });
+        }
+        if !cfg!(debug_assertions) && set("JWTAUTH_ALLOW_DEV").is_none_or(|allow| allow != "1") {
+            return Err(ConfigError::DevMode {
+                problem: "this is a release build; set JWTAUTH_ALLOW_DEV=1 if you mean it",
+            });
+        }
+        let builder = Self { local_only: true, ..Self::default() };
+        #[cfg(feature = "accounts")]
+        let builder = builder.accounts(AccountsConfig::default());
+        builder.secret(secret::random::<48>()?).insecure_cookies().build(MemoryStore::new())
+    }
+}
+
+/// Settings that were checked and wait for their store.
+struct Ready {
+    config: Config,
+    tokens: Kinds,
+    cookies: CookieStyle,
+    token_header: TokenHeader,
+    wording: Wording,
+    cross_origin: CrossOrigin,
+    default_guard: Option<DefaultGuard>,
+    clients: Clients,
+    local_only: bool,
+    clock: Arc<dyn Clock>,
+    hooks: Hooks,
+    #[cfg(feature = "accounts")]
+    accounts: Option<AccountsConfig>,
+}
+
+impl Ready {
+    fn with_store(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
+        let max_token = self.cookies.max_token();
+        let store: Arc<dyn SessionStore> = Arc::new(store);
+        #[cfg(feature = "accounts")]
+        let of_accounts = Arc::clone(&store);
+        let sessions =
+            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, self.hooks)?);
+        #[cfg(feature = "accounts")]
+        let accounts = match &self.accounts {
+            Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),
+            None => None,
+        };
+        Ok(JwtAuth::from_state(JwtAuthState {
+            _sweeper: Sweeper::start(&sessions),
+            sessions,
+            #[cfg(feature = "accounts")]
+            accounts,
+            cookies: self.cookies,
+            wording: self.wording,
+            token_header: self.token_header,
+            cross_origin: self.cross_origin,
+            gate: self.default_guard.map(|guard| Box::new(guard) as Box<dyn Gate>),
+            clients: self.clients,
+            local_only: self.local_only,
+            warned: AtomicBool::new(false),
+        }))
+    }
+}

@@ -1,0 +1,115 @@
+//! The settings of sessions and their tokens: lifetimes, limits, names, and what is recorded. `config` checks them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::JwtAuthBuilder;
+#[cfg(feature = "accounts")]
+use crate::accounts::AccountsConfig;
+use crate::clock::Clock;
+use crate::compat::Compat;
+
+impl JwtAuthBuilder {
+    /// Sets the lifetime of an access token. A sliding token is accepted for the same time.
+    pub fn access_ttl(mut self, ttl: Duration) -> Self {
+        self.config.access_ttl = ttl;
+        self
+    }
+
+    /// Sets the lifetime of a refresh token. A session may be idle, and a sliding token may be renewed, for
+    /// the same time.
+    pub fn refresh_ttl(mut self, ttl: Duration) -> Self {
+        self.config.refresh_ttl = ttl;
+        self
+    }
+
+    /// Sets how long a session may last, however busy it is (OWASP ASVS 5.0, 7.3.2).
+    pub fn absolute_ttl(mut self, ttl: Duration) -> Self {
+        self.config.absolute_ttl = ttl;
+        self
+    }
+
+    /// Sets for how long a spent refresh token is answered with its successor again: for a second tab, or a
+    /// lost answer. If it comes back later, the session is revoked (RFC 9700, section 4.14.2).
+    pub fn refresh_grace(mut self, grace: Duration) -> Self {
+        self.config.refresh_grace = grace;
+        self
+    }
+
+    /// Sets by how much clocks may differ when tokens come from elsewhere (RFC 7519, section 4.1.4).
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.config.leeway = leeway;
+        self
+    }
+
+    /// Sets how often expired sessions are removed from the store.
+    pub fn sweep_interval(mut self, interval: Duration) -> Self {
+        self.config.sweep_interval = interval;
+        self
+    }
+
+    /// Sets how long to wait until a change is on disk. After that the answer is 503. Hooks have the same
+    /// time.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.config.store_timeout = timeout;
+        self
+    }
+
+    /// Sets how many live sessions one subject may have. A login beyond that ends the session that was idle
+    /// the longest.
+    ///
+    /// About as many ended sessions are kept, so that a login stays quick. The registry forgets the tokens of
+    /// the others.
+    pub fn max_sessions(mut self, max: usize) -> Self {
+        self.config.max_sessions = max;
+        self
+    }
+
+    /// Records each token that is issued, by its id, in the tree of its session: see [`Sessions::tokens`](crate::Sessions::tokens).
+    ///
+    /// Costs some 200 bytes a refresh until the session is swept.
+    pub fn token_registry(mut self) -> Self {
+        self.config.token_registry = true;
+        self
+    }
+
+    /// Revokes an access token when its successor is issued.
+    ///
+    /// A request that still carries the old one is refused, or refreshed by its refresh token.
+    pub fn revoke_on_refresh(mut self) -> Self {
+        self.config.revoke_on_refresh = true;
+        self
+    }
+
+    /// Sets the issuer that tokens name and must name (claim `iss`).
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.config.issuer = issuer.into();
+        self
+    }
+
+    /// Sets the audience that access tokens name and must name (claim `aud`).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.config.audience = audience.into();
+        self
+    }
+
+    /// Writes and reads tokens as another library does, so that its services and this one accept each other's
+    /// tokens. See [`Compat`] for what that changes and costs.
+    pub fn compat(mut self, compat: Compat) -> Self {
+        self.config.compat = Some(compat);
+        self
+    }
+
+    /// Sets the clock. For tests: see [`ManualClock`](crate::clock::ManualClock).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Keeps accounts in the store of the sessions: see [`Accounts`](crate::Accounts). Feature `accounts`.
+    #[cfg(feature = "accounts")]
+    pub fn accounts(mut self, config: AccountsConfig) -> Self {
+        self.accounts = Some(config);
+        self
+    }
+}

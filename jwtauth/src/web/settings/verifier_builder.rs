@@ -1,0 +1,253 @@
+//! The settings of a [`Verifier`], and what is refused at start.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::compat::Compat;
+use crate::config::{not_empty, within};
+use crate::error::{BoxError, ConfigError, KeyError};
+use crate::key::Key;
+use crate::token::stateless::ForeignTokens;
+use crate::verifier::Verification;
+use crate::verifier::source::{Fetch, Source};
+use crate::web::guard::default_guard::DefaultGuard;
+use crate::web::guard::require_auth::RequireAuth;
+use crate::web::state::{Gate, Verifier, VerifierState};
+
+/// Settings of a [`Verifier`]; [`Verifier::builder`] makes one.
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | issuer, audience | none: both are required | not empty |
+/// | [`key`](Self::key) | none | 32 keys in all |
+/// | `key_set_url` (feature `fetch`), [`key_set_with`](Self::key_set_with) | none | https, or this machine |
+/// | [`max_age`](Self::max_age) | 5 minutes | 1 minute to 1 day |
+/// | [`leeway`](Self::leeway) | 5 seconds | 0 to 1 minute |
+/// | [`max_ttl`](Self::max_ttl) | 1 day | 1 second to 1 day |
+/// | [`compat`](Self::compat) | off | |
+/// | [`deny_by_default`](Self::deny_by_default), [`public`](Self::public) | every route guards itself | |
+#[must_use]
+pub struct VerifierBuilder {
+    issuer: String,
+    audience: String,
+    keys: Vec<Key>,
+    key_set: Option<KeySet>,
+    max_age: Duration,
+    leeway: Duration,
+    max_ttl: Duration,
+    compat: Option<Compat>,
+    default_guard: Option<RequireAuth>,
+    public: Vec<String>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Where the published keys are, and who gets them.
+enum KeySet {
+    /// We do.
+    #[cfg(feature = "fetch")]
+    Url(String),
+    /// The application does.
+    With(String, Fetch),
+}
+
+impl fmt::Debug for VerifierBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifierBuilder").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// Starts to configure one, for tokens of this issuer (`iss`) that are meant for this audience (`aud`).
+    pub fn builder(issuer: impl Into<String>, audience: impl Into<String>) -> VerifierBuilder {
+        VerifierBuilder::new(issuer.into(), audience.into())
+    }
+}
+
+impl VerifierBuilder {
+    fn new(issuer: String, audience: String) -> Self {
+        Self {
+            issuer,
+            audience,
+            keys: Vec::new(),
+            key_set: None,
+            max_age: Duration::from_secs(5 * 60),
+            leeway: Duration::from_secs(5),
+            max_ttl: Duration::from_secs(24 * 60 * 60),
+            compat: None,
+            default_guard: None,
+            public: Vec::new(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Takes a key. May be called again; the keys of a set take their place.
+    pub fn key(mut self, key: Key) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Takes the keys from the issuer's published set, fetched when first needed. Needs the feature `fetch`.
+    ///
+    /// Follows no redirects and no proxies of the environment, keeps no cookies, and takes nothing but a 200 with a key
+    /// set of up to 256 KiB within 5 seconds. Certificates are checked against those that the system trusts; without any
+    /// the builder refuses an address of https ([`KeyError::Client`]). The rest is as with
+    /// [`key_set_with`](Self::key_set_with).
+    ///
+    /// ```
+    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::error::ConfigError> {
+    /// use jwtauth::Verifier;
+    ///
+    /// // A `JwtAuth` publishes its keys there with `.at("/.well-known/jwks.json", jwtauth.jwks())`.
+    /// Verifier::builder("https://login.example.com", "shop")
+    ///     .key_set_url("https://login.example.com/.well-known/jwks.json")
+    ///     .build()
+    /// # }
+    /// ```
+    #[cfg(feature = "fetch")]
+    pub fn key_set_url(mut self, url: impl Into<String>) -> Self {
+        self.key_set = Some(KeySet::Url(url.into()));
+        self
+    }
+
+    /// Takes the keys from the issuer's published set, by an HTTP client of the application's own.
+    ///
+    /// `fetch` gets the address and returns the body. Let it follow no redirects, and treat anything but 200 as an
+    /// error. It gets 5 seconds; a body above 256 KiB is refused. One fetch runs at a time, and after each, failed or
+    /// not, there is none for 30 seconds, also for a token that names an unknown key.
+    ///
+    /// While fetching fails, the keys that are there stay in use for up to a day. Secrets and private keys in
+    /// the set are never used.
+    ///
+    /// ```
+    /// # use jwtauth::error::ConfigError;
+    /// # use jwtauth::Verifier;
+    /// # async fn get(_: String) -> Result<Vec<u8>, std::io::Error> { Ok(Vec::new()) }
+    /// # fn run() -> Result<Verifier, ConfigError> {
+    /// Verifier::builder("https://login.example.com", "shop")
+    ///     .key_set_with("https://login.example.com/.well-known/jwks.json", |url| async {
+    ///         Ok(get(url).await?)
+    ///     })
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn key_set_with<F, R>(mut self, url: impl Into<String>, fetch: F) -> Self
+    where
+        F: Fn(String) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Vec<u8>, BoxError>> + Send + 'static,
+    {
+        let fetch: Fetch = Box::new(move |url| Box::pin(fetch(url)));
+        self.key_set = Some(KeySet::With(url.into(), fetch));
+        self
+    }
+
+    /// Sets after how long the key set is fetched anew.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+
+    /// Sets by how much the issuer's clock may differ.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Sets the longest lifetime that a token may have.
+    pub fn max_ttl(mut self, ttl: Duration) -> Self {
+        self.max_ttl = ttl;
+        self
+    }
+
+    /// Takes access tokens of djangorestframework-simplejwt too: see [`Compat`], whose rules for reading hold here.
+    ///
+    /// Nothing is written: a token is believed until it expires, and what it says is what counts. The subject is its
+    /// claim `user_id`; roles and scopes are its claims `roles` (an array) and `scope` (text), if Django writes them; and
+    /// without `auth_time` nothing is fresh. Django names no key in its tokens, so this takes a verifier that has just one.
+    ///
+    /// ```
+    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::error::ConfigError> {
+    /// use jwtauth::keys::Algorithm;
+    /// use jwtauth::{Compat, Key, Verifier};
+    ///
+    /// // SIMPLE_JWT["SIGNING_KEY"], and ISSUER and AUDIENCE, if Django has any.
+    /// # let signing_key = [7; 32];
+    /// Verifier::builder("https://django.example.com", "shop")
+    ///     .key(Key::hmac(Algorithm::HS256, signing_key)?)
+    ///     .compat(Compat::simplejwt())
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn compat(mut self, compat: Compat) -> Self {
+        self.compat = Some(compat);
+        self
+    }
+
+    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::clock::ManualClock).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Guards every route that is not [`public`](Self::public): the same as
+    /// [`JwtAuthBuilder::deny_by_default`](crate::JwtAuthBuilder::deny_by_default).
+    pub fn deny_by_default(mut self, guard: RequireAuth) -> Self {
+        self.default_guard = Some(guard);
+        self
+    }
+
+    /// Lets strangers through to a route: `"/health"`, `"GET /stock"`, `"/assets/"`. May be called again.
+    ///
+    /// All that may be written is at [`JwtAuthBuilder::public`](crate::JwtAuthBuilder::public).
+    pub fn public(mut self, route: impl Into<String>) -> Self {
+        self.public.push(route.into());
+        self
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] for the first setting that is refused; [`KeyError::Malformed`] in it if there is neither
+    /// a key nor the address of a set.
+    pub fn build(self) -> Result<Verifier, ConfigError> {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let minute = Duration::from_secs(60);
+        not_empty("issuer", &self.issuer)?;
+        not_empty("audience", &self.audience)?;
+        within("max_age", self.max_age, minute, day)?;
+        within("leeway", self.leeway, Duration::ZERO, minute)?;
+        within("max_ttl", self.max_ttl, Duration::from_secs(1), day)?;
+        self.compat.as_ref().map_or(Ok(()), Compat::check)?;
+        if self.keys.is_empty() && self.key_set.is_none() {
+            return Err(
+                KeyError::Malformed { problem: "a verifier needs a key, or the address of a set" }.into()
+            );
+        }
+        let verification = Verification {
+            tokens: Arc::new(ForeignTokens::new(self.keys, self.compat)?),
+            source: self.key_set.map(|set| set.source(self.max_age)).transpose()?,
+            issuer: self.issuer,
+            audience: self.audience,
+            leeway: self.leeway,
+            max_ttl: self.max_ttl,
+            clock: self.clock,
+            warned: AtomicBool::new(false),
+        };
+        let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
+        let gate = default_guard.map(|guard| Box::new(guard) as Box<dyn Gate>);
+        Ok(Verifier::from_state(VerifierState { verification, gate }))
+    }
+}
+
+impl KeySet {
+    fn source(self, max_age: Duration) -> Result<Source, KeyError> {
+        match self {
+            #[cfg(feature = "fetch")]
+            Self::Url(url) => crate::verifier::fetch::source(url, max_age),
+            Self::With(url, fetch) => Source::new(url, fetch, max_age),
+        }
+    }
+}

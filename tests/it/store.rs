@@ -1,6 +1,7 @@
 //! The stores over their public API: the conformance suite, and what the embedded one promises of its files.
 
 mod damage;
+mod layouts;
 mod private;
 
 use std::collections::BTreeMap;

@@ -316,7 +316,7 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
         site.bearer(Method::POST, "/logout", &access("7", "a2")).await;
         assert_eq!(
             take(),
-            [("revoked", true), ("revoked", true)],
+            [("session_revoked", true), ("session_revoked", true)],
             "one that was not seen before ends as well"
         );
         let (_, pair) = site.refresh(&refresh("7", "r1")).await;

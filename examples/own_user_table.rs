@@ -14,8 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
-use jwtauth::error::BoxError;
-use jwtauth::{Auth, AuthUser, CurrentUser, Identity, JwtAuth, Rejection, require_auth};
+use jwtauth::{Auth, AuthUser, CurrentUser, Identity, JwtAuth, Rejection, error::BoxError, require_auth};
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::web::{Data, Json};
 use poem::{EndpointExt, Route, Server, get, handler, post};

@@ -145,7 +145,7 @@ impl Event {
             Self::Login { session, replaced } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), replaced);
             }
-            // Logged with the answer, which says so whoever gives it: see `web::reject`.
+            // Logged with the answer, which says so whoever gives it: see `web::answer::rejection`.
             Self::LoginFailed { .. } => {}
             Self::Refresh { session } => {
                 tracing::debug!(target: "jwtauth", event, session = session.id.log_id());

@@ -102,7 +102,7 @@ fn r_11_no_log_line_has_a_secret() {
         assert_eq!(reused.status(), 401);
 
         let text = log.text();
-        for event in ["login", "refresh", "revoked", "reuse_detected", "cross_origin"] {
+        for event in ["login", "refresh", "session_revoked", "reuse_detected", "cross_origin"] {
             assert!(text.contains(&format!("event=\"{event}\"")), "{event} was not logged: {text}");
         }
         assert!(text.contains("poem::") && text.contains("TRACE"), "poem's lines are missing: {text}");

@@ -342,7 +342,7 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
         for token in [refresh("7", "r1"), refresh("7", "r2")] {
             assert_eq!(site.post("/auth/revoke", json!({"refresh": token})).await.0, 200);
         }
-        assert_eq!(take(), [("revoked", true), ("token_revoked", true)]);
+        assert_eq!(take(), [("session_revoked", true), ("token_revoked", true)]);
         // Nobody is asked where nothing is opened.
         assert_eq!(site.who(&access("666", "a3")).await.0, 200);
         for _ in 0..2 {

@@ -1,7 +1,7 @@
 //! The table of all arguments.
 //!
 //! A new argument is one row here. If it needs a field in [`Args`], the methods of `Args` say what the field
-//! means.
+//! means. Tests then ask for the documentation and for the messages that list all arguments.
 
 use proc_macro2::Span;
 use syn::parse::ParseStream;

@@ -147,7 +147,7 @@ impl Auth {
     ///
     /// For a login handler of your own; the ready-made route does it by itself. Answer with
     /// [`Rejection::InvalidCredentials`] then.
-    pub async fn login_failed(&self, username: &str) {
+    pub async fn report_failed_login(&self, username: &str) {
         let event = Event::LoginFailed { username: username.into(), client_address: self.client.address };
         self.shared.sessions.emit(event).await;
     }
@@ -157,7 +157,7 @@ impl Auth {
     /// Works with either cookie alone and with an expired access token; without any, or with cookies that
     /// are no tokens of ours, it does nothing, successfully. The session is ended on disk when this
     /// returns, in all its tokens. With a bearer token it is that token's session, and the cookies stay. A session that
-    /// this same handler has opened ends as well.
+    /// this same handler has opened with [`login`](Self::login) ends as well.
     ///
     /// # Errors
     ///

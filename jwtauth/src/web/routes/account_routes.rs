@@ -23,7 +23,7 @@ impl JwtAuth {
     /// | `POST /register` | `username`, `password` | 201 `id`, `name`; 409 `name_taken`; 400 `invalid_name`, `invalid_password` |
     /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are ended |
     ///
-    /// Anybody may register: leave that out with `.without("/register")? where somebody else makes the accounts.
+    /// Anybody may register: leave that out with `.without("/register")?` where somebody else makes the accounts.
     ///
     /// # Panics
     ///

@@ -36,7 +36,7 @@ use crate::web::state::JwtAuth;
 enum Transport {
     Body,
     Cookies,
-    /// In bodies, one that is both.
+    /// In bodies, as one token that is both.
     Sliding,
 }
 
@@ -124,7 +124,7 @@ impl ReadyRoute {
     }
 }
 
-/// All ready-made routes.
+/// All ready-made routes but those for accounts and services.
 fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute> {
     let authenticate = Arc::new(authenticate);
     let obtain = move |transport| {
@@ -212,7 +212,9 @@ impl Routes {
     /// Anybody else gets 401. Roles and scopes are those that the session has now.
     ///
     /// ```
-    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<jwtauth::Account, jwtauth::LoginError> { todo!() }
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize, jwtauth::AuthUser)]
+    /// # struct User { id: u64 }
+    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<User, jwtauth::LoginError> { todo!() }
     /// # fn app(jwtauth: jwtauth::JwtAuth, secret: String) -> Result<(), jwtauth::error::ConfigError> {
     /// let routes = jwtauth.routes(authenticate).service("billing", secret)?.without("/expire")?;
     /// # Ok(()) }
@@ -238,7 +240,9 @@ impl Routes {
     /// Puts one of the routes at another path, with all its methods.
     ///
     /// ```
-    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<jwtauth::Account, jwtauth::LoginError> { todo!() }
+    /// # #[derive(Clone, serde::Serialize, serde::Deserialize, jwtauth::AuthUser)]
+    /// # struct User { id: u64 }
+    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<User, jwtauth::LoginError> { todo!() }
     /// # fn app(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::error::ConfigError> {
     /// let routes = jwtauth.routes(authenticate).body_tokens().rename("/obtain", "/token")?;
     /// # Ok(()) }

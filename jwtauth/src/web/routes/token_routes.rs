@@ -37,7 +37,7 @@ pub(super) async fn obtain<A: Authenticate>(
         Ok(user) => user,
         Err(error) => {
             if let LoginError::InvalidCredentials = error {
-                auth.login_failed(&typed).await;
+                auth.report_failed_login(&typed).await;
             }
             return Err(Rejection::from(error).into());
         }

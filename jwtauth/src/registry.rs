@@ -2,14 +2,11 @@
 //!
 //! A login is the root: its refresh token, with its access token below it. Each rotation hangs the next
 //! refresh token below the one that was spent, and an access token below that; or a sliding token, with nothing
-//! beside it. No token is kept, only its id. Who writes them, in the same step as the session: `store`.
-
-use std::time::Duration;
+//! beside it. No token is kept, only its id. Which records a login or a rotation adds: `store::rules`.
 
 use serde::Serialize;
 
 use crate::id::{SessionId, TokenId};
-use crate::record::Session;
 
 /// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -19,12 +16,13 @@ pub enum TokenKind {
     Access,
     /// Spent for the next pair.
     Refresh,
-    /// Sent with every request, and spent for the next one: [`Session::is_sliding`].
+    /// Sent with every request, and spent for the next one: [`Session::is_sliding`](crate::Session::is_sliding).
     Sliding,
 }
 
 /// One token that was issued. All times are Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct TokenRecord {
     /// The token (claim `jti`).
     pub id: TokenId,
@@ -43,6 +41,18 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
+    /// Describes a token that was issued at login. Times are Unix seconds.
+    #[must_use]
+    pub const fn new(
+        id: TokenId,
+        session: SessionId,
+        kind: TokenKind,
+        issued_at: u64,
+        expires_at: u64,
+    ) -> Self {
+        Self { id, session, kind, parent: None, issued_at, expires_at, revoked_at: None }
+    }
+
     /// Tells whether the token is good at `now`: neither expired nor ended.
     ///
     /// A refresh or sliding token that was spent counts as ended when its successor was issued.
@@ -56,35 +66,4 @@ impl TokenRecord {
     pub fn ends_at(&self) -> u64 {
         self.revoked_at.map_or(self.expires_at, |revoked_at| revoked_at.min(self.expires_at))
     }
-}
-
-/// Returns the kind of the token that is spent for the next one in a session.
-pub(crate) fn spendable(session: &Session) -> TokenKind {
-    if session.is_sliding() { TokenKind::Sliding } else { TokenKind::Refresh }
-}
-
-/// Returns what a login issues (`before` is `None`), or a rotation: the new pair of tokens, or the new sliding token.
-pub(crate) fn issued(
-    before: Option<&Session>,
-    after: &Session,
-    access_ttl: Duration,
-) -> impl Iterator<Item = TokenRecord> {
-    let refresh = TokenRecord {
-        id: after.refresh_id,
-        session: after.id,
-        kind: spendable(after),
-        parent: before.map(|before| before.refresh_id),
-        issued_at: after.rotated_at,
-        expires_at: after.expires_at,
-        revoked_at: None,
-    };
-    let access = TokenRecord {
-        id: after.access_id,
-        kind: TokenKind::Access,
-        parent: Some(after.refresh_id),
-        expires_at: after.rotated_at.saturating_add(access_ttl.as_secs()).min(after.expires_at),
-        ..refresh
-    };
-    let access = (!after.is_sliding()).then_some(access);
-    std::iter::once(refresh).chain(access)
 }

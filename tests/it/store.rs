@@ -1,6 +1,7 @@
 //! The stores over their public API: the conformance suite, and what the embedded one promises of its files.
 
 mod damage;
+mod layouts;
 mod private;
 
 use std::collections::BTreeMap;
@@ -17,55 +18,31 @@ use std::time::{Duration, Instant};
 use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, RotationRequest, UserUpdate, conformance};
 use jwtauth::store::{Revocation, RotationPolicy, Successor};
-use jwtauth::{Device, MemoryStore, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId};
+use jwtauth::{MemoryStore, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId, testing};
 use reqwest::Method;
 use tests::browser::Browser;
 use tests::numbers::Numbers;
 use tests::{bounded, bounded_by};
 
 fn session(number: u8) -> Session {
-    Session {
-        id: SessionId::from_bytes([number; 16]),
-        subject: format!("subject-{}", number % 3),
-        roles: vec!["admin".into()],
-        scopes: Vec::new(),
-        user: Some(br#"{"id":1}"#.to_vec()),
-        created_at: 100,
-        auth_time: 100,
-        absolute_expires_at: 5_000,
-        expires_at: 1_000 + u64::from(number),
-        generation: 0,
-        rotated_at: 100,
-        refresh_id: TokenId::from_bytes([number; 16]),
-        access_id: TokenId::from_bytes([0xac; 16]),
-        revoked_tokens: Vec::new(),
-        device: Device::default(),
-        last_address: None,
-        revoked: None,
-    }
+    let mut session = testing::session(number, &format!("subject-{}", number % 3));
+    session.expires_at = 1_000 + u64::from(number);
+    session
 }
 
 const LOGOUT: Revocation = Revocation { at: 200, reason: RevocationReason::Logout };
 
-const SUCCESSOR: Successor = Successor {
-    refresh: TokenId::from_bytes([0xee; 16]),
-    access: TokenId::from_bytes([0xef; 16]),
-    address: None,
-};
+const SUCCESSOR: Successor = Successor::new(TokenId::from_bytes([0xee; 16]), TokenId::from_bytes([0xef; 16]));
 
 fn replacing(replaces: Vec<SessionId>) -> LoginEffects {
-    LoginEffects { replaces, ..LoginEffects::default() }
+    let mut effects = LoginEffects::default();
+    effects.replaces = replaces;
+    effects
 }
 
 fn presented(number: u8) -> RotationRequest {
-    RotationRequest {
-        session: SessionId::from_bytes([number; 16]),
-        generation: 0,
-        now: 300,
-        policy: RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) },
-        successor: SUCCESSOR,
-        register: None,
-    }
+    let policy = RotationPolicy::new(Duration::from_secs(30), Duration::from_secs(1_000));
+    RotationRequest::new(SessionId::from_bytes([number; 16]), 0, 300, policy, SUCCESSOR)
 }
 
 async fn open(path: &Path) -> SledStore {
@@ -162,7 +139,8 @@ fn r_7_odd_calls_do_not_make_the_store_look_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir.path().join("store")).await;
         put(&store, 0..4).await;
-        let again = Session { expires_at: 2_000, subject: "subject-2".into(), ..session(0) };
+        let mut again = session(0);
+        (again.expires_at, again.subject) = (2_000, "subject-2".into());
         store.insert(again.clone(), replacing(vec![again.id])).await.unwrap();
         store.insert(session(4), replacing(vec![session(1).id; 3])).await.unwrap();
         store.insert(session(4), LoginEffects::default()).await.unwrap();
@@ -242,10 +220,9 @@ fn j_24_a_change_is_seen_by_the_next_read() {
             })
             .collect();
         for generation in 0..400 {
-            let policy = RotationPolicy { grace: Duration::ZERO, refresh_ttl: Duration::from_secs(1_000) };
-            let presented =
-                RotationRequest { session: watched.id, generation, now: 100, policy, ..presented(0) };
-            store.rotate(presented).await.unwrap().unwrap();
+            let policy = RotationPolicy::new(Duration::ZERO, Duration::from_secs(1_000));
+            let request = RotationRequest::new(watched.id, generation, 100, policy, SUCCESSOR);
+            store.rotate(request).await.unwrap().unwrap();
             let seen = store.load(watched.id).await.unwrap().unwrap().generation;
             assert_eq!(seen, generation + 1);
         }

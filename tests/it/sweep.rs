@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jwtauth::store::LoginEffects;
-use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, TokenId};
+use jwtauth::{Session, SessionId, SessionStore as _, SledStore, testing};
 use tests::bounded_by;
 use tests::numbers::{Numbers, spread};
 
@@ -12,25 +12,10 @@ const SESSIONS: u64 = 100_000;
 const START: u64 = 1_800_000_000;
 
 fn session(number: u64, ttl: u64) -> Session {
-    Session {
-        id: SessionId::from_bytes(spread(number)),
-        subject: (number % 1_000).to_string(),
-        roles: Vec::new(),
-        scopes: Vec::new(),
-        user: None,
-        created_at: START,
-        auth_time: START,
-        absolute_expires_at: START + 1_000_000,
-        expires_at: START + ttl,
-        generation: 0,
-        rotated_at: START,
-        refresh_id: TokenId::from_bytes([0; 16]),
-        access_id: TokenId::from_bytes([0xac; 16]),
-        revoked_tokens: Vec::new(),
-        device: Device::default(),
-        last_address: None,
-        revoked: None,
-    }
+    let mut session = testing::session(0, &(number % 1_000).to_string());
+    session.id = SessionId::from_bytes(spread(number));
+    (session.expires_at, session.absolute_expires_at) = (START + ttl, START + 1_000_000);
+    session
 }
 
 /// Exactly the expired sessions go, from the records and from both indexes: what opens again is

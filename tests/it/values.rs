@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, NewValue, REMEMBERED, ValueKey, ValueStore as _};
-use jwtauth::{Device, Session, SessionId, SessionStore as _, SledStore, TokenId};
+use jwtauth::{Session, SessionStore as _, SledStore, testing};
 use tests::bounded;
 use tests::numbers::Numbers;
 
@@ -21,29 +21,13 @@ fn key(number: u64) -> ValueKey {
 }
 
 fn value(number: u64, now: u64, expires_at: u64) -> NewValue {
-    NewValue { key: key(number), bytes: format!("value {number} of {now}").into_bytes(), now, expires_at }
+    NewValue::new(key(number), format!("value {number} of {now}").into_bytes(), now, expires_at)
 }
 
 fn session(number: u8, expires_at: u64) -> Session {
-    Session {
-        id: SessionId::from_bytes([number; 16]),
-        subject: "1".into(),
-        roles: Vec::new(),
-        scopes: Vec::new(),
-        user: None,
-        created_at: NOW,
-        auth_time: NOW,
-        absolute_expires_at: expires_at,
-        expires_at,
-        generation: 0,
-        rotated_at: NOW,
-        refresh_id: TokenId::from_bytes([1; 16]),
-        access_id: TokenId::from_bytes([2; 16]),
-        revoked_tokens: Vec::new(),
-        device: Device::default(),
-        last_address: None,
-        revoked: None,
-    }
+    let mut session = testing::session(number, "1");
+    (session.expires_at, session.absolute_expires_at) = (expires_at, expires_at);
+    session
 }
 
 async fn open(path: &Path) -> SledStore {
@@ -230,7 +214,8 @@ fn a_value_that_is_too_large_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let store = open(&directory.path().join("store")).await;
         save(&store, 1, NOW + 100).await;
-        let large = NewValue { bytes: vec![b' '; 64 * 1024], ..value(1, NOW, NOW + 200) };
+        let mut large = value(1, NOW, NOW + 200);
+        large.bytes = vec![b' '; 64 * 1024];
         let refused = store.save_value(large).await;
         assert!(matches!(refused, Err(StoreError::TooLarge { got, max }) if got > max), "{refused:?}");
         let kept = store.load_value(key(1), NOW + 99).await.unwrap().unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jwtauth::error::StoreError;
 use jwtauth::store::{
     LoginEffects, NewValue, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation,
-    UserUpdate, ValueKey, ValueStore,
+    TokenStore, UserUpdate, ValueKey, ValueStore,
 };
 use jwtauth::store::{Revocation, Rotation};
 use jwtauth::{MemoryStore, Session, SessionId, SessionStore, TokenRecord};
@@ -137,14 +137,6 @@ impl SessionStore for Faulty {
         self.with(&self.changes, move |store| store.revoke_token(end))
     }
 
-    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
-        self.with(&self.reads, move |store| store.tokens_of(session))
-    }
-
-    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
-        self.with(&self.changes, move |store| store.archive(before, limit))
-    }
-
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
         self.with(&self.reads, move |store| store.sessions_of(subject))
     }
@@ -161,8 +153,22 @@ impl SessionStore for Faulty {
         self.with(&self.changes, move |store| store.flush())
     }
 
+    fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
+        Some(self)
+    }
+
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         if self.without_values { None } else { Some(self) }
+    }
+}
+
+impl TokenStore for Faulty {
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
+        self.with(&self.reads, move |store| store.tokens_of(session))
+    }
+
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        self.with(&self.changes, move |store| store.archive(before, limit))
     }
 }
 

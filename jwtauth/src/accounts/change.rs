@@ -158,7 +158,8 @@ impl Accounts {
     }
 
     fn ends(&self, reason: RevocationReason, except: Option<SessionId>) -> SubjectRevocation {
-        SubjectRevocation { except, revocation: Revocation { at: self.0.sessions.now(), reason } }
+        let revocation = Revocation { at: self.0.sessions.now(), reason };
+        SubjectRevocation { except, ..SubjectRevocation::all(revocation) }
     }
 
     /// Changes what is in the store, whatever else changes it: each turn means that another change was made.

@@ -138,18 +138,8 @@ impl Accounts {
             return Err(AccountError::NameTaken);
         }
         let now = self.0.sessions.now();
-        let account = StoredAccount {
-            id: AccountId::random()?,
-            name: name.shown,
-            key: name.key,
-            hash: self.0.hasher.hash(password).await?,
-            roles: Vec::new(),
-            active: true,
-            revision: 0,
-            created_at: now,
-            password_changed_at: now,
-            last_login: None,
-        };
+        let hash = self.0.hasher.hash(password).await?;
+        let account = StoredAccount::new(AccountId::random()?, name.shown, name.key, hash, now);
         if !self.within(self.0.store.create_account(account.clone())).await? {
             return Err(AccountError::NameTaken);
         }

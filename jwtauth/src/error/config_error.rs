@@ -46,6 +46,11 @@ pub enum ConfigError {
         "this store keeps no values, which .compat(..) needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
     )]
     NoValueStore,
+    /// The token registry was asked for, and the store keeps no records of tokens.
+    #[error(
+        "this store keeps no records of tokens, which .token_registry() needs: use SledStore or MemoryStore, or implement SessionStore::token_store"
+    )]
+    NoTokenStore,
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),

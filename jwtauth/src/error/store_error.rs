@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{BoxError, with_causes};
@@ -46,6 +46,19 @@ pub enum StoreError {
     Locked {
         /// The directory of the store.
         path: PathBuf,
+    },
+    /// A record was written by a newer release of this crate, in a layout that this one does not know. Nothing was changed.
+    #[error(
+        "{} holds records of layout {found}, written by a newer release of jwtauth, and this one reads layouts up to {newest}: use the release that wrote them, or move the store away to start empty (everybody logs in again)",
+        store(path.as_deref())
+    )]
+    NewerLayout {
+        /// The directory of the store, if it is one.
+        path: Option<PathBuf>,
+        /// The layout of a record.
+        found: u8,
+        /// The newest layout that is read.
+        newest: u8,
     },
     /// The directory holds files that are not ours, so it was left alone.
     #[error(
@@ -91,18 +104,6 @@ pub enum StoreError {
         /// The limit, in bytes.
         max: usize,
     },
-    /// The store was written by another version of this crate, in a layout that this one does not read.
-    #[error(
-        "session store {path:?} is of layout {found}, and this version reads layout {supported}: open it with the version that wrote it, or move it away to start empty (everybody logs in again)"
-    )]
-    Version {
-        /// The directory of the store.
-        path: PathBuf,
-        /// The layout of its records.
-        found: u8,
-        /// The layout that is read and written.
-        supported: u8,
-    },
     /// The store failed before and is not usable until it could be opened anew.
     #[error(
         "session store {path:?} is not usable after an earlier failure; it is opened anew when the disk allows it"
@@ -111,6 +112,10 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
+}
+
+fn store(path: Option<&Path>) -> String {
+    path.map_or("session store".into(), |path| format!("session store {path:?}"))
 }
 
 impl fmt::Debug for StoreError {

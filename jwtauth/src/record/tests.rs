@@ -1,6 +1,7 @@
 //! Tests of what may happen to a session, rule by rule.
 
 use super::*;
+use crate::store::sample;
 
 const POLICY: RotationPolicy =
     RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
@@ -8,7 +9,7 @@ const SUCCESSOR: Successor =
     Successor { refresh: TokenId::from_bytes([7; 16]), access: TokenId::from_bytes([8; 16]), address: None };
 
 fn session() -> Session {
-    Session::sample(1)
+    sample::session(1, "1")
 }
 
 #[test]

@@ -99,13 +99,20 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sample;
 
     const ID: SessionId = SessionId::from_bytes([1; 16]);
     const GRACE: u64 = 30;
 
     /// A session that has just reached generation 5, at 100 s, and expires at 20,000 s.
     fn rotated(id: SessionId) -> Session {
-        Session { id, generation: 5, absolute_expires_at: 20_000, expires_at: 20_000, ..Session::sample(1) }
+        Session {
+            id,
+            generation: 5,
+            absolute_expires_at: 20_000,
+            expires_at: 20_000,
+            ..sample::session(1, "1")
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Strangers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sample;
 
     fn device(app: &str) -> Device {
         Device { app: Some(app.into()), ..Device::default() }
@@ -50,7 +51,7 @@ mod tests {
     #[test]
     fn each_change_is_told_once() {
         let strangers = Strangers::default();
-        let session = Session { device: device("Firefox"), ..Session::sample(1) };
+        let session = Session { device: device("Firefox"), ..sample::session(1, "1") };
         for (app, new) in [
             ("Firefox", false),
             ("Chrome", true),
@@ -61,7 +62,7 @@ mod tests {
         ] {
             assert_eq!(strangers.are_new(&session, &device(app)), new, "{app}");
         }
-        let other = Session { device: device("Firefox"), ..Session::sample(2) };
+        let other = Session { device: device("Firefox"), ..sample::session(2, "1") };
         assert!(strangers.are_new(&other, &device("Safari")));
         // Who says nothing has not changed.
         assert!(!strangers.are_new(&other, &Device::default()));
@@ -73,8 +74,11 @@ mod tests {
         for number in 0..=MAX_STRANGERS {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            let session =
-                Session { id: SessionId::from_bytes(id), device: device("Firefox"), ..Session::sample(1) };
+            let session = Session {
+                id: SessionId::from_bytes(id),
+                device: device("Firefox"),
+                ..sample::session(1, "1")
+            };
             assert!(strangers.are_new(&session, &device("Chrome")));
         }
         assert_eq!(strangers.told.lock().unwrap().len(), 1);

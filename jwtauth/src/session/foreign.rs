@@ -37,7 +37,7 @@ use crate::error::{ConfigError, SessionError, StoreError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::key;
-use crate::record::{RevocationReason, Session};
+use crate::record::{RevocationReason, Session, Successor};
 use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
 use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
@@ -180,13 +180,13 @@ impl Sessions {
         // Tokens first: if they cannot be handed out, no session is left behind.
         let own = self.own_claims(&session).await?;
         let mut issued = self.issue(session.clone(), &own, now)?;
-        let value = NewValue { key, bytes: session.id.as_bytes().to_vec(), now, expires_at: over_at(token) };
+        let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, over_at(token));
         let max_sessions = Some(self.config.max_sessions);
-        let opening = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
+        let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
         // One that it crowds out is among these.
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
         let told = self.ends.follow(others);
-        if let Some(known) = self.within(list.0.insert_with_value(session.clone(), opening, value)).await? {
+        if let Some(known) = self.within(list.0.insert_with_value(session.clone(), effects, value)).await? {
             told.ended_nothing();
             return self.exchange_again(refresh, token, &known, client).await;
         }
@@ -236,24 +236,15 @@ impl Sessions {
         now: u64,
     ) -> Result<Session, SessionError> {
         let absolute_expires_at = token.issued_at.saturating_add(self.config.absolute_ttl.as_secs());
+        let tokens =
+            Successor { address: client.address, ..Successor::new(TokenId::random()?, TokenId::random()?) };
         Ok(Session {
-            id: SessionId::random()?,
-            subject: (*refresh.subject).into(),
-            roles: Vec::new(),
-            scopes: Vec::new(),
-            user: None,
-            created_at: now,
             auth_time: token.auth_time.map_or(0, |at| at.min(token.issued_at)),
             absolute_expires_at,
             expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
             generation: 1,
-            rotated_at: now,
-            refresh_id: TokenId::random()?,
-            access_id: TokenId::random()?,
-            revoked_tokens: Vec::new(),
             device: client.clone(),
-            last_address: client.address,
-            revoked: None,
+            ..Session::new(SessionId::random()?, &*refresh.subject, now, tokens)
         })
     }
 
@@ -317,7 +308,7 @@ impl Sessions {
             return Ok(false);
         }
         let is_new = list.0.load_value(key, now).await?.is_none();
-        let value = NewValue { key, bytes: Vec::new(), now, expires_at: over_at(token) };
+        let value = NewValue::new(key, Vec::new(), now, over_at(token));
         // Nobody removes one, so it is always kept.
         self.within(list.0.save_value(value)).await?;
         Ok(is_new)
@@ -338,7 +329,7 @@ impl Sessions {
         let at = list.not_before(subject, now).await?.map_or(at, |before| before.at.max(at));
         let last = at.saturating_add((Config::MAX_TTL + Config::MAX_LEEWAY).as_secs());
         let bytes = NotBefore { at, except }.to_bytes();
-        let value = NewValue { key: key_of_not_before(subject), bytes, now, expires_at: last };
+        let value = NewValue::new(key_of_not_before(subject), bytes, now, last);
         self.within(list.0.save_value(value)).await?;
         Ok(())
     }

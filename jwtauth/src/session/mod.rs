@@ -48,7 +48,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{ConfigError, SessionError, StoreError};
 use crate::record::Session;
-use crate::store::{SessionStore, StoreFuture};
+use crate::store::{SessionStore, StoreFuture, TokenStore};
 use crate::token::access::AccessTokens;
 use crate::token::refresh::RefreshTokens;
 use crate::token::sliding::SlidingTokens;
@@ -76,6 +76,8 @@ pub struct Sessions {
     max_token: usize,
     clock: Arc<dyn Clock>,
     store: Arc<dyn SessionStore>,
+    /// The same store, if it keeps records of tokens.
+    tokens: Option<Arc<dyn TokenStore>>,
     /// The same store, if it keeps accounts.
     #[cfg(feature = "accounts")]
     accounts: Option<Arc<dyn crate::store::AccountStore>>,
@@ -168,6 +170,10 @@ impl Sessions {
         hooks: Hooks,
     ) -> Result<Self, ConfigError> {
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock), config.store_timeout);
+        let registry = Arc::clone(&store).token_store();
+        if config.token_registry && registry.is_none() {
+            return Err(ConfigError::NoTokenStore);
+        }
         let access = Arc::new(tokens.access);
         // Where another library takes our tokens, refresh tokens are of the same keys.
         let longest = if config.compat.is_some() { config.refresh_ttl } else { config.access_ttl };
@@ -180,6 +186,7 @@ impl Sessions {
             clock,
             #[cfg(feature = "accounts")]
             accounts: Arc::clone(&store).account_store(),
+            tokens: registry,
             store,
             access,
             refresh: tokens.refresh,

@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
-use crate::record::Session;
+use crate::record::{Session, Successor};
 use crate::store::LoginEffects;
 use crate::user::AuthUser;
 
@@ -46,8 +46,8 @@ impl Sessions {
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
         let _told_too = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
-        let opening = LoginEffects { replaces, max_sessions, register: self.config.register() };
-        self.within(self.store.insert(session.clone(), opening)).await?;
+        let effects = LoginEffects { replaces, max_sessions, register: self.config.register() };
+        self.within(self.store.insert(session.clone(), effects)).await?;
         #[cfg(feature = "accounts")]
         self.confirm(user, session.id).await?;
         let replaced = ended.len();
@@ -87,24 +87,14 @@ impl Sessions {
         }
         let now = self.clock.now();
         let absolute_expires_at = now.saturating_add(self.config.absolute_ttl.as_secs());
+        let tokens = Successor::new(TokenId::random()?, TokenId::random()?);
         Ok(Session {
-            id: SessionId::random()?,
-            subject,
             roles: user.roles(),
             scopes: user.scopes(),
             user: user.session_copy().map_err(SessionError::User)?,
-            created_at: now,
-            auth_time: now,
             absolute_expires_at,
             expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
-            generation: 0,
-            rotated_at: now,
-            refresh_id: TokenId::random()?,
-            access_id: TokenId::random()?,
-            revoked_tokens: Vec::new(),
-            device: Device::default(),
-            last_address: None,
-            revoked: None,
+            ..Session::new(SessionId::random()?, subject, now, tokens)
         })
     }
 }

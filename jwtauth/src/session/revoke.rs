@@ -101,7 +101,7 @@ impl Sessions {
     ) -> Result<usize, SessionError> {
         self.deny_subject(subject, except).await?;
         let _told = self.ends.follow(MayEnd::Of { subject, except });
-        let ends = SubjectRevocation { except, revocation: self.revocation(reason) };
+        let ends = SubjectRevocation { except, ..SubjectRevocation::all(self.revocation(reason)) };
         let revoked = self.within(self.store.revoke_subject(subject.into(), ends)).await?;
         let subject = subject.to_owned();
         self.emit(Event::AllRevoked { subject, except, count: revoked, reason }).await;

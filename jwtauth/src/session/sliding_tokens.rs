@@ -79,7 +79,7 @@ impl Sessions {
         }
         let own = self.own_claims_of(session, now).await?;
         let next = TokenId::random()?;
-        let successor = Successor { refresh: next, access: next, address: client.address };
+        let successor = Successor { address: client.address, ..Successor::new(next, next) };
         let spent = Refresh { subject, session, generation, foreign: None };
         let (rotation, session) = self.rotate(spent, successor, now).await?;
         // What is held to the limit of a cookie at a login, and by `update_user` in an access token, which says a little

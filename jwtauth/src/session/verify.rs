@@ -101,7 +101,7 @@ impl Sessions {
         let now = self.clock.now();
         let own = self.own_claims_of(refresh.session, now).await?;
         let successor =
-            Successor { refresh: TokenId::random()?, access: TokenId::random()?, address: client.address };
+            Successor { address: client.address, ..Successor::new(TokenId::random()?, TokenId::random()?) };
         let (rotation, session) = self.rotate(refresh, successor, now).await?;
         let mut issued = self.issue(session, &own, now)?;
         issued.delivery = self.tell_rotation(rotation, &issued.session, client).await;
@@ -131,7 +131,8 @@ impl Sessions {
         }
         let Refresh { session, generation, .. } = spent;
         let register = self.config.register();
-        let presented = RotationRequest { session, generation, now, policy, successor, register };
+        let presented =
+            RotationRequest { register, ..RotationRequest::new(session, generation, now, policy, successor) };
         let told = self.ends.follow(MayEnd::These(slice::from_ref(&presented.session)));
         let (rotation, session) =
             self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Expired)?;

@@ -154,7 +154,7 @@ impl PoemSessions {
         let ttl = ttl.unwrap_or(self.default_ttl).min(Self::MAX_TTL);
         // Half a second is not nothing.
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
-        let value = NewValue { key, bytes, now, expires_at: now.saturating_add(seconds) };
+        let value = NewValue::new(key, bytes, now, now.saturating_add(seconds));
         if !within(self.store.save_value(value)).await? {
             tracing::debug!(target: "jwtauth", value = key.log_id(), "a change of a poem session came after its end and is dropped");
         }

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::device::Device;
 use crate::record::Session;
+#[cfg(feature = "accounts")]
+pub use crate::store::sample::account;
+pub use crate::store::sample::session;
 use crate::user::AuthUser;
 use crate::web::answer::rejection::Rejection;
 use crate::web::guard::refusal_note::Refusal;

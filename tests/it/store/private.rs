@@ -43,8 +43,9 @@ fn r_4_large_records_and_sweeps_leave_nothing_readable() {
         let path = data.path().join("store");
         let store = open(&path).await;
         for number in 0..40 {
-            let user = Some(vec![b' '; 60_000]);
-            store.insert(Session { user, ..session(number) }, LoginEffects::default()).await.unwrap();
+            let mut session = session(number);
+            session.user = Some(vec![b' '; 60_000]);
+            store.insert(session, LoginEffects::default()).await.unwrap();
         }
         for when in ["before the sweep", "after it"] {
             let found = files(data.path());

@@ -8,45 +8,21 @@ use std::process::ExitCode;
 
 use jwtauth::error::StoreError;
 use jwtauth::store::{AccountStore, Revocation};
-use jwtauth::store::{LoginEffects, PasswordHash, StoredAccount, SubjectRevocation};
-use jwtauth::{AccountId, Device, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId};
+use jwtauth::store::{LoginEffects, StoredAccount, SubjectRevocation};
+use jwtauth::{AccountId, RevocationReason, Session, SessionId, SessionStore, SledStore, testing};
 use tests::numbers::spread;
 
 fn account(number: u64) -> StoredAccount {
-    StoredAccount {
-        id: AccountId::from_bytes(spread(number)),
-        name: format!("Name-{number}"),
-        key: format!("name-{number}"),
-        hash: PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into()),
-        roles: vec!["admin".into()],
-        active: true,
-        revision: 0,
-        created_at: 100,
-        password_changed_at: 100,
-        last_login: None,
-    }
+    let mut account = testing::account(0, &format!("name-{number}"));
+    account.id = AccountId::from_bytes(spread(number));
+    account
 }
 
 fn session(account: &StoredAccount) -> Session {
-    Session {
-        id: SessionId::from_bytes(*account.id.as_bytes()),
-        subject: account.id.to_string(),
-        roles: Vec::new(),
-        scopes: Vec::new(),
-        user: None,
-        created_at: 100,
-        auth_time: 100,
-        absolute_expires_at: u64::MAX,
-        expires_at: u64::MAX - 1,
-        generation: 0,
-        rotated_at: 100,
-        refresh_id: TokenId::from_bytes([7; 16]),
-        access_id: TokenId::from_bytes([8; 16]),
-        revoked_tokens: Vec::new(),
-        device: Device::default(),
-        last_address: None,
-        revoked: None,
-    }
+    let mut session = testing::session(0, &account.id.to_string());
+    session.id = SessionId::from_bytes(*account.id.as_bytes());
+    (session.expires_at, session.absolute_expires_at) = (u64::MAX - 1, u64::MAX);
+    session
 }
 
 async fn work(dir: &str, first: u64) -> Result<(), StoreError> {
@@ -62,10 +38,11 @@ async fn work(dir: &str, first: u64) -> Result<(), StoreError> {
             say("ADD", number);
         }
         let revocation = Revocation { at: 200, reason: RevocationReason::Inactive };
-        let ends = SubjectRevocation { except: None, revocation };
+        let ends = SubjectRevocation::all(revocation);
         let id = account.id;
         if number % 2 == 0 {
-            let off = StoredAccount { active: false, revision: 1, ..account };
+            let mut off = account;
+            (off.active, off.revision) = (false, 1);
             if store.change_account(off, 0, Some(ends)).await?.is_some() {
                 say("OFF", number);
             }

@@ -21,20 +21,20 @@ use std::time::Duration;
 use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, NewValue, RotationRequest, UserUpdate, ValueKey, ValueStore as _};
 use jwtauth::store::{Revocation, RotationPolicy, Successor};
-use jwtauth::{Device, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId};
+use jwtauth::{RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId, testing};
 use tests::numbers::spread;
 
-const POLICY: RotationPolicy =
-    RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
+const POLICY: RotationPolicy = RotationPolicy::new(Duration::from_secs(30), Duration::from_secs(1_000));
 
-const SUCCESSOR: Successor =
-    Successor { refresh: TokenId::from_bytes([9; 16]), access: TokenId::from_bytes([10; 16]), address: None };
+const SUCCESSOR: Successor = Successor::new(TokenId::from_bytes([9; 16]), TokenId::from_bytes([10; 16]));
 
 /// Tokens are recorded too, so that their records are in the batches that must not come apart.
 const ACCESS_TTL: Duration = Duration::from_secs(300);
 
-fn opening() -> LoginEffects {
-    LoginEffects { register: Some(ACCESS_TTL), ..LoginEffects::default() }
+fn effects() -> LoginEffects {
+    let mut effects = LoginEffects::default();
+    effects.register = Some(ACCESS_TTL);
+    effects
 }
 
 fn id(number: u64) -> SessionId {
@@ -42,30 +42,18 @@ fn id(number: u64) -> SessionId {
 }
 
 fn session(number: u64, size: usize) -> Session {
-    Session {
-        id: id(number),
-        subject: format!("subject-{}", number % 10),
-        roles: vec!["admin".into()],
-        scopes: Vec::new(),
-        user: Some(format!(r#"{{"id":{number},"name":"{}"}}"#, "x".repeat(size)).into_bytes()),
-        created_at: 100,
-        auth_time: 100,
-        absolute_expires_at: u64::MAX,
-        expires_at: u64::MAX - 1,
-        generation: 0,
-        rotated_at: 100,
-        refresh_id: TokenId::from_bytes([7; 16]),
-        access_id: TokenId::from_bytes([0xac; 16]),
-        revoked_tokens: Vec::new(),
-        device: Device::default(),
-        last_address: None,
-        revoked: None,
-    }
+    let mut session = testing::session(7, &format!("subject-{}", number % 10));
+    session.id = id(number);
+    session.user = Some(format!(r#"{{"id":{number},"name":"{}"}}"#, "x".repeat(size)).into_bytes());
+    (session.expires_at, session.absolute_expires_at) = (u64::MAX - 1, u64::MAX);
+    session
 }
 
 /// The session that counts the steps; its id is that of step 0.
 fn counter(step: u64, steps: u64, size: usize) -> Session {
-    Session { subject: COUNTER.into(), user: Some(count(step, steps, size)), ..session(0, 0) }
+    let mut counter = session(0, 0);
+    (counter.subject, counter.user) = (COUNTER.into(), Some(count(step, steps, size)));
+    counter
 }
 
 const COUNTER: &str = "counter";
@@ -91,14 +79,10 @@ impl Step {
         if step.is_multiple_of(3) {
             return Self::Revoke(number, Revocation { at: step, reason: RevocationReason::Logout });
         }
-        Self::Rotate(RotationRequest {
-            session: id(number),
-            generation: model.get(&number).map_or(0, |session| session.generation),
-            now: 1_000 + step,
-            policy: POLICY,
-            successor: SUCCESSOR,
-            register: Some(ACCESS_TTL),
-        })
+        let generation = model.get(&number).map_or(0, |session| session.generation);
+        let mut request = RotationRequest::new(id(number), generation, 1_000 + step, POLICY, SUCCESSOR);
+        request.register = Some(ACCESS_TTL);
+        Self::Rotate(request)
     }
 
     /// What the step does, to sessions in memory.
@@ -127,20 +111,18 @@ impl Step {
 
 async fn write(store: &SledStore, steps: u64, size: usize) -> Result<(), StoreError> {
     let mut model = HashMap::new();
-    store.insert(counter(0, steps, size), opening()).await?;
+    store.insert(counter(0, steps, size), effects()).await?;
     for number in 1..=steps {
         let step = Step::of(number, steps, &model);
         step.replay(&mut model, size);
         match step {
-            Step::Open(number) => store.insert(session(number, size), opening()).await?,
+            Step::Open(number) => store.insert(session(number, size), effects()).await?,
             Step::Rotate(presented) => drop(store.rotate(presented).await?),
             Step::Revoke(number, revocation) => drop(store.revoke(id(number), revocation).await?),
         }
-        let update = UserUpdate {
-            roles: counter(0, 0, 0).roles,
-            scopes: Vec::new(),
-            user: Some(count(number, steps, size)),
-        };
+        let mut update = UserUpdate::default();
+        update.roles = counter(0, 0, 0).roles;
+        update.user = Some(count(number, steps, size));
         store.update_user(COUNTER.into(), update, 100).await?;
         let mut stdout = std::io::stdout();
         let _ = writeln!(stdout, "ACK {number}").and_then(|()| stdout.flush());
@@ -192,7 +174,7 @@ async fn values(store: &SledStore, from: u64) -> Result<(), StoreError> {
     };
     for number in from.. {
         let bytes = number.to_string().into_bytes();
-        store.save_value(NewValue { key: key(number), bytes, now: 100, expires_at: u64::MAX }).await?;
+        store.save_value(NewValue::new(key(number), bytes, 100, u64::MAX)).await?;
         if number.is_multiple_of(3) {
             store.remove_value(key(number - 1), 100).await?;
         }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use super::*;
 use crate::clock::ManualClock;
 use crate::record::Revocation;
-use crate::store::{LoginEffects, MemoryStore};
+use crate::store::{LoginEffects, MemoryStore, sample};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -15,7 +15,11 @@ fn ends() -> Arc<Ends> {
 }
 
 fn session(number: u128, subject: &str) -> Session {
-    Session { id: SessionId::from_bytes(number.to_be_bytes()), subject: subject.into(), ..Session::sample(1) }
+    Session {
+        id: SessionId::from_bytes(number.to_be_bytes()),
+        subject: subject.into(),
+        ..sample::session(1, "1")
+    }
 }
 
 fn end(ends: &Arc<Ends>, session: &Session, is_named: bool) -> SessionEnd {

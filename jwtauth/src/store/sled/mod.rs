@@ -19,34 +19,44 @@
 //! group and writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `open` finds a database whole, `operations` decides, `change` says what is written, `disk` writes it,
-//! `recent` keeps what readers ask for most, `values` are what else expires. With the
-//! feature, `accounts` does for accounts what this file does for sessions.
+//! `open` finds a database whole. `reader` reads. `operations`, `value_change` and `account_change` run the rules,
+//! `tree_change` says what is written, and `disk` writes it on the thread of `writer`. `recent` keeps what readers ask for
+//! most. `tree_keys` and `files` say what stands where.
 
 #[cfg(feature = "accounts")]
-mod accounts;
-mod change;
+mod account_change;
+#[cfg(feature = "accounts")]
+mod account_lookup;
 mod disk;
+mod disk_record;
+mod explain;
+mod files;
 mod open;
 mod operations;
+mod reader;
 mod recent;
-mod values;
+mod tree_change;
+mod tree_keys;
+mod value_change;
+mod writer;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
-
-use ::sled::Db;
+use std::future;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use self::disk::Disk;
 use self::open::Opened;
-use self::recent::Recent;
-use super::writer::Writer;
-use super::{
-    LoginEffects, RotationRequest, SessionStore, StoreFuture, SubjectRevocation, Swept, TokenRevocation,
-    UserUpdate, codec, files, keys,
+use self::reader::Reader;
+use self::writer::Writer;
+#[cfg(feature = "accounts")]
+use super::account_store::AccountStore;
+use super::requests::{
+    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
+use super::session_store::SessionStore;
+use super::token_store::TokenStore;
+use super::value_store::ValueStore;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
@@ -59,7 +69,7 @@ use crate::registry::TokenRecord;
 /// free again.
 #[derive(Clone)]
 pub struct SledStore {
-    shared: Arc<Shared>,
+    reader: Arc<Reader>,
     writer: Arc<Writer<Disk>>,
 }
 
@@ -79,6 +89,7 @@ impl SledStore {
     ///
     /// - [`StoreError::Locked`]: another process has it open.
     /// - [`StoreError::Permission`]: the directory cannot be made, read or written.
+    /// - [`StoreError::NewerLayout`]: a newer release of this crate wrote it.
     /// - [`StoreError::NotAStore`]: the directory holds something else; it is left as it was.
     /// - [`StoreError::Corrupt`]: files are damaged. sled may have tidied its log while it looked at
     ///   them: copy the directory before you try to save what is in it.
@@ -93,14 +104,14 @@ impl SledStore {
                 source,
             })?;
             let opened = Opened::open(&path)?;
-            let shared = Arc::new(Shared::new(path, opened.tree));
-            let disk = Disk::new(Arc::clone(&shared), opened.state);
+            let reader = Arc::new(Reader::new(path, opened.tree));
+            let disk = Disk::new(Arc::clone(&reader), opened.state);
             let writer = Writer::start(disk).map_err(|source| StoreError::Io {
-                path: shared.path.clone(),
+                path: reader.path.clone(),
                 action: "start a thread for it",
                 source,
             })?;
-            Ok(Self { shared, writer: Arc::new(writer) })
+            Ok(Self { reader, writer: Arc::new(writer) })
         });
         opening.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -108,125 +119,37 @@ impl SledStore {
 
 impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SledStore").field("path", &self.shared.path).finish_non_exhaustive()
-    }
-}
-
-/// What readers and the writer share.
-struct Shared {
-    path: PathBuf,
-    /// `None` only while it is being opened anew, or when that failed.
-    tree: RwLock<Option<Db>>,
-    recent: Recent,
-}
-
-impl Shared {
-    fn new(path: PathBuf, tree: Db) -> Self {
-        Self { path, tree: RwLock::new(Some(tree)), recent: Recent::default() }
-    }
-
-    /// Reads from the tree; a panic inside sled becomes an error.
-    fn read<T>(&self, read: impl FnOnce(&Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
-        let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
-        let tree = tree.as_ref().ok_or_else(|| self.unavailable())?;
-        match catch_unwind(AssertUnwindSafe(|| read(tree))) {
-            Ok(result) => result.map_err(|error| explain(&self.path, "read", error)),
-            Err(_) => Err(self.corrupt("reading it panicked")),
-        }
-    }
-
-    fn load(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        let key = keys::session(id);
-        let bytes = self.read(|tree| tree.get(&key))?;
-        Ok(bytes.and_then(|bytes| {
-            let session = codec::decode_session(&key, id, &bytes);
-            if session.is_none() {
-                // Logged out and never in: whoever it was can log in again.
-                tracing::error!(target: "jwtauth", path = ?self.path, session = id.log_id(), "a session record is damaged and treated as gone");
-            }
-            session
-        }))
-    }
-
-    /// Like [`Self::load`], for a reader: what was read lately is not read again.
-    fn find(&self, id: SessionId) -> Result<Option<Arc<Session>>, StoreError> {
-        let ticket = match self.recent.find(id) {
-            Ok(session) => return Ok(Some(session)),
-            Err(ticket) => ticket,
-        };
-        let session = self.load(id)?.map(Arc::new);
-        if let Some(session) = &session {
-            self.recent.remember(&ticket, session);
-        }
-        Ok(session)
-    }
-
-    fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
-        let prefix = keys::subject(subject);
-        let keys = self.read(|tree| tree.scan_prefix(prefix).keys().collect::<Result<Vec<_>, _>>())?;
-        keys.iter().filter_map(|key| self.load(keys::id_of(key)?).transpose()).collect()
-    }
-
-    fn tokens_of(&self, session: SessionId) -> Result<Vec<TokenRecord>, StoreError> {
-        let entries =
-            self.read(|tree| tree.range(keys::tokens_of(session)).collect::<Result<Vec<_>, _>>())?;
-        Ok(entries.iter().filter_map(|(key, bytes)| Self::decode_token(key, bytes)).collect())
-    }
-
-    fn token(&self, key: &[u8]) -> Result<Option<TokenRecord>, StoreError> {
-        let bytes = self.read(|tree| tree.get(key))?;
-        Ok(bytes.and_then(|bytes| Self::decode_token(key, &bytes)))
-    }
-
-    fn decode_token(key: &[u8], bytes: &[u8]) -> Option<TokenRecord> {
-        let (session, kind) = keys::parts_of_token(key)?;
-        codec::decode_token(key, session, kind, bytes)
-    }
-
-    fn unavailable(&self) -> StoreError {
-        StoreError::Unavailable { path: self.path.clone() }
-    }
-
-    fn corrupt(&self, problem: &str) -> StoreError {
-        StoreError::Corrupt { path: self.path.clone(), problem: problem.into() }
+        f.debug_struct("SledStore").field("path", &self.reader.path).finish_non_exhaustive()
     }
 }
 
 impl SessionStore for SledStore {
-    fn insert(&self, session: Session, opening: LoginEffects) -> StoreFuture<'_, ()> {
-        Box::pin(self.writer.submit(move |disk| disk.insert(&session, &opening)))
+    fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
+        Box::pin(self.writer.submit(move |disk| disk.insert(&session, &effects)))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
-        Box::pin(std::future::ready(self.shared.find(id)))
+        Box::pin(future::ready(self.reader.find(id)))
     }
 
-    fn rotate(&self, presented: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
-        Box::pin(self.writer.submit(move |disk| disk.rotate(presented)))
+    fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
+        Box::pin(self.writer.submit(move |disk| disk.rotate(&request)))
     }
 
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
         Box::pin(self.writer.submit(move |disk| disk.revoke(id, revocation)))
     }
 
-    fn revoke_subject(&self, subject: String, ends: SubjectRevocation) -> StoreFuture<'_, usize> {
-        Box::pin(self.writer.submit(move |disk| disk.revoke_subject(&subject, ends)))
+    fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize> {
+        Box::pin(self.writer.submit(move |disk| disk.revoke_subject(&subject, &revocation)))
     }
 
-    fn revoke_token(&self, end: TokenRevocation) -> StoreFuture<'_, bool> {
-        Box::pin(self.writer.submit(move |disk| disk.revoke_token(end)))
-    }
-
-    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
-        Box::pin(std::future::ready(self.shared.tokens_of(session)))
-    }
-
-    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
-        Box::pin(self.writer.submit(move |disk| disk.archive(before, limit)))
+    fn revoke_token(&self, revocation: TokenRevocation) -> StoreFuture<'_, bool> {
+        Box::pin(self.writer.submit(move |disk| disk.revoke_token(&revocation)))
     }
 
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
-        Box::pin(std::future::ready(self.shared.sessions_of(&subject)))
+        Box::pin(future::ready(self.reader.sessions_of(&subject)))
     }
 
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
@@ -242,27 +165,25 @@ impl SessionStore for SledStore {
     }
 
     #[cfg(feature = "accounts")]
-    fn account_store(self: Arc<Self>) -> Option<Arc<dyn super::AccountStore>> {
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
         Some(self)
     }
 
-    fn value_store(self: Arc<Self>) -> Option<Arc<dyn super::ValueStore>> {
+    fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
+        Some(self)
+    }
+
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         Some(self)
     }
 }
 
-fn damaged(path: &Path, problem: String) -> StoreError {
-    StoreError::Corrupt { path: path.into(), problem }
-}
+impl TokenStore for SledStore {
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
+        Box::pin(future::ready(self.reader.tokens_of(session)))
+    }
 
-/// Brings sled's error into ours, so that its version stays out of our API.
-fn explain(path: &Path, action: &'static str, error: ::sled::Error) -> StoreError {
-    match error {
-        ::sled::Error::Io(source) if source.to_string().contains("could not acquire lock") => {
-            StoreError::Locked { path: path.into() }
-        }
-        ::sled::Error::Io(source) => files::refused(path, action, source),
-        ::sled::Error::Corruption { .. } => damaged(path, "a page is broken".into()),
-        other => damaged(path, other.to_string()),
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        Box::pin(self.writer.submit(move |disk| disk.archive(before, limit)))
     }
 }

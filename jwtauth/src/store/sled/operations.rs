@@ -1,25 +1,26 @@
-//! The operations of the store: what each one reads, decides and changes, on the one writer's thread.
+//! The operations of the store: what each one reads, and what it makes of the rules, on the one writer's thread.
 //!
 //! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
 
-use super::super::effects::Consequences;
-use super::super::{
-    LoginEffects, RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate, keys,
+use super::super::requests::{
+    LoginEffects, RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
-use super::Shared;
-use super::change::Change;
+use super::super::rules;
 use super::disk::Disk;
+use super::disk_record::DiskRecord;
+use super::tree_change::Change;
+use super::{reader, tree_keys};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
-use crate::registry::{self, TokenRecord};
+use crate::registry::TokenRecord;
 
 impl Disk {
-    pub(super) fn insert(&mut self, session: &Session, opening: &LoginEffects) -> Result<(), StoreError> {
+    pub(super) fn insert(&mut self, session: &Session, effects: &LoginEffects) -> Result<(), StoreError> {
         // What is revoked below must be read from the handle that it is written to.
         self.ready()?;
         let mut change = Change::default();
-        self.open(&mut change, session, opening)?;
+        self.open(&mut change, session, effects)?;
         self.apply(change);
         Ok(())
     }
@@ -29,39 +30,40 @@ impl Disk {
         &self,
         change: &mut Change,
         session: &Session,
-        opening: &LoginEffects,
+        effects: &LoginEffects,
     ) -> Result<(), StoreError> {
         match self.load(session.id)? {
             // Never with random ids; but counted twice, it would make the store look damaged for ever.
             Some(before) => change.overwrite(&before, session)?,
             None => change.add(session)?,
         }
-        let now = session.created_at;
-        let others = match opening.max_sessions {
+        let others = match effects.max_sessions {
             Some(_) => self.sessions_of(&session.subject)?,
             None => Vec::new(),
         };
-        let Consequences { mut ends, forgotten } = opening.consequences(session, &others, now);
-        for gone in others.iter().filter(|other| forgotten.contains(&other.id)) {
-            self.forget(change, gone)?;
-        }
-        ends.sort_unstable_by_key(|(id, _)| *id);
-        ends.dedup_by_key(|(id, _)| *id);
-        for (id, reason) in ends.into_iter().filter(|(id, _)| *id != session.id) {
-            if let Some(before) = self.load(id)? {
-                change.revoke(before, Revocation { at: now, reason })?;
+        let (others, sums): (Vec<_>, Vec<_>) =
+            others.into_iter().map(|DiskRecord { record, checksum }| (record, checksum)).unzip();
+        let outcome = rules::login(session, &others, effects);
+        for (record, checksum) in others.into_iter().zip(sums) {
+            if outcome.forgotten.contains(&record.id) {
+                self.forget(change, &DiskRecord { record, checksum })?;
             }
         }
-        if let Some(access_ttl) = opening.register {
-            change.register(None, session, access_ttl);
+        for (id, revocation) in outcome.revoked {
+            if let Some(before) = self.load(id)? {
+                change.alter(&before, |session| session.revoke(revocation))?;
+            }
+        }
+        if let Some(access_ttl) = effects.register {
+            change.register(session, &rules::first_tokens(session, access_ttl));
         }
         Ok(())
     }
 
     /// Removes a session, and what was recorded of its tokens.
-    fn forget(&self, change: &mut Change, session: &Session) -> Result<(), StoreError> {
-        change.remove(session)?;
-        for key in self.keys_in(keys::tokens_of(session.id), usize::MAX)? {
+    fn forget(&self, change: &mut Change, session: &DiskRecord<Session>) -> Result<(), StoreError> {
+        change.remove(session);
+        for key in self.keys_in(tree_keys::tokens_of(session.record.id), usize::MAX)? {
             change.remove_key(key);
         }
         Ok(())
@@ -69,51 +71,45 @@ impl Disk {
 
     pub(super) fn rotate(
         &mut self,
-        presented: RotationRequest,
+        request: &RotationRequest,
     ) -> Result<Option<(Rotation, Session)>, StoreError> {
         // What was decided on a handle that failed might never have been written.
         self.ready()?;
-        let Some(before) = self.load(presented.session)? else { return Ok(None) };
-        let mut after = before.clone();
-        let rotation =
-            after.rotate(presented.generation, presented.now, presented.policy, presented.successor);
-        if rotation.is_change() {
+        let Some(before) = self.load(request.session)? else { return Ok(None) };
+        let outcome = rules::rotate(&before.record, request);
+        if outcome.rotation.is_change() {
             let mut change = Change::default();
-            change.replace(&before, &after)?;
-            if let Some(access_ttl) = presented.register
-                && rotation.issues()
-            {
-                let spent = keys::token(before.id, before.generation, registry::spendable(&before));
-                self.spend(&mut change, spent, presented.now)?;
-                change.register(Some(&before), &after, access_ttl);
+            change.replace(&before, &outcome.session)?;
+            if let Some((kind, _)) = outcome.spent {
+                let key = tree_keys::token(before.record.id, before.record.generation, kind);
+                self.spend(&mut change, key, request.now)?;
             }
+            change.register(&outcome.session, &outcome.issued);
             self.apply(change);
         }
-        Ok(Some((rotation, after)))
+        Ok(Some((outcome.rotation, outcome.session)))
     }
 
-    pub(super) fn revoke_token(&mut self, end: TokenRevocation) -> Result<bool, StoreError> {
+    pub(super) fn revoke_token(&mut self, revocation: &TokenRevocation) -> Result<bool, StoreError> {
         self.ready()?;
-        let Some(before) = self.load(end.session)? else { return Ok(false) };
-        let mut after = before.clone();
-        let ended = after.revoke_token(end.token, end.expires_at, end.now);
-        if ended {
-            let mut change = Change::default();
-            change.replace(&before, &after)?;
-            for key in self.keys_in(keys::tokens_of(end.session), usize::MAX)? {
-                if self.token(&key)?.is_some_and(|token| token.id == end.token) {
-                    self.spend(&mut change, key, end.now)?;
+        let Some(before) = self.load(revocation.session)? else { return Ok(false) };
+        let mut change = Change::default();
+        let revoked = change.alter(&before, |session| rules::revoke_token(session, revocation))?;
+        if revoked {
+            for key in self.keys_in(tree_keys::tokens_of(revocation.session), usize::MAX)? {
+                if self.token(&key)?.is_some_and(|token| token.id == revocation.token) {
+                    self.spend(&mut change, key, revocation.now)?;
                 }
             }
             self.apply(change);
         }
-        Ok(ended)
+        Ok(revoked)
     }
 
     /// Notes in the record of a token, if there is one, that it is not good any more.
     fn spend(&self, change: &mut Change, key: Vec<u8>, now: u64) -> Result<(), StoreError> {
         if let Some(mut token) = self.token(&key)? {
-            token.revoked_at.get_or_insert(now);
+            rules::spend(&mut token, now);
             change.put_token(key, &token);
         }
         Ok(())
@@ -122,8 +118,11 @@ impl Disk {
     /// Returns the record of a token as it will be after this group.
     fn token(&self, key: &[u8]) -> Result<Option<TokenRecord>, StoreError> {
         match self.group.get(key) {
-            Some(bytes) => Ok(bytes.and_then(|bytes| Shared::decode_token(key, bytes))),
-            None => self.shared.token(key),
+            Some(bytes) => Ok(bytes.and_then(|bytes| reader::token(key, bytes))),
+            None => {
+                let bytes = self.reader.read(|tree| tree.get(key))?;
+                Ok(bytes.and_then(|bytes| reader::token(key, &bytes)))
+            }
         }
     }
 
@@ -131,11 +130,11 @@ impl Disk {
         self.ready()?;
         // As many as are looked through at once; others wait for the disk meanwhile.
         let looked = limit.saturating_mul(8).max(1);
-        let keys = self.keys_in(keys::tokens_behind(self.archived.as_deref()), looked)?;
+        let keys = self.keys_in(tree_keys::tokens_behind(self.archived.as_deref()), looked)?;
         let mut swept = Swept { more: keys.len() == looked, ..Swept::default() };
         let mut change = Change::default();
         for key in keys {
-            if self.token(&key)?.is_some_and(|token| token.expires_at < before) {
+            if self.token(&key)?.is_some_and(|token| rules::is_archived(&token, before)) {
                 if swept.removed == limit {
                     swept.more = true;
                     break;
@@ -157,9 +156,9 @@ impl Disk {
 
     pub(super) fn revoke(&mut self, id: SessionId, revocation: Revocation) -> Result<bool, StoreError> {
         self.ready()?;
-        let Some(session) = self.load(id)? else { return Ok(false) };
+        let Some(before) = self.load(id)? else { return Ok(false) };
         let mut change = Change::default();
-        let revoked = change.revoke(session, revocation)?;
+        let revoked = change.alter(&before, |session| session.revoke(revocation))?;
         if revoked {
             self.apply(change);
         }
@@ -169,31 +168,25 @@ impl Disk {
     pub(super) fn revoke_subject(
         &mut self,
         subject: &str,
-        ends: SubjectRevocation,
+        revocation: &SubjectRevocation,
     ) -> Result<usize, StoreError> {
         self.ready()?;
         let mut change = Change::default();
-        let revoked = self.end_sessions(&mut change, subject, ends)?;
-        if !change.is_empty() {
+        let revoked = self.revoke_sessions(&mut change, subject, revocation)?;
+        if revoked > 0 {
             self.apply(change);
         }
         Ok(revoked)
     }
 
-    /// Adds to a change that sessions of a subject end. Returns how many do.
-    pub(super) fn end_sessions(
+    /// Adds to a change that sessions of a subject are revoked. Returns how many.
+    pub(super) fn revoke_sessions(
         &self,
         change: &mut Change,
         subject: &str,
-        ends: SubjectRevocation,
+        revocation: &SubjectRevocation,
     ) -> Result<usize, StoreError> {
-        let mut ended = 0;
-        for session in self.sessions_of(subject)? {
-            if Some(session.id) != ends.except {
-                ended += usize::from(change.revoke(session, ends.revocation)?);
-            }
-        }
-        Ok(ended)
+        self.alter_all(change, subject, |session| rules::revoke_subject(session, revocation))
     }
 
     pub(super) fn update_user(
@@ -204,24 +197,31 @@ impl Disk {
     ) -> Result<usize, StoreError> {
         self.ready()?;
         let mut change = Change::default();
-        let mut updated = 0;
-        for before in self.sessions_of(subject)? {
-            if before.is_live_at(now) {
-                let mut after = before.clone();
-                update.apply(&mut after);
-                change.replace(&before, &after)?;
-                updated += 1;
-            }
-        }
+        let updated =
+            self.alter_all(&mut change, subject, |session| rules::update_user(session, update, now))?;
         if updated > 0 {
             self.apply(change);
         }
         Ok(updated)
     }
 
+    /// Runs a rule on each session of a subject. Returns how many it has changed.
+    fn alter_all(
+        &self,
+        change: &mut Change,
+        subject: &str,
+        rule: impl Fn(&mut Session) -> bool,
+    ) -> Result<usize, StoreError> {
+        let mut altered = 0;
+        for before in self.sessions_of(subject)? {
+            altered += usize::from(change.alter(&before, &rule)?);
+        }
+        Ok(altered)
+    }
+
     pub(super) fn sweep(&mut self, now: u64, limit: usize) -> Result<Swept, StoreError> {
         self.ready()?;
-        let range = keys::EXPIRIES.to_vec()..keys::expired_until(now);
+        let range = tree_keys::EXPIRIES.to_vec()..tree_keys::expired_until(now);
         let mut entries = self.keys_in(range, limit.saturating_add(1))?;
         let more = entries.len() > limit;
         entries.truncate(limit);
@@ -229,17 +229,15 @@ impl Disk {
         let mut removed = 0;
         let mut expired = Vec::new();
         for entry in entries {
-            let session = match keys::id_of(&entry) {
+            let session = match tree_keys::id_of(&entry) {
                 Some(id) => self.load(id)?,
                 None => None,
             };
             match session {
-                Some(session) if session.expires_at <= now => {
+                Some(session) if rules::has_expired(&session.record, now) => {
                     self.forget(&mut change, &session)?;
                     removed += 1;
-                    if session.revoked.is_none() {
-                        expired.push(session);
-                    }
+                    expired.extend(Some(session.record).filter(rules::is_reported));
                 }
                 _ => change.remove_key(entry),
             }

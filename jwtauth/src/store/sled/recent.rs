@@ -96,11 +96,12 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::sample;
     use super::*;
 
     fn session(number: u128, user: usize) -> Arc<Session> {
         let id = SessionId::from_bytes(number.to_be_bytes());
-        Arc::new(Session { id, user: Some(vec![b' '; user]), ..Session::sample(1) })
+        Arc::new(Session { id, user: Some(vec![b' '; user]), ..sample::session(1, "1") })
     }
 
     fn ticket(recent: &Recent, id: SessionId) -> Ticket {

@@ -1,0 +1,209 @@
+//! A store that lives and dies with its process: for tests and throwaway programs.
+
+#[cfg(feature = "accounts")]
+mod account_table;
+mod value_table;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[cfg(feature = "accounts")]
+use super::account_store::AccountStore;
+use super::requests::{
+    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+};
+use super::rules;
+use super::session_store::SessionStore;
+use super::token_store::TokenStore;
+use super::value_store::{StoredValue, ValueKey, ValueStore};
+use crate::id::{SessionId, TokenId};
+use crate::record::{Revocation, Rotation, Session};
+use crate::registry::TokenRecord;
+
+/// Keeps sessions in memory. Nothing survives the process.
+///
+/// One lock over one map: each operation is atomic because it is alone. A sweep looks at every
+/// session, so this is no store for many of them.
+#[derive(Default)]
+pub struct MemoryStore {
+    kept: Mutex<Kept>,
+    #[cfg(feature = "accounts")]
+    accounts: account_table::AccountTable,
+}
+
+#[derive(Default)]
+struct Kept {
+    sessions: HashMap<SessionId, Session>,
+    /// In the order in which they were issued.
+    tokens: HashMap<SessionId, Vec<TokenRecord>>,
+    values: HashMap<ValueKey, StoredValue>,
+}
+
+impl Kept {
+    fn open(&mut self, session: Session, effects: &LoginEffects) {
+        // Only where sessions are limited: it looks at every session.
+        let others: Vec<_> = match effects.max_sessions {
+            Some(_) => {
+                self.sessions.values().filter(|other| other.subject == session.subject).cloned().collect()
+            }
+            None => Vec::new(),
+        };
+        let outcome = rules::login(&session, &others, effects);
+        for id in outcome.forgotten {
+            self.sessions.remove(&id);
+            self.tokens.remove(&id);
+        }
+        for (id, revocation) in outcome.revoked {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.revoke(revocation);
+            }
+        }
+        if let Some(access_ttl) = effects.register {
+            self.tokens.insert(session.id, rules::first_tokens(&session, access_ttl));
+        }
+        self.sessions.insert(session.id, session);
+    }
+
+    /// Runs a rule on each session of a subject. Returns how many it has changed.
+    fn alter_all(&mut self, subject: &str, rule: impl Fn(&mut Session) -> bool) -> usize {
+        let theirs = self.sessions.values_mut().filter(|session| session.subject == subject);
+        theirs.filter_map(|session| rule(session).then_some(())).count()
+    }
+
+    fn spend(&mut self, session: SessionId, token: TokenId, now: u64) {
+        let mut tokens = self.tokens.get_mut(&session).into_iter().flatten();
+        if let Some(token) = tokens.find(|record| record.id == token) {
+            rules::spend(token, now);
+        }
+    }
+}
+
+impl MemoryStore {
+    /// Makes an empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // OK because nothing in an operation can panic half-way.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("sessions", &self.lock().sessions.len()).finish()
+    }
+}
+
+fn ready<T: Send + 'static>(value: T) -> StoreFuture<'static, T> {
+    Box::pin(future::ready(Ok(value)))
+}
+
+impl SessionStore for MemoryStore {
+    fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
+        self.lock().open(session, &effects);
+        ready(())
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
+        ready(self.lock().sessions.get(&id).cloned().map(Arc::new))
+    }
+
+    fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
+        let mut kept = self.lock();
+        let Some(session) = kept.sessions.get_mut(&request.session) else { return ready(None) };
+        let outcome = rules::rotate(session, &request);
+        session.clone_from(&outcome.session);
+        if let Some((_, token)) = outcome.spent {
+            kept.spend(request.session, token, request.now);
+        }
+        if !outcome.issued.is_empty() {
+            kept.tokens.entry(request.session).or_default().extend(outcome.issued);
+        }
+        ready(Some((outcome.rotation, outcome.session)))
+    }
+
+    fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
+        ready(self.lock().sessions.get_mut(&id).is_some_and(|session| session.revoke(revocation)))
+    }
+
+    fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize> {
+        ready(self.lock().alter_all(&subject, |session| rules::revoke_subject(session, &revocation)))
+    }
+
+    fn revoke_token(&self, revocation: TokenRevocation) -> StoreFuture<'_, bool> {
+        let mut kept = self.lock();
+        let session = kept.sessions.get_mut(&revocation.session);
+        let revoked = session.is_some_and(|session| rules::revoke_token(session, &revocation));
+        if revoked {
+            kept.spend(revocation.session, revocation.token, revocation.now);
+        }
+        ready(revoked)
+    }
+
+    fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
+        ready(self.lock().sessions.values().filter(|session| session.subject == subject).cloned().collect())
+    }
+
+    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
+        ready(self.lock().alter_all(&subject, |session| rules::update_user(session, &update, now)))
+    }
+
+    fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        let mut kept = self.lock();
+        let mut expired: Vec<_> =
+            kept.sessions.values().filter(|session| rules::has_expired(session, now)).map(|s| s.id).collect();
+        let more = expired.len() > limit;
+        expired.truncate(limit);
+        let mut swept = Swept { removed: expired.len(), more, ..Swept::default() };
+        for id in &expired {
+            kept.tokens.remove(id);
+            swept.expired.extend(kept.sessions.remove(id).filter(rules::is_reported));
+        }
+        kept.sweep_values(now, limit, &mut swept);
+        ready(swept)
+    }
+
+    fn flush(&self) -> StoreFuture<'_, ()> {
+        ready(())
+    }
+
+    #[cfg(feature = "accounts")]
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        Some(self)
+    }
+
+    fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
+        Some(self)
+    }
+
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
+        Some(self)
+    }
+}
+
+impl TokenStore for MemoryStore {
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
+        ready(self.lock().tokens.get(&session).cloned().unwrap_or_default())
+    }
+
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        let mut kept = self.lock();
+        let mut swept = Swept::default();
+        for tokens in kept.tokens.values_mut() {
+            tokens.retain(|token| {
+                let is_old = rules::is_archived(token, before);
+                let full = swept.removed == limit;
+                swept.more |= is_old && full;
+                swept.removed += usize::from(is_old && !full);
+                !is_old || full
+            });
+        }
+        kept.tokens.retain(|_, tokens| !tokens.is_empty());
+        ready(swept)
+    }
+}

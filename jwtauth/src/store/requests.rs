@@ -1,0 +1,135 @@
+//! What a store is asked, and what it returns. Plain data: what it means is in [`rules`](super::rules).
+//!
+//! Each struct may get more fields. So a store outside this crate compiles then, build one with its constructor, and
+//! change fields after that.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::id::{SessionId, TokenId};
+use crate::record::{Revocation, RotationPolicy, Session, Successor};
+
+/// What a store's operations return.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A genuine refresh token was presented. The store decides by [`rules::rotate`](super::rules::rotate) what it does, and
+/// keeps the result.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RotationRequest {
+    /// The session the token names.
+    pub session: SessionId,
+    /// The generation the token names.
+    pub generation: u64,
+    /// When, in Unix seconds.
+    pub now: u64,
+    /// The lengths that govern rotation.
+    pub policy: RotationPolicy,
+    /// The next tokens, if the presented one is good.
+    pub successor: Successor,
+    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A store
+    /// without a [`TokenStore`](super::TokenStore) never sees one.
+    pub register: Option<Duration>,
+}
+
+impl RotationRequest {
+    /// Asks for the rotation of `session`, and for no record of its tokens.
+    #[must_use]
+    pub const fn new(
+        session: SessionId,
+        generation: u64,
+        now: u64,
+        policy: RotationPolicy,
+        successor: Successor,
+    ) -> Self {
+        Self { session, generation, now, policy, successor, register: None }
+    }
+}
+
+/// What a login does beside adding its session. The default does nothing.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LoginEffects {
+    /// Sessions that are revoked, if they are still there, with
+    /// [`RevocationReason::Replaced`](super::RevocationReason::Replaced).
+    pub replaces: Vec<SessionId>,
+    /// How many live sessions the subject may have, the new one included. Those that were idle the longest are revoked,
+    /// with [`RevocationReason::Evicted`](super::RevocationReason::Evicted).
+    pub max_sessions: Option<usize>,
+    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A store
+    /// without a [`TokenStore`](super::TokenStore) never sees one.
+    pub register: Option<Duration>,
+}
+
+/// Which sessions of a subject are revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubjectRevocation {
+    /// One that stays as it is, if any.
+    pub except: Option<SessionId>,
+    /// When and why the others are revoked.
+    pub revocation: Revocation,
+}
+
+impl SubjectRevocation {
+    /// Revokes all sessions of the subject.
+    #[must_use]
+    pub const fn all(revocation: Revocation) -> Self {
+        Self { except: None, revocation }
+    }
+
+    /// Revokes all sessions of the subject except one.
+    #[must_use]
+    pub const fn all_except(session: SessionId, revocation: Revocation) -> Self {
+        Self { except: Some(session), revocation }
+    }
+}
+
+/// One token is revoked without its session.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TokenRevocation {
+    /// Its session.
+    pub session: SessionId,
+    /// The token.
+    pub token: TokenId,
+    /// When it expires by itself, in Unix seconds.
+    pub expires_at: u64,
+    /// When, in Unix seconds.
+    pub now: u64,
+}
+
+impl TokenRevocation {
+    /// Revokes `token` at `now`; it would expire at `expires_at`. Both are Unix seconds.
+    #[must_use]
+    pub const fn new(session: SessionId, token: TokenId, expires_at: u64, now: u64) -> Self {
+        Self { session, token, expires_at, now }
+    }
+}
+
+/// The user of a session, as it is from now on. The default has no roles, no scopes and no copy.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct UserUpdate {
+    /// The new roles.
+    pub roles: Vec<String>,
+    /// The new scopes.
+    pub scopes: Vec<String>,
+    /// The new JSON copy of the user value.
+    pub user: Option<Vec<u8>>,
+}
+
+/// What one batch of a sweep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Swept {
+    /// The sessions among those removed that were live until they expired, as they were. A session is in one answer
+    /// only. A record that cannot be read is left out.
+    pub expired: Vec<Session>,
+    /// How many records were removed: expired sessions, and expired values if the store keeps any.
+    pub removed: usize,
+    /// Whether there are more to remove.
+    pub more: bool,
+}

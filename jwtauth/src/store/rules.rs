@@ -1,0 +1,214 @@
+//! What every store must decide, as pure functions: no clock, no I/O. A store brings the records, runs one of these where
+//! nobody can interfere, and keeps the result in one atomic step.
+//!
+//! | operation | rules |
+//! |---|---|
+//! | `insert` | [`login`], and [`first_tokens`] if a record of each token is kept |
+//! | `rotate` | [`rotate`]; [`spend`] the record of [`RotationOutcome::spent`] |
+//! | `revoke` | [`Session::revoke`] |
+//! | `revoke_subject` | [`revoke_subject`] for each session of the subject |
+//! | `revoke_token` | [`revoke_token`]; [`spend`] the record of the token |
+//! | `update_user` | [`update_user`] for each session of the subject |
+//! | `sweep` | [`has_expired`], [`is_reported`], [`value_has_expired`] |
+//! | `archive` | [`is_archived`] |
+//! | `load_value` | [`live_value`] |
+//! | `save_value`, `remove_value`, `insert_with_value` | [`takes_value`], [`remove_value`], [`occupant`] |
+//! | `change_account` | `may_change` |
+
+use std::time::Duration;
+
+#[cfg(feature = "accounts")]
+use super::account_store::StoredAccount;
+use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, TokenRevocation, UserUpdate};
+use super::value_store::{REMEMBERED, StoredValue};
+use crate::id::{SessionId, TokenId};
+use crate::record::{Revocation, RevocationReason, Rotation, Session};
+use crate::registry::{TokenKind, TokenRecord};
+
+/// The most sessions that one login forgets.
+const FORGOTTEN_AT_ONCE: usize = 100;
+
+/// What a login does to other sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoginOutcome {
+    /// Sessions to revoke, each once, if they are still there.
+    pub revoked: Vec<(SessionId, Revocation)>,
+    /// Sessions to remove, with the records of their tokens. They are among the others that were given.
+    pub forgotten: Vec<SessionId>,
+}
+
+/// Decides what adding the session `new` does to other sessions.
+///
+/// `others` are those of its subject, dead or alive; without [`LoginEffects::max_sessions`] nobody looks at them, and they
+/// may be left out. All is done at [`Session::created_at`].
+///
+/// Sessions that are over are forgotten beyond `max_sessions` of them. A login looks at all sessions of its subject, so
+/// somebody who logs in and out all day must not make that slow. What is not kept is refused all the same.
+#[must_use]
+pub fn login(new: &Session, others: &[Session], effects: &LoginEffects) -> LoginOutcome {
+    let now = new.created_at;
+    let revocation = |reason| Revocation { at: now, reason };
+    let mut replaced = effects.replaces.clone();
+    replaced.retain(|id| *id != new.id);
+    replaced.sort_unstable();
+    replaced.dedup();
+    let mut revoked: Vec<_> =
+        replaced.iter().map(|id| (*id, revocation(RevocationReason::Replaced))).collect();
+    let Some(max) = effects.max_sessions else { return LoginOutcome { revoked, forgotten: Vec::new() } };
+    let others = others.iter().filter(|other| other.id != new.id && !replaced.contains(&other.id));
+    let (mut live, mut over): (Vec<_>, Vec<_>) = others.partition(|other| other.is_live_at(now));
+    live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
+    let crowded_out = (live.len() + 1).saturating_sub(max.max(1));
+    let evicted = live[..crowded_out].iter();
+    revoked.extend(evicted.map(|session| (session.id, revocation(RevocationReason::Evicted))));
+    over.sort_unstable_by_key(|session| (session.rotated_at, session.id));
+    over.truncate(over.len().saturating_sub(max).min(FORGOTTEN_AT_ONCE));
+    LoginOutcome { revoked, forgotten: over.iter().map(|session| session.id).collect() }
+}
+
+/// Returns the records of the tokens that a login issues. `access_ttl` is [`LoginEffects::register`].
+#[must_use]
+pub fn first_tokens(session: &Session, access_ttl: Duration) -> Vec<TokenRecord> {
+    issued(None, session, access_ttl)
+}
+
+/// What a refresh token that was presented does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RotationOutcome {
+    /// What happened. The session is to be written if [`Rotation::is_change`].
+    pub rotation: Rotation,
+    /// The session after it.
+    pub session: Session,
+    /// The token whose record, if there is one, is [spent](spend) at [`RotationRequest::now`].
+    pub spent: Option<(TokenKind, TokenId)>,
+    /// The records to add. Empty without [`RotationRequest::register`], and if no new tokens were issued.
+    pub issued: Vec<TokenRecord>,
+}
+
+/// Decides what a rotation does to a session and to the records of its tokens: see [`Session::rotate`].
+#[must_use]
+pub fn rotate(before: &Session, request: &RotationRequest) -> RotationOutcome {
+    let mut session = before.clone();
+    let rotation = session.rotate(request.generation, request.now, request.policy, request.successor);
+    match request.register {
+        Some(access_ttl) if rotation.issues() => RotationOutcome {
+            rotation,
+            spent: Some((spendable(before), before.refresh_id)),
+            issued: issued(Some(before), &session, access_ttl),
+            session,
+        },
+        _ => RotationOutcome { rotation, session, spent: None, issued: Vec::new() },
+    }
+}
+
+/// Notes in the record of a token that it is not good any more. The first time stands.
+pub fn spend(token: &mut TokenRecord, now: u64) {
+    token.revoked_at.get_or_insert(now);
+}
+
+/// Revokes a session, unless it is the one that stays as it is. Returns whether it was not revoked before.
+pub fn revoke_subject(session: &mut Session, revocation: &SubjectRevocation) -> bool {
+    revocation.except != Some(session.id) && session.revoke(revocation.revocation)
+}
+
+/// Revokes one token of a session: see [`Session::revoke_token`]. If it returns `true`, the session is to be written and the
+/// record of the token, if there is one, is [spent](spend) at [`TokenRevocation::now`].
+pub fn revoke_token(session: &mut Session, revocation: &TokenRevocation) -> bool {
+    session.revoke_token(revocation.token, revocation.expires_at, revocation.now)
+}
+
+/// Puts the new user into a session that is live at `now`. Returns whether it was.
+pub fn update_user(session: &mut Session, update: &UserUpdate, now: u64) -> bool {
+    let is_live = session.is_live_at(now);
+    if is_live {
+        session.roles.clone_from(&update.roles);
+        session.scopes.clone_from(&update.scopes);
+        session.user.clone_from(&update.user);
+    }
+    is_live
+}
+
+/// Tells whether a sweep at `now` removes a session. The records of its tokens go with it.
+#[must_use]
+pub const fn has_expired(session: &Session, now: u64) -> bool {
+    session.expires_at <= now
+}
+
+/// Tells whether a session that a sweep removes is in [`Swept::expired`](super::Swept::expired): one that was revoked had
+/// its end before.
+#[must_use]
+pub const fn is_reported(session: &Session) -> bool {
+    session.revoked.is_none()
+}
+
+/// Tells whether an archive removes the record of a token.
+#[must_use]
+pub const fn is_archived(token: &TokenRecord, before: u64) -> bool {
+    token.expires_at < before
+}
+
+/// Tells whether a value, or the mark of one that was removed, has expired at `now`: a sweep removes it.
+#[must_use]
+pub const fn value_has_expired(value: &StoredValue, now: u64) -> bool {
+    value.expires_at <= now
+}
+
+/// Returns the bytes of a value that is live at `now`.
+#[must_use]
+pub fn live_value(value: StoredValue, now: u64) -> Option<Vec<u8>> {
+    if value_has_expired(&value, now) { None } else { value.bytes }
+}
+
+/// Tells whether a key takes a new value at `now`: not if its value was removed no longer than [`REMEMBERED`] ago.
+#[must_use]
+pub fn takes_value(before: Option<&StoredValue>, now: u64) -> bool {
+    before.is_none_or(|before| before.bytes.is_some() || value_has_expired(before, now))
+}
+
+/// Returns the bytes that keep [`insert_with_value`](super::ValueStore::insert_with_value) from adding anything at `now`,
+/// if some do. They are empty if the value was removed no longer than [`REMEMBERED`] ago.
+#[must_use]
+pub fn occupant(before: Option<&StoredValue>, now: u64) -> Option<Vec<u8>> {
+    let live = before.filter(|before| !value_has_expired(before, now))?;
+    Some(live.bytes.clone().unwrap_or_default())
+}
+
+/// Decides what removing a value does. Returns the mark to keep in its place and whether the value was live at `now`;
+/// `None` if it was removed before, and nothing is to be written.
+#[must_use]
+pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool)> {
+    before.bytes.as_ref()?;
+    let mark = StoredValue { expires_at: now.saturating_add(REMEMBERED.as_secs()), bytes: None };
+    Some((mark, !value_has_expired(before, now)))
+}
+
+/// Tells whether an account may take the place of the one that is kept: that one is at revision `expected`, and id and key
+/// stay the same.
+#[cfg(feature = "accounts")]
+#[must_use]
+pub fn may_change(kept: &StoredAccount, after: &StoredAccount, expected: u64) -> bool {
+    kept.id == after.id && kept.key == after.key && kept.revision == expected
+}
+
+/// Returns the kind of the token that is spent for the next one in a session.
+fn spendable(session: &Session) -> TokenKind {
+    if session.is_sliding() { TokenKind::Sliding } else { TokenKind::Refresh }
+}
+
+/// Returns what a login issues (`before` is `None`), or a rotation: the new pair of tokens, or the new sliding token.
+fn issued(before: Option<&Session>, after: &Session, access_ttl: Duration) -> Vec<TokenRecord> {
+    let refresh = TokenRecord {
+        parent: before.map(|before| before.refresh_id),
+        ..TokenRecord::new(after.refresh_id, after.id, spendable(after), after.rotated_at, after.expires_at)
+    };
+    let access = TokenRecord {
+        id: after.access_id,
+        kind: TokenKind::Access,
+        parent: Some(after.refresh_id),
+        expires_at: after.rotated_at.saturating_add(access_ttl.as_secs()).min(after.expires_at),
+        ..refresh
+    };
+    if after.is_sliding() { vec![refresh] } else { vec![refresh, access] }
+}

@@ -1,0 +1,83 @@
+//! The core of a store: [`SessionStore`], and how it offers what is optional.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg(feature = "accounts")]
+use super::account_store::AccountStore;
+use super::requests::{
+    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+};
+use super::token_store::TokenStore;
+use super::value_store::ValueStore;
+use crate::id::SessionId;
+use crate::record::{Revocation, Rotation, Session};
+
+/// Keeps sessions. All times are Unix seconds.
+///
+/// Each method is one atomic step; see the [module documentation](super) for what that means, and
+/// [`rules`](super::rules) for what each one decides.
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// Adds a new session and carries out [`rules::login`](super::rules::login), in one step.
+    fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()>;
+
+    /// Returns the session, dead or alive, or `None` if there is none.
+    ///
+    /// Asked with every request of a logged-in user. Shared, so that a store may keep what it has read;
+    /// what it keeps must never be older than an answer it has given.
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>>;
+
+    /// Runs [`rules::rotate`](super::rules::rotate) on the session and keeps the result.
+    ///
+    /// Returns what happened and the session after it, or `None` if there is no such session.
+    fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>>;
+
+    /// Revokes one session. Returns whether it was there and not revoked before.
+    fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
+
+    /// Runs [`rules::revoke_subject`](super::rules::revoke_subject) on all sessions of a subject, in one step. Returns how
+    /// many it has revoked.
+    fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize>;
+
+    /// Runs [`rules::revoke_token`](super::rules::revoke_token) on the session and keeps the result. Returns what it
+    /// returned; `false` without a session.
+    fn revoke_token(&self, revocation: TokenRevocation) -> StoreFuture<'_, bool>;
+
+    /// Returns all sessions of a subject that are still kept, dead or alive, in no particular order.
+    fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>>;
+
+    /// Runs [`rules::update_user`](super::rules::update_user) on all sessions of a subject, in one step. Returns how many
+    /// it has changed.
+    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize>;
+
+    /// Removes sessions that [have expired](super::rules::has_expired) at `now`, revoked ones included, and expired values
+    /// if the store keeps any: at most `limit` in all.
+    ///
+    /// Only reclaims space: an expired session is refused whether it was swept or not (S-13).
+    fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept>;
+
+    /// Waits until everything done so far is durable. Called before a process exits.
+    fn flush(&self) -> StoreFuture<'_, ()>;
+
+    /// Returns this store as one that keeps accounts too. Default: it keeps none.
+    ///
+    /// A store that implements [`AccountStore`] returns `Some(self)`. The builder's `accounts` needs one.
+    #[cfg(feature = "accounts")]
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        None
+    }
+
+    /// Returns this store as one that keeps records of tokens too. Default: it keeps none.
+    ///
+    /// A store that implements [`TokenStore`] returns `Some(self)`. The builder's `token_registry` needs one.
+    fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
+        None
+    }
+
+    /// Returns this store as one that keeps values too. Default: it keeps none.
+    ///
+    /// A store that implements [`ValueStore`] returns `Some(self)`. [`Compat`](crate::Compat) needs one.
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
+        None
+    }
+}

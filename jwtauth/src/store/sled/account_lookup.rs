@@ -1,0 +1,77 @@
+//! Accounts in the database of the sessions: readers ask the tree, changes go through the same writer.
+
+use std::future;
+
+use super::super::account_store::{AccountStore, StoredAccount};
+use super::super::requests::{StoreFuture, SubjectRevocation};
+use super::disk_record::DiskRecord;
+use super::reader::Reader;
+use super::{SledStore, tree_keys};
+use crate::error::StoreError;
+use crate::id::AccountId;
+
+/// Reads an account from the tree.
+pub(super) fn load(reader: &Reader, id: AccountId) -> Result<Option<DiskRecord<StoredAccount>>, StoreError> {
+    let key = tree_keys::account(id);
+    let bytes = reader.read(|tree| tree.get(&key))?;
+    Ok(bytes.and_then(|bytes| {
+        DiskRecord::account(&key, id, &bytes)
+            .inspect_err(|error| {
+                // Nobody logs in with it, and its name stays taken.
+                tracing::error!(target: "jwtauth", path = ?reader.path, account = id.log_id(), %error, "an account record cannot be read and is treated as gone");
+            })
+            .ok()
+    }))
+}
+
+impl Reader {
+    fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError> {
+        Ok(load(self, id)?.map(|found| found.record))
+    }
+
+    fn account_by_key(&self, key: &str) -> Result<Option<StoredAccount>, StoreError> {
+        let entry = self.read(|tree| tree.scan_prefix(tree_keys::name(key)).keys().next().transpose())?;
+        match entry.and_then(|entry| tree_keys::account_of(&entry)) {
+            Some(id) => self.account(id),
+            None => Ok(None),
+        }
+    }
+
+    fn accounts(&self, after: Option<&str>, limit: usize) -> Result<Vec<StoredAccount>, StoreError> {
+        let entries = self.read(|tree| {
+            tree.range(tree_keys::names_after(after)).keys().take(limit).collect::<Result<Vec<_>, _>>()
+        })?;
+        entries.iter().filter_map(|entry| self.account(tree_keys::account_of(entry)?).transpose()).collect()
+    }
+}
+
+impl AccountStore for SledStore {
+    fn create_account(&self, account: StoredAccount) -> StoreFuture<'_, bool> {
+        Box::pin(self.writer.submit(move |disk| disk.create_account(&account)))
+    }
+
+    fn account(&self, id: AccountId) -> StoreFuture<'_, Option<StoredAccount>> {
+        Box::pin(future::ready(self.reader.account(id)))
+    }
+
+    fn account_by_key(&self, key: String) -> StoreFuture<'_, Option<StoredAccount>> {
+        Box::pin(future::ready(self.reader.account_by_key(&key)))
+    }
+
+    fn change_account(
+        &self,
+        account: StoredAccount,
+        expected: u64,
+        revocation: Option<SubjectRevocation>,
+    ) -> StoreFuture<'_, Option<usize>> {
+        Box::pin(self.writer.submit(move |disk| disk.change_account(&account, expected, revocation.as_ref())))
+    }
+
+    fn remove_account(&self, id: AccountId, revocation: SubjectRevocation) -> StoreFuture<'_, Option<usize>> {
+        Box::pin(self.writer.submit(move |disk| disk.remove_account(id, &revocation)))
+    }
+
+    fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {
+        Box::pin(future::ready(self.reader.accounts(after.as_deref(), limit)))
+    }
+}

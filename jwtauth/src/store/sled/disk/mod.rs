@@ -1,0 +1,207 @@
+//! The store as its one writer sees it: changes are gathered in a group, and a commit brings it to disk.
+//! What the changes are is in `operations`.
+//!
+//! # Invariants
+//!
+//! 1. The writer sees the changes of its own group; readers see a group when it is in the tree.
+//! 2. After a failed write nothing of the handle is trusted but what it can still read, until it was
+//!    opened anew; a group that was gathered before is gone, and all who wait for it hear an error.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::disk_record::DiskRecord;
+use super::open::{DiskState, Opened};
+use super::reader::Reader;
+use super::tree_change::{Change, Group};
+use super::writer::Commit;
+use super::{files, tree_keys};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::Session;
+
+/// How long to wait before a failed store is opened anew once more.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The store as its one writer sees it.
+pub(super) struct Disk {
+    pub(super) reader: Arc<Reader>,
+    state: DiskState,
+    pub(super) group: Group,
+    /// Whether somebody waits for the disk.
+    pub(super) awaited: bool,
+    /// Whether a sweep has come to its end, so that files are looked after once the tree is written.
+    pub(super) tidy: bool,
+    /// How far the registry was looked through for tokens to archive.
+    pub(super) archived: Option<Vec<u8>>,
+    /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
+    failed: Option<Instant>,
+}
+
+impl Disk {
+    pub(super) fn new(reader: Arc<Reader>, state: DiskState) -> Self {
+        let group = Group::new(state.totals);
+        Self { reader, state, group, awaited: false, tidy: false, archived: None, failed: None }
+    }
+
+    /// Puts one change into the group, for somebody who waits until it is durable.
+    pub(super) fn apply(&mut self, change: Change) {
+        self.group.add(change);
+        self.awaited = true;
+    }
+
+    /// Opens the store anew if it failed, at most once a second.
+    ///
+    /// sled answers every write with the same error after one has failed, so nothing else helps.
+    pub(super) fn ready(&mut self) -> Result<(), StoreError> {
+        let Some(failed) = self.failed else { return Ok(()) };
+        // Those who wait for this group must hear that it failed, so it is not carried over.
+        if !self.group.is_empty() || failed.elapsed() < RETRY {
+            return Err(self.reader.unavailable());
+        }
+        self.failed = Some(Instant::now());
+        // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
+        files::probe_for_open(&self.reader.path)?;
+        // The old one must be gone first: it holds the lock. Readers get an error meanwhile, since
+        // they are on threads that other requests need.
+        let old = self.reader.tree.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(old);
+        files::rewrite(&self.reader.path)?;
+        let opened = Opened::open(&self.reader.path)?;
+        *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
+        self.reader.recent.clear();
+        self.state = opened.state;
+        self.group = Group::new(self.state.totals);
+        self.failed = None;
+        tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
+        Ok(())
+    }
+
+    /// Writes the group into the tree, as one batch.
+    fn write(&mut self) -> Result<(), StoreError> {
+        let group = std::mem::replace(&mut self.group, Group::new(self.state.totals));
+        if group.is_empty() {
+            return Ok(());
+        }
+        let changed = group.sessions();
+        let (batch, totals) = group.into_batch();
+        self.reader.recent.begin(&changed);
+        let applied = self.reader.read(|tree| tree.apply_batch(batch));
+        // Also when it failed: nobody knows what is in the tree then, and readers read just that.
+        self.reader.recent.end(&changed);
+        applied?;
+        self.state.totals = totals;
+        self.group = Group::new(totals);
+        Ok(())
+    }
+
+    /// Brings the tree to disk.
+    fn save(&mut self) -> Result<(), StoreError> {
+        self.state.blobs.sync(&self.reader.path)?;
+        self.reader.read(|tree| tree.flush())?;
+        self.state
+            .data
+            .sync_data()
+            .map_err(|source| files::refused(&self.reader.path, "bring its data to disk", source))?;
+        // sled moves pages when it likes: what it has moved since the first time is in the log by now.
+        self.state.blobs.sync(&self.reader.path)?;
+        self.state.journal.write(self.state.totals.changes)
+    }
+
+    fn try_commit(&mut self, awaited: bool) -> Result<(), StoreError> {
+        if self.failed.is_some() {
+            // Gathered before a panic, or asked of a handle that cannot be trusted to have saved.
+            self.group = Group::new(self.state.totals);
+            return Err(self.reader.unavailable());
+        }
+        self.write()?;
+        if awaited {
+            self.save()?;
+        }
+        if std::mem::take(&mut self.tidy) {
+            files::restrict(&self.reader.path)?;
+            self.state.journal.sync();
+        }
+        Ok(())
+    }
+}
+
+impl Commit for Disk {
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let awaited = std::mem::take(&mut self.awaited);
+        if !awaited && !self.tidy && self.group.is_empty() {
+            return Ok(());
+        }
+        let committed = self.try_commit(awaited);
+        if let Err(error) = &committed {
+            self.failed.get_or_insert_with(Instant::now);
+            tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "the session store cannot be written");
+        }
+        committed
+    }
+
+    fn panicked(&mut self) -> StoreError {
+        self.failed = Some(Instant::now());
+        self.reader.corrupt("changing it panicked")
+    }
+
+    fn retry_in(&self) -> Option<Duration> {
+        self.failed.map(|failed| RETRY.saturating_sub(failed.elapsed()))
+    }
+
+    fn retry(&mut self) {
+        if let Err(error) = self.ready() {
+            tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store cannot be opened anew yet");
+        }
+    }
+
+    fn close(mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.save()
+        {
+            tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store could not be closed in order");
+        }
+        self.state.journal.sync();
+        let mut tree = self.reader.tree.write().unwrap_or_else(PoisonError::into_inner);
+        drop(tree.take());
+    }
+}
+
+/// What the writer reads: the tree, as it will be after this group.
+impl Disk {
+    pub(super) fn load(&self, id: SessionId) -> Result<Option<DiskRecord<Session>>, StoreError> {
+        let key = tree_keys::session(id);
+        match self.group.get(&key) {
+            Some(bytes) => Ok(bytes.and_then(|bytes| DiskRecord::session(&key, id, bytes).ok())),
+            None => self.reader.load(id),
+        }
+    }
+
+    /// Returns the first keys of a range, in order, at most `limit`.
+    pub(super) fn keys_in(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        // Of those in the tree, the group may remove as many as it decides at all.
+        let enough = limit.saturating_add(self.group.range(&range).count());
+        let mut keys: BTreeSet<Vec<u8>> = self.reader.read(|tree| {
+            let keys = tree.range(range.clone()).keys().take(enough);
+            keys.map(|key| key.map(|key| key.to_vec())).collect::<Result<_, _>>()
+        })?;
+        for (key, is_there) in self.group.range(&range) {
+            if is_there {
+                keys.insert(key.clone());
+            } else {
+                keys.remove(key);
+            }
+        }
+        Ok(keys.into_iter().take(limit).collect())
+    }
+
+    pub(super) fn sessions_of(&self, subject: &str) -> Result<Vec<DiskRecord<Session>>, StoreError> {
+        let entries = self.keys_in(tree_keys::subject_range(subject), usize::MAX)?;
+        entries.iter().filter_map(|key| self.load(tree_keys::id_of(key)?).transpose()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! The store as readers see it: they go straight to the tree, on whatever thread asks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ::sled::Db;
+
+use super::super::codec;
+use super::disk_record::DiskRecord;
+use super::explain::{damaged, explain};
+use super::recent::Recent;
+use super::tree_keys;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::registry::TokenRecord;
+
+/// What readers and the writer share.
+pub(super) struct Reader {
+    pub(super) path: PathBuf,
+    /// `None` only while it is being opened anew, or when that failed.
+    pub(super) tree: RwLock<Option<Db>>,
+    pub(super) recent: Recent,
+}
+
+impl Reader {
+    pub(super) fn new(path: PathBuf, tree: Db) -> Self {
+        Self { path, tree: RwLock::new(Some(tree)), recent: Recent::default() }
+    }
+
+    /// Reads from the tree; a panic inside sled becomes an error.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
+        let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
+        let tree = tree.as_ref().ok_or_else(|| self.unavailable())?;
+        match catch_unwind(AssertUnwindSafe(|| read(tree))) {
+            Ok(result) => result.map_err(|error| explain(&self.path, "read", error)),
+            Err(_) => Err(self.corrupt("reading it panicked")),
+        }
+    }
+
+    pub(super) fn load(&self, id: SessionId) -> Result<Option<DiskRecord<Session>>, StoreError> {
+        let key = tree_keys::session(id);
+        let bytes = self.read(|tree| tree.get(&key))?;
+        Ok(bytes.and_then(|bytes| {
+            DiskRecord::session(&key, id, &bytes)
+                .inspect_err(|error| {
+                    // Logged out and never in: whoever it was can log in again.
+                    tracing::error!(target: "jwtauth", path = ?self.path, session = id.log_id(), %error, "a session record cannot be read and is treated as gone");
+                })
+                .ok()
+        }))
+    }
+
+    /// Like [`Self::load`], for a reader: what was read lately is not read again.
+    pub(super) fn find(&self, id: SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+        let ticket = match self.recent.find(id) {
+            Ok(session) => return Ok(Some(session)),
+            Err(ticket) => ticket,
+        };
+        let session = self.load(id)?.map(|found| Arc::new(found.record));
+        if let Some(session) = &session {
+            self.recent.remember(&ticket, session);
+        }
+        Ok(session)
+    }
+
+    pub(super) fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
+        let prefix = tree_keys::subject(subject);
+        let keys = self.read(|tree| tree.scan_prefix(prefix).keys().collect::<Result<Vec<_>, _>>())?;
+        let ids = keys.iter().filter_map(|key| tree_keys::id_of(key));
+        ids.filter_map(|id| self.load(id).map(|found| Some(found?.record)).transpose()).collect()
+    }
+
+    pub(super) fn tokens_of(&self, session: SessionId) -> Result<Vec<TokenRecord>, StoreError> {
+        let entries =
+            self.read(|tree| tree.range(tree_keys::tokens_of(session)).collect::<Result<Vec<_>, _>>())?;
+        Ok(entries.iter().filter_map(|(key, bytes)| token(key, bytes)).collect())
+    }
+
+    pub(super) fn unavailable(&self) -> StoreError {
+        StoreError::Unavailable { path: self.path.clone() }
+    }
+
+    pub(super) fn corrupt(&self, problem: &str) -> StoreError {
+        damaged(&self.path, problem.into())
+    }
+}
+
+/// Reads the record of a token.
+pub(super) fn token(key: &[u8], bytes: &[u8]) -> Option<TokenRecord> {
+    let (session, kind) = tree_keys::parts_of_token(key)?;
+    codec::decode_token(key, session, kind, bytes).ok()
+}

@@ -1,0 +1,182 @@
+//! The order of keys in the one tree that holds everything.
+//!
+//! | key | value |
+//! |---|---|
+//! | `a` account id | the record of the account |
+//! | `m` | totals of the store |
+//! | `n` folded name, zero, account id | nothing: accounts in the order of their names |
+//! | `s` session id | the record |
+//! | `t` session id, generation, `0` for refresh, `1` for access, `2` for sliding | what was recorded of a token |
+//! | `u` length of subject, subject, session id | nothing: the sessions of a subject |
+//! | `v` key of a value | an opaque value, or the mark that it was removed |
+//! | `w` `expires_at`, key of a value | nothing: values in the order of their expiry |
+//! | `x` `expires_at`, session id | nothing: sessions in the order of their expiry |
+//!
+//! One tree, so that one batch changes a record and its index entries together: separate trees
+//! came apart under kill -9 in 29 of 60 runs.
+
+use std::ops::Range;
+
+use super::super::value_store::ValueKey;
+#[cfg(feature = "accounts")]
+use crate::id::AccountId;
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::registry::TokenKind;
+
+/// The prefix of account records.
+pub(super) const ACCOUNTS: &[u8] = b"a";
+/// The key of the totals.
+pub(super) const TOTALS: &[u8] = b"m";
+/// The prefix of the index of accounts by name.
+pub(super) const NAMES: &[u8] = b"n";
+/// The prefix of session records.
+pub(super) const SESSIONS: &[u8] = b"s";
+/// The prefix of the records of tokens.
+pub(super) const TOKENS: &[u8] = b"t";
+/// The prefix of the index by subject.
+pub(super) const SUBJECTS: &[u8] = b"u";
+/// The prefix of the index by expiry.
+pub(super) const EXPIRIES: &[u8] = b"x";
+/// The prefix of opaque values.
+pub(super) const VALUES: &[u8] = b"v";
+/// The prefix of the index of values by expiry.
+pub(super) const VALUE_EXPIRIES: &[u8] = b"w";
+
+const ID_LEN: usize = 16;
+
+pub(super) fn session(id: SessionId) -> Vec<u8> {
+    [SESSIONS, id.as_bytes()].concat()
+}
+
+/// The part of the subject index that holds one subject. Its length stands in front, so that no
+/// subject is a prefix of another.
+pub(super) fn subject(subject: &str) -> Vec<u8> {
+    let len = u16::try_from(subject.len()).unwrap_or(u16::MAX);
+    [SUBJECTS, &len.to_be_bytes(), subject.as_bytes()].concat()
+}
+
+/// The record of a token, by the generation of the session that it was issued for.
+pub(super) fn token(session: SessionId, generation: u64, kind: TokenKind) -> Vec<u8> {
+    let kind = match kind {
+        TokenKind::Refresh => 0,
+        TokenKind::Access => 1,
+        TokenKind::Sliding => 2,
+    };
+    [TOKENS, session.as_bytes(), &generation.to_be_bytes(), &[kind]].concat()
+}
+
+/// All records of the tokens of a session, in the order in which they were issued.
+pub(super) fn tokens_of(session: SessionId) -> Range<Vec<u8>> {
+    let prefix = [TOKENS, session.as_bytes()].concat();
+    // What follows the prefix is shorter than this.
+    let end = [&prefix[..], &[0xff; 10]].concat();
+    prefix..end
+}
+
+/// All records of tokens behind a key.
+pub(super) fn tokens_behind(key: Option<&[u8]>) -> Range<Vec<u8>> {
+    let start = key.map_or(TOKENS.to_vec(), |key| [key, &[0]].concat());
+    start..SUBJECTS.to_vec()
+}
+
+/// Returns session and kind of the key of a token's record.
+pub(super) fn parts_of_token(key: &[u8]) -> Option<(SessionId, TokenKind)> {
+    let (id, rest) = key.strip_prefix(TOKENS)?.split_first_chunk::<ID_LEN>()?;
+    let kind = match rest.split_at_checked(8)?.1 {
+        [0] => TokenKind::Refresh,
+        [1] => TokenKind::Access,
+        [2] => TokenKind::Sliding,
+        _ => return None,
+    };
+    Some((SessionId::from_bytes(*id), kind))
+}
+
+/// All keys of the subject index that hold one subject.
+pub(super) fn subject_range(subject: &str) -> Range<Vec<u8>> {
+    let prefix = self::subject(subject);
+    // Ids follow the prefix, and no id is longer than this or comes behind it.
+    let end = [&prefix[..], &[0xff; ID_LEN + 1]].concat();
+    prefix..end
+}
+
+pub(super) fn subject_entry(session: &Session) -> Vec<u8> {
+    [&subject(&session.subject)[..], session.id.as_bytes()].concat()
+}
+
+pub(super) fn expiry_entry(session: &Session) -> Vec<u8> {
+    [EXPIRIES, &session.expires_at.to_be_bytes(), session.id.as_bytes()].concat()
+}
+
+/// The first key behind all sessions that expire at `now` or earlier.
+pub(super) fn expired_until(now: u64) -> Vec<u8> {
+    match now.checked_add(1) {
+        Some(next) => [EXPIRIES, &next.to_be_bytes()].concat(),
+        None => b"y".to_vec(),
+    }
+}
+
+#[cfg(feature = "accounts")]
+pub(super) fn account(id: AccountId) -> Vec<u8> {
+    [ACCOUNTS, id.as_bytes()].concat()
+}
+
+/// The part of the index by name that holds one name. No folded name has a byte below a space.
+#[cfg(feature = "accounts")]
+pub(super) fn name(key: &str) -> Vec<u8> {
+    [NAMES, key.as_bytes(), &[0]].concat()
+}
+
+/// All keys of the index by name that hold one name.
+#[cfg(feature = "accounts")]
+pub(super) fn name_range(key: &str) -> Range<Vec<u8>> {
+    name(key)..[NAMES, key.as_bytes(), &[1]].concat()
+}
+
+/// All keys of the index by name that come behind a name, in order.
+#[cfg(feature = "accounts")]
+pub(super) fn names_after(key: Option<&str>) -> Range<Vec<u8>> {
+    let start = key.map_or_else(|| NAMES.to_vec(), |key| name_range(key).end);
+    start..[NAMES, &[0xff]].concat()
+}
+
+#[cfg(feature = "accounts")]
+pub(super) fn name_entry(key: &str, id: AccountId) -> Vec<u8> {
+    [&name(key)[..], id.as_bytes()].concat()
+}
+
+/// Returns the account id that ends a key.
+#[cfg(feature = "accounts")]
+pub(super) fn account_of(key: &[u8]) -> Option<AccountId> {
+    let start = key.len().checked_sub(ID_LEN)?;
+    key[start..].try_into().ok().map(AccountId::from_bytes)
+}
+
+/// Returns the session id that ends a key of any of the three kinds.
+pub(super) fn id_of(key: &[u8]) -> Option<SessionId> {
+    let start = key.len().checked_sub(ID_LEN)?;
+    key[start..].try_into().ok().map(SessionId::from_bytes)
+}
+
+pub(super) fn value(key: ValueKey) -> Vec<u8> {
+    [VALUES, key.as_bytes()].concat()
+}
+
+pub(super) fn value_expiry(key: ValueKey, expires_at: u64) -> Vec<u8> {
+    [VALUE_EXPIRIES, &expires_at.to_be_bytes(), key.as_bytes()].concat()
+}
+
+/// The index entries of all values that expire at `now` or earlier.
+pub(super) fn expired_values(now: u64) -> Range<Vec<u8>> {
+    let end = match now.checked_add(1) {
+        Some(next) => [VALUE_EXPIRIES, &next.to_be_bytes()].concat(),
+        None => EXPIRIES.to_vec(),
+    };
+    VALUE_EXPIRIES.to_vec()..end
+}
+
+/// Returns the value that an index entry is about.
+pub(super) fn value_of(entry: &[u8]) -> Option<ValueKey> {
+    let key = entry.strip_prefix(VALUE_EXPIRIES)?.split_at_checked(8)?.1;
+    key.try_into().ok().map(ValueKey::from_bytes)
+}

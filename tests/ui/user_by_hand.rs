@@ -1,7 +1,6 @@
 //! A user type with an `AuthUser` of its own is no argument by itself.
 
-use jwtauth::error::BoxError;
-use jwtauth::{AuthUser, Identity, require_auth};
+use jwtauth::{AuthUser, Identity, error::BoxError, require_auth};
 
 #[derive(Clone)]
 struct User;

@@ -7,7 +7,7 @@ use super::parse::Object;
 use super::ring::Ring;
 use super::simplejwt::{self, Foreign, Origin, UserId, Written};
 use super::verified::VerifiedTokens;
-use super::{Envelope, Expected, OpenedToken, check_audience, required, stateless};
+use super::{Envelope, Expected, OpenedToken, check_audience, required, token_claims};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
@@ -39,6 +39,13 @@ pub(crate) struct Access {
     pub(crate) user: Option<TokenUser>,
     /// Our refresh token that another service has made it of.
     pub(crate) origin: Option<Origin>,
+}
+
+impl Access {
+    /// Returns the session that the token names. A token that another service has issued on its own names none.
+    pub(crate) fn names(&self) -> Option<SessionId> {
+        self.foreign.is_none().then_some(self.session)
+    }
 }
 
 /// A genuine access token, or another that lets its holder in: still good, or good but for its age.
@@ -93,7 +100,7 @@ impl AccessTokens {
         if let (Verified::Valid(access), Some(good)) = (&mut verified, good) {
             if access.foreign.is_some() {
                 access.user =
-                    Some(stateless::read(&opened.json, Arc::clone(&access.subject), access.session)?);
+                    Some(token_claims::read(&opened.json, Arc::clone(&access.subject), access.session)?);
             }
             self.seen.remember(token, &opened, good, access);
         }

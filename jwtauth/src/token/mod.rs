@@ -18,6 +18,7 @@ pub(crate) mod ring;
 pub(crate) mod simplejwt;
 pub(crate) mod sliding;
 pub(crate) mod stateless;
+mod token_claims;
 mod verified;
 
 use std::ops::Range;

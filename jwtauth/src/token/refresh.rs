@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::access::AccessTokens;
+use super::access::{Access, AccessTokens};
 use super::parse::Object;
 use super::ring::Ring;
 use super::simplejwt::{self, Foreign, Said, UserId, Written};
@@ -40,6 +40,25 @@ pub(crate) struct Refresh {
     pub(crate) generation: u64,
     /// What there is to know of it if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
+}
+
+impl Refresh {
+    /// Returns the session that the token names. A token that another service has issued on its own names none.
+    pub(crate) fn names(&self) -> Option<SessionId> {
+        self.foreign.is_none().then_some(self.session)
+    }
+}
+
+impl Access {
+    /// Tells whether a refresh token may be of the same login. Two tokens that another service has issued on its own have
+    /// only their subject in common.
+    pub(crate) fn goes_with(&self, refresh: &Refresh) -> bool {
+        match (self.names(), refresh.names()) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self.subject == refresh.subject,
+            _ => false,
+        }
+    }
 }
 
 impl RefreshTokens {

@@ -19,9 +19,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::access::Access;
 use super::parse::Object;
-use super::refresh::Refresh;
 use super::{Expected, MAX_TIME, check_kind, check_times, required};
 use crate::compat::Compat;
 use crate::error::TokenError;
@@ -56,30 +54,6 @@ pub(crate) struct Origin {
     pub(crate) generation: u64,
     /// When the other one was made of it, in Unix seconds.
     pub(crate) used_at: u64,
-}
-
-impl Access {
-    /// Returns the session that the token names. One that another service has issued on its own names none.
-    pub(crate) fn names(&self) -> Option<SessionId> {
-        self.foreign.is_none().then_some(self.session)
-    }
-
-    /// Tells whether a refresh token may be of the same login. All that two tokens have in common that another service has
-    /// issued on its own is their subject.
-    pub(crate) fn goes_with(&self, refresh: &Refresh) -> bool {
-        match (self.names(), refresh.names()) {
-            (Some(one), Some(other)) => one == other,
-            (None, None) => self.subject == refresh.subject,
-            _ => false,
-        }
-    }
-}
-
-impl Refresh {
-    /// Returns the session that the token names. One that another service has issued on its own names none.
-    pub(crate) fn names(&self) -> Option<SessionId> {
-        self.foreign.is_none().then_some(self.session)
-    }
 }
 
 /// What a token says, of either kind.

@@ -1,44 +1,14 @@
 //! Access tokens of another service, believed for what they say: no session is looked up.
 
-use std::sync::Arc;
-
-use serde_json::{Map, Value};
-
 use super::access::{self, Verified};
-use super::parse::Object;
 use super::ring::Ring;
 use super::simplejwt;
 use super::verified::VerifiedTokens;
-use super::{Envelope, Expected};
+use super::{Envelope, Expected, token_claims};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
-use crate::id::SessionId;
 use crate::key::Key;
-use crate::user::{TokenUser, VerifiedClaims};
-
-/// Reads what a token says, of which is known already whom it is about and of which session it is.
-pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<TokenUser, TokenError> {
-    let claims: Map<String, Value> = serde_json::from_str(json).map_err(|_| TokenError::Malformed)?;
-    let object = Object::parse(json)?;
-    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(TokenError::Claim("roles"));
-    let roles = match claims.get("roles") {
-        None => Vec::new(),
-        Some(Value::Array(roles)) => roles.iter().map(text).collect::<Result<_, _>>()?,
-        Some(_) => return Err(TokenError::Claim("roles")),
-    };
-    let scope = object.text("scope").map_err(|_| TokenError::Claim("scope"))?.unwrap_or_default();
-    // Only another library leaves it out: then nothing is fresh enough.
-    let auth_time = object.time("auth_time", f64::floor).map_err(|_| TokenError::Claim("auth_time"))?;
-    Ok(TokenUser::new(VerifiedClaims {
-        subject,
-        session,
-        roles,
-        scopes: scope.split_ascii_whitespace().map(str::to_owned).collect(),
-        auth_time: auth_time.unwrap_or(0),
-        expires_at: super::required(object.time("exp", f64::floor), "exp")?,
-        claims,
-    }))
-}
+use crate::user::TokenUser;
 
 /// Verifies tokens of another service, of which none can be made here.
 #[derive(Debug)]
@@ -74,7 +44,7 @@ impl ForeignTokens {
         let opened = self.envelope.open(token, expected.now)?;
         let (verified, good) = access::check(&opened, self.compat.as_ref(), expected)?;
         let (Verified::Valid(access), Some(good)) = (verified, good) else { return Err(TokenError::Expired) };
-        let user = read(&opened.json, access.subject, access.session)?;
+        let user = token_claims::read(&opened.json, access.subject, access.session)?;
         self.seen.remember(token, &opened, good, &user);
         Ok(user)
     }

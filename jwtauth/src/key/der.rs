@@ -31,8 +31,8 @@ const BROKEN: KeyError = KeyError::Malformed { problem: "it is no strict DER of 
 
 /// Reads a private or public key of any of the four forms.
 pub(super) fn read(der: &[u8]) -> Result<Material, KeyError> {
-    let mut outer = Reader(der);
-    let mut key = Reader(outer.take(SEQUENCE)?);
+    let mut outer = DerReader(der);
+    let mut key = DerReader(outer.take(SEQUENCE)?);
     outer.end()?;
     if key.is_next(SEQUENCE) {
         return public_info(key);
@@ -47,7 +47,7 @@ pub(super) fn read(der: &[u8]) -> Result<Material, KeyError> {
 }
 
 /// SubjectPublicKeyInfo, behind its outer tag.
-fn public_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
+fn public_info(mut info: DerReader<'_>) -> Result<Material, KeyError> {
     let kind = kind(&mut info)?;
     let [0, bits @ ..] = info.take(BIT_STRING)? else { return Err(BROKEN) };
     info.end()?;
@@ -62,7 +62,7 @@ fn public_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
 }
 
 /// PrivateKeyInfo, behind its version. Attributes and a copy of the public key may follow, and are not read.
-fn private_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
+fn private_info(mut info: DerReader<'_>) -> Result<Material, KeyError> {
     let kind = kind(&mut info)?;
     let key = info.take(OCTET_STRING)?;
     match kind {
@@ -71,8 +71,8 @@ fn private_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
             _ => Err(BROKEN),
         },
         KeyKind::Ec(curve) => {
-            let mut outer = Reader(key);
-            let mut key = Reader(outer.take(SEQUENCE)?);
+            let mut outer = DerReader(key);
+            let mut key = DerReader(outer.take(SEQUENCE)?);
             outer.end()?;
             match key.take(INTEGER)? {
                 [1] => ec_private(key, Some(curve)),
@@ -80,7 +80,7 @@ fn private_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
             }
         }
         KeyKind::Ed => {
-            let mut outer = Reader(key);
+            let mut outer = DerReader(key);
             let seed = Zeroizing::new(outer.take(OCTET_STRING)?.to_vec());
             outer.end()?;
             Ok(Material::EdPrivate { seed, public: None })
@@ -89,15 +89,15 @@ fn private_info(mut info: Reader<'_>) -> Result<Material, KeyError> {
 }
 
 /// ECPrivateKey, behind its version. The curve stands outside, inside, or in both places alike.
-fn ec_private(mut key: Reader<'_>, outside: Option<Curve>) -> Result<Material, KeyError> {
+fn ec_private(mut key: DerReader<'_>, outside: Option<Curve>) -> Result<Material, KeyError> {
     let scalar = Zeroizing::new(key.take(OCTET_STRING)?.to_vec());
-    let inside = if key.is_next(0xa0) { Some(curve(Reader(key.take(0xa0)?).take(OID)?)?) } else { None };
+    let inside = if key.is_next(0xa0) { Some(curve(DerReader(key.take(0xa0)?).take(OID)?)?) } else { None };
     let curve = match (outside, inside) {
         (Some(one), Some(other)) if one != other => return Err(BROKEN),
         (curve, None) | (_, curve) => curve.ok_or(BROKEN)?,
     };
     let point = if key.is_next(0xa1) {
-        let [0, bits @ ..] = Reader(key.take(0xa1)?).take(BIT_STRING)? else { return Err(BROKEN) };
+        let [0, bits @ ..] = DerReader(key.take(0xa1)?).take(BIT_STRING)? else { return Err(BROKEN) };
         Some(bits.to_vec())
     } else {
         None
@@ -107,7 +107,7 @@ fn ec_private(mut key: Reader<'_>, outside: Option<Curve>) -> Result<Material, K
 }
 
 /// RSAPublicKey or RSAPrivateKey, behind the first number.
-fn rsa(mut key: Reader<'_>, first: &[u8]) -> Result<Material, KeyError> {
+fn rsa(mut key: DerReader<'_>, first: &[u8]) -> Result<Material, KeyError> {
     let mut numbers = vec![first];
     while key.is_next(INTEGER) && numbers.len() < 9 {
         numbers.push(key.take(INTEGER)?);
@@ -130,8 +130,8 @@ enum KeyKind {
 }
 
 /// Reads an AlgorithmIdentifier.
-fn kind(info: &mut Reader<'_>) -> Result<KeyKind, KeyError> {
-    let mut id = Reader(info.take(SEQUENCE)?);
+fn kind(info: &mut DerReader<'_>) -> Result<KeyKind, KeyError> {
+    let mut id = DerReader(info.take(SEQUENCE)?);
     let kind = match id.take(OID)? {
         RSA => id.take(NULL).and_then(|null| if null.is_empty() { Ok(KeyKind::Rsa) } else { Err(BROKEN) })?,
         EC => KeyKind::Ec(curve(id.take(OID)?)?),
@@ -163,9 +163,9 @@ fn unsigned(integer: &[u8]) -> Result<Vec<u8>, KeyError> {
 }
 
 /// What is left to read.
-struct Reader<'d>(&'d [u8]);
+struct DerReader<'d>(&'d [u8]);
 
-impl<'d> Reader<'d> {
+impl<'d> DerReader<'d> {
     fn is_next(&self, tag: u8) -> bool {
         self.0.first() == Some(&tag)
     }

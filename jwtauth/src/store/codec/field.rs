@@ -11,9 +11,9 @@ use super::frame::MAX_RECORD;
 use crate::id::TokenId;
 use crate::record::{Revocation, RevocationReason, RevokedToken};
 
-type Config = Configuration<LittleEndian, Fixint, Limit<MAX_RECORD>>;
+type BincodeConfig = Configuration<LittleEndian, Fixint, Limit<MAX_RECORD>>;
 
-const fn config() -> Config {
+const fn config() -> BincodeConfig {
     bincode::config::standard().with_fixed_int_encoding().with_limit::<MAX_RECORD>()
 }
 

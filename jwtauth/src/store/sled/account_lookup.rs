@@ -5,13 +5,16 @@ use std::future;
 use super::super::account_store::{AccountStore, StoredAccount};
 use super::super::requests::{StoreFuture, SubjectRevocation};
 use super::disk_record::DiskRecord;
-use super::reader::Reader;
+use super::reader::StoreReader;
 use super::{SledStore, tree_keys};
 use crate::error::StoreError;
 use crate::id::AccountId;
 
 /// Reads an account from the tree.
-pub(super) fn load(reader: &Reader, id: AccountId) -> Result<Option<DiskRecord<StoredAccount>>, StoreError> {
+pub(super) fn load(
+    reader: &StoreReader,
+    id: AccountId,
+) -> Result<Option<DiskRecord<StoredAccount>>, StoreError> {
     let key = tree_keys::account(id);
     let bytes = reader.read(|tree| tree.get(&key))?;
     Ok(bytes.and_then(|bytes| {
@@ -24,7 +27,7 @@ pub(super) fn load(reader: &Reader, id: AccountId) -> Result<Option<DiskRecord<S
     }))
 }
 
-impl Reader {
+impl StoreReader {
     fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError> {
         Ok(load(self, id)?.map(|found| found.record))
     }

@@ -31,10 +31,10 @@ mod disk;
 mod disk_record;
 mod explain;
 mod files;
-mod open;
 mod operations;
 mod reader;
 mod recent;
+mod startup;
 mod tree_change;
 mod tree_keys;
 mod value_change;
@@ -46,8 +46,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::disk::Disk;
-use self::open::Opened;
-use self::reader::Reader;
+use self::reader::StoreReader;
+use self::startup::Opened;
 use self::writer::Writer;
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
@@ -69,7 +69,7 @@ use crate::registry::TokenRecord;
 /// free again.
 #[derive(Clone)]
 pub struct SledStore {
-    reader: Arc<Reader>,
+    reader: Arc<StoreReader>,
     writer: Arc<Writer<Disk>>,
 }
 
@@ -104,7 +104,7 @@ impl SledStore {
                 source,
             })?;
             let opened = Opened::open(&path)?;
-            let reader = Arc::new(Reader::new(path, opened.tree));
+            let reader = Arc::new(StoreReader::new(path, opened.tree));
             let disk = Disk::new(Arc::clone(&reader), opened.state);
             let writer = Writer::start(disk).map_err(|source| StoreError::Io {
                 path: reader.path.clone(),

@@ -17,14 +17,14 @@ use crate::record::Session;
 use crate::registry::TokenRecord;
 
 /// What readers and the writer share.
-pub(super) struct Reader {
+pub(super) struct StoreReader {
     pub(super) path: PathBuf,
     /// `None` only while it is being opened anew, or when that failed.
     pub(super) tree: RwLock<Option<Db>>,
     pub(super) recent: Recent,
 }
 
-impl Reader {
+impl StoreReader {
     pub(super) fn new(path: PathBuf, tree: Db) -> Self {
         Self { path, tree: RwLock::new(Some(tree)), recent: Recent::default() }
     }

@@ -14,7 +14,7 @@ use super::super::value_store::{NewValue, StoredValue, ValueKey, ValueStore};
 use super::SledStore;
 use super::disk::Disk;
 use super::disk_record::DiskRecord;
-use super::reader::Reader;
+use super::reader::StoreReader;
 use super::tree_change::Change;
 use super::{explain, tree_keys};
 use crate::error::StoreError;
@@ -48,7 +48,7 @@ impl ValueStore for SledStore {
     }
 }
 
-impl Reader {
+impl StoreReader {
     pub(super) fn live_value(&self, key: ValueKey, now: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let stored = tree_keys::value(key);
         let Some(bytes) = self.read(|tree| tree.get(&stored))? else { return Ok(None) };

@@ -41,8 +41,8 @@ pub(super) trait Commit: Send + 'static {
     fn close(self);
 }
 
-type Answer = Box<dyn FnOnce(&Result<(), StoreError>) + Send>;
-type Job<D> = Box<dyn FnOnce(&mut D) -> Answer + Send>;
+type JobAnswer = Box<dyn FnOnce(&Result<(), StoreError>) + Send>;
+type Job<D> = Box<dyn FnOnce(&mut D) -> JobAnswer + Send>;
 
 /// The handle of the thread. Dropping it finishes the jobs that were handed in and waits for the end.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use bincode::Decode;
 
-use super::v2::{DeviceV2, SessionV2};
+use super::v2::SessionV2;
+use super::v3::DeviceV2;
 
 #[derive(Decode)]
 pub(super) struct SessionV1 {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bincode::Decode;
 
-use super::v3::SessionV3;
+use super::v3::{DeviceV2, SessionV3};
 
 #[derive(Decode)]
 pub(super) struct SessionV2 {
@@ -24,19 +24,6 @@ pub(super) struct SessionV2 {
     pub(super) device: DeviceV2,
     pub(super) last_address: Option<IpAddr>,
     pub(super) revoked: Option<(u64, u8)>,
-}
-
-/// The same in layout 3.
-#[derive(Decode, Default)]
-pub(super) struct DeviceV2 {
-    pub(super) app: Option<String>,
-    pub(super) app_version: Option<String>,
-    pub(super) os: Option<String>,
-    pub(super) os_version: Option<String>,
-    pub(super) model: Option<String>,
-    pub(super) id: Option<String>,
-    pub(super) user_agent: Option<String>,
-    pub(super) address: Option<IpAddr>,
 }
 
 impl SessionV2 {

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use bincode::Decode;
 
 use super::super::field::{reason_of, revoked_tokens};
-use super::v2::DeviceV2;
 use crate::device::Device;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, Session, Successor};
@@ -32,6 +31,19 @@ pub(super) struct SessionV3 {
     #[expect(dead_code, reason = "the bytes are there")]
     pub(super) adopted: bool,
     pub(super) revoked: Option<(u64, u8)>,
+}
+
+/// The same in layout 2.
+#[derive(Decode, Default)]
+pub(super) struct DeviceV2 {
+    pub(super) app: Option<String>,
+    pub(super) app_version: Option<String>,
+    pub(super) os: Option<String>,
+    pub(super) os_version: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) address: Option<IpAddr>,
 }
 
 impl SessionV3 {

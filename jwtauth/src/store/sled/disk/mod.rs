@@ -13,8 +13,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::disk_record::DiskRecord;
-use super::open::{DiskState, Opened};
-use super::reader::Reader;
+use super::startup::{DiskState, Opened};
+use super::reader::StoreReader;
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
 use super::{files, tree_keys};
@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The store as its one writer sees it.
 pub(super) struct Disk {
-    pub(super) reader: Arc<Reader>,
+    pub(super) reader: Arc<StoreReader>,
     state: DiskState,
     pub(super) group: Group,
     /// Whether somebody waits for the disk.
@@ -41,7 +41,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    pub(super) fn new(reader: Arc<Reader>, state: DiskState) -> Self {
+    pub(super) fn new(reader: Arc<StoreReader>, state: DiskState) -> Self {
         let group = Group::new(state.totals);
         Self { reader, state, group, awaited: false, tidy: false, archived: None, failed: None }
     }

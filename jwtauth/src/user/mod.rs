@@ -177,50 +177,7 @@ impl Unfit {
     );
 }
 
-/// The application's own user type.
-///
-/// Derive it, and the copy given to [`Auth::login`](crate::Auth::login) is kept in the session, as
-/// JSON, and comes back on each request: there is nothing to look up and nothing to set up. The
-/// derive also makes the type an extractor, so `user: User` is an argument of a guarded handler.
-///
-/// ```
-/// use jwtauth::AuthUser;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
-/// struct User {
-///     id: u64,            // the subject; or mark another field #[auth(id)]
-///     name: String,
-///     roles: Vec<String>, // optional; read by #[require_auth(role = "..")]
-/// }
-/// ```
-///
-/// Write it by hand to load the user afresh on each request, from a `Store` that the application
-/// gave to poem with `.data(store)`. Take it as `CurrentUser<User>` then.
-///
-/// ```
-/// use std::collections::HashMap;
-/// use std::sync::Arc;
-/// use jwtauth::error::BoxError;
-/// use jwtauth::{AuthUser, Identity};
-///
-/// #[derive(Clone)]
-/// struct User { name: String }
-///
-/// type Users = Arc<HashMap<String, User>>;
-///
-/// impl AuthUser for User {
-///     type Store = Users;
-///
-///     fn subject(&self) -> String {
-///         self.name.clone()
-///     }
-///
-///     async fn load(users: &Users, who: &Identity) -> Result<Option<Self>, BoxError> {
-///         Ok(users.get(who.subject()).cloned()) // None: gone or blocked, so 401
-///     }
-/// }
-/// ```
+#[doc = include_str!("../docs/auth_user_trait.md")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a user type: it does not implement `jwtauth::AuthUser`",
     label = "not a user type",

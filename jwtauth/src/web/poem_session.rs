@@ -24,62 +24,7 @@ use crate::web::answer::rejection::Rejection;
 /// What is in a session.
 type Entries = BTreeMap<String, Value>;
 
-/// Keeps the sessions of poem's [`ServerSession`](poem::session::ServerSession) in an embedded store. Feature
-/// `poem-session`.
-///
-/// A [`SledStore`] by itself does the same with the defaults:
-///
-/// ```no_run
-/// use jwtauth::{JwtAuth, SledStore};
-/// use poem::session::{CookieConfig, ServerSession, Session};
-/// use poem::{EndpointExt, Route, get, handler};
-///
-/// #[handler]
-/// fn visits(session: &Session) -> String {
-///     let visits = session.get::<u64>("visits").unwrap_or(0) + 1;
-///     session.set("visits", visits);
-///     format!("{visits} visits")
-/// }
-///
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let store = SledStore::open("data/sessions").await?;
-/// let jwtauth = JwtAuth::builder().secret_file("data/secret").build(store.clone())?;
-/// let app = Route::new()
-///     .at("/visits", get(visits))
-///     .with(ServerSession::new(CookieConfig::new(), store))
-///     .with(jwtauth); // if there are logins too; either goes without the other
-/// # Ok(())
-/// # }
-/// ```
-///
-/// | setting | default | range |
-/// |---|---|---|
-/// | [`default_ttl`](Self::default_ttl) | 1 day | 1 second to 400 days |
-/// | [`clock`](Self::clock) | the system's | |
-///
-/// # What is kept, and for how long
-///
-/// A change is answered when it would survive `kill -9` and a power cut. A session lasts for the `Max-Age` of its
-/// cookie, counted from its last change (poem writes only what a handler has changed), at most 400 days; without
-/// `Max-Age`, for [`default_ttl`](Self::default_ttl). What has expired is not returned any more. It is removed from
-/// disk by later saves, up to 4 with each, and by the background sweep of a [`JwtAuth`](crate::JwtAuth) that uses the
-/// same store: there is no task to start.
-///
-/// The names and values in a session are on disk in the clear, as JSON; at most 64 KiB in all.
-///
-/// # What poem is told
-///
-/// - 503 `store_unavailable` when the store fails or does not answer a change within 10 seconds.
-/// - 500 `server_error` when a session is larger than the store takes.
-///
-/// The log says why. A session record that is damaged counts as gone: its owner starts with an empty one.
-///
-/// # What stays as poem made it
-///
-/// Of two requests that change one session at the same time the later one wins, with all it has read before. Nothing
-/// is saved when a handler returns `Err`. A purge is final: a slow request that read the session before it cannot
-/// bring it back by a change, for an hour. But if that request calls `renew()`, poem opens a new session with what it
-/// has read. For logins use [`Auth`](crate::Auth), which has none of this.
+#[doc = include_str!("../docs/poem_sessions.md")]
 #[derive(Clone, Debug)]
 pub struct PoemSessions {
     store: Arc<dyn ValueStore>,

@@ -129,48 +129,7 @@ impl JwtAuthState {
     }
 }
 
-/// Verifies access tokens of another service that uses jwtauth, by its public keys alone.
-///
-/// Put it around an app with `.with(verifier)`, outermost, and write [`#[require_auth]`](crate::require_auth), its
-/// conditions and [`RequireAuth`](crate::RequireAuth) as behind a [`JwtAuth`]; or ask
-/// [`verify`](Self::verify). Only the `Authorization: Bearer` header is read, so no other site can send a user's token.
-/// Cheap to clone; clones share keys and memory.
-///
-/// It cannot know that a session was ended before its token expires. Where that matters, ask the issuer.
-///
-/// ```no_run
-/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use jwtauth::{Key, TokenUser, Verifier, require_auth};
-/// use poem::{EndpointExt, Route, get};
-///
-/// #[require_auth(role = "clerk")] // 401 without a good token, 403 without the role
-/// async fn stock(user: TokenUser) -> String {
-///     user.subject().to_owned()
-/// }
-///
-/// let verifier = Verifier::builder("https://login.example.com", "shop")
-///     .key(Key::from_file("login-public.pem")?)
-///     .build()?;
-/// let app = Route::new().at("/stock", get(stock)).with(verifier);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Who is calling
-///
-/// | argument | behind a `Verifier` |
-/// |---|---|
-/// | [`TokenUser`] | what the token says, with its [claims](TokenUser::claims_as) |
-/// | [`&Identity`](crate::Identity) | the same subject, roles and scopes, for code that runs behind a `JwtAuth` too |
-/// | [`CurrentUser<User>`](crate::CurrentUser), [`AuthUser`](trait@crate::AuthUser) written by hand | loaded by the subject, from this service's own table |
-/// | `Option<..>` of these with `optional`, [`MaybeUser`](crate::MaybeUser) of each | `None` for a stranger; a refused token is 401, missing keys are 503 |
-/// | a user type with the derive, or `Account` | 500: its copy lives in a session; the log says what to take |
-/// | [`Auth`](crate::Auth), [`&Session`](crate::Session), [`SessionEnd`](crate::SessionEnd), [`&Sessions`](crate::Sessions), [`&JwtAuth`](JwtAuth) | 500: there are no sessions here |
-///
-/// A role counts as long as the token that has it, and `fresh` is counted from its `auth_time`.
-///
-/// Of a `JwtAuth` and a `Verifier` around the same route, the innermost decides who is calling: one app can log in
-/// its own users, and take another service's tokens in one of its branches. A guard in between asks the outer one.
+#[doc = include_str!("../docs/verifier.md")]
 #[derive(Clone)]
 pub struct Verifier(Arc<VerifierState>);
 

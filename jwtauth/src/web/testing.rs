@@ -18,38 +18,7 @@ use crate::web::answer::rejection::Rejection;
 use crate::web::guard::refusal_note::Refusal;
 use crate::web::state::JwtAuth;
 
-/// Logs a user in, whoever it is: no password is asked for.
-///
-/// The session is a real one, in the store of `jwtauth`, and ends like any other.
-///
-/// ```
-/// use jwtauth::{AuthUser, JwtAuth, MemoryStore, require_auth, testing};
-/// use poem::{EndpointExt, Route, get, http::header, test::TestClient};
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
-/// struct User { id: u64, roles: Vec<String> }
-///
-/// #[require_auth(role = "admin")]
-/// async fn stats(user: User) -> String {
-///     user.id.to_string()
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let jwtauth = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").build(MemoryStore::new())?;
-/// let app = TestClient::new(Route::new().at("/stats", get(stats)).with(jwtauth.clone()));
-///
-/// let admin = testing::login(&jwtauth, &User { id: 7, roles: vec!["admin".into()] }).await;
-/// let answer = app.get("/stats").header(header::COOKIE, admin.cookies()).send().await;
-/// answer.assert_text("7").await;
-/// let answer = app.get("/stats").header(header::AUTHORIZATION, admin.bearer()).send().await;
-/// answer.assert_status_is_ok();
-/// # Ok(()) }
-/// ```
-///
-/// # Panics
-///
-/// If the login is refused, with the reason: see [`Auth::login`](crate::Auth::login).
+#[doc = include_str!("../docs/testing_login.md")]
 pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> Login {
     let shared = jwtauth.state();
     let issued = match shared.sessions.open(user, Device::default(), Vec::new()).await {
@@ -100,50 +69,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Finds out which routes of an app let a stranger through, by asking each: `"GET /me"`, `"POST /login"`.
-///
-/// poem's `Route` cannot say which routes it has, so they are listed by hand; those that do not exist are
-/// [missing](OpenRoutes::missing). The answer equals a list if exactly these routes are open, in the order asked,
-/// **and** all that were asked exist and answered:
-///
-/// ```
-/// use jwtauth::{JwtAuth, MemoryStore, require_auth, testing};
-/// use poem::{EndpointExt, Route, get, handler, post};
-///
-/// #[handler]
-/// async fn login() {}
-///
-/// #[require_auth]
-/// async fn me() {}
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let jwtauth = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").build(MemoryStore::new())?;
-/// let app = Route::new().at("/login", post(login)).at("/me", get(me)).with(jwtauth);
-///
-/// assert_eq!(testing::open_routes(&app, ["GET /me", "POST /login"]).await, ["POST /login"]);
-///
-/// let found = testing::open_routes(&app, ["GET /me", "GET /us", "GET /login"]).await;
-/// assert_eq!(found.missing, ["GET /us", "GET /login"]);
-/// # Ok(()) }
-/// ```
-///
-/// # What counts
-///
-/// | answer to a stranger | counts as |
-/// |---|---|
-/// | refused by `#[require_auth]`, [`RequireAuth`](crate::RequireAuth) or `deny_by_default`, whatever page was made of it | closed |
-/// | 401 with the code `not_authenticated`: an extractor of a plain handler, or [`Auth`](crate::Auth), has refused | closed |
-/// | refused because nothing could be told: no [`JwtAuth`] in front, a store that fails | [`failed`](OpenRoutes::failed) |
-/// | any other with 404 or 405 | [`missing`](OpenRoutes::missing) |
-/// | every other: also 400 for a missing body, 401 `invalid_credentials`, 403 of the application's own, 500, redirects | [`open`](OpenRoutes::open) |
-///
-/// So a route is open if its handler, or at least no guard of this crate, has answered. A handler of an open route
-/// runs: with an empty body, no headers but `Host: localhost`, and no credentials. Behind a guard of a whole tree
-/// strangers cannot tell a route that does not exist; it counts as closed.
-///
-/// # Panics
-///
-/// If a route is not of the form `METHOD /path`. What a handler panics with passes through.
+#[doc = include_str!("../docs/open_routes.md")]
 pub async fn open_routes<E, R>(app: &E, routes: R) -> OpenRoutes
 where
     E: Endpoint,

@@ -26,35 +26,7 @@ use crate::web::request::outcome::{Caller, Cookies, is_over};
 use crate::web::request::wiring;
 use crate::web::state::JwtAuthState;
 
-/// Logs in and out. Cookies ride on the response of the handler, whatever it is.
-///
-/// Extracting it refuses an unsafe request that another site caused, logins included, unless a bearer
-/// token is all it carries: so take it as the first argument.
-///
-/// ```
-/// use jwtauth::{Auth, AuthUser, Rejection};
-/// use poem::{Result, handler, web::Json};
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
-/// struct User { id: u64 }
-///
-/// #[derive(Deserialize)]
-/// struct Credentials { username: String, password: String }
-/// # async fn check_password(_: Credentials) -> Option<User> { None }
-///
-/// #[handler]
-/// async fn login(auth: Auth, Json(form): Json<Credentials>) -> Result<()> {
-///     let user = check_password(form).await.ok_or(Rejection::InvalidCredentials)?;
-///     auth.login(&user).await?;
-///     Ok(())
-/// }
-///
-/// #[handler]
-/// async fn logout(auth: Auth) -> Result<()> {
-///     Ok(auth.logout().await?)
-/// }
-/// ```
+#[doc = include_str!("../../docs/auth.md")]
 #[derive(Debug)]
 pub struct Auth {
     handle: Handle,

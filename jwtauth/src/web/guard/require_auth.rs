@@ -8,30 +8,7 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use super::admit::admit;
 use super::policy::{Need, Policy, Site};
 
-/// Guards everything behind it: a nest of routes, files, another protocol's router. For a whole app but some public
-/// routes, see [`deny_by_default`](crate::JwtAuthBuilder::deny_by_default).
-///
-/// It asks the same as `#[require_auth]` with the same words, and both hold where a handler has one too.
-/// Paths that do not exist answer 401 to strangers as well. [`JwtAuth`](crate::JwtAuth) must stand outside;
-/// a `Cors` middleware too, or its preflights are refused.
-///
-/// ```
-/// use jwtauth::RequireAuth;
-/// use poem::{EndpointExt, Route, get, handler};
-///
-/// #[handler]
-/// fn dashboard() -> &'static str {
-///     "for admins"
-/// }
-///
-/// let admin = Route::new().at("/dashboard", get(dashboard)).with(RequireAuth::new().role("admin"));
-/// let app = Route::new().nest("/admin", admin);
-/// // .with(jwtauth), outermost
-/// ```
-///
-/// # Panics
-///
-/// The setters panic, at start, for an empty name or list, and for a `redirect` that leaves the site.
+#[doc = include_str!("../../docs/require_auth_guard.md")]
 #[derive(Clone, Debug)]
 #[must_use = "it guards nothing until `.with(..)` has put it around an endpoint"]
 pub struct RequireAuth {

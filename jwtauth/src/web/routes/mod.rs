@@ -40,56 +40,7 @@ enum Transport {
     Sliding,
 }
 
-/// The ready-made routes of a [`JwtAuth`]; [`JwtAuth::routes`] makes them.
-///
-/// | route | takes | answers |
-/// |---|---|---|
-/// | `POST /obtain` | `username`, `password`; `device_id`, see below | 200 `expires_in`, `refresh_expires_in`, and the tokens |
-/// | `POST /refresh` | `refresh`, or the cookie | the same |
-/// | `POST /verify` | `token`, of any kind | 200 `{}` if it is good and its session alive |
-/// | `POST /revoke` | `refresh` | 200 `{}`; its session is revoked, with all its tokens |
-/// | `POST /expire` | `token`, of any kind; `affect_tree` | 200 `{}`; this token is revoked, or its whole session |
-/// | `POST /blacklist`, with [`Compat`](crate::Compat) | `refresh` | as `/revoke` |
-/// | `POST /logout` | the request's own credentials | 204 |
-/// | `POST /logout_all` | the request's own credentials | 200 `revoked`: how many sessions there were |
-/// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
-/// | `DELETE /sessions` | the request's own credentials | 200 `revoked`: all but this one |
-/// | `DELETE /sessions/{id}` | the request's own credentials | 204; 404 if it is none of the user's |
-/// | `GET /.well-known/jwks.json` | | 200, the public keys (RFC 7517); see [`JwtAuth::jwks`] |
-///
-/// `/expire` and `/blacklist` are the names that clients of wc-django-jwt and djangorestframework-simplejwt know.
-/// [`rename`](Self::rename) gives a route another path, [`replace`](Self::replace) another handler, and
-/// [`without`](Self::without) leaves it out.
-///
-/// Bodies are JSON, or forms as browsers send them. By default the tokens are set as cookies;
-/// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers, and
-/// [`sliding_tokens`](Self::sliding_tokens) hands out one token in place of two.
-///
-/// `device_id` is an id that the application's own client gives to its device: up to 128 bytes are kept, and a login
-/// does not fail for one. `GET /sessions` says of each session `id`, `current` (whether it is the one
-/// that asks), `created_at`, `expires_at`, `device` in a few words and, for programs, `app`,
-/// `app_version`, `os`, `os_version`, `model` and `device_id`, or null; `address`, where it was seen last;
-/// `last_used_at`, when it was opened or refreshed last; `summary`, all that in a line
-/// ([`Session::summary_at`](crate::Session::summary_at)). A client can say anything of itself: escape it.
-///
-/// A field that is missing is 400 `invalid_request`, with a member named after the field; everything else is a
-/// [`Rejection`](crate::Rejection). Durations are seconds, times are Unix seconds.
-///
-/// ```
-/// # fn app(jwtauth: jwtauth::JwtAuth) {
-/// use jwtauth::{AuthUser, LoginAttempt, LoginError};
-/// use poem::{EndpointExt, Route};
-/// # #[derive(Clone, serde::Serialize, serde::Deserialize, AuthUser)]
-/// # struct User { id: u64 }
-/// # async fn find(_: &str, _: &str) -> Option<User> { None }
-///
-/// async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
-///     find(attempt.username(), attempt.password()).await.ok_or(LoginError::InvalidCredentials)
-/// }
-///
-/// let app = Route::new().nest("/auth", jwtauth.routes(authenticate)).with(jwtauth);
-/// # }
-/// ```
+#[doc = include_str!("../../docs/routes.md")]
 #[must_use = "routes do nothing until they are nested in an app"]
 pub struct Routes {
     jwtauth: JwtAuth,

@@ -106,31 +106,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Trusts a proxy in front: its headers say which client sent a request. May be called again.
-    ///
-    /// Write an address, a network such as `10.0.0.0/8` or `fd00::/8`, or `unix:` for proxies that connect by
-    /// a Unix domain socket.
-    ///
-    /// Without a trusted proxy the address of a client is that of its socket. With one, the addresses in
-    /// [`proxy_header`](ClientConfig::proxy_header) are followed from the right, past those that are trusted
-    /// too, up to the first that is not: that is the client. What the client wrote itself stands left of it
-    /// and counts for nothing. An entry that is no address ends the walk at the one before it.
-    ///
-    /// Sessions, [`LoginAttempt::client_address`](crate::LoginAttempt::client_address) and events have this address. A limit on
-    /// attempts should use it, so trust no more than the machines that run the proxies.
-    ///
-    /// | in front | write there | write here |
-    /// |---|---|---|
-    /// | nginx | `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;` | `.trusted_proxy("127.0.0.1")`, or where nginx runs |
-    /// | Caddy | nothing: `reverse_proxy` sets `X-Forwarded-For` | the same |
-    /// | a load balancer before nginx | as for nginx | `.trusted_proxy(..)` once for each of both |
-    ///
-    /// An IPv4 address also means its IPv6 form, `::ffff:10.0.0.1`. Text that is neither an address nor a
-    /// network is refused. So is a network with bits beyond its prefix, and one that would trust everybody.
-    ///
-    /// ```
-    /// let builder = jwtauth::JwtAuth::builder().trusted_proxy("127.0.0.1").trusted_proxy("10.0.0.0/8");
-    /// ```
+    #[doc = include_str!("../../docs/trusted_proxy.md")]
     pub fn trusted_proxy(mut self, proxy: impl Into<String>) -> Self {
         self.trusted_proxies.push(proxy.into());
         self

@@ -80,37 +80,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Puts claims of the application's own into access and sliding tokens, for services that read them there
-    /// ([`TokenUser::claims`](crate::TokenUser::claims)). Called again, the last one counts.
-    ///
-    /// The hook is asked with each login and, before the refresh token is spent, with each refresh: claims
-    /// are as new as the token they are in. Whoever holds the token can read them. Nothing here goes by them:
-    /// this service reads the session.
-    ///
-    /// It returns a struct or a map. One that fails, or takes longer than
-    /// [`store_timeout`](Self::store_timeout), is 503 and has changed nothing
-    /// ([`SessionError::Claims`](crate::error::SessionError::Claims)). What cannot be in a token is 500
-    /// ([`SessionError::ClaimRefused`](crate::error::SessionError::ClaimRefused)): JSON that nests deeper than 16
-    /// levels, and the names that jwtauth writes or reads itself, which are `iss`, `aud`, `sub`, `sid`,
-    /// `gen`, `jti`, `iat`, `nbf`, `exp`, `refresh_exp`, `auth_time`, `token_type`, `roles` and `scope`, and
-    /// with [`compat`](Self::compat) the claim of the user's id. With them an access token still has to fit
-    /// into a cookie ([`SessionError::TokenTooLarge`](crate::error::SessionError::TokenTooLarge)).
-    ///
-    /// ```
-    /// use jwtauth::JwtAuth;
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Deserialize)]
-    /// struct User { tenant: String }
-    ///
-    /// #[derive(Serialize)]
-    /// struct Claims { tenant: String }
-    ///
-    /// let builder = JwtAuth::builder().access_claims(|session| async move {
-    ///     let user: User = session.user_as()?.ok_or("the session has no copy of its user")?;
-    ///     Ok(Claims { tenant: user.tenant })
-    /// });
-    /// ```
+    #[doc = include_str!("../../docs/access_claims.md")]
     pub fn access_claims<F, Fut, C>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Session>) -> Fut + Send + Sync + 'static,

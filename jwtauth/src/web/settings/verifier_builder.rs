@@ -17,18 +17,7 @@ use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
 use crate::web::state::{Gate, Verifier, VerifierState};
 
-/// Settings of a [`Verifier`]; [`Verifier::builder`] makes one.
-///
-/// | setting | default | range |
-/// |---|---|---|
-/// | issuer, audience | none: both are required | not empty |
-/// | [`key`](Self::key) | none | 32 keys in all |
-/// | `key_set_url` (feature `fetch`), [`key_set_with`](Self::key_set_with) | none | https, or this machine |
-/// | [`max_age`](Self::max_age) | 5 minutes | 1 minute to 1 day |
-/// | [`leeway`](Self::leeway) | 5 seconds | 0 to 1 minute |
-/// | [`max_ttl`](Self::max_ttl) | 1 day | 1 second to 1 day |
-/// | [`compat`](Self::compat) | off | |
-/// | [`deny_by_default`](Self::deny_by_default), [`public`](Self::public) | every route guards itself | |
+#[doc = include_str!("../../docs/verifier_builder.md")]
 #[must_use]
 pub struct VerifierBuilder {
     issuer: String,

@@ -1,11 +1,11 @@
-//! What stands in front of an app, as values: [`JwtAuth`] with its sessions, and [`Verifier`] with keys alone.
+//! [`JwtAuth`] with its sessions, and [`Verifier`] with keys alone to put in front of an app.
 //!
-//! Both are made by `settings`, asked by `request`, and put around an app by `middleware`.
+//! `settings` makes both, `request` asks them, and `middleware` puts them around an app.
 //!
 //! # Invariants
 //!
 //! 1. All clones of one value share one state.
-//! 2. Nothing here changes after it was built, except what the state itself guards (sessions, keys, one warning).
+//! 2. Nothing changes once it is built, except what the state itself guards (sessions, keys, one warning).
 
 use std::fmt;
 use std::future::Future;
@@ -26,20 +26,21 @@ use crate::session::{KeyRing, Sessions, Sweeper};
 use crate::user::TokenUser;
 use crate::verifier::Verification;
 
-/// What is asked of each request before anything behind the middleware runs: the guard of a whole app.
+/// The guard of a whole app, which runs before anything behind the middleware.
 pub(crate) trait Gate: fmt::Debug + Send + Sync {
-    /// Lets a request through, or says why not. The request has its handle by then.
+    /// Lets a request through, or says why not. The request has its handle already.
     fn admit<'r>(&'r self, request: &'r Request) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'r>>;
 }
 
 /// Logins for a poem application: put it around the app with `.with(jwtauth)`, outermost.
 ///
-/// Of another `JwtAuth`, or a [`Verifier`], around the same route the innermost decides who is calling.
+/// If another `JwtAuth` or a [`Verifier`] is around the same route, the innermost decides who is calling.
 ///
-/// `jwtauth: &JwtAuth` is an argument of a handler behind it: the same value, for its [`keys`](Self::keys), say.
+/// A handler behind it can take the same value as an argument, `jwtauth: &JwtAuth`, to use its
+/// [`keys`](Self::keys) for example.
 ///
-/// Cheap to clone; clones share one store. When the last one is dropped the background sweep stops
-/// and the store is closed.
+/// Cheap to clone: clones share one store. When the last one is dropped, the background sweep stops and the
+/// store is closed.
 #[derive(Clone)]
 pub struct JwtAuth(Arc<JwtAuthState>);
 
@@ -51,16 +52,14 @@ pub(crate) struct JwtAuthState {
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<crate::accounts::Accounts>,
     pub(crate) cookies: CookieStyle,
-    /// Where programs put their access token.
     pub(crate) token_header: TokenHeader,
     pub(crate) wording: Wording,
     pub(crate) cross_origin: CrossOrigin,
-    /// What is asked before anything behind the middleware runs, if there is something.
     pub(crate) gate: Option<Box<dyn Gate>>,
     pub(crate) clients: Clients,
-    /// Whether only this machine may ask.
+    /// Whether only this machine may send requests.
     pub(crate) local_only: bool,
-    /// Whether it was said already that a browser will drop the cookies.
+    /// Whether the log has said already that browsers drop the cookies.
     pub(crate) warned: AtomicBool,
 }
 
@@ -73,21 +72,21 @@ impl JwtAuth {
         &self.0
     }
 
-    /// Returns the sessions, for tasks that belong to no request.
+    /// Returns the sessions, for tasks outside of a request.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
 
-    /// Returns the keys of access tokens, to be changed while the program runs.
+    /// Returns the keys of access tokens, which can be changed while the program runs.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         self.0.sessions.keys()
     }
 
-    /// Returns an endpoint that publishes the public keys, to be put at `/.well-known/jwks.json`.
+    /// Returns an endpoint that publishes the public keys. Put it at `/.well-known/jwks.json`.
     ///
-    /// It always answers with the keys as they are at the time, [`KeyRing::jwks`]. There are none unless a
+    /// It answers with the present keys, [`KeyRing::jwks`]. There are none unless a
     /// [`key`](crate::JwtAuthBuilder::key) signs: a secret is never published.
     #[must_use]
     pub fn jwks(&self) -> JwksEndpoint {
@@ -97,7 +96,7 @@ impl JwtAuth {
 
 #[cfg(feature = "accounts")]
 impl JwtAuth {
-    /// Returns the accounts, or `None` unless [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts) was called.
+    /// Returns the accounts, if [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts) was called.
     #[must_use]
     pub fn accounts(&self) -> Option<&crate::accounts::Accounts> {
         self.0.accounts.as_ref()
@@ -117,13 +116,13 @@ impl fmt::Debug for JwtAuthState {
 }
 
 impl JwtAuthState {
-    /// Says once why nobody stays logged in: the server cannot see that a browser dropped its cookies.
+    /// Logs once why nobody stays logged in. The server cannot see that a browser dropped its cookies.
     pub(crate) fn warn_of_dropped_cookies(&self) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "jwtauth",
                 "cookies were sent over plain http, and browsers drop them because they are Secure: serve https, \
-                 let the proxy in front say `X-Forwarded-Proto: https`, use localhost, or call `.insecure_cookies()` for a test"
+                 let the proxy in front send `X-Forwarded-Proto: https`, use localhost, or call `.insecure_cookies()` for a test"
             );
         }
     }
@@ -136,7 +135,6 @@ pub struct Verifier(Arc<VerifierState>);
 /// What all clones share.
 pub(crate) struct VerifierState {
     pub(crate) verification: Verification,
-    /// What is asked before anything behind the middleware runs, if there is something.
     pub(crate) gate: Option<Box<dyn Gate>>,
 }
 
@@ -151,7 +149,7 @@ impl Verifier {
 
     /// Verifies an access token: form, signature and every claim.
     ///
-    /// Waits for the network only when the keys are too old or the token names one that is not known.
+    /// Waits for the network only when the keys are too old, or the token names an unknown key.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! For the tests of an application: log somebody in without a password, and find out which routes are open.
+//! For the tests of an application: log in without a password, and find out which routes are open.
 //!
-//! Needs the feature `testing`: name jwtauth under `[dev-dependencies]` once more, with `features = ["testing"]`.
-//! Nothing here needs a server: an app is called as it is, with its middlewares.
+//! Needs the feature `testing`: name jwtauth under `[dev-dependencies]` once more, with `features =
+//! ["testing"]`. No server is needed: an app is called directly, with its middlewares.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> Login {
     }
 }
 
-/// What a client holds after a login. `Debug` shows none of its tokens.
+/// What a client has after a login. `Debug` shows no token.
 #[derive(Clone)]
 pub struct Login {
     cookies: String,
@@ -49,8 +49,9 @@ impl Login {
         &self.cookies
     }
 
-    /// Returns the `Authorization` header of a program: `Bearer` and the access token. Or what
-    /// [`token_header`](crate::ClientConfig::token_header) and [`token_scheme`](crate::ClientConfig::token_scheme) have made of it.
+    /// Returns the `Authorization` header of a program: `Bearer` and the access token, or what
+    /// [`token_header`](crate::ClientConfig::token_header) and
+    /// [`token_scheme`](crate::ClientConfig::token_scheme) make of it.
     #[must_use]
     pub fn bearer(&self) -> &str {
         &self.bearer
@@ -95,17 +96,16 @@ where
     found
 }
 
-/// What [`open_routes`] found, in the order it was asked.
-///
-/// Equal to a list of routes if these are open and none is missing or failed.
+/// What [`open_routes`] found, in the order asked. It equals a list of routes if these are open and none is
+/// missing or failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenRoutes {
-    /// Routes that let a stranger through.
+    /// Routes that allow anonymous users.
     pub open: Vec<String>,
-    /// Routes that do not exist: 404 or 405. Also those whose handler says so itself; ask for something that it has.
+    /// Routes that do not exist: 404 or 405. A handler may answer so itself: ask for something that it has.
     pub missing: Vec<String>,
-    /// Routes where it could not be told; the log says why.
+    /// Routes with an unknown result. The log says why.
     pub failed: Vec<String>,
 }
 
@@ -133,11 +133,11 @@ impl PartialEq<&[&str]> for OpenRoutes {
     }
 }
 
-/// Makes the request of a stranger, as a server would: with the path as its original URI.
+/// Makes an anonymous request, as a server would: with the path as its original URI.
 fn stranger(route: &str, refusal: Refusal) -> Request {
     let parsed =
         route.split_once(' ').filter(|(_, path)| path.starts_with('/')).and_then(|(method, path)| {
-            // The methods that HTTP knows are in capitals; another one would be found missing.
+            // HTTP's methods are in capitals. Any other would count as missing.
             let method = Method::from_bytes(method.as_bytes())
                 .ok()
                 .filter(|_| !method.bytes().any(|b| b.is_ascii_lowercase()))?;
@@ -154,7 +154,7 @@ fn stranger(route: &str, refusal: Refusal) -> Request {
     Request::from_parts(parts, Body::empty())
 }
 
-/// Returns what an answer of ours says to strangers, if it is one.
+/// Returns the rejection in an answer, if there is one.
 async fn told(answer: Response) -> Option<Rejection> {
     if answer.content_type() != Some("application/problem+json") {
         return None;

@@ -1,5 +1,5 @@
-//! What [`Auth`] does for clients that keep their tokens by themselves: tokens go out in a body of the application's own
-//! shape. The ready-made routes `/obtain` and `/refresh` with tokens in bodies do the same through it.
+//! What [`Auth`] does for clients that keep their tokens themselves: tokens in a body of the application's
+//! own shape. The ready-made routes `/obtain` and `/refresh` use it too.
 
 use super::auth::Auth;
 use crate::error::SessionError;
@@ -16,8 +16,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// Those of [`Sessions::refresh`](crate::Sessions::refresh). As poem's error each is answered by itself: 401 for a
-    /// token that is refused, 503 if the store failed.
+    /// Those of [`Sessions::refresh`](crate::Sessions::refresh). With `?` in a handler they are answered with
+    /// 401 for a token that is refused, and 503 if the store failed.
     pub async fn refresh_tokens(&self, refresh: &str) -> Result<Tokens, SessionError> {
         self.shared.sessions.refresh(refresh, &self.device()).await
     }

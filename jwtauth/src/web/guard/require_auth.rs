@@ -61,15 +61,14 @@ impl RequireAuth {
         self.need(Need::all_scopes(scopes))
     }
 
-    /// Asks for a login that is no older than this (RFC 9470). Whole seconds count.
+    /// Asks for a login that is not older than this (RFC 9470). Whole seconds count.
     pub fn fresh(mut self, max_age: Duration) -> Self {
         self.policy = self.policy.fresh(max_age.as_secs());
         self
     }
 
-    /// Sends strangers who are looking at pages to this login page, with the page they asked for as `next`.
-    ///
-    /// A path on this site. See [`local_path`](crate::local_path) for the way back.
+    /// Sends anonymous users who are opening a page to this login page, with the page that they asked for as
+    /// `next`. It is a path on this site. See [`local_path`](crate::local_path) for the way back.
     #[track_caller]
     pub fn redirect(mut self, login: &'static str) -> Self {
         self.policy = self.policy.redirect(login);
@@ -87,7 +86,6 @@ impl RequireAuth {
         self
     }
 
-    /// Returns the page that strangers are sent to.
     pub(crate) const fn login_page(&self) -> Option<&'static str> {
         self.policy.redirect
     }

@@ -1,5 +1,5 @@
-//! The settings by which an application hears of events, may refuse a login, and adds claims to access
-//! tokens. What runs the hooks is in `session`.
+//! The application's hooks: for events, to refuse a login, to add claims to access tokens. `session` runs
+//! them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,14 +15,13 @@ use crate::user::Identity;
 use crate::web::answer::rejection::Rejection;
 
 impl JwtAuthBuilder {
-    /// Adds a hook that gets each event of a session, after the change is on disk and before the answer
-    /// leaves.
+    /// Adds a hook that gets each event, after the change is on disk and before the answer leaves.
     ///
-    /// Hooks run in the order in which they were added. None can make a request fail. One that panics is
-    /// logged. One that takes longer than [`store_timeout`](Self::store_timeout) is not waited for any more.
-    /// An event is lost if the process ends at the wrong moment, or if a request is dropped while its change
-    /// is being written. The sweep reports sessions that expire ([`Event::SessionExpired`]). It goes on
-    /// without the hooks after they took too long three times.
+    /// Hooks run in the order in which they were added. None can make a request fail. A panic of a hook is
+    /// logged. A hook that takes longer than [`store_timeout`](Self::store_timeout) is not waited for. An
+    /// event is lost if the process ends before the hook runs, or if a request is dropped while its change is
+    /// being written. The sweep reports sessions that expire ([`Event::SessionExpired`]). After its hooks
+    /// took too long three times, it goes on without them.
     ///
     /// ```
     /// use jwtauth::{Event, JwtAuth};
@@ -44,7 +43,7 @@ impl JwtAuthBuilder {
 
     /// Adds a hook that gets the caller's [`Identity`], once for each authenticated request.
     ///
-    /// It runs before the handler does, so keep it short. The rest is as with [`on_event`](Self::on_event).
+    /// It runs before the handler, so keep it short. The rest is as with [`on_event`](Self::on_event).
     pub fn on_authenticated<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Identity) -> Fut + Send + Sync + 'static,
@@ -54,13 +53,13 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Adds a hook that is asked before a session is opened, and may refuse: 403 `permission_denied`.
+    /// Adds a hook that can refuse a login before the session is opened: 403 `permission_denied`.
     ///
-    /// That goes for sessions of another service's tokens too ([`Compat`](crate::Compat)); each request with
-    /// a token that was refused asks again.
+    /// It is also called for a session that is opened for another service's token
+    /// ([`Compat`](crate::Compat)). After a refusal, each request with such a token calls it again.
     ///
-    /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order
-    /// in which they were added; the first refusal stands. If they have not all answered within
+    /// It gets the session as it would be, with its subject, roles and device. Hooks are called in the order
+    /// in which they were added, and the first refusal counts. If they have not all answered within
     /// [`store_timeout`](Self::store_timeout), nobody is logged in and the answer is 503
     /// ([`SessionError::HookTimedOut`](crate::error::SessionError::HookTimedOut)).
     ///
@@ -91,12 +90,11 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Replaces the sentence `detail` of refusals by other words, or another language. `code` stays, for
-    /// programs.
+    /// Replaces the sentence `detail` of refusals, for example in another language. `code` stays the same.
     ///
-    /// The hook gets the refusal and the request's `Accept-Language` (RFC 9110, section 12.5.4), which is
-    /// empty if there is none. It returns `None` for the usual sentence. The sentences about single fields of
-    /// the ready-made routes stay as they are.
+    /// The hook gets the refusal and the request's `Accept-Language` (RFC 9110, section 12.5.4), or an empty
+    /// text. It returns `None` for the usual sentence. Sentences about single fields of the ready-made routes
+    /// do not change.
     ///
     /// ```
     /// use jwtauth::{JwtAuth, Rejection};

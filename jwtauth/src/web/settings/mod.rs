@@ -1,9 +1,8 @@
-//! How a [`JwtAuth`] is configured. Every setting is checked once, in
-//! [`JwtAuthBuilder::build`].
+//! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
 //!
-//! What every program needs is one call on the builder. Settings that few programs need together are grouped:
-//! cookies in [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value
-//! is checked in the group, or in the room that uses it.
+//! What every program needs is one call on the builder. Other settings are grouped: cookies in
+//! [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value is checked
+//! in its group, or in the room that uses it.
 
 pub(crate) mod client_config;
 pub(crate) mod cookie_config;
@@ -89,32 +88,32 @@ impl Default for JwtAuthBuilder {
 }
 
 impl JwtAuth {
-    /// Starts to configure one. See [`JwtAuthBuilder`] for the settings and their defaults.
+    /// Starts to configure one: see [`JwtAuthBuilder`] for the settings and their defaults.
     pub fn builder() -> JwtAuthBuilder {
         JwtAuthBuilder::default()
     }
 
-    /// One line for localhost: a random secret, sessions in memory, cookies that work over plain http.
+    /// One line for localhost: a random secret, sessions in memory, and cookies that work over plain http.
     ///
-    /// Everybody is logged out when the process ends. Requests that name another host than
-    /// `localhost`, `127.0.0.1` or `[::1]` are refused.
+    /// Everybody is logged out when the process ends. Requests for another host than `localhost`, `127.0.0.1`
+    /// or `[::1]` are refused.
     ///
     /// # Errors
     ///
     /// [`ConfigError::DevMode`] if `JWTAUTH_ENV=production` is set, or in a release build unless
-    /// `JWTAUTH_ALLOW_DEV=1` is set; [`ConfigError::Random`] if there is no randomness.
+    /// `JWTAUTH_ALLOW_DEV=1` is set. [`ConfigError::Random`] if there is no randomness.
     pub fn dev() -> Result<Self, ConfigError> {
         JwtAuthBuilder::dev()
     }
 }
 
 impl JwtAuthBuilder {
-    /// Opens the embedded store in a directory, and starts the background sweep. Makes the directory if there
-    /// is none.
+    /// Opens the embedded store in a directory, and starts the background sweep. Creates the directory if it
+    /// does not exist.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk;
+    /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk.
     /// [`OpenError::Store`] for everything that [`SledStore::open`] refuses.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<JwtAuth, OpenError> {
         let ready = self.check()?;
@@ -122,7 +121,7 @@ impl JwtAuthBuilder {
         Ok(ready.with_store(store)?)
     }
 
-    /// Uses a store that was opened elsewhere. Starts the background sweep if called in a tokio runtime.
+    /// Uses a store that is already open. Starts the background sweep if called in a tokio runtime.
     ///
     /// # Errors
     ///
@@ -186,7 +185,7 @@ impl JwtAuthBuilder {
     }
 }
 
-/// Settings that were checked and wait for their store.
+/// Settings that were checked, before they get their store.
 struct Ready {
     config: Config,
     tokens: Kinds,

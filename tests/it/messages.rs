@@ -102,7 +102,10 @@ fn who_lacks_a_role_is_told_of_with_those_he_has() {
         let pair = tab.login("bob").await;
         assert_eq!(tab.get("/admin", &pair.cookies()).await.status, 403);
         let text = log.text();
-        assert!(text.contains("a user lacks a role or scope that is required") && text.contains("roles=[]"), "{text}");
+        assert!(
+            text.contains("a user lacks a role or scope that is required") && text.contains("roles=[]"),
+            "{text}"
+        );
         assert!(text.contains("the role `admin`"), "{text}");
     });
 }

@@ -78,7 +78,8 @@ pub enum Event {
     },
     /// `session_expired`: a session expired, and nobody had revoked it.
     ///
-    /// A session that was revoked has no such event, even if it expired later.
+    /// A session that was revoked has no such event, even if it had expired before that: each session has one
+    /// end.
     ///
     /// The sweep that removes the session reports it, so up to
     /// [`sweep_interval`](crate::JwtAuthBuilder::sweep_interval) later. It is reported at most once. There is

@@ -254,7 +254,7 @@ mod tests {
             (r#""macOS""#, r#""x.5""#, "macOS"),
             (r#""macOS""#, "14", "macOS"),
             (r#""macOS""#, "\"", "macOS"),
-            // Not told, or not said in a way that can be read: what the agent says.
+            // Missing or unreadable hints: what the agent says.
             (r#""Unknown""#, r#""1""#, "iOS 17"),
             (r#""""#, "", "iOS 17"),
             ("Linux", "", "iOS 17"),

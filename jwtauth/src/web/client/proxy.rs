@@ -220,7 +220,7 @@ mod tests {
         address.map_or("none".into(), |address| address.to_string())
     }
 
-    /// H-14: believed from the right, as far as those who wrote it are trusted.
+    /// H-14: read from the right, as long as the writers are trusted.
     #[test]
     fn h_14_x_forwarded_for_is_read_from_the_right_up_to_the_first_stranger() {
         let proxies = proxies(ProxyHeader::XForwardedFor, &["10.0.0.0/8", "2001:db8:ffff::1"]);
@@ -233,7 +233,7 @@ mod tests {
             ("::ffff:10.0.0.1", &["203.0.113.7"], "203.0.113.7"),
             ("2001:db8:ffff::1", &["203.0.113.7"], "203.0.113.7"),
             ("2001:db8:ffff::2", &["203.0.113.7"], "2001:db8:ffff::2"),
-            // What the client wrote stands to the left of what the proxy appended.
+            // What the client wrote stands left of what the proxy appended.
             ("10.0.0.1", &["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["10.9.9.9, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["1.1.1.1", "203.0.113.7"], "203.0.113.7"),

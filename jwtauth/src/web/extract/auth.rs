@@ -121,7 +121,7 @@ impl Auth {
         self.shared.sessions.emit(event).await;
     }
 
-    /// Revokes the session of the request, and deletes both cookies. It is on disk when this returns.
+    /// Revokes the session of the request on disk, and deletes both cookies.
     ///
     /// - It works with either cookie alone, and with an expired access token.
     /// - Without cookies, or with cookies that are not tokens of this service, it succeeds and does nothing.
@@ -131,8 +131,8 @@ impl Auth {
     /// # Errors
     ///
     /// - [`SessionError::Store`] if the store failed: the session may be live, and the cookies stay.
-    /// - [`SessionError::Token`] if the session is unknown, and none was revoked: the bearer token is not one
-    ///   of this service, or two different cookies have one name.
+    /// - [`SessionError::Token`] if it is unclear which session is meant, and none was revoked: the bearer
+    ///   token is not one of this service, or two different cookies have one name.
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
         let sessions = &self.shared.sessions;
         let Credentials { bearer, access, refresh } = &self.credentials;

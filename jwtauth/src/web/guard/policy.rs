@@ -15,7 +15,9 @@ use crate::web::answer::rejection::{Rejection, Scopes};
 pub struct Site {
     /// The path of the guarded handler.
     pub handler: &'static str,
+    /// Its file.
     pub file: &'static str,
+    /// Its line.
     pub line: u32,
 }
 

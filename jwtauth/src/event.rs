@@ -1,12 +1,10 @@
-//! What happens to sessions, for those who want to hear of it: the log, metrics, hooks of the application.
+//! What happens to sessions, for the log, the metrics and the hooks of the application.
 //!
-//! One value for one happening, made where it happens and told to all three in one place
-//! (`session::hooks`).
+//! Each event is one value, made where it happens. `session::hooks` passes it to all three.
 //!
 //! # Invariants
 //!
-//! 1. Metrics have the name of an event for a label and nothing else: no subject, address or id, of which there is
-//!    no end.
+//! 1. Metrics have the name of an event as their label and nothing else. Other values have no bound.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,16 +13,16 @@ use crate::device::Device;
 use crate::id::{SessionId, TokenId};
 use crate::record::{RevocationReason, Session};
 
-/// Something that happened to a session, or nearly did. It is on disk by then.
+/// Something that happened to a session. It is on disk by then.
 ///
-/// With the feature `metrics` each is counted, once, when it happens:
+/// With the feature `metrics`, each event is counted once, when it happens:
 ///
 /// | metric | kind | unit | label |
 /// |---|---|---|---|
 /// | `jwtauth_events_total` | counter | events | `event`: the [name](Self::name), which stands first with each variant |
 ///
-/// Counters start at 0 with the process, and the name of an event is in no metric before it happened once. The recorder, of
-/// [`metrics`](https://docs.rs/metrics) 0.24, is the application's own.
+/// Counters start at 0 with the process. A name is in no metric before its event has happened once. The
+/// application chooses the recorder of [`metrics`](https://docs.rs/metrics) 0.24.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -32,24 +30,24 @@ pub enum Event {
     AllRevoked {
         /// The subject.
         subject: String,
-        /// The one that goes on, if there is one.
+        /// The one session that was kept, if any.
         except: Option<SessionId>,
-        /// How many there were.
+        /// How many were revoked.
         count: usize,
         /// Why.
         reason: RevocationReason,
     },
-    /// `device_changed`: a session goes on from a client that says to be something else than the one that logged in.
+    /// `device_changed`: a session goes on, but the client describes itself differently than at the login.
     ///
-    /// Told once for each change, and again after a restart: see [`Device`] for what counts as one.
+    /// Reported once for each change, and again after a restart. See [`Device`] for what counts as a change.
     DeviceChanged {
         /// The session, with the device that logged in.
         session: Arc<Session>,
         /// The device now.
         device: Device,
     },
-    /// `exchanged`: a session was opened for a refresh token of another service ([`Compat`](crate::Compat)), in the place
-    /// of a login.
+    /// `exchanged`: a session was opened for a refresh token of another service ([`Compat`](crate::Compat)),
+    /// in place of a login.
     Exchanged {
         /// The session.
         session: Arc<Session>,
@@ -61,11 +59,11 @@ pub enum Event {
         /// How many sessions of the same browser it replaced.
         replaced: usize,
     },
-    /// `login_failed`: somebody was refused. The password is not part of it.
+    /// `login_failed`: a login was refused. The event does not have the password.
     LoginFailed {
-        /// The name that was typed, which may be anything, a password too: never log it.
+        /// The name that was typed. It may be anything, even a password: never log it.
         username: String,
-        /// The address it came from.
+        /// The address of the client.
         client_address: Option<IpAddr>,
     },
     /// `refresh`: a refresh token was spent, and its successor issued.
@@ -73,22 +71,25 @@ pub enum Event {
         /// The session after that.
         session: Arc<Session>,
     },
-    /// `reuse_detected`: a spent refresh token came back, and its session was revoked: two parties had it.
+    /// `reuse_detected`: a spent refresh token came back. Two parties had it, so its session was revoked.
     ReuseDetected {
         /// The session, revoked.
         session: Arc<Session>,
     },
-    /// `session_expired`: a session was live until its time ran out, and was not ended by anybody.
+    /// `session_expired`: a session expired, and nobody had revoked it.
     ///
-    /// Not told of one that was revoked, also if its time had run out by then, as when its browser has logged in again:
-    /// each session has one end.
+    /// A session that was revoked has no such event, even if it had expired before that: each session has one
+    /// end.
     ///
-    /// Told by the sweep that removes it, so up to [`sweep_interval`](crate::JwtAuthBuilder::sweep_interval) later, and at
-    /// most once: not if the process ends, or the store fails, between the removal and this; nor if a login had the
-    /// session forgotten before the sweep came, because its subject had many that were over
-    /// ([`max_sessions`](crate::JwtAuthBuilder::max_sessions)); nor if its record was damaged.
+    /// The sweep that removes the session reports it, so up to
+    /// [`sweep_interval`](crate::JwtAuthBuilder::sweep_interval) later. It is reported at most once. There is
+    /// no event in these cases:
+    /// - The process ends, or the store fails, after the removal.
+    /// - A login removed the session before the sweep, because its subject had many that were over
+    ///   ([`max_sessions`](crate::JwtAuthBuilder::max_sessions)).
+    /// - The record was damaged.
     SessionExpired {
-        /// The session, as it was; it is not in the store any more.
+        /// The session, as it was. It is no longer in the store.
         session: Arc<Session>,
     },
     /// `session_revoked`: one session was revoked.
@@ -98,14 +99,14 @@ pub enum Event {
         /// Why.
         reason: RevocationReason,
     },
-    /// `store_behind`: a refresh token was newer than its record, so the store has lost a write.
+    /// `store_behind`: a refresh token was newer than its record: the store has lost a write.
     StoreBehind {
-        /// The session, which has caught up.
+        /// The session, after its record was brought up to date.
         session: Arc<Session>,
     },
-    /// `token_revoked`: one token was revoked alone.
+    /// `token_revoked`: one token was revoked, and not its session.
     TokenRevoked {
-        /// Its session. Of a token that another service has issued ([`Compat`](crate::Compat)), the id that its
+        /// Its session. For a token of another service ([`Compat`](crate::Compat)): the id that its
         /// [`Identity::session_id`](crate::Identity::session_id) has, which names no session.
         session: SessionId,
         /// The token.
@@ -114,7 +115,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Returns the name that logs and metrics have for it.
+    /// Returns the name of the event in logs and metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -132,7 +133,7 @@ impl Event {
         }
     }
 
-    /// Writes it to the log, with ids that name a session in logs only, and no names.
+    /// Writes it to the log, without names and with ids that are only good in logs.
     pub(crate) fn log(&self) {
         let event = self.name();
         match self {
@@ -145,7 +146,7 @@ impl Event {
             Self::Login { session, replaced } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), replaced);
             }
-            // Logged with the answer, which says so whoever gives it: see `web::answer::rejection`.
+            // Logged with the answer: see `web::answer::rejection`.
             Self::LoginFailed { .. } => {}
             Self::Refresh { session } => {
                 tracing::debug!(target: "jwtauth", event, session = session.id.log_id());

@@ -1,7 +1,6 @@
-//! Guides for those who run, review or change jwtauth.
+//! Guides for anyone who runs, reviews or changes jwtauth.
 //!
-//! Each page is a Markdown file in `src/docs`, so it can be read in the repository too. A module here is empty except for
-//! its page.
+//! Each page is a Markdown file in `src/docs`, so it can be read in the repository too. Modules are empty.
 
 #[doc = include_str!("docs/architecture.md")]
 pub mod architecture {}

@@ -102,7 +102,10 @@ fn who_lacks_a_role_is_told_of_with_those_he_has() {
         let pair = tab.login("bob").await;
         assert_eq!(tab.get("/admin", &pair.cookies()).await.status, 403);
         let text = log.text();
-        assert!(text.contains("a user lacks what is asked for") && text.contains("roles=[]"), "{text}");
+        assert!(
+            text.contains("a user lacks a role or scope that is required") && text.contains("roles=[]"),
+            "{text}"
+        );
         assert!(text.contains("the role `admin`"), "{text}");
     });
 }
@@ -115,7 +118,7 @@ fn a_token_without_a_scheme_is_told_of() {
         let pair = tab.login("bob").await;
         let answer = tab.send(Method::GET, "/me", &[("authorization", &pair.access)]).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (401, "not_authenticated".into()));
-        assert!(log.text().contains("has no scheme in front of it"), "{}", log.text());
+        assert!(log.text().contains("has no scheme such as"), "{}", log.text());
         assert!(!log.text().contains(&pair.access), "and not shown");
     });
 }

@@ -110,8 +110,8 @@ fn every_feature_is_documented() {
         let (_, text) = text.split_once(from).unwrap_or_else(|| panic!("{}: no {from:?}", file.display()));
         text.split(to).next().unwrap_or_default().to_owned()
     };
-    let documentation = section(Path::new("jwtauth/src/lib.rs"), "//! # Features\n", "#![");
-    assert_eq!(listed(&documentation, "//! - `"), features, "lib.rs");
+    let documentation = section(Path::new("jwtauth/src/docs/crate.md"), "# Features\n", "\n\nPanics");
+    assert_eq!(listed(&documentation, "- `"), features, "crate.md");
     let readme = section(Path::new("README.md"), "| feature | gives | costs |\n", "\n\n");
     assert_eq!(listed(&readme, "| `"), features, "README.md");
 }

@@ -1,4 +1,4 @@
-//! An operation that lets strangers in, with an argument that refuses them.
+//! An operation that allows anonymous users, with an argument that refuses them.
 
 use jwtauth::{CurrentUser, Identity, require_auth};
 use poem_openapi::OpenApi;

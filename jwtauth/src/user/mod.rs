@@ -1,8 +1,7 @@
-//! Who is calling: the [`Identity`] that a request is made under, and [`AuthUser`], the one trait
-//! that turns it into the application's own user value.
+//! Who is calling: the [`Identity`] of a request, and [`AuthUser`], the one trait that turns it into the
+//! application's own user value.
 //!
-//! Nothing here knows HTTP; the extractors that hand these out are in `web`. What a token says by itself, where there
-//! is no session to ask, is a [`TokenUser`].
+//! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session.
 
 mod token_user;
 
@@ -27,18 +26,20 @@ pub enum TokenSource {
     Cookie,
 }
 
-/// Who is calling, checked: a genuine token of a session that is alive.
+/// Who is calling: a request with a genuine token of a live session.
 ///
-/// As an extractor argument (`who: &Identity`) it needs no user type and loads nothing. Behind a
-/// [`Verifier`](crate::Verifier) it is what the token says, and nobody was asked whether its session is still alive. Likewise
-/// for a token of another service behind a `JwtAuth` ([`Compat`](crate::Compat)), which was not revoked here.
+/// As an extractor (`who: &Identity`) it needs no user type and loads nothing.
+///
+/// Behind a [`Verifier`](crate::Verifier) it is what the token says: the session may have been revoked. The
+/// same is true behind a `JwtAuth` for a token of another service ([`Compat`](crate::Compat)) that was not
+/// revoked here.
 #[derive(Clone, Debug)]
 pub struct Identity {
     known: Known,
     source: TokenSource,
 }
 
-/// What an identity is known by.
+/// Where an identity comes from.
 #[derive(Clone, Debug)]
 enum Known {
     /// A session of this service.
@@ -60,7 +61,7 @@ impl Identity {
         Self { known: Known::Token(claims), source }
     }
 
-    /// Returns whom the session is about (claim `sub`).
+    /// Returns the subject of the session (claim `sub`).
     #[must_use]
     pub fn subject(&self) -> &str {
         match &self.known {
@@ -80,7 +81,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// What the type's own `FromStr` reports: the subject was no such id at login.
+    /// The error of the type's own `FromStr`, if the subject is not such an id.
     pub fn parse_subject<T: FromStr>(&self) -> Result<T, T::Err> {
         self.subject().parse()
     }
@@ -94,7 +95,7 @@ impl Identity {
         }
     }
 
-    /// Returns the roles, as they are in the session now, or in the token.
+    /// Returns the roles that the session has now, or those of the token.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         match &self.known {
@@ -103,7 +104,7 @@ impl Identity {
         }
     }
 
-    /// Returns the scopes, as they are in the session now, or in the token.
+    /// Returns the scopes that the session has now, or those of the token.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         match &self.known {
@@ -139,8 +140,8 @@ impl Identity {
         self.source
     }
 
-    /// Returns the whole session; `None` behind a [`Verifier`](crate::Verifier), which knows no sessions, and for a token
-    /// of another service ([`Compat`](crate::Compat)).
+    /// Returns the whole session. It is `None` behind a [`Verifier`](crate::Verifier), which has no sessions,
+    /// and for a token of another service ([`Compat`](crate::Compat)).
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         match &self.known {
@@ -149,7 +150,7 @@ impl Identity {
         }
     }
 
-    /// Returns the caller with the claims of their token, where there is no [session](Self::session). `None` where there is.
+    /// Returns the caller with the claims of the token, or `None` if there is a [session](Self::session).
     #[must_use]
     pub fn token(&self) -> Option<TokenUser> {
         match &self.known {
@@ -159,118 +160,76 @@ impl Identity {
     }
 }
 
-/// Why a user type cannot be had from an identity at all, whoever is calling: the application is wired wrongly.
+/// Why a user type does not fit here, whoever is calling: a mistake in the application's setup.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unfit(pub(crate) &'static str);
 
 impl Unfit {
-    /// The user value is in a session, and there is none.
+    /// The user value is kept in a session, and there is none.
     pub(crate) const NO_SESSION: Self = Self(
-        "it is kept in a session, and a `Verifier` knows no sessions: take `TokenUser` or `&Identity` there, \
+        "it is kept in a session, and a `Verifier` has no sessions: take `TokenUser` or `&Identity` there, \
          or write `AuthUser` by hand and load by `who.subject()`",
     );
-    /// What the token says is asked of a session.
+    /// The caller has a session, and the user type is about a token.
     pub(crate) const NO_TOKEN: Self = Self(
-        "it is what a `Verifier` has read from a token, and here a `JwtAuth` stands in front: take a user type of \
-         your own, or `&Identity`",
+        "it is what a `Verifier` reads from a token, and this route is behind a `JwtAuth`: take your own user type, \
+         or `&Identity`",
     );
 }
 
-/// The application's own user type.
-///
-/// Derive it, and the copy given to [`Auth::login`](crate::Auth::login) is kept in the session, as
-/// JSON, and comes back on each request: there is nothing to look up and nothing to set up. The
-/// derive also makes the type an extractor, so `user: User` is an argument of a guarded handler.
-///
-/// ```
-/// use jwtauth::AuthUser;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
-/// struct User {
-///     id: u64,            // the subject; or mark another field #[auth(id)]
-///     name: String,
-///     roles: Vec<String>, // optional; read by #[require_auth(role = "..")]
-/// }
-/// ```
-///
-/// Write it by hand to load the user afresh on each request, from a `Store` that the application
-/// gave to poem with `.data(store)`. Take it as `CurrentUser<User>` then.
-///
-/// ```
-/// use std::collections::HashMap;
-/// use std::sync::Arc;
-/// use jwtauth::error::BoxError;
-/// use jwtauth::{AuthUser, Identity};
-///
-/// #[derive(Clone)]
-/// struct User { name: String }
-///
-/// type Users = Arc<HashMap<String, User>>;
-///
-/// impl AuthUser for User {
-///     type Store = Users;
-///
-///     fn subject(&self) -> String {
-///         self.name.clone()
-///     }
-///
-///     async fn load(users: &Users, who: &Identity) -> Result<Option<Self>, BoxError> {
-///         Ok(users.get(who.subject()).cloned()) // None: gone or blocked, so 401
-///     }
-/// }
-/// ```
+#[doc = include_str!("../docs/auth_user_trait.md")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a user type: it does not implement `jwtauth::AuthUser`",
     label = "not a user type",
     note = "put `#[derive(Clone, Serialize, Deserialize, AuthUser)]` on `{Self}`, or implement `AuthUser` for it by hand"
 )]
 pub trait AuthUser: Clone + Send + Sync + 'static {
-    /// Where users are looked up: a type the application gave to `.data(..)`, or `()` for none.
+    /// Where users are looked up: a type that the application gave to `.data(..)`, or `()` for none.
     type Store: Send + Sync + 'static;
 
-    /// Returns what names this user for good: 1 to 255 bytes, never given to another user.
+    /// Returns the permanent name of this user: 1 to 255 bytes, never given to another user.
     fn subject(&self) -> String;
 
-    /// Returns the roles that go into the session at login. Default: none.
+    /// Returns the roles that the session gets at login. Default: none.
     fn roles(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Returns the scopes that go into the session at login. Default: none.
+    /// Returns the scopes that the session gets at login. Default: none.
     fn scopes(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Tells whether the user may be logged in. Default: always.
+    /// Tells whether the user may log in. Default: always.
     ///
-    /// One who may not is refused at [`Auth::login`](crate::Auth::login), and wherever a handler takes the user
-    /// as an argument; `update_user` ends all their sessions.
+    /// A user who is not active is refused at [`Auth::login`](crate::Auth::login), and wherever a handler
+    /// takes the user as an argument. `update_user` revokes all their sessions.
     fn is_active(&self) -> bool {
         true
     }
 
-    /// Returns the JSON copy of the user that goes into the session at login. Default: none is kept.
+    /// Returns the JSON copy of the user that the session keeps. Default: none.
     ///
     /// # Errors
     ///
-    /// Any error of the application's own; the login fails with [`SessionError::User`](crate::error::SessionError::User).
+    /// Any error of the application. The login fails with
+    /// [`SessionError::User`](crate::error::SessionError::User).
     fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
         Ok(None)
     }
 
-    /// Returns which revision of an account this is; a session is opened for the newest only.
+    /// Returns the revision of an account. A session is opened for the newest revision only.
     #[doc(hidden)]
     fn account_revision(&self) -> Option<u64> {
         None
     }
 
-    /// Loads the user that `who` names. `Ok(None)` says gone or blocked, which ends in 401.
+    /// Loads the user that `who` names. `Ok(None)` means gone or blocked, and is answered with 401.
     ///
     /// # Errors
     ///
-    /// Any error of the application's own: 503, and the cause goes to the log, never to the client.
+    /// Any error of the application: the answer is 503. The cause goes to the log, never to the client.
     fn load(
         store: &Self::Store,
         who: &Identity,

@@ -1,4 +1,4 @@
-//! [`TokenUser`]: who is calling, by what the token says alone.
+//! [`TokenUser`]: the caller, as the token alone describes it.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use super::{AuthUser, Identity, TokenSource, Unfit};
 use crate::error::{BoxError, TokenError};
 use crate::id::SessionId;
 
-/// Who is calling, as the access token says: nobody was asked whether the session is still alive.
+/// Who is calling, as the access token says. Nobody has checked that the session is still live.
 ///
-/// A session that was ended is refused when its token expires, so within the issuer's `access_ttl`, and a role
-/// that was taken away likewise. Comes from [`Verifier::verify`](crate::Verifier::verify), and is an extractor
-/// behind a [`Verifier`](crate::Verifier).
+/// After a revocation the token is accepted until it expires, so at most for the issuer's `access_ttl`. The
+/// same is true for a role that was taken away. It comes from [`Verifier::verify`](crate::Verifier::verify),
+/// and is an extractor behind a [`Verifier`](crate::Verifier).
 ///
-/// In a plain `#[handler]` that takes strangers too, write [`MaybeUser<TokenUser>`](crate::MaybeUser): poem's
-/// `Option<TokenUser>` takes keys that could not be fetched for a stranger. Behind `#[require_auth(optional)]` both
-/// do the same.
+/// To allow anonymous users in a plain `#[handler]`, take [`MaybeUser<TokenUser>`](crate::MaybeUser). poem's
+/// `Option<TokenUser>` hides that keys could not be fetched. Behind `#[require_auth(optional)]` both do the
+/// same.
 ///
-/// It is an [`Identity`] with the claims of its token: roles, scopes and the rest are read as from `&Identity`, and a
-/// `&TokenUser` goes where a `&Identity` is asked for.
+/// It is an [`Identity`] with the claims of its token: it has the same methods, and `&TokenUser` can be
+/// passed for `&Identity`.
 #[derive(Clone, Debug)]
 pub struct TokenUser {
     identity: Identity,
@@ -62,8 +62,8 @@ impl TokenUser {
         self.claims
     }
 
-    /// Returns the subject: who the user is to the issuer.
-    // This and the next two are here, and not only behind `Deref`, because `AuthUser` has methods of these names.
+    /// Returns the subject: the issuer's name for the user.
+    // These three are not left to `Deref`, because `AuthUser` has methods of the same names.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.identity.subject()
@@ -87,13 +87,13 @@ impl TokenUser {
         self.claims.expires_at
     }
 
-    /// Returns all claims, the application's own among them.
+    /// Returns all claims, including the application's own.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims.claims
     }
 
-    /// Reads the claims into a type of the application's own; those that it does not name are left out.
+    /// Reads the claims into a type of the application. Claims that the type does not name are ignored.
     ///
     /// ```
     /// use jwtauth::{TokenUser, require_auth};
@@ -116,7 +116,7 @@ impl TokenUser {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Claims`] if a claim is missing or of another type. Which one is in the log, at the level `debug`.
+    /// [`TokenError::Claims`] if a claim is missing or of another type. The log says which, at level `debug`.
     pub fn claims_as<T: DeserializeOwned>(&self) -> Result<T, TokenError> {
         T::deserialize(&self.claims.claims).map_err(|error| {
             let expected = std::any::type_name::<T>();
@@ -134,7 +134,7 @@ impl Deref for TokenUser {
     }
 }
 
-/// What the token says as a user type, for [`MaybeUser`](crate::MaybeUser) and [`CurrentUser`](crate::CurrentUser).
+/// As a user type, for [`MaybeUser`](crate::MaybeUser) and [`CurrentUser`](crate::CurrentUser).
 impl AuthUser for TokenUser {
     type Store = ();
 

@@ -1,4 +1,4 @@
-//! The set of public keys, for services that verify our access tokens (RFC 7517, section 5).
+//! The set of public keys, for services that verify access tokens (RFC 7517, section 5).
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use poem::{Endpoint, Request, Response, Result};
 
 use crate::session::KeyRing;
 
-/// How long others may keep the answer: a new key should be in the ring for longer before it signs.
+/// How long the answer may be cached. A new key should be in the ring for longer before it signs.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// An endpoint that answers GET and HEAD with the public keys. Made by [`JwtAuth::jwks`](crate::JwtAuth::jwks).
+/// Answers GET and HEAD with the public keys. [`JwtAuth::jwks`](crate::JwtAuth::jwks) makes it.
 ///
-/// Never a secret: of an HMAC key nothing is published, and the set is empty if there is no other. The answer is
-/// the same for everybody, so it may be kept for 5 minutes (`Cache-Control: public, max-age=300`).
+/// HMAC keys are secrets and never published. Without any other key, the set is empty. The answer is the same
+/// for everybody, so it may be cached for 5 minutes (`Cache-Control: public, max-age=300`).
 #[derive(Clone)]
 pub struct JwksEndpoint(KeyRing);
 

@@ -1,7 +1,7 @@
-//! One request, from its admission to the finished answer: [`JwtAuth`] and [`Verifier`] as poem's middlewares.
+//! [`JwtAuth`] and [`Verifier`] as poem's middlewares: from the request to the finished answer.
 //!
-//! Each puts one [`Handle`] on the request, asks the gate of the app if there is one, lets the app answer, and finishes
-//! the answer. Around a part of an app that it is around already, it does nothing at all.
+//! Each puts one [`Handle`] on the request, asks the gate of the app if there is one, calls the app, and
+//! finishes the answer. If a clone is further out already, it only calls the app.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -45,8 +45,8 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
             return Err(Rejection::DevelopmentOnly.into());
         }
         let drops_cookies = state.cookies.secure && is_plain_http(&request);
-        // A clone of this middleware further out has begun, and finishes the answer: two handles
-        // would verify twice, and each set cookies of its own.
+        // A clone of this middleware is further out and finishes the answer. Two handles would verify twice,
+        // and each would set its own cookies.
         let authority = Authority::Sessions(self.jwtauth.clone());
         if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
@@ -83,7 +83,7 @@ impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let authority = Authority::Verifier(Arc::clone(self.verifier.state()));
-        // A clone of this middleware further out has begun, and finishes the answer.
+        // A clone of this middleware is further out and finishes the answer.
         if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
@@ -93,7 +93,7 @@ impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
     }
 }
 
-/// Lets a request go on behind its handle, if the gate of the middleware lets it.
+/// Passes a request on with its handle, if the gate of the middleware allows it.
 async fn run<E: Endpoint>(
     handle: &Handle,
     mut request: Request,
@@ -107,9 +107,9 @@ async fn run<E: Endpoint>(
     inner.call(request).await.map(IntoResponse::into_response)
 }
 
-/// Tells whether a browser most likely sees this request as plain http, from a name that is not its own machine's.
+/// Tells whether a browser probably sees this request as plain http from another machine.
 ///
-/// What the header says decides nothing but a line in the log. Browsers always name a host; a test may not.
+/// The header decides only about a line in the log. Browsers always name a host; a test may not.
 fn is_plain_http(request: &Request) -> bool {
     let names_host =
         request.headers().contains_key(header::HOST) || request.original_uri().authority().is_some();
@@ -118,12 +118,12 @@ fn is_plain_http(request: &Request) -> bool {
     *request.scheme() == Scheme::HTTP && names_host && !behind_tls && !is_local(request)
 }
 
-/// Tells whether a request came from this machine, or by no network at all: a header says what its sender likes.
+/// Tells whether a request came from this machine, or by no network. Headers prove nothing.
 fn is_from_here(peer: Option<&SocketAddr>) -> bool {
     peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback())
 }
 
-/// Tells whether the request names this machine as its host; a request without a host does not.
+/// Tells whether the request names this machine as its host. Without a host it does not.
 fn is_local(request: &Request) -> bool {
     let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = request.original_uri().authority().map(|authority| authority.as_str());

@@ -1,14 +1,16 @@
-//! The only floor that names poem: what stands in front of an app, and what its handlers may ask.
+//! The only floor that names poem: what stands in front of an app, and the arguments of its handlers.
 //!
-//! The way of a request: [`middleware`] puts a handle on it ([`request`]), which reads its [`headers`] and asks the sessions
-//! or keys of the [`state`] who is calling. A [`guard`] refuses who may not pass, and the arguments of a handler come from
-//! [`extract`]. What leaves is in [`answer`], and [`client`] describes who sent the request. [`settings`] builds all that.
+//! The way of a request: [`middleware`] puts a handle on it ([`request`]). The handle reads the [`headers`]
+//! and asks the sessions or keys of the [`state`] who is calling. A [`guard`] refuses a caller who may not
+//! pass. [`extract`] has the arguments of handlers, [`answer`] what leaves. [`client`] describes who sent the
+//! request. [`settings`] builds all that.
 //!
-//! Beside it stand ready-made [`routes`], [`jwks`] for public keys, `openapi` for documents, `poem_session` for poem's own
-//! sessions, and `testing` for the tests of an application.
+//! Beside it: ready-made [`routes`], [`jwks`] for public keys, `openapi` for documents, `poem_session` for
+//! poem's own sessions, and `testing` for the tests of an application.
 //!
-//! The rooms from the bottom up, where each uses only those before it: `answer`, `headers`, `client`, `jwks`, `state`,
-//! `request`, `guard`, `extract`, `middleware`, `openapi`, `routes`, `settings`, `testing`, `poem_session`.
+//! The rooms from the bottom up. Each uses only those before it: `answer`, `headers`, `client`, `jwks`,
+//! `state`, `request`, `guard`, `extract`, `middleware`, `openapi`, `routes`, `settings`, `testing`,
+//! `poem_session`.
 
 pub(crate) mod answer;
 pub(crate) mod client;

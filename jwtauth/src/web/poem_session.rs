@@ -1,11 +1,12 @@
-//! The embedded store as the storage of poem's own sessions, for what is not a login: carts, wizards, flash messages.
+//! The embedded store as the storage of poem's own sessions, for data that is not about logins: carts,
+//! wizards, messages.
 //!
 //! # Invariants
 //!
-//! 1. poem's session ids are bearer secrets, so the store gets a SHA-256 of one and never the id (R-3). They are 256
-//!    random bits: a plain hash cannot be turned back.
-//! 2. A store that fails is an error and never an empty session (R-5).
-//! 3. Every session ends: with the cookie's `Max-Age` if it has one, else after [`PoemSessions::default_ttl`].
+//! 1. poem's session ids are bearer secrets, so the store gets the SHA-256 of an id and never the id (R-3).
+//!    Ids have 256 random bits, so a plain hash cannot be reversed.
+//! 2. A store that fails is an error, never an empty session (R-5).
+//! 3. Every session expires: after the cookie's `Max-Age`, or else after [`PoemSessions::default_ttl`].
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -21,65 +22,9 @@ use crate::key::digest;
 use crate::store::{NewValue, SledStore, StoreFuture, ValueKey, ValueStore};
 use crate::web::answer::rejection::Rejection;
 
-/// What is in a session.
 type Entries = BTreeMap<String, Value>;
 
-/// Keeps the sessions of poem's [`ServerSession`](poem::session::ServerSession) in an embedded store. Feature
-/// `poem-session`.
-///
-/// A [`SledStore`] by itself does the same with the defaults:
-///
-/// ```no_run
-/// use jwtauth::{JwtAuth, SledStore};
-/// use poem::session::{CookieConfig, ServerSession, Session};
-/// use poem::{EndpointExt, Route, get, handler};
-///
-/// #[handler]
-/// fn visits(session: &Session) -> String {
-///     let visits = session.get::<u64>("visits").unwrap_or(0) + 1;
-///     session.set("visits", visits);
-///     format!("{visits} visits")
-/// }
-///
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let store = SledStore::open("data/sessions").await?;
-/// let jwtauth = JwtAuth::builder().secret_file("data/secret").build(store.clone())?;
-/// let app = Route::new()
-///     .at("/visits", get(visits))
-///     .with(ServerSession::new(CookieConfig::new(), store))
-///     .with(jwtauth); // if there are logins too; either goes without the other
-/// # Ok(())
-/// # }
-/// ```
-///
-/// | setting | default | range |
-/// |---|---|---|
-/// | [`default_ttl`](Self::default_ttl) | 1 day | 1 second to 400 days |
-/// | [`clock`](Self::clock) | the system's | |
-///
-/// # What is kept, and for how long
-///
-/// A change is answered when it would survive `kill -9` and a power cut. A session lasts for the `Max-Age` of its
-/// cookie, counted from its last change (poem writes only what a handler has changed), at most 400 days; without
-/// `Max-Age`, for [`default_ttl`](Self::default_ttl). What has expired is not returned any more. It is removed from
-/// disk by later saves, up to 4 with each, and by the background sweep of a [`JwtAuth`](crate::JwtAuth) that uses the
-/// same store: there is no task to start.
-///
-/// The names and values in a session are on disk in the clear, as JSON; at most 64 KiB in all.
-///
-/// # What poem is told
-///
-/// - 503 `store_unavailable` when the store fails or does not answer a change within 10 seconds.
-/// - 500 `server_error` when a session is larger than the store takes.
-///
-/// The log says why. A session record that is damaged counts as gone: its owner starts with an empty one.
-///
-/// # What stays as poem made it
-///
-/// Of two requests that change one session at the same time the later one wins, with all it has read before. Nothing
-/// is saved when a handler returns `Err`. A purge is final: a slow request that read the session before it cannot
-/// bring it back by a change, for an hour. But if that request calls `renew()`, poem opens a new session with what it
-/// has read. For logins use [`Auth`](crate::Auth), which has none of this.
+#[doc = include_str!("../docs/poem_sessions.md")]
 #[derive(Clone, Debug)]
 pub struct PoemSessions {
     store: Arc<dyn ValueStore>,
@@ -96,13 +41,13 @@ impl PoemSessions {
     /// How long to wait until a change is on disk.
     const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Keeps sessions in a store, which may serve others at the same time.
+    /// Keeps sessions in a store. The store may serve others at the same time.
     #[must_use]
     pub fn new(store: impl ValueStore) -> Self {
         Self { store: Arc::new(store), clock: Arc::new(SystemClock), default_ttl: Self::DEFAULT_TTL }
     }
 
-    /// Sets how long a session lasts after its last change when its cookie has no `Max-Age`: 1 second to
+    /// Sets how long a session lasts after its last change if its cookie has no `Max-Age`: 1 second to
     /// [`MAX_TTL`](Self::MAX_TTL).
     ///
     /// # Errors
@@ -113,7 +58,7 @@ impl PoemSessions {
         Ok(Self { default_ttl: ttl, ..self })
     }
 
-    /// Sets the clock that decides what has expired. For tests: see [`ManualClock`](crate::clock::ManualClock).
+    /// Sets the clock. For tests: see [`ManualClock`](crate::clock::ManualClock).
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
@@ -130,7 +75,7 @@ impl PoemSessions {
         };
         let Some(json) = json else { return Ok(None) };
         let read = serde_json::from_slice(&json).inspect_err(|error| {
-            // Nested too deep, say. Where and what kind, but not the text: it may quote what a user typed.
+            // Nested too deep, for example. The log says where, but not the text: a user may have typed it.
             tracing::error!(
                 target: "jwtauth",
                 value = key.log_id(),
@@ -152,11 +97,11 @@ impl PoemSessions {
         let (key, now) = (key(session_id), self.clock.now());
         let bytes = serde_json::to_vec(entries).map_err(|error| StoreError::Backend(error.into()))?;
         let ttl = ttl.unwrap_or(self.default_ttl).min(Self::MAX_TTL);
-        // Half a second is not nothing.
+        // Half a second counts as one.
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         let value = NewValue::new(key, bytes, now, now.saturating_add(seconds));
         if !within(self.store.save_value(value)).await? {
-            tracing::debug!(target: "jwtauth", value = key.log_id(), "a change of a poem session came after its end and is dropped");
+            tracing::debug!(target: "jwtauth", value = key.log_id(), "a change of a poem session came after its end and was ignored");
         }
         Ok(())
     }
@@ -185,7 +130,7 @@ impl SessionStorage for PoemSessions {
     }
 }
 
-/// With the defaults of [`PoemSessions`], which says what is promised. Feature `poem-session`.
+/// With the defaults of [`PoemSessions`]. Feature `poem-session`.
 impl SessionStorage for SledStore {
     async fn load_session<'a>(&'a self, session_id: &'a str) -> poem::Result<Option<Entries>> {
         PoemSessions::new(self.clone()).load_session(session_id).await
@@ -205,22 +150,22 @@ impl SessionStorage for SledStore {
     }
 }
 
-/// The name of a session in the store. The label keeps it apart from whatever else is hashed there one day.
+/// The name of a session in the store. The label keeps it apart from other hashes.
 fn key(session_id: &str) -> ValueKey {
     ValueKey::from_bytes(digest("jwtauth poem session v1", session_id))
 }
 
-/// Waits for a change, but not for ever: a disk that hangs must not hang all requests.
+/// Waits for a change for a limited time: a disk that hangs must not hang all requests.
 async fn within<T>(change: StoreFuture<'_, T>) -> Result<T, StoreError> {
     let after = PoemSessions::STORE_TIMEOUT;
     tokio::time::timeout(after, change).await.unwrap_or(Err(StoreError::TimedOut { after }))
 }
 
-/// Tells the log the cause, and the client one of two fixed sentences.
+/// Logs the cause, and gives the client one of two fixed sentences.
 fn refuse(error: &StoreError) -> poem::Error {
     tracing::error!(target: "jwtauth", error = error as &dyn Error, "a poem session could not be read or written");
     match error {
-        // To ask again would not help.
+        // Asking again would not help.
         StoreError::TooLarge { .. } => Rejection::Misconfigured.into(),
         _ => Rejection::StoreUnavailable.into(),
     }

@@ -1,11 +1,11 @@
-//! What stands in front of an app, as values: [`JwtAuth`] with its sessions, and [`Verifier`] with keys alone.
+//! [`JwtAuth`] with its sessions, and [`Verifier`] with keys alone to put in front of an app.
 //!
-//! Both are made by `settings`, asked by `request`, and put around an app by `middleware`.
+//! `settings` makes both, `request` asks them, and `middleware` puts them around an app.
 //!
 //! # Invariants
 //!
 //! 1. All clones of one value share one state.
-//! 2. Nothing here changes after it was built, except what the state itself guards (sessions, keys, one warning).
+//! 2. Nothing changes once it is built, except what the state itself guards (sessions, keys, one warning).
 
 use std::fmt;
 use std::future::Future;
@@ -26,20 +26,21 @@ use crate::session::{KeyRing, Sessions, Sweeper};
 use crate::user::TokenUser;
 use crate::verifier::Verification;
 
-/// What is asked of each request before anything behind the middleware runs: the guard of a whole app.
+/// The guard of a whole app, which runs before anything behind the middleware.
 pub(crate) trait Gate: fmt::Debug + Send + Sync {
-    /// Lets a request through, or says why not. The request has its handle by then.
+    /// Lets a request through, or says why not. The request has its handle already.
     fn admit<'r>(&'r self, request: &'r Request) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'r>>;
 }
 
 /// Logins for a poem application: put it around the app with `.with(jwtauth)`, outermost.
 ///
-/// Of another `JwtAuth`, or a [`Verifier`], around the same route the innermost decides who is calling.
+/// If another `JwtAuth` or a [`Verifier`] is around the same route, the innermost decides who is calling.
 ///
-/// `jwtauth: &JwtAuth` is an argument of a handler behind it: the same value, for its [`keys`](Self::keys), say.
+/// A handler behind it can take the same value as an argument, `jwtauth: &JwtAuth`, to use its
+/// [`keys`](Self::keys) for example.
 ///
-/// Cheap to clone; clones share one store. When the last one is dropped the background sweep stops
-/// and the store is closed.
+/// Cheap to clone: clones share one store. When the last one is dropped, the background sweep stops and the
+/// store is closed.
 #[derive(Clone)]
 pub struct JwtAuth(Arc<JwtAuthState>);
 
@@ -51,16 +52,14 @@ pub(crate) struct JwtAuthState {
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<crate::accounts::Accounts>,
     pub(crate) cookies: CookieStyle,
-    /// Where programs put their access token.
     pub(crate) token_header: TokenHeader,
     pub(crate) wording: Wording,
     pub(crate) cross_origin: CrossOrigin,
-    /// What is asked before anything behind the middleware runs, if there is something.
     pub(crate) gate: Option<Box<dyn Gate>>,
     pub(crate) clients: Clients,
-    /// Whether only this machine may ask.
+    /// Whether only this machine may send requests.
     pub(crate) local_only: bool,
-    /// Whether it was said already that a browser will drop the cookies.
+    /// Whether the log has said already that browsers drop the cookies.
     pub(crate) warned: AtomicBool,
 }
 
@@ -73,21 +72,21 @@ impl JwtAuth {
         &self.0
     }
 
-    /// Returns the sessions, for tasks that belong to no request.
+    /// Returns the sessions, for tasks outside of a request.
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
 
-    /// Returns the keys of access tokens, to be changed while the program runs.
+    /// Returns the keys of access tokens, which can be changed while the program runs.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         self.0.sessions.keys()
     }
 
-    /// Returns an endpoint that publishes the public keys, to be put at `/.well-known/jwks.json`.
+    /// Returns an endpoint that publishes the public keys. Put it at `/.well-known/jwks.json`.
     ///
-    /// It always answers with the keys as they are at the time, [`KeyRing::jwks`]. There are none unless a
+    /// It answers with the present keys, [`KeyRing::jwks`]. There are none unless a
     /// [`key`](crate::JwtAuthBuilder::key) signs: a secret is never published.
     #[must_use]
     pub fn jwks(&self) -> JwksEndpoint {
@@ -97,7 +96,7 @@ impl JwtAuth {
 
 #[cfg(feature = "accounts")]
 impl JwtAuth {
-    /// Returns the accounts, or `None` unless [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts) was called.
+    /// Returns the accounts, if [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts) was called.
     #[must_use]
     pub fn accounts(&self) -> Option<&crate::accounts::Accounts> {
         self.0.accounts.as_ref()
@@ -117,67 +116,25 @@ impl fmt::Debug for JwtAuthState {
 }
 
 impl JwtAuthState {
-    /// Says once why nobody stays logged in: the server cannot see that a browser dropped its cookies.
+    /// Logs once why nobody stays logged in. The server cannot see that a browser dropped its cookies.
     pub(crate) fn warn_of_dropped_cookies(&self) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "jwtauth",
                 "cookies were sent over plain http, and browsers drop them because they are Secure: serve https, \
-                 let the proxy in front say `X-Forwarded-Proto: https`, use localhost, or call `.insecure_cookies()` for a test"
+                 let the proxy in front send `X-Forwarded-Proto: https`, use localhost, or call `.insecure_cookies()` for a test"
             );
         }
     }
 }
 
-/// Verifies access tokens of another service that uses jwtauth, by its public keys alone.
-///
-/// Put it around an app with `.with(verifier)`, outermost, and write [`#[require_auth]`](crate::require_auth), its
-/// conditions and [`RequireAuth`](crate::RequireAuth) as behind a [`JwtAuth`]; or ask
-/// [`verify`](Self::verify). Only the `Authorization: Bearer` header is read, so no other site can send a user's token.
-/// Cheap to clone; clones share keys and memory.
-///
-/// It cannot know that a session was ended before its token expires. Where that matters, ask the issuer.
-///
-/// ```no_run
-/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use jwtauth::{Key, TokenUser, Verifier, require_auth};
-/// use poem::{EndpointExt, Route, get};
-///
-/// #[require_auth(role = "clerk")] // 401 without a good token, 403 without the role
-/// async fn stock(user: TokenUser) -> String {
-///     user.subject().to_owned()
-/// }
-///
-/// let verifier = Verifier::builder("https://login.example.com", "shop")
-///     .key(Key::from_file("login-public.pem")?)
-///     .build()?;
-/// let app = Route::new().at("/stock", get(stock)).with(verifier);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Who is calling
-///
-/// | argument | behind a `Verifier` |
-/// |---|---|
-/// | [`TokenUser`] | what the token says, with its [claims](TokenUser::claims_as) |
-/// | [`&Identity`](crate::Identity) | the same subject, roles and scopes, for code that runs behind a `JwtAuth` too |
-/// | [`CurrentUser<User>`](crate::CurrentUser), [`AuthUser`](trait@crate::AuthUser) written by hand | loaded by the subject, from this service's own table |
-/// | `Option<..>` of these with `optional`, [`MaybeUser`](crate::MaybeUser) of each | `None` for a stranger; a refused token is 401, missing keys are 503 |
-/// | a user type with the derive, or `Account` | 500: its copy lives in a session; the log says what to take |
-/// | [`Auth`](crate::Auth), [`&Session`](crate::Session), [`SessionEnd`](crate::SessionEnd), [`&Sessions`](crate::Sessions), [`&JwtAuth`](JwtAuth) | 500: there are no sessions here |
-///
-/// A role counts as long as the token that has it, and `fresh` is counted from its `auth_time`.
-///
-/// Of a `JwtAuth` and a `Verifier` around the same route, the innermost decides who is calling: one app can log in
-/// its own users, and take another service's tokens in one of its branches. A guard in between asks the outer one.
+#[doc = include_str!("../docs/verifier.md")]
 #[derive(Clone)]
 pub struct Verifier(Arc<VerifierState>);
 
 /// What all clones share.
 pub(crate) struct VerifierState {
     pub(crate) verification: Verification,
-    /// What is asked before anything behind the middleware runs, if there is something.
     pub(crate) gate: Option<Box<dyn Gate>>,
 }
 
@@ -192,7 +149,7 @@ impl Verifier {
 
     /// Verifies an access token: form, signature and every claim.
     ///
-    /// Waits for the network only when the keys are too old or the token names one that is not known.
+    /// Waits for the network only when the keys are too old, or the token names an unknown key.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! For the tests of an application: log somebody in without a password, and find out which routes are open.
+//! For the tests of an application: log in without a password, and find out which routes are open.
 //!
-//! Needs the feature `testing`: name jwtauth under `[dev-dependencies]` once more, with `features = ["testing"]`.
-//! Nothing here needs a server: an app is called as it is, with its middlewares.
+//! Needs the feature `testing`: name jwtauth under `[dev-dependencies]` once more, with `features =
+//! ["testing"]`. No server is needed: an app is called directly, with its middlewares.
 
 use std::fmt;
 
@@ -21,38 +21,7 @@ use crate::web::answer::rejection::Rejection;
 use crate::web::guard::refusal_note::Refusal;
 use crate::web::state::JwtAuth;
 
-/// Logs a user in, whoever it is: no password is asked for.
-///
-/// The session is a real one, in the store of `jwtauth`, and ends like any other.
-///
-/// ```
-/// use jwtauth::{AuthUser, JwtAuth, MemoryStore, require_auth, testing};
-/// use poem::{EndpointExt, Route, get, http::header, test::TestClient};
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
-/// struct User { id: u64, roles: Vec<String> }
-///
-/// #[require_auth(role = "admin")]
-/// async fn stats(user: User) -> String {
-///     user.id.to_string()
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let jwtauth = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").build(MemoryStore::new())?;
-/// let app = TestClient::new(Route::new().at("/stats", get(stats)).with(jwtauth.clone()));
-///
-/// let admin = testing::login(&jwtauth, &User { id: 7, roles: vec!["admin".into()] }).await;
-/// let answer = app.get("/stats").header(header::COOKIE, admin.cookies()).send().await;
-/// answer.assert_text("7").await;
-/// let answer = app.get("/stats").header(header::AUTHORIZATION, admin.bearer()).send().await;
-/// answer.assert_status_is_ok();
-/// # Ok(()) }
-/// ```
-///
-/// # Panics
-///
-/// If the login is refused, with the reason: see [`Auth::login`](crate::Auth::login).
+#[doc = include_str!("../docs/testing_login.md")]
 pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> Login {
     let shared = jwtauth.state();
     let issued = match shared.sessions.open(user, Device::default(), Vec::new()).await {
@@ -68,7 +37,7 @@ pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> Login {
     }
 }
 
-/// What a client holds after a login. `Debug` shows none of its tokens.
+/// What a client has after a login. `Debug` shows no token.
 #[derive(Clone)]
 pub struct Login {
     cookies: String,
@@ -83,8 +52,9 @@ impl Login {
         &self.cookies
     }
 
-    /// Returns the `Authorization` header of a program: `Bearer` and the access token. Or what
-    /// [`token_header`](crate::ClientConfig::token_header) and [`token_scheme`](crate::ClientConfig::token_scheme) have made of it.
+    /// Returns the `Authorization` header of a program: `Bearer` and the access token, or what
+    /// [`token_header`](crate::ClientConfig::token_header) and
+    /// [`token_scheme`](crate::ClientConfig::token_scheme) make of it.
     #[must_use]
     pub fn bearer(&self) -> &str {
         &self.bearer
@@ -103,50 +73,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Finds out which routes of an app let a stranger through, by asking each: `"GET /me"`, `"POST /login"`.
-///
-/// poem's `Route` cannot say which routes it has, so they are listed by hand; those that do not exist are
-/// [missing](OpenRoutes::missing). The answer equals a list if exactly these routes are open, in the order asked,
-/// **and** all that were asked exist and answered:
-///
-/// ```
-/// use jwtauth::{JwtAuth, MemoryStore, require_auth, testing};
-/// use poem::{EndpointExt, Route, get, handler, post};
-///
-/// #[handler]
-/// async fn login() {}
-///
-/// #[require_auth]
-/// async fn me() {}
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let jwtauth = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").build(MemoryStore::new())?;
-/// let app = Route::new().at("/login", post(login)).at("/me", get(me)).with(jwtauth);
-///
-/// assert_eq!(testing::open_routes(&app, ["GET /me", "POST /login"]).await, ["POST /login"]);
-///
-/// let found = testing::open_routes(&app, ["GET /me", "GET /us", "GET /login"]).await;
-/// assert_eq!(found.missing, ["GET /us", "GET /login"]);
-/// # Ok(()) }
-/// ```
-///
-/// # What counts
-///
-/// | answer to a stranger | counts as |
-/// |---|---|
-/// | refused by `#[require_auth]`, [`RequireAuth`](crate::RequireAuth) or `deny_by_default`, whatever page was made of it | closed |
-/// | 401 with the code `not_authenticated`: an extractor of a plain handler, or [`Auth`](crate::Auth), has refused | closed |
-/// | refused because nothing could be told: no [`JwtAuth`] in front, a store that fails | [`failed`](OpenRoutes::failed) |
-/// | any other with 404 or 405 | [`missing`](OpenRoutes::missing) |
-/// | every other: also 400 for a missing body, 401 `invalid_credentials`, 403 of the application's own, 500, redirects | [`open`](OpenRoutes::open) |
-///
-/// So a route is open if its handler, or at least no guard of this crate, has answered. A handler of an open route
-/// runs: with an empty body, no headers but `Host: localhost`, and no credentials. Behind a guard of a whole tree
-/// strangers cannot tell a route that does not exist; it counts as closed.
-///
-/// # Panics
-///
-/// If a route is not of the form `METHOD /path`. What a handler panics with passes through.
+#[doc = include_str!("../docs/open_routes.md")]
 pub async fn open_routes<E, R>(app: &E, routes: R) -> OpenRoutes
 where
     E: Endpoint,
@@ -172,17 +99,16 @@ where
     found
 }
 
-/// What [`open_routes`] found, in the order it was asked.
-///
-/// Equal to a list of routes if these are open and none is missing or failed.
+/// What [`open_routes`] found, in the order asked. It equals a list of routes if these are open and none is
+/// missing or failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenRoutes {
-    /// Routes that let a stranger through.
+    /// Routes that allow anonymous users.
     pub open: Vec<String>,
-    /// Routes that do not exist: 404 or 405. Also those whose handler says so itself; ask for something that it has.
+    /// Routes that do not exist: 404 or 405. A handler may answer so itself: ask for something that it has.
     pub missing: Vec<String>,
-    /// Routes where it could not be told; the log says why.
+    /// Routes with an unknown result. The log says why.
     pub failed: Vec<String>,
 }
 
@@ -210,11 +136,11 @@ impl PartialEq<&[&str]> for OpenRoutes {
     }
 }
 
-/// Makes the request of a stranger, as a server would: with the path as its original URI.
+/// Makes an anonymous request, as a server would: with the path as its original URI.
 fn stranger(route: &str, refusal: Refusal) -> Request {
     let parsed =
         route.split_once(' ').filter(|(_, path)| path.starts_with('/')).and_then(|(method, path)| {
-            // The methods that HTTP knows are in capitals; another one would be found missing.
+            // HTTP's methods are in capitals. Any other would count as missing.
             let method = Method::from_bytes(method.as_bytes())
                 .ok()
                 .filter(|_| !method.bytes().any(|b| b.is_ascii_lowercase()))?;
@@ -231,7 +157,7 @@ fn stranger(route: &str, refusal: Refusal) -> Request {
     Request::from_parts(parts, Body::empty())
 }
 
-/// Returns what an answer of ours says to strangers, if it is one.
+/// Returns the rejection in an answer, if there is one.
 async fn told(answer: Response) -> Option<Rejection> {
     if answer.content_type() != Some("application/problem+json") {
         return None;

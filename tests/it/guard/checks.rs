@@ -292,7 +292,7 @@ fn h_11_a_check_that_takes_the_body_is_an_error_and_no_pass() {
             let line =
                 log.lines().find(|line| line.contains("ERROR")).unwrap_or_else(|| panic!("{path}: {log}"));
             assert!(line.contains("a `check` takes") && line.contains(named), "{path}: {line}");
-            assert!(line.contains("reads the body") && line.contains("decide by it there"), "{path}: {line}");
+            assert!(line.contains("reads the body") && line.contains("so decide there"), "{path}: {line}");
             assert_eq!(code(answered).await, "server_error", "{path}");
         }
     });

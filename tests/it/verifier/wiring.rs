@@ -72,7 +72,7 @@ fn is_wired_wrongly(answer: &Answer, log: &str, needed: &[&str]) {
 #[test]
 fn what_needs_a_session_is_refused_and_the_log_says_what_to_take() {
     let no_sessions = "a `Verifier`, which has none: take `TokenUser` or `&Identity`";
-    let no_copy = "it is kept in a session, and a `Verifier` knows no sessions: take `TokenUser` or `&Identity` there, or write `AuthUser` by hand";
+    let no_copy = "it is kept in a session, and a `Verifier` has no sessions: take `TokenUser` or `&Identity` there, or write `AuthUser` by hand";
     for (path, needed) in [
         ("/derived", ["tests::app::User", no_copy]),
         ("/optional-derived", ["tests::app::User", no_copy]),
@@ -113,7 +113,7 @@ fn h_11_a_token_user_behind_a_jwtauth_is_an_error_and_no_pass() {
         let issuer = issuer();
         let alice = bearer(&issuer, 1, &[], &[]).await;
         let service = Service::new(Route::new().at("/", get(token)).with(issuer.jwtauth.clone()).boxed());
-        let needed = ["TokenUser` cannot be had here", "what a `Verifier` has read", "here a `JwtAuth`"];
+        let needed = ["TokenUser` does not work here", "what a `Verifier` reads", "behind a `JwtAuth`"];
         is_wired_wrongly(&service.get("/", &alice).await, &log.text(), &needed);
     });
 }

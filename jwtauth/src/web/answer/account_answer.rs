@@ -1,5 +1,4 @@
-//! What a client is told about an [`AccountError`]. Each error has one row: a [`Rejection`], or a status and
-//! a code.
+//! The answer to each [`AccountError`]: one row with a [`Rejection`], or with a status and a code.
 
 use poem::Response;
 use poem::error::ResponseError;
@@ -9,11 +8,11 @@ use serde_json::Map;
 use super::rejection::{Rejection, problem};
 use crate::error::AccountError;
 
-/// What a client is told about an [`AccountError`].
+/// The answer to an [`AccountError`].
 enum AccountAnswer {
     /// One of the fixed sentences.
     Fixed(Rejection),
-    /// The client can correct it: the error's own words, under this code.
+    /// The client can correct it: the text of the error, under this code.
     Own(StatusCode, &'static str),
 }
 
@@ -38,7 +37,7 @@ impl From<&AccountError> for AccountAnswer {
     }
 }
 
-/// Returns the rejection that answers an error, if one does.
+/// Returns the rejection that answers an error, if any.
 pub(crate) fn refusal(error: &AccountError) -> Option<Rejection> {
     match AccountAnswer::from(error) {
         AccountAnswer::Fixed(rejection) => Some(rejection),
@@ -58,7 +57,7 @@ impl ResponseError for AccountError {
         match AccountAnswer::from(self) {
             AccountAnswer::Fixed(rejection) => {
                 if rejection.is_outage() {
-                    tracing::error!(target: "jwtauth", error = self as &dyn std::error::Error, "an account could not be asked");
+                    tracing::error!(target: "jwtauth", error = self as &dyn std::error::Error, "accounts could not be read or written");
                 }
                 rejection.as_response()
             }

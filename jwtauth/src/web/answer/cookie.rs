@@ -1,7 +1,7 @@
 //! The two cookies, as they are set and deleted.
 //!
-//! One description of a cookie serves both, because a browser ignores a deletion whose attributes
-//! differ (H-2; RFC 6265bis, section 5.7). The values are tokens, whose alphabet needs no quoting.
+//! One description of a cookie serves both, because a browser ignores a deletion whose attributes differ
+//! (H-2; RFC 6265bis, section 5.7). The values are tokens, whose alphabet needs no quoting.
 
 use std::net::IpAddr;
 
@@ -13,15 +13,15 @@ use crate::session::IssuedTokens;
 /// The largest cookie browsers keep, name and value together, in bytes (RFC 6265bis, section 5.7).
 const MAX_LEN: usize = 4096;
 
-/// When a browser sends our cookies with requests that other sites caused.
+/// When a browser sends the cookies with requests that other sites caused.
 ///
-/// See RFC 6265bis, section 5.6.7. The cross-origin check holds with each of them.
+/// See RFC 6265bis, section 5.6.7. The cross-origin check is made with each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SameSite {
-    /// With top-level navigations too. The default: a link in an e-mail finds its reader logged in.
+    /// With top-level navigations too. The default: a link in an e-mail opens with the login.
     #[default]
     Lax,
-    /// Always. Needed where another site shows this one in a frame.
+    /// Always. Needed if another site shows this one in a frame.
     None,
     /// Never.
     Strict,
@@ -40,10 +40,9 @@ pub(crate) struct CookieStyle {
     pub(crate) names: CookieNames,
     pub(crate) same_site: SameSite,
     pub(crate) secure: bool,
-    /// Below which both are sent to all hosts; `None` is the one host that set them.
+    /// Both are sent to all hosts below it. `None`: only to the host that set them.
     pub(crate) domain: Option<String>,
     pub(crate) path: String,
-    /// That of the refresh cookie.
     pub(crate) refresh_path: String,
     pub(crate) partitioned: bool,
 }
@@ -97,7 +96,7 @@ impl CookieStyle {
         }
     }
 
-    /// Returns the two `Set-Cookie` values that hand out new tokens, which both live for `max_age` seconds.
+    /// Returns the two `Set-Cookie` values for new tokens. Both live for `max_age` seconds.
     pub(crate) fn set(&self, issued: &IssuedTokens, max_age: u64) -> [HeaderValue; 2] {
         [
             self.header(&self.names.access, &self.path, issued.access.expose(), max_age),
@@ -137,8 +136,7 @@ impl CookieStyle {
     }
 }
 
-/// Tells whether browsers can take a text for the domain of a cookie: the name of a host, of two labels at
-/// least.
+/// Tells whether browsers accept a text as the domain of a cookie: a host name of two labels at least.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

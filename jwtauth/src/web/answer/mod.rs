@@ -1,8 +1,8 @@
 //! What leaves: refusals, their wording, and cookies.
 //!
-//! A [`rejection`] is one row of a table: status, code, sentence and challenge. [`wording`] says it in the
-//! words that an application's clients know; [`names`] are the roles and scopes that one can list. [`cookie`]
-//! writes and deletes the two cookies. Who is refused, and why, is decided in `request` and `guard`.
+//! A [`rejection`] is one row of a table: status, code, sentence and challenge. [`wording`] puts it into the
+//! words that the application's clients know. [`names`] are the roles and scopes that it can list. [`cookie`]
+//! sets and deletes the two cookies. `request` and `guard` decide who is refused, and why.
 
 #[cfg(feature = "accounts")]
 pub(crate) mod account_answer;

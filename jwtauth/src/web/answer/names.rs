@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Names of roles or scopes, of which a caller must have one or all.
+/// Names of roles or scopes. A caller must have one of them, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Names {
     One(&'static str),

@@ -1,9 +1,9 @@
-//! What a client is told: one fixed sentence, one code, one status. The cause goes to the log.
+//! What a client gets with a refusal: one fixed sentence, one code, one status. The cause goes to the log.
 //!
-//! The table of [`Rejection`]s declares each once. To add one, add a row.
+//! The table of [`Rejection`]s declares each one once. To add one, add a row.
 //!
-//! Bodies are problem details (RFC 9457) that carry the two members simplejwt's clients know,
-//! `detail` and `code`. Nothing of the request, and no error text of a library, is ever in one (H-8).
+//! Bodies are problem details (RFC 9457), with the two members that simplejwt's clients know, `detail` and
+//! `code`. A body never has anything from the request, or an error text of a library (H-8).
 
 use std::error::Error;
 use std::fmt;
@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use super::names::Names;
 use crate::error::{SessionError, TokenError};
 
-/// Declares every refusal once. A row has the name, what it means, then status, code and sentence, then the
-/// header that goes with the answer. The enum, its documentation and the answers are all made of it.
+/// Declares every refusal once. A row has the name and its meaning, then status, code and sentence, then the
+/// header of the answer. It makes the enum, its documentation and the answers.
 macro_rules! rejections {
     ($(
         #[doc = $meaning:literal]
@@ -25,7 +25,7 @@ macro_rules! rejections {
         $name:ident $({ $(#[doc = $field_doc:literal])+ $field:ident: $type:ty })?
             => $status:literal, $code:literal, $detail:literal, $header:expr;
     )+) => {
-        /// Why a request was refused. A `poem` error: return it from a handler with `?`.
+        /// Why a request was refused. It is a `poem` error: return it from a handler with `?`.
         ///
         /// ```
         /// use jwtauth::Rejection;
@@ -55,12 +55,12 @@ macro_rules! rejections {
             }
         }
 
-        // A refusal is the client's fault or ours, and no other status.
+        // A refusal has a status of an error.
         const _: () = { $(assert!($status >= 400 && $status < 600);)+ };
     };
 }
 
-/// What a client is told with a refusal.
+/// What a client gets with a refusal.
 #[derive(Clone, Copy)]
 struct Row {
     status: u16,
@@ -88,7 +88,7 @@ enum Header {
 }
 
 rejections! {
-    /// another site caused a request that carries our cookies.
+    /// another site caused a request that carries cookies of this one.
     CrossOrigin
         => 403, "cross_origin", "This request was made by another site",
         Header::None;
@@ -100,7 +100,7 @@ rejections! {
 
     /// the user must log in again (RFC 9470).
     FreshLoginRequired {
-        /// How long ago the login may be, in seconds.
+        /// The highest age of the login, in seconds.
         max_age: u64
     }
         => 401, "fresh_login_required", "This action needs a recent login; log in again",
@@ -124,7 +124,7 @@ rejections! {
         => 401, "token_not_valid", "The Authorization header is malformed",
         Header::ChallengeWith(r#"error="invalid_request""#);
 
-    /// the application is wired wrongly; the log says how.
+    /// the application is set up wrongly; the log says how.
     Misconfigured
         => 500, "server_error", "The server could not handle the request",
         Header::None;
@@ -134,7 +134,7 @@ rejections! {
         => 401, "not_authenticated", "Authentication credentials were not provided",
         Header::Challenge;
 
-    /// the user is known and lacks a role, or a check has refused.
+    /// the user is known and lacks a role, or a check refused.
     PermissionDenied
         => 403, "permission_denied", "You do not have permission to perform this action",
         Header::ChallengeWith(r#"error="insufficient_scope""#);
@@ -179,7 +179,7 @@ rejections! {
         Header::ChallengeWith(r#"error="invalid_token""#);
 }
 
-/// The scopes that a handler asks for. Its `Display` is that of a challenge: parted by spaces.
+/// The scopes that a handler asks for. `Display` writes them with spaces between, as in a challenge.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Scopes(pub(crate) Names);
 
@@ -202,7 +202,7 @@ impl Rejection {
         self.row().code
     }
 
-    /// Tells whether the server, not the client, is at fault.
+    /// Tells whether the server is at fault, not the client.
     pub(crate) const fn is_outage(self) -> bool {
         self.row().status >= 500
     }
@@ -219,7 +219,7 @@ impl Header {
             Self::ChallengeFresh(max_age) => format!(
                 r#", error="insufficient_user_authentication", error_description="a recent login is needed", max_age="{max_age}""#
             ),
-            // OK to quote: a scope has no character that would end the quotes.
+            // A scope has no character that would end the quotes.
             Self::ChallengeScopes(scopes) => format!(r#", error="insufficient_scope", scope="{scopes}""#),
         };
         let challenge = HeaderValue::try_from(format!(r#"Bearer realm="api"{with}"#)).ok()?;
@@ -253,7 +253,7 @@ impl ResponseError for Rejection {
     }
 }
 
-/// Returns a problem (RFC 9457) with the two members that simplejwt's clients know, and others.
+/// Returns a problem (RFC 9457): the two members that simplejwt's clients know, and others.
 pub(crate) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Response {
     Response::builder()
         .status(status)
@@ -273,7 +273,7 @@ pub(crate) fn body(status: StatusCode, detail: &str, code: &str, others: Map<Str
         "code": code,
     });
     if let Value::Object(members) = &mut body {
-        // OK because no other member has one of the names above: ours would be lost.
+        // No other member has one of the names above, or they would be lost.
         members.extend(others);
     }
     Body::from_string(body.to_string())
@@ -291,7 +291,7 @@ impl From<&SessionError> for Rejection {
             | SessionError::TokenTooLarge { .. }
             | SessionError::Subject { .. }
             | SessionError::User(_) => Self::Misconfigured,
-            // At a login: as for a wrong password, so that nobody learns of the account.
+            // At a login: as for a wrong password, so that nobody learns that the account exists.
             SessionError::Inactive => Self::InvalidCredentials,
             SessionError::Vetoed => Self::PermissionDenied,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
@@ -302,7 +302,7 @@ impl From<&SessionError> for Rejection {
     }
 }
 
-/// Tells the log the cause, which the client is not told.
+/// Logs the cause, which the client does not get.
 pub(crate) fn log(error: &SessionError) {
     if Rejection::from(error).is_outage() {
         tracing::error!(target: "jwtauth", error = error as &dyn Error, "a request could not be authenticated");

@@ -1,8 +1,8 @@
-//! Our refusals in the words that the application's clients know: another language, another scheme in
-//! challenges, and the codes of djangorestframework-simplejwt ([`Compat`](crate::Compat)).
+//! Refusals in the words that the application's clients know: another language, another scheme in challenges,
+//! and the codes of djangorestframework-simplejwt ([`Compat`](crate::Compat)).
 //!
-//! A [`Rejection`] speaks for itself, wherever a handler turns it into a response, and knows no settings. So
-//! it is reworded when the answer leaves. What the application says itself is left alone.
+//! A [`Rejection`] knows no settings: any handler may turn it into a response. So it is reworded when the
+//! answer leaves. The application's own answers stay as they are.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::rejection::{self, Rejection};
 use crate::error::{SessionError, TokenError};
 
-/// With what each challenge of ours begins, after its scheme.
+/// The start of each challenge, after its scheme.
 const REALM: &str = r#" realm="api""#;
 
 type Translate = Box<dyn Fn(Rejection, &str) -> Option<String> + Send + Sync>;
@@ -22,10 +22,9 @@ type Translate = Box<dyn Fn(Rejection, &str) -> Option<String> + Send + Sync>;
 /// How answers differ from the usual.
 #[derive(Default)]
 pub(crate) struct Wording {
-    /// The scheme that stands in challenges; `None` for `Bearer`.
+    /// The scheme in challenges; `None` for `Bearer`.
     pub(crate) scheme: Option<String>,
-    /// Whether clients know the codes of djangorestframework-simplejwt, which has one for every token that is
-    /// refused.
+    /// Whether clients know the codes of djangorestframework-simplejwt, one for every refused token.
     pub(crate) simplejwt: bool,
     /// Says the member `detail` in another language.
     pub(crate) translate: Option<Translate>,
@@ -38,13 +37,13 @@ impl fmt::Debug for Wording {
 }
 
 impl Wording {
-    /// Returns which languages a client understands, if that is of any use.
+    /// Returns the languages that a client understands, if they matter.
     pub(crate) fn languages(&self, request: &Request) -> Option<String> {
         let _ = self.translate.as_ref()?;
         Some(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default().into())
     }
 
-    /// Puts refusals of ours into these words.
+    /// Puts refusals of this crate into these words.
     pub(crate) fn apply(
         &self,
         result: poem::Result<Response>,
@@ -57,7 +56,7 @@ impl Wording {
             Ok(response) => response,
             Err(error) => match why(&error) {
                 Some(why) => self.reword(why, error.into_response(), languages),
-                // Somebody further out may be waiting for this very error.
+                // A middleware further out may wait for this error.
                 None => return Err(error),
             },
         };
@@ -89,8 +88,7 @@ fn reworded(why: Rejection, detail: Option<String>, messages: Option<Value>) -> 
     }
 }
 
-/// Returns what simplejwt says of each kind of token that a refused one is not; `None` for what is about no
-/// token.
+/// Returns simplejwt's message for each kind of token; `None` if the refusal is not about a token.
 fn messages(why: Rejection) -> Option<Value> {
     let message = match why {
         Rejection::TokenExpired => "Token is expired",
@@ -100,7 +98,7 @@ fn messages(why: Rejection) -> Option<Value> {
     Some(json!([{ "token_class": "AccessToken", "token_type": "access", "message": message }]))
 }
 
-/// Returns which refusal of ours an error is, if it is one.
+/// Returns the refusal of this crate in an error, if any.
 fn why(error: &poem::Error) -> Option<Rejection> {
     let session = || error.downcast_ref::<SessionError>().map(Rejection::from);
     let token =

@@ -1,28 +1,13 @@
 //! What a `User-Agent` says: the program, the system, the model.
 //!
-//! With the feature `devices` (on by default) browsers and systems are recognised by the rules of uap-core
-//! (`uap-core.json`, see `uap-core.md`), which the crate `ua-parser` applies. Without it there is the honest rest:
-//! a program that names itself first, as `curl/8.5.0` does, and the words that systems have had for long.
-//!
-//! # Why this crate
-//!
-//! | | data | program and system right, of 26 agents of 2024 | first use | each | memory | new crates |
-//! |---|---|---|---|---|---|---|
-//! | `ua-parser` 0.2.2 | uap-core 0.18, brought along | 24 | 130 ms | 9 us | 12 MB | 4 |
-//! | `woothee` 0.13.0 | built in; most likely of 2021 | 15 | 0.5 ms | 3 us | 1 MB | 2 |
-//!
-//! `woothee` has had no release since and takes an iPhone for a Mac and a web view for "Webview 4.0"; it knows no
-//! program but browsers and curl. `uaparser` and `user-agent-parser` take the same data as `ua-parser`, which is uap-core's own,
-//! but need a YAML parser at run time. Times are of an optimised build. Unoptimised the first use takes a second;
-//! it happens once in a process, with the first login or refresh that has an agent to be read.
-//!
-//! The rules for devices are left out: they would treble the start and double the memory, to add the maker's name to
-//! the model, which stands in the agent anyway ([`model`]).
+//! With the feature `devices` (on by default), the crate `ua-parser` recognises browsers and systems by the
+//! rules of uap-core (`uap-core.json`; `uap-core.md` says why). Without it, programs that name themselves
+//! first are recognised, such as `curl/8.5.0`, and the common words for systems.
 //!
 //! # Invariants
 //!
-//! 1. Total: any text gives an answer. At most 512 bytes are looked at, and the regular expressions take linear time.
-//! 2. A version that browsers have frozen, such as Windows NT 10.0, is not told: it says nothing.
+//! 1. Any text gives a result. At most 512 bytes are read, and the regular expressions take linear time.
+//! 2. A version that browsers have frozen, such as Windows NT 10.0, is left out: it says nothing.
 
 use super::MAX_NAME;
 #[cfg(feature = "devices")]
@@ -32,7 +17,7 @@ use crate::device::Device;
 /// Longest version that is kept, in bytes.
 const MAX_VERSION: usize = 32;
 
-/// Describes the client by its `User-Agent`, which was cleaned and cut.
+/// Describes the client by its `User-Agent`, which was cleaned and cut before.
 pub(super) fn read(agent: &str) -> Device {
     let comment = comment(agent);
     let mut device = known(agent);
@@ -55,14 +40,14 @@ pub(super) fn read(agent: &str) -> Device {
     device
 }
 
-/// Returns a text that is a version: numbers with dots between them.
+/// Returns a text if it is a version: numbers with dots between them.
 pub(super) fn version(text: &str) -> Option<String> {
     let is_version =
         |text: &str| text.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     (text.len() <= MAX_VERSION && is_version(text)).then(|| text.to_owned())
 }
 
-/// Returns the program that names itself first. `Mozilla/5.0` is what everybody says.
+/// Returns the program that names itself first. Every browser says `Mozilla/5.0`.
 fn product(agent: &str) -> (Option<String>, Option<String>) {
     let first = agent.split(' ').next().unwrap_or_default();
     let (name, said) = first.split_once('/').unwrap_or((first, ""));
@@ -72,7 +57,7 @@ fn product(agent: &str) -> (Option<String>, Option<String>) {
     if sound && name != "Mozilla" { (Some(name.into()), version(said)) } else { (None, None) }
 }
 
-/// Returns the first comment, in which browsers name the system.
+/// Returns the first comment, where browsers name the system.
 fn comment(agent: &str) -> &str {
     let comment = agent.split_once('(').map_or("", |(_, rest)| rest);
     comment.split_once(')').map_or(comment, |(comment, _)| comment)
@@ -92,7 +77,7 @@ fn system(comment: &str) -> Option<&'static str> {
     words.iter().find(|(word, _)| comment.contains(word)).map(|(_, name)| *name)
 }
 
-/// Returns the model: what follows Android's version, or the name that an Apple device begins with.
+/// Returns the model: what follows Android's version, or the name of an Apple device at the start.
 fn model(comment: &str) -> Option<&str> {
     let mut parts = comment.split(';').map(str::trim);
     let model = if comment.starts_with("iP") {
@@ -104,7 +89,7 @@ fn model(comment: &str) -> Option<&str> {
         let model = model.split("Build/").next().unwrap_or_default().trim();
         model.strip_prefix("SAMSUNG ").unwrap_or(model)
     };
-    // `K` is what Chrome says of every model, the others are of browsers that say none.
+    // Chrome says `K` for every model. The others are of browsers that name none.
     let says_nothing =
         matches!(model, "" | "K" | "Mobile" | "Tablet" | "TV" | "wv") || model.starts_with("rv:");
     (!says_nothing && model.len() <= MAX_NAME).then_some(model)
@@ -139,7 +124,7 @@ fn known(agent: &str) -> Device {
     });
 
     let mut device = Device::default();
-    // OK because a test reads them all; a login would not fail for them even so.
+    // A test reads all rules. If one failed, a login would not.
     let Some((apps, systems)) = &*RULES else { return device };
     let joined = |parts: [Option<&str>; 3]| {
         let parts: Vec<_> =

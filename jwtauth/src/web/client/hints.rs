@@ -1,14 +1,13 @@
-//! What a browser says of itself in client hints, which override its `User-Agent`.
+//! What a browser says about itself in client hints, which override its `User-Agent`.
 //!
-//! `Sec-CH-UA` and `-Platform` come unasked from Chromium's kin over https; the others when the application has
-//! answered with `Accept-CH`. They are structured fields (RFC 9651): what is malformed counts as not sent, and so
-//! does what is no version. `-Mobile` is not read: it says nothing that a list of sessions shows.
+//! Browsers built on Chromium send `Sec-CH-UA` and `-Platform` over https, and the others if the application
+//! asked with `Accept-CH`. They are structured fields (RFC 9651). A malformed field counts as not sent, and
+//! so does a malformed version. `-Mobile` is not read: no list of sessions shows it.
 //!
-//! Lists of brands have one that is grease, in many spellings, so that nobody parses them by guessing; it is
-//! skipped, as is everything else that is not a plain name. Of the others the best known is the browser's own.
+//! A list of brands has a made-up one (GREASE), in many spellings. It is skipped, like everything that is not
+//! a plain name. Of the others, the best known is the browser's own.
 //!
-//! The parser is the crate `sfv`: the grammar of parameters alone is longer than what is left here. Version 0.15,
-//! because 0.16 needs a Rust newer than ours.
+//! The crate `sfv` parses them. Version 0.15, because 0.16 needs a newer Rust than this crate.
 
 use poem::http::{HeaderMap, HeaderName};
 use sfv::{BareItem, Item, List, ListEntry, Parser};
@@ -17,7 +16,7 @@ use super::agent::version;
 use super::{MAX_NAME, app_name, os_name};
 use crate::device::Device;
 
-/// Longest header that is parsed, in bytes; browsers send some 100.
+/// Longest header that is parsed, in bytes. Browsers send some 100.
 const MAX_HINT: usize = 1_024;
 
 const BRANDS: HeaderName = HeaderName::from_static("sec-ch-ua");
@@ -29,7 +28,7 @@ const MODEL: HeaderName = HeaderName::from_static("sec-ch-ua-model");
 /// The headers that are read.
 pub(super) const ALL: [HeaderName; 5] = [BRANDS, FULL_BRANDS, PLATFORM, PLATFORM_VERSION, MODEL];
 
-/// Brands, the most telling first: who is built on Chrome may name it too.
+/// Known brands. The most specific come first: a browser built on Chrome may name Chrome too.
 const KNOWN: [&str; 12] = [
     "Android WebView",
     "Brave",
@@ -45,7 +44,7 @@ const KNOWN: [&str; 12] = [
     "Google Chrome",
 ];
 
-/// Overrides what the `User-Agent` says by what the hints say.
+/// Overrides the description from the `User-Agent`.
 pub(super) fn apply(headers: &HeaderMap, device: &mut Device) {
     if let Some((app, version)) = brand(headers, &FULL_BRANDS).or_else(|| brand(headers, &BRANDS)) {
         if version.is_some() || device.app.as_ref() != Some(&app) {
@@ -85,7 +84,7 @@ fn brand(headers: &HeaderMap, name: &HeaderName) -> Option<(String, Option<Strin
     Some((app_name(name).to_owned(), version))
 }
 
-/// Tells whether a name is one that a person would know, and not grease: `Not=A?Brand` in any of its spellings.
+/// Tells whether a name is plain, and not grease such as `Not=A?Brand`.
 fn is_plain(name: &str) -> bool {
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     (1..=MAX_NAME).contains(&name.len())
@@ -100,10 +99,10 @@ fn os_version(os: &str, said: &str) -> Option<String> {
     let said = version(said)?;
     let major = said.split('.').next().and_then(|major| major.parse::<u32>().ok());
     match (os, major) {
-        // The version of a contract: 1 to 10 in Windows 10, 13 and more in Windows 11.
+        // The version of an API: 1 to 10 in Windows 10, 13 and more in Windows 11.
         ("Windows", Some(1..=10)) => Some("10".into()),
         ("Windows", Some(13..)) => Some("11".into()),
-        // That of the kernel.
+        // The version of the kernel.
         ("Windows" | "Linux", _) => None,
         _ => Some(said),
     }
@@ -255,7 +254,7 @@ mod tests {
             (r#""macOS""#, r#""x.5""#, "macOS"),
             (r#""macOS""#, "14", "macOS"),
             (r#""macOS""#, "\"", "macOS"),
-            // Not told, or not said in a way that can be read: what the agent says.
+            // Missing or unreadable hints: what the agent says.
             (r#""Unknown""#, r#""1""#, "iOS 17"),
             (r#""""#, "", "iOS 17"),
             ("Linux", "", "iOS 17"),

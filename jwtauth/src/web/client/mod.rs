@@ -1,14 +1,13 @@
-//! What a request says of the client that sent it, and the address it came from.
+//! What a request says about its client, and the address that it came from.
 //!
-//! [`agent`] reads the `User-Agent`, [`hints`] the client hints, which override it, [`proxy`] finds the address,
-//! A request is [seen](Clients::see) whenever somebody may
-//! want to know, which copies a few headers; it is described by a login or refresh only.
+//! [`agent`] reads the `User-Agent`, [`hints`] the client hints, which override it, and [`proxy`] finds the
+//! address. [`Clients::see`] copies a few headers of a request. Only a login or refresh evaluates them.
 //!
 //! # Invariants
 //!
-//! 1. Total: whatever the headers hold, there is an answer, and a login does not fail for one.
-//! 2. Nothing of any length, and no control character, gets into a record (S-12).
-//! 3. All of it but the address is hearsay: it is shown to people, and decides nothing.
+//! 1. Any headers give a result. None makes a login fail.
+//! 2. Text in a record has a limited length and no control characters (S-12).
+//! 3. The client chooses all of it except the address: it is shown to people, and never trusted.
 
 mod agent;
 mod hints;
@@ -22,7 +21,7 @@ use poem::http::{HeaderMap, HeaderName, header};
 use self::proxy::Proxies;
 use crate::device::Device;
 
-/// Longest text that is kept of a `User-Agent`, in bytes (S-12).
+/// Longest part of a `User-Agent` that is kept, in bytes (S-12).
 const MAX_USER_AGENT: usize = 512;
 
 /// Longest name of a program, system or model, in bytes (S-12).
@@ -38,16 +37,16 @@ pub(crate) struct Clients {
     pub(crate) id_header: Option<HeaderName>,
 }
 
-/// What a request says of its client, not yet read.
+/// What a request says about its client, not yet parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientHeaders {
     headers: HeaderMap,
     id: Option<String>,
-    /// The address it came from, if it came by a network.
+    /// The address, if the request came by a network.
     pub(crate) address: Option<IpAddr>,
 }
 
-/// The client of a request, to be described if that is needed: by a login or refresh, not by each request.
+/// The client of a request. Only a login or refresh describes it.
 #[derive(Clone, Copy)]
 pub(crate) enum Client<'r> {
     Of(&'r Request),
@@ -55,7 +54,7 @@ pub(crate) enum Client<'r> {
 }
 
 impl Clients {
-    /// Takes what a request says of its client.
+    /// Copies what a request says about its client.
     pub(crate) fn see(&self, request: &Request) -> ClientHeaders {
         let mut headers = HeaderMap::new();
         for name in hints::ALL.iter().chain([&header::USER_AGENT]) {
@@ -95,7 +94,7 @@ impl ClientHeaders {
     }
 }
 
-/// Returns text without control characters, and without those that turn or hide what is around them, cut to a
+/// Returns text without control characters, and without those that reverse or hide other text, cut to a
 /// length in bytes.
 fn cleaned(text: &str, max: usize) -> String {
     let shows = |char: &char| {
@@ -113,8 +112,8 @@ fn cleaned(text: &str, max: usize) -> String {
     clean
 }
 
-/// Returns the one name of a program that its agents and brands spell in several ways: a session that is refreshed
-/// without hints goes on from the same browser.
+/// Returns one name for a program that agents and brands spell in several ways. So a session that is
+/// refreshed without hints has the same browser.
 fn app_name(name: &str) -> &str {
     match name {
         "Chrome Mobile WebView" => "Android WebView",

@@ -1,17 +1,17 @@
-//! The address of a client: that of the socket, or what a trusted proxy says of it (H-14).
+//! The address of a client: that of the socket, or the one that a trusted proxy names (H-14).
 //!
-//! Anybody may send `X-Forwarded-For`, so it is believed only as far as those whom the application trusts have
-//! written it: from the right, each proxy appends the address that it was called from. Where the first stranger
-//! comes, or something that is no address, the walk ends; what stands further left may be made up.
+//! Anyone can send `X-Forwarded-For`. Each proxy appends the address that called it. So the list is followed
+//! from the right, as long as the entries were written by trusted proxies. It ends at the first address that
+//! is not trusted, or at an entry that is no address. What stands left of it may be made up.
 //!
 //! # Invariants
 //!
-//! 1. Without a trusted proxy on the other end of the socket no header is looked at.
-//! 2. One header is believed, the configured one. A proxy that writes one of them lets the other through.
-//! 3. An IPv4 address is one in whatever form it comes: `::ffff:192.0.2.1` is `192.0.2.1`.
+//! 1. Unless the other end of the socket is a trusted proxy, no header is read.
+//! 2. One header is read, the configured one. A proxy that writes one of them passes the other through.
+//! 3. Both forms of an IPv4 address are the same: `::ffff:192.0.2.1` is `192.0.2.1`.
 //!
-//! Networks are kept here and not by a crate: comparing prefixes is three lines, and those crates take
-//! `10.0.0.1/8` and IPv4 in IPv6 form without a word.
+//! Networks are compared here and not by a crate: it takes three lines, and those crates accept `10.0.0.1/8`
+//! and IPv4 in IPv6 form without a warning.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -32,16 +32,16 @@ pub enum ProxyHeader {
     XForwardedFor,
 }
 
-/// The proxies that are believed.
+/// The trusted proxies.
 #[derive(Debug, Default)]
 pub(crate) struct Proxies {
     header: ProxyHeader,
     networks: Vec<Network>,
-    /// Whether a proxy on a Unix domain socket is believed.
+    /// Whether a proxy on a Unix domain socket is trusted.
     unix: bool,
 }
 
-/// The addresses that share a prefix. All are counted as IPv6, so that both forms of an IPv4 address are one.
+/// The addresses that share a prefix. All are kept as IPv6, so that both forms of an IPv4 address are one.
 #[derive(Clone, Copy, Debug)]
 struct Network {
     first: u128,
@@ -54,7 +54,7 @@ impl Proxies {
         Self { header, ..Self::default() }
     }
 
-    /// Believes an address, a network, or who comes by a Unix domain socket.
+    /// Trusts an address, a network, or proxies on a Unix domain socket.
     pub(crate) fn trust(&mut self, proxy: &str) -> Result<(), ConfigError> {
         if proxy == "unix:" {
             self.unix = true;
@@ -94,7 +94,7 @@ impl Proxies {
         self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// Returns the addresses that a request was forwarded for, the nearest first. `None` is a hop without one.
+    /// Returns the addresses that a request was forwarded for, the nearest first. `None`: no address.
     fn hops<'h>(&self, headers: &'h HeaderMap) -> Box<dyn Iterator<Item = Option<IpAddr>> + 'h> {
         let (name, parse): (HeaderName, fn(&str) -> Option<IpAddr>) = match self.header {
             ProxyHeader::Forwarded => (header::FORWARDED, forwarded_for),
@@ -102,7 +102,7 @@ impl Proxies {
         };
         let lines = headers.get_all(name).iter().rev();
         Box::new(lines.flat_map(|line| from_right(line.as_bytes(), b',')).map(move |element| {
-            // Bytes that are no text are no address.
+            // Bytes that are not text are no address.
             std::str::from_utf8(element).ok().and_then(parse)
         }))
     }
@@ -136,7 +136,7 @@ impl Network {
     }
 
     fn contains(self, address: IpAddr) -> bool {
-        // Of two addresses in one network all bits that differ are behind the prefix.
+        // In one network, all bits that differ are behind the prefix.
         (self.first ^ key(address)).checked_shr(128 - self.prefix).is_none_or(|differ| differ == 0)
     }
 }
@@ -148,9 +148,9 @@ fn key(address: IpAddr) -> u128 {
     }
 }
 
-/// Splits a list from its right end. A separator in quotes is none.
+/// Splits a list from its right end. A separator in quotes does not count.
 ///
-/// Not from the left: there the client may have opened quotes that it never closed, around what the proxy appended.
+/// Not from the left: the client may have left quotes open there, around what the proxy appended.
 fn from_right(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(list);
     std::iter::from_fn(move || {
@@ -175,7 +175,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     node(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
-/// Reads an address, with or without brackets and port. `unknown` and `_hidden` are none (RFC 7239, section 6).
+/// Reads an address, with or without brackets and port. `unknown` and `_hidden` are none (RFC 7239, 6).
 fn node(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let (host, port) = match text.strip_prefix('[') {
@@ -185,7 +185,7 @@ fn node(text: &str) -> Option<IpAddr> {
             _ => (text, None),
         },
     };
-    // Who hides the port hides nothing of the address.
+    // A hidden port hides nothing of the address.
     let sound = port.is_none_or(|port| port.starts_with('_') || port.parse::<u16>().is_ok());
     if sound { host.parse().ok().map(|address: IpAddr| address.to_canonical()) } else { None }
 }
@@ -220,12 +220,12 @@ mod tests {
         address.map_or("none".into(), |address| address.to_string())
     }
 
-    /// H-14: believed from the right, as far as those who wrote it are trusted.
+    /// H-14: read from the right, as long as the writers are trusted.
     #[test]
     fn h_14_x_forwarded_for_is_read_from_the_right_up_to_the_first_stranger() {
         let proxies = proxies(ProxyHeader::XForwardedFor, &["10.0.0.0/8", "2001:db8:ffff::1"]);
         for (from, header, want) in [
-            // Nobody is trusted for saying so.
+            // A client that names itself is not trusted.
             ("198.51.100.1", &["203.0.113.7"][..], "198.51.100.1"),
             ("11.0.0.1", &["203.0.113.7"], "11.0.0.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
@@ -233,7 +233,7 @@ mod tests {
             ("::ffff:10.0.0.1", &["203.0.113.7"], "203.0.113.7"),
             ("2001:db8:ffff::1", &["203.0.113.7"], "203.0.113.7"),
             ("2001:db8:ffff::2", &["203.0.113.7"], "2001:db8:ffff::2"),
-            // What the client wrote stands to the left of what the proxy appended.
+            // What the client wrote stands left of what the proxy appended.
             ("10.0.0.1", &["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["10.9.9.9, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["1.1.1.1", "203.0.113.7"], "203.0.113.7"),
@@ -287,7 +287,7 @@ mod tests {
             let header = lines("forwarded", header);
             assert_eq!(shown(proxies.client(&peer("10.0.0.1"), &header)), want, "{header:?}");
         }
-        // The other header is not believed, whoever sends it.
+        // The other header is not read, whoever sends it.
         let header = lines("x-forwarded-for", &["203.0.113.7"]);
         assert_eq!(shown(proxies.client(&peer("10.0.0.1"), &header)), "10.0.0.1");
     }

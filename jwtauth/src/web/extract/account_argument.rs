@@ -1,5 +1,5 @@
-//! [`Account`] and [`&Accounts`](Accounts) as arguments of handlers. How an error of theirs is answered is in
-//! `answer::account_answer`, and how the ready-made routes use them in `routes::account_routes`.
+//! [`Account`] and [`&Accounts`](Accounts) as arguments of handlers. `answer::account_answer` answers their
+//! errors, and `routes::account_routes` uses them.
 
 use poem::{FromRequest, Request, RequestBody, Result};
 

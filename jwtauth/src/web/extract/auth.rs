@@ -1,7 +1,6 @@
-//! [`Auth`], the argument of handlers that log in and out.
-//!
-//! Whatever a handler does with it, in whatever order, one answer goes out: the cookies of the session that it opened or
-//! refreshed last, or their deletion. Tokens that go into bodies are in `body_tokens`.
+//! [`Auth`], the argument of handlers that log in and out. Whatever a handler does with it, in any order, one
+//! answer leaves: with the cookies of the session that was opened or refreshed last, or with their deletion.
+//! Tokens in bodies are in `body_tokens`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,35 +25,7 @@ use crate::web::request::outcome::{Caller, Cookies, is_over};
 use crate::web::request::wiring;
 use crate::web::state::JwtAuthState;
 
-/// Logs in and out. Cookies ride on the response of the handler, whatever it is.
-///
-/// Extracting it refuses an unsafe request that another site caused, logins included, unless a bearer
-/// token is all it carries: so take it as the first argument.
-///
-/// ```
-/// use jwtauth::{Auth, AuthUser, Rejection};
-/// use poem::{Result, handler, web::Json};
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize, AuthUser)]
-/// struct User { id: u64 }
-///
-/// #[derive(Deserialize)]
-/// struct Credentials { username: String, password: String }
-/// # async fn check_password(_: Credentials) -> Option<User> { None }
-///
-/// #[handler]
-/// async fn login(auth: Auth, Json(form): Json<Credentials>) -> Result<()> {
-///     let user = check_password(form).await.ok_or(Rejection::InvalidCredentials)?;
-///     auth.login(&user).await?;
-///     Ok(())
-/// }
-///
-/// #[handler]
-/// async fn logout(auth: Auth) -> Result<()> {
-///     Ok(auth.logout().await?)
-/// }
-/// ```
+#[doc = include_str!("../../docs/auth.md")]
 #[derive(Debug)]
 pub struct Auth {
     handle: Handle,
@@ -67,7 +38,7 @@ impl<'a> FromRequest<'a> for Auth {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         let auth = Self::for_bodies(request)?;
         auth.handle.touch();
-        // A login looks at cookies, and sets them, whatever else the request carries.
+        // A login reads cookies, and sets them, whatever else the request has.
         if auth.credentials.has_cookie() || !auth.credentials.has_bearer() {
             auth.handle.check_origin_as_guarded(request)?;
         }
@@ -76,8 +47,7 @@ impl<'a> FromRequest<'a> for Auth {
 }
 
 impl Auth {
-    /// Returns one for a route that neither reads nor sets cookies, so that it does not matter which site caused the
-    /// request.
+    /// Returns one for a route that neither reads nor sets cookies: any site may cause the request.
     pub(crate) fn for_bodies(request: &Request) -> Result<Self> {
         let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
         let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
@@ -87,26 +57,26 @@ impl Auth {
 
     /// Opens a session for `user` and sends both cookies with the response.
     ///
-    /// The session is new in every respect, and one that this browser held before ends with it
-    /// (OWASP ASVS 5.0, 7.2.4). It is on disk when this returns.
+    /// The session is new in every respect. The session that this browser had before is revoked (OWASP ASVS
+    /// 5.0, 7.2.4). The new one is on disk when this returns.
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]), [`SessionError::Vetoed`] if a
-    ///   hook refused.
+    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]).
+    ///   [`SessionError::Vetoed`] if a hook refused.
     /// - [`SessionError::Subject`] if [`AuthUser::subject`] is empty or longer than 255 bytes.
-    /// - [`SessionError::User`] if the user value cannot be kept, [`SessionError::TokenTooLarge`] if
-    ///   its roles and scopes do not fit into a cookie.
+    /// - [`SessionError::User`] if the user value cannot be kept. [`SessionError::TokenTooLarge`] if its
+    ///   roles and scopes do not fit into a cookie.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
         let (access, refresh) = self.genuine_cookies();
         let mut replaces = Vec::new();
         replaces.extend(access.as_ref().and_then(|access| access.said().names()));
         replaces.extend(refresh.as_ref().and_then(Refresh::names));
-        // One that this very request has opened would never reach its client.
+        // Cookies of a session that this request has opened would never reach the client.
         replaces.extend(self.handle.handed_out());
         let issued = self.shared.sessions.open(user, self.device(), replaces).await?;
-        // Now that the login is one: what names no session is in no record to be replaced.
+        // Only after the login: a token that names no session is in no record to be replaced.
         let access = access.filter(|access| access.said().names().is_none());
         let refresh = refresh.filter(|refresh| refresh.names().is_none());
         self.revoke_cookies(access, refresh, RevocationReason::Replaced).await?;
@@ -115,55 +85,54 @@ impl Auth {
         Ok(session)
     }
 
-    /// Describes the client of this request, as a login keeps it: for
-    /// [`Sessions::login_sliding`](crate::Sessions::login_sliding), say.
+    /// Describes the client of this request, as a login keeps it.
+    /// [`Sessions::login_sliding`](crate::Sessions::login_sliding) takes it, for example.
     #[must_use]
     pub fn device(&self) -> Device {
         self.client.device()
     }
 
-    /// Gives the device that logs in or refreshes an id of the application's own: up to 128 bytes are kept.
+    /// Gives the device of a login or refresh the application's own id, of which up to 128 bytes are kept. An
+    /// empty id changes nothing.
     ///
-    /// What a client says of itself: good to recognise a device by, and never to let one in. An id that is empty
-    /// changes nothing. See [`device_id_header`](crate::ClientConfig::device_id_header) for clients that send one
-    /// with each request.
+    /// The client chooses it: use it to recognise a device, never to give access. If clients send one with
+    /// each request, see [`device_id_header`](crate::ClientConfig::device_id_header).
     #[must_use]
     pub fn with_device_id(mut self, id: &str) -> Self {
         self.client = self.client.named(id);
         self
     }
 
-    /// Returns the address of the client; `None` if it came by no network.
+    /// Returns the address of the client, or `None` if the request came by no network. It is that of the
+    /// connection, or the one that a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) names.
     ///
-    /// That of the connection, or behind a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) what that says. For
-    /// limits on attempts, as `Accounts::verify` has; not poem's `RealIp`, which believes
-    /// whatever the client says.
+    /// Use it to limit attempts, as `Accounts::verify` does. poem's `RealIp` believes the client.
     #[must_use]
     pub const fn client_address(&self) -> Option<IpAddr> {
         self.client.address
     }
 
-    /// Tells the log, the metrics and the hooks that somebody who said to be `username` was refused.
+    /// Reports to the log, the metrics and the hooks that a login as `username` was refused.
     ///
-    /// For a login handler of your own; the ready-made route does it by itself. Answer with
-    /// [`Rejection::InvalidCredentials`] then.
+    /// It is for your own login handler; the ready-made route does it itself. Then answer with
+    /// [`Rejection::InvalidCredentials`].
     pub async fn report_failed_login(&self, username: &str) {
         let event = Event::LoginFailed { username: username.into(), client_address: self.client.address };
         self.shared.sessions.emit(event).await;
     }
 
-    /// Ends the session that the request belongs to, and deletes both cookies.
+    /// Revokes the session of the request on disk, and deletes both cookies.
     ///
-    /// Works with either cookie alone and with an expired access token; without any, or with cookies that
-    /// are no tokens of ours, it does nothing, successfully. The session is ended on disk when this
-    /// returns, in all its tokens. With a bearer token it is that token's session, and the cookies stay. A session that
-    /// this same handler has opened with [`login`](Self::login) ends as well.
+    /// - It works with either cookie alone, and with an expired access token.
+    /// - Without cookies, or with cookies that are not tokens of this service, it succeeds and does nothing.
+    /// - With a bearer token it revokes that token's session, and the cookies stay.
+    /// - A session that this handler has opened with [`login`](Self::login) is revoked too.
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Store`] if the store failed: the session may be alive, and the cookies stay.
-    /// - [`SessionError::Token`] if it cannot be told which session is meant, and none was ended: the
-    ///   bearer token is none of ours, or two different cookies have one name.
+    /// - [`SessionError::Store`] if the store failed: the session may be live, and the cookies stay.
+    /// - [`SessionError::Token`] if it is unclear which session is meant, and none was revoked: the bearer
+    ///   token is not one of this service, or two different cookies have one name.
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
         let sessions = &self.shared.sessions;
         let Credentials { bearer, access, refresh } = &self.credentials;
@@ -171,7 +140,7 @@ impl Auth {
         let is_unclear = *access == Credential::Conflict || *refresh == Credential::Conflict;
         match bearer {
             Credential::Absent if is_unclear && handed_out.is_none() => {
-                // Neither is worth keeping, but a success would say that the right one has ended.
+                // Both are deleted, but a success would say that the right session was revoked.
                 self.forget();
                 return Err(TokenError::Malformed.into());
             }
@@ -191,13 +160,13 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends all sessions of the user who is calling, on every device. Returns how many there were.
+    /// Revokes all sessions of the calling user, on every device. Returns how many there were.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
+    /// A [`Rejection`] if nobody is logged in, or if the store failed: then all are revoked, or none.
     pub async fn logout_all(&self) -> Result<usize> {
-        // By its session where there is one: it may have been revoked since the request came in.
+        // By its session if there is one: it may have been revoked since the request came in.
         let ended = match self.sessionless().await? {
             Some(subject) => self.shared.sessions.revoke_all(&subject).await?,
             None => self.shared.sessions.revoke_all(&self.own_session().await?.subject).await?,
@@ -206,11 +175,11 @@ impl Auth {
         Ok(ended)
     }
 
-    /// Ends all sessions of the user who is calling but this one. Returns how many there were.
+    /// Revokes all sessions of the calling user except this one. Returns how many there were.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] if nobody is logged in, or if the store failed: then either all are ended or none is.
+    /// A [`Rejection`] if nobody is logged in, or if the store failed: then all are revoked, or none.
     pub async fn logout_others(&self) -> Result<usize> {
         let session = self.own_session().await?;
         Ok(self.shared.sessions.revoke_others(&session.subject, session.id).await?)
@@ -218,14 +187,14 @@ impl Auth {
 
     /// Spends the refresh cookie and sends a new pair with the response.
     ///
-    /// Seldom needed: a guarded handler does it by itself when the access token is expired. Where that, or a
-    /// [`login`](Self::login), has happened in this request already, its tokens are written anew, with the user as they
-    /// are by now, and nothing more is spent.
+    /// It is seldom needed: a guarded handler refreshes by itself when the access token has expired. After
+    /// that, or after a [`login`](Self::login), in the same request, this only writes new tokens of that
+    /// session, with the user as they are now, and spends nothing.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`]: 401 if there is no refresh cookie, if it is refused, or if the access cookie
-    /// is of another session; 503 if the store failed.
+    /// A [`Rejection`]: 401 if there is no refresh cookie, if it is refused, or if the access cookie is of
+    /// another session. 503 if the store failed.
     pub async fn refresh(&self) -> Result<Session> {
         let shared = &self.shared;
         if let Some(id) = self.handle.handed_out() {
@@ -245,7 +214,7 @@ impl Auth {
             Ok(refresh) => refresh,
             Err(error) => return self.refreshed(Err(error.into())),
         };
-        // Two sessions that have nothing to do with each other.
+        // Cookies of two different sessions.
         if self.genuine_access().is_some_and(|access| !access.said().goes_with(&refresh)) {
             return Err(Rejection::TokenNotValid.into());
         }
@@ -269,15 +238,15 @@ impl Auth {
         }
     }
 
-    /// Returns the session of the user who is calling, as it is now, or `None` for a stranger.
+    /// Returns the session of the calling user, as it is now, or `None` for an anonymous user.
     ///
-    /// After a [`login`](Self::login) in the same request it is the new one, and after a logout there is none.
+    /// After a [`login`](Self::login) in the same request it is the new one. After a logout there is none.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] if it could not be told: 503 when the store failed, 401 for two different
-    /// cookies of one name. 403 for a caller who is known by a token of another service alone
-    /// ([`Compat`](crate::Compat)): no stranger, and no session either.
+    /// A [`Rejection`] if the answer is unknown: 503 if the store failed, 401 for two different cookies of
+    /// one name. 403 for a caller with only a token of another service ([`Compat`](crate::Compat)): not
+    /// anonymous, but without a session.
     pub async fn session(&self) -> Result<Option<Session>> {
         Ok(self.current().await?.ok())
     }
@@ -287,8 +256,7 @@ impl Auth {
         self.current().await?
     }
 
-    /// Returns the session that this request is of by now, or why there is none. The outer error says that this could
-    /// not be told.
+    /// Returns the session of this request by now, or why there is none. The outer error: unknown.
     async fn current(&self) -> std::result::Result<std::result::Result<Session, Rejection>, Rejection> {
         let id = match self.handle.handed_out() {
             Some(id) => id,
@@ -307,7 +275,7 @@ impl Auth {
         }
     }
 
-    /// Returns the subject of a caller who is known by a token of another service alone, and has no session here.
+    /// Returns the subject of a caller who has only a token of another service, and no session here.
     async fn sessionless(&self) -> std::result::Result<Option<String>, Rejection> {
         if self.handle.handed_out().is_some() {
             return Ok(None);
@@ -318,7 +286,7 @@ impl Auth {
         }
     }
 
-    /// Returns what the genuine ones of this request's cookies say: of any other nothing is to be revoked.
+    /// Reads this request's cookies, if they are genuine. Any other revokes nothing.
     fn genuine_cookies(&self) -> (Option<Verified<Access>>, Option<Refresh>) {
         let refresh = match &self.credentials.refresh {
             Credential::One(token) => self.shared.sessions.read_refresh(token).ok(),
@@ -334,8 +302,8 @@ impl Auth {
         }
     }
 
-    /// Revokes what genuine cookies speak for: one session, unless someone put a cookie of his own there, or both are of
-    /// another service.
+    /// Revokes the session of genuine cookies. They may name two sessions if somebody planted one, or none if
+    /// they are of another service.
     async fn revoke_cookies(
         &self,
         access: Option<Verified<Access>>,
@@ -353,7 +321,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Deletes the cookies; of a request that was made with a bearer token only those that were to be set.
+    /// Deletes the cookies. With a bearer token: only those that were to be set.
     fn forget(&self) {
         let cookies = if self.credentials.has_bearer() { Cookies::Keep } else { Cookies::Clear };
         self.handle.set_cookies(cookies);

@@ -1,6 +1,6 @@
-//! The arguments of handlers: who is calling ([`user`]), their session and its end (`session_end`), [`auth`] to log in and
-//! out (`body_tokens`: with tokens in bodies), all sessions (`sessions_argument`), and accounts. [`optional`] knows which
-//! of them have no value for an anonymous user.
+//! The arguments of handlers: the caller ([`user`]), their session and its end (`session_end`), [`auth`] to
+//! log in and out (`body_tokens`: with tokens in bodies), all sessions (`sessions_argument`), and accounts.
+//! [`optional`] knows which of them have no value for an anonymous user.
 
 #[cfg(feature = "accounts")]
 mod account_argument;

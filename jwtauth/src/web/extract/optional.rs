@@ -1,7 +1,7 @@
-//! Which arguments have no place behind `#[require_auth(optional)]`: those that refuse the strangers it lets in.
+//! Which arguments do not fit behind `#[require_auth(optional)]`: those that refuse anonymous users.
 //!
-//! The macro sees the name of a type and not what it is, so the compiler is asked: [`Argument`] has the constant of
-//! its own impl if the type is known to refuse strangers, and that of [`AnyArgument`] if it is any other.
+//! The macro sees the name of a type, not its traits, so the compiler decides: [`Argument`] has the constant
+//! of its own impl if the type is known to refuse anonymous users, and that of [`AnyArgument`] otherwise.
 
 use std::marker::PhantomData;
 
@@ -9,7 +9,7 @@ use super::user::CurrentUser;
 use crate::record::Session;
 use crate::user::{Identity, TokenUser};
 
-/// An extractor that has no value for a stranger.
+/// An extractor that has no value for an anonymous user.
 pub trait RefusesStrangers {}
 
 impl<U> RefusesStrangers for CurrentUser<U> {}
@@ -22,27 +22,27 @@ impl RefusesStrangers for TokenUser {}
 pub struct Argument<T>(PhantomData<T>);
 
 impl<T: RefusesStrangers> Argument<T> {
-    /// A stranger cannot come this far.
+    /// It refuses anonymous users.
     pub const TAKES_STRANGERS: bool = false;
 }
 
-/// What is true of an argument unless it is known better.
+/// The constant of all other arguments.
 pub trait AnyArgument {
-    /// A stranger may come this far.
+    /// It takes anonymous users, as far as is known.
     const TAKES_STRANGERS: bool = true;
 }
 
 impl<T> AnyArgument for Argument<T> {}
 
-/// Stops the compiler at an argument of an optional login that refuses strangers.
+/// Stops the compiler at an argument that refuses anonymous users where a login is optional.
 ///
 /// # Panics
 ///
-/// If it does, while it is compiled.
+/// While it compiles, if so.
 #[track_caller]
 pub const fn takes_strangers(takes: bool) {
     assert!(
         takes,
-        "`optional` lets strangers in and this argument refuses them: take an `Option` of it, or leave `optional` out"
+        "`optional` allows anonymous users and this argument refuses them: take an `Option` of it, or leave `optional` out"
     );
 }

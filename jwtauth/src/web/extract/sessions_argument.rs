@@ -1,5 +1,5 @@
-//! [`&Sessions`](Sessions) and [`&JwtAuth`](JwtAuth) as arguments of handlers. They refuse nobody: who may call is what a
-//! guard says.
+//! [`&Sessions`](Sessions) and [`&JwtAuth`](JwtAuth) as arguments of handlers. They refuse nobody: a guard
+//! decides who may call.
 
 use poem::{FromRequest, Request, RequestBody, Result};
 

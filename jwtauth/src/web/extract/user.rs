@@ -1,8 +1,8 @@
-//! Extractors: who is calling, as an argument of a handler. What logs in and out is in `auth`.
+//! The caller as an argument of a handler. Logins and logouts are in `auth`.
 //!
-//! Each authenticates by itself, so they are safe in a plain `#[handler]` too. Behind
-//! `#[require_auth]` they find the answer that the guard has asked for. An `Option` of one belongs
-//! behind `#[require_auth(optional)]`: alone it takes an outage for a stranger, which [`MaybeUser`] does not.
+//! Each authenticates by itself, so they are safe in a plain `#[handler]` too. Behind `#[require_auth]` they
+//! reuse the guard's result. An `Option` of one belongs behind `#[require_auth(optional)]`: alone it takes an
+//! outage for an anonymous user. [`MaybeUser`] does not.
 
 use std::ops::Deref;
 
@@ -16,7 +16,7 @@ use crate::web::request::origin::Sites;
 use crate::web::request::outcome::Caller;
 use crate::web::request::wiring;
 
-/// The user who is calling. As an extractor it refuses strangers with 401.
+/// The calling user. Anonymous users are refused with 401.
 ///
 /// ```
 /// use jwtauth::{CurrentUser, require_auth};
@@ -43,10 +43,10 @@ impl<'a, U: AuthUser> FromRequest<'a> for CurrentUser<U> {
     }
 }
 
-/// The user who is calling, or `None` for a stranger. For a plain `#[handler]`.
+/// The calling user, or `None` for an anonymous user. For a plain `#[handler]`.
 ///
-/// An `Option<CurrentUser>` there is poem's, which turns every error into `None`: an outage would look like a
-/// stranger, and so would a refused bearer token. Behind `#[require_auth(optional)]` both do the same.
+/// An `Option<CurrentUser>` there is poem's, which turns every error into `None`: an outage or a refused
+/// bearer token would look like an anonymous user. Behind `#[require_auth(optional)]` both do the same.
 ///
 /// ```
 /// use jwtauth::MaybeUser;
@@ -54,12 +54,12 @@ impl<'a, U: AuthUser> FromRequest<'a> for CurrentUser<U> {
 ///
 /// #[handler]
 /// async fn home(MaybeUser(user): MaybeUser) -> String {
-///     user.map_or("hello, stranger".into(), |user| format!("hello, {}", user.subject()))
+///     user.map_or("hello, guest".into(), |user| format!("hello, {}", user.subject()))
 /// }
 /// ```
 ///
-/// A user who is gone or not active is a stranger. As an extractor it refuses with 401 a bearer token that is
-/// not good, with 403 an unsafe request that another site caused, and with 503 what could not be told.
+/// A user who is gone or not active counts as anonymous. The extractor refuses with 401 a bearer token that
+/// is not good, with 403 an unsafe request that another site caused, and with 503 if the answer is unknown.
 #[derive(Clone, Copy, Debug)]
 pub struct MaybeUser<U = Identity>(pub Option<U>);
 
@@ -98,13 +98,14 @@ impl<'a> FromRequest<'a> for &'a Session {
     }
 }
 
-/// Returns the session of a caller behind a `JwtAuth`. A caller who is known by a token of another service has none. The
-/// client can mend that, by exchanging its refresh token or by a login, so it is no fault of the server.
+/// Returns the session of a caller behind a `JwtAuth`. A caller with only a token of another service has
+/// none. The client can correct that by exchanging its refresh token or by a login, so the server is not at
+/// fault.
 pub(crate) fn session_of(who: &Identity) -> std::result::Result<&Session, Rejection> {
     who.session().ok_or(Rejection::PermissionDenied)
 }
 
-/// `CurrentUser` without a type is the identity itself; nothing is loaded.
+/// `CurrentUser` without a type is the identity itself. Nothing is loaded.
 impl AuthUser for Identity {
     type Store = ();
 
@@ -125,7 +126,7 @@ impl AuthUser for Identity {
     }
 }
 
-/// Loads the caller as the application's user type; what `#[derive(AuthUser)]` extracts with.
+/// Loads the caller as the application's user type, for types with `#[derive(AuthUser)]`.
 ///
 /// # Errors
 ///

@@ -1,9 +1,10 @@
-//! What `#[require_auth]` and [`RequireAuth`](super::require_auth::RequireAuth) ask before a handler sees its request.
+//! What `#[require_auth]` and [`RequireAuth`](super::require_auth::RequireAuth) check before a handler runs.
 //!
 //! # Invariants
 //!
 //! 1. Nothing of the body is read here.
-//! 2. Without a [`JwtAuth`](crate::JwtAuth) or a [`Verifier`](crate::Verifier) in front there is an error that names place and fix, never a pass (H-11).
+//! 2. Without a [`JwtAuth`](crate::JwtAuth) or a [`Verifier`](crate::Verifier) in front, the request fails
+//!    with an error that names place and fix. It never passes (H-11).
 
 use poem::error::ResponseError;
 use poem::http::{HeaderValue, Method, StatusCode, header};
@@ -22,7 +23,7 @@ use crate::web::request::wiring::missing;
 ///
 /// # Errors
 ///
-/// A [`Rejection`], as poem's error; or a redirect to the login page, if the policy names one.
+/// A [`Rejection`] as poem's error, or a redirect to the login page if the policy names one.
 pub async fn guard(request: &Request, policy: &Policy) -> poem::Result<()> {
     admit(request, policy, policy.needs).await
 }
@@ -48,7 +49,7 @@ pub(crate) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) ->
     }
 }
 
-/// Refuses a request. With the feature `testing`, a test can tell that a guard did it and not the handler.
+/// Refuses a request. With the feature `testing`, a test can see that a guard did it and not the handler.
 fn refuse(request: &Request, why: Rejection) -> Rejection {
     #[cfg(feature = "testing")]
     super::refusal_note::note(request, why);
@@ -57,12 +58,12 @@ fn refuse(request: &Request, why: Rejection) -> Rejection {
     why
 }
 
-/// Returns why the caller may not go on, if so. Who lacks a role gains nothing by a fresh login: roles first.
+/// Returns why the caller may not go on, if so. Roles come first: without them, a fresh login does not help.
 fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Option<Rejection> {
     let lacks = |need: &Need| {
         let why = need.unmet(who)?;
         let (roles, scopes) = (who.roles(), who.scopes());
-        tracing::debug!(target: "jwtauth", asked = %need, ?roles, ?scopes, "a user lacks what is asked for");
+        tracing::debug!(target: "jwtauth", asked = %need, ?roles, ?scopes, "a user lacks a role or scope that is required");
         Some(why)
     };
     needs.iter().find_map(lacks).or_else(|| {
@@ -72,8 +73,8 @@ fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Op
     })
 }
 
-/// Turns a refusal that a login can mend into a redirect to the login page, for somebody who is looking at
-/// pages (H-13). Scripts and other programs get the refusal itself.
+/// Turns a refusal that a login can solve into a redirect to the login page, if a browser is opening a page
+/// (H-13). Scripts and other programs get the refusal.
 pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poem::Error {
     let Some(login) = policy.redirect else { return error };
     let mends = error.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
@@ -104,7 +105,7 @@ fn is_navigation(request: &Request) -> bool {
     }
     match headers.get("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
-        // A browser from before 2023, or one that was told to keep quiet.
+        // A browser from before 2023, or one that was told not to send it.
         None => headers
             .get(header::ACCEPT)
             .and_then(|accept| accept.to_str().ok())
@@ -112,11 +113,11 @@ fn is_navigation(request: &Request) -> bool {
     }
 }
 
-/// Refuses to run a handler whose `Option<..>` argument is `None` because of an outage.
+/// Refuses to run a handler if an outage made its `Option<..>` argument `None`.
 ///
 /// # Errors
 ///
-/// The [`Rejection`] that poem's `Option` has swallowed.
+/// The [`Rejection`] that poem's `Option` has hidden.
 pub fn settled(request: &Request) -> poem::Result<()> {
     match request.data::<Handle>().and_then(Handle::outage) {
         Some(rejection) => Err(rejection.into()),

@@ -1,7 +1,7 @@
 //! The application's own rules: `#[require_auth(check = path::to::rule)]`.
 //!
-//! A rule is a function of extractors that says yes or no. It runs after the guard and before the handler's
-//! own extractors, so it never sees the body.
+//! A rule is a function of extractors that returns yes or no. It runs after the guard and before the
+//! handler's own extractors, so it never sees the body.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::web::answer::rejection::Rejection;
 
 /// What a check returns: `true` or `Ok(())` to go on.
 pub trait Verdict {
-    /// Turns it into poem's terms: `false` is 403.
+    /// Turns it into poem's result: `false` is 403.
     ///
     /// # Errors
     ///
@@ -39,11 +39,11 @@ impl<E: Into<poem::Error>> Verdict for std::result::Result<bool, E> {
     }
 }
 
-/// A check that is being run. Boxed, because a handler's future that held one of a type that names
-/// lifetimes could not be proven to be `Send` (rust-lang/rust#100013).
+/// A check that is running. It is boxed: a handler's future that holds a type with lifetimes in its name
+/// cannot be proven to be `Send` (rust-lang/rust#100013).
 pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
-/// A function that can be a check. `Marker` tells the compiler which of the impls is meant.
+/// A function that can be a check. `Marker` tells the compiler which impl is meant.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not work as a `check`",
     label = "not a check",
@@ -51,7 +51,7 @@ pub type Pending<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
     note = "each argument is `poem::FromRequest`, `E` becomes a `poem::Error`, and what an `async fn` keeps across an `.await` is `Send`"
 )]
 pub trait Check<'a, Marker> {
-    /// Extracts the arguments, and asks.
+    /// Extracts the arguments, and calls the function.
     fn run(self, request: &'a Request) -> Pending<'a>;
 }
 
@@ -106,11 +106,11 @@ checks!(A, B);
 checks!(A, B, C);
 checks!(A, B, C, D);
 
-/// Extracts an argument of a check. One that takes the body is an error, whatever it made of it: an `Option`
-/// would say that there is none, and that is no verdict.
+/// Extracts an argument of a check. An argument that reads the body is an error, even if it is an `Option`:
+/// `None` would say that there is no body.
 async fn extract<'a, T: FromRequest<'a>>(request: &'a Request) -> Result<T> {
     let mut body = RequestBody::new(Body::empty());
-    // Boxed for the same reason as `Pending`: that of Rust 1.88 needs it here too.
+    // Boxed for the same reason as `Pending`; Rust 1.88 needs it here too.
     let extracting: Pin<Box<dyn Future<Output = Result<T>> + Send + '_>> =
         Box::pin(T::from_request(request, &mut body));
     let extracted = extracting.await;
@@ -118,7 +118,7 @@ async fn extract<'a, T: FromRequest<'a>>(request: &'a Request) -> Result<T> {
         return extracted;
     }
     let argument = std::any::type_name::<T>();
-    tracing::error!(target: "jwtauth", "a `check` takes `{argument}`, which reads the body: the body is the handler's, so decide by it there");
+    tracing::error!(target: "jwtauth", "a `check` takes `{argument}`, which reads the body: only the handler reads it, so decide there");
     Err(Rejection::Misconfigured.into())
 }
 
@@ -126,7 +126,7 @@ async fn extract<'a, T: FromRequest<'a>>(request: &'a Request) -> Result<T> {
 ///
 /// # Errors
 ///
-/// [`Rejection::PermissionDenied`] if it says no, its own error, or that of an extractor.
+/// [`Rejection::PermissionDenied`] if it refuses, its own error, or that of an extractor.
 pub fn check<'a, Marker, C: Check<'a, Marker>>(request: &'a Request, check: C) -> Pending<'a> {
     check.run(request)
 }

@@ -1,14 +1,14 @@
-//! Paths on this site: where a stranger is sent to log in, and where the login sends them back to.
+//! Paths on this site: where an anonymous user is sent to log in, and the way back.
 //!
-//! `next` is text that anyone may put into a link, so a page that follows it unchecked sends its users to
-//! any site (an open redirect; H-13).
+//! Anyone may put any text into a link as `next`. A page that follows it unchecked sends its users to any
+//! site (an open redirect; H-13).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::Request;
 
 use crate::web::headers::pattern::asked_uri;
 
-/// What stands for itself in the value of a query parameter (RFC 3986, sections 2.3 and 3.4).
+/// What is not encoded in the value of a query parameter (RFC 3986, sections 2.3 and 3.4).
 const QUERY_VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'/').remove(b'_').remove(b'~');
 
@@ -17,9 +17,9 @@ const MAX_NEXT: usize = 2048;
 
 /// Returns `path` if a redirect to it stays on this site.
 ///
-/// It begins with one `/`, has no `\` (which browsers read as `/`) and no control character or white space
-/// (which they drop). Use it in a login page, on the `next` that `#[require_auth(redirect = "/login")]` sent
-/// along: whoever made the link may have written anything there.
+/// It begins with one `/`. It has no `\` (which browsers read as `/`), and no control character or white
+/// space (which they drop). Use it in a login page on the `next` that `#[require_auth(redirect = "/login")]`
+/// added: anyone can write any text there.
 ///
 /// ```
 /// use jwtauth::local_path;
@@ -41,7 +41,7 @@ pub(crate) const fn is_local(path: &str) -> bool {
     }
     let mut at = 0;
     while at < bytes.len() {
-        // Beyond ASCII there is only what a header cannot hold.
+        // A header cannot hold anything beyond ASCII.
         if bytes[at] <= b' ' || bytes[at] == b'\\' || bytes[at] >= 0x7f {
             return false;
         }
@@ -50,9 +50,8 @@ pub(crate) const fn is_local(path: &str) -> bool {
     true
 }
 
-/// Returns the URL of the login page that leads back to the page that was asked for.
-///
-/// `None` for a request to the login page itself, which would be sent there again and again.
+/// Returns the URL of the login page, with the page that was asked for as the way back. `None` for the login
+/// page itself, which would redirect for ever.
 pub(crate) fn login_url(login: &str, request: &Request) -> Option<String> {
     let uri = asked_uri(request);
     if uri.path() == login.split(['?', '#']).next().unwrap_or_default() {
@@ -62,7 +61,7 @@ pub(crate) fn login_url(login: &str, request: &Request) -> Option<String> {
     let Some(page) = local_path(page).filter(|page| page.len() <= MAX_NEXT) else {
         return Some(login.into());
     };
-    // A fragment ends a URL, and no server sees it.
+    // The fragment comes last, and no server sees it.
     let (login, fragment) = login.split_at(login.find('#').unwrap_or(login.len()));
     let separator = if login.contains('?') { '&' } else { '?' };
     Some(format!("{login}{separator}next={}{fragment}", utf8_percent_encode(page, QUERY_VALUE)))

@@ -1,8 +1,8 @@
 //! Who may pass.
 //!
-//! [`policy`] is what a guard asks for, as constant data; [`admit`] asks it of a request. [`require_auth`] guards a tree of
-//! routes, [`default_guard`] a whole app, and [`check`] runs rules of the application's own. A refusal may become a redirect
-//! to a login page on this site ([`local_path`]).
+//! [`policy`] is what a guard asks for, as constant data. [`admit`] checks a request against it.
+//! [`require_auth`] guards a tree of routes, [`default_guard`] a whole app. [`check`] runs the application's
+//! own rules. A refusal may become a redirect to a login page on this site ([`local_path`]).
 
 pub(crate) mod admit;
 pub(crate) mod check;

@@ -1,7 +1,7 @@
-//! What a guarded handler asks of its caller: constant data, so that a request allocates nothing for it.
+//! The conditions of a guarded handler: constant data, so that a request allocates nothing for it.
 //!
-//! The macro writes a [`Policy`] as a `static`; [`RequireAuth`](super::require_auth::RequireAuth) makes one at
-//! start. What is asked with it happens in [`guard`](super::admit).
+//! The macro writes a [`Policy`] as a `static`. [`RequireAuth`](super::require_auth::RequireAuth) makes one
+//! at start. [`guard`](super::admit) checks requests against it.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use crate::user::Identity;
 use crate::web::answer::names::Names;
 use crate::web::answer::rejection::{Rejection, Scopes};
 
-/// Where a guard stands in the source, for the log.
+/// Where a guard is in the source, for the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Site {
-    /// What is guarded: the path of a handler.
+    /// The path of the guarded handler.
     pub handler: &'static str,
     /// Its file.
     pub file: &'static str,
@@ -22,7 +22,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// What [`RequireAuth`](super::require_auth::RequireAuth) calls what it guards: it cannot know.
+    /// The name for what a [`RequireAuth`](super::require_auth::RequireAuth) guards: it cannot know more.
     pub(crate) const TREE: &'static str = "RequireAuth";
 }
 
@@ -51,7 +51,7 @@ impl Need {
     ///
     /// # Panics
     ///
-    /// Like all of these, if a name or the list is empty: nobody could meet it, or everybody.
+    /// Like all of these, if a name or the list is empty: nobody or everybody would meet it.
     #[must_use]
     #[track_caller]
     pub const fn role(role: &'static str) -> Self {
@@ -167,11 +167,11 @@ pub struct Policy {
     pub(crate) site: Site,
     pub(crate) needs: &'static [Need],
     pub(crate) optional: bool,
-    /// How long ago the password may have been checked, in seconds.
+    /// The highest age of the login, in seconds.
     pub(crate) max_age: Option<u64>,
-    /// The login page that strangers are sent to if they are looking at pages.
+    /// The login page for anonymous users who are opening a page.
     pub(crate) redirect: Option<&'static str>,
-    /// Whether requests that another site caused are let in too.
+    /// Whether requests that another site caused are allowed.
     pub(crate) any_site: bool,
 }
 
@@ -182,27 +182,27 @@ impl fmt::Debug for Policy {
 }
 
 impl Policy {
-    /// Asks for a logged-in user who meets all of the needs.
+    /// Asks for a logged-in user who meets all needs.
     #[must_use]
     pub const fn new(site: Site, needs: &'static [Need]) -> Self {
         Self { site, needs, optional: false, max_age: None, redirect: None, any_site: false }
     }
 
-    /// Lets strangers in too.
+    /// Also allows anonymous users.
     #[must_use]
     pub const fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Asks for a login that is no older, in seconds.
+    /// Asks for a login that is not older than this, in seconds.
     #[must_use]
     pub const fn fresh(mut self, max_age: u64) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// Sends strangers to a login page.
+    /// Sends anonymous users to a login page.
     ///
     /// # Panics
     ///
@@ -215,7 +215,7 @@ impl Policy {
         self
     }
 
-    /// Lets requests in that another site caused.
+    /// Allows requests that another site caused.
     #[must_use]
     pub const fn any_site(mut self) -> Self {
         self.any_site = true;

@@ -1,4 +1,4 @@
-//! For tests: the reason why a guard refused a request, so that no error page of the application hides it.
+//! For tests: why a guard refused a request, whatever error page the application makes of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use poem::Request;
 
 use crate::web::answer::rejection::Rejection;
 
-/// Why a guard has refused a request. Rides on the request, so that no error page of the application hides it.
+/// Why a guard refused the request that carries it.
 #[derive(Clone, Default)]
 pub(crate) struct Refusal(Arc<Mutex<Option<Rejection>>>);
 
@@ -16,7 +16,7 @@ impl Refusal {
     }
 }
 
-/// Notes that a guard refuses a request, if a test has asked for it.
+/// Notes that a guard refuses a request, if a test asked for it.
 pub(crate) fn note(request: &Request, why: Rejection) {
     if let Some(Refusal(noted)) = request.data() {
         *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);

@@ -8,30 +8,7 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use super::admit::admit;
 use super::policy::{Need, Policy, Site};
 
-/// Guards everything behind it: a nest of routes, files, another protocol's router. For a whole app but some public
-/// routes, see [`deny_by_default`](crate::JwtAuthBuilder::deny_by_default).
-///
-/// It asks the same as `#[require_auth]` with the same words, and both hold where a handler has one too.
-/// Paths that do not exist answer 401 to strangers as well. [`JwtAuth`](crate::JwtAuth) must stand outside;
-/// a `Cors` middleware too, or its preflights are refused.
-///
-/// ```
-/// use jwtauth::RequireAuth;
-/// use poem::{EndpointExt, Route, get, handler};
-///
-/// #[handler]
-/// fn dashboard() -> &'static str {
-///     "for admins"
-/// }
-///
-/// let admin = Route::new().at("/dashboard", get(dashboard)).with(RequireAuth::new().role("admin"));
-/// let app = Route::new().nest("/admin", admin);
-/// // .with(jwtauth), outermost
-/// ```
-///
-/// # Panics
-///
-/// The setters panic, at start, for an empty name or list, and for a `redirect` that leaves the site.
+#[doc = include_str!("../../docs/require_auth_guard.md")]
 #[derive(Clone, Debug)]
 #[must_use = "it guards nothing until `.with(..)` has put it around an endpoint"]
 pub struct RequireAuth {
@@ -84,15 +61,14 @@ impl RequireAuth {
         self.need(Need::all_scopes(scopes))
     }
 
-    /// Asks for a login that is no older than this (RFC 9470). Whole seconds count.
+    /// Asks for a login that is not older than this (RFC 9470). Whole seconds count.
     pub fn fresh(mut self, max_age: Duration) -> Self {
         self.policy = self.policy.fresh(max_age.as_secs());
         self
     }
 
-    /// Sends strangers who are looking at pages to this login page, with the page they asked for as `next`.
-    ///
-    /// A path on this site. See [`local_path`](crate::local_path) for the way back.
+    /// Sends anonymous users who are opening a page to this login page, with the page that they asked for as
+    /// `next`. It is a path on this site. See [`local_path`](crate::local_path) for the way back.
     #[track_caller]
     pub fn redirect(mut self, login: &'static str) -> Self {
         self.policy = self.policy.redirect(login);
@@ -110,7 +86,6 @@ impl RequireAuth {
         self
     }
 
-    /// Returns the page that strangers are sent to.
     pub(crate) const fn login_page(&self) -> Option<&'static str> {
         self.policy.redirect
     }

@@ -1,4 +1,4 @@
-//! One credential as a request sent it: the value of a cookie, or the token of a header. Nothing is verified here.
+//! One credential, not yet verified: the value of a cookie, or the token of a header.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fmt;
 pub(crate) enum Credential<'r> {
     Absent,
     One(Cow<'r, str>),
-    /// There, but nothing that could be a token.
+    /// There, but not in the form of a token.
     Unreadable,
     /// Two different values under one name.
     Conflict,

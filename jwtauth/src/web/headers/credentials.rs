@@ -1,10 +1,10 @@
-//! What a request says about who is calling, read from its raw headers.
+//! The credentials of a request, read from its raw headers.
 //!
-//! poem's cookie jar decodes cookie *names* (`__%48ost-x` becomes `__Host-x`, which undoes the
-//! prefix's promise) and drops all cookies when one has a byte that is not ASCII. So the `Cookie`
-//! header is read here, byte by byte, and nothing is decoded (H-3).
+//! poem's cookie jar decodes cookie *names* (`__%48ost-x` becomes `__Host-x`, which breaks the promise of the
+//! prefix). It also drops all cookies if one has a byte that is not ASCII. So the `Cookie` header is read
+//! here, byte by byte, and nothing is decoded (H-3).
 //!
-//! Nothing is verified here, only found. What a bearer token looks like is in `token_header`.
+//! Nothing is verified here. The form of a bearer token is in `token_header`.
 
 use std::borrow::Cow;
 
@@ -31,7 +31,7 @@ impl<'r> Credentials<'r> {
         }
     }
 
-    /// Looks at the bearer token alone.
+    /// Reads the bearer token alone.
     pub(crate) fn bearer_of(headers: &'r HeaderMap) -> Self {
         Self { bearer: bearer(headers), access: Credential::Absent, refresh: Credential::Absent }
     }

@@ -1,8 +1,8 @@
-//! What the headers of a request say, read byte by byte and not yet believed.
+//! What the headers of a request say, read byte by byte and not yet verified.
 //!
-//! [`credentials`] finds the two cookies and the token of a program, each a [`credential`]; [`token_header`] knows where
-//! that token stands. [`cross_origin`] tells whether another site caused a request, and [`pattern`] which requests a
-//! setting means. Nothing here verifies a token: that is `request`.
+//! [`credentials`] finds the two cookies and the token of a program, each a [`credential`]. [`token_header`]
+//! knows where that token is. [`cross_origin`] tells whether another site caused a request. [`pattern`]
+//! matches the paths of settings. `request` verifies tokens.
 
 pub(crate) mod credential;
 pub(crate) mod credentials;

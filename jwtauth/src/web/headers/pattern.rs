@@ -1,14 +1,14 @@
-//! Which requests a setting means: patterns of paths, and the path they are compared with.
+//! Which requests a setting is about: patterns of paths, and the path that they are compared with.
 //!
-//! Paths are compared as they were sent, percent-encoding and all, which is how poem's router compares them.
+//! Paths are compared as they were sent, with percent-encoding, like in poem's router.
 
 use poem::Request;
 use poem::http::Uri;
 
 /// Returns the URI that the client asked for.
 ///
-/// Inside a nested route only the original URI has the whole path. A request that no server has read (that of
-/// poem's `TestClient`) has none, which looks like `/`.
+/// Inside a nested route only the original URI has the whole path. A request that came through no server
+/// (that of poem's `TestClient`) has none; it looks like `/`.
 pub(crate) fn asked_uri(request: &Request) -> &Uri {
     match request.original_uri() {
         original if original.path() == "/" => request.uri(),
@@ -16,8 +16,8 @@ pub(crate) fn asked_uri(request: &Request) -> &Uri {
     }
 }
 
-/// Matches a path segment by segment: `{name}` stands for any one segment, and a pattern that ends
-/// in `/` for everything below it (the two forms of Go's patterns that the cross-origin check is specified with).
+/// Matches a path segment by segment. `{name}` stands for any one segment. A pattern that ends in `/` covers
+/// everything below it. These are two forms of Go's patterns, with which the cross-origin check is specified.
 pub(crate) fn matches_path(pattern: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     let mut wanted = pattern.split('/').peekable();
@@ -52,7 +52,7 @@ mod tests {
             ("/a/{id}", "/a/1/b", false),
             ("/a/{id}/b", "/a/1/b", true),
             ("/", "/a", true),
-            // What CONNECT and `OPTIONS *` ask for.
+            // The targets of CONNECT and `OPTIONS *`.
             ("/", "", false),
             ("/", "*", false),
         ] {

@@ -1,11 +1,11 @@
-//! Where programs put their access token: `Authorization: Bearer` (RFC 6750, section 2.1), or what the
-//! application has chosen instead.
+//! Where programs put their access token: `Authorization: Bearer` (RFC 6750, section 2.1), or a header and
+//! scheme that the application chose.
 //!
 //! # Invariants
 //!
 //! 1. No browser sends such a header on its own, and no other site can make a browser send it. So a request
-//!    that is authenticated by it needs no check of its origin. Other names and schemes are refused at start.
-//! 2. There is one header. A token anywhere else is not looked at (H-5).
+//!    with such a token needs no check of its origin. Other names and schemes are refused at start.
+//! 2. There is one header. A token anywhere else is not read (H-5).
 
 use std::borrow::Cow;
 
@@ -14,28 +14,27 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::credential::Credential;
 use crate::error::ConfigError;
 
-/// The scheme that everybody knows.
 const BEARER: &str = "Bearer";
 
 /// The header of tokens, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenHeader {
     name: HeaderName,
-    /// Those that are taken. The first stands in challenges.
+    /// The accepted schemes. The first one stands in challenges.
     schemes: Vec<String>,
-    /// What an answer depends on that depends on who asks.
+    /// The headers that an answer depends on if it depends on the caller.
     vary: HeaderValue,
 }
 
 impl TokenHeader {
-    /// Checks a name and schemes. `Authorization` and `Bearer` take the place of what is not given.
+    /// Checks a name and schemes. The defaults are `Authorization` and `Bearer`.
     pub(crate) fn new(name: Option<String>, schemes: Vec<String>) -> Result<Self, ConfigError> {
         let name = name.map_or(Ok(header::AUTHORIZATION), checked_name)?;
         schemes.iter().try_for_each(|scheme| check_scheme(scheme))?;
         let schemes = if schemes.is_empty() { vec![BEARER.into()] } else { schemes };
         let vary = match name.as_str() {
             "authorization" => HeaderValue::from_static("Cookie, Authorization"),
-            // OK because the name of a header is good for its value too.
+            // The name of a header is a valid value too.
             name => {
                 HeaderValue::try_from(format!("Cookie, {name}")).expect("a name of a header is visible ASCII")
             }
@@ -57,7 +56,7 @@ impl TokenHeader {
         &self.vary
     }
 
-    /// Returns the scheme for challenges, if it is not the one that everybody knows.
+    /// Returns the scheme for challenges, if it is not `Bearer`.
     pub(crate) fn other_scheme(&self) -> Option<&str> {
         Some(self.scheme()).filter(|scheme| *scheme != BEARER)
     }
@@ -69,13 +68,13 @@ impl TokenHeader {
     }
 }
 
-/// Finds a bearer token where RFC 6750 has it.
+/// Finds a bearer token in `Authorization` (RFC 6750).
 pub(crate) fn bearer(headers: &HeaderMap) -> Credential<'_> {
     token(headers, &header::AUTHORIZATION, |scheme| scheme.eq_ignore_ascii_case(BEARER.as_bytes()))
 }
 
-/// Finds the token in a header. Another scheme is not ours and counts as absent; more than one line is never
-/// right (RFC 9110, section 11.6.2).
+/// Finds the token in a header. Another scheme counts as absent. More than one line is an error (RFC 9110,
+/// section 11.6.2).
 fn token<'r>(headers: &'r HeaderMap, name: &HeaderName, is_ours: impl Fn(&[u8]) -> bool) -> Credential<'r> {
     let mut lines = headers.get_all(name).iter();
     let Some(line) = lines.next() else { return Credential::Absent };
@@ -83,13 +82,13 @@ fn token<'r>(headers: &'r HeaderMap, name: &HeaderName, is_ours: impl Fn(&[u8]) 
         return Credential::Conflict;
     }
     let line = line.as_bytes();
-    // A tab ends the scheme's name too, so that nothing that looks like a bearer token goes unnoticed
-    // (H-6), but only spaces may stand in front of the token (RFC 9110, section 11.4).
+    // A tab ends the scheme too, so that everything that looks like a bearer token is noticed (H-6). But only
+    // spaces may stand before the token (RFC 9110, section 11.4).
     let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
     let (scheme, rest) = line.split_at(end);
     if !is_ours(scheme) {
         if rest.is_empty() && scheme.contains(&b'.') {
-            tracing::debug!(target: "jwtauth", header = name.as_str(), "a header that looks like a token has no scheme in front of it, as `Bearer`, and is not looked at");
+            tracing::debug!(target: "jwtauth", header = name.as_str(), "a header looks like a token, has no scheme such as `Bearer` before it, and is ignored");
         }
         return Credential::Absent;
     }
@@ -133,8 +132,8 @@ fn check_scheme(scheme: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Tells whether browsers send a header on their own, or let scripts of other sites set it without asking us
-/// first (Fetch, sections 2.2.2 and 4.9).
+/// Tells whether browsers send a header on their own, or allow scripts of other sites to set it without a
+/// preflight (Fetch, sections 2.2.2 and 4.9).
 fn is_sent_for_others(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.starts_with("sec-")

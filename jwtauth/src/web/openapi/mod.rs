@@ -1,17 +1,17 @@
-//! What an OpenAPI document says of `#[require_auth]`: security schemes and refusals of each operation.
+//! What an OpenAPI document says about `#[require_auth]`: security schemes and refusals of each operation.
 //!
-//! The macro writes a method for each operation and puts that one under `#[OpenApi]`, with three additions:
-//! a `transform` that runs the guard before anything is extracted; the return type [`Answer`], which documents
-//! the refusals; and a last argument [`Scheme`], which documents how to say who is calling.
+//! The macro writes a method for each operation and puts it under `#[OpenApi]`, with three additions: a
+//! `transform` that runs the guard before anything is extracted, the return type [`Answer`], which documents
+//! the refusals, and a last argument [`Scheme`], which documents the credentials.
 //!
-//! poem-openapi writes documents of OpenAPI 3.0, where a security requirement lists scopes for `oauth2` and
-//! `openIdConnect` alone (section 4.8.30): the list of ours is empty, and the answer 403 says what is needed.
+//! poem-openapi writes documents of OpenAPI 3.0, where a security requirement lists scopes only for `oauth2`
+//! and `openIdConnect` (section 4.8.30). So the list is empty here, and the answer 403 says what is needed.
 //!
 //! # Invariants
 //!
-//! 1. An operation that runs has had every argument: none is `None` because of an outage.
-//! 2. No handler of bad requests sees a refusal of ours, or 401 would become 400.
-//! 3. What the application documents itself, it keeps.
+//! 1. An operation runs only with every argument: none is `None` because of an outage.
+//! 2. No handler of bad requests sees a refusal of this crate, or 401 would become 400.
+//! 3. The application's own documentation stays.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,7 +37,7 @@ use crate::web::headers::token_header::TokenHeader;
 const COOKIE: &str = "cookie";
 const BEARER: &str = "bearer";
 
-/// Where access tokens are, in documents that are yet to be written.
+/// Where access tokens are, for documents that are written later.
 static PLACES: Mutex<Places> =
     Mutex::new(Places { cookie: "__Host-access_token", header: "authorization", scheme: "bearer" });
 
@@ -49,8 +49,8 @@ struct Places {
     scheme: &'static str,
 }
 
-/// Tells documents where access tokens are. They are made by functions without a value to look at, so this
-/// cannot be part of one: what was said last counts.
+/// Sets where access tokens are. Documents are made by functions without a value, so this cannot be part of
+/// one: the last call counts.
 pub(crate) fn name_places(cookie: &str, header: &TokenHeader) {
     let places = Places {
         cookie: interned(cookie.into()),
@@ -60,7 +60,7 @@ pub(crate) fn name_places(cookie: &str, header: &TokenHeader) {
     *PLACES.lock().unwrap_or_else(PoisonError::into_inner) = places;
 }
 
-/// Keeps a text for ever, once: documents take `&'static str`.
+/// Keeps each text once, for ever: documents take `&'static str`.
 fn interned(text: String) -> &'static str {
     static TEXTS: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,11 +101,11 @@ fn by_header(header: &'static str, scheme: &'static str) -> MetaSecurityScheme {
 
 /// An operation, as the macro knows it.
 pub trait Operation: Send + Sync + 'static {
-    /// What its guard asks; `None` if it is public.
+    /// The conditions of its guard; `None` if it is public.
     const POLICY: Option<&'static Policy>;
-    /// Whether the application has checks of its own on it.
+    /// Whether it has checks of the application.
     const IS_CHECKED: bool;
-    /// Whether it answers to a method that may change something, so that the request's origin matters.
+    /// Whether its method may change something, so that the request's origin matters.
     const IS_UNSAFE: bool;
 }
 
@@ -121,11 +121,11 @@ pub async fn guard<O: Operation>(request: &Request) -> Result<()> {
     }
 }
 
-/// Passes on what a check of the application's own has said.
+/// Passes on the result of the application's check.
 ///
 /// # Errors
 ///
-/// Those of the check; for a stranger who is looking at pages a redirect, if the operation names a login page.
+/// Those of the check. If the operation names a login page: a redirect, if an anonymous user opens a page.
 pub fn checked<O: Operation>(request: &Request, result: Result<()>) -> Result<()> {
     result.map_err(|error| match O::POLICY {
         Some(policy) => admit::redirected(request, policy, error),
@@ -133,7 +133,7 @@ pub fn checked<O: Operation>(request: &Request, result: Result<()>) -> Result<()
     })
 }
 
-/// The last argument of an operation: documents how to say who is calling.
+/// The last argument of an operation: documents the credentials.
 pub struct Scheme<O>(PhantomData<O>);
 
 impl<O> fmt::Debug for Scheme<O> {
@@ -198,7 +198,7 @@ impl<T, O> fmt::Debug for Answer<T, O> {
 }
 
 impl<T, O> Answer<T, O> {
-    /// Takes what the user's method has returned.
+    /// Takes the result of the user's method.
     pub const fn new(answer: T) -> Self {
         Self { answer: Ok(answer), operation: PhantomData }
     }
@@ -233,7 +233,7 @@ impl<T: ApiResponse, O: Operation> ApiResponse for Answer<T, O> {
     }
 
     fn from_parse_request_error(error: Error) -> Self {
-        // An argument that is a user may be refused too: gone, or out of reach.
+        // An argument that is a user may be refused too: the user is gone, or could not be loaded.
         if error.is::<Rejection>() {
             return Self { answer: Err(error), operation: PhantomData };
         }
@@ -241,7 +241,7 @@ impl<T: ApiResponse, O: Operation> ApiResponse for Answer<T, O> {
     }
 }
 
-/// For `#[oai(actual_type = "..")]`, which asks for a content type as well.
+/// For `#[oai(actual_type = "..")]`, which needs a content type too.
 impl<T: Payload, O: Operation> Payload for Answer<T, O> {
     const CONTENT_TYPE: &'static str = T::CONTENT_TYPE;
 
@@ -267,7 +267,7 @@ struct Problem {
     code: String,
 }
 
-/// Returns the answers that the guard may give in place of the operation.
+/// Returns the answers that the guard may give instead of the operation.
 fn refusals<O: Operation>(policy: &Policy) -> impl Iterator<Item = MetaResponse> {
     let unauthorized = match policy.max_age {
         Some(seconds) => {
@@ -295,7 +295,7 @@ fn refusals<O: Operation>(policy: &Policy) -> impl Iterator<Item = MetaResponse>
         .chain([response(503, "Sessions are not available at the moment.", Some(again))])
 }
 
-/// Says what the operation needs beyond a login, if anything.
+/// Describes what the operation needs beyond a login, if anything.
 fn forbidden<O: Operation>(policy: &Policy) -> Option<String> {
     let mut needs: Vec<_> = policy.needs.iter().map(ToString::to_string).collect();
     if O::IS_CHECKED {
@@ -328,8 +328,8 @@ fn header(name: &str, description: &str, schema: MetaSchema) -> MetaHeader {
     }
 }
 
-/// Adds a refusal. A status that the application has documented is one entry with it: a document with the
-/// same key twice is none.
+/// Adds a refusal. If the application documents the status too, both become one entry: a document must not
+/// have a key twice.
 fn add(responses: &mut Vec<MetaResponse>, refusal: MetaResponse) {
     let Some(known) = responses.iter_mut().find(|known| known.status == refusal.status) else {
         responses.push(refusal);

@@ -1,5 +1,5 @@
-//! Who decides whom a request is from: the sessions of a [`JwtAuth`], or the keys of a
-//! [`Verifier`](crate::web::state::Verifier). All that tells the two apart in a request is here.
+//! Who decides about the caller of a request: the sessions of a [`JwtAuth`], or the keys of a
+//! [`Verifier`](crate::web::state::Verifier). Everything that differs between the two in a request is here.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::web::state::{JwtAuth, VerifierState};
 /// The middleware that put a handle on a request.
 #[derive(Clone)]
 pub(crate) enum Authority {
-    /// Cookies and bearer tokens of our own sessions.
+    /// Cookies and bearer tokens of this service's sessions.
     Sessions(JwtAuth),
     /// Bearer tokens of another service.
     Verifier(Arc<VerifierState>),
@@ -39,7 +39,7 @@ impl Authority {
         }
     }
 
-    /// Returns what a request says about who is calling, as far as it is looked at.
+    /// Returns the credentials of a request, as far as they are read.
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
         match self {
             Self::Sessions(jwtauth) => {
@@ -50,7 +50,7 @@ impl Authority {
         }
     }
 
-    /// Tells whether a request is refused because another site caused it. Without cookies none could.
+    /// Tells whether a request is refused because another site caused it. Without cookies no site could.
     pub(crate) fn refuses_origin(&self, request: &Request) -> bool {
         match self {
             Self::Sessions(jwtauth) => jwtauth.state().cross_origin.refuses(request),
@@ -67,13 +67,13 @@ impl Authority {
         match self {
             Self::Sessions(jwtauth) => by_session(jwtauth.state(), credentials, client).await,
             Self::Verifier(state) => {
-                // Boxed, or the future of those with sessions would carry this one's room along.
+                // Boxed, or the other branch's future would be as large as this one.
                 Box::pin(by_token(state, &credentials.bearer)).await.map(|caller| (caller, Cookies::Keep))
             }
         }
     }
 
-    /// Returns the time that everything is decided by, in Unix seconds.
+    /// Returns the time, in Unix seconds.
     pub(crate) fn now(&self) -> u64 {
         match self {
             Self::Sessions(jwtauth) => jwtauth.sessions().now(),

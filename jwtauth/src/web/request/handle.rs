@@ -1,7 +1,7 @@
-//! The one handle a request has: who is calling, asked at most once, and the cookies to send back.
+//! The one handle of a request: the caller, determined at most once, and the cookies to send back.
 //!
-//! The middleware puts it on the request; guard and extractors share it. Nothing is verified until
-//! somebody asks. Who is let in is decided by an [`Authority`].
+//! The middleware puts it on the request. Guard and extractors share it. Nothing is verified before the first
+//! question. An [`Authority`] decides.
 
 use std::any::Any;
 use std::fmt;
@@ -22,14 +22,14 @@ use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
 use crate::web::state::JwtAuth;
 
-/// Shared by all parts of an application that ask about one request.
+/// Shared by everything that asks about one request.
 #[derive(Clone)]
 pub(crate) struct Handle(Arc<HandleParts>);
 
 struct HandleParts {
     authority: Authority,
     caller: OnceCell<Result<Caller, Rejection>>,
-    /// User values, one of a type, each loaded once. Held while loading, so that nobody loads twice.
+    /// User values, one for each type, each loaded once. Locked while loading, so that nobody loads twice.
     users: tokio::sync::Mutex<Vec<Box<dyn Any + Send + Sync>>>,
     answer: Mutex<PendingAnswer>,
 }
@@ -55,7 +55,7 @@ impl Handle {
         self.0.authority.sessions()
     }
 
-    /// Tells whether the handle was made by a clone of one middleware.
+    /// Tells whether a clone of one middleware made the handle.
     pub(crate) fn is_of(&self, authority: &Authority) -> bool {
         self.0.authority.is(authority)
     }
@@ -69,7 +69,7 @@ impl Handle {
         self.0.authority.now().saturating_sub(who.auth_time())
     }
 
-    /// Notes that the answer depends on who asks.
+    /// Notes that the answer depends on the caller.
     pub(crate) fn touch(&self) {
         self.answer().asked = true;
     }
@@ -82,7 +82,7 @@ impl Handle {
         answer.cookies = cookies;
     }
 
-    /// Returns the session whose tokens would go out with the answer as things stand.
+    /// Returns the session whose tokens would leave with the answer now.
     pub(crate) fn handed_out(&self) -> Option<SessionId> {
         match &self.answer().cookies {
             Cookies::Set(issued) => Some(issued.session.id),
@@ -90,8 +90,7 @@ impl Handle {
         }
     }
 
-    /// Like [`Self::set_cookies`], unless a login, refresh or logout of the handler's own has decided:
-    /// what the request came with is older than that.
+    /// Like [`Self::set_cookies`], but a login, refresh or logout of the handler is newer and wins.
     fn propose_cookies(&self, cookies: Cookies) {
         let mut answer = self.answer();
         if matches!(answer.cookies, Cookies::Keep) {
@@ -100,14 +99,14 @@ impl Handle {
     }
 
     fn answer(&self) -> MutexGuard<'_, PendingAnswer> {
-        // OK because every change under the lock is one assignment.
+        // A panic leaves nothing half done: every change under the lock is one assignment.
         self.0.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds out who is calling; the answer is kept for the request.
+    /// Finds out who is calling, once for the request.
     ///
-    /// A request that another site caused is refused before any token is looked at, so that it
-    /// cannot even rotate one (H-10).
+    /// A request that another site caused is refused before any token is read, so it cannot rotate one
+    /// (H-10).
     pub(crate) async fn caller(&self, request: &Request, sites: Sites) -> Result<&Caller, Rejection> {
         let must_check = {
             let mut answer = self.answer();
@@ -127,7 +126,7 @@ impl Handle {
         self.caller_by(&credentials, Client::Of(request)).await
     }
 
-    /// Like [`Self::caller`], for a request whose origin was checked before.
+    /// Like [`Self::caller`], if the origin of the request was checked before.
     pub(crate) async fn caller_by(
         &self,
         credentials: &Credentials<'_>,
@@ -146,14 +145,14 @@ impl Handle {
         found.as_ref().map_err(|rejection| self.note(*rejection))
     }
 
-    /// Refuses a request that another site caused, unless its guard takes those: for what changes the cookies, whether the
-    /// request has any or not (login CSRF).
+    /// Refuses a request that another site caused, unless its guard allows it. It is for everything that
+    /// changes cookies, even if the request has none (login CSRF).
     pub(crate) fn check_origin_as_guarded(&self, request: &Request) -> Result<(), Rejection> {
         let is_checked = self.answer().origin.allows_a_login();
         if is_checked { Ok(()) } else { origin::check_always(&self.0.authority, request) }
     }
 
-    /// Like [`Self::caller`], for those who have no use for a stranger.
+    /// Like [`Self::caller`], but an anonymous caller is refused.
     pub(crate) async fn identity(&self, request: &Request) -> Result<&Identity, Rejection> {
         match self.caller(request, Sites::AsGuarded).await? {
             Caller::Known(identity) => Ok(identity),
@@ -161,14 +160,14 @@ impl Handle {
         }
     }
 
-    /// Loads the caller's user value, once a request for each type.
+    /// Loads the caller's user value, once for each type.
     pub(crate) async fn user<U: AuthUser>(&self, request: &Request) -> Result<U, Rejection> {
         let identity = self.identity(request).await?;
         let mut users = self.0.users.lock().await;
         if let Some(user) = users.iter().find_map(|user| user.downcast_ref::<U>()) {
             return Ok(user.clone());
         }
-        // `()` asks for no store, so there is always one.
+        // `()` needs no store, so it is always found.
         let store = (&() as &dyn Any).downcast_ref::<U::Store>().or_else(|| request.data::<U::Store>());
         let Some(store) = store else {
             let (user, store) = (std::any::type_name::<U>(), std::any::type_name::<U::Store>());
@@ -190,7 +189,7 @@ impl Handle {
                 self.forget_user(identity);
                 Err(Rejection::UserNotFound)
             }
-            // Any client can send a token that has no session, so this is no mistake of the application's.
+            // Any client can send a token that has no session, so the application has made no mistake.
             Err(error) if error.is::<Unfit>() && self.jwtauth().is_some() && identity.session().is_none() => {
                 Err(Rejection::UserNotFound)
             }
@@ -198,14 +197,14 @@ impl Handle {
         }
     }
 
-    /// Deletes the cookies of somebody who is no user any more.
+    /// Deletes the cookies of a user who is gone or not active.
     fn forget_user(&self, identity: &Identity) {
         if identity.token_source() == TokenSource::Cookie {
             self.set_cookies(Cookies::Clear);
         }
     }
 
-    /// Remembers an outage, which must not pass for "nobody is logged in".
+    /// Remembers an outage: it must not look like "nobody is logged in".
     pub(crate) fn note(&self, rejection: Rejection) -> Rejection {
         if rejection.is_outage() {
             self.answer().outage = Some(rejection);
@@ -227,7 +226,7 @@ impl Handle {
 fn user_outage<U>(error: &BoxError) -> Rejection {
     if let Some(unfit) = error.downcast_ref::<Unfit>() {
         let user = std::any::type_name::<U>();
-        tracing::error!(target: "jwtauth", "`{user}` cannot be had here: {unfit}");
+        tracing::error!(target: "jwtauth", "`{user}` does not work here: {unfit}");
         return Rejection::Misconfigured;
     }
     tracing::error!(target: "jwtauth", error = &**error as &dyn std::error::Error, "a user could not be loaded");

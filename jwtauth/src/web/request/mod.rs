@@ -1,8 +1,9 @@
 //! From the bytes of a request to who is calling.
 //!
-//! [`handle`] is the one value that a request carries. It asks which site caused the request ([`origin`]), and an
-//! [`authority`] who is calling, each at most once. The table of credentials and what comes of them is in [`outcome`]. What
-//! goes out with the answer is a `pending_answer`. [`wiring`] finds the handle, or says what the application has to write.
+//! [`handle`] is the one value that a request carries. It asks [`origin`] which site caused the request, and
+//! an [`authority`] who is calling, each at most once. [`outcome`] has the table of credentials and their
+//! results. A `pending_answer` is what leaves with the answer. [`wiring`] finds the handle, or says what the
+//! application has to write.
 
 pub(crate) mod authority;
 pub(crate) mod handle;

@@ -1,4 +1,4 @@
-//! Which site caused a request: asked at most once, and before any token is looked at (H-10).
+//! Which site caused a request: checked at most once, and before any token is read (H-10).
 
 use poem::Request;
 use poem::http::header;
@@ -7,32 +7,32 @@ use super::authority::Authority;
 use crate::web::answer::rejection::Rejection;
 use crate::web::headers::credentials::Credentials;
 
-/// Whose requests somebody is ready to take for the user's.
+/// From which sites a request is accepted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sites {
-    /// Those of this site's own pages, and of those that are trusted.
+    /// This site, and those that are trusted.
     Own,
-    /// Those of any site: `csrf = false`.
+    /// Any site: `csrf = false`.
     Any,
-    /// What the guard has said. Without a guard: the same as `Own`.
+    /// As the guard says. Without a guard: the same as `Own`.
     AsGuarded,
 }
 
-/// How far it is known which site caused the request.
+/// How far the site that caused the request is known.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum OriginCheck {
     #[default]
     Unchecked,
-    /// A guard takes requests of any site.
+    /// A guard accepts requests of any site.
     Waived,
-    /// Not checked, because no cookie says who is calling. A login sets cookies all the same.
+    /// Not checked, because no cookie says who is calling. A login still sets cookies.
     NothingAtStake,
     /// It was this site, or a trusted one.
     Passed,
 }
 
 impl OriginCheck {
-    /// Notes whose requests are taken. Returns whether the request must be checked first.
+    /// Notes the sites that are accepted. Returns whether the request must be checked now.
     pub(super) fn is_needed_for(&mut self, sites: Sites) -> bool {
         match (*self, sites) {
             (Self::Passed | Self::NothingAtStake, _) | (Self::Waived, Sites::Any | Sites::AsGuarded) => false,
@@ -50,9 +50,8 @@ impl OriginCheck {
     }
 }
 
-/// Checks a request that is known by these credentials.
-///
-/// With a bearer token the cookies are not looked at, and no browser sends such a token on its own.
+/// Checks a request with these credentials. With a bearer token the cookies are not read, and no browser
+/// sends such a token on its own.
 pub(super) fn check(
     authority: &Authority,
     request: &Request,

@@ -1,6 +1,6 @@
-//! Who is let in: the table of credentials and what comes of them.
+//! Who may pass: the table of credentials and their results.
 //!
-//! Decides only. That a request is asked once, and how cookies get into its answer, is in `handle`.
+//! It only decides. `handle` asks it once, and puts cookies into the answer.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) enum Caller {
     Known(Box<Identity>),
     Anonymous {
         why: Rejection,
-        /// Whether a bearer token was refused: that stays an error where a login is optional.
+        /// Whether a bearer token was refused: that is an error even where a login is optional.
         bearer: bool,
     },
 }
@@ -34,7 +34,7 @@ pub(crate) enum Cookies {
     Clear,
 }
 
-/// Decides who is calling by our own sessions, and what happens to the cookies; tells the hooks.
+/// Decides who is calling by this service's sessions, and what happens to the cookies. Runs the hooks.
 ///
 /// | access | refresh | caller | cookies |
 /// |---|---|---|---|
@@ -47,7 +47,7 @@ pub(crate) enum Cookies {
 /// | session ended | any | anonymous | deleted |
 /// | two values under one name | | 401 | kept |
 ///
-/// With an `Authorization: Bearer` header the cookies are not looked at (H-6).
+/// With an `Authorization: Bearer` header the cookies are not read (H-6).
 pub(crate) async fn by_session(
     shared: &JwtAuthState,
     credentials: &Credentials<'_>,
@@ -76,7 +76,7 @@ pub(crate) async fn by_token(trusted: &VerifierState, bearer: &Credential<'_>) -
     }
 }
 
-/// Who sends an `Authorization` header that cannot be read.
+/// The caller with an `Authorization` header that cannot be read.
 const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, bearer: true };
 
 async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejection> {
@@ -118,7 +118,7 @@ async fn by_cookie(
     };
     let access = match read {
         Ok(access) => access,
-        // Its key was retired, and ended long ago: a rotation of keys ends no session.
+        // Its key was retired long ago: a rotation of keys ends no session.
         Err(error @ TokenError::UnknownKey) => {
             return match genuine_refresh() {
                 Some(token) => silent_refresh(shared, token, client).await,
@@ -132,7 +132,7 @@ async fn by_cookie(
         Err(error) => return refused(&error),
     };
     match (known(state, TokenSource::Cookie), genuine_refresh()) {
-        // Two sessions in one browser: someone has put one of the cookies there.
+        // Two sessions in one browser: somebody planted one of the cookies.
         (_, Some(refresh)) if !access.said().goes_with(&refresh) => Ok(anonymous(Rejection::TokenNotValid)),
         (Some(caller), _) => Ok((caller, Cookies::Keep)),
         (None, Some(refresh)) => silent_refresh(shared, refresh, client).await,
@@ -140,7 +140,7 @@ async fn by_cookie(
     }
 }
 
-/// Returns who is calling with a genuine access token, or a sliding one; `None` if it is expired.
+/// Returns the caller with a genuine access or sliding token; `None` if it has expired.
 fn known(state: AccessState, source: TokenSource) -> Option<Caller> {
     let identity = match state {
         AccessState::Live(session) => Identity::new(session, source),
@@ -164,8 +164,8 @@ async fn silent_refresh(
     }
 }
 
-/// Deletes cookies only of a session that is proven to be over: a late refusal must not take away
-/// what a newer answer has set.
+/// Deletes cookies only if the session is proven to be over: a late refusal must not remove what a newer
+/// answer has set.
 fn refused(error: &SessionError) -> Result<(Caller, Cookies), Rejection> {
     let why = refusal(error)?;
     let cookies = if is_over(error) { Cookies::Clear } else { Cookies::Keep };
@@ -180,7 +180,7 @@ fn anonymous(why: Rejection) -> (Caller, Cookies) {
     (Caller::Anonymous { why, bearer: false }, Cookies::Keep)
 }
 
-/// Why a token is refused; `Err` if that could not be told.
+/// Why a token is refused; `Err` if the answer is unknown.
 fn refusal(error: &SessionError) -> Result<Rejection, Rejection> {
     if !matches!(error, SessionError::Token(TokenError::Expired)) {
         rejection::log(error);

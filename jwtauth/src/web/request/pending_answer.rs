@@ -1,4 +1,4 @@
-//! What has to go out with the answer of a request: cookies, and headers that keep it private.
+//! What leaves with the answer of a request: cookies, and headers that keep it private.
 
 use poem::Response;
 use poem::http::{HeaderValue, header};
@@ -10,11 +10,11 @@ use crate::session::IssuedTokens;
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::state::{JwtAuth, JwtAuthState};
 
-/// What the parts of an application have settled about one request so far.
+/// What was decided about one request so far.
 #[derive(Default)]
 pub(super) struct PendingAnswer {
     pub(super) cookies: Cookies,
-    /// Whether anybody asked who is calling, so that the answer may be private.
+    /// Whether anything asked who is calling: then the answer may be private.
     pub(super) asked: bool,
     pub(super) origin: OriginCheck,
     /// An outage that an `Option<..>` extractor would hide.
@@ -22,7 +22,7 @@ pub(super) struct PendingAnswer {
 }
 
 impl PendingAnswer {
-    /// Finishes the answer: cookies go out with it whatever it is, and nobody may keep a copy of it (H-7).
+    /// Finishes the answer: it always has the cookies, and nobody may cache it (H-7).
     pub(super) async fn finish(
         self,
         authority: &Authority,
@@ -31,7 +31,7 @@ impl PendingAnswer {
         if !self.asked {
             return result;
         }
-        // An `Err` that goes on as one would lose the cookies.
+        // An `Err` that is passed on would lose the cookies.
         let mut response = result.unwrap_or_else(poem::Error::into_response);
         let values = match (self.cookies, authority.sessions().map(JwtAuth::state)) {
             (Cookies::Keep, _) | (_, None) => None,
@@ -53,15 +53,14 @@ impl PendingAnswer {
     }
 }
 
-/// Returns the cookies if nothing happened to the session while the handler ran.
-///
-/// A logout that was answered meanwhile, or a later rotation, wins over this slower answer.
+/// Returns the cookies, unless something happened to the session while the handler ran. A logout that was
+/// answered meanwhile, or a later rotation, wins over this slower answer.
 async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Option<[HeaderValue; 2]> {
     let sessions = &state.sessions;
     match sessions.is_current(issued).await {
         Ok(false) => return None,
         Ok(true) => {}
-        // The server decides with each request anyway; the cookies alone open nothing.
+        // The server checks each request anyway: the cookies alone give no access.
         Err(error) => rejection::log(&error),
     }
     Some(state.cookies.set(issued, sessions.hand_out(issued)))

@@ -8,7 +8,7 @@ use super::handle::Handle;
 use crate::web::answer::rejection::Rejection;
 use crate::web::state::{JwtAuth, JwtAuthState, Verifier};
 
-/// Returns the request's handle; without one the log says what `asker` is missing.
+/// Returns the request's handle. If there is none, the log says what `asker` needs.
 pub(crate) fn handle<'r>(request: &'r Request, asker: &str) -> Result<&'r Handle, Rejection> {
     request.data::<Handle>().ok_or_else(|| {
         tracing::error!(target: "jwtauth", "{asker}: {}", missing(request));
@@ -16,12 +16,12 @@ pub(crate) fn handle<'r>(request: &'r Request, asker: &str) -> Result<&'r Handle
     })
 }
 
-/// Returns what a [`JwtAuth`] has; behind a [`Verifier`] the log says what `asker` is missing.
+/// Returns the state of a [`JwtAuth`]. Behind a [`Verifier`], the log says what `asker` needs.
 pub(crate) fn state<'r>(request: &'r Request, asker: &str) -> Result<&'r Arc<JwtAuthState>, Rejection> {
     jwtauth(request, asker).map(JwtAuth::state)
 }
 
-/// Returns the [`JwtAuth`] itself; behind a [`Verifier`] the log says what `asker` is missing.
+/// Returns the [`JwtAuth`]. Behind a [`Verifier`], the log says what `asker` needs.
 pub(crate) fn jwtauth<'r>(request: &'r Request, asker: &str) -> Result<&'r JwtAuth, Rejection> {
     let handle = handle(request, asker)?;
     handle.jwtauth().ok_or_else(|| {
@@ -34,7 +34,7 @@ pub(crate) fn jwtauth<'r>(request: &'r Request, asker: &str) -> Result<&'r JwtAu
     })
 }
 
-/// Says what to do when no middleware has put its handle on the request.
+/// Says what to do if no middleware has put its handle on the request.
 pub(crate) fn missing(request: &Request) -> &'static str {
     if request.data::<JwtAuth>().is_some() {
         "`JwtAuth` was added with `.data(auth)`; it is a middleware: write `.with(auth)`"

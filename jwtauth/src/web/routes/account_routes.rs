@@ -1,4 +1,4 @@
-//! The routes that only accounts have: to register, and to change the password.
+//! The routes that need accounts: to register, and to change the password.
 
 use poem::endpoint::make;
 use poem::http::StatusCode;
@@ -21,13 +21,14 @@ impl JwtAuth {
     /// | route | takes | answers |
     /// |---|---|---|
     /// | `POST /register` | `username`, `password` | 201 `id`, `name`; 409 `name_taken`; 400 `invalid_name`, `invalid_password` |
-    /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are ended |
+    /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are revoked |
     ///
-    /// Anybody may register: leave that out with `.without("/register")?` where somebody else makes the accounts.
+    /// Anyone can register. If somebody else makes the accounts, leave the route out with
+    /// `.without("/register")?`.
     ///
     /// # Panics
     ///
-    /// If [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder: at start, not in a request.
+    /// At start, if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder.
     #[track_caller]
     pub fn account_routes(&self) -> Routes {
         let accounts = self.accounts().cloned();
@@ -44,7 +45,7 @@ impl JwtAuth {
 /// `POST /register`: opens an account, and no session.
 async fn register(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
-    // For its check of the origin: no page of another site fills our accounts.
+    // For its check of the origin: pages of other sites must not create accounts.
     Auth::from_request(&request, &mut body).await?;
     let [name, password] = Form::read(request.headers(), &mut body).await?.take(["username", "password"])?;
     let accounts = <&Accounts>::from_request_without_body(&request).await?;
@@ -53,7 +54,7 @@ async fn register(request: Request) -> Result<Response> {
     Ok(super::json(shown).with_status(StatusCode::CREATED).into_response())
 }
 
-/// `POST /change-password`: for a user who is logged in and knows the old one.
+/// `POST /change-password`: for a user who is logged in and knows the old password.
 async fn change_password(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let account = Account::from_request(&request, &mut body).await?;

@@ -1,4 +1,4 @@
-//! Where the routes' users come from: [`Authenticate`], which the application implements.
+//! Where the routes get their users: [`Authenticate`], which the application implements.
 
 use std::fmt;
 use std::future::Future;
@@ -12,7 +12,7 @@ use crate::error::{BoxError, SessionError};
 use crate::user::AuthUser;
 use crate::web::answer::rejection::Rejection;
 
-/// Somebody wants to log in. The password is overwritten on drop, and `Debug` shows none of it.
+/// An attempt to log in. The password is overwritten on drop, and `Debug` does not show it.
 pub struct LoginAttempt {
     pub(super) username: String,
     pub(super) password: Zeroizing<String>,
@@ -33,9 +33,8 @@ impl LoginAttempt {
         &self.password
     }
 
-    /// Returns the address of the client; `None` if it came by no network.
-    ///
-    /// That of the connection, or behind a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) what that says.
+    /// Returns the address of the client, or `None` if the request came by no network. It is that of the
+    /// connection, or the one that a [`trusted_proxy`](crate::JwtAuthBuilder::trusted_proxy) names.
     #[must_use]
     pub const fn client_address(&self) -> Option<IpAddr> {
         self.client_address
@@ -50,26 +49,26 @@ impl LoginAttempt {
 
 impl fmt::Debug for LoginAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The name too may be a password, typed into the wrong field.
+        // The name may be a password too, typed into the wrong field.
         f.debug_struct("LoginAttempt").finish_non_exhaustive()
     }
 }
 
-/// Why somebody was not logged in.
+/// Why a login was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
-    /// The name or the password is wrong, or the user may not log in. One answer for all three: 401.
+    /// The name or the password is wrong, or the user may not log in. All three have one answer: 401.
     #[error("name or password is wrong")]
     InvalidCredentials,
     /// There were too many attempts: 429.
     #[error("too many attempts; try again in {retry_after:?}")]
     RateLimited {
-        /// How long to wait. Whole seconds are told, rounded up.
+        /// How long to wait. The client gets whole seconds, rounded up.
         retry_after: Duration,
     },
-    /// The users could not be asked: 503, and the cause goes to the log.
-    #[error("users could not be asked")]
+    /// The users could not be looked up: 503, and the cause goes to the log.
+    #[error("users could not be looked up")]
     Unavailable(#[from] BoxError),
 }
 
@@ -77,7 +76,7 @@ impl From<LoginError> for Rejection {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Unavailable(error) => {
-                tracing::error!(target: "jwtauth", error = &*error as &dyn std::error::Error, "users could not be asked");
+                tracing::error!(target: "jwtauth", error = &*error as &dyn std::error::Error, "users could not be looked up");
                 Self::StoreUnavailable
             }
             LoginError::InvalidCredentials => Self::InvalidCredentials,
@@ -98,19 +97,19 @@ impl From<SessionError> for LoginError {
     }
 }
 
-/// Knows the users of an application. Any `async fn(LoginAttempt) -> Result<User, LoginError>` does.
+/// Knows the users of an application. An `async fn(LoginAttempt) -> Result<User, LoginError>` implements it.
 ///
-/// Say the same, and take the same time, for a name that does not exist and for a wrong password
-/// (OWASP ASVS 5.0, 6.3.8): hash the password that was typed in both cases.
+/// Give the same answer, in the same time, for an unknown name and for a wrong password (OWASP ASVS 5.0,
+/// 6.3.8). To do so, hash the given password in both cases.
 pub trait Authenticate: Send + Sync + 'static {
     /// The application's user type.
     type User: AuthUser;
 
-    /// Returns the user whom the credentials are of.
+    /// Returns the user to whom the credentials belong.
     ///
     /// # Errors
     ///
-    /// A [`LoginError`]; each variant says what the client is told.
+    /// A [`LoginError`]. Each variant says what the client gets.
     fn authenticate(
         &self,
         attempt: LoginAttempt,

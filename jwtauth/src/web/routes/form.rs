@@ -13,10 +13,10 @@ const MAX_BODY: usize = 64 * 1024;
 /// The fields of a body.
 pub(super) struct Form(Map<String, Value>);
 
-/// A body that cannot be used. Says what was wrong with it, and nothing of what was in it.
+/// Why a body cannot be used. It says nothing of the body's content.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FormError {
-    /// Fields that are not there, or are there in the wrong form, each with what is wrong.
+    /// The missing or wrong fields, each with its problem.
     #[error("some fields are missing or wrong")]
     Fields(Vec<(&'static str, &'static str)>),
     #[error("the body is no JSON object and no form")]
@@ -33,7 +33,7 @@ const NO_FLAG: &str = "Must be a valid boolean.";
 const NO_TEXT: &str = "Not a valid string.";
 
 impl Form {
-    /// Reads the body. One that is empty has no fields.
+    /// Reads the body. An empty one has no fields.
     pub(super) async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Self, FormError> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -55,7 +55,7 @@ impl Form {
         }
     }
 
-    /// Takes fields of text out, all of which must be there and not empty.
+    /// Takes out text fields. All must be there and not empty.
     pub(super) fn take<const N: usize>(
         &mut self,
         names: [&'static str; N],
@@ -71,7 +71,7 @@ impl Form {
         if wrong.is_empty() { Ok(values) } else { Err(FormError::Fields(wrong)) }
     }
 
-    /// Returns a field that a login does not fail for: text or a number, and anything else is as good as nothing.
+    /// Returns an optional field, if it is text or a number.
     pub(super) fn said(&self, name: &str) -> Option<String> {
         match self.0.get(name)? {
             Value::String(text) => Some(text.clone()),
@@ -80,7 +80,7 @@ impl Form {
         }
     }
 
-    /// Takes a flag out, which is off if it is not there.
+    /// Takes out a flag. It is off if it is missing.
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, FormError> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(false),
@@ -114,7 +114,7 @@ impl ResponseError for FormError {
         }
     }
 
-    /// A problem that carries, for each field, the member that Django's clients know.
+    /// A problem with a member for each field, as Django's clients know it.
     fn as_response(&self) -> Response {
         let fields: &[_] = if let Self::Fields(fields) = self { fields } else { &[] };
         let members = fields.iter().map(|(name, problem)| ((*name).to_owned(), serde_json::json!([problem])));

@@ -1,17 +1,17 @@
 //! Ready-made routes: log in, refresh, verify, revoke, log out, list sessions.
 //!
-//! `mod` mounts them, [`authenticate`] says where credentials come from, `form` reads bodies, `token_routes` has
-//! what is done with tokens, `session_routes` what is done with sessions, `account_routes` what is done with accounts, and
-//! `services` what other services may ask. They use [`Auth`](crate::Auth) and [`Sessions`](crate::Sessions) as a handler of
-//! the application's own would.
+//! `mod` mounts them, [`authenticate`] says where credentials come from, and `form` reads bodies.
+//! `token_routes`, `session_routes` and `account_routes` have the handlers, and `services` has those for
+//! other services. They use [`Auth`](crate::Auth) and [`Sessions`](crate::Sessions) as a handler of the
+//! application would.
 //!
-//! A new route is a line of `table` here, its handler, and a row of the table at [`Routes`].
+//! A new route is a line of `table` here, its handler, and a row of the table in `docs/routes.md`.
 //!
 //! # Invariants
 //!
 //! 1. What changes state is POST or DELETE (H-9).
-//! 2. A request is refused for its origin before its body is read, unless no cookie is set or looked at.
-//! 3. A token from a body is treated as one from a cookie: same checks, same answers.
+//! 2. A request is refused for its origin before its body is read, unless no cookie is set or read.
+//! 3. A token from a body is treated like one from a cookie: same checks, same answers.
 
 #[cfg(feature = "accounts")]
 mod account_routes;
@@ -36,60 +36,11 @@ use crate::web::state::JwtAuth;
 enum Transport {
     Body,
     Cookies,
-    /// In bodies, as one token that is both.
+    /// One token that is both, in bodies.
     Sliding,
 }
 
-/// The ready-made routes of a [`JwtAuth`]; [`JwtAuth::routes`] makes them.
-///
-/// | route | takes | answers |
-/// |---|---|---|
-/// | `POST /obtain` | `username`, `password`; `device_id`, see below | 200 `expires_in`, `refresh_expires_in`, and the tokens |
-/// | `POST /refresh` | `refresh`, or the cookie | the same |
-/// | `POST /verify` | `token`, of any kind | 200 `{}` if it is good and its session alive |
-/// | `POST /revoke` | `refresh` | 200 `{}`; its session is revoked, with all its tokens |
-/// | `POST /expire` | `token`, of any kind; `affect_tree` | 200 `{}`; this token is revoked, or its whole session |
-/// | `POST /blacklist`, with [`Compat`](crate::Compat) | `refresh` | as `/revoke` |
-/// | `POST /logout` | the request's own credentials | 204 |
-/// | `POST /logout_all` | the request's own credentials | 200 `revoked`: how many sessions there were |
-/// | `GET /sessions` | the request's own credentials | 200, a list of the user's live sessions |
-/// | `DELETE /sessions` | the request's own credentials | 200 `revoked`: all but this one |
-/// | `DELETE /sessions/{id}` | the request's own credentials | 204; 404 if it is none of the user's |
-/// | `GET /.well-known/jwks.json` | | 200, the public keys (RFC 7517); see [`JwtAuth::jwks`] |
-///
-/// `/expire` and `/blacklist` are the names that clients of wc-django-jwt and djangorestframework-simplejwt know.
-/// [`rename`](Self::rename) gives a route another path, [`replace`](Self::replace) another handler, and
-/// [`without`](Self::without) leaves it out.
-///
-/// Bodies are JSON, or forms as browsers send them. By default the tokens are set as cookies;
-/// [`body_tokens`](Self::body_tokens) puts them into bodies, for clients that are no browsers, and
-/// [`sliding_tokens`](Self::sliding_tokens) hands out one token in place of two.
-///
-/// `device_id` is an id that the application's own client gives to its device: up to 128 bytes are kept, and a login
-/// does not fail for one. `GET /sessions` says of each session `id`, `current` (whether it is the one
-/// that asks), `created_at`, `expires_at`, `device` in a few words and, for programs, `app`,
-/// `app_version`, `os`, `os_version`, `model` and `device_id`, or null; `address`, where it was seen last;
-/// `last_used_at`, when it was opened or refreshed last; `summary`, all that in a line
-/// ([`Session::summary_at`](crate::Session::summary_at)). A client can say anything of itself: escape it.
-///
-/// A field that is missing is 400 `invalid_request`, with a member named after the field; everything else is a
-/// [`Rejection`](crate::Rejection). Durations are seconds, times are Unix seconds.
-///
-/// ```
-/// # fn app(jwtauth: jwtauth::JwtAuth) {
-/// use jwtauth::{AuthUser, LoginAttempt, LoginError};
-/// use poem::{EndpointExt, Route};
-/// # #[derive(Clone, serde::Serialize, serde::Deserialize, AuthUser)]
-/// # struct User { id: u64 }
-/// # async fn find(_: &str, _: &str) -> Option<User> { None }
-///
-/// async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
-///     find(attempt.username(), attempt.password()).await.ok_or(LoginError::InvalidCredentials)
-/// }
-///
-/// let app = Route::new().nest("/auth", jwtauth.routes(authenticate)).with(jwtauth);
-/// # }
-/// ```
+#[doc = include_str!("../../docs/routes.md")]
 #[must_use = "routes do nothing until they are nested in an app"]
 pub struct Routes {
     jwtauth: JwtAuth,
@@ -98,7 +49,7 @@ pub struct Routes {
     routes: Vec<ReadyRoute>,
 }
 
-/// What is chosen for all routes by the time they are mounted.
+/// What is chosen for all routes until they are mounted.
 struct Choices {
     transport: Transport,
     services: Arc<Services>,
@@ -106,7 +57,7 @@ struct Choices {
 
 type MakeEndpoint = Box<dyn FnOnce(&Choices) -> BoxEndpoint<'static, Response> + Send>;
 
-/// A route and where it stands.
+/// A route and its path.
 struct ReadyRoute {
     path: String,
     make: MakeEndpoint,
@@ -118,13 +69,13 @@ impl ReadyRoute {
         Self { path: path.into(), make }
     }
 
-    /// A route that is the same whatever is chosen.
+    /// A route that does not depend on the choices.
     fn fixed(path: &str, endpoint: RouteMethod) -> Self {
         Self::new(path, |_| endpoint)
     }
 }
 
-/// All ready-made routes but those for accounts and services.
+/// All ready-made routes except those for accounts and services.
 fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute> {
     let authenticate = Arc::new(authenticate);
     let obtain = move |transport| {
@@ -149,7 +100,7 @@ fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute>
         fixed("/.well-known/jwks.json", get(jwtauth.jwks())),
     ];
     if jwtauth.sessions().has_compat() {
-        // Takes `refresh`, also where our own clients have sliding tokens.
+        // Takes `refresh`, even if clients of this service have sliding tokens.
         routes.push(fixed("/blacklist", revoke(Transport::Body)));
     }
     routes
@@ -162,10 +113,10 @@ impl std::fmt::Debug for Routes {
 }
 
 impl JwtAuth {
-    /// Returns ready-made routes that log in whom `authenticate` knows.
+    /// Returns ready-made routes that log in the users of `authenticate`.
     ///
-    /// It is an `async fn(LoginAttempt) -> Result<User, LoginError>`, or a type that implements [`Authenticate`].
-    /// Nest the routes anywhere in the app that this `JwtAuth` is around.
+    /// `authenticate` is an `async fn(LoginAttempt) -> Result<User, LoginError>`, or a type that implements
+    /// [`Authenticate`]. Nest the routes anywhere in the app that this `JwtAuth` is around.
     pub fn routes(&self, authenticate: impl Authenticate) -> Routes {
         Routes {
             routes: table(self, authenticate),
@@ -177,53 +128,20 @@ impl JwtAuth {
 }
 
 impl Routes {
-    /// Puts tokens into the bodies of answers, as `access` and `refresh`, and sets no cookies.
-    ///
-    /// Whatever script can read the answer can read the tokens, so this is for clients that are no browsers.
+    /// Puts tokens into the bodies of answers, as `access` and `refresh`, and sets no cookies. It is for
+    /// clients that are not browsers: any script that can read the answer can read the tokens.
     pub fn body_tokens(mut self) -> Self {
         self.transport = Transport::Body;
         self
     }
 
-    /// Hands out sliding tokens, in bodies: one token that lets its holder in and renews itself.
-    ///
-    /// As with djangorestframework-simplejwt: `/obtain` and `/refresh` answer with `token`, `expires_in` and
-    /// `refresh_expires_in`, and `/refresh` and `/revoke` take `token`. It is sent as `Authorization: Bearer`, lets its
-    /// holder in for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
-    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), so also after it is expired. A refresh replaces it: the
-    /// older copy goes on letting requests in, and is answered with the new one, for
-    /// [`refresh_grace`](crate::JwtAuthBuilder::refresh_grace), and ends the session when it is to be renewed after that.
-    ///
-    /// Whoever sees one request holds all that the session has: take [`body_tokens`](Self::body_tokens) unless the
-    /// clients are made for this. Other services cannot verify it, and may [ask](Self::service).
+    #[doc = include_str!("../../docs/sliding_tokens.md")]
     pub fn sliding_tokens(mut self) -> Self {
         self.transport = Transport::Sliding;
         self
     }
 
-    /// Lets a service ask about tokens, with HTTP Basic credentials of its own (RFC 6749, section 2.3.1). May be
-    /// called again, for another service.
-    ///
-    /// | route | takes | answers |
-    /// |---|---|---|
-    /// | `POST /oauth/introspect` (RFC 7662) | `token`, of any kind | 200 `active`, and of a good one `sub`, `scope`, `roles`, `exp`, ..; exactly `{"active":false}` otherwise |
-    /// | `POST /oauth/revoke` (RFC 7009) | `token`, of any kind | 200, also for a token that is not good; an access token is revoked alone, a refresh or sliding token with its session |
-    ///
-    /// Anybody else gets 401. Roles and scopes are those that the session has now.
-    ///
-    /// ```
-    /// # #[derive(Clone, serde::Serialize, serde::Deserialize, jwtauth::AuthUser)]
-    /// # struct User { id: u64 }
-    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<User, jwtauth::LoginError> { todo!() }
-    /// # fn app(jwtauth: jwtauth::JwtAuth, secret: String) -> Result<(), jwtauth::error::ConfigError> {
-    /// let routes = jwtauth.routes(authenticate).service("billing", secret)?.without("/expire")?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] if the name is empty or has a `:`, or if the secret has less than 32 bytes: make one with
-    /// `openssl rand -base64 48`.
+    #[doc = include_str!("../../docs/service.md")]
     pub fn service(
         mut self,
         name: impl Into<String>,
@@ -237,7 +155,7 @@ impl Routes {
         Ok(self)
     }
 
-    /// Puts one of the routes at another path, with all its methods.
+    /// Puts a route at another path, with all its methods.
     ///
     /// ```
     /// # #[derive(Clone, serde::Serialize, serde::Deserialize, jwtauth::AuthUser)]
@@ -250,8 +168,8 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if there is no such route, if poem cannot serve the new path or another route is there already, or
-    /// if a parameter such as `:id` is lost or added.
+    /// [`ConfigError`] if there is no such route, if poem cannot serve the new path, if another route is
+    /// there already, or if a parameter such as `:id` is lost or added.
     pub fn rename(mut self, path: &str, to: impl Into<String>) -> Result<Self, ConfigError> {
         let (at, to) = (self.find(path)?, to.into());
         if !to.starts_with('/') {
@@ -269,7 +187,7 @@ impl Routes {
         Ok(self)
     }
 
-    /// Puts another endpoint in the place of one of the routes, for all its methods.
+    /// Puts another endpoint in place of a route, for all its methods.
     ///
     /// # Errors
     ///
@@ -284,7 +202,7 @@ impl Routes {
         Ok(self)
     }
 
-    /// Leaves one of the routes out, with all its methods.
+    /// Leaves a route out, with all its methods.
     ///
     /// # Errors
     ///
@@ -303,7 +221,7 @@ impl Routes {
     }
 }
 
-/// Refuses the path of a route.
+/// The error for a path of a route.
 fn refused(path: &str, problem: &'static str) -> ConfigError {
     ConfigError::Setting { name: "the path of a ready-made route", got: path.into(), problem: problem.into() }
 }
@@ -321,12 +239,12 @@ impl IntoEndpoint for Routes {
         let choices = Choices { transport, services: Arc::new(services) };
         let mount = |all: Route, route: ReadyRoute| all.at(route.path, (route.make)(&choices));
         let all = routes.into_iter().fold(Route::new(), mount);
-        // Where the app has it in front already, this one does nothing.
+        // If the app has it in front already, this one does nothing.
         all.with(jwtauth).map_to_response().boxed()
     }
 }
 
-/// Answers 200 with a JSON body that nobody may keep.
+/// Answers 200 with a JSON body that nobody may cache.
 fn json(body: serde_json::Value) -> Response {
     poem::web::Json(body).with_header(poem::http::header::CACHE_CONTROL, "no-store").into_response()
 }

@@ -1,7 +1,7 @@
-//! What other services may ask: whether a token is good (RFC 7662), and to revoke one (RFC 7009).
+//! The routes for other services: whether a token is good (RFC 7662), and to revoke one (RFC 7009).
 //!
-//! A service shows who it is with HTTP Basic credentials of its own (RFC 6749, section 2.3.1). Without any service these
-//! routes are not there.
+//! A service authenticates with its own HTTP Basic credentials (RFC 6749, section 2.3.1). Without any service
+//! these routes do not exist.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::web::request::wiring;
 /// Shortest secret of a service, in bytes.
 const MIN_SECRET: usize = 32;
 
-/// Services that may ask, each by its name and secret.
+/// Services that may ask, with name and secret.
 #[derive(Default)]
 pub(super) struct Services(Vec<(String, Secret)>);
 
@@ -50,10 +50,10 @@ impl Services {
         self.0.is_empty()
     }
 
-    /// Refuses a request that shows the name and secret of no service.
+    /// Refuses a request without the name and secret of a service.
     fn check(&self, headers: &HeaderMap) -> poem::Result<()> {
         let known = basic(headers).is_some_and(|(name, secret)| {
-            // Each is compared, in a time that tells nothing of how far they agree.
+            // All are compared, and the time does not show how far they agree.
             self.0.iter().fold(false, |known, (own_name, own_secret)| {
                 known
                     | (alike(name.as_bytes(), own_name.as_bytes())
@@ -97,7 +97,6 @@ fn alike(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
-/// The routes that services may ask.
 pub(super) fn table() -> [ReadyRoute; 2] {
     let introspect = |choices: &Choices| {
         let services = Arc::clone(&choices.services);
@@ -123,7 +122,7 @@ pub(super) async fn introspect(services: &Services, request: Request) -> poem::R
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &wiring::state(&request, "the route `/oauth/introspect`")?.sessions;
     let inactive = || Ok(json(json!({ "active": false })));
-    // Exactly this, whatever the reason (RFC 7662, section 2.2).
+    // The same answer for every reason (RFC 7662, section 2.2).
     let (Ok(read), Some(claims)) = (sessions.read_any(&token), claims(&token)) else { return inactive() };
     let good = match sessions.good_token(&read).await {
         Ok(good) => good,
@@ -158,7 +157,7 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&claims).ok()
 }
 
-/// `POST /oauth/revoke`: revokes an access token alone, and with a refresh or sliding token its session.
+/// `POST /oauth/revoke`: revokes an access token alone, a refresh or sliding token with its session.
 pub(super) async fn revoke(services: &Services, request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
     services.check(request.headers())?;
@@ -174,7 +173,7 @@ pub(super) async fn revoke(services: &Services, request: Request) -> poem::Resul
     };
     match revoked {
         Err(error) if Rejection::from(&error).is_outage() => Err(error.into()),
-        // A token that is unknown, or not good any more, is what was asked for (RFC 7009, section 2.2).
+        // An unknown token, or one that is not good any more, counts as revoked (RFC 7009, section 2.2).
         Ok(()) | Err(SessionError::Token(_) | SessionError::Expired | SessionError::Revoked) => {
             Ok(StatusCode::OK.into_response())
         }

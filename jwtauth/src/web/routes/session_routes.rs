@@ -1,4 +1,4 @@
-//! The routes by which a user sees their sessions and ends them.
+//! The routes with which users list and revoke their sessions.
 
 use poem::{FromRequest, Request, RequestBody, Response, Result};
 use serde_json::json;
@@ -44,7 +44,7 @@ pub(super) async fn revoke_one(request: Request) -> Result<Response> {
     let sessions = &wiring::state(&request, "the route `/sessions/{id}`")?.sessions;
     let id = request.path_params::<String>().ok().and_then(|id| id.parse::<SessionId>().ok());
     let own = sessions.list(who.subject()).await?;
-    // Somebody else's session is as unknown as one that never was.
+    // Another user's session is answered like one that does not exist.
     let found = own.iter().find(|session| Some(session.id) == id).ok_or(Rejection::SessionNotFound)?;
     if found.id == who.session_id() {
         Auth::from_request(&request, &mut RequestBody::default()).await?.logout().await?;
@@ -54,7 +54,7 @@ pub(super) async fn revoke_one(request: Request) -> Result<Response> {
     Ok(done())
 }
 
-/// What a user is shown of a session: nothing that opens anything.
+/// What a user sees of a session: nothing that gives access.
 fn shown(session: &Session, who: &Identity, now: u64) -> serde_json::Value {
     let device = &session.device;
     json!({

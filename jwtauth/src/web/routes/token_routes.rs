@@ -1,4 +1,4 @@
-//! The routes that hand tokens out and take them back.
+//! The routes that issue, refresh, verify and revoke tokens.
 
 use poem::http::StatusCode;
 use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, Result};
@@ -21,7 +21,7 @@ pub(super) async fn obtain<A: Authenticate>(
     request: Request,
 ) -> Result<Response> {
     let (request, mut body) = request.split();
-    // Before the body is read: a page of another site must not log its visitors in as somebody else.
+    // Before the body is read: a page of another site must not log its visitors in.
     let auth = auth(transport, &request, &mut body).await?;
     let mut form = Form::read(request.headers(), &mut body).await?;
     let [username, password] = form.take(["username", "password"])?;
@@ -68,7 +68,7 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
     })
 }
 
-/// Returns what logs in and refreshes, once it is sure that no other site caused a request that reads or sets cookies.
+/// Returns the `Auth` of a request. If cookies are used, checks which site caused the request first.
 async fn auth(transport: Transport, request: &Request, body: &mut RequestBody) -> Result<Auth> {
     match transport {
         Transport::Cookies => Auth::from_request(request, body).await,
@@ -76,7 +76,7 @@ async fn auth(transport: Transport, request: &Request, body: &mut RequestBody) -
     }
 }
 
-/// `POST /verify`: whether a token, of any kind, is good and its session alive.
+/// `POST /verify`: whether a token of any kind is good and its session live.
 pub(super) async fn verify(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
@@ -86,7 +86,7 @@ pub(super) async fn verify(request: Request) -> Result<Response> {
     Ok(json(json!({})))
 }
 
-/// `POST /expire`, as wc-django-jwt calls it: revokes a token, of any kind, alone or with its whole session.
+/// `POST /expire`, as wc-django-jwt calls it: revokes a token of any kind, alone or with its whole session.
 pub(super) async fn revoke_token(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let mut form = Form::read(request.headers(), &mut body).await?;
@@ -96,8 +96,8 @@ pub(super) async fn revoke_token(request: Request) -> Result<Response> {
     Ok(json(json!({})))
 }
 
-/// `POST /revoke`, and `/blacklist` as simplejwt calls it: revokes the session of a refresh or sliding token, also of one
-/// that was just spent.
+/// `POST /revoke`, and `/blacklist` as simplejwt calls it: revokes the session of a refresh or sliding token,
+/// even if the token was just spent.
 pub(super) async fn revoke_session(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let is_sliding = transport == Transport::Sliding;
@@ -112,7 +112,7 @@ pub(super) async fn revoke_session(transport: Transport, request: Request) -> Re
     if revoked { Ok(json(json!({}))) } else { Err(SessionError::Expired.into()) }
 }
 
-/// The answer when tokens ride in cookies: how long they are good for.
+/// The answer when tokens are in cookies: their lifetimes.
 fn lifetimes((access, refresh): (u64, u64)) -> Response {
     json(json!({ "expires_in": access, "refresh_expires_in": refresh }))
 }
@@ -135,7 +135,6 @@ fn shown(tokens: &Tokens) -> Response {
     })
 }
 
-/// Answers 204: there is nothing to say.
 pub(super) fn done() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }

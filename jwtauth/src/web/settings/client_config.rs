@@ -1,5 +1,5 @@
-//! The settings of the clients that an application expects: the proxies in front, and headers with another
-//! name than usual. A proxy is checked in `client::proxy`, the header of tokens in `headers::token_header`.
+//! The settings of clients and proxies: trusted proxies, and headers with unusual names. `client::proxy`
+//! checks the proxies, `headers::token_header` the header of tokens.
 
 use poem::http::{HeaderName, header};
 
@@ -31,26 +31,25 @@ impl ClientConfig {
     /// Sets the one header in which [trusted proxies](JwtAuthBuilder::trusted_proxy) write the address of the
     /// client. Default: `X-Forwarded-For`.
     ///
-    /// Choose the one that the proxy itself writes: it passes the other one on as the client wrote it.
+    /// Choose the one that your proxy writes. It passes the other one on as the client wrote it.
     pub fn proxy_header(mut self, header: ProxyHeader) -> Self {
         self.proxy_header = header;
         self
     }
 
-    /// Takes the id of a device from a header, such as `X-Device-Id`, that the application's own clients
-    /// send. Default: from none.
+    /// Takes the id of a device from a header that the application's own clients send, such as `X-Device-Id`.
+    /// Default: no header.
     ///
     /// Up to 128 bytes are kept as [`Device::id`](crate::Device::id), without control characters. The client
-    /// chooses the id: use it to recognise a device, never to let one in.
+    /// chooses the id: use it to recognise a device, never to give access.
     ///
-    /// A text that is no header name, and a header that holds secrets, are refused.
+    /// A text that is no header name is refused. So is a header that holds secrets.
     pub fn device_id_header(mut self, name: impl Into<String>) -> Self {
         self.device_id_header = Some(name.into());
         self
     }
 
-    /// Takes access tokens from another header than `Authorization`, such as `X-Access-Token`.
-    /// `Authorization` is then not read.
+    /// Takes access tokens from another header in place of `Authorization`, such as `X-Access-Token`.
     ///
     /// It is for applications behind a proxy that uses `Authorization` itself. The scheme stands before the
     /// token here too: `X-Access-Token: Bearer eyJ..`. A text that is no header name is refused. So is a
@@ -60,17 +59,17 @@ impl ClientConfig {
         self
     }
 
-    /// Takes access tokens under another scheme than `Bearer`, in any case of its letters. May be called
-    /// again, to take several. `Bearer` then counts only if it is named.
+    /// Takes access tokens with another scheme in place of `Bearer`; case does not matter. May be called
+    /// again, for several schemes. `Bearer` is then accepted only if it is named too.
     ///
-    /// `WWW-Authenticate` names the first one. A scheme that is no token of RFC 9110 is refused. So is one
+    /// `WWW-Authenticate` names the first one. A scheme that is not a token of RFC 9110 is refused. So is one
     /// that browsers send on their own.
     pub fn token_scheme(mut self, scheme: impl Into<String>) -> Self {
         self.token_schemes.push(scheme.into());
         self
     }
 
-    /// Checks every setting, and the proxies that are trusted.
+    /// Checks every setting, and the trusted proxies.
     pub(crate) fn check(self, trusted_proxies: &[String]) -> Result<(Clients, TokenHeader), ConfigError> {
         let mut proxies = Proxies::new(self.proxy_header);
         trusted_proxies.iter().try_for_each(|proxy| proxies.trust(proxy))?;
@@ -106,31 +105,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Trusts a proxy in front: its headers say which client sent a request. May be called again.
-    ///
-    /// Write an address, a network such as `10.0.0.0/8` or `fd00::/8`, or `unix:` for proxies that connect by
-    /// a Unix domain socket.
-    ///
-    /// Without a trusted proxy the address of a client is that of its socket. With one, the addresses in
-    /// [`proxy_header`](ClientConfig::proxy_header) are followed from the right, past those that are trusted
-    /// too, up to the first that is not: that is the client. What the client wrote itself stands left of it
-    /// and counts for nothing. An entry that is no address ends the walk at the one before it.
-    ///
-    /// Sessions, [`LoginAttempt::client_address`](crate::LoginAttempt::client_address) and events have this address. A limit on
-    /// attempts should use it, so trust no more than the machines that run the proxies.
-    ///
-    /// | in front | write there | write here |
-    /// |---|---|---|
-    /// | nginx | `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;` | `.trusted_proxy("127.0.0.1")`, or where nginx runs |
-    /// | Caddy | nothing: `reverse_proxy` sets `X-Forwarded-For` | the same |
-    /// | a load balancer before nginx | as for nginx | `.trusted_proxy(..)` once for each of both |
-    ///
-    /// An IPv4 address also means its IPv6 form, `::ffff:10.0.0.1`. Text that is neither an address nor a
-    /// network is refused. So is a network with bits beyond its prefix, and one that would trust everybody.
-    ///
-    /// ```
-    /// let builder = jwtauth::JwtAuth::builder().trusted_proxy("127.0.0.1").trusted_proxy("10.0.0.0/8");
-    /// ```
+    #[doc = include_str!("../../docs/trusted_proxy.md")]
     pub fn trusted_proxy(mut self, proxy: impl Into<String>) -> Self {
         self.trusted_proxies.push(proxy.into());
         self

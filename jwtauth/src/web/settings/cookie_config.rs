@@ -1,5 +1,5 @@
-//! The settings of the two cookies: their names, and when and where browsers send them. What makes a cookie
-//! of them, and the check of most values, is in `answer::cookie`.
+//! The settings of the two cookies: their names, and when and where browsers send them. `answer::cookie`
+//! makes cookies of them, and checks most values.
 
 use super::JwtAuthBuilder;
 use crate::error::ConfigError;
@@ -27,14 +27,13 @@ pub struct CookieConfig {
 impl CookieConfig {
     /// Sets the names of both cookies. Defaults: `__Host-access_token` and `__Host-refresh_token`.
     ///
-    /// By default a cookie with a [`domain`](Self::domain), or with another path than `/`, has the prefix
-    /// `__Secure-` instead. With [`insecure_cookies`](JwtAuthBuilder::insecure_cookies) it has no prefix.
-    /// Browsers drop a cookie that breaks the rules of its prefix (RFC 6265bis, section 4.1.3), so such a
-    /// name is refused.
+    /// A cookie with a [`domain`](Self::domain), or with another path than `/`, has the prefix `__Secure-` by
+    /// default. With [`insecure_cookies`](JwtAuthBuilder::insecure_cookies) it has none. Browsers drop a
+    /// cookie that breaks the rules of its prefix (RFC 6265bis, section 4.1.3), so such a name is refused.
     ///
-    /// Take new names with a new domain or path, unless the prefix changes with it. A browser that holds an
-    /// old and a new cookie of one name sends both. Two different values of one name are refused until the
-    /// older cookie has expired.
+    /// Take new names with a new domain or path, unless the prefix changes with it. Otherwise a browser sends
+    /// the old cookie and the new one under one name, and two different values are refused until the older
+    /// cookie expires.
     pub fn names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
         self.names = Some(CookieNames { access: access.into(), refresh: refresh.into() });
         self
@@ -46,15 +45,15 @@ impl CookieConfig {
         self
     }
 
-    /// Lets browsers send the cookies to a domain such as `example.com` and to all hosts below it. Default:
-    /// only to the host that has set them.
+    /// Lets browsers send the cookies to a domain such as `example.com` and all hosts below it. Default: only
+    /// to the host that set them.
     ///
-    /// Every host below the domain can read the cookies, and set others in their place: use it only if all of
-    /// them are yours. Pages on the other hosts still need [`trusted_origin`](JwtAuthBuilder::trusted_origin)
-    /// to change anything.
+    /// Every host below the domain can read the cookies, and can set others in their place: use it only if
+    /// you control all of them. Pages on the other hosts still need
+    /// [`trusted_origin`](JwtAuthBuilder::trusted_origin) to change anything.
     ///
-    /// An IP address, a single word and text that is no host name are refused. A domain that others share,
-    /// such as `co.uk`, is refused by browsers.
+    /// An IP address, a single word and text that is no host name are refused. Browsers refuse a domain that
+    /// others share, such as `co.uk`.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
@@ -63,8 +62,8 @@ impl CookieConfig {
     /// Lets browsers send the cookies only to paths that begin with this one. Default: `/`.
     ///
     /// Write it as the address bar shows it, such as `/shop`. It keeps the cookies from other programs on the
-    /// same host that would get them by mistake. It does not stop one that means harm. A path that does not
-    /// start with `/`, or cannot stand in a cookie, is refused.
+    /// same host that would get them by mistake. It does not stop a malicious one. A path that does not start
+    /// with `/`, or cannot stand in a cookie, is refused.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
@@ -73,17 +72,17 @@ impl CookieConfig {
     /// Lets browsers send the refresh cookie only to paths that begin with this one, such as `/auth/refresh`.
     /// Default: the [`path`](Self::path) of both.
     ///
-    /// The refresh cookie then travels seldom, and **there is no silent refresh**. A guarded handler answers
-    /// 401 `token_expired`. The client then asks for new cookies below this path
+    /// The refresh cookie is then sent seldom, and **there is no silent refresh**. A guarded handler answers
+    /// 401 `token_expired`. The client asks for new cookies below this path
     /// ([`Auth::refresh`](crate::Auth::refresh), or the route `/refresh` of
-    /// [`routes`](crate::JwtAuth::routes)) and repeats its request. A logout on another path ends the session
-    /// by the access cookie, even if that is expired.
+    /// [`routes`](crate::JwtAuth::routes)) and repeats its request. A logout on another path revokes the
+    /// session by the access cookie, even if that has expired.
     pub fn refresh_path(mut self, path: impl Into<String>) -> Self {
         self.refresh_path = Some(path.into());
         self
     }
 
-    /// Lets browsers keep the cookies apart for each site that shows this one in a frame (`Partitioned`,
+    /// Lets browsers keep separate cookies for each site that shows this one in a frame (`Partitioned`,
     /// CHIPS). Default: off.
     ///
     /// It is for an application inside other sites' pages, with [`SameSite::None`]. Browsers that block
@@ -121,15 +120,13 @@ impl CookieConfig {
 }
 
 impl JwtAuthBuilder {
-    /// Sets names, domain, paths and attributes of the cookies. Called again, the last value replaces the one
-    /// before.
+    /// Sets names, domain, paths and attributes of the cookies. Called again, the last value counts.
     pub fn cookies(mut self, cookies: CookieConfig) -> Self {
         self.cookies = cookies;
         self
     }
 
-    /// Leaves out `Secure` and the prefixes of the cookies' names, for browsers that talk plain http to a
-    /// test server.
+    /// Leaves out `Secure` and the prefixes of the names, for tests over plain http.
     ///
     /// Anyone on the network can read such cookies. A warning is logged at start.
     pub fn insecure_cookies(mut self) -> Self {

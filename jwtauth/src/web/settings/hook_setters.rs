@@ -1,5 +1,5 @@
-//! The settings by which an application hears of events, may refuse a login, and adds claims to access
-//! tokens. What runs the hooks is in `session`.
+//! The application's hooks: for events, to refuse a login, to add claims to access tokens. `session` runs
+//! them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,14 +15,13 @@ use crate::user::Identity;
 use crate::web::answer::rejection::Rejection;
 
 impl JwtAuthBuilder {
-    /// Adds a hook that gets each event of a session, after the change is on disk and before the answer
-    /// leaves.
+    /// Adds a hook that gets each event, after the change is on disk and before the answer leaves.
     ///
-    /// Hooks run in the order in which they were added. None can make a request fail. One that panics is
-    /// logged. One that takes longer than [`store_timeout`](Self::store_timeout) is not waited for any more.
-    /// An event is lost if the process ends at the wrong moment, or if a request is dropped while its change
-    /// is being written. The sweep reports sessions that expire ([`Event::SessionExpired`]). It goes on
-    /// without the hooks after they took too long three times.
+    /// Hooks run in the order in which they were added. None can make a request fail. A panic of a hook is
+    /// logged. A hook that takes longer than [`store_timeout`](Self::store_timeout) is not waited for. An
+    /// event is lost if the process ends before the hook runs, or if a request is dropped while its change is
+    /// being written. The sweep reports sessions that expire ([`Event::SessionExpired`]). After its hooks
+    /// took too long three times, it goes on without them.
     ///
     /// ```
     /// use jwtauth::{Event, JwtAuth};
@@ -44,7 +43,7 @@ impl JwtAuthBuilder {
 
     /// Adds a hook that gets the caller's [`Identity`], once for each authenticated request.
     ///
-    /// It runs before the handler does, so keep it short. The rest is as with [`on_event`](Self::on_event).
+    /// It runs before the handler, so keep it short. The rest is as with [`on_event`](Self::on_event).
     pub fn on_authenticated<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Identity) -> Fut + Send + Sync + 'static,
@@ -54,13 +53,13 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Adds a hook that is asked before a session is opened, and may refuse: 403 `permission_denied`.
+    /// Adds a hook that can refuse a login before the session is opened: 403 `permission_denied`.
     ///
-    /// That goes for sessions of another service's tokens too ([`Compat`](crate::Compat)); each request with
-    /// a token that was refused asks again.
+    /// It is also called for a session that is opened for another service's token
+    /// ([`Compat`](crate::Compat)). After a refusal, each request with such a token calls it again.
     ///
-    /// It sees the session as it would be, with its subject, roles and device. Hooks are asked in the order
-    /// in which they were added; the first refusal stands. If they have not all answered within
+    /// It gets the session as it would be, with its subject, roles and device. Hooks are called in the order
+    /// in which they were added, and the first refusal counts. If they have not all answered within
     /// [`store_timeout`](Self::store_timeout), nobody is logged in and the answer is 503
     /// ([`SessionError::HookTimedOut`](crate::error::SessionError::HookTimedOut)).
     ///
@@ -80,37 +79,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Puts claims of the application's own into access and sliding tokens, for services that read them there
-    /// ([`TokenUser::claims`](crate::TokenUser::claims)). Called again, the last one counts.
-    ///
-    /// The hook is asked with each login and, before the refresh token is spent, with each refresh: claims
-    /// are as new as the token they are in. Whoever holds the token can read them. Nothing here goes by them:
-    /// this service reads the session.
-    ///
-    /// It returns a struct or a map. One that fails, or takes longer than
-    /// [`store_timeout`](Self::store_timeout), is 503 and has changed nothing
-    /// ([`SessionError::Claims`](crate::error::SessionError::Claims)). What cannot be in a token is 500
-    /// ([`SessionError::ClaimRefused`](crate::error::SessionError::ClaimRefused)): JSON that nests deeper than 16
-    /// levels, and the names that jwtauth writes or reads itself, which are `iss`, `aud`, `sub`, `sid`,
-    /// `gen`, `jti`, `iat`, `nbf`, `exp`, `refresh_exp`, `auth_time`, `token_type`, `roles` and `scope`, and
-    /// with [`compat`](Self::compat) the claim of the user's id. With them an access token still has to fit
-    /// into a cookie ([`SessionError::TokenTooLarge`](crate::error::SessionError::TokenTooLarge)).
-    ///
-    /// ```
-    /// use jwtauth::JwtAuth;
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Deserialize)]
-    /// struct User { tenant: String }
-    ///
-    /// #[derive(Serialize)]
-    /// struct Claims { tenant: String }
-    ///
-    /// let builder = JwtAuth::builder().access_claims(|session| async move {
-    ///     let user: User = session.user_as()?.ok_or("the session has no copy of its user")?;
-    ///     Ok(Claims { tenant: user.tenant })
-    /// });
-    /// ```
+    #[doc = include_str!("../../docs/access_claims.md")]
     pub fn access_claims<F, Fut, C>(mut self, hook: F) -> Self
     where
         F: Fn(Arc<Session>) -> Fut + Send + Sync + 'static,
@@ -121,12 +90,11 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Replaces the sentence `detail` of refusals by other words, or another language. `code` stays, for
-    /// programs.
+    /// Replaces the sentence `detail` of refusals, for example in another language. `code` stays the same.
     ///
-    /// The hook gets the refusal and the request's `Accept-Language` (RFC 9110, section 12.5.4), which is
-    /// empty if there is none. It returns `None` for the usual sentence. The sentences about single fields of
-    /// the ready-made routes stay as they are.
+    /// The hook gets the refusal and the request's `Accept-Language` (RFC 9110, section 12.5.4), or an empty
+    /// text. It returns `None` for the usual sentence. Sentences about single fields of the ready-made routes
+    /// do not change.
     ///
     /// ```
     /// use jwtauth::{JwtAuth, Rejection};

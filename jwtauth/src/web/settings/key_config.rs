@@ -1,5 +1,4 @@
-//! The settings of keys: a secret, a key of access tokens, and keys that were in use before them. `Keys`
-//! checks them.
+//! The settings of keys: the secret, the key of access tokens, and former keys. `Keys` checks them.
 
 use std::path::PathBuf;
 
@@ -8,8 +7,8 @@ use crate::error::ConfigError;
 use crate::key::{Algorithm, Key, Keys};
 use crate::secret::{self, Secret};
 
-/// Settings of keys that only some applications need: another algorithm, and keys of the past or the future.
-/// Give them to [`JwtAuthBuilder::keys`].
+/// Settings of keys that only some applications need: another algorithm, former keys and future keys. Give
+/// them to [`JwtAuthBuilder::keys`].
 ///
 /// ```
 /// use jwtauth::{JwtAuth, KeyConfig};
@@ -33,7 +32,7 @@ impl KeyConfig {
     /// [`key`](JwtAuthBuilder::key).
     ///
     /// With the secret it is HS256, HS384 or HS512. With an RSA key that does not name its algorithm, it is
-    /// one of RSA's. Refresh tokens are HS256 under a key derived from the secret.
+    /// an algorithm for RSA. Refresh tokens are HS256 under a key derived from the secret.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm);
         self
@@ -41,8 +40,8 @@ impl KeyConfig {
 
     /// Also accepts access tokens that another key signed. May be called again.
     ///
-    /// It is for the key that signed before this one, or will sign after it: see [`KeyRing`](crate::keys::KeyRing)
-    /// for the order. Give a former key an end with [`Key::expires_at`].
+    /// It is for the key that signed before this one, or will sign after it: see
+    /// [`KeyRing`](crate::keys::KeyRing) for the order. Give a former key an expiry with [`Key::expires_at`].
     pub fn verify_key(mut self, key: Key) -> Self {
         self.verify_keys.push(key);
         self
@@ -52,13 +51,13 @@ impl KeyConfig {
     ///
     /// Refresh tokens of the old secret stay good, so no session ends. So do its access tokens, if there is
     /// no [`key`](JwtAuthBuilder::key). Remove it after [`refresh_ttl`](JwtAuthBuilder::refresh_ttl). If the
-    /// old secret was stolen, do not name it here: that ends all sessions at once.
+    /// old secret was stolen, do not name it here: without it, all sessions end at once.
     pub fn old_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.old_secrets.push(Secret::new(secret.into()));
         self
     }
 
-    /// Puts all keys together, each checked.
+    /// Puts all keys together, and checks each.
     pub(super) fn check(self, secret: SecretSource, key: Option<Key>) -> Result<Keys, ConfigError> {
         let which = secret.describe();
         let secret = secret.read()?;
@@ -100,9 +99,9 @@ impl SecretSource {
 }
 
 impl JwtAuthBuilder {
-    /// Takes the bytes that access tokens are signed with. Make them with `openssl rand -base64 48`.
+    /// Sets the bytes that access tokens are signed with. Make them with `openssl rand -base64 48`.
     ///
-    /// They are used as they are, so another service that has them can verify access tokens too.
+    /// They are used unchanged, so another service that has them can verify access tokens too.
     pub fn secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.secret = SecretSource::Given(Secret::new(secret.into()));
         self
@@ -114,20 +113,19 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Takes the secret from a file, and makes one with 384 random bits if there is none yet.
+    /// Takes the secret from a file. If there is none, makes one with 384 random bits.
     ///
-    /// White space around it does not count. Only its owner may be able to read the file (0600); it is made
-    /// so.
+    /// White space around it is ignored. Only the owner may be able to read the file (0600); it is made so.
     pub fn secret_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.secret = SecretSource::File(path.into());
         self
     }
 
     /// Signs access tokens with this key instead of the secret. With a key pair, others can verify tokens and
-    /// not make them.
+    /// cannot make them.
     ///
-    /// A secret is needed all the same: refresh tokens are signed by a key derived from it. Services that
-    /// verify access tokens do not need the secret. Keep it when this key changes: then no session ends.
+    /// A secret is still needed: refresh tokens are signed by a key derived from it. Services that verify
+    /// access tokens do not need it. Keep the secret when this key changes: then no session ends.
     ///
     /// ```
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -147,8 +145,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets the algorithm, and keys of the past or the future. Called again, the last value replaces the one
-    /// before.
+    /// Sets the algorithm, former keys and future keys. Called again, the last value replaces the one before.
     pub fn keys(mut self, keys: KeyConfig) -> Self {
         self.keys = keys;
         self

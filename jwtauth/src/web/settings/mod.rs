@@ -1,9 +1,8 @@
-//! How a [`JwtAuth`] is configured. Every setting is checked once, in
-//! [`JwtAuthBuilder::build`].
+//! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
 //!
-//! What every program needs is one call on the builder. Settings that few programs need together are grouped:
-//! cookies in [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value
-//! is checked in the group, or in the room that uses it.
+//! What every program needs is one call on the builder. Other settings are grouped: cookies in
+//! [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value is checked
+//! in its group, or in the room that uses it.
 
 pub(crate) mod client_config;
 pub(crate) mod cookie_config;
@@ -39,62 +38,7 @@ use crate::web::headers::cross_origin::CrossOrigin;
 use crate::web::headers::token_header::TokenHeader;
 use crate::web::state::{Gate, JwtAuth, JwtAuthState};
 
-/// Settings of a [`JwtAuth`].
-///
-/// Three groups have a type of their own: [`cookies`](Self::cookies) takes a [`CookieConfig`],
-/// [`keys`](Self::keys) a [`KeyConfig`], and [`clients`](Self::clients) a [`ClientConfig`].
-///
-/// | setting | default | range |
-/// |---|---|---|
-/// | [`secret`](Self::secret), [`secret_from_env`](Self::secret_from_env), [`secret_file`](Self::secret_file) | none: one is required | 32 bytes and more |
-/// | [`key`](Self::key) | the secret | a [`Key`] with a private part |
-/// | [`KeyConfig::algorithm`] | HS256; of a `key` its own | one that fits the key |
-/// | [`KeyConfig::verify_key`], [`KeyConfig::old_secret`] | none | 32 keys in all |
-/// | [`access_ttl`](Self::access_ttl) | 5 minutes | 1 second to 1 day |
-/// | [`refresh_ttl`](Self::refresh_ttl) | 1 day | `access_ttl` to 400 days |
-/// | [`absolute_ttl`](Self::absolute_ttl) | 30 days | `refresh_ttl` to 400 days |
-/// | [`refresh_grace`](Self::refresh_grace) | 30 seconds | 0 to 5 minutes |
-/// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
-/// | [`sweep_interval`](Self::sweep_interval) | 1 minute | 1 second to 1 day |
-/// | [`store_timeout`](Self::store_timeout) | 10 seconds | 0.1 second to 1 minute |
-/// | [`max_sessions`](Self::max_sessions) | 32 | 1 to 1000 |
-/// | [`token_registry`](Self::token_registry), [`revoke_on_refresh`](Self::revoke_on_refresh) | off | |
-/// | [`compat`](Self::compat) | off | |
-/// | [`issuer`](Self::issuer), [`audience`](Self::audience) | `jwtauth` | not empty |
-/// | [`CookieConfig::names`] | `__Host-access_token`, `__Host-refresh_token` | tokens of RFC 9110 |
-/// | [`CookieConfig::same_site`] | `Lax` | `None` needs `Secure` |
-/// | [`CookieConfig::domain`] | none: the host that has set them | a host name |
-/// | [`CookieConfig::path`], [`CookieConfig::refresh_path`] | `/` | starts with `/` |
-/// | [`CookieConfig::partitioned`] | off | needs `Secure` |
-/// | [`insecure_cookies`](Self::insecure_cookies) | off | |
-/// | [`trusted_origin`](Self::trusted_origin) | none | `scheme://host` or `scheme://host:port` |
-/// | [`cross_origin_exempt`](Self::cross_origin_exempt) | none | starts with `/` |
-/// | [`deny_by_default`](Self::deny_by_default) | off: a guard stands where the app has put one | |
-/// | [`public`](Self::public) | none | starts with `/`, or a method and `/` |
-/// | [`trusted_proxy`](Self::trusted_proxy) | none | an address, a network, or `unix:` |
-/// | [`ClientConfig::proxy_header`] | `X-Forwarded-For` | |
-/// | [`ClientConfig::device_id_header`] | none | no header with secrets |
-/// | [`ClientConfig::token_header`] | `Authorization` | none that browsers send on their own |
-/// | [`ClientConfig::token_scheme`] | `Bearer` | none that browsers send on their own |
-/// | `accounts` (feature `accounts`) | none | see `AccountsConfig` |
-/// | [`clock`](Self::clock) | the system's | |
-/// | [`access_claims`](Self::access_claims), [`translate`](Self::translate) | none | |
-/// | [`on_event`](Self::on_event), [`on_authenticated`](Self::on_authenticated), [`before_login`](Self::before_login) | none | |
-///
-/// ```
-/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
-/// use std::time::Duration;
-/// use jwtauth::JwtAuth;
-///
-/// let jwtauth = JwtAuth::builder()
-///     .secret_from_env("JWTAUTH_SECRET")
-///     .access_ttl(Duration::from_secs(10 * 60))
-///     .trusted_origin("https://app.example.com")
-///     .open("data/sessions")
-///     .await?;
-/// # Ok(())
-/// # }
-/// ```
+#[doc = include_str!("../../docs/jwt_auth_builder.md")]
 #[derive(Debug)]
 #[must_use]
 pub struct JwtAuthBuilder {
@@ -144,32 +88,32 @@ impl Default for JwtAuthBuilder {
 }
 
 impl JwtAuth {
-    /// Starts to configure one. See [`JwtAuthBuilder`] for the settings and their defaults.
+    /// Starts to configure one: see [`JwtAuthBuilder`] for the settings and their defaults.
     pub fn builder() -> JwtAuthBuilder {
         JwtAuthBuilder::default()
     }
 
-    /// One line for localhost: a random secret, sessions in memory, cookies that work over plain http.
+    /// One line for localhost: a random secret, sessions in memory, and cookies that work over plain http.
     ///
-    /// Everybody is logged out when the process ends. Requests that name another host than
-    /// `localhost`, `127.0.0.1` or `[::1]` are refused.
+    /// Everybody is logged out when the process ends. Requests for another host than `localhost`, `127.0.0.1`
+    /// or `[::1]` are refused.
     ///
     /// # Errors
     ///
     /// [`ConfigError::DevMode`] if `JWTAUTH_ENV=production` is set, or in a release build unless
-    /// `JWTAUTH_ALLOW_DEV=1` is set; [`ConfigError::Random`] if there is no randomness.
+    /// `JWTAUTH_ALLOW_DEV=1` is set. [`ConfigError::Random`] if there is no randomness.
     pub fn dev() -> Result<Self, ConfigError> {
         JwtAuthBuilder::dev()
     }
 }
 
 impl JwtAuthBuilder {
-    /// Opens the embedded store in a directory, and starts the background sweep. Makes the directory if there
-    /// is none.
+    /// Opens the embedded store in a directory, and starts the background sweep. Creates the directory if it
+    /// does not exist.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk;
+    /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk.
     /// [`OpenError::Store`] for everything that [`SledStore::open`] refuses.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<JwtAuth, OpenError> {
         let ready = self.check()?;
@@ -177,7 +121,7 @@ impl JwtAuthBuilder {
         Ok(ready.with_store(store)?)
     }
 
-    /// Uses a store that was opened elsewhere. Starts the background sweep if called in a tokio runtime.
+    /// Uses a store that is already open. Starts the background sweep if called in a tokio runtime.
     ///
     /// # Errors
     ///
@@ -241,7 +185,7 @@ impl JwtAuthBuilder {
     }
 }
 
-/// Settings that were checked and wait for their store.
+/// Settings that were checked, before they get their store.
 struct Ready {
     config: Config,
     tokens: Kinds,

@@ -1,4 +1,4 @@
-//! The settings of sessions and their tokens: lifetimes, limits, names, and what is recorded. `config` checks them.
+//! The settings of sessions and tokens: lifetimes, limits, names, and what is recorded. `config` checks them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets the lifetime of a refresh token. A session may be idle, and a sliding token may be renewed, for
-    /// the same time.
+    /// Sets the lifetime of a refresh token. A session may be idle for the same time, and a sliding token can
+    /// be renewed for the same time.
     pub fn refresh_ttl(mut self, ttl: Duration) -> Self {
         self.config.refresh_ttl = ttl;
         self
@@ -29,8 +29,9 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets for how long a spent refresh token is answered with its successor again: for a second tab, or a
-    /// lost answer. If it comes back later, the session is revoked (RFC 9700, section 4.14.2).
+    /// Sets the grace window: for how long a spent refresh token is answered with its successor again. It is
+    /// for a second tab, or a lost answer. If the token comes back later, the session is revoked (RFC 9700,
+    /// section 4.14.2).
     pub fn refresh_grace(mut self, grace: Duration) -> Self {
         self.config.refresh_grace = grace;
         self
@@ -48,34 +49,31 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets how long to wait until a change is on disk. After that the answer is 503. Hooks have the same
-    /// time.
+    /// Sets how long to wait until a change is on disk. Then the answer is 503. Hooks have the same time.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.config.store_timeout = timeout;
         self
     }
 
-    /// Sets how many live sessions one subject may have. A login beyond that ends the session that was idle
-    /// the longest.
+    /// Sets how many live sessions one subject may have. A login beyond that revokes the session that was
+    /// idle the longest.
     ///
-    /// About as many ended sessions are kept, so that a login stays quick. The registry forgets the tokens of
-    /// the others.
+    /// About as many ended sessions are kept, to keep logins quick. The registry forgets tokens of the
+    /// others.
     pub fn max_sessions(mut self, max: usize) -> Self {
         self.config.max_sessions = max;
         self
     }
 
-    /// Records each token that is issued, by its id, in the tree of its session: see [`Sessions::tokens`](crate::Sessions::tokens).
-    ///
-    /// Costs some 200 bytes a refresh until the session is swept.
+    /// Records each token that is issued, by its id, in the tree of its session: see
+    /// [`Sessions::tokens`](crate::Sessions::tokens). It costs some 200 bytes a refresh until the sweep.
     pub fn token_registry(mut self) -> Self {
         self.config.token_registry = true;
         self
     }
 
-    /// Revokes an access token when its successor is issued.
-    ///
-    /// A request that still carries the old one is refused, or refreshed by its refresh token.
+    /// Revokes an access token when its successor is issued. A request that still has the old one is refused,
+    /// or refreshed by its refresh token.
     pub fn revoke_on_refresh(mut self) -> Self {
         self.config.revoke_on_refresh = true;
         self
@@ -93,7 +91,7 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Writes and reads tokens as another library does, so that its services and this one accept each other's
+    /// Writes and reads tokens as another library does. Its services and this one then accept each other's
     /// tokens. See [`Compat`] for what that changes and costs.
     pub fn compat(mut self, compat: Compat) -> Self {
         self.config.compat = Some(compat);

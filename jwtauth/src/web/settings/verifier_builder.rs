@@ -17,18 +17,7 @@ use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
 use crate::web::state::{Gate, Verifier, VerifierState};
 
-/// Settings of a [`Verifier`]; [`Verifier::builder`] makes one.
-///
-/// | setting | default | range |
-/// |---|---|---|
-/// | issuer, audience | none: both are required | not empty |
-/// | [`key`](Self::key) | none | 32 keys in all |
-/// | `key_set_url` (feature `fetch`), [`key_set_with`](Self::key_set_with) | none | https, or this machine |
-/// | [`max_age`](Self::max_age) | 5 minutes | 1 minute to 1 day |
-/// | [`leeway`](Self::leeway) | 5 seconds | 0 to 1 minute |
-/// | [`max_ttl`](Self::max_ttl) | 1 day | 1 second to 1 day |
-/// | [`compat`](Self::compat) | off | |
-/// | [`deny_by_default`](Self::deny_by_default), [`public`](Self::public) | every route guards itself | |
+#[doc = include_str!("../../docs/verifier_builder.md")]
 #[must_use]
 pub struct VerifierBuilder {
     issuer: String,
@@ -44,12 +33,12 @@ pub struct VerifierBuilder {
     clock: Arc<dyn Clock>,
 }
 
-/// Where the published keys are, and who gets them.
+/// Where the published keys are, and who fetches them.
 enum KeySet {
-    /// We do.
+    /// This library.
     #[cfg(feature = "fetch")]
     Url(String),
-    /// The application does.
+    /// The application.
     With(String, Fetch),
 }
 
@@ -60,7 +49,7 @@ impl fmt::Debug for VerifierBuilder {
 }
 
 impl Verifier {
-    /// Starts to configure one, for tokens of this issuer (`iss`) that are meant for this audience (`aud`).
+    /// Starts to configure one, for tokens of this issuer (`iss`) and this audience (`aud`).
     pub fn builder(issuer: impl Into<String>, audience: impl Into<String>) -> VerifierBuilder {
         VerifierBuilder::new(issuer.into(), audience.into())
     }
@@ -83,18 +72,18 @@ impl VerifierBuilder {
         }
     }
 
-    /// Takes a key. May be called again; the keys of a set take their place.
+    /// Accepts tokens that this key signed. May be called again. The keys of a key set replace these.
     pub fn key(mut self, key: Key) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// Takes the keys from the issuer's published set, fetched when first needed. Needs the feature `fetch`.
+    /// Fetches the keys from the issuer's published set when first needed. Feature `fetch`.
     ///
-    /// Follows no redirects and no proxies of the environment, keeps no cookies, and takes nothing but a 200 with a key
-    /// set of up to 256 KiB within 5 seconds. Certificates are checked against those that the system trusts; without any
-    /// the builder refuses an address of https ([`KeyError::Client`]). The rest is as with
-    /// [`key_set_with`](Self::key_set_with).
+    /// The client follows no redirects, uses no proxies of the environment and keeps no cookies. It accepts
+    /// only a 200 with a key set of up to 256 KiB within 5 seconds. Certificates are checked against those
+    /// that the system trusts. If there are none, an https address is refused ([`KeyError::Client`]). The
+    /// rest is as with [`key_set_with`](Self::key_set_with).
     ///
     /// ```
     /// # fn run() -> Result<jwtauth::Verifier, jwtauth::error::ConfigError> {
@@ -112,14 +101,14 @@ impl VerifierBuilder {
         self
     }
 
-    /// Takes the keys from the issuer's published set, by an HTTP client of the application's own.
+    /// Fetches the keys from the issuer's published set with the application's own HTTP client.
     ///
-    /// `fetch` gets the address and returns the body. Let it follow no redirects, and treat anything but 200 as an
-    /// error. It gets 5 seconds; a body above 256 KiB is refused. One fetch runs at a time, and after each, failed or
-    /// not, there is none for 30 seconds, also for a token that names an unknown key.
+    /// `fetch` gets the address and returns the body. Let it follow no redirects, and treat every status
+    /// except 200 as an error. It has 5 seconds, and a body above 256 KiB is refused. One fetch runs at a
+    /// time. After each, failed or not, there is none for 30 seconds, even for an unknown key.
     ///
-    /// While fetching fails, the keys that are there stay in use for up to a day. Secrets and private keys in
-    /// the set are never used.
+    /// While fetching fails, the present keys stay in use for up to a day. Secrets and private keys in the
+    /// set are never used.
     ///
     /// ```
     /// # use jwtauth::error::ConfigError;
@@ -143,7 +132,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets after how long the key set is fetched anew.
+    /// Sets the age at which the key set is fetched again.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
@@ -161,11 +150,12 @@ impl VerifierBuilder {
         self
     }
 
-    /// Takes access tokens of djangorestframework-simplejwt too: see [`Compat`], whose rules for reading hold here.
+    /// Also accepts access tokens of djangorestframework-simplejwt: see [`Compat`], for the rules.
     ///
-    /// Nothing is written: a token is believed until it expires, and what it says is what counts. The subject is its
-    /// claim `user_id`; roles and scopes are its claims `roles` (an array) and `scope` (text), if Django writes them; and
-    /// without `auth_time` nothing is fresh. Django names no key in its tokens, so this takes a verifier that has just one.
+    /// Nothing is written. A token is accepted until it expires, and only its claims count. The subject is
+    /// its claim `user_id`. Roles and scopes are its claims `roles` (an array) and `scope` (text), if Django
+    /// writes them. Without `auth_time`, no login counts as fresh. Django names no key in its tokens, so the
+    /// verifier must have exactly one.
     ///
     /// ```
     /// # fn run() -> Result<jwtauth::Verifier, jwtauth::error::ConfigError> {
@@ -185,22 +175,21 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the clock that everything is decided by. For tests: see [`ManualClock`](crate::clock::ManualClock).
+    /// Sets the clock. For tests: see [`ManualClock`](crate::clock::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Guards every route that is not [`public`](Self::public): the same as
+    /// Guards every route that is not [`public`](Self::public), like
     /// [`JwtAuthBuilder::deny_by_default`](crate::JwtAuthBuilder::deny_by_default).
     pub fn deny_by_default(mut self, guard: RequireAuth) -> Self {
         self.default_guard = Some(guard);
         self
     }
 
-    /// Lets strangers through to a route: `"/health"`, `"GET /stock"`, `"/assets/"`. May be called again.
-    ///
-    /// All that may be written is at [`JwtAuthBuilder::public`](crate::JwtAuthBuilder::public).
+    /// Also allows anonymous users on a route: `"/health"`, `"GET /stock"`, `"/assets/"`. May be called
+    /// again. See [`JwtAuthBuilder::public`](crate::JwtAuthBuilder::public) for the forms of a route.
     pub fn public(mut self, route: impl Into<String>) -> Self {
         self.public.push(route.into());
         self
@@ -210,8 +199,8 @@ impl VerifierBuilder {
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] for the first setting that is refused; [`KeyError::Malformed`] in it if there is neither
-    /// a key nor the address of a set.
+    /// A [`ConfigError`] for the first setting that is refused. It is [`KeyError::Malformed`] if there is
+    /// neither a key nor the address of a set.
     pub fn build(self) -> Result<Verifier, ConfigError> {
         let day = Duration::from_secs(24 * 60 * 60);
         let minute = Duration::from_secs(60);

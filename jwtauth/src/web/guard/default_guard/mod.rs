@@ -1,11 +1,11 @@
-//! The guard in front of a whole app, and what is public all the same: a handler that somebody forgot to guard is
+//! The guard in front of a whole app, and its public routes. A handler that somebody forgot to guard is
 //! closed, not open.
 //!
 //! # Invariants
 //!
-//! 1. It asks before anything behind the middleware runs, the router included.
-//! 2. What the router might send elsewhere than the pattern says is not public: a path with `..` in it, however
-//!    it is encoded, or one that a middleware further out has changed.
+//! 1. It runs before anything behind the middleware, the router included.
+//! 2. A path that the router may read differently than the pattern is not public: one with `..` in it,
+//!    however it is encoded, or one that a middleware further out has changed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use crate::error::ConfigError;
 use crate::web::headers::pattern::{asked_uri, matches_path};
 use crate::web::state::Gate;
 
-/// A guard, and the routes that it does not ask at.
+/// A guard, and the routes that it does not guard.
 #[derive(Debug)]
 pub(crate) struct DefaultGuard {
     guard: RequireAuth,
@@ -53,7 +53,8 @@ impl DefaultGuard {
 
     fn is_public(&self, request: &Request) -> bool {
         let (method, asked, seen) = (request.method(), asked_uri(request).path(), request.uri().path());
-        // A nested route sees the end of what was asked for. Anything else was rewritten: both must be public then.
+        // A nested route sees the end of the original path. Any other path was rewritten: both must be
+        // public.
         self.covers(method, asked) && (asked.ends_with(seen) || self.covers(method, seen))
     }
 
@@ -71,15 +72,15 @@ impl Gate for DefaultGuard {
     }
 }
 
-/// A route that is open to strangers.
+/// A route that is open to anonymous users.
 #[derive(Debug)]
 struct PublicRoute {
-    /// Every method if there is none.
+    /// `None`: every method.
     method: Option<Method>,
     pattern: String,
 }
 
-/// What can be written in front of a path: the methods of RFC 9110, section 9.1, and PATCH (RFC 5789).
+/// The methods that can stand before a path: those of RFC 9110, section 9.1, and PATCH (RFC 5789).
 const METHODS: [Method; 9] = [
     Method::CONNECT,
     Method::DELETE,
@@ -114,16 +115,16 @@ impl PublicRoute {
     fn covers(&self, method: &Method, path: &str) -> bool {
         let by_method = match &self.method {
             None => true,
-            // Where there is no handler for HEAD, poem calls that of GET.
+            // Without a handler for HEAD, poem calls that of GET.
             Some(Method::GET) => matches!(*method, Method::GET | Method::HEAD),
             Some(own) => own == method,
         };
-        // `/` alone would cover everything, which nobody means by the path of the root page.
+        // The pattern `/` would cover everything, but it means the root page.
         by_method && if self.pattern == "/" { path == "/" } else { matches_path(&self.pattern, path) }
     }
 }
 
-/// Says what to write in place of a pattern that would cover nothing, or too much.
+/// Says what is wrong with a pattern that would cover nothing, or too much.
 fn problem_of(pattern: &str) -> Option<&'static str> {
     let Some(below_root) = pattern.strip_prefix('/') else {
         return Some(
@@ -164,10 +165,10 @@ fn problem_of(pattern: &str) -> Option<&'static str> {
     None
 }
 
-/// Tells whether a path is sure to be taken for itself.
+/// Tells whether a path cannot be taken for another one.
 ///
-/// Files are looked up by the decoded path, with `..` followed (poem's `StaticFilesEndpoint`); so
-/// `/assets/..%2fprivate` is not below `/assets/`. What follows a `;` some servers behind a proxy cut off.
+/// Files are found by the decoded path, and `..` is followed (poem's `StaticFilesEndpoint`). So
+/// `/assets/..%2fprivate` is not below `/assets/`. Some servers behind a proxy cut off what follows a `;`.
 fn is_plain(path: &str) -> bool {
     let decoded: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
     let slashes = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'/').count();

@@ -165,7 +165,7 @@ fn the_login_page_must_be_public() {
     }
 }
 
-/// A middleware further out may have changed the path that the router goes by.
+/// A middleware further out may have changed the path that the router uses.
 #[test]
 fn h_11_a_path_that_was_rewritten_must_be_public_in_both_forms() {
     let guard = public(&["/login", "/assets/"]);

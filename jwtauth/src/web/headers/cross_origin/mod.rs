@@ -1,13 +1,13 @@
-//! Whether a request was caused by another site: the check of Go's `http.CrossOriginProtection`
-//! (Go 1.25, src/net/http/csrf.go), which asks the browser and needs no token.
+//! Whether a request was caused by another site: the check of Go's `http.CrossOriginProtection` (Go 1.25,
+//! src/net/http/csrf.go), which asks the browser and needs no token.
 //!
 //! 1. GET, HEAD and OPTIONS are allowed.
 //! 2. `Sec-Fetch-Site: same-origin` or `none` is allowed; any other value is another site.
-//! 3. Without it, an `Origin` that is not ours is another site; no `Origin` either is an old browser
-//!    or no browser at all, and allowed.
+//! 3. Without it, an `Origin` of another host is another site. No `Origin` either means an old browser or no
+//!    browser at all, and is allowed.
 //!
-//! Another site is allowed only if its origin or the path was configured. `SameSite` cookies alone are
-//! not enough: they let sibling subdomains in (RFC 6265bis, section 8.8.1).
+//! Another site is allowed only if its origin or the path was configured. `SameSite` cookies alone are not
+//! enough: sibling subdomains count as the same site (RFC 6265bis, section 8.8.1).
 
 use poem::Request;
 use poem::http::{HeaderMap, Method, Uri, header};
@@ -15,7 +15,7 @@ use poem::http::{HeaderMap, Method, Uri, header};
 use super::pattern::{asked_uri, matches_path};
 use crate::error::ConfigError;
 
-/// Who is let through all the same.
+/// The other sites that are allowed, and the paths that allow all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CrossOrigin {
     trusted: Vec<String>,
@@ -23,7 +23,7 @@ pub(crate) struct CrossOrigin {
 }
 
 impl CrossOrigin {
-    /// Trusts the pages of `scheme://host[:port]`, compared byte by byte as browsers write it.
+    /// Trusts pages of `scheme://host[:port]`, compared byte by byte as browsers write it.
     pub(crate) fn trust(&mut self, origin: &str) -> Result<(), ConfigError> {
         let is_origin = origin.parse::<Uri>().is_ok_and(|uri| {
             let rebuilt =
@@ -41,7 +41,7 @@ impl CrossOrigin {
         Ok(())
     }
 
-    /// Lets any site call the paths of a pattern.
+    /// Allows any site to call the paths of a pattern.
     pub(crate) fn exempt(&mut self, pattern: &str) -> Result<(), ConfigError> {
         if !pattern.starts_with('/') {
             return Err(ConfigError::setting("cross_origin_exempt", pattern, "start it with a slash"));
@@ -50,10 +50,10 @@ impl CrossOrigin {
         Ok(())
     }
 
-    /// Tells whether a request that carries our cookies must be refused.
+    /// Tells whether a request that carries cookies must be refused.
     pub(crate) fn refuses(&self, request: &Request) -> bool {
         let host = request.headers().get(header::HOST).map(|host| host.as_bytes());
-        // HTTP/2 has no Host header but :authority.
+        // HTTP/2 has `:authority` in place of a Host header.
         let authority = request.original_uri().authority().map(|authority| authority.as_str().as_bytes());
         self.refuses_parts(request.method(), asked_uri(request).path(), host.or(authority), request.headers())
     }
@@ -80,7 +80,7 @@ impl CrossOrigin {
 /// Returns `host[:port]` of an origin.
 fn host_of(origin: &[u8]) -> Option<&[u8]> {
     let text = std::str::from_utf8(origin).ok()?;
-    // Parsed only to see that it is a URL; the bytes are compared as they were sent.
+    // Parsed only to see that it is a URL. The bytes are compared as they were sent.
     text.parse::<Uri>().ok()?;
     let rest = text.split_once("://")?.1;
     let authority = rest.split(['/', '?', '#']).next()?;

@@ -1,7 +1,7 @@
 //! Lifetimes and names, each with its bounds, all checked once.
 //!
-//! What has passed [`Config::check`] is not checked again above. Cookies and origins are checked in `web`,
-//! which alone knows them. The checks of ranges serve all settings of the crate.
+//! After [`Config::check`] nothing is checked again. Cookies and origins are checked in `web`. All settings
+//! of the crate use the range checks here.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -29,9 +29,9 @@ pub(crate) struct Config {
     pub(crate) max_sessions: usize,
     /// Whether each token that is issued is recorded.
     pub(crate) token_registry: bool,
-    /// Whether a refresh ends the access token before it.
+    /// Whether a refresh revokes the access token before it.
     pub(crate) revoke_on_refresh: bool,
-    /// Which other library's tokens ours are to be like, if any.
+    /// The other library whose tokens are shared, if any.
     pub(crate) compat: Option<Compat>,
 }
 
@@ -59,7 +59,7 @@ impl Config {
     /// Browsers keep no cookie longer than 400 days (RFC 6265bis, section 5.5).
     pub(crate) const MAX_TTL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-    /// A leeway near the lifetime makes tokens that are expired and accepted at once: refresh storms.
+    /// A leeway near the lifetime makes expired tokens acceptable, which causes refresh storms.
     pub(crate) const MAX_LEEWAY: Duration = MINUTE;
 
     /// A login looks at all sessions of its subject.

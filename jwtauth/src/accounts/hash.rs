@@ -1,13 +1,14 @@
 //! Passwords and their hashes. The only file that names Argon2.
 //!
-//! A hash takes tens of milliseconds and megabytes by design, so it runs beside the async workers, a few at a
-//! time, and those who wait are counted: a flood of logins is answered with "come again", never with all memory.
+//! A hash takes tens of milliseconds and megabytes by design. So it runs beside the async workers, a few at a
+//! time, and the number of waiting hashes is limited: a flood of logins gets "try again" and cannot use all
+//! memory.
 //!
 //! # Invariants
 //!
-//! 1. A password is overwritten when done with, and a hash leaves this module only for the store.
-//! 2. Whoever is checked costs one hash, also if there is nobody by that name (S-16).
-//! 3. Whoever went away still holds a place until the hash is done, because it goes on.
+//! 1. A password is overwritten after use, and a hash leaves this module only for the store.
+//! 2. Each check costs one hash, even if no account has the name (S-16).
+//! 3. An abandoned attempt still holds its place until its hash is done, because the hash continues.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,12 +30,13 @@ const MAX_PASSWORD: usize = 1024;
 const SALT_LEN: usize = 16;
 const HASH_LEN: usize = 32;
 
-/// A password, normalised: NFC, any space a space (RFC 8265, section 4.2), so that every keyboard types the same.
+/// A password, normalised: NFC, every space a plain space (RFC 8265, section 4.2), so that all keyboards type
+/// the same.
 #[derive(Clone)]
 pub(super) struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes a password that is to be checked. `None` if it is too long to be anybody's.
+    /// Takes a password to check. `None` if it is too long for every account.
     pub(super) fn typed(text: &str) -> Option<Self> {
         if text.len() > MAX_PASSWORD {
             return None;
@@ -46,7 +48,7 @@ impl Password {
         Some(Self(password))
     }
 
-    /// Takes a password that somebody has chosen. The error says what to do.
+    /// Takes a newly chosen password. The error says what to do.
     pub(super) fn chosen(text: &str, name: &str, min: usize) -> Result<Self, String> {
         let password = Self::typed(text).ok_or_else(|| format!("it has more than {MAX_PASSWORD} bytes"))?;
         if password.0.chars().count() < min {
@@ -81,7 +83,7 @@ pub(super) struct Hasher {
     turns: Arc<Semaphore>,
     /// Those and the ones that wait.
     places: Arc<Semaphore>,
-    /// What the password of nobody is checked against.
+    /// The hash that is checked for unknown names.
     nobody: PasswordHash,
     computed: Arc<AtomicU64>,
 }
@@ -122,7 +124,7 @@ impl Hasher {
         .await
     }
 
-    /// Checks a password against a hash, or against nobody's, which takes as long.
+    /// Checks a password against a hash, or against that of nobody, which takes as long.
     pub(super) async fn check(
         &self,
         password: Password,
@@ -132,13 +134,13 @@ impl Hasher {
         self.run(move || {
             let found = hash.as_ref().and_then(|hash| Phc::new(hash.as_phc()).ok());
             if hash.is_some() && found.is_none() {
-                tracing::error!(target: "jwtauth", "the hash of an account is none; set its password anew");
+                tracing::error!(target: "jwtauth", "the hash of an account is malformed: set its password again");
             }
             let is_somebody = found.is_some();
             let Some(hash) = found.or_else(|| Phc::new(nobody.as_phc()).ok()) else {
                 return Err(AccountError::Hashing { problem: "the hash of nobody is malformed".into() });
             };
-            // In constant time; by the parameters in the hash, not by ours.
+            // In constant time, with the parameters in the hash, not the current ones.
             let matches = argon2.verify_password(password.0.as_bytes(), &hash).is_ok();
             Ok(Checked { matches: matches && is_somebody, stale: is_stale(&hash, argon2.params()) })
         })

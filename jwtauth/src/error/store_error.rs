@@ -1,19 +1,16 @@
-//! What can go wrong with a store of sessions, and what its operator can do.
+//! Failures of a session store, and what its operator can do.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BoxError, with_causes};
+use super::BoxError;
 
-/// The session store failed; what it was asked may or may not have happened.
-///
-/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+/// The session store failed. The operation may or may not have happened.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// An error of a store that is not part of this crate.
+    /// An error of a store outside this crate.
     #[error("session store failed")]
     Backend(#[source] BoxError),
     /// The store was closed.
@@ -39,7 +36,7 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// Another process, or another handle of this one, has the store open.
+    /// The store is open already, in another process or by another handle in this one.
     #[error(
         "session store {path:?} is open already, in another process or in this one: stop the other, share one by `.clone()`, or take a directory of its own"
     )]
@@ -47,7 +44,7 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
-    /// The directory holds files that are not ours, so it was left alone.
+    /// The directory holds foreign files, so it was left alone.
     #[error(
         "directory {path:?} holds {found:?}, which is no part of a session store: give the store a directory of its own"
     )]
@@ -67,7 +64,7 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The store holds less than was once acknowledged: an old backup, or a file cut short.
+    /// The store has lost changes that it had acknowledged: an old backup, or a truncated file.
     #[error(
         "session store {path:?} has lost its last {lost} changes (an old backup, or a file cut short), so ended sessions might be alive in it: restore the newest copy, or move it away to start empty (everybody logs in again)"
     )]
@@ -77,13 +74,13 @@ pub enum StoreError {
         /// How many acknowledged changes are missing.
         lost: u64,
     },
-    /// The store did not answer in time; the change may still be made.
+    /// The store did not answer in time. The change may still happen.
     #[error("session store did not answer within {after:?}")]
     TimedOut {
-        /// How long it was waited for.
+        /// The time limit.
         after: Duration,
     },
-    /// A record is larger than the store takes.
+    /// A record is too large for the store.
     #[error("record has {got} bytes, at most {max} are kept: store less in the user value or session")]
     TooLarge {
         /// The size, in bytes.
@@ -91,7 +88,7 @@ pub enum StoreError {
         /// The limit, in bytes.
         max: usize,
     },
-    /// The store was written by another version of this crate, in a layout that this one does not read.
+    /// Another version of this crate wrote the store, in a layout that this version does not read.
     #[error(
         "session store {path:?} is of layout {found}, and this version reads layout {supported}: open it with the version that wrote it, or move it away to start empty (everybody logs in again)"
     )]
@@ -103,7 +100,7 @@ pub enum StoreError {
         /// The layout that is read and written.
         supported: u8,
     },
-    /// The store failed before and is not usable until it could be opened anew.
+    /// The store failed before. It is unusable until it can be opened again.
     #[error(
         "session store {path:?} is not usable after an earlier failure; it is opened anew when the disk allows it"
     )]
@@ -113,8 +110,4 @@ pub enum StoreError {
     },
 }
 
-impl fmt::Debug for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_causes(self, f)
-    }
-}
+debug_with_causes!(StoreError);

@@ -151,10 +151,11 @@ fn rsa(members: &Members) -> Result<Material, KeyError> {
     Ok(Material::RsaPrivate { n, e, pkcs1 })
 }
 
-/// Reads a set of keys (RFC 7517, section 5), each with `read_one`. Those that are not for us are passed over.
+/// Reads a set of keys (RFC 7517, section 5), each with `read_one`. Those that are not for us are passed
+/// over.
 ///
-/// A set that holds two keys of one name, or secrets beside key pairs, is refused as a whole: whoever made
-/// it did not mean what it says (J-4).
+/// A set that holds two keys of one name, or secrets beside key pairs, is refused as a whole: whoever made it
+/// did not mean what it says (J-4).
 pub(crate) fn read_set(
     json: &str,
     read_one: impl Fn(&str) -> Result<Key, KeyError>,

@@ -1,7 +1,7 @@
 //! What a key consists of, whatever form it came in: plain data.
 //!
-//! Read by `der`, `pem` and `jwk`, and turned into what signs and verifies by `backend`. What is checked of it is in `public`
-//! and `strength`.
+//! Read by `der`, `pem` and `jwk`, and turned into what signs and verifies by `backend`. What is checked of
+//! it is in `public` and `strength`.
 
 use zeroize::Zeroizing;
 

@@ -95,7 +95,8 @@ impl Sessions {
         })
     }
 
-    /// Returns a session with new ids that nobody knows yet. It has no roles, no scopes, no user and no device.
+    /// Returns a session with new ids that nobody knows yet. It has no roles, no scopes, no user and no
+    /// device.
     pub(super) fn new_session(
         &self,
         subject: String,

@@ -63,7 +63,8 @@ impl AccessTokens {
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: None })
     }
 
-    /// Like [`Self::new`], for tokens as another library writes them; those that were issued before stay good.
+    /// Like [`Self::new`], for tokens as another library writes them; those that were issued before stay
+    /// good.
     pub(super) fn compatible(keys: Vec<Key>, compat: &Compat) -> Result<Self, KeyError> {
         let envelope = Envelope { ring: Ring::new(simplejwt::TYP, keys)?.into(), former: Some(TYP) };
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: Some(compat.clone()) })
@@ -83,7 +84,8 @@ impl AccessTokens {
 
     /// Verifies form, signature and every claim, or remembers that they were good.
     ///
-    /// `expected` is the same with every call but for its `now`. An expired token is told apart, because it may still name the session to refresh or to end.
+    /// `expected` is the same with every call but for its `now`. An expired token is told apart, because it
+    /// may still name the session to refresh or to end.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Verified, TokenError> {
         if let Some(access) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(Verified::Valid(access));

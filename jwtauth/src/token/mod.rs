@@ -1,5 +1,5 @@
-//! The bytes of a token, in and out: a compact JWS that carries JSON claims, read more strictly
-//! than jsonwebtoken can be told to (J-1 to J-20).
+//! The bytes of a token, in and out: a compact JWS that carries JSON claims, read more strictly than
+//! jsonwebtoken can be told to (J-1 to J-20).
 //!
 //! # Invariants
 //!
@@ -7,9 +7,9 @@
 //! 2. Key, algorithm and `typ` are ours to choose; a header may only agree.
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
-//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access`, `refresh` and
-//! `sliding` the claims of each kind, `simplejwt` those of the first two as another library writes them, `seen` the tokens that
-//! were verified before. Sessions are not known here.
+//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access`,
+//! `refresh` and `sliding` the claims of each kind, `simplejwt` those of the first two as another library
+//! writes them, `seen` the tokens that were verified before. Sessions are not known here.
 
 pub(crate) mod access;
 mod parse;
@@ -107,7 +107,8 @@ impl Envelope {
         token
     }
 
-    /// Returns the claims of `token`, if its form, header and signature are those of a key that is good at `now`.
+    /// Returns the claims of `token`, if its form, header and signature are those of a key that is good at
+    /// `now`.
     fn open(&self, token: &str, now: u64) -> Result<OpenedToken, TokenError> {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
@@ -257,7 +258,8 @@ const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
 /// Finds the one key that a header may name, and checks that it names nothing else (J-3, J-7, J-8).
 ///
 /// `kid` is looked up among the keys we have. A header without one means the key that signs, or the only one:
-/// nothing is tried out. `jku`, `jwk`, `x5u` and `x5c` are members nobody asks for: never used, never fetched.
+/// nothing is tried out. `jku`, `jwk`, `x5u` and `x5c` are members nobody asks for: never used, never
+/// fetched.
 fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenError> {
     let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {

@@ -1,7 +1,7 @@
 //! Refresh tokens: a session id and a generation, signed by a key of their own. Single use.
 //!
-//! Where another library reads them too they have the key and the form of its tokens, see `simplejwt`; those that were
-//! issued before stay good.
+//! Where another library reads them too they have the key and the form of its tokens, see `simplejwt`; those
+//! that were issued before stay good.
 
 use std::sync::Arc;
 
@@ -49,8 +49,8 @@ impl RefreshTokens {
         Ok(Self { own, compatible: None })
     }
 
-    /// Like [`Self::new`], for tokens as another library writes them: with the keys of access tokens. Those that were
-    /// issued before, with `keys`, stay good.
+    /// Like [`Self::new`], for tokens as another library writes them: with the keys of access tokens. Those
+    /// that were issued before, with `keys`, stay good.
     pub(super) fn compatible(
         keys: Vec<Key>,
         access: &AccessTokens,

@@ -1,13 +1,16 @@
-//! Tokens as djangorestframework-simplejwt writes and reads them: `typ: JWT`, the kind in a claim alone ([`Compat`]).
+//! Tokens as djangorestframework-simplejwt writes and reads them: `typ: JWT`, the kind in a claim alone
+//! ([`Compat`]).
 //!
 //! Such a token is one of three:
 //!
 //! 1. Ours: it has all that our tokens have, and the claim with the user's id.
 //! 2. Derived from ours by Django, which copies what it does not set itself: it names our session (`sid`).
-//! 3. Django's own: it names no session. It has a [`Foreign`], and what becomes of it is in `session::foreign`.
+//! 3. Django's own: it names no session. It has a [`Foreign`], and what becomes of it is in
+//!    `session::foreign`.
 //!
-//! What such a token is known by follows from its kind and `jti`, and from no secret: when the secret changes, a token
-//! that was revoked must stay so. It need not be secret either, because nothing is granted to whoever knows it.
+//! What such a token is known by follows from its kind and `jti`, and from no secret: when the secret
+//! changes, a token that was revoked must stay so. It need not be secret either, because nothing is granted
+//! to whoever knows it.
 //!
 //! # Invariants
 //!
@@ -64,8 +67,8 @@ impl Access {
         self.foreign.is_none().then_some(self.session)
     }
 
-    /// Tells whether a refresh token may be of the same login. All that two tokens have in common that another service has
-    /// issued on its own is their subject.
+    /// Tells whether a refresh token may be of the same login. All that two tokens have in common that
+    /// another service has issued on its own is their subject.
     pub(crate) fn goes_with(&self, refresh: &Refresh) -> bool {
         match (self.names(), refresh.names()) {
             (Some(one), Some(other)) => one == other,

@@ -1,8 +1,8 @@
 //! Sliding tokens: access token and refresh token in one, `typ: st+jwt`, signed by a key of their own.
 //!
-//! Good to get in with until `exp`, and to be spent for the next one until `refresh_exp`. Like a refresh token
-//! each is a session id and a generation, so that an older copy can be told from the one that counts: who
-//! decides that is `session`.
+//! Good to get in with until `exp`, and to be spent for the next one until `refresh_exp`. Like a refresh
+//! token each is a session id and a generation, so that an older copy can be told from the one that counts:
+//! who decides that is `session`.
 
 use std::sync::Arc;
 
@@ -53,9 +53,9 @@ impl SlidingTokens {
 
     /// Verifies form, signature and every claim, or remembers that they were good.
     ///
-    /// `expected` is that of an access token, and `max_ttl` the longest time from `iat` to `refresh_exp`, in seconds.
-    /// Both are the same with every call but for `now`. A token past its `exp` is told apart; one past its
-    /// `refresh_exp` is an error.
+    /// `expected` is that of an access token, and `max_ttl` the longest time from `iat` to `refresh_exp`, in
+    /// seconds. Both are the same with every call but for `now`. A token past its `exp` is told apart; one
+    /// past its `refresh_exp` is an error.
     pub(crate) fn verify(
         &self,
         token: &str,

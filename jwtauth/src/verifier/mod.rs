@@ -1,7 +1,7 @@
 //! Verification without sessions, for services that take the access tokens of another one.
 //!
-//! [`Verification`] decides; [`source`] says when the keys of the other one are asked for, and `fetch` asks. Who configures
-//! it, and how a request gets there, is in `web`.
+//! [`Verification`] decides; [`source`] says when the keys of the other one are asked for, and `fetch` asks.
+//! Who configures it, and how a request gets there, is in `web`.
 //!
 //! # Invariants
 //!
@@ -52,8 +52,8 @@ impl Verification {
         }
     }
 
-    /// Verifies with the keys that there are. A good signature with another issuer or audience is no attack but a
-    /// setting, of here or there: the log says so, once.
+    /// Verifies with the keys that there are. A good signature with another issuer or audience is no attack
+    /// but a setting, of here or there: the log says so, once.
     fn checked(&self, token: &str) -> Result<TokenUser, TokenError> {
         let verified = self.tokens.verify(token, &self.expected(self.clock.now()));
         if let Err(error @ (TokenError::WrongAudience | TokenError::WrongIssuer)) = &verified

@@ -11,7 +11,8 @@ use crate::error::{BoxError, KeyError, TokenError};
 use crate::key::{Key, jwk};
 use crate::token::stateless::ForeignTokens;
 
-/// How long nothing is fetched after a fetch, in seconds: whoever sends unknown `kid`s causes no more than that.
+/// How long nothing is fetched after a fetch, in seconds: whoever sends unknown `kid`s causes no more than
+/// that.
 const PAUSE: u64 = 30;
 
 /// How long keys are believed without a successful fetch, in seconds.
@@ -100,7 +101,8 @@ impl Source {
             {
                 source.set(|times| times.tried = Some(clock.now()));
                 let (source, tokens, clock) = (Arc::clone(&self.0), Arc::clone(tokens), Arc::clone(clock));
-                // On its own, or whoever hangs up in time would keep everybody from new keys for 30 seconds more.
+                // On its own, or whoever hangs up in time would keep everybody from new keys for 30 seconds
+                // more.
                 let fetched = tokio::spawn(async move {
                     source.fetch(&tokens, &*clock).await;
                     drop(guard);

@@ -1,4 +1,4 @@
-//! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037), and which key each of them wants.
+//! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037), and the key that each needs.
 
 /// How a token is signed. A key has exactly one.
 ///
@@ -10,7 +10,7 @@
 /// | `ES256`, `ES384`, `ES512` | the curve P-256, P-384, P-521 | 64, 96, 132 |
 /// | `EdDSA` | Ed25519 | 64 |
 ///
-/// Who has to choose a key pair takes `ES256` or `EdDSA`: small, fast, and nothing to be configured wrongly.
+/// If you need a key pair, use `ES256` or `EdDSA`: small, fast, and with nothing to configure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -21,7 +21,7 @@ pub enum Algorithm {
     HS384,
     /// HMAC with SHA-512; the secret has at least 64 bytes.
     HS512,
-    /// RSASSA-PKCS1-v1_5 with SHA-256. What an RSA key is used with when it does not say.
+    /// RSASSA-PKCS1-v1_5 with SHA-256. The default for an RSA key that names no algorithm.
     RS256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
     RS384,
@@ -43,7 +43,7 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// What kind of key an algorithm wants.
+/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Hmac,
@@ -126,7 +126,7 @@ impl Algorithm {
         }
     }
 
-    /// Returns the algorithm of a name, which is exact: `hs256` is none.
+    /// Returns the algorithm with exactly this name: `hs256` is none.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }

@@ -1,18 +1,17 @@
-//! Signatures and digests, by whichever backend was built in. jsonwebtoken is named here and nowhere else.
+//! Signatures and digests, by the backend that was built in. Only this file names jsonwebtoken.
 //!
 //! # Why RustCrypto signs by default
 //!
-//! jsonwebtoken 11.1 wants one of two backends. Measured on two cores, rustc 1.95, a 365-byte
-//! HS256 token, `crypto::verify` alone, least of several rounds; cold release build of jsonwebtoken
-//! with everything below it:
+//! jsonwebtoken 11.1 needs one of two backends. Measured on two cores, rustc 1.95, a 365-byte HS256 token,
+//! `crypto::verify` alone, least of several rounds; cold release build of jsonwebtoken with its dependencies:
 //!
 //! | backend | cold build, wall / CPU | one verify | advisories |
 //! |---|---|---|---|
 //! | `rust_crypto` | 25 s / 47 s | 414 ns | RUSTSEC-2023-0071 (`rsa`: timing of *private*-key operations) |
 //! | `aws_lc_rs` | 33 s / 61 s, needs a C compiler | 615 ns | none |
 //!
-//! The advisory reaches who signs with an RSA key, and nobody else: a warning is logged then. The feature
-//! `aws_lc_rs` takes the other one; with both on, that one is used.
+//! The advisory only concerns signing with an RSA key, for which a warning is logged. The feature `aws_lc_rs`
+//! selects the other backend, also if both features are on.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -55,9 +54,9 @@ fn provider() -> &'static CryptoProvider {
     provider
 }
 
-/// Names the backend to jsonwebtoken, which panics when an application's other dependencies switch on both.
+/// Selects the backend of jsonwebtoken, which panics if other dependencies of the application enable both.
 pub(super) fn install() {
-    // An error says that the application has installed one already, which then serves us too.
+    // An error means that the application has installed one already, which is then used here too.
     let _ = provider().install_default();
 }
 

@@ -33,15 +33,15 @@ pub(crate) struct Access {
     /// See [`Self::names`].
     pub(crate) session: SessionId,
     pub(crate) token: TokenId,
-    /// What there is to know of it if another service has issued it on its own.
+    /// Details, if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
-    /// Who is calling with it, if another service has issued it on its own and it is good.
+    /// The user, if another service has issued it on its own and it is valid.
     pub(crate) user: Option<TokenUser>,
-    /// Our refresh token that another service has made it of.
+    /// The own refresh token from which another service has made it.
     pub(crate) origin: Option<Origin>,
 }
 
-/// A genuine access token, or another that lets its holder in: still good, or good but for its age.
+/// A genuine access or sliding token: still valid, or valid except for its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verified<T = Access> {
     Valid(T),
@@ -63,8 +63,7 @@ impl AccessTokens {
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: None })
     }
 
-    /// Like [`Self::new`], for tokens as another library writes them; those that were issued before stay
-    /// good.
+    /// Like [`Self::new`], for tokens in the form of another library. Tokens issued before stay valid.
     pub(super) fn compatible(keys: Vec<Key>, compat: &Compat) -> Result<Self, KeyError> {
         let envelope = Envelope { ring: Ring::new(simplejwt::TYP, keys)?.into(), former: Some(TYP) };
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: Some(compat.clone()) })
@@ -82,10 +81,9 @@ impl AccessTokens {
         }
     }
 
-    /// Verifies form, signature and every claim, or remembers that they were good.
-    ///
-    /// `expected` is the same with every call but for its `now`. An expired token is told apart, because it
-    /// may still name the session to refresh or to end.
+    /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the
+    /// same in every call, except `now`. An expired token is returned as such, because it may still name a
+    /// session to refresh or to end.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Verified, TokenError> {
         if let Some(access) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(Verified::Valid(access));
@@ -103,7 +101,7 @@ impl AccessTokens {
     }
 }
 
-/// Checks the claims of a token whose signature is good. Returns when it is, unless it is expired.
+/// Checks the claims of a token whose signature is good. Returns when it is valid, unless it has expired.
 pub(super) fn check(
     opened: &OpenedToken,
     compat: Option<&Compat>,
@@ -115,7 +113,7 @@ pub(super) fn check(
     }
 }
 
-/// Checks the claims of a token as we write it.
+/// Checks the claims of a token in our own form.
 fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Range<u64>>), TokenError> {
     let claims = Object::parse(json)?;
     let good = match super::check(&claims, ACCESS, expected) {
@@ -136,7 +134,7 @@ fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Ra
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }
 
-/// Likewise for a token as another library writes it.
+/// Likewise for a token in the form of another library.
 fn check_foreign(
     json: &str,
     compat: &Compat,

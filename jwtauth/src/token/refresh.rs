@@ -1,7 +1,7 @@
 //! Refresh tokens: a session id and a generation, signed by a key of their own. Single use.
 //!
-//! Where another library reads them too they have the key and the form of its tokens, see `simplejwt`; those
-//! that were issued before stay good.
+//! If another library reads them too, they have the keys and the form of its tokens, see `simplejwt`. Tokens
+//! issued before stay valid.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(crate) struct Refresh {
     /// See [`Self::names`].
     pub(crate) session: SessionId,
     pub(crate) generation: u64,
-    /// What there is to know of it if another service has issued it on its own.
+    /// Details, if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
 }
 
@@ -49,8 +49,8 @@ impl RefreshTokens {
         Ok(Self { own, compatible: None })
     }
 
-    /// Like [`Self::new`], for tokens as another library writes them: with the keys of access tokens. Those
-    /// that were issued before, with `keys`, stay good.
+    /// Like [`Self::new`], for tokens in the form of another library, with the keys of access tokens. Tokens
+    /// issued before, with `keys`, stay valid.
     pub(super) fn compatible(
         keys: Vec<Key>,
         access: &AccessTokens,
@@ -70,9 +70,8 @@ impl RefreshTokens {
         }
     }
 
-    /// Verifies form, signature and every claim, or remembers that they were good.
-    ///
-    /// `expected` is the same with every call but for its `now`.
+    /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the
+    /// same in every call, except `now`.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Refresh, TokenError> {
         if let Some((form, compat)) = &self.compatible {
             match form.verify(token, expected, |claims| read_foreign(claims, compat, expected)) {
@@ -125,7 +124,7 @@ fn read_foreign(
 ) -> Result<ReadRefresh, TokenError> {
     let Said { subject, session, foreign, origin, good, .. } =
         simplejwt::read(claims, REFRESH, compat, expected)?;
-    // The token that opens a session is its first.
+    // A token that opens a session is its first generation.
     let generation = match (&foreign, origin) {
         (Some(_), _) => 0,
         (None, Some(origin)) => origin.generation,

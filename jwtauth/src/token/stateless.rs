@@ -1,4 +1,4 @@
-//! Access tokens of another service, believed for what they say: no session is looked up.
+//! Access tokens of another service, accepted for their claims: no session is looked up.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::id::SessionId;
 use crate::key::Key;
 use crate::user::{TokenUser, VerifiedClaims};
 
-/// Reads what a token says, of which is known already whom it is about and of which session it is.
+/// Reads the claims of a token whose subject and session are known already.
 pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<TokenUser, TokenError> {
     let claims: Map<String, Value> = serde_json::from_str(json).map_err(|_| TokenError::Malformed)?;
     let object = Object::parse(json)?;
@@ -27,7 +27,7 @@ pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<
         Some(_) => return Err(TokenError::Claim("roles")),
     };
     let scope = object.text("scope").map_err(|_| TokenError::Claim("scope"))?.unwrap_or_default();
-    // Only another library leaves it out: then nothing is fresh enough.
+    // Only another library omits it. Then no login is fresh enough.
     let auth_time = object.time("auth_time", f64::floor).map_err(|_| TokenError::Claim("auth_time"))?;
     Ok(TokenUser::new(VerifiedClaims {
         subject,
@@ -40,7 +40,7 @@ pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<
     }))
 }
 
-/// Verifies tokens of another service, of which none can be made here.
+/// Verifies tokens of another service. Cannot make any.
 #[derive(Debug)]
 pub(crate) struct ForeignTokens {
     envelope: Envelope,
@@ -49,7 +49,7 @@ pub(crate) struct ForeignTokens {
 }
 
 impl ForeignTokens {
-    /// With `compat` tokens of another library are taken as well.
+    /// With `compat`, tokens of another library are accepted as well.
     pub(crate) fn new(keys: Vec<Key>, compat: Option<Compat>) -> Result<Self, KeyError> {
         let (typ, former) = match compat {
             None => (access::TYP, None),
@@ -64,9 +64,8 @@ impl ForeignTokens {
         &self.envelope.ring
     }
 
-    /// Verifies form, signature and every claim, or remembers that they were good.
-    ///
-    /// `expected` is the same with every call but for its `now`.
+    /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the
+    /// same in every call, except `now`.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<TokenUser, TokenError> {
         if let Some(user) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(user);

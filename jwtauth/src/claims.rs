@@ -73,9 +73,6 @@ pub(crate) const RESERVED: [&str; 14] = [
     "token_type",
 ];
 
-/// `token_type` of access tokens.
 pub(crate) const ACCESS: &str = "access";
-/// `token_type` of refresh tokens.
 pub(crate) const REFRESH: &str = "refresh";
-/// `token_type` of sliding tokens.
 pub(crate) const SLIDING: &str = "sliding";

@@ -42,7 +42,6 @@ impl Compat {
         Ok(())
     }
 
-    /// The claim that holds the user's id.
     pub(crate) fn user_id(&self) -> &str {
         &self.user_id_claim
     }

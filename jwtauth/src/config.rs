@@ -13,7 +13,6 @@ use crate::record::RotationPolicy;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Settings of tokens and sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) issuer: String,
@@ -25,9 +24,7 @@ pub(crate) struct Config {
     pub(crate) leeway: Duration,
     pub(crate) sweep_interval: Duration,
     pub(crate) store_timeout: Duration,
-    /// How many live sessions a subject may have.
     pub(crate) max_sessions: usize,
-    /// Whether each token that is issued is recorded.
     pub(crate) token_registry: bool,
     /// Whether a refresh revokes the access token before it.
     pub(crate) revoke_on_refresh: bool,
@@ -65,7 +62,6 @@ impl Config {
     /// A login looks at all sessions of its subject.
     const MAX_SESSIONS: usize = 1_000;
 
-    /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let second = Duration::from_secs(1);
         within("access_ttl", self.access_ttl, second, DAY)?;
@@ -81,7 +77,6 @@ impl Config {
         self.compat.as_ref().map_or(Ok(()), Compat::check)
     }
 
-    /// The lifetime of access tokens, if each token is recorded.
     pub(crate) fn register(&self) -> Option<Duration> {
         self.token_registry.then_some(self.access_ttl)
     }
@@ -91,7 +86,6 @@ impl Config {
     }
 }
 
-/// Refuses a duration outside its bounds.
 pub(crate) fn within(
     name: &'static str,
     got: Duration,
@@ -105,7 +99,6 @@ pub(crate) fn within(
     Err(ConfigError::setting(name, in_words(got), problem))
 }
 
-/// Refuses a number outside its bounds.
 pub(crate) fn number_within<N: PartialOrd + Display>(
     name: &'static str,
     got: N,
@@ -118,7 +111,6 @@ pub(crate) fn number_within<N: PartialOrd + Display>(
     Err(ConfigError::setting(name, got.to_string(), format!("it must be between {min} and {max}")))
 }
 
-/// Refuses an empty text.
 pub(crate) fn not_empty(name: &'static str, got: &str) -> Result<(), ConfigError> {
     if got.is_empty() { Err(ConfigError::setting(name, got, "it must not be empty")) } else { Ok(()) }
 }

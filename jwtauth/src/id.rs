@@ -12,7 +12,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use crate::error::{ParseIdError, RandomError};
 use crate::secret;
 
-/// The bytes of an id.
 const LEN: usize = 16;
 
 macro_rules! id {
@@ -53,7 +52,6 @@ macro_rules! id {
             }
         }
 
-        /// As its text form.
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)

@@ -87,7 +87,6 @@ impl AccountsConfig {
         self
     }
 
-    /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         number_within("AccountsConfig::argon2 (memory in KiB)", self.memory, 1, 1024 * 1024)?;
         number_within("AccountsConfig::argon2 (passes)", self.passes, 1, 16)?;

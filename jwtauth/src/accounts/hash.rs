@@ -61,15 +61,12 @@ impl Password {
     }
 }
 
-/// The white space that is no control character.
 fn is_space(c: char) -> bool {
     c.is_whitespace() && !c.is_control()
 }
 
-/// What checking a password has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checked {
-    /// It is the right one.
     pub(super) matches: bool,
     /// The hash was made with other parameters than are used now.
     pub(super) stale: bool,
@@ -89,7 +86,6 @@ pub(super) struct Hasher {
 }
 
 impl Hasher {
-    /// `config` was checked.
     pub(super) fn new(config: &AccountsConfig) -> Result<Self, RandomError> {
         let params = Params::new(config.memory, config.passes, config.lanes, Some(HASH_LEN))
             .expect("the bounds of the settings are within those of Argon2");
@@ -106,12 +102,10 @@ impl Hasher {
         })
     }
 
-    /// Returns how many hashes were computed so far.
     pub(super) fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
-    /// Makes a hash with a new salt.
     pub(super) async fn hash(&self, password: Password) -> Result<PasswordHash, AccountError> {
         let argon2 = self.argon2();
         let salt = secret::random::<SALT_LEN>()?;
@@ -181,7 +175,6 @@ fn is_stale(hash: &Phc, params: &Params) -> bool {
         || !Params::try_from(hash).is_ok_and(is_like)
 }
 
-/// Base64 without padding, as PHC strings have it.
 fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes)
@@ -199,7 +192,7 @@ mod tests {
         Password::typed(text).unwrap()
     }
 
-    /// S-16: Argon2id with OWASP's parameters, and whoever is checked costs one hash.
+    /// S-16: Argon2id with OWASP's parameters, and every check costs one hash.
     #[tokio::test]
     async fn s_16_a_hash_is_checked_and_nobody_costs_the_same() {
         let hasher = hasher(AccountsConfig::default());
@@ -279,7 +272,7 @@ mod tests {
         for _ in 0..100 {
             assert!(matches!(hasher.hash(password("x")).await, Err(AccountError::Busy)));
         }
-        // Who goes away while it works frees nothing: it still works.
+        // An abandoned attempt frees nothing while its hash runs.
         first.abort();
         assert!(first.await.is_err());
         assert!(matches!(hasher.hash(password("x")).await, Err(AccountError::Busy)));

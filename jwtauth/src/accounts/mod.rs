@@ -56,7 +56,6 @@ impl fmt::Debug for Accounts {
 }
 
 impl Accounts {
-    /// `config` was checked.
     pub(crate) fn new(
         config: &AccountsConfig,
         sessions: Arc<Sessions>,

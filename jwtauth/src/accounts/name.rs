@@ -21,12 +21,9 @@ use unicode_normalization::char::is_combining_mark;
 /// The longest name, in bytes: an e-mail address has 254 at most (RFC 5321, section 4.5.3.1.3).
 const MAX: usize = 255;
 
-/// A name that may be one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// As it is shown.
     pub(super) shown: String,
-    /// As it is compared.
     pub(super) key: String,
 }
 

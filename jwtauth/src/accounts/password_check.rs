@@ -61,7 +61,6 @@ impl Accounts {
         self.note_login(account, renewed).await
     }
 
-    /// Charges an attempt, or says how long to wait.
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
         self.0.throttle.begin(who, peer, self.0.sessions.now()).map_err(|seconds| {
             tracing::warn!(target: "jwtauth", event = "throttled", seconds);

@@ -85,7 +85,6 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The value `got` of the setting `name` was refused.
     pub(crate) fn setting(
         name: &'static str,
         got: impl Into<String>,

@@ -1,16 +1,6 @@
 //! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037), and the key that each needs.
 
-/// How a token is signed. A key has exactly one.
-///
-/// | algorithm | key | signature, bytes |
-/// |---|---|---|
-/// | `HS256`, `HS384`, `HS512` | a secret of at least 32, 48, 64 bytes | 32, 48, 64 |
-/// | `RS256`, `RS384`, `RS512` | RSA, 2048 to 4096 bits | 256 to 512 |
-/// | `PS256`, `PS384`, `PS512` | RSA, 2048 to 4096 bits | 256 to 512 |
-/// | `ES256`, `ES384`, `ES512` | the curve P-256, P-384, P-521 | 64, 96, 132 |
-/// | `EdDSA` | Ed25519 | 64 |
-///
-/// If you need a key pair, use `ES256` or `EdDSA`: small, fast, and with nothing to configure.
+#[doc = include_str!("../docs/algorithm.md")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -43,7 +33,6 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Hmac,
@@ -52,7 +41,6 @@ pub(crate) enum Family {
     Ed,
 }
 
-/// An elliptic curve of NIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Curve {
     P256,
@@ -79,7 +67,6 @@ impl Curve {
         }
     }
 
-    /// The one algorithm of the curve.
     pub(super) const fn algorithm(self) -> Algorithm {
         match self {
             Self::P256 => Algorithm::ES256,

@@ -30,7 +30,6 @@ compile_error!("jwtauth needs one of its features `rust_crypto` (default) and `a
 /// Whether signing with an RSA key is open to RUSTSEC-2023-0071.
 pub(super) const RSA_SIGNING_LEAKS_TIME: bool = !cfg!(feature = "aws_lc_rs");
 
-/// What signs.
 #[derive(Clone)]
 pub(super) enum Signer {
     Jws(EncodingKey),
@@ -38,7 +37,6 @@ pub(super) enum Signer {
     P521(Secret),
 }
 
-/// What verifies.
 #[derive(Clone)]
 pub(super) enum SignatureVerifier {
     Jws(DecodingKey),
@@ -85,7 +83,6 @@ impl Signer {
         Self::Jws(EncodingKey::from_secret(secret).expect("the length of a secret is checked before"))
     }
 
-    /// Takes the private part, if there is one.
     pub(super) fn of(material: &Material) -> Option<Self> {
         Some(match material {
             Material::Secret(secret) => Self::of_secret(secret.expose()),
@@ -140,7 +137,6 @@ impl SignatureVerifier {
         }
     }
 
-    /// Tells whether `signature` belongs to `message`.
     pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
         match self {
             Self::Jws(key) => known(algorithm)
@@ -184,7 +180,6 @@ pub(super) fn is_point(public: &Public) -> bool {
     }
 }
 
-/// Returns the SHA-256 of `data`.
 pub(super) fn sha256(data: &[u8]) -> Vec<u8> {
     (provider().key_utils.compute_digest)(data, ThumbprintHash::SHA256).expect("SHA-256 takes any data")
 }

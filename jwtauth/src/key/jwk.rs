@@ -49,7 +49,6 @@ struct Members {
     oth: Option<de::IgnoredAny>,
 }
 
-/// What a member holds in base64url.
 struct Octets(Zeroizing<Vec<u8>>);
 
 impl<'de> Deserialize<'de> for Octets {
@@ -76,7 +75,6 @@ const fn refused<T>(problem: &'static str) -> Result<T, KeyError> {
     Err(KeyError::Malformed { problem })
 }
 
-/// Reads one key.
 pub(super) fn read(json: &str) -> Result<ParsedJwk, KeyError> {
     let Ok(members) = serde_json::from_str::<Members>(json) else { return refused("it is no JWK") };
     if members.usage.as_deref().is_some_and(|usage| usage != "sig") {
@@ -195,7 +193,6 @@ pub(crate) fn read_set(
     Ok(keys)
 }
 
-/// Checks that an algorithm fits a family of keys.
 pub(super) fn fits(algorithm: Algorithm, family: Family) -> Result<(), KeyError> {
     if algorithm.family() == family {
         return Ok(());

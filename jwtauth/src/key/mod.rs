@@ -43,7 +43,6 @@ use crate::error::KeyError;
 use crate::private_file;
 use crate::secret::Secret;
 
-/// How many keys a ring or a set may have.
 pub(crate) const MAX_KEYS: usize = 32;
 
 /// The warning for keys with [`Key::leaks_time`].
@@ -313,7 +312,6 @@ impl Key {
         Some(jwk)
     }
 
-    /// Checks that the key may sign.
     pub(crate) fn check_signs(&self) -> Result<(), KeyError> {
         let kid = || self.kid.clone();
         match (&self.signer, self.expires_at) {
@@ -323,7 +321,6 @@ impl Key {
         }
     }
 
-    /// When the key expires, in Unix seconds.
     pub(crate) fn expiry(&self) -> Option<u64> {
         self.expires_at
     }

@@ -47,7 +47,6 @@ impl Public {
         })
     }
 
-    /// Checks size and form.
     pub(super) fn check(&self) -> Result<(), KeyError> {
         match self {
             Self::Rsa { n, e } => check_rsa(n, e),

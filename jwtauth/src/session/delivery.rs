@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::id::SessionId;
 use crate::record::Session;
 
-/// How many answers are followed at a time.
 const MAX: usize = 10_000;
 
 /// The answers under way, by session: only the newest rotation of each matters.
@@ -28,7 +27,6 @@ struct OpenDelivery {
     generation: u64,
     /// When the session expires if it is not used, in Unix seconds.
     expires_at: u64,
-    /// When the answer left, in Unix seconds.
     left_at: Option<u64>,
 }
 

@@ -15,7 +15,6 @@ use crate::record::Session;
 /// How many sessions are remembered: about 100 kB.
 const MAX_STRANGERS: usize = 4_096;
 
-/// The devices that were reported.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     /// For each session the device that was reported last, as a hash of its identifying fields.
@@ -64,7 +63,7 @@ mod tests {
         }
         let other = Session { device: device("Firefox"), ..Session::sample(2) };
         assert!(strangers.are_new(&other, &device("Safari")));
-        // Who says nothing has not changed.
+        // A client that says nothing has not changed.
         assert!(!strangers.are_new(&other, &Device::default()));
     }
 

@@ -38,7 +38,7 @@ use crate::config::Config;
 use crate::device::Device;
 use crate::error::{ConfigError, SessionError, StoreError, TokenError};
 use crate::event::Event;
-use crate::id::{SessionId, TokenId};
+use crate::id::SessionId;
 use crate::key;
 use crate::record::{RevocationReason, Session};
 use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
@@ -46,7 +46,6 @@ use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::token::simplejwt::{Foreign, Origin};
 
-/// The revoked tokens of another service.
 #[derive(Debug)]
 pub(super) struct DenyList(Arc<dyn ValueStore>);
 
@@ -101,7 +100,6 @@ fn over_at(token: &Foreign) -> u64 {
 }
 
 impl DenyList {
-    /// Returns the list of a store, if tokens of another service are accepted.
     pub(super) fn of(config: &Config, store: &Arc<dyn SessionStore>) -> Result<Option<Self>, ConfigError> {
         if config.compat.is_none() {
             return Ok(None);
@@ -138,7 +136,6 @@ impl Sessions {
         self.deny_list.as_ref().ok_or_else(|| TokenError::WrongKind.into())
     }
 
-    /// Checks an access token of another service against the list.
     pub(super) async fn check_foreign(
         &self,
         access: &Access,
@@ -357,6 +354,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::TokenId;
 
     #[test]
     fn what_was_written_of_a_subject_is_read_again_and_damage_refuses_everything() {

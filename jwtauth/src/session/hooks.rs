@@ -56,7 +56,6 @@ impl Veto {
     }
 }
 
-/// The hooks of an application.
 #[derive(Default)]
 pub(crate) struct Hooks {
     events: Vec<Told<Event>>,
@@ -212,7 +211,6 @@ impl Sessions {
     }
 }
 
-/// Reports an event to the log and the metrics.
 pub(super) fn note(event: &Event) {
     event.log();
     #[cfg(feature = "metrics")]

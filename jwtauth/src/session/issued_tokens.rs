@@ -19,7 +19,6 @@ use crate::user::TokenUser;
 /// How many records one step of an archival removes.
 const ARCHIVE_BATCH: usize = 1_000;
 
-/// A genuine token, of any kind.
 #[derive(Debug)]
 pub(crate) enum AnyToken {
     Access(Verified<Access>),
@@ -27,7 +26,6 @@ pub(crate) enum AnyToken {
     Sliding(Verified<Sliding>),
 }
 
-/// What a valid token stands for.
 #[derive(Debug)]
 pub(crate) enum GoodToken {
     /// A live session, and which of its tokens it is.
@@ -150,7 +148,6 @@ impl Sessions {
         self.revoke_any(&self.read_any(token)?, affect_tree).await
     }
 
-    /// Likewise for a genuine token.
     pub(crate) async fn revoke_any(&self, token: &AnyToken, affect_tree: bool) -> Result<(), SessionError> {
         let revoked = match self.revoke_foreign(token, RevocationReason::Requested).await? {
             Some(revoked) => revoked,
@@ -175,7 +172,6 @@ impl Sessions {
         }
     }
 
-    /// Verifies a token of any kind.
     pub(crate) fn read_any(&self, token: &str) -> Result<AnyToken, TokenError> {
         let refused = match self.read_access(token) {
             Ok(access) => return Ok(AnyToken::Access(access)),

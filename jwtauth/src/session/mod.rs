@@ -90,7 +90,6 @@ pub struct Sessions {
     ends: Arc<Ends>,
 }
 
-/// A session and its two current tokens.
 #[derive(Debug)]
 pub(crate) struct IssuedTokens {
     pub(crate) session: Session,
@@ -190,7 +189,6 @@ impl Sessions {
         })
     }
 
-    /// Tells whether tokens are shared with a service of another library.
     pub(crate) const fn has_compat(&self) -> bool {
         self.config.compat.is_some()
     }
@@ -238,12 +236,10 @@ impl Sessions {
         (refresh.min(self.config.access_ttl.as_secs()), refresh)
     }
 
-    /// What an access token must agree with at `now`.
     fn access_expected(&self, now: u64) -> Expected<'_> {
         self.expected(now, self.config.access_ttl.as_secs())
     }
 
-    /// What a refresh token must agree with at `now`.
     fn refresh_expected(&self, now: u64) -> Expected<'_> {
         self.expected(now, self.config.refresh_ttl.as_secs())
     }

@@ -52,7 +52,6 @@ impl Sessions {
         }
     }
 
-    /// Likewise for a refresh token of any generation.
     pub(crate) async fn revoke_refresh(
         &self,
         refresh: &Refresh,
@@ -64,7 +63,6 @@ impl Sessions {
         }
     }
 
-    /// Likewise for the token of a bearer header.
     pub(crate) async fn revoke_bearer(
         &self,
         token: &BearerToken,

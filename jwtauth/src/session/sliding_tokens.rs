@@ -25,7 +25,6 @@ use crate::token::refresh::Refresh;
 use crate::token::sliding::Sliding;
 use crate::user::AuthUser;
 
-/// A genuine token of a bearer header.
 #[derive(Debug)]
 pub(crate) enum BearerToken {
     Access(Verified<Access>),
@@ -110,7 +109,6 @@ impl Sessions {
         self.sliding.verify(token, &self.access_expected(self.clock.now()), self.config.refresh_ttl.as_secs())
     }
 
-    /// Checks the token of a bearer header against its session.
     pub(crate) async fn check_bearer(&self, token: &BearerToken) -> Result<AccessState, SessionError> {
         match token {
             BearerToken::Access(access) => self.check(access).await,
@@ -118,7 +116,6 @@ impl Sessions {
         }
     }
 
-    /// Checks a genuine sliding token against its session.
     pub(super) async fn check_sliding(
         &self,
         sliding: &Verified<Sliding>,

@@ -59,7 +59,6 @@ impl Sessions {
         }
     }
 
-    /// Reports removed sessions.
     async fn tell_expired(
         &self,
         sessions: &mut Vec<Session>,
@@ -96,7 +95,6 @@ impl Sessions {
 pub(crate) struct Sweeper(JoinHandle<()>);
 
 impl Sweeper {
-    /// Starts it, or returns `None` outside a tokio runtime.
     pub(crate) fn start(sessions: &Arc<Sessions>) -> Option<Self> {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         let interval = sessions.config.sweep_interval;

@@ -20,7 +20,6 @@ use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::TokenUser;
 
-/// The state of a genuine access token.
 #[derive(Debug)]
 pub(crate) enum AccessState {
     /// Valid, of a live session.
@@ -37,7 +36,6 @@ impl Sessions {
         self.access.verify(token, &self.access_expected(self.clock.now()))
     }
 
-    /// Verifies a refresh token, whatever its generation.
     pub(crate) fn read_refresh(&self, token: &str) -> Result<Refresh, TokenError> {
         self.refresh.verify(token, &self.refresh_expected(self.clock.now()))
     }

@@ -18,7 +18,6 @@ use crate::user::TokenUser;
 /// The `typ` of access tokens (RFC 9068).
 pub(super) const TYP: &str = "at+jwt";
 
-/// Issues and verifies access tokens.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
     pub(super) envelope: Envelope,
@@ -26,7 +25,6 @@ pub(crate) struct AccessTokens {
     compat: Option<Compat>,
 }
 
-/// What a genuine access token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     pub(crate) subject: Arc<str>,
@@ -57,7 +55,6 @@ impl<T> Verified<T> {
 }
 
 impl AccessTokens {
-    /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let envelope = Envelope::new(Ring::new(TYP, keys)?.into());
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: None })
@@ -69,7 +66,6 @@ impl AccessTokens {
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: Some(compat.clone()) })
     }
 
-    /// Returns the keys.
     pub(crate) fn ring(&self) -> &Ring {
         &self.envelope.ring
     }
@@ -116,11 +112,7 @@ pub(super) fn check(
 /// Checks the claims of a token in our own form.
 fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Range<u64>>), TokenError> {
     let claims = Object::parse(json)?;
-    let good = match super::check(&claims, ACCESS, expected) {
-        Ok(good) => Some(good),
-        Err(TokenError::Expired) => None,
-        Err(error) => return Err(error),
-    };
+    let good = super::unless_expired(super::check(&claims, ACCESS, expected))?;
     check_audience(&claims, expected)?;
     required(claims.time("auth_time", f64::floor), "auth_time")?;
     let access = Access {

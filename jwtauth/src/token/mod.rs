@@ -44,7 +44,6 @@ pub(crate) const MAX_LEN: usize = 8 * 1024;
 /// The last second of the year 9999 (J-14).
 const MAX_TIME: u64 = 253_402_300_799;
 
-/// The kinds of tokens, with their keys.
 #[derive(Debug)]
 pub(crate) struct Kinds {
     pub(crate) access: AccessTokens,
@@ -77,7 +76,6 @@ struct Envelope {
 
 /// The contents of a token whose signature is good.
 struct OpenedToken {
-    /// The claims, as JSON text.
     json: String,
     /// When the key expires, in Unix seconds.
     until: u64,
@@ -200,6 +198,14 @@ fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<Ran
     check_times(claims, expected)
 }
 
+/// Turns [`TokenError::Expired`] into `None`.
+fn unless_expired<T>(checked: Result<T, TokenError>) -> Result<Option<T>, TokenError> {
+    match checked {
+        Err(TokenError::Expired) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Checks that the claims name this kind of token (J-10).
 fn check_kind(claims: &Object<'_>, kind: &str) -> Result<(), TokenError> {
     if claims.text("token_type").ok().flatten() == Some(kind) { Ok(()) } else { Err(TokenError::WrongKind) }
@@ -235,7 +241,6 @@ fn check_audience(claims: &Object<'_>, expected: &Expected<'_>) -> Result<(), To
     }
 }
 
-/// Returns a claim that must be present and of its type.
 fn required<T>(claim: Result<Option<T>, WrongType>, name: &'static str) -> Result<T, TokenError> {
     claim.ok().flatten().ok_or(TokenError::Claim(name))
 }

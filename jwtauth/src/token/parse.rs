@@ -11,13 +11,11 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 
 use crate::error::TokenError;
 
-/// How deep JSON may nest.
 const MAX_DEPTH: usize = 16;
 
 /// The members of one JSON object, as they stood in the token.
 pub(super) struct Object<'t>(Vec<(Text<'t>, ParsedValue<'t>)>);
 
-/// A JSON value, as far as it is needed.
 enum ParsedValue<'t> {
     Text(Text<'t>),
     Texts(Vec<Text<'t>>),
@@ -64,7 +62,6 @@ impl<'t> Object<'t> {
         }
     }
 
-    /// Returns a whole number that is not negative.
     pub(super) fn integer(&self, name: &str) -> Result<Option<u64>, WrongType> {
         match self.get(name) {
             None => Ok(None),
@@ -87,7 +84,6 @@ impl<'t> Object<'t> {
     }
 }
 
-/// A member has the wrong type.
 pub(super) struct WrongType;
 
 /// Tells whether brackets outside strings nest at most [`MAX_DEPTH`] deep.

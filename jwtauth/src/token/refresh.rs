@@ -17,21 +17,18 @@ use crate::error::{KeyError, TokenError};
 use crate::id::SessionId;
 use crate::key::Key;
 
-/// Issues and verifies refresh tokens.
 #[derive(Debug)]
 pub(crate) struct RefreshTokens {
     own: RefreshForm,
     compatible: Option<(RefreshForm, Compat)>,
 }
 
-/// Tokens of one form.
 #[derive(Debug)]
 struct RefreshForm {
     envelope: Envelope,
     seen: VerifiedTokens<Refresh>,
 }
 
-/// What a genuine refresh token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refresh {
     pub(crate) subject: Arc<str>,
@@ -43,7 +40,6 @@ pub(crate) struct Refresh {
 }
 
 impl RefreshTokens {
-    /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let own = RefreshForm::new(Ring::new("rt+jwt", keys)?.into());
         Ok(Self { own, compatible: None })

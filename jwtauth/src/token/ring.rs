@@ -24,12 +24,10 @@ pub(crate) struct Ring {
     epoch: AtomicU64,
 }
 
-/// The keys at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     epoch: u64,
     keys: Vec<Named>,
-    /// Which of the keys signs.
     signs: Option<usize>,
 }
 
@@ -53,7 +51,6 @@ impl Held {
         self.epoch
     }
 
-    /// The key that signs.
     pub(crate) fn signs(&self) -> Option<&Named> {
         self.signs.map(|at| &self.keys[at])
     }
@@ -72,7 +69,6 @@ impl Held {
         self.keys.iter().find(|named| named.key.kid() == kid)
     }
 
-    /// The key of a ring that has just one.
     pub(super) fn only(&self) -> Option<&Named> {
         if let [only] = &*self.keys { Some(only) } else { None }
     }
@@ -112,7 +108,6 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Makes a ring in which no key signs.
     pub(super) fn verify_only(typ: &'static str, keys: Vec<Key>) -> Result<Self, KeyError> {
         let mut held = Held { epoch: 0, keys: Vec::new(), signs: None };
         keys.into_iter().try_for_each(|key| held.add(key, typ))?;
@@ -123,13 +118,11 @@ impl Ring {
         self.typ
     }
 
-    /// Returns the keys as they are now.
     pub(crate) fn held(&self) -> Arc<Held> {
         // OK because what is behind the lock is replaced in one step.
         Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the number of the state the ring is in.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
@@ -165,7 +158,6 @@ impl Ring {
         })
     }
 
-    /// Lets another key of the ring sign.
     pub(crate) fn sign_with(&self, kid: &str) -> Result<(), KeyError> {
         self.change(|held| {
             let at = held.position(kid)?;
@@ -186,7 +178,6 @@ impl Ring {
         })
     }
 
-    /// Removes a key.
     pub(crate) fn remove(&self, kid: &str) -> Result<(), KeyError> {
         self.change(|held| {
             let at = held.spare(kid)?;

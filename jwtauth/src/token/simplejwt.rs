@@ -31,7 +31,6 @@ use crate::error::TokenError;
 use crate::id::{SessionId, TokenId};
 use crate::key;
 
-/// The `typ` of such tokens.
 pub(super) const TYP: &str = "JWT";
 
 /// The longest `jti` and the longest id of a user, in bytes.
@@ -85,7 +84,6 @@ impl Refresh {
     }
 }
 
-/// What a token says, of either kind.
 pub(super) struct Said {
     pub(super) subject: Arc<str>,
     /// For a token without a session, an id that only this token has.
@@ -120,11 +118,7 @@ pub(super) fn read(
         }
     }
     let jti = text_of(required(claims.text("jti"), "jti")?, "jti")?;
-    let good = match check_times(claims, expected) {
-        Ok(good) => Some(good),
-        Err(TokenError::Expired) => None,
-        Err(error) => return Err(error),
-    };
+    let good = super::unless_expired(check_times(claims, expected))?;
     let auth_time = claims
         .time("auth_time", f64::floor)
         .map_err(|_| TokenError::Claim("auth_time"))?

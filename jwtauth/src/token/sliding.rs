@@ -15,7 +15,6 @@ use crate::error::{KeyError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::key::Key;
 
-/// Issues and verifies sliding tokens.
 #[derive(Debug)]
 pub(crate) struct SlidingTokens {
     pub(super) envelope: Envelope,
@@ -24,7 +23,6 @@ pub(crate) struct SlidingTokens {
     seen: VerifiedTokens<Sliding>,
 }
 
-/// What a genuine sliding token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sliding {
     pub(crate) subject: Arc<str>,
@@ -34,7 +32,6 @@ pub(crate) struct Sliding {
 }
 
 impl SlidingTokens {
-    /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let ring = Ring::new("st+jwt", keys)?;
         let start = ring.held().signs().map_or_else(String::new, |named| format!("{}.", named.header));
@@ -67,11 +64,7 @@ impl SlidingTokens {
         }
         let opened = self.envelope.open(token, expected.now)?;
         let claims = Object::parse(&opened.json)?;
-        let good = match check(&claims, SLIDING, expected) {
-            Ok(good) => Some(good),
-            Err(TokenError::Expired) => None,
-            Err(error) => return Err(error),
-        };
+        let good = super::unless_expired(check(&claims, SLIDING, expected))?;
         check_audience(&claims, expected)?;
         required(claims.time("auth_time", f64::floor), "auth_time")?;
         let sliding = Sliding {

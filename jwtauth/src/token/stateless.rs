@@ -59,7 +59,6 @@ impl ForeignTokens {
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat })
     }
 
-    /// Returns the keys.
     pub(crate) fn ring(&self) -> &Ring {
         &self.envelope.ring
     }

@@ -28,7 +28,6 @@ pub(crate) struct VerifiedTokens<T> {
 }
 
 struct VerifiedToken<T> {
-    /// Which state the ring of keys was in.
     epoch: u64,
     /// When the token is good, in Unix seconds.
     good: Range<u64>,

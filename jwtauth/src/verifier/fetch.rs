@@ -17,7 +17,6 @@ use crate::error::{BoxError, KeyError};
 /// The media type of a key set (RFC 7517, section 8.5), and the one that most servers use.
 const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 
-/// Makes the source of the keys at an address.
 pub(crate) fn source(url: String, max_age: Duration) -> Result<Source, KeyError> {
     let client = match client(&url) {
         Ok(client) => client,

@@ -17,13 +17,10 @@ const PAUSE: u64 = 30;
 /// How long keys are trusted without a successful fetch, in seconds.
 const TRUSTED: u64 = 24 * 60 * 60;
 
-/// How long a fetch may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The greatest length of a key set, in bytes.
 pub(super) const MAX_LEN: usize = 256 * 1024;
 
-/// The error for a longer one.
 pub(super) const TOO_LONG: &str = "the key set is longer than 256 KiB";
 
 /// An HTTP client: takes an address and returns the body.
@@ -38,14 +35,12 @@ struct SourceParts {
     url: String,
     fetch: Fetch,
     max_age: u64,
-    /// How long a fetch may take.
     limit: Duration,
     /// Held while fetching, so that one fetches and the others wait for it.
     fetching: Arc<Mutex<()>>,
     times: std::sync::Mutex<Times>,
 }
 
-/// When something was done, in Unix seconds.
 #[derive(Clone, Copy, Default)]
 struct Times {
     tried: Option<u64>,
@@ -67,7 +62,6 @@ impl Source {
         })))
     }
 
-    /// Sets how long a fetch may take.
     #[cfg(all(test, feature = "fetch"))]
     pub(super) fn within(mut self, limit: Duration) -> Self {
         Arc::get_mut(&mut self.0).expect("it has no clone yet").limit = limit;

@@ -27,7 +27,6 @@ const ROOM: usize = 16 * 1024;
 /// An address is forgiven one failure in so many seconds: many people of an office share one address.
 const ADDRESS_FORGIVEN: u64 = 60;
 
-/// Whose failures these are.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Who<'a> {
     /// Logins, by the key of the name or by the text that was typed.
@@ -36,13 +35,11 @@ pub(super) enum Who<'a> {
     Change(&'a [u8]),
 }
 
-/// An attempt that was charged.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Attempt {
     account: Charge,
     address: Option<Charge>,
-    /// The account and the address together.
     pair: Option<u64>,
 }
 
@@ -76,9 +73,7 @@ struct Table(HashMap<u64, Attempts>);
 #[derive(Clone, Copy, Debug)]
 struct Attempts {
     failures: u32,
-    /// When the last one was.
     since: u64,
-    /// Nothing is let through before.
     until: u64,
 }
 
@@ -170,7 +165,6 @@ impl Throttle {
         }
     }
 
-    /// Charges an attempt, or returns how many seconds to wait.
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>, now: u64) -> Result<Attempt, u64> {
         let network = peer.map(network_of);
         let pair = network.map(|network| self.hasher.hash_one((who, network)));

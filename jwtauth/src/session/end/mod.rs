@@ -138,7 +138,6 @@ impl Sessions {
 pub(super) struct Ends {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
-    /// How long a look may take.
     patience: Duration,
     waiting: Mutex<Waiting>,
 }
@@ -153,17 +152,14 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct WaitingSession {
     woken: Arc<Notify>,
-    /// How many wait.
     places: usize,
     subject: Option<Arc<str>>,
 }
 
-/// What a look found.
 enum Look {
     /// The session is alive, and how long it stays so if nothing more happens.
     Live(Arc<Session>, Duration),
     Over(EndReason),
-    /// The store failed.
     Nothing,
 }
 
@@ -172,7 +168,6 @@ impl Ends {
         Self { store, clock, patience, waiting: Mutex::default() }
     }
 
-    /// Follows a change that may end `sessions`, until it is over.
     pub(super) fn follow<'a>(&'a self, sessions: MayEnd<'a>) -> PossibleEnd<'a> {
         PossibleEnd { ends: self, sessions }
     }
@@ -218,7 +213,6 @@ impl Ends {
         self.lock().leave(id);
     }
 
-    /// Makes the waiters of `sessions` look again.
     fn wake(&self, sessions: &MayEnd<'_>) {
         let woken = self.lock().find(sessions);
         for woken in woken {
@@ -278,15 +272,10 @@ impl Waiting {
     }
 }
 
-/// The sessions that a change may end.
 #[derive(Debug)]
 pub(super) enum MayEnd<'a> {
     These(&'a [SessionId]),
-    /// All of a subject but one.
-    Of {
-        subject: &'a str,
-        except: Option<SessionId>,
-    },
+    Of { subject: &'a str, except: Option<SessionId> },
 }
 
 /// A change that may end sessions. When it is over (made, failed or abandoned), the waiters look again.

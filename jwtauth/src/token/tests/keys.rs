@@ -84,7 +84,7 @@ fn keys_of(vector: &Value) -> Option<Vec<Key>> {
     jwk::read_set(&json!({"keys": keys}).to_string(), Key::of_vector).ok()
 }
 
-/// What `Envelope::open` does, but for `typ`, which the vectors do not have.
+/// What `Envelope::open` does, except for `typ`, which the vectors do not have.
 fn is_signed(jws: &str, held: &Held) -> bool {
     let Ok(parts) = Parts::of(jws) else { return false };
     let Ok(header) = decode(parts.header) else { return false };

@@ -70,7 +70,8 @@ fn a_good_sliding_token_names_its_session_and_its_generation() {
     }
 }
 
-/// S22, S76, S77: `exp` and `refresh_exp` are each the last second of something, whether the token was seen or not.
+/// S22, S76, S77: `exp` and `refresh_exp` are each the last second of something, whether the token was seen
+/// or not.
 #[test]
 fn a_sliding_token_has_two_ends() {
     for (leeway, shift) in [(0, 0), (60, 60)] {
@@ -93,7 +94,8 @@ fn a_sliding_token_has_two_ends() {
     assert_eq!(at(&changed("refresh_exp", json!(NOW + 300)), NOW + 300), Err(TokenError::Expired));
 }
 
-/// S76, S77, J-13 to J-19: a claim that is missing, of another type or out of range, also in a token that is expired.
+/// S76, S77, J-13 to J-19: a claim that is missing, of another type or out of range, also in a token that is
+/// expired.
 #[test]
 fn s_76_s_77_each_claim_of_a_sliding_token_is_needed() {
     for now in [NOW, NOW + 300] {

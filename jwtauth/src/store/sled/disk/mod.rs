@@ -13,8 +13,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::disk_record::DiskRecord;
-use super::startup::{DiskState, Opened};
 use super::reader::StoreReader;
+use super::startup::{DiskState, Opened};
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
 use super::{files, tree_keys};

@@ -15,7 +15,7 @@ fn session(number: u8) -> Session {
 
 fn disk(path: &Path) -> Disk {
     let Opened { tree, state } = Opened::open(path).unwrap();
-    Disk::new(Arc::new(Reader::new(path.into(), tree)), state)
+    Disk::new(Arc::new(StoreReader::new(path.into(), tree)), state)
 }
 
 fn fail_long_ago(disk: &mut Disk) {

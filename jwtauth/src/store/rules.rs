@@ -46,7 +46,11 @@ pub struct LoginOutcome {
 /// Sessions that are over are forgotten beyond `max_sessions` of them. A login looks at all sessions of its subject, so
 /// somebody who logs in and out all day must not make that slow. What is not kept is refused all the same.
 #[must_use]
-pub fn login(new: &Session, others: &[Session], effects: &LoginEffects) -> LoginOutcome {
+pub fn login<'s>(
+    new: &Session,
+    others: impl IntoIterator<Item = &'s Session>,
+    effects: &LoginEffects,
+) -> LoginOutcome {
     let now = new.created_at;
     let revocation = |reason| Revocation { at: now, reason };
     let mut replaced = effects.replaces.clone();
@@ -56,7 +60,7 @@ pub fn login(new: &Session, others: &[Session], effects: &LoginEffects) -> Login
     let mut revoked: Vec<_> =
         replaced.iter().map(|id| (*id, revocation(RevocationReason::Replaced))).collect();
     let Some(max) = effects.max_sessions else { return LoginOutcome { revoked, forgotten: Vec::new() } };
-    let others = others.iter().filter(|other| other.id != new.id && !replaced.contains(&other.id));
+    let others = others.into_iter().filter(|other| other.id != new.id && !replaced.contains(&other.id));
     let (mut live, mut over): (Vec<_>, Vec<_>) = others.partition(|other| other.is_live_at(now));
     live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
     let crowded_out = (live.len() + 1).saturating_sub(max.max(1));

@@ -1,4 +1,4 @@
-//! Opaque values that expire, kept beside the sessions: for state that is not a login of ours, such as poem's
+//! Opaque values that expire, kept beside the sessions: for state that is not a session, such as poem's
 //! own sessions, or what was revoked of tokens that another service has issued.
 //!
 //! # Invariants of every value store
@@ -6,7 +6,7 @@
 //! 1. An operation happens as a whole or not at all, and operations on one key take place one after the other.
 //! 2. When a future that changes something resolves to `Ok`, the change is durable.
 //! 3. A value that has expired is not returned, whether it was swept or not, and goes by itself in the end.
-//! 4. A key that was removed takes no value for [`REMEMBERED`]: who read one before, and is slow, cannot bring it back.
+//! 4. A key that was removed takes no value for [`REMEMBERED`]: a slow request that read it before cannot bring it back.
 
 use std::fmt;
 use std::time::Duration;

@@ -60,7 +60,9 @@ fn r_19_a_store_in_layout_3_is_used_as_it_is() {
         let refused = sessions.refresh(&tokens["revoked"][2], &Device::default()).await;
         assert!(matches!(refused, Err(SessionError::Revoked)), "{refused:?}");
         drop((jwtauth, store));
-        assert_eq!(layouts(&path), [(3, 1), (4, 2)].into(), "what was changed is in the newest layout");
+        let now = layouts(&path);
+        assert_eq!(now[&3], 1, "what was not changed is as it was: {now:?}");
+        assert_eq!(now.range(4..).map(|(_, count)| count).sum::<usize>(), 2, "the rest is newer: {now:?}");
 
         // Opening counts all records and adds up their checksums.
         let (store, jwtauth) = start().await;

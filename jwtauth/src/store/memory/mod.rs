@@ -43,14 +43,9 @@ struct Kept {
 
 impl Kept {
     fn open(&mut self, session: Session, effects: &LoginEffects) {
-        // Only where sessions are limited: it looks at every session.
-        let others: Vec<_> = match effects.max_sessions {
-            Some(_) => {
-                self.sessions.values().filter(|other| other.subject == session.subject).cloned().collect()
-            }
-            None => Vec::new(),
-        };
-        let outcome = rules::login(&session, &others, effects);
+        // Lazy: it looks at every session, and only where sessions are limited.
+        let theirs = self.sessions.values().filter(|other| other.subject == session.subject);
+        let outcome = rules::login(&session, theirs, effects);
         for id in outcome.forgotten {
             self.sessions.remove(&id);
             self.tokens.remove(&id);

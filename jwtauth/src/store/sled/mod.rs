@@ -19,7 +19,7 @@
 //! group and writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `open` finds a database whole. `reader` reads. `operations`, `value_change` and `account_change` run the rules,
+//! `startup` finds a database whole. `reader` reads. `operations`, `value_change` and `account_change` run the rules,
 //! `tree_change` says what is written, and `disk` writes it on the thread of `writer`. `recent` keeps what readers ask for
 //! most. `tree_keys` and `files` say what stands where.
 

@@ -41,13 +41,9 @@ impl Disk {
             Some(_) => self.sessions_of(&session.subject)?,
             None => Vec::new(),
         };
-        let (others, sums): (Vec<_>, Vec<_>) =
-            others.into_iter().map(|DiskRecord { record, checksum }| (record, checksum)).unzip();
-        let outcome = rules::login(session, &others, effects);
-        for (record, checksum) in others.into_iter().zip(sums) {
-            if outcome.forgotten.contains(&record.id) {
-                self.forget(change, &DiskRecord { record, checksum })?;
-            }
+        let outcome = rules::login(session, others.iter().map(|other| &other.record), effects);
+        for gone in others.iter().filter(|other| outcome.forgotten.contains(&other.record.id)) {
+            self.forget(change, gone)?;
         }
         for (id, revocation) in outcome.revoked {
             if let Some(before) = self.load(id)? {

@@ -1,11 +1,11 @@
-//! The statements in our tokens (design of the names: RFC 7519, section 4, and RFC 9068, section 2.2).
+//! The claims in our tokens (names: RFC 7519, section 4, and RFC 9068, section 2.2).
 //!
-//! The structs here say what is written. What is accepted when read is decided in `token`, more strictly.
+//! These structs are written. `token` decides more strictly what is accepted.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The claims of an access token, or of another that lets its holder in, as they are written.
+/// The claims of an access token, or of the access part of a sliding token, as they are written.
 #[derive(Debug, Serialize)]
 pub(crate) struct AccessClaims<'a> {
     pub(crate) iss: &'a str,
@@ -31,7 +31,7 @@ pub(crate) struct AccessClaims<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct RefreshClaims<'a> {
     pub(crate) iss: &'a str,
-    /// For another service that asks for one; we know by the key that it is meant for us.
+    /// For another service that requires it. Here the key shows the audience.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) aud: Option<&'a str>,
     pub(crate) sub: &'a str,
@@ -55,7 +55,7 @@ pub(crate) struct SlidingClaims<'a> {
     pub(crate) refresh_exp: u64,
 }
 
-/// The names that an application's own claims may not have: what is read by us, or by others who follow RFC 7519.
+/// Names that claims of the application may not have: they are read here, or by others that follow RFC 7519.
 pub(crate) const RESERVED: [&str; 14] = [
     "aud",
     "auth_time",
@@ -73,9 +73,6 @@ pub(crate) const RESERVED: [&str; 14] = [
     "token_type",
 ];
 
-/// `token_type` of access tokens.
 pub(crate) const ACCESS: &str = "access";
-/// `token_type` of refresh tokens.
 pub(crate) const REFRESH: &str = "refresh";
-/// `token_type` of sliding tokens.
 pub(crate) const SLIDING: &str = "sliding";

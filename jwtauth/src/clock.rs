@@ -1,7 +1,7 @@
 //! The only reader of the system time.
 //!
-//! Everything above this floor takes its "now" from a [`Clock`] that was handed in, so a test can
-//! stop time, and no two parts of one decision see two times.
+//! Everything else gets its time from a [`Clock`], so a test can stop time, and all parts of one decision see
+//! the same time.
 //!
 //! Times are whole seconds since the Unix epoch, UTC (NumericDate, RFC 7519, section 2).
 
@@ -23,14 +23,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     fn now(&self) -> u64 {
-        // A clock before 1970 is a broken clock; 0 makes every token expired-in-the-future, so refused.
+        // A clock before 1970 is broken; with 0 no token is valid yet.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 }
 
-/// A clock that stands still until it is told to move. For tests.
-///
-/// Clones share one time.
+/// A clock that stands still until it is moved, for tests. Clones share one time.
 ///
 /// ```
 /// use std::time::Duration;

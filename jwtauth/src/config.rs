@@ -1,7 +1,7 @@
 //! Lifetimes and names, each with its bounds, all checked once.
 //!
-//! What has passed [`Config::check`] is not checked again above. Cookies and origins are checked in `web`,
-//! which alone knows them. The checks of ranges serve all settings of the crate.
+//! After [`Config::check`] nothing is checked again. Cookies and origins are checked in `web`. All settings
+//! of the crate use the range checks here.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,7 +13,6 @@ use crate::record::RotationPolicy;
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Settings of tokens and sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) issuer: String,
@@ -25,13 +24,11 @@ pub(crate) struct Config {
     pub(crate) leeway: Duration,
     pub(crate) sweep_interval: Duration,
     pub(crate) store_timeout: Duration,
-    /// How many live sessions a subject may have.
     pub(crate) max_sessions: usize,
-    /// Whether each token that is issued is recorded.
     pub(crate) token_registry: bool,
-    /// Whether a refresh ends the access token before it.
+    /// Whether a refresh revokes the access token before it.
     pub(crate) revoke_on_refresh: bool,
-    /// Which other library's tokens ours are to be like, if any.
+    /// The other library whose tokens are shared, if any.
     pub(crate) compat: Option<Compat>,
 }
 
@@ -59,13 +56,12 @@ impl Config {
     /// Browsers keep no cookie longer than 400 days (RFC 6265bis, section 5.5).
     pub(crate) const MAX_TTL: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-    /// A leeway near the lifetime makes tokens that are expired and accepted at once: refresh storms.
+    /// A leeway near the lifetime makes expired tokens acceptable, which causes refresh storms.
     pub(crate) const MAX_LEEWAY: Duration = MINUTE;
 
     /// A login looks at all sessions of its subject.
     const MAX_SESSIONS: usize = 1_000;
 
-    /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let second = Duration::from_secs(1);
         within("access_ttl", self.access_ttl, second, DAY)?;
@@ -81,7 +77,6 @@ impl Config {
         self.compat.as_ref().map_or(Ok(()), Compat::check)
     }
 
-    /// The lifetime of access tokens, if each token is recorded.
     pub(crate) fn register(&self) -> Option<Duration> {
         self.token_registry.then_some(self.access_ttl)
     }
@@ -91,7 +86,6 @@ impl Config {
     }
 }
 
-/// Refuses a duration outside its bounds.
 pub(crate) fn within(
     name: &'static str,
     got: Duration,
@@ -105,7 +99,6 @@ pub(crate) fn within(
     Err(ConfigError::setting(name, in_words(got), problem))
 }
 
-/// Refuses a number outside its bounds.
 pub(crate) fn number_within<N: PartialOrd + Display>(
     name: &'static str,
     got: N,
@@ -118,7 +111,6 @@ pub(crate) fn number_within<N: PartialOrd + Display>(
     Err(ConfigError::setting(name, got.to_string(), format!("it must be between {min} and {max}")))
 }
 
-/// Refuses an empty text.
 pub(crate) fn not_empty(name: &'static str, got: &str) -> Result<(), ConfigError> {
     if got.is_empty() { Err(ConfigError::setting(name, got, "it must not be empty")) } else { Ok(()) }
 }

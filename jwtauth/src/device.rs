@@ -1,6 +1,7 @@
-//! What is known of a client: what it says of itself, and the address it came from.
+//! What is known about a client: what it says about itself, and its address.
 //!
-//! All of it but the address is hearsay, for people to recognise their devices by; nothing is decided by it.
+//! The client chooses everything except the address: never trusted. It helps people to recognise their
+//! devices, and decides nothing.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,12 +10,13 @@ use serde::Serialize;
 
 /// The client of a session, as it was at login.
 ///
-/// Its `Display` is for a list of sessions: `Chrome 126 on Linux`, or `unknown device`. Of versions it shows the first
-/// number. Everything that the client says is at most 512 bytes long and without control characters; it is not
-/// escaped for HTML.
+/// Its `Display` is for a list of sessions: `Chrome 126 on Linux`, or `unknown device`. It shows the first
+/// number of a version. Everything that the client says is at most 512 bytes long and without control
+/// characters. It is not escaped for HTML.
 ///
-/// A session that goes on from another device is an [`Event::DeviceChanged`](crate::Event::DeviceChanged). That is one
-/// that says to be another app, system, model or id; who says nothing, or has another version or address, is the same.
+/// If a session continues on another device, that is an
+/// [`Event::DeviceChanged`](crate::Event::DeviceChanged). Another device is one that names another app,
+/// system, model or id. A missing name, another version or another address does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Device {
@@ -24,11 +26,11 @@ pub struct Device {
     pub app_version: Option<String>,
     /// The operating system, such as `Linux`.
     pub os: Option<String>,
-    /// Its version, if it is known: browsers name the same for many.
+    /// Its version, if known: browsers report the same for many systems.
     pub os_version: Option<String>,
     /// The model, such as `Pixel 9`.
     pub model: Option<String>,
-    /// The id that the application gave to the device: up to 128 bytes. Said by the client.
+    /// The id that the application gave to the device: up to 128 bytes. The client sends it: never trusted.
     pub id: Option<String>,
     /// The `User-Agent` header, without control characters: up to 512 bytes.
     pub user_agent: Option<String>,
@@ -37,7 +39,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Tells whether both say what they are, and say different things. A version may change, and so may an address.
+    /// Tells whether both name themselves, and differ. A version or an address may change.
     pub(crate) fn differs_from(&self, other: &Self) -> bool {
         let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
         differ(&self.app, &other.app)

@@ -1,7 +1,7 @@
 //! Ids of sessions, tokens and accounts: 128 random bits, written as 22 characters of base64url.
 //!
-//! An id is not a credential: nothing is granted to whoever knows one. It is still logged only
-//! as [`SessionId::log_id`], because logs are read by many.
+//! An id is not a credential: knowing one grants nothing. Logs still contain only [`SessionId::log_id`],
+//! because many people read logs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use crate::error::{ParseIdError, RandomError};
 use crate::secret;
 
-/// The bytes of an id.
 const LEN: usize = 16;
 
 macro_rules! id {
@@ -53,7 +52,6 @@ macro_rules! id {
             }
         }
 
-        /// As its text form.
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -100,7 +98,7 @@ id! {
 
 #[cfg(feature = "accounts")]
 id! {
-    /// Names an account. Never given to another one, also when the account is gone.
+    /// Names an account. Never reused, even after the account is removed.
     AccountId
 }
 
@@ -114,7 +112,7 @@ impl AccountId {
 }
 
 impl SessionId {
-    /// Returns the short form that log lines carry: enough to follow a session, too little to name it elsewhere.
+    /// Returns the short form for log lines: enough to follow a session, too little to name it elsewhere.
     #[must_use]
     pub fn log_id(&self) -> String {
         format!("{:08x}", crc32fast::hash(&self.0))

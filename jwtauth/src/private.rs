@@ -1,4 +1,4 @@
-//! What the macros' output names. Not for people: it changes with any release.
+//! What the output of the macros uses. Not for people: it may change in any release.
 
 pub use std::concat;
 pub use std::default::Default;
@@ -75,7 +75,7 @@ macro_rules! __with_openapi {
     ($($tokens:tt)*) => { $($tokens)* };
 }
 
-/// Says what is missing, once, in place of an error for every name that is.
+/// Reports the missing feature once, in place of an error for every name.
 #[cfg(not(feature = "openapi"))]
 #[doc(hidden)]
 #[macro_export]
@@ -101,8 +101,8 @@ pub fn copy_of<T: Serialize>(user: &T) -> Result<Option<Vec<u8>>, BoxError> {
 
 /// Reads the copy of a user from the session.
 ///
-/// A copy that the type cannot read any more, because a release has changed it, counts as none: its
-/// user logs in again, which writes a new one. The log says what to mend.
+/// If the type has changed and can no longer read the copy, it counts as missing: the user must log in again,
+/// which writes a new one. The log says what to fix.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub fn load_copy<T: DeserializeOwned>(who: &Identity) -> Result<Option<T>, BoxEr
     let Some(json) = &session.user else { return Ok(None) };
     let read = serde_json::from_slice(json).inspect_err(|error| {
         let user = std::any::type_name::<T>();
-        // Where and what kind, but not the text: it may quote what the user typed.
+        // Position and kind only: the message may quote what the user typed.
         tracing::error!(
             target: "jwtauth",
             line = error.line(),

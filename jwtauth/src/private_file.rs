@@ -6,7 +6,6 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Returns the directory a path is in.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -29,7 +28,6 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Returns the permission bits.
 #[cfg(unix)]
 pub(crate) fn mode(metadata: &fs::Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
@@ -42,7 +40,6 @@ pub(crate) fn mode(_: &fs::Metadata) -> u32 {
     0o600
 }
 
-/// Gives a file or directory these permission bits.
 #[cfg(unix)]
 pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -45,9 +45,9 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], RandomError> {
     Ok(bytes)
 }
 
-/// Reads a secret from a file, or puts a new one of 384 bits there if there is none.
+/// Reads a secret from a file, or makes a file with a new one of 384 bits.
 ///
-/// Two processes that start together end up with one secret: the file appears complete, and only once.
+/// Two processes that start together get the same secret: the file appears complete, and only once.
 pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
     let failed = |source| ConfigError::SecretFile { path: path.into(), source };
     match read(path) {
@@ -79,7 +79,7 @@ fn read(path: &Path) -> Result<Secret, ConfigError> {
     Ok(Secret::new(bytes.trim_ascii().to_vec()))
 }
 
-/// Writes the file under another name first, then gives it its own unless there is one by now.
+/// Writes the file under another name first, then renames it, unless the file exists by now.
 fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
     let directory = parent(path);
     create_dir(directory)?;

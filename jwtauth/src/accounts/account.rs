@@ -9,9 +9,10 @@ use crate::user::{AuthUser, Identity, Unfit};
 
 /// An account, without its password. All times are Unix seconds.
 ///
-/// It is a user type like one with `#[derive(AuthUser)]`: take `user: Account` as an argument of a guarded handler. What
-/// arrives there is the copy that the session keeps: roles are renewed in it by
-/// [`Accounts::set_roles`](crate::Accounts::set_roles), `last_login` is that of the login which opened the session.
+/// It is a user type like one with `#[derive(AuthUser)]`: a guarded handler takes `user: Account` as an
+/// argument. The handler gets the copy that the session keeps.
+/// [`Accounts::set_roles`](crate::Accounts::set_roles) renews the roles in it. Its `last_login` is that of
+/// the login that opened the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Account {
@@ -29,7 +30,7 @@ pub struct Account {
     pub password_changed_at: u64,
     /// When the password was last accepted.
     pub last_login: Option<u64>,
-    /// Counts changes of the password, the roles and of `active`. A session is opened for the newest only.
+    /// Counts changes of the password, the roles and `active`. Only the newest revision can open a session.
     pub revision: u64,
 }
 
@@ -72,7 +73,7 @@ impl AuthUser for Account {
     }
 
     async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
-        // A session of another user type has none: whoever it is of is no account.
+        // A session of another user type has no copy of an account.
         let session = who.session().ok_or(Unfit::NO_SESSION)?;
         let copy = session.user.as_deref().and_then(|json| serde_json::from_slice::<Self>(json).ok());
         Ok(copy.filter(|account| account.subject() == who.subject()))

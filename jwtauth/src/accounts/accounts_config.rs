@@ -5,23 +5,7 @@ use std::time::Duration;
 use crate::config::{number_within, within};
 use crate::error::ConfigError;
 
-/// Settings of [`Accounts`](crate::Accounts); give them to
-/// [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts). The defaults are meant to be kept.
-///
-/// | setting | default | range |
-/// |---|---|---|
-/// | [`argon2`](Self::argon2) | 19456 KiB, 2 passes, 1 lane | at least one of OWASP's choices, up to 1 GiB, 16, 16 |
-/// | [`hashers`](Self::hashers) | one a core | 1 to 256 |
-/// | [`waiting`](Self::waiting) | 64 | 0 to 10000 |
-/// | [`min_password`](Self::min_password) | 8 characters | 8 to 64 |
-/// | [`free_failures`](Self::free_failures) | 5 of an account, 20 of an address | 1 to 100 each |
-/// | [`max_delay`](Self::max_delay) | 15 minutes | 1 second to 1 day |
-///
-/// ```
-/// use jwtauth::AccountsConfig;
-///
-/// let config = AccountsConfig::default().min_password(15); // NIST SP 800-63B-4: a password is the only factor
-/// ```
+#[doc = include_str!("../docs/accounts_config.md")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AccountsConfig {
@@ -58,21 +42,20 @@ const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 
 impl AccountsConfig {
     /// Sets the cost of a hash: the memory in KiB, the passes and the lanes of Argon2id.
     ///
-    /// When it changes, each account's hash is renewed with its next login. Until then, the time that a wrong
-    /// password takes tells such an account from a name that does not exist.
+    /// After a change, the hash of each account is renewed at its next login. Until then, the time that a
+    /// wrong password takes distinguishes such an account from an unknown name.
     pub fn argon2(mut self, memory_kib: u32, passes: u32, lanes: u32) -> Self {
         (self.memory, self.passes, self.lanes) = (memory_kib, passes, lanes);
         self
     }
 
-    /// Sets how many passwords are hashed at the same time. Each takes the memory of
-    /// [`argon2`](Self::argon2).
+    /// Sets how many passwords are hashed at the same time. Each uses the memory of [`argon2`](Self::argon2).
     pub fn hashers(mut self, hashers: usize) -> Self {
         self.hashers = hashers;
         self
     }
 
-    /// Sets how many more may wait for their turn. Beyond that the answer is
+    /// Sets how many more passwords may wait. Beyond that the answer is
     /// [`AccountError::Busy`](crate::error::AccountError::Busy).
     pub fn waiting(mut self, waiting: usize) -> Self {
         self.waiting = waiting;
@@ -88,7 +71,7 @@ impl AccountsConfig {
         self
     }
 
-    /// Sets how many failures of one account, and from one address, are free before there are delays.
+    /// Sets how many failures of one account, and from one address, cause no delay.
     pub fn free_failures(mut self, of_account: u32, from_address: u32) -> Self {
         (self.account_failures, self.address_failures) = (of_account, from_address);
         self
@@ -96,15 +79,14 @@ impl AccountsConfig {
 
     /// Sets the longest delay after a failure.
     ///
-    /// Delays start at a second and double. After this time without a failure, one failure of an account is
-    /// forgiven. So in the long run an account can be tried once in this time: with 15 minutes about 110
-    /// times on the first day, and 96 times on each later day.
+    /// Delays start at one second and double. After this time without a failure, one failure of an account is
+    /// forgiven. So in the long run an account can be tried once in this time: with 15 minutes, about 110
+    /// times on the first day and 96 times on each later day.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         number_within("AccountsConfig::argon2 (memory in KiB)", self.memory, 1, 1024 * 1024)?;
         number_within("AccountsConfig::argon2 (passes)", self.passes, 1, 16)?;

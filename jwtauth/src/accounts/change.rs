@@ -1,4 +1,4 @@
-//! Changes of an account, each on top of the revision that was read, and the sessions that end with it.
+//! Changes of an account, each based on the revision that was read, and the sessions that they revoke.
 
 use super::throttle::Who;
 use super::{Account, Accounts};
@@ -7,25 +7,27 @@ use crate::id::{AccountId, SessionId};
 use crate::record::{Revocation, RevocationReason};
 use crate::store::{StoredAccount, SubjectRevocation};
 
-/// Roles go into each token of the account, and a token has to fit into a cookie.
+/// Roles go into each token of the account, and a token must fit into a cookie.
 const MAX_ROLES: usize = 64;
 const MAX_ROLE: usize = 64;
 
 impl Accounts {
-    /// Sets a new password in place of the old one, and ends the account's sessions but `keep`, in one step.
+    /// Replaces the old password, and revokes the sessions of the account except `keep`, in one step.
     ///
-    /// Give the id of the session that asks as `keep`: [`Identity::session_id`](crate::Identity::session_id). The new
-    /// password is on disk, and the other sessions are refused, when this returns. A wrong old password counts as a
-    /// failed attempt, like one at a login but by itself.
+    /// Pass the id of the calling session as `keep`: [`Identity::session_id`](crate::Identity::session_id).
+    /// When this returns, the new password is on disk and the other sessions are refused. A wrong old
+    /// password counts as a failed attempt. These attempts are counted apart from those of logins.
     ///
     /// # Errors
     ///
-    /// - [`AccountError::InvalidCredentials`]: the old password is wrong, or the account is disabled or not there.
-    /// - [`AccountError::RateLimited`]: too many failures; the old password was not looked at.
-    /// - [`AccountError::Password`]: the new one cannot be one. The old one was right.
-    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] if a password was not hashed.
-    /// - [`AccountError::Store`] if the store failed: the old password is good and no session has ended, or the new one is
-    ///   and all have.
+    /// - [`AccountError::InvalidCredentials`]: the old password is wrong, or the account is disabled or
+    ///   missing.
+    /// - [`AccountError::RateLimited`]: too many failures. The old password was not checked.
+    /// - [`AccountError::Password`]: the new password is not allowed. The old one was right.
+    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] if a password was not
+    ///   hashed.
+    /// - [`AccountError::Store`] if the store failed. Either the old password is valid and no session is
+    ///   revoked, or the new password is valid and all the sessions are revoked.
     pub async fn change_password(
         &self,
         id: AccountId,
@@ -41,7 +43,7 @@ impl Accounts {
             };
             let (before, _) = self.settle(&attempt, checked)?;
             let after = self.with_password(&before, new).await?;
-            // Another change came between: the password that was checked may be another one by now.
+            // If another change came first, the checked password may be outdated.
             if let Some(after) =
                 self.replace(&before, after, Some(self.ends(RevocationReason::Requested, keep))).await?
             {
@@ -51,15 +53,17 @@ impl Accounts {
         }
     }
 
-    /// Sets a new password without asking for the old one, and ends all sessions of the account, in one step.
+    /// Sets a new password without asking for the old one, and revokes all sessions of the account, in one
+    /// step.
     ///
-    /// For operators, and for whoever has shown by other means that the account is theirs. It does not enable a disabled
-    /// account.
+    /// For operators, and for users who have proved by other means that the account is theirs. It does not
+    /// enable a disabled account.
     ///
     /// # Errors
     ///
     /// - [`AccountError::NotFound`], [`AccountError::Password`].
-    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] if the password was not hashed.
+    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] if the password was not
+    ///   hashed.
     /// - [`AccountError::Store`] if the store failed: either both have happened or neither.
     pub async fn set_password(&self, id: AccountId, new: &str) -> Result<Account, AccountError> {
         loop {
@@ -74,11 +78,12 @@ impl Accounts {
         }
     }
 
-    /// Disables an account: it cannot log in, and all its sessions end, in one step.
+    /// Disables an account and revokes all its sessions, in one step. It cannot log in.
     ///
     /// # Errors
     ///
-    /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened or neither.
+    /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened
+    /// or neither.
     pub async fn disable(&self, id: AccountId) -> Result<Account, AccountError> {
         let disabled = |account: &mut StoredAccount| account.active = false;
         let account = self.change(id, disabled, Some(self.ends(RevocationReason::Inactive, None))).await?;
@@ -86,7 +91,7 @@ impl Accounts {
         Ok(account.into())
     }
 
-    /// Lets a disabled account log in again, with the password and the roles that it had.
+    /// Enables a disabled account again, with the password and the roles that it had.
     ///
     /// # Errors
     ///
@@ -97,15 +102,16 @@ impl Accounts {
         Ok(account.into())
     }
 
-    /// Removes an account for good, and ends all its sessions, in one step.
+    /// Removes an account for good, and revokes all its sessions, in one step.
     ///
-    /// Its name is free again; its id is never given to another one. The records of its sessions hold a copy of the
-    /// account until they are swept, within [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl). Before somebody removes
-    /// their own account, ask for the password again: [`verify`](Self::verify).
+    /// Its name becomes free. Its id is never used again. The records of its sessions keep a copy of the
+    /// account until they are swept, within [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl). If users
+    /// remove their own account, ask for the password again first: [`verify`](Self::verify).
     ///
     /// # Errors
     ///
-    /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened or neither.
+    /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened
+    /// or neither.
     pub async fn remove(&self, id: AccountId) -> Result<(), AccountError> {
         let ends = self.ends(RevocationReason::Inactive, None);
         if !self.0.sessions.remove_account(&*self.0.store, id, ends).await? {
@@ -115,15 +121,16 @@ impl Accounts {
         Ok(())
     }
 
-    /// Sets the roles of an account, in its live sessions too: they count with the next request.
+    /// Sets the roles of an account, also in its live sessions. They count from the next request on.
     ///
-    /// Up to 64 roles of 1 to 64 bytes without control characters; one that is named twice counts once.
+    /// Up to 64 roles of 1 to 64 bytes, without control characters. Duplicates count once.
     ///
     /// # Errors
     ///
     /// - [`AccountError::NotFound`], [`AccountError::Role`].
-    /// - [`AccountError::Session`] if a token with these roles would not fit into a cookie. Nothing has changed.
-    /// - [`AccountError::Store`] if the store failed: call it again, live sessions may have the old roles.
+    /// - [`AccountError::Session`] if a token with these roles does not fit into a cookie. Nothing has
+    ///   changed.
+    /// - [`AccountError::Store`] if the store failed. Call it again: live sessions may have the old roles.
     pub async fn set_roles<R: Into<String>>(
         &self,
         id: AccountId,
@@ -162,7 +169,7 @@ impl Accounts {
         SubjectRevocation { except, ..SubjectRevocation::all(revocation) }
     }
 
-    /// Changes what is in the store, whatever else changes it: each turn means that another change was made.
+    /// Edits an account, and tries again each time that another change was first.
     async fn change(
         &self,
         id: AccountId,
@@ -179,7 +186,7 @@ impl Accounts {
         }
     }
 
-    /// Writes `after` as the next revision, and returns it, if `before` is what there is.
+    /// Writes `after` as the next revision and returns it, if `before` is still the current one.
     async fn replace(
         &self,
         before: &StoredAccount,
@@ -194,7 +201,8 @@ impl Accounts {
 
     /// Renews the copies in live sessions, and returns the account as they have it.
     ///
-    /// Of two changes at once the later copy might be overwritten by the earlier one, so whoever has written looks again.
+    /// Of two concurrent changes, the earlier copy might overwrite the later one, so this checks again after
+    /// writing.
     async fn renew_copies(&self, id: AccountId) -> Result<Account, AccountError> {
         loop {
             let account = Account::from(self.stored(id).await?);

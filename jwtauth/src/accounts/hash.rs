@@ -1,13 +1,14 @@
 //! Passwords and their hashes. The only file that names Argon2.
 //!
-//! A hash takes tens of milliseconds and megabytes by design, so it runs beside the async workers, a few at a
-//! time, and those who wait are counted: a flood of logins is answered with "come again", never with all memory.
+//! A hash takes tens of milliseconds and megabytes by design. So it runs beside the async workers, a few at a
+//! time, and the number of waiting hashes is limited: a flood of logins gets "try again" and cannot use all
+//! memory.
 //!
 //! # Invariants
 //!
-//! 1. A password is overwritten when done with, and a hash leaves this module only for the store.
-//! 2. Whoever is checked costs one hash, also if there is nobody by that name (S-16).
-//! 3. Whoever went away still holds a place until the hash is done, because it goes on.
+//! 1. A password is overwritten after use, and a hash leaves this module only for the store.
+//! 2. Each check costs one hash, even if no account has the name (S-16).
+//! 3. An abandoned attempt still holds its place until its hash is done, because the hash continues.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,12 +30,13 @@ const MAX_PASSWORD: usize = 1024;
 const SALT_LEN: usize = 16;
 const HASH_LEN: usize = 32;
 
-/// A password, normalised: NFC, any space a space (RFC 8265, section 4.2), so that every keyboard types the same.
+/// A password, normalised: NFC, every space a plain space (RFC 8265, section 4.2), so that all keyboards type
+/// the same.
 #[derive(Clone)]
 pub(super) struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes a password that is to be checked. `None` if it is too long to be anybody's.
+    /// Takes a password to check. `None` if it is too long for every account.
     pub(super) fn typed(text: &str) -> Option<Self> {
         if text.len() > MAX_PASSWORD {
             return None;
@@ -46,7 +48,7 @@ impl Password {
         Some(Self(password))
     }
 
-    /// Takes a password that somebody has chosen. The error says what to do.
+    /// Takes a newly chosen password. The error says what to do.
     pub(super) fn chosen(text: &str, name: &str, min: usize) -> Result<Self, String> {
         let password = Self::typed(text).ok_or_else(|| format!("it has more than {MAX_PASSWORD} bytes"))?;
         if password.0.chars().count() < min {
@@ -59,15 +61,12 @@ impl Password {
     }
 }
 
-/// The white space that is no control character.
 fn is_space(c: char) -> bool {
     c.is_whitespace() && !c.is_control()
 }
 
-/// What checking a password has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checked {
-    /// It is the right one.
     pub(super) matches: bool,
     /// The hash was made with other parameters than are used now.
     pub(super) stale: bool,
@@ -81,13 +80,12 @@ pub(super) struct Hasher {
     turns: Arc<Semaphore>,
     /// Those and the ones that wait.
     places: Arc<Semaphore>,
-    /// What the password of nobody is checked against.
+    /// The hash that is checked for unknown names.
     nobody: PasswordHash,
     computed: Arc<AtomicU64>,
 }
 
 impl Hasher {
-    /// `config` was checked.
     pub(super) fn new(config: &AccountsConfig) -> Result<Self, RandomError> {
         let params = Params::new(config.memory, config.passes, config.lanes, Some(HASH_LEN))
             .expect("the bounds of the settings are within those of Argon2");
@@ -104,12 +102,10 @@ impl Hasher {
         })
     }
 
-    /// Returns how many hashes were computed so far.
     pub(super) fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
-    /// Makes a hash with a new salt.
     pub(super) async fn hash(&self, password: Password) -> Result<PasswordHash, AccountError> {
         let argon2 = self.argon2();
         let salt = secret::random::<SALT_LEN>()?;
@@ -122,7 +118,7 @@ impl Hasher {
         .await
     }
 
-    /// Checks a password against a hash, or against nobody's, which takes as long.
+    /// Checks a password against a hash, or against that of nobody, which takes as long.
     pub(super) async fn check(
         &self,
         password: Password,
@@ -132,13 +128,13 @@ impl Hasher {
         self.run(move || {
             let found = hash.as_ref().and_then(|hash| Phc::new(hash.as_phc()).ok());
             if hash.is_some() && found.is_none() {
-                tracing::error!(target: "jwtauth", "the hash of an account is none; set its password anew");
+                tracing::error!(target: "jwtauth", "the hash of an account is malformed: set its password again");
             }
             let is_somebody = found.is_some();
             let Some(hash) = found.or_else(|| Phc::new(nobody.as_phc()).ok()) else {
                 return Err(AccountError::Hashing { problem: "the hash of nobody is malformed".into() });
             };
-            // In constant time; by the parameters in the hash, not by ours.
+            // In constant time, with the parameters in the hash, not the current ones.
             let matches = argon2.verify_password(password.0.as_bytes(), &hash).is_ok();
             Ok(Checked { matches: matches && is_somebody, stale: is_stale(&hash, argon2.params()) })
         })
@@ -179,7 +175,6 @@ fn is_stale(hash: &Phc, params: &Params) -> bool {
         || !Params::try_from(hash).is_ok_and(is_like)
 }
 
-/// Base64 without padding, as PHC strings have it.
 fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes)
@@ -197,7 +192,7 @@ mod tests {
         Password::typed(text).unwrap()
     }
 
-    /// S-16: Argon2id with OWASP's parameters, and whoever is checked costs one hash.
+    /// S-16: Argon2id with OWASP's parameters, and every check costs one hash.
     #[tokio::test]
     async fn s_16_a_hash_is_checked_and_nobody_costs_the_same() {
         let hasher = hasher(AccountsConfig::default());
@@ -277,7 +272,7 @@ mod tests {
         for _ in 0..100 {
             assert!(matches!(hasher.hash(password("x")).await, Err(AccountError::Busy)));
         }
-        // Who goes away while it works frees nothing: it still works.
+        // An abandoned attempt frees nothing while its hash runs.
         first.abort();
         assert!(first.await.is_err());
         assert!(matches!(hasher.hash(password("x")).await, Err(AccountError::Busy)));

@@ -1,15 +1,17 @@
 //! Accounts: who may log in, and with which password. In the same store as the sessions (feature `accounts`).
 //!
-//! `name` says what a name is, `hash` what becomes of a password, `throttle` who must wait; `password_check` says whether somebody is who they say
-//! and `change` changes an account, which ends its sessions. [`Account`] is what an application sees.
+//! `name` checks and compares names, `hash` hashes passwords, `throttle` delays attempts after failures,
+//! `password_check` verifies a password, and `change` changes accounts, which ends their sessions.
+//! [`Account`] is what an application sees.
 //!
 //! # Invariants
 //!
-//! 1. No password and no hash leaves this floor but to the store, and neither is in a message or a log line.
-//! 2. A name that does not exist, a wrong password and a disabled account are told apart by nothing: body, status,
-//!    hashes computed (S-16).
-//! 3. A session is alive only if it was opened on the password, the roles and the state that its account has: a change
-//!    of the first and the third ends sessions in the same step, and a login that races with it is taken back (S-11).
+//! 1. Passwords and hashes leave this module only for the store, and appear in no message and no log line.
+//! 2. An unknown name, a wrong password and a disabled account cannot be told apart: same body, same status,
+//!    same number of hashes computed (S-16).
+//! 3. A live session was opened with the current password, roles and state of its account. A change of
+//!    password or state ends sessions in the same step. A login that races with such a change is undone
+//!    (S-11).
 
 mod account;
 mod accounts_config;
@@ -35,53 +37,7 @@ use crate::store::{AccountStore, SessionStore, StoreFuture, StoredAccount};
 /// The most accounts that [`Accounts::list`] returns at once.
 const MAX_PAGE: usize = 1000;
 
-/// The accounts of an application: registration, logins, passwords, roles.
-///
-/// Comes from [`JwtAuth::accounts`](crate::JwtAuth::accounts) after
-/// [`JwtAuthBuilder::accounts`](crate::JwtAuthBuilder::accounts); in a handler it is the argument `accounts: &Accounts`.
-/// Cheap to clone; a clone keeps the store open.
-///
-/// ```no_run
-/// use jwtauth::{Account, Accounts, AccountsConfig, Auth, JwtAuth, require_auth};
-/// use poem::web::Json;
-/// use poem::{EndpointExt, Result, Route, get, handler, post};
-///
-/// #[derive(serde::Deserialize)]
-/// struct Form { name: String, password: String }
-///
-/// #[handler]
-/// async fn register(auth: Auth, accounts: &Accounts, Json(form): Json<Form>) -> Result<Json<Account>> {
-///     let account = accounts.register(&form.name, &form.password).await?;
-///     auth.login(&account).await?;
-///     Ok(Json(account))
-/// }
-///
-/// #[handler]
-/// async fn login(auth: Auth, accounts: &Accounts, Json(form): Json<Form>) -> Result<Json<Account>> {
-///     let account = accounts.verify(&form.name, &form.password, auth.client_address()).await?;
-///     auth.login(&account).await?;
-///     Ok(Json(account))
-/// }
-///
-/// #[require_auth]
-/// async fn me(user: Account) -> Json<Account> {
-///     Json(user) // without the hash
-/// }
-///
-/// # async fn run() -> Result<(), jwtauth::error::OpenError> {
-/// let jwtauth = JwtAuth::builder()
-///     .secret_from_env("JWTAUTH_SECRET")
-///     .accounts(AccountsConfig::default())
-///     .open("data/sessions")
-///     .await?;
-/// let app = Route::new()
-///     .at("/register", post(register))
-///     .at("/login", post(login))
-///     .at("/me", get(me))
-///     .with(jwtauth);
-/// # Ok(())
-/// # }
-/// ```
+#[doc = include_str!("../docs/accounts.md")]
 #[derive(Clone)]
 pub struct Accounts(Arc<AccountsParts>);
 
@@ -100,7 +56,6 @@ impl fmt::Debug for Accounts {
 }
 
 impl Accounts {
-    /// `config` was checked.
     pub(crate) fn new(
         config: &AccountsConfig,
         sessions: Arc<Sessions>,
@@ -119,21 +74,24 @@ impl Accounts {
 
     /// Adds an account, active and without roles. On disk when this returns.
     ///
-    /// A name has 1 to 255 bytes of letters, digits, marks and ASCII punctuation, so an e-mail address is one. It is
-    /// unique whatever its case and however it was typed; white space around it does not count. A password has at least
-    /// [`min_password`](AccountsConfig::min_password) characters and at most 1024 bytes, and is not the name.
+    /// A name has 1 to 255 bytes of letters, digits, marks and ASCII punctuation, so an e-mail address is a
+    /// name. Names that differ only in case or in the way they were typed are the same. White space around a
+    /// name is ignored. A password has at least [`min_password`](AccountsConfig::min_password) characters and
+    /// at most 1024 bytes, and must differ from the name.
     ///
-    /// Everybody can learn here that a name is taken. Limit who may come here, and how often.
+    /// Anyone who can call this can learn which names are taken. Limit who may call it, and how often.
     ///
     /// # Errors
     ///
-    /// - [`AccountError::Name`] and [`AccountError::Password`] for what cannot be one, [`AccountError::NameTaken`].
-    /// - [`AccountError::Busy`], [`AccountError::Hashing`] and [`AccountError::Random`] if the password was not hashed.
-    /// - [`AccountError::Store`] if the store failed; the account may be there.
+    /// - [`AccountError::Name`] or [`AccountError::Password`] if one is not allowed,
+    ///   [`AccountError::NameTaken`].
+    /// - [`AccountError::Busy`], [`AccountError::Hashing`] and [`AccountError::Random`] if the password was
+    ///   not hashed.
+    /// - [`AccountError::Store`] if the store failed; the account may exist.
     pub async fn register(&self, name: &str, password: &str) -> Result<Account, AccountError> {
         let name = Name::parse(name).map_err(|problem| AccountError::Name { problem })?;
         let password = self.chosen(password, &name.key)?;
-        // Cheaper than a hash. What decides is the store, below.
+        // Saves a hash in most cases. The store decides, below.
         if self.0.store.account_by_key(name.key.clone()).await?.is_some() {
             return Err(AccountError::NameTaken);
         }
@@ -156,7 +114,7 @@ impl Accounts {
         Ok(self.0.store.account(id).await?.map(Account::from))
     }
 
-    /// Returns the account with this name, in whatever case, or `None` if there is none.
+    /// Returns the account with this name, in any case, or `None` if there is none.
     ///
     /// # Errors
     ///
@@ -166,10 +124,11 @@ impl Accounts {
         Ok(self.0.store.account_by_key(name.key).await?.map(Account::from))
     }
 
-    /// Returns up to `limit` accounts in the order of their names, beginning behind the name `after`.
+    /// Returns up to `limit` accounts, at most 1000, in the order of their names, starting after the name
+    /// `after`.
     ///
-    /// For the next page give the name of the last account of this one. A page has 1000 accounts at most, whatever
-    /// `limit` says. The order is that of Unicode numbers, without case: `z` comes before `é`.
+    /// For the next page, pass the name of the last account of this page. Names are ordered by Unicode
+    /// numbers, without case: `z` comes before `é`.
     ///
     /// # Errors
     ///
@@ -180,7 +139,8 @@ impl Accounts {
         Ok(page.into_iter().map(Account::from).collect())
     }
 
-    /// Returns how many password hashes were computed since the start; for a metric. Each takes one core for a while.
+    /// Returns how many password hashes were computed since the start, for a metric. Each uses one core for a
+    /// while.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
         self.0.hasher.computed()

@@ -1,17 +1,19 @@
-//! What may be a name, and when two of them are one.
+//! Which names are allowed, and which are the same.
 //!
 //! Names are compared by a *key*: normalised (NFKC), case folded, normalised again, as Unicode defines for
-//! identifiers (section 3.13, D147). `unicode-normalization` does the first (unicode-rs, last release 2026-10,
-//! MSRV 1.36, one small dependency); the case tables are those of the standard library, down, up and down, which
-//! folds a little more than Unicode asks for (the Turkish dotless `ı` and `i` are one). A PRECIS profile
-//! (RFC 8265, UsernameCaseMapped) was the other choice: its one Rust implementation has one keeper and generates
-//! its tables by a tool of its own, and it lowers instead of folding, so that `STRASSE` and `straße` are two.
-//! What PRECIS forbids is mostly forbidden here too: spaces, controls, symbols, characters that nobody has assigned.
+//! identifiers (section 3.13, D147). `unicode-normalization` normalises (unicode-rs, last release 2026-10,
+//! MSRV 1.36, one small dependency). The case tables are those of the standard library, down, up and down,
+//! which folds slightly more than Unicode asks for: the Turkish dotless `ı` and `i` are the same. The
+//! alternative was a PRECIS profile (RFC 8265, UsernameCaseMapped). Its only Rust implementation has one
+//! maintainer and its own table generator, and it lowers instead of folding: `STRASSE` and `straße` would
+//! differ. Most of what PRECIS forbids is forbidden here too: spaces, controls, symbols, unassigned
+//! characters.
 //!
 //! # Invariants
 //!
-//! 1. A key is never changed by making a key of it, and has no byte below a space.
-//! 2. Names that look alike in two scripts stay two: decide by ids and roles, never by how a name looks.
+//! 1. The key of a key is the same key, and has no byte below a space.
+//! 2. Names that look alike in two scripts stay different: decide by ids and roles, never by how a name
+//!    looks.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -19,23 +21,20 @@ use unicode_normalization::char::is_combining_mark;
 /// The longest name, in bytes: an e-mail address has 254 at most (RFC 5321, section 4.5.3.1.3).
 const MAX: usize = 255;
 
-/// A name that may be one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// As it is shown.
     pub(super) shown: String,
-    /// As it is compared.
     pub(super) key: String,
 }
 
 impl Name {
-    /// Reads a name as it was typed; white space around it does not count. The error says what to do.
+    /// Reads a name as it was typed, without the white space around it. The error says what to do.
     pub(super) fn parse(typed: &str) -> Result<Self, String> {
         let typed = typed.trim();
         if typed.is_empty() {
             return Err("it is empty".into());
         }
-        // Before anything is done with it: normalising makes text up to 18 times as long.
+        // Check this first: normalising makes text up to 18 times as long.
         if typed.len() > MAX {
             return Err(format!("it has more than {MAX} bytes"));
         }
@@ -60,7 +59,8 @@ fn is_allowed(c: char) -> bool {
 }
 
 fn fold(text: &str) -> String {
-    // Down first, for capitals that have no way up: the capital sharp s becomes the small one, that SS, that ss.
+    // Down first, for capitals that have no way up: the capital sharp s becomes the small one, that SS, that
+    // ss.
     let folded = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
     folded.flat_map(char::to_lowercase).nfkc().collect()
 }

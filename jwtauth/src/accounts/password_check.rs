@@ -1,4 +1,4 @@
-//! Whether somebody is who they say: one hash for everybody, and nothing that tells why not.
+//! Verifies passwords: one hash for every attempt, and nothing that reveals the reason of a refusal.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,27 +11,30 @@ use crate::error::AccountError;
 use crate::store::{PasswordHash, StoredAccount};
 
 impl Accounts {
-    /// Checks a name and a password, and notes the login. Give the account to [`Auth::login`](crate::Auth::login).
+    /// Checks a name and a password, and notes the login. Pass the account to
+    /// [`Auth::login`](crate::Auth::login).
     ///
-    /// `peer` is where the attempt comes from: the address of the socket, or what a proxy of your own says; `None`
-    /// counts for no address. IPv6 addresses count by their first 64 bits.
+    /// `peer` is the address that the attempt comes from: that of the socket, or the one that your own proxy
+    /// reports. With `None`, failures are not counted by address. IPv6 addresses count by their first 64
+    /// bits.
     ///
-    /// **Failures are slowed down**, by account and by address: after [5 and
-    /// 20](super::AccountsConfig::free_failures) each further one doubles a delay that begins with a second and ends with
-    /// [15 minutes](super::AccountsConfig::max_delay), so an account can be tried some 100 times a day. A success forgets the
-    /// account's failures; otherwise one of an account is forgiven in 15 minutes, one of an address in a minute. Where the
-    /// account was logged in from before, its failures from elsewhere do not count, so nobody locks the owner out.
-    /// All of this is in memory, bounded, and gone with the process.
+    /// **Failures are slowed down**, by account and by address. After [5 and
+    /// 20](super::AccountsConfig::free_failures) failures each further one doubles a delay, from one second
+    /// to [15 minutes](super::AccountsConfig::max_delay). So an account can be tried about 100 times a day. A
+    /// success resets the failures of the account. Otherwise one failure of an account is forgiven every 15
+    /// minutes, and one of an address every minute. From an address where the account logged in before,
+    /// failures from elsewhere do not count, so nobody can lock the owner out. All of this is kept in bounded
+    /// memory and lost with the process.
     ///
     /// The hash is renewed if [its parameters](super::AccountsConfig::argon2) have changed.
     ///
     /// # Errors
     ///
-    /// - [`AccountError::InvalidCredentials`]: the name is unknown, the password wrong or the account disabled. It takes
-    ///   one hash whichever it is.
-    /// - [`AccountError::RateLimited`]: too many failures; the password was not looked at.
-    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] and [`AccountError::Store`] if it
-    ///   could not be told. That counts as no failure.
+    /// - [`AccountError::InvalidCredentials`]: the name is unknown, the password wrong or the account
+    ///   disabled. Each case takes one hash.
+    /// - [`AccountError::RateLimited`]: too many failures. The password was not checked.
+    /// - [`AccountError::Busy`], [`AccountError::Hashing`], [`AccountError::Random`] and
+    ///   [`AccountError::Store`] if the check failed. That does not count as a failure.
     pub async fn verify(
         &self,
         name: &str,
@@ -51,14 +54,13 @@ impl Accounts {
         };
         let (account, stale) = self.settle(&attempt, checked)?;
         let renewed = match stale {
-            // The password is right: if this comes to nothing, the next login tries again.
+            // The password is right. If the new hash fails, the next login tries again.
             Some(typed) => self.0.hasher.hash(typed).await.ok(),
             None => None,
         };
         self.note_login(account, renewed).await
     }
 
-    /// Charges an attempt, or says how long to wait.
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
         self.0.throttle.begin(who, peer, self.0.sessions.now()).map_err(|seconds| {
             tracing::warn!(target: "jwtauth", event = "throttled", seconds);
@@ -66,7 +68,7 @@ impl Accounts {
         })
     }
 
-    /// Tells the throttle how an attempt has ended.
+    /// Reports the outcome of an attempt to the throttle.
     pub(super) fn settle<T>(
         &self,
         attempt: &Attempt,
@@ -74,14 +76,14 @@ impl Accounts {
     ) -> Result<T, AccountError> {
         match &outcome {
             Ok(_) => self.0.throttle.succeeded(attempt, self.0.sessions.now()),
-            // It stays charged, as does one that nobody waited for.
+            // It stays charged, as does an abandoned attempt.
             Err(AccountError::InvalidCredentials) => {}
             Err(_) => self.0.throttle.undone(attempt),
         }
         outcome
     }
 
-    /// Checks a password, at the price of one hash. Returns the account, and the password if it is to be hashed anew.
+    /// Checks a password, for one hash. Returns the account, and the password if it must be hashed again.
     pub(super) async fn check(
         &self,
         found: Option<StoredAccount>,
@@ -92,7 +94,7 @@ impl Accounts {
             tracing::info!(target: "jwtauth", event = "password_refused", account, why);
             Err(AccountError::InvalidCredentials)
         };
-        // Too long for anybody, whether the name is known or not.
+        // Too long for every account, known or not.
         let Some(typed) = Password::typed(typed) else { return refused("too long", found.as_ref()) };
         let hash = found.as_ref().map(|account| account.hash.clone());
         let checked = self.0.hasher.check(typed.clone(), hash).await?;
@@ -104,7 +106,7 @@ impl Accounts {
         }
     }
 
-    /// Writes when an account was logged in, and its new hash if it got one. Nobody's revision.
+    /// Writes the time of the login, and the new hash if there is one. The revision stays.
     async fn note_login(
         &self,
         mut account: StoredAccount,
@@ -122,7 +124,7 @@ impl Accounts {
                 tracing::debug!(target: "jwtauth", event = "password_accepted", account = account.id.log_id(), rehashed);
                 return Ok(account.into());
             }
-            // It was changed meanwhile. What was checked may be worth nothing by now.
+            // It was changed meanwhile, so the check may be outdated.
             let now = self.0.store.account(account.id).await?;
             account = now
                 .filter(|now| now.active && now.hash == checked)

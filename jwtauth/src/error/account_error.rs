@@ -1,19 +1,15 @@
-//! Why something was not done with an account.
+//! Why an operation on an account failed.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::{RandomError, SessionError, StoreError, with_causes};
+use super::{RandomError, SessionError, StoreError};
 
-/// Why somebody was not registered or not let in, or why an account was not changed.
-///
-/// Texts never hold a password, a hash or a name.
-///
-/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+/// Why a registration, a login or a change of an account failed. Texts never hold a password, a hash or a
+/// name.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// More passwords wait to be hashed than there is room for. Nothing was done; the client may ask again.
+    /// Too many passwords wait to be hashed. Nothing was done; the client may try again.
     #[error("too many passwords wait to be hashed; try again")]
     Busy,
     /// The password could not be hashed.
@@ -25,19 +21,19 @@ pub enum AccountError {
     /// The name or the password is wrong, or the account is disabled. One answer for all three.
     #[error("name or password is wrong")]
     InvalidCredentials,
-    /// The name cannot be one.
+    /// The name is not allowed.
     #[error("the name is refused: {problem}")]
     Name {
         /// What is wrong with it, and what to do.
         problem: String,
     },
-    /// Another account has the name, perhaps in another case.
+    /// Another account has this name, perhaps in another case.
     #[error("the name is taken: choose another one")]
     NameTaken,
     /// There is no account with this id.
     #[error("there is no such account")]
     NotFound,
-    /// The new password cannot be one.
+    /// The new password is not allowed.
     #[error("the password is refused: {problem}")]
     Password {
         /// What is wrong with it, and what to do.
@@ -46,7 +42,7 @@ pub enum AccountError {
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// A role cannot be one.
+    /// A role is not allowed.
     #[error("a role is refused: {problem}")]
     Role {
         /// What is wrong with it, and what to do.
@@ -55,10 +51,10 @@ pub enum AccountError {
     /// The account does not fit into a session or its tokens.
     #[error("the account does not fit into a session")]
     Session(#[source] SessionError),
-    /// The store failed; what it was asked may or may not have happened.
+    /// The store failed. The operation may or may not have happened.
     #[error("account store failed")]
     Store(#[from] StoreError),
-    /// There were too many failed attempts. A right password is refused too, for now.
+    /// Too many failed attempts. For now a right password is refused too.
     #[error("too many failed attempts: try again in {retry_after:?}")]
     RateLimited {
         /// How long to wait, in whole seconds, at least one.
@@ -76,8 +72,4 @@ impl From<SessionError> for AccountError {
     }
 }
 
-impl fmt::Debug for AccountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_causes(self, f)
-    }
-}
+debug_with_causes!(AccountError);

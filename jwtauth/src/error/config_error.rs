@@ -1,15 +1,12 @@
 //! Why a setting was refused: reported at start, with what to write instead.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::{KeyError, RandomError, with_causes};
+use super::{KeyError, RandomError};
 
 /// A setting was refused. Raised at start, read by the developer.
-///
-/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -35,13 +32,13 @@ pub enum ConfigError {
         /// The variable.
         name: String,
     },
-    /// Accounts were asked for, and the store keeps none.
+    /// Accounts are switched on, but the store cannot keep any.
     #[error(
         "this store keeps no accounts: use SledStore or MemoryStore, or implement SessionStore::account_store"
     )]
     NoAccountStore,
-    /// Tokens of another service are to be taken ([`Compat`](crate::Compat)), and the store keeps no values. Without
-    /// values no such token could be revoked.
+    /// [`Compat`](crate::Compat) is switched on, but the store cannot keep values, which are needed to revoke
+    /// tokens of the other service.
     #[error(
         "this store keeps no values, which .compat(..) needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
     )]
@@ -54,7 +51,7 @@ pub enum ConfigError {
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// The file that should hold the secret could not be read or made.
+    /// The secret file could not be read or made.
     #[error("secret file {path:?} cannot be used")]
     SecretFile {
         /// The file.
@@ -77,7 +74,7 @@ pub enum ConfigError {
     Setting {
         /// The method that sets it: `access_ttl` of a builder, `CookieConfig::domain` of a group.
         name: &'static str,
-        /// The value given. Never a secret: what is wrong with one is [`WeakSecret`](Self::WeakSecret).
+        /// The value given. Never a secret: for those see [`WeakSecret`](Self::WeakSecret).
         got: String,
         /// What is wrong with the value, and what to write instead.
         problem: Cow<'static, str>,
@@ -85,7 +82,7 @@ pub enum ConfigError {
     /// The signing secret could be guessed.
     #[error("{which} is too weak: {problem}; make a good one with `openssl rand -base64 48`")]
     WeakSecret {
-        /// Which one it is, and where it came from.
+        /// Which secret it is, and where it came from.
         which: String,
         /// What is wrong with it; never any of its bytes.
         problem: &'static str,
@@ -93,7 +90,6 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The value `got` of the setting `name` was refused.
     pub(crate) fn setting(
         name: &'static str,
         got: impl Into<String>,
@@ -103,8 +99,4 @@ impl ConfigError {
     }
 }
 
-impl fmt::Debug for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_causes(self, f)
-    }
-}
+debug_with_causes!(ConfigError);

@@ -1,14 +1,11 @@
 //! Why a key was refused. Texts never hold bytes of a key.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::{BoxError, RandomError, with_causes};
+use super::{BoxError, RandomError};
 
-/// A [`Key`](crate::Key) was refused, or what was asked of the key ring. Read by the developer or operator.
-///
-/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+/// A [`Key`](crate::Key), or an operation on the key ring, was refused. Read by the developer or operator.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -20,7 +17,7 @@ pub enum KeyError {
         /// Why.
         problem: &'static str,
     },
-    /// There is no HTTP client for a key set.
+    /// No HTTP client could be made to fetch a key set.
     #[error("key set {url:?} cannot be fetched: there is no HTTP client")]
     Client {
         /// The address of the set.
@@ -46,10 +43,10 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The name of a key cannot stand in a token's header.
+    /// The key name (`kid`) is not allowed.
     #[error("key name is refused: a `kid` has 1 to 128 visible ASCII characters, and neither `\"` nor `\\`")]
     Kid,
-    /// The old secret is the one that is in use.
+    /// The old secret is the current one.
     #[error("the old secret is the secret that is in use: leave .old_secret(..) away, or change the secret")]
     SameSecret,
     /// A key of this name is in the ring already.
@@ -58,7 +55,7 @@ pub enum KeyError {
         /// The name.
         kid: String,
     },
-    /// The bytes are no key, or none of a kind that is supported.
+    /// The bytes are not a key, or not a supported one.
     #[error("key cannot be used: {problem}")]
     Malformed {
         /// What is wrong.
@@ -85,7 +82,7 @@ pub enum KeyError {
         /// The name.
         kid: String,
     },
-    /// The key has an end, so it cannot sign.
+    /// The key is retired, so it cannot sign.
     #[error("key {kid:?} is retired: it verifies until its end, and signs no more")]
     Retired {
         /// The name.
@@ -119,8 +116,4 @@ pub enum KeyError {
     },
 }
 
-impl fmt::Debug for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_causes(self, f)
-    }
-}
+debug_with_causes!(KeyError);

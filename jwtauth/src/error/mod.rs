@@ -1,8 +1,21 @@
-//! Why something failed, one file for each error. What clients are told is a [`Rejection`](crate::Rejection); what a login
-//! route is told is a [`LoginError`](crate::LoginError).
+//! Why something failed, one file for each error. Clients get a [`Rejection`](crate::Rejection); a login
+//! route gets a [`LoginError`](crate::LoginError).
 //!
 //! A function returns the error of its own floor; `From` lifts it to the next. Messages are lower case,
-//! without a full stop. They say what was wrong and what to do. They never hold a secret or a token.
+//! without a full stop. They say what was wrong and what to do. They never hold a secret or a token. `Debug`
+//! of an error that can have a cause shows the message and all causes, because a `main` that returns the
+//! error prints that.
+
+/// Makes `Debug` of an error show its message and causes.
+macro_rules! debug_with_causes {
+    ($error:ty) => {
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                crate::error::with_causes(self, f)
+            }
+        }
+    };
+}
 
 #[cfg(feature = "accounts")]
 mod account_error;
@@ -31,14 +44,12 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[error("the operating system's random number generator failed")]
 pub struct RandomError;
 
-/// A text is no id: an id has 22 characters of unpadded base64url.
+/// The text is not an id: an id has 22 characters of unpadded base64url.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id: expected 22 characters of base64url")]
 pub struct ParseIdError;
 
 /// [`JwtAuthBuilder::open`](crate::JwtAuthBuilder::open) failed.
-///
-/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -50,13 +61,9 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-impl fmt::Debug for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_causes(self, f)
-    }
-}
+debug_with_causes!(OpenError);
 
-/// Writes an error and, each on a line of its own, what caused it.
+/// Writes an error and its causes, each on its own line.
 fn with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{error}")?;
     let mut cause = error.source();

@@ -1,33 +1,30 @@
 //! Why a session was not opened, resumed or refreshed.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::{BoxError, RandomError, StoreError, TokenError, with_causes};
+use super::{BoxError, RandomError, StoreError, TokenError};
 
 /// Why a session was not opened, resumed or refreshed.
-///
-/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// A claim of the application's own cannot be in a token; see
+    /// A claim of the application is not allowed; see
     /// [`JwtAuthBuilder::access_claims`](crate::JwtAuthBuilder::access_claims).
     #[error("claims of the application's own are refused: {problem}")]
     ClaimRefused {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// The application could not say which claims of its own an access token is to have.
+    /// The application failed to provide its claims for an access token.
     #[error("claims of the application's own could not be had")]
     Claims(#[source] BoxError),
     /// The session is past its idle or absolute limit, or its record is gone.
     #[error("session has expired")]
     Expired,
-    /// A hook that is asked before a login has not answered, so nobody was logged in.
+    /// A hook did not answer in time before a login, so nobody was logged in.
     #[error("a hook has not answered within {after:?} whether somebody may log in")]
     HookTimedOut {
-        /// How long it was waited for.
+        /// The time limit.
         after: Duration,
     },
     /// The user is not active ([`AuthUser::is_active`](crate::AuthUser::is_active)).
@@ -36,7 +33,7 @@ pub enum SessionError {
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// A spent refresh token came back outside the grace window; its session is now revoked.
+    /// A spent refresh token was used outside the grace window. Its session is now revoked.
     #[error("refresh token was used before; its session is revoked")]
     Reused,
     /// The session was revoked.
@@ -51,8 +48,7 @@ pub enum SessionError {
         /// Its length, in bytes.
         got: usize,
     },
-    /// A token would not fit into a cookie: browsers keep 4096 bytes with the name (RFC 6265bis, section
-    /// 5.7).
+    /// A token does not fit into a cookie: browsers keep 4096 bytes with the name (RFC 6265bis, section 5.7).
     #[error(
         "a token would have {got} bytes and {max} fit into a cookie: take fewer roles and scopes, or smaller claims of your own"
     )]
@@ -62,7 +58,7 @@ pub enum SessionError {
         /// The greatest length, in bytes.
         max: usize,
     },
-    /// The token failed before the store was asked.
+    /// The token itself was refused, before the store was asked.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// A hook of the application refused the login.
@@ -73,8 +69,4 @@ pub enum SessionError {
     User(#[source] BoxError),
 }
 
-impl fmt::Debug for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_causes(self, f)
-    }
-}
+debug_with_causes!(SessionError);

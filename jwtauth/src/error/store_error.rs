@@ -1,19 +1,16 @@
-//! What can go wrong with a store of sessions, and what its operator can do.
+//! Failures of a session store, and what its operator can do.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{BoxError, with_causes};
+use super::BoxError;
 
-/// The session store failed; what it was asked may or may not have happened.
-///
-/// `Debug` shows the message and its causes, because that is what a `main` that returns it prints.
+/// The session store failed. The operation may or may not have happened.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// An error of a store that is not part of this crate.
+    /// An error of a store outside this crate.
     #[error("session store failed")]
     Backend(#[source] BoxError),
     /// The store was closed.
@@ -39,7 +36,7 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// Another process, or another handle of this one, has the store open.
+    /// The store is open already, in another process or by another handle in this one.
     #[error(
         "session store {path:?} is open already, in another process or in this one: stop the other, share one by `.clone()`, or take a directory of its own"
     )]
@@ -60,7 +57,7 @@ pub enum StoreError {
         /// The newest layout that is read.
         newest: u8,
     },
-    /// The directory holds files that are not ours, so it was left alone.
+    /// The directory holds foreign files, so it was left alone.
     #[error(
         "directory {path:?} holds {found:?}, which is no part of a session store: give the store a directory of its own"
     )]
@@ -80,7 +77,7 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The store holds less than was once acknowledged: an old backup, or a file cut short.
+    /// The store has lost changes that it had acknowledged: an old backup, or a truncated file.
     #[error(
         "session store {path:?} has lost its last {lost} changes (an old backup, or a file cut short), so ended sessions might be alive in it: restore the newest copy, or move it away to start empty (everybody logs in again)"
     )]
@@ -90,13 +87,13 @@ pub enum StoreError {
         /// How many acknowledged changes are missing.
         lost: u64,
     },
-    /// The store did not answer in time; the change may still be made.
+    /// The store did not answer in time. The change may still happen.
     #[error("session store did not answer within {after:?}")]
     TimedOut {
-        /// How long it was waited for.
+        /// The time limit.
         after: Duration,
     },
-    /// A record is larger than the store takes.
+    /// A record is too large for the store.
     #[error("record has {got} bytes, at most {max} are kept: store less in the user value or session")]
     TooLarge {
         /// The size, in bytes.
@@ -104,7 +101,7 @@ pub enum StoreError {
         /// The limit, in bytes.
         max: usize,
     },
-    /// The store failed before and is not usable until it could be opened anew.
+    /// The store failed before. It is unusable until it can be opened again.
     #[error(
         "session store {path:?} is not usable after an earlier failure; it is opened anew when the disk allows it"
     )]
@@ -118,8 +115,4 @@ fn store(path: Option<&Path>) -> String {
     path.map_or("session store".into(), |path| format!("session store {path:?}"))
 }
 
-impl fmt::Debug for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_causes(self, f)
-    }
-}
+debug_with_causes!(StoreError);

@@ -1,6 +1,6 @@
 //! Why a token was refused.
 
-/// Why a token was refused. For the log; a client gets one of a few fixed sentences.
+/// Why a token was refused. For the log only: a client gets one of a few fixed sentences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -19,10 +19,10 @@ pub enum TokenError {
     /// The token is past its `exp`. Its signature is good.
     #[error("token is expired")]
     Expired,
-    /// A header member that must not be there, or is malformed.
+    /// A header member is not allowed, or is malformed.
     #[error("header member {0} is missing, malformed or not supported")]
     Header(&'static str),
-    /// The issuer's keys could not be had, so nothing can be said of the token.
+    /// The issuer's keys are unavailable, so the token cannot be checked.
     #[error("the keys of the issuer are not available")]
     KeysUnavailable,
     /// Not a compact JWS of three strict base64url parts that hold JSON objects.
@@ -34,19 +34,19 @@ pub enum TokenError {
     /// Longer than 8 KiB.
     #[error("token is too long")]
     TooLong,
-    /// `kid` names no key of ours, or one that has ended.
+    /// `kid` names an unknown or expired key.
     #[error("token names an unknown key")]
     UnknownKey,
     /// `alg` is not the algorithm of the key.
     #[error("token was made with another algorithm")]
     WrongAlgorithm,
-    /// `aud` does not name us.
+    /// `aud` does not name the configured audience.
     #[error("token is meant for another audience")]
     WrongAudience,
     /// `iss` is not the configured issuer.
     #[error("token has another issuer")]
     WrongIssuer,
-    /// A token where one of another kind belongs: a refresh token for an access token, say.
+    /// A token of the wrong kind, such as a refresh token in place of an access token.
     #[error("token is of another kind")]
     WrongKind,
 }

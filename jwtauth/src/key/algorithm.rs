@@ -1,16 +1,6 @@
-//! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037), and which key each of them wants.
+//! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037), and the key that each needs.
 
-/// How a token is signed. A key has exactly one.
-///
-/// | algorithm | key | signature, bytes |
-/// |---|---|---|
-/// | `HS256`, `HS384`, `HS512` | a secret of at least 32, 48, 64 bytes | 32, 48, 64 |
-/// | `RS256`, `RS384`, `RS512` | RSA, 2048 to 4096 bits | 256 to 512 |
-/// | `PS256`, `PS384`, `PS512` | RSA, 2048 to 4096 bits | 256 to 512 |
-/// | `ES256`, `ES384`, `ES512` | the curve P-256, P-384, P-521 | 64, 96, 132 |
-/// | `EdDSA` | Ed25519 | 64 |
-///
-/// Who has to choose a key pair takes `ES256` or `EdDSA`: small, fast, and nothing to be configured wrongly.
+#[doc = include_str!("../docs/algorithm.md")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -21,7 +11,7 @@ pub enum Algorithm {
     HS384,
     /// HMAC with SHA-512; the secret has at least 64 bytes.
     HS512,
-    /// RSASSA-PKCS1-v1_5 with SHA-256. What an RSA key is used with when it does not say.
+    /// RSASSA-PKCS1-v1_5 with SHA-256. The default for an RSA key that names no algorithm.
     RS256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
     RS384,
@@ -43,7 +33,6 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// What kind of key an algorithm wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Hmac,
@@ -52,7 +41,6 @@ pub(crate) enum Family {
     Ed,
 }
 
-/// An elliptic curve of NIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Curve {
     P256,
@@ -79,7 +67,6 @@ impl Curve {
         }
     }
 
-    /// The one algorithm of the curve.
     pub(super) const fn algorithm(self) -> Algorithm {
         match self {
             Self::P256 => Algorithm::ES256,
@@ -126,7 +113,7 @@ impl Algorithm {
         }
     }
 
-    /// Returns the algorithm of a name, which is exact: `hs256` is none.
+    /// Returns the algorithm with exactly this name: `hs256` is none.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }

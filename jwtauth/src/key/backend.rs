@@ -1,18 +1,17 @@
-//! Signatures and digests, by whichever backend was built in. jsonwebtoken is named here and nowhere else.
+//! Signatures and digests, by the backend that was built in. Only this file names jsonwebtoken.
 //!
 //! # Why RustCrypto signs by default
 //!
-//! jsonwebtoken 11.1 wants one of two backends. Measured on two cores, rustc 1.95, a 365-byte
-//! HS256 token, `crypto::verify` alone, least of several rounds; cold release build of jsonwebtoken
-//! with everything below it:
+//! jsonwebtoken 11.1 needs one of two backends. Measured on two cores, rustc 1.95, a 365-byte HS256 token,
+//! `crypto::verify` alone, least of several rounds; cold release build of jsonwebtoken with its dependencies:
 //!
 //! | backend | cold build, wall / CPU | one verify | advisories |
 //! |---|---|---|---|
 //! | `rust_crypto` | 25 s / 47 s | 414 ns | RUSTSEC-2023-0071 (`rsa`: timing of *private*-key operations) |
 //! | `aws_lc_rs` | 33 s / 61 s, needs a C compiler | 615 ns | none |
 //!
-//! The advisory reaches who signs with an RSA key, and nobody else: a warning is logged then. The feature
-//! `aws_lc_rs` takes the other one; with both on, that one is used.
+//! The advisory only concerns signing with an RSA key, for which a warning is logged. The feature `aws_lc_rs`
+//! selects the other backend, also if both features are on.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -31,7 +30,6 @@ compile_error!("jwtauth needs one of its features `rust_crypto` (default) and `a
 /// Whether signing with an RSA key is open to RUSTSEC-2023-0071.
 pub(super) const RSA_SIGNING_LEAKS_TIME: bool = !cfg!(feature = "aws_lc_rs");
 
-/// What signs.
 #[derive(Clone)]
 pub(super) enum Signer {
     Jws(EncodingKey),
@@ -39,7 +37,6 @@ pub(super) enum Signer {
     P521(Secret),
 }
 
-/// What verifies.
 #[derive(Clone)]
 pub(super) enum SignatureVerifier {
     Jws(DecodingKey),
@@ -55,9 +52,9 @@ fn provider() -> &'static CryptoProvider {
     provider
 }
 
-/// Names the backend to jsonwebtoken, which panics when an application's other dependencies switch on both.
+/// Selects the backend of jsonwebtoken, which panics if other dependencies of the application enable both.
 pub(super) fn install() {
-    // An error says that the application has installed one already, which then serves us too.
+    // An error means that the application has installed one already, which is then used here too.
     let _ = provider().install_default();
 }
 
@@ -86,7 +83,6 @@ impl Signer {
         Self::Jws(EncodingKey::from_secret(secret).expect("the length of a secret is checked before"))
     }
 
-    /// Takes the private part, if there is one.
     pub(super) fn of(material: &Material) -> Option<Self> {
         Some(match material {
             Material::Secret(secret) => Self::of_secret(secret.expose()),
@@ -141,7 +137,6 @@ impl SignatureVerifier {
         }
     }
 
-    /// Tells whether `signature` belongs to `message`.
     pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
         match self {
             Self::Jws(key) => known(algorithm)
@@ -185,7 +180,6 @@ pub(super) fn is_point(public: &Public) -> bool {
     }
 }
 
-/// Returns the SHA-256 of `data`.
 pub(super) fn sha256(data: &[u8]) -> Vec<u8> {
     (provider().key_utils.compute_digest)(data, ThumbprintHash::SHA256).expect("SHA-256 takes any data")
 }

@@ -1,8 +1,8 @@
-//! The DER forms of keys, read strictly and written: PKCS#8 (RFC 5958), SEC1 (RFC 5915), PKCS#1
-//! (RFC 8017, appendix A.1) and SubjectPublicKeyInfo (RFC 5480, RFC 8410).
+//! Reads strictly and writes the DER forms of keys: PKCS#8 (RFC 5958), SEC1 (RFC 5915), PKCS#1 (RFC 8017,
+//! appendix A.1) and SubjectPublicKeyInfo (RFC 5480, RFC 8410).
 //!
-//! Lengths are definite and as short as they can be, and nothing stands behind the key. Only what a
-//! key consists of is taken over; the backend gets a form that was written here.
+//! Lengths must be definite and as short as possible, and nothing may follow the key. Only the parts of the
+//! key are used: the backend gets a form that was written here.
 
 use zeroize::Zeroizing;
 
@@ -46,7 +46,7 @@ pub(super) fn read(der: &[u8]) -> Result<Material, KeyError> {
     }
 }
 
-/// SubjectPublicKeyInfo, behind its outer tag.
+/// SubjectPublicKeyInfo, after its outer tag.
 fn public_info(mut info: DerReader<'_>) -> Result<Material, KeyError> {
     let kind = kind(&mut info)?;
     let [0, bits @ ..] = info.take(BIT_STRING)? else { return Err(BROKEN) };
@@ -61,7 +61,7 @@ fn public_info(mut info: DerReader<'_>) -> Result<Material, KeyError> {
     }
 }
 
-/// PrivateKeyInfo, behind its version. Attributes and a copy of the public key may follow, and are not read.
+/// PrivateKeyInfo, after its version. Attributes and a copy of the public key may follow. They are not read.
 fn private_info(mut info: DerReader<'_>) -> Result<Material, KeyError> {
     let kind = kind(&mut info)?;
     let key = info.take(OCTET_STRING)?;
@@ -88,7 +88,7 @@ fn private_info(mut info: DerReader<'_>) -> Result<Material, KeyError> {
     }
 }
 
-/// ECPrivateKey, behind its version. The curve stands outside, inside, or in both places alike.
+/// ECPrivateKey, after its version. The curve is given outside, inside, or in both places, then the same.
 fn ec_private(mut key: DerReader<'_>, outside: Option<Curve>) -> Result<Material, KeyError> {
     let scalar = Zeroizing::new(key.take(OCTET_STRING)?.to_vec());
     let inside = if key.is_next(0xa0) { Some(curve(DerReader(key.take(0xa0)?).take(OID)?)?) } else { None };
@@ -106,7 +106,7 @@ fn ec_private(mut key: DerReader<'_>, outside: Option<Curve>) -> Result<Material
     Ok(Material::EcPrivate { curve, scalar, point })
 }
 
-/// RSAPublicKey or RSAPrivateKey, behind the first number.
+/// RSAPublicKey or RSAPrivateKey, after the first number.
 fn rsa(mut key: DerReader<'_>, first: &[u8]) -> Result<Material, KeyError> {
     let mut numbers = vec![first];
     while key.is_next(INTEGER) && numbers.len() < 9 {
@@ -129,7 +129,6 @@ enum KeyKind {
     Ed,
 }
 
-/// Reads an AlgorithmIdentifier.
 fn kind(info: &mut DerReader<'_>) -> Result<KeyKind, KeyError> {
     let mut id = DerReader(info.take(SEQUENCE)?);
     let kind = match id.take(OID)? {
@@ -162,7 +161,6 @@ fn unsigned(integer: &[u8]) -> Result<Vec<u8>, KeyError> {
     }
 }
 
-/// What is left to read.
 struct DerReader<'d>(&'d [u8]);
 
 impl<'d> DerReader<'d> {
@@ -191,7 +189,6 @@ impl<'d> DerReader<'d> {
     }
 }
 
-/// Appends one element.
 fn put(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.push(tag);
     let [.., high, low] = content.len().to_be_bytes();
@@ -203,7 +200,7 @@ fn put(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
-/// Room for any key, so that no half-written private key is left behind when a `Vec` grows.
+/// Room for any key, so that a growing `Vec` leaves no half-written private key behind.
 fn room() -> Zeroizing<Vec<u8>> {
     Zeroizing::new(Vec::with_capacity(8 * 1024))
 }

@@ -1,5 +1,5 @@
-//! ES512, that is ECDSA on P-521 with SHA-512, which jsonwebtoken 12 leaves out: from the crates that
-//! its two backends are made of. Signatures are r and s, 66 bytes each (RFC 7518, section 3.4).
+//! ES512 (ECDSA on P-521 with SHA-512), which jsonwebtoken 12 lacks, by the crates of its two backends.
+//! Signatures are r and s, 66 bytes each (RFC 7518, section 3.4).
 
 #[cfg(feature = "aws_lc_rs")]
 mod backend {

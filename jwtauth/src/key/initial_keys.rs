@@ -1,4 +1,4 @@
-//! The keys that a `JwtAuth` starts with: from a secret, a key of access tokens, and those before them.
+//! The first keys of a `JwtAuth`: from a secret, a key of access tokens, and older keys.
 
 use super::{Algorithm, Key, LEAKS_TIME, backend};
 use crate::error::{ConfigError, KeyError};
@@ -13,7 +13,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Makes a key of each kind from one secret, which must be a good one; `which` it is stands in the error.
+    /// Makes a key of each kind from one secret. The error for a weak secret contains `which`.
     pub(crate) fn from_secret(
         algorithm: Algorithm,
         secret: &Secret,
@@ -31,7 +31,7 @@ impl Keys {
         Ok(Self { access: vec![access], refresh, sliding })
     }
 
-    /// Takes the keys of refresh and sliding tokens from a secret, and `access` as it is.
+    /// Derives the keys of refresh and sliding tokens from a secret, and uses `access` as it is.
     pub(crate) fn with_key(access: Key, secret: &Secret, which: &str) -> Result<Self, ConfigError> {
         access.check_signs()?;
         Ok(Self { access: vec![access], ..Self::from_secret(Algorithm::HS256, secret, which)? })

@@ -1,7 +1,7 @@
-//! Keys as JSON: one (RFC 7517), and sets of them, read.
+//! Reads keys as JSON: one key (RFC 7517), or a set.
 //!
-//! A key says what it is for: one for encryption (`use`, `key_ops`), or of an algorithm that does not fit
-//! it, is refused. Numbers have the one length their kind has (RFC 7518, section 6).
+//! A key names its purpose. A key for encryption (`use`, `key_ops`), or with an algorithm that does not fit,
+//! is refused. Numbers have the one length of their kind (RFC 7518, section 6).
 
 use std::fmt;
 
@@ -18,14 +18,14 @@ use super::{Key, MAX_KEYS};
 use crate::error::KeyError;
 use crate::secret::Secret;
 
-/// A JWK that was read, with what it says of itself.
+/// A JWK that was read, with its own algorithm and name.
 pub(super) struct ParsedJwk {
     pub(super) material: Material,
     pub(super) algorithm: Option<Algorithm>,
     pub(super) kid: Option<String>,
 }
 
-/// The members of a JWK that are looked at. Private ones are overwritten when dropped.
+/// The members of a JWK that are read. Private ones are overwritten when dropped.
 #[derive(Deserialize)]
 struct Members {
     kty: String,
@@ -49,7 +49,6 @@ struct Members {
     oth: Option<de::IgnoredAny>,
 }
 
-/// What a member holds in base64url.
 struct Octets(Zeroizing<Vec<u8>>);
 
 impl<'de> Deserialize<'de> for Octets {
@@ -76,7 +75,6 @@ const fn refused<T>(problem: &'static str) -> Result<T, KeyError> {
     Err(KeyError::Malformed { problem })
 }
 
-/// Reads one key.
 pub(super) fn read(json: &str) -> Result<ParsedJwk, KeyError> {
     let Ok(members) = serde_json::from_str::<Members>(json) else { return refused("it is no JWK") };
     if members.usage.as_deref().is_some_and(|usage| usage != "sig") {
@@ -151,10 +149,10 @@ fn rsa(members: &Members) -> Result<Material, KeyError> {
     Ok(Material::RsaPrivate { n, e, pkcs1 })
 }
 
-/// Reads a set of keys (RFC 7517, section 5), each with `read_one`. Those that are not for us are passed over.
+/// Reads a set of keys (RFC 7517, section 5), each with `read_one`. Skips unsupported keys.
 ///
-/// A set that holds two keys of one name, or secrets beside key pairs, is refused as a whole: whoever made
-/// it did not mean what it says (J-4).
+/// A set with two keys of one name, or with secrets beside key pairs, is refused as a whole: it must be a
+/// mistake (J-4).
 pub(crate) fn read_set(
     json: &str,
     read_one: impl Fn(&str) -> Result<Key, KeyError>,
@@ -195,7 +193,6 @@ pub(crate) fn read_set(
     Ok(keys)
 }
 
-/// Whether an algorithm is one of those a family of keys can have.
 pub(super) fn fits(algorithm: Algorithm, family: Family) -> Result<(), KeyError> {
     if algorithm.family() == family {
         return Ok(());

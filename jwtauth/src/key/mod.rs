@@ -2,15 +2,16 @@
 //!
 //! # Invariants
 //!
-//! 1. A key that was made is good: long enough, of its algorithm, its two halves belong together.
+//! 1. Every `Key` is good: long enough, fit for its algorithm, and its two halves belong together.
 //! 2. Private parts are redacted in `Debug` and overwritten when dropped.
-//! 3. Access and refresh tokens never share a key (RFC 8725bis, section 3.12): refresh tokens are signed by a
-//!    key that is derived from the secret, so a service that has keys of access tokens alone can do
-//!    nothing to them; except with [`Compat`](crate::Compat), where another service is to take both. A `kid` that is
-//!    made here tells keys apart without telling anything of them.
+//! 3. Access and refresh tokens never share a key (RFC 8725bis, section 3.12). Refresh tokens are signed by a
+//!    key that is derived from the secret, so a service that has only keys of access tokens cannot use them.
+//!    With [`Compat`](crate::Compat) they do share one, because another service accepts both. A `kid` that is
+//!    made here identifies a key and reveals nothing about it.
 //!
-//! `initial_keys` says which keys a `JwtAuth` starts with. `der`, `pem` and `jwk` hold the forms a key comes in, `parts` what it consists of,
-//! `public` its public half, `strength` what makes a secret too weak, and `backend` the signatures.
+//! `initial_keys` makes the keys that a `JwtAuth` starts with. `der`, `pem` and `jwk` read the forms of a
+//! key, `parts` holds its contents, `public` its public half, `strength` refuses weak secrets, and `backend`
+//! makes signatures.
 
 mod algorithm;
 mod backend;
@@ -42,51 +43,20 @@ use crate::error::KeyError;
 use crate::private_file;
 use crate::secret::Secret;
 
-/// How many keys a ring or a set may have.
 pub(crate) const MAX_KEYS: usize = 32;
 
-/// What is logged where [`Key::leaks_time`].
+/// The warning for keys with [`Key::leaks_time`].
 pub(crate) const LEAKS_TIME: &str = "tokens are signed with RSA by RustCrypto, whose timing may tell something of the key (RUSTSEC-2023-0071): take the feature `aws_lc_rs`, or an ES256 or EdDSA key";
 
 /// The longest file that is read as a key, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// A key of access tokens, with its one algorithm and its name (`kid`).
-///
-/// | made by | of |
-/// |---|---|
-/// | [`Key::from_file`] | a file with PEM, DER or JWK |
-/// | [`Key::from_env`] | an environment variable with PEM or JWK |
-/// | [`Key::from_pem`] | PKCS#8, SEC1, PKCS#1, SubjectPublicKeyInfo; not encrypted, no certificate |
-/// | [`Key::from_der`] | the same, as bytes |
-/// | [`Key::from_jwk`] | a JWK (RFC 7517): `RSA`, `EC`, `OKP`, `oct` |
-/// | [`Key::from_jwks`] | each key of a set |
-/// | [`Key::hmac`] | a secret |
-///
-/// The name is the `kid` of the JWK, else the thumbprint of the public key (RFC 7638), else, of a secret, 11
-/// characters derived from it. Algorithms and sizes are at [`Algorithm`].
-///
-/// A private key is tried when it is made: it signs, and its public half must verify that.
-///
-/// ```
-/// use jwtauth::keys::Algorithm;
-/// use jwtauth::Key;
-///
-/// let key = Key::from_pem(
-///     "-----BEGIN PUBLIC KEY-----
-/// MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
-/// -----END PUBLIC KEY-----",
-/// )?;
-/// assert_eq!(key.algorithm(), Algorithm::EdDSA);
-/// assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"); // RFC 8037, appendix A.3
-/// assert!(!key.can_sign());
-/// # Ok::<(), jwtauth::error::KeyError>(())
-/// ```
+#[doc = include_str!("../docs/key.md")]
 #[derive(Clone)]
 pub struct Key {
     kid: String,
     algorithm: Algorithm,
-    /// Whether the key itself says so, so that nobody else may.
+    /// Whether the algorithm is fixed: the key names it, or it was set.
     stated: bool,
     signer: Option<Signer>,
     verifier: SignatureVerifier,
@@ -96,9 +66,10 @@ pub struct Key {
 }
 
 impl Key {
-    /// Makes a key of a secret, for `HS256`, `HS384` or `HS512`. Make one with `openssl rand -base64 48`.
+    /// Makes a key from a secret, for `HS256`, `HS384` or `HS512`. Make a secret with `openssl rand -base64
+    /// 48`.
     ///
-    /// Who can verify with a secret can also sign: for services of other people take a key pair.
+    /// Anyone who can verify with a secret can also sign. Use a key pair if services of other people verify.
     ///
     /// # Errors
     ///
@@ -113,7 +84,7 @@ impl Key {
         )
     }
 
-    /// Reads a private or public key of a PEM text.
+    /// Reads a private or public key from PEM text.
     ///
     /// # Errors
     ///
@@ -122,7 +93,7 @@ impl Key {
         Self::assemble(pem::read(pem.as_ref())?, None, None, strength::check_secret)
     }
 
-    /// Reads a private or public key of DER bytes.
+    /// Reads a private or public key from DER bytes.
     ///
     /// # Errors
     ///
@@ -131,7 +102,7 @@ impl Key {
         Self::assemble(der::read(der.as_ref())?, None, None, strength::check_secret)
     }
 
-    /// Reads a JWK. Its `alg`, `use` and `key_ops` count.
+    /// Reads a JWK, and checks its `alg`, `use` and `key_ops`.
     ///
     /// # Errors
     ///
@@ -140,23 +111,24 @@ impl Key {
         Self::of_jwk(json.as_ref(), strength::check_secret)
     }
 
-    /// Reads a set of keys (RFC 7517, section 5), of at most 32. Those that are not for signatures, or of a kind
-    /// that is not known here, are passed over.
+    /// Reads a set of at most 32 keys (RFC 7517, section 5). Skips keys that are not for signatures or of an
+    /// unknown kind.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Malformed`] if it is no such set, or holds two keys of one name, or secrets beside key pairs.
+    /// [`KeyError::Malformed`] if it is not a key set, holds two keys of one name, or holds secrets beside
+    /// key pairs.
     pub fn from_jwks(json: impl AsRef<str>) -> Result<Vec<Self>, KeyError> {
         jwk::read_set(json.as_ref(), |jwk| Self::from_jwk(jwk))
     }
 
     /// Reads a file with PEM, DER or a JWK, of at most 64 KiB.
     ///
-    /// A file with a private key or a secret must be readable by its owner only (0600).
+    /// Only its owner may be able to read a file with a private key or a secret (0600).
     ///
     /// # Errors
     ///
-    /// [`KeyError::File`], [`KeyError::FileMode`], and what the form it is in gives.
+    /// [`KeyError::File`], [`KeyError::FileMode`], and the errors of the form that the file has.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
         let failed = |source| KeyError::File { path: path.into(), source };
@@ -165,7 +137,7 @@ impl Key {
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
         file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
         let key = match std::str::from_utf8(&bytes) {
-            // No DER of a key is UTF-8 by chance, but its first byte alone would be.
+            // The first byte of DER is an ASCII `0`, so check it: a whole DER key is never UTF-8 by chance.
             Ok(text) if !text.starts_with('0') => Self::of_text(text)?,
             _ => Self::from_der(&*bytes)?,
         };
@@ -179,7 +151,7 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// [`KeyError::MissingVariable`], and what the form it is in gives.
+    /// [`KeyError::MissingVariable`], and the errors of the form that the text has.
     pub fn from_env(name: impl Into<String>) -> Result<Self, KeyError> {
         let name = name.into();
         let Ok(text) = std::env::var(&name) else { return Err(KeyError::MissingVariable { name }) };
@@ -202,7 +174,7 @@ impl Key {
         Self::assemble(material, algorithm, kid, strength)
     }
 
-    /// Makes a key of a test vector, whose secret may be 0, 1, 2, .. but must have its length.
+    /// Makes a key from a test vector. Its secret must have the right length, but may be 0, 1, 2, ..
     #[cfg(test)]
     pub(crate) fn of_vector(json: &str) -> Result<Self, KeyError> {
         Self::of_jwk(json, strength::check_len)
@@ -253,7 +225,7 @@ impl Key {
         }
     }
 
-    /// Signs something, so that a private key that is not that of its public key is found now.
+    /// Signs a test message, to find a private key that does not belong to its public key.
     fn try_out(&self) -> Result<(), KeyError> {
         let Some(signer) = &self.signer else { return Ok(()) };
         let good = signer
@@ -266,11 +238,11 @@ impl Key {
         }
     }
 
-    /// Sets the algorithm of an RSA key that does not name one. It is `RS256` otherwise.
+    /// Sets the algorithm of an RSA key that does not name one. Default: `RS256`.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Algorithm`] if the key is for another one, or names another one.
+    /// [`KeyError::Algorithm`] if the key does not fit this algorithm, or names another one.
     pub fn with_algorithm(mut self, algorithm: Algorithm) -> Result<Self, KeyError> {
         jwk::fits(algorithm, self.public.as_ref().map_or(Family::Hmac, Public::family))?;
         if self.stated && algorithm != self.algorithm {
@@ -283,11 +255,11 @@ impl Key {
         Ok(self)
     }
 
-    /// Gives the key another name, which goes into the header of its tokens.
+    /// Changes the name (`kid`), which goes into the header of its tokens.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Kid`] unless it has 1 to 128 visible ASCII characters, and neither `"` nor `\`.
+    /// [`KeyError::Kid`] unless it has 1 to 128 visible ASCII characters, without `"` and `\`.
     pub fn with_kid(mut self, kid: impl Into<String>) -> Result<Self, KeyError> {
         let kid = kid.into();
         let good = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
@@ -298,7 +270,8 @@ impl Key {
         Ok(self)
     }
 
-    /// Lets the key verify until an instant, in Unix seconds, and not sign: for one that is being retired.
+    /// Makes the key expire at `at`, in Unix seconds. Until then it only verifies: for a key that is being
+    /// retired.
     #[must_use]
     pub fn expires_at(mut self, at: u64) -> Self {
         self.expires_at = Some(at);
@@ -323,7 +296,7 @@ impl Key {
         self.signer.is_some()
     }
 
-    /// Returns the key without its private part; `None` for a secret, which has no other.
+    /// Returns the key without its private part; `None` for a secret, which has no public part.
     #[must_use]
     pub fn to_public(&self) -> Option<Self> {
         self.public.is_some().then(|| Self { signer: None, ..self.clone() })
@@ -339,7 +312,6 @@ impl Key {
         Some(jwk)
     }
 
-    /// Checks that the key may sign.
     pub(crate) fn check_signs(&self) -> Result<(), KeyError> {
         let kid = || self.kid.clone();
         match (&self.signer, self.expires_at) {
@@ -349,40 +321,42 @@ impl Key {
         }
     }
 
-    /// When the key expires, in Unix seconds.
     pub(crate) fn expiry(&self) -> Option<u64> {
         self.expires_at
     }
 
-    /// Tells whether it signs with RSA by a backend whose timing tells something of the key (RUSTSEC-2023-0071).
+    /// Tells whether it signs with RSA by a backend whose timing reveals something about the key
+    /// (RUSTSEC-2023-0071).
     pub(crate) fn leaks_time(&self) -> bool {
         backend::RSA_SIGNING_LEAKS_TIME && self.can_sign() && self.algorithm.family() == Family::Rsa
     }
 
-    /// Returns the signature of `message`, as the third part of a compact JWS. Asked only of keys that can sign.
+    /// Returns the signature of `message`, as the third part of a compact JWS. Call it only for keys that can
+    /// sign.
     pub(crate) fn sign(&self, message: &[u8]) -> String {
         let signer = self.signer.as_ref().expect("only a key that can sign is asked to");
-        // OK because the key has signed once when it was made.
+        // OK because the key has signed a test message.
         signer.sign(self.algorithm, message).expect("a key that was tried signs")
     }
 
-    /// Tells whether `signature` belongs to `message`; a MAC is compared in full length and constant time (J-5).
+    /// Tells whether `signature` belongs to `message`. A MAC is compared in full length and constant time
+    /// (J-5).
     pub(crate) fn verify(&self, message: &[u8], signature: &str) -> bool {
         self.verifier.verify(self.algorithm, message, signature)
     }
 }
 
-/// Returns the SHA-256 of a text under a label: the same for the same text, whatever secrets are in use.
+/// Returns the SHA-256 of a text under a label. It depends on no secret.
 pub(crate) fn digest(label: &str, text: &str) -> [u8; 32] {
     let hash = backend::sha256(&[label.as_bytes(), &[0], text.as_bytes()].concat());
     hash.try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// Says whether a secret is good enough for an algorithm.
+/// Checks that a secret is strong enough for an algorithm.
 type Strength = fn(Algorithm, &[u8]) -> Result<(), &'static str>;
 
 impl fmt::Debug for Key {
-    /// Shows name, algorithm and end, and no bytes.
+    /// Shows no bytes of the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
             .field("kid", &self.kid)

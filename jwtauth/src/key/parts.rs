@@ -1,7 +1,7 @@
-//! What a key consists of, whatever form it came in: plain data.
+//! The parts of a key, whatever form it came in: plain data.
 //!
-//! Read by `der`, `pem` and `jwk`, and turned into what signs and verifies by `backend`. What is checked of it is in `public`
-//! and `strength`.
+//! `der`, `pem` and `jwk` read it, `public` and `strength` check it, and `backend` signs and verifies with
+//! it.
 
 use zeroize::Zeroizing;
 
@@ -52,8 +52,8 @@ impl Public {
         }
     }
 
-    /// Returns the algorithm of a key that does not name one. RSA is what it is with OpenID providers
-    /// (OpenID Connect Core 1.0, section 3.1.3.7); for the others there is but one.
+    /// Returns the algorithm of a key that names none. For RSA it is that of OpenID providers (OpenID Connect
+    /// Core 1.0, section 3.1.3.7). The others have only one.
     pub(super) const fn default_algorithm(&self) -> Algorithm {
         match self {
             Self::Rsa { .. } => Algorithm::RS256,

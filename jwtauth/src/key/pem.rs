@@ -8,7 +8,7 @@ use super::der;
 use super::parts::Material;
 use crate::error::KeyError;
 
-/// Reads the one key in a text. `EC PARAMETERS`, which openssl writes in front of a key, is passed over.
+/// Reads the one key in a text. Skips `EC PARAMETERS`, which openssl writes before a key.
 pub(super) fn read(text: &str) -> Result<Material, KeyError> {
     let refused = |problem| Err(KeyError::Malformed { problem });
     let mut found = None;

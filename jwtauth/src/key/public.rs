@@ -10,7 +10,7 @@ use super::parts::{Material, Public};
 use crate::error::KeyError;
 
 impl Public {
-    /// Returns the public part of a key pair, computed where only the private one was given.
+    /// Returns the public part of a key pair. Computes it if only the private part was given.
     pub(super) fn of(pair: &Material, signer: Option<&Signer>) -> Result<Self, KeyError> {
         let computed = |algorithm, given: &Option<Vec<u8>>| {
             let point = signer
@@ -47,7 +47,6 @@ impl Public {
         })
     }
 
-    /// Checks size and form.
     pub(super) fn check(&self) -> Result<(), KeyError> {
         match self {
             Self::Rsa { n, e } => check_rsa(n, e),
@@ -78,7 +77,7 @@ impl Public {
 
     /// Returns the thumbprint of RFC 7638: SHA-256 over the required members, sorted, without white space.
     pub(super) fn thumbprint(&self) -> String {
-        // Built by hand: serde_json sorts members only as long as nobody switches `preserve_order` on.
+        // Built by hand: serde_json sorts members only while the feature `preserve_order` is off.
         let members = self.members();
         let text = |name: &str| format!(r#""{name}":{}"#, members[name]);
         let names: &[&str] = match self {
@@ -95,7 +94,7 @@ fn encode(bytes: &[u8]) -> String {
     BASE64URL.encode(bytes)
 }
 
-/// 2048 bits at least (RFC 7518, section 3.3), and no more than both backends take.
+/// At least 2048 bits (RFC 7518, section 3.3), and no more than both backends accept.
 fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if bits < 2048 {

@@ -2,7 +2,7 @@
 
 use super::algorithm::Algorithm;
 
-/// Secrets of 32 bytes and more that stand in documentation, so in everybody's word list.
+/// Secrets of 32 bytes and more from documentation, so in every word list.
 const PUBLISHED: [&[u8]; 4] = [
     b"a-string-secret-at-least-256-bits-long",
     b"a-valid-string-secret-that-is-at-least-384-bits-long-and-then-some",

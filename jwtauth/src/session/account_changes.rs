@@ -1,4 +1,4 @@
-//! What ties sessions to accounts: a change of an account that ends sessions, and a login that a change overtakes.
+//! Changes of accounts that revoke sessions, and logins that race with such a change.
 
 use crate::error::SessionError;
 use crate::event::Event;
@@ -11,9 +11,9 @@ use super::Sessions;
 use super::end::MayEnd;
 
 impl Sessions {
-    /// Changes an account, and tells those who wait for the end of the sessions that end with it.
+    /// Changes an account, and wakes those who wait for the end of the sessions that it revokes.
     ///
-    /// Returns whether it was at the revision that is expected; if not, nothing has happened.
+    /// Returns whether the account was at the expected revision. If not, nothing has happened.
     pub(crate) async fn change_account(
         &self,
         store: &dyn AccountStore,
@@ -34,7 +34,7 @@ impl Sessions {
         Ok(ended.is_some())
     }
 
-    /// Removes an account, and tells those who wait for the end of its sessions. Returns whether there was one.
+    /// Removes an account, and wakes those who wait for the end of its sessions. Returns whether it existed.
     pub(crate) async fn remove_account(
         &self,
         store: &dyn AccountStore,
@@ -52,10 +52,10 @@ impl Sessions {
         Ok(ended.is_some())
     }
 
-    /// Takes a session back if its account has changed since it was read: its password, its roles, its state.
+    /// Revokes a new session if its account has changed since it was read: its password, roles or state.
     ///
-    /// A change ends the sessions that are there; this is for the one that was on its way (S-11). Either the change sees
-    /// the session, or this sees the change.
+    /// A change revokes existing sessions. This covers a session that was about to be opened (S-11). Either
+    /// the change sees the session, or this sees the change.
     pub(super) async fn confirm<U: AuthUser>(
         &self,
         user: &U,

@@ -1,14 +1,14 @@
-//! Which rotations have not reached their client yet.
+//! Rotations whose answer has not reached the client yet.
 //!
-//! A silent refresh spends a token when a request comes in and hands out the successor when the
-//! answer goes out. A handler that takes longer than the grace window, or a client that went away,
-//! would make the spent token look stolen while its owner never saw another. So as long as an
-//! answer with the successor is under way, or if it was dropped, the spent token is answered
-//! with that same successor again; the grace window starts when the answer leaves.
+//! A silent refresh spends a token when a request comes in, and hands out the successor when the answer
+//! leaves. If the handler takes longer than the grace window, or the client goes away, the spent token would
+//! look stolen although its owner never got another one. So while an answer with the successor is under way,
+//! or if it was dropped, the spent token gets the same successor again. The grace window starts when the
+//! answer leaves.
 //!
-//! Theft is still noticed, one step later: the successor works once as well.
+//! Theft is still noticed, one step later: the successor also works only once.
 //!
-//! Known in memory only. After a restart, and above [`MAX`] open answers, the plain window counts.
+//! Kept in memory only. After a restart, and above [`MAX`] open answers, the plain grace window applies.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::id::SessionId;
 use crate::record::Session;
 
-/// How many answers are followed at a time.
 const MAX: usize = 10_000;
 
 /// The answers under way, by session: only the newest rotation of each matters.
@@ -26,9 +25,8 @@ pub(super) struct Deliveries(Mutex<HashMap<SessionId, OpenDelivery>>);
 #[derive(Clone, Copy, Debug)]
 struct OpenDelivery {
     generation: u64,
-    /// When the session ends if nothing more is heard of it, in Unix seconds.
+    /// When the session expires if it is not used, in Unix seconds.
     expires_at: u64,
-    /// When the answer left, in Unix seconds.
     left_at: Option<u64>,
 }
 
@@ -57,12 +55,12 @@ impl Deliveries {
         Delivery { deliveries: Arc::clone(self), session: id, generation, rotated_at }
     }
 
-    /// Tells whether the successor of the token of generation `spent` may not have arrived.
+    /// Tells whether the client may have missed the successor of generation `spent`.
     pub(super) fn is_open(&self, session: SessionId, spent: u64, now: u64, grace: u64) -> bool {
         let mut entries = self.lock();
         let Some(entry) = entries.get(&session).copied() else { return false };
         let is_open = spent.checked_add(1) == Some(entry.generation) && entry.is_open(now, grace);
-        // A token of the generation itself proves that it has arrived.
+        // A token of the newest generation proves that it has arrived.
         if spent >= entry.generation || !entry.is_open(now, grace) {
             entries.remove(&session);
         }
@@ -70,7 +68,7 @@ impl Deliveries {
     }
 }
 
-/// One answer under way. Dropped without [`Delivery::left`], its client is taken never to have got it.
+/// One answer under way. If it is dropped without [`Delivery::left`], the client counts as not having got it.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     deliveries: Arc<Deliveries>,
@@ -87,7 +85,7 @@ impl Delivery {
             && entry.generation == self.generation
         {
             if now <= self.rotated_at {
-                // As good as at once: the record's own window says the same.
+                // It left at once: the window of the record says the same.
                 entries.remove(&self.session);
             } else {
                 entry.left_at = Some(now);

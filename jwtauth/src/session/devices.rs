@@ -1,7 +1,8 @@
-//! Which sessions go on from another device than logged in, so that a change is told once and not with each refresh.
+//! Sessions that continue on another device than the one of the login, so that a change is reported once, not
+//! with each refresh.
 //!
-//! Kept in memory: the record holds the first device, which stays. After a restart, or when there were very many,
-//! a change is told once more.
+//! Kept in memory: the record only holds the first device. After a restart, or if there were very many, a
+//! change is reported again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,19 +12,18 @@ use crate::device::Device;
 use crate::id::SessionId;
 use crate::record::Session;
 
-/// How many sessions are remembered: some 100 kB.
+/// How many sessions are remembered: about 100 kB.
 const MAX_STRANGERS: usize = 4_096;
 
-/// Devices that go on with somebody else's session.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
-    /// Of each session the device that was told last, as a hash of what makes it one.
+    /// For each session the device that was reported last, as a hash of its identifying fields.
     told: Mutex<HashMap<SessionId, u64>>,
     state: RandomState,
 }
 
 impl Strangers {
-    /// Tells whether a device is another than logged in, and another than came last.
+    /// Tells whether a device differs from that of the login and from the last one reported.
     pub(super) fn are_new(&self, session: &Session, device: &Device) -> bool {
         // OK because every change under the lock is one call.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ mod tests {
         }
         let other = Session { device: device("Firefox"), ..sample::session(2, "1") };
         assert!(strangers.are_new(&other, &device("Safari")));
-        // Who says nothing has not changed.
+        // A client that says nothing has not changed.
         assert!(!strangers.are_new(&other, &Device::default()));
     }
 

@@ -1,8 +1,8 @@
-//! Tokens that another service has issued on its own ([`Compat`](crate::Compat)): what is let in is decided by a deny-list,
-//! kept as values that expire with the tokens they are about.
+//! Tokens that another service has issued on its own ([`Compat`](crate::Compat)). A deny-list decides which
+//! are refused. Its values expire with the tokens that they concern.
 //!
-//! Our own sessions are an allow-list: a token without a record is refused. Tokens of another service have no record when
-//! they come for the first time. So the list holds what was revoked, and everything else is good:
+//! Own sessions are an allow-list: a token without a record is refused. Tokens of another service have no
+//! record when they first arrive. So this list holds what was revoked, and everything else is valid:
 //!
 //! | value | key: a hash of | holds |
 //! |---|---|---|
@@ -10,22 +10,25 @@
 //! | a refresh token was exchanged | its kind and `jti` | the id of the session that was opened for it |
 //! | tokens of a subject were revoked | the subject | up to which `iat`, and the one session that was spared |
 //!
-//! An access token opens nothing: it is good until it expires. A refresh token is *exchanged* once for a session of ours.
-//! That session begins at generation 1, and the token counts as its generation 0. So when it comes again, the state
-//! machine of every other session decides (`record`): the same pair inside the grace window, reuse after it.
+//! An access token is valid until it expires, and opens no session. A refresh token is *exchanged* once for
+//! an own session. That session begins at generation 1, and the token counts as its generation 0. So if it
+//! comes again, the same state machine decides as for every session (`record`): the same pair inside the
+//! grace window, reuse after it.
 //!
 //! # Invariants
 //!
-//! 1. A revocation writes to the list first, and looks for a session then. An exchange has its session in the store first,
-//!    and looks at the list then; so does each later answer with the same pair. So either the revocation sees the session,
-//!    or the exchange sees the revocation. The two values of one token have keys of their own, so that neither overwrites
-//!    the other.
-//! 2. A value is kept for as long as its token can be good, however leeway and lifetimes are set later.
-//! 3. No session is opened for a token that is past its `exp`, leeway or not: so none is over from the start.
+//! 1. A revocation first writes to the list, then looks for a session. An exchange first has its session in
+//!    the store, then looks at the list; so does each later answer with the same pair. So either the
+//!    revocation sees the session, or the exchange sees the revocation. The two values of one token have
+//!    different keys, so neither overwrites the other.
+//! 2. A value is kept as long as its token can be valid, however leeway and lifetimes are set later.
+//! 3. No session is opened for a token that is past its `exp`, with or without leeway: it would be over from
+//!    the start.
 //! 4. Without `Compat` there is no list, and no token has a `foreign` part: nothing here runs.
 //!
-//! When the user typed a password is not known: `iat` is when a token was made, which Django's refresh does without asking
-//! anybody. So `auth_time` is what the token says of it, else the year 1970: never recent enough where that matters.
+//! The time of the login is unknown: `iat` is when a token was made, and Django's refresh asks for no
+//! password. So `auth_time` is that of the token, or else the year 1970, which is never recent enough for a
+//! fresh login.
 
 use std::sync::Arc;
 
@@ -35,23 +38,22 @@ use crate::config::Config;
 use crate::device::Device;
 use crate::error::{ConfigError, SessionError, StoreError, TokenError};
 use crate::event::Event;
-use crate::id::{SessionId, TokenId};
+use crate::id::SessionId;
 use crate::key;
-use crate::record::{RevocationReason, Session, Successor};
+use crate::record::{RevocationReason, Session};
 use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
 use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::token::simplejwt::{Foreign, Origin};
 
-/// What is remembered of tokens that another service has issued.
 #[derive(Debug)]
 pub(super) struct DenyList(Arc<dyn ValueStore>);
 
-/// Which tokens of a subject are refused, though nobody has seen them yet.
+/// Which tokens of a subject are refused, even if they were never seen.
 struct NotBefore {
-    /// Those that were issued at this instant or earlier, in Unix seconds.
+    /// Tokens issued at this time or earlier, in Unix seconds.
     at: u64,
-    /// The session that goes on, though it was opened for one of them.
+    /// The session that continues, though it was opened for one of them.
     except: Option<SessionId>,
 }
 
@@ -61,7 +63,7 @@ impl NotBefore {
         self.at.to_be_bytes().into_iter().chain(except).collect()
     }
 
-    /// What cannot be read refuses everything.
+    /// Damaged bytes refuse everything.
     fn from_bytes(bytes: &[u8]) -> Self {
         let at = bytes.first_chunk().map_or(u64::MAX, |at| u64::from_be_bytes(*at));
         Self { at, except: bytes.get(8..).and_then(session_of) }
@@ -92,13 +94,12 @@ fn key_of_not_before(subject: &str) -> ValueKey {
     hash("jwtauth not before v1", subject)
 }
 
-/// Returns from when on a token is not good any more, whatever the leeway is set to.
+/// Returns when a token is surely over, whatever the leeway is set to.
 fn over_at(token: &Foreign) -> u64 {
     token.expires_at.saturating_add(Config::MAX_LEEWAY.as_secs())
 }
 
 impl DenyList {
-    /// Returns the list of a store, if tokens of another service are taken at all.
     pub(super) fn of(config: &Config, store: &Arc<dyn SessionStore>) -> Result<Option<Self>, ConfigError> {
         if config.compat.is_none() {
             return Ok(None);
@@ -107,8 +108,8 @@ impl DenyList {
         Ok(Some(Self(values)))
     }
 
-    /// Refuses a token that was revoked, alone or with all of its subject; `opened` is the session that it was exchanged
-    /// for, if it was.
+    /// Refuses a token that was revoked, alone or with all tokens of its subject. `opened` is the session
+    /// that it was exchanged for, if any.
     async fn check(
         &self,
         subject: &str,
@@ -130,12 +131,11 @@ impl DenyList {
 }
 
 impl Sessions {
-    /// Returns the list. There is one wherever a token can have a `foreign` part.
+    /// Returns the list. It exists wherever a token can have a `foreign` part.
     fn deny_list(&self) -> Result<&DenyList, SessionError> {
         self.deny_list.as_ref().ok_or_else(|| TokenError::WrongKind.into())
     }
 
-    /// Decides whether an access token of another service lets its holder in.
     pub(super) async fn check_foreign(
         &self,
         access: &Access,
@@ -146,7 +146,7 @@ impl Sessions {
         Ok(AccessState::Sessionless(user))
     }
 
-    /// Decides whether a refresh token of another service is good: not revoked, and not exchanged yet. Spends nothing.
+    /// Checks that a refresh token of another service was neither revoked nor exchanged. Spends nothing.
     pub(super) async fn check_unspent(&self, refresh: &Refresh, token: &Foreign) -> Result<(), SessionError> {
         let (list, now) = (self.deny_list()?, self.clock.now());
         if now >= token.expires_at {
@@ -158,8 +158,8 @@ impl Sessions {
         list.check(&refresh.subject, token, None, now).await
     }
 
-    /// Exchanges a refresh token of another service for a session of ours, once: of many who bring it one opens the
-    /// session, and the others get its tokens.
+    /// Exchanges a refresh token of another service for an own session, once. Of concurrent calls one opens
+    /// the session, and the others get its tokens.
     pub(super) async fn exchange(
         &self,
         refresh: &Refresh,
@@ -183,7 +183,7 @@ impl Sessions {
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, over_at(token));
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
-        // One that it crowds out is among these.
+        // A session that it crowds out is among these.
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
         let told = self.ends.follow(others);
         if let Some(known) = self.within(list.0.insert_with_value(session.clone(), effects, value)).await? {
@@ -197,7 +197,7 @@ impl Sessions {
         Ok(issued)
     }
 
-    /// Answers a refresh token that was exchanged before, as the first generation of the session that was opened for it.
+    /// Answers a refresh token that was exchanged before, as the first generation of its session.
     async fn exchange_again(
         &self,
         refresh: &Refresh,
@@ -208,12 +208,12 @@ impl Sessions {
         let session = session_of(known).ok_or(SessionError::Revoked)?;
         let first = Refresh { subject: Arc::clone(&refresh.subject), session, generation: 0, foreign: None };
         let issued = self.spend(first, client).await?;
-        // The call that opened it may have been dropped before it did this.
+        // The call that opened the session may have been dropped before it did this.
         self.confirm_exchange(refresh, token, session).await?;
         Ok(issued)
     }
 
-    /// Takes a session back whose token was revoked while it was exchanged.
+    /// Revokes a session again if its token was revoked during the exchange.
     async fn confirm_exchange(
         &self,
         refresh: &Refresh,
@@ -227,7 +227,7 @@ impl Sessions {
         checked
     }
 
-    /// Returns the session that a refresh token is exchanged for now. Nobody knows of it yet.
+    /// Returns the session for an exchange. Nobody knows it yet.
     fn draft_exchange(
         &self,
         refresh: &Refresh,
@@ -236,20 +236,17 @@ impl Sessions {
         now: u64,
     ) -> Result<Session, SessionError> {
         let absolute_expires_at = token.issued_at.saturating_add(self.config.absolute_ttl.as_secs());
-        let tokens =
-            Successor { address: client.address, ..Successor::new(TokenId::random()?, TokenId::random()?) };
         Ok(Session {
             auth_time: token.auth_time.map_or(0, |at| at.min(token.issued_at)),
-            absolute_expires_at,
-            expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
             generation: 1,
             device: client.clone(),
-            ..Session::new(SessionId::random()?, &*refresh.subject, now, tokens)
+            last_address: client.address,
+            ..self.new_session((*refresh.subject).into(), now, absolute_expires_at)?
         })
     }
 
-    /// Revokes an access token of another service, whether anybody has seen it or not. Returns whether it was not revoked
-    /// alone before.
+    /// Revokes an access token of another service, even if it was never seen. Returns whether it was not
+    /// revoked alone before.
     pub(super) async fn revoke_foreign_access(
         &self,
         access: &Access,
@@ -262,7 +259,7 @@ impl Sessions {
         Ok(is_new)
     }
 
-    /// Likewise a refresh token, and the session that it was exchanged for.
+    /// Likewise for a refresh token, and the session that it was exchanged for.
     pub(super) async fn revoke_foreign_refresh(
         &self,
         refresh: &Refresh,
@@ -280,7 +277,7 @@ impl Sessions {
         Ok(is_new)
     }
 
-    /// Revokes a token of another service in any of its forms. `None` if it is none, or is expired.
+    /// Revokes a token of another service, of any kind. `None` if it is not one, or has expired.
     pub(super) async fn revoke_foreign(
         &self,
         token: &AnyToken,
@@ -301,7 +298,7 @@ impl Sessions {
 
     /// Writes a token to the list. Returns whether it was not there.
     ///
-    /// It is written again if it was: another call that has written it may not have it on disk yet.
+    /// An existing value is written again: the call that wrote it may not have it on disk yet.
     async fn deny(&self, token: &Foreign) -> Result<bool, SessionError> {
         let (list, key, now) = (self.deny_list()?, key_of_revoked(token), self.clock.now());
         if now >= over_at(token) {
@@ -309,13 +306,13 @@ impl Sessions {
         }
         let is_new = list.0.load_value(key, now).await?.is_none();
         let value = NewValue::new(key, Vec::new(), now, over_at(token));
-        // Nobody removes one, so it is always kept.
+        // No value is ever removed, so this one is kept.
         self.within(list.0.save_value(value)).await?;
         Ok(is_new)
     }
 
-    /// Refuses the tokens of a subject that another service has issued up to now. Called before all sessions of a subject
-    /// are revoked, or all but one: a token that comes in between opens no session that is missed.
+    /// Refuses the tokens that another service has issued for a subject up to now. Called before all sessions
+    /// of the subject are revoked, or all but one, so that no token opens a missed session in between.
     pub(super) async fn deny_subject(
         &self,
         subject: &str,
@@ -334,21 +331,21 @@ impl Sessions {
         Ok(())
     }
 
-    /// Tells whether a refresh token of ours was spent here before another service made an access token of it, or was
-    /// revoked alone: at the other one it works on.
+    /// Tells whether an own refresh token was spent or revoked alone before another service made an access
+    /// token from it. The other service still accepts it.
     ///
-    /// There it works more than once, so it cannot be told who used it; whoever has its successor is let in.
+    /// It works more than once there, so reuse proves no theft, and nothing is revoked.
     pub(super) fn was_spent(&self, session: &Session, origin: Origin) -> bool {
         let (Origin { generation, used_at }, grace) = (origin, self.config.refresh_grace.as_secs());
         if session.has_revoked(session.refresh_id) {
-            // When is not known, and the one before it would have been answered with it.
+            // The time is unknown. A token one generation older would have been answered with this one.
             return true;
         }
         match session.generation.checked_sub(generation) {
-            // Current, or newer than a record that has lost a write.
+            // Current, or newer than the record, which has then lost a write.
             Some(0) | None => false,
             Some(1) => used_at >= session.rotated_at.saturating_add(grace),
-            // When it was spent is not known any more, and that is longer ago than an access token mostly lives.
+            // The time is no longer known, and it is longer ago than most access tokens live.
             Some(_) => true,
         }
     }
@@ -357,6 +354,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::TokenId;
 
     #[test]
     fn what_was_written_of_a_subject_is_read_again_and_damage_refuses_everything() {

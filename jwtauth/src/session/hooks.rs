@@ -1,14 +1,14 @@
-//! Hooks of the application: told what happens, asked before a login, and asked for claims of its own.
+//! Hooks of the application: they hear of events, can refuse a login, and add claims.
 //!
 //! # Invariants
 //!
 //! 1. Hooks run one after the other, in the order in which they were added, and a request waits for them.
-//! 2. What has happened is on disk before a hook hears of it, and no hook can undo it or make its answer fail: one
-//!    that hangs is given up on, one that panics is logged.
-//! 3. A hook that is told something runs to its end once it has begun, also when its request is dropped. One that
-//!    is asked is dropped with its login.
-//! 4. What is asked for claims is asked before a refresh token is spent, so that neither its failure nor claims that do
-//!    not fit cost anybody a session.
+//! 2. An event is on disk before a hook hears of it. No hook can undo it or make the request fail: a hook
+//!    that hangs is abandoned, a hook that panics is logged.
+//! 3. A hook for events runs to its end once it has begun, even if its request is dropped. A hook that is
+//!    asked a question is dropped with its login.
+//! 4. The hook for claims is asked before a refresh token is spent. So if it fails, or its claims do not fit,
+//!    no session is lost.
 
 use std::fmt;
 use std::future::Future;
@@ -32,7 +32,7 @@ type Asked<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = Result<(), Veto>> +
 type Claims =
     Box<dyn Fn(Arc<Session>) -> Pin<Box<dyn Future<Output = Result<Value, BoxError>> + Send>> + Send + Sync>;
 
-/// A hook's refusal of a login. The client hears 403 `permission_denied`; the reason goes to the log.
+/// A hook's refusal of a login. The client gets 403 `permission_denied`; the reason goes to the log.
 ///
 /// ```
 /// use jwtauth::Veto;
@@ -43,7 +43,7 @@ type Claims =
 pub struct Veto(String);
 
 impl Veto {
-    /// Refuses, and says why to the log.
+    /// Refuses the login. The reason goes to the log.
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
@@ -56,7 +56,6 @@ impl Veto {
     }
 }
 
-/// The hooks of an application.
 #[derive(Default)]
 pub(crate) struct Hooks {
     events: Vec<Told<Event>>,
@@ -114,13 +113,13 @@ impl Hooks {
 }
 
 impl Sessions {
-    /// Tells the log, the metrics and the hooks what has happened.
+    /// Reports an event to the log, the metrics and the hooks.
     pub(crate) async fn emit(&self, event: Event) {
         note(&event);
         self.tell(event).await;
     }
 
-    /// Tells the hooks alone. Returns whether they came to an end.
+    /// Reports an event to the hooks only. Returns whether they finished.
     pub(super) async fn tell(&self, event: Event) -> bool {
         if self.hooks.events.is_empty() {
             return true;
@@ -134,7 +133,7 @@ impl Sessions {
         .await
     }
 
-    /// Tells the hooks who was found to be calling, once a request.
+    /// Tells the hooks who is calling, once per request.
     pub(crate) async fn authenticated(&self, who: &Identity) {
         if !self.hooks.authenticated.is_empty() {
             let (hooks, who) = (Arc::clone(&self.hooks), who.clone());
@@ -147,9 +146,10 @@ impl Sessions {
         }
     }
 
-    /// Runs hooks that cannot change the answer. A task of their own, so that they outlive a dropped request.
+    /// Runs hooks that cannot change the answer, in a task of their own, so that they outlive a dropped
+    /// request.
     ///
-    /// Returns whether they came to an end; if not, they go on and nobody waits.
+    /// Returns whether they finished in time. If not, they continue, and nobody waits.
     async fn run(&self, hooks: impl Future<Output = ()> + Send + 'static) -> bool {
         let after: Duration = self.config.store_timeout;
         match tokio::time::timeout(after, tokio::spawn(hooks)).await {
@@ -165,7 +165,7 @@ impl Sessions {
         }
     }
 
-    /// Asks the application for claims of its own in the next access token of a session.
+    /// Asks the application for its claims in the next access token of a session.
     pub(super) async fn own_claims(&self, session: &Session) -> Result<Map<String, Value>, SessionError> {
         let Some(hook) = &self.hooks.claims else { return Ok(Map::new()) };
         let after = self.config.store_timeout;
@@ -187,7 +187,7 @@ impl Sessions {
         Ok(claims)
     }
 
-    /// Asks the hooks whether a session may be opened. All together have as long as a change of the store.
+    /// Asks the hooks whether a session may be opened. Together they have as long as a change of the store.
     pub(super) async fn ask_before_login(&self, session: &Session) -> Result<(), SessionError> {
         if self.hooks.logins.is_empty() {
             return Ok(());
@@ -211,7 +211,6 @@ impl Sessions {
     }
 }
 
-/// Tells the log and the metrics what has happened.
 pub(super) fn note(event: &Event) {
     event.log();
     #[cfg(feature = "metrics")]

@@ -1,4 +1,4 @@
-//! What was issued, and tokens that end alone.
+//! Issued tokens: what was recorded about them, and the revocation of one token alone.
 
 use std::slice;
 use std::sync::Arc;
@@ -19,7 +19,6 @@ use crate::user::TokenUser;
 /// How many records one step of an archival removes.
 const ARCHIVE_BATCH: usize = 1_000;
 
-/// A genuine token, of any kind.
 #[derive(Debug)]
 pub(crate) enum AnyToken {
     Access(Verified<Access>),
@@ -27,18 +26,18 @@ pub(crate) enum AnyToken {
     Sliding(Verified<Sliding>),
 }
 
-/// What a token that is good speaks for.
 #[derive(Debug)]
 pub(crate) enum GoodToken {
     /// A live session, and which of its tokens it is.
     Session(Arc<Session>, TokenId),
-    /// No session: another service has issued it. Only an access token says more of its user than who they are.
+    /// No session: another service has issued it. Only an access token tells more about its user than the
+    /// subject.
     Sessionless { subject: Arc<str>, user: Option<TokenUser> },
 }
 
 impl Sessions {
-    /// Returns what was recorded of the tokens of a session, which is one tree: the oldest first, parents before
-    /// their children. Empty unless [`token_registry`](crate::JwtAuthBuilder::token_registry) is on.
+    /// Returns the recorded tokens of a session, which form one tree: the oldest first, parents before their
+    /// children. Empty unless [`token_registry`](crate::JwtAuthBuilder::token_registry) is on.
     ///
     /// # Errors
     ///
@@ -50,7 +49,7 @@ impl Sessions {
             Some(session) => session.revoked.map(|revocation| revocation.at),
             None => None,
         };
-        // A session takes all its tokens with it, in one write of its own record.
+        // Revoking a session revokes all its tokens, in one write of its own record.
         if let Some(at) = revoked {
             for token in tokens.iter_mut().filter(|token| at < token.expires_at) {
                 token.revoked_at = Some(token.revoked_at.map_or(at, |revoked_at| revoked_at.min(at)));
@@ -59,9 +58,9 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// Returns what was recorded of the tokens of a subject, in all sessions that are still kept.
+    /// Returns the recorded tokens of a subject, in all sessions that are still kept.
     ///
-    /// Filter them with [`TokenRecord::is_active_at`] for those that are good, or that are over:
+    /// Filter them with [`TokenRecord::is_active_at`], for the active or the other ones:
     ///
     /// ```
     /// # async fn run(sessions: &jwtauth::Sessions) -> Result<(), jwtauth::error::SessionError> {
@@ -84,17 +83,17 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// Ends one token of a session alone; what was issued with it or for it goes on. Returns whether the
-    /// session is alive and the token was not ended before.
+    /// Revokes one token of a session alone. Other tokens of the session stay valid. Returns whether the
+    /// session is alive and the token was not revoked before.
     ///
-    /// An access token is refused from the next request on. A refresh token cannot be spent any more, so its session
-    /// ends with its access token. Works without the registry. Durable when this returns. A session remembers 64
-    /// such tokens at a time; one more ends the session. The newest sliding token is all that its session has, so that
-    /// ends with it.
+    /// An access token is refused from the next request on. A refresh token can no longer be spent, so its
+    /// session ends with its access token. Revoking the newest sliding token revokes its session, which has
+    /// no other token. Works without the registry. Durable when this returns. A session remembers 64 such
+    /// tokens at a time; one more revokes the session.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; the token may then be good or not.
+    /// [`SessionError::Store`] if the store failed; the token may then be valid or not.
     pub async fn revoke_token(&self, session: SessionId, token: TokenId) -> Result<bool, SessionError> {
         let now = self.clock.now();
         let Some(of) = self.store.load(session).await? else { return Ok(false) };
@@ -104,13 +103,13 @@ impl Sessions {
         if of.is_sliding() && token == of.refresh_id {
             return self.revoke(session).await;
         }
-        // No access token lives longer, and no refresh or sliding token than its session.
+        // No access token lives longer. No refresh or sliding token outlives its session.
         let expires_at = if of.is_sliding() || token == of.refresh_id {
             of.expires_at
         } else {
             now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
         };
-        // One too many ends the session.
+        // One token too many revokes the session.
         let _told = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
         let ended = self
             .within(self.store.revoke_token(TokenRevocation::new(session, token, expires_at, now)))
@@ -121,13 +120,14 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends all good tokens of a session but some, each alone. Returns how many there were.
+    /// Revokes all valid tokens of a session except those in `except`, each alone. Returns how many it
+    /// revoked.
     ///
-    /// Needs the registry, which knows what there is; without it only [`revoke`](Self::revoke) ends them all.
+    /// Needs the registry, which knows the tokens. Without it, use [`revoke`](Self::revoke).
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; some may then have ended.
+    /// [`SessionError::Store`] if the store failed; some tokens may then be revoked.
     pub async fn revoke_tree(&self, session: SessionId, except: &[TokenId]) -> Result<usize, SessionError> {
         let now = self.clock.now();
         let mut ended = 0;
@@ -139,18 +139,17 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends the token in its text form, of any kind: alone, or with everything of its session.
+    /// Revokes a token of any kind, given as text: alone, or with its whole session if `affect_tree`.
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Expired`] or [`SessionError::Revoked`] if it is
-    ///   not good any more.
+    /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`] or
+    ///   [`SessionError::Revoked`] if it is no longer valid.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn revoke_jwt(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
         self.revoke_any(&self.read_any(token)?, affect_tree).await
     }
 
-    /// Likewise a genuine token.
     pub(crate) async fn revoke_any(&self, token: &AnyToken, affect_tree: bool) -> Result<(), SessionError> {
         let revoked = match self.revoke_foreign(token, RevocationReason::Requested).await? {
             Some(revoked) => revoked,
@@ -162,7 +161,8 @@ impl Sessions {
         if revoked { Ok(()) } else { Err(SessionError::Expired) }
     }
 
-    /// Returns session and id of a token that can be revoked alone: one that is good, or a sliding one that can be renewed.
+    /// Returns session and id of a token that can be revoked alone: a valid one, or a sliding one that can be
+    /// renewed.
     async fn to_revoke(&self, token: &AnyToken) -> Result<(SessionId, TokenId), SessionError> {
         match (self.good_token(token).await, token) {
             (Ok(GoodToken::Session(session, token)), _) => Ok((session.id, token)),
@@ -174,7 +174,6 @@ impl Sessions {
         }
     }
 
-    /// Verifies a token of any kind.
     pub(crate) fn read_any(&self, token: &str) -> Result<AnyToken, TokenError> {
         let refused = match self.read_access(token) {
             Ok(access) => return Ok(AnyToken::Access(access)),
@@ -182,19 +181,19 @@ impl Sessions {
         };
         match self.read_refresh(token) {
             Ok(refresh) => return Ok(AnyToken::Refresh(refresh)),
-            // Its signature is good, so it is one.
+            // Its signature is good, so it is a refresh token.
             Err(TokenError::Expired) => return Err(TokenError::Expired),
             Err(_) => {}
         }
         match self.read_sliding(token) {
             Ok(sliding) => Ok(AnyToken::Sliding(sliding)),
             Err(TokenError::Expired) => Err(TokenError::Expired),
-            // What it is not, in any of three ways, is less telling than what it would have been.
+            // The first reason tells the most.
             Err(_) => Err(refused),
         }
     }
 
-    /// Tells what a genuine token speaks for, if it is good. A sliding one is so as long as it lets its holder in.
+    /// Tells what a genuine token stands for, if it is valid. A sliding one is valid until its `exp`.
     pub(crate) async fn good_token(&self, token: &AnyToken) -> Result<GoodToken, SessionError> {
         match token {
             AnyToken::Access(access) => match self.check(access).await? {
@@ -221,15 +220,15 @@ impl Sessions {
         }
     }
 
-    /// Removes what was recorded of tokens that expired by themselves before `before`, in Unix seconds. Returns how many.
+    /// Deletes records of tokens whose expiry time is before `before`, in Unix seconds. Returns how many.
     ///
-    /// A session that is swept takes its records along, so this is for sessions that go on for long.
+    /// Sweeping a session deletes its records too, so this is for long-lived sessions.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; some may then have been removed.
+    /// [`SessionError::Store`] if the store failed; some records may then be deleted.
     pub async fn archive(&self, before: u64) -> Result<usize, SessionError> {
-        // One whose session still remembers that it was ended cannot be good again: that is in the session.
+        // The session itself remembers a revoked token, so deleting its record cannot make it valid again.
         let before = before.min(self.clock.now());
         let Some(registry) = &self.tokens else { return Ok(0) };
         let mut removed = 0;

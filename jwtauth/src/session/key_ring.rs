@@ -9,53 +9,19 @@ use crate::error::KeyError;
 use crate::key::{Algorithm, Key};
 use crate::token::access::AccessTokens;
 
-/// How long a retired key stays beyond its last token, in seconds: requests that are on their way.
+/// How long a retired key stays beyond its last token, in seconds, for requests under way.
 const MARGIN: u64 = 60;
 
-/// The keys of access tokens: one signs, the others verify. At most 32.
-///
-/// Comes from [`JwtAuth::keys`](crate::JwtAuth::keys). Clones are the same ring. What is changed here holds
-/// until the program ends: say it to the builder too ([`key`](crate::JwtAuthBuilder::key),
-/// [`verify_key`](crate::KeyConfig::verify_key)).
-///
-/// # Rotation
-///
-/// In this order, with several servers each step on all of them before the next:
-///
-/// 1. [`add`](Self::add) the new key. It verifies, and is published; services that read the key set need
-///    up to their cache's age to know it.
-/// 2. [`sign_with`](Self::sign_with) it. New tokens are signed by it, old ones go on being good.
-/// 3. [`retire`](Self::retire) the old key. It verifies until the last of its tokens has expired.
-///
-/// No session ends on the way: refresh tokens are signed by another key, and a browser that comes back with
-/// an access token of a key that is gone is refreshed like one whose token has expired.
-///
-/// When a key was stolen, [`remove`](Self::remove) it instead of step 3: its tokens are refused from the next
-/// request on. If the secret was stolen too, start with a new one, which ends all sessions.
-///
-/// ```
-/// # fn rotate(jwtauth: &jwtauth::JwtAuth) -> Result<(), jwtauth::error::KeyError> {
-/// use jwtauth::Key;
-///
-/// let keys = jwtauth.keys();
-/// let old = keys.signing().kid;
-/// let new = Key::from_file("data/access-2.pem")?;
-/// let kid = new.kid().to_owned();
-/// keys.add(new)?;
-/// keys.sign_with(&kid)?;
-/// keys.retire(&old)?;
-/// # Ok(())
-/// # }
-/// ```
+#[doc = include_str!("../docs/key_ring.md")]
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     tokens: Arc<AccessTokens>,
     clock: Arc<dyn Clock>,
-    /// How long the last token of a key can be good, in seconds.
+    /// How long the last token of a key is valid, in seconds.
     longest: u64,
 }
 
-/// What a ring says of one of its keys.
+/// One key of the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyInfo {
@@ -74,11 +40,11 @@ impl KeyRing {
         Self { tokens, clock, longest }
     }
 
-    /// Adds a key that verifies. One that can sign does so after [`sign_with`](Self::sign_with).
+    /// Adds a key that verifies. It signs only after [`sign_with`](Self::sign_with).
     ///
     /// # Errors
     ///
-    /// [`KeyError::Known`] if there is one of its name; [`KeyError::TooMany`] if there are 32.
+    /// [`KeyError::Known`] if the ring has a key of this name; [`KeyError::TooMany`] if it has 32 keys.
     pub fn add(&self, key: Key) -> Result<(), KeyError> {
         let kid = key.kid().to_owned();
         if key.leaks_time() {
@@ -94,14 +60,14 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyError::Unknown`] if it is not in the ring; [`KeyError::NotPrivate`] for a public key;
-    /// [`KeyError::Retired`] for one with an end.
+    /// [`KeyError::Retired`] for a retired key.
     pub fn sign_with(&self, kid: &str) -> Result<(), KeyError> {
         self.tokens.ring().sign_with(kid)?;
         tracing::info!(target: "jwtauth", event = "key_signs", kid);
         Ok(())
     }
 
-    /// Gives a key an end, and returns it in Unix seconds: one minute after its last token can be good.
+    /// Retires a key, and returns when it expires, in Unix seconds: one minute after its last token.
     ///
     /// # Errors
     ///
@@ -113,7 +79,7 @@ impl KeyRing {
         Ok(expires_at)
     }
 
-    /// Removes a key: from the next request on its tokens are refused.
+    /// Removes a key. Its tokens are refused from the next request on.
     ///
     /// # Errors
     ///
@@ -124,7 +90,7 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Returns what is known of all keys that have not ended.
+    /// Returns all keys that have not expired.
     #[must_use]
     pub fn list(&self) -> Vec<KeyInfo> {
         let (held, now) = (self.tokens.ring().held(), self.clock.now());
@@ -138,15 +104,16 @@ impl KeyRing {
         held.keys().filter(|key| is_good(key, now)).map(info).collect()
     }
 
-    /// Returns what is known of the key that signs.
+    /// Returns the key that signs.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "one key always signs")]
     pub fn signing(&self) -> KeyInfo {
-        // OK because the ring of a `JwtAuth` is made with one that signs, and that is replaced but never removed.
+        // OK because the ring of a `JwtAuth` starts with a key that signs, which can be replaced but not
+        // removed.
         self.list().into_iter().find(|info| info.signs).expect("one key signs")
     }
 
-    /// Returns the set of public keys (RFC 7517, section 5) that verify our access tokens. Never a secret.
+    /// Returns the set of public keys (RFC 7517, section 5) that verify access tokens. Never a secret.
     #[must_use]
     pub fn jwks(&self) -> Value {
         let (held, now) = (self.tokens.ring().held(), self.clock.now());

@@ -1,14 +1,14 @@
-//! What happens to a session: login, verification, rotation, revocation, sweep; and who is told of its end.
+//! The life of a session: login, verification, rotation, revocation, sweep, and notice of its end.
 //!
-//! Joins tokens, which know no store, and stores, which know no tokens. Knows no HTTP: cookies,
-//! headers and status codes are in `web`.
+//! Joins tokens, which know no store, and stores, which know no tokens. Knows no HTTP: cookies, headers and
+//! status codes are in `web`.
 //!
 //! # Invariants
 //!
-//! 1. Nothing is taken from a token but what names a record; who the user is comes from the record. Tokens that another
-//!    service has issued are the business of `foreign` alone.
-//! 2. A token is handed out only after the store has acknowledged the state it speaks of.
-//! 3. A token is verified by what begins with `read_`. Everything else takes what that has returned, so nothing is
+//! 1. A token only names a record. Who the user is comes from the record. Only `foreign` handles tokens of
+//!    another service.
+//! 2. A token is handed out only after the store has acknowledged the state that it stands for.
+//! 3. Functions that begin with `read_` verify a token. All others take what those returned, so no token is
 //!    verified twice in a request.
 
 #[cfg(feature = "accounts")]
@@ -42,7 +42,6 @@ pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::AccessState;
-use self::verify::alive;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -54,10 +53,10 @@ use crate::token::refresh::RefreshTokens;
 use crate::token::sliding::SlidingTokens;
 use crate::token::{Expected, Kinds};
 
-/// The sessions of an application: to list them, to revoke them, to renew the user in them.
+/// The sessions of an application: list them, revoke them, renew the user in them.
 ///
-/// `sessions: &Sessions` is an argument of a handler. It refuses nobody, so a guard says who may call. Background tasks
-/// and admin tools take [`JwtAuth::sessions`](crate::JwtAuth::sessions).
+/// A handler takes `sessions: &Sessions` as an argument. The argument checks nothing, so guard the handler.
+/// Background tasks and admin tools use [`JwtAuth::sessions`](crate::JwtAuth::sessions).
 ///
 /// ```
 /// use jwtauth::{SessionId, Sessions, require_auth};
@@ -81,7 +80,7 @@ pub struct Sessions {
     /// The same store, if it keeps accounts.
     #[cfg(feature = "accounts")]
     accounts: Option<Arc<dyn crate::store::AccountStore>>,
-    /// What was revoked of tokens that another service has issued, if any are taken.
+    /// The revoked tokens of another service, if such tokens are accepted.
     deny_list: Option<DenyList>,
     access: Arc<AccessTokens>,
     keys: KeyRing,
@@ -93,7 +92,6 @@ pub struct Sessions {
     ends: Arc<Ends>,
 }
 
-/// A session and the two tokens that now speak for it.
 #[derive(Debug)]
 pub(crate) struct IssuedTokens {
     pub(crate) session: Session,
@@ -104,7 +102,7 @@ pub(crate) struct IssuedTokens {
 }
 
 impl IssuedTokens {
-    /// Follows the answer that `before` was to ride on, if both are of the same rotation.
+    /// Takes over the delivery of `before`, if both are of the same rotation.
     pub(crate) fn take_over(&mut self, before: &mut Self) {
         if (before.session.id, before.session.generation) == (self.session.id, self.session.generation) {
             self.delivery = before.delivery.take();
@@ -121,20 +119,20 @@ impl Token {
     }
 }
 
-/// The tokens of a login or refresh, for a client that keeps them by itself. `Debug` redacts them.
+/// The tokens of a login or refresh, for a client that stores them itself. `Debug` redacts them.
 ///
-/// A pair of access token and refresh token; or one sliding token, which is both. Send them in a body over https. The client
-/// keeps the refresh token where nobody else reads it: it can be used once, within
+/// Either an access token and a refresh token, or one sliding token, which is both. Send them in a body over
+/// https. The client must store the refresh token where nobody else can read it. It can be used once, within
 /// [`refresh_expires_in`](Self::refresh_expires_in) seconds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Tokens {
     access: Token,
-    /// `None` of a sliding token.
+    /// `None` for a sliding token.
     refresh: Option<Token>,
     /// How long the access token, or sliding token, is accepted, in seconds.
     pub expires_in: u64,
-    /// How long new tokens can be had for these, in seconds.
+    /// How long these can be exchanged for new tokens, in seconds.
     pub refresh_expires_in: u64,
     /// The session that they belong to.
     pub session: Session,
@@ -147,7 +145,7 @@ impl Tokens {
         self.access.expose()
     }
 
-    /// Returns the refresh token; `None` of a sliding token, which is itself exchanged for the next one.
+    /// Returns the refresh token; `None` for a sliding token, which is itself exchanged for the next one.
     #[must_use]
     pub fn refresh(&self) -> Option<&str> {
         self.refresh.as_ref().map(Token::expose)
@@ -175,7 +173,7 @@ impl Sessions {
             return Err(ConfigError::NoTokenStore);
         }
         let access = Arc::new(tokens.access);
-        // Where another library takes our tokens, refresh tokens are of the same keys.
+        // With `Compat`, the same keys sign refresh tokens.
         let longest = if config.compat.is_some() { config.refresh_ttl } else { config.access_ttl };
         let longest = (longest + config.leeway).as_secs();
         Ok(Self {
@@ -198,7 +196,6 @@ impl Sessions {
         })
     }
 
-    /// Tells whether tokens are shared with a service of another library.
     pub(crate) const fn has_compat(&self) -> bool {
         self.config.compat.is_some()
     }
@@ -207,23 +204,23 @@ impl Sessions {
         &self.keys
     }
 
-    /// Waits for a change, but not for ever: a disk that hangs must not hang all who log in.
+    /// Waits for a change of the store, with a time limit: a hanging disk must not hang every login.
     ///
-    /// Reads are not bounded: they come from memory, or at worst from a local file.
+    /// Reads have no limit: they come from memory, or at worst from a local file.
     pub(crate) async fn within<T>(&self, change: StoreFuture<'_, T>) -> Result<T, SessionError> {
         let after = self.config.store_timeout;
         let done = tokio::time::timeout(after, change).await;
         Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)
     }
 
-    /// Returns the time that everything is decided by, in Unix seconds: that of the
-    /// [`clock`](crate::JwtAuthBuilder::clock).
+    /// Returns the current time in Unix seconds, by the [`clock`](crate::JwtAuthBuilder::clock) of this
+    /// application.
     #[must_use]
     pub fn now(&self) -> u64 {
         self.clock.now()
     }
 
-    /// Notes that the answer with these tokens leaves, and returns how long they can be of use, in seconds.
+    /// Notes that the answer with these tokens leaves, and returns how long they can be used, in seconds.
     pub(crate) fn hand_out(&self, issued: &IssuedTokens) -> u64 {
         let now = self.clock.now();
         if let Some(delivery) = &issued.delivery {
@@ -232,7 +229,7 @@ impl Sessions {
         issued.session.expires_at.saturating_sub(now)
     }
 
-    /// Returns the tokens of a login or refresh whose answer is on its way.
+    /// Returns the tokens of a login or refresh, and notes that their answer leaves.
     fn hand_over(&self, issued: IssuedTokens) -> Tokens {
         self.hand_out(&issued);
         let (expires_in, refresh_expires_in) = self.left(&issued.session);
@@ -240,18 +237,16 @@ impl Sessions {
         Tokens { access, refresh: Some(refresh), expires_in, refresh_expires_in, session }
     }
 
-    /// Returns how long tokens that were just issued for a session are good: access and refresh, in seconds.
+    /// Returns how long the newest tokens of a session are valid: access and refresh, in seconds.
     pub(crate) fn left(&self, session: &Session) -> (u64, u64) {
         let refresh = session.expires_at.saturating_sub(self.clock.now());
         (refresh.min(self.config.access_ttl.as_secs()), refresh)
     }
 
-    /// What an access token must agree with at `now`.
     fn access_expected(&self, now: u64) -> Expected<'_> {
         self.expected(now, self.config.access_ttl.as_secs())
     }
 
-    /// What a refresh token must agree with at `now`.
     fn refresh_expected(&self, now: u64) -> Expected<'_> {
         self.expected(now, self.config.refresh_ttl.as_secs())
     }
@@ -266,10 +261,10 @@ impl Sessions {
         }
     }
 
-    /// Writes both tokens for a session as it is now. The refresh token is the session's one current
-    /// token: asked twice, this gives the same twice.
+    /// Writes both tokens for a session as it is now. Two calls for one generation return the same refresh
+    /// token.
     ///
-    /// `own` are the application's own claims, from [`Self::own_claims`].
+    /// `own` are the claims of the application, from [`Self::own_claims`].
     fn issue(
         &self,
         session: Session,
@@ -295,7 +290,7 @@ impl Sessions {
         Ok(IssuedTokens { session, access: Token(access), refresh: Token(refresh), delivery: None })
     }
 
-    /// Returns the claims of a token that lets its holder in, from `iat` on.
+    /// Returns the claims of an access token or sliding token that is valid from `iat` on.
     fn claims_of<'a>(
         &'a self,
         session: &'a Session,

@@ -16,7 +16,7 @@ use crate::user::AuthUser;
 const MAX_SUBJECT: usize = 255;
 
 impl Sessions {
-    /// Opens a session of new ids, durable when this returns. Those in `replaces` end with it.
+    /// Opens a session with new ids, durable when this returns. Revokes those in `replaces`.
     pub(crate) async fn open<U: AuthUser>(
         &self,
         user: &U,
@@ -25,14 +25,14 @@ impl Sessions {
     ) -> Result<IssuedTokens, SessionError> {
         let session = self.draft_for(user, client)?;
         self.ask_before_login(&session).await?;
-        // Tokens first: if they cannot be handed out, no session is left behind.
+        // Tokens first: if one is too large, no session is left behind.
         let own = self.own_claims(&session).await?;
         let issued = self.issue(session.clone(), &own, session.created_at)?;
         self.insert(user, &session, replaces).await?;
         Ok(issued)
     }
 
-    /// Makes a session durable, and ends those that it replaces or crowds out.
+    /// Makes a session durable, and revokes those that it replaces or crowds out.
     pub(super) async fn insert<U: AuthUser>(
         &self,
         #[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "only accounts change"))]
@@ -42,7 +42,7 @@ impl Sessions {
     ) -> Result<(), SessionError> {
         let ended = replaces.clone();
         let _told = self.ends.follow(MayEnd::These(&ended));
-        // One that it crowds out is among these.
+        // A session that it crowds out is among these.
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
         let _told_too = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
@@ -55,23 +55,23 @@ impl Sessions {
         Ok(())
     }
 
-    /// Opens a session for `user`, with tokens for a client that keeps them by itself.
+    /// Opens a session for `user`, with tokens for a client that stores them itself. On disk when this
+    /// returns.
     ///
-    /// For browsers use [`Auth::login`](crate::Auth::login): its cookies are out of reach of scripts. On disk when
-    /// this returns.
+    /// For browsers use [`Auth::login`](crate::Auth::login): scripts cannot read its cookies.
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]), [`SessionError::Vetoed`] if a
-    ///   hook refused, [`SessionError::HookTimedOut`] if one did not answer.
-    /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user does not
-    ///   fit into a session or its tokens.
+    /// - [`SessionError::Inactive`] if the user may not log in ([`AuthUser::is_active`]),
+    ///   [`SessionError::Vetoed`] if a hook refused, [`SessionError::HookTimedOut`] if a hook did not answer.
+    /// - [`SessionError::Subject`], [`SessionError::User`] and [`SessionError::TokenTooLarge`] if the user
+    ///   does not fit into a session or its tokens.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
         self.open(user, client, Vec::new()).await.map(|issued| self.hand_over(issued))
     }
 
-    /// Returns the session that a login of `user` from `client` would open now, if they may log in.
+    /// Returns the session that a login of `user` from `client` would open now, if the user is active.
     pub(super) fn draft_for<U: AuthUser>(&self, user: &U, client: Device) -> Result<Session, SessionError> {
         if !user.is_active() {
             return Err(SessionError::Inactive);
@@ -79,7 +79,7 @@ impl Sessions {
         Ok(Session { last_address: client.address, device: client, ..self.draft(user)? })
     }
 
-    /// Returns the session that a login of `user` would open now. Nobody knows of it yet.
+    /// Returns the session that a login of `user` would open now. Nobody knows it yet.
     pub(super) fn draft<U: AuthUser>(&self, user: &U) -> Result<Session, SessionError> {
         let subject = user.subject();
         if !(1..=MAX_SUBJECT).contains(&subject.len()) {
@@ -87,11 +87,23 @@ impl Sessions {
         }
         let now = self.clock.now();
         let absolute_expires_at = now.saturating_add(self.config.absolute_ttl.as_secs());
-        let tokens = Successor::new(TokenId::random()?, TokenId::random()?);
         Ok(Session {
             roles: user.roles(),
             scopes: user.scopes(),
             user: user.session_copy().map_err(SessionError::User)?,
+            ..self.new_session(subject, now, absolute_expires_at)?
+        })
+    }
+
+    /// Returns a session with new ids that nobody knows yet. It has no roles, no scopes, no user and no device.
+    pub(super) fn new_session(
+        &self,
+        subject: String,
+        now: u64,
+        absolute_expires_at: u64,
+    ) -> Result<Session, SessionError> {
+        let tokens = Successor::new(TokenId::random()?, TokenId::random()?);
+        Ok(Session {
             absolute_expires_at,
             expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
             ..Session::new(SessionId::random()?, subject, now, tokens)

@@ -1,4 +1,4 @@
-//! Ends sessions before their time, lists them, and renews the user in them.
+//! Revokes sessions, lists them, and renews the user in them.
 
 use std::slice;
 
@@ -14,9 +14,9 @@ use crate::token::refresh::Refresh;
 use crate::user::AuthUser;
 
 impl Sessions {
-    /// Ends one session. Returns whether it was there and not ended before.
+    /// Revokes one session. Returns whether it existed and was not revoked before.
     ///
-    /// Durable when this returns; the very next request with any of its tokens is refused.
+    /// Durable when this returns. The very next request with any of its tokens is refused.
     ///
     /// # Errors
     ///
@@ -38,7 +38,8 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Revokes what a genuine access token speaks for, expired or not. Returns whether that was not revoked before.
+    /// Revokes the session or foreign token of a genuine access token, expired or not. Returns whether it was
+    /// not revoked before.
     pub(crate) async fn revoke_access(
         &self,
         access: &Verified<Access>,
@@ -51,7 +52,6 @@ impl Sessions {
         }
     }
 
-    /// Likewise a refresh token, whatever its generation.
     pub(crate) async fn revoke_refresh(
         &self,
         refresh: &Refresh,
@@ -63,7 +63,6 @@ impl Sessions {
         }
     }
 
-    /// Likewise what a bearer header brings.
     pub(crate) async fn revoke_bearer(
         &self,
         token: &BearerToken,
@@ -75,20 +74,20 @@ impl Sessions {
         }
     }
 
-    /// Ends all sessions of a subject. Returns how many were not ended before.
+    /// Revokes all sessions of a subject. Returns how many were not revoked before.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; then either all are ended or none is.
+    /// [`SessionError::Store`] if the store failed; then either all are revoked or none.
     pub async fn revoke_all(&self, subject: &str) -> Result<usize, SessionError> {
         self.revoke_subject(subject, None, RevocationReason::LogoutAll).await
     }
 
-    /// Ends all sessions of a subject but one. Returns how many were not ended before.
+    /// Revokes all sessions of a subject except one. Returns how many were not revoked before.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] if the store failed; then either all are ended or none is.
+    /// [`SessionError::Store`] if the store failed; then either all are revoked or none.
     pub async fn revoke_others(&self, subject: &str, except: SessionId) -> Result<usize, SessionError> {
         self.revoke_subject(subject, Some(except), RevocationReason::Requested).await
     }
@@ -121,9 +120,9 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Renews roles, scopes and the copy of a user in all their live sessions. Returns in how many.
+    /// Renews roles, scopes and the copy of a user in all live sessions of that user. Returns in how many.
     ///
-    /// A user who is not active any more ([`AuthUser::is_active`]) loses all of them instead.
+    /// If the user is no longer active ([`AuthUser::is_active`]), revokes all these sessions instead.
     ///
     /// # Errors
     ///
@@ -138,9 +137,8 @@ impl Sessions {
         self.within(self.store.update_user(subject, UserUpdate { roles, scopes, user }, now)).await
     }
 
-    /// Returns the session that a login of `user` would open now, after a look at whether its tokens can be handed out.
-    ///
-    /// Tokens that are too large now would be so at the next refresh, when it is too late.
+    /// Returns the session that a login of `user` would open now, and checks that its tokens are not too
+    /// large. At the next refresh that would be too late.
     pub(crate) async fn draft_and_issue<U: AuthUser>(&self, user: &U) -> Result<Session, SessionError> {
         let as_after_a_login = self.draft(user)?;
         let own = self.own_claims(&as_after_a_login).await?;

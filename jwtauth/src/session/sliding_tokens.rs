@@ -1,19 +1,19 @@
-//! Sliding tokens: one token that lets its holder in and renews itself.
+//! Sliding tokens: one token that is both access token and refresh token.
 //!
-//! Its session is one like any other. What is spent for what, who wins a race, the grace window and what becomes of a
-//! token that comes back late are those of a refresh token (`verify`); only what is handed out differs. In the
-//! record both ids of such a session are the same ([`Session::is_sliding`]), so a store needs to know no more.
+//! Its session is like any other. The rules for rotation, races, the grace window and late tokens are those
+//! of refresh tokens (`verify`); only what is handed out differs. In the record both ids of such a session
+//! are the same ([`Session::is_sliding`]), so a store needs no more information.
 //!
 //! # Invariants
 //!
-//! 1. A copy that was replaced lets nobody in: the newest one does, and the one before it inside the grace window, for
-//!    requests that were under way.
-//! 2. `exp` is never behind `refresh_exp`, which is the session's own `expires_at`.
-//! 3. One session, one token: when that ends alone its session ends with it.
+//! 1. A replaced copy is refused. Only the newest one is accepted, and the one before it inside the grace
+//!    window, for requests that were under way.
+//! 2. `exp` is never after `refresh_exp`, which is the session's own `expires_at`.
+//! 3. One session, one token: revoking that token alone ends its session.
 
 use serde_json::{Map, Value};
 
-use super::{AccessState, Delivery, Sessions, Token, Tokens, alive};
+use super::{AccessState, Delivery, Sessions, Token, Tokens};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
@@ -25,7 +25,6 @@ use crate::token::refresh::Refresh;
 use crate::token::sliding::Sliding;
 use crate::user::AuthUser;
 
-/// A genuine token of a bearer header.
 #[derive(Debug)]
 pub(crate) enum BearerToken {
     Access(Verified<Access>),
@@ -33,15 +32,16 @@ pub(crate) enum BearerToken {
 }
 
 impl Sessions {
-    /// Opens a session for `user` with one sliding token: it is both access token and refresh token, as clients of
-    /// djangorestframework-simplejwt's sliding tokens expect it.
+    /// Opens a session for `user` with one sliding token, which is both access token and refresh token. This
+    /// is what clients of djangorestframework-simplejwt's sliding tokens expect.
     ///
-    /// It is accepted for [`access_ttl`](crate::JwtAuthBuilder::access_ttl), and can be renewed for
-    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), by [`refresh_sliding`](Self::refresh_sliding). It is read from an
-    /// `Authorization: Bearer` header, never from a cookie. The session is on disk when this returns.
+    /// It is accepted for [`access_ttl`](crate::JwtAuthBuilder::access_ttl). It can be renewed for
+    /// [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), by [`refresh_sliding`](Self::refresh_sliding). It
+    /// is read from an `Authorization: Bearer` header, never from a cookie. The session is on disk when this
+    /// returns.
     ///
-    /// It goes out with every request. Whoever sees one request can go on in its place until the session ends: where
-    /// that matters use [`login`](Self::login), whose refresh token is sent seldom.
+    /// It is sent with every request. Anyone who sees one request can use the session until it ends. If that
+    /// matters, use [`login`](Self::login), whose refresh token is rarely sent.
     ///
     /// # Errors
     ///
@@ -56,24 +56,26 @@ impl Sessions {
         Ok(self.hand_over_sliding(token, session, None))
     }
 
-    /// Spends a sliding token and issues its successor, also when it lets nobody in any more.
+    /// Spends a sliding token and issues its successor, also when it has expired as an access token.
     ///
-    /// Inside the grace window the token before the newest is answered with that again, so a lost answer or two
-    /// requests at a time do no harm.
+    /// Inside the grace window the token before the newest gets the newest one again. So a lost answer or two
+    /// concurrent requests do no harm.
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is none of ours, or past its `refresh_exp`; [`SessionError::Expired`] or
-    ///   [`SessionError::Revoked`] if its session is over.
-    /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
+    /// - [`SessionError::Token`] if it is not a token of this application, or is past its `refresh_exp`.
+    ///   [`SessionError::Expired`] or [`SessionError::Revoked`] if its session is over.
+    /// - [`SessionError::Reused`] if it was spent before, outside the grace window. Its session is now
+    ///   revoked.
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] as in
     ///   [`refresh`](Self::refresh).
-    /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
+    /// - [`SessionError::Store`] if the store failed. The token may be spent, and is accepted inside the
+    ///   grace window.
     pub async fn refresh_sliding(&self, token: &str, client: &Device) -> Result<Tokens, SessionError> {
         let now = self.clock.now();
         let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.read_sliding(token)?;
         let Sliding { subject, session, generation, token } = sliding;
-        // One that was ended alone inside its grace window is not answered either.
+        // A token that was revoked alone is refused inside its grace window too.
         if self.store.load(session).await?.is_some_and(|session| session.has_revoked(token)) {
             return Err(SessionError::Expired);
         }
@@ -82,16 +84,16 @@ impl Sessions {
         let successor = Successor { address: client.address, ..Successor::new(next, next) };
         let spent = Refresh { subject, session, generation, foreign: None };
         let (rotation, session) = self.rotate(spent, successor, now).await?;
-        // What is held to the limit of a cookie at a login, and by `update_user` in an access token, which says a little
-        // less, must not be too large when it is too late to say so: here it need only be read again.
+        // A login and `update_user` check the size limit of a cookie. Here it is too late for that error: the
+        // token is spent, and only must be readable again.
         let token = self.issue_sliding(&session, &own, MAX_LEN)?;
         let delivery = self.tell_rotation(rotation, &session, client).await;
         Ok(self.hand_over_sliding(token, session, delivery.as_ref()))
     }
 
-    /// Verifies what a bearer header brings: an access token or a sliding one.
+    /// Verifies the token of a bearer header: an access token or a sliding one.
     pub(crate) fn read_bearer(&self, token: &str) -> Result<BearerToken, TokenError> {
-        // By its looks first, so that neither kind is read twice.
+        // By its first characters, so that no token is read twice.
         if !self.sliding.begins(token) {
             match self.read_access(token) {
                 Err(TokenError::WrongKind) => {}
@@ -101,12 +103,12 @@ impl Sessions {
         self.read_sliding(token).map(BearerToken::Sliding)
     }
 
-    /// Verifies a sliding token, whatever its generation, until its `refresh_exp`. One past its `exp` is told apart.
+    /// Verifies a sliding token of any generation, until its `refresh_exp`. One past its `exp` is returned as
+    /// expired.
     pub(crate) fn read_sliding(&self, token: &str) -> Result<Verified<Sliding>, TokenError> {
         self.sliding.verify(token, &self.access_expected(self.clock.now()), self.config.refresh_ttl.as_secs())
     }
 
-    /// Tells how things stand with what a bearer header brings.
     pub(crate) async fn check_bearer(&self, token: &BearerToken) -> Result<AccessState, SessionError> {
         match token {
             BearerToken::Access(access) => self.check(access).await,
@@ -114,7 +116,6 @@ impl Sessions {
         }
     }
 
-    /// Tells how things stand with a genuine sliding token.
     pub(super) async fn check_sliding(
         &self,
         sliding: &Verified<Sliding>,
@@ -125,7 +126,7 @@ impl Sessions {
         }
     }
 
-    /// Returns session and id of a sliding token that lets nobody in any more, and can be renewed.
+    /// Returns session and id of a sliding token that has expired and can be renewed.
     pub(super) async fn renewable_sliding(
         &self,
         sliding: &Verified<Sliding>,
@@ -135,18 +136,13 @@ impl Sessions {
         Ok((sliding.session, sliding.token))
     }
 
-    /// Decides whether the holder of a genuine sliding token holds the one that counts, of a session that is alive.
+    /// Decides whether a genuine sliding token is the current one of a live session.
     async fn check_holder(&self, sliding: &Sliding, now: u64) -> Result<AccessState, SessionError> {
-        let session = self.store.load(sliding.session).await?.ok_or(SessionError::Expired)?;
-        // Equal in every token we ever issued (J-19).
-        if *session.subject != *sliding.subject {
-            return Err(TokenError::Claim("sub").into());
-        }
-        alive(session.state_at(now))?;
+        let session = self.live(sliding.session, &sliding.subject).await?;
         if session.has_revoked(sliding.token) {
             return Err(SessionError::Expired);
         }
-        // One that is newer than the record is genuine: the store had lost a write.
+        // A token newer than the record is genuine: the store has lost a write.
         if sliding.generation < session.generation {
             let is_under_way = sliding.generation.saturating_add(1) == session.generation
                 && now.saturating_sub(session.rotated_at) < self.config.refresh_grace.as_secs();
@@ -154,17 +150,17 @@ impl Sessions {
                 return Err(SessionError::Expired);
             }
             if self.config.revoke_on_refresh {
-                // Its holder may still ask for the one that counts.
+                // It can still be renewed.
                 return Ok(AccessState::Expired);
             }
         }
         Ok(AccessState::Live(session))
     }
 
-    /// Writes the one current token of a session: asked twice, this gives the same twice, if nothing was changed in
-    /// the user meanwhile.
+    /// Writes the one current token of a session. Two calls return the same token, unless the user was
+    /// changed in between.
     ///
-    /// `own` are the application's own claims, from [`Self::own_claims`].
+    /// `own` are the claims of the application, from [`Self::own_claims`].
     pub(super) fn issue_sliding(
         &self,
         session: &Session,
@@ -180,12 +176,12 @@ impl Sessions {
         if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token(token)) }
     }
 
-    /// Returns until when the current sliding token of a session lets its holder in, in Unix seconds.
-    fn lets_in_until(&self, session: &Session) -> u64 {
+    /// Returns when the current sliding token of a session expires, in Unix seconds.
+    fn sliding_expiry(&self, session: &Session) -> u64 {
         session.rotated_at.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at)
     }
 
-    /// Returns the token of a login or refresh whose answer is on its way.
+    /// Returns the token of a login or refresh, and notes that its answer leaves.
     fn hand_over_sliding(&self, token: Token, session: Session, delivery: Option<&Delivery>) -> Tokens {
         let now = self.clock.now();
         if let Some(delivery) = delivery {
@@ -194,7 +190,7 @@ impl Sessions {
         Tokens {
             access: token,
             refresh: None,
-            expires_in: self.lets_in_until(&session).saturating_sub(now),
+            expires_in: self.sliding_expiry(&session).saturating_sub(now),
             refresh_expires_in: session.expires_at.saturating_sub(now),
             session,
         }

@@ -1,12 +1,13 @@
-//! Removes expired sessions from the store, in the background and by hand.
+//! Removes expired sessions from the store, in the background and on request.
 //!
-//! Only reclaims space: a session's limits are checked whenever it is read (S-13), so a sweep that
-//! is late, or never runs, changes no answer.
+//! Only reclaims space: the limits of a session are checked whenever it is read (S-13), so a sweep that is
+//! late, or never runs, changes no answer.
 //!
 //! # Invariants
 //!
-//! 1. A session is told of as expired after its removal is on disk, so no crash brings it back to be told of again.
-//! 2. What a sweep keeps in memory does not grow with what there is to sweep, and hooks cannot hold it up for ever.
+//! 1. The expiry of a session is reported after its removal is on disk, so no crash makes it be reported
+//!    again.
+//! 2. The memory of a sweep does not grow with the number of sessions, and hooks cannot delay it for ever.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,21 +20,21 @@ use crate::event::Event;
 use crate::record::Session;
 use crate::store::Swept;
 
-/// How many sessions one batch removes. Other changes wait for a batch, some 20 us a session.
+/// How many sessions one batch removes. Other changes wait for a batch, about 20 us per session.
 const BATCH: usize = 16;
 
-/// How many expired sessions wait to be told of, for one fsync: 16 MB at most, as a record has 64 KiB at most.
+/// How many expired sessions are reported after one fsync: 16 MB at most, as a record has 64 KiB at most.
 const TOLD_AT_ONCE: usize = 256;
 
-/// How often hooks may take too long before a sweep goes on without them.
+/// How often hooks may time out before a sweep continues without them.
 const PATIENCE: usize = 3;
 
 impl Sessions {
-    /// Removes all sessions that are past their limit, and returns how many. Values that the store keeps beside them
-    /// go too, and count ([`ValueStore`](crate::store::ValueStore)).
+    /// Removes all sessions that are past their limit, and returns how many. Expired values that the store
+    /// keeps ([`ValueStore`](crate::store::ValueStore)) are removed and counted too.
     ///
-    /// Works in batches of 16 and lets other requests at the store in between. Of each session that was live until its
-    /// time ran out, tells [`Event::SessionExpired`], and waits for the hooks that hear of it.
+    /// Works in batches of 16, so that other requests get their turn at the store. Each session that was not
+    /// revoked is reported as [`Event::SessionExpired`], and the sweep waits for the hooks.
     ///
     /// # Errors
     ///
@@ -58,7 +59,6 @@ impl Sessions {
         }
     }
 
-    /// Tells of sessions that were removed.
     async fn tell_expired(
         &self,
         sessions: &mut Vec<Session>,
@@ -90,12 +90,11 @@ impl Sessions {
     }
 }
 
-/// The task that sweeps every so often. Stops when dropped, or when the sessions are gone.
+/// The task that sweeps regularly. Stops when dropped, or when the sessions are gone.
 #[derive(Debug)]
 pub(crate) struct Sweeper(JoinHandle<()>);
 
 impl Sweeper {
-    /// Starts it, or returns `None` outside a tokio runtime, where there is nothing to run it on.
     pub(crate) fn start(sessions: &Arc<Sessions>) -> Option<Self> {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         let interval = sessions.config.sweep_interval;

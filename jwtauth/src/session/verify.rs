@@ -1,4 +1,4 @@
-//! Whether a token speaks for a live session, and what becomes of a refresh token.
+//! Whether a token belongs to a live session, and the rotation of refresh tokens.
 
 use std::slice;
 use std::sync::Arc;
@@ -20,53 +20,55 @@ use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::TokenUser;
 
-/// A genuine access token, and how things stand with it.
 #[derive(Debug)]
 pub(crate) enum AccessState {
-    /// Good, of a live session.
+    /// Valid, of a live session.
     Live(Arc<Session>),
-    /// Good, and of no session: another service has issued it.
+    /// Valid, without a session: another service has issued it.
     Sessionless(TokenUser),
-    /// Good but for its age. Its session was not looked at.
+    /// Expired, otherwise good. Its session was not looked at.
     Expired,
 }
 
 impl Sessions {
-    /// Verifies an access token. An expired one is told apart.
+    /// Verifies an access token. An expired one is returned as such.
     pub(crate) fn read_access(&self, token: &str) -> Result<Verified<Access>, TokenError> {
         self.access.verify(token, &self.access_expected(self.clock.now()))
     }
 
-    /// Verifies a refresh token, whatever its generation.
     pub(crate) fn read_refresh(&self, token: &str) -> Result<Refresh, TokenError> {
         self.refresh.verify(token, &self.refresh_expected(self.clock.now()))
     }
 
-    /// Tells how things stand with a genuine access token, and loads its session: a revocation is visible to the very next
-    /// call.
+    /// Checks a genuine access token against its session, so that the next call after a revocation sees it.
     pub(crate) async fn check(&self, access: &Verified<Access>) -> Result<AccessState, SessionError> {
         let Verified::Valid(access) = access else { return Ok(AccessState::Expired) };
         if let Some(foreign) = &access.foreign {
             return self.check_foreign(access, foreign).await;
         }
-        let now = self.clock.now();
-        let session = self.store.load(access.session).await?.ok_or(SessionError::Expired)?;
-        // Equal in every token we ever issued (J-19).
-        if *session.subject != *access.subject {
-            return Err(TokenError::Claim("sub").into());
-        }
-        alive(session.state_at(now))?;
+        let session = self.live(access.session, &access.subject).await?;
         if session.has_revoked(access.token) || access.origin.is_some_and(|it| self.was_spent(&session, it)) {
             return Err(SessionError::Expired);
         }
         if self.config.revoke_on_refresh && access.token != session.access_id {
-            // As good as expired: its refresh token, if it is there, finds the next one.
+            // Counts as expired: its refresh token, if present, gets the next one.
             return Ok(AccessState::Expired);
         }
         Ok(AccessState::Live(session))
     }
 
-    /// Returns a session that is alive, by its id.
+    /// Returns the live session that a genuine token names.
+    pub(super) async fn live(&self, id: SessionId, subject: &str) -> Result<Arc<Session>, SessionError> {
+        let session = self.store.load(id).await?.ok_or(SessionError::Expired)?;
+        // Equal in every own token (J-19).
+        if session.subject != subject {
+            return Err(TokenError::Claim("sub").into());
+        }
+        alive(session.state_at(self.clock.now()))?;
+        Ok(session)
+    }
+
+    /// Returns a live session by its id.
     ///
     /// # Errors
     ///
@@ -78,9 +80,9 @@ impl Sessions {
 
     /// Spends a refresh token and issues its successor (RFC 9700, section 4.14.2).
     ///
-    /// Of many that present the same token at the same time one rotates and the others get the same
-    /// successor, as does a client that lost the answer and asks again inside the grace window, which
-    /// starts when the answer leaves (see `delivery`).
+    /// If many clients present one token at the same time, one rotates it and the others get the same
+    /// successor. So does a client that lost the answer and asks again inside the grace window, which starts
+    /// when the answer leaves (see `delivery`).
     pub(crate) async fn refresh_pair(
         &self,
         refresh: Refresh,
@@ -92,7 +94,7 @@ impl Sessions {
         }
     }
 
-    /// Spends what names a session and its generation, and issues what comes next.
+    /// Spends a generation of a session, and issues the next tokens.
     pub(super) async fn spend(
         &self,
         refresh: Refresh,
@@ -108,15 +110,15 @@ impl Sessions {
         Ok(issued)
     }
 
-    /// Writes the tokens of a session once more, with its user and claims as they are now. Spends nothing: for who is
-    /// about to get them.
+    /// Writes the tokens of a session again, with its user and claims as they are now. Spends nothing. Used
+    /// before they are handed out.
     pub(crate) async fn issue_again(&self, id: SessionId) -> Result<IssuedTokens, SessionError> {
         let session = self.find(id).await?.ok_or(SessionError::Expired)?;
         let own = self.own_claims(&session).await?;
         self.issue(Session::clone(&session), &own, self.clock.now())
     }
 
-    /// Spends what a genuine token names, a session and its generation, and returns the session with what comes next.
+    /// Spends the generation that a genuine token names, and returns the session at the next one.
     pub(super) async fn rotate(
         &self,
         spent: Refresh,
@@ -125,7 +127,7 @@ impl Sessions {
     ) -> Result<(Rotation, Session), SessionError> {
         let mut policy = self.config.rotation();
         let grace = policy.grace.as_secs();
-        // Who asked for no grace at all gets none here either.
+        // With grace 0 there is none here either.
         if grace > 0 && self.deliveries.is_open(spent.session, spent.generation, now, grace) {
             policy.grace = Duration::MAX;
         }
@@ -159,7 +161,7 @@ impl Sessions {
         Ok((rotation, session))
     }
 
-    /// Tells of new tokens, and follows them until their answer leaves.
+    /// Reports new tokens, and follows them until their answer leaves.
     pub(super) async fn tell_rotation(
         &self,
         rotation: Rotation,
@@ -178,8 +180,8 @@ impl Sessions {
         Some(delivery)
     }
 
-    /// Asks the application for its claims before anything is spent, if it has any. What would make the next token too
-    /// large is an error here too.
+    /// Asks the application for its claims, if it has any, before anything is spent. Also fails if they would
+    /// make the next token too large.
     pub(super) async fn own_claims_of(
         &self,
         session: SessionId,
@@ -198,36 +200,34 @@ impl Sessions {
                 }
                 Ok(own)
             }
-            // The store says what has become of it.
+            // `rotate` returns the reason.
             _ => Ok(Map::new()),
         }
     }
 
-    /// Spends a refresh token and issues its successor, for a client that keeps them by itself.
+    /// Spends a refresh token and issues its successor, for a client that stores its tokens itself.
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is none of ours, [`SessionError::Expired`] or [`SessionError::Revoked`] if its
-    ///   session is over.
-    /// - [`SessionError::Reused`] if it was spent before, outside the grace window: its session is revoked now.
+    /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`] or
+    ///   [`SessionError::Revoked`] if its session is over.
+    /// - [`SessionError::Reused`] if it was spent before, outside the grace window. Its session is now
+    ///   revoked.
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] if
-    ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) could not be had, or cannot be in a token: nothing is spent.
-    /// - [`SessionError::Vetoed`] and [`SessionError::HookTimedOut`] of a token of another service
+    ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) failed, or its claims do not fit into a
+    ///   token. Nothing is spent.
+    /// - [`SessionError::Vetoed`] and [`SessionError::HookTimedOut`] for a token of another service
     ///   ([`Compat`](crate::Compat)) that is new here.
-    /// - [`SessionError::Store`] if the store failed: the token may be spent, and is good inside the grace window.
+    /// - [`SessionError::Store`] if the store failed. The token may be spent, and is accepted inside the
+    ///   grace window.
     pub async fn refresh(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
         self.refresh_pair(self.read_refresh(refresh)?, client).await.map(|issued| self.hand_over(issued))
     }
 
-    /// Returns the session of a refresh token that is current, and alive. Spends nothing.
+    /// Returns the live session of a current refresh token. Spends nothing.
     pub(super) async fn check_refresh(&self, refresh: &Refresh) -> Result<Arc<Session>, SessionError> {
-        let now = self.clock.now();
-        let session = self.store.load(refresh.session).await?.ok_or(SessionError::Expired)?;
-        if *session.subject != *refresh.subject {
-            return Err(TokenError::Claim("sub").into());
-        }
-        alive(session.state_at(now))?;
-        // A spent one ends nothing here: who only asks has not tried to use it.
+        let session = self.live(refresh.session, &refresh.subject).await?;
+        // A spent token revokes nothing here: this call does not use it.
         if refresh.generation < session.generation || session.has_revoked(session.refresh_id) {
             return Err(SessionError::Expired);
         }
@@ -245,7 +245,7 @@ impl Sessions {
     }
 }
 
-pub(super) fn alive(state: SessionState) -> Result<(), SessionError> {
+fn alive(state: SessionState) -> Result<(), SessionError> {
     match state {
         SessionState::Live => Ok(()),
         SessionState::Expired => Err(SessionError::Expired),

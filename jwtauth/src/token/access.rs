@@ -18,7 +18,6 @@ use crate::user::TokenUser;
 /// The `typ` of access tokens (RFC 9068).
 pub(super) const TYP: &str = "at+jwt";
 
-/// Issues and verifies access tokens.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
     pub(super) envelope: Envelope,
@@ -26,18 +25,17 @@ pub(crate) struct AccessTokens {
     compat: Option<Compat>,
 }
 
-/// What a genuine access token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     pub(crate) subject: Arc<str>,
     /// See [`Self::names`].
     pub(crate) session: SessionId,
     pub(crate) token: TokenId,
-    /// What there is to know of it if another service has issued it on its own.
+    /// Details, if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
-    /// Who is calling with it, if another service has issued it on its own and it is good.
+    /// The user, if another service has issued it on its own and it is valid.
     pub(crate) user: Option<TokenUser>,
-    /// Our refresh token that another service has made it of.
+    /// The own refresh token from which another service has made it.
     pub(crate) origin: Option<Origin>,
 }
 
@@ -48,7 +46,7 @@ impl Access {
     }
 }
 
-/// A genuine access token, or another that lets its holder in: still good, or good but for its age.
+/// A genuine access or sliding token: still valid, or valid except for its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verified<T = Access> {
     Valid(T),
@@ -64,19 +62,17 @@ impl<T> Verified<T> {
 }
 
 impl AccessTokens {
-    /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let envelope = Envelope::new(Ring::new(TYP, keys)?.into());
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: None })
     }
 
-    /// Like [`Self::new`], for tokens as another library writes them; those that were issued before stay good.
+    /// Like [`Self::new`], for tokens in the form of another library. Tokens issued before stay valid.
     pub(super) fn compatible(keys: Vec<Key>, compat: &Compat) -> Result<Self, KeyError> {
         let envelope = Envelope { ring: Ring::new(simplejwt::TYP, keys)?.into(), former: Some(TYP) };
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: Some(compat.clone()) })
     }
 
-    /// Returns the keys.
     pub(crate) fn ring(&self) -> &Ring {
         &self.envelope.ring
     }
@@ -88,9 +84,9 @@ impl AccessTokens {
         }
     }
 
-    /// Verifies form, signature and every claim, or remembers that they were good.
-    ///
-    /// `expected` is the same with every call but for its `now`. An expired token is told apart, because it may still name the session to refresh or to end.
+    /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the
+    /// same in every call, except `now`. An expired token is returned as such, because it may still name a
+    /// session to refresh or to end.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Verified, TokenError> {
         if let Some(access) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(Verified::Valid(access));
@@ -108,7 +104,7 @@ impl AccessTokens {
     }
 }
 
-/// Checks the claims of a token whose signature is good. Returns when it is, unless it is expired.
+/// Checks the claims of a token whose signature is good. Returns when it is valid, unless it has expired.
 pub(super) fn check(
     opened: &OpenedToken,
     compat: Option<&Compat>,
@@ -120,14 +116,10 @@ pub(super) fn check(
     }
 }
 
-/// Checks the claims of a token as we write it.
+/// Checks the claims of a token in our own form.
 fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Range<u64>>), TokenError> {
     let claims = Object::parse(json)?;
-    let good = match super::check(&claims, ACCESS, expected) {
-        Ok(good) => Some(good),
-        Err(TokenError::Expired) => None,
-        Err(error) => return Err(error),
-    };
+    let good = super::unless_expired(super::check(&claims, ACCESS, expected))?;
     check_audience(&claims, expected)?;
     required(claims.time("auth_time", f64::floor), "auth_time")?;
     let access = Access {
@@ -141,7 +133,7 @@ fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Ra
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }
 
-/// Likewise for a token as another library writes it.
+/// Likewise for a token in the form of another library.
 fn check_foreign(
     json: &str,
     compat: &Compat,

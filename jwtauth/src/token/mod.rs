@@ -1,15 +1,15 @@
-//! The bytes of a token, in and out: a compact JWS that carries JSON claims, read more strictly
-//! than jsonwebtoken can be told to (J-1 to J-20).
+//! Writes and reads the bytes of a token: a compact JWS that carries JSON claims, read more strictly than
+//! jsonwebtoken can (J-1 to J-20).
 //!
 //! # Invariants
 //!
-//! 1. Nothing of a token is believed before its signature was verified, except which key it names.
-//! 2. Key, algorithm and `typ` are ours to choose; a header may only agree.
+//! 1. Nothing in a token is used before its signature was verified, except the name of its key.
+//! 2. Key, algorithm and `typ` are chosen here. A header can only agree.
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
-//! Keys sign and verify, and `ring` says which of them; `parse` holds the strict reading of JSON, `access`, `refresh` and
-//! `sliding` the claims of each kind, `simplejwt` those of the first two as another library writes them, `seen` the tokens that
-//! were verified before. Sessions are not known here.
+//! `ring` holds the keys, `parse` reads JSON strictly, `access`, `refresh` and `sliding` read the claims of
+//! each kind, `simplejwt` those of another library, and `verified` remembers verified tokens. Sessions are
+//! not known here.
 
 pub(crate) mod access;
 mod parse;
@@ -45,7 +45,6 @@ pub(crate) const MAX_LEN: usize = 8 * 1024;
 /// The last second of the year 9999 (J-14).
 const MAX_TIME: u64 = 253_402_300_799;
 
-/// The kinds of tokens, with their keys.
 #[derive(Debug)]
 pub(crate) struct Kinds {
     pub(crate) access: AccessTokens,
@@ -54,7 +53,7 @@ pub(crate) struct Kinds {
 }
 
 impl Kinds {
-    /// Takes the keys, and how to be compatible, if at all.
+    /// Takes the keys, and the settings of `Compat`, if any.
     pub(crate) fn new(keys: Keys, compat: Option<&Compat>) -> Result<Self, KeyError> {
         let sliding = SlidingTokens::new(keys.sliding)?;
         let Some(compat) = compat else {
@@ -67,24 +66,23 @@ impl Kinds {
     }
 }
 
-/// One kind of token: its keys, its `typ`, and its header as it stands in every token we issue.
+/// One kind of token: its keys, its `typ`, and its header as it is written in every own token.
 #[derive(Debug)]
 struct Envelope {
-    /// Two kinds may share one, see `simplejwt`.
+    /// Two kinds can share one, see `simplejwt`.
     ring: Arc<Ring>,
-    /// Another `typ` that is accepted, of tokens that were issued under other settings.
+    /// Another accepted `typ`, for tokens that were issued under other settings.
     former: Option<&'static str>,
 }
 
-/// What was in an envelope whose signature is good.
+/// The contents of a token whose signature is good.
 struct OpenedToken {
-    /// The claims, as JSON text.
     json: String,
-    /// When the key ends, in Unix seconds.
+    /// When the key expires, in Unix seconds.
     until: u64,
-    /// Which state of the ring the key was in.
+    /// The state of the ring that held the key.
     epoch: u64,
-    /// Whether it has the `typ` that is written now, and not a former one.
+    /// Whether it has the current `typ`, not the former one.
     current: bool,
 }
 
@@ -93,7 +91,7 @@ impl Envelope {
         Self { ring, former: None }
     }
 
-    /// Signs `claims`. Asked only where the ring has a key that signs.
+    /// Signs `claims`. Call it only if the ring has a key that signs.
     fn seal(&self, claims: &impl Serialize) -> String {
         let held = self.ring.held();
         let signs = held.signs().expect("a ring of tokens that are issued has a key that signs");
@@ -108,17 +106,18 @@ impl Envelope {
         token
     }
 
-    /// Returns the claims of `token`, if its form, header and signature are those of a key that is good at `now`.
+    /// Returns the claims of `token`, if its form and header are right and a key that is valid at `now` has
+    /// signed it.
     fn open(&self, token: &str, now: u64) -> Result<OpenedToken, TokenError> {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
-        // Our own header needs no second look; any other way to write an acceptable one gets the full one.
+        // An own header needs no second look. Any other acceptable way to write one is checked in full.
         let (named, current) = match held.by_header(parts.header) {
             Some(named) => (named, true),
             None => {
                 let header = decode(parts.header)?;
                 let header = Object::parse(&header)?;
-                // First, so that a token of another kind is that, and not one of a key that is gone.
+                // First, so that a token of another kind is reported as such, not as one of an unknown key.
                 let current = match (check_type(&header, self.ring.typ()), self.former) {
                     (Err(TokenError::WrongKind), Some(former)) => {
                         check_type(&header, former).map(|()| false)?
@@ -139,12 +138,12 @@ impl Envelope {
     }
 }
 
-/// The parts of a compact JWS (RFC 7515, section 7.1), not looked into.
+/// The parts of a compact JWS (RFC 7515, section 7.1), still encoded.
 struct Parts<'t> {
     header: &'t str,
     claims: &'t str,
     signature: &'t str,
-    /// What the signature is over: header and claims.
+    /// The signed text: header and claims.
     message: &'t str,
 }
 
@@ -163,7 +162,7 @@ impl<'t> Parts<'t> {
     }
 }
 
-/// Tells whether claims can be read again when they stand in a token.
+/// Tells whether claims can be read again from a token.
 pub(crate) fn can_be_read(claims: &serde_json::Map<String, serde_json::Value>) -> bool {
     serde_json::to_string(claims).is_ok_and(|json| Object::parse(&json).is_ok())
 }
@@ -187,10 +186,10 @@ pub(crate) struct Expected<'a> {
     pub(crate) max_ttl: u64,
 }
 
-/// Checks what all kinds share, once the signature is good. [`TokenError::Expired`] is found last,
-/// so it says that all else here is in order.
+/// Checks what all kinds share, after the signature. [`TokenError::Expired`] is found last, so everything
+/// else here is then in order.
 ///
-/// Returns when all this is so, in Unix seconds.
+/// Returns when the token is valid, in Unix seconds.
 fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<Range<u64>, TokenError> {
     check_kind(claims, kind)?;
     if claims.text("iss").ok().flatten() != Some(expected.issuer) {
@@ -200,12 +199,20 @@ fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<Ran
     check_times(claims, expected)
 }
 
-/// Checks that the claims say which kind of token they are of (J-10).
+/// Turns [`TokenError::Expired`] into `None`.
+fn unless_expired<T>(checked: Result<T, TokenError>) -> Result<Option<T>, TokenError> {
+    match checked {
+        Err(TokenError::Expired) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// Checks that the claims name this kind of token (J-10).
 fn check_kind(claims: &Object<'_>, kind: &str) -> Result<(), TokenError> {
     if claims.text("token_type").ok().flatten() == Some(kind) { Ok(()) } else { Err(TokenError::WrongKind) }
 }
 
-/// Checks when a token is good, and returns it, in Unix seconds.
+/// Checks when a token is valid, and returns that, in Unix seconds.
 fn check_times(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Range<u64>, TokenError> {
     let exp = required(claims.time("exp", f64::floor), "exp")?;
     let iat = required(claims.time("iat", f64::ceil), "iat")?;
@@ -217,8 +224,8 @@ fn check_times(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Range<u64
     if expected.now < from {
         return Err(TokenError::NotYetValid);
     }
-    // "On or after" (RFC 7519, section 4.1.4). A longer life than is configured now counts as over
-    // too: when a lifetime was shortened, a browser's old token is refreshed like an expired one.
+    // "On or after" (RFC 7519, section 4.1.4). A longer life than is configured now also counts as expired:
+    // after a lifetime was shortened, a browser's old token is refreshed like an expired one.
     let until = exp.saturating_add(expected.leeway);
     if expected.now >= until || exp - iat > expected.max_ttl {
         return Err(TokenError::Expired);
@@ -226,7 +233,7 @@ fn check_times(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Range<u64
     Ok(from..until)
 }
 
-/// Checks that a token is meant for us (J-18).
+/// Checks the audience (J-18).
 fn check_audience(claims: &Object<'_>, expected: &Expected<'_>) -> Result<(), TokenError> {
     match claims.names("aud", expected.audience) {
         Ok(true) => Ok(()),
@@ -235,12 +242,11 @@ fn check_audience(claims: &Object<'_>, expected: &Expected<'_>) -> Result<(), To
     }
 }
 
-/// Returns a claim that must be there and of its type.
 fn required<T>(claim: Result<Option<T>, WrongType>, name: &'static str) -> Result<T, TokenError> {
     claim.ok().flatten().ok_or(TokenError::Claim(name))
 }
 
-/// Returns a claim that is an id of ours, in its one text form.
+/// Returns a claim that is an id, in its only text form.
 fn id<T: FromStr>(claims: &Object<'_>, name: &'static str) -> Result<T, TokenError> {
     required(claims.text(name), name)?.parse().map_err(|_| TokenError::Claim(name))
 }
@@ -252,13 +258,13 @@ fn subject<'c>(claims: &'c Object<'_>) -> Result<&'c str, TokenError> {
     }
 }
 
-/// Header members that change what a token means; we understand none of them (J-7, J-20).
+/// Header members that change the meaning of a token. None is supported (J-7, J-20).
 const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
 
 /// Finds the one key that a header may name, and checks that it names nothing else (J-3, J-7, J-8).
 ///
-/// `kid` is looked up among the keys we have. A header without one means the key that signs, or the only one:
-/// nothing is tried out. `jku`, `jwk`, `x5u` and `x5c` are members nobody asks for: never used, never fetched.
+/// `kid` is looked up among our keys. A header without `kid` means the signing key, or the only key: no key
+/// is tried out. `jku`, `jwk`, `x5u` and `x5c` are never used and never fetched.
 fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenError> {
     let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
@@ -276,7 +282,7 @@ fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenErr
     Ok(named)
 }
 
-/// Checks that a token says which kind it is (J-9, J-10). "application/" may be left out, and media
+/// Checks that the header names this kind of token (J-9, J-10). "application/" may be omitted, and media
 /// types ignore case (RFC 7515, section 4.1.9; RFC 9068, section 4).
 fn check_type(header: &Object<'_>, typ: &str) -> Result<(), TokenError> {
     let found = required(header.text("typ"), "typ").map_err(|_| TokenError::Header("typ"))?;

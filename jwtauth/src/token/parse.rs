@@ -1,8 +1,8 @@
-//! Strict reading of JSON: one object, UTF-8, nothing behind it, nesting of at most 16, and no
-//! member twice (J-11, J-12).
+//! Strict reading of JSON: one object, UTF-8, nothing after it, nesting of at most 16, no member twice (J-11,
+//! J-12).
 //!
-//! A member that is looked up has exactly its type, `null` included: a wrong type is refused, never
-//! "absent" (J-13). Members nobody asks for are read in full and ignored (RFC 7519, section 4).
+//! A member must have exactly its type. A wrong type, such as `null`, is refused and never counts as absent
+//! (J-13). Unknown members are parsed and ignored (RFC 7519, section 4).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,13 +11,11 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 
 use crate::error::TokenError;
 
-/// How deep JSON may nest.
 const MAX_DEPTH: usize = 16;
 
 /// The members of one JSON object, as they stood in the token.
 pub(super) struct Object<'t>(Vec<(Text<'t>, ParsedValue<'t>)>);
 
-/// A JSON value, as far as any member of ours needs one.
 enum ParsedValue<'t> {
     Text(Text<'t>),
     Texts(Vec<Text<'t>>),
@@ -45,7 +43,7 @@ impl<'t> Object<'t> {
         self.get(name).is_some()
     }
 
-    /// Returns a string, or `None` where the member is absent. `Err` says that it is no string.
+    /// Returns a string, or `None` if the member is absent.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, WrongType> {
         match self.get(name) {
             None => Ok(None),
@@ -64,7 +62,6 @@ impl<'t> Object<'t> {
         }
     }
 
-    /// Returns a whole number that is not negative.
     pub(super) fn integer(&self, name: &str) -> Result<Option<u64>, WrongType> {
         match self.get(name) {
             None => Ok(None),
@@ -73,8 +70,8 @@ impl<'t> Object<'t> {
         }
     }
 
-    /// Returns a NumericDate: seconds since the epoch, maybe with a fraction (RFC 7519, section 2),
-    /// which `round` brings to whole seconds in the direction that grants less.
+    /// Returns a NumericDate: seconds since the epoch, possibly with a fraction (RFC 7519, section 2).
+    /// `round` brings it to whole seconds in the direction that grants less.
     pub(super) fn time(&self, name: &str, round: fn(f64) -> f64) -> Result<Option<u64>, WrongType> {
         match self.get(name) {
             None => Ok(None),
@@ -87,10 +84,9 @@ impl<'t> Object<'t> {
     }
 }
 
-/// A member has another type than its name asks for.
 pub(super) struct WrongType;
 
-/// Tells whether brackets nest at most [`MAX_DEPTH`] deep, strings left aside.
+/// Tells whether brackets outside strings nest at most [`MAX_DEPTH`] deep.
 fn is_shallow(json: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json.bytes() {

@@ -1,7 +1,7 @@
 //! Refresh tokens: a session id and a generation, signed by a key of their own. Single use.
 //!
-//! Where another library reads them too they have the key and the form of its tokens, see `simplejwt`; those that were
-//! issued before stay good.
+//! If another library reads them too, they have the keys and the form of its tokens, see `simplejwt`. Tokens
+//! issued before stay valid.
 
 use std::sync::Arc;
 
@@ -17,28 +17,25 @@ use crate::error::{KeyError, TokenError};
 use crate::id::SessionId;
 use crate::key::Key;
 
-/// Issues and verifies refresh tokens.
 #[derive(Debug)]
 pub(crate) struct RefreshTokens {
     own: RefreshForm,
     compatible: Option<(RefreshForm, Compat)>,
 }
 
-/// Tokens of one form.
 #[derive(Debug)]
 struct RefreshForm {
     envelope: Envelope,
     seen: VerifiedTokens<Refresh>,
 }
 
-/// What a genuine refresh token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refresh {
     pub(crate) subject: Arc<str>,
     /// See [`Self::names`].
     pub(crate) session: SessionId,
     pub(crate) generation: u64,
-    /// What there is to know of it if another service has issued it on its own.
+    /// Details, if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
 }
 
@@ -62,14 +59,13 @@ impl Access {
 }
 
 impl RefreshTokens {
-    /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let own = RefreshForm::new(Ring::new("rt+jwt", keys)?.into());
         Ok(Self { own, compatible: None })
     }
 
-    /// Like [`Self::new`], for tokens as another library writes them: with the keys of access tokens. Those that were
-    /// issued before, with `keys`, stay good.
+    /// Like [`Self::new`], for tokens in the form of another library, with the keys of access tokens. Tokens
+    /// issued before, with `keys`, stay valid.
     pub(super) fn compatible(
         keys: Vec<Key>,
         access: &AccessTokens,
@@ -89,9 +85,8 @@ impl RefreshTokens {
         }
     }
 
-    /// Verifies form, signature and every claim, or remembers that they were good.
-    ///
-    /// `expected` is the same with every call but for its `now`.
+    /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the
+    /// same in every call, except `now`.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Refresh, TokenError> {
         if let Some((form, compat)) = &self.compatible {
             match form.verify(token, expected, |claims| read_foreign(claims, compat, expected)) {
@@ -144,7 +139,7 @@ fn read_foreign(
 ) -> Result<ReadRefresh, TokenError> {
     let Said { subject, session, foreign, origin, good, .. } =
         simplejwt::read(claims, REFRESH, compat, expected)?;
-    // The token that opens a session is its first.
+    // A token that opens a session is its first generation.
     let generation = match (&foreign, origin) {
         (Some(_), _) => 0,
         (None, Some(origin)) => origin.generation,

@@ -1,10 +1,10 @@
-//! The keys of one kind of token: at most one signs, each verifies what names it.
+//! The keys of one kind of token: at most one signs, and a key verifies the tokens that name it.
 //!
 //! # Invariants
 //!
-//! 1. No two keys have one name, and a name is all that a token can say of its key (J-8).
-//! 2. A ring is changed as a whole: whoever verifies or signs works with one state of it to the end.
-//! 3. Each state has its number, so that what was verified with an older one can be told apart.
+//! 1. No two keys have the same name, and a token can only name its key (J-8).
+//! 2. A ring is changed as a whole: each verification or signature uses one state of it to the end.
+//! 3. Each state has a number, so that tokens verified with an older state are recognised.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,16 +20,14 @@ use crate::key::{Key, MAX_KEYS};
 pub(crate) struct Ring {
     typ: &'static str,
     held: RwLock<Arc<Held>>,
-    /// That of `held`, to be read without the lock.
+    /// The epoch of `held`, readable without the lock.
     epoch: AtomicU64,
 }
 
-/// The keys at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     epoch: u64,
     keys: Vec<Named>,
-    /// Which of the keys signs.
     signs: Option<usize>,
 }
 
@@ -37,7 +35,7 @@ pub(crate) struct Held {
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) key: Key,
-    /// As it stands in a token, in base64url.
+    /// As written in a token, in base64url.
     pub(super) header: String,
 }
 
@@ -53,7 +51,6 @@ impl Held {
         self.epoch
     }
 
-    /// The key that signs.
     pub(crate) fn signs(&self) -> Option<&Named> {
         self.signs.map(|at| &self.keys[at])
     }
@@ -72,7 +69,6 @@ impl Held {
         self.keys.iter().find(|named| named.key.kid() == kid)
     }
 
-    /// The key of a ring that has just one.
     pub(super) fn only(&self) -> Option<&Named> {
         if let [only] = &*self.keys { Some(only) } else { None }
     }
@@ -93,7 +89,7 @@ impl Held {
         Ok(())
     }
 
-    /// Where a key is that may go: not the one that signs.
+    /// The position of a key that may be removed: not the one that signs.
     fn spare(&self, kid: &str) -> Result<usize, KeyError> {
         let at = self.position(kid)?;
         if self.signs == Some(at) { Err(KeyError::Signs { kid: kid.into() }) } else { Ok(at) }
@@ -101,7 +97,7 @@ impl Held {
 }
 
 impl Ring {
-    /// Makes a ring of which the first key signs, if it can.
+    /// Makes a ring whose first key signs, if it can.
     pub(super) fn new(typ: &'static str, keys: Vec<Key>) -> Result<Self, KeyError> {
         let signs = keys.first().is_some_and(|key| key.check_signs().is_ok()).then_some(0);
         let ring = Self::verify_only(typ, keys)?;
@@ -112,7 +108,6 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Makes a ring of which no key signs.
     pub(super) fn verify_only(typ: &'static str, keys: Vec<Key>) -> Result<Self, KeyError> {
         let mut held = Held { epoch: 0, keys: Vec::new(), signs: None };
         keys.into_iter().try_for_each(|key| held.add(key, typ))?;
@@ -123,18 +118,16 @@ impl Ring {
         self.typ
     }
 
-    /// Returns the keys as they are now.
     pub(crate) fn held(&self) -> Arc<Held> {
         // OK because what is behind the lock is replaced in one step.
         Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the number of the state the ring is in.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Puts another state in the place of this one, unless the change fails.
+    /// Replaces the state, unless the change fails.
     fn change<T>(&self, change: impl FnOnce(&mut Held) -> Result<T, KeyError>) -> Result<T, KeyError> {
         let mut current = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = Held::clone(&current);
@@ -145,7 +138,7 @@ impl Ring {
         Ok(done)
     }
 
-    /// Adds a key that verifies. Keys that have ended by `now` make room.
+    /// Adds a key that verifies. Expired keys are removed first.
     pub(crate) fn add(&self, key: Key, now: u64) -> Result<(), KeyError> {
         self.change(|held| {
             let has_ended = |named: &Named| named.key.expiry().is_some_and(|end| end <= now);
@@ -156,7 +149,7 @@ impl Ring {
         })
     }
 
-    /// Takes these keys in the place of all others. None signs.
+    /// Replaces all keys. None of the new ones signs.
     pub(crate) fn replace(&self, keys: Vec<Key>) -> Result<(), KeyError> {
         self.change(|held| {
             held.signs = None;
@@ -165,7 +158,6 @@ impl Ring {
         })
     }
 
-    /// Lets another key of the ring sign.
     pub(crate) fn sign_with(&self, kid: &str) -> Result<(), KeyError> {
         self.change(|held| {
             let at = held.position(kid)?;
@@ -175,7 +167,7 @@ impl Ring {
         })
     }
 
-    /// Lets a key verify until `until`, or until its end if that is sooner, which is returned.
+    /// Lets a key verify until `until`, or until its own expiry if that is sooner. Returns which.
     pub(crate) fn retire(&self, kid: &str, until: u64) -> Result<u64, KeyError> {
         self.change(|held| {
             let at = held.spare(kid)?;
@@ -186,7 +178,6 @@ impl Ring {
         })
     }
 
-    /// Removes a key.
     pub(crate) fn remove(&self, kid: &str) -> Result<(), KeyError> {
         self.change(|held| {
             let at = held.spare(kid)?;

@@ -1,18 +1,21 @@
-//! Tokens as djangorestframework-simplejwt writes and reads them: `typ: JWT`, the kind in a claim alone ([`Compat`]).
+//! Tokens as djangorestframework-simplejwt writes and reads them: `typ: JWT`, the kind only in a claim
+//! ([`Compat`]).
 //!
-//! Such a token is one of three:
+//! There are three sorts of such tokens:
 //!
-//! 1. Ours: it has all that our tokens have, and the claim with the user's id.
-//! 2. Derived from ours by Django, which copies what it does not set itself: it names our session (`sid`).
-//! 3. Django's own: it names no session. It has a [`Foreign`], and what becomes of it is in `session::foreign`.
+//! 1. Own tokens: with all claims of an own token, and the claim with the user's id.
+//! 2. Tokens that Django derived from an own token. Django copies the claims that it does not set, so `sid`
+//!    names an own session.
+//! 3. Django's own tokens: they name no session. They have a [`Foreign`], and `session::foreign` handles
+//!    them.
 //!
-//! What such a token is known by follows from its kind and `jti`, and from no secret: when the secret changes, a token
-//! that was revoked must stay so. It need not be secret either, because nothing is granted to whoever knows it.
+//! A token is identified by its kind and `jti`, without any secret, so that a revoked token stays revoked
+//! when the secret changes. The identifier need not be secret, because knowing it grants nothing.
 //!
 //! # Invariants
 //!
-//! 1. `token_type` must be there and be right (J-10); `exp`, `iat`, `jti` and who it is about likewise.
-//! 2. `iss` and `aud` may be absent, and are never wrong.
+//! 1. `token_type` must be present and right (J-10). `exp`, `iat`, `jti` and the user must be present too.
+//! 2. `iss` and `aud` may be absent, but never wrong.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,7 +29,6 @@ use crate::error::TokenError;
 use crate::id::{SessionId, TokenId};
 use crate::key;
 
-/// What such tokens have for a `typ`.
 pub(super) const TYP: &str = "JWT";
 
 /// The longest `jti` and the longest id of a user, in bytes.
@@ -37,36 +39,36 @@ const MAX_TEXT: usize = 255;
 pub(crate) struct Foreign {
     /// Its kind and `jti`, which no other token has.
     pub(crate) name: String,
-    /// The same as an id of ours.
+    /// The same, as an id.
     pub(crate) token: TokenId,
     /// Its `iat`, in Unix seconds.
     pub(crate) issued_at: u64,
     /// Its `exp`, in Unix seconds.
     pub(crate) expires_at: u64,
-    /// When its user proved who they are, if it says so, in Unix seconds.
+    /// When the user logged in, in Unix seconds, if it says so.
     pub(crate) auth_time: Option<u64>,
 }
 
-/// A token of ours that Django has made another one of: it says which.
+/// The own token from which Django has made another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// The generation of our refresh token.
     pub(crate) generation: u64,
-    /// When the other one was made of it, in Unix seconds.
+    /// When Django made the other one, in Unix seconds.
     pub(crate) used_at: u64,
 }
 
-/// What a token says, of either kind.
+/// The claims of a token, of either kind.
 pub(super) struct Said {
     pub(super) subject: Arc<str>,
-    /// Of a token that names no session an id that only this token has.
+    /// For a token without a session, an id that only this token has.
     pub(super) session: SessionId,
     pub(super) token: TokenId,
-    /// `None` if it speaks for a session of ours.
+    /// `None` if it names an own session.
     pub(super) foreign: Option<Arc<Foreign>>,
-    /// Where it has a generation; of access tokens those that Django has made.
+    /// Present if it has a generation. Of access tokens, only those made by Django have one.
     pub(super) origin: Option<Origin>,
-    /// When it is good; `None` if it is expired.
+    /// When it is valid; `None` if it has expired.
     pub(super) good: Option<Range<u64>>,
 }
 
@@ -91,11 +93,7 @@ pub(super) fn read(
         }
     }
     let jti = text_of(required(claims.text("jti"), "jti")?, "jti")?;
-    let good = match check_times(claims, expected) {
-        Ok(good) => Some(good),
-        Err(TokenError::Expired) => None,
-        Err(error) => return Err(error),
-    };
+    let good = super::unless_expired(check_times(claims, expected))?;
     let auth_time = claims
         .time("auth_time", f64::floor)
         .map_err(|_| TokenError::Claim("auth_time"))?
@@ -103,12 +101,12 @@ pub(super) fn read(
     let user = user(claims, compat)?;
     if claims.has("sid") {
         let subject = super::subject(claims)?;
-        // Ours has none by this name if the setting was another one then.
+        // An own token issued under another setting lacks this claim.
         if user.is_some_and(|user| user != subject) {
             return Err(TokenError::Claim("sub"));
         }
         let session = super::id(claims, "sid")?;
-        // Ours has one form only; Django gives what it derives a `jti` of its own.
+        // An own `jti` is an id. Django gives derived tokens another `jti`.
         let token = jti.parse().unwrap_or_else(|_| token_of(kind, jti));
         let generation = claims.integer("gen").map_err(|_| TokenError::Claim("gen"))?;
         let used_at = required(claims.time("iat", f64::ceil), "iat")?;
@@ -117,7 +115,7 @@ pub(super) fn read(
     }
     let subject = user.ok_or(TokenError::Claim("user id"))?;
     let token = token_of(kind, jti);
-    // Down, so that one of the second in which all sessions were revoked is one of those.
+    // Rounded down, so that a token of the second in which all sessions were revoked counts as revoked.
     let issued_at = required(claims.time("iat", f64::floor), "iat")?;
     let expires_at = required(claims.time("exp", f64::floor), "exp")?;
     Ok(Said {
@@ -160,7 +158,7 @@ fn fingerprint(label: &str, kind: &str, jti: &str) -> [u8; 16] {
     std::array::from_fn(|at| hash[at])
 }
 
-/// Claims of ours, with those that simplejwt looks for.
+/// Own claims, with those that simplejwt looks for.
 #[derive(Serialize)]
 pub(super) struct Written<'a, C> {
     #[serde(flatten)]

@@ -1,8 +1,7 @@
 //! Sliding tokens: access token and refresh token in one, `typ: st+jwt`, signed by a key of their own.
 //!
-//! Good to get in with until `exp`, and to be spent for the next one until `refresh_exp`. Like a refresh token
-//! each is a session id and a generation, so that an older copy can be told from the one that counts: who
-//! decides that is `session`.
+//! Accepted until `exp`, and exchanged for the next one until `refresh_exp`. Each names a session and a
+//! generation, like a refresh token, so that `session` can tell an older copy from the current one.
 
 use std::sync::Arc;
 
@@ -16,16 +15,14 @@ use crate::error::{KeyError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::key::Key;
 
-/// Issues and verifies sliding tokens.
 #[derive(Debug)]
 pub(crate) struct SlidingTokens {
     pub(super) envelope: Envelope,
-    /// How each token begins that the key of today has signed.
+    /// The start of every token that the current key has signed.
     start: String,
     seen: VerifiedTokens<Sliding>,
 }
 
-/// What a genuine sliding token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sliding {
     pub(crate) subject: Arc<str>,
@@ -35,7 +32,6 @@ pub(crate) struct Sliding {
 }
 
 impl SlidingTokens {
-    /// Takes the keys; the first signs.
     pub(crate) fn new(keys: Vec<Key>) -> Result<Self, KeyError> {
         let ring = Ring::new("st+jwt", keys)?;
         let start = ring.held().signs().map_or_else(String::new, |named| format!("{}.", named.header));
@@ -46,16 +42,17 @@ impl SlidingTokens {
         self.envelope.seal(claims)
     }
 
-    /// Tells at a glance whether a token says it is one of these. One of an older key does not.
+    /// Tells from its first characters whether this may be a sliding token. A token of an older key has
+    /// others.
     pub(crate) fn begins(&self, token: &str) -> bool {
         !self.start.is_empty() && token.starts_with(&self.start)
     }
 
     /// Verifies form, signature and every claim, or remembers that they were good.
     ///
-    /// `expected` is that of an access token, and `max_ttl` the longest time from `iat` to `refresh_exp`, in seconds.
-    /// Both are the same with every call but for `now`. A token past its `exp` is told apart; one past its
-    /// `refresh_exp` is an error.
+    /// `expected` is that of an access token. `max_ttl` is the longest time from `iat` to `refresh_exp`, in
+    /// seconds. Both must be the same in every call, except `now`. A token past its `exp` is returned as
+    /// expired; one past its `refresh_exp` is an error.
     pub(crate) fn verify(
         &self,
         token: &str,
@@ -67,11 +64,7 @@ impl SlidingTokens {
         }
         let opened = self.envelope.open(token, expected.now)?;
         let claims = Object::parse(&opened.json)?;
-        let good = match check(&claims, SLIDING, expected) {
-            Ok(good) => Some(good),
-            Err(TokenError::Expired) => None,
-            Err(error) => return Err(error),
-        };
+        let good = super::unless_expired(check(&claims, SLIDING, expected))?;
         check_audience(&claims, expected)?;
         required(claims.time("auth_time", f64::floor), "auth_time")?;
         let sliding = Sliding {
@@ -82,7 +75,7 @@ impl SlidingTokens {
         };
         check_refresh_exp(&claims, expected, max_ttl)?;
         match good {
-            // Until `exp`, which is never the later of the two.
+            // Until `exp`, which is never after `refresh_exp`.
             Some(good) => {
                 self.seen.remember(token, &opened, good, &sliding);
                 Ok(Verified::Valid(sliding))
@@ -92,7 +85,7 @@ impl SlidingTokens {
     }
 }
 
-/// Checks the claim that governs the refresh, once all others are in order.
+/// Checks `refresh_exp`, after all other claims.
 fn check_refresh_exp(claims: &Object<'_>, expected: &Expected<'_>, max_ttl: u64) -> Result<(), TokenError> {
     let exp = required(claims.time("exp", f64::floor), "exp")?;
     let iat = required(claims.time("iat", f64::ceil), "iat")?;

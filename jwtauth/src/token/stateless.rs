@@ -1,4 +1,4 @@
-//! Access tokens of another service, believed for what they say: no session is looked up.
+//! Access tokens of another service, accepted for their claims: no session is looked up.
 
 use super::access::{self, Verified};
 use super::ring::Ring;
@@ -10,7 +10,7 @@ use crate::error::{KeyError, TokenError};
 use crate::key::Key;
 use crate::user::TokenUser;
 
-/// Verifies tokens of another service, of which none can be made here.
+/// Verifies tokens of another service. Cannot make any.
 #[derive(Debug)]
 pub(crate) struct ForeignTokens {
     envelope: Envelope,
@@ -19,7 +19,7 @@ pub(crate) struct ForeignTokens {
 }
 
 impl ForeignTokens {
-    /// With `compat` tokens of another library are taken as well.
+    /// With `compat`, tokens of another library are accepted as well.
     pub(crate) fn new(keys: Vec<Key>, compat: Option<Compat>) -> Result<Self, KeyError> {
         let (typ, former) = match compat {
             None => (access::TYP, None),
@@ -29,14 +29,12 @@ impl ForeignTokens {
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat })
     }
 
-    /// Returns the keys.
     pub(crate) fn ring(&self) -> &Ring {
         &self.envelope.ring
     }
 
-    /// Verifies form, signature and every claim, or remembers that they were good.
-    ///
-    /// `expected` is the same with every call but for its `now`.
+    /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the
+    /// same in every call, except `now`.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<TokenUser, TokenError> {
         if let Some(user) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(user);

@@ -1,12 +1,12 @@
-//! Tokens that were verified before, so that a browser's next request costs a lookup.
+//! A cache of verified tokens, so that the next request of a browser costs a lookup.
 //!
 //! # Invariants
 //!
 //! 1. The key is the whole token, compared in full: what was never verified is never found (J-24).
-//! 2. A token is found only inside the time in which verifying it again would succeed, and only as long
-//!    as the ring of keys is the one it was verified with: a key that is removed takes its tokens along.
-//! 3. What is kept is what the token says, and that does not change. Whether its session is alive is
-//!    not known here; it is asked with every request.
+//! 2. A token is found only while verifying it again would succeed, and only while the ring of keys is
+//!    unchanged: removing a key also removes its tokens.
+//! 3. Only what the token says is kept, which never changes. Whether its session is alive is checked with
+//!    every request.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -28,7 +28,6 @@ pub(crate) struct VerifiedTokens<T> {
 }
 
 struct VerifiedToken<T> {
-    /// Which state the ring of keys was in.
     epoch: u64,
     /// When the token is good, in Unix seconds.
     good: Range<u64>,
@@ -40,7 +39,7 @@ impl<T: Clone> VerifiedTokens<T> {
         Self { parts: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
     }
 
-    /// Returns what a token says that was seen with the ring as it is, and is good at `now`.
+    /// Returns the contents of a token that was verified with this state of the ring and is valid at `now`.
     pub(super) fn find(&self, token: &str, epoch: u64, now: u64) -> Option<T> {
         let mut part = self.part(token);
         let entry = part.get(token)?;
@@ -58,14 +57,14 @@ impl<T: Clone> VerifiedTokens<T> {
         let good = good.start..good.end.min(opened.until);
         let mut part = self.part(token);
         if part.len() >= PART_LEN {
-            // Only genuine tokens get here, and each is verified again in 2 us: no order is kept for them.
+            // Only genuine tokens get here, and verifying one again takes 2 us, so no order is kept.
             part.clear();
         }
         part.insert(token.into(), VerifiedToken { epoch: opened.epoch, good, says: says.clone() });
     }
 
     fn part(&self, token: &str) -> MutexGuard<'_, HashMap<Box<str>, VerifiedToken<T>>> {
-        // The signature, at the end, is spread evenly; what stands before it tells tokens apart all the same.
+        // Taken from the signature, at the end, which is evenly spread.
         let end = &token.as_bytes()[token.len().saturating_sub(16)..];
         let part = self.hasher.hash_one(end) as usize % PARTS;
         // OK because every change under the lock is one call.

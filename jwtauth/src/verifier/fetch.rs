@@ -1,8 +1,8 @@
-//! The HTTP client that gets a key set, for who does not bring one along. The only place that names reqwest.
+//! The HTTP client for key sets, unless the application has its own. The only place that names reqwest.
 //!
 //! # Invariants
 //!
-//! 1. It goes to the configured address and to no other: no redirects, no proxies.
+//! 1. It contacts only the configured address: no redirects, no proxies.
 //! 2. It never holds more than the greatest length of a key set.
 
 use std::time::Duration;
@@ -14,10 +14,9 @@ use reqwest::{Client, StatusCode};
 use super::source::{Fetch, MAX_LEN, Source, TOO_LONG};
 use crate::error::{BoxError, KeyError};
 
-/// What a key set is (RFC 7517, section 8.5), and how most servers call it.
+/// The media type of a key set (RFC 7517, section 8.5), and the one that most servers use.
 const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 
-/// Makes the source of the keys at an address.
 pub(crate) fn source(url: String, max_age: Duration) -> Result<Source, KeyError> {
     let client = match client(&url) {
         Ok(client) => client,
@@ -33,21 +32,21 @@ fn client(url: &str) -> reqwest::Result<Client> {
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
-        // Off where the feature is off, and the application's own use of reqwest may turn it on.
+        // Off, even if the application switches these features of reqwest on.
         .no_gzip()
         .no_brotli()
         .no_deflate()
         .no_zstd()
-        // Asked once in minutes: a connection that waits for the next time is closed by then.
+        // Used once in minutes, so a kept connection would be closed by then.
         .pool_max_idle_per_host(0)
         .user_agent(concat!("jwtauth/", env!("CARGO_PKG_VERSION")));
-    // On this machine there may be no certificates to trust, and none is needed.
+    // For this machine no certificates are needed, and there may be none.
     let builder =
         if url.starts_with("https:") { builder.https_only(true) } else { builder.tls_certs_only([]) };
     builder.build()
 }
 
-/// Gets the body of a good answer. How long that may take is the source's to say.
+/// Gets the body of a successful answer. The source limits the time.
 async fn get(client: Client, url: String) -> Result<Vec<u8>, BoxError> {
     let mut answer = client.get(url).header(ACCEPT, JSON).send().await?;
     if answer.status() != StatusCode::OK {

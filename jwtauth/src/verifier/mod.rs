@@ -1,13 +1,13 @@
-//! Verification without sessions, for services that take the access tokens of another one.
+//! Verification without sessions, for services that accept the access tokens of another service.
 //!
-//! [`Verification`] decides; [`source`] says when the keys of the other one are asked for, and `fetch` asks. Who configures
-//! it, and how a request gets there, is in `web`.
+//! [`Verification`] decides, [`source`] says when to fetch the keys of the other service, and `fetch` fetches
+//! them. Settings and the handling of requests are in `web`.
 //!
 //! # Invariants
 //!
-//! 1. Issuer and audience are always checked; there is no way to build one without them.
-//! 2. Nothing here signs, and nothing here can read a refresh token: those have other keys.
-//! 3. Nobody who sends tokens can make it fetch keys more than once in 30 seconds (J-8).
+//! 1. Issuer and audience are always checked. A verifier cannot be built without them.
+//! 2. Nothing here signs or reads refresh tokens, which have other keys.
+//! 3. However many tokens a client sends, keys are fetched at most once in 30 seconds (J-8).
 
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
@@ -24,7 +24,7 @@ use crate::token::Expected;
 use crate::token::stateless::ForeignTokens;
 use crate::user::TokenUser;
 
-/// What is believed of tokens, and by which keys.
+/// Which tokens are accepted, and by which keys.
 pub(crate) struct Verification {
     pub(crate) tokens: Arc<ForeignTokens>,
     pub(crate) source: Option<Source>,
@@ -33,7 +33,7 @@ pub(crate) struct Verification {
     pub(crate) leeway: Duration,
     pub(crate) max_ttl: Duration,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Whether the log knows already that tokens of the right keys name somebody else.
+    /// Whether the log has warned already of a wrong issuer or audience in a genuine token.
     pub(crate) warned: AtomicBool,
 }
 
@@ -52,8 +52,8 @@ impl Verification {
         }
     }
 
-    /// Verifies with the keys that there are. A good signature with another issuer or audience is no attack but a
-    /// setting, of here or there: the log says so, once.
+    /// Verifies with the current keys. A good signature with another issuer or audience is not an attack but
+    /// a wrong setting, here or there. The log says so once.
     fn checked(&self, token: &str) -> Result<TokenUser, TokenError> {
         let verified = self.tokens.verify(token, &self.expected(self.clock.now()));
         if let Err(error @ (TokenError::WrongAudience | TokenError::WrongIssuer)) = &verified
@@ -65,7 +65,7 @@ impl Verification {
         verified
     }
 
-    /// Returns the time that everything is decided by, in Unix seconds.
+    /// Returns the current time, in Unix seconds.
     pub(crate) fn now(&self) -> u64 {
         self.clock.now()
     }

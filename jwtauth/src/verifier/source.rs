@@ -1,4 +1,4 @@
-//! The published keys of an issuer: when they are fetched, and for how long they are believed.
+//! The published keys of an issuer: when they are fetched, and how long they are trusted.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,19 +11,16 @@ use crate::error::{BoxError, KeyError, TokenError};
 use crate::key::{Key, jwk};
 use crate::token::stateless::ForeignTokens;
 
-/// How long nothing is fetched after a fetch, in seconds: whoever sends unknown `kid`s causes no more than that.
+/// The least time between two fetches, in seconds, however many unknown `kid`s arrive.
 const PAUSE: u64 = 30;
 
-/// How long keys are believed without a successful fetch, in seconds.
+/// How long keys are trusted without a successful fetch, in seconds.
 const TRUSTED: u64 = 24 * 60 * 60;
 
-/// How long a fetch may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The greatest length of a key set, in bytes.
 pub(super) const MAX_LEN: usize = 256 * 1024;
 
-/// What is said of a longer one.
 pub(super) const TOO_LONG: &str = "the key set is longer than 256 KiB";
 
 /// An HTTP client: takes an address and returns the body.
@@ -38,14 +35,12 @@ struct SourceParts {
     url: String,
     fetch: Fetch,
     max_age: u64,
-    /// How long a fetch may take.
     limit: Duration,
     /// Held while fetching, so that one fetches and the others wait for it.
     fetching: Arc<Mutex<()>>,
     times: std::sync::Mutex<Times>,
 }
 
-/// When something was done, in Unix seconds.
 #[derive(Clone, Copy, Default)]
 struct Times {
     tried: Option<u64>,
@@ -67,14 +62,13 @@ impl Source {
         })))
     }
 
-    /// Sets how long a fetch may take.
     #[cfg(all(test, feature = "fetch"))]
     pub(super) fn within(mut self, limit: Duration) -> Self {
         Arc::get_mut(&mut self.0).expect("it has no clone yet").limit = limit;
         self
     }
 
-    /// Fetches the keys if they are too old, or if one is `missing`, unless that was tried lately.
+    /// Fetches the keys if they are too old, or if one is `missing`, unless that was tried recently.
     pub(crate) async fn renew(
         &self,
         tokens: &Arc<ForeignTokens>,
@@ -91,7 +85,7 @@ impl Source {
         let (times, now) = (source.times(), clock.now());
         let waits = missing || !usable(times, now);
         if wanted(times, now) || waits && fetching.try_lock().is_err() {
-            // Who has keys that will do goes on with them while somebody else fetches.
+            // A request for which the old keys suffice uses them while another one fetches.
             let fetching = Arc::clone(fetching);
             let guard =
                 if waits { Some(fetching.lock_owned().await) } else { fetching.try_lock_owned().ok() };
@@ -100,7 +94,8 @@ impl Source {
             {
                 source.set(|times| times.tried = Some(clock.now()));
                 let (source, tokens, clock) = (Arc::clone(&self.0), Arc::clone(tokens), Arc::clone(clock));
-                // On its own, or whoever hangs up in time would keep everybody from new keys for 30 seconds more.
+                // In its own task: otherwise a client that disconnects in time would delay new keys for 30
+                // seconds.
                 let fetched = tokio::spawn(async move {
                     source.fetch(&tokens, &*clock).await;
                     drop(guard);
@@ -146,7 +141,7 @@ fn read(body: Vec<u8>) -> Result<Vec<Key>, BoxError> {
         return Err(TOO_LONG.into());
     }
     let keys = jwk::read_set(&String::from_utf8(body)?, |jwk| match Key::from_jwk(jwk)? {
-        // Who publishes what signs has lost it.
+        // A published private key is no longer secret.
         key if key.can_sign() => Err(KeyError::Malformed { problem: "it is not public" }),
         key => Ok(key),
     })?;
@@ -157,7 +152,7 @@ fn read(body: Vec<u8>) -> Result<Vec<Key>, BoxError> {
     }
 }
 
-/// Whether nobody on the way can put keys of their own into the answer.
+/// Whether nobody on the network can replace the keys in the answer.
 fn is_safe(url: &str) -> bool {
     let host = |rest: &str| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();

@@ -1,18 +1,18 @@
-//! Who must wait before the next attempt: by account and by address, after failures that were not forgiven yet.
+//! Delays attempts after failures that were not forgiven yet, by account and by address.
 //!
-//! An attempt is charged as a failure before anything is hashed, and refunded if it was none; so a thousand
-//! at once are not let through before the first has failed. An attempt that is refused costs nothing, so nobody
-//! who keeps asking makes the wait longer.
+//! An attempt is charged as a failure before anything is hashed, and refunded if it did not fail. So of a
+//! thousand concurrent attempts only a few get through. A refused attempt costs nothing, so asking often does
+//! not make the delay longer.
 //!
-//! **The owner is not locked out.** A delay of an account is for those who come from elsewhere: where the owner
-//! has logged in from before counts by itself (NIST SP 800-63B, 3.2.2). And no delay is longer than `max_delay`.
+//! **The owner is not locked out.** Addresses from which the owner has logged in before are counted apart
+//! from all others (NIST SP 800-63B, 3.2.2). No delay is longer than `max_delay`.
 //!
 //! # Invariants
 //!
-//! 1. Memory is bounded. To push one key with `n` failures out, an attacker needs as many failures of each of seven
-//!    eighths of the keys that there is room for.
-//! 2. Names that do not exist are treated like others.
-//! 3. Keys are hashed with a random key, so nobody can make two of them meet, and no name is kept.
+//! 1. Memory is bounded. To push out a key with `n` failures, an attacker needs as many failures for each of
+//!    seven eighths of all keys that fit.
+//! 2. Unknown names are treated like known ones.
+//! 3. Keys are hashed with a random key, so nobody can make two of them collide, and no name is kept.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -24,25 +24,22 @@ use super::AccountsConfig;
 /// How many keys each table holds: about 1 MB for all three.
 const ROOM: usize = 16 * 1024;
 
-/// In how many seconds an address is forgiven one failure: an office has many people behind one.
+/// An address is forgiven one failure in so many seconds: many people of an office share one address.
 const ADDRESS_FORGIVEN: u64 = 60;
 
-/// Whose failures these are.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Who<'a> {
-    /// Those of a login, by the key of the name or by what was typed for one.
+    /// Logins, by the key of the name or by the text that was typed.
     Login(&'a str),
-    /// Those of a password change, by the id of the account.
+    /// Password changes, by the id of the account.
     Change(&'a [u8]),
 }
 
-/// An attempt that was charged.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Attempt {
     account: Charge,
     address: Option<Charge>,
-    /// The account and the address together.
     pair: Option<u64>,
 }
 
@@ -76,9 +73,7 @@ struct Table(HashMap<u64, Attempts>);
 #[derive(Clone, Copy, Debug)]
 struct Attempts {
     failures: u32,
-    /// When the last one was.
     since: u64,
-    /// Nothing is let through before.
     until: u64,
 }
 
@@ -141,7 +136,8 @@ impl Table {
         }
     }
 
-    /// Drops what is forgiven when it is full, or else the eighth that has failed least, the oldest first.
+    /// When the table is full, drops forgiven entries, or else the eighth with the fewest failures, the
+    /// oldest first.
     fn make_room(&mut self, now: u64, limit: Limit) {
         if self.0.len() < ROOM {
             return;
@@ -169,7 +165,6 @@ impl Throttle {
         }
     }
 
-    /// Charges an attempt, or returns how many seconds to wait.
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>, now: u64) -> Result<Attempt, u64> {
         let network = peer.map(network_of);
         let pair = network.map(|network| self.hasher.hash_one((who, network)));
@@ -189,9 +184,9 @@ impl Throttle {
         Ok(Attempt { account, address, pair })
     }
 
-    /// Says that an attempt was a success: the account's failures are forgotten, as counted for where it came from.
+    /// Reports a success: the failures of the account are forgotten, as counted for this address.
     ///
-    /// Those of the address are not, or whoever has one account could try others without end.
+    /// Those of the address are not. Otherwise the owner of one account could try others without limit.
     pub(super) fn succeeded(&self, attempt: &Attempt, now: u64) {
         let mut tables = self.lock();
         tables.accounts.0.remove(&attempt.account.key);
@@ -209,7 +204,7 @@ impl Throttle {
         }
     }
 
-    /// Says that an attempt came to nothing: nobody knows whether it would have been a failure.
+    /// Reports that an attempt was abandoned, so it is not a failure.
     pub(super) fn undone(&self, attempt: &Attempt) {
         let mut tables = self.lock();
         tables.accounts.refund(&attempt.account);
@@ -224,7 +219,8 @@ impl Throttle {
     }
 }
 
-/// What counts as one address: all of IPv4, and the 64 bits of IPv6 that one customer has at least (RFC 6177).
+/// What counts as one address: all of IPv4, and the 64 bits of IPv6 that one customer has at least (RFC
+/// 6177).
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,19 +1,20 @@
-//! The end of a session, for those who wait for it: connections that outlive the request that opened them.
+//! The end of a session, for connections that outlive the request that opened them.
 //!
-//! A request is checked when it comes in. A WebSocket or an event stream goes on for hours after that, so
-//! its handler waits for the end of its session beside its work. Who waits looks at the record, and again
+//! A request is checked when it comes in. A WebSocket or an event stream goes on for hours after that, so its
+//! handler waits for the end of its session beside its work. A waiter looks at the record, and looks again
 //!
-//! - when a change of this process that may have ended the session is over: made, failed or given up;
+//! - after each change of this process that may have ended the session, whether made, failed or abandoned;
 //! - when the session reaches its limit, which a rotation may have moved meanwhile;
-//! - after [`LONGEST`] at the latest: another process may have ended it, or a change that was given up
-//!   before it was made and that nobody could tell of.
+//! - after [`LONGEST`] at the latest: another process may have ended the session, or a change was abandoned
+//!   before it was made, and nobody could report it.
 //!
 //! # Invariants
 //!
-//! 1. The record decides, never a wake-up: one too many costs a look and ends nothing.
-//! 2. Who waits enters before the first look, and a change wakes after it was made: no end falls in between.
-//! 3. There is an entry for a session only while somebody waits.
-//! 4. Nobody who waits keeps the store open, but for the moment of a look.
+//! 1. The record decides, never a wake-up. A needless wake-up costs one look and ends nothing.
+//! 2. A waiter enters before its first look, and a change wakes after it was made. So no end falls in
+//!    between.
+//! 3. A session has an entry only while somebody waits for it.
+//! 4. A waiter keeps the store open only during a look.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -30,80 +31,44 @@ use crate::id::SessionId;
 use crate::record::{RevocationReason, Session, SessionState};
 use crate::store::SessionStore;
 
-/// How long nobody looks at a session that is far from its limit.
+/// The longest time between two looks at a session.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How soon to look again after a wake-up that ended nothing: a change that its caller gave up may still be
-/// under way. Doubles from look to look up to [`LONGEST`].
+/// How soon to look again after a wake-up that ended nothing: an abandoned change may still be under way.
+/// Doubles with each look, up to [`LONGEST`].
 const IN_DOUBT: Duration = Duration::from_millis(100);
 
-/// How soon to look again when the store could not tell.
+/// How soon to look again after the store failed.
 const OUTAGE: Duration = Duration::from_secs(2);
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// Nobody can tell any more: the last clone of [`JwtAuth`](crate::JwtAuth) was dropped. The session itself
-    /// may go on when the program starts again.
+    /// Unknown: the last clone of [`JwtAuth`](crate::JwtAuth) was dropped. The session itself may continue
+    /// when the program starts again.
     Closed,
-    /// It reached its inactivity or absolute limit, or there is no record of it: an expired one is swept.
+    /// It reached its inactivity or absolute limit, or its record is gone, because expired sessions are
+    /// swept.
     Expired,
     /// It was revoked.
     Revoked(RevocationReason),
 }
 
-/// Tells when a session ends: for connections that stay open after their request was let in.
-///
-/// As an extractor argument it is about the caller's session, and refuses strangers with 401. For any other
-/// session it comes from [`Sessions::end_of`]. It is owned and cheap to clone, and does not keep the store open.
-/// The examples `websocket` and `sse` use it over HTTP.
-///
-/// ```
-/// use jwtauth::{SessionEnd, require_auth};
-/// # struct Feed;
-/// # impl Feed { async fn next(&mut self) -> Option<String> { None } }
-/// # async fn send(_: String) {}
-///
-/// #[require_auth]
-/// async fn follow(end: SessionEnd) {
-///     tokio::spawn(async move {
-///         let mut feed = Feed;
-///         let work = async { while let Some(news) = feed.next().await { send(news).await } };
-///         tokio::select! {
-///             () = work => {}
-///             ended = end.wait() => println!("stop, the session has ended: {ended:?}"),
-///         }
-///     });
-/// }
-/// ```
-///
-/// What ends the wait, and how soon:
-///
-/// | what happened | seen |
-/// |---|---|
-/// | a logout, [`revoke`](Sessions::revoke), [`revoke_all`](Sessions::revoke_all), a reused refresh token, a new login of the same browser | at once |
-/// | one of these, made after its request was aborted or the store was given up on | soon, 30 s later at most |
-/// | the inactivity or absolute limit | within a second by the system's clock; 30 s after a clock was set |
-/// | another process ended it, or its record is gone | within 30 s |
-/// | the last clone of [`JwtAuth`](crate::JwtAuth) was dropped | at once, as [`EndReason::Closed`] |
-///
-/// An access token that expires, a silent refresh and [`update_user`](Sessions::update_user) end no session.
-/// Neither does a user whom [`AuthUser::load`](crate::AuthUser::load) does not find any more: who blocks a user
-/// calls [`revoke_all`](Sessions::revoke_all) as well. A store that fails ends nothing either: it is asked again.
+#[doc = include_str!("../../docs/session_end.md")]
 #[derive(Clone)]
 pub struct SessionEnd {
     ends: Weak<Ends>,
     session: SessionId,
-    /// Unknown until a record was seen.
+    /// `None` until a record was seen.
     subject: Option<Arc<str>>,
 }
 
 impl SessionEnd {
-    /// Waits until the session has ended, and returns how. Resolves at once if it has ended before.
+    /// Waits until the session has ended, and returns how. Resolves at once if it has ended already.
     ///
-    /// Cancel safe: a future that is dropped leaves nothing behind. It may be called again and by many at a
-    /// time. The future borrows nothing; it needs a tokio runtime with time, as poem's server has.
+    /// Cancel safe: a dropped future leaves nothing behind. It may be called again, and by many tasks at a
+    /// time. The future borrows nothing. It needs a tokio runtime with time, as poem's server has.
     pub fn wait(&self) -> impl Future<Output = EndReason> + Send + use<> {
         let end = self.clone();
         async move { end.ended().await }
@@ -168,12 +133,11 @@ impl Sessions {
     }
 }
 
-/// Who waits for the end of which session, and what they look at.
+/// The waiters of each session, and what they look at.
 #[derive(Debug)]
 pub(super) struct Ends {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
-    /// How long a look may take.
     patience: Duration,
     waiting: Mutex<Waiting>,
 }
@@ -181,24 +145,21 @@ pub(super) struct Ends {
 #[derive(Debug, Default)]
 struct Waiting {
     sessions: HashMap<SessionId, WaitingSession>,
-    /// Those of a subject, to be found when all its sessions end.
+    /// The sessions of each subject, for when all of them end.
     subjects: HashMap<Arc<str>, HashSet<SessionId>>,
 }
 
 #[derive(Debug, Default)]
 struct WaitingSession {
     woken: Arc<Notify>,
-    /// How many wait.
     places: usize,
     subject: Option<Arc<str>>,
 }
 
-/// What a look found.
 enum Look {
-    /// The session is alive, and for how long if nothing more happens.
+    /// The session is alive, and how long it stays so if nothing more happens.
     Live(Arc<Session>, Duration),
     Over(EndReason),
-    /// The store failed.
     Nothing,
 }
 
@@ -207,19 +168,18 @@ impl Ends {
         Self { store, clock, patience, waiting: Mutex::default() }
     }
 
-    /// Follows a change that may end `sessions`, until it is over.
     pub(super) fn follow<'a>(&'a self, sessions: MayEnd<'a>) -> PossibleEnd<'a> {
         PossibleEnd { ends: self, sessions }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // OK because nothing under the lock can panic half-way but an allocation, which aborts.
+        // OK because nothing under the lock can panic half-way, except an allocation, which aborts.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn look(&self, id: SessionId) -> Look {
         let Ok(Ok(found)) = timeout(self.patience, self.store.load(id)).await else {
-            // Not logged here: each request that fails for the same reason is.
+            // Not logged here: each request that fails for the same reason is logged.
             return Look::Nothing;
         };
         let Some(session) = found else { return Look::Over(EndReason::Expired) };
@@ -253,7 +213,6 @@ impl Ends {
         self.lock().leave(id);
     }
 
-    /// Makes those who wait for `sessions` look again.
     fn wake(&self, sessions: &MayEnd<'_>) {
         let woken = self.lock().find(sessions);
         for woken in woken {
@@ -263,7 +222,7 @@ impl Ends {
 }
 
 impl Drop for Ends {
-    /// Lets go all who wait: they find that this is gone.
+    /// Wakes all waiters, who then find that this is gone.
     fn drop(&mut self) {
         for entry in self.lock().sessions.values() {
             entry.woken.notify_waiters();
@@ -272,7 +231,7 @@ impl Drop for Ends {
 }
 
 impl Waiting {
-    /// Notes whom a session is about, which never changes.
+    /// Notes the subject of a session, which never changes.
     fn name(&mut self, id: SessionId, subject: Arc<str>) {
         let Some(entry) = self.sessions.get_mut(&id) else { return };
         if entry.subject.is_none() {
@@ -313,18 +272,13 @@ impl Waiting {
     }
 }
 
-/// The sessions that a change may end.
 #[derive(Debug)]
 pub(super) enum MayEnd<'a> {
     These(&'a [SessionId]),
-    /// All of a subject but one.
-    Of {
-        subject: &'a str,
-        except: Option<SessionId>,
-    },
+    Of { subject: &'a str, except: Option<SessionId> },
 }
 
-/// A change that may end sessions. When it is over, made or failed or given up, those who wait look again.
+/// A change that may end sessions. When it is over (made, failed or abandoned), the waiters look again.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct PossibleEnd<'a> {
@@ -346,7 +300,7 @@ impl Drop for PossibleEnd<'_> {
     }
 }
 
-/// Somebody's place among those who wait for one session. Dropped, it is free.
+/// A waiter's place for one session. Dropping it frees the place.
 struct Place {
     ends: Weak<Ends>,
     session: SessionId,

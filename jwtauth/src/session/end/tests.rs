@@ -1,4 +1,4 @@
-//! Who is entered, who is found, and that nobody stays.
+//! Entering, finding and leaving: no entry stays behind.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};

@@ -23,8 +23,8 @@ fn j_6_public_jws_vectors() {
     assert_eq!(agreed, 486);
 }
 
-/// J-6: the examples of the standards themselves (RFC 7515, appendices A.1 and A.3; RFC 8037, appendix A.4), also where no
-/// file of vectors is at hand.
+/// J-6: the examples of the standards themselves (RFC 7515, appendices A.1 and A.3; RFC 8037, appendix A.4),
+/// also where no file of vectors is at hand.
 #[test]
 fn j_6_the_examples_of_the_standards() {
     const CLAIMS: &str =
@@ -84,7 +84,7 @@ fn keys_of(vector: &Value) -> Option<Vec<Key>> {
     jwk::read_set(&json!({"keys": keys}).to_string(), Key::of_vector).ok()
 }
 
-/// What `Envelope::open` does, but for `typ`, which the vectors do not have.
+/// What `Envelope::open` does, except for `typ`, which the vectors do not have.
 fn is_signed(jws: &str, held: &Held) -> bool {
     let Ok(parts) = Parts::of(jws) else { return false };
     let Ok(header) = decode(parts.header) else { return false };

@@ -70,7 +70,8 @@ fn a_good_sliding_token_names_its_session_and_its_generation() {
     }
 }
 
-/// S22, S76, S77: `exp` and `refresh_exp` are each the last second of something, whether the token was seen or not.
+/// S22, S76, S77: `exp` and `refresh_exp` are each the last second of something, whether the token was seen
+/// or not.
 #[test]
 fn a_sliding_token_has_two_ends() {
     for (leeway, shift) in [(0, 0), (60, 60)] {
@@ -93,7 +94,8 @@ fn a_sliding_token_has_two_ends() {
     assert_eq!(at(&changed("refresh_exp", json!(NOW + 300)), NOW + 300), Err(TokenError::Expired));
 }
 
-/// S76, S77, J-13 to J-19: a claim that is missing, of another type or out of range, also in a token that is expired.
+/// S76, S77, J-13 to J-19: a claim that is missing, of another type or out of range, also in a token that is
+/// expired.
 #[test]
 fn s_76_s_77_each_claim_of_a_sliding_token_is_needed() {
     for now in [NOW, NOW + 300] {
@@ -112,7 +114,7 @@ fn s_76_s_77_each_claim_of_a_sliding_token_is_needed() {
             ("jti", json!("x")),
             ("gen", json!(1.5)),
             ("gen", json!("7")),
-            // Defect 25: it would let its holder in longer than it can be renewed.
+            // Defect 25: it would be accepted longer than it can be renewed.
             ("refresh_exp", json!(NOW + 299)),
             ("refresh_exp", json!(MAX_TIME + 1)),
             ("refresh_exp", json!(u64::MAX)),
@@ -159,7 +161,7 @@ fn j_10_sliding_tokens_are_a_kind_of_their_own() {
     assert!(!sliding.begins(&sign(&header().to_string(), &claims().to_string())));
 }
 
-/// a token of the secret before goes on.
+/// a token of the old secret stays valid.
 #[test]
 fn r_10_a_sliding_token_of_an_old_secret_is_good() {
     let old = Secret::new(b"q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg".to_vec());

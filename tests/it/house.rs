@@ -213,10 +213,9 @@ fn no_two_files_of_a_crate_have_one_name() {
         let mut twice = Vec::new();
         for (path, _) in sources(folder) {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            if name != "mod.rs" && !is_for_tests(path.strip_prefix(root().join(folder)).unwrap()) {
-                if let Some(other) = seen.insert(name, path.clone()) {
-                    twice.push((other, path));
-                }
+            let counts = name != "mod.rs" && !is_for_tests(path.strip_prefix(root().join(folder)).unwrap());
+            if counts && let Some(other) = seen.insert(name, path.clone()) {
+                twice.push((other, path));
             }
         }
         assert!(twice.is_empty(), "{folder}: files of one name: {twice:#?}");

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 pub use crate::error::BoxError;
 use crate::user::{Identity, Unfit};
-pub use crate::web::extract::optional::{AnyArgument, Argument, RefusesStrangers, takes_strangers};
+pub use crate::web::extract::optional::{AnyArgument, Argument, RefusesAnonymous, allows_anonymous};
 pub use crate::web::extract::user::current_user;
 pub use crate::web::guard::admit::{guard, redirected, settled};
 pub use crate::web::guard::check::{Check, Pending, Verdict, check};

@@ -74,7 +74,7 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
         }
 
         #[automatically_derived]
-        impl #private::RefusesStrangers for #name {}
+        impl #private::RefusesAnonymous for #name {}
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn assert_accepts_anonymous(
         quote_spanned! {span=>
             const _: () = {
                 use #private::AnyArgument as _;
-                #private::takes_strangers(<#private::Argument<#ty>>::TAKES_STRANGERS)
+                #private::allows_anonymous(<#private::Argument<#ty>>::ALLOWS_ANONYMOUS)
             };
         }
     });

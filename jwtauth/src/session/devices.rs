@@ -13,25 +13,25 @@ use crate::id::SessionId;
 use crate::record::Session;
 
 /// How many sessions are remembered: about 100 kB.
-const MAX_STRANGERS: usize = 4_096;
+const MAX_CHANGED: usize = 4_096;
 
 #[derive(Debug, Default)]
-pub(super) struct Strangers {
+pub(super) struct ChangedDevices {
     /// For each session the device that was reported last, as a hash of its identifying fields.
     told: Mutex<HashMap<SessionId, u64>>,
     state: RandomState,
 }
 
-impl Strangers {
+impl ChangedDevices {
     /// Tells whether a device differs from that of the login and from the last one reported.
-    pub(super) fn are_new(&self, session: &Session, device: &Device) -> bool {
+    pub(super) fn is_new(&self, session: &Session, device: &Device) -> bool {
         // OK because every change under the lock is one call.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if !device.differs_from(&session.device) {
             told.remove(&session.id);
             return false;
         }
-        if told.len() >= MAX_STRANGERS {
+        if told.len() >= MAX_CHANGED {
             told.clear();
         }
         let hash = self.state.hash_one((&device.app, &device.os, &device.model, &device.id));
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn each_change_is_told_once() {
-        let strangers = Strangers::default();
+        let changed = ChangedDevices::default();
         let session = Session { device: device("Firefox"), ..sample::session(1, "1") };
         for (app, new) in [
             ("Firefox", false),
@@ -60,18 +60,18 @@ mod tests {
             ("Firefox", false),
             ("Safari", true),
         ] {
-            assert_eq!(strangers.are_new(&session, &device(app)), new, "{app}");
+            assert_eq!(changed.is_new(&session, &device(app)), new, "{app}");
         }
         let other = Session { device: device("Firefox"), ..sample::session(2, "1") };
-        assert!(strangers.are_new(&other, &device("Safari")));
+        assert!(changed.is_new(&other, &device("Safari")));
         // A client that says nothing has not changed.
-        assert!(!strangers.are_new(&other, &Device::default()));
+        assert!(!changed.is_new(&other, &Device::default()));
     }
 
     #[test]
     fn few_are_remembered() {
-        let strangers = Strangers::default();
-        for number in 0..=MAX_STRANGERS {
+        let changed = ChangedDevices::default();
+        for number in 0..=MAX_CHANGED {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
             let session = Session {
@@ -79,8 +79,8 @@ mod tests {
                 device: device("Firefox"),
                 ..sample::session(1, "1")
             };
-            assert!(strangers.are_new(&session, &device("Chrome")));
+            assert!(changed.is_new(&session, &device("Chrome")));
         }
-        assert_eq!(strangers.told.lock().unwrap().len(), 1);
+        assert_eq!(changed.told.lock().unwrap().len(), 1);
     }
 }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use self::delivery::{Deliveries, Delivery};
-use self::devices::Strangers;
+use self::devices::ChangedDevices;
 use self::end::Ends;
 pub use self::end::{EndReason, SessionEnd};
 use self::foreign::DenyList;
@@ -87,7 +87,7 @@ pub struct Sessions {
     refresh: RefreshTokens,
     sliding: SlidingTokens,
     deliveries: Arc<Deliveries>,
-    strangers: Strangers,
+    changed_devices: ChangedDevices,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
 }
@@ -190,7 +190,7 @@ impl Sessions {
             refresh: tokens.refresh,
             sliding: tokens.sliding,
             deliveries: Arc::default(),
-            strangers: Strangers::default(),
+            changed_devices: ChangedDevices::default(),
             hooks: Arc::new(hooks),
             ends: Arc::new(ends),
         })

@@ -174,7 +174,7 @@ impl Sessions {
         let delivery = self.deliveries.start(session, self.config.refresh_grace.as_secs());
         let session = Arc::new(session.clone());
         self.emit(Event::Refresh { session: Arc::clone(&session) }).await;
-        if self.strangers.are_new(&session, client) {
+        if self.changed_devices.is_new(&session, client) {
             self.emit(Event::DeviceChanged { session, device: client.clone() }).await;
         }
         Some(delivery)

@@ -178,7 +178,7 @@ fn with_optional_every_parameter_must_accept_anonymous_users() {
         let oai = "#[oai(path = \"/\", method = \"get\")]";
         let text = |own: &str| {
             let file = good("", &format!("#[OpenApi] {block} {{ {own} {oai} {operation} {{}} }}"));
-            routed(&file).0.concat().matches("takes_strangers").count()
+            routed(&file).0.concat().matches("allows_anonymous").count()
         };
         assert_eq!(
             (text("#[require_auth(optional)]"), text(""), text("#[public]")),

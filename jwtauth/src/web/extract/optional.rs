@@ -10,26 +10,26 @@ use crate::record::Session;
 use crate::user::{Identity, TokenUser};
 
 /// An extractor that has no value for an anonymous user.
-pub trait RefusesStrangers {}
+pub trait RefusesAnonymous {}
 
-impl<U> RefusesStrangers for CurrentUser<U> {}
-impl RefusesStrangers for &Identity {}
-impl RefusesStrangers for &Session {}
-impl RefusesStrangers for TokenUser {}
+impl<U> RefusesAnonymous for CurrentUser<U> {}
+impl RefusesAnonymous for &Identity {}
+impl RefusesAnonymous for &Session {}
+impl RefusesAnonymous for TokenUser {}
 
 /// The type of a handler's argument.
 #[derive(Debug)]
 pub struct Argument<T>(PhantomData<T>);
 
-impl<T: RefusesStrangers> Argument<T> {
+impl<T: RefusesAnonymous> Argument<T> {
     /// It refuses anonymous users.
-    pub const TAKES_STRANGERS: bool = false;
+    pub const ALLOWS_ANONYMOUS: bool = false;
 }
 
 /// The constant of all other arguments.
 pub trait AnyArgument {
     /// It takes anonymous users, as far as is known.
-    const TAKES_STRANGERS: bool = true;
+    const ALLOWS_ANONYMOUS: bool = true;
 }
 
 impl<T> AnyArgument for Argument<T> {}
@@ -40,7 +40,7 @@ impl<T> AnyArgument for Argument<T> {}
 ///
 /// While it compiles, if so.
 #[track_caller]
-pub const fn takes_strangers(takes: bool) {
+pub const fn allows_anonymous(takes: bool) {
     assert!(
         takes,
         "`optional` allows anonymous users and this argument refuses them: take an `Option` of it, or leave `optional` out"

@@ -110,7 +110,7 @@ impl Sessions {
             now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
         };
         // One token too many revokes the session.
-        let _told = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
+        let _following = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
         let ended = self
             .within(self.store.revoke_token(TokenRevocation::new(session, token, expires_at, now)))
             .await?;

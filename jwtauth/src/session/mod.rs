@@ -9,7 +9,8 @@
 //!    another service.
 //! 2. A token is handed out only after the store has acknowledged the state that it stands for.
 //! 3. Functions that begin with `read_` verify a token. All others take what those returned, so no token is
-//!    verified twice in a request.
+//!    verified twice in a request. One exception: under `Compat`, `read_any` may check a token of another
+//!    service twice, because the header of that token does not name its kind.
 
 #[cfg(feature = "accounts")]
 mod account_changes;

@@ -41,10 +41,10 @@ impl Sessions {
         replaces: Vec<SessionId>,
     ) -> Result<(), SessionError> {
         let ended = replaces.clone();
-        let _told = self.ends.follow(MayEnd::These(&ended));
+        let _following = self.ends.follow(MayEnd::These(&ended));
         // A session that it crowds out is among these.
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
-        let _told_too = self.ends.follow(others);
+        let _following_others = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { replaces, max_sessions, register: self.config.register() };
         self.within(self.store.insert(session.clone(), effects)).await?;

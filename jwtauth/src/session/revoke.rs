@@ -30,7 +30,7 @@ impl Sessions {
         id: SessionId,
         reason: RevocationReason,
     ) -> Result<bool, SessionError> {
-        let _told = self.ends.follow(MayEnd::These(slice::from_ref(&id)));
+        let _following = self.ends.follow(MayEnd::These(slice::from_ref(&id)));
         let revoked = self.within(self.store.revoke(id, self.revocation(reason))).await?;
         if revoked {
             self.emit(Event::SessionRevoked { session: id, reason }).await;
@@ -99,7 +99,7 @@ impl Sessions {
         reason: RevocationReason,
     ) -> Result<usize, SessionError> {
         self.deny_subject(subject, except).await?;
-        let _told = self.ends.follow(MayEnd::Of { subject, except });
+        let _following = self.ends.follow(MayEnd::Of { subject, except });
         let ends = SubjectRevocation { except, ..SubjectRevocation::all(self.revocation(reason)) };
         let revoked = self.within(self.store.revoke_subject(subject.into(), ends)).await?;
         let subject = subject.to_owned();

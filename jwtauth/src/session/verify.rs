@@ -135,11 +135,11 @@ impl Sessions {
         let register = self.config.register();
         let presented =
             RotationRequest { register, ..RotationRequest::new(session, generation, now, policy, successor) };
-        let told = self.ends.follow(MayEnd::These(slice::from_ref(&presented.session)));
+        let following = self.ends.follow(MayEnd::These(slice::from_ref(&presented.session)));
         let (rotation, session) =
             self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Expired)?;
         if rotation != Rotation::Reused {
-            told.ended_nothing();
+            following.ended_nothing();
         }
         if *session.subject != *spent.subject {
             return Err(TokenError::Claim("sub").into());

@@ -139,15 +139,15 @@ impl AuthUser for TokenUser {
     type Store = ();
 
     fn subject(&self) -> String {
-        Self::subject(self).to_owned()
+        AuthUser::subject(&self.identity)
     }
 
     fn roles(&self) -> Vec<String> {
-        Self::roles(self).to_vec()
+        AuthUser::roles(&self.identity)
     }
 
     fn scopes(&self) -> Vec<String> {
-        Self::scopes(self).to_vec()
+        AuthUser::scopes(&self.identity)
     }
 
     async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {

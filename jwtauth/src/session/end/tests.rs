@@ -91,7 +91,7 @@ async fn who_learns_of_an_end_leaves_too() {
     let revocation = Revocation { at: 200, reason: RevocationReason::Requested };
     {
         let ids = [session.id];
-        let _told = ends.follow(MayEnd::These(&ids));
+        let _following = ends.follow(MayEnd::These(&ids));
         ends.store.revoke(session.id, revocation).await.unwrap();
     }
     assert_eq!(wait.await, EndReason::Revoked(RevocationReason::Requested));

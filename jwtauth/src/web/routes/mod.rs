@@ -160,7 +160,9 @@ impl Routes {
     /// ```
     /// # #[derive(Clone, serde::Serialize, serde::Deserialize, jwtauth::AuthUser)]
     /// # struct User { id: u64 }
-    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<User, jwtauth::LoginError> { todo!() }
+    /// # async fn authenticate(_: jwtauth::LoginAttempt) -> Result<User, jwtauth::LoginError> {
+    /// #     Err(jwtauth::LoginError::InvalidCredentials)
+    /// # }
     /// # fn app(jwtauth: jwtauth::JwtAuth) -> Result<(), jwtauth::error::ConfigError> {
     /// let routes = jwtauth.routes(authenticate).body_tokens().rename("/obtain", "/token")?;
     /// # Ok(()) }

@@ -6,6 +6,7 @@ mod cookie_scope;
 mod credentials;
 mod cross_origin;
 mod development;
+mod old_clients;
 mod own_body;
 mod refusals;
 mod same_request;

@@ -9,14 +9,16 @@ fn h_1_h_2_cookies_have_their_attributes_and_deletions_repeat_them() {
         let tokens = site.login("bob").await;
         let answer = site.ask(Method::POST, "/refresh", &[("cookie", &tokens.cookies())]).await;
         let rotated = Tokens::of(answer.headers());
-        let attributes = "; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax";
+        let attributes =
+            "; Path=/; Max-Age=86400; Expires=Sat, 16 Jan 2027 08:00:00 GMT; HttpOnly; Secure; SameSite=Lax";
         let expected = [
             format!("{ACCESS}={}{attributes}", rotated.access),
             format!("{REFRESH}={}{attributes}", rotated.refresh),
         ];
         assert_eq!(set_cookies(answer.headers()), expected);
         let answer = site.ask(Method::POST, "/logout", &[("cookie", &rotated.cookies())]).await;
-        let attributes = "; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax";
+        let attributes =
+            "; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax";
         let expected = [format!("{ACCESS}={attributes}"), format!("{REFRESH}={attributes}")];
         assert_eq!(set_cookies(answer.headers()), expected);
     });

@@ -4,14 +4,19 @@
 //! (H-2; RFC 6265bis, section 5.7). The values are tokens, whose alphabet needs no quoting.
 
 use std::net::IpAddr;
+use std::time::{Duration, UNIX_EPOCH};
 
 use poem::http::HeaderValue;
+use poem::web::headers::{Expires, Header as _};
 
 use crate::error::ConfigError;
 use crate::session::IssuedTokens;
 
 /// The largest cookie browsers keep, name and value together, in bytes (RFC 6265bis, section 5.7).
 const MAX_LEN: usize = 4096;
+
+/// The last second that the date of a header can name: that of the year 9999.
+const MAX_DATE: u64 = 253_402_300_799;
 
 /// When a browser sends the cookies with requests that other sites caused.
 ///
@@ -57,6 +62,12 @@ impl CookieStyle {
             (&names.refresh, &self.refresh_path, "CookieConfig::refresh_path"),
         ] {
             let refuse = |problem: &'static str| Err(ConfigError::setting(NAMES, name, problem));
+            // RFC 2965, section 3.3.4: clients of that time send `$Version` and `$Path` among the cookies.
+            if name.starts_with('$') {
+                return refuse(
+                    "a name with a dollar sign in front is an attribute to old clients: leave it out",
+                );
+            }
             // token, RFC 9110, section 5.6.2
             if name.is_empty()
                 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -96,11 +107,12 @@ impl CookieStyle {
         }
     }
 
-    /// Returns the two `Set-Cookie` values for new tokens. Both live for `max_age` seconds.
-    pub(crate) fn set(&self, issued: &IssuedTokens, max_age: u64) -> [HeaderValue; 2] {
+    /// Returns the two `Set-Cookie` values for new tokens. Both live for `max_age` seconds from `now`.
+    pub(crate) fn set(&self, issued: &IssuedTokens, now: u64, max_age: u64) -> [HeaderValue; 2] {
+        let life = (max_age, now.saturating_add(max_age));
         [
-            self.header(&self.names.access, &self.path, issued.access.expose(), max_age),
-            self.header(&self.names.refresh, &self.refresh_path, issued.refresh.expose(), max_age),
+            self.header(&self.names.access, &self.path, issued.access.expose(), life),
+            self.header(&self.names.refresh, &self.refresh_path, issued.refresh.expose(), life),
         ]
     }
 
@@ -112,12 +124,14 @@ impl CookieStyle {
     /// Returns the two `Set-Cookie` values that delete both cookies.
     pub(crate) fn clear(&self) -> [HeaderValue; 2] {
         [
-            self.header(&self.names.access, &self.path, "", 0),
-            self.header(&self.names.refresh, &self.refresh_path, "", 0),
+            self.header(&self.names.access, &self.path, "", (0, 0)),
+            self.header(&self.names.refresh, &self.refresh_path, "", (0, 0)),
         ]
     }
 
-    fn header(&self, name: &str, path: &str, value: &str, max_age: u64) -> HeaderValue {
+    /// Writes `Expires` too: JDK's `HttpCookie` takes a cookie with `Max-Age` alone for one of RFC 2965, and
+    /// sends it back in quotes. All others go by `Max-Age` (RFC 6265, section 5.3).
+    fn header(&self, name: &str, path: &str, value: &str, (max_age, ends_at): (u64, u64)) -> HeaderValue {
         let same_site = match self.same_site {
             SameSite::Lax => "Lax",
             SameSite::None => "None",
@@ -126,14 +140,23 @@ impl CookieStyle {
         let secure = if self.secure { "; Secure" } else { "" };
         let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         let partitioned = if self.partitioned { "; Partitioned" } else { "" };
+        let expires = date(ends_at);
         let text = format!(
-            "{name}={value}{domain}; Path={path}; Max-Age={max_age}; HttpOnly{secure}; SameSite={same_site}{partitioned}"
+            "{name}={value}{domain}; Path={path}; Max-Age={max_age}; Expires={expires}; HttpOnly{secure}; SameSite={same_site}{partitioned}"
         );
         let mut header = HeaderValue::try_from(text)
             .expect("names, domain and paths are checked and tokens are base64url");
         header.set_sensitive(true);
         header
     }
+}
+
+/// Returns a time in Unix seconds as the date of a header (RFC 9110, section 5.6.7).
+fn date(at: u64) -> String {
+    let date = Expires::from(UNIX_EPOCH + Duration::from_secs(at.min(MAX_DATE)));
+    let mut written = Vec::new();
+    date.encode(&mut written);
+    written.first().and_then(|date| date.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 /// Tells whether browsers accept a text as the domain of a cookie: a host name of two labels at least.
@@ -175,22 +198,30 @@ mod tests {
     #[test]
     fn h_1_h_2_attributes() {
         let [access, refresh] = style(true).clear();
-        assert_eq!(access, "__Host-access_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
-        assert_eq!(refresh, "__Host-refresh_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
-        assert_eq!(
-            style(true).header("n", "/", "v", 60),
-            "n=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
-        );
-        assert_eq!(style(false).header("n", "/", "v", 60), "n=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax");
+        let ends = "Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax";
+        assert_eq!(access, format!("__Host-access_token=; {ends}"));
+        assert_eq!(refresh, format!("__Host-refresh_token=; {ends}"));
+        let minute = (60, 1_800_000_060);
+        let life = "Path=/; Max-Age=60; Expires=Fri, 15 Jan 2027 08:01:00 GMT; HttpOnly";
+        assert_eq!(style(true).header("n", "/", "v", minute), format!("n=v; {life}; Secure; SameSite=Lax"));
+        assert_eq!(style(false).header("n", "/", "v", minute), format!("n=v; {life}; SameSite=Lax"));
         let all = CookieStyle {
             same_site: SameSite::None,
             domain: Some("example.com".into()),
             partitioned: true,
             ..style(true)
         };
-        let want =
-            "n=v; Domain=example.com; Path=/a; Max-Age=60; HttpOnly; Secure; SameSite=None; Partitioned";
-        assert_eq!(all.header("n", "/a", "v", 60), want);
+        let life = life.replace("Path=/", "Path=/a");
+        let want = format!("n=v; Domain=example.com; {life}; Secure; SameSite=None; Partitioned");
+        assert_eq!(all.header("n", "/a", "v", minute), want);
+    }
+
+    /// N-18: no time is too late for a date.
+    #[test]
+    fn n_18_dates_end_with_the_year_9999() {
+        for at in [MAX_DATE, MAX_DATE + 1, u64::MAX] {
+            assert_eq!(date(at), "Fri, 31 Dec 9999 23:59:59 GMT", "{at}");
+        }
     }
 
     #[test]
@@ -201,6 +232,7 @@ mod tests {
             ("a b", true),
             ("a;b", true),
             ("é", true),
+            ("$Version", true),
             ("__Host-t", false),
             ("__secure-t", false),
             ("refresh_token", false),

@@ -2,7 +2,9 @@
 //!
 //! poem's cookie jar decodes cookie *names* (`__%48ost-x` becomes `__Host-x`, which breaks the promise of the
 //! prefix). It also drops all cookies if one has a byte that is not ASCII. So the `Cookie` header is read
-//! here, byte by byte, and nothing is decoded (H-3).
+//! here, byte by byte, and nothing is decoded (H-3). Clients of RFC 2965 put a value into quotes, and send
+//! `$Version` and `$Path` among the cookies: the quotes are taken off, and no cookie of ours has such a name
+//! (N-18).
 //!
 //! Nothing is verified here. The form of a bearer token is in `token_header`.
 
@@ -66,6 +68,7 @@ fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
         let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
             continue;
         };
+        let value = unquoted(value);
         match found {
             Some(first) if first != value => return Credential::Conflict,
             _ => found = Some(value),
@@ -75,6 +78,14 @@ fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
         None => Credential::Absent,
         Some(Ok(value)) => Credential::One(Cow::Borrowed(value)),
         Some(Err(_)) => Credential::Unreadable,
+    }
+}
+
+/// Takes one pair of quotes off. No token has one.
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => value,
     }
 }
 
@@ -105,7 +116,7 @@ pub(crate) mod tests {
     /// H-3, H-4: exact names, raw bytes, neighbours that do no harm.
     #[test]
     fn h_3_h_4_cookies_are_found_by_their_exact_bytes() {
-        let cases: [(&[&[u8]], Credential<'_>); 17] = [
+        let cases: [(&[&[u8]], Credential<'_>); 24] = [
             (&[b"__Host-t=v"], one("v")),
             (&[b"a=b; __Host-t=v; c=d"], one("v")),
             (&[b"a=b;\t__Host-t=v \t;c"], one("v")),
@@ -123,6 +134,13 @@ pub(crate) mod tests {
             (&[b"\xc2\xa0__Host-t=v; \xe2\x80\x80__Host-t=v"], Credential::Absent),
             (&[b"$Version=1, __Host-t=v"], Credential::Absent),
             (&[b""], Credential::Absent),
+            (&[br#"$Version="1"; __Host-t="v";$Path="/""#], one("v")),
+            (&[br#"$Version="1"; a="b";$Path="/"; __Host-t="v";$Path="/";$Domain="x""#], one("v")),
+            (&[br#"__Host-t="v"; __Host-t=v"#], one("v")),
+            (&[br#"__Host-t="v"; __Host-t="w""#], Credential::Conflict),
+            (&[br#"__Host-t="""#], one("")),
+            (&[br#"__Host-t=""v"""#], one("\"v\"")),
+            (&[br#"__Host-t="v"#, b"a=b"], one("\"v")),
         ];
         for (lines, expected) in cases {
             assert_eq!(cookie(&headers(header::COOKIE, lines), "__Host-t"), expected, "{lines:?}");

@@ -63,5 +63,5 @@ async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Option<[H
         // The server checks each request anyway: the cookies alone give no access.
         Err(error) => rejection::log(&error),
     }
-    Some(state.cookies.set(issued, sessions.hand_out(issued)))
+    Some(state.cookies.set(issued, sessions.now(), sessions.hand_out(issued)))
 }

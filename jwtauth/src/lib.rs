@@ -8,6 +8,7 @@ extern crate self as jwtauth;
 // Floor 0: the ground.
 pub mod clock;
 pub mod error;
+mod host;
 mod id;
 mod private_file;
 mod secret;

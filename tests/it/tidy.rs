@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor, from the ground up. A module uses lower floors only; `error` may be used by all.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 24] = [
     ("clock", 0),
     ("error", 0),
     ("guide", 0),
+    ("host", 0),
     ("private_file", 0),
     ("secret", 1),
     ("id", 2),

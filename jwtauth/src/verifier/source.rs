@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::error::{BoxError, KeyError, TokenError};
+use crate::host::WebOrigin;
 use crate::key::{Key, jwk};
 use crate::token::stateless::ForeignTokens;
 
@@ -154,23 +155,7 @@ fn read(body: Vec<u8>) -> Result<Vec<Key>, BoxError> {
 
 /// Whether nobody on the network can replace the keys in the answer.
 fn is_safe(url: &str) -> bool {
-    let host = |rest: &str| {
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
-        (!authority.is_empty()
-            && authority.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@' && byte != b'\\'))
-        .then_some(authority)
-    };
-    match url.split_once("://") {
-        Some(("https", rest)) => host(rest).is_some(),
-        Some(("http", rest)) => host(rest).is_some_and(|authority| {
-            let name = match authority.rsplit_once(':') {
-                Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-                _ => &authority,
-            };
-            matches!(name, "localhost" | "127.0.0.1" | "[::1]")
-        }),
-        _ => false,
-    }
+    WebOrigin::of_url(url).is_some_and(|origin| origin.is_safe())
 }
 
 #[cfg(test)]
@@ -191,6 +176,8 @@ mod tests {
             ("http://localhost@example.com/", false),
             ("https://user:word@example.com/", false),
             ("http://127.0.0.1.example.com/", false),
+            ("HTTPS://Login.Example.com/jwks.json", true),
+            ("http://LOCALHOST:3000/jwks.json", true),
             ("https://", false),
             ("file:///etc/jwks.json", false),
             ("login.example.com/jwks.json", false),

@@ -15,6 +15,7 @@ use super::answer::rejection::Rejection;
 use super::request::authority::Authority;
 use super::request::handle::Handle;
 use super::state::{Gate, JwtAuth, Verifier};
+use crate::host::HostPort;
 
 impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
@@ -127,12 +128,7 @@ fn is_from_here(peer: Option<&SocketAddr>) -> bool {
 fn is_local(request: &Request) -> bool {
     let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = request.original_uri().authority().map(|authority| authority.as_str());
-    let Some(host) = header.or(authority) else { return false };
-    let name = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
-        .map_or(host, |(name, _)| name);
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+    header.or(authority).and_then(HostPort::parse).is_some_and(|host| host.is_this_machine())
 }
 
 #[cfg(test)]

@@ -133,7 +133,8 @@ fn h_10_trusted_origins_and_exempt_paths() {
         let cookies = bob.cookies();
         for (path, from, expected) in [
             ("/hello", "https://app.example", 200),
-            ("/hello", "https://app.example:443", 403),
+            ("/hello", "https://app.example:443", 200),
+            ("/hello", "https://APP.example", 403),
             ("/hello", "http://app.example", 403),
             ("/hello", "https://app.example.evil.example", 403),
             ("/hello", "https://evil.example", 403),

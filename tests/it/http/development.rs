@@ -23,6 +23,8 @@ fn development_works_over_http_and_for_this_machine_only() {
             ("Host: 127.0.0.1:80\r\n", 200),
             ("Host: [::1]\r\n", 200),
             ("Host: [::1]:3000\r\n", 200),
+            ("Host: LocalHost:3000\r\n", 200),
+            ("Host: [0:0:0:0:0:0:0:1]\r\n", 200),
             ("Host: evil.example\r\n", 403),
             ("Host: evil.example:3000\r\n", 403),
             ("Host: localhost.evil.example\r\n", 403),

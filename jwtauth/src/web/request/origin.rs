@@ -1,7 +1,7 @@
 //! Which site caused a request: checked at most once, and before any token is read (H-10).
 
-use poem::Request;
 use poem::http::header;
+use poem::{PathPattern, Request};
 
 use super::authority::Authority;
 use crate::web::answer::rejection::Rejection;
@@ -76,9 +76,13 @@ pub(super) fn check_always(authority: &Authority, request: &Request) -> Result<(
         target: "jwtauth",
         event = "cross_origin",
         method = %request.method(),
+        // As the application wrote it: what a client sent in its place may be secret.
+        route = request.data::<PathPattern>().map(|pattern| &*pattern.0),
         origin = ?sent(header::ORIGIN),
         host = ?sent(header::HOST),
-        "a request of another site was refused; if pages of that origin are yours, call .trusted_origin(..) with it"
+        "a request of another site was refused. If other sites must call this one path, such as a login provider \
+         or a webhook, call .cross_origin_exempt(..) with the path, or write #[require_auth(csrf = false)]. \
+         Only if the pages of that origin are yours, call .trusted_origin(..) with it: it opens every path to them"
     );
     Err(Rejection::CrossOrigin)
 }

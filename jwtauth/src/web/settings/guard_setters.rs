@@ -16,16 +16,19 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Allows pages of another origin to send requests with the cookies. Write `scheme://host` or
-    /// `scheme://host:port`. May be called again.
+    /// Allows pages of another origin to send requests with the cookies, to every path. Write
+    /// `scheme://host` or `scheme://host:port`. May be called again.
     ///
-    /// If a proxy rewrites the `Host` header, name the public origin of this site too.
+    /// Case and the default port of the scheme do not matter. If a proxy rewrites the `Host` header, name the
+    /// public origin of this site too. For a single path, such as the callback of a login provider, use
+    /// [`cross_origin_exempt`](Self::cross_origin_exempt).
     pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
         self.trusted_origins.push(origin.into());
         self
     }
 
-    /// Allows any site to call a path with the cookies, for webhooks for example. May be called again.
+    /// Allows any site to call a path with the cookies. May be called again. It is for webhooks, and for the
+    /// callback of a login provider that sends a form from its own site, as Apple does (`form_post`).
     ///
     /// `{name}` stands for one segment. A pattern that ends in `/` covers everything below it.
     pub fn cross_origin_exempt(mut self, pattern: impl Into<String>) -> Self {

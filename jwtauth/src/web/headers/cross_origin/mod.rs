@@ -4,40 +4,37 @@
 //! 1. GET, HEAD and OPTIONS are allowed.
 //! 2. `Sec-Fetch-Site: same-origin` or `none` is allowed; any other value is another site.
 //! 3. Without it, an `Origin` of another host is another site. No `Origin` either means an old browser or no
-//!    browser at all, and is allowed.
+//!    browser at all, and is allowed. Go compares the bytes; here `example.com:443` is the host of
+//!    `https://example.com` too (N-19).
 //!
 //! Another site is allowed only if its origin or the path was configured. `SameSite` cookies alone are not
 //! enough: sibling subdomains count as the same site (RFC 6265bis, section 8.8.1).
 
 use poem::Request;
-use poem::http::{HeaderMap, Method, Uri, header};
+use poem::http::{HeaderMap, Method, header};
 
 use super::pattern::{asked_uri, matches_path};
 use crate::error::ConfigError;
+use crate::host::{HostPort, WebOrigin};
 
 /// The other sites that are allowed, and the paths that allow all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CrossOrigin {
-    trusted: Vec<String>,
+    trusted: Vec<WebOrigin>,
     exempt: Vec<String>,
 }
 
 impl CrossOrigin {
-    /// Trusts pages of `scheme://host[:port]`, compared byte by byte as browsers write it.
+    /// Trusts pages of `scheme://host[:port]`.
     pub(crate) fn trust(&mut self, origin: &str) -> Result<(), ConfigError> {
-        let is_origin = origin.parse::<Uri>().is_ok_and(|uri| {
-            let rebuilt =
-                uri.scheme_str().zip(uri.authority()).map(|(scheme, host)| format!("{scheme}://{host}"));
-            rebuilt.as_deref() == Some(origin) && !origin.contains('@')
-        });
-        if !is_origin {
+        let Some(origin) = WebOrigin::parse(origin) else {
             return Err(ConfigError::setting(
                 "trusted_origin",
                 origin,
                 "write scheme://host or scheme://host:port, without path, query or trailing slash",
             ));
-        }
-        self.trusted.push(origin.into());
+        };
+        self.trusted.push(origin);
         Ok(())
     }
 
@@ -64,27 +61,24 @@ impl CrossOrigin {
         if safe && !headers.contains_key(header::UPGRADE) {
             return false;
         }
-        let origin =
-            headers.get(header::ORIGIN).map(|origin| origin.as_bytes()).filter(|origin| !origin.is_empty());
+        let sent =
+            headers.get(header::ORIGIN).map(|origin| origin.as_bytes()).filter(|sent| !sent.is_empty());
+        // Browsers write an origin in lower case (RFC 6454, section 6.1). What is not is none of theirs.
+        let written = sent.filter(|sent| !sent.iter().any(u8::is_ascii_uppercase));
+        let origin = written.and_then(|sent| WebOrigin::parse(std::str::from_utf8(sent).ok()?));
         let other_site = match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
             Some(b"same-origin" | b"none") => false,
             Some(site) if !site.is_empty() => true,
-            _ => origin.is_some_and(|origin| host.is_none() || host_of(origin) != host),
+            _ if sent.is_none() => false,
+            _ => {
+                let host = host.and_then(|host| HostPort::parse(std::str::from_utf8(host).ok()?));
+                !origin.as_ref().zip(host).is_some_and(|(origin, host)| origin.is_at(&host))
+            }
         };
         other_site
-            && !origin.is_some_and(|origin| self.trusted.iter().any(|trusted| trusted.as_bytes() == origin))
+            && !origin.is_some_and(|origin| self.trusted.contains(&origin))
             && !self.exempt.iter().any(|pattern| matches_path(pattern, path))
     }
-}
-
-/// Returns `host[:port]` of an origin.
-fn host_of(origin: &[u8]) -> Option<&[u8]> {
-    let text = std::str::from_utf8(origin).ok()?;
-    // Parsed only to see that it is a URL. The bytes are compared as they were sent.
-    text.parse::<Uri>().ok()?;
-    let rest = text.split_once("://")?.1;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    Some(authority.rsplit('@').next()?.as_bytes())
 }
 
 #[cfg(test)]

@@ -84,11 +84,33 @@ fn a_trusted_origin_is_compared_as_a_whole() {
     for other in [
         "https://app.example.com",
         "http://app.example.com:8443",
+        "https://APP.example.com:8443",
         "https://app.example.com:8443/",
         "null",
         "",
     ] {
         assert!(refused(other), "{other}");
+    }
+}
+
+/// N-19: the default port may be written, on either side.
+#[test]
+fn n_19_a_trusted_origin_has_many_spellings() {
+    for written in ["https://example.org", "HTTPS://Example.ORG:443", "https://example.org:"] {
+        let mut trusted = CrossOrigin::default();
+        trusted.trust(written).unwrap();
+        for (origin, expected) in [
+            ("https://example.org", false),
+            ("https://example.org:443", false),
+            ("http://example.org", true),
+            ("https://example.org:80", true),
+            ("https://example.org.", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            let refused = trusted.refuses_parts(&Method::POST, "/", Some(b"example.com"), &headers);
+            assert_eq!(refused, expected, "{written} {origin}");
+        }
     }
 }
 

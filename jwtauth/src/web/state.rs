@@ -135,6 +135,7 @@ pub struct Verifier(Arc<VerifierState>);
 /// What all clones share.
 pub(crate) struct VerifierState {
     pub(crate) verification: Verification,
+    pub(crate) token_header: TokenHeader,
     pub(crate) gate: Option<Box<dyn Gate>>,
 }
 

@@ -105,7 +105,7 @@ fn h_6_optional_lets_strangers_and_stale_cookies_in_but_no_bad_bearer() {
             (None, Some(bob.bearer()), 200, "bob"),
             (None, Some(forged.bearer()), 401, ""),
             (None, Some(ended.bearer()), 401, ""),
-            (None, Some("Bearer".into()), 401, ""),
+            (None, Some("Bearer a b".into()), 401, ""),
             (Some(bob.cookies()), Some(forged.bearer()), 401, ""),
         ];
         for (cookies, bearer, expected, name) in cases {

@@ -50,7 +50,7 @@ fn h_6_a_bearer_token_decides_alone() {
         let with = ("cookie", &*alice_cookies);
         assert_eq!(name(&[with]).await, "alice");
         assert_eq!(name(&[with, ("authorization", &bob.bearer())]).await, "bob");
-        for bad in ["Bearer", "Bearer ", "Bearer x", "bearer a b", "Bearer a.b.c"] {
+        for bad in ["Bearer x", "bearer a b", "Bearer a.b.c"] {
             assert_eq!(name(&[with, ("authorization", bad)]).await, "401", "{bad}");
         }
         // Another scheme is not ours, so the cookies speak.

@@ -121,7 +121,7 @@ fn h_8_every_refusal_has_its_answer() {
             ("/me", &[("cookie", &conflict)], Rejection::TokenNotValid),
             ("/me", &[("cookie", &wrong_kind)], Rejection::TokenNotValid),
             ("/me", &[("cookie", &revoked)], Rejection::TokenNotValid),
-            ("/me", &[("authorization", "Bearer")], Rejection::InvalidRequest),
+            ("/me", &[("authorization", "Bearer")], Rejection::NotAuthenticated),
             ("/me", &[("authorization", "Bearer a b")], Rejection::InvalidRequest),
             ("/admin", &[("cookie", &bob.cookies())], Rejection::PermissionDenied),
             (

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use poem::http::{HeaderMap, HeaderValue, header};
 
 use super::credential::Credential;
-use super::token_header::{TokenHeader, bearer};
+use super::token_header::TokenHeader;
 use crate::web::answer::cookie::CookieNames;
 
 /// All the credentials of a request.
@@ -34,8 +34,8 @@ impl<'r> Credentials<'r> {
     }
 
     /// Reads the bearer token alone.
-    pub(crate) fn bearer_of(headers: &'r HeaderMap) -> Self {
-        Self { bearer: bearer(headers), access: Credential::Absent, refresh: Credential::Absent }
+    pub(crate) fn bearer_of(headers: &'r HeaderMap, header: &TokenHeader) -> Self {
+        Self { bearer: header.find(headers), access: Credential::Absent, refresh: Credential::Absent }
     }
 
     pub(crate) fn has_bearer(&self) -> bool {

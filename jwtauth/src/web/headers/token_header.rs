@@ -6,8 +6,12 @@
 //! 1. No browser sends such a header on its own, and no other site can make a browser send it. So a request
 //!    with such a token needs no check of its origin. Other names and schemes are refused at start.
 //! 2. There is one header. A token anywhere else is not read (H-5).
+//! 3. A program that has no token and sends the header all the same, with `null` for example, has sent none:
+//!    nobody is let in or refused for it (N-21).
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -15,6 +19,24 @@ use super::credential::Credential;
 use crate::error::ConfigError;
 
 const BEARER: &str = "Bearer";
+
+/// What programs write in place of a token that they do not have: the text for "nothing" in JavaScript, Python,
+/// Ruby, Go, Objective-C and others. No token looks like one of them.
+const NO_TOKENS: [&str; 13] = [
+    "",
+    "null",
+    "undefined",
+    "none",
+    "nil",
+    "nan",
+    "false",
+    "(null)",
+    "<null>",
+    "<nil>",
+    "[object null]",
+    "[object object]",
+    "[object promise]",
+];
 
 /// The header of tokens, checked.
 #[derive(Clone, Debug)]
@@ -24,6 +46,19 @@ pub(crate) struct TokenHeader {
     schemes: Vec<String>,
     /// The headers that an answer depends on if it depends on the caller.
     vary: HeaderValue,
+    /// Whether the log has said already that a program sends no token.
+    told: Arc<AtomicBool>,
+}
+
+impl Default for TokenHeader {
+    fn default() -> Self {
+        Self {
+            name: header::AUTHORIZATION,
+            schemes: vec![BEARER.into()],
+            vary: HeaderValue::from_static("Cookie, Authorization"),
+            told: Arc::default(),
+        }
+    }
 }
 
 impl TokenHeader {
@@ -39,7 +74,7 @@ impl TokenHeader {
                 HeaderValue::try_from(format!("Cookie, {name}")).expect("a name of a header is visible ASCII")
             }
         };
-        Ok(Self { name, schemes, vary })
+        Ok(Self { name, schemes, vary, told: Arc::default() })
     }
 
     pub(crate) const fn name(&self) -> &HeaderName {
@@ -61,41 +96,54 @@ impl TokenHeader {
         Some(self.scheme()).filter(|scheme| *scheme != BEARER)
     }
 
+    /// Finds the token. Another scheme counts as absent. More than one line is an error (RFC 9110, section
+    /// 11.6.2).
     pub(crate) fn find<'r>(&self, headers: &'r HeaderMap) -> Credential<'r> {
-        token(headers, &self.name, |scheme| {
-            self.schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
-        })
-    }
-}
-
-/// Finds a bearer token in `Authorization` (RFC 6750).
-pub(crate) fn bearer(headers: &HeaderMap) -> Credential<'_> {
-    token(headers, &header::AUTHORIZATION, |scheme| scheme.eq_ignore_ascii_case(BEARER.as_bytes()))
-}
-
-/// Finds the token in a header. Another scheme counts as absent. More than one line is an error (RFC 9110,
-/// section 11.6.2).
-fn token<'r>(headers: &'r HeaderMap, name: &HeaderName, is_ours: impl Fn(&[u8]) -> bool) -> Credential<'r> {
-    let mut lines = headers.get_all(name).iter();
-    let Some(line) = lines.next() else { return Credential::Absent };
-    if lines.next().is_some() {
-        return Credential::Conflict;
-    }
-    let line = line.as_bytes();
-    // A tab ends the scheme too, so that everything that looks like a bearer token is noticed (H-6). But only
-    // spaces may stand before the token (RFC 9110, section 11.4).
-    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
-    let (scheme, rest) = line.split_at(end);
-    if !is_ours(scheme) {
-        if rest.is_empty() && scheme.contains(&b'.') {
-            tracing::debug!(target: "jwtauth", header = name.as_str(), "a header looks like a token, has no scheme such as `Bearer` before it, and is ignored");
+        let mut lines = headers.get_all(&self.name).iter();
+        let Some(line) = lines.next() else { return Credential::Absent };
+        if lines.next().is_some() {
+            return Credential::Conflict;
         }
-        return Credential::Absent;
+        let line = line.as_bytes();
+        // A tab ends the scheme too, so that everything that looks like a bearer token is noticed (H-6). But only
+        // spaces may stand before the token (RFC 9110, section 11.4).
+        let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+        let (scheme, rest) = line.split_at(end);
+        if !self.schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes())) {
+            if rest.is_empty() && scheme.contains(&b'.') {
+                tracing::debug!(target: "jwtauth", header = self.name.as_str(), "a header looks like a token, has no scheme such as `Bearer` before it, and is ignored");
+            }
+            return Credential::Absent;
+        }
+        match std::str::from_utf8(rest).map(|rest| rest.trim_start_matches(' ')) {
+            Ok(token) if is_no_token(token) => {
+                self.tell_of_no_token(token);
+                Credential::Absent
+            }
+            Ok(token) if is_b64token(token) => Credential::One(Cow::Borrowed(token)),
+            _ => Credential::Unreadable,
+        }
     }
-    match std::str::from_utf8(rest).map(|rest| rest.trim_start_matches(' ')) {
-        Ok(token) if is_b64token(token) => Credential::One(Cow::Borrowed(token)),
-        _ => Credential::Unreadable,
+
+    /// Logs once that a program has no token. The text is one of [`NO_TOKENS`].
+    fn tell_of_no_token(&self, sent: &str) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "jwtauth",
+                header = self.name.as_str(),
+                ?sent,
+                "a program sent this in place of a token; it counts as no token at all: let the program leave the header out while it has none"
+            );
+        }
     }
+}
+
+/// Tells whether a program wrote something else because it has no token. One pair of quotes does not matter.
+fn is_no_token(text: &str) -> bool {
+    let text = text.trim_matches([' ', '\t']);
+    let quoted = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    let text = quoted('"').or_else(|| quoted('\'')).unwrap_or(text);
+    NO_TOKENS.iter().any(|known| text.eq_ignore_ascii_case(known))
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750, section 2.1).
@@ -184,18 +232,27 @@ mod tests {
     use super::*;
     use crate::web::headers::credentials::tests::{headers, one};
 
-    /// H-5: the scheme in any case, one line, a b64token.
+    /// H-5, N-21: the scheme in any case, one line, a b64token, or what stands for none.
     #[test]
     fn h_5_bearer_tokens() {
-        let cases: [(&[&[u8]], Credential<'_>); 17] = [
+        let cases: [(&[&[u8]], Credential<'_>); 27] = [
             (&[], Credential::Absent),
             (&[b"Bearer a.b-c_d~e+f/g=="], one("a.b-c_d~e+f/g==")),
             (&[b"bearer t"], one("t")),
             (&[b"BEARER   t"], one("t")),
             (&[b"Basic dTpw"], Credential::Absent),
             (&[b"Bearert"], Credential::Absent),
-            (&[b"Bearer"], Credential::Unreadable),
-            (&[b"Bearer "], Credential::Unreadable),
+            (&[b"Bearer"], Credential::Absent),
+            (&[b"Bearer "], Credential::Absent),
+            (&[b"Bearer\t"], Credential::Absent),
+            (&[b"Bearer null"], Credential::Absent),
+            (&[b"bearer  Undefined"], Credential::Absent),
+            (&[b"Bearer \"null\""], Credential::Absent),
+            (&[b"Bearer ''"], Credential::Absent),
+            (&[b"Bearer [object Object]"], Credential::Absent),
+            (&[b"Bearer nulls"], one("nulls")),
+            (&[b"Bearer null.null.null"], one("null.null.null")),
+            (&[b"Bearer \"\"null\"\""], Credential::Unreadable),
             (&[b"Bearer a b"], Credential::Unreadable),
             (&[b"Bearer a,b"], Credential::Unreadable),
             (&[b"Bearer a=b"], Credential::Unreadable),
@@ -204,10 +261,13 @@ mod tests {
             (&[b"Bearer \tt"], Credential::Unreadable),
             (&[b"Basic\tt"], Credential::Absent),
             (&[b"Bearer t", b"Bearer t"], Credential::Conflict),
+            (&[b"Bearer null", b"Bearer t"], Credential::Conflict),
             (&[b"Basic dTpw", b"Bearer t"], Credential::Conflict),
         ];
         for (lines, expected) in cases {
-            assert_eq!(bearer(&headers(header::AUTHORIZATION, lines)), expected, "{lines:?}");
+            let found = TokenHeader::default();
+            let headers = headers(header::AUTHORIZATION, lines);
+            assert_eq!(found.find(&headers), expected, "{lines:?}");
         }
     }
 }

@@ -46,7 +46,7 @@ impl Authority {
                 let state = jwtauth.state();
                 Credentials::of(request.headers(), &state.token_header, &state.cookies.names)
             }
-            Self::Verifier(_) => Credentials::bearer_of(request.headers()),
+            Self::Verifier(state) => Credentials::bearer_of(request.headers(), &state.token_header),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::verifier::Verification;
 use crate::verifier::source::{Fetch, Source};
 use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
+use crate::web::headers::token_header::TokenHeader;
 use crate::web::state::{Gate, Verifier, VerifierState};
 
 #[doc = include_str!("../../docs/verifier_builder.md")]
@@ -227,7 +228,8 @@ impl VerifierBuilder {
         };
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let gate = default_guard.map(|guard| Box::new(guard) as Box<dyn Gate>);
-        Ok(Verifier::from_state(VerifierState { verification, gate }))
+        let token_header = TokenHeader::default();
+        Ok(Verifier::from_state(VerifierState { verification, token_header, gate }))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::SessionStore as _;
-use tests::app::TestApp;
+use jwtauth::{Device, MemoryStore, SessionStore as _};
+use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
 use tests::tab::{Answer, Cookies, Tab};
@@ -64,6 +64,40 @@ fn r_5_an_outage_is_503_and_ends_with_its_cause() {
         }
         for path in ["/hello", "/open", "/who"] {
             assert_eq!(tab.get(path, "").await.status, 200, "{path}: strangers never touch the store");
+        }
+    });
+}
+
+/// N-2: the session is there, and only what it revokes is late. "Nobody is logged in" would be a lie.
+#[test]
+fn n_2_a_login_that_stands_when_its_time_is_over_has_succeeded() {
+    bounded(async {
+        let (store, app, tab) = app();
+        store.set(Fault::None, Fault::Slow);
+        let pair = tab.login("alice").await;
+        store.set(Fault::None, Fault::None);
+        assert_eq!(tab.get("/me", &pair.cookies()).await.status, 200);
+        assert_eq!(app.jwtauth.sessions().list("alice").await.unwrap().len(), 1);
+    });
+}
+
+/// N-2: whoever hangs up while hooks hear of the login has no tokens.
+#[test]
+fn n_2_a_session_whose_login_was_given_up_is_revoked() {
+    bounded(async {
+        let app = TestApp::with(MemoryStore::new(), |builder| {
+            builder.on_event(|event| async move {
+                if event.name() == "login" {
+                    std::future::pending::<()>().await;
+                }
+            })
+        });
+        let sessions = app.jwtauth.sessions();
+        let alice = User::named("alice");
+        let login = sessions.login(&alice, Device::default());
+        assert!(tokio::time::timeout(Duration::from_millis(50), login).await.is_err());
+        while !sessions.list("alice").await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
 }

@@ -13,6 +13,12 @@ pub enum StoreError {
     /// An error of a store outside this crate.
     #[error("session store failed")]
     Backend(#[source] BoxError),
+    /// So many changes wait for the store that it takes no more. Nothing has happened.
+    #[error("session store has {waiting} changes waiting and takes no more: its disk is slow, or hangs")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
+    },
     /// The store was closed.
     #[error("session store is closed")]
     Closed,
@@ -87,7 +93,8 @@ pub enum StoreError {
         /// How many acknowledged changes are missing.
         lost: u64,
     },
-    /// The store did not answer in time. The change may still happen.
+    /// The store did not answer in time. A session may still be revoked. A change that was being written may happen too,
+    /// except that no login does.
     #[error("session store did not answer within {after:?}")]
     TimedOut {
         /// The time limit.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::end::MayEnd;
 use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
-use crate::error::SessionError;
+use crate::error::{SessionError, StoreError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Session, Successor};
-use crate::store::LoginEffects;
+use crate::record::{Revocation, RevocationReason, Session, Successor};
+use crate::store::{LoginEffects, SessionStore};
 use crate::user::AuthUser;
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
@@ -47,12 +47,28 @@ impl Sessions {
         let _following_others = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { replaces, max_sessions, register: self.config.register() };
-        self.within(self.store.insert(session.clone(), effects)).await?;
+        match self.within(self.store.insert(session.clone(), effects)).await {
+            // It stands if it can be seen: only what it revokes is not on disk yet.
+            Err(SessionError::Store(StoreError::TimedOut { .. })) if self.is_kept(session.id).await => {}
+            inserted => inserted?,
+        }
+        let unclaimed = self.unclaimed(session.id);
         #[cfg(feature = "accounts")]
         self.confirm(user, session.id).await?;
         let replaced = ended.len();
         self.emit(Event::Login { session: Arc::new(session.clone()), replaced }).await;
+        unclaimed.claim();
         Ok(())
+    }
+
+    async fn is_kept(&self, id: SessionId) -> bool {
+        matches!(self.store.load(id).await, Ok(Some(_)))
+    }
+
+    /// Follows a session that was just added until its login is over.
+    pub(crate) fn unclaimed(&self, id: SessionId) -> UnclaimedSession {
+        let revocation = Revocation { at: self.clock.now(), reason: RevocationReason::Requested };
+        UnclaimedSession { store: Arc::clone(&self.store), id, revocation, claimed: false }
     }
 
     /// Opens a session for `user`, with tokens for a client that stores them itself. On disk when this
@@ -108,5 +124,37 @@ impl Sessions {
             expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
             ..Session::new(SessionId::random()?, subject, now, tokens)
         })
+    }
+}
+
+/// A session whose login is not over. If it is dropped without [`Self::claim`], nobody has its tokens: it is revoked.
+#[must_use]
+pub(crate) struct UnclaimedSession {
+    store: Arc<dyn SessionStore>,
+    id: SessionId,
+    revocation: Revocation,
+    claimed: bool,
+}
+
+impl UnclaimedSession {
+    /// Notes that the login has succeeded.
+    pub(crate) fn claim(mut self) {
+        self.claimed = true;
+    }
+}
+
+impl Drop for UnclaimedSession {
+    fn drop(&mut self) {
+        if self.claimed {
+            return;
+        }
+        let (store, id, revocation) = (Arc::clone(&self.store), self.id, self.revocation);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = store.revoke(id, revocation).await {
+                    tracing::error!(target: "jwtauth", session = id.log_id(), error = &error as &dyn std::error::Error, "a login failed, and its session could not be revoked");
+                }
+            });
+        }
     }
 }

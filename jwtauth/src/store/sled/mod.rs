@@ -19,7 +19,7 @@
 //! group and writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `startup` finds a database whole. `reader` reads. `operations`, `value_change` and `account_change` run the rules,
+//! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change` and `account_change` run the rules,
 //! `tree_change` says what is written, and `disk` writes it on the thread of `writer`. `recent` keeps what readers ask for
 //! most. `tree_keys` and `files` say what stands where.
 
@@ -31,6 +31,7 @@ mod disk;
 mod disk_record;
 mod explain;
 mod files;
+mod login_change;
 mod operations;
 mod reader;
 mod recent;
@@ -46,6 +47,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::disk::Disk;
+use self::login_change::LoginChange;
 use self::reader::StoreReader;
 use self::startup::Opened;
 use self::writer::Writer;
@@ -125,7 +127,7 @@ impl fmt::Debug for SledStore {
 
 impl SessionStore for SledStore {
     fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
-        Box::pin(self.writer.submit(move |disk| disk.insert(&session, &effects)))
+        Box::pin(self.writer.submit_in_two(LoginChange { session, effects }))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
@@ -137,15 +139,15 @@ impl SessionStore for SledStore {
     }
 
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
-        Box::pin(self.writer.submit(move |disk| disk.revoke(id, revocation)))
+        Box::pin(self.writer.insist(move |disk| disk.revoke(id, revocation)))
     }
 
     fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize> {
-        Box::pin(self.writer.submit(move |disk| disk.revoke_subject(&subject, &revocation)))
+        Box::pin(self.writer.insist(move |disk| disk.revoke_subject(&subject, &revocation)))
     }
 
     fn revoke_token(&self, revocation: TokenRevocation) -> StoreFuture<'_, bool> {
-        Box::pin(self.writer.submit(move |disk| disk.revoke_token(&revocation)))
+        Box::pin(self.writer.insist(move |disk| disk.revoke_token(&revocation)))
     }
 
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {

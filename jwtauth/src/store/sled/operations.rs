@@ -2,9 +2,7 @@
 //!
 //! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
 
-use super::super::requests::{
-    LoginEffects, RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
-};
+use super::super::requests::{RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate};
 use super::super::rules;
 use super::disk::Disk;
 use super::disk_record::DiskRecord;
@@ -16,48 +14,12 @@ use crate::record::{Revocation, Rotation, Session};
 use crate::registry::TokenRecord;
 
 impl Disk {
-    pub(super) fn insert(&mut self, session: &Session, effects: &LoginEffects) -> Result<(), StoreError> {
-        // What is revoked below must be read from the handle that it is written to.
-        self.ready()?;
-        let mut change = Change::default();
-        self.open(&mut change, session, effects)?;
-        self.apply(change);
-        Ok(())
-    }
-
-    /// Adds to a change a new session, and what it does to the others of its subject.
-    pub(super) fn open(
+    /// Removes a session, and what was recorded of its tokens.
+    pub(super) fn forget(
         &self,
         change: &mut Change,
-        session: &Session,
-        effects: &LoginEffects,
+        session: &DiskRecord<Session>,
     ) -> Result<(), StoreError> {
-        match self.load(session.id)? {
-            // Never with random ids; but counted twice, it would make the store look damaged for ever.
-            Some(before) => change.overwrite(&before, session)?,
-            None => change.add(session)?,
-        }
-        let others = match effects.max_sessions {
-            Some(_) => self.sessions_of(&session.subject)?,
-            None => Vec::new(),
-        };
-        let outcome = rules::login(session, others.iter().map(|other| &other.record), effects);
-        for gone in others.iter().filter(|other| outcome.forgotten.contains(&other.record.id)) {
-            self.forget(change, gone)?;
-        }
-        for (id, revocation) in outcome.revoked {
-            if let Some(before) = self.load(id)? {
-                change.alter(&before, |session| session.revoke(revocation))?;
-            }
-        }
-        if let Some(access_ttl) = effects.register {
-            change.register(session, &rules::first_tokens(session, access_ttl));
-        }
-        Ok(())
-    }
-
-    /// Removes a session, and what was recorded of its tokens.
-    fn forget(&self, change: &mut Change, session: &DiskRecord<Session>) -> Result<(), StoreError> {
         change.remove(session);
         for key in self.keys_in(tree_keys::tokens_of(session.record.id), usize::MAX)? {
             change.remove_key(key);

@@ -1,8 +1,9 @@
 //! The store as readers see it: they go straight to the tree, on whatever thread asks.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ::sled::Db;
 
@@ -22,11 +23,13 @@ pub(super) struct StoreReader {
     /// `None` only while it is being opened anew, or when that failed.
     pub(super) tree: RwLock<Option<Db>>,
     pub(super) recent: Recent,
+    /// Sessions in the tree that nobody is to see: their logins are not over, or came to nothing.
+    hidden: Mutex<HashSet<SessionId>>,
 }
 
 impl StoreReader {
     pub(super) fn new(path: PathBuf, tree: Db) -> Self {
-        Self { path, tree: RwLock::new(Some(tree)), recent: Recent::default() }
+        Self { path, tree: RwLock::new(Some(tree)), recent: Recent::default(), hidden: Mutex::default() }
     }
 
     /// Reads from the tree; a panic inside sled becomes an error.
@@ -58,7 +61,11 @@ impl StoreReader {
             Ok(session) => return Ok(Some(session)),
             Err(ticket) => ticket,
         };
+        // In this order: a session that is revealed meanwhile is one that was there.
         let session = self.load(id)?.map(|found| Arc::new(found.record));
+        if session.is_some() && self.lock_hidden().contains(&id) {
+            return Ok(None);
+        }
         if let Some(session) = &session {
             self.recent.remember(&ticket, session);
         }
@@ -68,14 +75,50 @@ impl StoreReader {
     pub(super) fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
         let prefix = tree_keys::subject(subject);
         let keys = self.read(|tree| tree.scan_prefix(prefix).keys().collect::<Result<Vec<_>, _>>())?;
-        let ids = keys.iter().filter_map(|key| tree_keys::id_of(key));
-        ids.filter_map(|id| self.load(id).map(|found| Some(found?.record)).transpose()).collect()
+        let mut ids: Vec<_> = keys.iter().filter_map(|key| tree_keys::id_of(key)).collect();
+        self.keep_visible(&mut ids, |id| *id);
+        ids.into_iter().filter_map(|id| self.load(id).map(|found| Some(found?.record)).transpose()).collect()
     }
 
     pub(super) fn tokens_of(&self, session: SessionId) -> Result<Vec<TokenRecord>, StoreError> {
         let entries =
             self.read(|tree| tree.range(tree_keys::tokens_of(session)).collect::<Result<Vec<_>, _>>())?;
         Ok(entries.iter().filter_map(|(key, bytes)| token(key, bytes)).collect())
+    }
+
+    /// Keeps a session from readers that is about to be in the tree.
+    pub(super) fn hide(&self, id: SessionId) {
+        self.lock_hidden().insert(id);
+    }
+
+    /// Shows a session to readers if `waits` returns `true`, and returns that. A caller that gives up and then asks for the
+    /// session finds it exactly if this has returned `true`.
+    pub(super) fn reveal_if(&self, id: SessionId, waits: &dyn Fn() -> bool) -> bool {
+        let mut hidden = self.lock_hidden();
+        let waits = waits();
+        if waits {
+            hidden.remove(&id);
+        }
+        waits
+    }
+
+    /// Leaves out sessions that are hidden.
+    pub(super) fn keep_visible<T>(&self, sessions: &mut Vec<T>, id_of: impl Fn(&T) -> SessionId) {
+        let hidden = self.lock_hidden();
+        sessions.retain(|session| !hidden.contains(&id_of(session)));
+    }
+
+    /// Forgets sessions that were hidden and are not in the tree any more.
+    pub(super) fn forget_hidden(&self, ids: &[SessionId]) {
+        let mut hidden = self.lock_hidden();
+        for id in ids {
+            hidden.remove(id);
+        }
+    }
+
+    fn lock_hidden(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        // OK because every change under the lock is one call.
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn unavailable(&self) -> StoreError {

@@ -14,6 +14,7 @@ use super::super::value_store::{NewValue, StoredValue, ValueKey, ValueStore};
 use super::SledStore;
 use super::disk::Disk;
 use super::disk_record::DiskRecord;
+use super::login_change::{LoginChange, LoginWithValue};
 use super::reader::StoreReader;
 use super::tree_change::Change;
 use super::{explain, tree_keys};
@@ -44,7 +45,8 @@ impl ValueStore for SledStore {
         effects: LoginEffects,
         value: NewValue,
     ) -> StoreFuture<'_, Option<Vec<u8>>> {
-        Box::pin(self.writer.submit(move |disk| disk.insert_with_value(&session, &effects, value)))
+        let login = LoginChange { session, effects };
+        Box::pin(self.writer.submit_in_two(LoginWithValue { login, value }))
     }
 }
 
@@ -97,7 +99,7 @@ impl Disk {
             return Ok(Some(bytes));
         }
         let mut change = Change::default();
-        self.open(&mut change, session, effects)?;
+        self.add_session(&mut change, session, effects)?;
         change.put_value(new.key, before, &new.into())?;
         self.apply(change);
         Ok(None)

@@ -79,7 +79,9 @@ impl Auth {
         // Only after the login: a token that names no session is in no record to be replaced.
         let access = access.filter(|access| access.said().names().is_none());
         let refresh = refresh.filter(|refresh| refresh.names().is_none());
+        let unclaimed = self.shared.sessions.unclaimed(issued.session.id);
         self.revoke_cookies(access, refresh, RevocationReason::Replaced).await?;
+        unclaimed.claim();
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)

@@ -36,6 +36,10 @@ pub(super) struct Disk {
     pub(super) tidy: bool,
     /// How far the registry was looked through for tokens to archive.
     pub(super) archived: Option<Vec<u8>>,
+    /// Sessions that are to be removed and may still be in the tree: their logins came to nothing.
+    pub(super) disowned: Vec<SessionId>,
+    /// Those of them whose removal is in the group.
+    pub(super) removing: Vec<SessionId>,
     /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
     failed: Option<Instant>,
 }
@@ -43,7 +47,17 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn new(reader: Arc<StoreReader>, state: DiskState) -> Self {
         let group = Group::new(state.totals);
-        Self { reader, state, group, awaited: false, tidy: false, archived: None, failed: None }
+        Self {
+            reader,
+            state,
+            group,
+            awaited: false,
+            tidy: false,
+            archived: None,
+            disowned: Vec::new(),
+            removing: Vec::new(),
+            failed: None,
+        }
     }
 
     /// Puts one change into the group, for somebody who waits until it is durable.
@@ -75,8 +89,14 @@ impl Disk {
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
         self.failed = None;
+        self.remove_disowned();
         tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
         Ok(())
+    }
+
+    /// Tells whether a write failed, and the store was not opened anew since.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
     }
 
     /// Writes the group into the tree, as one batch.
@@ -135,9 +155,14 @@ impl Commit for Disk {
             return Ok(());
         }
         let committed = self.try_commit(awaited);
-        if let Err(error) = &committed {
-            self.failed.get_or_insert_with(Instant::now);
-            tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "the session store cannot be written");
+        let removed = std::mem::take(&mut self.removing);
+        match &committed {
+            Ok(()) => self.reader.forget_hidden(&removed),
+            Err(error) => {
+                self.failed.get_or_insert_with(Instant::now);
+                self.disowned.extend(removed);
+                tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "the session store cannot be written");
+            }
         }
         committed
     }
@@ -152,8 +177,12 @@ impl Commit for Disk {
     }
 
     fn retry(&mut self) {
-        if let Err(error) = self.ready() {
-            tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store cannot be opened anew yet");
+        match self.ready() {
+            // It logs its own failure.
+            Ok(()) => drop(self.commit()),
+            Err(error) => {
+                tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store cannot be opened anew yet");
+            }
         }
     }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::super::super::requests::{LoginEffects, SubjectRevocation, Swept};
 use super::super::super::sample;
 use super::super::super::value_store::{NewValue, ValueKey};
-use super::super::writer::Writer;
+use super::super::login_change::LoginChange;
+use super::super::writer::{Settled, TwoSteps as _, Writer};
 use super::*;
 use crate::record::{Revocation, RevocationReason};
 
@@ -16,6 +17,13 @@ fn session(number: u8) -> Session {
 fn disk(path: &Path) -> Disk {
     let Opened { tree, state } = Opened::open(path).unwrap();
     Disk::new(Arc::new(StoreReader::new(path.into(), tree)), state)
+}
+
+/// Both steps of a login, in the group of the moment.
+fn insert(disk: &mut Disk, session: Session, effects: LoginEffects) -> Result<(), StoreError> {
+    let mut login = LoginChange { session, effects };
+    login.begin(disk)?;
+    login.settle(disk, &(), &|| true).map(drop)
 }
 
 fn fail_long_ago(disk: &mut Disk) {
@@ -29,13 +37,13 @@ fn fail_long_ago(disk: &mut Disk) {
 fn r_1_a_group_is_not_carried_over_to_another_handle() {
     let dir = Dir::new("waits");
     let mut disk = disk(&dir.0);
-    disk.insert(&session(1), &LoginEffects::default()).unwrap();
+    insert(&mut disk, session(1), LoginEffects::default()).unwrap();
     fail_long_ago(&mut disk);
-    let refused = disk.insert(&session(2), &LoginEffects::default());
+    let refused = insert(&mut disk, session(2), LoginEffects::default());
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
     let committed = disk.commit();
     assert!(matches!(committed, Err(StoreError::Unavailable { .. })), "{committed:?}");
-    disk.insert(&session(2), &LoginEffects::default()).unwrap();
+    insert(&mut disk, session(2), LoginEffects::default()).unwrap();
     assert!(disk.failed.is_none(), "the next group opens it anew");
     disk.commit().unwrap();
     let kept = disk.reader.sessions_of("1").unwrap();
@@ -48,9 +56,9 @@ fn r_14_a_group_sees_its_own_changes_and_readers_only_committed_ones() {
     let dir = Dir::new("group");
     let mut disk = disk(&dir.0);
     let revocation = Revocation { at: 200, reason: RevocationReason::Logout };
-    disk.insert(&session(1), &LoginEffects::default()).unwrap();
-    disk.insert(&session(2), &LoginEffects { replaces: vec![session(1).id], ..LoginEffects::default() })
-        .unwrap();
+    insert(&mut disk, session(1), LoginEffects::default()).unwrap();
+    let replaces = vec![session(1).id];
+    insert(&mut disk, session(2), LoginEffects { replaces, ..LoginEffects::default() }).unwrap();
     assert!(!disk.revoke(session(1).id, revocation).unwrap(), "replaced within the group");
     let all = SubjectRevocation::all(revocation);
     assert_eq!(disk.revoke_subject("1", &all).unwrap(), 1, "found by its subject");
@@ -59,7 +67,7 @@ fn r_14_a_group_sees_its_own_changes_and_readers_only_committed_ones() {
     assert_eq!((first.removed, first.more, second.removed, second.more), (1, true, 1, false));
     assert!(first.expired.is_empty() && second.expired.is_empty(), "both were revoked");
     assert_eq!(disk.sweep(1_000, 1).unwrap(), Swept::default());
-    disk.insert(&session(3), &LoginEffects::default()).unwrap();
+    insert(&mut disk, session(3), LoginEffects::default()).unwrap();
     assert!(disk.reader.sessions_of("1").unwrap().is_empty(), "nothing is committed yet");
     disk.commit().unwrap();
     assert_eq!(disk.reader.sessions_of("1").unwrap(), [session(3)]);
@@ -75,7 +83,7 @@ fn r_6_a_sweep_gets_past_a_damaged_record() {
     let dir = Dir::new("damaged");
     let mut disk = disk(&dir.0);
     for number in 1..=3 {
-        disk.insert(&session(number), &LoginEffects::default()).unwrap();
+        insert(&mut disk, session(number), LoginEffects::default()).unwrap();
     }
     disk.commit().unwrap();
     let damaged = tree_keys::session(session(2).id);
@@ -127,7 +135,7 @@ fn r_7_a_value_that_cannot_be_read_is_an_error_and_no_session_is_added() {
 async fn r_5_the_store_heals_by_itself() {
     let dir = Dir::new("heals");
     let mut disk = disk(&dir.0);
-    disk.insert(&session(1), &LoginEffects::default()).unwrap();
+    insert(&mut disk, session(1), LoginEffects::default()).unwrap();
     disk.commit().unwrap();
     fail_long_ago(&mut disk);
     drop(disk.reader.tree.write().unwrap().take());
@@ -139,6 +147,69 @@ async fn r_5_the_store_heals_by_itself() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     drop(writer);
+}
+
+/// Sessions that readers see, and which of them are revoked.
+fn seen(disk: &Disk) -> Vec<(u8, bool)> {
+    let sessions = disk.reader.sessions_of("1").unwrap();
+    for session in &sessions {
+        assert_eq!(disk.reader.find(session.id).unwrap().as_deref(), Some(session));
+    }
+    let mut seen: Vec<_> =
+        sessions.iter().map(|session| (session.id.as_bytes()[0], session.revoked.is_some())).collect();
+    seen.sort_unstable();
+    seen
+}
+
+/// N-2: logins of a user who may have two sessions, while the disk hangs.
+#[test]
+fn n_2_a_login_whose_caller_left_is_undone_and_evicts_nobody() {
+    let dir = Dir::new("left");
+    let mut disk = disk(&dir.0);
+    let begin = |disk: &mut Disk, number| {
+        let effects =
+            LoginEffects { replaces: vec![session(1).id], max_sessions: Some(2), ..LoginEffects::default() };
+        let mut login = LoginChange { session: session(number), effects };
+        login.begin(disk).unwrap();
+        login
+    };
+    for number in 1..=2 {
+        insert(&mut disk, session(number), LoginEffects::default()).unwrap();
+    }
+    disk.commit().unwrap();
+
+    let [mut left, mut stays] = [3, 4].map(|number| begin(&mut disk, number));
+    disk.commit().unwrap();
+    assert_eq!(seen(&disk), [(1, false), (2, false)], "it hangs after the batch was applied");
+    assert_eq!(left.settle(&mut disk, &(), &|| false).unwrap(), Settled::Abandoned);
+    left.undo(&mut disk);
+    assert_eq!(disk.reader.find(session(4).id).unwrap(), None);
+    let settled = stays.settle(&mut disk, &(), &|| true).unwrap();
+    assert_eq!(settled, Settled::More { awaited: true }, "it replaces 1");
+    assert!(disk.reader.find(session(4).id).unwrap().is_some(), "a caller who gives up now has logged in");
+    disk.commit().unwrap();
+    assert_eq!(seen(&disk), [(1, true), (2, false), (4, false)], "2 and 4 are as many as there may be");
+    assert!(disk.load(session(3).id).unwrap().is_none() && disk.disowned.is_empty());
+    disk.close();
+    // Counts everything again.
+    Opened::open(&dir.0).unwrap();
+}
+
+/// N-2: the batch of a login was applied, and then the disk failed. Its caller was told so.
+#[test]
+fn n_2_a_login_that_failed_is_removed_when_the_disk_is_back() {
+    let dir = Dir::new("failed");
+    let mut disk = disk(&dir.0);
+    let mut login = LoginChange { session: session(1), effects: LoginEffects::default() };
+    login.begin(&mut disk).unwrap();
+    disk.write().unwrap();
+    disk.failed = Some(Instant::now());
+    login.undo(&mut disk);
+    assert!(disk.load(session(1).id).unwrap().is_some() && seen(&disk).is_empty());
+    fail_long_ago(&mut disk);
+    disk.retry();
+    assert!(disk.load(session(1).id).unwrap().is_none() && disk.disowned.is_empty());
+    assert_eq!(disk.state.totals.sessions, 0);
 }
 
 /// A directory that is removed when dropped.

@@ -1,0 +1,159 @@
+//! Logins, in two steps: the session first, and when that is on disk what it does to other sessions.
+//!
+//! A commit that hangs cannot be stopped, and its callers are answered 503 meanwhile. So nothing may be in it that throws
+//! anybody out. Other sessions are revoked when the new one is on disk and its caller still waits.
+//!
+//! # Invariants
+//!
+//! 1. Readers do not see a session before it stands: it is on disk, and its caller waited then.
+//! 2. A session whose caller was gone or heard an error is removed, and readers never saw it. If the disk fails, it is
+//!    removed when the disk is back.
+
+use super::super::requests::LoginEffects;
+use super::super::rules;
+use super::super::value_store::NewValue;
+use super::disk::Disk;
+use super::tree_change::Change;
+use super::writer::{Settled, TwoSteps};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::Session;
+
+/// How many sessions are remembered whose removal has failed. What is forgotten stays, and nobody has its tokens.
+const MAX_DISOWNED: usize = 10_000;
+
+/// A login.
+pub(super) struct LoginChange {
+    pub(super) session: Session,
+    pub(super) effects: LoginEffects,
+}
+
+impl TwoSteps<Disk> for LoginChange {
+    type Outcome = ();
+
+    fn begin(&mut self, disk: &mut Disk) -> Result<(), StoreError> {
+        disk.ready()?;
+        let mut change = Change::default();
+        disk.add_session(&mut change, &self.session, &self.effects)?;
+        disk.reader.hide(self.session.id);
+        disk.apply(change);
+        Ok(())
+    }
+
+    fn settle(&mut self, disk: &mut Disk, (): &(), waits: &dyn Fn() -> bool) -> Result<Settled, StoreError> {
+        if !disk.reader.reveal_if(self.session.id, waits) {
+            return Ok(Settled::Abandoned);
+        }
+        disk.evict(&self.session, &self.effects)
+    }
+
+    fn undo(&mut self, disk: &mut Disk) {
+        disk.disown(self.session.id);
+    }
+}
+
+/// A login in exchange for what a value stands for.
+pub(super) struct LoginWithValue {
+    pub(super) login: LoginChange,
+    pub(super) value: NewValue,
+}
+
+impl TwoSteps<Disk> for LoginWithValue {
+    /// The bytes that were there before, if there were any: then nothing happens.
+    type Outcome = Option<Vec<u8>>;
+
+    fn begin(&mut self, disk: &mut Disk) -> Result<Self::Outcome, StoreError> {
+        let LoginChange { session, effects } = &self.login;
+        disk.insert_with_value(session, effects, self.value.clone())
+    }
+
+    fn settle(
+        &mut self,
+        disk: &mut Disk,
+        outcome: &Self::Outcome,
+        waits: &dyn Fn() -> bool,
+    ) -> Result<Settled, StoreError> {
+        if outcome.is_some() || !waits() {
+            return Ok(Settled::Done);
+        }
+        disk.evict(&self.login.session, &self.login.effects)
+    }
+
+    /// Does nothing: whoever asks again with the same value gets this session.
+    fn undo(&mut self, _: &mut Disk) {}
+}
+
+impl Disk {
+    /// Adds a new session to a change.
+    pub(super) fn add_session(
+        &self,
+        change: &mut Change,
+        session: &Session,
+        effects: &LoginEffects,
+    ) -> Result<(), StoreError> {
+        match self.load(session.id)? {
+            // Never with random ids; but counted twice, it would make the store look damaged for ever.
+            Some(before) => change.overwrite(&before, session)?,
+            None => change.add(session)?,
+        }
+        if let Some(access_ttl) = effects.register {
+            change.register(session, &rules::first_tokens(session, access_ttl));
+        }
+        Ok(())
+    }
+
+    /// Does to other sessions what a login does.
+    fn evict(&mut self, session: &Session, effects: &LoginEffects) -> Result<Settled, StoreError> {
+        self.ready()?;
+        let mut change = Change::default();
+        let mut others = match effects.max_sessions {
+            Some(_) => self.sessions_of(&session.subject)?,
+            None => Vec::new(),
+        };
+        // Those that do not stand crowd nobody out. One that stands later looks at this one then.
+        self.reader.keep_visible(&mut others, |other| other.record.id);
+        let outcome = rules::login(session, others.iter().map(|other| &other.record), effects);
+        for gone in others.iter().filter(|other| outcome.forgotten.contains(&other.record.id)) {
+            self.forget(&mut change, gone)?;
+        }
+        let mut revokes = false;
+        for (id, revocation) in outcome.revoked {
+            if let Some(before) = self.load(id)? {
+                revokes |= change.alter(&before, |session| session.revoke(revocation))?;
+            }
+        }
+        if change.is_empty() {
+            return Ok(Settled::Done);
+        }
+        // Nobody needs a removal to be durable.
+        self.group.add(change);
+        self.awaited |= revokes;
+        Ok(Settled::More { awaited: revokes })
+    }
+
+    /// Removes the session of a login that came to nothing, now or when the disk is back.
+    fn disown(&mut self, id: SessionId) {
+        if self.disowned.len() < MAX_DISOWNED {
+            self.disowned.push(id);
+        }
+        self.remove_disowned();
+    }
+
+    /// Puts the removal of sessions that nobody has into the group.
+    pub(super) fn remove_disowned(&mut self) {
+        if self.has_failed() {
+            return;
+        }
+        for id in std::mem::take(&mut self.disowned) {
+            let mut change = Change::default();
+            match self.load(id) {
+                Ok(Some(session)) if self.forget(&mut change, &session).is_ok() => {
+                    self.removing.push(id);
+                    self.apply(change);
+                }
+                Ok(None) => self.reader.forget_hidden(&[id]),
+                _ => self.disowned.push(id),
+            }
+        }
+    }
+}

@@ -11,6 +11,9 @@ pub(crate) struct AccessClaims<'a> {
     pub(crate) iss: &'a str,
     pub(crate) aud: &'a str,
     pub(crate) sub: &'a str,
+    /// `None` in tokens in the form of another library, which has no such claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<&'a str>,
     pub(crate) sid: String,
     pub(crate) jti: String,
     pub(crate) iat: u64,
@@ -56,9 +59,10 @@ pub(crate) struct SlidingClaims<'a> {
 }
 
 /// Names that claims of the application may not have: they are read here, or by others that follow RFC 7519.
-pub(crate) const RESERVED: [&str; 14] = [
+pub(crate) const RESERVED: [&str; 15] = [
     "aud",
     "auth_time",
+    "client_id",
     "exp",
     "gen",
     "iat",

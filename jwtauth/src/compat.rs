@@ -22,8 +22,8 @@ impl Compat {
 
     /// Sets the claim that holds the user's id, `USER_ID_CLAIM` in Django. Default: `user_id`.
     ///
-    /// It must not be a claim with another meaning: `aud`, `auth_time`, `exp`, `gen`, `iat`, `iss`, `jti`,
-    /// `nbf`, `refresh_exp`, `roles`, `scope`, `sid` or `token_type`.
+    /// It must not be a claim with another meaning: `aud`, `auth_time`, `client_id`, `exp`, `gen`, `iat`,
+    /// `iss`, `jti`, `nbf`, `refresh_exp`, `roles`, `scope`, `sid` or `token_type`.
     pub fn user_id_claim(mut self, name: impl Into<String>) -> Self {
         self.user_id_claim = name.into();
         self

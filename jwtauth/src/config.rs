@@ -17,6 +17,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) audience: String,
+    /// The audience, unless it is set.
+    pub(crate) client_id: Option<String>,
     pub(crate) access_ttl: Duration,
     pub(crate) refresh_ttl: Duration,
     pub(crate) absolute_ttl: Duration,
@@ -37,6 +39,7 @@ impl Default for Config {
         Self {
             issuer: "jwtauth".into(),
             audience: "jwtauth".into(),
+            client_id: None,
             access_ttl: 5 * MINUTE,
             refresh_ttl: DAY,
             absolute_ttl: 30 * DAY,
@@ -74,7 +77,12 @@ impl Config {
         number_within("max_sessions", self.max_sessions, 1, Self::MAX_SESSIONS)?;
         not_empty("issuer", &self.issuer)?;
         not_empty("audience", &self.audience)?;
+        not_empty("client_id", self.client_id())?;
         self.compat.as_ref().map_or(Ok(()), Compat::check)
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        self.client_id.as_deref().unwrap_or(&self.audience)
     }
 
     pub(crate) fn register(&self) -> Option<Duration> {

@@ -135,6 +135,29 @@ fn r_12_claims_that_do_not_fit_any_more_cost_nobody_a_session() {
     });
 }
 
+/// N-29: an access token names the client (RFC 9068, section 2.2): the application itself, unless it says another.
+#[test]
+fn n_29_an_access_token_names_its_client() {
+    type Set = fn(JwtAuthBuilder) -> JwtAuthBuilder;
+    let cases: [(Set, &str); 3] = [
+        (|builder| builder, "jwtauth"),
+        (|builder| builder.issuer("https://login.example.com").audience("shop"), "shop"),
+        (|builder| builder.audience("shop").client_id("web"), "web"),
+    ];
+    bounded(async {
+        for (set, client) in cases {
+            let app = TestApp::with(MemoryStore::new(), set);
+            let sessions = app.jwtauth.sessions();
+            let sliding = sessions.login_sliding(&User::named("bob"), Device::default()).await.unwrap();
+            let pair = sessions.login(&User::named("bob"), Device::default()).await.unwrap();
+            for token in [sliding.access(), pair.access()] {
+                assert_eq!(claims(token)["client_id"], client);
+            }
+            assert_eq!(claims(pair.refresh().unwrap()).get("client_id"), None);
+        }
+    });
+}
+
 /// J-12: no claim stands twice in a token; what is ours is not to be written by anybody else.
 #[test]
 fn j_12_a_claim_of_ours_is_refused() {
@@ -143,6 +166,7 @@ fn j_12_a_claim_of_ours_is_refused() {
             "iss",
             "aud",
             "sub",
+            "client_id",
             "sid",
             "gen",
             "jti",

@@ -1,5 +1,8 @@
 //! What other services may ask about tokens: introspection (RFC 7662) and revocation (RFC 7009).
 
+mod common_clients;
+mod refusals;
+
 use jwtauth::{LoginAttempt, LoginError, MemoryStore};
 use poem::http::header;
 use poem::test::TestClient;
@@ -8,6 +11,7 @@ use serde_json::{Value, json};
 use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
+use tests::wire::claims;
 
 const SECRET: &str = "m0c4l9dS1kQ7vXyZ2bN5hJ8tR3wE6uA+:%";
 
@@ -20,10 +24,14 @@ fn client(app: &TestApp) -> TestClient<impl Endpoint + use<>> {
     TestClient::new(Route::new().nest("/auth", auth).with(app.jwtauth.clone()))
 }
 
+/// The header of a service, encoded as in a form.
 fn basic(name: &str, secret: &str) -> String {
-    use base64::Engine as _;
     let encoded = |text: &str| text.replace('%', "%25").replace('+', "%2B").replace(':', "%3A");
-    let pair = format!("{}:{}", encoded(name), encoded(secret));
+    raw_basic(format!("{}:{}", encoded(name), encoded(secret)))
+}
+
+fn raw_basic(pair: impl AsRef<[u8]>) -> String {
+    use base64::Engine as _;
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
 
@@ -33,22 +41,33 @@ async fn obtain<E: Endpoint>(client: &TestClient<E>) -> Value {
     serde_json::from_str(&answer.into_body().into_string().await.unwrap()).unwrap()
 }
 
-/// Asks as a service, with a form as the standards have it.
+/// Asks as a service, with a form as the standards have it, and with the hint that says which kind it is.
 async fn ask<E: Endpoint>(
     client: &TestClient<E>,
     path: &str,
     authorization: &str,
     token: &Value,
 ) -> (u16, Value) {
+    let token = token.as_str().unwrap();
+    // Of what is no token a service knows no kind, so it takes the one that it is asked about.
+    let is_refresh = token.split('.').nth(1).is_some_and(|claims| claims.len() > 10)
+        && claims(token)["token_type"] == "refresh";
+    let hint = if is_refresh { "refresh_token" } else { "access_token" };
+    ask_with(client, path, authorization, format!("token={token}&token_type_hint={hint}")).await
+}
+
+/// Asks with this form.
+async fn ask_with<E: Endpoint>(
+    client: &TestClient<E>,
+    path: &str,
+    authorization: &str,
+    form: impl Into<String>,
+) -> (u16, Value) {
     let mut request = client.post(path).content_type("application/x-www-form-urlencoded");
     if !authorization.is_empty() {
         request = request.header(header::AUTHORIZATION, authorization);
     }
-    let answer = request
-        .body(format!("token={}&token_type_hint=access_token", token.as_str().unwrap()))
-        .send()
-        .await
-        .0;
+    let answer = request.body(form.into()).send().await.0;
     let status = answer.status().as_u16();
     let text = answer.into_body().into_string().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
@@ -75,7 +94,7 @@ fn s_14_a_good_token_is_described_and_any_other_is_exactly_inactive() {
         let (_, said) = ask(&client, "/auth/oauth/introspect", &billing, &tokens["refresh"]).await;
         assert_eq!(
             (&said["active"], &said["token_type"], &said["exp"]),
-            (&json!(true), &Value::Null, &json!(START + 86_400))
+            (&json!(true), &json!("refresh_token"), &json!(START + 86_400))
         );
         for token in ["x", "a.b.c", "%00"] {
             assert_eq!(
@@ -89,6 +108,43 @@ fn s_14_a_good_token_is_described_and_any_other_is_exactly_inactive() {
         assert_eq!(ask(&client, "/auth/oauth/introspect", &billing, &tokens["access"]).await, inactive);
         app.jwtauth.sessions().revoke_all("alice").await.unwrap();
         assert_eq!(ask(&client, "/auth/oauth/introspect", &billing, &tokens["refresh"]).await, inactive);
+    });
+}
+
+/// N-25, J-10: a service that asks whether a bearer token is good gets no yes for a refresh token, whatever it looks at.
+#[test]
+fn n_25_j_10_a_refresh_token_is_active_only_for_those_who_ask_for_one() {
+    bounded(async {
+        let app = TestApp::new();
+        let client = client(&app);
+        let tokens = obtain(&client).await;
+        let (access, refresh) = (tokens["access"].as_str().unwrap(), tokens["refresh"].as_str().unwrap());
+        let told = async |token: &str, more: &str| {
+            let form = format!("token={token}{more}");
+            ask_with(&client, "/auth/oauth/introspect", &basic("billing", SECRET), form).await
+        };
+        for hint in
+            ["", "access_token", "Bearer", "refresh", "REFRESH_TOKEN", "refresh_token&token_type_hint=x"]
+        {
+            let more = format!("&token_type_hint={hint}");
+            assert_eq!(told(refresh, &more).await, (200, json!({"active": false})), "{hint}");
+            assert_eq!(told(access, &more).await.1["active"], json!(true), "{hint}");
+        }
+        assert_eq!(told(refresh, "").await, (200, json!({"active": false})));
+        let (said, own) = (told(refresh, "&token_type_hint=refresh_token").await.1, claims(refresh));
+        assert_eq!(
+            said,
+            json!({
+                "active": true, "token_type": "refresh_token", "sub": "alice", "iss": "jwtauth", "iat": START,
+                "exp": START + 86_400, "jti": own["jti"], "sid": own["sid"],
+            })
+        );
+        // The search goes on with the other kinds (RFC 7662, section 2.1), and the answer says which it is.
+        let said = told(access, "&token_type_hint=refresh_token").await.1;
+        assert_eq!(
+            (&said["token_type"], &said["roles"], &said["client_id"]),
+            (&json!("Bearer"), &json!(["admin"]), &json!("jwtauth"))
+        );
     });
 }
 
@@ -154,12 +210,14 @@ fn nobody_but_a_service_is_told_anything() {
 }
 
 #[test]
-fn a_service_needs_a_name_and_a_good_secret() {
+fn n_26_a_service_needs_a_name_and_a_good_secret() {
     for (name, secret) in [("", SECRET), ("a:b", SECRET), ("billing", "short")] {
         let app = TestApp::with(MemoryStore::new(), |builder| builder);
         let refused = app.jwtauth.routes(authenticate).service(name, secret).unwrap_err().to_string();
         assert!(refused.contains("service"), "{refused}");
         assert!(!refused.contains("short"), "a secret is never shown: {refused}");
+        assert_eq!(secret == "short", refused.contains("`openssl rand -hex 32`"), "{refused}");
+        assert!(!refused.contains("base64"), "{refused}");
     }
 }
 

@@ -169,7 +169,7 @@ fn j_25_claims_are_these_and_no_others() {
             names.sort();
             names.join(" ")
         };
-        assert_eq!(names(&pair.access), "aud auth_time exp iat iss jti roles sid sub token_type");
+        assert_eq!(names(&pair.access), "aud auth_time client_id exp iat iss jti roles sid sub token_type");
         assert_eq!(names(&pair.refresh), "exp gen iat iss jti sid sub token_type");
         let access = claims(&pair.access);
         assert_eq!((access["sub"].as_str(), access["token_type"].as_str()), (Some("alice"), Some("access")));
@@ -282,6 +282,7 @@ fn settings_are_refused_at_the_start() {
     assert!(refused(good().trusted_origin("https://example.com/")).contains("https://example.com/"));
     assert!(refused(good().cookies(CookieConfig::default().names("a b", "c"))).contains("a b"));
     assert!(refused(good().issuer("")).contains("issuer"));
+    assert!(refused(good().client_id("")).contains("client_id"));
 }
 
 /// A user type as a release has left it, and as the next one has it.

@@ -161,13 +161,18 @@ impl Site {
         (text(&pair["access"]), text(&pair["refresh"]))
     }
 
-    /// Asks as another service, with a form.
+    /// Asks as another service about a token of any kind.
     async fn service(&self, path: &str, token: &str) -> (u16, Value) {
+        self.asked(path, &format!("token={token}&token_type_hint=refresh_token")).await
+    }
+
+    /// Asks as another service, with this form.
+    async fn asked(&self, path: &str, form: &str) -> (u16, Value) {
         use base64::engine::general_purpose::STANDARD;
         let basic = format!("Basic {}", STANDARD.encode(format!("billing:{SERVICE}")));
         let request = self.client.post(path).header(header::AUTHORIZATION, basic);
         let request = request.content_type("application/x-www-form-urlencoded");
-        let answer = request.body(format!("token={token}")).send().await.0;
+        let answer = request.body(form.to_owned()).send().await.0;
         let status = answer.status().as_u16();
         let text = answer.into_body().into_string().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))

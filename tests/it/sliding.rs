@@ -140,6 +140,7 @@ fn s_63_s_78_s_96_a_sliding_token_lets_in_and_renews_itself() {
             [
                 "aud",
                 "auth_time",
+                "client_id",
                 "exp",
                 "gen",
                 "iat",

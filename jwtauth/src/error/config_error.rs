@@ -87,6 +87,14 @@ pub enum ConfigError {
         /// What is wrong with it; never any of its bytes.
         problem: &'static str,
     },
+    /// The secret of a service is too short.
+    #[error(
+        "the secret of the service {name:?} has less than 32 bytes: make one with `openssl rand -hex 32`, which every client sends as it is"
+    )]
+    WeakServiceSecret {
+        /// The service.
+        name: String,
+    },
 }
 
 impl ConfigError {

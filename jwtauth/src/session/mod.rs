@@ -303,6 +303,7 @@ impl Sessions {
             iss: &self.config.issuer,
             aud: &self.config.audience,
             sub: &session.subject,
+            client_id: self.config.compat.is_none().then(|| self.config.client_id()),
             sid: session.id.to_string(),
             jti: session.access_id.to_string(),
             iat,

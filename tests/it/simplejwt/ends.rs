@@ -70,7 +70,7 @@ fn s_8_a_logout_ends_a_token_that_was_never_seen() {
 
 /// What another service is told of tokens of Django's: what they say, and nothing once they are revoked.
 #[test]
-fn introspection_answers_from_the_claims_of_a_token_of_django() {
+fn n_25_introspection_answers_from_the_claims_of_a_token_of_django() {
     bounded(async {
         let site = Site::new();
         let claims = with(access_claims("7", "a1"), "roles", json!(["clerk"]));
@@ -87,9 +87,19 @@ fn introspection_answers_from_the_claims_of_a_token_of_django() {
         assert_eq!(
             told,
             json!({
-                "active": true, "sub": "7", "roles": [], "scope": "", "exp": START + 86_400, "iat": START, "jti": "r1",
+                "active": true, "sub": "7", "token_type": "refresh_token", "exp": START + 86_400, "iat": START,
+                "jti": "r1",
             })
         );
+        // J-10: one key and one `typ` for both kinds, and still nobody takes one for the other.
+        let (_, own) = site.obtain("7").await;
+        for token in [&own, &refresh("7", "r2")] {
+            for hint in ["", "&token_type_hint=access_token"] {
+                let told = site.asked("/auth/oauth/introspect", &format!("token={token}{hint}")).await.1;
+                assert_eq!(told, json!({"active": false}), "{hint}");
+            }
+        }
+        site.app.jwtauth.sessions().revoke_all("7").await.unwrap();
         assert!(site.app.jwtauth.sessions().list("7").await.unwrap().is_empty(), "nothing is opened");
         site.app.jwtauth.sessions().revoke_all("7").await.unwrap();
         for token in [&token, &refresh("7", "r1")] {

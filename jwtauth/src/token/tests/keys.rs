@@ -110,6 +110,7 @@ fn r_10_a_rotation_step_by_step() {
             iss: "iss",
             aud: "aud",
             sub: "42",
+            client_id: Some("shop"),
             sid: ID.into(),
             jti: ID.into(),
             iat: NOW,

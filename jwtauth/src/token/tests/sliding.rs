@@ -47,6 +47,7 @@ fn a_good_sliding_token_names_its_session_and_its_generation() {
         iss: "iss",
         aud: "aud",
         sub: "42",
+        client_id: Some("shop"),
         sid: ID.into(),
         jti: ID.into(),
         iat: NOW,

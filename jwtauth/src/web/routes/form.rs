@@ -48,8 +48,17 @@ impl Form {
         match kind.as_str() {
             "application/json" => serde_json::from_slice(&bytes).map(Self).map_err(|_| FormError::Malformed),
             "application/x-www-form-urlencoded" => {
-                let fields = form_urlencoded::parse(&bytes);
-                Ok(Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect()))
+                let mut fields = Map::new();
+                for (name, value) in form_urlencoded::parse(&bytes) {
+                    let value = Value::from(value);
+                    match fields.get_mut(&*name) {
+                        // Which of two counts is not for us to guess (RFC 6749, section 3.2).
+                        Some(Value::Array(values)) => values.push(value),
+                        Some(first) => *first = Value::Array(vec![first.take(), value]),
+                        None => drop(fields.insert(name.into_owned(), value)),
+                    }
+                }
+                Ok(Self(fields))
             }
             _ => Err(FormError::Unsupported),
         }

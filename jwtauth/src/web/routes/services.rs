@@ -2,14 +2,20 @@
 //!
 //! A service authenticates with its own HTTP Basic credentials (RFC 6749, section 2.3.1). Without any service
 //! these routes do not exist.
+//!
+//! # Invariants
+//!
+//! 1. Nobody is told of a refresh token unless they ask for one: no service may take it for an access token
+//!    (J-10; RFC 7662, section 4). What is told of it names its kind, and has no scope and no roles.
+//! 2. Every refusal has the member `error` (RFC 6749, section 5.2).
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
 use poem::endpoint::make;
-use poem::http::{HeaderMap, StatusCode, header};
-use poem::{IntoResponse, Request, Response, post};
+use poem::http::{HeaderMap, Method, StatusCode, header};
+use poem::{EndpointExt as _, IntoResponse as _, Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
@@ -39,8 +45,7 @@ impl Services {
             });
         }
         if secret.len() < MIN_SECRET {
-            let which = format!("the secret of the service {name:?}");
-            return Err(ConfigError::WeakSecret { which, problem: "it has less than 32 bytes" });
+            return Err(ConfigError::WeakServiceSecret { name });
         }
         self.0.push((name, Secret::new(secret.into_bytes())));
         Ok(())
@@ -52,12 +57,10 @@ impl Services {
 
     /// Refuses a request without the name and secret of a service.
     fn check(&self, headers: &HeaderMap) -> poem::Result<()> {
-        let known = basic(headers).is_some_and(|(name, secret)| {
-            // All are compared, and the time does not show how far they agree.
-            self.0.iter().fold(false, |known, (own_name, own_secret)| {
-                known
-                    | (alike(name.as_bytes(), own_name.as_bytes())
-                        & alike(secret.as_bytes(), own_secret.expose()))
+        // All are compared, and the time does not show how far they agree.
+        let known = basic(headers).iter().fold(false, |known, [name, secret]| {
+            self.0.iter().fold(known, |known, (own_name, own_secret)| {
+                known | (alike(name, own_name.as_bytes()) & alike(secret, own_secret.expose()))
             })
         });
         if known {
@@ -69,27 +72,32 @@ impl Services {
             "invalid_client",
             Map::new(),
         );
-        let challenge = header::HeaderValue::from_static(r#"Basic realm="services""#);
+        let challenge = header::HeaderValue::from_static(r#"Basic realm="services", charset="UTF-8""#);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         Err(poem::Error::from_response(response))
     }
 }
 
-/// Reads `Authorization: Basic`, whose two parts are encoded as in a form.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
-    let (name, secret) = text.split_once(':')?;
-    let plain = |text: &str| {
-        let text = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+/// Reads name and secret from `Authorization: Basic`, in each form that they may have been sent in: as they
+/// are, as most clients do (curl, requests, authlib), and encoded as in a form (RFC 6749, section 2.3.1).
+fn basic(headers: &HeaderMap) -> Vec<[Vec<u8>; 2]> {
+    let read = || {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else { return None };
+        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+        let bytes = BASE64.decode(encoded.trim()).ok()?;
+        // Clients that know no UTF-8 send Latin-1.
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|bytes| bytes.into_bytes().into_iter().map(char::from).collect());
+        let (name, secret) = text.split_once(':')?;
+        scheme.eq_ignore_ascii_case("basic").then(|| [name.to_owned(), secret.to_owned()])
     };
-    Some((plain(name)?, plain(secret)?))
+    let Some(raw) = read() else { return Vec::new() };
+    let decoded = raw.each_ref().map(|part| {
+        let part = part.replace('+', " ");
+        percent_encoding::percent_decode_str(&part).collect()
+    });
+    vec![raw.map(String::into_bytes), decoded]
 }
 
 /// Compares in a time that depends on the lengths only.
@@ -98,32 +106,68 @@ fn alike(a: &[u8], b: &[u8]) -> bool {
 }
 
 pub(super) fn table() -> [ReadyRoute; 2] {
-    let introspect = |choices: &Choices| {
+    [route("/oauth/introspect", introspect), route("/oauth/revoke", revoke)]
+}
+
+fn route<F, R>(path: &str, handler: F) -> ReadyRoute
+where
+    F: Fn(Arc<Services>, Request) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = poem::Result<Response>> + Send,
+{
+    let make = Box::new(move |choices: &Choices| {
         let services = Arc::clone(&choices.services);
-        post(make(move |request| {
+        let answer = make(move |request: Request| {
             let services = Arc::clone(&services);
-            async move { introspect(&services, request).await }
-        }))
+            async move {
+                if request.method() != Method::POST {
+                    return with_error(only_post()).await;
+                }
+                match handler(services, request).await {
+                    Ok(response) => response,
+                    Err(error) => with_error(error.into_response()).await,
+                }
+            }
+        });
+        answer.boxed()
+    });
+    ReadyRoute { path: path.into(), make }
+}
+
+fn only_post() -> Response {
+    let refused = problem(StatusCode::METHOD_NOT_ALLOWED, "Use POST", "invalid_request", Map::new());
+    refused.with_header(header::ALLOW, "POST").into_response()
+}
+
+/// Adds the member that clients of OAuth read to a refusal (RFC 6749, sections 4.1.2.1 and 5.2).
+async fn with_error(mut refused: Response) -> Response {
+    let error = match refused.status().as_u16() {
+        401 => "invalid_client",
+        503 => "temporarily_unavailable",
+        500.. => "server_error",
+        _ => "invalid_request",
     };
-    let revoke = |choices: &Choices| {
-        let services = Arc::clone(&choices.services);
-        post(make(move |request| {
-            let services = Arc::clone(&services);
-            async move { revoke(&services, request).await }
-        }))
-    };
-    [ReadyRoute::new("/oauth/introspect", introspect), ReadyRoute::new("/oauth/revoke", revoke)]
+    if let Ok(Value::Object(mut members)) = refused.take_body().into_json().await {
+        members.insert("error".into(), error.into());
+        refused.set_body(Value::from(members).to_string());
+    }
+    refused
 }
 
 /// `POST /oauth/introspect`: what is true of a token now.
-pub(super) async fn introspect(services: &Services, request: Request) -> poem::Result<Response> {
+async fn introspect(services: Arc<Services>, request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
     services.check(request.headers())?;
-    let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let [token] = form.take(["token"])?;
+    let of_refresh = form.said("token_type_hint").is_some_and(|hint| hint == "refresh_token");
     let sessions = &wiring::state(&request, "the route `/oauth/introspect`")?.sessions;
     let inactive = || Ok(json(json!({ "active": false })));
     // The same answer for every reason (RFC 7662, section 2.2).
     let (Ok(read), Some(claims)) = (sessions.read_any(&token), claims(&token)) else { return inactive() };
+    let is_refresh = matches!(read, AnyToken::Refresh(_));
+    if is_refresh && !of_refresh {
+        return inactive();
+    }
     let good = match sessions.good_token(&read).await {
         Ok(good) => good,
         Err(error) if Rejection::from(&error).is_outage() => return Err(error.into()),
@@ -134,18 +178,19 @@ pub(super) async fn introspect(services: &Services, request: Request) -> poem::R
         GoodToken::Sessionless { subject, user: Some(user) } => (&**subject, user.roles(), user.scopes()),
         GoodToken::Sessionless { subject, user: None } => (&**subject, &[][..], &[][..]),
     };
-    let mut said = Map::from_iter([
-        ("active".to_owned(), true.into()),
-        ("sub".to_owned(), subject.into()),
-        ("scope".to_owned(), scopes.join(" ").into()),
-        ("roles".to_owned(), roles.into()),
-    ]);
-    if claims.get("token_type").is_some_and(|kind| kind == "access" || kind == "sliding") {
+    let mut said = Map::from_iter([("active".to_owned(), true.into()), ("sub".to_owned(), subject.into())]);
+    let names: &[&str] = if is_refresh {
+        said.insert("token_type".into(), "refresh_token".into());
+        &["iss", "exp", "iat", "jti", "sid"]
+    } else {
         said.insert("token_type".into(), "Bearer".into());
-    }
-    for name in ["iss", "aud", "exp", "iat", "jti", "sid", "auth_time"] {
-        if let Some(value) = claims.get(name) {
-            said.insert(name.into(), value.clone());
+        said.insert("scope".into(), scopes.join(" ").into());
+        said.insert("roles".into(), roles.into());
+        &["iss", "aud", "client_id", "exp", "iat", "jti", "sid", "auth_time"]
+    };
+    for name in names {
+        if let Some(value) = claims.get(*name) {
+            said.insert((*name).into(), value.clone());
         }
     }
     Ok(json(said.into()))
@@ -158,7 +203,7 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
 }
 
 /// `POST /oauth/revoke`: revokes an access token alone, a refresh or sliding token with its session.
-pub(super) async fn revoke(services: &Services, request: Request) -> poem::Result<Response> {
+async fn revoke(services: Arc<Services>, request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;

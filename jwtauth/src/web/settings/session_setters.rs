@@ -91,6 +91,14 @@ impl JwtAuthBuilder {
         self
     }
 
+    /// Sets the client that access tokens name (claim `client_id`; RFC 9068, section 2.2): the application in
+    /// which users log in here. Default: the [`audience`](Self::audience), for an application that calls its
+    /// own API. Nothing is read from it here. Tokens of [`Compat`] do not have it.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.config.client_id = Some(client_id.into());
+        self
+    }
+
     /// Writes and reads tokens as another library does. Its services and this one then accept each other's
     /// tokens. See [`Compat`] for what that changes and costs.
     pub fn compat(mut self, compat: Compat) -> Self {

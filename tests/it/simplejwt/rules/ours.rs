@@ -20,6 +20,7 @@ fn our_tokens_have_the_form_that_simplejwt_reads() {
                 (&said["iss"], &said["aud"], &said["gen"]),
                 (&json!("jwtauth"), &json!("jwtauth"), &generation)
             );
+            assert_eq!(said.get("client_id"), None, "N-29: simplejwt has no such claim");
             assert!(said["sid"].is_string() && said["jti"].is_string() && said["iat"].is_u64());
         }
         let site = Site::with(MemoryStore::new(), |builder| {

@@ -1,4 +1,4 @@
-//! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037), and the key that each needs.
+//! The algorithms that sign tokens (RFC 7518, section 3.1; RFC 8037; RFC 9864), and the key that each needs.
 
 #[doc = include_str!("../docs/algorithm.md")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,8 +29,10 @@ pub enum Algorithm {
     ES384,
     /// ECDSA on P-521 with SHA-512.
     ES512,
-    /// Ed25519 (RFC 8037).
+    /// Ed25519 (RFC 8037). The default for an Ed25519 key that names no algorithm.
     EdDSA,
+    /// Ed25519, under its newer name (RFC 9864, section 2.2).
+    Ed25519,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,7 @@ impl Curve {
 }
 
 impl Algorithm {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::HS256,
         Self::HS384,
         Self::HS512,
@@ -91,6 +93,7 @@ impl Algorithm {
         Self::ES384,
         Self::ES512,
         Self::EdDSA,
+        Self::Ed25519,
     ];
 
     /// Returns the name that stands in a token's header (RFC 7518, section 3.1).
@@ -110,6 +113,7 @@ impl Algorithm {
             Self::ES384 => "ES384",
             Self::ES512 => "ES512",
             Self::EdDSA => "EdDSA",
+            Self::Ed25519 => "Ed25519",
         }
     }
 
@@ -136,7 +140,7 @@ impl Algorithm {
             Self::ES256 => Family::Ec(Curve::P256),
             Self::ES384 => Family::Ec(Curve::P384),
             Self::ES512 => Family::Ec(Curve::P521),
-            Self::EdDSA => Family::Ed,
+            Self::EdDSA | Self::Ed25519 => Family::Ed,
         }
     }
 }

@@ -73,7 +73,7 @@ const fn known(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
         Algorithm::PS512 => Known::PS512,
         Algorithm::ES256 => Known::ES256,
         Algorithm::ES384 => Known::ES384,
-        Algorithm::EdDSA => Known::EdDSA,
+        Algorithm::EdDSA | Algorithm::Ed25519 => Known::EdDSA,
         Algorithm::ES512 => return None,
     })
 }

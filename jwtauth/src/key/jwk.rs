@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Curve, Family};
@@ -76,7 +77,9 @@ const fn refused<T>(problem: &'static str) -> Result<T, KeyError> {
 }
 
 pub(super) fn read(json: &str) -> Result<ParsedJwk, KeyError> {
-    let Ok(members) = serde_json::from_str::<Members>(json) else { return refused("it is no JWK") };
+    let Ok(members) = serde_json::from_str::<Members>(json) else {
+        return refused("it is no JWK: a member is missing, of a wrong type, or no base64url");
+    };
     if members.usage.as_deref().is_some_and(|usage| usage != "sig") {
         return refused("it is not for signatures (`use`)");
     }
@@ -149,48 +152,81 @@ fn rsa(members: &Members) -> Result<Material, KeyError> {
     Ok(Material::RsaPrivate { n, e, pkcs1 })
 }
 
-/// Reads a set of keys (RFC 7517, section 5), each with `read_one`. Skips unsupported keys.
+/// The keys of a set that can be used, and the others.
+pub(crate) struct ParsedKeySet {
+    pub(crate) keys: Vec<Key>,
+    /// Why each other key is passed over, in a sentence with its name.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// Reads a set of keys (RFC 7517, section 5), each with `read_one`.
 ///
-/// A set with two keys of one name, or with secrets beside key pairs, is refused as a whole: it must be a
-/// mistake (J-4).
+/// A key that cannot be used makes no other one unusable. Of public keys with one name, the first good one
+/// counts. Of secrets with one name, none does: nobody can tell which one is meant. A secret beside key pairs
+/// is passed over, because anyone who may read the set could sign with it (J-4). Keys for encryption are no
+/// surprise, so they are not mentioned.
 pub(crate) fn read_set(
     json: &str,
     read_one: impl Fn(&str) -> Result<Key, KeyError>,
-) -> Result<Vec<Key>, KeyError> {
+) -> Result<ParsedKeySet, KeyError> {
+    // Not as values: what is wrong inside one key is found when that key is read.
     #[derive(Deserialize)]
-    struct Set {
-        keys: Vec<serde_json::Value>,
+    struct Set<'s> {
+        #[serde(borrow)]
+        keys: Vec<&'s RawValue>,
     }
-    let Ok(Set { keys: found }) = serde_json::from_str::<Set>(json) else {
-        return refused("it is no JWK set");
+    #[derive(Default, Deserialize)]
+    struct Label {
+        kid: Option<String>,
+        kty: Option<String>,
+        #[serde(rename = "use")]
+        usage: Option<String>,
+    }
+    let Ok(Set { keys: found }) = serde_json::from_str::<Set<'_>>(json) else {
+        return refused("it is no JWK set: an object with an array `keys`");
     };
-    let name = |key: &serde_json::Value| (key["kid"].as_str().map(str::to_owned), key["kty"].to_string());
-    let mut names: Vec<_> = found.iter().filter(|key| key["use"] != "enc").map(name).collect();
-    names.retain(|(kid, _)| kid.is_some());
-    names.sort();
-    if names.windows(2).any(|pair| pair[0] == pair[1]) {
-        return refused("the set holds two keys of one name");
+    let mut secrets: Vec<String> = Vec::new();
+    let mut read: Vec<(String, Result<Key, KeyError>)> = Vec::new();
+    for (at, key) in found.into_iter().enumerate() {
+        let label: Label = serde_json::from_str(key.get()).unwrap_or_default();
+        if label.usage.as_deref() == Some("enc") {
+            continue;
+        }
+        if label.kty.as_deref() == Some("oct") {
+            secrets.extend(label.kid.clone());
+        }
+        let place = format!("number {}", at + 1);
+        let name = label.kid.map_or(place, |kid| format!("{:?}", kid.chars().take(128).collect::<String>()));
+        read.push((name, read_one(key.get())));
     }
-    let symmetric = found.iter().filter(|key| key["kty"] == "oct").count();
-    if symmetric > 0 && symmetric < found.len() {
-        return refused("the set holds secrets beside key pairs");
-    }
-    if found.len() > MAX_KEYS {
-        return Err(KeyError::TooMany { max: MAX_KEYS });
-    }
-    let mut keys: Vec<Key> = Vec::new();
-    for key in &found {
-        match read_one(&key.to_string()) {
-            Ok(key) if keys.iter().any(|known| known.kid() == key.kid()) => {
-                return refused("the set holds two keys of one name");
+    let pairs = read.iter().flat_map(|(_, key)| key).any(|key| key.public.is_some());
+    let mut set = ParsedKeySet { keys: Vec::new(), skipped: Vec::new() };
+    for (name, key) in read {
+        let good = key.and_then(|key| {
+            if pairs && key.public.is_none() {
+                return refused(
+                    "it is a secret beside key pairs, so anyone who may read the set could sign with it",
+                );
             }
-            Ok(key) => keys.push(key),
-            Err(error) => {
-                tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "a key of a JWK set is passed over");
+            if key.public.is_none() && secrets.iter().filter(|kid| **kid == key.kid).count() > 1 {
+                return refused("another secret has this `kid`");
             }
+            if let Some(known) = set.keys.iter().find(|known| known.kid() == key.kid()) {
+                let is_same = known.public == key.public;
+                return refused(if is_same {
+                    "it is in the set twice"
+                } else {
+                    "an earlier key has this `kid`"
+                });
+            }
+            if set.keys.len() == MAX_KEYS { Err(KeyError::TooMany { max: MAX_KEYS }) } else { Ok(key) }
+        });
+        match good {
+            Ok(key) => set.keys.push(key),
+            Err(why) => set.skipped.push(format!("key {name} of the set is passed over: {why}")),
         }
     }
-    Ok(keys)
+    Ok(set)
 }
 
 pub(super) fn fits(algorithm: Algorithm, family: Family) -> Result<(), KeyError> {
@@ -203,7 +239,7 @@ pub(super) fn fits(algorithm: Algorithm, family: Family) -> Result<(), KeyError>
         Family::Ec(Curve::P256) => "it is on P-256, for ES256",
         Family::Ec(Curve::P384) => "it is on P-384, for ES384",
         Family::Ec(Curve::P521) => "it is on P-521, for ES512",
-        Family::Ed => "it is Ed25519, for EdDSA",
+        Family::Ed => "it is Ed25519, for EdDSA and Ed25519",
     };
     Err(KeyError::Algorithm { algorithm: algorithm.name(), problem })
 }

@@ -111,15 +111,21 @@ impl Key {
         Self::of_jwk(json.as_ref(), strength::check_secret)
     }
 
-    /// Reads a set of at most 32 keys (RFC 7517, section 5). Skips keys that are not for signatures or of an
-    /// unknown kind.
+    /// Reads a set of keys (RFC 7517, section 5): the first 32 that can be used.
+    ///
+    /// The others are passed over, and the log says which and why, at level `warn`: a key of an unknown kind,
+    /// a damaged or weak one, a second public one with the same `kid`, two secrets with the same `kid`, a secret
+    /// beside key pairs. Keys for encryption are left out without a word.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Malformed`] if it is not a key set, holds two keys of one name, or holds secrets beside
-    /// key pairs.
+    /// [`KeyError::Malformed`] if it is not a key set.
     pub fn from_jwks(json: impl AsRef<str>) -> Result<Vec<Self>, KeyError> {
-        jwk::read_set(json.as_ref(), |jwk| Self::from_jwk(jwk))
+        let set = jwk::read_set(json.as_ref(), |jwk| Self::from_jwk(jwk))?;
+        for skipped in set.skipped {
+            tracing::warn!(target: "jwtauth", event = "key_skipped", "{skipped}");
+        }
+        Ok(set.keys)
     }
 
     /// Reads a file with PEM, DER or a JWK, of at most 64 KiB.
@@ -319,6 +325,13 @@ impl Key {
             (_, Some(_)) => Err(KeyError::Retired { kid: kid() }),
             _ => Ok(()),
         }
+    }
+
+    /// Tells whether a header may name this algorithm: the one of the key. That of Ed25519 has two names (RFC
+    /// 9864, section 2.2), and a key that names none goes by both.
+    pub(crate) fn goes_by(&self, alg: &str) -> bool {
+        let both = !self.stated && self.algorithm == Algorithm::EdDSA;
+        alg == self.algorithm.name() || both && alg == Algorithm::Ed25519.name()
     }
 
     pub(crate) fn expiry(&self) -> Option<u64> {

@@ -276,7 +276,7 @@ fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenErr
         None => held.signs().or(held.only()),
     };
     let named = named.ok_or(TokenError::UnknownKey)?;
-    if alg != Some(named.key.algorithm().name()) {
+    if !alg.is_some_and(|alg| named.key.goes_by(alg)) {
         return Err(TokenError::WrongAlgorithm);
     }
     Ok(named)

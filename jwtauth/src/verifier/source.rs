@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::error::{BoxError, KeyError, TokenError};
 use crate::host::WebOrigin;
-use crate::key::{Key, jwk};
+use crate::key::Key;
+use crate::key::jwk::{self, ParsedKeySet};
 use crate::token::stateless::ForeignTokens;
 
 /// The least time between two fetches, in seconds, however many unknown `kid`s arrive.
@@ -40,6 +41,8 @@ struct SourceParts {
     /// Held while fetching, so that one fetches and the others wait for it.
     fetching: Arc<Mutex<()>>,
     times: std::sync::Mutex<Times>,
+    /// What the log has said of keys of the present set.
+    skipped: std::sync::Mutex<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -60,6 +63,7 @@ impl Source {
             limit: TIMEOUT,
             fetching: Arc::default(),
             times: std::sync::Mutex::default(),
+            skipped: std::sync::Mutex::default(),
         })))
     }
 
@@ -116,8 +120,13 @@ impl SourceParts {
             Ok(body) => body,
             Err(_) => Err(format!("no answer within {:?}", self.limit).into()),
         };
-        match body.and_then(|body| Ok(tokens.ring().replace(read(body)?)?)) {
-            Ok(()) => {
+        let replaced = body.and_then(read).and_then(|ParsedKeySet { keys, skipped }| {
+            tokens.ring().replace(keys)?;
+            Ok(skipped)
+        });
+        match replaced {
+            Ok(skipped) => {
+                self.tell_skipped(skipped);
                 self.set(|times| times.fetched = Some(clock.now()));
                 tracing::debug!(target: "jwtauth", event = "key_set_fetched", url = self.url);
             }
@@ -125,6 +134,15 @@ impl SourceParts {
                 tracing::warn!(target: "jwtauth", event = "key_set_failed", url = self.url, error = &*error as &dyn std::error::Error);
             }
         }
+    }
+
+    /// Logs which keys are passed over and why, unless the log has said just that before.
+    fn tell_skipped(&self, skipped: Vec<String>) {
+        let mut told = self.skipped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for key in skipped.iter().filter(|key| !told.contains(key)) {
+            tracing::warn!(target: "jwtauth", event = "key_skipped", url = self.url, "{key}");
+        }
+        *told = skipped;
     }
 
     fn times(&self) -> Times {
@@ -137,19 +155,20 @@ impl SourceParts {
 }
 
 /// Reads the public keys of a set; there must be one.
-fn read(body: Vec<u8>) -> Result<Vec<Key>, BoxError> {
+fn read(body: Vec<u8>) -> Result<ParsedKeySet, BoxError> {
     if body.len() > MAX_LEN {
         return Err(TOO_LONG.into());
     }
-    let keys = jwk::read_set(&String::from_utf8(body)?, |jwk| match Key::from_jwk(jwk)? {
-        // A published private key is no longer secret.
-        key if key.can_sign() => Err(KeyError::Malformed { problem: "it is not public" }),
+    let set = jwk::read_set(&String::from_utf8(body)?, |jwk| match Key::from_jwk(jwk)? {
+        key if key.can_sign() => Err(KeyError::Malformed {
+            problem: "it is private, so anyone who may read the set could sign with it",
+        }),
         key => Ok(key),
     })?;
-    if keys.is_empty() {
-        Err("the key set has no key for signatures: an issuer that signs with a secret publishes none, so give it a key pair with .key(..)".into())
-    } else {
-        Ok(keys)
+    match (set.keys.is_empty(), set.skipped.is_empty()) {
+        (false, _) => Ok(set),
+        (true, false) => Err(format!("no key of the set can be used: {}", set.skipped.join("; ")).into()),
+        (true, true) => Err("the key set has no key for signatures: an issuer that signs with a secret publishes none, so give it a key pair with .key(..)".into()),
     }
 }
 

@@ -19,6 +19,7 @@ mod compat;
 mod config;
 mod device;
 mod event;
+mod issuer_profile;
 mod key;
 mod record;
 mod registry;
@@ -51,6 +52,7 @@ pub use event::Event;
 #[cfg(feature = "accounts")]
 pub use id::AccountId;
 pub use id::{SessionId, TokenId};
+pub use issuer_profile::{ClaimPath, IssuerProfile};
 #[doc = include_str!("docs/auth_user.md")]
 pub use jwtauth_macros::AuthUser;
 #[doc = include_str!("docs/require_auth.md")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor, from the ground up. A module uses lower floors only; `error` may be used by all.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("clock", 0),
     ("error", 0),
     ("guide", 0),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("device", 3),
     ("key", 3),
     ("compat", 4),
+    ("issuer_profile", 4),
     ("record", 4),
     ("config", 5),
     ("event", 5),

@@ -2,13 +2,16 @@
 
 mod both;
 mod fetch;
+mod key_sets;
 mod people;
+mod providers;
 mod wiring;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use jwtauth::clock::ManualClock;
 use jwtauth::error::{BoxError, ConfigError, TokenError};
 use jwtauth::{
     Auth, AuthUser, CurrentUser, Identity, Key, MaybeUser, MemoryStore, RequireAuth, Session, SessionEnd,

@@ -69,7 +69,8 @@ impl AccessTokens {
 
     /// Like [`Self::new`], for tokens in the form of another library. Tokens issued before stay valid.
     pub(super) fn compatible(keys: Vec<Key>, compat: &Compat) -> Result<Self, KeyError> {
-        let envelope = Envelope { ring: Ring::new(simplejwt::TYP, keys)?.into(), former: Some(TYP) };
+        let envelope =
+            Envelope { ring: Ring::new(simplejwt::TYP, keys)?.into(), former: Some(TYP), profile: None };
         Ok(Self { envelope, seen: VerifiedTokens::new(), compat: Some(compat.clone()) })
     }
 

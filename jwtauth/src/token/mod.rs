@@ -8,11 +8,12 @@
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
 //! `ring` holds the keys, `parse` reads JSON strictly, `access`, `refresh` and `sliding` read the claims of
-//! each kind, `simplejwt` those of another library, and `verified` remembers verified tokens. Sessions are
+//! each kind, `simplejwt` those of another library, `profiled` those of any other issuer, and `verified` remembers verified tokens. Sessions are
 //! not known here.
 
 pub(crate) mod access;
 mod parse;
+mod profiled;
 pub(crate) mod refresh;
 pub(crate) mod ring;
 pub(crate) mod simplejwt;
@@ -37,6 +38,7 @@ use self::sliding::SlidingTokens;
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::TokenId;
+use crate::issuer_profile::IssuerProfile;
 use crate::key::Keys;
 
 /// The longest token that is looked at, in bytes (J-20).
@@ -73,6 +75,8 @@ struct Envelope {
     ring: Arc<Ring>,
     /// Another accepted `typ`, for tokens that were issued under other settings.
     former: Option<&'static str>,
+    /// What somebody else's issuer writes, if it is not one of this library.
+    profile: Option<IssuerProfile>,
 }
 
 /// The contents of a token whose signature is good.
@@ -88,7 +92,7 @@ struct OpenedToken {
 
 impl Envelope {
     const fn new(ring: Arc<Ring>) -> Self {
-        Self { ring, former: None }
+        Self { ring, former: None, profile: None }
     }
 
     /// Signs `claims`. Call it only if the ring has a key that signs.
@@ -112,9 +116,15 @@ impl Envelope {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
         // An own header needs no second look. Any other acceptable way to write one is checked in full.
-        let (named, current) = match held.by_header(parts.header) {
-            Some(named) => (named, true),
-            None => {
+        let (named, current) = match (held.by_header(parts.header), &self.profile) {
+            (Some(named), None) => (named, true),
+            (_, Some(profile)) => {
+                let header = decode(parts.header)?;
+                let header = Object::parse(&header)?;
+                profiled::check_type(&header, profile)?;
+                (key_of(&held, &header)?, true)
+            }
+            (None, None) => {
                 let header = decode(parts.header)?;
                 let header = Object::parse(&header)?;
                 // First, so that a token of another kind is reported as such, not as one of an unknown key.
@@ -286,11 +296,15 @@ fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenErr
 /// types ignore case (RFC 7515, section 4.1.9; RFC 9068, section 4).
 fn check_type(header: &Object<'_>, typ: &str) -> Result<(), TokenError> {
     let found = required(header.text("typ"), "typ").map_err(|_| TokenError::Header("typ"))?;
-    let short = match found.split_at_checked("application/".len()) {
+    if short_type(found).eq_ignore_ascii_case(typ) { Ok(()) } else { Err(TokenError::WrongKind) }
+}
+
+/// Returns a type without "application/" in front.
+fn short_type(typ: &str) -> &str {
+    match typ.split_at_checked("application/".len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
-        _ => found,
-    };
-    if short.eq_ignore_ascii_case(typ) { Ok(()) } else { Err(TokenError::WrongKind) }
+        _ => typ,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::error::TokenError;
 
@@ -190,7 +190,13 @@ impl<'de> Deserialize<'de> for ParsedValue<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedValue<'de>, A::Error> {
-                while map.next_entry::<Text<'de>, IgnoredAny>()?.is_some() {}
+                let mut names: Vec<Text<'de>> = Vec::new();
+                while let Some((name, _)) = map.next_entry::<Text<'de>, ParsedValue<'de>>()? {
+                    if names.iter().any(|known| known.0 == name.0) {
+                        return Err(de::Error::custom("a member stands twice"));
+                    }
+                    names.push(name);
+                }
                 Ok(ParsedValue::Other)
             }
         }
@@ -205,7 +211,13 @@ mod tests {
     /// J-12, also when one of the two is written with an escape.
     #[test]
     fn j_12_a_member_that_stands_twice_is_refused() {
-        for json in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":[],"y":1,"x":null}"#] {
+        for json in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":1}"#,
+            r#"{"x":[],"y":1,"x":null}"#,
+            r#"{"x":{"a":1,"a":2}}"#,
+            r#"{"x":[{"y":{"a":1,"a":1}}]}"#,
+        ] {
             assert!(Object::parse(json).is_err(), "{json}");
         }
     }

@@ -4,9 +4,10 @@ use super::access::{self, Verified};
 use super::ring::Ring;
 use super::simplejwt;
 use super::verified::VerifiedTokens;
-use super::{Envelope, Expected, token_claims};
+use super::{Envelope, Expected, profiled, token_claims};
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
+use crate::issuer_profile::IssuerProfile;
 use crate::key::Key;
 use crate::user::TokenUser;
 
@@ -15,18 +16,29 @@ use crate::user::TokenUser;
 pub(crate) struct ForeignTokens {
     envelope: Envelope,
     seen: VerifiedTokens<TokenUser>,
-    compat: Option<Compat>,
+    form: TokenForm,
+}
+
+/// How the other service writes its tokens.
+#[derive(Clone, Debug)]
+pub(crate) enum TokenForm {
+    /// As this library does.
+    Own,
+    /// As another library does, or this one.
+    Compat(Compat),
+    /// As its issuer does.
+    Profile(IssuerProfile),
 }
 
 impl ForeignTokens {
-    /// With `compat`, tokens of another library are accepted as well.
-    pub(crate) fn new(keys: Vec<Key>, compat: Option<Compat>) -> Result<Self, KeyError> {
-        let (typ, former) = match compat {
-            None => (access::TYP, None),
-            Some(_) => (simplejwt::TYP, Some(access::TYP)),
+    pub(crate) fn new(keys: Vec<Key>, form: TokenForm) -> Result<Self, KeyError> {
+        let (typ, former, profile) = match &form {
+            TokenForm::Own => (access::TYP, None, None),
+            TokenForm::Compat(_) => (simplejwt::TYP, Some(access::TYP), None),
+            TokenForm::Profile(profile) => (access::TYP, None, Some(profile.clone())),
         };
-        let envelope = Envelope { ring: Ring::verify_only(typ, keys)?.into(), former };
-        Ok(Self { envelope, seen: VerifiedTokens::new(), compat })
+        let envelope = Envelope { ring: Ring::verify_only(typ, keys)?.into(), former, profile };
+        Ok(Self { envelope, seen: VerifiedTokens::new(), form })
     }
 
     pub(crate) fn ring(&self) -> &Ring {
@@ -40,7 +52,16 @@ impl ForeignTokens {
             return Ok(user);
         }
         let opened = self.envelope.open(token, expected.now)?;
-        let (verified, good) = access::check(&opened, self.compat.as_ref(), expected)?;
+        let compat = match &self.form {
+            TokenForm::Own => None,
+            TokenForm::Compat(compat) => Some(compat),
+            TokenForm::Profile(profile) => {
+                let (user, good) = profiled::read(&opened.json, profile, expected)?;
+                self.seen.remember(token, &opened, good, &user);
+                return Ok(user);
+            }
+        };
+        let (verified, good) = access::check(&opened, compat, expected)?;
         let (Verified::Valid(access), Some(good)) = (verified, good) else { return Err(TokenError::Expired) };
         let user = token_claims::read(&opened.json, access.subject, access.session)?;
         self.seen.remember(token, &opened, good, &user);

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::error::TokenError;
-    use crate::token::stateless::ForeignTokens;
+    use crate::token::stateless::{ForeignTokens, TokenForm};
 
     /// J-8: a server that sends a little and then nothing more is given up on, and hung up on.
     #[tokio::test]
@@ -94,7 +94,7 @@ mod tests {
             told.send((length > 0, end)).unwrap();
         });
         let source = source(url, Duration::from_secs(300)).unwrap().within(Duration::from_millis(100));
-        let tokens = Arc::new(ForeignTokens::new(Vec::new(), None).unwrap());
+        let tokens = Arc::new(ForeignTokens::new(Vec::new(), TokenForm::Own).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_800_000_000));
         let refused = source.renew(&tokens, &clock, false).await;
         assert_eq!(refused, Err(TokenError::KeysUnavailable));

@@ -13,8 +13,7 @@
 pub(crate) mod fetch;
 pub(crate) mod source;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::source::Source;
@@ -33,8 +32,8 @@ pub(crate) struct Verification {
     pub(crate) leeway: Duration,
     pub(crate) max_ttl: Duration,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Whether the log has warned already of a wrong issuer or audience in a genuine token.
-    pub(crate) warned: AtomicBool,
+    /// Refusals that the log has explained already.
+    pub(crate) explained: Mutex<Vec<TokenError>>,
 }
 
 impl Verification {
@@ -52,17 +51,34 @@ impl Verification {
         }
     }
 
-    /// Verifies with the current keys. A good signature with another issuer or audience is not an attack but
-    /// a wrong setting, here or there. The log says so once.
+    /// Verifies with the current keys.
     fn checked(&self, token: &str) -> Result<TokenUser, TokenError> {
         let verified = self.tokens.verify(token, &self.expected(self.clock.now()));
-        if let Err(error @ (TokenError::WrongAudience | TokenError::WrongIssuer)) = &verified
-            && !self.warned.swap(true, Ordering::Relaxed)
-        {
-            let Self { issuer, audience, .. } = self;
-            tracing::warn!(target: "jwtauth", issuer, audience, "a genuine {error}: `Verifier::builder(issuer, audience)` must name what the issuer writes into `iss` and `aud`");
+        if let Err(error) = &verified {
+            self.explain(*error);
         }
         verified
+    }
+
+    /// Logs once what to write, for a refusal that is more likely a wrong setting than an attack.
+    fn explain(&self, error: TokenError) {
+        let advice = match error {
+            TokenError::WrongAudience | TokenError::WrongIssuer => {
+                "`Verifier::builder(issuer, audience)` must name what the issuer writes into `iss` and `aud`"
+            }
+            TokenError::Claim("exp") => "a token may not live longer than `.max_ttl(..)`",
+            TokenError::RequiredClaim => "the next such refusal names the claim, at level debug",
+            TokenError::Claim(_) | TokenError::Header("typ") | TokenError::WrongKind => {
+                "if the issuer is no service of jwtauth, say how its access tokens look with `.issuer_profile(..)`"
+            }
+            _ => return,
+        };
+        let mut explained = self.explained.lock().unwrap_or_else(PoisonError::into_inner);
+        if !explained.contains(&error) {
+            explained.push(error);
+            let Self { issuer, audience, .. } = self;
+            tracing::warn!(target: "jwtauth", event = "token_refused", issuer, audience, "{error}: {advice}");
+        }
     }
 
     /// Returns the current time, in Unix seconds.

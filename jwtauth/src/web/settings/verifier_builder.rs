@@ -1,16 +1,16 @@
 //! The settings of a [`Verifier`], and what is refused at start.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::compat::Compat;
 use crate::config::{not_empty, within};
 use crate::error::{BoxError, ConfigError, KeyError};
+use crate::issuer_profile::IssuerProfile;
 use crate::key::Key;
-use crate::token::stateless::ForeignTokens;
+use crate::token::stateless::{ForeignTokens, TokenForm};
 use crate::verifier::Verification;
 use crate::verifier::source::{Fetch, Source};
 use crate::web::guard::default_guard::DefaultGuard;
@@ -28,7 +28,7 @@ pub struct VerifierBuilder {
     max_age: Duration,
     leeway: Duration,
     max_ttl: Duration,
-    compat: Option<Compat>,
+    form: TokenForm,
     default_guard: Option<RequireAuth>,
     public: Vec<String>,
     clock: Arc<dyn Clock>,
@@ -66,7 +66,7 @@ impl VerifierBuilder {
             max_age: Duration::from_secs(5 * 60),
             leeway: Duration::from_secs(5),
             max_ttl: Duration::from_secs(24 * 60 * 60),
-            compat: None,
+            form: TokenForm::Own,
             default_guard: None,
             public: Vec::new(),
             clock: Arc::new(SystemClock),
@@ -172,7 +172,28 @@ impl VerifierBuilder {
     /// # }
     /// ```
     pub fn compat(mut self, compat: Compat) -> Self {
-        self.compat = Some(compat);
+        self.form = TokenForm::Compat(compat);
+        self
+    }
+
+    /// Accepts the access tokens of somebody else's issuer, such as Keycloak, Auth0 or Entra ID, in place of
+    /// those of jwtauth: see [`IssuerProfile`]. The last call of this and [`compat`](Self::compat) counts.
+    ///
+    /// ```
+    /// # use jwtauth::error::ConfigError;
+    /// use jwtauth::{IssuerProfile, Verifier};
+    ///
+    /// # async fn get(_: String) -> Result<Vec<u8>, std::io::Error> { Ok(Vec::new()) }
+    /// # fn run() -> Result<Verifier, ConfigError> {
+    /// let realm = "https://login.example.com/realms/shop";
+    /// Verifier::builder(realm, "shop-api")
+    ///     .issuer_profile(IssuerProfile::keycloak())
+    ///     .key_set_with(format!("{realm}/protocol/openid-connect/certs"), |url| async { Ok(get(url).await?) })
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn issuer_profile(mut self, profile: IssuerProfile) -> Self {
+        self.form = TokenForm::Profile(profile);
         self
     }
 
@@ -210,21 +231,25 @@ impl VerifierBuilder {
         within("max_age", self.max_age, minute, day)?;
         within("leeway", self.leeway, Duration::ZERO, minute)?;
         within("max_ttl", self.max_ttl, Duration::from_secs(1), day)?;
-        self.compat.as_ref().map_or(Ok(()), Compat::check)?;
+        match &self.form {
+            TokenForm::Own => {}
+            TokenForm::Compat(compat) => compat.check()?,
+            TokenForm::Profile(profile) => profile.check()?,
+        }
         if self.keys.is_empty() && self.key_set.is_none() {
             return Err(
                 KeyError::Malformed { problem: "a verifier needs a key, or the address of a set" }.into()
             );
         }
         let verification = Verification {
-            tokens: Arc::new(ForeignTokens::new(self.keys, self.compat)?),
+            tokens: Arc::new(ForeignTokens::new(self.keys, self.form)?),
             source: self.key_set.map(|set| set.source(self.max_age)).transpose()?,
             issuer: self.issuer,
             audience: self.audience,
             leeway: self.leeway,
             max_ttl: self.max_ttl,
             clock: self.clock,
-            warned: AtomicBool::new(false),
+            explained: Mutex::default(),
         };
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let gate = default_guard.map(|guard| Box::new(guard) as Box<dyn Gate>);

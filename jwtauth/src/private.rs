@@ -9,18 +9,16 @@ pub use std::line;
 pub use std::marker::{PhantomData, Send};
 pub use std::module_path;
 pub use std::option::Option;
-pub use std::primitive::bool;
+pub use std::primitive::{bool, str};
 pub use std::result::Result;
 pub use std::string::{String, ToString};
 pub use std::vec::Vec;
 
 pub use poem::error::IntoResult;
 pub use poem::{Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response, Result as PoemResult};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 pub use crate::error::BoxError;
-use crate::user::{Identity, Unfit};
+pub use crate::user::{CopyFields, copy_of, load_copy};
 pub use crate::web::extract::optional::{AnyArgument, Argument, RefusesAnonymous, allows_anonymous};
 pub use crate::web::extract::user::current_user;
 pub use crate::web::guard::admit::{guard, redirected, settled};
@@ -29,7 +27,7 @@ pub use crate::web::guard::policy::{Need, Policy, Site};
 #[cfg(feature = "openapi")]
 pub use crate::web::openapi;
 
-/// A field that `#[auth(roles)]` or `#[auth(scopes)]` is on.
+/// The fields `roles` and `scopes`, or those that `#[auth(roles)]` and `#[auth(scopes)]` are on.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a collection of roles or scopes",
     label = "not a collection",
@@ -50,11 +48,12 @@ where
     }
 }
 
-/// A field that `#[auth(active)]` is on.
+/// The field `active`, or the one that `#[auth(active)]` is on.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say whether a user is active",
     label = "not a `bool`",
-    note = "mark a `bool` with `#[auth(active)]`, or implement `AuthUser` by hand with an `is_active` of its own"
+    note = "make it a `bool`, or implement `AuthUser` by hand with an `is_active` of its own",
+    note = "if it has nothing to do with who may log in, mark it with `#[auth(skip)]`"
 )]
 pub trait Flag {
     /// Tells what it says.
@@ -89,37 +88,3 @@ macro_rules! __with_openapi {
 }
 
 pub use crate::__with_openapi as with_openapi;
-
-/// Writes the copy of a user that goes into the session.
-///
-/// # Errors
-///
-/// What the type's own `Serialize` reports.
-pub fn copy_of<T: Serialize>(user: &T) -> Result<Option<Vec<u8>>, BoxError> {
-    Ok(Some(serde_json::to_vec(user)?))
-}
-
-/// Reads the copy of a user from the session.
-///
-/// If the type has changed and can no longer read the copy, it counts as missing: the user must log in again,
-/// which writes a new one. The log says what to fix.
-///
-/// # Errors
-///
-/// If there is no session, behind a [`Verifier`](crate::Verifier).
-pub fn load_copy<T: DeserializeOwned>(who: &Identity) -> Result<Option<T>, BoxError> {
-    let session = who.session().ok_or(Unfit::NO_SESSION)?;
-    let Some(json) = &session.user else { return Ok(None) };
-    let read = serde_json::from_slice(json).inspect_err(|error| {
-        let user = std::any::type_name::<T>();
-        // Position and kind only: the message may quote what the user typed.
-        tracing::error!(
-            target: "jwtauth",
-            line = error.line(),
-            column = error.column(),
-            kind = ?error.classify(),
-            "a session holds a copy of `{user}` that it cannot read any more; its user must log in again. Give new fields `#[serde(default)]`"
-        );
-    });
-    Ok(read.ok())
-}

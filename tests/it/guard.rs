@@ -3,9 +3,11 @@
 mod access;
 mod bodies;
 mod checks;
+mod copies;
 mod cross_site;
 mod default;
 mod inactive;
+mod kinds;
 mod maybe;
 mod redirects;
 mod shapes;

@@ -291,12 +291,14 @@ mod releases {
     use serde::{Deserialize, Serialize};
 
     #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    #[auth(kind = "User")]
     pub(super) struct Before {
         pub(super) id: u64,
         pub(super) phone: String,
     }
 
     #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    #[auth(kind = "User")]
     pub(super) struct With {
         id: u64,
         #[serde(default)]
@@ -304,6 +306,7 @@ mod releases {
     }
 
     #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    #[auth(kind = "User")]
     pub(super) struct Without {
         id: u64,
         email: String,

@@ -1,32 +1,70 @@
 //! The type under `#[derive(AuthUser)]`: which of its fields each method reads.
 
+use proc_macro2::TokenStream;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Ident, Meta};
+use syn::{Attribute, Data, DeriveInput, Expr, Field, Ident, LitStr, Meta, Token, parenthesized, token};
 
-use super::sources::{Mark, ON_FIELD, ON_TYPE, Source, Sources};
+use super::sources::{Mark, ON_FIELD, ON_TYPE, Setting, Source, Sources};
 use crate::errors::Errors;
 use crate::library::Library;
 use crate::words::{self, Words};
 
 /// Names of fields that look as if they were read, and the names that are.
-const SINGULAR: [(&str, &str); 2] = [("role", "roles"), ("scope", "scopes")];
+const NEAR: [(&str, &str); 5] = [
+    ("role", "roles"),
+    ("scope", "scopes"),
+    ("is_active", "active"),
+    ("enabled", "active"),
+    ("is_enabled", "active"),
+];
+
+/// Names of fields that say the opposite of `active`, each also with `is_` in front.
+const OPPOSITE: [&str; 7] =
+    ["inactive", "disabled", "deactivated", "blocked", "banned", "suspended", "locked_out"];
+
+/// What `#[auth(..)]` on the type says.
+#[derive(Default)]
+pub(super) struct TypeSettings {
+    pub(super) library: Library,
+    /// The name of the type in sessions. The default is that of the struct.
+    pub(super) kind: Option<String>,
+}
 
 /// Reads the attributes of the type.
-pub(super) fn library(attrs: &[Attribute]) -> (Library, Errors) {
-    let mut library = Library::default();
+pub(super) fn settings(attrs: &[Attribute]) -> (TypeSettings, Errors) {
+    let (mut library, mut kind) = (None, None);
     let errors = for_each_word(attrs, &ON_TYPE, |word, input| {
         if ON_FIELD.find(word).is_ok() {
             let message = format!("`{word}` marks a field: put `#[auth({word})]` on one");
             return Err(syn::Error::new(word.span(), message));
         }
-        library = ON_TYPE.find(word)?.value(input, word, Library::parse)?;
+        let row = ON_TYPE.find(word)?;
+        let is_repeated = match row.meaning {
+            Setting::Crate => library.replace(row.value(input, word, Library::parse)?).is_some(),
+            Setting::Kind => kind.replace(row.value(input, word, parse_kind)?).is_some(),
+        };
+        if is_repeated {
+            return Err(syn::Error::new(word.span(), format!("`{word}` is set twice: keep one of the two")));
+        }
         Ok(())
     });
-    (library, errors)
+    (TypeSettings { library: library.unwrap_or_default(), kind }, errors)
 }
 
-/// Finds the field of each method: the marked one, or else the one with the expected name.
+/// Parses the value of `kind = ..`.
+fn parse_kind(input: ParseStream<'_>) -> syn::Result<String> {
+    let start = input.span();
+    let kind = input.parse::<LitStr>().map(|literal| literal.value()).unwrap_or_default();
+    if kind.trim() != kind || kind.is_empty() || kind.contains(|c: char| c == ':' || c.is_control()) {
+        let message = "`kind` takes a name in quotes, without colons and without white space around it: \
+                       write `kind = \"customer\"`";
+        return Err(syn::Error::new(start, message));
+    }
+    Ok(kind)
+}
+
+/// Finds the field of each method: the marked one, or else the one with the expected name and no mark.
 pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
     let mut errors = Errors::default();
     let fields = match &input.data {
@@ -43,42 +81,49 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
 
     let mut sources = Sources::default();
     for (index, field) in fields.iter().enumerate() {
+        let (mut is_read, mut is_skipped) = (false, false);
         errors.extend(for_each_word(&field.attrs, &ON_FIELD, |word, input| {
-            if word == "crate" {
-                let message = "`crate` belongs on the type: move it there";
+            if ON_TYPE.find(word).is_ok() {
+                let message = format!("`{word}` belongs on the type: move it there");
                 return Err(syn::Error::new(word.span(), message));
             }
             let row = ON_FIELD.find(word)?;
             row.no_value(input, word)?;
-            let (Mark::Source(place) | Mark::SourceIfMarked(place)) = row.meaning else { return Ok(()) };
-            if place(&mut sources).replace(Source::new(index, field)).is_some() {
-                let message = format!("`#[auth({word})]` marks two fields: keep one of the two");
-                return Err(syn::Error::new(word.span(), message));
+            match row.meaning {
+                Mark::Source(place) => {
+                    is_read = true;
+                    if place(&mut sources).replace(Source::new(index, field)).is_some() {
+                        let message = format!("`#[auth({word})]` marks two fields: keep one of the two");
+                        return Err(syn::Error::new(word.span(), message));
+                    }
+                }
+                Mark::Skip => is_skipped = true,
+            }
+            if is_read && is_skipped {
+                return Err(syn::Error::new(
+                    word.span(),
+                    "a field is read or skipped: keep one of the marks",
+                ));
             }
             Ok(())
         }));
-    }
-    for (index, field) in fields.iter().enumerate() {
-        let Some(name) = &field.ident else { continue };
-        if let Some(row) = ON_FIELD.rows.iter().find(|row| name == row.name)
-            && let Mark::Source(place) = row.meaning
-        {
-            place(&mut sources).get_or_insert_with(|| Source::new(index, field));
+        if is_flattened(field) {
+            sources.flattened.push(Source::new(index, field).name());
         }
     }
-    for field in fields {
-        let Some(name) = &field.ident else { continue };
-        let Some((_, plural)) = SINGULAR.iter().find(|(singular, _)| name == singular) else { continue };
-        let is_read = if *plural == "roles" { &sources.roles } else { &sources.scopes };
-        if is_read.is_none() && !field.attrs.iter().any(|attr| attr.path().is_ident("auth")) {
-            errors.add(
-                name.span(),
-                format!(
-                    "`{name}` is not read, so `#[require_auth({name} = \"..\")]` would refuse everyone\n\
-                     help: make it `{plural}: Vec<String>`, or mark a collection with `#[auth({plural})]`\n\
-                     help: if it has nothing to do with access, mark it with `#[auth(skip)]`"
-                ),
-            );
+    let unmarked = || fields.iter().enumerate().filter(|(_, field)| !field.attrs.iter().any(is_mark));
+    for (index, field) in unmarked() {
+        let source = Source::new(index, field);
+        if let Some(row) = ON_FIELD.rows.iter().find(|row| source.name() == row.name)
+            && let Mark::Source(place) = row.meaning
+        {
+            place(&mut sources).get_or_insert(source);
+        }
+    }
+    for (index, field) in unmarked() {
+        let name = Source::new(index, field).name();
+        if let Some(message) = near_miss(&name, &sources) {
+            errors.add(field.ident.span(), message);
         }
     }
     // If there is another error, a misspelt mark is the likely reason.
@@ -89,6 +134,63 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
         );
     }
     (sources, errors)
+}
+
+/// Returns what to say of a field that is not read and looks as if it were. What it says would have no effect.
+fn near_miss(name: &str, sources: &Sources) -> Option<String> {
+    let skip = "help: if it has nothing to do with access, mark it with `#[auth(skip)]`";
+    if sources.active.is_none() && OPPOSITE.contains(&name.strip_prefix("is_").unwrap_or(name)) {
+        return Some(format!(
+            "`{name}` is not read, so such users could log in\n\
+             help: keep the opposite, `active: bool`, or implement `AuthUser` by hand with an `is_active` of its own\n{skip}"
+        ));
+    }
+    let (_, word) = NEAR.iter().find(|(near, _)| *near == name)?;
+    let (source, harm, kind) = match *word {
+        "roles" => (
+            &sources.roles,
+            format!("`#[require_auth({name} = \"..\")]` would refuse everyone"),
+            "Vec<String>",
+        ),
+        "scopes" => (
+            &sources.scopes,
+            format!("`#[require_auth({name} = \"..\")]` would refuse everyone"),
+            "Vec<String>",
+        ),
+        _ => (&sources.active, "everyone could log in".to_owned(), "bool"),
+    };
+    let what = if kind == "bool" { "it" } else { "a collection" };
+    source.is_none().then(|| {
+        format!(
+            "`{name}` is not read, so {harm}\n\
+             help: make it `{word}: {kind}`, or mark {what} with `#[auth({word})]`\n{skip}"
+        )
+    })
+}
+
+/// Tells whether an attribute is one of ours.
+fn is_mark(attr: &Attribute) -> bool {
+    attr.path().is_ident("auth")
+}
+
+/// Tells whether serde writes the members of a field among those of the struct.
+fn is_flattened(field: &Field) -> bool {
+    let mut found = false;
+    for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+        // Serde itself reports what it does not understand.
+        let _ = attr.parse_nested_meta(|meta| {
+            found |= meta.path.is_ident("flatten");
+            if meta.input.peek(Token![=]) {
+                meta.value()?.parse::<Expr>()?;
+            } else if meta.input.peek(token::Paren) {
+                let inside;
+                parenthesized!(inside in meta.input);
+                inside.parse::<TokenStream>()?;
+            }
+            Ok(())
+        });
+    }
+    found
 }
 
 fn only_structs(kind: &str) -> String {
@@ -102,7 +204,7 @@ fn for_each_word<M>(
     mut read: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
 ) -> Errors {
     let mut errors = Errors::default();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("auth")) {
+    for attr in attrs.iter().filter(|attr| is_mark(attr)) {
         match &attr.meta {
             Meta::List(list) => {
                 errors.extend(words::for_each_argument(list.tokens.clone(), |input| {
@@ -145,7 +247,12 @@ mod tests {
             ("struct U { id: u64, #[auth(id)] email: String }", ["email", "", "", ""]),
             ("struct U { id: u64, #[auth(roles)] groups: G, roles: R }", ["id", "groups", "", ""]),
             ("struct U(String, #[auth(id)] u64, #[auth(roles, scopes)] R);", ["1", "2", "2", ""]),
-            ("struct U { id: u64, active: bool }", ["id", "", "", ""]),
+            ("struct U { id: u64, active: bool }", ["id", "", "", "active"]),
+            ("struct U { id: u64, r#active: bool }", ["id", "", "", "r#active"]),
+            ("struct U { id: u64, #[auth(skip)] active: u8, #[auth(skip)] roles: u8 }", ["id", "", "", ""]),
+            ("struct U { id: u64, #[auth(scopes)] roles: S }", ["id", "", "roles", ""]),
+            ("struct U { id: u64, active: bool, blocked: bool, enabled: bool }", ["id", "", "", "active"]),
+            ("struct U { id: u64, #[auth(active)] is_active: bool }", ["id", "", "", "is_active"]),
             ("struct U { id: u64, active: u8, #[auth(active)] on: bool }", ["id", "", "", "on"]),
             ("struct U { id: u64, #[auth(skip)] role: String }", ["id", "", "", ""]),
             ("struct U { id: u64, role: String, roles: R }", ["id", "roles", "", ""]),
@@ -162,10 +269,31 @@ mod tests {
         for (input, name) in [
             ("struct U { id: u64, role: String }", "`role` is not read"),
             ("struct U { id: u64, roles: R, scope: Option<String> }", "`scope` is not read"),
+            ("struct U { id: u64, is_active: bool }", "mark it with `#[auth(active)]`"),
+            (
+                "struct U { id: u64, enabled: Option<bool> }",
+                "`enabled` is not read, so everyone could log in",
+            ),
+            ("struct U { id: u64, is_enabled: bool }", "`is_enabled` is not read"),
+            (
+                "struct U { id: u64, is_blocked: bool }",
+                "`is_blocked` is not read, so such users could log in",
+            ),
+            ("struct U { id: u64, disabled: bool }", "keep the opposite, `active: bool`"),
+            ("struct U { id: u64, #[serde(default)] r#banned: bool }", "`banned` is not read"),
         ] {
             let (_, errors) = sources(&syn::parse_str(input).expect("a type"));
             let messages = errors.messages();
             assert!(messages.len() == 1 && messages[0].contains(name), "{input}: {messages:?}");
         }
+    }
+
+    #[test]
+    fn flattened_fields_are_known_by_name() {
+        let input = syn::parse_str(
+            "struct U { id: u64, #[serde(default = \"f\", flatten)] a: A, #[serde(rename(serialize = \"f\"))] b: B, \
+             #[serde(rename(serialize = \"f\"), flatten)] c: C, #[serde = \"flatten\"] d: D }",
+        );
+        assert_eq!(sources(&input.expect("a type")).0.flattened, ["a", "c"]);
     }
 }

@@ -1,18 +1,23 @@
 //! Writes the impls that make a type a user type.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
+use super::fields::TypeSettings;
 use super::sources::{Source, Sources};
 use crate::library::Library;
 use crate::spans::{blame, relocate_name};
 
 /// Returns `AuthUser` and `FromRequest` for the type.
-pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> TokenStream {
+pub(super) fn impls(name: &Ident, settings: &TypeSettings, sources: &Sources) -> TokenStream {
+    let library = &settings.library;
     let span = blame(name.span());
     let root = library.root(span);
     let private = library.private(span);
+    let kind = settings.kind.clone().unwrap_or_else(|| name.unraw().to_string());
+    let fields = copy_fields(&private, sources, span);
     // Both impls have one place, so that a missing `Clone` is reported once.
     let name = relocate_name(name, span);
     let subject = match &sources.id {
@@ -41,6 +46,8 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
         impl #root::AuthUser for #name {
             type Store = ();
 
+            const KIND: #private::Option<&'static #private::str> = #private::Option::Some(#kind);
+
             fn subject(&self) -> #private::String {
                 #subject
             }
@@ -52,7 +59,7 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
             fn session_copy(
                 &self,
             ) -> #private::Result<#private::Option<#private::Vec<u8>>, #private::BoxError> {
-                #private::copy_of(self)
+                #private::copy_of(self, &#fields)
             }
 
             async fn load(
@@ -75,6 +82,23 @@ pub(super) fn impls(name: &Ident, library: &Library, sources: &Sources) -> Token
 
         #[automatically_derived]
         impl #private::RefusesAnonymous for #name {}
+    }
+}
+
+/// Returns the names of the fields that are read, for errors about the copy.
+fn copy_fields(private: &TokenStream, sources: &Sources, span: Span) -> TokenStream {
+    let name = |source: &Option<Source>| source.as_ref().map(Source::name).unwrap_or_default();
+    let [id, roles, scopes, active] =
+        [&sources.id, &sources.roles, &sources.scopes, &sources.active].map(name);
+    let flattened = &sources.flattened;
+    quote_spanned! {span=>
+        #private::CopyFields {
+            id: #id,
+            roles: #roles,
+            scopes: #scopes,
+            active: #active,
+            flattened: &[#(#flattened),*],
+        }
     }
 }
 

@@ -10,6 +10,8 @@
 //!
 //! 1. The subject is one field, with the name `id` or the mark `#[auth(id)]`. It is never guessed.
 //! 2. If the type of a field does not fit, the error points at that type.
+//! 3. A field that looks as if it decided about access is read, or is an error, or has a mark. It is never
+//!    left out without a word.
 
 mod fields;
 mod impls;
@@ -26,7 +28,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let (library, mut errors) = fields::library(&input.attrs);
+    let (settings, mut errors) = fields::settings(&input.attrs);
     let (sources, more) = fields::sources(&input);
     errors.extend(more);
     if !input.generics.params.is_empty() {
@@ -38,7 +40,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         // No impl here: each bound that it lacks would be one more error.
         return quote!(#errors);
     }
-    let output = impls::impls(&input.ident, &library, &sources);
+    let output = impls::impls(&input.ident, &settings, &sources);
     quote!(#errors #output)
 }
 
@@ -63,6 +65,8 @@ mod tests {
         let kind = "make it a struct, or implement the trait by hand";
         let generic = "`AuthUser` cannot be derived for a type with parameters: \
                        name the types, or implement the trait by hand";
+        let name = "`kind` takes a name in quotes, without colons and without white space around it: \
+                    write `kind = \"customer\"`";
         let cases = [
             ("struct U { name: String }", mark.to_owned()),
             ("struct U(u64);", mark.to_owned()),
@@ -90,10 +94,33 @@ mod tests {
                 "struct U { #[auth(crate = ::a)] id: u64 }",
                 "`crate` belongs on the type: move it there".to_owned(),
             ),
+            (
+                "struct U { #[auth(kind = \"a\")] id: u64 }",
+                "`kind` belongs on the type: move it there".to_owned(),
+            ),
+            (
+                "#[auth(crate = a, crate = b)] struct U { id: u64 }",
+                "`crate` is set twice: keep one of the two".to_owned(),
+            ),
+            (
+                "#[auth(kind = \"a\")] #[auth(kind = \"a\")] struct U { id: u64 }",
+                "`kind` is set twice: keep one of the two".to_owned(),
+            ),
+            (
+                "#[auth(kind)] struct U { id: u64 }",
+                "`kind` needs a value: write `#[auth(kind = \"customer\")]`".to_owned(),
+            ),
+            ("#[auth(kind = customer)] struct U { id: u64 }", name.to_owned()),
+            ("#[auth(kind = \" \")] struct U { id: u64 }", name.to_owned()),
+            ("#[auth(kind = \"jwtauth::Account\")] struct U { id: u64 }", name.to_owned()),
+            (
+                "struct U { #[auth(id, skip)] id: u64 }",
+                "a field is read or skipped: keep one of the marks".to_owned(),
+            ),
             ("#[auth(id)] struct U { id: u64 }", "`id` marks a field: put `#[auth(id)]` on one".to_owned()),
             (
                 "#[auth(banana)] struct U { id: u64 }",
-                "unknown argument `banana`\nhelp: `#[auth]` on a type takes `crate`".to_owned(),
+                "unknown argument `banana`\nhelp: `#[auth]` on a type takes `kind` and `crate`".to_owned(),
             ),
         ];
         for (input, want) in cases {

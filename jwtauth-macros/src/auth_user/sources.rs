@@ -3,6 +3,7 @@
 //! A new mark is one row here. If a method reads the marked field, it has a place in [`Sources`], and `impls`
 //! writes the method.
 
+use syn::ext::IdentExt;
 use syn::{Field, Index, Member, Type};
 
 use crate::words::{Word, Words};
@@ -20,16 +21,22 @@ pub(super) struct Sources {
     pub(super) roles: Option<Source>,
     pub(super) scopes: Option<Source>,
     pub(super) active: Option<Source>,
+    /// The names of fields with `#[serde(flatten)]`.
+    pub(super) flattened: Vec<String>,
 }
 
 /// What the derive does with the field under a mark.
 pub(super) enum Mark {
-    /// The field is put at this place. Without the mark, a field whose name is the word is put there.
+    /// The field is put at this place. Without any mark, a field whose name is the word is put there.
     Source(fn(&mut Sources) -> &mut Option<Source>),
-    /// The field is put at this place. A name alone is not enough, because it may mean many things.
-    SourceIfMarked(fn(&mut Sources) -> &mut Option<Source>),
     /// The field is not read.
     Skip,
+}
+
+/// What an argument on the type sets.
+pub(super) enum Setting {
+    Crate,
+    Kind,
 }
 
 /// The words that `#[auth(..)]` takes on a field.
@@ -61,17 +68,20 @@ pub(super) const ON_FIELD: Words<Mark> = Words {
         Word {
             name: "active",
             example: "#[auth(active)]",
-            aliases: &["enabled", "is_active"],
-            docs: ["a `bool`: whether the user may be logged in (`AuthUser::is_active`)", "every user may"],
-            meaning: Mark::SourceIfMarked(|sources| &mut sources.active),
+            aliases: &["enabled", "is_active", "is_enabled"],
+            docs: [
+                "a `bool`: whether the user may be logged in (`AuthUser::is_active`)",
+                "the field `active`; without one, every user may",
+            ],
+            meaning: Mark::Source(|sources| &mut sources.active),
         },
         Word {
             name: "skip",
             example: "#[auth(skip)]",
             aliases: &[],
             docs: [
-                "not read: for a field `role` or `scope` that has nothing to do with access",
-                "such a field is an error, unless another field has the roles or scopes",
+                "not read: for a field whose name only looks as if it decided about access",
+                "a name from this table is read; `role`, `scope`, `is_active`, `disabled` and the like are an error",
             ],
             meaning: Mark::Skip,
         },
@@ -79,16 +89,28 @@ pub(super) const ON_FIELD: Words<Mark> = Words {
 };
 
 /// The words that `#[auth(..)]` takes on the type.
-pub(super) const ON_TYPE: Words<()> = Words {
+pub(super) const ON_TYPE: Words<Setting> = Words {
     place: "`#[auth]` on a type",
     columns: ["argument", "meaning", "without it"],
-    rows: &[Word {
-        name: "crate",
-        example: "#[auth(crate = ::path::to::jwtauth)]",
-        aliases: &[],
-        docs: ["the path of this crate, if it was renamed", "`::jwtauth`"],
-        meaning: (),
-    }],
+    rows: &[
+        Word {
+            name: "kind",
+            example: "#[auth(kind = \"customer\")]",
+            aliases: &["name", "rename", "tag"],
+            docs: [
+                "the name of the type in sessions (`AuthUser::KIND`). Sessions of another kind are refused",
+                "the name of the struct",
+            ],
+            meaning: Setting::Kind,
+        },
+        Word {
+            name: "crate",
+            example: "#[auth(crate = ::path::to::jwtauth)]",
+            aliases: &[],
+            docs: ["the path of this crate, if it was renamed", "`::jwtauth`"],
+            meaning: Setting::Crate,
+        },
+    ],
 };
 
 impl Source {
@@ -98,6 +120,14 @@ impl Source {
             None => Member::Unnamed(Index::from(index)),
         };
         Self { member, ty: field.ty.clone() }
+    }
+
+    /// Returns the name of the field, as serde and an error name it.
+    pub(super) fn name(&self) -> String {
+        match &self.member {
+            Member::Named(name) => name.unraw().to_string(),
+            Member::Unnamed(index) => index.index.to_string(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::BoxError;
 use crate::id::AccountId;
 use crate::store::StoredAccount;
-use crate::user::{AuthUser, Identity, Unfit};
+use crate::user::{AuthUser, CopyFields, Identity, copy_of, load_copy};
 
 /// An account, without its password. All times are Unix seconds.
 ///
@@ -52,6 +52,9 @@ impl From<StoredAccount> for Account {
 impl AuthUser for Account {
     type Store = ();
 
+    /// No name of a struct has a colon.
+    const KIND: Option<&'static str> = Some("jwtauth::Account");
+
     fn subject(&self) -> String {
         self.id.to_string()
     }
@@ -65,7 +68,7 @@ impl AuthUser for Account {
     }
 
     fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
-        Ok(Some(serde_json::to_vec(self)?))
+        copy_of(self, &CopyFields { id: "id", roles: "roles", active: "active", ..CopyFields::default() })
     }
 
     fn account_revision(&self) -> Option<u64> {
@@ -73,9 +76,6 @@ impl AuthUser for Account {
     }
 
     async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
-        // A session of another user type has no copy of an account.
-        let session = who.session().ok_or(Unfit::NO_SESSION)?;
-        let copy = session.user.as_deref().and_then(|json| serde_json::from_slice::<Self>(json).ok());
-        Ok(copy.filter(|account| account.subject() == who.subject()))
+        load_copy(who)
     }
 }

@@ -18,7 +18,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::device::{self, Device};
-use crate::error::BoxError;
 use crate::id::{SessionId, TokenId};
 
 /// How many tokens of one session can be ended alone at a time; more end the session.
@@ -41,6 +40,9 @@ pub struct Session {
     pub scopes: Vec<String>,
     /// The application's user value as JSON, if its type asks for a copy to be kept.
     pub user: Option<Vec<u8>>,
+    /// Which type of user logged in: [`AuthUser::KIND`](crate::AuthUser::KIND), or the path of a type without one.
+    /// `None` in records of older releases, and if no user value was given.
+    pub user_kind: Option<String>,
     /// When the session was opened.
     pub created_at: u64,
     /// When the user last proved who they are (claim `auth_time`).
@@ -196,6 +198,7 @@ impl Session {
             roles: Vec::new(),
             scopes: Vec::new(),
             user: None,
+            user_kind: None,
             created_at: now,
             auth_time: now,
             absolute_expires_at: now,
@@ -225,15 +228,6 @@ impl Session {
     #[must_use]
     pub const fn is_live_at(&self, now: u64) -> bool {
         matches!(self.state_at(now), SessionState::Live)
-    }
-
-    /// Reads the copy of the user that is kept in the session; `None` if none is kept.
-    ///
-    /// # Errors
-    ///
-    /// What `T` says of a copy that it cannot read.
-    pub fn user_as<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>, BoxError> {
-        Ok(self.user.as_deref().map(serde_json::from_slice).transpose()?)
     }
 
     /// Tells whether the session speaks by sliding tokens: each is refresh token and access token in one, and has one id.

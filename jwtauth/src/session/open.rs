@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, Session, Successor};
 use crate::store::{LoginEffects, SessionStore};
-use crate::user::AuthUser;
+use crate::user::{AuthUser, kind_of};
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
 const MAX_SUBJECT: usize = 255;
@@ -107,6 +107,7 @@ impl Sessions {
             roles: user.roles(),
             scopes: user.scopes(),
             user: user.session_copy().map_err(SessionError::User)?,
+            user_kind: Some(kind_of::<U>().to_owned()),
             ..self.new_session(subject, now, absolute_expires_at)?
         })
     }

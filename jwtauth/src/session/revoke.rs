@@ -122,6 +122,9 @@ impl Sessions {
 
     /// Renews roles, scopes and the copy of a user in all live sessions of that user. Returns in how many.
     ///
+    /// A session of another [kind](AuthUser::KIND) of user keeps its copy, and gets the roles and scopes: they belong
+    /// to the subject.
+    ///
     /// If the user is no longer active ([`AuthUser::is_active`]), revokes all these sessions instead.
     ///
     /// # Errors
@@ -132,9 +135,10 @@ impl Sessions {
         if !user.is_active() {
             return self.revoke_subject(&user.subject(), None, RevocationReason::Inactive).await;
         }
-        let Session { subject, roles, scopes, user, created_at: now, .. } =
+        let Session { subject, roles, scopes, user, user_kind, created_at: now, .. } =
             self.draft_and_issue(user).await?;
-        self.within(self.store.update_user(subject, UserUpdate { roles, scopes, user }, now)).await
+        let update = UserUpdate { roles, scopes, user, user_kind };
+        self.within(self.store.update_user(subject, update, now)).await
     }
 
     /// Returns the session that a login of `user` would open now, and checks that its tokens are not too

@@ -119,6 +119,8 @@ pub struct UserUpdate {
     pub scopes: Vec<String>,
     /// The new JSON copy of the user value.
     pub user: Option<Vec<u8>>,
+    /// The type of the user: see [`Session::user_kind`]. A session of another one keeps its copy.
+    pub user_kind: Option<String>,
 }
 
 /// What one batch of a sweep did.

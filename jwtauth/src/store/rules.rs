@@ -123,13 +123,21 @@ pub fn revoke_token(session: &mut Session, revocation: &TokenRevocation) -> bool
     session.revoke_token(revocation.token, revocation.expires_at, revocation.now)
 }
 
-/// Puts the new user into a session that is live at `now`. Returns whether it was.
+/// Puts the new user into a session that is live at `now`. Returns whether it was. A session of another
+/// [kind](Session::user_kind) of user keeps its copy.
 pub fn update_user(session: &mut Session, update: &UserUpdate, now: u64) -> bool {
     let is_live = session.is_live_at(now);
     if is_live {
         session.roles.clone_from(&update.roles);
         session.scopes.clone_from(&update.scopes);
-        session.user.clone_from(&update.user);
+        let is_of_another_kind = match (&update.user_kind, &session.user_kind) {
+            (Some(update), Some(session)) => update != session,
+            _ => false,
+        };
+        if !is_of_another_kind {
+            session.user.clone_from(&update.user);
+            session.user_kind.clone_from(&update.user_kind);
+        }
     }
     is_live
 }

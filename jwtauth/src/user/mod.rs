@@ -1,14 +1,19 @@
 //! Who is calling: the [`Identity`] of a request, and [`AuthUser`], the one trait that turns it into the
 //! application's own user value.
 //!
-//! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session.
+//! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session. `copy` writes
+//! and reads the copy of a user in its session, and `json_path` names a place in it.
 
+mod copy;
+mod json_path;
 mod token_user;
 
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use self::copy::{CopyFields, copy_of, load_copy};
+pub(crate) use self::copy::{OtherKind, check_kind, kind_of};
 pub use self::token_user::TokenUser;
 pub(crate) use self::token_user::VerifiedClaims;
 
@@ -188,6 +193,16 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// Where users are looked up: a type that the application gave to `.data(..)`, or `()` for none.
     type Store: Send + Sync + 'static;
 
+    /// The name of this type of user in sessions. Default: none.
+    ///
+    /// A handler that takes a type with a kind admits only sessions that were opened for a user of that kind.
+    /// Every other session is refused with 403, and the log names both. A type without a kind admits every session,
+    /// and its [`load`](Self::load) decides. Give each type a kind if there are several that you load yourself.
+    ///
+    /// The derive takes the name of the struct, or `#[auth(kind = "..")]`. It stands in sessions: if it changes,
+    /// they are refused until their users log in again.
+    const KIND: Option<&'static str> = None;
+
     /// Returns the permanent name of this user: 1 to 255 bytes, never given to another user.
     fn subject(&self) -> String;
 
@@ -234,4 +249,25 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
         store: &Self::Store,
         who: &Identity,
     ) -> impl Future<Output = Result<Option<Self>, BoxError>> + Send;
+}
+
+/// `CurrentUser` without a type is the identity itself. Nothing is loaded.
+impl AuthUser for Identity {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        Self::subject(self).to_owned()
+    }
+
+    fn roles(&self) -> Vec<String> {
+        Self::roles(self).to_vec()
+    }
+
+    fn scopes(&self) -> Vec<String> {
+        Self::scopes(self).to_vec()
+    }
+
+    async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
+        Ok(Some(who.clone()))
+    }
 }

@@ -5,13 +5,14 @@
 //! # Invariants
 //!
 //! 1. All clones of one value share one state.
-//! 2. Nothing changes once it is built, except what the state itself guards (sessions, keys, one warning).
+//! 2. Nothing changes once it is built, except what the state itself guards (sessions, keys, warnings).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use poem::{Request, Result};
 
@@ -23,7 +24,7 @@ use super::headers::token_header::TokenHeader;
 use super::jwks::JwksEndpoint;
 use crate::error::TokenError;
 use crate::session::{KeyRing, Sessions, Sweeper};
-use crate::user::TokenUser;
+use crate::user::{OtherKind, TokenUser};
 use crate::verifier::Verification;
 
 /// The guard of a whole app, which runs before anything behind the middleware.
@@ -61,6 +62,8 @@ pub(crate) struct JwtAuthState {
     pub(crate) local_only: bool,
     /// Whether the log has said already that browsers drop the cookies.
     pub(crate) warned: AtomicBool,
+    /// The kinds of user that were held and asked for in the log already.
+    pub(crate) told_kinds: Mutex<BTreeSet<(String, &'static str)>>,
 }
 
 impl JwtAuth {
@@ -116,6 +119,12 @@ impl fmt::Debug for JwtAuthState {
 }
 
 impl JwtAuthState {
+    /// Tells whether the log has not named these two kinds of user yet.
+    pub(crate) fn is_told_first(&self, other: &OtherKind) -> bool {
+        let mut told = self.told_kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert((other.held.clone(), other.asked))
+    }
+
     /// Logs once why nobody stays logged in. The server cannot see that a browser dropped its cookies.
     pub(crate) fn warn_of_dropped_cookies(&self) {
         if !self.warned.swap(true, Ordering::Relaxed) {

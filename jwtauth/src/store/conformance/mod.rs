@@ -265,17 +265,28 @@ async fn subjects_do_not_run_into_each_other(store: &impl SessionStore) {
 async fn the_user_is_renewed_in_live_sessions_only(store: &impl SessionStore) {
     let (live, revoked, expired) =
         (session(1, "a"), session(2, "a"), Session { expires_at: 150, ..session(3, "a") });
-    for session in [&live, &revoked, &expired] {
+    let other = Session { user_kind: Some("Other".into()), ..session(4, "a") };
+    for session in [&live, &revoked, &expired, &other] {
         put(store, session).await;
     }
     store.revoke(revoked.id, logout(150)).await.expect("revoke");
-    let update = UserUpdate { roles: Vec::new(), scopes: vec!["new".into()], user: Some(b"{}".to_vec()) };
-    assert_eq!(store.update_user("a".into(), update, 200).await.expect("update_user"), 1, "live sessions");
-    let renewed =
-        Session { roles: Vec::new(), scopes: vec!["new".into()], user: Some(b"{}".to_vec()), ..live };
-    assert_eq!(load(store, renewed.id).await, Some(renewed), "only the user changes");
+    let (scopes, user, user_kind) = (vec!["new".to_owned()], Some(b"{}".to_vec()), Some("User".to_owned()));
+    let update = UserUpdate { roles: Vec::new(), scopes, user, user_kind };
+    let renewed = Session {
+        roles: Vec::new(),
+        scopes: update.scopes.clone(),
+        user: update.user.clone(),
+        user_kind: update.user_kind.clone(),
+        ..live
+    };
+    assert_eq!(store.update_user("a".into(), update, 200).await.expect("update_user"), 2, "live sessions");
+    assert_eq!(load(store, renewed.id).await.as_ref(), Some(&renewed), "only the user changes");
     let kept = load(store, expired.id).await;
     assert_eq!(kept, Some(expired), "an expired session stays as it was");
+    let kept = load(store, other.id).await.expect("it is there");
+    assert_eq!((&kept.roles, &kept.scopes), (&renewed.roles, &renewed.scopes), "roles belong to the subject");
+    let copy = |session: &Session| (session.user.clone(), session.user_kind.clone());
+    assert_eq!(copy(&kept), copy(&other), "a copy of another kind of user stays as it was");
 }
 
 async fn a_sweep_removes_what_is_expired_and_nothing_else(store: &impl SessionStore) {

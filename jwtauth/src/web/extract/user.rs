@@ -8,7 +8,6 @@ use std::ops::Deref;
 
 use poem::{FromRequest, Request, RequestBody, Result};
 
-use crate::error::BoxError;
 use crate::record::Session;
 use crate::user::{AuthUser, Identity, TokenUser};
 use crate::web::answer::rejection::Rejection;
@@ -58,7 +57,7 @@ impl<'a, U: AuthUser> FromRequest<'a> for CurrentUser<U> {
 /// }
 /// ```
 ///
-/// A user who is gone or not active counts as anonymous. The extractor refuses with 401 a bearer token that
+/// A user who is gone, not active, or of another [kind](AuthUser::KIND) counts as anonymous. The extractor refuses with 401 a bearer token that
 /// is not good, with 403 an unsafe request that another site caused, and with 503 if the answer is unknown.
 #[derive(Clone, Copy, Debug)]
 pub struct MaybeUser<U = Identity>(pub Option<U>);
@@ -79,7 +78,10 @@ impl<'a, U: AuthUser> FromRequest<'a> for MaybeUser<U> {
         }
         match handle.user(request).await {
             Ok(user) => Ok(Self(Some(user))),
-            Err(Rejection::UserInactive | Rejection::UserNotFound) => Ok(Self(None)),
+            // Of another kind, gone, or not active.
+            Err(Rejection::PermissionDenied | Rejection::UserInactive | Rejection::UserNotFound) => {
+                Ok(Self(None))
+            }
             Err(why) => Err(why.into()),
         }
     }
@@ -103,27 +105,6 @@ impl<'a> FromRequest<'a> for &'a Session {
 /// fault.
 pub(crate) fn session_of(who: &Identity) -> std::result::Result<&Session, Rejection> {
     who.session().ok_or(Rejection::PermissionDenied)
-}
-
-/// `CurrentUser` without a type is the identity itself. Nothing is loaded.
-impl AuthUser for Identity {
-    type Store = ();
-
-    fn subject(&self) -> String {
-        Self::subject(self).to_owned()
-    }
-
-    fn roles(&self) -> Vec<String> {
-        Self::roles(self).to_vec()
-    }
-
-    fn scopes(&self) -> Vec<String> {
-        Self::scopes(self).to_vec()
-    }
-
-    async fn load((): &(), who: &Identity) -> std::result::Result<Option<Self>, BoxError> {
-        Ok(Some(who.clone()))
-    }
 }
 
 /// Loads the caller as the application's user type, for types with `#[derive(AuthUser)]`.

@@ -16,7 +16,7 @@ use super::outcome::{Caller, Cookies};
 use super::pending_answer::PendingAnswer;
 use crate::error::BoxError;
 use crate::id::SessionId;
-use crate::user::{AuthUser, Identity, TokenSource, Unfit};
+use crate::user::{AuthUser, Identity, OtherKind, TokenSource, Unfit, check_kind, kind_of};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
@@ -167,6 +167,10 @@ impl Handle {
         if let Some(user) = users.iter().find_map(|user| user.downcast_ref::<U>()) {
             return Ok(user.clone());
         }
+        if let Some(Err(other)) = identity.session().map(check_kind::<U>) {
+            self.tell_of(&other);
+            return Err(Rejection::PermissionDenied);
+        }
         // `()` needs no store, so it is always found.
         let store = (&() as &dyn Any).downcast_ref::<U::Store>().or_else(|| request.data::<U::Store>());
         let Some(store) = store else {
@@ -185,7 +189,9 @@ impl Handle {
                 Ok(user)
             }
             Ok(None) => {
-                tracing::info!(target: "jwtauth", event = "user_not_found", session = identity.session_id().log_id());
+                let (asked, held) =
+                    (kind_of::<U>(), identity.session().and_then(|it| it.user_kind.as_deref()));
+                tracing::info!(target: "jwtauth", event = "user_not_found", session = identity.session_id().log_id(), asked, held);
                 self.forget_user(identity);
                 Err(Rejection::UserNotFound)
             }
@@ -194,6 +200,16 @@ impl Handle {
                 Err(Rejection::UserNotFound)
             }
             Err(error) => Err(self.note(user_outage::<U>(&error))),
+        }
+    }
+
+    /// Logs that a handler asks for another kind of user than the session has: the first time as a warning, because
+    /// two types for one user may be a mistake of the application.
+    fn tell_of(&self, other: &OtherKind) {
+        if self.jwtauth().is_some_and(|jwtauth| jwtauth.state().is_told_first(other)) {
+            tracing::warn!(target: "jwtauth", "403: {other}");
+        } else {
+            tracing::debug!(target: "jwtauth", "403: {other}");
         }
     }
 

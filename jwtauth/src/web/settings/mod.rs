@@ -13,8 +13,8 @@ mod session_setters;
 pub(crate) mod verifier_builder;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use self::client_config::ClientConfig;
 use self::cookie_config::CookieConfig;
@@ -228,6 +228,7 @@ impl Ready {
             clients: self.clients,
             local_only: self.local_only,
             warned: AtomicBool::new(false),
+            told_kinds: Mutex::default(),
         }))
     }
 }

@@ -8,8 +8,8 @@ use crate::record::{Revocation, RevocationReason, RevokedToken};
 const KEY: &[u8] = b"s0123456789abcdef";
 const ID: SessionId = SessionId::from_bytes(*b"0123456789abcdef");
 
-/// What the releases of layouts 1, 2 and 3 have written for [`session`], as far as they knew its fields.
-const WRITTEN: [&str; 3] = [
+/// What the releases of layouts 1 to 4 have written for [`session`], as far as they knew its fields.
+const WRITTEN: [&str; 4] = [
     "\
     01ff05ec19020000000000000034320200000000000000050000000000000061646d696e03000000000000006f707301\
     000000000000000b00000000000000706f7374733a77726974650109000000000000007b226964223a34327d01000000\
@@ -31,6 +31,14 @@ const WRITTEN: [&str; 3] = [
     0909090909000000000000000106000000000000004368726f6d65010300000000000000313236010500000000000000\
     4c696e757800010700000000000000506978656c2039010300000000000000343835010b000000000000004d6f7a696c\
     6c612f352e300100000000cb007107010100000020010db80000000000000000000000070101080000000000000001",
+    "\
+    04dc8717ac020000000000000034320200000000000000050000000000000061646d696e03000000000000006f707301\
+    000000000000000b00000000000000706f7374733a77726974650109000000000000007b226964223a34327d01000000\
+    000000000200000000000000030000000000000004000000000000000500000000000000060000000000000007070707\
+    070707070707070707070707080808080808080808080808080808080100000000000000090909090909090909090909\
+    0909090909000000000000000106000000000000004368726f6d65010300000000000000313236010500000000000000\
+    4c696e757800010700000000000000506978656c2039010300000000000000343835010b000000000000004d6f7a696c\
+    6c612f352e300100000000cb007107010100000020010db800000000000000000000000701080000000000000001",
 ];
 
 fn session() -> Session {
@@ -39,6 +47,7 @@ fn session() -> Session {
         roles: vec!["admin".into(), "ops".into()],
         scopes: vec!["posts:write".into()],
         user: Some(br#"{"id":42}"#.to_vec()),
+        user_kind: Some("User".into()),
         auth_time: 2,
         absolute_expires_at: 3,
         expires_at: 4,
@@ -75,9 +84,11 @@ fn r_19_every_layout_is_read() {
         revoked_tokens: Vec::new(),
         device: Device::default(),
         last_address: None,
+        user_kind: None,
         ..session()
     };
-    for (layout, want) in [(1, first), (2, session()), (3, session())] {
+    let fourth = Session { user_kind: None, ..session() };
+    for (layout, want) in [(1, first), (2, fourth.clone()), (3, fourth.clone()), (4, fourth)] {
         let bytes = written(layout);
         assert_eq!(usize::from(bytes[0]), layout);
         let read = decode_session(KEY, ID, &bytes).unwrap_or_else(|error| panic!("{layout}: {error}"));
@@ -117,7 +128,7 @@ fn a_record_comes_back_as_it_was_written() {
 #[test]
 fn r_7_damaged_bytes_are_no_record() {
     let damaged = Err(RecordError::Damaged);
-    for bytes in [written(1), written(2), written(3), encode_session(KEY, &session()).unwrap()] {
+    for bytes in [written(1), written(2), written(3), written(4), encode_session(KEY, &session()).unwrap()] {
         let layout = bytes[0];
         for at in 0..bytes.len() {
             for bit in 0..8 {

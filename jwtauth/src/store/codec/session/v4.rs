@@ -27,4 +27,5 @@ fields!(Session {
     device.address: 4,
     last_address: 4,
     revoked: 4,
+    user_kind: 5,
 });

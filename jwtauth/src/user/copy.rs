@@ -1,0 +1,220 @@
+//! The copy of a user that a session keeps: written and read back at login, read again at each request.
+//!
+//! # Invariants
+//!
+//! 1. A copy is kept only if its own type reads it, with the same subject, roles, scopes and state. So nobody
+//!    logs in and is then refused by every request.
+//! 2. A copy is read only as the [kind](AuthUser::KIND) of user that logged in, and only if it is about the
+//!    subject of its session. That its fields fit another type proves nothing.
+//! 3. No error here quotes a value: it may be a secret.
+
+use std::any::type_name;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::json_path::path_at;
+use super::{AuthUser, Identity, Unfit};
+use crate::error::BoxError;
+use crate::record::Session;
+
+/// The names of the fields that the methods of a user type read, for errors. Empty where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CopyFields {
+    /// The field of the subject.
+    pub id: &'static str,
+    /// The field of the roles.
+    pub roles: &'static str,
+    /// The field of the scopes.
+    pub scopes: &'static str,
+    /// The field that says whether the user may be logged in.
+    pub active: &'static str,
+    /// Fields with `#[serde(flatten)]`.
+    pub flattened: &'static [&'static str],
+}
+
+/// A type whose values can be kept in a session.
+#[diagnostic::on_unimplemented(
+    message = "a copy of `{Self}` cannot be kept in the session: it lacks `Serialize` or `Deserialize`",
+    label = "not serializable",
+    note = "write `#[derive(Clone, Serialize, Deserialize, AuthUser)]`, with `use serde::{{Deserialize, Serialize}};`"
+)]
+pub trait Keepable: AuthUser {
+    /// Writes a value.
+    #[doc(hidden)]
+    fn to_json(&self, out: &mut Vec<u8>) -> serde_json::Result<()>;
+
+    /// Reads a value.
+    #[doc(hidden)]
+    fn from_json(json: &[u8]) -> serde_json::Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<U: AuthUser + Serialize + DeserializeOwned> Keepable for U {
+    fn to_json(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(out, self)
+    }
+
+    fn from_json(json: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(json)
+    }
+}
+
+/// A copy that its type does not read, or reads as something else.
+#[derive(Debug, thiserror::Error)]
+#[error("the copy of `{user}` in the session {problem}")]
+struct BadCopy {
+    user: &'static str,
+    problem: String,
+}
+
+/// A session of one kind of user is asked for another kind.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the session is one of a `{held}`, and a `{asked}` is asked for. If both types stand for one user, \
+     give both the same `#[auth(kind = \"..\")]`, or `AuthUser::KIND`"
+)]
+pub(crate) struct OtherKind {
+    pub(crate) held: String,
+    pub(crate) asked: &'static str,
+}
+
+/// Returns what a session notes of the type of its user.
+pub(crate) fn kind_of<U: AuthUser>() -> &'static str {
+    U::KIND.unwrap_or_else(type_name::<U>)
+}
+
+/// Refuses a session of another kind of user. One that does not know its kind was opened by an older release,
+/// or has no user value.
+pub(crate) fn check_kind<U: AuthUser>(session: &Session) -> Result<(), OtherKind> {
+    match (U::KIND, &session.user_kind) {
+        (Some(asked), Some(held)) if held != asked => Err(OtherKind { held: held.clone(), asked }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the copy of a user that goes into the session, and reads it back.
+///
+/// # Errors
+///
+/// If it cannot be written or read, or reads as another user. The error names the field.
+pub fn copy_of<U: Keepable>(user: &U, fields: &CopyFields) -> Result<Option<Vec<u8>>, BoxError> {
+    let mut json = Vec::new();
+    if let Err(error) = user.to_json(&mut json) {
+        let problem = format!("cannot be written: field `{}`: {error}", path_at(&json, json.len()));
+        return Err(bad::<U>(problem));
+    }
+    let back = U::from_json(&json).map_err(|error| {
+        let what = explain::<U>(&json, &error, fields.flattened);
+        bad::<U>(format!("could not be read again: {what}. Check the serde attributes of the field"))
+    })?;
+    let changed = [
+        (fields.id, back.subject() != user.subject()),
+        (fields.roles, sorted(back.roles()) != sorted(user.roles())),
+        (fields.scopes, sorted(back.scopes()) != sorted(user.scopes())),
+        (fields.active, back.is_active() != user.is_active()),
+    ];
+    match changed.into_iter().find(|(_, changed)| *changed) {
+        Some((field, _)) => Err(bad::<U>(format!(
+            "has another value of field `{field}` when it is read again. Remove `#[serde(skip)]` and what else changes it"
+        ))),
+        None => Ok(Some(json)),
+    }
+}
+
+/// Reads the copy of the user from the session.
+///
+/// If the type has changed and can no longer read the copy, or if the copy is about somebody else, it counts
+/// as missing: the user must log in again, which writes a new one. The log says what to fix.
+///
+/// # Errors
+///
+/// If there is no session, behind a [`Verifier`](crate::Verifier), or one of another kind of user.
+pub fn load_copy<U: Keepable>(who: &Identity) -> Result<Option<U>, BoxError> {
+    let session = who.session().ok_or(Unfit::NO_SESSION)?;
+    check_kind::<U>(session)?;
+    let read = read(session).inspect_err(|error| {
+        tracing::error!(target: "jwtauth", session = session.id.log_id(), "{error}. Its user must log in again");
+    });
+    Ok(read.unwrap_or_default())
+}
+
+impl Session {
+    /// Reads the copy of the user that is kept in the session, or `None` if none is kept.
+    ///
+    /// # Errors
+    ///
+    /// If the session is one of another kind of user ([`AuthUser::KIND`]), if the type cannot read the copy, or
+    /// if the copy is about another subject.
+    pub fn user_as<U: AuthUser + Serialize + DeserializeOwned>(&self) -> Result<Option<U>, BoxError> {
+        check_kind::<U>(self)?;
+        read(self)
+    }
+}
+
+fn read<U: Keepable>(session: &Session) -> Result<Option<U>, BoxError> {
+    let Some(json) = &session.user else { return Ok(None) };
+    let user = U::from_json(json).map_err(|error| {
+        let what = explain::<U>(json, &error, &[]);
+        bad::<U>(format!("is one that it cannot read any more: {what}. Give new fields `#[serde(default)]`"))
+    })?;
+    if user.subject() != session.subject {
+        return Err(bad::<U>("is about another subject than the session".into()));
+    }
+    Ok(Some(user))
+}
+
+fn bad<U>(problem: String) -> BoxError {
+    BadCopy { user: type_name::<U>(), problem }.into()
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Says which field could not be read and why, in words that never quote a value.
+fn explain<U: Keepable>(json: &[u8], error: &serde_json::Error, flattened: &[&str]) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what);
+    let mut path = place_of::<U>(json, error);
+    let missing = text.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`'));
+    let expected = text.strip_prefix("invalid type: ").and_then(|text| text.rsplit_once(", expected "));
+    if let Some(name) = missing {
+        path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    } else if path.is_empty() {
+        path = flattened.join("` or `");
+    }
+    let why = match (missing, expected) {
+        (Some(_), _) => "it is missing".to_owned(),
+        (_, Some((_, expected))) => format!("expected {expected}"),
+        _ => "its type does not take what stands there".to_owned(),
+    };
+    if path.is_empty() { why } else { format!("field `{path}`: {why}") }
+}
+
+/// Returns the path of the value that an error is about.
+fn place_of<U: Keepable>(json: &[u8], error: &serde_json::Error) -> String {
+    let end = offset_of(json, error);
+    // An error of the last member of an object is told behind the object, like one of the object as a whole. With
+    // a comma behind the member, it is told before the comma. Likewise for an array.
+    if let Some((rest, before)) = json[..end].split_last()
+        && matches!(rest, b'}' | b']')
+    {
+        let probe = [before, b",", &json[before.len()..]].concat();
+        if let Err(error) = U::from_json(&probe)
+            && error.is_data()
+        {
+            return path_at(&probe, offset_of(&probe, &error));
+        }
+    }
+    path_at(json, end)
+}
+
+/// Returns how many bytes were read before the error.
+fn offset_of(json: &[u8], error: &serde_json::Error) -> usize {
+    let lines = json.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    before.saturating_add(error.column()).min(json.len())
+}

@@ -39,6 +39,14 @@ pub(crate) struct Verification {
 impl Verification {
     /// Verifies an access token: form, signature and every claim.
     pub(crate) async fn verify(&self, token: &str) -> Result<TokenUser, TokenError> {
+        let verified = self.verify_by_newest(token).await;
+        if let Err(error) = &verified {
+            self.explain(*error);
+        }
+        verified
+    }
+
+    async fn verify_by_newest(&self, token: &str) -> Result<TokenUser, TokenError> {
         let Self { tokens, source, clock, .. } = self;
         let Some(source) = source else { return self.checked(token) };
         source.renew(tokens, clock, false).await?;
@@ -53,11 +61,7 @@ impl Verification {
 
     /// Verifies with the current keys.
     fn checked(&self, token: &str) -> Result<TokenUser, TokenError> {
-        let verified = self.tokens.verify(token, &self.expected(self.clock.now()));
-        if let Err(error) = &verified {
-            self.explain(*error);
-        }
-        verified
+        self.tokens.verify(token, &self.expected(self.clock.now()))
     }
 
     /// Logs once what to write, for a refusal that is more likely a wrong setting than an attack.
@@ -70,6 +74,15 @@ impl Verification {
             TokenError::RequiredClaim => "the next such refusal names the claim, at level debug",
             TokenError::Claim(_) | TokenError::Header("typ") | TokenError::WrongKind => {
                 "if the issuer is no service of jwtauth, say how its access tokens look with `.issuer_profile(..)`"
+            }
+            TokenError::TooLong => {
+                "a token has at most 8 KiB: let the issuer write fewer claims into it, such as groups"
+            }
+            TokenError::UnknownKey => {
+                "no key has the `kid` of its header: take the key set of its issuer, or give the key that name with `Key::with_kid`"
+            }
+            TokenError::WrongAlgorithm => {
+                "the key is for another `alg` than its header has: see `Key::with_algorithm`"
             }
             _ => return,
         };

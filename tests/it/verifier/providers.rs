@@ -347,6 +347,10 @@ fn n_30_the_log_says_what_to_write() {
             builder.key(public().with_kid("one").unwrap()).build().unwrap()
         };
         let issuer = &keycloak.issuer;
+        let of_key = |key| {
+            let builder = Verifier::builder(issuer, "shop-api").clock(ManualClock::at(START));
+            builder.issuer_profile(IssuerProfile::keycloak()).key(key).build().unwrap()
+        };
         for (verifier, advice) in [
             (of(issuer, None), "token is of another kind: if the issuer is no service of jwtauth"),
             (
@@ -354,6 +358,8 @@ fn n_30_the_log_says_what_to_write() {
                 "must name what the issuer writes into `iss`",
             ),
             (of(issuer, Some(IssuerProfile::keycloak().requires("azp", ["x"]))), "names the claim"),
+            (of_key(public()), "no key has the `kid` of its header"),
+            (of_key(Key::from_pem(RSA_PUBLIC).unwrap().with_kid("one").unwrap()), "for another `alg`"),
         ] {
             for _ in 0..2 {
                 assert!(verifier.verify(&token).await.is_err());

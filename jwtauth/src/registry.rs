@@ -1,12 +1,16 @@
 //! What was issued: a record of each token, in the tree of its session. Pure, like `record`.
 //!
 //! A login is the root: its refresh token, with its access token below it. Each rotation hangs the next
-//! refresh token below the one that was spent, and an access token below that; or a sliding token, with nothing
-//! beside it. No token is kept, only its id. Which records a login or a rotation adds: `store::rules`.
+//! refresh token below the one that was spent, and an access token below that; or a sliding token, with
+//! nothing beside it. No token is kept, only its id. Which records a login or a rotation adds:
+//! `store::rules`.
+
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use crate::id::{SessionId, TokenId};
+use crate::record::Session;
 
 /// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -16,7 +20,8 @@ pub enum TokenKind {
     Access,
     /// Spent for the next pair.
     Refresh,
-    /// Sent with every request, and spent for the next one: [`Session::is_sliding`](crate::Session::is_sliding).
+    /// Sent with every request, and spent for the next one:
+    /// [`Session::is_sliding`](crate::Session::is_sliding).
     Sliding,
 }
 
@@ -55,7 +60,10 @@ impl TokenRecord {
 
     /// Tells whether the token is good at `now`: neither expired nor ended.
     ///
-    /// A refresh or sliding token that was spent counts as ended when its successor was issued.
+    /// That is what a request with it gets. A refresh token that was spent counts as ended when its successor
+    /// was issued, a sliding token when the grace window after that is over. With
+    /// [`revoke_on_refresh`](crate::JwtAuthBuilder::revoke_on_refresh) a sliding token and an access token
+    /// end when their successors are issued.
     #[must_use]
     pub fn is_active_at(&self, now: u64) -> bool {
         now < self.expires_at && self.revoked_at.is_none_or(|revoked_at| now < revoked_at)
@@ -65,5 +73,62 @@ impl TokenRecord {
     #[must_use]
     pub fn ends_at(&self) -> u64 {
         self.revoked_at.map_or(self.expires_at, |revoked_at| revoked_at.min(self.expires_at))
+    }
+}
+
+/// What a refresh does to the tokens that it replaces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replacement {
+    /// Whether it ends them at once: `revoke_on_refresh`.
+    pub(crate) at_once: bool,
+    /// How long a sliding token is good for requests that are under way, in seconds.
+    pub(crate) grace: u64,
+}
+
+impl Replacement {
+    /// Returns when a token ends that was replaced at `at`, in Unix seconds; `None` if only its expiry ends
+    /// it.
+    pub(crate) const fn end(self, kind: TokenKind, at: u64) -> Option<u64> {
+        match kind {
+            TokenKind::Access if self.at_once => Some(at),
+            TokenKind::Access => None,
+            TokenKind::Sliding if !self.at_once => Some(at.saturating_add(self.grace)),
+            TokenKind::Refresh | TokenKind::Sliding => Some(at),
+        }
+    }
+
+    /// Brings records of tokens to what the record of their session says: which were replaced, and that all
+    /// ended with it.
+    pub(crate) fn settle(self, tokens: &mut [TokenRecord], session: &Session) {
+        let spendable = tokens.iter().filter(|token| token.kind != TokenKind::Access);
+        let spent: HashMap<TokenId, u64> =
+            spendable.clone().filter_map(|token| Some((token.id, token.revoked_at?))).collect();
+        let children: HashMap<TokenId, TokenId> =
+            spendable.filter_map(|token| Some((token.parent?, token.id))).collect();
+        for token in tokens {
+            match token.kind {
+                TokenKind::Access if token.id != session.access_id => {
+                    let at =
+                        token.parent.and_then(|parent| spent.get(&parent)).unwrap_or(&session.rotated_at);
+                    token.end_at(self.end(token.kind, *at));
+                }
+                TokenKind::Sliding if token.id != session.refresh_id && !session.has_revoked(token.id) => {
+                    let Some(at) = token.revoked_at.take() else { continue };
+                    token.end_at(self.end(token.kind, at));
+                    // Only the one before the newest is good for a while.
+                    token.end_at(children.get(&token.id).and_then(|child| spent.get(child)).copied());
+                }
+                TokenKind::Access | TokenKind::Refresh | TokenKind::Sliding => {}
+            }
+            token.end_at(session.revoked.map(|revocation| revocation.at));
+        }
+    }
+}
+
+impl TokenRecord {
+    /// Notes an end, if it comes before any other.
+    fn end_at(&mut self, at: Option<u64>) {
+        let at = at.filter(|at| *at < self.ends_at());
+        self.revoked_at = at.or(self.revoked_at);
     }
 }

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use jwtauth::error::SessionError;
-use jwtauth::{Device, JwtAuthBuilder, MemoryStore, Sessions, TokenKind, TokenRecord};
+use jwtauth::{
+    Device, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Sessions, TokenKind, TokenRecord,
+};
+use poem::test::TestClient;
+use poem::{EndpointExt, Route};
 use tests::app::{TestApp, User};
 use tests::bounded;
+use tests::faulty::Faulty;
 use tests::tab::{Cookies, Tab};
 use tests::wire::claims;
 
@@ -166,6 +171,96 @@ fn w_15_a_refresh_ends_the_access_token_before_it() {
         let Cookies::Set(again) = late.cookies() else { panic!("no cookies") };
         assert_eq!(again.refresh, second.refresh);
         assert_eq!(tab.bearer("/me", &again.access).await.status, 200);
+    });
+}
+
+async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
+    Ok(User::named(attempt.username()))
+}
+
+/// N-3: a token is listed as good exactly as long as it is taken: replaced, ended alone, with its session,
+/// and under settings that changed meanwhile.
+#[test]
+fn n_3_w_15_the_registry_lists_a_token_as_good_while_it_is_taken() {
+    let settings = |at_once: bool, grace: u64| {
+        move |builder: JwtAuthBuilder| {
+            let builder = builder.token_registry().refresh_grace(Duration::from_secs(grace));
+            if at_once { builder.revoke_on_refresh() } else { builder }
+        }
+    };
+    bounded(async {
+        for (before, after) in [(true, true), (false, false), (true, false), (false, true)] {
+            for (is_sliding, grace, end) in [
+                (true, 30, "nothing"),
+                (true, 0, "nothing"),
+                (true, 30, "alone"),
+                (false, 30, "nothing"),
+                (false, 0, "alone"),
+                (true, 30, "session"),
+                (false, 30, "session"),
+            ] {
+                let (store, device) = (Faulty::default(), Device::default());
+                let app = TestApp::with(store.clone(), settings(before, grace));
+                let (sessions, user) = (app.jwtauth.sessions(), User::named("bob"));
+                let mut newest = match is_sliding {
+                    true => sessions.login_sliding(&user, device.clone()).await.unwrap(),
+                    false => sessions.login(&user, device.clone()).await.unwrap(),
+                };
+                let mut issued = Vec::new();
+                let note = |tokens: &jwtauth::Tokens, issued: &mut Vec<String>| {
+                    issued.extend(
+                        [Some(tokens.access()), tokens.refresh()].into_iter().flatten().map(str::to_owned),
+                    );
+                };
+                note(&newest, &mut issued);
+                for wait in [10, 20] {
+                    app.clock.advance(Duration::from_secs(wait));
+                    newest = match is_sliding {
+                        true => sessions.refresh_sliding(newest.access(), &device).await.unwrap(),
+                        false => sessions.refresh(newest.refresh().unwrap(), &device).await.unwrap(),
+                    };
+                    note(&newest, &mut issued);
+                }
+                let now = sessions.now();
+                let app = TestApp::with(store, settings(after, grace));
+                app.clock.set(now);
+                let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
+                let routes = app.jwtauth.routes(authenticate).body_tokens();
+                let client = TestClient::new(Route::new().nest("/auth", routes).with(app.jwtauth.clone()));
+                match end {
+                    "alone" => {
+                        // Each may be over already.
+                        let _ = sessions.revoke_jwt(&issued[0], false).await;
+                        let _ = sessions.revoke_jwt(&issued[2], false).await;
+                    }
+                    "session" => assert!(sessions.revoke(newest.session.id).await.unwrap()),
+                    _ => {}
+                }
+                for wait in [0, 1, 28, 1, 1, 200] {
+                    app.clock.advance(Duration::from_secs(wait));
+                    let records = sessions.tokens_of("bob").await.unwrap();
+                    assert_eq!(records.len(), issued.len());
+                    for token in &issued {
+                        let said = claims(token);
+                        let (id, kind) =
+                            (said["jti"].as_str().unwrap(), said["token_type"].as_str().unwrap());
+                        let record = records.iter().find(|record| record.id.to_string() == id).unwrap();
+                        let listed = record.is_active_at(sessions.now());
+                        let body = serde_json::json!({ "token": token });
+                        let verified = client.post("/auth/verify").body_json(&body).send().await.0.status();
+                        let case = format!(
+                            "{before} {after}, {end}, grace {grace}: {kind} {} at {}",
+                            said["gen"],
+                            sessions.now() - tests::app::START
+                        );
+                        assert_eq!(verified == 200, listed, "{case}: {record:?}");
+                        if kind != "refresh" {
+                            assert_eq!(tab.bearer("/me", token).await.status == 200, listed, "{case}");
+                        }
+                    }
+                }
+            }
+        }
     });
 }
 

@@ -9,7 +9,7 @@ use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{RevocationReason, Session};
-use crate::registry::TokenRecord;
+use crate::registry::{Replacement, TokenRecord};
 use crate::store::TokenRevocation;
 use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
@@ -45,17 +45,14 @@ impl Sessions {
     pub async fn tokens(&self, session: SessionId) -> Result<Vec<TokenRecord>, SessionError> {
         let Some(registry) = &self.tokens else { return Ok(Vec::new()) };
         let mut tokens = registry.tokens_of(session).await?;
-        let revoked = match self.store.load(session).await? {
-            Some(session) => session.revoked.map(|revocation| revocation.at),
-            None => None,
-        };
-        // Revoking a session revokes all its tokens, in one write of its own record.
-        if let Some(at) = revoked {
-            for token in tokens.iter_mut().filter(|token| at < token.expires_at) {
-                token.revoked_at = Some(token.revoked_at.map_or(at, |revoked_at| revoked_at.min(at)));
-            }
+        if let Some(session) = self.store.load(session).await? {
+            self.replacement().settle(&mut tokens, &session);
         }
         Ok(tokens)
+    }
+
+    pub(super) const fn replacement(&self) -> Replacement {
+        Replacement { at_once: self.config.revoke_on_refresh, grace: self.config.refresh_grace.as_secs() }
     }
 
     /// Returns the recorded tokens of a subject, in all sessions that are still kept.

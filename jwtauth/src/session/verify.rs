@@ -14,6 +14,7 @@ use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, SessionState, Successor};
+use crate::registry::TokenKind;
 use crate::store::RotationRequest;
 use crate::token::MAX_LEN;
 use crate::token::access::{Access, Verified};
@@ -50,7 +51,8 @@ impl Sessions {
         if session.has_revoked(access.token) || access.origin.is_some_and(|it| self.was_spent(&session, it)) {
             return Err(SessionError::Expired);
         }
-        if self.config.revoke_on_refresh && access.token != session.access_id {
+        let replaced = access.token != session.access_id;
+        if replaced && self.replacement().end(TokenKind::Access, session.rotated_at).is_some() {
             // Counts as expired: its refresh token, if present, gets the next one.
             return Ok(AccessState::Expired);
         }

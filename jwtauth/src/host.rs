@@ -37,6 +37,11 @@ impl HostPort {
         Some(Self { name, port })
     }
 
+    /// Returns the host, in lower case.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Tells whether it names the machine that asks.
     pub(crate) fn is_this_machine(&self) -> bool {
         matches!(&*self.name, "localhost" | "127.0.0.1" | "[::1]")

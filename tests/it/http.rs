@@ -14,6 +14,7 @@ mod same_origin;
 mod same_request;
 mod secrets;
 mod token_header;
+mod twins;
 
 use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore, Rejection, SameSite, require_auth};
 use poem::error::NotFoundError;

@@ -1,5 +1,6 @@
 //! The life of a session as its user sees it: login, refresh, reuse, logout, limits.
 
+mod named;
 mod over;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@
 mod django;
 mod ends;
 mod exchange;
+mod named;
 mod rules;
 mod store;
 mod verifier;

@@ -33,7 +33,7 @@
 use std::sync::Arc;
 
 use super::end::MayEnd;
-use super::{AccessState, AnyToken, IssuedTokens, Sessions};
+use super::{AccessState, IssuedTokens, Sessions};
 use crate::config::Config;
 use crate::device::Device;
 use crate::error::{ConfigError, SessionError, StoreError, TokenError};
@@ -42,7 +42,8 @@ use crate::id::SessionId;
 use crate::key;
 use crate::record::{RevocationReason, Session};
 use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
-use crate::token::access::{Access, Verified};
+use crate::token::access::Access;
+use crate::token::named_token::NamedToken;
 use crate::token::refresh::Refresh;
 use crate::token::simplejwt::{Foreign, Origin};
 
@@ -180,7 +181,9 @@ impl Sessions {
         // Tokens first: if they cannot be handed out, no session is left behind.
         let own = self.own_claims(&session).await?;
         let mut issued = self.issue(session.clone(), &own, now)?;
-        let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, over_at(token));
+        // Kept as long as the session: whoever has only the old token can still end it.
+        let until = over_at(token).max(session.absolute_expires_at);
+        let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until);
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
         // A session that it crowds out is among these.
@@ -245,66 +248,34 @@ impl Sessions {
         })
     }
 
-    /// Revokes an access token of another service, even if it was never seen. Returns whether it was not
-    /// revoked alone before.
-    pub(super) async fn revoke_foreign_access(
-        &self,
-        access: &Access,
-        token: &Foreign,
-    ) -> Result<bool, SessionError> {
-        let is_new = self.deny(token).await?;
-        if is_new {
-            self.emit(Event::TokenRevoked { session: access.session, token: token.token }).await;
-        }
-        Ok(is_new)
-    }
-
-    /// Likewise for a refresh token, and the session that it was exchanged for.
-    pub(super) async fn revoke_foreign_refresh(
-        &self,
-        refresh: &Refresh,
-        token: &Foreign,
-        reason: RevocationReason,
-    ) -> Result<bool, SessionError> {
-        let is_new = self.deny(token).await?;
-        let exchanged = self.deny_list()?.0.load_value(key_of_exchange(token), self.clock.now()).await?;
-        if let Some(session) = exchanged.as_deref().and_then(session_of) {
-            return Ok(self.revoke_for(session, reason).await? || is_new);
-        }
-        if is_new {
-            self.emit(Event::TokenRevoked { session: refresh.session, token: token.token }).await;
-        }
-        Ok(is_new)
-    }
-
-    /// Revokes a token of another service, of any kind. `None` if it is not one, or has expired.
+    /// Revokes a token of another service, even if it was never seen, and the session that it was exchanged
+    /// for. Returns whether it was not revoked before.
     pub(super) async fn revoke_foreign(
         &self,
-        token: &AnyToken,
+        token: &NamedToken,
+        foreign: &Foreign,
         reason: RevocationReason,
-    ) -> Result<Option<bool>, SessionError> {
-        Ok(match token {
-            AnyToken::Access(Verified::Valid(access)) => match &access.foreign {
-                Some(token) => Some(self.revoke_foreign_access(access, token).await?),
-                None => None,
-            },
-            AnyToken::Refresh(refresh) => match &refresh.foreign {
-                Some(token) => Some(self.revoke_foreign_refresh(refresh, token, reason).await?),
-                None => None,
-            },
-            AnyToken::Access(Verified::Expired(_)) | AnyToken::Sliding(_) => None,
-        })
+    ) -> Result<bool, SessionError> {
+        let is_new = self.deny(foreign).await?;
+        let exchanged = self.deny_list()?.0.load_value(key_of_exchange(foreign), self.clock.now()).await?;
+        if let Some(session) = exchanged.as_deref().and_then(session_of) {
+            let exchanged = NamedToken { session, foreign: None, ..token.clone() };
+            let Some(session) = self.record_of(&exchanged).await? else { return Ok(is_new) };
+            return Ok(self.revoke_for(session.id, reason).await? || is_new);
+        }
+        if is_new {
+            self.emit(Event::TokenRevoked { session: token.session, token: token.token }).await;
+        }
+        Ok(is_new)
     }
 
-    /// Writes a token to the list. Returns whether it was not there.
+    /// Writes a token to the list. Returns whether it could be used and was not there.
     ///
-    /// An existing value is written again: the call that wrote it may not have it on disk yet.
+    /// One that has expired is written too: the clock may go back. An existing value is written again: the
+    /// call that wrote it may not have it on disk yet.
     async fn deny(&self, token: &Foreign) -> Result<bool, SessionError> {
         let (list, key, now) = (self.deny_list()?, key_of_revoked(token), self.clock.now());
-        if now >= over_at(token) {
-            return Ok(false);
-        }
-        let is_new = list.0.load_value(key, now).await?.is_none();
+        let is_new = now < over_at(token) && list.0.load_value(key, now).await?.is_none();
         let value = NewValue::new(key, Vec::new(), now, over_at(token));
         // No value is ever removed, so this one is kept.
         self.within(list.0.save_value(value)).await?;

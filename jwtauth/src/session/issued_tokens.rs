@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::end::MayEnd;
 use super::{AccessState, Sessions};
+use crate::config::Config;
 use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::id::{SessionId, TokenId};
-use crate::record::{RevocationReason, Session};
+use crate::record::Session;
 use crate::registry::{Replacement, TokenRecord};
 use crate::store::TokenRevocation;
 use crate::token::access::{Access, Verified};
@@ -28,8 +29,8 @@ pub(crate) enum AnyToken {
 
 #[derive(Debug)]
 pub(crate) enum GoodToken {
-    /// A live session, and which of its tokens it is.
-    Session(Arc<Session>, TokenId),
+    /// Of a live session.
+    Session(Arc<Session>),
     /// No session: another service has issued it. Only an access token tells more about its user than the
     /// subject.
     Sessionless { subject: Arc<str>, user: Option<TokenUser> },
@@ -92,19 +93,31 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed; the token may then be valid or not.
     pub async fn revoke_token(&self, session: SessionId, token: TokenId) -> Result<bool, SessionError> {
-        let now = self.clock.now();
         let Some(of) = self.store.load(session).await? else { return Ok(false) };
+        // No access token lives longer. The clock may have gone back since it was issued.
+        let issued_at = of.rotated_at.max(self.clock.now());
+        self.revoke_token_until(&of, token, issued_at.saturating_add(self.config.access_ttl.as_secs())).await
+    }
+
+    /// Like [`Self::revoke_token`], for an access token that expires at `expires_at` by itself.
+    pub(super) async fn revoke_token_until(
+        &self,
+        of: &Session,
+        token: TokenId,
+        expires_at: u64,
+    ) -> Result<bool, SessionError> {
+        let (session, now) = (of.id, self.clock.now());
         if !of.is_live_at(now) {
             return Ok(false);
         }
         if of.is_sliding() && token == of.refresh_id {
             return self.revoke(session).await;
         }
-        // No access token lives longer. No refresh or sliding token outlives its session.
+        // No refresh or sliding token outlives its session.
         let expires_at = if of.is_sliding() || token == of.refresh_id {
             of.expires_at
         } else {
-            now.saturating_add((self.config.access_ttl + self.config.leeway).as_secs())
+            expires_at.saturating_add(Config::MAX_LEEWAY.as_secs())
         };
         // One token too many revokes the session.
         let _following = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
@@ -136,41 +149,6 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Revokes a token of any kind, given as text: alone, or with its whole session if `affect_tree`.
-    ///
-    /// # Errors
-    ///
-    /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`] or
-    ///   [`SessionError::Revoked`] if it is no longer valid.
-    /// - [`SessionError::Store`] if the store failed.
-    pub async fn revoke_jwt(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
-        self.revoke_any(&self.read_any(token)?, affect_tree).await
-    }
-
-    pub(crate) async fn revoke_any(&self, token: &AnyToken, affect_tree: bool) -> Result<(), SessionError> {
-        let revoked = match self.revoke_foreign(token, RevocationReason::Requested).await? {
-            Some(revoked) => revoked,
-            None => {
-                let (session, id) = self.to_revoke(token).await?;
-                if affect_tree { self.revoke(session).await? } else { self.revoke_token(session, id).await? }
-            }
-        };
-        if revoked { Ok(()) } else { Err(SessionError::Expired) }
-    }
-
-    /// Returns session and id of a token that can be revoked alone: a valid one, or a sliding one that can be
-    /// renewed.
-    async fn to_revoke(&self, token: &AnyToken) -> Result<(SessionId, TokenId), SessionError> {
-        match (self.good_token(token).await, token) {
-            (Ok(GoodToken::Session(session, token)), _) => Ok((session.id, token)),
-            (Err(SessionError::Token(TokenError::Expired)), AnyToken::Sliding(sliding)) => {
-                self.renewable_sliding(sliding).await
-            }
-            (Ok(GoodToken::Sessionless { .. }), _) => Err(SessionError::Expired),
-            (Err(error), _) => Err(error),
-        }
-    }
-
     pub(crate) fn read_any(&self, token: &str) -> Result<AnyToken, TokenError> {
         let refused = match self.read_access(token) {
             Ok(access) => return Ok(AnyToken::Access(access)),
@@ -194,7 +172,7 @@ impl Sessions {
     pub(crate) async fn good_token(&self, token: &AnyToken) -> Result<GoodToken, SessionError> {
         match token {
             AnyToken::Access(access) => match self.check(access).await? {
-                AccessState::Live(session) => Ok(GoodToken::Session(session, access.said().token)),
+                AccessState::Live(session) => Ok(GoodToken::Session(session)),
                 AccessState::Sessionless(user) => {
                     let subject = Arc::clone(&access.said().subject);
                     Ok(GoodToken::Sessionless { subject, user: Some(user) })
@@ -206,14 +184,22 @@ impl Sessions {
                     self.check_unspent(refresh, foreign).await?;
                     return Ok(GoodToken::Sessionless { subject: Arc::clone(&refresh.subject), user: None });
                 }
-                let session = self.check_refresh(refresh).await?;
-                let token = session.refresh_id;
-                Ok(GoodToken::Session(session, token))
+                self.check_refresh(refresh).await.map(GoodToken::Session)
             }
             AnyToken::Sliding(sliding) => match self.check_sliding(sliding).await? {
-                AccessState::Live(session) => Ok(GoodToken::Session(session, sliding.said().token)),
+                AccessState::Live(session) => Ok(GoodToken::Session(session)),
                 AccessState::Sessionless(_) | AccessState::Expired => Err(TokenError::Expired.into()),
             },
+        }
+    }
+
+    /// Tells whether a token of any kind is valid.
+    pub(crate) async fn is_good(&self, token: &str) -> Result<bool, SessionError> {
+        let Ok(token) = self.read_any(token) else { return Ok(false) };
+        match self.good_token(&token).await {
+            Ok(_) => Ok(true),
+            Err(error @ SessionError::Store(_)) => Err(error),
+            Err(_) => Ok(false),
         }
     }
 

@@ -8,8 +8,9 @@
 //! 1. A token only names a record. Who the user is comes from the record. Only `foreign` handles tokens of
 //!    another service.
 //! 2. A token is handed out only after the store has acknowledged the state that it stands for.
-//! 3. Functions that begin with `read_` verify a token. All others take what those returned, so no token is
-//!    verified twice in a request. One exception: under `Compat`, `read_any` may check a token of another
+//! 3. Functions that begin with `read_` verify a token, to let somebody in. Those that begin with `name_` ask
+//!    which session it names, to end that. All others take what these returned, so no token is verified twice
+//!    for one of both. One exception: under `Compat`, `read_any` and `name_any` may check a token of another
 //!    service twice, because the header of that token does not name its kind.
 
 #[cfg(feature = "accounts")]
@@ -21,6 +22,7 @@ mod foreign;
 mod hooks;
 mod issued_tokens;
 mod key_ring;
+mod named_session;
 mod open;
 mod revoke;
 mod sliding_tokens;
@@ -40,7 +42,6 @@ pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
 pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
 pub use self::key_ring::{KeyInfo, KeyRing};
-pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::AccessState;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};

@@ -2,15 +2,13 @@
 
 use std::slice;
 
+use super::Sessions;
 use super::end::MayEnd;
-use super::{BearerToken, Sessions};
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::id::SessionId;
 use crate::record::{Revocation, RevocationReason, Session};
 use crate::store::{SubjectRevocation, UserUpdate};
-use crate::token::access::{Access, Verified};
-use crate::token::refresh::Refresh;
 use crate::user::AuthUser;
 
 impl Sessions {
@@ -36,42 +34,6 @@ impl Sessions {
             self.emit(Event::SessionRevoked { session: id, reason }).await;
         }
         Ok(revoked)
-    }
-
-    /// Revokes the session or foreign token of a genuine access token, expired or not. Returns whether it was
-    /// not revoked before.
-    pub(crate) async fn revoke_access(
-        &self,
-        access: &Verified<Access>,
-        reason: RevocationReason,
-    ) -> Result<bool, SessionError> {
-        let access = access.said();
-        match &access.foreign {
-            Some(foreign) => self.revoke_foreign_access(access, foreign).await,
-            None => self.revoke_for(access.session, reason).await,
-        }
-    }
-
-    pub(crate) async fn revoke_refresh(
-        &self,
-        refresh: &Refresh,
-        reason: RevocationReason,
-    ) -> Result<bool, SessionError> {
-        match &refresh.foreign {
-            Some(foreign) => self.revoke_foreign_refresh(refresh, foreign, reason).await,
-            None => self.revoke_for(refresh.session, reason).await,
-        }
-    }
-
-    pub(crate) async fn revoke_bearer(
-        &self,
-        token: &BearerToken,
-        reason: RevocationReason,
-    ) -> Result<bool, SessionError> {
-        match token {
-            BearerToken::Access(access) => self.revoke_access(access, reason).await,
-            BearerToken::Sliding(sliding) => self.revoke_for(sliding.said().session, reason).await,
-        }
     }
 
     /// Revokes all sessions of a subject. Returns how many were not revoked before.

@@ -17,7 +17,7 @@ use super::{AccessState, Delivery, Sessions, Token, Tokens};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
-use crate::id::{SessionId, TokenId};
+use crate::id::TokenId;
 use crate::record::{Session, Successor};
 use crate::token::MAX_LEN;
 use crate::token::access::{Access, Verified};
@@ -121,40 +121,34 @@ impl Sessions {
         sliding: &Verified<Sliding>,
     ) -> Result<AccessState, SessionError> {
         match sliding {
-            Verified::Valid(sliding) => self.check_holder(sliding, self.clock.now()).await,
+            Verified::Valid(sliding) => self.check_holder(sliding).await,
             Verified::Expired(_) => Ok(AccessState::Expired),
         }
     }
 
-    /// Returns session and id of a sliding token that has expired and can be renewed.
-    pub(super) async fn renewable_sliding(
-        &self,
-        sliding: &Verified<Sliding>,
-    ) -> Result<(SessionId, TokenId), SessionError> {
-        let sliding = sliding.said();
-        self.check_holder(sliding, self.clock.now()).await?;
-        Ok((sliding.session, sliding.token))
-    }
-
     /// Decides whether a genuine sliding token is the current one of a live session.
-    async fn check_holder(&self, sliding: &Sliding, now: u64) -> Result<AccessState, SessionError> {
+    async fn check_holder(&self, sliding: &Sliding) -> Result<AccessState, SessionError> {
         let session = self.live(sliding.session, &sliding.subject).await?;
         if session.has_revoked(sliding.token) {
             return Err(SessionError::Expired);
         }
-        // A token newer than the record is genuine: the store has lost a write.
-        if sliding.generation < session.generation {
-            let is_under_way = sliding.generation.saturating_add(1) == session.generation
-                && now.saturating_sub(session.rotated_at) < self.config.refresh_grace.as_secs();
-            if !is_under_way {
-                return Err(SessionError::Expired);
-            }
-            if self.config.revoke_on_refresh {
-                // It can still be renewed.
-                return Ok(AccessState::Expired);
-            }
+        if !self.is_under_way(&session, sliding.generation) {
+            return Err(SessionError::Expired);
+        }
+        if self.config.revoke_on_refresh && sliding.generation < session.generation {
+            // It can still be renewed.
+            return Ok(AccessState::Expired);
         }
         Ok(AccessState::Live(session))
+    }
+
+    /// Tells whether a sliding token of a generation may be with requests that are under way: the newest, or
+    /// the one before it inside the grace window.
+    pub(super) fn is_under_way(&self, session: &Session, generation: u64) -> bool {
+        // A token newer than the record is genuine: the store has lost a write.
+        generation >= session.generation
+            || generation.saturating_add(1) == session.generation
+                && self.clock.now().saturating_sub(session.rotated_at) < self.config.refresh_grace.as_secs()
     }
 
     /// Writes the one current token of a session. Two calls return the same token, unless the user was

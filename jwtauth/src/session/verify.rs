@@ -61,13 +61,23 @@ impl Sessions {
 
     /// Returns the live session that a genuine token names.
     pub(super) async fn live(&self, id: SessionId, subject: &str) -> Result<Arc<Session>, SessionError> {
-        let session = self.store.load(id).await?.ok_or(SessionError::Expired)?;
-        // Equal in every own token (J-19).
-        if session.subject != subject {
-            return Err(TokenError::Claim("sub").into());
-        }
+        let session = self.known(id, subject).await?.ok_or(SessionError::Expired)?;
         alive(session.state_at(self.clock.now()))?;
         Ok(session)
+    }
+
+    /// Returns the record of the session that a genuine token names, alive or not; `None` if there is none.
+    pub(super) async fn known(
+        &self,
+        id: SessionId,
+        subject: &str,
+    ) -> Result<Option<Arc<Session>>, SessionError> {
+        let record = self.store.load(id).await?;
+        // Equal in every own token (J-19).
+        if record.as_ref().is_some_and(|session| session.subject != subject) {
+            return Err(TokenError::Claim("sub").into());
+        }
+        Ok(record)
     }
 
     /// Returns a live session by its id.
@@ -127,6 +137,8 @@ impl Sessions {
         successor: Successor,
         now: u64,
     ) -> Result<(Rotation, Session), SessionError> {
+        // Before anything is spent or revoked: no token of another subject does that.
+        self.known(spent.session, &spent.subject).await?.ok_or(SessionError::Expired)?;
         let mut policy = self.config.rotation();
         let grace = policy.grace.as_secs();
         // With grace 0 there is none here either.
@@ -142,9 +154,6 @@ impl Sessions {
             self.within(self.store.rotate(presented)).await?.ok_or(SessionError::Expired)?;
         if rotation != Rotation::Reused {
             following.ended_nothing();
-        }
-        if *session.subject != *spent.subject {
-            return Err(TokenError::Claim("sub").into());
         }
         match rotation {
             Rotation::Rotated => {}
@@ -247,7 +256,7 @@ impl Sessions {
     }
 }
 
-fn alive(state: SessionState) -> Result<(), SessionError> {
+pub(super) fn alive(state: SessionState) -> Result<(), SessionError> {
     match state {
         SessionState::Live => Ok(()),
         SessionState::Expired => Err(SessionError::Expired),

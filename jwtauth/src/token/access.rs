@@ -40,7 +40,8 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Returns the session that the token names. A token that another service has issued on its own names none.
+    /// Returns the session that the token names. A token that another service has issued on its own names
+    /// none.
     pub(crate) fn names(&self) -> Option<SessionId> {
         self.foreign.is_none().then_some(self.session)
     }
@@ -76,6 +77,10 @@ impl AccessTokens {
 
     pub(crate) fn ring(&self) -> &Ring {
         &self.envelope.ring
+    }
+
+    pub(super) const fn compat(&self) -> Option<&Compat> {
+        self.compat.as_ref()
     }
 
     pub(crate) fn issue(&self, claims: &AccessClaims<'_>) -> String {
@@ -140,8 +145,10 @@ fn check_foreign(
     compat: &Compat,
     expected: &Expected<'_>,
 ) -> Result<(Verified, Option<Range<u64>>), TokenError> {
-    let simplejwt::Said { subject, session, token, foreign, origin, good } =
-        simplejwt::read(&Object::parse(json)?, ACCESS, compat, expected)?;
+    let claims = Object::parse(json)?;
+    let simplejwt::Said { subject, session, token, foreign, origin } =
+        simplejwt::read(&claims, ACCESS, compat)?;
+    let good = simplejwt::check(&claims, expected)?;
     let access = Access { subject, session, token, foreign, user: None, origin };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
 }

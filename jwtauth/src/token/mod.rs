@@ -8,10 +8,12 @@
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
 //! `ring` holds the keys, `parse` reads JSON strictly, `access`, `refresh` and `sliding` read the claims of
-//! each kind, `simplejwt` those of another library, `profiled` those of any other issuer, and `verified` remembers verified tokens. Sessions are
-//! not known here.
+//! each kind, `simplejwt` those of another library, `profiled` those of any other issuer, and `verified`
+//! remembers verified tokens. `named_token` reads which session a token names, good or not. Sessions are not
+//! known here.
 
 pub(crate) mod access;
+pub(crate) mod named_token;
 mod parse;
 mod profiled;
 pub(crate) mod refresh;
@@ -63,7 +65,7 @@ impl Kinds {
             return Ok(Self { access, refresh, sliding });
         };
         let access = AccessTokens::compatible(keys.access, compat)?;
-        let refresh = RefreshTokens::compatible(keys.refresh, &access, compat)?;
+        let refresh = RefreshTokens::compatible_with(keys.refresh, &access, compat)?;
         Ok(Self { access, refresh, sliding })
     }
 }
@@ -113,6 +115,16 @@ impl Envelope {
     /// Returns the claims of `token`, if its form and header are right and a key that is valid at `now` has
     /// signed it.
     fn open(&self, token: &str, now: u64) -> Result<OpenedToken, TokenError> {
+        self.open_if(token, |until| now < until)
+    }
+
+    /// Like [`Self::open`], with a key that may have expired.
+    fn open_at_any_time(&self, token: &str) -> Result<OpenedToken, TokenError> {
+        self.open_if(token, |_| true)
+    }
+
+    /// Like [`Self::open`], with a key that may be used by when it expires, in Unix seconds.
+    fn open_if(&self, token: &str, is_usable: impl FnOnce(u64) -> bool) -> Result<OpenedToken, TokenError> {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
         // An own header needs no second look. Any other acceptable way to write one is checked in full.
@@ -138,7 +150,7 @@ impl Envelope {
             }
         };
         let until = named.key.expiry().unwrap_or(u64::MAX);
-        if now >= until {
+        if !is_usable(until) {
             return Err(TokenError::UnknownKey);
         }
         if !named.key.verify(parts.message.as_bytes(), parts.signature) {

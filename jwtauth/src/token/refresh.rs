@@ -40,15 +40,16 @@ pub(crate) struct Refresh {
 }
 
 impl Refresh {
-    /// Returns the session that the token names. A token that another service has issued on its own names none.
+    /// Returns the session that the token names. A token that another service has issued on its own names
+    /// none.
     pub(crate) fn names(&self) -> Option<SessionId> {
         self.foreign.is_none().then_some(self.session)
     }
 }
 
 impl Access {
-    /// Tells whether a refresh token may be of the same login. Two tokens that another service has issued on its own have
-    /// only their subject in common.
+    /// Tells whether a refresh token may be of the same login. Two tokens that another service has issued on
+    /// its own have only their subject in common.
     pub(crate) fn goes_with(&self, refresh: &Refresh) -> bool {
         match (self.names(), refresh.names()) {
             (Some(one), Some(other)) => one == other,
@@ -66,13 +67,22 @@ impl RefreshTokens {
 
     /// Like [`Self::new`], for tokens in the form of another library, with the keys of access tokens. Tokens
     /// issued before, with `keys`, stay valid.
-    pub(super) fn compatible(
+    pub(super) fn compatible_with(
         keys: Vec<Key>,
         access: &AccessTokens,
         compat: &Compat,
     ) -> Result<Self, KeyError> {
         let form = RefreshForm::new(Arc::clone(&access.envelope.ring));
         Ok(Self { compatible: Some((form, compat.clone())), ..Self::new(keys)? })
+    }
+
+    pub(super) const fn envelope(&self) -> &Envelope {
+        &self.own.envelope
+    }
+
+    /// The form of another library, if it reads them too.
+    pub(super) fn compatible(&self) -> Option<(&Envelope, &Compat)> {
+        self.compatible.as_ref().map(|(form, compat)| (&form.envelope, compat))
     }
 
     pub(crate) fn issue(&self, claims: &RefreshClaims<'_>) -> String {
@@ -137,13 +147,13 @@ fn read_foreign(
     compat: &Compat,
     expected: &Expected<'_>,
 ) -> Result<ReadRefresh, TokenError> {
-    let Said { subject, session, foreign, origin, good, .. } =
-        simplejwt::read(claims, REFRESH, compat, expected)?;
+    let Said { subject, session, foreign, origin, .. } = simplejwt::read(claims, REFRESH, compat)?;
     // A token that opens a session is its first generation.
     let generation = match (&foreign, origin) {
         (Some(_), _) => 0,
         (None, Some(origin)) => origin.generation,
         (None, None) => return Err(TokenError::Claim("gen")),
     };
-    Ok((Refresh { subject, session, generation, foreign }, good.ok_or(TokenError::Expired)?))
+    let good = simplejwt::check(claims, expected)?.ok_or(TokenError::Expired)?;
+    Ok((Refresh { subject, session, generation, foreign }, good))
 }

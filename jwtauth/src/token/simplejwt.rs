@@ -68,18 +68,10 @@ pub(super) struct Said {
     pub(super) foreign: Option<Arc<Foreign>>,
     /// Present if it has a generation. Of access tokens, only those made by Django have one.
     pub(super) origin: Option<Origin>,
-    /// When it is valid; `None` if it has expired.
-    pub(super) good: Option<Range<u64>>,
 }
 
-/// Reads a token whose signature is good, and checks each of its claims.
-pub(super) fn read(
-    claims: &Object<'_>,
-    kind: &str,
-    compat: &Compat,
-    expected: &Expected<'_>,
-) -> Result<Said, TokenError> {
-    check_kind(claims, kind)?;
+/// Checks issuer, audience and times. Returns when the token is valid; `None` if it has expired.
+pub(super) fn check(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Option<Range<u64>>, TokenError> {
     match claims.text("iss") {
         Ok(None) => {}
         Ok(Some(issuer)) if issuer == expected.issuer => {}
@@ -92,8 +84,13 @@ pub(super) fn read(
             Err(_) => return Err(TokenError::Claim("aud")),
         }
     }
+    super::unless_expired(check_times(claims, expected))
+}
+
+/// Reads a token whose signature is good.
+pub(super) fn read(claims: &Object<'_>, kind: &str, compat: &Compat) -> Result<Said, TokenError> {
+    check_kind(claims, kind)?;
     let jti = text_of(required(claims.text("jti"), "jti")?, "jti")?;
-    let good = super::unless_expired(check_times(claims, expected))?;
     let auth_time = claims
         .time("auth_time", f64::floor)
         .map_err(|_| TokenError::Claim("auth_time"))?
@@ -111,7 +108,7 @@ pub(super) fn read(
         let generation = claims.integer("gen").map_err(|_| TokenError::Claim("gen"))?;
         let used_at = required(claims.time("iat", f64::ceil), "iat")?;
         let origin = generation.map(|generation| Origin { generation, used_at });
-        return Ok(Said { subject: subject.into(), session, token, foreign: None, origin, good });
+        return Ok(Said { subject: subject.into(), session, token, foreign: None, origin });
     }
     let subject = user.ok_or(TokenError::Claim("user id"))?;
     let token = token_of(kind, jti);
@@ -130,7 +127,6 @@ pub(super) fn read(
             auth_time,
         })),
         origin: None,
-        good,
     })
 }
 

@@ -1,4 +1,5 @@
-//! What a token says by itself, where no session is looked up: roles, scopes and the claims of the application.
+//! What a token says by itself, where no session is looked up: roles, scopes and the claims of the
+//! application.
 
 use std::sync::Arc;
 

@@ -108,7 +108,7 @@ fn h_8_every_refusal_has_its_answer() {
         site.app.clock.advance(std::time::Duration::from_secs(301));
         let bob = site.login("bob").await;
         let garbage = format!("{ACCESS}=a.b.c");
-        let conflict = format!("{}; {ACCESS}=other", bob.cookies());
+        let conflict = format!("{}; {ACCESS}={}", bob.cookies(), old.access);
         let wrong_kind = format!("{ACCESS}={}", bob.refresh);
         let only_access = format!("{ACCESS}={}", old.access);
         let revoked = carl.only_refresh();
@@ -149,13 +149,13 @@ fn h_8_every_refusal_has_its_answer() {
 fn a_refusal_deletes_cookies_only_of_a_session_that_is_over() {
     bounded(async {
         let site = Site::new().await;
-        let (bob, carl) = (site.login("bob").await, site.login("carl").await);
+        let (bob, carl, dan) = (site.login("bob").await, site.login("carl").await, site.login("dan").await);
         site.app.jwtauth.sessions().revoke_all("carl").await.unwrap();
         let mixed = format!("{ACCESS}={}; {REFRESH}={}", carl.access, bob.refresh);
         for (cookies, over) in [
             (format!("{ACCESS}=x.y.z"), false),
             (format!("{ACCESS}="), false),
-            (format!("{ACCESS}={}; {ACCESS}=x", bob.access), false),
+            (format!("{ACCESS}={}; {ACCESS}={}", bob.access, dan.access), false),
             (carl.cookies(), true),
             (carl.only_refresh(), true),
             (mixed, true),

@@ -60,9 +60,6 @@ fn s_8_a_logout_that_ends_nothing_is_no_success() {
         }
         let twice = [("cookie", &*cookies), ("authorization", "Bearer a"), ("authorization", "Bearer b")];
         assert_eq!(logout(&twice).await.status, 401);
-        let doubled = format!("{cookies}; __Host-access_token=zz; __Host-refresh_token=zz");
-        let answer = logout(&[("cookie", &doubled)]).await;
-        assert_eq!((answer.status.as_u16(), answer.cookies()), (401, Cookies::Deleted));
         assert_eq!(me(&tab, &tokens).await, 200, "nothing was ended, and nothing else was said");
     });
 }

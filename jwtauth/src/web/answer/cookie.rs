@@ -83,8 +83,7 @@ impl CookieStyle {
                     "a browser takes the prefix __Host- only without a domain and with the path /",
                 );
             }
-            // av-octet, RFC 6265bis, section 4.1.1
-            if !path.starts_with('/') || !path.bytes().all(|b| b.is_ascii_graphic() && b != b';') {
+            if !is_cookie_path(path) {
                 let problem = "start it with a slash, and leave out white space and semicolons";
                 return Err(ConfigError::setting(path_setting, path, problem));
             }
@@ -116,6 +115,20 @@ impl CookieStyle {
         ]
     }
 
+    /// Returns the `Set-Cookie` values for tokens that came in another form.
+    pub(crate) fn set_again(
+        &self,
+        access: Option<&str>,
+        refresh: Option<&str>,
+        now: u64,
+        max_age: u64,
+    ) -> Vec<HeaderValue> {
+        let life = (max_age, now.saturating_add(max_age));
+        let access = access.map(|token| self.header(&self.names.access, &self.path, token, life));
+        let refresh = refresh.map(|token| self.header(&self.names.refresh, &self.refresh_path, token, life));
+        access.into_iter().chain(refresh).collect()
+    }
+
     /// Returns the length of the longest token that a browser keeps, in bytes.
     pub(crate) fn max_token(&self) -> usize {
         MAX_LEN.saturating_sub(self.names.access.len().max(self.names.refresh.len()))
@@ -131,7 +144,13 @@ impl CookieStyle {
 
     /// Writes `Expires` too: JDK's `HttpCookie` takes a cookie with `Max-Age` alone for one of RFC 2965, and
     /// sends it back in quotes. All others go by `Max-Age` (RFC 6265, section 5.3).
-    fn header(&self, name: &str, path: &str, value: &str, (max_age, ends_at): (u64, u64)) -> HeaderValue {
+    pub(super) fn header(
+        &self,
+        name: &str,
+        path: &str,
+        value: &str,
+        (max_age, ends_at): (u64, u64),
+    ) -> HeaderValue {
         let same_site = match self.same_site {
             SameSite::Lax => "Lax",
             SameSite::None => "None",
@@ -159,8 +178,13 @@ fn date(at: u64) -> String {
     written.first().and_then(|date| date.to_str().ok()).unwrap_or_default().to_owned()
 }
 
+/// Tells whether a text can be the path of a cookie (av-octet, RFC 6265bis, section 4.1.1).
+pub(super) fn is_cookie_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b';')
+}
+
 /// Tells whether browsers accept a text as the domain of a cookie: a host name of two labels at least.
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

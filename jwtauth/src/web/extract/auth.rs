@@ -13,8 +13,7 @@ use crate::error::{SessionError, TokenError};
 use crate::event::Event;
 use crate::record::{RevocationReason, Session};
 use crate::session::IssuedTokens;
-use crate::token::access::{Access, Verified};
-use crate::token::refresh::Refresh;
+use crate::token::named_token::NamedToken;
 use crate::user::AuthUser;
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::{Client, ClientHeaders};
@@ -22,6 +21,7 @@ use crate::web::headers::credential::Credential;
 use crate::web::headers::credentials::Credentials;
 use crate::web::request::handle::Handle;
 use crate::web::request::outcome::{Caller, Cookies, is_over};
+use crate::web::request::twins::{self, Choice};
 use crate::web::request::wiring;
 use crate::web::state::JwtAuthState;
 
@@ -69,18 +69,24 @@ impl Auth {
     ///   roles and scopes do not fit into a cookie.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
-        let (access, refresh) = self.genuine_cookies();
-        let mut replaces = Vec::new();
-        replaces.extend(access.as_ref().and_then(|access| access.said().names()));
-        replaces.extend(refresh.as_ref().and_then(Refresh::names));
+        let sessions = &self.shared.sessions;
+        let (old, _) = self.named_cookies();
         // Cookies of a session that this request has opened would never reach the client.
-        replaces.extend(self.handle.handed_out());
-        let issued = self.shared.sessions.open(user, self.device(), replaces).await?;
+        let mut replaces = Vec::from_iter(self.handle.handed_out());
+        for token in &old {
+            match sessions.record_of(token).await {
+                Ok(record) => replaces.extend(record.map(|session| session.id)),
+                // It names a session of somebody else, and is no token of that one.
+                Err(SessionError::Token(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let issued = sessions.open(user, self.device(), replaces).await?;
         // Only after the login: a token that names no session is in no record to be replaced.
-        let access = access.filter(|access| access.said().names().is_none());
-        let refresh = refresh.filter(|refresh| refresh.names().is_none());
-        let unclaimed = self.shared.sessions.unclaimed(issued.session.id);
-        self.revoke_cookies(access, refresh, RevocationReason::Replaced).await?;
+        let unclaimed = sessions.unclaimed(issued.session.id);
+        for token in old.iter().filter(|token| token.foreign.is_some()) {
+            sessions.revoke_named(token, RevocationReason::Replaced).await?;
+        }
         unclaimed.claim();
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
@@ -125,7 +131,10 @@ impl Auth {
 
     /// Revokes the session of the request on disk, and deletes both cookies.
     ///
-    /// - It works with either cookie alone, and with an expired access token.
+    /// - It works with either cookie alone. The token need not be good now: an expired one, or one of other
+    ///   settings, names its session too.
+    /// - Of several cookies of one name, it revokes all sessions that they name, and deletes them in each
+    ///   form.
     /// - Without cookies, or with cookies that are not tokens of this service, it succeeds and does nothing.
     /// - With a bearer token it revokes that token's session, and the cookies stay.
     /// - A session that this handler has opened with [`login`](Self::login) is revoked too.
@@ -133,46 +142,61 @@ impl Auth {
     /// # Errors
     ///
     /// - [`SessionError::Store`] if the store failed: the session may be live, and the cookies stay.
-    /// - [`SessionError::Token`] if it is unclear which session is meant, and none was revoked: the bearer
-    ///   token is not one of this service, or two different cookies have one name.
+    /// - [`SessionError::Token`] if it is unclear which session is meant, and it may be live: the bearer
+    ///   token is not one of this service, no cookie is signed by a key that is still here, or there are more
+    ///   than four different cookies of one name: four are looked at.
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
         let sessions = &self.shared.sessions;
-        let Credentials { bearer, access, refresh } = &self.credentials;
         let handed_out = self.handle.handed_out();
-        let is_unclear = *access == Credential::Conflict || *refresh == Credential::Conflict;
-        match bearer {
-            Credential::Absent if is_unclear && handed_out.is_none() => {
-                // Both are deleted, but a success would say that the right session was revoked.
-                self.forget();
+        let (mut ended, mut failed) = (handed_out.is_some(), None);
+        let (named, mut doubt) = match &self.credentials.bearer {
+            Credential::Absent => self.named_cookies(),
+            Credential::One(token) => (vec![sessions.name_bearer(token)?], None),
+            Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => {
                 return Err(TokenError::Malformed.into());
             }
-            Credential::Absent => {
-                let (access, refresh) = self.genuine_cookies();
-                self.revoke_cookies(access, refresh, RevocationReason::Logout).await?;
+        };
+        for token in &named {
+            match sessions.revoke_named(token, RevocationReason::Logout).await {
+                Ok(_) => ended = true,
+                Err(SessionError::Token(error)) => doubt = doubt.or(Some(error)),
+                Err(error) => failed = Some(error),
             }
-            Credential::One(token) => {
-                sessions.revoke_bearer(&sessions.read_bearer(token)?, RevocationReason::Logout).await?;
-            }
-            Credential::Unreadable | Credential::Conflict => return Err(TokenError::Malformed.into()),
         }
         if let Some(session) = handed_out {
             sessions.revoke_for(session, RevocationReason::Logout).await?;
         }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        // Both are deleted, but a success would say that the right session was revoked.
         self.forget();
-        Ok(())
+        if self.credentials.has_more() {
+            return Err(TokenError::Malformed.into());
+        }
+        doubt.filter(|_| !ended).map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Revokes all sessions of the calling user, on every device. Returns how many there were.
+    ///
+    /// Like [`logout`](Self::logout), it takes tokens that are not good now, if their session is live and is
+    /// that of one user.
     ///
     /// # Errors
     ///
     /// A [`Rejection`] if nobody is logged in, or if the store failed: then all are revoked, or none.
     pub async fn logout_all(&self) -> Result<usize> {
         // By its session if there is one: it may have been revoked since the request came in.
-        let ended = match self.sessionless().await? {
-            Some(subject) => self.shared.sessions.revoke_all(&subject).await?,
-            None => self.shared.sessions.revoke_all(&self.own_session().await?.subject).await?,
+        let subject = match self.sessionless().await {
+            Ok(Some(subject)) => Ok(subject),
+            Ok(None) => self.own_session().await.map(|session| session.subject),
+            Err(why) => Err(why),
         };
+        let subject = match subject {
+            Err(why) if !why.is_outage() => self.named_subject().await?.ok_or(why)?,
+            subject => subject?,
+        };
+        let ended = self.shared.sessions.revoke_all(&subject).await?;
         self.forget();
         Ok(ended)
     }
@@ -202,22 +226,32 @@ impl Auth {
         if let Some(id) = self.handle.handed_out() {
             return self.refreshed(shared.sessions.issue_again(id).await);
         }
-        let token = match (&self.credentials.bearer, &self.credentials.refresh) {
-            (Credential::Absent, Credential::One(token)) => token,
-            (Credential::Absent, Credential::Unreadable | Credential::Conflict) => {
-                return Err(Rejection::TokenNotValid.into());
-            }
-            _ => return Err(Rejection::NotAuthenticated.into()),
-        };
-        if self.credentials.access == Credential::Conflict {
-            return Err(Rejection::TokenNotValid.into());
+        if self.credentials.has_bearer() {
+            return Err(Rejection::NotAuthenticated.into());
         }
+        let (access, refresh) = match self.credentials.has_twins() {
+            false => (self.credentials.access.borrowed(), self.credentials.refresh.borrowed()),
+            true => match twins::choose(&shared.sessions, &self.credentials).await {
+                Ok(Choice::Pair { access, refresh, .. }) => (access, refresh),
+                Ok(Choice::Conflict | Choice::Nobody { .. }) => return Err(Rejection::TokenNotValid.into()),
+                Err(error) => return self.refreshed(Err(error)),
+            },
+        };
+        let token = match &refresh {
+            Credential::One(token) => token,
+            Credential::Absent => return Err(Rejection::NotAuthenticated.into()),
+            _ => return Err(Rejection::TokenNotValid.into()),
+        };
         let refresh = match shared.sessions.read_refresh(token) {
             Ok(refresh) => refresh,
             Err(error) => return self.refreshed(Err(error.into())),
         };
         // Cookies of two different sessions.
-        if self.genuine_access().is_some_and(|access| !access.said().goes_with(&refresh)) {
+        let access = match &access {
+            Credential::One(token) => shared.sessions.read_access(token).ok(),
+            _ => None,
+        };
+        if access.is_some_and(|access| !access.said().goes_with(&refresh)) {
             return Err(Rejection::TokenNotValid.into());
         }
         self.refreshed(shared.sessions.refresh_pair(refresh, &self.device()).await)
@@ -270,11 +304,14 @@ impl Auth {
         match self.shared.sessions.find(id).await {
             Ok(Some(session)) => Ok(Ok(Session::clone(&session))),
             Ok(None) => Ok(Err(Rejection::TokenNotValid)),
-            Err(error) => {
-                rejection::log(&error);
-                Err(self.handle.note(Rejection::from(&error)))
-            }
+            Err(error) => Err(self.unknown(&error)),
         }
+    }
+
+    /// The answer if the store does not say who is calling.
+    fn unknown(&self, error: &SessionError) -> Rejection {
+        rejection::log(error);
+        self.handle.note(Rejection::from(error))
     }
 
     /// Returns the subject of a caller who has only a token of another service, and no session here.
@@ -288,39 +325,45 @@ impl Auth {
         }
     }
 
-    /// Reads this request's cookies, if they are genuine. Any other revokes nothing.
-    fn genuine_cookies(&self) -> (Option<Verified<Access>>, Option<Refresh>) {
-        let refresh = match &self.credentials.refresh {
-            Credential::One(token) => self.shared.sessions.read_refresh(token).ok(),
-            _ => None,
-        };
-        (self.genuine_access(), refresh)
-    }
-
-    fn genuine_access(&self) -> Option<Verified<Access>> {
-        match &self.credentials.access {
-            Credential::One(token) => self.shared.sessions.read_access(token).ok(),
-            _ => None,
-        }
-    }
-
-    /// Revokes the session of genuine cookies. They may name two sessions if somebody planted one, or none if
-    /// they are of another service.
-    async fn revoke_cookies(
-        &self,
-        access: Option<Verified<Access>>,
-        refresh: Option<Refresh>,
-        reason: RevocationReason,
-    ) -> std::result::Result<(), SessionError> {
+    /// Returns what the cookies of the request name, whether they are good now or not, and why it may be more
+    /// than that. They may name several sessions, if the browser keeps cookies in several forms or somebody
+    /// planted one.
+    fn named_cookies(&self) -> (Vec<NamedToken>, Option<TokenError>) {
+        let Credentials { access, refresh, .. } = &self.credentials;
         let sessions = &self.shared.sessions;
-        let named = access.as_ref().and_then(|access| access.said().names());
-        if let Some(access) = &access {
-            sessions.revoke_access(access, reason).await?;
+        let read = access.values().iter().map(|token| sessions.name_access(token));
+        let read = read.chain(refresh.values().iter().map(|token| sessions.name_refresh(token)));
+        let mut named: Vec<NamedToken> = Vec::new();
+        let mut doubt = None;
+        for token in read {
+            match token {
+                Ok(token) if named.iter().any(|known| known.names_the_same(&token)) => {}
+                Ok(token) => named.push(token),
+                Err(error @ TokenError::UnknownKey) => doubt = doubt.or(Some(error)),
+                // Not of this service.
+                Err(_) => {}
+            }
         }
-        if let Some(refresh) = refresh.filter(|refresh| named.is_none() || refresh.names() != named) {
-            sessions.revoke_refresh(&refresh, reason).await?;
+        (named, doubt)
+    }
+
+    /// Returns the one subject of live sessions that the tokens of the request name; `None` if there is no
+    /// such subject.
+    async fn named_subject(&self) -> std::result::Result<Option<String>, Rejection> {
+        let sessions = &self.shared.sessions;
+        let named = match &self.credentials.bearer {
+            Credential::Absent => self.named_cookies().0,
+            bearer => bearer.values().iter().filter_map(|token| sessions.name_bearer(token).ok()).collect(),
+        };
+        let mut subjects = Vec::new();
+        for token in &named {
+            match sessions.live_session_of(token).await {
+                Ok(session) => subjects.extend(session.map(|session| session.subject.clone())),
+                Err(error) => return Err(self.unknown(&error)),
+            }
         }
-        Ok(())
+        subjects.dedup();
+        Ok(subjects.pop().filter(|_| subjects.is_empty()))
     }
 
     /// Deletes the cookies. With a bearer token: only those that were to be set.

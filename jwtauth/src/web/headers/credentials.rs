@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use poem::http::{HeaderMap, HeaderValue, header};
 
-use super::credential::Credential;
+use super::credential::{Credential, MAX_VALUES};
 use super::token_header::TokenHeader;
 use crate::web::answer::cookie::CookieNames;
 
@@ -46,6 +46,16 @@ impl<'r> Credentials<'r> {
         self.access != Credential::Absent || self.refresh != Credential::Absent
     }
 
+    /// Tells whether there are several cookies of one name.
+    pub(crate) const fn has_twins(&self) -> bool {
+        self.access.is_several() || self.refresh.is_several()
+    }
+
+    /// Tells whether there are more cookies of one name than are looked at.
+    pub(crate) const fn has_more(&self) -> bool {
+        !matches!(self.bearer, Credential::One(_)) && (self.access.has_more() || self.refresh.has_more())
+    }
+
     pub(crate) fn into_owned(self) -> Credentials<'static> {
         Credentials {
             bearer: self.bearer.into_owned(),
@@ -58,6 +68,7 @@ impl<'r> Credentials<'r> {
 /// Finds a cookie by its exact name (RFC 6265bis, section 5.8.3). Cookies without a name never match.
 fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
     let mut found: Option<&[u8]> = None;
+    let (mut others, mut more): (Vec<&[u8]>, bool) = (Vec::new(), false);
     for pair in headers
         .get_all(header::COOKIE)
         .iter()
@@ -70,9 +81,19 @@ fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
         };
         let value = unquoted(value);
         match found {
-            Some(first) if first != value => return Credential::Conflict,
-            _ => found = Some(value),
+            None => found = Some(value),
+            Some(first) if first == value || others.contains(&value) => {}
+            Some(_) if others.len() + 1 == MAX_VALUES => {
+                more = true;
+                break;
+            }
+            Some(_) => others.push(value),
         }
+    }
+    if let (Some(first), false) = (found, others.is_empty()) {
+        let all = std::iter::once(first).chain(others);
+        let values = all.filter_map(|value| std::str::from_utf8(value).ok()).map(Cow::Borrowed).collect();
+        return Credential::Several { values, more };
     }
     match found.map(std::str::from_utf8) {
         None => Credential::Absent,
@@ -113,10 +134,14 @@ pub(crate) mod tests {
         Credential::One(Cow::Borrowed(value))
     }
 
-    /// H-3, H-4: exact names, raw bytes, neighbours that do no harm.
+    fn several<'r>(values: &[&'r str], more: bool) -> Credential<'r> {
+        Credential::Several { values: values.iter().map(|value| Cow::Borrowed(*value)).collect(), more }
+    }
+
+    /// H-3, H-4, N-4: exact names, raw bytes, neighbours that do no harm.
     #[test]
-    fn h_3_h_4_cookies_are_found_by_their_exact_bytes() {
-        let cases: [(&[&[u8]], Credential<'_>); 24] = [
+    fn h_3_h_4_n_4_cookies_are_found_by_their_exact_bytes() {
+        let cases: [(&[&[u8]], Credential<'_>); 29] = [
             (&[b"__Host-t=v"], one("v")),
             (&[b"a=b; __Host-t=v; c=d"], one("v")),
             (&[b"a=b;\t__Host-t=v \t;c"], one("v")),
@@ -125,8 +150,19 @@ pub(crate) mod tests {
             (&[b"__Host-t=a=b"], one("a=b")),
             (&[b"__Host-t="], one("")),
             (&[b"__Host-t=v; __Host-t=v"], one("v")),
-            (&[b"__Host-t=v; __Host-t=w"], Credential::Conflict),
-            (&[b"__Host-t=v", b"__Host-t="], Credential::Conflict),
+            (&[b"__Host-t=v; __Host-t=w"], several(&["v", "w"], false)),
+            (&[b"__Host-t=v", b"__Host-t="], several(&["v", ""], false)),
+            (&[b"__Host-t=v; __Host-t=w; __Host-t=v; __Host-t=w"], several(&["v", "w"], false)),
+            (&[b"__Host-t=v; __Host-t=\xff"], several(&["v"], false)),
+            (&[b"__Host-t=1; __Host-t=2; __Host-t=3; __Host-t=4"], several(&["1", "2", "3", "4"], false)),
+            (
+                &[b"__Host-t=1; __Host-t=2; __Host-t=3; __Host-t=4; __Host-t=1"],
+                several(&["1", "2", "3", "4"], false),
+            ),
+            (
+                &[b"__Host-t=1; __Host-t=2; __Host-t=3; __Host-t=4; __Host-t=5"],
+                several(&["1", "2", "3", "4"], true),
+            ),
             (&[b"__Host-t=\xff"], Credential::Unreadable),
             (&[b"__%48ost-t=v"], Credential::Absent),
             (&[b"__host-t=v; __HOST-T=v; t=v; x__Host-t=v; __Host-tt=v"], Credential::Absent),
@@ -137,7 +173,7 @@ pub(crate) mod tests {
             (&[br#"$Version="1"; __Host-t="v";$Path="/""#], one("v")),
             (&[br#"$Version="1"; a="b";$Path="/"; __Host-t="v";$Path="/";$Domain="x""#], one("v")),
             (&[br#"__Host-t="v"; __Host-t=v"#], one("v")),
-            (&[br#"__Host-t="v"; __Host-t="w""#], Credential::Conflict),
+            (&[br#"__Host-t="v"; __Host-t="w""#], several(&["v", "w"], false)),
             (&[br#"__Host-t="""#], one("")),
             (&[br#"__Host-t=""v"""#], one("\"v\"")),
             (&[br#"__Host-t="v"#, b"a=b"], one("\"v")),

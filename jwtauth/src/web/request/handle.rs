@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use poem::http::header;
 use poem::{Request, Response};
 use tokio::sync::OnceCell;
 
@@ -20,6 +21,7 @@ use crate::user::{AuthUser, Identity, OtherKind, TokenSource, Unfit, check_kind,
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::Credentials;
+use crate::web::headers::pattern::asked_uri;
 use crate::web::state::JwtAuth;
 
 /// Shared by everything that asks about one request.
@@ -61,7 +63,18 @@ impl Handle {
     }
 
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
-        self.0.authority.credentials(request)
+        let credentials = self.0.authority.credentials(request);
+        if credentials.has_twins()
+            && let Some(jwtauth) = self.jwtauth()
+        {
+            let sent = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+            let host = sent.or(request.original_uri().authority().map(|authority| authority.as_str()));
+            let names = (credentials.access.is_several(), credentials.refresh.is_several());
+            let cookies = &jwtauth.state().cookies;
+            let other_forms = cookies.delete_other_forms(names, host, asked_uri(request).path());
+            self.answer().other_forms = other_forms;
+        }
+        credentials
     }
 
     /// Returns how long ago the caller proved who they are, in seconds.
@@ -86,7 +99,7 @@ impl Handle {
     pub(crate) fn handed_out(&self) -> Option<SessionId> {
         match &self.answer().cookies {
             Cookies::Set(issued) => Some(issued.session.id),
-            Cookies::Keep | Cookies::Clear => None,
+            Cookies::Keep | Cookies::SetAgain(_) | Cookies::Clear => None,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::twins::{self, Choice, Resent};
 use crate::error::{SessionError, TokenError};
 use crate::session::{AccessState, IssuedTokens};
 use crate::token::refresh::Refresh;
@@ -31,6 +32,8 @@ pub(crate) enum Cookies {
     #[default]
     Keep,
     Set(Box<IssuedTokens>),
+    /// What the browser sent, in the form of today.
+    SetAgain(Box<Resent>),
     Clear,
 }
 
@@ -45,7 +48,7 @@ pub(crate) enum Cookies {
 /// | of session A | genuine, of session B | anonymous | kept |
 /// | forged, malformed, empty, wrong kind | any | anonymous | kept |
 /// | session ended | any | anonymous | deleted |
-/// | two values under one name | | 401 | kept |
+/// | several values under one name | | by the one live session; 401 if there are two | other forms deleted |
 ///
 /// With an `Authorization: Bearer` header the cookies are not read (H-6).
 pub(crate) async fn by_session(
@@ -54,9 +57,12 @@ pub(crate) async fn by_session(
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
     let (caller, cookies) = match &credentials.bearer {
+        Credential::Absent if credentials.has_twins() => by_twins(shared, credentials, client).await?,
         Credential::Absent => by_cookie(shared, &credentials.access, &credentials.refresh, client).await?,
         Credential::One(token) => (by_bearer(shared, token).await?, Cookies::Keep),
-        Credential::Unreadable | Credential::Conflict => (UNREADABLE, Cookies::Keep),
+        Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => {
+            (UNREADABLE, Cookies::Keep)
+        }
     };
     if let Caller::Known(identity) = &caller {
         shared.sessions.authenticated(identity).await;
@@ -72,7 +78,7 @@ pub(crate) async fn by_token(trusted: &VerifierState, bearer: &Credential<'_>) -
             Ok(user) => Ok(Caller::Known(Box::new(Identity::of_token(user, TokenSource::Bearer)))),
             Err(error) => Ok(Caller::Anonymous { why: refusal(&error.into())?, bearer: true }),
         },
-        Credential::Unreadable | Credential::Conflict => Ok(UNREADABLE),
+        Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => Ok(UNREADABLE),
     }
 }
 
@@ -92,6 +98,24 @@ async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejecti
     }
 }
 
+async fn by_twins(
+    shared: &JwtAuthState,
+    credentials: &Credentials<'_>,
+    client: Client<'_>,
+) -> Result<(Caller, Cookies), Rejection> {
+    let (access, refresh, resent) = match twins::choose(&shared.sessions, credentials).await {
+        Ok(Choice::Pair { access, refresh, resent }) => (access, refresh, resent),
+        Ok(Choice::Conflict) => return Err(Rejection::TokenNotValid),
+        Ok(Choice::Nobody { ended: true }) => return refused(&SessionError::Expired),
+        Ok(Choice::Nobody { ended: false }) => return Ok(anonymous(Rejection::TokenNotValid)),
+        Err(error) => return refused(&error),
+    };
+    Ok(match by_cookie(shared, &access, &refresh, client).await? {
+        (caller @ Caller::Known(_), Cookies::Keep) => (caller, Cookies::SetAgain(Box::new(resent))),
+        found => found,
+    })
+}
+
 async fn by_cookie(
     shared: &JwtAuthState,
     access: &Credential<'_>,
@@ -104,7 +128,11 @@ async fn by_cookie(
         _ => None,
     };
     let read = match (access, refresh) {
-        (Credential::Conflict, _) | (_, Credential::Conflict) => return Err(Rejection::TokenNotValid),
+        // One of several was chosen before.
+        (Credential::Several { .. } | Credential::Conflict, _)
+        | (_, Credential::Several { .. } | Credential::Conflict) => {
+            return Err(Rejection::TokenNotValid);
+        }
         (Credential::Unreadable, _) => return Ok(anonymous(Rejection::TokenNotValid)),
         (Credential::Absent, Credential::Absent) => return Ok(anonymous(Rejection::NotAuthenticated)),
         (Credential::Absent, Credential::Unreadable) => return Ok(anonymous(Rejection::TokenNotValid)),

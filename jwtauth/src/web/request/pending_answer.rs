@@ -17,6 +17,8 @@ pub(super) struct PendingAnswer {
     /// Whether anything asked who is calling: then the answer may be private.
     pub(super) asked: bool,
     pub(super) origin: OriginCheck,
+    /// Deletes what the browser keeps in other forms. Only with an answer that sets or deletes cookies.
+    pub(super) other_forms: Vec<HeaderValue>,
     /// An outage that an `Option<..>` extractor would hide.
     pub(super) outage: Option<Rejection>,
 }
@@ -34,19 +36,21 @@ impl PendingAnswer {
         // An `Err` that is passed on would lose the cookies.
         let mut response = result.unwrap_or_else(poem::Error::into_response);
         let values = match (self.cookies, authority.sessions().map(JwtAuth::state)) {
-            (Cookies::Keep, _) | (_, None) => None,
-            (Cookies::Clear, Some(state)) => Some(state.cookies.clear()),
+            (Cookies::Keep, _) | (_, None) => Vec::new(),
+            (Cookies::Clear, Some(state)) => state.cookies.clear().into(),
             (Cookies::Set(issued), Some(state)) => still_current(state, &issued).await,
+            (Cookies::SetAgain(resent), Some(state)) => resent.cookies(state).await,
         };
         let headers = response.headers_mut();
         let no_store = HeaderValue::from_static("no-store");
-        if values.is_some() {
-            headers.insert(header::CACHE_CONTROL, no_store);
-        } else {
-            headers.entry(header::CACHE_CONTROL).or_insert(no_store);
-        }
         headers.append(header::VARY, authority.vary());
-        for value in values.into_iter().flatten() {
+        if values.is_empty() {
+            headers.entry(header::CACHE_CONTROL).or_insert(no_store);
+            return Ok(response);
+        }
+        headers.insert(header::CACHE_CONTROL, no_store);
+        // Deletions come first: a browser that does not know `Partitioned` takes both forms for one cookie.
+        for value in self.other_forms.into_iter().chain(values) {
             headers.append(header::SET_COOKIE, value);
         }
         Ok(response)
@@ -55,13 +59,13 @@ impl PendingAnswer {
 
 /// Returns the cookies, unless something happened to the session while the handler ran. A logout that was
 /// answered meanwhile, or a later rotation, wins over this slower answer.
-async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Option<[HeaderValue; 2]> {
+async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Vec<HeaderValue> {
     let sessions = &state.sessions;
     match sessions.is_current(issued).await {
-        Ok(false) => return None,
+        Ok(false) => return Vec::new(),
         Ok(true) => {}
         // The server checks each request anyway: the cookies alone give no access.
         Err(error) => rejection::log(&error),
     }
-    Some(state.cookies.set(issued, sessions.now(), sessions.hand_out(issued)))
+    state.cookies.set(issued, sessions.now(), sessions.hand_out(issued)).into()
 }

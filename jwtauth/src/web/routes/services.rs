@@ -22,6 +22,7 @@ use super::form::Form;
 use super::{Choices, ReadyRoute, json};
 use crate::error::{ConfigError, SessionError};
 use crate::record::RevocationReason;
+use crate::registry::TokenKind;
 use crate::secret::Secret;
 use crate::session::{AnyToken, GoodToken};
 use crate::web::answer::rejection::{Rejection, problem};
@@ -174,7 +175,7 @@ async fn introspect(services: Arc<Services>, request: Request) -> poem::Result<R
         Err(_) => return inactive(),
     };
     let (subject, roles, scopes) = match &good {
-        GoodToken::Session(session, _) => (&*session.subject, &session.roles[..], &session.scopes[..]),
+        GoodToken::Session(session) => (&*session.subject, &session.roles[..], &session.scopes[..]),
         GoodToken::Sessionless { subject, user: Some(user) } => (&**subject, user.roles(), user.scopes()),
         GoodToken::Sessionless { subject, user: None } => (&**subject, &[][..], &[][..]),
     };
@@ -208,12 +209,9 @@ async fn revoke(services: Arc<Services>, request: Request) -> poem::Result<Respo
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &wiring::state(&request, "the route `/oauth/revoke`")?.sessions;
-    let revoked = match sessions.read_any(&token) {
-        Ok(AnyToken::Refresh(refresh)) => {
-            sessions.revoke_refresh(&refresh, RevocationReason::Requested).await.map(drop)
-        }
-        Ok(AnyToken::Sliding(sliding)) => sessions.revoke(sliding.said().session).await.map(drop),
-        Ok(access) => sessions.revoke_any(&access, false).await,
+    let revoked = match sessions.name_any(&token) {
+        Ok(access) if access.kind == TokenKind::Access => sessions.revoke_any(&access, false).await,
+        Ok(named) => sessions.revoke_named(&named, RevocationReason::Requested).await.map(drop),
         Err(error) => Err(error.into()),
     };
     match revoked {

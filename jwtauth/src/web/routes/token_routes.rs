@@ -8,7 +8,6 @@ use super::authenticate::{Authenticate, LoginAttempt, LoginError};
 use super::form::Form;
 use super::{Transport, json};
 use crate::error::SessionError;
-use crate::record::RevocationReason;
 use crate::session::{Sessions, Tokens};
 use crate::web::answer::rejection::Rejection;
 use crate::web::extract::auth::Auth;
@@ -97,19 +96,16 @@ pub(super) async fn revoke_token(request: Request) -> Result<Response> {
 }
 
 /// `POST /revoke`, and `/blacklist` as simplejwt calls it: revokes the session of a refresh or sliding token,
-/// even if the token was just spent.
+/// even if the token was spent, or is not good now.
 pub(super) async fn revoke_session(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let is_sliding = transport == Transport::Sliding;
     let field = if is_sliding { "token" } else { "refresh" };
     let [token] = Form::read(request.headers(), &mut body).await?.take([field])?;
     let sessions = &wiring::state(&request, "the route `/revoke`")?.sessions;
-    let revoked = if is_sliding {
-        sessions.revoke(sessions.read_sliding(&token)?.said().session).await?
-    } else {
-        sessions.revoke_refresh(&sessions.read_refresh(&token)?, RevocationReason::Requested).await?
-    };
-    if revoked { Ok(json(json!({}))) } else { Err(SessionError::Expired.into()) }
+    let named = if is_sliding { sessions.name_sliding(&token) } else { sessions.name_refresh(&token) };
+    sessions.revoke_live(&named.map_err(SessionError::from)?).await?;
+    Ok(json(json!({})))
 }
 
 /// The answer when tokens are in cookies: their lifetimes.

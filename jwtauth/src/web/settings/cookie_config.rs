@@ -31,9 +31,11 @@ impl CookieConfig {
     /// default. With [`insecure_cookies`](JwtAuthBuilder::insecure_cookies) it has none. Browsers drop a
     /// cookie that breaks the rules of its prefix (RFC 6265bis, section 4.1.3), so such a name is refused.
     ///
-    /// Take new names with a new domain or path, unless the prefix changes with it. Otherwise a browser sends
-    /// the old cookie and the new one under one name, and two different values are refused until the older
-    /// cookie expires.
+    /// After a change of domain, path or [`partitioned`](Self::partitioned) a browser keeps the old cookie
+    /// beside the new one, and sends both under one name. The token of the one live session counts then, and the
+    /// answer deletes the other forms: as far as they can be guessed from these settings and from the URL of the
+    /// request, six at most. If two sessions are live, requests get 401 until a login or a logout at a URL to
+    /// which the browser sends both. So take new names with a path below which that URL is not.
     pub fn names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
         self.names = Some(CookieNames { access: access.into(), refresh: refresh.into() });
         self

@@ -1,0 +1,149 @@
+//! Several cookies of one name: which of them counts.
+//!
+//! A browser keeps a partitioned and an unpartitioned cookie of one name, and those of each domain and path.
+//! So after a change of these settings it sends two values, and which of them came first means nothing. Where
+//! exactly one session of all that they name is live, its newest tokens count. The answer brings them into
+//! the form of today and deletes the other forms.
+//!
+//! # Invariants
+//!
+//! 1. What counts was presented: nothing is issued here. Of two live sessions none counts.
+//! 2. An older token of the chosen session is not looked at, so it is no reuse.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use poem::http::HeaderValue;
+
+use crate::error::{SessionError, TokenError};
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::session::Sessions;
+use crate::token::named_token::NamedToken;
+use crate::web::answer::rejection;
+use crate::web::headers::credential::Credential;
+use crate::web::headers::credentials::Credentials;
+use crate::web::state::JwtAuthState;
+
+/// What several cookies of one name come to.
+pub(crate) enum Choice<'c> {
+    /// One session is live. These are its tokens.
+    Pair { access: Credential<'c>, refresh: Credential<'c>, resent: Resent },
+    /// Two sessions are live, or there are too many cookies to look at.
+    Conflict,
+    /// No session is live. `ended`: one was.
+    Nobody { ended: bool },
+}
+
+/// Cookies that the answer sends again in the form of today. `Debug` would show them.
+pub(crate) struct Resent {
+    access: Option<String>,
+    refresh: Option<String>,
+    /// `None` for tokens that another service has issued.
+    session: Option<SessionId>,
+    /// That of the refresh token.
+    generation: Option<u64>,
+    /// When the last one expires, in Unix seconds.
+    expires_at: u64,
+}
+
+/// A value that is a token of ours.
+struct Candidate<'c> {
+    value: &'c str,
+    token: NamedToken,
+    /// Its session, if that is live.
+    session: Option<Arc<Session>>,
+    /// Whether another service has issued it, and it is good.
+    is_good_alone: bool,
+}
+
+/// Decides which cookies count.
+pub(crate) async fn choose<'c>(
+    sessions: &Sessions,
+    credentials: &'c Credentials<'_>,
+) -> Result<Choice<'c>, SessionError> {
+    let Credentials { access, refresh, .. } = credentials;
+    if credentials.has_more() {
+        return Ok(Choice::Conflict);
+    }
+    let accesses = candidates(sessions, access, |token| sessions.name_access(token)).await?;
+    let refreshes = candidates(sessions, refresh, |token| sessions.name_refresh(token)).await?;
+    let all = || accesses.iter().chain(&refreshes);
+    let Some(first) = all().find(|it| it.session.is_some()).or_else(|| all().find(|it| it.is_good_alone))
+    else {
+        return Ok(Choice::Nobody { ended: all().any(|it| it.token.foreign.is_none()) });
+    };
+    // Tokens of another service have only their subject in common, with each other and with a session.
+    let is_other = |it: &Candidate<'_>| match (&it.session, &first.session) {
+        (Some(one), Some(other)) => one.id != other.id,
+        _ => (it.session.is_some() || it.is_good_alone) && it.token.subject != first.token.subject,
+    };
+    if all().any(is_other) {
+        return Ok(Choice::Conflict);
+    }
+    let id = first.session.as_ref().map(|session| session.id);
+    let newest = |of: &[Candidate<'c>]| {
+        let its = of.iter().filter(|it| match id {
+            Some(id) => it.session.is_some() && it.token.session == id,
+            None => it.is_good_alone,
+        });
+        let newest = its.max_by_key(|it| (it.token.generation, it.token.issued_at))?;
+        Some((newest.value, newest.token.clone()))
+    };
+    let (newest_access, newest_refresh) = (newest(&accesses), newest(&refreshes));
+    let again = |of: &Credential<'_>, newest: &Option<(&str, NamedToken)>| {
+        newest.as_ref().filter(|_| of.is_several()).map(|(value, _)| (*value).to_owned())
+    };
+    let ends = [&newest_access, &newest_refresh].into_iter().flatten().map(|(_, token)| token.expires_at);
+    let resent = Resent {
+        access: again(access, &newest_access),
+        refresh: again(refresh, &newest_refresh),
+        session: id,
+        generation: newest_refresh.as_ref().and_then(|(_, token)| token.generation),
+        expires_at: ends.max().unwrap_or_default(),
+    };
+    let counts = |newest: Option<(&'c str, NamedToken)>| match newest {
+        Some((value, _)) => Credential::One(Cow::Borrowed(value)),
+        None => Credential::Absent,
+    };
+    Ok(Choice::Pair { access: counts(newest_access), refresh: counts(newest_refresh), resent })
+}
+
+async fn candidates<'c>(
+    sessions: &Sessions,
+    credential: &'c Credential<'_>,
+    name: impl Fn(&str) -> Result<NamedToken, TokenError>,
+) -> Result<Vec<Candidate<'c>>, SessionError> {
+    let mut found = Vec::new();
+    for value in credential.values() {
+        let Ok(token) = name(value) else { continue };
+        let session = sessions.live_session_of(&token).await?;
+        let is_good_alone = token.foreign.is_some() && sessions.is_good(value).await?;
+        found.push(Candidate { value, token, session, is_good_alone });
+    }
+    Ok(found)
+}
+
+impl Resent {
+    /// Returns the cookies, unless something happened to their session meanwhile: then a newer answer has set
+    /// others.
+    pub(super) async fn cookies(&self, state: &JwtAuthState) -> Vec<HeaderValue> {
+        let sessions = &state.sessions;
+        let expires_at = match self.session {
+            None => self.expires_at,
+            Some(id) => match sessions.find(id).await {
+                Ok(Some(session)) if self.generation.is_none_or(|it| it == session.generation) => {
+                    session.expires_at
+                }
+                Ok(_) => return Vec::new(),
+                Err(error) => {
+                    rejection::log(&error);
+                    return Vec::new();
+                }
+            },
+        };
+        let (now, cookies) = (sessions.now(), &state.cookies);
+        let left = expires_at.saturating_sub(now);
+        cookies.set_again(self.access.as_deref(), self.refresh.as_deref(), now, left)
+    }
+}

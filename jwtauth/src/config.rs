@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) token_registry: bool,
     /// Whether a refresh revokes the access token before it.
     pub(crate) revoke_on_refresh: bool,
+    /// Whether an answer is repeated to the client only that got it first.
+    pub(crate) refuse_repeats_elsewhere: bool,
     /// The other library whose tokens are shared, if any.
     pub(crate) compat: Option<Compat>,
 }
@@ -50,6 +52,7 @@ impl Default for Config {
             max_sessions: 32,
             token_registry: false,
             revoke_on_refresh: false,
+            refuse_repeats_elsewhere: false,
             compat: None,
         }
     }
@@ -89,8 +92,12 @@ impl Config {
         self.token_registry.then_some(self.access_ttl)
     }
 
-    pub(crate) const fn rotation(&self) -> RotationPolicy {
-        RotationPolicy { grace: self.refresh_grace, refresh_ttl: self.refresh_ttl }
+    pub(crate) fn rotation(&self) -> RotationPolicy {
+        let mut policy = RotationPolicy::new(self.refresh_grace, self.refresh_ttl);
+        // An access token that is handed out again can still be used for a while.
+        policy.rewrite = Duration::from_secs(self.access_ttl.as_secs().div_ceil(2));
+        policy.refuse_elsewhere = self.refuse_repeats_elsewhere;
+        policy
     }
 }
 

@@ -39,6 +39,11 @@ pub struct Device {
 }
 
 impl Device {
+    /// Returns a number that stands for the `User-Agent`. It is the same for all clients that send none.
+    pub(crate) fn agent_mark(&self) -> u64 {
+        u64::from(crc32fast::hash(self.user_agent.as_deref().unwrap_or_default().as_bytes()))
+    }
+
     /// Tells whether both name themselves, and differ. A version or an address may change.
     pub(crate) fn differs_from(&self, other: &Self) -> bool {
         let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;

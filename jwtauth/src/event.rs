@@ -71,6 +71,19 @@ pub enum Event {
         /// The session after that.
         session: Arc<Session>,
     },
+    /// `repeated_elsewhere`: a spent refresh token was presented by a client with another `User-Agent` or another address
+    /// than the one that spent it, while its answer was still repeated.
+    ///
+    /// It may be a phone that has changed its network and lost an answer. It may also be somebody who has a copy.
+    RepeatedElsewhere {
+        /// The session. Its [`last_address`](Session::last_address) is that of the client that spent the token.
+        session: Arc<Session>,
+        /// The address of the client that presented the token now.
+        client_address: Option<IpAddr>,
+        /// Whether the answer was refused
+        /// ([`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere)).
+        refused: bool,
+    },
     /// `reuse_detected`: a spent refresh token came back. Two parties had it, so its session was revoked.
     ReuseDetected {
         /// The session, revoked.
@@ -125,6 +138,7 @@ impl Event {
             Self::Login { .. } => "login",
             Self::LoginFailed { .. } => "login_failed",
             Self::Refresh { .. } => "refresh",
+            Self::RepeatedElsewhere { .. } => "repeated_elsewhere",
             Self::ReuseDetected { .. } => "reuse_detected",
             Self::SessionExpired { .. } => "session_expired",
             Self::SessionRevoked { .. } => "session_revoked",
@@ -150,6 +164,10 @@ impl Event {
             Self::LoginFailed { .. } => {}
             Self::Refresh { session } => {
                 tracing::debug!(target: "jwtauth", event, session = session.id.log_id());
+            }
+            Self::RepeatedElsewhere { session, client_address, refused } => {
+                let from = client_address.map(tracing::field::display);
+                tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), from, refused, "a spent refresh token came from another device or address than the one that spent it");
             }
             Self::ReuseDetected { session } => {
                 tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), "a spent refresh token came back; its session is revoked");

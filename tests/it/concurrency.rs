@@ -145,10 +145,9 @@ fn a_slow_answer_does_not_overwrite_newer_cookies() {
     });
 }
 
-/// The grace window starts when the answer leaves: a handler slower than the window does not make its
-/// own browser look like a thief.
+/// N-5: a handler slower than the grace window does not make its own browser look like a thief.
 #[test]
-fn a_refresh_behind_a_slow_handler_is_no_theft() {
+fn n_5_a_refresh_behind_a_slow_handler_is_no_theft() {
     bounded(async {
         let app = TestApp::new();
         let tab = Tab::new(&app);
@@ -167,15 +166,14 @@ fn a_refresh_behind_a_slow_handler_is_no_theft() {
             late.refresh,
             "sent before the answer came"
         );
-        app.clock.advance(Duration::from_secs(1));
-        assert_eq!(tab.get("/me", &first.cookies()).await.status, 401, "the window is over");
-        assert_eq!(tab.get("/me", &late.cookies()).await.status, 401, "so this was reuse");
+        app.clock.advance(Duration::from_secs(300));
+        assert_eq!(tab.get("/me", &late.cookies()).await.pair().session(), late.session());
     });
 }
 
-/// A browser that went away before the answer came is let in with its old cookies when it is back.
+/// N-5: a browser that went away before the answer came is let in with its old cookies when it is back.
 #[test]
-fn an_answer_that_nobody_waited_for_is_given_again() {
+fn n_5_an_answer_that_nobody_waited_for_is_given_again() {
     bounded(async {
         let app = TestApp::new();
         let tab = Tab::new(&app);

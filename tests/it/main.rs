@@ -16,6 +16,7 @@ mod guard;
 mod house;
 mod http;
 mod keys;
+mod lost_answers;
 mod messages;
 mod metrics;
 mod model;

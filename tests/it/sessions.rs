@@ -89,15 +89,17 @@ fn s_2_s_4_s_5_refresh_rotates_and_repeats_inside_the_grace_window() {
     });
 }
 
-/// S-3: a spent token that comes back after the window ends the session, access tokens included.
+/// S-3, N-6: a spent token that comes back after the window ends the session, access tokens included, if its successor was
+/// used: by the access token, or by the refresh token.
 #[test]
-fn s_3_reuse_ends_the_session() {
+fn s_3_n_6_reuse_ends_the_session() {
     bounded(async {
         for wait in [30 * SECOND, 600 * SECOND] {
             let app = TestApp::new();
             let tab = Tab::new(&app);
             let first = tab.login("alice").await;
             let second = tab.post("/refresh", &first.cookies()).await.pair();
+            assert_eq!(me(&tab, &second).await, 200);
             app.clock.advance(wait);
             let answer = tab.post("/refresh", &first.only_refresh()).await;
             assert_eq!((answer.status.as_u16(), answer.cookies()), (401, Cookies::Deleted), "after {wait:?}");

@@ -125,6 +125,14 @@ impl SessionStore for Faulty {
         self.with(&self.changes, move |store| store.rotate(presented))
     }
 
+    fn confirm(&self, id: SessionId, generation: u64) {
+        // Nobody waits for it, so it is done or not.
+        let fault = FAULTS[usize::from(self.changes.load(Ordering::SeqCst))];
+        if matches!(fault, Fault::None | Fault::ErrorButDone | Fault::Slow) {
+            self.inner.confirm(id, generation);
+        }
+    }
+
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
         self.with(&self.changes, move |store| store.revoke(id, revocation))
     }

@@ -33,7 +33,12 @@ pub enum SessionError {
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// A spent refresh token was used outside the grace window. Its session is now revoked.
+    /// A spent refresh token was presented by another client than the one that spent it. Nothing was changed; see
+    /// [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere).
+    #[error("refresh token was spent by another client")]
+    RepeatedElsewhere,
+    /// A spent refresh token came back although its successor was used, outside the grace window. Its session is now
+    /// revoked.
     #[error("refresh token was used before; its session is revoked")]
     Reused,
     /// The session was revoked.

@@ -133,6 +133,15 @@ impl Algorithm {
         }
     }
 
+    /// Tells whether the same claims always have the same signature. ECDSA has it with some backends only.
+    pub(crate) const fn is_deterministic(self) -> bool {
+        match self.family() {
+            Family::Hmac | Family::Ed => true,
+            Family::Rsa => matches!(self, Self::RS256 | Self::RS384 | Self::RS512),
+            Family::Ec(_) => false,
+        }
+    }
+
     pub(crate) const fn family(self) -> Family {
         match self {
             Self::HS256 | Self::HS384 | Self::HS512 => Family::Hmac,

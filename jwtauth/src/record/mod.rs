@@ -7,15 +7,18 @@
 //!
 //! 1. A session that is revoked or past a limit never comes back: no function here clears
 //!    [`Session::revoked`] or moves [`Session::absolute_expires_at`].
-//! 2. The generation only grows, and at most one refresh token is current (S-5); its predecessor is
-//!    answered with that same token inside the grace window (S-4), which never slides.
+//! 2. The generation only grows, and at most one refresh token is current (S-5). What a spent one does is in
+//!    `rotation`.
 //! 3. `expires_at <= absolute_expires_at`, and no token of the session outlives `expires_at`.
 //!
 //! Who writes a changed record, and in one atomic step with its indexes: `store`.
 
+mod rotation;
+
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+
+pub use self::rotation::{Rotation, RotationPolicy, Successor};
 
 use crate::device::{self, Device};
 use crate::id::{SessionId, TokenId};
@@ -55,10 +58,17 @@ pub struct Session {
     pub generation: u64,
     /// When that generation was reached: the `iat` of the current refresh token.
     pub rotated_at: u64,
+    /// Whether a token of that generation was presented, so that its answer is known to have arrived.
+    pub confirmed: bool,
+    /// A number that stands for the `User-Agent` of the client that reached that generation; `None` if it is not known.
+    /// The client chooses it: never trusted.
+    pub agent: Option<u64>,
     /// The `jti` of the current refresh token.
     pub refresh_id: TokenId,
-    /// The `jti` of the access token issued with it. The same as `refresh_id` in a session of sliding tokens.
+    /// The `jti` of the access token issued last. The same as `refresh_id` in a session of sliding tokens.
     pub access_id: TokenId,
+    /// When that access token was issued. 0 if it cannot be written again, because what it says of the user has changed.
+    pub access_issued_at: u64,
     /// Tokens that were ended alone, until they expire.
     pub revoked_tokens: Vec<RevokedToken>,
     /// The client that logged in. It stays, whoever refreshes later.
@@ -76,26 +86,6 @@ pub struct RevokedToken {
     pub id: TokenId,
     /// When it expires by itself, in Unix seconds; until then it must be remembered.
     pub expires_at: u64,
-}
-
-/// The tokens that a login or a rotation issues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Successor {
-    /// The `jti` of the next refresh token.
-    pub refresh: TokenId,
-    /// The `jti` of the access token issued with it. The same as `refresh` for a sliding token.
-    pub access: TokenId,
-    /// The address that asks for them.
-    pub address: Option<IpAddr>,
-}
-
-impl Successor {
-    /// Names a refresh token and the access token issued with it.
-    #[must_use]
-    pub const fn new(refresh: TokenId, access: TokenId) -> Self {
-        Self { refresh, access, address: None }
-    }
 }
 
 /// When and why a session was ended.
@@ -138,53 +128,6 @@ pub enum SessionState {
     Revoked(RevocationReason),
 }
 
-/// The lengths that govern rotation. Whole seconds count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RotationPolicy {
-    /// How long a spent refresh token is answered with its successor once more.
-    pub grace: Duration,
-    /// How long a refresh token lives: the inactivity limit.
-    pub refresh_ttl: Duration,
-}
-
-impl RotationPolicy {
-    /// Takes both lengths.
-    #[must_use]
-    pub const fn new(grace: Duration, refresh_ttl: Duration) -> Self {
-        Self { grace, refresh_ttl }
-    }
-}
-
-/// What came of a refresh token that was presented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// It was current, and the session is one generation on.
-    Rotated,
-    /// It was newer than the record, so the store had lost a write; the session caught up and is one on.
-    CaughtUp,
-    /// It was spent a moment ago; its one successor is to be given out again. Nothing changed.
-    Repeated,
-    /// It was spent long ago, or twice: the session is revoked now.
-    Reused,
-    /// The session had ended before. Nothing changed.
-    Over(SessionState),
-}
-
-impl Rotation {
-    /// Tells whether the record was changed and must be written.
-    #[must_use]
-    pub const fn is_change(self) -> bool {
-        self.issues() || matches!(self, Self::Reused)
-    }
-
-    /// Tells whether new tokens come of it.
-    #[must_use]
-    pub const fn issues(self) -> bool {
-        matches!(self, Self::Rotated | Self::CaughtUp)
-    }
-}
-
 impl Session {
     /// Opens a session at `now`, in Unix seconds, that speaks by `tokens`. Every other field has its default.
     ///
@@ -205,8 +148,11 @@ impl Session {
             expires_at: now,
             generation: 0,
             rotated_at: now,
+            confirmed: true,
+            agent: tokens.agent,
             refresh_id: tokens.refresh,
             access_id: tokens.access,
+            access_issued_at: now,
             revoked_tokens: Vec::new(),
             device: Device::default(),
             last_address: tokens.address,
@@ -252,44 +198,6 @@ impl Session {
     pub fn summary_at(&self, now: u64) -> String {
         let address = self.last_seen_from().map(|address| format!(", {address}")).unwrap_or_default();
         format!("{}{address}, last seen {}", self.device, device::ago(now.saturating_sub(self.rotated_at)))
-    }
-
-    /// Decides what a genuine refresh token of generation `presented` does to the session.
-    ///
-    /// `successor` is what it has then, if the token is good.
-    pub fn rotate(
-        &mut self,
-        presented: u64,
-        now: u64,
-        policy: RotationPolicy,
-        successor: Successor,
-    ) -> Rotation {
-        match self.state_at(now) {
-            SessionState::Live => {}
-            over => return Rotation::Over(over),
-        }
-        if presented.saturating_add(1) >= self.generation && self.has_revoked(self.refresh_id) {
-            // Its predecessor would be answered with it.
-            return Rotation::Over(SessionState::Expired);
-        }
-        if presented.checked_add(1) == Some(self.generation)
-            && now.saturating_sub(self.rotated_at) < policy.grace.as_secs()
-        {
-            return Rotation::Repeated;
-        }
-        if presented < self.generation {
-            self.revoke(Revocation { at: now, reason: RevocationReason::Reused });
-            return Rotation::Reused;
-        }
-        let outcome = if presented == self.generation { Rotation::Rotated } else { Rotation::CaughtUp };
-        // A generation is signed by us and grows by one a refresh, so it cannot get near the end of u64.
-        self.generation = presented.saturating_add(1);
-        self.rotated_at = now;
-        self.refresh_id = successor.refresh;
-        self.access_id = successor.access;
-        self.last_address = successor.address;
-        self.expires_at = now.saturating_add(policy.refresh_ttl.as_secs()).min(self.absolute_expires_at);
-        outcome
     }
 
     /// Ends one token alone, which expires by itself at `expires_at`. Returns `false` if it was ended before.

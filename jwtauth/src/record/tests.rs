@@ -1,12 +1,12 @@
 //! Tests of what may happen to a session, rule by rule.
 
+use std::time::Duration;
+
 use super::*;
 use crate::store::sample;
 
-const POLICY: RotationPolicy =
-    RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
-const SUCCESSOR: Successor =
-    Successor { refresh: TokenId::from_bytes([7; 16]), access: TokenId::from_bytes([8; 16]), address: None };
+const POLICY: RotationPolicy = RotationPolicy::new(Duration::from_secs(30), Duration::from_secs(1_000));
+const SUCCESSOR: Successor = Successor::new(TokenId::from_bytes([7; 16]), TokenId::from_bytes([8; 16]));
 
 fn session() -> Session {
     sample::session(1, "1")
@@ -25,11 +25,12 @@ fn the_current_token_rotates_and_the_limit_moves_up_to_the_absolute_one() {
     assert_eq!(session.rotate(3, 2_500, POLICY, SUCCESSOR), Rotation::Over(SessionState::Expired));
 }
 
-/// S-4: the last good and the first bad second of the window, which does not slide.
+/// S-4: the last good and the first bad second of the window, which does not slide. Its successor was used.
 #[test]
 fn s_4_the_spent_token_is_repeated_inside_the_grace_window_only() {
     let mut session = session();
     session.rotate(0, 200, POLICY, SUCCESSOR);
+    assert!(session.confirm(1));
     let rotated = session.clone();
     for now in [200, 215, 229] {
         let other = Successor { refresh: TokenId::from_bytes([9; 16]), ..SUCCESSOR };
@@ -38,6 +39,114 @@ fn s_4_the_spent_token_is_repeated_inside_the_grace_window_only() {
     }
     assert_eq!(session.rotate(0, 230, POLICY, SUCCESSOR), Rotation::Reused);
     assert_eq!(session.state_at(230), SessionState::Revoked(RevocationReason::Reused));
+}
+
+/// N-6: nobody has used the successor, so its answer may be lost. A token of another generation proves nothing.
+#[test]
+fn n_6_the_spent_token_is_repeated_until_its_successor_is_used() {
+    let mut session = session();
+    session.rotate(0, 200, POLICY, SUCCESSOR);
+    for generation in [0, 2] {
+        assert!(!session.confirm(generation));
+    }
+    let rotated = session.clone();
+    for now in [230, 1_199, 150] {
+        assert_eq!(session.rotate(0, now, POLICY, SUCCESSOR), Rotation::Repeated);
+        assert_eq!(session, rotated, "nothing changes at {now}");
+    }
+    assert!(session.confirm(1) && !session.confirm(1));
+    assert_eq!(session.rotate(0, 230, POLICY, SUCCESSOR), Rotation::Reused);
+}
+
+/// N-6: a rotation that follows starts anew, and what is older than the last one is reuse at once.
+#[test]
+fn n_6_only_the_last_rotation_can_be_repeated() {
+    let mut session = session();
+    session.rotate(0, 200, POLICY, SUCCESSOR);
+    session.rotate(1, 300, POLICY, SUCCESSOR);
+    assert_eq!(session.rotate(1, 900, POLICY, SUCCESSOR), Rotation::Repeated);
+    assert_eq!(session.rotate(0, 900, POLICY, SUCCESSOR), Rotation::Reused);
+}
+
+/// N-8: a clock that was put back by more than the window does not open it again.
+#[test]
+fn n_8_the_window_does_not_open_again_when_the_clock_goes_back() {
+    for (now, outcome) in [(171, Rotation::Repeated), (170, Rotation::Reused)] {
+        let mut session = session();
+        session.rotate(0, 200, POLICY, SUCCESSOR);
+        session.confirm(1);
+        assert_eq!(session.rotate(0, now, POLICY, SUCCESSOR), outcome, "{now}");
+    }
+}
+
+/// N-22: the client that rotated is let in with what it had before, for a while. Nothing else changes.
+#[test]
+fn n_22_a_late_request_of_the_same_client_is_let_in() {
+    let policy = RotationPolicy { late: Duration::from_secs(300), ..POLICY };
+    let by = |agent| Successor { agent, ..SUCCESSOR };
+    for (agent, presented, now, outcome) in [
+        (Some(1), 0, 499, Rotation::Late),
+        (Some(1), 0, 500, Rotation::Reused),
+        (Some(2), 0, 300, Rotation::Reused),
+        (None, 0, 300, Rotation::Reused),
+        (Some(1), 1, 300, Rotation::Rotated),
+    ] {
+        let mut session = session();
+        session.rotate(0, 200, policy, by(Some(1)));
+        session.confirm(1);
+        let before = session.clone();
+        assert_eq!(session.rotate(presented, now, policy, by(agent)), outcome, "{agent:?} at {now}");
+        assert_eq!(session == before, outcome == Rotation::Late);
+    }
+    // Nobody knows which client has written an older record.
+    let mut session = Session { generation: 1, rotated_at: 200, ..session() };
+    assert_eq!(session.rotate(0, 300, policy, by(None)), Rotation::Reused);
+}
+
+/// N-28: an access token that is issued again has an id of its own; a sliding token is both.
+#[test]
+fn n_28_an_answer_that_is_issued_again_names_its_token() {
+    let policy = RotationPolicy { rewrite: Duration::from_secs(100), ..POLICY };
+    let [first, second] = [1, 2].map(|byte| TokenId::from_bytes([byte; 16]));
+    for (is_sliding, refresh) in [(false, SUCCESSOR.refresh), (true, second)] {
+        let mut session = session();
+        let [one, other] = [first, second].map(|id| match is_sliding {
+            true => Successor::new(id, id),
+            false => Successor { access: id, ..SUCCESSOR },
+        });
+        session.access_id = if is_sliding { session.refresh_id } else { session.access_id };
+        assert_eq!(session.rotate(0, 200, policy, one), Rotation::Rotated);
+        let before = session.clone();
+        assert_eq!(session.rotate(0, 299, policy, other), Rotation::Repeated);
+        assert_eq!(session, before, "written again as it was");
+        assert_eq!(session.rotate(0, 300, policy, other), Rotation::Reissued);
+        let after = Session { access_id: second, refresh_id: refresh, access_issued_at: 300, ..before };
+        assert_eq!(session, after);
+        assert_eq!(session.is_sliding(), is_sliding);
+    }
+}
+
+/// N-7: an answer may be kept from another client than the one that spent the token. It ends nothing.
+#[test]
+fn n_7_an_answer_may_be_for_its_client_only() {
+    let policy = RotationPolicy { refuse_elsewhere: true, ..POLICY };
+    let from = |agent, last| Successor {
+        agent: Some(agent),
+        address: Some([203, 0, 113, last].into()),
+        ..SUCCESSOR
+    };
+    for (client, outcome) in [
+        (from(1, 1), Rotation::Repeated),
+        (from(2, 1), Rotation::Elsewhere),
+        (from(1, 2), Rotation::Elsewhere),
+        (SUCCESSOR, Rotation::Elsewhere),
+    ] {
+        let mut session = session();
+        session.rotate(0, 200, policy, from(1, 1));
+        let before = session.clone();
+        assert_eq!(session.rotate(0, 900, policy, client), outcome, "{client:?}");
+        assert_eq!(session, before);
+    }
 }
 
 #[test]
@@ -67,13 +176,6 @@ fn a_token_newer_than_the_record_is_believed() {
     assert_eq!(session.rotate(5, 200, POLICY, SUCCESSOR), Rotation::CaughtUp);
     assert_eq!(session.generation, 6);
     assert_eq!(session.rotate(5, 201, POLICY, SUCCESSOR), Rotation::Repeated);
-}
-
-#[test]
-fn a_clock_that_went_back_is_no_theft() {
-    let mut session = session();
-    session.rotate(0, 200, POLICY, SUCCESSOR);
-    assert_eq!(session.rotate(0, 150, POLICY, SUCCESSOR), Rotation::Repeated);
 }
 
 #[test]

@@ -31,9 +31,10 @@
 //! fresh login.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::end::MayEnd;
-use super::{AccessState, IssuedTokens, Sessions};
+use super::{AccessState, IssuedTokens, Renewal, Sessions};
 use crate::config::Config;
 use crate::device::Device;
 use crate::error::{ConfigError, SessionError, StoreError, TokenError};
@@ -180,7 +181,7 @@ impl Sessions {
         self.ask_before_login(&session).await?;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let own = self.own_claims(&session).await?;
-        let mut issued = self.issue(session.clone(), &own, now)?;
+        let issued = self.issue(session.clone(), &own, now)?;
         // Kept as long as the session: whoever has only the old token can still end it.
         let until = over_at(token).max(session.absolute_expires_at);
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until);
@@ -195,7 +196,6 @@ impl Sessions {
         }
         drop(told);
         self.confirm_exchange(refresh, token, session.id).await?;
-        issued.delivery = Some(self.deliveries.start(&session, self.config.refresh_grace.as_secs()));
         self.emit(Event::Exchanged { session: Arc::new(session) }).await;
         Ok(issued)
     }
@@ -210,7 +210,9 @@ impl Sessions {
     ) -> Result<IssuedTokens, SessionError> {
         let session = session_of(known).ok_or(SessionError::Revoked)?;
         let first = Refresh { subject: Arc::clone(&refresh.subject), session, generation: 0, foreign: None };
-        let issued = self.spend(first, client).await?;
+        let Renewal::Issued(issued) = self.spend(first, client, Duration::ZERO).await? else {
+            return Err(SessionError::Expired);
+        };
         // The call that opened the session may have been dropped before it did this.
         self.confirm_exchange(refresh, token, session).await?;
         Ok(issued)
@@ -315,7 +317,7 @@ impl Sessions {
         match session.generation.checked_sub(generation) {
             // Current, or newer than the record, which has then lost a write.
             Some(0) | None => false,
-            Some(1) => used_at >= session.rotated_at.saturating_add(grace),
+            Some(1) => session.confirmed && used_at >= session.rotated_at.saturating_add(grace),
             // The time is no longer known, and it is longer ago than most access tokens live.
             Some(_) => true,
         }

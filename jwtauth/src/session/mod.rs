@@ -15,7 +15,6 @@
 
 #[cfg(feature = "accounts")]
 mod account_changes;
-mod delivery;
 mod devices;
 mod end;
 mod foreign;
@@ -25,6 +24,7 @@ mod key_ring;
 mod named_session;
 mod open;
 mod revoke;
+mod rotate;
 mod sliding_tokens;
 mod sweep;
 mod verify;
@@ -33,7 +33,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use self::delivery::{Deliveries, Delivery};
 use self::devices::ChangedDevices;
 use self::end::Ends;
 pub use self::end::{EndReason, SessionEnd};
@@ -42,6 +41,7 @@ pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
 pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
 pub use self::key_ring::{KeyInfo, KeyRing};
+pub(crate) use self::rotate::Renewal;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::AccessState;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
@@ -88,7 +88,6 @@ pub struct Sessions {
     keys: KeyRing,
     refresh: RefreshTokens,
     sliding: SlidingTokens,
-    deliveries: Arc<Deliveries>,
     changed_devices: ChangedDevices,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
@@ -99,17 +98,6 @@ pub(crate) struct IssuedTokens {
     pub(crate) session: Session,
     pub(crate) access: Token,
     pub(crate) refresh: Token,
-    /// Follows a rotation until its answer leaves.
-    delivery: Option<Delivery>,
-}
-
-impl IssuedTokens {
-    /// Takes over the delivery of `before`, if both are of the same rotation.
-    pub(crate) fn take_over(&mut self, before: &mut Self) {
-        if (before.session.id, before.session.generation) == (self.session.id, self.session.generation) {
-            self.delivery = before.delivery.take();
-        }
-    }
 }
 
 /// A token in its text form. Redacted in `Debug`.
@@ -191,7 +179,6 @@ impl Sessions {
             access,
             refresh: tokens.refresh,
             sliding: tokens.sliding,
-            deliveries: Arc::default(),
             changed_devices: ChangedDevices::default(),
             hooks: Arc::new(hooks),
             ends: Arc::new(ends),
@@ -222,27 +209,18 @@ impl Sessions {
         self.clock.now()
     }
 
-    /// Notes that the answer with these tokens leaves, and returns how long they can be used, in seconds.
-    pub(crate) fn hand_out(&self, issued: &IssuedTokens) -> u64 {
-        let now = self.clock.now();
-        if let Some(delivery) = &issued.delivery {
-            delivery.left(now);
-        }
-        issued.session.expires_at.saturating_sub(now)
-    }
-
-    /// Returns the tokens of a login or refresh, and notes that their answer leaves.
+    /// Returns the tokens of a login or refresh.
     fn hand_over(&self, issued: IssuedTokens) -> Tokens {
-        self.hand_out(&issued);
         let (expires_in, refresh_expires_in) = self.left(&issued.session);
-        let IssuedTokens { session, access, refresh, .. } = issued;
+        let IssuedTokens { session, access, refresh } = issued;
         Tokens { access, refresh: Some(refresh), expires_in, refresh_expires_in, session }
     }
 
     /// Returns how long the newest tokens of a session are valid: access and refresh, in seconds.
     pub(crate) fn left(&self, session: &Session) -> (u64, u64) {
-        let refresh = session.expires_at.saturating_sub(self.clock.now());
-        (refresh.min(self.config.access_ttl.as_secs()), refresh)
+        let now = self.clock.now();
+        let access = self.access_expiry(session, issued_at(session, now));
+        (access.saturating_sub(now), session.expires_at.saturating_sub(now))
     }
 
     fn access_expected(&self, now: u64) -> Expected<'_> {
@@ -273,7 +251,8 @@ impl Sessions {
         own: &Map<String, Value>,
         now: u64,
     ) -> Result<IssuedTokens, SessionError> {
-        let access = self.access.issue(&self.claims_of(&session, own, ACCESS, now));
+        let iat = issued_at(&session, now);
+        let access = self.access.issue(&self.claims_of(&session, own, ACCESS, iat));
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,
             aud: self.config.compat.as_ref().map(|_| &*self.config.audience),
@@ -289,7 +268,12 @@ impl Sessions {
         if got > self.max_token {
             return Err(SessionError::TokenTooLarge { got, max: self.max_token });
         }
-        Ok(IssuedTokens { session, access: Token(access), refresh: Token(refresh), delivery: None })
+        Ok(IssuedTokens { session, access: Token(access), refresh: Token(refresh) })
+    }
+
+    /// Returns when an access token or sliding token that is issued at `now` expires, in Unix seconds.
+    fn access_expiry(&self, session: &Session, now: u64) -> u64 {
+        now.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at)
     }
 
     /// Returns the claims of an access token or sliding token that is valid from `iat` on.
@@ -308,7 +292,7 @@ impl Sessions {
             sid: session.id.to_string(),
             jti: session.access_id.to_string(),
             iat,
-            exp: iat.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at),
+            exp: self.access_expiry(session, iat),
             auth_time: session.auth_time,
             token_type,
             roles: &session.roles,
@@ -316,4 +300,10 @@ impl Sessions {
             own,
         }
     }
+}
+
+/// Returns when the access token or sliding token of a session that is written at `now` was issued: the same token has the
+/// same claims.
+const fn issued_at(session: &Session, now: u64) -> u64 {
+    if session.access_issued_at == 0 { now } else { session.access_issued_at }
 }

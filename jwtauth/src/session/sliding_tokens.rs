@@ -11,14 +11,17 @@
 //! 2. `exp` is never after `refresh_exp`, which is the session's own `expires_at`.
 //! 3. One session, one token: revoking that token alone ends its session.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
-use super::{AccessState, Delivery, Sessions, Token, Tokens};
+use super::rotate::successor;
+use super::{AccessState, Sessions, Token, Tokens, issued_at};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::id::TokenId;
-use crate::record::{Session, Successor};
+use crate::record::Session;
 use crate::token::MAX_LEN;
 use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
@@ -51,26 +54,25 @@ impl Sessions {
         session.access_id = session.refresh_id;
         self.ask_before_login(&session).await?;
         let own = self.own_claims(&session).await?;
-        let token = self.issue_sliding(&session, &own, self.max_token)?;
+        let token = self.issue_sliding(&session, &own, session.created_at, self.max_token)?;
         self.insert(user, &session, Vec::new()).await?;
-        Ok(self.hand_over_sliding(token, session, None))
+        Ok(self.hand_over_sliding(token, session))
     }
 
     /// Spends a sliding token and issues its successor, also when it has expired as an access token.
     ///
-    /// Inside the grace window the token before the newest gets the newest one again. So a lost answer or two
-    /// concurrent requests do no harm.
+    /// The token before the newest gets the newest one again, inside the grace window and for as long as nobody has used the
+    /// newest. So a lost answer or two concurrent requests do no harm.
     ///
     /// # Errors
     ///
     /// - [`SessionError::Token`] if it is not a token of this application, or is past its `refresh_exp`.
     ///   [`SessionError::Expired`] or [`SessionError::Revoked`] if its session is over.
-    /// - [`SessionError::Reused`] if it was spent before, outside the grace window. Its session is now
-    ///   revoked.
+    /// - [`SessionError::Reused`] if its successor was used, and the grace window is over. Its session is now
+    ///   revoked. [`SessionError::RepeatedElsewhere`] as in [`refresh`](Self::refresh).
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] as in
     ///   [`refresh`](Self::refresh).
-    /// - [`SessionError::Store`] if the store failed. The token may be spent, and is accepted inside the
-    ///   grace window.
+    /// - [`SessionError::Store`] if the store failed. The token may be spent: ask again with the same one.
     pub async fn refresh_sliding(&self, token: &str, client: &Device) -> Result<Tokens, SessionError> {
         let now = self.clock.now();
         let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.read_sliding(token)?;
@@ -81,14 +83,14 @@ impl Sessions {
         }
         let own = self.own_claims_of(session, now).await?;
         let next = TokenId::random()?;
-        let successor = Successor { address: client.address, ..Successor::new(next, next) };
+        let successor = successor(next, next, client);
         let spent = Refresh { subject, session, generation, foreign: None };
-        let (rotation, session) = self.rotate(spent, successor, now).await?;
+        let (rotation, session) = self.rotate(spent, successor, now, Duration::ZERO).await?;
         // A login and `update_user` check the size limit of a cookie. Here it is too late for that error: the
         // token is spent, and only must be readable again.
-        let token = self.issue_sliding(&session, &own, MAX_LEN)?;
-        let delivery = self.tell_rotation(rotation, &session, client).await;
-        Ok(self.hand_over_sliding(token, session, delivery.as_ref()))
+        let token = self.issue_sliding(&session, &own, now, MAX_LEN)?;
+        self.tell_rotation(rotation, &session, client).await;
+        Ok(self.hand_over_sliding(token, session))
     }
 
     /// Verifies the token of a bearer header: an access token or a sliding one.
@@ -139,6 +141,7 @@ impl Sessions {
             // It can still be renewed.
             return Ok(AccessState::Expired);
         }
+        self.confirm_rotation(&session, sliding.generation);
         Ok(AccessState::Live(session))
     }
 
@@ -147,22 +150,21 @@ impl Sessions {
     pub(super) fn is_under_way(&self, session: &Session, generation: u64) -> bool {
         // A token newer than the record is genuine: the store has lost a write.
         generation >= session.generation
-            || generation.saturating_add(1) == session.generation
-                && self.clock.now().saturating_sub(session.rotated_at) < self.config.refresh_grace.as_secs()
+            || session.replaced_lately(generation, self.clock.now(), self.config.refresh_grace)
     }
 
-    /// Writes the one current token of a session. Two calls return the same token, unless the user was
-    /// changed in between.
+    /// Writes the one current token of a session, if it is no longer than `max` bytes.
     ///
     /// `own` are the claims of the application, from [`Self::own_claims`].
     pub(super) fn issue_sliding(
         &self,
         session: &Session,
         own: &Map<String, Value>,
+        now: u64,
         max: usize,
     ) -> Result<Token, SessionError> {
         let token = self.sliding.issue(&SlidingClaims {
-            access: self.claims_of(session, own, SLIDING, session.rotated_at),
+            access: self.claims_of(session, own, SLIDING, issued_at(session, now)),
             generation: session.generation,
             refresh_exp: session.expires_at,
         });
@@ -170,23 +172,9 @@ impl Sessions {
         if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token(token)) }
     }
 
-    /// Returns when the current sliding token of a session expires, in Unix seconds.
-    fn sliding_expiry(&self, session: &Session) -> u64 {
-        session.rotated_at.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at)
-    }
-
-    /// Returns the token of a login or refresh, and notes that its answer leaves.
-    fn hand_over_sliding(&self, token: Token, session: Session, delivery: Option<&Delivery>) -> Tokens {
-        let now = self.clock.now();
-        if let Some(delivery) = delivery {
-            delivery.left(now);
-        }
-        Tokens {
-            access: token,
-            refresh: None,
-            expires_in: self.sliding_expiry(&session).saturating_sub(now),
-            refresh_expires_in: session.expires_at.saturating_sub(now),
-            session,
-        }
+    /// Returns the token of a login or refresh.
+    fn hand_over_sliding(&self, token: Token, session: Session) -> Tokens {
+        let (expires_in, refresh_expires_in) = self.left(&session);
+        Tokens { access: token, refresh: None, expires_in, refresh_expires_in, session }
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `insert` | [`login`], and [`first_tokens`] if a record of each token is kept |
 //! | `rotate` | [`rotate`]; [`spend`] the record of [`RotationOutcome::spent`] |
+//! | `confirm` | [`Session::confirm`] |
 //! | `revoke` | [`Session::revoke`] |
 //! | `revoke_subject` | [`revoke_subject`] for each session of the subject |
 //! | `revoke_token` | [`revoke_token`]; [`spend`] the record of the token |
@@ -87,7 +88,8 @@ pub struct RotationOutcome {
     pub session: Session,
     /// The token whose record, if there is one, is [spent](spend) at [`RotationRequest::now`].
     pub spent: Option<(TokenKind, TokenId)>,
-    /// The records to add. Empty without [`RotationRequest::register`], and if no new tokens were issued.
+    /// The records to add. Empty without [`RotationRequest::register`], and if no new tokens were issued. A generation may
+    /// have more than one access or sliding token.
     pub issued: Vec<TokenRecord>,
 }
 
@@ -96,15 +98,16 @@ pub struct RotationOutcome {
 pub fn rotate(before: &Session, request: &RotationRequest) -> RotationOutcome {
     let mut session = before.clone();
     let rotation = session.rotate(request.generation, request.now, request.policy, request.successor);
-    match request.register {
-        Some(access_ttl) if rotation.issues() => RotationOutcome {
-            rotation,
-            spent: Some((spendable(before), before.refresh_id)),
-            issued: issued(Some(before), &session, access_ttl),
-            session,
-        },
-        _ => RotationOutcome { rotation, session, spent: None, issued: Vec::new() },
-    }
+    let (spent, issued) = match request.register {
+        Some(access_ttl) if rotation.issues() => {
+            (Some((spendable(before), before.refresh_id)), issued(Some(before), &session, access_ttl))
+        }
+        Some(access_ttl) if rotation == Rotation::Reissued => {
+            (None, vec![reissued(before, &session, request.now, access_ttl)])
+        }
+        _ => (None, Vec::new()),
+    };
+    RotationOutcome { rotation, session, spent, issued }
 }
 
 /// Notes in the record of a token that it is not good any more. The first time stands.
@@ -138,6 +141,8 @@ pub fn update_user(session: &mut Session, update: &UserUpdate, now: u64) -> bool
             session.user.clone_from(&update.user);
             session.user_kind.clone_from(&update.user_kind);
         }
+        // A repeated answer gets an access token that says this.
+        session.access_issued_at = 0;
     }
     is_live
 }
@@ -223,4 +228,14 @@ fn issued(before: Option<&Session>, after: &Session, access_ttl: Duration) -> Ve
         ..refresh
     };
     if after.is_sliding() { vec![refresh] } else { vec![refresh, access] }
+}
+
+/// Returns the record of the access token, or sliding token, with which an answer is repeated.
+fn reissued(before: &Session, after: &Session, now: u64, access_ttl: Duration) -> TokenRecord {
+    let (kind, expires_at) = match spendable(after) {
+        TokenKind::Sliding => (TokenKind::Sliding, after.expires_at),
+        _ => (TokenKind::Access, now.saturating_add(access_ttl.as_secs()).min(after.expires_at)),
+    };
+    let parent = Some(before.refresh_id);
+    TokenRecord { parent, ..TokenRecord::new(after.access_id, after.id, kind, now, expires_at) }
 }

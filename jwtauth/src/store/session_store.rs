@@ -32,6 +32,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Returns what happened and the session after it, or `None` if there is no such session.
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>>;
 
+    /// Runs [`Session::confirm`] on the session and keeps the result, without telling anybody: a client has shown a token
+    /// of this generation, and waits for the answer to its request.
+    ///
+    /// Each change that is called after this one must find the session confirmed; a read may come before it. If the change
+    /// cannot be kept, nothing happens: the next request of the client confirms it again.
+    fn confirm(&self, id: SessionId, generation: u64);
+
     /// Revokes one session. Returns whether it was there and not revoked before.
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
 

@@ -83,6 +83,11 @@ impl AccessTokens {
         self.compat.as_ref()
     }
 
+    /// Tells whether the same claims make the same token.
+    pub(crate) fn writes_alike(&self) -> bool {
+        self.ring().held().signs().is_some_and(|it| it.key.algorithm().is_deterministic())
+    }
+
     pub(crate) fn issue(&self, claims: &AccessClaims<'_>) -> String {
         match &self.compat {
             None => self.envelope.seal(claims),

@@ -74,7 +74,9 @@ fn a_handler_logs_in_and_refreshes_with_a_body_of_its_own() {
         assert_eq!(set_cookies(&headers), Vec::<String>::new());
         assert_ne!(second["refreshToken"], first["refreshToken"]);
         assert_eq!(std::mem::take(&mut *told.lock().unwrap()), ["login", "refresh"]);
-        // Later it is reuse.
+        // It has arrived, so the token before it is reuse later.
+        let bearer = format!("Bearer {}", second["accessToken"].as_str().unwrap());
+        assert_eq!(site.get("/me", &[("authorization", &bearer)]).await.status(), StatusCode::OK);
         site.app.clock.advance(Duration::from_secs(31));
         let (status, _, refused) = post_json(&site, "/renew", refresh, &[]).await;
         assert_eq!((status, &refused["code"]), (401, &json!("token_not_valid")));

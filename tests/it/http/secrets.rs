@@ -96,7 +96,9 @@ fn r_11_no_log_line_has_a_secret() {
         // Long spent: reuse.
         site.app.clock.advance(std::time::Duration::from_secs(400));
         let answer = site.ask(Method::POST, "/refresh", &[("cookie", &again.only_refresh())]).await;
-        keep(&mut secrets, &Tokens::of(answer.headers()));
+        let arrived = Tokens::of(answer.headers());
+        keep(&mut secrets, &arrived);
+        assert_eq!(site.get("/me", &[("cookie", &arrived.cookies())]).await.status(), 200);
         site.app.clock.advance(std::time::Duration::from_secs(400));
         let reused = site.ask(Method::POST, "/refresh", &[("cookie", &again.only_refresh())]).await;
         assert_eq!(reused.status(), 401);

@@ -59,7 +59,8 @@ fn defect_25_an_old_copy_of_a_sliding_token_lets_nobody_in() {
     });
 }
 
-/// S-3, S-4: a lost answer is repeated inside the grace window; later it is theft, and ends the session.
+/// S-3, S-4, N-6: a lost answer is repeated inside the grace window, and until it is used; later it is theft, and ends the
+/// session.
 #[test]
 fn s_3_s_4_a_spent_sliding_token_is_answered_again_and_later_ends_its_session() {
     bounded(async {
@@ -71,6 +72,8 @@ fn s_3_s_4_a_spent_sliding_token_is_answered_again_and_later_ends_its_session() 
         advance(&app, 29);
         assert_eq!(client.refresh(&first).await, second, "the same successor, to the byte");
         advance(&app, 1);
+        assert_eq!(client.refresh(&first).await, second, "nobody has used it");
+        assert_eq!(client.me(&second).await, good());
         assert_eq!(client.post("refresh", "token", &first).await, refused("token_not_valid"));
         for token in [&first, &second] {
             assert_eq!(client.me(token).await, refused("token_not_valid"));

@@ -76,6 +76,11 @@ impl SessionStore for ToyStore {
         })
     }
 
+    fn confirm(&self, id: SessionId, generation: u64) {
+        // A record that cannot be read says so to the next operation.
+        drop(self.step(|rows| rows.alter(id, |session| session.confirm(generation))));
+    }
+
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
         self.step(|rows| rows.alter(id, |session| session.revoke(revocation)))
     }

@@ -28,10 +28,11 @@ pub(crate) fn account_key(id: AccountId) -> Key {
     [b"a", &id.as_bytes()[..]].concat()
 }
 
-/// Session, generation, number of the kind: so the records of a session are in the order in which they were issued.
-fn token_key(session: &Session, kind: TokenKind) -> Key {
-    let number = KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len());
-    [b"t", &session.id.as_bytes()[..], &session.generation.to_be_bytes(), &[number as u8]].concat()
+/// Session, generation, number of the kind, token: so the records of a session are in the order in which they were issued.
+fn token_key(session: &Session, token: &TokenRecord) -> Key {
+    let number = KINDS.iter().position(|known| *known == token.kind).unwrap_or(KINDS.len());
+    let generation = session.generation.to_be_bytes();
+    [b"t", &session.id.as_bytes()[..], &generation, &[number as u8], token.id.as_bytes()].concat()
 }
 
 impl Rows {
@@ -78,7 +79,7 @@ impl Rows {
         let mut tokens = Vec::new();
         for (key, rest, bytes) in self.with_prefix(b"t") {
             let Some((id, rest)) = rest.split_first_chunk::<16>() else { continue };
-            let Some(kind) = rest.last().and_then(|number| KINDS.get(usize::from(*number))) else { continue };
+            let Some(kind) = rest.get(8).and_then(|number| KINDS.get(usize::from(*number))) else { continue };
             let token = codec::decode_token(key, SessionId::from_bytes(*id), *kind, bytes)?;
             tokens.push((key.clone(), token));
         }
@@ -94,7 +95,7 @@ impl Rows {
     /// Adds the records of tokens that were issued for the generation that `session` has now.
     pub(crate) fn add_tokens(&mut self, session: &Session, tokens: &[TokenRecord]) {
         for token in tokens {
-            let key = token_key(session, token.kind);
+            let key = token_key(session, token);
             let bytes = codec::encode_token(&key, token);
             self.put(key, bytes);
         }

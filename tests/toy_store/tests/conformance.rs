@@ -50,6 +50,10 @@ impl SessionStore for SessionsOnly {
         self.0.rotate(request)
     }
 
+    fn confirm(&self, id: SessionId, generation: u64) {
+        self.0.confirm(id, generation);
+    }
+
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
         self.0.revoke(id, revocation)
     }

@@ -33,8 +33,7 @@ use crate::record::{
     Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
 };
 
-const POLICY: RotationPolicy =
-    RotationPolicy { grace: Duration::from_secs(30), refresh_ttl: Duration::from_secs(1_000) };
+const POLICY: RotationPolicy = RotationPolicy::new(Duration::from_secs(30), Duration::from_secs(1_000));
 
 /// Runs every rule, each against a store of its own that `empty` makes.
 ///
@@ -69,6 +68,7 @@ fn presented(session: &Session, generation: u64, now: u64) -> RotationRequest {
         refresh: TokenId::from_bytes([0xee; 16]),
         access: TokenId::from_bytes([0xef; 16]),
         address: Some([203, 0, 113, 7].into()),
+        agent: Some(7),
     };
     RotationRequest::new(session.id, generation, now, POLICY, successor)
 }
@@ -184,11 +184,19 @@ async fn rotation_follows_the_record(store: &impl SessionStore) {
         (Rotation::Repeated, rotated),
         "the same successor inside the grace window"
     );
-    assert_eq!(rotate(1, 230).await.0, Rotation::Rotated, "second rotation");
-    assert_eq!(rotate(0, 231).await.0, Rotation::Reused, "an old token comes back");
+    assert_eq!(rotate(0, 300).await.0, Rotation::Repeated, "and after it, as long as nobody has used it");
+    store.confirm(session.id, 0);
+    assert_eq!(rotate(0, 300).await.0, Rotation::Repeated, "a token of another generation");
+    assert_eq!(rotate(1, 300).await.0, Rotation::Rotated, "second rotation");
+    store.confirm(session.id, 2);
+    store.flush().await.expect("flush");
+    let confirmed = load(store, session.id).await.map(|session| session.confirmed);
+    assert_eq!(confirmed, Some(true), "a token of the newest generation was presented");
+    assert_eq!(rotate(1, 329).await.0, Rotation::Repeated, "inside the grace window");
+    assert_eq!(rotate(1, 330).await.0, Rotation::Reused, "an old token comes back");
     let revoked = SessionState::Revoked(RevocationReason::Reused);
-    assert_eq!(state(store, &session, 232).await, Some(revoked), "reuse is kept");
-    assert_eq!(rotate(2, 232).await.0, Rotation::Over(revoked), "rotation after revocation");
+    assert_eq!(state(store, &session, 331).await, Some(revoked), "reuse is kept");
+    assert_eq!(rotate(2, 331).await.0, Rotation::Over(revoked), "rotation after revocation");
 }
 
 async fn a_token_is_revoked_alone_and_the_session_remembers_it(store: &impl SessionStore) {
@@ -222,6 +230,7 @@ async fn nothing_happens_to_a_session_that_is_not_there(store: &impl SessionStor
         0,
         "update_user"
     );
+    store.confirm(ghost.id, 0);
     assert_eq!(load(store, ghost.id).await, None, "no write makes a session");
 }
 
@@ -277,6 +286,7 @@ async fn the_user_is_renewed_in_live_sessions_only(store: &impl SessionStore) {
         scopes: update.scopes.clone(),
         user: update.user.clone(),
         user_kind: update.user_kind.clone(),
+        access_issued_at: 0,
         ..live
     };
     assert_eq!(store.update_user("a".into(), update, 200).await.expect("update_user"), 2, "live sessions");

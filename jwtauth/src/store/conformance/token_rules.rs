@@ -86,6 +86,15 @@ async fn tokens_are_recorded_in_the_tree_of_their_session<S: SessionStore>(store
     );
     assert!(tokens.iter().all(|token| token.session == session.id), "each knows its session");
     assert_eq!(tokens_of(store, &other).await, [], "a session that is not registered");
+    // An answer that is repeated later has an access token of its own, beside the first.
+    let mut again = rotation;
+    (again.now, again.policy.rewrite) = (300, Duration::ZERO);
+    again.successor.access = TokenId::from_bytes([0xf0; 16]);
+    store.rotate(again).await.expect("rotate");
+    let reissued = tokens_of(store, &session).await;
+    let last = reissued.last().expect("there are some");
+    assert_eq!((reissued.len(), last.id, last.parent), (5, again.successor.access, Some(successor.refresh)));
+    assert_eq!((last.kind, last.issued_at, last.expires_at), (TokenKind::Access, 300, 600));
     store.sweep(1_200, 10).await.expect("sweep");
     assert_eq!(tokens_of(store, &session).await, [], "the records go with their session");
 }

@@ -122,6 +122,12 @@ impl SessionStore for MemoryStore {
         ready(Some((outcome.rotation, outcome.session)))
     }
 
+    fn confirm(&self, id: SessionId, generation: u64) {
+        if let Some(session) = self.lock().sessions.get_mut(&id) {
+            session.confirm(generation);
+        }
+    }
+
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
         ready(self.lock().sessions.get_mut(&id).is_some_and(|session| session.revoke(revocation)))
     }

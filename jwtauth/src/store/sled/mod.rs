@@ -138,6 +138,11 @@ impl SessionStore for SledStore {
         Box::pin(self.writer.submit(move |disk| disk.rotate(&request)))
     }
 
+    fn confirm(&self, id: SessionId, generation: u64) {
+        // Nobody waits, and it is done all the same.
+        drop(self.writer.insist(move |disk| disk.confirm(id, generation)));
+    }
+
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
         Box::pin(self.writer.insist(move |disk| disk.revoke(id, revocation)))
     }

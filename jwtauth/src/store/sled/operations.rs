@@ -38,8 +38,9 @@ impl Disk {
         if outcome.rotation.is_change() {
             let mut change = Change::default();
             change.replace(&before, &outcome.session)?;
-            if let Some((kind, _)) = outcome.spent {
-                let key = tree_keys::token(before.record.id, before.record.generation, kind);
+            if let Some((kind, id)) = outcome.spent {
+                let key = tree_keys::token(&before.record, kind, id);
+                self.spend(&mut change, tree_keys::former_token(key.clone()), request.now)?;
                 self.spend(&mut change, key, request.now)?;
             }
             change.register(&outcome.session, &outcome.issued);
@@ -113,14 +114,23 @@ impl Disk {
     }
 
     pub(super) fn revoke(&mut self, id: SessionId, revocation: Revocation) -> Result<bool, StoreError> {
+        self.alter(id, |session| session.revoke(revocation))
+    }
+
+    pub(super) fn confirm(&mut self, id: SessionId, generation: u64) -> Result<bool, StoreError> {
+        self.alter(id, |session| session.confirm(generation))
+    }
+
+    /// Runs a rule on a session, and keeps the session if the rule returns `true`. Returns what it returned.
+    fn alter(&mut self, id: SessionId, rule: impl FnOnce(&mut Session) -> bool) -> Result<bool, StoreError> {
         self.ready()?;
         let Some(before) = self.load(id)? else { return Ok(false) };
         let mut change = Change::default();
-        let revoked = change.alter(&before, |session| session.revoke(revocation))?;
-        if revoked {
+        let altered = change.alter(&before, rule)?;
+        if altered {
             self.apply(change);
         }
-        Ok(revoked)
+        Ok(altered)
     }
 
     pub(super) fn revoke_subject(

@@ -120,7 +120,7 @@ impl Change {
     /// Adds the records of tokens that a login or a rotation has issued.
     pub(super) fn register(&mut self, session: &Session, tokens: &[TokenRecord]) {
         for token in tokens {
-            self.put_token(tree_keys::token(session.id, session.generation, token.kind), token);
+            self.put_token(tree_keys::token(session, token.kind, token.id), token);
         }
     }
 

@@ -6,7 +6,7 @@
 //! | `m` | totals of the store |
 //! | `n` folded name, zero, account id | nothing: accounts in the order of their names |
 //! | `s` session id | the record |
-//! | `t` session id, generation, `0` for refresh, `1` for access, `2` for sliding | what was recorded of a token |
+//! | `t` session id, generation, `0` for refresh, `1` for access, `2` for sliding, id of an access or sliding token | what was recorded of a token |
 //! | `u` length of subject, subject, session id | nothing: the sessions of a subject |
 //! | `v` key of a value | an opaque value, or the mark that it was removed |
 //! | `w` `expires_at`, key of a value | nothing: values in the order of their expiry |
@@ -20,7 +20,7 @@ use std::ops::Range;
 use super::super::value_store::ValueKey;
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
-use crate::id::SessionId;
+use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 use crate::registry::TokenKind;
 
@@ -56,20 +56,26 @@ pub(super) fn subject(subject: &str) -> Vec<u8> {
     [SUBJECTS, &len.to_be_bytes(), subject.as_bytes()].concat()
 }
 
-/// The record of a token, by the generation of the session that it was issued for.
-pub(super) fn token(session: SessionId, generation: u64, kind: TokenKind) -> Vec<u8> {
-    let kind = match kind {
-        TokenKind::Refresh => 0,
-        TokenKind::Access => 1,
-        TokenKind::Sliding => 2,
+/// The record of a token that was issued for the generation that the session has.
+pub(super) fn token(session: &Session, kind: TokenKind, id: TokenId) -> Vec<u8> {
+    let (kind, id) = match kind {
+        TokenKind::Refresh => (0, &[][..]),
+        TokenKind::Access => (1, &id.as_bytes()[..]),
+        TokenKind::Sliding => (2, &id.as_bytes()[..]),
     };
-    [TOKENS, session.as_bytes(), &generation.to_be_bytes(), &[kind]].concat()
+    [TOKENS, session.id.as_bytes(), &session.generation.to_be_bytes(), &[kind], id].concat()
+}
+
+/// The same, as it was when a generation had one token of each kind.
+pub(super) fn former_token(mut key: Vec<u8>) -> Vec<u8> {
+    key.truncate(TOKENS.len() + ID_LEN + 8 + 1);
+    key
 }
 
 /// All records of the tokens of a session, in the order in which they were issued.
 pub(super) fn tokens_of(session: SessionId) -> Range<Vec<u8>> {
     let prefix = [TOKENS, session.as_bytes()].concat();
-    // What follows the prefix is shorter than this.
+    // No generation is this high.
     let end = [&prefix[..], &[0xff; 10]].concat();
     prefix..end
 }
@@ -85,8 +91,8 @@ pub(super) fn parts_of_token(key: &[u8]) -> Option<(SessionId, TokenKind)> {
     let (id, rest) = key.strip_prefix(TOKENS)?.split_first_chunk::<ID_LEN>()?;
     let kind = match rest.split_at_checked(8)?.1 {
         [0] => TokenKind::Refresh,
-        [1] => TokenKind::Access,
-        [2] => TokenKind::Sliding,
+        [1, id @ ..] if matches!(id.len(), 0 | ID_LEN) => TokenKind::Access,
+        [2, id @ ..] if matches!(id.len(), 0 | ID_LEN) => TokenKind::Sliding,
         _ => return None,
     };
     Some((SessionId::from_bytes(*id), kind))

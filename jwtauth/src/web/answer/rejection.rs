@@ -295,9 +295,11 @@ impl From<&SessionError> for Rejection {
             SessionError::Inactive => Self::InvalidCredentials,
             SessionError::Vetoed => Self::PermissionDenied,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
-            SessionError::Expired | SessionError::Reused | SessionError::Revoked | SessionError::Token(_) => {
-                Self::TokenNotValid
-            }
+            SessionError::Expired
+            | SessionError::RepeatedElsewhere
+            | SessionError::Reused
+            | SessionError::Revoked
+            | SessionError::Token(_) => Self::TokenNotValid,
         }
     }
 }

@@ -87,12 +87,8 @@ impl Handle {
         self.answer().asked = true;
     }
 
-    pub(crate) fn set_cookies(&self, mut cookies: Cookies) {
-        let mut answer = self.answer();
-        if let (Cookies::Set(issued), Cookies::Set(before)) = (&mut cookies, &mut answer.cookies) {
-            issued.take_over(before);
-        }
-        answer.cookies = cookies;
+    pub(crate) fn set_cookies(&self, cookies: Cookies) {
+        self.answer().cookies = cookies;
     }
 
     /// Returns the session whose tokens would leave with the answer now.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::twins::{self, Choice, Resent};
 use crate::error::{SessionError, TokenError};
-use crate::session::{AccessState, IssuedTokens};
+use crate::session::{AccessState, IssuedTokens, Renewal};
+use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::{Identity, TokenSource};
 use crate::web::answer::rejection::{self, Rejection};
@@ -43,6 +44,7 @@ pub(crate) enum Cookies {
 /// |---|---|---|---|
 /// | live | absent, refused, or of the same session | known | kept |
 /// | expired, same session | valid | known | rotated |
+/// | expired, same session | spent, its successor was used, same `User-Agent`, not long ago | known, this once | kept |
 /// | absent, or of a key that is gone | valid | known | rotated |
 /// | expired or absent | expired or absent | anonymous | kept |
 /// | of session A | genuine, of session B | anonymous | kept |
@@ -138,7 +140,7 @@ async fn by_cookie(
         (Credential::Absent, Credential::Unreadable) => return Ok(anonymous(Rejection::TokenNotValid)),
         (Credential::Absent, Credential::One(token)) => {
             return match sessions.read_refresh(token) {
-                Ok(token) => silent_refresh(shared, token, client).await,
+                Ok(token) => silent_refresh(shared, None, token, client).await,
                 Err(error) => refused(&error.into()),
             };
         }
@@ -149,7 +151,7 @@ async fn by_cookie(
         // Its key was retired long ago: a rotation of keys ends no session.
         Err(error @ TokenError::UnknownKey) => {
             return match genuine_refresh() {
-                Some(token) => silent_refresh(shared, token, client).await,
+                Some(token) => silent_refresh(shared, None, token, client).await,
                 None => refused(&error.into()),
             };
         }
@@ -159,11 +161,17 @@ async fn by_cookie(
         Ok(state) => state,
         Err(error) => return refused(&error),
     };
-    match (known(state, TokenSource::Cookie), genuine_refresh()) {
+    let refresh = genuine_refresh();
+    if let (AccessState::Live(session), Some(refresh)) = (&state, &refresh)
+        && access.said().goes_with(refresh)
+    {
+        sessions.confirm_rotation(session, refresh.generation);
+    }
+    match (known(state, TokenSource::Cookie), refresh) {
         // Two sessions in one browser: somebody planted one of the cookies.
         (_, Some(refresh)) if !access.said().goes_with(&refresh) => Ok(anonymous(Rejection::TokenNotValid)),
         (Some(caller), _) => Ok((caller, Cookies::Keep)),
-        (None, Some(refresh)) => silent_refresh(shared, refresh, client).await,
+        (None, Some(refresh)) => silent_refresh(shared, Some(&access), refresh, client).await,
         (None, None) => Ok(anonymous(Rejection::TokenExpired)),
     }
 }
@@ -180,14 +188,14 @@ fn known(state: AccessState, source: TokenSource) -> Option<Caller> {
 
 async fn silent_refresh(
     shared: &JwtAuthState,
+    access: Option<&Verified<Access>>,
     token: Refresh,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
-    match shared.sessions.refresh_pair(token, &shared.clients.device(client)).await {
-        Ok(issued) => {
-            let identity = Identity::new(Arc::new(issued.session.clone()), TokenSource::Cookie);
-            Ok((Caller::Known(Box::new(identity)), Cookies::Set(Box::new(issued))))
-        }
+    let known = |session| Caller::Known(Box::new(Identity::new(Arc::new(session), TokenSource::Cookie)));
+    match shared.sessions.refresh_silently(access, token, &shared.clients.device(client)).await {
+        Ok(Renewal::Issued(issued)) => Ok((known(issued.session.clone()), Cookies::Set(Box::new(issued)))),
+        Ok(Renewal::Late(session)) => Ok((known(session), Cookies::Keep)),
         Err(error) => refused(&error),
     }
 }

@@ -67,5 +67,5 @@ async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Vec<Heade
         // The server checks each request anyway: the cookies alone give no access.
         Err(error) => rejection::log(&error),
     }
-    state.cookies.set(issued, sessions.now(), sessions.hand_out(issued)).into()
+    state.cookies.set(issued, sessions.now(), sessions.left(&issued.session).1).into()
 }

@@ -28,4 +28,7 @@ fields!(Session {
     last_address: 4,
     revoked: 4,
     user_kind: 5,
+    confirmed: 6,
+    agent: 6,
+    access_issued_at: 6,
 });

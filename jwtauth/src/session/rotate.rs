@@ -1,0 +1,248 @@
+//! The rotation of refresh tokens: what a spent one is answered with, and what is told of it. The rules are in `record`.
+//!
+//! # Invariants
+//!
+//! 1. An answer that is repeated has the same refresh token. Its access token is the same too, or one with an id of its own.
+//! 2. Nothing is spent if the answer cannot be written.
+
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::end::MayEnd;
+use super::verify::alive;
+use super::{IssuedTokens, Sessions, Tokens};
+use crate::device::Device;
+use crate::error::SessionError;
+use crate::event::Event;
+use crate::id::{SessionId, TokenId};
+use crate::record::{Rotation, Session, Successor};
+use crate::store::RotationRequest;
+use crate::token::MAX_LEN;
+use crate::token::access::{Access, Verified};
+use crate::token::refresh::Refresh;
+
+/// What came of a silent refresh.
+pub(crate) enum Renewal {
+    /// New tokens.
+    Issued(IssuedTokens),
+    /// A request that its client had made before it got the newest tokens: it is let in, once, and gets none.
+    Late(Session),
+}
+
+impl Sessions {
+    /// Spends a refresh token and issues its successor (RFC 9700, section 4.14.2).
+    ///
+    /// If many clients present one token at the same time, one rotates it and the others get the same
+    /// successor. So does a client that lost the answer, for as long as nobody has used it.
+    pub(crate) async fn refresh_pair(
+        &self,
+        refresh: Refresh,
+        client: &Device,
+    ) -> Result<IssuedTokens, SessionError> {
+        match self.renew(refresh, client, Duration::ZERO).await? {
+            Renewal::Issued(issued) => Ok(issued),
+            Renewal::Late(_) => Err(SessionError::Expired),
+        }
+    }
+
+    /// Likewise, for a request that has an expired access token beside it, or none.
+    ///
+    /// A browser puts cookies on a request when it makes it, and may send it much later. So a pair that was replaced is let
+    /// in for as long as an access token lives.
+    pub(crate) async fn refresh_silently(
+        &self,
+        access: Option<&Verified<Access>>,
+        refresh: Refresh,
+        client: &Device,
+    ) -> Result<Renewal, SessionError> {
+        // With `revoke_on_refresh` nothing that was replaced is good.
+        let late = match access {
+            Some(_) if !self.config.revoke_on_refresh => self.config.access_ttl,
+            _ => Duration::ZERO,
+        };
+        let renewal = self.renew(refresh, client, late).await?;
+        if let (Renewal::Late(session), Some(access)) = (&renewal, access) {
+            if session.has_revoked(access.said().token) {
+                return Err(SessionError::Expired);
+            }
+            tracing::debug!(target: "jwtauth", event = "late_request", session = session.id.log_id());
+        }
+        Ok(renewal)
+    }
+
+    async fn renew(
+        &self,
+        refresh: Refresh,
+        client: &Device,
+        late: Duration,
+    ) -> Result<Renewal, SessionError> {
+        match refresh.foreign.clone() {
+            Some(foreign) => self.exchange(&refresh, &foreign, client).await.map(Renewal::Issued),
+            None => self.spend(refresh, client, late).await,
+        }
+    }
+
+    /// Spends a generation of a session, and issues the next tokens.
+    pub(super) async fn spend(
+        &self,
+        refresh: Refresh,
+        client: &Device,
+        late: Duration,
+    ) -> Result<Renewal, SessionError> {
+        let now = self.clock.now();
+        let own = self.own_claims_of(refresh.session, now).await?;
+        let successor = successor(TokenId::random()?, TokenId::random()?, client);
+        let (rotation, session) = self.rotate(refresh, successor, now, late).await?;
+        if rotation == Rotation::Late {
+            return Ok(Renewal::Late(session));
+        }
+        let issued = self.issue(session, &own, now)?;
+        self.tell_rotation(rotation, &issued.session, client).await;
+        Ok(Renewal::Issued(issued))
+    }
+
+    /// Writes the tokens of a session again, with its user and claims as they are now. Spends nothing. Used
+    /// before they are handed out.
+    pub(crate) async fn issue_again(&self, id: SessionId) -> Result<IssuedTokens, SessionError> {
+        let session = self.find(id).await?.ok_or(SessionError::Expired)?;
+        let own = self.own_claims(&session).await?;
+        self.issue(Session::clone(&session), &own, self.clock.now())
+    }
+
+    /// Spends the generation that a genuine token names, and returns the session at the next one.
+    ///
+    /// `late` is how long after the last rotation the client that made it is let in with the token before.
+    pub(super) async fn rotate(
+        &self,
+        spent: Refresh,
+        successor: Successor,
+        now: u64,
+        late: Duration,
+    ) -> Result<(Rotation, Session), SessionError> {
+        let Refresh { session, generation, subject, .. } = spent;
+        // Before anything is spent or revoked: no token of another subject does that.
+        self.known(session, &subject).await?.ok_or(SessionError::Expired)?;
+        let mut policy = self.config.rotation();
+        policy.late = late;
+        if self.hooks.has_claims() || !self.access.writes_alike() {
+            // The same access token would have other bytes.
+            policy.rewrite = Duration::ZERO;
+        }
+        let request = RotationRequest {
+            register: self.config.register(),
+            ..RotationRequest::new(session, generation, now, policy, successor)
+        };
+        let following = self.ends.follow(MayEnd::These(slice::from_ref(&request.session)));
+        let (rotation, session) =
+            self.within(self.store.rotate(request)).await?.ok_or(SessionError::Expired)?;
+        if rotation != Rotation::Reused {
+            following.ended_nothing();
+        }
+        match rotation {
+            Rotation::Rotated | Rotation::Late => {}
+            Rotation::Repeated | Rotation::Reissued => {
+                tracing::debug!(target: "jwtauth", event = "refresh_repeated", session = session.id.log_id());
+                if session.was_spent_by_another(successor) {
+                    self.tell_elsewhere(&session, successor, false).await;
+                }
+            }
+            Rotation::Elsewhere => {
+                self.tell_elsewhere(&session, successor, true).await;
+                return Err(SessionError::RepeatedElsewhere);
+            }
+            Rotation::CaughtUp => self.emit(Event::StoreBehind { session: Arc::new(session.clone()) }).await,
+            Rotation::Reused => {
+                self.emit(Event::ReuseDetected { session: Arc::new(session) }).await;
+                return Err(SessionError::Reused);
+            }
+            Rotation::Over(state) => {
+                alive(state)?;
+            }
+        }
+        Ok((rotation, session))
+    }
+
+    /// Reports that a spent token came from another client than the one that spent it.
+    async fn tell_elsewhere(&self, session: &Session, to: Successor, refused: bool) {
+        let (session, client_address) = (Arc::new(session.clone()), to.address);
+        self.emit(Event::RepeatedElsewhere { session, client_address, refused }).await;
+    }
+
+    /// Reports new tokens.
+    pub(super) async fn tell_rotation(&self, rotation: Rotation, session: &Session, client: &Device) {
+        if !rotation.issues() {
+            return;
+        }
+        let session = Arc::new(session.clone());
+        self.emit(Event::Refresh { session: Arc::clone(&session) }).await;
+        if self.changed_devices.is_new(&session, client) {
+            self.emit(Event::DeviceChanged { session, device: client.clone() }).await;
+        }
+    }
+
+    /// Asks the application for its claims, if it has any, before anything is spent. Also fails if they would
+    /// make the next token too large.
+    pub(super) async fn own_claims_of(
+        &self,
+        session: SessionId,
+        now: u64,
+    ) -> Result<Map<String, Value>, SessionError> {
+        if !self.hooks.has_claims() {
+            return Ok(Map::new());
+        }
+        match self.store.load(session).await? {
+            Some(session) if session.is_live_at(now) => {
+                let own = self.own_claims(&session).await?;
+                if session.is_sliding() {
+                    self.issue_sliding(&session, &own, now, MAX_LEN)?;
+                } else {
+                    self.issue(Session::clone(&session), &own, now)?;
+                }
+                Ok(own)
+            }
+            // `rotate` returns the reason.
+            _ => Ok(Map::new()),
+        }
+    }
+
+    /// Spends a refresh token and issues its successor, for a client that stores its tokens itself.
+    ///
+    /// A client that lost the answer asks again with the same token. It gets the same refresh token, for as long as that was
+    /// not used.
+    ///
+    /// # Errors
+    ///
+    /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`] or
+    ///   [`SessionError::Revoked`] if its session is over.
+    /// - [`SessionError::Reused`] if its successor was used, and the grace window is over. Its session is now
+    ///   revoked.
+    /// - [`SessionError::RepeatedElsewhere`] if another client spent it, and
+    ///   [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere) is set.
+    /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] if
+    ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) failed, or its claims do not fit into a
+    ///   token. Nothing is spent.
+    /// - [`SessionError::Vetoed`] and [`SessionError::HookTimedOut`] for a token of another service
+    ///   ([`Compat`](crate::Compat)) that is new here.
+    /// - [`SessionError::Store`] if the store failed. The token may be spent: ask again with the same one.
+    pub async fn refresh(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
+        self.refresh_pair(self.read_refresh(refresh)?, client).await.map(|issued| self.hand_over(issued))
+    }
+
+    /// Tells whether the tokens just issued are still the newest of a live session.
+    ///
+    /// `false` after a logout or a later rotation: a slow answer must not bring old cookies back.
+    pub(crate) async fn is_current(&self, issued: &IssuedTokens) -> Result<bool, SessionError> {
+        let session = self.store.load(issued.session.id).await?;
+        Ok(session.is_some_and(|session| {
+            session.is_live_at(self.clock.now()) && session.generation == issued.session.generation
+        }))
+    }
+}
+
+/// Names the tokens that a client is to get.
+pub(super) fn successor(refresh: TokenId, access: TokenId, client: &Device) -> Successor {
+    Successor { address: client.address, agent: Some(client.agent_mark()), ..Successor::new(refresh, access) }
+}

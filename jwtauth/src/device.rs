@@ -1,7 +1,7 @@
 //! What is known about a client: what it says about itself, and its address.
 //!
 //! The client chooses everything except the address: never trusted. It helps people to recognise their
-//! devices, and decides nothing.
+//! devices. Only `record::rotation` decides by it, about tokens that are genuine.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -131,6 +131,7 @@ fn every_way_to_end_a_session_reaches_who_waits_for_it_at_once() {
                 "login" => drop(tab.login_with("alice", &alice.cookies()).await),
                 "login as another" => drop(tab.login_with("bob", &alice.only_refresh()).await),
                 "reuse" | "reuse in a guarded handler" => {
+                    assert_eq!(tab.get("/me", &alice.cookies()).await.status, 200);
                     site.app.clock.advance(31 * SECOND);
                     let path = if way == "reuse" { "/refresh" } else { "/admin" };
                     assert_eq!(tab.post(path, &old.only_refresh()).await.status, 401);

@@ -78,6 +78,7 @@ fn a_change_that_failed_wakes_too_and_ends_what_it_ended() {
                 let (tab, sessions) = (&site.tab, site.app.jwtauth.sessions());
                 let old = tab.login("alice").await;
                 let alice = tab.post("/refresh", &old.cookies()).await.pair();
+                assert_eq!(tab.get("/me", &alice.cookies()).await.status, 200);
                 site.app.clock.advance(31 * SECOND);
                 let waiter = site.wait(&alice).await;
                 site.store.set(Fault::None, fault);

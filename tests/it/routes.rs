@@ -132,6 +132,8 @@ fn s_1_s_62_tokens_in_bodies_serve_as_bearer_and_renew_themselves() {
         let (_, _, again) = post(&client, "/auth/refresh", json!({"refresh": first["refresh"]})).await;
         assert_eq!(again["refresh"], second["refresh"]);
         // S-3: later it is reuse, and ends the session.
+        let used = post(&client, "/auth/verify", json!({"token": second["refresh"]})).await;
+        assert_eq!(used.0, 200);
         app.clock.advance(Duration::from_secs(31));
         let (status, _, refused) = post(&client, "/auth/refresh", json!({"refresh": first["refresh"]})).await;
         assert_eq!((status, &refused["code"]), (401, &json!("token_not_valid")));

@@ -317,7 +317,7 @@ impl Sessions {
         match session.generation.checked_sub(generation) {
             // Current, or newer than the record, which has then lost a write.
             Some(0) | None => false,
-            Some(1) => session.confirmed && used_at >= session.rotated_at.saturating_add(grace),
+            Some(1) => used_at >= session.rotated_at.saturating_add(grace),
             // The time is no longer known, and it is longer ago than most access tokens live.
             Some(_) => true,
         }

@@ -294,6 +294,7 @@ fn what_simplejwt_rotates_and_blacklists() {
         let (status, pair) = ours.refresh(&successor).await;
         assert_eq!(status, 200, "{pair}");
         assert_eq!(ours.refresh(&refresh).await.1["refresh"], pair["refresh"], "the same token to us");
+        assert_eq!(ours.who(&text(&pair["access"])).await.0, 200);
         ours.clock.advance(Duration::from_secs(31));
         assert_eq!(ours.refresh(&successor).await.0, 401, "and spent once");
         let (_, refresh) = django.obtain();

@@ -76,6 +76,7 @@ impl SessionV3 {
                 address: self.device.address,
             },
             last_address: self.last_address,
+            access_issued_at: 0,
             revoked,
             ..Session::new(id, self.subject, self.created_at, tokens)
         })

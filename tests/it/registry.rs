@@ -253,6 +253,11 @@ fn n_3_w_15_the_registry_lists_a_token_as_good_while_it_is_taken() {
                             said["gen"],
                             sessions.now() - tests::app::START
                         );
+                        // A spent refresh token is answered for a while, and `/verify` does not tell that it was spent.
+                        if kind == "refresh" && said["gen"] != newest.session.generation {
+                            assert!(!listed, "{case}: {record:?}");
+                            continue;
+                        }
                         assert_eq!(verified == 200, listed, "{case}: {record:?}");
                         if kind != "refresh" {
                             assert_eq!(tab.bearer("/me", token).await.status == 200, listed, "{case}");

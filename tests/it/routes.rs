@@ -1,5 +1,6 @@
 //! The ready-made routes, with tokens in cookies and in bodies.
 
+mod forms;
 mod paths;
 
 use std::time::Duration;

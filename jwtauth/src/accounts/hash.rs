@@ -27,6 +27,11 @@ use crate::store::PasswordHash;
 
 /// The longest password, in bytes as it was typed.
 const MAX_PASSWORD: usize = 1024;
+
+/// What lenient decoders, such as poem's `Form`, put in the place of bytes that are no UTF-8. With it two
+/// passwords would be one (N-20).
+const REPLACED: char = char::REPLACEMENT_CHARACTER;
+
 const SALT_LEN: usize = 16;
 const HASH_LEN: usize = 32;
 
@@ -36,9 +41,9 @@ const HASH_LEN: usize = 32;
 pub(super) struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes a password to check. `None` if it is too long for every account.
+    /// Takes a password to check. `None` if no account has it: it is too long, or parts of it were replaced.
     pub(super) fn typed(text: &str) -> Option<Self> {
-        if text.len() > MAX_PASSWORD {
+        if text.len() > MAX_PASSWORD || text.contains(REPLACED) {
             return None;
         }
         // Room enough for the longest form, so that no part of it is left behind by growing.
@@ -50,6 +55,9 @@ impl Password {
 
     /// Takes a newly chosen password. The error says what to do.
     pub(super) fn chosen(text: &str, name: &str, min: usize) -> Result<Self, String> {
+        if text.contains(REPLACED) {
+            return Err("it came in another charset, and parts of it were replaced: send UTF-8".into());
+        }
         let password = Self::typed(text).ok_or_else(|| format!("it has more than {MAX_PASSWORD} bytes"))?;
         if password.0.chars().count() < min {
             return Err(format!("it has fewer than {min} characters: a few words make a good one"));

@@ -77,7 +77,8 @@ impl Accounts {
     /// A name has 1 to 255 bytes of letters, digits, marks and ASCII punctuation, so an e-mail address is a
     /// name. Names that differ only in case or in the way they were typed are the same. White space around a
     /// name is ignored. A password has at least [`min_password`](AccountsConfig::min_password) characters and
-    /// at most 1024 bytes, and must differ from the name.
+    /// at most 1024 bytes, and must differ from the name. One with U+FFFD is refused: poem's `Form` puts that
+    /// character in the place of bytes that are no UTF-8, so two passwords would be one.
     ///
     /// Anyone who can call this can learn which names are taken. Limit who may call it, and how often.
     ///

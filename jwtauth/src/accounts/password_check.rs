@@ -94,8 +94,10 @@ impl Accounts {
             tracing::info!(target: "jwtauth", event = "password_refused", account, why);
             Err(AccountError::InvalidCredentials)
         };
-        // Too long for every account, known or not.
-        let Some(typed) = Password::typed(typed) else { return refused("too long", found.as_ref()) };
+        // No account has it, known or not.
+        let Some(typed) = Password::typed(typed) else {
+            return refused("too long, or not in UTF-8", found.as_ref());
+        };
         let hash = found.as_ref().map(|account| account.hash.clone());
         let checked = self.0.hasher.check(typed.clone(), hash).await?;
         match found {

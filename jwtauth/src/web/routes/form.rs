@@ -1,31 +1,31 @@
 //! The bodies of requests: JSON objects and forms, of bounded size.
+//!
+//! # Invariants
+//!
+//! 1. No byte is replaced: what is no UTF-8 is refused, so two passwords never become one (N-20).
+//! 2. Of two values of one field none counts.
 
-use poem::error::{ReadBodyError, ResponseError};
-use poem::http::{HeaderMap, StatusCode, header};
-use poem::{RequestBody, Response};
+use poem::RequestBody;
+use poem::error::ReadBodyError;
+use poem::http::{HeaderMap, header};
+use serde::de::{self, Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::web::answer::rejection::problem;
+use super::form_error::FormError;
+use super::multipart;
+use crate::web::headers::parameters::{self, Parameters};
 
 /// The largest body that is read, in bytes: two tokens and some fields of the application's own.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The fields of a body.
-pub(super) struct Form(Map<String, Value>);
+const MAX_FIELDS: usize = 64;
 
-/// Why a body cannot be used. It says nothing of the body's content.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FormError {
-    /// The missing or wrong fields, each with its problem.
-    #[error("some fields are missing or wrong")]
-    Fields(Vec<(&'static str, &'static str)>),
-    #[error("the body is no JSON object and no form")]
-    Malformed,
-    #[error("the body is larger than 64 KiB")]
-    TooLarge,
-    #[error("send `application/json` or `application/x-www-form-urlencoded`")]
-    Unsupported,
-}
+/// The field in which browsers name the charset of a form (HTML, section 4.10.21.5).
+const CHARSET_FIELD: &str = "_charset_";
+
+/// The fields of a body.
+#[derive(Default)]
+pub(super) struct Form(Map<String, Value>);
 
 const REQUIRED: &str = "This field is required.";
 const BLANK: &str = "This field may not be blank.";
@@ -35,33 +35,68 @@ const NO_TEXT: &str = "Not a valid string.";
 impl Form {
     /// Reads the body. An empty one has no fields.
     pub(super) async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Self, FormError> {
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let body = body.take().map_err(|_| FormError::Malformed)?;
         let bytes = body.into_bytes_limit(MAX_BODY).await.map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => FormError::TooLarge,
             _ => FormError::Malformed,
         })?;
         if bytes.is_empty() {
-            return Ok(Self(Map::new()));
+            return Ok(Self::default());
         }
-        match kind.as_str() {
-            "application/json" => serde_json::from_slice(&bytes).map(Self).map_err(|_| FormError::Malformed),
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| Parameters::parse(kind.to_str().ok()?));
+        let kind = kind.ok_or(FormError::Unsupported)?;
+        if !kind.is_utf8() {
+            return Err(FormError::Charset);
+        }
+        match kind.value.as_str() {
+            "application/json" => {
+                let text = std::str::from_utf8(&bytes).map_err(|_| FormError::NotUtf8)?;
+                let BodyMembers(members) = serde_json::from_str(text).map_err(|_| FormError::Malformed)?;
+                Self::of_members(members)
+            }
             "application/x-www-form-urlencoded" => {
-                let mut fields = Map::new();
-                for (name, value) in form_urlencoded::parse(&bytes) {
-                    let value = Value::from(value);
-                    match fields.get_mut(&*name) {
-                        // Which of two counts is not for us to guess (RFC 6749, section 3.2).
-                        Some(Value::Array(values)) => values.push(value),
-                        Some(first) => *first = Value::Array(vec![first.take(), value]),
-                        None => drop(fields.insert(name.into_owned(), value)),
-                    }
-                }
-                Ok(Self(fields))
+                let pairs = bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+                let decoded = pairs.map(|pair| {
+                    let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+                    Ok((decoded(&pair[..end])?, decoded(pair.get(end + 1..).unwrap_or_default())?))
+                });
+                Self::of_fields(decoded.collect::<Result<_, _>>()?)
+            }
+            "multipart/form-data" => {
+                let boundary = kind.get("boundary").ok_or(FormError::Malformed)?;
+                Self::of_fields(multipart::fields(&bytes, boundary)?)
             }
             _ => Err(FormError::Unsupported),
         }
+    }
+
+    /// Takes the members of a JSON object.
+    fn of_members(members: Vec<(String, Value)>) -> Result<Self, FormError> {
+        let mut form = Self::default();
+        for (name, value) in few(members)? {
+            if form.0.insert(name, value).is_some() {
+                return Err(FormError::Repeated);
+            }
+        }
+        Ok(form)
+    }
+
+    /// Takes the fields of a form. One that stands twice becomes an array: it is refused where one is expected.
+    fn of_fields(fields: Vec<(String, String)>) -> Result<Self, FormError> {
+        let mut form = Self::default();
+        for (name, value) in few(fields)? {
+            if name == CHARSET_FIELD && !parameters::is_utf8(&value) {
+                return Err(FormError::Charset);
+            }
+            let value = Value::from(value);
+            match form.0.get_mut(&name) {
+                // Which of two counts is not for us to guess (RFC 6749, section 3.2).
+                Some(Value::Array(values)) => values.push(value),
+                Some(first) => *first = Value::Array(vec![first.take(), value]),
+                None => drop(form.0.insert(name, value)),
+            }
+        }
+        Ok(form)
     }
 
     /// Takes out text fields. All must be there and not empty.
@@ -114,19 +149,38 @@ impl Form {
     }
 }
 
-impl ResponseError for FormError {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Fields(_) | Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        }
-    }
+fn few<T>(fields: Vec<T>) -> Result<Vec<T>, FormError> {
+    if fields.len() > MAX_FIELDS { Err(FormError::TooMany) } else { Ok(fields) }
+}
 
-    /// A problem with a member for each field, as Django's clients know it.
-    fn as_response(&self) -> Response {
-        let fields: &[_] = if let Self::Fields(fields) = self { fields } else { &[] };
-        let members = fields.iter().map(|(name, problem)| ((*name).to_owned(), serde_json::json!([problem])));
-        problem(self.status(), &self.to_string(), "invalid_request", members.collect())
+/// Decodes a name or value of a form (URL, section 5.1), except that nothing is replaced.
+fn decoded(text: &[u8]) -> Result<String, FormError> {
+    let spaced: Vec<_> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let bytes = percent_encoding::percent_decode(&spaced).collect();
+    String::from_utf8(bytes).map_err(|_| FormError::NotUtf8)
+}
+
+/// The members of a JSON object as they stand there.
+struct BodyMembers(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for BodyMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> de::Visitor<'de> for Collect {
+            type Value = BodyMembers;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<BodyMembers, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(BodyMembers(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
     }
 }

@@ -1,6 +1,7 @@
 //! Ready-made routes: log in, refresh, verify, revoke, log out, list sessions.
 //!
-//! `mod` mounts them, [`authenticate`] says where credentials come from, and `form` reads bodies.
+//! `mod` mounts them, [`authenticate`] says where credentials come from, and `form` reads bodies, with
+//! `multipart` for one of the three kinds and `form_error` for what is refused.
 //! `token_routes`, `session_routes` and `account_routes` have the handlers, and `services` has those for
 //! other services. They use [`Auth`](crate::Auth) and [`Sessions`](crate::Sessions) as a handler of the
 //! application would.
@@ -17,6 +18,8 @@
 mod account_routes;
 pub(crate) mod authenticate;
 mod form;
+mod form_error;
+mod multipart;
 mod services;
 mod session_routes;
 mod token_routes;

@@ -25,7 +25,8 @@ use crate::record::RevocationReason;
 use crate::registry::TokenKind;
 use crate::secret::Secret;
 use crate::session::{AnyToken, GoodToken};
-use crate::web::answer::rejection::{Rejection, problem};
+use crate::web::answer::problem::{problem, problem_error};
+use crate::web::answer::rejection::Rejection;
 use crate::web::request::wiring;
 
 /// Shortest secret of a service, in bytes.
@@ -75,7 +76,7 @@ impl Services {
         );
         let challenge = header::HeaderValue::from_static(r#"Basic realm="services", charset="UTF-8""#);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        Err(poem::Error::from_response(response))
+        Err(problem_error(response))
     }
 }
 

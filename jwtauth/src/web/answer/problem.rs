@@ -1,0 +1,104 @@
+//! The body of a refusal: a problem for programs (RFC 9457), and a page for a browser that is opening one.
+//!
+//! A refusal is made where nobody knows the request, so it is a problem first. The middleware turns it into a
+//! page when the answer leaves. Firefox shows an error page of its own in place of a body that it cannot show.
+
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Body, Error, Response, Result};
+use serde_json::{Map, Value};
+
+/// On the response of a problem: what its page says.
+#[derive(Clone)]
+struct Detail {
+    detail: String,
+    code: String,
+}
+
+/// Returns a problem: the two members that simplejwt's clients know, `detail` and `code`, and others.
+pub(crate) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Response {
+    let mut response = Response::builder()
+        .status(status)
+        .content_type("application/problem+json")
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .finish();
+    say(&mut response, detail, code, others);
+    response
+}
+
+/// Writes the body of a problem anew.
+pub(super) fn say(response: &mut Response, detail: &str, code: &str, others: Map<String, Value>) {
+    let status = response.status();
+    let mut body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "code": code,
+    });
+    if let Value::Object(members) = &mut body {
+        // No other member has one of the names above, or they would be lost.
+        members.extend(others);
+    }
+    response.set_body(Body::from_string(body.to_string()));
+    response.extensions_mut().insert(Detail { detail: detail.into(), code: code.into() });
+}
+
+/// Returns the error that is answered with a problem. The response of any other error of poem forgets that it
+/// is one.
+pub(crate) fn problem_error(response: Response) -> Error {
+    let detail = response.data::<Detail>().cloned();
+    let mut error = Error::from_response(response);
+    if let Some(detail) = detail {
+        error.set_data(detail);
+    }
+    error
+}
+
+/// Turns a problem into a page, also one that is still an error. A middleware further out may wait for any
+/// other error.
+pub(crate) fn as_page(result: Result<Response>) -> Result<Response> {
+    match result {
+        Err(error) if error.data::<Detail>().is_none() => Err(error),
+        result => Ok(page(result.unwrap_or_else(Error::into_response))),
+    }
+}
+
+/// Turns a problem into a page. Every other response stays as it is.
+pub(crate) fn page(mut response: Response) -> Response {
+    let Some(Detail { detail, code }) = response.extensions_mut().remove() else { return response };
+    let (detail, code, title) = (escaped(&detail), escaped(&code), response.status().to_string());
+    response.set_body(format!(
+        "<!doctype html><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>{title}</title><h1>{title}</h1><p>{detail}</p><p><code>{code}</code></p>\n"
+    ));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    headers.append(header::VARY, HeaderValue::from_static("Accept, Sec-Fetch-Mode"));
+    response
+}
+
+/// Makes text harmless in a page: a translation is the application's own.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn n_24_a_page_is_made_of_a_problem_only_and_once() {
+        let problem = problem(StatusCode::FORBIDDEN, "<b>\"a\" & 'b'</b>", "a_code", Map::new());
+        let mut once = page(page(problem));
+        let text = once.take_body().into_string().await.unwrap();
+        let said = "<p>&lt;b&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/b&gt;</p><p><code>a_code</code></p>";
+        assert!(text.contains(said) && text.contains("<title>403 Forbidden</title>"), "{text}");
+        assert_eq!(once.headers().get_all(header::VARY).iter().count(), 1);
+        let mut other = page(Response::builder().content_type("application/problem+json").body("{}"));
+        assert_eq!(other.content_type(), Some("application/problem+json"));
+        assert_eq!(other.take_body().into_string().await.unwrap(), "{}");
+    }
+}

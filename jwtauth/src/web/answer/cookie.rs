@@ -50,6 +50,8 @@ pub(crate) struct CookieStyle {
     pub(crate) path: String,
     pub(crate) refresh_path: String,
     pub(crate) partitioned: bool,
+    /// Whether a browser drops its copies of pages when the cookies are deleted.
+    pub(crate) clear_cache: bool,
 }
 
 impl CookieStyle {
@@ -215,6 +217,7 @@ mod tests {
             path: "/".into(),
             refresh_path: "/".into(),
             partitioned: false,
+            clear_cache: secure,
         }
     }
 

@@ -104,6 +104,7 @@ mod tests {
             path: "/".into(),
             refresh_path: "/".into(),
             partitioned: false,
+            clear_cache: true,
         }
     }
 

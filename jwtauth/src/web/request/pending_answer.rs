@@ -1,7 +1,7 @@
 //! What leaves with the answer of a request: cookies, and headers that keep it private.
 
 use poem::Response;
-use poem::http::{HeaderValue, header};
+use poem::http::{HeaderName, HeaderValue, header};
 
 use super::authority::Authority;
 use super::origin::OriginCheck;
@@ -9,6 +9,9 @@ use super::outcome::Cookies;
 use crate::session::IssuedTokens;
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::state::{JwtAuth, JwtAuthState};
+
+/// Lets a browser drop what it keeps of this site (Clear Site Data, section 3.1).
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// What was decided about one request so far.
 #[derive(Default)]
@@ -35,6 +38,8 @@ impl PendingAnswer {
         }
         // An `Err` that is passed on would lose the cookies.
         let mut response = result.unwrap_or_else(poem::Error::into_response);
+        let clears_cache = matches!(self.cookies, Cookies::Clear)
+            && authority.sessions().is_some_and(|jwtauth| jwtauth.state().cookies.clear_cache);
         let values = match (self.cookies, authority.sessions().map(JwtAuth::state)) {
             (Cookies::Keep, _) | (_, None) => Vec::new(),
             (Cookies::Clear, Some(state)) => state.cookies.clear().into(),
@@ -49,6 +54,10 @@ impl PendingAnswer {
             return Ok(response);
         }
         headers.insert(header::CACHE_CONTROL, no_store);
+        if clears_cache {
+            // Pages that the browser kept to go back to. The cookies are deleted one by one, below.
+            headers.append(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""));
+        }
         // Deletions come first: a browser that does not know `Partitioned` takes both forms for one cookie.
         for value in self.other_forms.into_iter().chain(values) {
             headers.append(header::SET_COOKIE, value);

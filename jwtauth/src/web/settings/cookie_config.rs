@@ -22,6 +22,7 @@ pub struct CookieConfig {
     path: Option<String>,
     refresh_path: Option<String>,
     partitioned: bool,
+    clear_cache: Option<bool>,
 }
 
 impl CookieConfig {
@@ -94,6 +95,18 @@ impl CookieConfig {
         self
     }
 
+    /// Sets whether an answer that deletes the cookies, such as that of a logout, lets the browser drop its
+    /// copies of pages: `Clear-Site-Data: "cache"`. Default: on, unless the cookies are
+    /// [insecure](JwtAuthBuilder::insecure_cookies).
+    ///
+    /// `Cache-Control: no-store` is not enough. Chromium keeps whole pages to go back to, and shows them after
+    /// a logout in another tab or by a script. Browsers obey over https only, and drop everything that they
+    /// keep of this origin, images too. Switch it off if that costs more than it is worth.
+    pub fn clear_cache(mut self, clear: bool) -> Self {
+        self.clear_cache = Some(clear);
+        self
+    }
+
     /// Checks every setting.
     pub(super) fn check(self, insecure: bool) -> Result<CookieStyle, ConfigError> {
         let path = self.path.unwrap_or_else(|| "/".into());
@@ -115,6 +128,7 @@ impl CookieConfig {
             path,
             refresh_path,
             partitioned: self.partitioned,
+            clear_cache: self.clear_cache.unwrap_or(!insecure),
         };
         style.check()?;
         Ok(style)

@@ -2,10 +2,12 @@
 
 mod answers;
 mod arguments;
+mod clear_cache;
 mod cookie_scope;
 mod credentials;
 mod cross_origin;
 mod development;
+mod navigations;
 mod no_token;
 mod old_clients;
 mod own_body;

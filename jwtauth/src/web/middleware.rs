@@ -7,11 +7,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use poem::error::ResponseError as _;
 use poem::http::header;
 use poem::http::uri::Scheme;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
+use super::answer::problem::{as_page, problem_error};
 use super::answer::rejection::Rejection;
+use super::answer::wording::Wording;
+use super::headers::navigation::wants_page;
 use super::request::authority::Authority;
 use super::request::handle::Handle;
 use super::state::{Gate, JwtAuth, Verifier};
@@ -42,8 +46,9 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let state = self.jwtauth.state();
+        let wants_page = wants_page(request.headers());
         if state.local_only && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr())) {
-            return Err(Rejection::DevelopmentOnly.into());
+            return shown(Err(problem_error(Rejection::DevelopmentOnly.as_response())), wants_page);
         }
         let drops_cookies = state.cookies.secure && is_plain_http(&request);
         // A clone of this middleware is further out and finishes the answer. Two handles would verify twice,
@@ -55,8 +60,8 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         let handle = Handle::new(authority);
         let languages = state.wording.languages(&request);
         let result = run(&handle, request, state.gate.as_deref(), &self.inner).await;
-        let result = state.wording.apply(result, languages.as_deref());
-        let response = handle.finish(result).await?;
+        let result = state.wording.apply(result, languages.as_deref(), wants_page);
+        let response = shown(handle.finish(result).await, wants_page)?;
         if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
             state.warn_of_dropped_cookies();
         }
@@ -89,8 +94,10 @@ impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         let handle = Handle::new(authority);
+        let wants_page = wants_page(request.headers());
         let result = run(&handle, request, self.verifier.state().gate.as_deref(), &self.inner).await;
-        handle.finish(result).await
+        let result = Wording::default().apply(result, None, wants_page);
+        shown(handle.finish(result).await, wants_page)
     }
 }
 
@@ -106,6 +113,11 @@ async fn run<E: Endpoint>(
         gate.admit(&request).await?;
     }
     inner.call(request).await.map(IntoResponse::into_response)
+}
+
+/// Gives a refusal the form that the client can show.
+fn shown(result: Result<Response>, wants_page: bool) -> Result<Response> {
+    if wants_page { as_page(result) } else { result }
 }
 
 /// Tells whether a browser probably sees this request as plain http from another machine.

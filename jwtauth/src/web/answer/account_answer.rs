@@ -5,7 +5,8 @@ use poem::error::ResponseError;
 use poem::http::StatusCode;
 use serde_json::Map;
 
-use super::rejection::{Rejection, problem};
+use super::problem::problem;
+use super::rejection::Rejection;
 use crate::error::AccountError;
 
 /// The answer to an [`AccountError`].
@@ -42,6 +43,14 @@ pub(crate) fn refusal(error: &AccountError) -> Option<Rejection> {
     match AccountAnswer::from(error) {
         AccountAnswer::Fixed(rejection) => Some(rejection),
         AccountAnswer::Own(..) => None,
+    }
+}
+
+/// Returns sentence and code of an error that the client can correct.
+pub(crate) fn explained(error: &AccountError) -> Option<(String, &'static str)> {
+    match AccountAnswer::from(error) {
+        AccountAnswer::Fixed(_) => None,
+        AccountAnswer::Own(_, code) => Some((error.to_string(), code)),
     }
 }
 

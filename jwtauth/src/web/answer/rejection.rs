@@ -2,18 +2,18 @@
 //!
 //! The table of [`Rejection`]s declares each one once. To add one, add a row.
 //!
-//! Bodies are problem details (RFC 9457), with the two members that simplejwt's clients know, `detail` and
-//! `code`. A body never has anything from the request, or an error text of a library (H-8).
+//! `problem` writes the bodies. A body never has anything from the request, or an error text of a library (H-8).
 
 use std::error::Error;
 use std::fmt;
 
+use poem::Response;
 use poem::error::ResponseError;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
-use poem::{Body, Response};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::names::Names;
+use super::problem::problem;
 use crate::error::{SessionError, TokenError};
 
 /// Declares every refusal once. A row has the name and its meaning, then status, code and sentence, then the
@@ -251,32 +251,6 @@ impl ResponseError for Rejection {
         }
         response
     }
-}
-
-/// Returns a problem (RFC 9457): the two members that simplejwt's clients know, and others.
-pub(crate) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Response {
-    Response::builder()
-        .status(status)
-        .content_type("application/problem+json")
-        .header(header::CACHE_CONTROL, "no-store")
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(body(status, detail, code, others))
-}
-
-/// Returns the body of a problem.
-pub(crate) fn body(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Body {
-    let mut body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "detail": detail,
-        "code": code,
-    });
-    if let Value::Object(members) = &mut body {
-        // No other member has one of the names above, or they would be lost.
-        members.extend(others);
-    }
-    Body::from_string(body.to_string())
 }
 
 impl From<&SessionError> for Rejection {

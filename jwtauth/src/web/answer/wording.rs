@@ -2,16 +2,17 @@
 //! and the codes of djangorestframework-simplejwt ([`Compat`](crate::Compat)).
 //!
 //! A [`Rejection`] knows no settings: any handler may turn it into a response. So it is reworded when the
-//! answer leaves. The application's own answers stay as they are.
+//! answer leaves, and becomes a page for a browser that opens one. The application's own answers stay as they
+//! are.
 
 use std::fmt;
 
-use poem::error::ResponseError;
 use poem::http::{HeaderValue, header};
-use poem::{Body, Request, Response};
+use poem::{Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::rejection::{self, Rejection};
+use super::problem::say;
+use super::rejection::Rejection;
 use crate::error::{SessionError, TokenError};
 
 /// The start of each challenge, after its scheme.
@@ -43,22 +44,20 @@ impl Wording {
         Some(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default().into())
     }
 
-    /// Puts refusals of this crate into these words.
+    /// Puts refusals of this crate into these words. A client that wants a page gets none for an error that has
+    /// not become a response here.
     pub(crate) fn apply(
         &self,
         result: poem::Result<Response>,
         languages: Option<&str>,
+        wants_page: bool,
     ) -> poem::Result<Response> {
-        if self.scheme.is_none() && self.translate.is_none() && !self.simplejwt {
+        if self.scheme.is_none() && self.translate.is_none() && !self.simplejwt && !wants_page {
             return result;
         }
         let mut response = match result {
             Ok(response) => response,
-            Err(error) => match why(&error) {
-                Some(why) => self.reword(why, error.into_response(), languages),
-                // A middleware further out may wait for this error.
-                None => return Err(error),
-            },
+            Err(error) => self.reword(error, languages)?,
         };
         if let Some(scheme) = &self.scheme {
             name_scheme(&mut response, scheme);
@@ -66,25 +65,28 @@ impl Wording {
         Ok(response)
     }
 
-    fn reword(&self, why: Rejection, mut response: Response, languages: Option<&str>) -> Response {
+    /// Answers an error of this crate. A middleware further out may wait for any other.
+    fn reword(&self, error: poem::Error, languages: Option<&str>) -> poem::Result<Response> {
+        let Some(why) = why(&error) else {
+            #[cfg(feature = "accounts")]
+            if let Some((detail, code)) = error.downcast_ref().and_then(super::account_answer::explained) {
+                let mut response = error.into_response();
+                say(&mut response, &detail, code, Map::new());
+                return Ok(response);
+            }
+            return Err(error);
+        };
         let translated = languages.and_then(|languages| self.translate.as_ref()?(why, languages));
-        let messages = if self.simplejwt { messages(why) } else { None };
-        if translated.is_some() || messages.is_some() {
-            response.set_body(reworded(why, translated, messages));
+        let detail = translated.unwrap_or_else(|| why.to_string());
+        let mut response = error.into_response();
+        match messages(why).filter(|_| self.simplejwt) {
+            None => say(&mut response, &detail, why.code(), Map::new()),
+            Some(messages) => {
+                let others = Map::from_iter([("messages".to_owned(), messages)]);
+                say(&mut response, &detail, Rejection::TokenNotValid.code(), others);
+            }
         }
-        response
-    }
-}
-
-/// Returns the body of a refusal in other words.
-fn reworded(why: Rejection, detail: Option<String>, messages: Option<Value>) -> Body {
-    let detail = detail.unwrap_or_else(|| why.to_string());
-    match messages {
-        None => rejection::body(why.status(), &detail, why.code(), Map::new()),
-        Some(messages) => {
-            let others = Map::from_iter([("messages".to_owned(), messages)]);
-            rejection::body(why.status(), &detail, Rejection::TokenNotValid.code(), others)
-        }
+        Ok(response)
     }
 }
 

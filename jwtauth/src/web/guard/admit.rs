@@ -13,7 +13,9 @@ use poem::{Request, Response};
 use super::local_path::login_url;
 use super::policy::{Need, Policy, Site};
 use crate::user::Identity;
+use crate::web::answer::problem::page;
 use crate::web::answer::rejection::Rejection;
+use crate::web::headers::navigation::{takes_page, wants_page};
 use crate::web::request::handle::Handle;
 use crate::web::request::origin::Sites;
 use crate::web::request::outcome::Caller;
@@ -34,7 +36,14 @@ pub(crate) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) ->
         let Site { handler, file, line } = policy.site;
         let fix = missing(request);
         tracing::error!(target: "jwtauth", handler, file, line, "{}: {fix}", policy.site);
-        return Err(refuse(request, Rejection::Misconfigured).into());
+        let refused = refuse(request, Rejection::Misconfigured);
+        // There is no middleware that would do it.
+        let is_shown = wants_page(request.headers());
+        return Err(if is_shown {
+            poem::Error::from_response(page(refused.as_response()))
+        } else {
+            refused.into()
+        });
     };
     let sites = if policy.any_site { Sites::Any } else { Sites::Own };
     let refused = match handle.caller(request, sites).await {
@@ -99,18 +108,9 @@ pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poe
 /// Tells whether a browser is about to show the answer as a page.
 fn is_navigation(request: &Request) -> bool {
     let headers = request.headers();
-    if !matches!(*request.method(), Method::GET | Method::HEAD) || headers.contains_key(header::AUTHORIZATION)
-    {
-        return false;
-    }
-    match headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        // A browser from before 2023, or one that was told not to send it.
-        None => headers
-            .get(header::ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .is_some_and(|accept| accept.split(',').any(|kind| kind.trim_start().starts_with("text/html"))),
-    }
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && !headers.contains_key(header::AUTHORIZATION)
+        && takes_page(headers)
 }
 
 /// Refuses to run a handler if an outage made its `Option<..>` argument `None`.

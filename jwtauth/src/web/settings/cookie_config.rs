@@ -30,7 +30,8 @@ impl CookieConfig {
     ///
     /// A cookie with a [`domain`](Self::domain), or with another path than `/`, has the prefix `__Secure-` by
     /// default. With [`insecure_cookies`](JwtAuthBuilder::insecure_cookies) it has none. Browsers drop a
-    /// cookie that breaks the rules of its prefix (RFC 6265bis, section 4.1.3), so such a name is refused.
+    /// cookie that breaks the rules of its prefix (RFC 6265bis, section 4.1.3), so such a name is refused. So
+    /// is one that starts with `$`, which is an attribute to old clients.
     ///
     /// After a change of domain, path or [`partitioned`](Self::partitioned) a browser keeps the old cookie
     /// beside the new one, and sends both under one name. The token of the one live session counts then, and the

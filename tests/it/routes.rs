@@ -2,6 +2,7 @@
 
 mod forms;
 mod paths;
+mod standing;
 
 use std::time::Duration;
 

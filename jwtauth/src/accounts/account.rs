@@ -1,10 +1,14 @@
 //! [`Account`]: what an application sees of an account, in its handlers and in its answers. Never the hash.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::BoxError;
 use crate::id::AccountId;
-use crate::store::StoredAccount;
+use crate::record::Session;
+use crate::session::Hooks;
+use crate::store::{AccountStore, StoredAccount};
 use crate::user::{AuthUser, CopyFields, Identity, copy_of, load_copy};
 
 /// An account, without its password. All times are Unix seconds.
@@ -47,6 +51,18 @@ impl From<StoredAccount> for Account {
             revision: stored.revision,
         }
     }
+}
+
+/// Asks the accounts before each refresh of their sessions.
+pub(crate) fn ask_before_refresh(hooks: &mut Hooks, store: Arc<dyn AccountStore>) {
+    let concerns = |session: &Session| session.user_kind.as_deref() == Account::KIND;
+    hooks.before_refresh(concerns, move |who: Identity| {
+        let store = Arc::clone(&store);
+        async move {
+            let Ok(id) = who.parse_subject::<AccountId>() else { return Ok(None) };
+            Ok(store.account(id).await?.map(Account::from))
+        }
+    });
 }
 
 impl AuthUser for Account {

@@ -25,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::account::Account;
+pub(crate) use self::account::ask_before_refresh;
 pub use self::accounts_config::AccountsConfig;
 use self::hash::{Hasher, Password};
 use self::name::Name;

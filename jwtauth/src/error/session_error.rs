@@ -21,8 +21,8 @@ pub enum SessionError {
     /// The session is past its idle or absolute limit, or its record is gone.
     #[error("session has expired")]
     Expired,
-    /// A hook did not answer in time before a login, so nobody was logged in.
-    #[error("a hook has not answered within {after:?} whether somebody may log in")]
+    /// A hook did not answer in time before a login or refresh, so nothing has happened.
+    #[error("a hook has not answered within {after:?} whether somebody may log in or stay")]
     HookTimedOut {
         /// The time limit.
         after: Duration,
@@ -69,9 +69,19 @@ pub enum SessionError {
     /// A hook of the application refused the login.
     #[error("a hook refused the login")]
     Vetoed,
-    /// The user value could not be written into the session.
+    /// The user value could not be written into the session, or not read back. The cause names the field.
     #[error("user value cannot be kept in the session")]
     User(#[source] BoxError),
+    /// The user is not active any more, as [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says. Nothing
+    /// was spent.
+    #[error("user is not active any more")]
+    UserInactive,
+    /// The user is gone, as [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says. Nothing was spent.
+    #[error("user is gone")]
+    UserNotFound,
+    /// [`before_refresh`](crate::JwtAuthBuilder::before_refresh) could not look the user up. Nothing was spent.
+    #[error("user could not be looked up")]
+    UserUnknown(#[source] BoxError),
 }
 
 debug_with_causes!(SessionError);

@@ -178,6 +178,7 @@ impl Sessions {
         }
         list.check(&refresh.subject, token, None, now).await?;
         let session = self.draft_exchange(refresh, token, client, now)?;
+        self.ask_for_user(&session).await?;
         self.ask_before_login(&session).await?;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let own = self.own_claims(&session).await?;

@@ -1,4 +1,4 @@
-//! Hooks of the application: they hear of events, can refuse a login, and add claims.
+//! Hooks of the application: they hear of events, can refuse a login or a refresh, and add claims.
 //!
 //! # Invariants
 //!
@@ -7,8 +7,8 @@
 //!    that hangs is abandoned, a hook that panics is logged.
 //! 3. A hook for events runs to its end once it has begun, even if its request is dropped. A hook that is
 //!    asked a question is dropped with its login.
-//! 4. The hook for claims is asked before a refresh token is spent. So if it fails, or its claims do not fit,
-//!    no session is lost.
+//! 4. The hooks for users and for claims are asked before a refresh token is spent. So if one fails, or
+//!    claims do not fit, no session is lost.
 
 use std::fmt;
 use std::future::Future;
@@ -25,10 +25,13 @@ use crate::compat::Compat;
 use crate::error::{BoxError, SessionError};
 use crate::event::Event;
 use crate::record::Session;
-use crate::user::Identity;
+use crate::user::{AuthUser, Identity, TokenSource};
 
 type Told<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 type Asked<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = Result<(), Veto>> + Send>> + Send + Sync>;
+type Looked = Box<
+    dyn Fn(Arc<Session>) -> Pin<Box<dyn Future<Output = Result<Standing, BoxError>> + Send>> + Send + Sync,
+>;
 type Claims =
     Box<dyn Fn(Arc<Session>) -> Pin<Box<dyn Future<Output = Result<Value, BoxError>> + Send>> + Send + Sync>;
 
@@ -56,11 +59,21 @@ impl Veto {
     }
 }
 
+/// What a hook knows of the user of a session.
+enum Standing {
+    Active,
+    Inactive,
+    Gone,
+    /// The session is none of its own.
+    Another,
+}
+
 #[derive(Default)]
 pub(crate) struct Hooks {
     events: Vec<Told<Event>>,
     authenticated: Vec<Told<Identity>>,
     logins: Vec<Asked<Arc<Session>>>,
+    users: Vec<Looked>,
     claims: Option<Claims>,
 }
 
@@ -95,6 +108,26 @@ impl Hooks {
         self.logins.push(Box::new(move |session| Box::pin(hook(session))));
     }
 
+    /// Adds a hook that looks users up before a refresh. It is asked about sessions that `concerns` picks.
+    pub(crate) fn before_refresh<U, F, Fut>(&mut self, concerns: fn(&Session) -> bool, hook: F)
+    where
+        U: AuthUser,
+        F: Fn(Identity) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<U>, BoxError>> + Send + 'static,
+    {
+        self.users.push(Box::new(move |session| {
+            let found = concerns(&session).then(|| hook(Identity::new(session, TokenSource::Refresh)));
+            Box::pin(async move {
+                let Some(found) = found else { return Ok(Standing::Another) };
+                Ok(match found.await? {
+                    Some(user) if user.is_active() => Standing::Active,
+                    Some(_) => Standing::Inactive,
+                    None => Standing::Gone,
+                })
+            })
+        }));
+    }
+
     pub(crate) fn access_claims<F, Fut, C>(&mut self, hook: F)
     where
         F: Fn(Arc<Session>) -> Fut + Send + Sync + 'static,
@@ -109,6 +142,11 @@ impl Hooks {
 
     pub(super) const fn has_claims(&self) -> bool {
         self.claims.is_some()
+    }
+
+    /// Tells whether a refresh asks anybody before the token is spent.
+    pub(super) const fn asks_before_refresh(&self) -> bool {
+        self.has_claims() || !self.users.is_empty()
     }
 }
 
@@ -208,6 +246,34 @@ impl Sessions {
             }
             Err(_) => Err(SessionError::HookTimedOut { after }),
         }
+    }
+
+    /// Asks the hooks whether the user of a session is still there. One that knows the user is enough.
+    /// Together they have as long as a change of the store.
+    pub(super) async fn ask_for_user(&self, session: &Session) -> Result<(), SessionError> {
+        if self.hooks.users.is_empty() {
+            return Ok(());
+        }
+        let of = Arc::new(session.clone());
+        let asked = async {
+            let mut refusal = Ok(());
+            for hook in &self.hooks.users {
+                match hook(Arc::clone(&of)).await.map_err(SessionError::UserUnknown)? {
+                    Standing::Active => return Ok(()),
+                    Standing::Inactive => refusal = Err(SessionError::UserInactive),
+                    Standing::Gone => refusal = refusal.and(Err(SessionError::UserNotFound)),
+                    Standing::Another => {}
+                }
+            }
+            refusal
+        };
+        let after = self.config.store_timeout;
+        let answer = tokio::time::timeout(after, asked).await;
+        answer.unwrap_or(Err(SessionError::HookTimedOut { after })).inspect_err(|error| {
+            if matches!(error, SessionError::UserInactive | SessionError::UserNotFound) {
+                tracing::info!(target: "jwtauth", event = "refresh_refused", session = session.id.log_id(), "{error}");
+            }
+        })
     }
 }
 

@@ -183,18 +183,22 @@ impl Sessions {
         }
     }
 
-    /// Asks the application for its claims, if it has any, before anything is spent. Also fails if they would
-    /// make the next token too large.
+    /// Asks the application for the user and for its claims, before anything is spent. Also fails if the claims
+    /// would make the next token too large.
     pub(super) async fn own_claims_of(
         &self,
         session: SessionId,
         now: u64,
     ) -> Result<Map<String, Value>, SessionError> {
-        if !self.hooks.has_claims() {
+        if !self.hooks.asks_before_refresh() {
             return Ok(Map::new());
         }
         match self.store.load(session).await? {
             Some(session) if session.is_live_at(now) => {
+                self.ask_for_user(&session).await?;
+                if !self.hooks.has_claims() {
+                    return Ok(Map::new());
+                }
                 let own = self.own_claims(&session).await?;
                 if session.is_sliding() {
                     self.issue_sliding(&session, &own, now, MAX_LEN)?;
@@ -221,6 +225,8 @@ impl Sessions {
     ///   revoked.
     /// - [`SessionError::RepeatedElsewhere`] if another client spent it, and
     ///   [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere) is set.
+    /// - [`SessionError::UserNotFound`], [`SessionError::UserInactive`] and [`SessionError::UserUnknown`] if
+    ///   [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says so, or failed. Nothing is spent.
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] if
     ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) failed, or its claims do not fit into a
     ///   token. Nothing is spent.

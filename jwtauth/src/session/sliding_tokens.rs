@@ -70,8 +70,8 @@ impl Sessions {
     ///   [`SessionError::Expired`] or [`SessionError::Revoked`] if its session is over.
     /// - [`SessionError::Reused`] if its successor was used, and the grace window is over. Its session is now
     ///   revoked. [`SessionError::RepeatedElsewhere`] as in [`refresh`](Self::refresh).
-    /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] as in
-    ///   [`refresh`](Self::refresh).
+    /// - What [`before_refresh`](crate::JwtAuthBuilder::before_refresh) and
+    ///   [`access_claims`](crate::JwtAuthBuilder::access_claims) refuse, as in [`refresh`](Self::refresh).
     /// - [`SessionError::Store`] if the store failed. The token may be spent: ask again with the same one.
     pub async fn refresh_sliding(&self, token: &str, client: &Device) -> Result<Tokens, SessionError> {
         let now = self.clock.now();

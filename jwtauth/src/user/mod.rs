@@ -29,6 +29,9 @@ pub enum TokenSource {
     Bearer,
     /// In a cookie.
     Cookie,
+    /// In a refresh token or a sliding token that is about to be exchanged for the next one, wherever it came from:
+    /// see [`before_refresh`](crate::JwtAuthBuilder::before_refresh).
+    Refresh,
 }
 
 /// Who is calling: a request with a genuine token of a live session.
@@ -219,7 +222,8 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// Tells whether the user may log in. Default: always.
     ///
     /// A user who is not active is refused at [`Auth::login`](crate::Auth::login), and wherever a handler
-    /// takes the user as an argument. `update_user` revokes all their sessions.
+    /// takes the user as an argument. `update_user` revokes all their sessions, and
+    /// [`before_refresh`](crate::JwtAuthBuilder::before_refresh) asks again at each refresh.
     fn is_active(&self) -> bool {
         true
     }

@@ -260,6 +260,7 @@ impl From<&SessionError> for Rejection {
             | SessionError::HookTimedOut { .. }
             | SessionError::Store(_)
             | SessionError::Random(_)
+            | SessionError::UserUnknown(_)
             | SessionError::Token(TokenError::KeysUnavailable) => Self::StoreUnavailable,
             SessionError::ClaimRefused { .. }
             | SessionError::TokenTooLarge { .. }
@@ -268,6 +269,8 @@ impl From<&SessionError> for Rejection {
             // At a login: as for a wrong password, so that nobody learns that the account exists.
             SessionError::Inactive => Self::InvalidCredentials,
             SessionError::Vetoed => Self::PermissionDenied,
+            SessionError::UserInactive => Self::UserInactive,
+            SessionError::UserNotFound => Self::UserNotFound,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
             SessionError::Expired
             | SessionError::RepeatedElsewhere

@@ -209,7 +209,14 @@ fn refused(error: &SessionError) -> Result<(Caller, Cookies), Rejection> {
 }
 
 pub(crate) const fn is_over(error: &SessionError) -> bool {
-    matches!(error, SessionError::Expired | SessionError::Revoked | SessionError::Reused)
+    matches!(
+        error,
+        SessionError::Expired
+            | SessionError::Revoked
+            | SessionError::Reused
+            | SessionError::UserInactive
+            | SessionError::UserNotFound
+    )
 }
 
 fn anonymous(why: Rejection) -> (Caller, Cookies) {

@@ -1,5 +1,5 @@
-//! The application's hooks: for events, to refuse a login, to add claims to access tokens. `session` runs
-//! them.
+//! The application's hooks: for events, to refuse a login or refresh, to add claims to access tokens.
+//! `session` runs them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::BoxError;
 use crate::event::Event;
 use crate::record::Session;
 use crate::session::Veto;
-use crate::user::Identity;
+use crate::user::{AuthUser, Identity, check_kind};
 use crate::web::answer::rejection::Rejection;
 
 impl JwtAuthBuilder {
@@ -76,6 +76,17 @@ impl JwtAuthBuilder {
         Fut: Future<Output = Result<(), Veto>> + Send + 'static,
     {
         self.hooks.before_login(hook);
+        self
+    }
+
+    #[doc = include_str!("../../docs/before_refresh.md")]
+    pub fn before_refresh<U, F, Fut>(mut self, hook: F) -> Self
+    where
+        U: AuthUser,
+        F: Fn(Identity) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<U>, BoxError>> + Send + 'static,
+    {
+        self.hooks.before_refresh(|session| check_kind::<U>(session).is_ok(), hook);
         self
     }
 

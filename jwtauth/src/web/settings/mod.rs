@@ -206,10 +206,18 @@ impl Ready {
     fn with_store(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
         let max_token = self.cookies.max_token();
         let store: Arc<dyn SessionStore> = Arc::new(store);
+        #[cfg_attr(not(feature = "accounts"), expect(unused_mut, reason = "only accounts add a hook"))]
+        let mut hooks = self.hooks;
         #[cfg(feature = "accounts")]
         let of_accounts = Arc::clone(&store);
+        #[cfg(feature = "accounts")]
+        if self.accounts.is_some()
+            && let Some(store) = Arc::clone(&store).account_store()
+        {
+            crate::accounts::ask_before_refresh(&mut hooks, store);
+        }
         let sessions =
-            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, self.hooks)?);
+            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, hooks)?);
         #[cfg(feature = "accounts")]
         let accounts = match &self.accounts {
             Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),

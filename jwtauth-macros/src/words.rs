@@ -144,6 +144,11 @@ pub(crate) fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
     Ident::parse_any(input)
 }
 
+/// Whether nothing follows the word in its argument.
+pub(crate) fn is_alone(input: ParseStream<'_>) -> bool {
+    at_end(input)
+}
+
 /// Whether the argument ends here.
 fn at_end(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![,])

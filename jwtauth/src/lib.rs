@@ -10,6 +10,7 @@ pub mod clock;
 pub mod error;
 mod host;
 mod id;
+mod notice;
 mod private_file;
 mod secret;
 

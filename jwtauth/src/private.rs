@@ -3,23 +3,28 @@
 pub use std::concat;
 pub use std::default::Default;
 pub use std::file;
+pub use std::fmt::{Debug, Formatter, Result as FmtResult};
 pub use std::future::Future;
 pub use std::iter::{IntoIterator, Iterator};
 pub use std::line;
-pub use std::marker::{PhantomData, Send};
+pub use std::marker::{PhantomData, Send, Sized};
 pub use std::module_path;
+pub use std::ops::Deref;
 pub use std::option::Option;
 pub use std::primitive::{bool, str};
 pub use std::result::Result;
 pub use std::string::{String, ToString};
 pub use std::vec::Vec;
 
-pub use poem::error::IntoResult;
-pub use poem::{Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response, Result as PoemResult};
+pub use poem::{Endpoint, FromRequest, Request, RequestBody, Response, Result as PoemResult};
 
 pub use crate::error::BoxError;
 pub use crate::user::{CopyFields, copy_of, load_copy};
-pub use crate::web::extract::optional::{AnyArgument, Argument, RefusesAnonymous, allows_anonymous};
+pub use crate::web::answer::handler_answer::{HandlerAnswer, PoemHandler, is_poems_handler};
+pub use crate::web::extract::argument::{
+    AnyArgument, Argument, CallerArgument, HandlerArgument, RefusesAnonymous, allows_anonymous, extract,
+    is_none_at_times,
+};
 pub use crate::web::extract::user::current_user;
 pub use crate::web::guard::admit::{guard, redirected, settled};
 pub use crate::web::guard::check::{Check, Pending, Verdict, check};
@@ -65,6 +70,18 @@ impl Flag for bool {
         *self
     }
 }
+
+/// What a guarded handler dereferences to, so that a call of it is told its name: an endpoint has a guard, and
+/// a call would go around it. In a test send a request, with `poem::test::TestClient` or
+/// `Endpoint::get_response`, or put what you want to test into a function of its own.
+pub type NotAFunction = fn(GuardedHandlersAreEndpointsSendThemARequest) -> std::future::Pending<Response>;
+
+/// There is no value of it.
+#[derive(Debug)]
+pub enum GuardedHandlersAreEndpointsSendThemARequest {}
+
+/// The only value of [`NotAFunction`].
+pub static NOT_A_FUNCTION: NotAFunction = |never| match never {};
 
 /// Passes on what the macro writes for poem-openapi.
 #[cfg(feature = "openapi")]

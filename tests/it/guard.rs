@@ -1,6 +1,7 @@
 //! Guards and extractors: who gets past them, in what order they ask, and what a wrong wiring does.
 
 mod access;
+mod bare;
 mod bodies;
 mod checks;
 mod copies;
@@ -9,10 +10,12 @@ mod default;
 mod inactive;
 mod kinds;
 mod maybe;
+mod names;
 mod redirects;
 mod shapes;
 mod table;
 mod trees;
+mod unheard;
 mod users;
 mod wiring;
 

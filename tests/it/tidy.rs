@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor, from the ground up. A module uses lower floors only; `error` may be used by all.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 26] = [
     ("clock", 0),
     ("error", 0),
     ("guide", 0),
     ("host", 0),
+    ("notice", 0),
     ("private_file", 0),
     ("secret", 1),
     ("id", 2),

@@ -1,6 +1,7 @@
 //! The attributes of the user's items, known by the last segment of their paths.
 //!
 //! The module in front is not looked at: `#[poem::handler]`, and `#[handler]` after an import, are the same.
+//! Only `#[public]`, which is no real attribute, is known by its name alone.
 
 use syn::Attribute;
 
@@ -13,7 +14,15 @@ pub(super) fn has_name(attr: &Attribute, name: &str) -> bool {
 }
 
 /// Removes the first attribute whose path ends in `name`.
+///
+/// Whoever takes one away keeps its path in the expansion, so that the compiler finds out whether it exists.
 pub(super) fn take(attrs: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
     let at = attrs.iter().position(|attr| has_name(attr, name))?;
+    Some(attrs.remove(at))
+}
+
+/// Removes the first `#[public]`. With a module in front it is the attribute of another crate, and stays.
+pub(super) fn take_public(attrs: &mut Vec<Attribute>) -> Option<Attribute> {
+    let at = attrs.iter().position(|attr| attr.path().is_ident("public"))?;
     Some(attrs.remove(at))
 }

@@ -1,6 +1,8 @@
 //! `#[require_auth]` on an `impl Endpoint`: puts the guard at the start of `call`.
 //!
-//! Nothing else in the block changes. No type is added, and nothing is renamed.
+//! Nothing else in the block changes. No type is added, and nothing is renamed. The block goes into a constant
+//! with the items of the guard, and the user's statements into a block of their own, so that no name of the
+//! one is seen by the other.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -22,12 +24,14 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
     }
     let keyword = block.impl_token.span;
     let mut calls = 0;
+    let mut place = keyword;
     for item in &mut block.items {
         // There can be several, each with its own `#[cfg]`.
         let result = match item {
             ImplItem::Fn(method) if method.sig.ident == "call" => {
                 calls += 1;
-                put_guard(method, &name, args)
+                place = if calls == 1 { method.sig.ident.span() } else { place };
+                put_guard(method, args)
             }
             ImplItem::Fn(method) => Err(syn::Error::new(
                 method.sig.ident.span(),
@@ -50,7 +54,16 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
     if calls == 0 && errors.is_empty() {
         errors.add(keyword, "found no `async fn call` in this `impl Endpoint` to guard");
     }
-    (block.into_token_stream(), errors)
+    let span = blame(place);
+    let items = guard::items(&name, span, args);
+    let output = quote_spanned! {span=>
+        const _: () = {
+            #items
+
+            #block
+        };
+    };
+    (output, errors)
 }
 
 /// Refuses a block that is not an `impl Endpoint`.
@@ -75,7 +88,7 @@ fn is_endpoint(block: &ItemImpl) -> syn::Result<()> {
 }
 
 /// Makes the guard the first statement of the method.
-fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> {
+fn put_guard(call: &mut ImplItemFn, args: &Args) -> syn::Result<()> {
     if call.sig.asyncness.is_none() {
         let message = "write `async fn call`: the guard is awaited before the body starts";
         return Err(syn::Error::new(call.sig.fn_token.span, message));
@@ -99,14 +112,12 @@ fn put_guard(call: &mut ImplItemFn, name: &str, args: &Args) -> syn::Result<()> 
             (request, Some(bind))
         }
     };
-    let policy = guard::policy(name, span, args);
     let guard = guard::guard(&request, span, args);
     let statements: Vec<Stmt> = std::mem::take(&mut call.block.stmts);
     call.block = syn::parse_quote!({
-        #policy
         #guard
         #bind
-        #(#statements)*
+        { #(#statements)* }
     });
     Ok(())
 }
@@ -129,13 +140,15 @@ mod tests {
         );
         assert_eq!(errors, Vec::<String>::new());
         let start = "# [cfg (all ())] impl < T : A > poem :: Endpoint for B < T > where T : C { type Output = () ; \
-                     async fn call (& self , mut req : Request) -> Result < () > { static __JWTAUTH_POLICY";
-        assert!(text.starts_with(start), "{text}");
+                     async fn call (& self , mut req : Request) -> Result < () > { :: jwtauth";
         let order = [
+            "const _ : () = { static __JWTAUTH_POLICY",
             "\"B<T>\"",
+            ":: check (__req , b)",
+            start,
             ":: guard (& req , & __JWTAUTH_POLICY) . await ? ;",
-            ":: check (& req , b) . await ? ;",
-            "let a = req ; b",
+            "__jwtauth_check_0 (& req) . await ? ;",
+            "{ let a = req ; b }",
         ];
         let places: Vec<_> =
             order.iter().map(|what| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"))).collect();
@@ -146,8 +159,7 @@ mod tests {
     fn a_request_without_a_name_gets_one() {
         let (text, errors) = expanded("impl Endpoint for A { async fn call(&self, _: Request) -> B { c } }");
         assert_eq!(errors, Vec::<String>::new());
-        let order =
-            ["__req : Request", ":: guard (& __req ,", ":: check (& __req ,", "let _ = __req ;", "c }"];
+        let order = ["__req : Request", ":: guard (& __req ,", "check_0 (& __req)", "let _ = __req ;", "c }"];
         let places: Vec<_> = order.iter().map(|what| text.find(what).expect(what)).collect();
         assert!(places.is_sorted(), "{text}");
     }
@@ -204,7 +216,7 @@ mod tests {
             let (text, errors) = expanded(block);
             assert_eq!(errors, [want], "{block}");
             let came: TokenStream = block.parse().expect("tokens");
-            assert_eq!(text.replace(' ', ""), came.to_string().replace(' ', ""), "the block is kept");
+            assert!(text.replace(' ', "").contains(&came.to_string().replace(' ', "")), "the block is kept");
         }
     }
 }

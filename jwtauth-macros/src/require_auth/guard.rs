@@ -1,7 +1,11 @@
-//! Writes the guard that handlers, impl blocks and APIs share: the policy, the calls, the checks.
+//! Writes the guard that handlers, impl blocks and APIs share: the policy, the checks, and the calls of both.
+//!
+//! Policy and checks are items of their own, outside of everything that the user has written. There the names
+//! in the attribute mean what they mean where the attribute stands. Inside, a generic parameter or an item of
+//! a body could have the same name.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::args::{Args, Need, PolicyStep, Values};
@@ -41,15 +45,35 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
     quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
 }
 
-/// Returns the guard of `request`, and after it the application's own checks.
-pub(super) fn guard(request: &Ident, span: Span, args: &Args) -> TokenStream {
-    let private = args.library.private(span);
-    let checks = args.checks.iter().map(|rule| {
+/// Returns the items that [`guard`] uses: the policy, and a function for each check.
+pub(super) fn items(name: &str, span: Span, args: &Args) -> TokenStream {
+    let policy = policy(name, span, args);
+    let checks = args.checks.iter().enumerate().map(|(index, rule)| {
         let span = blame(rule.span());
         let private = args.library.private(span);
         let rule = at_one_place(rule.to_token_stream(), span);
+        let name = check_name(index, span);
+        quote_spanned! {span=>
+            fn #name(__req: &#private::Request) -> #private::Pending<'_> {
+                #private::check(__req, #rule)
+            }
+        }
+    });
+    quote_spanned!(span=> #policy #(#checks)*)
+}
+
+fn check_name(index: usize, span: Span) -> Ident {
+    format_ident!("__jwtauth_check_{index}", span = span)
+}
+
+/// Returns the guard of `request`, and after it the application's own checks.
+pub(super) fn guard(request: &Ident, span: Span, args: &Args) -> TokenStream {
+    let private = args.library.private(span);
+    let checks = args.checks.iter().enumerate().map(|(index, rule)| {
+        let span = blame(rule.span());
         let request = relocate_name(request, span);
-        let asked = quote_spanned!(span=> #private::check(&#request, #rule).await);
+        let name = check_name(index, span);
+        let asked = quote_spanned!(span=> #name(&#request).await);
         let asked = or_redirected(args, &request, span, asked);
         quote_spanned!(span=> #asked?;)
     });
@@ -75,21 +99,39 @@ pub(super) fn or_redirected(args: &Args, request: &Ident, span: Span, result: To
     }
 }
 
-/// Makes the compiler refuse a parameter that does not accept anonymous users. `optional` allows them.
-pub(super) fn assert_accepts_anonymous(
-    types: impl Iterator<Item = TokenStream>,
-    library: &Library,
-) -> TokenStream {
+/// Makes the compiler refuse a parameter that does not go with the arguments: with `optional`, one that
+/// anonymous users have no value for; without it, an `Option` that is never `None`.
+pub(super) fn assert_fit(types: impl Iterator<Item = TokenStream>, args: &Args) -> TokenStream {
+    let is_optional = args.optional.is_some();
     let types = types.map(|ty| {
         let span = blame(ty.span());
-        let private = library.private(span);
+        let private = args.library.private(span);
         let ty = at_one_place(ty, span);
+        let fits = if is_optional {
+            quote_spanned!(span=> #private::allows_anonymous(<#private::Argument<#ty>>::ALLOWS_ANONYMOUS))
+        } else {
+            quote_spanned!(span=> #private::is_none_at_times(<#private::Argument<#ty>>::NEEDS_OPTIONAL))
+        };
         quote_spanned! {span=>
             const _: () = {
                 use #private::AnyArgument as _;
-                #private::allows_anonymous(<#private::Argument<#ty>>::ALLOWS_ANONYMOUS)
+                #fits
             };
         }
     });
     types.collect()
+}
+
+/// Extracts a parameter ahead of the others if it is the caller, who may be refused. The result is an
+/// `Option`, in a `Result`.
+pub(super) fn extract_early(ty: &TokenStream, request: &Ident, library: &Library) -> TokenStream {
+    let span = blame(ty.span());
+    let private = library.private(span);
+    let (ty, request) = (at_one_place(ty.clone(), span), relocate_name(request, span));
+    quote_spanned! {span=>
+        {
+            use #private::AnyArgument as _;
+            <#private::Argument<#ty>>::early(&#request).await
+        }
+    }
 }

@@ -3,15 +3,16 @@
 //! The body of a function is not parsed. It passes through unchanged, so that an editor can complete a
 //! half-typed line in it, and so that it is not parsed twice.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Generics, ItemImpl, LitStr, PatType, Safety, Signature, Visibility, token};
+use syn::{Attribute, Generics, ItemImpl, LitStr, Signature, Visibility, token};
 
 use super::attributes::{HANDLER, has_name};
 use super::generics;
+use super::signature::{refusals, typed};
 use crate::errors::Errors;
 
 /// A function that becomes an endpoint.
@@ -21,7 +22,6 @@ pub(crate) struct Handler {
     pub(crate) endpoint_attrs: Vec<Attribute>,
     /// The attributes of the function: all others.
     pub(crate) fn_attrs: Vec<Attribute>,
-    pub(crate) is_deprecated: bool,
     /// The `#[handler]` among the attributes. The guarded endpoint replaces it.
     pub(crate) handler_attr: Option<Attribute>,
     pub(crate) vis: Visibility,
@@ -128,7 +128,6 @@ fn function(
         typed(&sig).map(|param| generics::anonymous(param.ty.to_token_stream(), &names)).collect();
     let handler = Handler {
         endpoint_attrs: attrs.iter().filter(|attr| is_for_endpoint(attr)).cloned().collect(),
-        is_deprecated: attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
         handler_attr: attrs.iter().find(|attr| has_name(attr, HANDLER)).cloned(),
         fn_attrs: attrs.into_iter().filter(is_for_fn).collect(),
         vis,
@@ -168,58 +167,8 @@ fn is_block(input: ParseStream<'_>) -> syn::Result<bool> {
     Err(syn::Error::new(span, message))
 }
 
-/// Returns an error for everything in a signature that an endpoint cannot have.
-fn refusals(sig: &Signature) -> Errors {
-    let mut errors = Errors::default();
-    if let Safety::Unsafe(keyword) = &sig.safety {
-        errors.add(
-            keyword.span,
-            "an `unsafe fn` cannot be a handler, because poem calls handlers from safe code: \
-             remove `unsafe`, and use an `unsafe` block inside",
-        );
-    }
-    if let Some(abi) = &sig.abi {
-        errors.add(
-            abi.extern_token.span,
-            "an `extern fn` cannot be a handler, because only Rust calls handlers: remove `extern`",
-        );
-    }
-    for param in typed(sig) {
-        if let Some(cfg) = param.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
-            errors.add(
-                cfg.path().span(),
-                "`#[cfg]` cannot be on a parameter of a handler: \
-                 write the handler twice, each with its `#[cfg]`",
-            );
-        }
-        if let Some(span) = find_impl(param.ty.to_token_stream()) {
-            errors.add(
-                span,
-                "a parameter of a handler cannot be an `impl Trait`: \
-                 name the extractor, or write `fn name<T: Trait>(..)`",
-            );
-        }
-    }
-    errors
-}
-
-fn typed(sig: &Signature) -> impl Iterator<Item = &PatType> {
-    sig.inputs.iter().filter_map(|input| match input {
-        FnArg::Typed(param) => Some(param),
-        FnArg::Receiver(_) => None,
-    })
-}
-
-/// Returns the place of an `impl` in a type, at any depth.
-fn find_impl(ty: TokenStream) -> Option<Span> {
-    ty.into_iter().find_map(|token| match token {
-        TokenTree::Ident(word) if word == "impl" => Some(word.span()),
-        TokenTree::Group(group) => find_impl(group.stream()),
-        _ => None,
-    })
-}
-
-fn is_lint_level(attr: &Attribute) -> bool {
+/// Whether an attribute sets the level of a lint.
+pub(super) fn is_lint_level(attr: &Attribute) -> bool {
     ["allow", "deny", "forbid", "warn"].iter().any(|level| attr.path().is_ident(level))
 }
 
@@ -294,6 +243,8 @@ mod tests {
     fn every_refused_signature_has_its_sentence() {
         let bound = "a bound on a handler's type parameter cannot name a lifetime of the handler: \
                      write `for<'a> ..`, or `'static`";
+        let borrow = "the answer of a handler cannot borrow, because the request ends before it is sent: \
+                      return an owned value such as `String`, or a `&'static str`";
         let trait_type = "a parameter of a handler cannot be an `impl Trait`: \
                           name the extractor, or write `fn name<T: Trait>(..)`";
         let cases = [
@@ -313,6 +264,9 @@ mod tests {
                 "`#[cfg]` cannot be on a parameter of a handler: \
                  write the handler twice, each with its `#[cfg]`",
             ),
+            ("fn a(b: &B) -> &str {}", borrow),
+            ("fn a<'a>(b: &'a B) -> poem::Result<&'a [u8]> {}", borrow),
+            ("fn a(b: &B) -> (StatusCode, &str) {}", borrow),
             ("fn a<'a, T: B<'a>>(b: T) {}", bound),
             ("fn a<'a, T>(b: T) where T: B + 'a {}", bound),
         ];
@@ -323,6 +277,13 @@ mod tests {
         }
         let all = parsed("unsafe extern fn a(#[cfg(test)] b: impl B) {}").1.messages();
         assert_eq!(all.len(), 4, "{all:#?}");
+    }
+
+    #[test]
+    fn answers_that_own_what_they_say_are_good() {
+        for answer in ["&'static str", "Result<&'static str, E<&str>>", "Json<&str>", "Html<Cow<'_, str>>"] {
+            handler(&format!("fn a(b: &B) -> {answer} {{}}"));
+        }
     }
 
     #[test]
@@ -356,7 +317,6 @@ mod tests {
         assert_eq!(names(&handler.endpoint_attrs), "doc, deprecated, allow");
         assert_eq!(names(&handler.fn_attrs), "allow, expect, must_use");
         assert_eq!(names(handler.handler_attr.as_slice()), "poem :: handler");
-        assert!(handler.is_deprecated);
     }
 
     #[test]

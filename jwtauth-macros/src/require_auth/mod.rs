@@ -1,7 +1,7 @@
 //! `#[require_auth]`: turns a handler function into a guarded poem endpoint, and guards endpoints and APIs
 //! that are impl blocks.
 //!
-//! `args` parses the arguments and `item` the item below the attribute. `guard` writes the guard. `endpoint`
+//! `args` parses the arguments and `item` the item below the attribute; `signature` says what a handler's cannot have. `guard` writes the guard. `endpoint`
 //! writes the endpoint of a function, `block` puts the guard into an `impl Endpoint`, and `openapi` puts it
 //! around each operation of an API.
 //!
@@ -21,6 +21,7 @@ mod guard;
 mod item;
 mod openapi;
 mod order;
+mod signature;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -80,9 +81,24 @@ mod tests {
         macros.map(|text| text.value()).collect()
     }
 
+    /// Returns the items in the constant: those of the guard, and the impls.
+    fn inside(file: &File) -> Vec<Item> {
+        let constant = file.items.iter().find_map(|item| match item {
+            Item::Const(item) => Some(&*item.expr),
+            _ => None,
+        });
+        let Some(syn::Expr::Block(block)) = constant else { panic!("no constant") };
+        let items = block.block.stmts.iter().map(|statement| match statement {
+            Stmt::Item(item) => item.clone(),
+            other => panic!("no item: {}", other.to_token_stream()),
+        });
+        items.collect()
+    }
+
     /// Returns the statements of `Endpoint::call`, as text.
     fn call(file: &File) -> Vec<String> {
-        let endpoint = file.items.iter().find_map(|item| match item {
+        let items = inside(file);
+        let endpoint = items.iter().find_map(|item| match item {
             Item::Impl(item) if item.to_token_stream().to_string().contains(":: Endpoint for") => {
                 item.items.iter().find_map(|item| match item {
                     ImplItem::Fn(call) => Some(call),
@@ -110,34 +126,51 @@ mod tests {
         assert_eq!(messages(&file), Vec::<String>::new());
         let call = call(&file);
         let order = [
-            "static __JWTAUTH_POLICY",
             "async fn create",
+            "Argument < User > > :: NEEDS_OPTIONAL",
+            "Argument < Json < Post > > > :: NEEDS_OPTIONAL",
             ". split ()",
             ":: guard (& __req , & __JWTAUTH_POLICY) . await ?",
-            "< User as",
-            "< Json < Post > as",
+            "Argument < Json < Post > > > :: early (& __req) . await",
             ":: settled (& __req) ?",
-            ":: into_result (create (__p0 , __p1) . await)",
-            ":: into_response",
+            "let __p0 = :: jwtauth :: __private :: extract :: < User >",
+            "extract :: < Json < Post > >",
+            ":: settled (& __req) ?",
+            ":: answer (create (__p0 , __p1) . await)",
         ];
-        let positions = order.map(|what| position(&call, what));
-        assert_eq!(positions, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(call.len(), order.len(), "{call:#?}");
+        for (statement, what) in call.iter().zip(order) {
+            assert!(statement.contains(what), "{what}: {statement}");
+        }
+    }
+
+    #[test]
+    fn n_14_what_reads_the_body_is_extracted_last_and_arguments_keep_their_places() {
+        let call = call(&expanded("", "fn a(b: poem::web::Json<B>, c: Bytes, d: Admin, e: E) {}"));
+        let places = [
+            "let __p2 = match",
+            "let __p3 = match",
+            "let __p0 =",
+            "let __p1 = match",
+            "a (__p0 , __p1 , __p2 , __p3)",
+        ]
+        .map(|what| position(&call, what));
+        assert!(places.is_sorted(), "{call:#?}");
     }
 
     #[test]
     fn without_parameters_there_is_only_the_guard() {
         let call = call(&expanded("", "fn ping() -> &'static str { \"pong\" }"));
-        assert_eq!(call.len(), 5, "{call:#?}");
-        assert_eq!(position(&call, ":: guard (& __req , & __JWTAUTH_POLICY) . await ?"), 2);
-        assert_eq!(position(&call, ":: into_result (ping ())"), 3);
+        assert_eq!(call.len(), 3, "{call:#?}");
+        assert_eq!(position(&call, ":: guard (& __req , & __JWTAUTH_POLICY) . await ?"), 1);
+        assert_eq!(position(&call, ":: answer (ping ())"), 2);
     }
 
     #[test]
     fn above_handler_the_endpoint_is_the_same() {
         let alone = call(&expanded("", "async fn old(user: User) {}"));
         let mut above = call(&expanded("", "/// Docs.\n #[poem::handler] pub async fn old(user: User) {}"));
-        let replaced = above.remove(1);
+        let replaced = above.remove(0);
         assert!(replaced.contains("# [poem :: handler] fn __replaced () { }"), "{replaced}");
         assert_eq!(above, alone);
     }
@@ -154,9 +187,12 @@ mod tests {
             ("csrf = false", "Policy :: any_site (:: jwtauth"),
         ];
         for (args, want) in cases {
-            let call = call(&expanded(args, "fn r#type() {}"));
-            assert!(call[0].contains(want), "{args}: {}", call[0]);
-            assert!(call[0].contains("\"::\" , \"type\""), "{}", call[0]);
+            let policy = inside(&expanded(args, "fn r#type() {}")).remove(0).to_token_stream().to_string();
+            assert!(
+                policy.starts_with("static __JWTAUTH_POLICY") && policy.contains(want),
+                "{args}: {policy}"
+            );
+            assert!(policy.contains("\"::\" , \"type\""), "{policy}");
         }
     }
 
@@ -165,12 +201,45 @@ mod tests {
         let cases = [
             ("fn a() {}", "struct a ;"),
             ("fn a<'a>(b: &'a B) {}", "struct a ;"),
-            ("pub(crate) fn a<T>(b: T) {}", "pub (crate) struct a < T : ? Sized > { __types"),
-            ("fn a<const N: usize>() {}", "struct a < const N : usize > { __types"),
+            (
+                "pub(crate) fn a<T>(b: T) {}",
+                "pub (crate) struct a < T : ? :: jwtauth :: __private :: Sized > { write_the_types",
+            ),
+            ("fn a<const N: usize>() {}", "struct a < const N : usize > { write_the_types"),
         ];
         for (item, want) in cases {
+            // With another name, and under the handler's own one what is no type or is not callable either.
+            let deprecated = expanded("", &format!("#[deprecated] {item}"));
+            let shown = deprecated.items[1].to_token_stream().to_string();
+            assert!(
+                deprecated.items[0].to_token_stream().to_string().contains("struct __jwtauth_a"),
+                "{shown}"
+            );
+            assert!(shown.contains("const a : __jwtauth_a") || shown.contains("type a <"), "{shown}");
             let text = expanded("", item).items[0].to_token_stream().to_string();
             assert!(text.contains(want), "{text}");
+        }
+    }
+
+    /// Outside of the endpoint and its generics, so that no name in there can be meant.
+    #[test]
+    fn n_12_what_the_attribute_names_stands_outside_of_the_endpoint() {
+        let all = "role = ADMIN, any_role(ADMIN), scope = ADMIN, check = ADMIN::rule, redirect = ADMIN";
+        for item in [
+            "async fn a<ADMIN, const B: usize>(b: ADMIN) { use legacy::*; }",
+            "#[handler] fn a() {}",
+            "impl<ADMIN> poem::Endpoint for A { async fn call(&self, b: C) -> D { use legacy::*; } }",
+        ] {
+            let items = inside(&expanded(all, item));
+            let text = |item: &Item| item.to_token_stream().to_string();
+            let named: usize = items.iter().take(2).map(|item| text(item).matches("ADMIN").count()).sum();
+            assert_eq!(named, 5, "{item}");
+            assert!(
+                text(&items[0]).starts_with("static")
+                    && text(&items[1]).starts_with("fn __jwtauth_check_0 (")
+            );
+            let call = call(&expanded(all, item)).concat().replace("b : ADMIN", "").replace("< ADMIN", "");
+            assert!(!call.contains("ADMIN"), "{call}");
         }
     }
 
@@ -219,6 +288,6 @@ mod tests {
             pub async fn a<T: B, const N: usize>(b: T) -> C {}
         };
         let text = expand(quote!(crate = ::renamed, role = R), item, false).to_string();
-        assert!(!text.contains("jwtauth"), "{text}");
+        assert!(!text.replace("__jwtauth_a", "").contains("jwtauth"), "{text}");
     }
 }

@@ -25,7 +25,8 @@ impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        JwtAuthEndpoint { inner, jwtauth: self.clone() }
+        self.state().gate.settle();
+        JwtAuthEndpoint::new(inner, self.clone())
     }
 }
 
@@ -33,6 +34,13 @@ impl<E: Endpoint> Middleware<E> for JwtAuth {
 pub struct JwtAuthEndpoint<E> {
     inner: E,
     jwtauth: JwtAuth,
+}
+
+impl<E> JwtAuthEndpoint<E> {
+    /// Puts a part of this library behind the middleware. The application is not behind its gate yet.
+    pub(crate) const fn new(inner: E, jwtauth: JwtAuth) -> Self {
+        Self { inner, jwtauth }
+    }
 }
 
 impl<E> fmt::Debug for JwtAuthEndpoint<E> {
@@ -59,7 +67,7 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         }
         let handle = Handle::new(authority);
         let languages = state.wording.languages(&request);
-        let result = run(&handle, request, state.gate.as_deref(), &self.inner).await;
+        let result = run(&handle, request, state.gate.get(), &self.inner).await;
         let result = state.wording.apply(result, languages.as_deref(), wants_page);
         let response = shown(handle.finish(result).await, wants_page)?;
         if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
@@ -73,6 +81,7 @@ impl<E: Endpoint> Middleware<E> for Verifier {
     type Output = VerifierEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
+        self.state().gate.settle();
         VerifierEndpoint { inner, verifier: self.clone() }
     }
 }
@@ -95,7 +104,7 @@ impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
         }
         let handle = Handle::new(authority);
         let wants_page = wants_page(request.headers());
-        let result = run(&handle, request, self.verifier.state().gate.as_deref(), &self.inner).await;
+        let result = run(&handle, request, self.verifier.state().gate.get(), &self.inner).await;
         let result = Wording::default().apply(result, None, wants_page);
         shown(handle.finish(result).await, wants_page)
     }

@@ -12,7 +12,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use poem::{Request, Result};
 
@@ -23,6 +23,7 @@ use super::headers::cross_origin::CrossOrigin;
 use super::headers::token_header::TokenHeader;
 use super::jwks::JwksEndpoint;
 use crate::error::TokenError;
+use crate::notice::misconfigured;
 use crate::session::{KeyRing, Sessions, Sweeper};
 use crate::user::{OtherKind, TokenUser};
 use crate::verifier::Verification;
@@ -31,6 +32,70 @@ use crate::verifier::Verification;
 pub(crate) trait Gate: fmt::Debug + Send + Sync {
     /// Lets a request through, or says why not. The request has its handle already.
     fn admit<'r>(&'r self, request: &'r Request) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'r>>;
+}
+
+/// The gate of a middleware, if it has one.
+///
+/// The middleware can be given away as data of requests too, where its gate stands in front of nothing. Then
+/// nothing of it runs, except that `.data(..)` puts a clone on each request, and the clone ends with the
+/// request. If nothing was put behind the gate before that, the log tells of the mistake.
+#[derive(Debug)]
+pub(crate) struct FrontGate {
+    gate: Option<Box<dyn Gate>>,
+    /// Whether it stands in front of something, or the log has said that it does not.
+    is_settled: AtomicBool,
+}
+
+/// Where a value of a middleware comes from, as long as its gate is not settled.
+#[derive(Debug, Default)]
+struct CloneTrace {
+    own: Arc<()>,
+    /// That of the value it is a clone of, if it is one.
+    of: Option<Weak<()>>,
+    is_of_clone: bool,
+}
+
+impl FrontGate {
+    pub(crate) fn new(gate: Option<impl Gate + 'static>) -> Self {
+        let gate = gate.map(|gate| Box::new(gate) as Box<dyn Gate>);
+        Self { is_settled: AtomicBool::new(gate.is_none()), gate }
+    }
+
+    pub(crate) fn get(&self) -> Option<&dyn Gate> {
+        self.gate.as_deref()
+    }
+
+    /// Notes that the application has put something behind it.
+    pub(crate) fn settle(&self) {
+        self.is_settled.store(true, Ordering::Relaxed);
+    }
+
+    fn trace(&self, of: Option<&CloneTrace>) -> Option<CloneTrace> {
+        let of = of.filter(|_| !self.is_settled.load(Ordering::Relaxed))?;
+        Some(CloneTrace {
+            own: Arc::default(),
+            of: Some(Arc::downgrade(&of.own)),
+            is_of_clone: of.of.is_some(),
+        })
+    }
+
+    /// Notes the end of one value of the middleware. On a request is a clone of a clone, which ends before it
+    /// and has no clones itself.
+    fn ends(&self, trace: Option<&CloneTrace>, middleware: &str) {
+        let was_on_request = |trace: &CloneTrace| {
+            let outlived = trace.of.as_ref().is_some_and(|of| of.strong_count() > 0);
+            trace.is_of_clone && outlived && Arc::weak_count(&trace.own) == 0
+        };
+        if trace.is_some_and(was_on_request) && !self.is_settled.swap(true, Ordering::Relaxed) {
+            misconfigured(
+                "gate in front of nothing",
+                format_args!(
+                    "`{middleware}` denies by default and is in front of nothing, so handlers without a guard are open: \
+                     it is a middleware, so write `.with(..)` and not only `.data(..)`"
+                ),
+            );
+        }
+    }
 }
 
 /// Logins for a poem application: put it around the app with `.with(jwtauth)`, outermost.
@@ -42,8 +107,7 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync {
 ///
 /// Cheap to clone: clones share one store. When the last one is dropped, the background sweep stops and the
 /// store is closed.
-#[derive(Clone)]
-pub struct JwtAuth(Arc<JwtAuthState>);
+pub struct JwtAuth(Arc<JwtAuthState>, Option<CloneTrace>);
 
 /// What all clones share.
 pub(crate) struct JwtAuthState {
@@ -56,7 +120,7 @@ pub(crate) struct JwtAuthState {
     pub(crate) token_header: TokenHeader,
     pub(crate) wording: Wording,
     pub(crate) cross_origin: CrossOrigin,
-    pub(crate) gate: Option<Box<dyn Gate>>,
+    pub(crate) gate: FrontGate,
     pub(crate) clients: Clients,
     /// Whether only this machine may send requests.
     pub(crate) local_only: bool,
@@ -66,9 +130,21 @@ pub(crate) struct JwtAuthState {
     pub(crate) told_kinds: Mutex<BTreeSet<(String, &'static str)>>,
 }
 
+impl Clone for JwtAuth {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0), self.0.gate.trace(self.1.as_ref()))
+    }
+}
+
+impl Drop for JwtAuth {
+    fn drop(&mut self) {
+        self.0.gate.ends(self.1.as_ref(), "JwtAuth");
+    }
+}
+
 impl JwtAuth {
     pub(crate) fn from_state(state: JwtAuthState) -> Self {
-        Self(Arc::new(state))
+        Self(Arc::new(state), Some(CloneTrace::default()))
     }
 
     pub(crate) const fn state(&self) -> &Arc<JwtAuthState> {
@@ -138,19 +214,30 @@ impl JwtAuthState {
 }
 
 #[doc = include_str!("../docs/verifier.md")]
-#[derive(Clone)]
-pub struct Verifier(Arc<VerifierState>);
+pub struct Verifier(Arc<VerifierState>, Option<CloneTrace>);
 
 /// What all clones share.
 pub(crate) struct VerifierState {
     pub(crate) verification: Verification,
     pub(crate) token_header: TokenHeader,
-    pub(crate) gate: Option<Box<dyn Gate>>,
+    pub(crate) gate: FrontGate,
+}
+
+impl Clone for Verifier {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0), self.0.gate.trace(self.1.as_ref()))
+    }
+}
+
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        self.0.gate.ends(self.1.as_ref(), "Verifier");
+    }
 }
 
 impl Verifier {
     pub(crate) fn from_state(state: VerifierState) -> Self {
-        Self(Arc::new(state))
+        Self(Arc::new(state), Some(CloneTrace::default()))
     }
 
     pub(crate) const fn state(&self) -> &Arc<VerifierState> {

@@ -34,6 +34,91 @@ async fn takes_text(body: String) -> String {
     body
 }
 
+/// A user who is gone.
+#[derive(Clone)]
+struct Gone;
+
+impl AuthUser for Gone {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        "gone".into()
+    }
+
+    async fn load((): &(), _: &Identity) -> std::result::Result<Option<Self>, BoxError> {
+        Ok(None)
+    }
+}
+
+/// An argument of the application's own that refuses.
+struct Never;
+
+impl<'a> poem::FromRequest<'a> for Never {
+    async fn from_request(_: &'a Request, _: &mut poem::RequestBody) -> Result<Self> {
+        Err(poem::Error::from_status(StatusCode::FORBIDDEN))
+    }
+}
+
+type Somebody = CurrentUser<Gone>;
+
+#[require_auth]
+async fn body_then_user(Json(_): Json<String>, _: CurrentUser<Gone>) {}
+
+#[require_auth]
+async fn text_then_alias(_: String, _: Data<&u8>, _: Somebody) {}
+
+#[require_auth(redirect = "/login")]
+#[handler]
+async fn result_then_user(_: Result<Json<String>>, CurrentUser(_): CurrentUser<Gone>) {}
+
+#[require_auth]
+async fn generic_then_user<T: for<'a> poem::FromRequest<'a> + Send + Sync + 'static>(
+    _: T,
+    _: CurrentUser<Gone>,
+) {
+}
+
+#[require_auth]
+async fn body_then_own(_: Json<String>, _: Never) {}
+
+#[require_auth]
+async fn body_then_caller(
+    body: Json<String>,
+    who: &Identity,
+    session: &Session,
+    user: User,
+    id: CurrentUser,
+) -> String {
+    format!("{} {} {} {} {}", body.0, who.subject(), session.subject, user.name, id.subject())
+}
+
+/// Whoever refuses is asked first, wherever it stands among the arguments.
+#[test]
+fn n_14_a_caller_who_is_gone_is_refused_before_the_body_is_read() {
+    bounded(async {
+        let app = TestApp::new();
+        let bob = login(&app, "bob").await.cookies();
+        let routes = Route::new()
+            .at("/json", post(body_then_user))
+            .at("/text", post(text_then_alias))
+            .at("/result", post(result_then_user))
+            .at("/generic", post(generic_then_user::<Json<String>>::default()))
+            .at("/own", post(body_then_own))
+            .at("/caller", post(body_then_caller))
+            .data(7_u8);
+        let client = TestClient::new(routes.with(app.jwtauth.clone()));
+        let cases = [("/json", 401), ("/text", 401), ("/result", 401), ("/generic", 401), ("/own", 403)];
+        for (path, status) in cases {
+            let polls = Arc::new(AtomicUsize::new(0));
+            let request = client.post(path).content_type("application/json").body(endless(&polls));
+            assert_eq!(answer(request, Some(&bob)).await.status(), status, "{path}");
+            assert_eq!(polls.load(Ordering::SeqCst), 0, "{path}: the body was read");
+        }
+        let request = client.post("/caller").content_type("application/json").body("\"hello\"");
+        assert_eq!(text(answer(request, Some(&bob)).await).await, "hello bob bob bob bob");
+    });
+}
+
 fn bodies() -> Route {
     Route::new()
         .at("/alone", post(takes_json))

@@ -227,8 +227,8 @@ fn cases() -> Vec<Case> {
 fn trees(guard: &RequireAuth) -> Route {
     let leaf = || Route::new().at("/leaf", unguarded);
     Route::new()
-        .at("/around", unguarded.with(guard.clone()))
-        .nest("/tree", leaf().nest("/deeper", leaf()).with(guard.clone()))
+        .at("/around", unguarded.with(guard))
+        .nest("/tree", leaf().nest("/deeper", leaf()).with(guard))
 }
 
 /// What stands in front of the guards.

@@ -133,8 +133,8 @@ fn h_11_a_tree_without_the_middleware_in_front_is_an_error_that_names_the_place(
         let line = line!() + 1;
         let guard = RequireAuth::new();
         let jwtauth = app.jwtauth.clone();
-        let missing = TestClient::new(tree().with(guard.clone()).boxed());
-        let inside = TestClient::new(tree().with(jwtauth.clone()).with(guard.clone()).boxed());
+        let missing = TestClient::new(tree().with(&guard).boxed());
+        let inside = TestClient::new(tree().with(jwtauth.clone()).with(&guard).boxed());
         let as_data = TestClient::new(tree().with(guard).data(jwtauth).map_to_response().boxed());
         let outside = "no `JwtAuth` and no `Verifier` in front of this route; add `.with(auth)` or `.with(verifier)` to the app, after (outside) every other";
         for (client, fix) in [

@@ -76,7 +76,7 @@ async fn maybe_member_above_handler(
 #[require_auth]
 async fn member_twice(
     member: CurrentUser<Member>,
-    again: Option<CurrentUser<Member>>,
+    again: Result<CurrentUser<Member>>,
     copy: User,
     who: &Identity,
     _: &Session,

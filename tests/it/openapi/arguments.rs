@@ -153,3 +153,27 @@ fn blocks_of_every_shape_are_guarded() {
         assert_eq!(answer(client.delete("/v1/nothing"), Some(&bob)).await.status(), 200);
     });
 }
+
+struct Bodies;
+
+#[require_auth]
+#[OpenApi]
+impl Bodies {
+    #[oai(path = "/body-first", method = "post")]
+    async fn body_first(&self, body: Json<Vec<u8>>, member: CurrentUser<Member>) {
+        let _ = (body, member);
+    }
+}
+
+#[test]
+fn n_14_a_caller_who_is_gone_is_refused_before_an_operation_reads_the_body() {
+    bounded(async {
+        let app = TestApp::new();
+        let bob = login(&app, "bob").await;
+        let routes = Route::new().nest("/", OpenApiService::new(Bodies, "Test", "1")).data(Members::Gone);
+        let client = TestClient::new(routes.with(app.jwtauth.clone()));
+        let request = client.post("/body-first").content_type("application/json").body("no json");
+        let answered = answer(request, Some(&bob)).await;
+        assert_eq!((answered.status().as_u16(), &*code(answered).await), (401, "user_not_found"));
+    });
+}

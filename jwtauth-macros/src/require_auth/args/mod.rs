@@ -99,7 +99,10 @@ impl Args {
         if let Some((name, problem)) = AMBIGUOUS.iter().find(|(name, _)| word == name) {
             return Err(syn::Error::new(word.span(), format!("`{name}` {problem}")));
         }
-        let row = WORDS.find(&word)?;
+        let row = WORDS.find(&word).map_err(|error| match words::is_alone(input) {
+            true if !error.to_string().contains("did you mean") => lone_word(&word),
+            _ => error,
+        })?;
         if let Some(instead) = row.meaning.twice
             && seen.contains(&word)
         {
@@ -194,6 +197,13 @@ fn bare_literal(literal: &Lit) -> syn::Error {
         _ => format!("unexpected literal\n{}", WORDS.help()),
     };
     syn::Error::new(literal.span(), message)
+}
+
+/// Refuses `#[require_auth(admin)]`, in the same way.
+fn lone_word(word: &Ident) -> syn::Error {
+    let help = WORDS.help();
+    let message = format!("unknown argument `{word}`: to ask for a role write `role = \"{word}\"`\n{help}");
+    syn::Error::new(word.span(), message)
 }
 
 #[cfg(test)]

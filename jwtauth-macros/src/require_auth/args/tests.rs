@@ -40,6 +40,8 @@ fn reads_what_it_knows() {
         ("all_roles(\"a\")", "all_roles(\"a\")"),
         ("scope = \"posts:write\", any_scope(A, B)", "scope \"posts:write\", any_scope(A B)"),
         ("role = A, any_role(B), all_scopes(C, D)", "role A, any_role(B), all_scopes(C D)"),
+        ("role = \"Site Admin\"", "role \"Site Admin\""),
+        ("role = \"CN=admins,OU=groups\"", "role \"CN=admins,OU=groups\""),
         ("optional", "optional"),
         ("optional, csrf = false, check = a", "optional, csrf false, check a"),
         ("csrf = true", "csrf true"),
@@ -68,6 +70,12 @@ fn every_mistake_has_its_sentence() {
                  write several scopes as `all_scopes(..)` or `any_scope(..)`";
     let csrf =
         "the `csrf` check is on by default: write `csrf = false` to accept requests that other sites caused";
+    let one_of = |word, any, all, names| {
+        format!(
+            "`{word}` takes one name: write `{any}({names})` if one of them is enough, \
+             or `{all}({names})` if all are needed"
+        )
+    };
     let needs_user = |word| {
         format!(
             "`{word}` needs a logged-in user, but `optional` allows anonymous users: remove one of the two"
@@ -75,6 +83,9 @@ fn every_mistake_has_its_sentence() {
     };
     let cases: Vec<(&str, String)> = vec![
         ("rolle = \"a\"", unknown("rolle", ", did you mean `role`?")),
+        ("optonal", unknown("optonal", ", did you mean `optional`?")),
+        ("admin", unknown("admin", ": to ask for a role write `role = \"admin\"`")),
+        ("editors, role = A", unknown("editors", ": to ask for a role write `role = \"editors\"`")),
         ("banana(1, 2)", unknown("banana", "")),
         ("permission = \"a\"", unknown("permission", ", did you mean `scope`?")),
         ("any_roles(\"a\")", unknown("any_roles", ", did you mean `any_role`?")),
@@ -100,6 +111,27 @@ fn every_mistake_has_its_sentence() {
         ("any_scope(\"a\", \"\")", "`any_scope` must not be empty: name the scope, or remove the argument".into()),
         ("scope = \"a b\"", scope.into()),
         ("all_scopes(\"a\\\"\")", scope.into()),
+        ("role = \"admin,editor\"", one_of("role", "any_role", "all_roles", "\"admin\", \"editor\"")),
+        ("role = \" admin | editor;ops \"", one_of("role", "any_role", "all_roles", "\"admin\", \"editor\", \"ops\"")),
+        ("role = [\"a\", B]", one_of("role", "any_role", "all_roles", "\"a\", B")),
+        ("role = &[\"a\", \"b\"]", one_of("role", "any_role", "all_roles", "\"a\", \"b\"")),
+        ("role = (\"a\", \"b\")", one_of("role", "any_role", "all_roles", "\"a\", \"b\"")),
+        ("role = \"a\" | \"b\" | C", one_of("role", "any_role", "all_roles", "\"a\", \"b\", C")),
+        ("role = \"a\" || \"b\"", one_of("role", "any_role", "all_roles", "\"a\", \"b\"")),
+        ("role = \"a\" & \"b\"", one_of("role", "any_role", "all_roles", "\"a\", \"b\"")),
+        ("role = (\"a\" && \"b\")", one_of("role", "any_role", "all_roles", "\"a\", \"b\"")),
+        ("scope = \"a:r,b:w\"", one_of("scope", "any_scope", "all_scopes", "\"a:r\", \"b:w\"")),
+        ("scope = [\"a\", \"b\"]", one_of("scope", "any_scope", "all_scopes", "\"a\", \"b\"")),
+        ("role = [\"a\"]", "`role` takes one name: write `role = \"a\"`".into()),
+        ("role = \"admin,\"", "`role` takes one name: write `role = \"admin\"`".into()),
+        ("any_role(\"a,b\")", "`any_role` takes each name by itself: write `any_role(\"a\", \"b\")`".into()),
+        ("all_roles([\"a\", \"b\"])", "`all_roles` takes each name by itself: write `all_roles(\"a\", \"b\")`".into()),
+        ("any_scope(\"a\" | \"b\")", "`any_scope` takes each name by itself: write `any_scope(\"a\", \"b\")`".into()),
+        ("role = \" admin\"", "a role has no white space around it: write `role = \"admin\"`".into()),
+        ("role = \"admin\\n\"", "a role has no white space around it: write `role = \"admin\"`".into()),
+        ("role = \"\\u{a0}admin\"", "a role has no white space around it: write `role = \"admin\"`".into()),
+        ("any_role(A, \"admin \")", "a role has no white space around it: write `\"admin\"`".into()),
+        ("scope = \" a\"", "a scope has no white space around it: write `scope = \"a\"`".into()),
         ("any_role", "`any_role` takes its values in parentheses: write `any_role(\"editor\", \"admin\")`".into()),
         (
             "all_scopes = \"a\"",

@@ -4,9 +4,10 @@
 //! the user's program is compiled.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitStr, Path};
+use syn::{BinOp, Expr, ExprBinary, ExprLit, Ident, Lit, LitBool, LitStr, Path};
 
 /// The greatest age of a login.
 #[derive(Clone)]
@@ -17,13 +18,13 @@ pub(crate) struct LoginAge {
 
 /// Returns the name of a role.
 pub(super) fn role(word: &Ident, value: Expr) -> syn::Result<Expr> {
-    not_empty(word, "role", &value)?;
+    one_name(word, "role", ["any_role", "all_roles"], &value)?;
     Ok(value)
 }
 
 /// Returns the name of a scope.
 pub(super) fn scope(word: &Ident, value: Expr) -> syn::Result<Expr> {
-    not_empty(word, "scope", &value)?;
+    one_name(word, "scope", ["any_scope", "all_scopes"], &value)?;
     match literal_of(&value) {
         Some(Lit::Str(text)) if !text.value().bytes().all(is_scope_byte) => {
             let message = "a scope is one word of visible ASCII characters without `\"` and `\\`: \
@@ -34,16 +35,73 @@ pub(super) fn scope(word: &Ident, value: Expr) -> syn::Result<Expr> {
     }
 }
 
-/// Refuses an empty name. It would match the empty entry that splitting a string leaves in a user's list.
-fn not_empty(word: &Ident, what: &str, value: &Expr) -> syn::Result<()> {
-    match literal_of(value) {
-        Some(Lit::Str(text)) if text.value().trim().is_empty() => {
-            let message = format!("`{word}` must not be empty: name the {what}, or remove the argument");
-            Err(syn::Error::new(value.span(), message))
+/// Refuses what is not one name. No user has a role such as `admin,editor`, so everyone would be refused. An
+/// empty name would match the empty entry that splitting a string leaves in a user's list.
+fn one_name(word: &Ident, what: &str, [any, all]: [&str; 2], value: &Expr) -> syn::Result<()> {
+    let text = match literal_of(value) {
+        Some(Lit::Str(text)) => Some(text.value()),
+        _ => None,
+    };
+    let is_single = word == what;
+    let message = match (&names(value)[..], text) {
+        (_, Some(text)) if text.trim().is_empty() => {
+            format!("`{word}` must not be empty: name the {what}, or remove the argument")
         }
-        _ => Ok(()),
+        ([], Some(text)) if text.trim() != text || text.contains(char::is_control) => {
+            let name = text.split(char::is_control).collect::<String>();
+            let name = name.trim();
+            let right = if is_single { format!("{word} = {name:?}") } else { format!("{name:?}") };
+            format!("a {what} has no white space around it: write `{right}`")
+        }
+        ([], _) => return Ok(()),
+        ([name], _) if is_single => format!("`{word}` takes one name: write `{word} = {name}`"),
+        (names, _) if is_single => {
+            let names = names.join(", ");
+            format!(
+                "`{word}` takes one name: write `{any}({names})` if one of them is enough, \
+                 or `{all}({names})` if all are needed"
+            )
+        }
+        (names, _) => {
+            format!("`{word}` takes each name by itself: write `{word}({})`", names.join(", "))
+        }
+    };
+    Err(syn::Error::new(value.span(), message))
+}
+
+/// Returns the names that a value wants to be, as they are written, if it is none by itself: a list, an
+/// expression with `|` or `&`, a text with separators.
+///
+/// A text with `=` is the distinguished name of a directory, where commas belong into the name.
+fn names(value: &Expr) -> Vec<String> {
+    let each = |value: &Expr| match &names(value)[..] {
+        [] => vec![value.to_token_stream().to_string()],
+        names => names.to_vec(),
+    };
+    match without_group(value) {
+        Expr::Array(list) => list.elems.iter().flat_map(each).collect(),
+        Expr::Tuple(list) => list.elems.iter().flat_map(each).collect(),
+        Expr::Reference(list) if matches!(*list.expr, Expr::Array(_)) => names(&list.expr),
+        Expr::Paren(inner) => names(&inner.expr),
+        Expr::Binary(ExprBinary {
+            left,
+            op: BinOp::BitOr(_) | BinOp::Or(_) | BinOp::BitAnd(_) | BinOp::And(_),
+            right,
+            ..
+        }) => each(left).into_iter().chain(each(right)).collect(),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            let text = text.value();
+            if text.contains('=') || !text.contains(SEPARATORS) {
+                return Vec::new();
+            }
+            let parts = text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty());
+            parts.map(|part| format!("{part:?}")).collect()
+        }
+        _ => Vec::new(),
     }
 }
+
+const SEPARATORS: [char; 3] = [',', '|', ';'];
 
 /// Whether a scope may have this byte (RFC 6749, section 3.3).
 fn is_scope_byte(byte: u8) -> bool {

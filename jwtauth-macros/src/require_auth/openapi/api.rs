@@ -3,11 +3,12 @@
 use proc_macro2::TokenStream;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Meta, Pat, PatType, Receiver, Signature, Type,
+    Attribute, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Meta, Pat, PatType, Path, Receiver, Signature,
+    Type,
 };
 
 use super::super::args::Args;
-use super::super::attributes::take;
+use super::super::attributes::{has_name, take, take_public};
 use super::oai::Oai;
 use crate::errors::Errors;
 
@@ -18,15 +19,19 @@ pub(super) struct Api {
     /// The `#[OpenApi]` above it.
     pub(super) openapi: Option<Attribute>,
     pub(super) operations: Vec<Operation>,
+    /// Whether one of the operations is deprecated.
+    pub(super) has_deprecated: bool,
 }
 
 /// A method with `#[oai(..)]`, which answers requests.
 pub(super) struct Operation {
-    /// Its `#[doc]` and `#[cfg]` attributes.
+    /// Its `#[doc]` attributes.
     pub(super) attrs: Vec<Attribute>,
     pub(super) oai: Oai,
     /// Its arguments, joined with those of the block. `None` if it is public.
     pub(super) args: Option<Args>,
+    /// The path of its `#[require_auth]`, if that names a module.
+    pub(super) written: Option<Path>,
     pub(super) name: Ident,
     pub(super) receiver: Option<Receiver>,
     pub(super) params: Vec<Param>,
@@ -40,6 +45,12 @@ pub(super) struct Param {
     pub(super) name: Ident,
     pub(super) ty: Type,
 }
+
+/// What to do instead of a `#[cfg]` inside of the block. poem-openapi routes what is configured out.
+const CFG: &str = "poem-openapi reads the block before it is known what is configured out\n\
+                   help: give the operation an API of its own, and put `#[cfg(..)]` on the block: \
+                   `#[cfg(..)] #[require_auth] #[OpenApi] impl OtherApi { .. }`\n\
+                   help: serve both as `OpenApiService::new((Api, OtherApi), ..)`";
 
 /// Whether a block has a method that `#[OpenApi]` would take for an operation.
 pub(super) fn has_operation(block: &ItemImpl) -> bool {
@@ -80,7 +91,11 @@ impl Api {
                  help: each operation of the API is a method with `#[oai(path = \"..\", method = \"..\")]`",
             );
         }
-        (Self { block, openapi, operations }, errors)
+        let has_deprecated = block.items.iter().any(|item| match item {
+            ImplItem::Fn(method) => method.attrs.iter().any(|attr| attr.path().is_ident("deprecated")),
+            _ => false,
+        });
+        (Self { block, openapi, operations, has_deprecated }, errors)
     }
 }
 
@@ -98,12 +113,18 @@ impl Operation {
             }
             !is_oai(attr)
         });
+        if let Some(cfg) = method.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
+            errors.add(cfg.path().span(), format!("`#[cfg]` cannot be on an operation: {CFG}"));
+        }
+        let is_own = |attr: &&Attribute| has_name(attr, "require_auth") && attr.path().segments.len() > 1;
+        let written = method.attrs.iter().find(is_own).map(|attr| attr.path().clone());
         let args = access(&mut method.attrs, block, errors);
         let params = params(&mut method.sig.inputs).map(|param| Param::parse(param, errors)).collect();
         Self {
             attrs: method.attrs.iter().filter(|attr| is_shared(attr)).cloned().collect(),
             oai,
             args,
+            written,
             name: method.sig.ident.clone(),
             receiver: method.sig.receiver().cloned(),
             params,
@@ -118,11 +139,8 @@ impl Param {
         let (attrs, own) = std::mem::take(&mut param.attrs).into_iter().partition(is_for_document);
         param.attrs = own;
         if let Some(cfg) = param.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
-            errors.add(
-                cfg.path().span(),
-                "`#[cfg]` cannot be on a parameter of an operation: \
-                 write the operation twice, each with its `#[cfg]`",
-            );
+            errors
+                .add(cfg.path().span(), format!("`#[cfg]` cannot be on a parameter of an operation: {CFG}"));
         }
         let name = name_of(&param.pat).cloned().unwrap_or_else(|| {
             errors.add(
@@ -138,7 +156,7 @@ impl Param {
 
 /// Returns the arguments of an operation, or `None` if it is public. Removes the attributes that say so.
 fn access(attrs: &mut Vec<Attribute>, block: &Args, errors: &mut Errors) -> Option<Args> {
-    let public = take(attrs, "public");
+    let public = take_public(attrs);
     let Some(own) = take(attrs, "require_auth") else {
         return match public {
             Some(public) => {
@@ -184,14 +202,15 @@ fn refuse_attributes(item: &mut ImplItem, errors: &mut Errors) {
         ImplItem::Type(item) => &mut item.attrs,
         _ => return,
     };
-    for name in ["require_auth", "public"] {
-        while let Some(attr) = take(attrs, name) {
-            let message = format!(
-                "`#[{name}]` is for operations, and this is not one: \
-                 it has no `#[oai(path = \"..\", method = \"..\")]`"
-            );
-            errors.add(attr.path().span(), message);
-        }
+    while let Some((name, attr)) = take(attrs, "require_auth")
+        .map(|attr| ("require_auth", attr))
+        .or_else(|| take_public(attrs).map(|attr| ("public", attr)))
+    {
+        let message = format!(
+            "`#[{name}]` is for operations, and this is not one: \
+             it has no `#[oai(path = \"..\", method = \"..\")]`"
+        );
+        errors.add(attr.path().span(), message);
     }
 }
 
@@ -202,7 +221,7 @@ fn is_oai(attr: &Attribute) -> bool {
 
 /// Whether an attribute of an operation goes on the routed method too.
 fn is_shared(attr: &Attribute) -> bool {
-    attr.path().is_ident("doc") || attr.path().is_ident("cfg")
+    attr.path().is_ident("doc")
 }
 
 /// Whether an attribute describes a parameter in the document.

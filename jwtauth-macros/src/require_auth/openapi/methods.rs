@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::super::args::Args;
-use super::super::guard::{assert_accepts_anonymous, policy};
+use super::super::guard::{assert_fit, extract_early, policy};
 use super::api::{Api, Operation, Param};
 use crate::library::Library;
 use crate::spans::{blame, relocate_name};
@@ -24,6 +24,8 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let guards = api.operations.iter().map(|operation| guard(operation, api, library));
     let methods = api.operations.iter().map(|operation| method(operation, library));
     let cfg = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    // The routed methods call the user's. An `allow` is an error under `forbid`, so it stands where it has to.
+    let allow = api.has_deprecated.then(|| quote_spanned!(span=> #[allow(deprecated)]));
     let (generics, _, where_clause) = block.generics.split_for_impl();
     let self_ty = &block.self_ty;
     // A macro of the library, so that the library can report that the feature `openapi` is off.
@@ -32,7 +34,7 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
 
         #private::with_openapi! {
             #(#cfg)*
-            #[allow(clippy::too_many_arguments, clippy::unused_async, deprecated, non_camel_case_types)]
+            #allow
             const _: () = {
                 use #private::openapi::Answer as __JwtauthAnswer;
 
@@ -96,9 +98,19 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
                 #private::openapi::checked::<#name>(&__req, #private::check(&__req, #rule).await)?;
             }
         });
-        let optional = args.optional.map(|_| assert_accepts_anonymous(known_types(operation, api), library));
+        let fit = assert_fit(known_types(operation, api), args);
+        // The caller comes before what reads the body. What was loaded is kept for the extraction itself.
+        let early = known_types(operation, api).skip(1).map(|ty| {
+            let span = blame(ty.span());
+            let private = library.private(span);
+            let request = Ident::new("__req", span);
+            let extracted = extract_early(&ty, &request, library);
+            quote_spanned! {span=>
+                #private::openapi::checked::<#name>(&__req, #private::Result::map(#extracted, |_| ()))?;
+            }
+        });
         quote_spanned! {span=>
-            #optional
+            #fit
 
             fn #guard(
                 __ep: impl #private::Endpoint<Output = #private::Response> + 'static,
@@ -107,12 +119,24 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
                 #private::openapi::EndpointExt::before(__ep, |__req| async move {
                     #private::openapi::guard::<#name>(&__req).await?;
                     #(#checks)*
+                    #(#early)*
                     #private::Result::Ok(__req)
                 })
             }
         }
     });
+    // The compiler finds out whether the path exists.
+    let written = operation.written.as_ref().map(|path| {
+        quote_spanned! {span=>
+            const _: () = {
+                #[#path]
+                fn __written() {}
+            };
+        }
+    });
     quote_spanned! {span=>
+        #written
+
         struct #name;
 
         impl #private::openapi::Operation for #name {

@@ -3,8 +3,10 @@
 
 use poem::{FromRequest, Request, RequestBody, Result};
 
+use super::argument::RefusesAnonymous;
 use super::user::current_user;
 use crate::accounts::{Account, Accounts};
+use crate::notice::misconfigured;
 use crate::web::answer::rejection::Rejection;
 use crate::web::request::wiring;
 
@@ -14,11 +16,15 @@ impl<'a> FromRequest<'a> for Account {
     }
 }
 
+impl RefusesAnonymous for Account {}
+
 impl<'a> FromRequest<'a> for &'a Accounts {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         let accounts = wiring::state(request, "`&Accounts`")?.accounts.as_ref();
         accounts.ok_or_else(|| {
-            tracing::error!(target: "jwtauth", "`&Accounts` needs accounts: call `.accounts(AccountsConfig::default())` on the builder");
+            let fix =
+                "`&Accounts` needs accounts: call `.accounts(AccountsConfig::default())` on the builder";
+            misconfigured(fix, format_args!("{fix}"));
             Rejection::Misconfigured.into()
         })
     }

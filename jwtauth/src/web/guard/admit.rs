@@ -11,7 +11,8 @@ use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 
 use super::local_path::login_url;
-use super::policy::{Need, Policy, Site};
+use super::policy::{Need, Policy};
+use crate::notice::misconfigured;
 use crate::user::Identity;
 use crate::web::answer::problem::page;
 use crate::web::answer::rejection::Rejection;
@@ -33,9 +34,8 @@ pub async fn guard(request: &Request, policy: &Policy) -> poem::Result<()> {
 /// Like [`guard`], with needs that were collected at start.
 pub(crate) async fn admit(request: &Request, policy: &Policy, needs: &[Need]) -> poem::Result<()> {
     let Some(handle) = request.data::<Handle>() else {
-        let Site { handler, file, line } = policy.site;
         let fix = missing(request);
-        tracing::error!(target: "jwtauth", handler, file, line, "{}: {fix}", policy.site);
+        misconfigured(fix, format_args!("{}: {fix}", policy.site));
         let refused = refuse(request, Rejection::Misconfigured);
         // There is no middleware that would do it.
         let is_shown = wants_page(request.headers());

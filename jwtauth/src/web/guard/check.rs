@@ -9,6 +9,7 @@ use std::pin::Pin;
 use poem::{Body, FromRequest, Request, RequestBody, Result};
 
 use super::admit::settled;
+use crate::notice::misconfigured;
 use crate::web::answer::rejection::Rejection;
 
 /// What a check returns: `true` or `Ok(())` to go on.
@@ -118,7 +119,12 @@ async fn extract<'a, T: FromRequest<'a>>(request: &'a Request) -> Result<T> {
         return extracted;
     }
     let argument = std::any::type_name::<T>();
-    tracing::error!(target: "jwtauth", "a `check` takes `{argument}`, which reads the body: only the handler reads it, so decide there");
+    misconfigured(
+        "body in a check",
+        format_args!(
+            "a `check` takes `{argument}`, which reads the body: only the handler reads it, so decide there"
+        ),
+    );
     Err(Rejection::Misconfigured.into())
 }
 

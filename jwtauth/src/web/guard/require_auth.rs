@@ -9,7 +9,7 @@ use super::admit::admit;
 use super::policy::{Need, Policy, Site};
 
 #[doc = include_str!("../../docs/require_auth_guard.md")]
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "it guards nothing until `.with(..)` has put it around an endpoint"]
 pub struct RequireAuth {
     policy: Policy,
@@ -107,7 +107,30 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
     type Output = RequireAuthEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        RequireAuthEndpoint { inner, guard: self.clone() }
+        RequireAuthEndpoint { inner, guard: Self { policy: self.policy, needs: self.needs.clone() } }
+    }
+}
+
+/// Never implemented.
+#[diagnostic::on_unimplemented(
+    message = "`RequireAuth` is a middleware: as data of a request it would guard nothing",
+    label = "write `.with(..)`, not `.data(..)`",
+    note = "to guard two trees with it, write `.with(&guard)` twice"
+)]
+pub trait RequestData {}
+
+/// Stands for the guard in a bound. The lifetime delays the bound until somebody asks for a clone.
+#[derive(Debug)]
+pub struct GuardAsData<'a>(#[allow(dead_code)] &'a ());
+
+/// `.data(..)` needs a `Clone`. This one never holds, and says why.
+#[doc(hidden)]
+impl Clone for RequireAuth
+where
+    for<'a> GuardAsData<'a>: RequestData,
+{
+    fn clone(&self) -> Self {
+        Self { policy: self.policy, needs: self.needs.clone() }
     }
 }
 

@@ -17,6 +17,7 @@ use super::outcome::{Caller, Cookies};
 use super::pending_answer::PendingAnswer;
 use crate::error::BoxError;
 use crate::id::SessionId;
+use crate::notice::misconfigured;
 use crate::user::{AuthUser, Identity, OtherKind, TokenSource, Unfit, check_kind, kind_of};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
@@ -184,7 +185,9 @@ impl Handle {
         let store = (&() as &dyn Any).downcast_ref::<U::Store>().or_else(|| request.data::<U::Store>());
         let Some(store) = store else {
             let (user, store) = (std::any::type_name::<U>(), std::any::type_name::<U::Store>());
-            tracing::error!(target: "jwtauth", "`CurrentUser<{user}>` needs `{store}`: add `.data(..)` with one to the app");
+            let line =
+                format_args!("`CurrentUser<{user}>` needs `{store}`: add `.data(..)` with one to the app");
+            misconfigured("data of a user", line);
             return Err(self.note(Rejection::Misconfigured));
         };
         match U::load(store, identity).await {
@@ -251,7 +254,7 @@ impl Handle {
 fn user_outage<U>(error: &BoxError) -> Rejection {
     if let Some(unfit) = error.downcast_ref::<Unfit>() {
         let user = std::any::type_name::<U>();
-        tracing::error!(target: "jwtauth", "`{user}` does not work here: {unfit}");
+        misconfigured("user that does not fit", format_args!("`{user}` does not work here: {unfit}"));
         return Rejection::Misconfigured;
     }
     tracing::error!(target: "jwtauth", error = &**error as &dyn std::error::Error, "a user could not be loaded");

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use poem::Request;
 
 use super::handle::Handle;
+use crate::notice::misconfigured;
 use crate::web::answer::rejection::Rejection;
 use crate::web::state::{JwtAuth, JwtAuthState, Verifier};
 
 /// Returns the request's handle. If there is none, the log says what `asker` needs.
 pub(crate) fn handle<'r>(request: &'r Request, asker: &str) -> Result<&'r Handle, Rejection> {
     request.data::<Handle>().ok_or_else(|| {
-        tracing::error!(target: "jwtauth", "{asker}: {}", missing(request));
+        let fix = missing(request);
+        misconfigured(fix, format_args!("{asker}: {fix}"));
         Rejection::Misconfigured
     })
 }
@@ -25,10 +27,12 @@ pub(crate) fn state<'r>(request: &'r Request, asker: &str) -> Result<&'r Arc<Jwt
 pub(crate) fn jwtauth<'r>(request: &'r Request, asker: &str) -> Result<&'r JwtAuth, Rejection> {
     let handle = handle(request, asker)?;
     handle.jwtauth().ok_or_else(|| {
-        tracing::error!(
-            target: "jwtauth",
-            "{asker} needs the sessions of a `JwtAuth`, and in front of this route is a `Verifier`, which has none: \
-             take `TokenUser` or `&Identity`, and leave sessions to the service that issues the tokens"
+        misconfigured(
+            "sessions of a verifier",
+            format_args!(
+                "{asker} needs the sessions of a `JwtAuth`, and in front of this route is a `Verifier`, which has none: \
+                 take `TokenUser` or `&Identity`, and leave sessions to the service that issues the tokens"
+            ),
         );
         handle.note(Rejection::Misconfigured)
     })

@@ -32,6 +32,7 @@ use poem::{EndpointExt, IntoEndpoint, IntoResponse, Response, Route, RouteMethod
 use self::authenticate::Authenticate;
 use self::services::Services;
 use crate::error::ConfigError;
+use crate::web::middleware::JwtAuthEndpoint;
 use crate::web::state::JwtAuth;
 
 /// Where clients get their tokens.
@@ -245,7 +246,7 @@ impl IntoEndpoint for Routes {
         let mount = |all: Route, route: ReadyRoute| all.at(route.path, (route.make)(&choices));
         let all = routes.into_iter().fold(Route::new(), mount);
         // If the app has it in front already, this one does nothing.
-        all.with(jwtauth).map_to_response().boxed()
+        JwtAuthEndpoint::new(all, jwtauth).map_to_response().boxed()
     }
 }
 

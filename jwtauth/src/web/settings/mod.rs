@@ -36,7 +36,7 @@ use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
 use crate::web::headers::cross_origin::CrossOrigin;
 use crate::web::headers::token_header::TokenHeader;
-use crate::web::state::{Gate, JwtAuth, JwtAuthState};
+use crate::web::state::{FrontGate, JwtAuth, JwtAuthState};
 
 #[doc = include_str!("../../docs/jwt_auth_builder.md")]
 #[derive(Debug)]
@@ -232,7 +232,7 @@ impl Ready {
             wording: self.wording,
             token_header: self.token_header,
             cross_origin: self.cross_origin,
-            gate: self.default_guard.map(|guard| Box::new(guard) as Box<dyn Gate>),
+            gate: FrontGate::new(self.default_guard),
             clients: self.clients,
             local_only: self.local_only,
             warned: AtomicBool::new(false),

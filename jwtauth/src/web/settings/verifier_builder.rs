@@ -16,7 +16,7 @@ use crate::verifier::source::{Fetch, Source};
 use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
 use crate::web::headers::token_header::TokenHeader;
-use crate::web::state::{Gate, Verifier, VerifierState};
+use crate::web::state::{FrontGate, Verifier, VerifierState};
 
 #[doc = include_str!("../../docs/verifier_builder.md")]
 #[must_use]
@@ -252,7 +252,7 @@ impl VerifierBuilder {
             explained: Mutex::default(),
         };
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
-        let gate = default_guard.map(|guard| Box::new(guard) as Box<dyn Gate>);
+        let gate = FrontGate::new(default_guard);
         let token_header = TokenHeader::default();
         Ok(Verifier::from_state(VerifierState { verification, token_header, gate }))
     }

@@ -1,0 +1,124 @@
+//! What a program says that is set up wrongly and has no subscriber of `tracing`: standard error is told once per
+//! process and kind. And a gate that stands in front of nothing.
+
+use jwtauth::{Key, LoginAttempt, LoginError, MemoryStore, RequireAuth, Verifier};
+
+use super::*;
+
+/// Runs the program `wired_wrongly`. Returns its lines on standard error, and what it printed.
+fn said(arguments: &[&str]) -> (Vec<String>, String) {
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_wired_wrongly"))
+        .args(arguments)
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    let [errors, output] = [program.stderr, program.stdout].map(|text| String::from_utf8(text).unwrap());
+    assert!(program.status.success(), "{errors}");
+    (errors.lines().map(str::to_owned).collect(), output)
+}
+
+const NOTHING: &str = "`JwtAuth` denies by default and is in front of nothing, so handlers without a guard are open: it is a middleware, so write `.with(..)`";
+
+#[test]
+fn n_17_without_a_subscriber_each_kind_of_mistake_is_told_once_on_standard_error() {
+    let missing = "no `JwtAuth` and no `Verifier` in front of this route; add `.with(auth)`";
+    let data = "`JwtAuth` was added with `.data(auth)`; it is a middleware: write `.with(auth)`";
+    for (mistake, told) in [
+        ("no-middleware", &[missing][..]),
+        ("as-data", &[data, NOTHING]),
+        ("plain-as-data", &[NOTHING]),
+        ("no-data", &["Member>` needs `wired_wrongly::Members`: add `.data(..)`"]),
+        ("check", &["which reads the body"]),
+        ("none", &[]),
+    ] {
+        let (lines, _) = said(&[mistake]);
+        assert_eq!(lines.len(), told.len(), "{mistake}: {lines:#?}");
+        for (line, told) in lines.iter().zip(told) {
+            assert!(line.starts_with("jwtauth: ") && line.contains(told), "{mistake}: {line}");
+        }
+        // Lines for another program are no reason to be silent.
+        assert_eq!(said(&["deaf", mistake]).0, lines, "{mistake}");
+    }
+}
+
+#[test]
+fn n_17_somebody_who_listens_has_it_in_the_log_and_not_on_standard_error() {
+    for (mistake, fix) in
+        [("no-middleware", "write `.with"), ("plain-as-data", NOTHING), ("no-data", "add `.data")]
+    {
+        let (lines, output) = said(&["listening", mistake]);
+        assert_eq!(lines, Vec::<String>::new(), "{mistake}");
+        assert!(output.contains("ERROR") && output.contains(fix.trim_start_matches("write ")), "{output}");
+    }
+}
+
+#[handler]
+fn open() {}
+
+async fn nobody(_: LoginAttempt) -> std::result::Result<User, LoginError> {
+    Err(LoginError::InvalidCredentials)
+}
+
+fn denying() -> JwtAuth {
+    let builder = JwtAuth::builder().secret(tests::app::SECRET).deny_by_default(RequireAuth::new());
+    builder.build(MemoryStore::new()).unwrap()
+}
+
+/// Asks for `/` once, and returns the status with the log.
+fn asked_once<E: Endpoint + 'static>(app: impl FnOnce() -> E) -> (StatusCode, String) {
+    logged(async |log| {
+        let client = TestClient::new(app().map_to_response());
+        (client.get("/").send().await.0.status(), log.text())
+    })
+}
+
+#[test]
+fn n_13_a_gate_in_front_of_nothing_is_told_of_at_the_first_request() {
+    let plain = || Route::new().at("/", get(open));
+    let (status, log) = asked_once(|| plain().data(denying()));
+    assert_eq!((status, log.matches(NOTHING).count()), (StatusCode::OK, 1), "{log}");
+    // Its ready-made routes stand behind it, and the application does not.
+    let (_, log) = asked_once(|| {
+        let auth = denying();
+        plain().nest("/auth", auth.routes(nobody)).data(auth)
+    });
+    assert!(log.contains(NOTHING), "{log}");
+    let (_, log) = asked_once(|| plain().data(State { _auth: denying() }));
+    assert!(log.contains(NOTHING), "{log}");
+    let (_, log) = asked_once(|| {
+        let key = Key::hmac(jwtauth::keys::Algorithm::HS256, tests::app::SECRET).unwrap();
+        let verifier = Verifier::builder("issuer", "audience").key(key).deny_by_default(RequireAuth::new());
+        plain().data(verifier.build().unwrap())
+    });
+    assert!(log.contains("`Verifier` denies by default and is in front of nothing"), "{log}");
+}
+
+/// What an application keeps for its handlers.
+#[derive(Clone)]
+struct State {
+    _auth: JwtAuth,
+}
+
+/// Hands a clone to what makes the app, as a `main` does that keeps one.
+fn wired<E: Endpoint + 'static>(
+    app: impl FnOnce(JwtAuth) -> E,
+) -> poem::endpoint::BoxEndpoint<'static, Response> {
+    let kept = denying();
+    app(kept.clone()).map_to_response().boxed()
+}
+
+#[test]
+fn n_13_a_gate_that_stands_in_front_may_be_data_too() {
+    let plain = || Route::new().at("/", get(open));
+    for app in [
+        || wired(|auth| Route::new().at("/", get(open)).data(auth.clone()).with(auth)),
+        || wired(|auth| Route::new().at("/", get(open)).with(auth.clone()).data(auth)),
+        || wired(|auth| Route::new().at("/", get(open)).data(State { _auth: auth.clone() }).with(auth)),
+    ] {
+        let (status, log) = asked_once(app);
+        assert_eq!((status, log.contains("in front of nothing")), (StatusCode::UNAUTHORIZED, false), "{log}");
+    }
+    // Nothing is denied by default, so nothing is open that should not be.
+    let (status, log) = asked_once(|| plain().data(TestApp::new().jwtauth));
+    assert_eq!((status, log.contains("ERROR")), (StatusCode::OK, false), "{log}");
+}

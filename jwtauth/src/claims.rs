@@ -19,6 +19,9 @@ pub(crate) struct AccessClaims<'a> {
     pub(crate) iat: u64,
     pub(crate) exp: u64,
     pub(crate) auth_time: u64,
+    /// See [`AHEAD`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) clock_ahead: u64,
     pub(crate) token_type: &'static str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(crate) roles: &'a [String],
@@ -44,6 +47,9 @@ pub(crate) struct RefreshClaims<'a> {
     pub(crate) jti: String,
     pub(crate) iat: u64,
     pub(crate) exp: u64,
+    /// See [`AHEAD`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) clock_ahead: u64,
     pub(crate) token_type: &'static str,
 }
 
@@ -59,10 +65,11 @@ pub(crate) struct SlidingClaims<'a> {
 }
 
 /// Names that claims of the application may not have: they are read here, or by others that follow RFC 7519.
-pub(crate) const RESERVED: [&str; 15] = [
+pub(crate) const RESERVED: [&str; 16] = [
     "aud",
     "auth_time",
     "client_id",
+    AHEAD,
     "exp",
     "gen",
     "iat",
@@ -76,6 +83,15 @@ pub(crate) const RESERVED: [&str; 15] = [
     "sub",
     "token_type",
 ];
+
+/// The claim that says how far the time of sessions was ahead of the clock that `iat` and `exp` are by, in seconds. Left out
+/// if it was not: see [`Timeline`](crate::clock::Timeline).
+pub(crate) const AHEAD: &str = "clock_ahead";
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(ahead: &u64) -> bool {
+    *ahead == 0
+}
 
 pub(crate) const ACCESS: &str = "access";
 pub(crate) const REFRESH: &str = "refresh";

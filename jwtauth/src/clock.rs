@@ -3,12 +3,29 @@
 //! Everything else gets its time from a [`Clock`], so a test can stop time, and all parts of one decision see
 //! the same time.
 //!
+//! A clock may be wrong for a while and then be put right. So sessions live by a [`Timeline`]: the clock, and a [`TimeMark`]
+//! that makes sure that time never goes back. What has expired stays expired, and what is issued after a step back lives as
+//! long as it should.
+//!
+//! | the clock | the timeline |
+//! |---|---|
+//! | goes back | goes on from where it is, at the pace of the clock. The difference is kept |
+//! | jumps ahead | jumps ahead |
+//!
+//! What others read (`iat` and `exp` in tokens) and what others write is by the clock.
+//!
 //! Times are whole seconds since the Unix epoch, UTC (NumericDate, RFC 7519, section 2).
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// By how much a clock may go back without a word, in seconds.
+const SILENT: u64 = 60;
+
+/// By how much the time may go on faster than the clock of the process before a sweep looks twice, in seconds.
+const EXPLAINED: u64 = 60 * 60;
 
 /// Tells the time in whole seconds since the Unix epoch.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
@@ -63,5 +80,188 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What a store remembers of time, so that a clock that goes back brings nothing back. Shared by all who use the store.
+///
+/// A store keeps both numbers with each commit, and [raises](Self::raise) them to what it has kept when it is opened.
+#[derive(Debug, Default)]
+pub struct TimeMark {
+    latest: AtomicU64,
+    ahead: AtomicU64,
+}
+
+impl TimeMark {
+    /// Returns the latest time that anything was decided by, in Unix seconds.
+    #[must_use]
+    pub fn latest(&self) -> u64 {
+        self.latest.load(Ordering::Acquire)
+    }
+
+    /// Returns how far that time is ahead of the clock, in seconds: by how much the clock was set back, in all.
+    #[must_use]
+    pub fn ahead(&self) -> u64 {
+        self.ahead.load(Ordering::Acquire)
+    }
+
+    /// Raises both numbers. What is lower changes nothing.
+    pub fn raise(&self, latest: u64, ahead: u64) {
+        self.ahead.fetch_max(ahead, Ordering::AcqRel);
+        self.latest.fetch_max(latest, Ordering::AcqRel);
+    }
+}
+
+/// A clock that never goes back.
+pub(crate) struct Timeline {
+    clock: Arc<dyn Clock>,
+    mark: Arc<TimeMark>,
+    look: Mutex<LastLook>,
+    /// Hears by how many seconds the clock was set back, if that is more than a minute.
+    set_back: Box<dyn Fn(u64) + Send + Sync>,
+}
+
+/// When somebody looked whether the clock has jumped ahead.
+struct LastLook {
+    time: u64,
+    at: Instant,
+}
+
+impl Timeline {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        mark: Arc<TimeMark>,
+        set_back: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Self {
+        let time = match mark.latest() {
+            0 => clock.now(),
+            latest => latest,
+        };
+        let look = Mutex::new(LastLook { time, at: Instant::now() });
+        Self { clock, mark, look, set_back: Box::new(set_back) }
+    }
+
+    pub(crate) fn mark(&self) -> &Arc<TimeMark> {
+        &self.mark
+    }
+
+    /// Returns now, in Unix seconds. It is never before what this has returned.
+    pub(crate) fn now(&self) -> u64 {
+        let (reading, latest) = (self.reading(), self.mark.latest());
+        if reading > latest {
+            self.mark.raise(reading, 0);
+            reading
+        } else if reading == latest {
+            latest
+        } else {
+            self.follow()
+        }
+    }
+
+    /// Returns how far this time is ahead of the clock, in seconds.
+    pub(crate) fn ahead(&self) -> u64 {
+        self.mark.ahead()
+    }
+
+    /// Tells whether the clock of the process has gone on as far as this time, since this was asked last. If not, returns by
+    /// how many seconds it is behind.
+    pub(crate) fn explains(&self, now: u64) -> Result<(), u64> {
+        let mut look = self.lock();
+        let explained = look.time.saturating_add(look.at.elapsed().as_secs());
+        *look = LastLook { time: now, at: Instant::now() };
+        // `now` is before `explained` if the clock is slow.
+        let jump = now.saturating_sub(explained);
+        if jump <= EXPLAINED { Ok(()) } else { Err(jump) }
+    }
+
+    fn reading(&self) -> u64 {
+        self.clock.now().saturating_add(self.mark.ahead())
+    }
+
+    /// Goes on from where it is, at the pace of a clock that was set back.
+    fn follow(&self) -> u64 {
+        // One thread at a time. It reads the clock anew, because it may have been stopped since it read it.
+        let _one = self.lock();
+        let (reading, latest) = (self.reading(), self.mark.latest());
+        let by = latest.saturating_sub(reading);
+        if by > 0 {
+            self.mark.raise(latest, self.mark.ahead().saturating_add(by));
+        }
+        if by > SILENT {
+            (self.set_back)(by);
+        }
+        latest.max(reading)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LastLook> {
+        // OK because every change under the lock is one assignment.
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for Timeline {
+    fn now(&self) -> u64 {
+        Self::now(self)
+    }
+}
+
+impl fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeline")
+            .field("clock", &self.clock)
+            .field("mark", &self.mark)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n_8_time_never_goes_back_and_goes_on_with_the_clock() {
+        let clock = ManualClock::at(1_000_000);
+        let mark = Arc::<TimeMark>::default();
+        let steps = Arc::<Mutex<Vec<u64>>>::default();
+        let told = Arc::clone(&steps);
+        let time = Timeline::new(Arc::new(clock.clone()), Arc::clone(&mark), move |by| {
+            told.lock().unwrap().push(by);
+        });
+        for (shows, now, ahead) in [
+            (1_000_000, 1_000_000, 0),
+            (1_007_200, 1_007_200, 0),
+            (1_007_140, 1_007_200, 60),
+            (1_007_150, 1_007_210, 60),
+            (1_000_000, 1_007_210, 7_210),
+            (1_000_300, 1_007_510, 7_210),
+            (0, 1_007_510, 1_007_510),
+            (5, 1_007_515, 1_007_510),
+            (1_000_000, 2_007_510, 1_007_510),
+        ] {
+            clock.set(shows);
+            assert_eq!((time.now(), time.ahead()), (now, ahead), "the clock shows {shows}");
+        }
+        assert_eq!(*steps.lock().unwrap(), [7_150, 1_000_300]);
+        // The program starts again.
+        clock.set(1_000_001);
+        let time = Timeline::new(Arc::new(clock.clone()), Arc::clone(&mark), |_| ());
+        assert_eq!(time.now(), 2_007_511);
+    }
+
+    #[test]
+    fn n_8_a_jump_ahead_is_told_once() {
+        let clock = ManualClock::at(1_000_000);
+        let time = Timeline::new(Arc::new(clock.clone()), Arc::default(), |_| ());
+        for (by, told) in
+            [(0, Ok(())), (3_600, Ok(())), (3_700, Err(3_700)), (0, Ok(())), (86_400, Err(86_400))]
+        {
+            clock.advance(Duration::from_secs(by));
+            assert_eq!(time.explains(time.now()), told, "{by}");
+        }
+        // The mark of a store that was closed long ago.
+        let mark = TimeMark::default();
+        mark.raise(1_000, 0);
+        let time = Timeline::new(Arc::new(clock), Arc::new(mark), |_| ());
+        assert!(time.explains(time.now()).is_err() && time.explains(time.now()).is_ok());
     }
 }

@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::device::Device;
 use crate::id::{SessionId, TokenId};
@@ -36,6 +37,19 @@ pub enum Event {
         count: usize,
         /// Why.
         reason: RevocationReason,
+    },
+    /// `clock_jumped_ahead`: when a sweep began, the clock had gone on by more than the process has run since the last one.
+    ///
+    /// The sweep removes nothing. The next one removes what has expired: put the clock right before that, if it is wrong.
+    /// A machine that has slept, and a program that starts again after more than an hour, have this event too.
+    ClockJumpedAhead {
+        /// By how much, in whole seconds. More than an hour.
+        by: Duration,
+    },
+    /// `clock_set_back`: the clock was set back. New tokens are by the new time, and what has expired stays expired.
+    ClockSetBack {
+        /// By how much, in whole seconds. More than a minute.
+        by: Duration,
     },
     /// `device_changed`: a session goes on, but the client describes itself differently than at the login.
     ///
@@ -133,6 +147,8 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::AllRevoked { .. } => "all_revoked",
+            Self::ClockJumpedAhead { .. } => "clock_jumped_ahead",
+            Self::ClockSetBack { .. } => "clock_set_back",
             Self::DeviceChanged { .. } => "device_changed",
             Self::Exchanged { .. } => "exchanged",
             Self::Login { .. } => "login",
@@ -151,6 +167,12 @@ impl Event {
     pub(crate) fn log(&self) {
         let event = self.name();
         match self {
+            Self::ClockJumpedAhead { by } => {
+                tracing::warn!(target: "jwtauth", event, ?by, "the clock has jumped ahead: this sweep removes nothing, and the next one what has expired");
+            }
+            Self::ClockSetBack { by } => {
+                tracing::warn!(target: "jwtauth", event, ?by, "the clock was set back: it is followed, and what has expired stays expired");
+            }
             Self::DeviceChanged { session, device } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), from = %session.device, to = %device, "a session goes on from another device");
             }

@@ -175,6 +175,7 @@ fn j_12_a_claim_of_ours_is_refused() {
             "exp",
             "refresh_exp",
             "auth_time",
+            "clock_ahead",
             "token_type",
             "roles",
             "scope",

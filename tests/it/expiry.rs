@@ -47,16 +47,16 @@ fn a_session_that_runs_out_is_told_of_once_and_one_that_was_ended_is_not() {
         app.clock.advance(DAY / 2);
         let renewed = tab.post("/refresh", &pair.only_refresh()).await.pair();
         app.clock.advance(DAY / 2);
-        assert_eq!(sessions.sweep().await.unwrap(), 1, "alice's session is removed");
+        assert_eq!(tests::sweep(sessions).await, 1, "alice's session is removed");
         assert_eq!(expired.take(), [], "and was ended; bob's goes on, by its refresh");
         app.clock.advance(DAY / 2);
         assert_eq!(tab.get("/me", &renewed.cookies()).await.status, 401, "it is over at once");
         assert_eq!(expired.take(), [], "and is told of by the sweep");
         let before = store.inner.load(pair.session()).await.unwrap().unwrap();
-        assert_eq!(sessions.sweep().await.unwrap(), 1);
+        assert_eq!(tests::sweep(sessions).await, 1);
         assert_eq!(expired.take(), [Arc::clone(&before)], "as it was");
         assert_eq!((before.subject.as_str(), before.generation), ("bob", 1));
-        assert_eq!(sessions.sweep().await.unwrap(), 0);
+        assert_eq!(tests::sweep(sessions).await, 0);
         assert_eq!(expired.take(), [], "once");
     });
 }
@@ -68,7 +68,8 @@ fn the_sweep_in_the_background_tells_it_too() {
         let app = TestApp::with(MemoryStore::new(), |builder| expired.hooked(builder));
         let pair = Tab::new(&app).login("bob").await;
         app.clock.advance(DAY);
-        tokio::time::sleep(Duration::from_secs(61)).await;
+        // The first sweep finds that the clock has jumped ahead.
+        tokio::time::sleep(Duration::from_secs(121)).await;
         let told: Vec<_> = expired.take().iter().map(|session| session.id).collect();
         assert_eq!(told, [pair.session()]);
     });
@@ -106,7 +107,7 @@ fn a_session_is_told_of_after_its_removal_is_on_disk() {
         });
         let pair = Tab::new(&app).login("bob").await;
         app.clock.advance(DAY);
-        assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 1);
+        assert_eq!(tests::sweep(app.jwtauth.sessions()).await, 1);
         let expired = Expired::default();
         let restarted = TestApp::with(SledStore::open(image.join("sessions")).await.unwrap(), |builder| {
             expired.hooked(builder)
@@ -114,7 +115,7 @@ fn a_session_is_told_of_after_its_removal_is_on_disk() {
         restarted.clock.advance(DAY);
         let sessions = restarted.jwtauth.sessions();
         assert_eq!(sessions.find(pair.session()).await.unwrap(), None);
-        assert_eq!(sessions.sweep().await.unwrap(), 0);
+        assert_eq!(tests::sweep(sessions).await, 0);
         assert_eq!(expired.take(), []);
     });
 }
@@ -143,7 +144,7 @@ fn a_hook_that_hangs_does_not_hold_up_a_sweep_for_ever() {
         }
         app.clock.advance(DAY);
         let start = Instant::now();
-        assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), SESSIONS);
+        assert_eq!(tests::sweep(app.jwtauth.sessions()).await, SESSIONS);
         let took = start.elapsed();
         let wait = Duration::from_secs(10);
         assert!((3 * wait..4 * wait).contains(&took), "{took:?}");
@@ -174,7 +175,7 @@ fn a_slow_hook_hears_of_every_session() {
             tab.login("bob").await;
         }
         app.clock.advance(DAY);
-        assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 300);
+        assert_eq!(tests::sweep(app.jwtauth.sessions()).await, 300);
         assert_eq!(expired.take().len(), 300);
     });
 }
@@ -189,11 +190,12 @@ fn a_store_that_fails_has_nothing_told() {
         drop(Tab::new(&app).login("bob").await);
         app.clock.advance(DAY);
         store.set(Fault::None, Fault::Error);
+        assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 0, "the clock has jumped ahead");
         app.jwtauth.sessions().sweep().await.unwrap_err();
         assert_eq!(expired.take(), []);
         assert!(!log.text().contains("session_expired"), "{}", log.text());
         store.set(Fault::None, Fault::None);
-        assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 1);
+        assert_eq!(tests::sweep(app.jwtauth.sessions()).await, 1);
         assert_eq!(expired.take().len(), 1);
         assert!(log.text().contains("session_expired"), "{}", log.text());
     });

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod claims;
+mod clock;
 mod concurrency;
 mod crash;
 mod devices;

@@ -101,12 +101,21 @@ fn each_event_is_counted_once_under_its_name() {
         // session_expired
         drop(tab.login("dora").await);
         app.clock.advance(Duration::from_secs(3 * 24 * 60 * 60));
-        sessions.sweep().await.unwrap();
+        tests::sweep(sessions).await;
+
+        // clock_set_back; the sweep has had clock_jumped_ahead
+        app.clock.set(tests::app::START);
+        assert!(sessions.now() > tests::app::START);
+        while !heard.lock().unwrap().contains_key("clock_set_back") {
+            tokio::task::yield_now().await;
+        }
 
         let heard = heard.lock().unwrap().clone();
         let names: Vec<_> = heard.keys().map(String::as_str).collect();
         let all = [
             "all_revoked",
+            "clock_jumped_ahead",
+            "clock_set_back",
             "device_changed",
             "login",
             "login_failed",

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use jwtauth::SessionStore as _;
 use tests::app::TestApp;
 use tests::bounded;
+use tests::faulty::Faulty;
 use tests::tab::{Answer, Cookies, Tab, cookies};
 use tests::wire::Tokens;
 
@@ -173,15 +175,20 @@ fn the_table_after_the_end_of_a_session() {
             let expired = Anonymous("token_expired");
             check("revoked, expired access alone", &tab.get(path, &pair.only_access()).await, expired, path);
 
-            // Swept: the record is gone.
+            // Swept.
             let app = TestApp::new();
             let tab = Tab::new(&app);
             let pair = tab.login("alice").await;
             app.clock.advance(Duration::from_secs(24 * 60 * 60));
-            assert_eq!(app.jwtauth.sessions().sweep().await.unwrap(), 1);
+            assert_eq!(tests::sweep(app.jwtauth.sessions()).await, 1);
             check("both expired", &tab.get(path, &pair.cookies()).await, expired, path);
             check("refresh expired", &tab.get(path, &pair.only_refresh()).await, expired, path);
-            app.clock.set(tests::app::START);
+
+            // The record is lost.
+            let store = Faulty::default();
+            let tab = Tab::new(&TestApp::with(store.clone(), |builder| builder));
+            let pair = tab.login("alice").await;
+            assert_eq!(store.inner.sweep(u64::MAX, 10).await.unwrap().removed, 1);
             check("record gone", &tab.get(path, &pair.cookies()).await, GONE, path);
         }
     });

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jwtauth::error::StoreError;
 use jwtauth::store::{
-    LoginEffects, NewValue, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation,
-    TokenStore, UserUpdate, ValueKey, ValueStore,
+    LoginEffects, NewValue, RotationRequest, StoreFuture, SubjectRevocation, Swept, TimeMark,
+    TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore,
 };
 use jwtauth::store::{Revocation, Rotation};
 use jwtauth::{MemoryStore, Session, SessionId, SessionStore, TokenRecord};
@@ -159,6 +159,10 @@ impl SessionStore for Faulty {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         self.with(&self.changes, move |store| store.flush())
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        SessionStore::time_mark(&*self.inner)
     }
 
     fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {

@@ -53,7 +53,7 @@ pub(super) struct DenyList(Arc<dyn ValueStore>);
 
 /// Which tokens of a subject are refused, even if they were never seen.
 struct NotBefore {
-    /// Tokens issued at this time or earlier, in Unix seconds.
+    /// Tokens issued at this time or earlier, in Unix seconds, by the clock.
     at: u64,
     /// The session that continues, though it was opened for one of them.
     except: Option<SessionId>,
@@ -96,11 +96,6 @@ fn key_of_not_before(subject: &str) -> ValueKey {
     hash("jwtauth not before v1", subject)
 }
 
-/// Returns when a token is surely over, whatever the leeway is set to.
-fn over_at(token: &Foreign) -> u64 {
-    token.expires_at.saturating_add(Config::MAX_LEEWAY.as_secs())
-}
-
 impl DenyList {
     pub(super) fn of(config: &Config, store: &Arc<dyn SessionStore>) -> Result<Option<Self>, ConfigError> {
         if config.compat.is_none() {
@@ -133,6 +128,16 @@ impl DenyList {
 }
 
 impl Sessions {
+    /// Returns a time of another service, which is by the clock, as a time of sessions.
+    fn ours(&self, time: u64) -> u64 {
+        time.saturating_add(self.clock.ahead())
+    }
+
+    /// Returns when a token is surely over, whatever the leeway is set to.
+    fn over_at(&self, token: &Foreign) -> u64 {
+        self.ours(token.expires_at).saturating_add(Config::MAX_LEEWAY.as_secs())
+    }
+
     /// Returns the list. It exists wherever a token can have a `foreign` part.
     fn deny_list(&self) -> Result<&DenyList, SessionError> {
         self.deny_list.as_ref().ok_or_else(|| TokenError::WrongKind.into())
@@ -151,7 +156,7 @@ impl Sessions {
     /// Checks that a refresh token of another service was neither revoked nor exchanged. Spends nothing.
     pub(super) async fn check_unspent(&self, refresh: &Refresh, token: &Foreign) -> Result<(), SessionError> {
         let (list, now) = (self.deny_list()?, self.clock.now());
-        if now >= token.expires_at {
+        if now >= self.ours(token.expires_at) {
             return Err(TokenError::Expired.into());
         }
         if list.0.load_value(key_of_exchange(token), now).await?.is_some() {
@@ -173,7 +178,7 @@ impl Sessions {
         if let Some(known) = list.0.load_value(key, now).await? {
             return self.exchange_again(refresh, token, &known, client).await;
         }
-        if now >= token.expires_at {
+        if now >= self.ours(token.expires_at) {
             return Err(TokenError::Expired.into());
         }
         list.check(&refresh.subject, token, None, now).await?;
@@ -184,7 +189,7 @@ impl Sessions {
         let own = self.own_claims(&session).await?;
         let issued = self.issue(session.clone(), &own, now)?;
         // Kept as long as the session: whoever has only the old token can still end it.
-        let until = over_at(token).max(session.absolute_expires_at);
+        let until = self.over_at(token).max(session.absolute_expires_at);
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until);
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
@@ -241,9 +246,10 @@ impl Sessions {
         client: &Device,
         now: u64,
     ) -> Result<Session, SessionError> {
-        let absolute_expires_at = token.issued_at.saturating_add(self.config.absolute_ttl.as_secs());
+        let absolute_expires_at =
+            self.ours(token.issued_at).saturating_add(self.config.absolute_ttl.as_secs());
         Ok(Session {
-            auth_time: token.auth_time.map_or(0, |at| at.min(token.issued_at)),
+            auth_time: token.auth_time.map_or(0, |at| self.ours(at.min(token.issued_at))),
             generation: 1,
             device: client.clone(),
             last_address: client.address,
@@ -278,8 +284,8 @@ impl Sessions {
     /// call that wrote it may not have it on disk yet.
     async fn deny(&self, token: &Foreign) -> Result<bool, SessionError> {
         let (list, key, now) = (self.deny_list()?, key_of_revoked(token), self.clock.now());
-        let is_new = now < over_at(token) && list.0.load_value(key, now).await?.is_none();
-        let value = NewValue::new(key, Vec::new(), now, over_at(token));
+        let is_new = now < self.over_at(token) && list.0.load_value(key, now).await?.is_none();
+        let value = NewValue::new(key, Vec::new(), now, self.over_at(token));
         // No value is ever removed, so this one is kept.
         self.within(list.0.save_value(value)).await?;
         Ok(is_new)
@@ -295,10 +301,10 @@ impl Sessions {
         let Some(list) = &self.deny_list else { return Ok(()) };
         let now = self.clock.now();
         // The other service's clock may be ahead.
-        let at = now.saturating_add(self.config.leeway.as_secs());
+        let at = now.saturating_sub(self.clock.ahead()).saturating_add(self.config.leeway.as_secs());
         // Our own may have gone back.
         let at = list.not_before(subject, now).await?.map_or(at, |before| before.at.max(at));
-        let last = at.saturating_add((Config::MAX_TTL + Config::MAX_LEEWAY).as_secs());
+        let last = self.ours(at).saturating_add((Config::MAX_TTL + Config::MAX_LEEWAY).as_secs());
         let bytes = NotBefore { at, except }.to_bytes();
         let value = NewValue::new(key_of_not_before(subject), bytes, now, last);
         self.within(list.0.save_value(value)).await?;
@@ -311,6 +317,7 @@ impl Sessions {
     /// It works more than once there, so reuse proves no theft, and nothing is revoked.
     pub(super) fn was_spent(&self, session: &Session, origin: Origin) -> bool {
         let (Origin { generation, used_at }, grace) = (origin, self.config.refresh_grace.as_secs());
+        let used_at = self.ours(used_at);
         if session.has_revoked(session.refresh_id) {
             // The time is unknown. A token one generation older would have been answered with this one.
             return true;

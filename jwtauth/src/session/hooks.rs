@@ -277,6 +277,25 @@ impl Sessions {
     }
 }
 
+/// Returns what reports that the clock was set back.
+pub(super) fn tell_set_back(hooks: &Arc<Hooks>) -> impl Fn(u64) + Send + Sync + 'static {
+    let hooks = Arc::clone(hooks);
+    move |seconds| {
+        let event = Event::ClockSetBack { by: Duration::from_secs(seconds) };
+        note(&event);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !hooks.events.is_empty()
+        {
+            let hooks = Arc::clone(&hooks);
+            runtime.spawn(async move {
+                for hook in &hooks.events {
+                    hook(event.clone()).await;
+                }
+            });
+        }
+    }
+}
+
 pub(super) fn note(event: &Event) {
     event.log();
     #[cfg(feature = "metrics")]

@@ -45,7 +45,7 @@ pub(crate) use self::rotate::Renewal;
 pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::verify::AccessState;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timeline};
 use crate::config::Config;
 use crate::error::{ConfigError, SessionError, StoreError};
 use crate::record::Session;
@@ -75,7 +75,7 @@ pub struct Sessions {
     config: Config,
     /// The length of the longest token that can be handed out, in bytes.
     max_token: usize,
-    clock: Arc<dyn Clock>,
+    clock: Arc<Timeline>,
     store: Arc<dyn SessionStore>,
     /// The same store, if it keeps records of tokens.
     tokens: Option<Arc<dyn TokenStore>>,
@@ -157,7 +157,10 @@ impl Sessions {
         store: Arc<dyn SessionStore>,
         hooks: Hooks,
     ) -> Result<Self, ConfigError> {
-        let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock), config.store_timeout);
+        let hooks = Arc::new(hooks);
+        let keys = Arc::clone(&clock);
+        let clock = Arc::new(Timeline::new(clock, store.time_mark(), hooks::tell_set_back(&hooks)));
+        let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock) as _, config.store_timeout);
         let registry = Arc::clone(&store).token_store();
         if config.token_registry && registry.is_none() {
             return Err(ConfigError::NoTokenStore);
@@ -167,7 +170,7 @@ impl Sessions {
         let longest = if config.compat.is_some() { config.refresh_ttl } else { config.access_ttl };
         let longest = (longest + config.leeway).as_secs();
         Ok(Self {
-            keys: KeyRing::new(Arc::clone(&access), Arc::clone(&clock), longest),
+            keys: KeyRing::new(Arc::clone(&access), keys, longest),
             deny_list: DenyList::of(&config, &store)?,
             config,
             max_token,
@@ -180,7 +183,7 @@ impl Sessions {
             refresh: tokens.refresh,
             sliding: tokens.sliding,
             changed_devices: ChangedDevices::default(),
-            hooks: Arc::new(hooks),
+            hooks,
             ends: Arc::new(ends),
         })
     }
@@ -202,8 +205,9 @@ impl Sessions {
         Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)
     }
 
-    /// Returns the current time in Unix seconds, by the [`clock`](crate::JwtAuthBuilder::clock) of this
-    /// application.
+    /// Returns the current time of sessions in Unix seconds. It is that of the
+    /// [`clock`](crate::JwtAuthBuilder::clock), and never goes back: after the clock was set back it goes on from
+    /// where it was. All times in records are of it.
     #[must_use]
     pub fn now(&self) -> u64 {
         self.clock.now()
@@ -236,6 +240,7 @@ impl Sessions {
             issuer: &self.config.issuer,
             audience: &self.config.audience,
             now,
+            ahead: Some(self.clock.ahead()),
             leeway: self.config.leeway.as_secs(),
             max_ttl,
         }
@@ -251,8 +256,8 @@ impl Sessions {
         own: &Map<String, Value>,
         now: u64,
     ) -> Result<IssuedTokens, SessionError> {
-        let iat = issued_at(&session, now);
-        let access = self.access.issue(&self.claims_of(&session, own, ACCESS, iat));
+        let (iat, ahead) = (issued_at(&session, now), self.clock.ahead());
+        let access = self.access.issue(&self.claims_of(&session, own, ACCESS, iat, ahead));
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,
             aud: self.config.compat.as_ref().map(|_| &*self.config.audience),
@@ -260,8 +265,9 @@ impl Sessions {
             sid: session.id.to_string(),
             generation: session.generation,
             jti: session.refresh_id.to_string(),
-            iat: session.rotated_at,
-            exp: session.expires_at,
+            iat: session.rotated_at.saturating_sub(ahead),
+            exp: session.expires_at.saturating_sub(ahead),
+            clock_ahead: ahead,
             token_type: REFRESH,
         });
         let got = access.len().max(refresh.len());
@@ -276,13 +282,15 @@ impl Sessions {
         now.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at)
     }
 
-    /// Returns the claims of an access token or sliding token that is valid from `iat` on.
+    /// Returns the claims of an access token or sliding token that is valid from `now` on. Their times are by the clock,
+    /// for others who read them.
     fn claims_of<'a>(
         &'a self,
         session: &'a Session,
         own: &'a Map<String, Value>,
         token_type: &'static str,
-        iat: u64,
+        now: u64,
+        ahead: u64,
     ) -> AccessClaims<'a> {
         AccessClaims {
             iss: &self.config.issuer,
@@ -291,9 +299,10 @@ impl Sessions {
             client_id: self.config.compat.is_none().then(|| self.config.client_id()),
             sid: session.id.to_string(),
             jti: session.access_id.to_string(),
-            iat,
-            exp: self.access_expiry(session, iat),
-            auth_time: session.auth_time,
+            iat: now.saturating_sub(ahead),
+            exp: self.access_expiry(session, now).saturating_sub(ahead),
+            auth_time: session.auth_time.saturating_sub(ahead),
+            clock_ahead: ahead,
             token_type,
             roles: &session.roles,
             scope: session.scopes.join(" "),

@@ -163,10 +163,11 @@ impl Sessions {
         now: u64,
         max: usize,
     ) -> Result<Token, SessionError> {
+        let ahead = self.clock.ahead();
         let token = self.sliding.issue(&SlidingClaims {
-            access: self.claims_of(session, own, SLIDING, issued_at(session, now)),
+            access: self.claims_of(session, own, SLIDING, issued_at(session, now), ahead),
             generation: session.generation,
-            refresh_exp: session.expires_at,
+            refresh_exp: session.expires_at.saturating_sub(ahead),
         });
         let got = token.len();
         if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token(token)) }

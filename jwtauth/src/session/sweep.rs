@@ -36,11 +36,18 @@ impl Sessions {
     /// Works in batches of 16, so that other requests get their turn at the store. Each session that was not
     /// revoked is reported as [`Event::SessionExpired`], and the sweep waits for the hooks.
     ///
+    /// If the clock has jumped ahead by more than an hour since the last sweep, more than the process has run, this one
+    /// removes nothing: see [`Event::ClockJumpedAhead`]. So a clock that is wrong for a moment removes no session.
+    ///
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed; what was removed before stays removed.
     pub async fn sweep(&self) -> Result<usize, SessionError> {
         let now = self.clock.now();
+        if let Err(seconds) = self.clock.explains(now) {
+            self.emit(Event::ClockJumpedAhead { by: Duration::from_secs(seconds) }).await;
+            return Ok(0);
+        }
         let mut total = 0;
         let mut expired = Vec::new();
         let mut patience = PATIENCE;

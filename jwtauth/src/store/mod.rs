@@ -52,6 +52,7 @@ pub use self::session_store::SessionStore;
 pub use self::sled::SledStore;
 pub use self::token_store::TokenStore;
 pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore};
+pub use crate::clock::TimeMark;
 pub use crate::device::Device;
 pub use crate::error::StoreError;
 #[cfg(feature = "accounts")]

@@ -10,6 +10,7 @@ use super::requests::{
 };
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
+use crate::clock::TimeMark;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
 
@@ -65,6 +66,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Waits until everything done so far is durable. Called before a process exits.
     fn flush(&self) -> StoreFuture<'_, ()>;
+
+    /// Returns what the store remembers of time. All who use one store share it. A store that keeps it with each commit
+    /// does not forget it when the program starts again. Default: it keeps none.
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::default()
+    }
 
     /// Returns this store as one that keeps accounts too. Default: it keeps none.
     ///

@@ -9,9 +9,11 @@
 //! 4. A key that was removed takes no value for [`REMEMBERED`]: a slow request that read it before cannot bring it back.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::requests::{LoginEffects, StoreFuture};
+use crate::clock::TimeMark;
 use crate::record::Session;
 
 /// How long it is known that a key was removed: 1 hour, which a request takes hardly ever.
@@ -148,4 +150,9 @@ pub trait ValueStore: fmt::Debug + Send + Sync + 'static {
         effects: LoginEffects,
         value: NewValue,
     ) -> StoreFuture<'_, Option<Vec<u8>>>;
+
+    /// Returns what the store remembers of time: see [`SessionStore::time_mark`](super::SessionStore::time_mark).
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::default()
+    }
 }

@@ -102,7 +102,7 @@ impl AccessTokens {
         if let Some(access) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(Verified::Valid(access));
         }
-        let opened = self.envelope.open(token, expected.now)?;
+        let opened = self.envelope.open(token, expected)?;
         let (mut verified, good) = check(&opened, self.compat.as_ref(), expected)?;
         if let (Verified::Valid(access), Some(good)) = (&mut verified, good) {
             if access.foreign.is_some() {

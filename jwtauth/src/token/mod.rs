@@ -37,6 +37,7 @@ use self::parse::{Object, WrongType};
 use self::refresh::RefreshTokens;
 use self::ring::{Held, Named, Ring};
 use self::sliding::SlidingTokens;
+use crate::claims::AHEAD;
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::TokenId;
@@ -112,10 +113,14 @@ impl Envelope {
         token
     }
 
-    /// Returns the claims of `token`, if its form and header are right and a key that is valid at `now` has
+    /// Returns the claims of `token`, if its form and header are right and a key that is valid now has
     /// signed it.
-    fn open(&self, token: &str, now: u64) -> Result<OpenedToken, TokenError> {
-        self.open_if(token, |until| now < until)
+    fn open(&self, token: &str, expected: &Expected<'_>) -> Result<OpenedToken, TokenError> {
+        // The end of a key is by the clock.
+        let ahead = expected.ahead.unwrap_or(0);
+        let mut opened = self.open_if(token, |until| expected.now < until.saturating_add(ahead))?;
+        opened.until = opened.until.saturating_add(ahead);
+        Ok(opened)
     }
 
     /// Like [`Self::open`], with a key that may have expired.
@@ -123,7 +128,7 @@ impl Envelope {
         self.open_if(token, |_| true)
     }
 
-    /// Like [`Self::open`], with a key that may be used by when it expires, in Unix seconds.
+    /// Like [`Self::open`], with a key that may be used by when it expires, in Unix seconds by the clock.
     fn open_if(&self, token: &str, is_usable: impl FnOnce(u64) -> bool) -> Result<OpenedToken, TokenError> {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
@@ -200,8 +205,10 @@ fn decode(part: &str) -> Result<String, TokenError> {
 pub(crate) struct Expected<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) audience: &'a str,
-    /// Unix seconds.
+    /// Unix seconds, by the time of sessions.
     pub(crate) now: u64,
+    /// How far that time is ahead of the clock, in seconds. `None` where all tokens are of another service.
+    pub(crate) ahead: Option<u64>,
     /// Seconds by which the issuer's clock may differ.
     pub(crate) leeway: u64,
     /// The longest lifetime this kind may have, in seconds.
@@ -218,7 +225,7 @@ fn check(claims: &Object<'_>, kind: &str, expected: &Expected<'_>) -> Result<Ran
         return Err(TokenError::WrongIssuer);
     }
     id::<TokenId>(claims, "jti")?;
-    check_times(claims, expected)
+    check_times(claims, expected, true)
 }
 
 /// Turns [`TokenError::Expired`] into `None`.
@@ -234,21 +241,46 @@ fn check_kind(claims: &Object<'_>, kind: &str) -> Result<(), TokenError> {
     if claims.text("token_type").ok().flatten() == Some(kind) { Ok(()) } else { Err(TokenError::WrongKind) }
 }
 
+impl Expected<'_> {
+    /// Returns what to add to the times in a token to compare them with `now`, in seconds.
+    ///
+    /// Ours say what it was when they were issued. Those of others are by the clock.
+    fn shift(&self, claims: &Object<'_>, is_ours: bool) -> Result<u64, TokenError> {
+        match self.ahead {
+            Some(_) if is_ours => {
+                let ahead = claims.integer(AHEAD).map_err(|_| TokenError::Claim(AHEAD))?;
+                Ok(ahead.unwrap_or(0))
+            }
+            ahead => Ok(ahead.unwrap_or(0)),
+        }
+    }
+}
+
 /// Checks when a token is valid, and returns that, in Unix seconds.
-fn check_times(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Range<u64>, TokenError> {
+///
+/// `iat` is not in the future, except in a token of ours: we have issued it, so it was then, and the clock was put right
+/// since. Its session decides.
+fn check_times(
+    claims: &Object<'_>,
+    expected: &Expected<'_>,
+    is_ours: bool,
+) -> Result<Range<u64>, TokenError> {
     let exp = required(claims.time("exp", f64::floor), "exp")?;
     let iat = required(claims.time("iat", f64::ceil), "iat")?;
     let nbf = claims.time("nbf", f64::ceil).map_err(|_| TokenError::Claim("nbf"))?;
     if exp > MAX_TIME || exp <= iat {
         return Err(TokenError::Claim("exp"));
     }
-    let from = nbf.map_or(iat, |nbf| nbf.max(iat)).saturating_sub(expected.leeway);
+    let shift = expected.shift(claims, is_ours)?;
+    let is_trusted = is_ours && expected.ahead.is_some();
+    let from = if is_trusted { nbf } else { Some(nbf.map_or(iat, |nbf| nbf.max(iat))) };
+    let from = from.map_or(0, |from| from.saturating_add(shift).saturating_sub(expected.leeway));
     if expected.now < from {
         return Err(TokenError::NotYetValid);
     }
     // "On or after" (RFC 7519, section 4.1.4). A longer life than is configured now also counts as expired:
     // after a lifetime was shortened, a browser's old token is refreshed like an expired one.
-    let until = exp.saturating_add(expected.leeway);
+    let until = exp.saturating_add(shift).saturating_add(expected.leeway);
     if expected.now >= until || exp - iat > expected.max_ttl {
         return Err(TokenError::Expired);
     }

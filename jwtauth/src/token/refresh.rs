@@ -135,7 +135,7 @@ impl RefreshForm {
         if let Some(refresh) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(refresh);
         }
-        let opened = self.envelope.open(token, expected.now)?;
+        let opened = self.envelope.open(token, expected)?;
         let (refresh, good) = read(&Object::parse(&opened.json)?)?;
         self.seen.remember(token, &opened, good, &refresh);
         Ok(refresh)

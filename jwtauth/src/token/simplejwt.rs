@@ -24,6 +24,7 @@ use serde::{Serialize, Serializer};
 
 use super::parse::Object;
 use super::{Expected, MAX_TIME, check_kind, check_times, required};
+use crate::claims::ACCESS;
 use crate::compat::Compat;
 use crate::error::TokenError;
 use crate::id::{SessionId, TokenId};
@@ -41,9 +42,9 @@ pub(crate) struct Foreign {
     pub(crate) name: String,
     /// The same, as an id.
     pub(crate) token: TokenId,
-    /// Its `iat`, in Unix seconds.
+    /// Its `iat`, in Unix seconds, by the clock.
     pub(crate) issued_at: u64,
-    /// Its `exp`, in Unix seconds.
+    /// Its `exp`, in Unix seconds, by the clock.
     pub(crate) expires_at: u64,
     /// When the user logged in, in Unix seconds, if it says so.
     pub(crate) auth_time: Option<u64>,
@@ -54,7 +55,7 @@ pub(crate) struct Foreign {
 pub(crate) struct Origin {
     /// The generation of our refresh token.
     pub(crate) generation: u64,
-    /// When Django made the other one, in Unix seconds.
+    /// When Django made the other one, in Unix seconds, by the clock.
     pub(crate) used_at: u64,
 }
 
@@ -84,7 +85,9 @@ pub(super) fn check(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Opti
             Err(_) => return Err(TokenError::Claim("aud")),
         }
     }
-    super::unless_expired(check_times(claims, expected))
+    // Django makes access tokens from our refresh tokens, and copies `gen` into them.
+    let is_derived = claims.has("gen") && check_kind(claims, ACCESS).is_ok();
+    super::unless_expired(check_times(claims, expected, claims.has("sid") && !is_derived))
 }
 
 /// Reads a token whose signature is good.

@@ -62,7 +62,7 @@ impl SlidingTokens {
         if let Some(sliding) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(Verified::Valid(sliding));
         }
-        let opened = self.envelope.open(token, expected.now)?;
+        let opened = self.envelope.open(token, expected)?;
         let claims = Object::parse(&opened.json)?;
         let good = super::unless_expired(check(&claims, SLIDING, expected))?;
         check_audience(&claims, expected)?;
@@ -93,7 +93,7 @@ fn check_refresh_exp(claims: &Object<'_>, expected: &Expected<'_>, max_ttl: u64)
     if refresh_exp > MAX_TIME || refresh_exp < exp {
         return Err(TokenError::Claim("refresh_exp"));
     }
-    let until = refresh_exp.saturating_add(expected.leeway);
+    let until = refresh_exp.saturating_add(expected.shift(claims, true)?).saturating_add(expected.leeway);
     // `check` has made sure that `iat` is before `exp`.
     if expected.now >= until || refresh_exp - iat > max_ttl {
         return Err(TokenError::Expired);

@@ -51,7 +51,7 @@ impl ForeignTokens {
         if let Some(user) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
             return Ok(user);
         }
-        let opened = self.envelope.open(token, expected.now)?;
+        let opened = self.envelope.open(token, expected)?;
         let compat = match &self.form {
             TokenForm::Own => None,
             TokenForm::Compat(compat) => Some(compat),

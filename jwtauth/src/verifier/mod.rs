@@ -101,6 +101,7 @@ impl Verification {
 
     fn expected(&self, now: u64) -> Expected<'_> {
         let Self { issuer, audience, leeway, max_ttl, .. } = self;
-        Expected { issuer, audience, now, leeway: leeway.as_secs(), max_ttl: max_ttl.as_secs() }
+        let (leeway, max_ttl) = (leeway.as_secs(), max_ttl.as_secs());
+        Expected { issuer, audience, now, ahead: None, leeway, max_ttl }
     }
 }

@@ -82,9 +82,11 @@ impl Source {
     ) -> Result<(), TokenError> {
         let usable =
             |times: Times, now: u64| times.fetched.is_some_and(|at| now.saturating_sub(at) < TRUSTED);
+        // What is dated ahead happened before the clock was set back, nobody knows how long ago.
+        let is_older = |at: u64, now: u64, age| now.checked_sub(at).is_none_or(|since| since >= age);
         let wanted = |times: Times, now: u64| {
-            let old = times.fetched.is_none_or(|at| now.saturating_sub(at) >= self.0.max_age);
-            (old || missing) && times.tried.is_none_or(|at| now.saturating_sub(at) >= PAUSE)
+            let old = times.fetched.is_none_or(|at| is_older(at, now, self.0.max_age));
+            (old || missing) && times.tried.is_none_or(|at| is_older(at, now, PAUSE))
         };
         let (source, fetching) = (&*self.0, &self.0.fetching);
         let (times, now) = (source.times(), clock.now());

@@ -16,7 +16,7 @@ use std::time::Duration;
 use poem::session::SessionStorage;
 use serde_json::Value;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, Timeline};
 use crate::error::{ConfigError, StoreError};
 use crate::key::digest;
 use crate::store::{NewValue, SledStore, StoreFuture, ValueKey, ValueStore};
@@ -28,7 +28,7 @@ type Entries = BTreeMap<String, Value>;
 #[derive(Clone, Debug)]
 pub struct PoemSessions {
     store: Arc<dyn ValueStore>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<Timeline>,
     default_ttl: Duration,
 }
 
@@ -44,7 +44,8 @@ impl PoemSessions {
     /// Keeps sessions in a store. The store may serve others at the same time.
     #[must_use]
     pub fn new(store: impl ValueStore) -> Self {
-        Self { store: Arc::new(store), clock: Arc::new(SystemClock), default_ttl: Self::DEFAULT_TTL }
+        let clock = Timeline::new(Arc::new(SystemClock), store.time_mark(), |_| ());
+        Self { store: Arc::new(store), clock: Arc::new(clock), default_ttl: Self::DEFAULT_TTL }
     }
 
     /// Sets how long a session lasts after its last change if its cookie has no `Max-Age`: 1 second to
@@ -61,6 +62,7 @@ impl PoemSessions {
     /// Sets the clock. For tests: see [`ManualClock`](crate::clock::ManualClock).
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
+        let clock = Timeline::new(Arc::new(clock), Arc::clone(self.clock.mark()), |_| ());
         Self { clock: Arc::new(clock), ..self }
     }
 

@@ -146,6 +146,25 @@ fn j_8_s_36_s_37_a_published_set_is_fetched_seldom_and_follows_the_issuers_keys(
     });
 }
 
+/// N-8: keys that were fetched while the clock was ahead are fetched anew when that is asked for.
+#[test]
+fn n_8_a_clock_that_was_set_back_delays_no_key() {
+    bounded(async {
+        let issuer = issuer();
+        let publisher = Publisher::new(Does::Publish(issuer.jwtauth.keys().clone()));
+        let server = publisher.serve().await;
+        let verifier = at(&issuer, server.at("/jwks.json"));
+        issuer.clock.advance(Duration::from_secs(7_200));
+        verifier.verify(&token(&issuer).await).await.unwrap();
+        issuer.clock.set(tests::app::START);
+        let keys = issuer.jwtauth.keys();
+        keys.add(Key::from_pem(ED25519).unwrap()).unwrap();
+        keys.sign_with(Key::from_pem(ED25519).unwrap().kid()).unwrap();
+        verifier.verify(&token(&issuer).await).await.unwrap();
+        assert_eq!(publisher.asked(), 2);
+    });
+}
+
 /// J-8: a server that is down, or answers with anything but a set, takes no keys away; and it is found again.
 #[test]
 fn j_8_what_is_no_good_answer_leaves_the_keys_alone() {

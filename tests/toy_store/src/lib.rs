@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jwtauth::store::{
     AccountStore, LoginEffects, NewValue, Revocation, Rotation, RotationRequest, Session, SessionId,
-    SessionStore, StoreError, StoreFuture, StoredValue, SubjectRevocation, Swept, TokenRecord,
+    SessionStore, StoreError, StoreFuture, StoredValue, SubjectRevocation, Swept, TimeMark, TokenRecord,
     TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore, codec, rules,
 };
 
@@ -19,7 +19,11 @@ use crate::rows::{Rows, session_key, value_key};
 
 /// Keeps sessions, records of tokens, values and accounts, as bytes.
 #[derive(Debug, Default)]
-pub struct ToyStore(Mutex<Rows>);
+pub struct ToyStore {
+    rows: Mutex<Rows>,
+    /// A store on a disk writes it with each step, and reads it when it is opened.
+    time: Arc<TimeMark>,
+}
 
 impl ToyStore {
     /// Makes one step of everything that `step` does, or of nothing.
@@ -27,7 +31,7 @@ impl ToyStore {
         &self,
         step: impl FnOnce(&mut Rows) -> Result<T, StoreError>,
     ) -> StoreFuture<'_, T> {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut copy = rows.clone();
         let done = step(&mut copy);
         if done.is_ok() {
@@ -137,6 +141,10 @@ impl SessionStore for ToyStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         self.step(|_| Ok(()))
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.time)
     }
 
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {

@@ -7,6 +7,8 @@ use super::frame;
 const WITHOUT_ACCOUNTS: u8 = 1;
 /// Totals that count accounts.
 const WITH_ACCOUNTS: u8 = 2;
+/// Totals that keep the time too.
+const WITH_TIME: u8 = 3;
 
 /// Numbers that are true of the store as a whole; written with every change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,40 +19,55 @@ pub(in crate::store) struct Totals {
     pub(in crate::store) sessions: u64,
     /// How many accounts are kept.
     pub(in crate::store) accounts: u64,
+    /// The latest time that anything was decided by, in Unix seconds.
+    pub(in crate::store) latest: u64,
+    /// How far that time is ahead of the clock, in seconds.
+    pub(in crate::store) ahead: u64,
     /// The sum of the checksums of all these records, so that an older state of one is noticed: a damaged page
     /// may come back as it was some changes ago, every record in it well-formed.
     pub(in crate::store) sum: u64,
 }
 
 pub(in crate::store) fn encode_totals(key: &[u8], totals: Totals) -> Vec<u8> {
-    let Totals { changes, sessions, accounts, sum } = totals;
-    match accounts {
-        0 => frame::close(WITHOUT_ACCOUNTS, key, |out| write((changes, sessions, sum), out)),
-        _ => frame::close(WITH_ACCOUNTS, key, |out| write((changes, sessions, accounts, sum), out)),
-    }
+    let Totals { changes, sessions, accounts, latest, ahead, sum } = totals;
+    frame::close(WITH_TIME, key, |out| write((changes, sessions, accounts, latest, ahead, sum), out))
 }
 
 pub(in crate::store) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals> {
-    let (layout, body) = frame::open(WITH_ACCOUNTS, key, bytes).ok()?;
-    if layout == WITHOUT_ACCOUNTS {
-        let (changes, sessions, sum) = read_whole(body)?;
-        return Some(Totals { changes, sessions, accounts: 0, sum });
-    }
-    let (changes, sessions, accounts, sum) = read_whole(body)?;
-    Some(Totals { changes, sessions, accounts, sum })
+    let (layout, body) = frame::open(WITH_TIME, key, bytes).ok()?;
+    let totals = match layout {
+        WITHOUT_ACCOUNTS => {
+            let (changes, sessions, sum) = read_whole(body)?;
+            Totals { changes, sessions, sum, ..Totals::default() }
+        }
+        WITH_ACCOUNTS => {
+            let (changes, sessions, accounts, sum) = read_whole(body)?;
+            Totals { changes, sessions, accounts, sum, ..Totals::default() }
+        }
+        _ => {
+            let (changes, sessions, accounts, latest, ahead, sum) = read_whole(body)?;
+            Totals { changes, sessions, accounts, latest, ahead, sum }
+        }
+    };
+    Some(totals)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A store without accounts stays what it was, so it can be opened by what wrote it.
     #[test]
-    fn totals_are_written_as_before_until_there_is_an_account() {
-        for accounts in [0, 1, u64::MAX] {
-            let totals = Totals { changes: 1, sessions: 2, accounts, sum: 3 };
-            let bytes = encode_totals(b"m", totals);
-            assert_eq!(bytes[0], if accounts == 0 { WITHOUT_ACCOUNTS } else { WITH_ACCOUNTS });
+    fn totals_of_every_layout_are_read_and_damaged_ones_are_not() {
+        let all = Totals { changes: 1, sessions: 2, accounts: 3, latest: 4, ahead: 5, sum: 6 };
+        let without_time = Totals { latest: 0, ahead: 0, ..all };
+        for (bytes, totals) in [
+            (encode_totals(b"m", all), all),
+            (frame::close(WITH_ACCOUNTS, b"m", |out| write((1_u64, 2_u64, 3_u64, 6_u64), out)), without_time),
+            (
+                frame::close(WITHOUT_ACCOUNTS, b"m", |out| write((1_u64, 2_u64, 6_u64), out)),
+                Totals { accounts: 0, ..without_time },
+            ),
+        ] {
             assert_eq!(decode_totals(b"m", &bytes), Some(totals));
             for at in 0..bytes.len() {
                 let mut damaged = bytes.clone();

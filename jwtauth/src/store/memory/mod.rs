@@ -18,6 +18,7 @@ use super::rules;
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
 use super::value_store::{StoredValue, ValueKey, ValueStore};
+use crate::clock::TimeMark;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, Rotation, Session};
 use crate::registry::TokenRecord;
@@ -29,6 +30,7 @@ use crate::registry::TokenRecord;
 #[derive(Default)]
 pub struct MemoryStore {
     kept: Mutex<Kept>,
+    time: Arc<TimeMark>,
     #[cfg(feature = "accounts")]
     accounts: account_table::AccountTable,
 }
@@ -171,6 +173,10 @@ impl SessionStore for MemoryStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         ready(())
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.time)
     }
 
     #[cfg(feature = "accounts")]

@@ -1,9 +1,12 @@
 //! Values in memory, under the lock of the sessions, so that a session and a value can be added in one step.
 
+use std::sync::Arc;
+
 use super::super::requests::{LoginEffects, StoreFuture, Swept};
 use super::super::rules;
 use super::super::value_store::{NewValue, StoredValue, ValueKey, ValueStore};
 use super::{Kept, MemoryStore, ready};
+use crate::clock::TimeMark;
 use crate::record::Session;
 
 impl Kept {
@@ -59,5 +62,9 @@ impl ValueStore for MemoryStore {
             kept.keep(value);
         }
         ready(occupant)
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.time)
     }
 }

@@ -59,6 +59,7 @@ use super::requests::{
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
+use crate::clock::TimeMark;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
@@ -169,6 +170,10 @@ impl SessionStore for SledStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.writer.submit(Disk::flush))
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.reader.time)
     }
 
     #[cfg(feature = "accounts")]

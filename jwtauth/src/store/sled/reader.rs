@@ -12,6 +12,7 @@ use super::disk_record::DiskRecord;
 use super::explain::{damaged, explain};
 use super::recent::Recent;
 use super::tree_keys;
+use crate::clock::TimeMark;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::Session;
@@ -25,11 +26,19 @@ pub(super) struct StoreReader {
     pub(super) recent: Recent,
     /// Sessions in the tree that nobody is to see: their logins are not over, or came to nothing.
     hidden: Mutex<HashSet<SessionId>>,
+    /// Written with each commit.
+    pub(super) time: Arc<TimeMark>,
 }
 
 impl StoreReader {
     pub(super) fn new(path: PathBuf, tree: Db) -> Self {
-        Self { path, tree: RwLock::new(Some(tree)), recent: Recent::default(), hidden: Mutex::default() }
+        Self {
+            path,
+            tree: RwLock::new(Some(tree)),
+            recent: Recent::default(),
+            hidden: Mutex::default(),
+            time: Arc::default(),
+        }
     }
 
     /// Reads from the tree; a panic inside sled becomes an error.

@@ -15,6 +15,7 @@ use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
 use super::disk_record::DiskRecord;
 use super::tree_keys;
+use crate::clock::TimeMark;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::Session;
@@ -207,6 +208,7 @@ impl Group {
             sessions: self.totals.sessions.saturating_add_signed(change.sessions),
             accounts: self.totals.accounts.saturating_add_signed(change.accounts),
             sum: self.totals.sum.wrapping_add(change.sum),
+            ..self.totals
         };
     }
 
@@ -227,7 +229,9 @@ impl Group {
     }
 
     /// Returns all of it as one batch, totals included, and the totals.
-    pub(super) fn into_batch(self) -> (Batch, Totals) {
+    pub(super) fn into_batch(mut self, time: &TimeMark) -> (Batch, Totals) {
+        self.totals.latest = self.totals.latest.max(time.latest());
+        self.totals.ahead = self.totals.ahead.max(time.ahead());
         let mut batch = Batch::default();
         for (key, value) in self.writes {
             match value {

@@ -7,6 +7,8 @@
 //! [`JwtAuth`](crate::JwtAuth) calls in the background, and each save, which removes up to
 //! [`SWEPT_WITH_SAVE`] values that have expired. So a store that has no sweeper shrinks faster than it grows.
 
+use std::sync::Arc;
+
 use super::super::codec::{self, RecordError};
 use super::super::requests::{LoginEffects, StoreFuture, Swept};
 use super::super::rules;
@@ -18,6 +20,7 @@ use super::login_change::{LoginChange, LoginWithValue};
 use super::reader::StoreReader;
 use super::tree_change::Change;
 use super::{explain, tree_keys};
+use crate::clock::TimeMark;
 use crate::error::StoreError;
 use crate::record::Session;
 
@@ -47,6 +50,10 @@ impl ValueStore for SledStore {
     ) -> StoreFuture<'_, Option<Vec<u8>>> {
         let login = LoginChange { session, effects };
         Box::pin(self.writer.submit_in_two(LoginWithValue { login, value }))
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.reader.time)
     }
 }
 

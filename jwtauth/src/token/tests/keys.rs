@@ -116,6 +116,7 @@ fn r_10_a_rotation_step_by_step() {
             iat: NOW,
             exp: NOW + 300,
             auth_time: NOW,
+            clock_ahead: 0,
             token_type: "access",
             roles: &[],
             scope: String::new(),

@@ -27,7 +27,7 @@ fn keys() -> Keys {
 }
 
 fn expected() -> Expected<'static> {
-    Expected { issuer: "iss", audience: "aud", now: NOW, leeway: 0, max_ttl: 300 }
+    Expected { issuer: "iss", audience: "aud", now: NOW, ahead: None, leeway: 0, max_ttl: 300 }
 }
 
 fn header() -> Value {
@@ -234,6 +234,37 @@ fn j_13_to_j_19_claims() {
     }
 }
 
+/// J-15, N-8: a token of ours was issued, so it was then. It says how far time was ahead of the clock.
+#[test]
+fn j_15_n_8_tokens_of_ours_are_not_refused_for_an_iat_ahead() {
+    let verify = |claims: &Value, now, ahead| {
+        let token = sign(&header().to_string(), &claims.to_string());
+        AccessTokens::new(keys().access).unwrap().verify(&token, &Expected { now, ahead, ..expected() })
+    };
+    let sign_at = |iat: u64| {
+        let claims = with("iat", json!(iat));
+        let mut claims: Value = serde_json::from_str(&claims.to_string()).unwrap();
+        claims["exp"] = json!(iat + 300);
+        claims
+    };
+    let ahead = sign_at(NOW + 7_200);
+    assert_eq!(verify(&ahead, NOW, None), Err(TokenError::NotYetValid), "of another service");
+    assert!(matches!(verify(&ahead, NOW, Some(0)), Ok(Verified::Valid(_))));
+    let mut shifted = sign_at(NOW);
+    shifted["clock_ahead"] = json!(7_200);
+    for (now, is_valid) in [(NOW, true), (NOW + 7_499, true), (NOW + 7_500, false)] {
+        let verified = verify(&shifted, now, Some(7_200)).unwrap();
+        assert_eq!(matches!(verified, Verified::Valid(_)), is_valid, "{now}");
+    }
+    assert!(matches!(verify(&shifted, NOW + 299, None), Ok(Verified::Valid(_))), "others go by the clock");
+    assert!(matches!(verify(&shifted, NOW + 300, None), Ok(Verified::Expired(_))));
+    let mut early = sign_at(NOW);
+    early["nbf"] = json!(NOW + 1);
+    assert_eq!(verify(&early, NOW, Some(0)), Err(TokenError::NotYetValid));
+    shifted["clock_ahead"] = json!("7200");
+    assert_eq!(verify(&shifted, NOW, Some(0)), Err(TokenError::Claim("clock_ahead")));
+}
+
 /// J-12, J-11: the payload as a text.
 #[test]
 fn j_11_j_12_payloads() {
@@ -320,6 +351,7 @@ fn j_10_kinds_are_exclusive() {
         jti: ID.into(),
         iat: NOW,
         exp: NOW + 300,
+        clock_ahead: 0,
         token_type: "refresh",
     });
     assert_eq!(refresh.verify(&genuine, &expected()).unwrap().generation, 3);

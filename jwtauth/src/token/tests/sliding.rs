@@ -53,6 +53,7 @@ fn a_good_sliding_token_names_its_session_and_its_generation() {
         iat: NOW,
         exp: NOW + 300,
         auth_time: NOW,
+        clock_ahead: 0,
         token_type: "sliding",
         roles: &[],
         scope: String::new(),

@@ -25,6 +25,9 @@ use crate::record::Session;
 /// How long to wait before a failed store is opened anew once more.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How old the time that is kept may become while nothing else changes, in seconds: a sweep writes it then.
+const TIME_AGE: u64 = 60;
+
 /// The store as its one writer sees it.
 pub(super) struct Disk {
     pub(super) reader: Arc<StoreReader>,
@@ -47,6 +50,7 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn new(reader: Arc<StoreReader>, state: DiskState) -> Self {
         let group = Group::new(state.totals);
+        reader.time.raise(state.totals.latest, state.totals.ahead);
         Self {
             reader,
             state,
@@ -99,14 +103,15 @@ impl Disk {
         self.failed.is_some()
     }
 
-    /// Writes the group into the tree, as one batch.
-    fn write(&mut self) -> Result<(), StoreError> {
+    /// Writes the group into the tree, as one batch. An empty one only for the time, if what is kept of it is old.
+    fn write(&mut self, max_age: u64) -> Result<(), StoreError> {
         let group = std::mem::replace(&mut self.group, Group::new(self.state.totals));
-        if group.is_empty() {
+        let age = self.reader.time.latest().saturating_sub(self.state.totals.latest);
+        if group.is_empty() && age <= max_age {
             return Ok(());
         }
         let changed = group.sessions();
-        let (batch, totals) = group.into_batch();
+        let (batch, totals) = group.into_batch(&self.reader.time);
         self.reader.recent.begin(&changed);
         let applied = self.reader.read(|tree| tree.apply_batch(batch));
         // Also when it failed: nobody knows what is in the tree then, and readers read just that.
@@ -136,7 +141,7 @@ impl Disk {
             self.group = Group::new(self.state.totals);
             return Err(self.reader.unavailable());
         }
-        self.write()?;
+        self.write(TIME_AGE)?;
         if awaited {
             self.save()?;
         }
@@ -188,7 +193,7 @@ impl Commit for Disk {
 
     fn close(mut self) {
         if self.failed.is_none()
-            && let Err(error) = self.save()
+            && let Err(error) = self.write(0).and_then(|()| self.save())
         {
             tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store could not be closed in order");
         }

@@ -202,7 +202,7 @@ fn n_2_a_login_that_failed_is_removed_when_the_disk_is_back() {
     let mut disk = disk(&dir.0);
     let mut login = LoginChange { session: session(1), effects: LoginEffects::default() };
     login.begin(&mut disk).unwrap();
-    disk.write().unwrap();
+    disk.write(0).unwrap();
     disk.failed = Some(Instant::now());
     login.undo(&mut disk);
     assert!(disk.load(session(1).id).unwrap().is_some() && seen(&disk).is_empty());

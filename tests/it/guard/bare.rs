@@ -50,7 +50,9 @@ async fn function(
 }
 
 #[::jwtauth::require_auth]
-async fn generic<T: ::poem::IntoResponse>(_body: ::poem::web::Json<u32>) {}
+async fn generic<T: ::poem::IntoResponse>(_body: ::poem::web::Json<u32>) {
+    let _ = ::std::any::type_name::<T>();
+}
 
 #[::jwtauth::require_auth(optional)]
 async fn optional(_user: ::std::option::Option<User>) {}

@@ -25,7 +25,7 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let methods = api.operations.iter().map(|operation| method(operation, library));
     let cfg = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     // The routed methods call the user's. An `allow` is an error under `forbid`, so it stands where it has to.
-    let allow = api.has_deprecated.then(|| quote_spanned!(span=> #[allow(deprecated)]));
+    let deprecated = api.has_deprecated.then(|| quote_spanned!(span=> #[allow(deprecated)]));
     let (generics, _, where_clause) = block.generics.split_for_impl();
     let self_ty = &block.self_ty;
     // A macro of the library, so that the library can report that the feature `openapi` is off.
@@ -34,7 +34,8 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
 
         #private::with_openapi! {
             #(#cfg)*
-            #allow
+            #deprecated
+            #[allow(clippy::too_many_arguments, clippy::unused_async)]
             const _: () = {
                 use #private::openapi::Answer as __JwtauthAnswer;
 

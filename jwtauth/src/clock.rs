@@ -11,6 +11,7 @@
 //! |---|---|
 //! | goes back | goes on from where it is, at the pace of the clock. The difference is kept |
 //! | jumps ahead | jumps ahead |
+//! | was behind, and is put right | goes on from where it is: what was kept of the difference is forgotten |
 //!
 //! What others read (`iat` and `exp` in tokens) and what others write is by the clock.
 //!
@@ -18,11 +19,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// By how much a clock may go back without a word, in seconds.
 const SILENT: u64 = 60;
+
+/// How far two whole numbers of seconds may be from what has passed.
+const INEXACT: u64 = 2;
 
 /// By how much the time may go on faster than the clock of the process before a sweep looks twice, in seconds.
 const EXPLAINED: u64 = 60 * 60;
@@ -31,6 +35,12 @@ const EXPLAINED: u64 = 60 * 60;
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns now, in seconds since 1970-01-01T00:00:00Z.
     fn now(&self) -> u64;
+
+    /// Returns how many seconds have passed since some moment, by a clock that nobody sets. Default: by that of the process.
+    fn elapsed(&self) -> u64 {
+        static SINCE: OnceLock<Instant> = OnceLock::new();
+        SINCE.get_or_init(Instant::now).elapsed().as_secs()
+    }
 }
 
 /// The clock of the operating system.
@@ -57,29 +67,40 @@ impl Clock for SystemClock {
 /// assert_eq!(the_same.now(), 1_800_000_060);
 /// ```
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock(Arc<ManualTime>);
+
+#[derive(Debug)]
+struct ManualTime {
+    shows: AtomicU64,
+    elapsed: AtomicU64,
+}
 
 impl ManualClock {
     /// Makes a clock that shows `now`, in Unix seconds.
     #[must_use]
     pub fn at(now: u64) -> Self {
-        Self(Arc::new(AtomicU64::new(now)))
+        Self(Arc::new(ManualTime { shows: AtomicU64::new(now), elapsed: AtomicU64::new(0) }))
     }
 
-    /// Moves the clock forward by the whole seconds of `by`.
+    /// Lets the whole seconds of `by` pass.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
+        self.0.elapsed.fetch_add(by.as_secs(), Ordering::SeqCst);
+        self.0.shows.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 
-    /// Sets the clock to `now`, in Unix seconds; it may go back.
+    /// Sets the clock to `now`, in Unix seconds; it may go back. No time passes.
     pub fn set(&self, now: u64) {
-        self.0.store(now, Ordering::SeqCst);
+        self.0.shows.store(now, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.0.shows.load(Ordering::SeqCst)
+    }
+
+    fn elapsed(&self) -> u64 {
+        self.0.elapsed.load(Ordering::SeqCst)
     }
 }
 
@@ -125,6 +146,8 @@ pub(crate) struct Timeline {
 struct LastLook {
     time: u64,
     at: Instant,
+    /// What the clock showed last while it was behind, and the seconds that had passed then.
+    seen: Option<(u64, u64)>,
 }
 
 impl Timeline {
@@ -137,7 +160,7 @@ impl Timeline {
             0 => clock.now(),
             latest => latest,
         };
-        let look = Mutex::new(LastLook { time, at: Instant::now() });
+        let look = Mutex::new(LastLook { time, at: Instant::now(), seen: None });
         Self { clock, mark, look, set_back: Box::new(set_back) }
     }
 
@@ -147,8 +170,11 @@ impl Timeline {
 
     /// Returns now, in Unix seconds. It is never before what this has returned.
     pub(crate) fn now(&self) -> u64 {
-        let (reading, latest) = (self.reading(), self.mark.latest());
-        if reading > latest {
+        let (ahead, latest) = (self.mark.ahead(), self.mark.latest());
+        let reading = self.clock.now().saturating_add(ahead);
+        if reading > latest && ahead > 0 {
+            self.go_on()
+        } else if reading > latest {
             self.mark.raise(reading, 0);
             reading
         } else if reading == latest {
@@ -168,21 +194,19 @@ impl Timeline {
     pub(crate) fn explains(&self, now: u64) -> Result<(), u64> {
         let mut look = self.lock();
         let explained = look.time.saturating_add(look.at.elapsed().as_secs());
-        *look = LastLook { time: now, at: Instant::now() };
+        (look.time, look.at) = (now, Instant::now());
         // `now` is before `explained` if the clock is slow.
         let jump = now.saturating_sub(explained);
         if jump <= EXPLAINED { Ok(()) } else { Err(jump) }
     }
 
-    fn reading(&self) -> u64 {
-        self.clock.now().saturating_add(self.mark.ahead())
-    }
-
     /// Goes on from where it is, at the pace of a clock that was set back.
     fn follow(&self) -> u64 {
         // One thread at a time. It reads the clock anew, because it may have been stopped since it read it.
-        let _one = self.lock();
-        let (reading, latest) = (self.reading(), self.mark.latest());
+        let mut look = self.lock();
+        let clock = self.clock.now();
+        look.seen = Some((clock, self.clock.elapsed()));
+        let (reading, latest) = (clock.saturating_add(self.mark.ahead()), self.mark.latest());
         let by = latest.saturating_sub(reading);
         if by > 0 {
             self.mark.raise(latest, self.mark.ahead().saturating_add(by));
@@ -191,6 +215,27 @@ impl Timeline {
             (self.set_back)(by);
         }
         latest.max(reading)
+    }
+
+    /// Goes on with a clock that was set back before. If it is put forward again, by more than the time that has passed, the
+    /// difference that was kept gets smaller by that: otherwise the time would jump, and every session would expire.
+    ///
+    /// A machine that starts without a clock is an example. After a restart nobody knows how much time has passed. A clock
+    /// that is not behind then counts as right.
+    fn go_on(&self) -> u64 {
+        let mut look = self.lock();
+        let (clock, ahead, latest) = (self.clock.now(), self.mark.ahead(), self.mark.latest());
+        let elapsed = self.clock.elapsed();
+        let put_forward = match look.seen.replace((clock, elapsed)) {
+            Some((before, at)) => clock.saturating_sub(before).saturating_sub(elapsed.saturating_sub(at)),
+            None if clock >= latest => ahead,
+            None => 0,
+        };
+        let kept = if put_forward > INEXACT { ahead.saturating_sub(put_forward) } else { ahead };
+        let now = latest.max(clock.saturating_add(kept));
+        self.mark.ahead.store(kept.max(now.saturating_sub(clock).min(ahead)), Ordering::Release);
+        self.mark.raise(now, 0);
+        now
     }
 
     fn lock(&self) -> MutexGuard<'_, LastLook> {
@@ -227,25 +272,50 @@ mod tests {
         let time = Timeline::new(Arc::new(clock.clone()), Arc::clone(&mark), move |by| {
             told.lock().unwrap().push(by);
         });
-        for (shows, now, ahead) in [
-            (1_000_000, 1_000_000, 0),
-            (1_007_200, 1_007_200, 0),
-            (1_007_140, 1_007_200, 60),
-            (1_007_150, 1_007_210, 60),
-            (1_000_000, 1_007_210, 7_210),
-            (1_000_300, 1_007_510, 7_210),
-            (0, 1_007_510, 1_007_510),
-            (5, 1_007_515, 1_007_510),
-            (1_000_000, 2_007_510, 1_007_510),
+        for (passed, shows, now, ahead) in [
+            (0, 1_000_000, 1_000_000, 0),
+            (0, 1_007_200, 1_007_200, 0),
+            (0, 1_007_140, 1_007_200, 60),
+            (10, 1_007_150, 1_007_210, 60),
+            (0, 1_000_000, 1_007_210, 7_210),
+            (300, 1_000_300, 1_007_510, 7_210),
+            (0, 0, 1_007_510, 1_007_510),
+            (5, 5, 1_007_515, 1_007_510),
+            (1_000_000, 1_000_005, 2_007_515, 1_007_510),
         ] {
+            clock.advance(Duration::from_secs(passed));
             clock.set(shows);
             assert_eq!((time.now(), time.ahead()), (now, ahead), "the clock shows {shows}");
         }
         assert_eq!(*steps.lock().unwrap(), [7_150, 1_000_300]);
         // The program starts again.
-        clock.set(1_000_001);
+        clock.set(1_000_006);
         let time = Timeline::new(Arc::new(clock.clone()), Arc::clone(&mark), |_| ());
-        assert_eq!(time.now(), 2_007_511);
+        assert_eq!(time.now(), 2_007_516);
+    }
+
+    /// A machine without a clock starts in 1970, and hears the time some seconds later.
+    #[test]
+    fn n_8_time_does_not_jump_when_a_clock_that_was_behind_is_put_right() {
+        for slow in [0, 1, 2] {
+            let clock = ManualClock::at(1_800_000_000);
+            let mark = Arc::<TimeMark>::default();
+            let time = Timeline::new(Arc::new(clock.clone()), Arc::clone(&mark), |_| ());
+            assert_eq!(time.now(), 1_800_000_000);
+            clock.set(0);
+            assert_eq!(time.now(), 1_800_000_000);
+            clock.advance(Duration::from_secs(20));
+            assert_eq!((time.now(), time.ahead()), (1_800_000_020, 1_800_000_000));
+            clock.set(1_800_000_020 - slow);
+            assert_eq!((time.now(), time.ahead()), (1_800_000_020, slow));
+            clock.advance(Duration::from_secs(10));
+            assert_eq!((time.now(), time.ahead()), (1_800_000_030, slow));
+        }
+        // It was put right while the program was stopped.
+        let (clock, mark) = (ManualClock::at(1_800_000_900), TimeMark::default());
+        mark.raise(1_800_000_000, 1_700_000_000);
+        let time = Timeline::new(Arc::new(clock), Arc::new(mark), |_| ());
+        assert_eq!((time.now(), time.ahead()), (1_800_000_900, 0));
     }
 
     #[test]

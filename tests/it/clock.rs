@@ -67,6 +67,28 @@ fn n_8_a_step_back_logs_nobody_out() {
     });
 }
 
+/// N-8: the clock is a day behind for a while, and is put right: nobody is logged out, then or before.
+#[test]
+fn n_8_a_clock_that_was_behind_logs_nobody_out() {
+    bounded(async {
+        let app = TestApp::new();
+        let tab = Tab::new(&app);
+        let before = tab.login("alice").await;
+        app.clock.set(START - 86_400);
+        let meanwhile = tab.login("bob").await;
+        app.clock.advance(seconds(60));
+        assert_eq!(status(&tab, &before.cookies()).await, 200);
+        app.clock.set(START + 60);
+        for pair in [&before, &meanwhile] {
+            assert_eq!(status(&tab, &pair.cookies()).await, 200);
+            let next = tab.post("/refresh", &pair.cookies()).await.pair();
+            assert_eq!(status(&tab, &next.cookies()).await, 200);
+        }
+        app.clock.advance(seconds(301));
+        assert_eq!(tab.bearer("/me", &meanwhile.access).await.status, 401, "it has expired");
+    });
+}
+
 /// N-8: the clock is two hours ahead for a while.
 #[test]
 fn n_8_what_ended_while_the_clock_was_ahead_stays_ended() {

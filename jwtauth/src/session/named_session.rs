@@ -46,7 +46,17 @@ impl Sessions {
         if token.foreign.is_some() {
             return Ok(None);
         }
-        self.known(token.session, &token.subject).await
+        let record = self.known(token.session, &token.subject).await?;
+        if let Some(session) = &record {
+            let is_newest = match token.generation {
+                Some(generation) => generation == session.generation,
+                None => token.token == session.access_id,
+            };
+            if is_newest {
+                self.confirm_rotation(session, session.generation);
+            }
+        }
+        Ok(record)
     }
 
     /// Returns the live session that a token names, unless the token was revoked alone.

@@ -6,6 +6,7 @@
 
 use ::poem::EndpointExt as _;
 use ::std::default::Default as _;
+use ::std::prelude::v1::test;
 
 trait Sized {}
 trait Send {}
@@ -73,7 +74,7 @@ impl ::poem::Endpoint for Block {
     }
 }
 
-#[::std::prelude::v1::test]
+#[test]
 fn n_16_what_the_macros_write_needs_no_prelude_and_no_lint_level() {
     let [option, result, string]: [u8; 3] = [Option::MAX, Result::MAX, String::MAX];
     all(option | result | string);

@@ -84,8 +84,8 @@ pub(crate) const RESERVED: [&str; 16] = [
     "token_type",
 ];
 
-/// The claim that says how far the time of sessions was ahead of the clock that `iat` and `exp` are by, in seconds. Left out
-/// if it was not: see [`Timeline`](crate::clock::Timeline).
+/// The claim that says how far the time of sessions was ahead of the clock that `iat` and `exp` are by, in
+/// seconds. Left out if it was not: see [`Timeline`](crate::clock::Timeline).
 pub(crate) const AHEAD: &str = "clock_ahead";
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -3,9 +3,9 @@
 //! Everything else gets its time from a [`Clock`], so a test can stop time, and all parts of one decision see
 //! the same time.
 //!
-//! A clock may be wrong for a while and then be put right. So sessions live by a [`Timeline`]: the clock, and a [`TimeMark`]
-//! that makes sure that time never goes back. What has expired stays expired, and what is issued after a step back lives as
-//! long as it should.
+//! A clock may be wrong for a while and then be put right. So sessions live by a [`Timeline`]: the
+//! clock, and a [`TimeMark`] that makes sure that time never goes back. What has expired stays expired, and
+//! what is issued after a step back lives as long as it should.
 //!
 //! | the clock | the timeline |
 //! |---|---|
@@ -28,7 +28,8 @@ const SILENT: u64 = 60;
 /// How far two whole numbers of seconds may be from what has passed.
 const INEXACT: u64 = 2;
 
-/// By how much the time may go on faster than the clock of the process before a sweep looks twice, in seconds.
+/// By how much the time may go on faster than the clock of the process before a sweep looks twice, in
+/// seconds.
 const EXPLAINED: u64 = 60 * 60;
 
 /// Tells the time in whole seconds since the Unix epoch.
@@ -36,7 +37,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns now, in seconds since 1970-01-01T00:00:00Z.
     fn now(&self) -> u64;
 
-    /// Returns how many seconds have passed since some moment, by a clock that nobody sets. Default: by that of the process.
+    /// Returns how many seconds have passed since some moment, by a clock that nobody sets. Default: by that
+    /// of the process.
     fn elapsed(&self) -> u64 {
         static SINCE: OnceLock<Instant> = OnceLock::new();
         SINCE.get_or_init(Instant::now).elapsed().as_secs()
@@ -104,9 +106,11 @@ impl Clock for ManualClock {
     }
 }
 
-/// What a store remembers of time, so that a clock that goes back brings nothing back. Shared by all who use the store.
+/// What a store remembers of time, so that a clock that goes back brings nothing back. Shared by all who use
+/// the store.
 ///
-/// A store keeps both numbers with each commit, and [raises](Self::raise) them to what it has kept when it is opened.
+/// A store keeps both numbers with each commit, and [raises](Self::raise) them to what it has kept when it is
+/// opened.
 #[derive(Debug, Default)]
 pub struct TimeMark {
     latest: AtomicU64,
@@ -120,7 +124,8 @@ impl TimeMark {
         self.latest.load(Ordering::Acquire)
     }
 
-    /// Returns how far that time is ahead of the clock, in seconds: by how much the clock was set back, in all.
+    /// Returns how far that time is ahead of the clock, in seconds: by how much the clock was set back, in
+    /// all.
     #[must_use]
     pub fn ahead(&self) -> u64 {
         self.ahead.load(Ordering::Acquire)
@@ -189,8 +194,8 @@ impl Timeline {
         self.mark.ahead()
     }
 
-    /// Tells whether the clock of the process has gone on as far as this time, since this was asked last. If not, returns by
-    /// how many seconds it is behind.
+    /// Tells whether the clock of the process has gone on as far as this time, since this was asked last. If
+    /// not, returns by how many seconds it is behind.
     pub(crate) fn explains(&self, now: u64) -> Result<(), u64> {
         let mut look = self.lock();
         let explained = look.time.saturating_add(look.at.elapsed().as_secs());
@@ -217,11 +222,12 @@ impl Timeline {
         latest.max(reading)
     }
 
-    /// Goes on with a clock that was set back before. If it is put forward again, by more than the time that has passed, the
-    /// difference that was kept gets smaller by that: otherwise the time would jump, and every session would expire.
+    /// Goes on with a clock that was set back before. If it is put forward again, by more than the time that
+    /// has passed, the difference that was kept gets smaller by that: otherwise the time would jump, and
+    /// every session would expire.
     ///
-    /// A machine that starts without a clock is an example. After a restart nobody knows how much time has passed. A clock
-    /// that is not behind then counts as right.
+    /// A machine that starts without a clock is an example. After a restart nobody knows how much time has
+    /// passed. A clock that is not behind then counts as right.
     fn go_on(&self) -> u64 {
         let mut look = self.lock();
         let (clock, ahead, latest) = (self.clock.now(), self.mark.ahead(), self.mark.latest());

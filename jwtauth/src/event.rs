@@ -38,15 +38,18 @@ pub enum Event {
         /// Why.
         reason: RevocationReason,
     },
-    /// `clock_jumped_ahead`: when a sweep began, the clock had gone on by more than the process has run since the last one.
+    /// `clock_jumped_ahead`: when a sweep began, the clock had gone on by more than the process has run since
+    /// the last one.
     ///
-    /// The sweep removes nothing. The next one removes what has expired: put the clock right before that, if it is wrong.
-    /// A machine that has slept, and a program that starts again after more than an hour, have this event too.
+    /// The sweep removes nothing. The next one removes what has expired: put the clock right before that, if
+    /// it is wrong. A machine that has slept, and a program that starts again after more than an hour, have
+    /// this event too.
     ClockJumpedAhead {
         /// By how much, in whole seconds. More than an hour.
         by: Duration,
     },
-    /// `clock_set_back`: the clock was set back. New tokens are by the new time, and what has expired stays expired.
+    /// `clock_set_back`: the clock was set back. New tokens are by the new time, and what has expired stays
+    /// expired.
     ClockSetBack {
         /// By how much, in whole seconds. More than a minute.
         by: Duration,
@@ -85,12 +88,14 @@ pub enum Event {
         /// The session after that.
         session: Arc<Session>,
     },
-    /// `repeated_elsewhere`: a spent refresh token was presented by a client with another `User-Agent` or another address
-    /// than the one that spent it, while its answer was still repeated.
+    /// `repeated_elsewhere`: a spent refresh token was presented by a client with another `User-Agent` or
+    /// another address than the one that spent it, while its answer was still repeated.
     ///
-    /// It may be a phone that has changed its network and lost an answer. It may also be somebody who has a copy.
+    /// It may be a phone that has changed its network and lost an answer. It may also be somebody who has a
+    /// copy.
     RepeatedElsewhere {
-        /// The session. Its [`last_address`](Session::last_address) is that of the client that spent the token.
+        /// The session. Its [`last_address`](Session::last_address) is that of the client that spent the
+        /// token.
         session: Arc<Session>,
         /// The address of the client that presented the token now.
         client_address: Option<IpAddr>,

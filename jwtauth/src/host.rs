@@ -1,8 +1,8 @@
 //! Hosts and origins in one form, so that two spellings of one host are equal.
 //!
-//! Case does not matter (RFC 3986, section 3.2.2). A port that is not written is the default one of the scheme
-//! (RFC 9110, section 4.2.3). An IPv6 address has one spelling (RFC 5952). A dot at the end stays: browsers keep
-//! other cookies for `example.com.` than for `example.com`, so it is another host.
+//! Case does not matter (RFC 3986, section 3.2.2). A port that is not written is the default one of the
+//! scheme (RFC 9110, section 4.2.3). An IPv6 address has one spelling (RFC 5952). A dot at the end stays:
+//! browsers keep other cookies for `example.com.` than for `example.com`, so it is another host.
 
 use std::net::Ipv6Addr;
 
@@ -89,7 +89,8 @@ impl WebOrigin {
         Some(Self { scheme: scheme.to_ascii_lowercase(), host: HostPort::parse(authority)? })
     }
 
-    /// Tells whether a server that was asked under this host is the one of the origin, if both have the scheme.
+    /// Tells whether a server that was asked under this host is the one of the origin, if both have the
+    /// scheme.
     pub(crate) fn is_at(&self, host: &HostPort) -> bool {
         self.host.name == host.name && self.host.port_for(&self.scheme) == host.port_for(&self.scheme)
     }

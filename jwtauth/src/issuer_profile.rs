@@ -146,8 +146,8 @@ impl IssuerProfile {
         self
     }
 
-    /// Also accepts ID tokens, for an issuer whose access tokens are no JWTs. They say who the user is, to the
-    /// client that is their audience. They do not say what the client may do in the user's name.
+    /// Also accepts ID tokens, for an issuer whose access tokens are no JWTs. They say who the user is, to
+    /// the client that is their audience. They do not say what the client may do in the user's name.
     pub fn accept_id_tokens(mut self) -> Self {
         self.id_tokens = true;
         self
@@ -186,7 +186,8 @@ impl IssuerProfile {
         self
     }
 
-    /// Sets the claim that holds the roles: a list of texts, or one text, which is one role. Default: `roles`.
+    /// Sets the claim that holds the roles: a list of texts, or one text, which is one role. Default:
+    /// `roles`.
     pub fn roles_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         self.roles = claim.into();
         self

@@ -71,8 +71,8 @@ impl Flag for bool {
     }
 }
 
-/// What a guarded handler dereferences to, so that a call of it is told its name: an endpoint has a guard, and
-/// a call would go around it. In a test send a request, with `poem::test::TestClient` or
+/// What a guarded handler dereferences to, so that a call of it is told its name: an endpoint has a guard,
+/// and a call would go around it. In a test send a request, with `poem::test::TestClient` or
 /// `Endpoint::get_response`, or put what you want to test into a function of its own.
 pub type NotAFunction = fn(GuardedHandlersAreEndpointsSendThemARequest) -> std::future::Pending<Response>;
 

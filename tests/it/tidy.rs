@@ -139,6 +139,26 @@ fn every_file_says_what_it_is_for() {
     }
 }
 
+/// Comments of the library fit the width of its code. Tables and code in comments are as wide as they are.
+#[test]
+fn comments_fit_the_width_of_the_code() {
+    for (path, text) in sources("jwtauth/src").into_iter().chain(sources("jwtauth-macros/src")) {
+        let mut is_code = false;
+        for (number, line) in text.lines().enumerate() {
+            let Some(comment) = line.trim_start().strip_prefix("//") else { continue };
+            let comment = comment.trim_start_matches(['/', '!']).trim_start();
+            is_code ^= comment.starts_with("```");
+            let is_wide = line.chars().count() > 110 && comment.contains(' ');
+            assert!(
+                !is_wide || is_code || comment.starts_with('|'),
+                "{}:{}: a comment of more than 110 columns",
+                path.display(),
+                number + 1
+            );
+        }
+    }
+}
+
 /// Examples are for reading: 30 to 120 lines. `quickstart` is the program that README is about.
 #[test]
 fn an_example_is_read_in_one_go() {

@@ -136,7 +136,8 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
     (sources, errors)
 }
 
-/// Returns what to say of a field that is not read and looks as if it were. What it says would have no effect.
+/// Returns what to say of a field that is not read and looks as if it were. What it says would have no
+/// effect.
 fn near_miss(name: &str, sources: &Sources) -> Option<String> {
     let skip = "help: if it has nothing to do with access, mark it with `#[auth(skip)]`";
     if sources.active.is_none() && OPPOSITE.contains(&name.strip_prefix("is_").unwrap_or(name)) {

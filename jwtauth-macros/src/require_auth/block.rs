@@ -1,8 +1,8 @@
 //! `#[require_auth]` on an `impl Endpoint`: puts the guard at the start of `call`.
 //!
-//! Nothing else in the block changes. No type is added, and nothing is renamed. The block goes into a constant
-//! with the items of the guard, and the user's statements into a block of their own, so that no name of the
-//! one is seen by the other.
+//! Nothing else in the block changes. No type is added, and nothing is renamed. The block goes into a
+//! constant with the items of the guard, and the user's statements into a block of their own, so that no name
+//! of the one is seen by the other.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};

@@ -1,9 +1,9 @@
 //! `#[require_auth]`: turns a handler function into a guarded poem endpoint, and guards endpoints and APIs
 //! that are impl blocks.
 //!
-//! `args` parses the arguments and `item` the item below the attribute; `signature` says what a handler's cannot have. `guard` writes the guard. `endpoint`
-//! writes the endpoint of a function, `block` puts the guard into an `impl Endpoint`, and `openapi` puts it
-//! around each operation of an API.
+//! `args` parses the arguments and `item` the item below the attribute; `signature` says what a handler's
+//! cannot have. `guard` writes the guard. `endpoint` writes the endpoint of a function, `block` puts the
+//! guard into an `impl Endpoint`, and `openapi` puts it around each operation of an API.
 //!
 //! # Invariants
 //!

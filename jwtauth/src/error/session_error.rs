@@ -33,12 +33,12 @@ pub enum SessionError {
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// A spent refresh token was presented by another client than the one that spent it. Nothing was changed; see
-    /// [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere).
+    /// A spent refresh token was presented by another client than the one that spent it. Nothing was changed;
+    /// see [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere).
     #[error("refresh token was spent by another client")]
     RepeatedElsewhere,
-    /// A spent refresh token came back although its successor was used, outside the grace window. Its session is now
-    /// revoked.
+    /// A spent refresh token came back although its successor was used, outside the grace window. Its session
+    /// is now revoked.
     #[error("refresh token was used before; its session is revoked")]
     Reused,
     /// The session was revoked.
@@ -72,14 +72,16 @@ pub enum SessionError {
     /// The user value could not be written into the session, or not read back. The cause names the field.
     #[error("user value cannot be kept in the session")]
     User(#[source] BoxError),
-    /// The user is not active any more, as [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says. Nothing
-    /// was spent.
+    /// The user is not active any more, as [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says.
+    /// Nothing was spent.
     #[error("user is not active any more")]
     UserInactive,
-    /// The user is gone, as [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says. Nothing was spent.
+    /// The user is gone, as [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says. Nothing was
+    /// spent.
     #[error("user is gone")]
     UserNotFound,
-    /// [`before_refresh`](crate::JwtAuthBuilder::before_refresh) could not look the user up. Nothing was spent.
+    /// [`before_refresh`](crate::JwtAuthBuilder::before_refresh) could not look the user up. Nothing was
+    /// spent.
     #[error("user could not be looked up")]
     UserUnknown(#[source] BoxError),
 }

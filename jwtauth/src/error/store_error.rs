@@ -50,7 +50,8 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
-    /// A record was written by a newer release of this crate, in a layout that this one does not know. Nothing was changed.
+    /// A record was written by a newer release of this crate, in a layout that this one does not know.
+    /// Nothing was changed.
     #[error(
         "{} holds records of layout {found}, written by a newer release of jwtauth, and this one reads layouts up to {newest}: use the release that wrote them, or move the store away to start empty (everybody logs in again)",
         store(path.as_deref())
@@ -93,8 +94,8 @@ pub enum StoreError {
         /// How many acknowledged changes are missing.
         lost: u64,
     },
-    /// The store did not answer in time. A session may still be revoked. A change that was being written may happen too,
-    /// except that no login does.
+    /// The store did not answer in time. A session may still be revoked. A change that was being written may
+    /// happen too, except that no login does.
     #[error("session store did not answer within {after:?}")]
     TimedOut {
         /// The time limit.

@@ -31,8 +31,8 @@ pub enum TokenError {
     /// `nbf` or `iat` lies in the future.
     #[error("token is not valid yet")]
     NotYetValid,
-    /// A claim that [`IssuerProfile::requires`](crate::IssuerProfile::requires) names is missing or has another
-    /// value. The log says which, at level `debug`.
+    /// A claim that [`IssuerProfile::requires`](crate::IssuerProfile::requires) names is missing or has
+    /// another value. The log says which, at level `debug`.
     #[error("a claim that the profile of the issuer requires is missing or has another value")]
     RequiredClaim,
     /// Longer than 8 KiB.

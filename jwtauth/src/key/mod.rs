@@ -114,8 +114,8 @@ impl Key {
     /// Reads a set of keys (RFC 7517, section 5): the first 32 that can be used.
     ///
     /// The others are passed over, and the log says which and why, at level `warn`: a key of an unknown kind,
-    /// a damaged or weak one, a second public one with the same `kid`, two secrets with the same `kid`, a secret
-    /// beside key pairs. Keys for encryption are left out without a word.
+    /// a damaged or weak one, a second public one with the same `kid`, two secrets with the same `kid`, a
+    /// secret beside key pairs. Keys for encryption are left out without a word.
     ///
     /// # Errors
     ///

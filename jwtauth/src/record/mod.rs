@@ -28,8 +28,8 @@ const MAX_REVOKED_TOKENS: usize = 64;
 
 /// A login of one subject on one device, as the store keeps it. All times are Unix seconds.
 ///
-/// To add a field: here, its value for a record that was written without it in [`Session::new`], and one line in
-/// `store/codec/session/v4.rs`.
+/// To add a field: here, its value for a record that was written without it in [`Session::new`], and one line
+/// in `store/codec/session/v4.rs`.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Session {
@@ -43,8 +43,8 @@ pub struct Session {
     pub scopes: Vec<String>,
     /// The application's user value as JSON, if its type asks for a copy to be kept.
     pub user: Option<Vec<u8>>,
-    /// Which type of user logged in: [`AuthUser::KIND`](crate::AuthUser::KIND), or the path of a type without one.
-    /// `None` in records of older releases, and if no user value was given.
+    /// Which type of user logged in: [`AuthUser::KIND`](crate::AuthUser::KIND), or the path of a type without
+    /// one. `None` in records of older releases, and if no user value was given.
     pub user_kind: Option<String>,
     /// When the session was opened.
     pub created_at: u64,
@@ -60,14 +60,15 @@ pub struct Session {
     pub rotated_at: u64,
     /// Whether a token of that generation was presented, so that its answer is known to have arrived.
     pub confirmed: bool,
-    /// A number that stands for the `User-Agent` of the client that reached that generation; `None` if it is not known.
-    /// The client chooses it: never trusted.
+    /// A number that stands for the `User-Agent` of the client that reached that generation; `None` if it is
+    /// not known. The client chooses it: never trusted.
     pub agent: Option<u64>,
     /// The `jti` of the current refresh token.
     pub refresh_id: TokenId,
     /// The `jti` of the access token issued last. The same as `refresh_id` in a session of sliding tokens.
     pub access_id: TokenId,
-    /// When that access token was issued. 0 if it cannot be written again, because what it says of the user has changed.
+    /// When that access token was issued. 0 if it cannot be written again, because what it says of the user
+    /// has changed.
     pub access_issued_at: u64,
     /// Tokens that were ended alone, until they expire.
     pub revoked_tokens: Vec<RevokedToken>,
@@ -176,7 +177,8 @@ impl Session {
         matches!(self.state_at(now), SessionState::Live)
     }
 
-    /// Tells whether the session speaks by sliding tokens: each is refresh token and access token in one, and has one id.
+    /// Tells whether the session speaks by sliding tokens: each is refresh token and access token in one, and
+    /// has one id.
     #[must_use]
     pub fn is_sliding(&self) -> bool {
         self.refresh_id == self.access_id
@@ -190,10 +192,10 @@ impl Session {
 
     /// Describes the session for its user: `Chrome 126 on Linux, 203.0.113.7, last seen 3 min ago`.
     ///
-    /// `now` is in Unix seconds. Seen means logged in or refreshed, so a session in use may have been seen as long
-    /// ago as an access token lives. It is told in whole minutes, hours or days; less than a minute is `just now`.
-    /// The device is that of the login, the address the latest one, and left out if there is none. Escape it for
-    /// HTML: a client can say anything of itself.
+    /// `now` is in Unix seconds. Seen means logged in or refreshed, so a session in use may have been seen as
+    /// long ago as an access token lives. It is told in whole minutes, hours or days; less than a minute is
+    /// `just now`. The device is that of the login, the address the latest one, and left out if there is
+    /// none. Escape it for HTML: a client can say anything of itself.
     #[must_use]
     pub fn summary_at(&self, now: u64) -> String {
         let address = self.last_seen_from().map(|address| format!(", {address}")).unwrap_or_default();

@@ -10,9 +10,11 @@
 //!
 //! # Invariants
 //!
-//! 1. A rotation starts unconfirmed. A token of the current generation that is presented confirms it. So an answer that
-//!    was lost throws nobody out, and anyone who brings a token whose successor was used is found.
-//! 2. The grace window starts with the rotation and never slides (S-4). Without one, a spent token is never answered.
+//! 1. A rotation starts unconfirmed. A token of the current generation that is presented confirms it. So an
+//!    answer that was lost throws nobody out, and anyone who brings a token whose successor was used is
+//!    found.
+//! 2. The grace window starts with the rotation and never slides (S-4). Without one, a spent token is never
+//!    answered.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -46,16 +48,16 @@ impl Successor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RotationPolicy {
-    /// How long a spent refresh token is answered with its successor once more, although that was used. At 0 it is never
-    /// answered.
+    /// How long a spent refresh token is answered with its successor once more, although that was used. At 0
+    /// it is never answered.
     pub grace: Duration,
     /// How long a refresh token lives: the inactivity limit.
     pub refresh_ttl: Duration,
-    /// How long after the rotation the client that rotated is let in with what it had before. It is 0 except in a request
-    /// that shows a pair of tokens of the session.
+    /// How long after the rotation the client that rotated is let in with what it had before. It is 0 except
+    /// in a request that shows a pair of tokens of the session.
     pub late: Duration,
-    /// How long after an access token was issued an answer may be repeated with the same one. Later the answer has one of
-    /// its own.
+    /// How long after an access token was issued an answer may be repeated with the same one. Later the
+    /// answer has one of its own.
     pub rewrite: Duration,
     /// Whether an answer is repeated to the client only that got it first.
     pub refuse_elsewhere: bool,
@@ -82,8 +84,8 @@ pub enum Rotation {
     Reissued,
     /// It was spent by another client, which alone may get the answer again. Nothing changed.
     Elsewhere,
-    /// It was spent, and its successor was used. But it comes from the client that spent it, which may have sent this request
-    /// before: it is let in, without new tokens. Nothing changed.
+    /// It was spent, and its successor was used. But it comes from the client that spent it, which may have
+    /// sent this request before: it is let in, without new tokens. Nothing changed.
     Late,
     /// Two parties have it: its successor was used, or a later one. The session is revoked now.
     Reused,
@@ -157,8 +159,8 @@ impl Session {
         may_be_lost || self.replaced_lately(presented, now, grace)
     }
 
-    /// Tells whether `generation` is the one before the current one, and was replaced less than `window` ago. If the clock
-    /// was put back by more than that, it was not.
+    /// Tells whether `generation` is the one before the current one, and was replaced less than `window` ago.
+    /// If the clock was put back by more than that, it was not.
     pub(crate) const fn replaced_lately(&self, generation: u64, now: u64, window: Duration) -> bool {
         self.is_before_current(generation) && now.abs_diff(self.rotated_at) < window.as_secs()
     }

@@ -41,7 +41,8 @@ fn s_4_the_spent_token_is_repeated_inside_the_grace_window_only() {
     assert_eq!(session.state_at(230), SessionState::Revoked(RevocationReason::Reused));
 }
 
-/// N-6: nobody has used the successor, so its answer may be lost. A token of another generation proves nothing.
+/// N-6: nobody has used the successor, so its answer may be lost. A token of another generation proves
+/// nothing.
 #[test]
 fn n_6_the_spent_token_is_repeated_until_its_successor_is_used() {
     let mut session = session();

@@ -206,8 +206,8 @@ impl Sessions {
     }
 
     /// Returns the current time of sessions in Unix seconds. It is that of the
-    /// [`clock`](crate::JwtAuthBuilder::clock), and never goes back: after the clock was set back it goes on from
-    /// where it was. All times in records are of it.
+    /// [`clock`](crate::JwtAuthBuilder::clock), and never goes back: after the clock was set back it goes on
+    /// from where it was. All times in records are of it.
     #[must_use]
     pub fn now(&self) -> u64 {
         self.clock.now()
@@ -282,8 +282,8 @@ impl Sessions {
         now.saturating_add(self.config.access_ttl.as_secs()).min(session.expires_at)
     }
 
-    /// Returns the claims of an access token or sliding token that is valid from `now` on. Their times are by the clock,
-    /// for others who read them.
+    /// Returns the claims of an access token or sliding token that is valid from `now` on. Their times are by
+    /// the clock, for others who read them.
     fn claims_of<'a>(
         &'a self,
         session: &'a Session,
@@ -311,8 +311,8 @@ impl Sessions {
     }
 }
 
-/// Returns when the access token or sliding token of a session that is written at `now` was issued: the same token has the
-/// same claims.
+/// Returns when the access token or sliding token of a session that is written at `now` was issued: the same
+/// token has the same claims.
 const fn issued_at(session: &Session, now: u64) -> u64 {
     if session.access_issued_at == 0 { now } else { session.access_issued_at }
 }

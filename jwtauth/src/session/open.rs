@@ -112,7 +112,8 @@ impl Sessions {
         })
     }
 
-    /// Returns a session with new ids that nobody knows yet. It has no roles, no scopes, no user and no device.
+    /// Returns a session with new ids that nobody knows yet. It has no roles, no scopes, no user and no
+    /// device.
     pub(super) fn new_session(
         &self,
         subject: String,
@@ -128,7 +129,8 @@ impl Sessions {
     }
 }
 
-/// A session whose login is not over. If it is dropped without [`Self::claim`], nobody has its tokens: it is revoked.
+/// A session whose login is not over. If it is dropped without [`Self::claim`], nobody has its tokens: it is
+/// revoked.
 #[must_use]
 pub(crate) struct UnclaimedSession {
     store: Arc<dyn SessionStore>,

@@ -84,8 +84,8 @@ impl Sessions {
 
     /// Renews roles, scopes and the copy of a user in all live sessions of that user. Returns in how many.
     ///
-    /// A session of another [kind](AuthUser::KIND) of user keeps its copy, and gets the roles and scopes: they belong
-    /// to the subject.
+    /// A session of another [kind](AuthUser::KIND) of user keeps its copy, and gets the roles and scopes:
+    /// they belong to the subject.
     ///
     /// If the user is no longer active ([`AuthUser::is_active`]), revokes all these sessions instead.
     ///

@@ -1,8 +1,10 @@
-//! The rotation of refresh tokens: what a spent one is answered with, and what is told of it. The rules are in `record`.
+//! The rotation of refresh tokens: what a spent one is answered with, and what is told of it. The rules are
+//! in `record`.
 //!
 //! # Invariants
 //!
-//! 1. An answer that is repeated has the same refresh token. Its access token is the same too, or one with an id of its own.
+//! 1. An answer that is repeated has the same refresh token. Its access token is the same too, or one with an
+//!    id of its own.
 //! 2. Nothing is spent if the answer cannot be written.
 
 use std::slice;
@@ -50,8 +52,8 @@ impl Sessions {
 
     /// Likewise, for a request that has an expired access token beside it, or none.
     ///
-    /// A browser puts cookies on a request when it makes it, and may send it much later. So a pair that was replaced is let
-    /// in for as long as an access token lives.
+    /// A browser puts cookies on a request when it makes it, and may send it much later. So a pair that was
+    /// replaced is let in for as long as an access token lives.
     pub(crate) async fn refresh_silently(
         &self,
         access: Option<&Verified<Access>>,
@@ -183,8 +185,8 @@ impl Sessions {
         }
     }
 
-    /// Asks the application for the user and for its claims, before anything is spent. Also fails if the claims
-    /// would make the next token too large.
+    /// Asks the application for the user and for its claims, before anything is spent. Also fails if the
+    /// claims would make the next token too large.
     pub(super) async fn own_claims_of(
         &self,
         session: SessionId,
@@ -214,8 +216,8 @@ impl Sessions {
 
     /// Spends a refresh token and issues its successor, for a client that stores its tokens itself.
     ///
-    /// A client that lost the answer asks again with the same token. It gets the same refresh token, for as long as that was
-    /// not used.
+    /// A client that lost the answer asks again with the same token. It gets the same refresh token, for as
+    /// long as that was not used.
     ///
     /// # Errors
     ///

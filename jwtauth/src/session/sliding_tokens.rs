@@ -61,8 +61,8 @@ impl Sessions {
 
     /// Spends a sliding token and issues its successor, also when it has expired as an access token.
     ///
-    /// The token before the newest gets the newest one again, inside the grace window and for as long as nobody has used the
-    /// newest. So a lost answer or two concurrent requests do no harm.
+    /// The token before the newest gets the newest one again, inside the grace window and for as long as
+    /// nobody has used the newest. So a lost answer or two concurrent requests do no harm.
     ///
     /// # Errors
     ///

@@ -36,8 +36,9 @@ impl Sessions {
     /// Works in batches of 16, so that other requests get their turn at the store. Each session that was not
     /// revoked is reported as [`Event::SessionExpired`], and the sweep waits for the hooks.
     ///
-    /// If the clock has jumped ahead by more than an hour since the last sweep, more than the process has run, this one
-    /// removes nothing: see [`Event::ClockJumpedAhead`]. So a clock that is wrong for a moment removes no session.
+    /// If the clock has jumped ahead by more than an hour since the last sweep, more than the process has
+    /// run, this one removes nothing: see [`Event::ClockJumpedAhead`]. So a clock that is wrong for a moment
+    /// removes no session.
     ///
     /// # Errors
     ///

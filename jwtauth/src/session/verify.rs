@@ -85,8 +85,8 @@ impl Sessions {
         Ok(self.store.load(id).await?.filter(|session| session.is_live_at(now)))
     }
 
-    /// Notes that a genuine token of a generation was presented: if it is the newest, the answer to the last rotation has
-    /// arrived.
+    /// Notes that a genuine token of a generation was presented: if it is the newest, the answer to the last
+    /// rotation has arrived.
     pub(crate) fn confirm_rotation(&self, session: &Session, generation: u64) {
         if !session.confirmed && session.generation == generation {
             self.store.confirm(session.id, generation);
@@ -95,8 +95,9 @@ impl Sessions {
 
     /// Returns the live session of a refresh token that can be exchanged. Spends nothing.
     ///
-    /// So a spent one is good for as long as it is answered with its successor. Anyone who has a copy would otherwise learn
-    /// from a question that costs nothing when its owner has spent it, and ask for the successor right then.
+    /// So a spent one is good for as long as it is answered with its successor. Anyone who has a copy would
+    /// otherwise learn from a question that costs nothing when its owner has spent it, and ask for the
+    /// successor right then.
     pub(super) async fn check_refresh(&self, refresh: &Refresh) -> Result<Arc<Session>, SessionError> {
         let session = self.live(refresh.session, &refresh.subject).await?;
         let is_spent = refresh.generation < session.generation

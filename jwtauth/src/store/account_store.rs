@@ -86,7 +86,8 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Keeps accounts, in a store that keeps sessions too. Each method is one atomic step, and durable when it resolves.
+/// Keeps accounts, in a store that keeps sessions too. Each method is one atomic step, and durable when it
+/// resolves.
 pub trait AccountStore: fmt::Debug + Send + Sync + 'static {
     /// Adds an account, unless there is one with its id or its key. Returns whether it was added.
     fn create_account(&self, account: StoredAccount) -> StoreFuture<'_, bool>;
@@ -97,8 +98,9 @@ pub trait AccountStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the account with this key.
     fn account_by_key(&self, key: String) -> StoreFuture<'_, Option<StoredAccount>>;
 
-    /// Puts `account` in the place of the one with its id, if [`rules::may_change`](super::rules::may_change) says so, and
-    /// revokes sessions whose subject is the id, as [`SessionStore::revoke_subject`] does: all in one step.
+    /// Puts `account` in the place of the one with its id, if [`rules::may_change`](super::rules::may_change)
+    /// says so, and revokes sessions whose subject is the id, as [`SessionStore::revoke_subject`] does: all
+    /// in one step.
     ///
     /// Returns how many sessions were revoked, or `None` if nothing happened.
     ///
@@ -118,6 +120,7 @@ pub trait AccountStore: fmt::Debug + Send + Sync + 'static {
     /// [`SessionStore::revoke_subject`]: super::SessionStore::revoke_subject
     fn remove_account(&self, id: AccountId, revocation: SubjectRevocation) -> StoreFuture<'_, Option<usize>>;
 
-    /// Returns up to `limit` accounts in the order of the bytes of their keys, beginning behind the key `after`.
+    /// Returns up to `limit` accounts in the order of the bytes of their keys, beginning behind the key
+    /// `after`.
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>>;
 }

@@ -7,9 +7,9 @@
 //! | [`ValueStore`] | opaque values that expire | no `Compat`, no storage for poem's sessions |
 //! | `AccountStore` (feature `accounts`) | accounts with passwords | no `accounts` |
 //!
-//! [`SledStore`] and [`MemoryStore`] keep all of it. A store outside this crate brings atomic steps and bytes on a disk or a
-//! wire, and nothing else: what each step decides is in [`rules`], what a record looks like in [`codec`]. Whether it is
-//! right is found by `conformance` (feature `testing`).
+//! [`SledStore`] and [`MemoryStore`] keep all of it. A store outside this crate brings atomic steps and bytes
+//! on a disk or a wire, and nothing else: what each step decides is in [`rules`], what a record looks like in
+//! [`codec`]. Whether it is right is found by `conformance` (feature `testing`).
 //!
 //! The traits are made of domain operations, each atomic, and not of get and put: what must not come
 //! apart is one call, which sled does in one batch and a remote store would do in one script.
@@ -20,10 +20,11 @@
 //!    after the other.
 //! 2. When a future that changes something resolves to `Ok`, the change is durable, as far as the
 //!    store promises durability at all.
-//! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in. A write never creates a
-//!    session except [`SessionStore::insert`] and [`ValueStore::insert_with_value`].
-//! 4. A caller who gives up drops the future. A login that has not begun by then never happens. One that has begun revokes no
-//!    other session, and its own session does not stay. The end of a session may still happen.
+//! 3. The set of sessions is an allow-list: a record that is lost logs somebody out, never in. A write never
+//!    creates a session except [`SessionStore::insert`] and [`ValueStore::insert_with_value`].
+//! 4. A caller who gives up drops the future. A login that has not begun by then never happens. One that has
+//!    begun revokes no other session, and its own session does not stay. The end of a session may still
+//!    happen.
 //!
 //! The life of a session is in `record`; a store only runs it where nobody can interfere.
 

@@ -1,7 +1,7 @@
 //! What a store is asked, and what it returns. Plain data: what it means is in [`rules`](super::rules).
 //!
-//! Each struct may get more fields. So a store outside this crate compiles then, build one with its constructor, and
-//! change fields after that.
+//! Each struct may get more fields. So a store outside this crate compiles then, build one with its
+//! constructor, and change fields after that.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,8 +14,8 @@ use crate::record::{Revocation, RotationPolicy, Session, Successor};
 /// What a store's operations return.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A genuine refresh token was presented. The store decides by [`rules::rotate`](super::rules::rotate) what it does, and
-/// keeps the result.
+/// A genuine refresh token was presented. The store decides by [`rules::rotate`](super::rules::rotate) what
+/// it does, and keeps the result.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RotationRequest {
@@ -29,8 +29,8 @@ pub struct RotationRequest {
     pub policy: RotationPolicy,
     /// The next tokens, if the presented one is good.
     pub successor: Successor,
-    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A store
-    /// without a [`TokenStore`](super::TokenStore) never sees one.
+    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A
+    /// store without a [`TokenStore`](super::TokenStore) never sees one.
     pub register: Option<Duration>,
 }
 
@@ -55,11 +55,11 @@ pub struct LoginEffects {
     /// Sessions that are revoked, if they are still there, with
     /// [`RevocationReason::Replaced`](super::RevocationReason::Replaced).
     pub replaces: Vec<SessionId>,
-    /// How many live sessions the subject may have, the new one included. Those that were idle the longest are revoked,
-    /// with [`RevocationReason::Evicted`](super::RevocationReason::Evicted).
+    /// How many live sessions the subject may have, the new one included. Those that were idle the longest
+    /// are revoked, with [`RevocationReason::Evicted`](super::RevocationReason::Evicted).
     pub max_sessions: Option<usize>,
-    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A store
-    /// without a [`TokenStore`](super::TokenStore) never sees one.
+    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A
+    /// store without a [`TokenStore`](super::TokenStore) never sees one.
     pub register: Option<Duration>,
 }
 
@@ -127,8 +127,8 @@ pub struct UserUpdate {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Swept {
-    /// The sessions among those removed that were live until they expired, as they were. A session is in one answer
-    /// only. A record that cannot be read is left out.
+    /// The sessions among those removed that were live until they expired, as they were. A session is in one
+    /// answer only. A record that cannot be read is left out.
     pub expired: Vec<Session>,
     /// How many records were removed: expired sessions, and expired values if the store keeps any.
     pub removed: usize,

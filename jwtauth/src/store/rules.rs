@@ -1,5 +1,5 @@
-//! What every store must decide, as pure functions: no clock, no I/O. A store brings the records, runs one of these where
-//! nobody can interfere, and keeps the result in one atomic step.
+//! What every store must decide, as pure functions: no clock, no I/O. A store brings the records, runs one of
+//! these where nobody can interfere, and keeps the result in one atomic step.
 //!
 //! | operation | rules |
 //! |---|---|
@@ -41,11 +41,12 @@ pub struct LoginOutcome {
 
 /// Decides what adding the session `new` does to other sessions.
 ///
-/// `others` are those of its subject, dead or alive; without [`LoginEffects::max_sessions`] nobody looks at them, and they
-/// may be left out. All is done at [`Session::created_at`].
+/// `others` are those of its subject, dead or alive; without [`LoginEffects::max_sessions`] nobody looks at
+/// them, and they may be left out. All is done at [`Session::created_at`].
 ///
-/// Sessions that are over are forgotten beyond `max_sessions` of them. A login looks at all sessions of its subject, so
-/// somebody who logs in and out all day must not make that slow. What is not kept is refused all the same.
+/// Sessions that are over are forgotten beyond `max_sessions` of them. A login looks at all sessions of its
+/// subject, so somebody who logs in and out all day must not make that slow. What is not kept is refused all
+/// the same.
 #[must_use]
 pub fn login<'s>(
     new: &Session,
@@ -88,8 +89,8 @@ pub struct RotationOutcome {
     pub session: Session,
     /// The token whose record, if there is one, is [spent](spend) at [`RotationRequest::now`].
     pub spent: Option<(TokenKind, TokenId)>,
-    /// The records to add. Empty without [`RotationRequest::register`], and if no new tokens were issued. A generation may
-    /// have more than one access or sliding token.
+    /// The records to add. Empty without [`RotationRequest::register`], and if no new tokens were issued. A
+    /// generation may have more than one access or sliding token.
     pub issued: Vec<TokenRecord>,
 }
 
@@ -120,8 +121,8 @@ pub fn revoke_subject(session: &mut Session, revocation: &SubjectRevocation) -> 
     revocation.except != Some(session.id) && session.revoke(revocation.revocation)
 }
 
-/// Revokes one token of a session: see [`Session::revoke_token`]. If it returns `true`, the session is to be written and the
-/// record of the token, if there is one, is [spent](spend) at [`TokenRevocation::now`].
+/// Revokes one token of a session: see [`Session::revoke_token`]. If it returns `true`, the session is to be
+/// written and the record of the token, if there is one, is [spent](spend) at [`TokenRevocation::now`].
 pub fn revoke_token(session: &mut Session, revocation: &TokenRevocation) -> bool {
     session.revoke_token(revocation.token, revocation.expires_at, revocation.now)
 }
@@ -153,8 +154,8 @@ pub const fn has_expired(session: &Session, now: u64) -> bool {
     session.expires_at <= now
 }
 
-/// Tells whether a session that a sweep removes is in [`Swept::expired`](super::Swept::expired): one that was revoked had
-/// its end before.
+/// Tells whether a session that a sweep removes is in [`Swept::expired`](super::Swept::expired): one that was
+/// revoked had its end before.
 #[must_use]
 pub const fn is_reported(session: &Session) -> bool {
     session.revoked.is_none()
@@ -178,22 +179,23 @@ pub fn live_value(value: StoredValue, now: u64) -> Option<Vec<u8>> {
     if value_has_expired(&value, now) { None } else { value.bytes }
 }
 
-/// Tells whether a key takes a new value at `now`: not if its value was removed no longer than [`REMEMBERED`] ago.
+/// Tells whether a key takes a new value at `now`: not if its value was removed no longer than [`REMEMBERED`]
+/// ago.
 #[must_use]
 pub fn takes_value(before: Option<&StoredValue>, now: u64) -> bool {
     before.is_none_or(|before| before.bytes.is_some() || value_has_expired(before, now))
 }
 
-/// Returns the bytes that keep [`insert_with_value`](super::ValueStore::insert_with_value) from adding anything at `now`,
-/// if some do. They are empty if the value was removed no longer than [`REMEMBERED`] ago.
+/// Returns the bytes that keep [`insert_with_value`](super::ValueStore::insert_with_value) from adding
+/// anything at `now`, if some do. They are empty if the value was removed no longer than [`REMEMBERED`] ago.
 #[must_use]
 pub fn occupant(before: Option<&StoredValue>, now: u64) -> Option<Vec<u8>> {
     let live = before.filter(|before| !value_has_expired(before, now))?;
     Some(live.bytes.clone().unwrap_or_default())
 }
 
-/// Decides what removing a value does. Returns the mark to keep in its place and whether the value was live at `now`;
-/// `None` if it was removed before, and nothing is to be written.
+/// Decides what removing a value does. Returns the mark to keep in its place and whether the value was live
+/// at `now`; `None` if it was removed before, and nothing is to be written.
 #[must_use]
 pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool)> {
     before.bytes.as_ref()?;
@@ -201,8 +203,8 @@ pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool
     Some((mark, !value_has_expired(before, now)))
 }
 
-/// Tells whether an account may take the place of the one that is kept: that one is at revision `expected`, and id and key
-/// stay the same.
+/// Tells whether an account may take the place of the one that is kept: that one is at revision `expected`,
+/// and id and key stay the same.
 #[cfg(feature = "accounts")]
 #[must_use]
 pub fn may_change(kept: &StoredAccount, after: &StoredAccount, expected: u64) -> bool {
@@ -214,7 +216,8 @@ fn spendable(session: &Session) -> TokenKind {
     if session.is_sliding() { TokenKind::Sliding } else { TokenKind::Refresh }
 }
 
-/// Returns what a login issues (`before` is `None`), or a rotation: the new pair of tokens, or the new sliding token.
+/// Returns what a login issues (`before` is `None`), or a rotation: the new pair of tokens, or the new
+/// sliding token.
 fn issued(before: Option<&Session>, after: &Session, access_ttl: Duration) -> Vec<TokenRecord> {
     let refresh = TokenRecord {
         parent: before.map(|before| before.refresh_id),

@@ -7,7 +7,8 @@ use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Session, Successor};
 
-/// Makes up a session of `subject`: opened at 100 s, its refresh token expires at 1,100 s, and it ends at 2,500 s for good.
+/// Makes up a session of `subject`: opened at 100 s, its refresh token expires at 1,100 s, and it ends at
+/// 2,500 s for good.
 ///
 /// Its id and that of its refresh token are the byte `number`, 16 times. Change what a test is about.
 ///

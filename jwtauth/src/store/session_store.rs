@@ -33,33 +33,33 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Returns what happened and the session after it, or `None` if there is no such session.
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>>;
 
-    /// Runs [`Session::confirm`] on the session and keeps the result, without telling anybody: a client has shown a token
-    /// of this generation, and waits for the answer to its request.
+    /// Runs [`Session::confirm`] on the session and keeps the result, without telling anybody: a client has
+    /// shown a token of this generation, and waits for the answer to its request.
     ///
-    /// Each change that is called after this one must find the session confirmed; a read may come before it. If the change
-    /// cannot be kept, nothing happens: the next request of the client confirms it again.
+    /// Each change that is called after this one must find the session confirmed; a read may come before it.
+    /// If the change cannot be kept, nothing happens: the next request of the client confirms it again.
     fn confirm(&self, id: SessionId, generation: u64);
 
     /// Revokes one session. Returns whether it was there and not revoked before.
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
 
-    /// Runs [`rules::revoke_subject`](super::rules::revoke_subject) on all sessions of a subject, in one step. Returns how
-    /// many it has revoked.
+    /// Runs [`rules::revoke_subject`](super::rules::revoke_subject) on all sessions of a subject, in one
+    /// step. Returns how many it has revoked.
     fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize>;
 
-    /// Runs [`rules::revoke_token`](super::rules::revoke_token) on the session and keeps the result. Returns what it
-    /// returned; `false` without a session.
+    /// Runs [`rules::revoke_token`](super::rules::revoke_token) on the session and keeps the result. Returns
+    /// what it returned; `false` without a session.
     fn revoke_token(&self, revocation: TokenRevocation) -> StoreFuture<'_, bool>;
 
     /// Returns all sessions of a subject that are still kept, dead or alive, in no particular order.
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>>;
 
-    /// Runs [`rules::update_user`](super::rules::update_user) on all sessions of a subject, in one step. Returns how many
-    /// it has changed.
+    /// Runs [`rules::update_user`](super::rules::update_user) on all sessions of a subject, in one step.
+    /// Returns how many it has changed.
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize>;
 
-    /// Removes sessions that [have expired](super::rules::has_expired) at `now`, revoked ones included, and expired values
-    /// if the store keeps any: at most `limit` in all.
+    /// Removes sessions that [have expired](super::rules::has_expired) at `now`, revoked ones included, and
+    /// expired values if the store keeps any: at most `limit` in all.
     ///
     /// Only reclaims space: an expired session is refused whether it was swept or not (S-13).
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept>;
@@ -67,8 +67,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Waits until everything done so far is durable. Called before a process exits.
     fn flush(&self) -> StoreFuture<'_, ()>;
 
-    /// Returns what the store remembers of time. All who use one store share it. A store that keeps it with each commit
-    /// does not forget it when the program starts again. Default: it keeps none.
+    /// Returns what the store remembers of time. All who use one store share it. A store that keeps it with
+    /// each commit does not forget it when the program starts again. Default: it keeps none.
     fn time_mark(&self) -> Arc<TimeMark> {
         Arc::default()
     }

@@ -17,7 +17,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the records of the tokens of a session, the oldest first, parents before their children.
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>>;
 
-    /// Removes records of tokens that [have expired](super::rules::is_archived) before `before`, in Unix seconds: at most
-    /// `limit` of them.
+    /// Removes records of tokens that [have expired](super::rules::is_archived) before `before`, in Unix
+    /// seconds: at most `limit` of them.
     fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept>;
 }

@@ -3,10 +3,12 @@
 //!
 //! # Invariants of every value store
 //!
-//! 1. An operation happens as a whole or not at all, and operations on one key take place one after the other.
+//! 1. An operation happens as a whole or not at all, and operations on one key take place one after the
+//!    other.
 //! 2. When a future that changes something resolves to `Ok`, the change is durable.
 //! 3. A value that has expired is not returned, whether it was swept or not, and goes by itself in the end.
-//! 4. A key that was removed takes no value for [`REMEMBERED`]: a slow request that read it before cannot bring it back.
+//! 4. A key that was removed takes no value for [`REMEMBERED`]: a slow request that read it before cannot
+//!    bring it back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -84,7 +86,8 @@ impl fmt::Debug for NewValue {
     }
 }
 
-/// What stands under a key: a value, or the mark of one that was removed. [`rules`](super::rules) say what it is worth.
+/// What stands under a key: a value, or the mark of one that was removed. [`rules`](super::rules) say what it
+/// is worth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredValue {
@@ -102,8 +105,8 @@ impl From<NewValue> for StoredValue {
 
 /// Keeps opaque values until they expire. All times are Unix seconds.
 ///
-/// Each method is one atomic step; a store keeps no more than live values, marks of removal and what has expired
-/// and is on its way out.
+/// Each method is one atomic step; a store keeps no more than live values, marks of removal and what has
+/// expired and is on its way out.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), jwtauth::error::StoreError> {
@@ -127,8 +130,8 @@ impl From<NewValue> for StoredValue {
 /// # }
 /// ```
 pub trait ValueStore: fmt::Debug + Send + Sync + 'static {
-    /// Returns the value, or `None` if there is none that is live at `now`. One that is damaged is an error, because it may
-    /// say that something was revoked.
+    /// Returns the value, or `None` if there is none that is live at `now`. One that is damaged is an error,
+    /// because it may say that something was revoked.
     fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>>;
 
     /// Keeps a value, in the place of the one before it. Returns `false`, and keeps nothing, if the key was
@@ -138,12 +141,13 @@ pub trait ValueStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a value for good. Returns whether there was one that is live at `now`.
     fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool>;
 
-    /// Adds a session as [`SessionStore::insert`](super::SessionStore::insert) does, and keeps a value that is new, in
-    /// one step. Returns `None` then.
+    /// Adds a session as [`SessionStore::insert`](super::SessionStore::insert) does, and keeps a value that
+    /// is new, in one step. Returns `None` then.
     ///
-    /// If a value that is live at [`NewValue::now`] stands under the key, nothing happens, and its bytes are returned.
-    /// If the key was removed no longer than [`REMEMBERED`] ago, nothing happens either, and no bytes are returned:
-    /// `Some` of an empty vector. A store that keeps values and no sessions returns an error.
+    /// If a value that is live at [`NewValue::now`] stands under the key, nothing happens, and its bytes are
+    /// returned. If the key was removed no longer than [`REMEMBERED`] ago, nothing happens either, and no
+    /// bytes are returned: `Some` of an empty vector. A store that keeps values and no sessions returns an
+    /// error.
     fn insert_with_value(
         &self,
         session: Session,
@@ -151,7 +155,8 @@ pub trait ValueStore: fmt::Debug + Send + Sync + 'static {
         value: NewValue,
     ) -> StoreFuture<'_, Option<Vec<u8>>>;
 
-    /// Returns what the store remembers of time: see [`SessionStore::time_mark`](super::SessionStore::time_mark).
+    /// Returns what the store remembers of time: see
+    /// [`SessionStore::time_mark`](super::SessionStore::time_mark).
     fn time_mark(&self) -> Arc<TimeMark> {
         Arc::default()
     }

@@ -144,8 +144,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// If the session is one of another kind of user ([`AuthUser::KIND`]), if the type cannot read the copy, or
-    /// if the copy is about another subject.
+    /// If the session is one of another kind of user ([`AuthUser::KIND`]), if the type cannot read the copy,
+    /// or if the copy is about another subject.
     pub fn user_as<U: AuthUser + Serialize + DeserializeOwned>(&self) -> Result<Option<U>, BoxError> {
         check_kind::<U>(self)?;
         read(self)
@@ -197,8 +197,8 @@ fn explain<U: Keepable>(json: &[u8], error: &serde_json::Error, flattened: &[&st
 /// Returns the path of the value that an error is about.
 fn place_of<U: Keepable>(json: &[u8], error: &serde_json::Error) -> String {
     let end = offset_of(json, error);
-    // An error of the last member of an object is told behind the object, like one of the object as a whole. With
-    // a comma behind the member, it is told before the comma. Likewise for an array.
+    // An error of the last member of an object is told behind the object, like one of the object as a whole.
+    // With a comma behind the member, it is told before the comma. Likewise for an array.
     if let Some((rest, before)) = json[..end].split_last()
         && matches!(rest, b'}' | b']')
     {

@@ -1,8 +1,8 @@
 //! Who is calling: the [`Identity`] of a request, and [`AuthUser`], the one trait that turns it into the
 //! application's own user value.
 //!
-//! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session. `copy` writes
-//! and reads the copy of a user in its session, and `json_path` names a place in it.
+//! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session. `copy`
+//! writes and reads the copy of a user in its session, and `json_path` names a place in it.
 
 mod copy;
 mod json_path;
@@ -29,8 +29,8 @@ pub enum TokenSource {
     Bearer,
     /// In a cookie.
     Cookie,
-    /// In a refresh token or a sliding token that is about to be exchanged for the next one, wherever it came from:
-    /// see [`before_refresh`](crate::JwtAuthBuilder::before_refresh).
+    /// In a refresh token or a sliding token that is about to be exchanged for the next one, wherever it came
+    /// from: see [`before_refresh`](crate::JwtAuthBuilder::before_refresh).
     Refresh,
 }
 
@@ -199,11 +199,12 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// The name of this type of user in sessions. Default: none.
     ///
     /// A handler that takes a type with a kind admits only sessions that were opened for a user of that kind.
-    /// Every other session is refused with 403, and the log names both. A type without a kind admits every session,
-    /// and its [`load`](Self::load) decides. Give each type a kind if there are several that you load yourself.
+    /// Every other session is refused with 403, and the log names both. A type without a kind admits every
+    /// session, and its [`load`](Self::load) decides. Give each type a kind if there are several that you
+    /// load yourself.
     ///
-    /// The derive takes the name of the struct, or `#[auth(kind = "..")]`. It stands in sessions: if it changes,
-    /// they are refused until their users log in again.
+    /// The derive takes the name of the struct, or `#[auth(kind = "..")]`. It stands in sessions: if it
+    /// changes, they are refused until their users log in again.
     const KIND: Option<&'static str> = None;
 
     /// Returns the permanent name of this user: 1 to 255 bytes, never given to another user.

@@ -22,8 +22,8 @@ pub(super) fn write(value: impl Encode, out: &mut Vec<u8>) {
     bincode::encode_into_std_write(value, out, config()).expect("encoding into memory cannot fail");
 }
 
-/// Reads a value from the start of some bytes, which are what follows it from then on. A length that asks for more than
-/// a record can hold gives `None`, and no memory.
+/// Reads a value from the start of some bytes, which are what follows it from then on. A length that asks for
+/// more than a record can hold gives `None`, and no memory.
 pub(super) fn read<T: Decode<()>>(rest: &mut &[u8]) -> Option<T> {
     let (value, len) = bincode::decode_from_slice(rest, config()).ok()?;
     *rest = rest.get(len..)?;
@@ -145,7 +145,8 @@ pub(super) const fn newest(since: &[u8]) -> u8 {
 
 /// Lists the fields of a record in the order of their bytes, each with the first layout that has it.
 ///
-/// Makes `NEWEST`, `put` and `take`. `take` puts the fields that a layout has into a record that has all defaults.
+/// Makes `NEWEST`, `put` and `take`. `take` puts the fields that a layout has into a record that has all
+/// defaults.
 macro_rules! fields {
     ($record:ty { $($($name:ident).+ : $since:literal),+ $(,)? }) => {
         /// The newest layout, which all records are written in.

@@ -43,8 +43,8 @@ pub fn layout_of(key: &[u8], bytes: &[u8]) -> Option<u8> {
     (header[1..] == checksum(header[0], key, body).to_le_bytes()).then_some(header[0])
 }
 
-/// Returns the checksum that a record carries. A store that adds up those of all its records notices one that is as it was
-/// before a change, each record well-formed.
+/// Returns the checksum that a record carries. A store that adds up those of all its records notices one that
+/// is as it was before a change, each record well-formed.
 #[must_use]
 pub fn checksum_of(bytes: &[u8]) -> u64 {
     match bytes {

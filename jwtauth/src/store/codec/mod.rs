@@ -1,14 +1,16 @@
-//! Records as bytes, for a store that keeps bytes: `layout (1) ‖ CRC-32 (4) ‖ fields`. The only room that names bincode.
+//! Records as bytes, for a store that keeps bytes: `layout (1) ‖ CRC-32 (4) ‖ fields`. The only room that
+//! names bincode.
 //!
-//! Pure. The checksum covers the key that the bytes stand under too, so a record that a damaged page shows under another
-//! key is not taken for one. Reading is total: any bytes give a record or a [`RecordError`], with bounded memory.
+//! Pure. The checksum covers the key that the bytes stand under too, so a record that a damaged page shows
+//! under another key is not taken for one. Reading is total: any bytes give a record or a [`RecordError`],
+//! with bounded memory.
 //!
 //! # Layouts
 //!
-//! Records are always written in the newest layout of their kind. Every layout that was ever written is read: each has a
-//! file of its own with a step to the next one, and a record is upgraded when it is read. So a store takes a new layout
-//! record by record, whenever a record changes. A record of a layout that is not known yet is a
-//! [`RecordError::NewerLayout`], told apart from damage.
+//! Records are always written in the newest layout of their kind. Every layout that was ever written is read:
+//! each has a file of its own with a step to the next one, and a record is upgraded when it is read. So a
+//! store takes a new layout record by record, whenever a record changes. A record of a layout that is not
+//! known yet is a [`RecordError::NewerLayout`], told apart from damage.
 //!
 //! | record | key holds | layouts |
 //! |---|---|---|
@@ -19,13 +21,13 @@
 //!
 //! # A new field
 //!
-//! One line at the end of the list in the newest layout's file, with a layout number that is one higher. The bytes of a
-//! layout are its fields, one after the other, so an older record ends before the new field, which keeps the value that
-//! the record's constructor gives it. Neither move nor change a line: what it says stands on disks. A field that goes, or
-//! changes its type, needs a new file.
+//! One line at the end of the list in the newest layout's file, with a layout number that is one higher. The
+//! bytes of a layout are its fields, one after the other, so an older record ends before the new field, which
+//! keeps the value that the record's constructor gives it. Neither move nor change a line: what it says
+//! stands on disks. A field that goes, or changes its type, needs a new file.
 //!
-//! The user's own value inside a session is JSON, because its type changes between releases of an application and uses
-//! serde attributes.
+//! The user's own value inside a session is JSON, because its type changes between releases of an application
+//! and uses serde attributes.
 
 #[cfg(feature = "accounts")]
 mod account_codec;

@@ -23,8 +23,8 @@ pub(in crate::store) struct Totals {
     pub(in crate::store) latest: u64,
     /// How far that time is ahead of the clock, in seconds.
     pub(in crate::store) ahead: u64,
-    /// The sum of the checksums of all these records, so that an older state of one is noticed: a damaged page
-    /// may come back as it was some changes ago, every record in it well-formed.
+    /// The sum of the checksums of all these records, so that an older state of one is noticed: a damaged
+    /// page may come back as it was some changes ago, every record in it well-formed.
     pub(in crate::store) sum: u64,
 }
 

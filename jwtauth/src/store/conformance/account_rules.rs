@@ -13,7 +13,8 @@ use super::{put, session, state};
 use crate::id::{AccountId, SessionId};
 use crate::record::{Revocation, RevocationReason, Session, SessionState};
 
-/// Runs every rule of accounts, each against a store of its own that `empty` makes. Run [`run`](super::run) too.
+/// Runs every rule of accounts, each against a store of its own that `empty` makes. Run [`run`](super::run)
+/// too.
 ///
 /// # Panics
 ///

@@ -8,9 +8,9 @@
 //! # }
 //! ```
 //!
-//! What a store keeps beside sessions is found by [`SessionStore::token_store`] and [`SessionStore::value_store`], and has
-//! rules of its own; run `run_accounts` too if it keeps accounts. Durability is not among the rules: what survives a crash
-//! is each store's own promise.
+//! What a store keeps beside sessions is found by [`SessionStore::token_store`] and
+//! [`SessionStore::value_store`], and has rules of its own; run `run_accounts` too if it keeps accounts.
+//! Durability is not among the rules: what survives a crash is each store's own promise.
 
 #[cfg(feature = "accounts")]
 mod account_rules;

@@ -1,4 +1,5 @@
-//! The rules of the registry, for a store that keeps it: which tokens are recorded, and what an archive removes.
+//! The rules of the registry, for a store that keeps it: which tokens are recorded, and what an archive
+//! removes.
 
 use std::future::Future;
 use std::sync::Arc;

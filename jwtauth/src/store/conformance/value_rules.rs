@@ -1,4 +1,5 @@
-//! The rules of values, for a store that keeps any: what was removed stays so, and one value comes with one session.
+//! The rules of values, for a store that keeps any: what was removed stays so, and one value comes with one
+//! session.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What the writer does to accounts. Each change is one [`Change`], with the sessions that are revoked with it.
+//! What the writer does to accounts. Each change is one [`Change`], with the sessions that are revoked with
+//! it.
 
 use super::super::account_store::StoredAccount;
 use super::super::requests::SubjectRevocation;

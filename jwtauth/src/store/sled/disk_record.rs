@@ -1,7 +1,7 @@
 //! A record as it was read from the tree: upgraded, with the checksum of the bytes that are there.
 //!
-//! The bytes may be of an older layout, so encoding the record again gives others. What leaves the sum of the totals is
-//! the checksum that went into it.
+//! The bytes may be of an older layout, so encoding the record again gives others. What leaves the sum of the
+//! totals is the checksum that went into it.
 
 #[cfg(feature = "accounts")]
 use super::super::account_store::StoredAccount;

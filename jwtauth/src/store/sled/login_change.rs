@@ -1,13 +1,14 @@
 //! Logins, in two steps: the session first, and when that is on disk what it does to other sessions.
 //!
-//! A commit that hangs cannot be stopped, and its callers are answered 503 meanwhile. So nothing may be in it that throws
-//! anybody out. Other sessions are revoked when the new one is on disk and its caller still waits.
+//! A commit that hangs cannot be stopped, and its callers are answered 503 meanwhile. So nothing may be in it
+//! that throws anybody out. Other sessions are revoked when the new one is on disk and its caller still
+//! waits.
 //!
 //! # Invariants
 //!
 //! 1. Readers do not see a session before it stands: it is on disk, and its caller waited then.
-//! 2. A session whose caller was gone or heard an error is removed, and readers never saw it. If the disk fails, it is
-//!    removed when the disk is back.
+//! 2. A session whose caller was gone or heard an error is removed, and readers never saw it. If the disk
+//!    fails, it is removed when the disk is back.
 
 use super::super::requests::LoginEffects;
 use super::super::rules;
@@ -19,7 +20,8 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::Session;
 
-/// How many sessions are remembered whose removal has failed. What is forgotten stays, and nobody has its tokens.
+/// How many sessions are remembered whose removal has failed. What is forgotten stays, and nobody has its
+/// tokens.
 const MAX_DISOWNED: usize = 10_000;
 
 /// A login.

@@ -19,9 +19,9 @@
 //! group and writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow
 //! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change` and `account_change` run the rules,
-//! `tree_change` says what is written, and `disk` writes it on the thread of `writer`. `recent` keeps what readers ask for
-//! most. `tree_keys` and `files` say what stands where.
+//! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change` and
+//! `account_change` run the rules, `tree_change` says what is written, and `disk` writes it on the thread of
+//! `writer`. `recent` keeps what readers ask for most. `tree_keys` and `files` say what stands where.
 
 #[cfg(feature = "accounts")]
 mod account_change;
@@ -67,9 +67,9 @@ use crate::registry::TokenRecord;
 
 /// Keeps sessions in a directory of its own. Durable: see [`SledStore::open`].
 ///
-/// One process at a time may have a directory open. A clone is another handle of the same store, so that one may
-/// serve several parts of a program. When the last handle is dropped, all changes are on disk and the directory is
-/// free again.
+/// One process at a time may have a directory open. A clone is another handle of the same store, so that one
+/// may serve several parts of a program. When the last handle is dropped, all changes are on disk and the
+/// directory is free again.
 #[derive(Clone)]
 pub struct SledStore {
     reader: Arc<StoreReader>,

@@ -1,4 +1,5 @@
-//! The operations of the store: what each one reads, and what it makes of the rules, on the one writer's thread.
+//! The operations of the store: what each one reads, and what it makes of the rules, on the one writer's
+//! thread.
 //!
 //! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
 

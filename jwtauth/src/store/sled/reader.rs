@@ -100,8 +100,8 @@ impl StoreReader {
         self.lock_hidden().insert(id);
     }
 
-    /// Shows a session to readers if `waits` returns `true`, and returns that. A caller that gives up and then asks for the
-    /// session finds it exactly if this has returned `true`.
+    /// Shows a session to readers if `waits` returns `true`, and returns that. A caller that gives up and
+    /// then asks for the session finds it exactly if this has returned `true`.
     pub(super) fn reveal_if(&self, id: SessionId, waits: &dyn Fn() -> bool) -> bool {
         let mut hidden = self.lock_hidden();
         let waits = waits();

@@ -80,8 +80,8 @@ impl Opened {
 
 /// Opens the tree, and waits a moment for one who is about to let it go.
 ///
-/// A lock is held for a moment longer than its holder: a child process that another thread was starting has it until it
-/// is a program of its own, and a process that was killed until the system has cleared it away.
+/// A lock is held for a moment longer than its holder: a child process that another thread was starting has
+/// it until it is a program of its own, and a process that was killed until the system has cleared it away.
 fn open_tree(path: &Path) -> Result<Db, StoreError> {
     let start = Instant::now();
     loop {

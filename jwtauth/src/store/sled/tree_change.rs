@@ -109,7 +109,8 @@ impl Change {
         self.writes.insert(key, Some(Vec::new()));
     }
 
-    /// Puts other bytes in the place of a record, or nothing: of a kind that is in the sum and not in the counts.
+    /// Puts other bytes in the place of a record, or nothing: of a kind that is in the sum and not in the
+    /// counts.
     ///
     /// `before` is the checksum of the record that is there.
     pub(super) fn put_record(&mut self, key: Vec<u8>, before: Option<u64>, after: Option<Vec<u8>>) {

@@ -1,7 +1,7 @@
 //! Opaque values in the tree: each is a record and an entry in an index by expiry, changed in one batch.
 //!
-//! How many values there are is not among the totals; the sum of the checksums covers them, so a value that is
-//! missing, or as it was before a change, is noticed all the same when the store is opened.
+//! How many values there are is not among the totals; the sum of the checksums covers them, so a value that
+//! is missing, or as it was before a change, is noticed all the same when the store is opened.
 //!
 //! Who sweeps: [`SessionStore::sweep`](super::SessionStore::sweep), which a
 //! [`JwtAuth`](crate::JwtAuth) calls in the background, and each save, which removes up to
@@ -112,7 +112,8 @@ impl Disk {
         Ok(None)
     }
 
-    /// Adds to a change the removal of values that have expired at `now`, at most `limit`, and not of `spared`.
+    /// Adds to a change the removal of values that have expired at `now`, at most `limit`, and not of
+    /// `spared`.
     pub(super) fn sweep_values(
         &self,
         change: &mut Change,
@@ -153,8 +154,8 @@ impl Disk {
         }
     }
 
-    /// The same, for a change: what is damaged is not replaced, because its entry in the index cannot be found, and would
-    /// be left over.
+    /// The same, for a change: what is damaged is not replaced, because its entry in the index cannot be
+    /// found, and would be left over.
     fn whole_value(&self, key: ValueKey) -> Result<Option<ValueRecord>, StoreError> {
         let found = self.find_value(key)?.transpose();
         found.map_err(|error| explain::unreadable(&self.reader.path, error))

@@ -1,10 +1,10 @@
 //! What leaves: refusals, their wording, and cookies.
 //!
-//! A [`rejection`] is one row of a table: status, code, sentence and challenge. A [`problem`] is its body, for
-//! programs or as a page. [`wording`] puts it into the words that the application's clients know. [`names`]
-//! are the roles and scopes that it can list. [`cookie`] sets and deletes the two cookies, and `cookie_forms`
-//! deletes what browsers keep in other forms. `handler_answer` is what a handler may return. `request` and
-//! `guard` decide who is refused, and why.
+//! A [`rejection`] is one row of a table: status, code, sentence and challenge. A [`problem`] is its body,
+//! for programs or as a page. [`wording`] puts it into the words that the application's clients know.
+//! [`names`] are the roles and scopes that it can list. [`cookie`] sets and deletes the two cookies, and
+//! `cookie_forms` deletes what browsers keep in other forms. `handler_answer` is what a handler may return.
+//! `request` and `guard` decide who is refused, and why.
 
 #[cfg(feature = "accounts")]
 pub(crate) mod account_answer;

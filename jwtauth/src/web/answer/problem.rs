@@ -1,7 +1,8 @@
 //! The body of a refusal: a problem for programs (RFC 9457), and a page for a browser that is opening one.
 //!
 //! A refusal is made where nobody knows the request, so it is a problem first. The middleware turns it into a
-//! page when the answer leaves. Firefox shows an error page of its own in place of a body that it cannot show.
+//! page when the answer leaves. Firefox shows an error page of its own in place of a body that it cannot
+//! show.
 
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Error, Response, Result};

@@ -2,7 +2,8 @@
 //!
 //! The table of [`Rejection`]s declares each one once. To add one, add a row.
 //!
-//! `problem` writes the bodies. A body never has anything from the request, or an error text of a library (H-8).
+//! `problem` writes the bodies. A body never has anything from the request, or an error text of a library
+//! (H-8).
 
 use std::error::Error;
 use std::fmt;

@@ -44,8 +44,8 @@ impl Wording {
         Some(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default().into())
     }
 
-    /// Puts refusals of this crate into these words. A client that wants a page gets none for an error that has
-    /// not become a response here.
+    /// Puts refusals of this crate into these words. A client that wants a page gets none for an error that
+    /// has not become a response here.
     pub(crate) fn apply(
         &self,
         result: poem::Result<Response>,

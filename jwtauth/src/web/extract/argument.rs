@@ -1,5 +1,5 @@
-//! What the macro asks of the arguments of a handler: which of them are the caller, who may be refused, and so
-//! comes first; and which of them do not go with `optional`, or not without it.
+//! What the macro asks of the arguments of a handler: which of them are the caller, who may be refused, and
+//! so comes first; and which of them do not go with `optional`, or not without it.
 //!
 //! The macro sees the name of a type, not its traits, so the compiler decides: [`Argument`] has the items of
 //! its own impl if the type is a [`CallerArgument`], and those of [`AnyArgument`] otherwise.

@@ -57,8 +57,9 @@ impl<'a, U: AuthUser> FromRequest<'a> for CurrentUser<U> {
 /// }
 /// ```
 ///
-/// A user who is gone, not active, or of another [kind](AuthUser::KIND) counts as anonymous. The extractor refuses with 401 a bearer token that
-/// is not good, with 403 an unsafe request that another site caused, and with 503 if the answer is unknown.
+/// A user who is gone, not active, or of another [kind](AuthUser::KIND) counts as anonymous. The extractor
+/// refuses with 401 a bearer token that is not good, with 403 an unsafe request that another site caused, and
+/// with 503 if the answer is unknown.
 #[derive(Clone, Copy, Debug)]
 pub struct MaybeUser<U = Identity>(pub Option<U>);
 

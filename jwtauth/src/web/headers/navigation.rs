@@ -2,8 +2,8 @@
 
 use poem::http::{HeaderMap, header};
 
-/// Tells whether a client can do something with a page: a browser that opens one, or a program that takes HTML
-/// among others.
+/// Tells whether a client can do something with a page: a browser that opens one, or a program that takes
+/// HTML among others.
 pub(crate) fn takes_page(headers: &HeaderMap) -> bool {
     is_navigation(headers).unwrap_or_else(|| accepted(headers).any(is_html))
 }
@@ -19,7 +19,8 @@ fn is_navigation(headers: &HeaderMap) -> Option<bool> {
     headers.get("sec-fetch-mode").map(|mode| mode == "navigate")
 }
 
-/// Returns the kinds of content in `Accept`, in their order, with their parameters (RFC 9110, section 12.5.1).
+/// Returns the kinds of content in `Accept`, in their order, with their parameters (RFC 9110, section
+/// 12.5.1).
 fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accept.split(',').map(str::trim)

@@ -20,8 +20,8 @@ use crate::error::ConfigError;
 
 const BEARER: &str = "Bearer";
 
-/// What programs write in place of a token that they do not have: the text for "nothing" in JavaScript, Python,
-/// Ruby, Go, Objective-C and others. No token looks like one of them.
+/// What programs write in place of a token that they do not have: the text for "nothing" in JavaScript,
+/// Python, Ruby, Go, Objective-C and others. No token looks like one of them.
 const NO_TOKENS: [&str; 13] = [
     "",
     "null",
@@ -105,8 +105,8 @@ impl TokenHeader {
             return Credential::Conflict;
         }
         let line = line.as_bytes();
-        // A tab ends the scheme too, so that everything that looks like a bearer token is noticed (H-6). But only
-        // spaces may stand before the token (RFC 9110, section 11.4).
+        // A tab ends the scheme too, so that everything that looks like a bearer token is noticed (H-6). But
+        // only spaces may stand before the token (RFC 9110, section 11.4).
         let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
         let (scheme, rest) = line.split_at(end);
         if !self.schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes())) {

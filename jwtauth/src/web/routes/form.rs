@@ -81,7 +81,8 @@ impl Form {
         Ok(form)
     }
 
-    /// Takes the fields of a form. One that stands twice becomes an array: it is refused where one is expected.
+    /// Takes the fields of a form. One that stands twice becomes an array: it is refused where one is
+    /// expected.
     fn of_fields(fields: Vec<(String, String)>) -> Result<Self, FormError> {
         let mut form = Self::default();
         for (name, value) in few(fields)? {

@@ -1,8 +1,8 @@
 //! The text fields of a `multipart/form-data` body (RFC 7578), which Django's clients and `FormData` send.
 //!
 //! The body is in memory, and small. A reader of this form alone is shorter than the code around one: poem's
-//! feature `multipart` brings four crates, reads file by file, and decodes text without saying that bytes were
-//! replaced.
+//! feature `multipart` brings four crates, reads file by file, and decodes text without saying that bytes
+//! were replaced.
 //!
 //! What is not exactly a text field is refused: files, encodings of transfer, other charsets.
 

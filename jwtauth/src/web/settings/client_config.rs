@@ -50,13 +50,14 @@ impl ClientConfig {
         self
     }
 
-    /// Refuses to repeat the answer to a refresh to another client than the one that spent the token: one with another
-    /// `User-Agent` or another address. Default: `false`, it is repeated and reported.
+    /// Refuses to repeat the answer to a refresh to another client than the one that spent the token: one
+    /// with another `User-Agent` or another address. Default: `false`, it is repeated and reported.
     ///
-    /// A spent refresh token is answered with its successor again for as long as nobody has used that, so that an answer
-    /// that was lost throws nobody out. Anyone with a copy of the spent token gets that answer too. Each time it goes to
-    /// another client, that is an [`Event::RepeatedElsewhere`](crate::Event::RepeatedElsewhere) and a warning in the log.
-    /// With `true` it is refused with 401, and nothing is ended.
+    /// A spent refresh token is answered with its successor again for as long as nobody has used that, so
+    /// that an answer that was lost throws nobody out. Anyone with a copy of the spent token gets that answer
+    /// too. Each time it goes to another client, that is an
+    /// [`Event::RepeatedElsewhere`](crate::Event::RepeatedElsewhere) and a warning in the log. With `true` it
+    /// is refused with 401, and nothing is ended.
     ///
     /// Then somebody who loses an answer while their phone changes its network must log in again.
     pub fn refuse_repeats_elsewhere(mut self, refuse: bool) -> Self {

@@ -34,10 +34,10 @@ impl CookieConfig {
     /// is one that starts with `$`, which is an attribute to old clients.
     ///
     /// After a change of domain, path or [`partitioned`](Self::partitioned) a browser keeps the old cookie
-    /// beside the new one, and sends both under one name. The token of the one live session counts then, and the
-    /// answer deletes the other forms: as far as they can be guessed from these settings and from the URL of the
-    /// request, six at most. If two sessions are live, requests get 401 until a login or a logout at a URL to
-    /// which the browser sends both. So take new names with a path below which that URL is not.
+    /// beside the new one, and sends both under one name. The token of the one live session counts then, and
+    /// the answer deletes the other forms: as far as they can be guessed from these settings and from the URL
+    /// of the request, six at most. If two sessions are live, requests get 401 until a login or a logout at a
+    /// URL to which the browser sends both. So take new names with a path below which that URL is not.
     pub fn names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
         self.names = Some(CookieNames { access: access.into(), refresh: refresh.into() });
         self
@@ -100,9 +100,9 @@ impl CookieConfig {
     /// copies of pages: `Clear-Site-Data: "cache"`. Default: on, unless the cookies are
     /// [insecure](JwtAuthBuilder::insecure_cookies).
     ///
-    /// `Cache-Control: no-store` is not enough. Chromium keeps whole pages to go back to, and shows them after
-    /// a logout in another tab or by a script. Browsers obey over https only, and drop everything that they
-    /// keep of this origin, images too. Switch it off if that costs more than it is worth.
+    /// `Cache-Control: no-store` is not enough. Chromium keeps whole pages to go back to, and shows them
+    /// after a logout in another tab or by a script. Browsers obey over https only, and drop everything that
+    /// they keep of this origin, images too. Switch it off if that costs more than it is worth.
     pub fn clear_cache(mut self, clear: bool) -> Self {
         self.clear_cache = Some(clear);
         self

@@ -29,10 +29,10 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Sets the grace window: for how long a spent refresh token is answered with its successor again, although
-    /// that was used. It is for a second tab. If nobody has used the successor, its answer may be lost, and is
-    /// repeated for as long as the session lives. If the token comes back later than both, the session is
-    /// revoked (RFC 9700, section 4.14.2).
+    /// Sets the grace window: for how long a spent refresh token is answered with its successor again,
+    /// although that was used. It is for a second tab. If nobody has used the successor, its answer may be
+    /// lost, and is repeated for as long as the session lives. If the token comes back later than both, the
+    /// session is revoked (RFC 9700, section 4.14.2).
     ///
     /// At 0 no answer is ever repeated: a lost one logs its user out.
     pub fn refresh_grace(mut self, grace: Duration) -> Self {

@@ -35,8 +35,9 @@ impl SessionV1 {
             generation: self.generation,
             rotated_at: self.rotated_at,
             refresh_id: self.refresh_id,
-            // Nobody knows it. The next rotation brings one; until then it only has to be another one than that of the
-            // refresh token, since both are the same in a session of sliding tokens, which did not exist.
+            // Nobody knows it. The next rotation brings one; until then it only has to be another one than
+            // that of the refresh token, since both are the same in a session of sliding tokens, which did
+            // not exist.
             access_id: self.refresh_id.map(|byte| !byte),
             revoked_tokens: Vec::new(),
             device: DeviceV2::default(),

@@ -1,4 +1,5 @@
-//! Layout 4 of sessions and those that follow it, each with one field more: see [`codec`](super::super) for how to add one.
+//! Layout 4 of sessions and those that follow it, each with one field more: see [`codec`](super::super) for
+//! how to add one.
 
 use super::super::field::fields;
 use crate::record::Session;

@@ -103,7 +103,8 @@ impl Disk {
         self.failed.is_some()
     }
 
-    /// Writes the group into the tree, as one batch. An empty one only for the time, if what is kept of it is old.
+    /// Writes the group into the tree, as one batch. An empty one only for the time, if what is kept of it is
+    /// old.
     fn write(&mut self, max_age: u64) -> Result<(), StoreError> {
         let group = std::mem::replace(&mut self.group, Group::new(self.state.totals));
         let age = self.reader.time.latest().saturating_sub(self.state.totals.latest);

@@ -23,7 +23,8 @@ use crate::error::StoreError;
 /// How many jobs share a commit at most, so that the first does not wait for ever.
 const MAX_GROUP: usize = 256;
 
-/// How many jobs wait at most. A disk that keeps up has never so many; one that hangs must not cost memory without end.
+/// How many jobs wait at most. A disk that keeps up has never so many; one that hangs must not cost memory
+/// without end.
 const MAX_WAITING: usize = 4_096;
 
 /// What the thread works on.
@@ -54,7 +55,8 @@ pub(super) trait TwoSteps<D>: Send + 'static {
     /// Makes the first step.
     fn begin(&mut self, disk: &mut D) -> Result<Self::Outcome, StoreError>;
 
-    /// The first step is durable: makes the rest if `waits` says that the caller does. An error undoes the change.
+    /// The first step is durable: makes the rest if `waits` says that the caller does. An error undoes the
+    /// change.
     fn settle(
         &mut self,
         disk: &mut D,
@@ -80,7 +82,8 @@ pub(super) enum Settled {
 type Job<D> = Box<dyn FnOnce(&mut D) -> Option<Step<D>> + Send>;
 type Committed = Result<(), StoreError>;
 
-/// What follows the commit that covers a job. It may put more into the next commit; then another step follows that.
+/// What follows the commit that covers a job. It may put more into the next commit; then another step follows
+/// that.
 struct Step<D>(NextStep<D>);
 
 type NextStep<D> = Box<dyn FnOnce(&mut D, &Committed) -> Option<Step<D>> + Send>;
@@ -127,7 +130,8 @@ impl<D: Commit> Writer<D> {
 
     /// Runs `change` on the thread; resolves when its outcome is durable.
     ///
-    /// The job is handed in before this returns. If the future is dropped before the job has begun, nothing happens.
+    /// The job is handed in before this returns. If the future is dropped before the job has begun, nothing
+    /// happens.
     pub(super) fn submit<T, F>(
         &self,
         change: F,
@@ -164,8 +168,8 @@ impl<D: Commit> Writer<D> {
         self.hand_in(Box::new(job), outcome)
     }
 
-    /// Likewise, in two steps. If the future is dropped after the first has begun, the change is undone, and the second
-    /// step is not made.
+    /// Likewise, in two steps. If the future is dropped after the first has begun, the change is undone, and
+    /// the second step is not made.
     pub(super) fn submit_in_two<C: TwoSteps<D>>(
         &self,
         mut change: C,

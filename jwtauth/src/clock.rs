@@ -115,6 +115,9 @@ impl Clock for ManualClock {
 pub struct TimeMark {
     latest: AtomicU64,
     ahead: AtomicU64,
+    /// What the clock showed last while it was behind, and the seconds that had passed then. Locked by those
+    /// who change how far the time is ahead.
+    seen: Mutex<Option<(u64, u64)>>,
 }
 
 impl TimeMark {
@@ -129,6 +132,11 @@ impl TimeMark {
     #[must_use]
     pub fn ahead(&self) -> u64 {
         self.ahead.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(u64, u64)>> {
+        // OK because every change under the lock is one assignment.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Raises both numbers. What is lower changes nothing.
@@ -151,8 +159,6 @@ pub(crate) struct Timeline {
 struct LastLook {
     time: u64,
     at: Instant,
-    /// What the clock showed last while it was behind, and the seconds that had passed then.
-    seen: Option<(u64, u64)>,
 }
 
 impl Timeline {
@@ -165,10 +171,11 @@ impl Timeline {
             0 => clock.now(),
             latest => latest,
         };
-        let look = Mutex::new(LastLook { time, at: Instant::now(), seen: None });
+        let look = Mutex::new(LastLook { time, at: Instant::now() });
         Self { clock, mark, look, set_back: Box::new(set_back) }
     }
 
+    #[cfg(feature = "poem-session")]
     pub(crate) fn mark(&self) -> &Arc<TimeMark> {
         &self.mark
     }
@@ -197,9 +204,10 @@ impl Timeline {
     /// Tells whether the clock of the process has gone on as far as this time, since this was asked last. If
     /// not, returns by how many seconds it is behind.
     pub(crate) fn explains(&self, now: u64) -> Result<(), u64> {
-        let mut look = self.lock();
+        // OK because every change under the lock is one assignment.
+        let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let explained = look.time.saturating_add(look.at.elapsed().as_secs());
-        (look.time, look.at) = (now, Instant::now());
+        *look = LastLook { time: now, at: Instant::now() };
         // `now` is before `explained` if the clock is slow.
         let jump = now.saturating_sub(explained);
         if jump <= EXPLAINED { Ok(()) } else { Err(jump) }
@@ -208,14 +216,15 @@ impl Timeline {
     /// Goes on from where it is, at the pace of a clock that was set back.
     fn follow(&self) -> u64 {
         // One thread at a time. It reads the clock anew, because it may have been stopped since it read it.
-        let mut look = self.lock();
-        let clock = self.clock.now();
-        look.seen = Some((clock, self.clock.elapsed()));
-        let (reading, latest) = (clock.saturating_add(self.mark.ahead()), self.mark.latest());
+        let mut seen = self.mark.lock();
+        let (clock, ahead, latest) = (self.clock.now(), self.mark.ahead(), self.mark.latest());
+        *seen = Some((clock, self.clock.elapsed()));
+        let reading = clock.saturating_add(ahead);
         let by = latest.saturating_sub(reading);
         if by > 0 {
-            self.mark.raise(latest, self.mark.ahead().saturating_add(by));
+            self.mark.raise(latest, ahead.saturating_add(by));
         }
+        drop(seen);
         if by > SILENT {
             (self.set_back)(by);
         }
@@ -229,10 +238,10 @@ impl Timeline {
     /// A machine that starts without a clock is an example. After a restart nobody knows how much time has
     /// passed. A clock that is not behind then counts as right.
     fn go_on(&self) -> u64 {
-        let mut look = self.lock();
+        let mut seen = self.mark.lock();
         let (clock, ahead, latest) = (self.clock.now(), self.mark.ahead(), self.mark.latest());
         let elapsed = self.clock.elapsed();
-        let put_forward = match look.seen.replace((clock, elapsed)) {
+        let put_forward = match seen.replace((clock, elapsed)) {
             Some((before, at)) => clock.saturating_sub(before).saturating_sub(elapsed.saturating_sub(at)),
             None if clock >= latest => ahead,
             None => 0,
@@ -242,11 +251,6 @@ impl Timeline {
         self.mark.ahead.store(kept.max(now.saturating_sub(clock).min(ahead)), Ordering::Release);
         self.mark.raise(now, 0);
         now
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LastLook> {
-        // OK because every change under the lock is one assignment.
-        self.look.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -217,6 +217,17 @@ impl IssuerProfile {
         self.required.iter().any(|claim| !claim.values.is_empty() && says_kind(&claim.path))
     }
 
+    /// Tells whether a claim is required that not every ID token may have (OpenID Connect Core 1.0, sections
+    /// 2 and 5.1).
+    fn tells_kinds_apart(&self) -> bool {
+        const OF_ID_TOKENS: [&str; 12] =
+            ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "acr", "amr", "email", "name"];
+        self.required.iter().any(|claim| match &claim.path.0[..] {
+            [name] => !OF_ID_TOKENS.contains(&name.as_str()),
+            _ => true,
+        })
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let refused = |got: &str, problem| Err(ConfigError::setting("issuer_profile", got, problem));
         let required = self.required.iter().map(|claim| &claim.path);
@@ -231,7 +242,7 @@ impl IssuerProfile {
         let mut others = self.types.iter().filter(|typ| !is_access(typ)).map(String::as_str);
         let other = others.next().or(self.missing_typ.then_some("no typ"));
         match other {
-            Some(typ) if self.required.is_empty() && !self.id_tokens => refused(
+            Some(typ) if !self.tells_kinds_apart() && !self.id_tokens => refused(
                 typ,
                 "ID tokens have this type too: name a claim that only access tokens have with `.requires(..)` or \
                  `.requires_claim(..)`, or call `.accept_id_tokens()`",

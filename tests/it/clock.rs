@@ -89,6 +89,34 @@ fn n_8_a_clock_that_was_behind_logs_nobody_out() {
     });
 }
 
+/// N-8: the difference that was kept is forgotten on disk too, so no later start jumps by it.
+#[test]
+fn n_8_a_clock_that_was_put_right_is_right_after_a_restart() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let start = async |now| {
+            let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
+            let app = TestApp::with(store, |builder| builder);
+            app.clock.set(now);
+            app
+        };
+        let app = start(START).await;
+        let tab = Tab::new(&app);
+        let pair = tab.login("alice").await;
+        app.clock.set(1_000);
+        drop(tab.login("bob").await);
+        app.clock.set(START + 20);
+        drop(tab.login("bob").await);
+        drop((tab, app));
+        for now in [30, 25, 27, 40] {
+            let app = start(START + now).await;
+            let tab = Tab::new(&app);
+            assert_eq!(status(&tab, &pair.cookies()).await, 200, "{now}");
+            drop(tab.login("bob").await);
+        }
+    });
+}
+
 /// N-8: the clock is two hours ahead for a while.
 #[test]
 fn n_8_what_ended_while_the_clock_was_ahead_stays_ended() {

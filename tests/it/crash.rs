@@ -4,7 +4,7 @@
 //! are compared with what the server says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode, header};
@@ -13,6 +13,8 @@ use tests::numbers::Numbers;
 
 const KILLS: usize = 50;
 const CLIENTS: u64 = 4;
+/// How many changes are answered at least before the server is killed, however busy the machine is.
+const ANSWERS: usize = 25;
 /// How many of the newest sessions may go on after a restart.
 const KEPT: usize = 8;
 /// How long a start may take (R-1).
@@ -61,23 +63,32 @@ impl Known {
     }
 }
 
+/// What the clients of one server share.
+#[derive(Default)]
+struct Load {
+    stop: AtomicBool,
+    answers: AtomicUsize,
+}
+
 /// Works until the server is gone: opens a session, renews it some times, ends some. Returns the ledger.
-async fn work(client: Client, url: String, seed: u64, stop: Arc<AtomicBool>) -> Vec<Known> {
+async fn work(client: Client, url: String, seed: u64, load: Arc<Load>) -> Vec<Known> {
     let mut random = Numbers::seeded(seed);
     let mut ledger = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
+    while !load.stop.load(Ordering::Relaxed) {
         let login = r#"{"username":"alice","password":"wonderland"}"#;
         let login =
             client.post(format!("{url}/login")).header(header::CONTENT_TYPE, "application/json").body(login);
         let Some((access, refresh)) = login.send().await.ok().as_ref().and_then(tokens) else {
             return ledger;
         };
+        load.answers.fetch_add(1, Ordering::Relaxed);
         let mut known = Known { access, refresh, state: Fate::Live, answers: 1 };
         for _ in 0..random.below(40) {
             known.state = Fate::Refreshing;
             let renewed = known.post(&client, &format!("{url}/refresh")).await;
             match renewed.as_ref().and_then(tokens) {
                 Some((access, refresh)) => {
+                    load.answers.fetch_add(1, Ordering::Relaxed);
                     known = Known { access, refresh, state: Fate::Live, answers: known.answers + 1 };
                 }
                 None => {
@@ -156,16 +167,19 @@ fn r_1_nothing_acknowledged_is_lost_to_kill_9() {
                     known.state = Fate::Dead;
                 }
             }
-            let stop = Arc::new(AtomicBool::new(false));
+            let load = Arc::<Load>::default();
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|number| {
                     let seed = kill as u64 * CLIENTS + number;
-                    tokio::spawn(work(client.clone(), server.url.clone(), seed, Arc::clone(&stop)))
+                    tokio::spawn(work(client.clone(), server.url.clone(), seed, Arc::clone(&load)))
                 })
                 .collect();
             tokio::time::sleep(Duration::from_millis(50 + random.below(450))).await;
+            while load.answers.load(Ordering::Relaxed) < ANSWERS {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             server.kill();
-            stop.store(true, Ordering::Relaxed);
+            load.stop.store(true, Ordering::Relaxed);
             for client in clients {
                 for known in client.await.unwrap() {
                     refreshes_in_flight += usize::from(known.state == Fate::Refreshing);

@@ -4,7 +4,7 @@
 //! constant with the items of the guard, and the user's statements into a block of their own, so that no name
 //! of the one is seen by the other.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{FnArg, ImplItem, ImplItemFn, ItemImpl, Pat, PatIdent, Stmt};
@@ -23,6 +23,7 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
         return (block.into_token_stream(), errors);
     }
     let keyword = block.impl_token.span;
+    let is_guarded = names_a_guard(block.to_token_stream());
     let mut calls = 0;
     let mut place = keyword;
     for item in &mut block.items {
@@ -54,6 +55,10 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
     if calls == 0 && errors.is_empty() {
         errors.add(keyword, "found no `async fn call` in this `impl Endpoint` to guard");
     }
+    if is_guarded {
+        // Under another name, or written by a macro. Both guards would have the conditions of the inner one.
+        errors.add(keyword, "second `#[require_auth]` on one handler: put all conditions in one");
+    }
     let span = blame(place);
     let items = guard::items(&name, span, args);
     let output = quote_spanned! {span=>
@@ -64,6 +69,15 @@ pub(super) fn guarded(mut block: ItemImpl, args: &Args) -> (TokenStream, Errors)
         };
     };
     (output, errors)
+}
+
+/// Tells whether tokens have the name of a policy, as a guard writes it.
+fn names_a_guard(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(name) => name == "__JWTAUTH_POLICY",
+        TokenTree::Group(group) => names_a_guard(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Refuses a block that is not an `impl Endpoint`.
@@ -130,6 +144,18 @@ mod tests {
         let (args, _) = Args::parse("role = \"a\", check = b".parse().expect("tokens"));
         let (tokens, errors) = guarded(syn::parse_str(block).expect("a block"), &args);
         (tokens.to_string(), errors.messages())
+    }
+
+    /// N-15: `#[require_auth]` under another name. Its guard would have the conditions of the first.
+    #[test]
+    fn n_15_a_second_guard_of_another_name_is_refused() {
+        let block = "impl Endpoint for A { type Output = (); async fn call(&self, req: Request) -> R { b } }";
+        let (first, errors) = expanded(block);
+        assert_eq!(errors, Vec::<String>::new());
+        let start = first.find("impl Endpoint").unwrap();
+        let end = first.rfind('}').unwrap();
+        let (_, errors) = expanded(&first[start..end]);
+        assert!(errors.len() == 1 && errors[0].starts_with("second `#[require_auth]`"), "{errors:?}");
     }
 
     #[test]

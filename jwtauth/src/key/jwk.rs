@@ -186,9 +186,12 @@ pub(crate) fn read_set(
         return refused("it is no JWK set: an object with an array `keys`");
     };
     let mut secrets: Vec<String> = Vec::new();
+    let mut pairs = false;
     let mut read: Vec<(String, Result<Key, KeyError>)> = Vec::new();
     for (at, key) in found.into_iter().enumerate() {
         let label: Label = serde_json::from_str(key.get()).unwrap_or_default();
+        // Also one that cannot be used: who reads the set is meant to have public keys.
+        pairs |= matches!(label.kty.as_deref(), Some("RSA" | "EC" | "OKP"));
         if label.usage.as_deref() == Some("enc") {
             continue;
         }
@@ -199,7 +202,6 @@ pub(crate) fn read_set(
         let name = label.kid.map_or(place, |kid| format!("{:?}", kid.chars().take(128).collect::<String>()));
         read.push((name, read_one(key.get())));
     }
-    let pairs = read.iter().flat_map(|(_, key)| key).any(|key| key.public.is_some());
     let mut set = ParsedKeySet { keys: Vec::new(), skipped: Vec::new() };
     for (name, key) in read {
         let good = key.and_then(|key| {

@@ -51,6 +51,10 @@ use crate::token::simplejwt::{Foreign, Origin};
 #[derive(Debug)]
 pub(super) struct DenyList(Arc<dyn ValueStore>);
 
+/// By how much the clock may be wrong for a while before a revoked token of another service is forgotten too
+/// early.
+const CLOCK_IS_WRONG: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Which tokens of a subject are refused, even if they were never seen.
 struct NotBefore {
     /// Tokens issued at this time or earlier, in Unix seconds, by the clock.
@@ -138,6 +142,13 @@ impl Sessions {
         self.ours(token.expires_at).saturating_add(Config::MAX_LEEWAY.as_secs())
     }
 
+    /// Returns until when the list keeps what is known of a token, in Unix seconds. Its time is by the clock
+    /// of another service. If the clock here is wrong for a while, the token may be good for that much
+    /// longer.
+    fn kept_until(&self, token: &Foreign) -> u64 {
+        self.over_at(token).saturating_add(CLOCK_IS_WRONG.as_secs())
+    }
+
     /// Returns the list. It exists wherever a token can have a `foreign` part.
     fn deny_list(&self) -> Result<&DenyList, SessionError> {
         self.deny_list.as_ref().ok_or_else(|| TokenError::WrongKind.into())
@@ -189,7 +200,7 @@ impl Sessions {
         let own = self.own_claims(&session).await?;
         let issued = self.issue(session.clone(), &own, now)?;
         // Kept as long as the session: whoever has only the old token can still end it.
-        let until = self.over_at(token).max(session.absolute_expires_at);
+        let until = self.kept_until(token).max(session.absolute_expires_at);
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until);
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
@@ -285,7 +296,7 @@ impl Sessions {
     async fn deny(&self, token: &Foreign) -> Result<bool, SessionError> {
         let (list, key, now) = (self.deny_list()?, key_of_revoked(token), self.clock.now());
         let is_new = now < self.over_at(token) && list.0.load_value(key, now).await?.is_none();
-        let value = NewValue::new(key, Vec::new(), now, self.over_at(token));
+        let value = NewValue::new(key, Vec::new(), now, self.kept_until(token));
         // No value is ever removed, so this one is kept.
         self.within(list.0.save_value(value)).await?;
         Ok(is_new)

@@ -12,7 +12,7 @@ use super::refresh::RefreshTokens;
 use super::simplejwt::{self, Foreign, Said};
 use super::sliding::SlidingTokens;
 use super::{Envelope, check_kind, required};
-use crate::claims::{ACCESS, REFRESH, SLIDING};
+use crate::claims::{ACCESS, AHEAD, REFRESH, SLIDING};
 use crate::compat::Compat;
 use crate::error::TokenError;
 use crate::id::{SessionId, TokenId};
@@ -99,6 +99,9 @@ fn name(
     if generation.is_none() && kind != TokenKind::Access {
         return Err(TokenError::Claim("gen"));
     }
+    // By the time of sessions, as when a token is verified.
+    let ahead = claims.integer(AHEAD).map_err(|_| TokenError::Claim(AHEAD))?.unwrap_or(0);
+    let (issued_at, expires_at) = (issued_at.saturating_add(ahead), expires_at.saturating_add(ahead));
     Ok(NamedToken {
         kind,
         subject: super::subject(&claims)?.into(),

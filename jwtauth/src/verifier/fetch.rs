@@ -41,9 +41,13 @@ fn client(url: &str) -> reqwest::Result<Client> {
         .pool_max_idle_per_host(0)
         .user_agent(concat!("jwtauth/", env!("CARGO_PKG_VERSION")));
     // For this machine no certificates are needed, and there may be none.
-    let builder =
-        if url.starts_with("https:") { builder.https_only(true) } else { builder.tls_certs_only([]) };
+    let builder = if is_https(url) { builder.https_only(true) } else { builder.tls_certs_only([]) };
     builder.build()
+}
+
+/// Tells whether an address is one of https. Schemes have no case (RFC 3986, section 3.1).
+fn is_https(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// Gets the body of a successful answer. The source limits the time.

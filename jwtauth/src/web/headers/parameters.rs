@@ -1,6 +1,11 @@
 //! Values of headers with parameters: `multipart/form-data; boundary="x"` (RFC 9110, section 5.6.6; RFC 2045,
 //! section 5.1).
 
+/// The longest value with its parameters that is read, in bytes, and how many parameters: anybody may send
+/// some.
+const MAX_LEN: usize = 1_024;
+const MAX_NAMED: usize = 16;
+
 /// A value and the parameters behind it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
@@ -11,8 +16,11 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
-    /// Reads them. `None` if a parameter stands twice, or cannot be read.
+    /// Reads them. `None` if a parameter stands twice, or cannot be read, or there are too many.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.len() > MAX_LEN {
+            return None;
+        }
         let (value, mut rest) = text.split_at(text.find(';').unwrap_or(text.len()));
         let mut found = Self { value: value.trim().to_ascii_lowercase(), named: Vec::new() };
         while let Some(next) = rest.trim_start().strip_prefix(';') {
@@ -24,7 +32,7 @@ impl Parameters {
             let (name, behind) = next.split_once('=')?;
             let (value, behind) = parameter(behind)?;
             let name = name.trim().to_ascii_lowercase();
-            if found.get(&name).is_some() {
+            if found.named.len() == MAX_NAMED || found.get(&name).is_some() {
                 return None;
             }
             found.named.push((name, value));
@@ -92,5 +100,10 @@ mod tests {
         {
             assert_eq!(Parameters::parse(bad), None, "{bad}");
         }
+        let many = |number| (0..number).map(|number| format!(";x{number}=1")).collect::<String>();
+        for (number, read) in [(MAX_NAMED, true), (MAX_NAMED + 1, false), (20_000, false)] {
+            assert_eq!(Parameters::parse(&format!("a/b{}", many(number))).is_some(), read, "{number}");
+        }
+        assert_eq!(Parameters::parse(&format!("a/b;x={}", "1".repeat(MAX_LEN))), None);
     }
 }

@@ -103,8 +103,13 @@ impl<T: CallerArgument> Argument<T> {
     where
         T: FromRequest<'a> + 'a,
     {
-        Box::pin(async move { T::from_request_without_body(request).await.map(Some) })
+        Box::pin(found(Box::pin(T::from_request_without_body(request))))
     }
+}
+
+/// Its argument is boxed for the same reason: Rust 1.88 proves it of this future only.
+async fn found<T>(argument: Pin<Box<dyn Future<Output = Result<T>> + Send + '_>>) -> Result<Option<T>> {
+    argument.await.map(Some)
 }
 
 /// The items of all other arguments.

@@ -185,9 +185,10 @@ impl Handle {
         let store = (&() as &dyn Any).downcast_ref::<U::Store>().or_else(|| request.data::<U::Store>());
         let Some(store) = store else {
             let (user, store) = (std::any::type_name::<U>(), std::any::type_name::<U::Store>());
-            let line =
-                format_args!("`CurrentUser<{user}>` needs `{store}`: add `.data(..)` with one to the app");
-            misconfigured("data of a user", line);
+            misconfigured(
+                "data of a user",
+                format_args!("`CurrentUser<{user}>` needs `{store}`: add `.data(..)` with one to the app"),
+            );
             return Err(self.note(Rejection::Misconfigured));
         };
         match U::load(store, identity).await {

@@ -3,7 +3,7 @@
 //! Everything else gets its time from a [`Clock`], so a test can stop time, and all parts of one decision see
 //! the same time.
 //!
-//! A clock may be wrong for a while and then be put right. So sessions live by a [`Timeline`]: the
+//! A clock may be wrong for a while and then be put right. So sessions live by a `Timeline`: the
 //! clock, and a [`TimeMark`] that makes sure that time never goes back. What has expired stays expired, and
 //! what is issued after a step back lives as long as it should.
 //!

@@ -2,6 +2,7 @@
 
 mod forms;
 mod paths;
+mod replaced;
 mod standing;
 
 use std::time::Duration;
@@ -254,40 +255,6 @@ fn refused_logins_say_which_of_four_things_is_wrong() {
     });
 }
 
-#[test]
-fn bad_bodies_are_refused_field_by_field() {
-    bounded(async {
-        let app = TestApp::new();
-        let client = body_app(&app);
-        let required = json!(["This field is required."]);
-        let (status, headers, body) = post(&client, "/auth/obtain", json!({})).await;
-        assert_eq!((status, &body["code"]), (400, &json!("invalid_request")));
-        assert_eq!((&body["username"], &body["password"]), (&required, &required));
-        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
-        let (status, _, body) = post(&client, "/auth/obtain", json!({"username": "", "password": 5})).await;
-        assert_eq!(status, 400);
-        assert_eq!(body["username"], json!(["This field may not be blank."]));
-        assert_eq!(body["password"], json!(["Not a valid string."]));
-        for (path, field) in [("refresh", "refresh"), ("revoke", "refresh"), ("verify", "token")] {
-            let (status, _, body) = post(&client, &format!("/auth/{path}"), Value::Null).await;
-            assert_eq!((status, &body[field]), (400, &required), "{path}");
-        }
-        let large = "x".repeat(70_000);
-        for (kind, text, expected) in [
-            ("application/json", "{", 400),
-            ("application/json", "[]", 400),
-            ("application/json", "\"\"", 400),
-            ("text/plain", "username=bob", 415),
-            ("application/json", &large, 413),
-            ("application/json; charset=utf-8", r#"{"username":"bob","password":"right"}"#, 200),
-            ("application/x-www-form-urlencoded", "username=bob&password=right", 200),
-        ] {
-            let answer = client.post("/auth/obtain").content_type(kind).body(text.to_owned()).send().await.0;
-            assert_eq!(answer.status(), expected, "{kind}: {}", &text[..text.len().min(40)]);
-        }
-    });
-}
-
 /// S-9: sessions of one user are listed and ended, by that user only.
 #[test]
 fn s_9_sessions_are_listed_and_ended_by_their_owner() {
@@ -407,34 +374,4 @@ fn r_5_an_outage_is_503_on_every_route() {
             assert!(headers.contains_key(header::RETRY_AFTER), "{path}");
         }
     });
-}
-
-#[handler]
-fn ours() -> &'static str {
-    "ours"
-}
-
-#[test]
-fn each_route_can_be_replaced_or_left_out_and_they_bring_their_own_middleware() {
-    bounded(async {
-        let app = TestApp::new();
-        let routes = || app.jwtauth.routes(authenticate);
-        let auth = routes().replace("/verify", get(ours)).unwrap().without("/revoke").unwrap();
-        // No `.with(jwtauth)` here.
-        let client = TestClient::new(Route::new().nest("/auth", auth));
-        let answer = client.get("/auth/verify").send().await;
-        answer.assert_text("ours").await;
-        assert_eq!(client.post("/auth/revoke").send().await.0.status(), StatusCode::NOT_FOUND);
-        assert_eq!(post(&client, "/auth/obtain", credentials("bob")).await.0, 200);
-        for misspelt in [routes().without("/verfy"), routes().replace("/verfy", get(ours))] {
-            let refused = misspelt.unwrap_err().to_string();
-            assert!(refused.contains("/verfy") && refused.contains("no such route"), "{refused}");
-        }
-    });
-}
-
-#[test]
-fn a_refusal_of_the_applications_own_can_say_the_same() {
-    let refused: Rejection = LoginError::RateLimited { retry_after: Duration::from_secs(7) }.into();
-    assert_eq!((refused, refused.code()), (Rejection::RateLimited { retry_after: 7 }, "rate_limited"));
 }

@@ -220,3 +220,62 @@ fn n_20_curl_sends_a_form_in_parts() {
         }
     });
 }
+
+#[test]
+fn bad_bodies_are_refused_field_by_field() {
+    bounded(async {
+        let app = TestApp::new();
+        let client = body_app(&app);
+        let required = json!(["This field is required."]);
+        let (status, headers, body) = post(&client, "/auth/obtain", json!({})).await;
+        assert_eq!((status, &body["code"]), (400, &json!("invalid_request")));
+        assert_eq!((&body["username"], &body["password"]), (&required, &required));
+        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+        let (status, _, body) = post(&client, "/auth/obtain", json!({"username": "", "password": 5})).await;
+        assert_eq!(status, 400);
+        assert_eq!(body["username"], json!(["This field may not be blank."]));
+        assert_eq!(body["password"], json!(["Not a valid string."]));
+        for (path, field) in [("refresh", "refresh"), ("revoke", "refresh"), ("verify", "token")] {
+            let (status, _, body) = post(&client, &format!("/auth/{path}"), Value::Null).await;
+            assert_eq!((status, &body[field]), (400, &required), "{path}");
+        }
+        let large = "x".repeat(70_000);
+        for (kind, text, expected) in [
+            ("application/json", "{", 400),
+            ("application/json", "[]", 400),
+            ("application/json", "\"\"", 400),
+            ("text/plain", "username=bob", 415),
+            ("application/json", &large, 413),
+            ("application/json; charset=utf-8", r#"{"username":"bob","password":"right"}"#, 200),
+            ("application/x-www-form-urlencoded", "username=bob&password=right", 200),
+        ] {
+            let answer = client.post("/auth/obtain").content_type(kind).body(text.to_owned()).send().await.0;
+            assert_eq!(answer.status(), expected, "{kind}: {}", &text[..text.len().min(40)]);
+        }
+    });
+}
+
+/// N-20: of two kinds of body none counts. A proxy may have looked at the other one.
+#[test]
+fn n_20_a_body_has_one_kind() {
+    bounded(async {
+        let app = TestApp::new();
+        let served = serve(
+            Route::new()
+                .nest("/auth", app.jwtauth.routes(authenticate).body_tokens())
+                .with(app.jwtauth.clone())
+                .map_to_response(),
+        )
+        .await;
+        let body = r#"{"username": "bob", "password": "right"}"#;
+        for (kinds, status) in [(&[JSON][..], "200"), (&[JSON, JSON], "415"), (&[FORM, JSON], "415")] {
+            let kinds: String = kinds.iter().map(|kind| format!("content-type: {kind}\r\n")).collect();
+            let len = body.len();
+            let request = format!(
+                "POST /auth/obtain HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{kinds}content-length: {len}\r\n\r\n{body}"
+            );
+            let answer = tests::wire::send(&served.url, request.as_bytes(), false).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&answer).split(' ').nth(1), Some(status), "{kinds}");
+        }
+    });
+}

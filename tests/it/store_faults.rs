@@ -102,6 +102,23 @@ fn n_2_a_session_whose_login_was_given_up_is_revoked() {
     });
 }
 
+/// N-2: so has whoever hangs up while the store answers, though the session is there.
+#[test]
+fn n_2_a_session_is_revoked_if_nobody_waits_for_the_store() {
+    bounded(async {
+        let (store, app, _tab) = app();
+        let sessions = app.jwtauth.sessions();
+        store.set(Fault::None, Fault::Slow);
+        let alice = User::named("alice");
+        let login = sessions.login(&alice, Device::default());
+        assert!(tokio::time::timeout(Duration::from_millis(20), login).await.is_err());
+        store.set(Fault::None, Fault::None);
+        while !sessions.list("alice").await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+}
+
 /// F-18: a sweep that fails is tried again, and the last handle takes the sweeper with it.
 #[test]
 fn f_18_the_sweeper_outlives_a_failure_and_ends_with_the_last_handle() {

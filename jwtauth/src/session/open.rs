@@ -47,12 +47,18 @@ impl Sessions {
         let _following_others = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { replaces, max_sessions, register: self.config.register() };
+        // From here on: a caller who hangs up while the session is being added has no tokens of it.
+        let unclaimed = self.unclaimed(session.id);
         match self.within(self.store.insert(session.clone(), effects)).await {
+            Ok(()) => {}
             // It stands if it can be seen: only what it revokes is not on disk yet.
             Err(SessionError::Store(StoreError::TimedOut { .. })) if self.is_kept(session.id).await => {}
-            inserted => inserted?,
+            Err(error) => {
+                // The store has undone it.
+                unclaimed.claim();
+                return Err(error);
+            }
         }
-        let unclaimed = self.unclaimed(session.id);
         #[cfg(feature = "accounts")]
         self.confirm(user, session.id).await?;
         let replaced = ended.len();

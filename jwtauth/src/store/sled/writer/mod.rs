@@ -140,15 +140,7 @@ impl<D: Commit> Writer<D> {
         T: Send + 'static,
         F: FnOnce(&mut D) -> Result<T, StoreError> + Send + 'static,
     {
-        let (sender, outcome) = oneshot::channel::<Result<T, StoreError>>();
-        let job = move |disk: &mut D| {
-            if sender.is_closed() {
-                return None;
-            }
-            let done = guarded(disk, change);
-            Some(Step::answer(sender, done))
-        };
-        self.hand_in(Box::new(job), outcome)
+        self.hand_in_if(change, |sender| !sender.is_closed())
     }
 
     /// Likewise, for what is right to happen also if nobody waits for it any more: the end of a session.
@@ -160,12 +152,7 @@ impl<D: Commit> Writer<D> {
         T: Send + 'static,
         F: FnOnce(&mut D) -> Result<T, StoreError> + Send + 'static,
     {
-        let (sender, outcome) = oneshot::channel();
-        let job = move |disk: &mut D| {
-            let done = guarded(disk, change);
-            Some(Step::answer(sender, done))
-        };
-        self.hand_in(Box::new(job), outcome)
+        self.hand_in_if(change, |_| true)
     }
 
     /// Likewise, in two steps. If the future is dropped after the first has begun, the change is undone, and
@@ -187,6 +174,25 @@ impl<D: Commit> Writer<D> {
             })
         };
         self.hand_in(Box::new(job), receiver)
+    }
+
+    fn hand_in_if<T, F>(
+        &self,
+        change: F,
+        is_wanted: fn(&oneshot::Sender<Result<T, StoreError>>) -> bool,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F, D>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut D) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (sender, outcome) = oneshot::channel();
+        let job = move |disk: &mut D| {
+            is_wanted(&sender).then(|| {
+                let done = guarded(disk, change);
+                Step::answer(sender, done)
+            })
+        };
+        self.hand_in(Box::new(job), outcome)
     }
 
     fn hand_in<T: Send + 'static>(
@@ -242,10 +248,12 @@ fn settle<D: Commit, C: TwoSteps<D>>(
     match settled {
         Ok(Settled::More { awaited: true }) => Some(Step::new(move |disk, committed| {
             let failed = committed.as_ref().err().map(StoreError::again);
-            if failed.is_some() {
+            let has_failed = failed.is_some();
+            // A caller who has gone meanwhile may have seen the change, and been told that it stands.
+            let is_told = sender.send(failed.map_or(Ok(outcome), Err)).is_ok();
+            if has_failed && is_told {
                 change.undo(disk);
             }
-            let _ = sender.send(failed.map_or(Ok(outcome), Err));
             None
         })),
         Ok(settled @ (Settled::Done | Settled::More { .. })) => {

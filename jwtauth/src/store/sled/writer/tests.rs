@@ -6,19 +6,22 @@ use std::sync::mpsc::Sender;
 
 use super::*;
 
-/// Counts commits; the first one waits until it is let go.
+/// Counts commits. The first ones wait, each until it is let go.
 struct Disk {
     commits: Arc<AtomicUsize>,
     gate: Receiver<()>,
-    fails: bool,
+    waiting: usize,
+    /// How many commits succeed before the rest fails.
+    good: usize,
 }
 
 impl Commit for Disk {
     fn commit(&mut self) -> Result<(), StoreError> {
-        if self.commits.fetch_add(1, Ordering::SeqCst) == 0 {
+        let number = self.commits.fetch_add(1, Ordering::SeqCst);
+        if number < self.waiting {
             let _ = self.gate.recv();
         }
-        if self.fails { Err(StoreError::Unavailable { path: "p".into() }) } else { Ok(()) }
+        if number >= self.good { Err(StoreError::Unavailable { path: "p".into() }) } else { Ok(()) }
     }
 
     fn panicked(&mut self) -> StoreError {
@@ -29,9 +32,13 @@ impl Commit for Disk {
 }
 
 fn disk(fails: bool) -> (Writer<Disk>, Arc<AtomicUsize>, Sender<()>) {
+    start(1, if fails { 0 } else { usize::MAX })
+}
+
+fn start(waiting: usize, good: usize) -> (Writer<Disk>, Arc<AtomicUsize>, Sender<()>) {
     let commits = Arc::new(AtomicUsize::new(0));
     let (open, gate) = mpsc::channel();
-    let writer = Writer::start(Disk { commits: Arc::clone(&commits), gate, fails }).unwrap();
+    let writer = Writer::start(Disk { commits: Arc::clone(&commits), gate, waiting, good }).unwrap();
     (writer, commits, open)
 }
 
@@ -39,7 +46,7 @@ fn disk(fails: bool) -> (Writer<Disk>, Arc<AtomicUsize>, Sender<()>) {
 async fn all_that_wait_share_one_commit() {
     let (writer, commits, open) = disk(false);
     let first = writer.submit(|_| Ok(0));
-    until_committing(&commits);
+    until_committing(&commits, 1);
     let rest: Vec<_> = (1..=100).map(|n| writer.submit(move |_| Ok(n))).collect();
     open.send(()).unwrap();
     assert_eq!(first.await.unwrap(), 0);
@@ -76,7 +83,7 @@ async fn r_6_a_panic_fails_one_job_only() {
 async fn n_2_a_change_is_not_begun_for_a_caller_who_is_gone() {
     let (writer, commits, open) = disk(false);
     let first = writer.submit(|_| Ok(()));
-    until_committing(&commits);
+    until_committing(&commits, 1);
     let done = Arc::new(AtomicUsize::new(0));
     let count = || {
         let done = Arc::clone(&done);
@@ -102,7 +109,7 @@ async fn n_2_a_change_that_was_begun_is_undone_if_its_caller_leaves() {
         let (writer, commits, open) = disk(fails);
         let counter = Arc::new(AtomicUsize::new(0));
         let change = writer.submit_in_two(Counted { done: Arc::clone(&counter) });
-        until_committing(&commits);
+        until_committing(&commits, 1);
         let outcome = if leaves {
             drop(change);
             open.send(()).unwrap();
@@ -119,12 +126,32 @@ async fn n_2_a_change_that_was_begun_is_undone_if_its_caller_leaves() {
     }
 }
 
+/// N-2: a caller who gives up in the second step was told that the change stands. It stands if that step
+/// fails.
+#[tokio::test]
+async fn n_2_a_change_that_its_caller_has_seen_is_not_undone() {
+    for (leaves, done) in [(true, 1 + 10), (false, 10)] {
+        let (writer, commits, open) = start(2, 1);
+        let counter = Arc::new(AtomicUsize::new(0));
+        let change = writer.submit_in_two(Counted { done: Arc::clone(&counter) });
+        open.send(()).unwrap();
+        until_committing(&commits, 2);
+        let change = (!leaves).then_some(change);
+        open.send(()).unwrap();
+        if let Some(change) = change {
+            assert!(change.await.is_err());
+        }
+        drop(writer);
+        assert_eq!(counter.load(Ordering::SeqCst), done, "leaves: {leaves}");
+    }
+}
+
 /// N-2: so many wait, and no more.
 #[tokio::test]
 async fn n_2_a_full_queue_says_so_at_once() {
     let (writer, commits, open) = disk(false);
     let first = writer.submit(|_| Ok(()));
-    until_committing(&commits);
+    until_committing(&commits, 1);
     let waiting: Vec<_> = (0..MAX_WAITING).map(|n| writer.submit(move |_| Ok(n))).collect();
     let refused = writer.submit(|_| Ok(0)).await;
     assert!(matches!(refused, Err(StoreError::Busy { waiting: MAX_WAITING })), "{refused:?}");
@@ -162,8 +189,8 @@ impl TwoSteps<Disk> for Counted {
     }
 }
 
-fn until_committing(commits: &AtomicUsize) {
-    while commits.load(Ordering::SeqCst) == 0 {
+fn until_committing(commits: &AtomicUsize, number: usize) {
+    while commits.load(Ordering::SeqCst) < number {
         thread::yield_now();
     }
 }

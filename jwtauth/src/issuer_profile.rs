@@ -135,7 +135,8 @@ impl IssuerProfile {
     ///
     /// ID tokens have `JWT` too. So a claim must be [required](Self::requires) that only access tokens have.
     pub fn accept_typ(mut self, typ: impl Into<String>) -> Self {
-        self.types.push(typ.into());
+        let typ = typ.into();
+        self.types.push(short_type(&typ).to_owned());
         self
     }
 
@@ -249,6 +250,14 @@ impl IssuerProfile {
             ),
             _ => Ok(()),
         }
+    }
+}
+
+/// Returns a type without "application/" in front.
+pub(crate) fn short_type(typ: &str) -> &str {
+    match typ.split_at_checked("application/".len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
+        _ => typ,
     }
 }
 

@@ -165,6 +165,15 @@ impl Session {
         self.is_before_current(generation) && now.abs_diff(self.rotated_at) < window.as_secs()
     }
 
+    /// Tells whether an access token that was issued at `issued_at`, in Unix seconds, is of the current
+    /// generation.
+    ///
+    /// An answer that was repeated has one of its own, beside the first. Where the last refresh and the token
+    /// are of one second, the token counts only if an answer was repeated later.
+    pub(crate) fn is_of_current(&self, access: TokenId, issued_at: u64) -> bool {
+        access == self.access_id || (self.access_issued_at > self.rotated_at && issued_at >= self.rotated_at)
+    }
+
     /// Notes that a genuine token of `generation` was presented. Returns whether that changed the session.
     pub fn confirm(&mut self, generation: u64) -> bool {
         let is_news = !self.confirmed && generation == self.generation;

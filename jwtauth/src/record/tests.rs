@@ -127,6 +127,22 @@ fn n_28_an_answer_that_is_issued_again_names_its_token() {
     }
 }
 
+/// N-6: each access token of the generation proves that its answer has arrived, also the first one of
+/// several.
+#[test]
+fn n_6_an_answer_that_was_repeated_is_known_by_each_of_its_tokens() {
+    let policy = RotationPolicy { rewrite: Duration::ZERO, ..POLICY };
+    let [first, second, other] = [1, 2, 3].map(|byte| TokenId::from_bytes([byte; 16]));
+    let by = |access| Successor { access, ..SUCCESSOR };
+    let mut session = session();
+    session.rotate(0, 200, policy, by(first));
+    assert!(session.is_of_current(first, 200) && !session.is_of_current(other, 200));
+    session.rotate(0, 210, policy, by(second));
+    for (id, issued_at, is_current) in [(first, 200, true), (second, 210, true), (other, 199, false)] {
+        assert_eq!(session.is_of_current(id, issued_at), is_current, "{issued_at}");
+    }
+}
+
 /// N-7: an answer may be kept from another client than the one that spent the token. It ends nothing.
 #[test]
 fn n_7_an_answer_may_be_for_its_client_only() {

@@ -143,11 +143,6 @@ impl Hooks {
     pub(super) const fn has_claims(&self) -> bool {
         self.claims.is_some()
     }
-
-    /// Tells whether a refresh asks anybody before the token is spent.
-    pub(super) const fn asks_before_refresh(&self) -> bool {
-        self.has_claims() || !self.users.is_empty()
-    }
 }
 
 impl Sessions {

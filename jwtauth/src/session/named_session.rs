@@ -48,12 +48,12 @@ impl Sessions {
         }
         let record = self.known(token.session, &token.subject).await?;
         if let Some(session) = &record {
-            let is_newest = match token.generation {
-                Some(generation) => generation == session.generation,
-                None => token.token == session.access_id,
-            };
-            if is_newest {
-                self.confirm_rotation(session, session.generation);
+            match token.generation {
+                Some(generation) => self.confirm_rotation(session, generation),
+                None if session.is_of_current(token.token, token.issued_at) => {
+                    self.confirm_rotation(session, session.generation);
+                }
+                None => {}
             }
         }
         Ok(record)

@@ -95,7 +95,8 @@ impl Sessions {
         late: Duration,
     ) -> Result<Renewal, SessionError> {
         let now = self.clock.now();
-        let own = self.own_claims_of(refresh.session, now).await?;
+        let before = self.record_before(&refresh).await?;
+        let own = self.own_claims_before(&before, now).await?;
         let successor = successor(TokenId::random()?, TokenId::random()?, client);
         let (rotation, session) = self.rotate(refresh, successor, now, late).await?;
         if rotation == Rotation::Late {
@@ -114,7 +115,14 @@ impl Sessions {
         self.issue(Session::clone(&session), &own, self.clock.now())
     }
 
-    /// Spends the generation that a genuine token names, and returns the session at the next one.
+    /// Returns the record of the session that a genuine token is about to spend. Called before anything is
+    /// spent or revoked: no token of another subject does that.
+    pub(super) async fn record_before(&self, refresh: &Refresh) -> Result<Arc<Session>, SessionError> {
+        self.known(refresh.session, &refresh.subject).await?.ok_or(SessionError::Expired)
+    }
+
+    /// Spends the generation that a genuine token names, and returns the session at the next one. Ask
+    /// [`Self::record_before`] first.
     ///
     /// `late` is how long after the last rotation the client that made it is let in with the token before.
     pub(super) async fn rotate(
@@ -124,9 +132,7 @@ impl Sessions {
         now: u64,
         late: Duration,
     ) -> Result<(Rotation, Session), SessionError> {
-        let Refresh { session, generation, subject, .. } = spent;
-        // Before anything is spent or revoked: no token of another subject does that.
-        self.known(session, &subject).await?.ok_or(SessionError::Expired)?;
+        let Refresh { session, generation, .. } = spent;
         let mut policy = self.config.rotation();
         policy.late = late;
         if self.hooks.has_claims() || !self.access.writes_alike() {
@@ -187,31 +193,26 @@ impl Sessions {
 
     /// Asks the application for the user and for its claims, before anything is spent. Also fails if the
     /// claims would make the next token too large.
-    pub(super) async fn own_claims_of(
+    pub(super) async fn own_claims_before(
         &self,
-        session: SessionId,
+        session: &Session,
         now: u64,
     ) -> Result<Map<String, Value>, SessionError> {
-        if !self.hooks.asks_before_refresh() {
+        // Of a session that is over, `rotate` returns the reason.
+        if !session.is_live_at(now) {
             return Ok(Map::new());
         }
-        match self.store.load(session).await? {
-            Some(session) if session.is_live_at(now) => {
-                self.ask_for_user(&session).await?;
-                if !self.hooks.has_claims() {
-                    return Ok(Map::new());
-                }
-                let own = self.own_claims(&session).await?;
-                if session.is_sliding() {
-                    self.issue_sliding(&session, &own, now, MAX_LEN)?;
-                } else {
-                    self.issue(Session::clone(&session), &own, now)?;
-                }
-                Ok(own)
-            }
-            // `rotate` returns the reason.
-            _ => Ok(Map::new()),
+        self.ask_for_user(session).await?;
+        if !self.hooks.has_claims() {
+            return Ok(Map::new());
         }
+        let own = self.own_claims(session).await?;
+        if session.is_sliding() {
+            self.issue_sliding(session, &own, now, MAX_LEN)?;
+        } else {
+            self.issue(session.clone(), &own, now)?;
+        }
+        Ok(own)
     }
 
     /// Spends a refresh token and issues its successor, for a client that stores its tokens itself.

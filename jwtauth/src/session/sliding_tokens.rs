@@ -77,14 +77,15 @@ impl Sessions {
         let now = self.clock.now();
         let (Verified::Valid(sliding) | Verified::Expired(sliding)) = self.read_sliding(token)?;
         let Sliding { subject, session, generation, token } = sliding;
+        let spent = Refresh { subject, session, generation, foreign: None };
+        let before = self.record_before(&spent).await?;
         // A token that was revoked alone is refused inside its grace window too.
-        if self.store.load(session).await?.is_some_and(|session| session.has_revoked(token)) {
+        if before.has_revoked(token) {
             return Err(SessionError::Expired);
         }
-        let own = self.own_claims_of(session, now).await?;
+        let own = self.own_claims_before(&before, now).await?;
         let next = TokenId::random()?;
         let successor = successor(next, next, client);
-        let spent = Refresh { subject, session, generation, foreign: None };
         let (rotation, session) = self.rotate(spent, successor, now, Duration::ZERO).await?;
         // A login and `update_user` check the size limit of a cookie. Here it is too late for that error: the
         // token is spent, and only must be readable again.

@@ -41,14 +41,16 @@ impl Sessions {
         if session.has_revoked(access.token) || access.origin.is_some_and(|it| self.was_spent(&session, it)) {
             return Err(SessionError::Expired);
         }
-        let is_newest = access.token == session.access_id;
-        if !is_newest && self.replacement().end(TokenKind::Access, session.rotated_at).is_some() {
+        let replaced = access.token != session.access_id;
+        if replaced && self.replacement().end(TokenKind::Access, session.rotated_at).is_some() {
             // Counts as expired: its refresh token, if present, gets the next one.
             return Ok(AccessState::Expired);
         }
         match access.origin {
             Some(origin) => self.confirm_rotation(&session, origin.generation),
-            None if is_newest => self.confirm_rotation(&session, session.generation),
+            None if session.is_of_current(access.token, access.issued_at) => {
+                self.confirm_rotation(&session, session.generation);
+            }
             None => {}
         }
         Ok(AccessState::Live(session))

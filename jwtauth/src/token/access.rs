@@ -31,6 +31,8 @@ pub(crate) struct Access {
     /// See [`Self::names`].
     pub(crate) session: SessionId,
     pub(crate) token: TokenId,
+    /// In Unix seconds, by the time of sessions.
+    pub(crate) issued_at: u64,
     /// Details, if another service has issued it on its own.
     pub(crate) foreign: Option<Arc<Foreign>>,
     /// The user, if another service has issued it on its own and it is valid.
@@ -99,7 +101,7 @@ impl AccessTokens {
     /// same in every call, except `now`. An expired token is returned as such, because it may still name a
     /// session to refresh or to end.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<Verified, TokenError> {
-        if let Some(access) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
+        if let Some(access) = self.seen.find(token, self.envelope.under(expected), expected.now) {
             return Ok(Verified::Valid(access));
         }
         let opened = self.envelope.open(token, expected)?;
@@ -137,6 +139,7 @@ fn check_own(json: &str, expected: &Expected<'_>) -> Result<(Verified, Option<Ra
         subject: super::subject(&claims)?.into(),
         session: super::id(&claims, "sid")?,
         token: super::id(&claims, "jti")?,
+        issued_at: issued_at(&claims, expected, true)?,
         foreign: None,
         user: None,
         origin: None,
@@ -154,6 +157,12 @@ fn check_foreign(
     let simplejwt::Said { subject, session, token, foreign, origin } =
         simplejwt::read(&claims, ACCESS, compat)?;
     let good = simplejwt::check(&claims, expected)?;
-    let access = Access { subject, session, token, foreign, user: None, origin };
+    let issued_at = issued_at(&claims, expected, foreign.is_none() && origin.is_none())?;
+    let access = Access { subject, session, token, issued_at, foreign, user: None, origin };
     Ok((if good.is_some() { Verified::Valid(access) } else { Verified::Expired(access) }, good))
+}
+
+fn issued_at(claims: &Object<'_>, expected: &Expected<'_>, is_ours: bool) -> Result<u64, TokenError> {
+    let iat = required(claims.time("iat", f64::floor), "iat")?;
+    Ok(iat.saturating_add(expected.shift(claims, is_ours)?))
 }

@@ -41,7 +41,7 @@ use crate::claims::AHEAD;
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::TokenId;
-use crate::issuer_profile::IssuerProfile;
+use crate::issuer_profile::{IssuerProfile, short_type};
 use crate::key::Keys;
 
 /// The longest token that is looked at, in bytes (J-20).
@@ -87,10 +87,19 @@ struct OpenedToken {
     json: String,
     /// When the key expires, in Unix seconds.
     until: u64,
-    /// The state of the ring that held the key.
-    epoch: u64,
+    /// Under what it was opened.
+    under: Under,
     /// Whether it has the current `typ`, not the former one.
     current: bool,
+}
+
+/// What decides about a token beside its own contents and the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Under {
+    /// The state of the ring of keys.
+    epoch: u64,
+    /// How far the time of sessions is ahead of the clock, in seconds.
+    ahead: u64,
 }
 
 impl Envelope {
@@ -113,6 +122,11 @@ impl Envelope {
         token
     }
 
+    /// Returns under what a token would be opened now.
+    fn under(&self, expected: &Expected<'_>) -> Under {
+        Under { epoch: self.ring.epoch(), ahead: expected.ahead.unwrap_or(0) }
+    }
+
     /// Returns the claims of `token`, if its form and header are right and a key that is valid now has
     /// signed it.
     fn open(&self, token: &str, expected: &Expected<'_>) -> Result<OpenedToken, TokenError> {
@@ -120,6 +134,7 @@ impl Envelope {
         let ahead = expected.ahead.unwrap_or(0);
         let mut opened = self.open_if(token, |until| expected.now < until.saturating_add(ahead))?;
         opened.until = opened.until.saturating_add(ahead);
+        opened.under.ahead = ahead;
         Ok(opened)
     }
 
@@ -161,7 +176,12 @@ impl Envelope {
         if !named.key.verify(parts.message.as_bytes(), parts.signature) {
             return Err(TokenError::BadSignature);
         }
-        Ok(OpenedToken { json: decode(parts.claims)?, until, epoch: held.epoch(), current })
+        Ok(OpenedToken {
+            json: decode(parts.claims)?,
+            until,
+            under: Under { epoch: held.epoch(), ahead: 0 },
+            current,
+        })
     }
 }
 
@@ -341,14 +361,6 @@ fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenErr
 fn check_type(header: &Object<'_>, typ: &str) -> Result<(), TokenError> {
     let found = required(header.text("typ"), "typ").map_err(|_| TokenError::Header("typ"))?;
     if short_type(found).eq_ignore_ascii_case(typ) { Ok(()) } else { Err(TokenError::WrongKind) }
-}
-
-/// Returns a type without "application/" in front.
-fn short_type(typ: &str) -> &str {
-    match typ.split_at_checked("application/".len()) {
-        Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
-        _ => typ,
-    }
 }
 
 #[cfg(test)]

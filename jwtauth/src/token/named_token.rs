@@ -88,7 +88,11 @@ fn name(
         TokenKind::Refresh => (REFRESH, "exp"),
         TokenKind::Sliding => (SLIDING, "refresh_exp"),
     };
-    let (issued_at, expires_at) = (time("iat")?, time(end)?);
+    // By the time of sessions, as when a token is verified. Django copies the claim, with times of its own.
+    let is_derived = kind == TokenKind::Access && claims.has("gen");
+    let ahead = claims.integer(AHEAD).map_err(|_| TokenError::Claim(AHEAD))?.filter(|_| !is_derived);
+    let shifted = |time: u64| time.saturating_add(ahead.unwrap_or(0));
+    let (issued_at, expires_at) = (shifted(time("iat")?), shifted(time(end)?));
     if let Some(compat) = compat.filter(|_| opened.current) {
         let Said { subject, session, token, foreign, origin } = simplejwt::read(&claims, claim, compat)?;
         let generation = origin.map(|origin| origin.generation);
@@ -99,9 +103,6 @@ fn name(
     if generation.is_none() && kind != TokenKind::Access {
         return Err(TokenError::Claim("gen"));
     }
-    // By the time of sessions, as when a token is verified.
-    let ahead = claims.integer(AHEAD).map_err(|_| TokenError::Claim(AHEAD))?.unwrap_or(0);
-    let (issued_at, expires_at) = (issued_at.saturating_add(ahead), expires_at.saturating_add(ahead));
     Ok(NamedToken {
         kind,
         subject: super::subject(&claims)?.into(),

@@ -132,7 +132,7 @@ impl RefreshForm {
         expected: &Expected<'_>,
         read: impl FnOnce(&Object<'_>) -> Result<ReadRefresh, TokenError>,
     ) -> Result<Refresh, TokenError> {
-        if let Some(refresh) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
+        if let Some(refresh) = self.seen.find(token, self.envelope.under(expected), expected.now) {
             return Ok(refresh);
         }
         let opened = self.envelope.open(token, expected)?;

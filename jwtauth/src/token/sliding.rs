@@ -59,7 +59,7 @@ impl SlidingTokens {
         expected: &Expected<'_>,
         max_ttl: u64,
     ) -> Result<Verified<Sliding>, TokenError> {
-        if let Some(sliding) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
+        if let Some(sliding) = self.seen.find(token, self.envelope.under(expected), expected.now) {
             return Ok(Verified::Valid(sliding));
         }
         let opened = self.envelope.open(token, expected)?;

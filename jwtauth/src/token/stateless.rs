@@ -48,7 +48,7 @@ impl ForeignTokens {
     /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the
     /// same in every call, except `now`.
     pub(crate) fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<TokenUser, TokenError> {
-        if let Some(user) = self.seen.find(token, self.envelope.ring.epoch(), expected.now) {
+        if let Some(user) = self.seen.find(token, self.envelope.under(expected), expected.now) {
             return Ok(user);
         }
         let opened = self.envelope.open(token, expected)?;

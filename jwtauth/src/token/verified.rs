@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! 1. The key is the whole token, compared in full: what was never verified is never found (J-24).
-//! 2. A token is found only while verifying it again would succeed, and only while the ring of keys is
-//!    unchanged: removing a key also removes its tokens.
+//! 2. A token is found only while verifying it again would succeed, and only while the ring of keys and the
+//!    difference between time and clock are unchanged: removing a key also removes its tokens.
 //! 3. Only what the token says is kept, which never changes. Whether its session is alive is checked with
 //!    every request.
 
@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::OpenedToken;
+use super::{OpenedToken, Under};
 
 /// How many parts the cache has, each with its own lock.
 const PARTS: usize = 16;
@@ -28,7 +28,7 @@ pub(crate) struct VerifiedTokens<T> {
 }
 
 struct VerifiedToken<T> {
-    epoch: u64,
+    under: Under,
     /// When the token is good, in Unix seconds.
     good: Range<u64>,
     says: T,
@@ -39,14 +39,14 @@ impl<T: Clone> VerifiedTokens<T> {
         Self { parts: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
     }
 
-    /// Returns the contents of a token that was verified with this state of the ring and is valid at `now`.
-    pub(super) fn find(&self, token: &str, epoch: u64, now: u64) -> Option<T> {
+    /// Returns the contents of a token that was verified under the same circumstances and is valid at `now`.
+    pub(super) fn find(&self, token: &str, under: Under, now: u64) -> Option<T> {
         let mut part = self.part(token);
         let entry = part.get(token)?;
-        if entry.epoch == epoch && entry.good.contains(&now) {
+        if entry.under == under && entry.good.contains(&now) {
             return Some(entry.says.clone());
         }
-        if entry.epoch != epoch || now >= entry.good.end {
+        if entry.under != under || now >= entry.good.end {
             part.remove(token);
         }
         None
@@ -60,7 +60,7 @@ impl<T: Clone> VerifiedTokens<T> {
             // Only genuine tokens get here, and verifying one again takes 2 us, so no order is kept.
             part.clear();
         }
-        part.insert(token.into(), VerifiedToken { epoch: opened.epoch, good, says: says.clone() });
+        part.insert(token.into(), VerifiedToken { under: opened.under, good, says: says.clone() });
     }
 
     fn part(&self, token: &str) -> MutexGuard<'_, HashMap<Box<str>, VerifiedToken<T>>> {
@@ -83,8 +83,12 @@ impl<T> std::fmt::Debug for VerifiedTokens<T> {
 mod tests {
     use super::*;
 
+    const fn under(epoch: u64, ahead: u64) -> Under {
+        Under { epoch, ahead }
+    }
+
     fn opened(epoch: u64, until: u64) -> OpenedToken {
-        OpenedToken { json: String::new(), until, epoch, current: true }
+        OpenedToken { json: String::new(), until, under: under(epoch, 0), current: true }
     }
 
     #[test]
@@ -103,7 +107,7 @@ mod tests {
             ("header.claims.signature", 200, None),
             ("header.claims.signature", 150, None),
         ] {
-            assert_eq!(seen.find(token, 7, now), found, "{token} at {now}");
+            assert_eq!(seen.find(token, under(7, 0), now), found, "{token} at {now}");
         }
     }
 
@@ -116,7 +120,17 @@ mod tests {
             if now == 120 && epoch == 2 {
                 seen.remember("a.b.c", &opened(1, 150), 100..200, &1);
             }
-            assert_eq!(seen.find("a.b.c", epoch, now), found, "{epoch} at {now}");
+            assert_eq!(seen.find("a.b.c", under(epoch, 0), now), found, "{epoch} at {now}");
+        }
+    }
+
+    /// N-8: times of other services are by the clock, so they move when the clock is set.
+    #[test]
+    fn n_8_a_token_is_verified_again_when_the_clock_was_set() {
+        let seen = VerifiedTokens::new();
+        seen.remember("a.b.c", &opened(1, 1_000), 100..200, &1);
+        for (ahead, found) in [(0, Some(1)), (60, None), (0, None)] {
+            assert_eq!(seen.find("a.b.c", under(1, ahead), 150), found, "{ahead}");
         }
     }
 
@@ -129,6 +143,6 @@ mod tests {
         let kept: usize = seen.parts.iter().map(|part| part.lock().unwrap().len()).sum();
         assert!(kept > PART_LEN && kept <= PARTS * PART_LEN, "{kept}");
         let last = PARTS * PART_LEN * 3 - 1;
-        assert_eq!(seen.find(&format!("h.c.{last:x}"), 0, 0), Some(last), "the newest is there");
+        assert_eq!(seen.find(&format!("h.c.{last:x}"), under(0, 0), 0), Some(last), "the newest is there");
     }
 }

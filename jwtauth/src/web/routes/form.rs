@@ -43,7 +43,10 @@ impl Form {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| Parameters::parse(kind.to_str().ok()?));
+        let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+        // A proxy may have looked at the other one.
+        let kind = kinds.next().filter(|_| kinds.next().is_none());
+        let kind = kind.and_then(|kind| Parameters::parse(kind.to_str().ok()?));
         let kind = kind.ok_or(FormError::Unsupported)?;
         if !kind.is_utf8() {
             return Err(FormError::Charset);

@@ -1,4 +1,4 @@
-//! Tells whoever writes the application what to change: a line at ERROR in the log.
+//! Tells the author of the application what to change: a line at ERROR in the log.
 //!
 //! A program that is set up wrongly often has no subscriber of `tracing` yet. So that it is not silent, the
 //! line goes to standard error if nobody listens: once per process and kind of mistake.

@@ -15,7 +15,7 @@ pub(super) fn has_name(attr: &Attribute, name: &str) -> bool {
 
 /// Removes the first attribute whose path ends in `name`.
 ///
-/// Whoever takes one away keeps its path in the expansion, so that the compiler finds out whether it exists.
+/// Code that removes one keeps its path in the expansion, so that the compiler checks that it exists.
 pub(super) fn take(attrs: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
     let at = attrs.iter().position(|attr| has_name(attr, name))?;
     Some(attrs.remove(at))

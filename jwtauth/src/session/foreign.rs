@@ -199,7 +199,7 @@ impl Sessions {
         // Tokens first: if they cannot be handed out, no session is left behind.
         let own = self.own_claims(&session).await?;
         let issued = self.issue(session.clone(), &own, now)?;
-        // Kept as long as the session: whoever has only the old token can still end it.
+        // Kept as long as the session: anyone who has only the old token can still end it.
         let until = self.kept_until(token).max(session.absolute_expires_at);
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until);
         let max_sessions = Some(self.config.max_sessions);

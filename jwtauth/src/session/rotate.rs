@@ -1,5 +1,4 @@
-//! The rotation of refresh tokens: what a spent one is answered with, and what is told of it. The rules are
-//! in `record`.
+//! The rotation of refresh tokens: the answer to a spent one, and the events. The rules are in `record`.
 //!
 //! # Invariants
 //!

@@ -81,7 +81,7 @@ impl TwoSteps<Disk> for LoginWithValue {
         disk.evict(&self.login.session, &self.login.effects)
     }
 
-    /// Does nothing: whoever asks again with the same value gets this session.
+    /// Does nothing: a client that asks again with the same value gets this session.
     fn undo(&mut self, _: &mut Disk) {}
 }
 

@@ -5,8 +5,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nobody is told of a refresh token unless they ask for one: no service may take it for an access token
-//!    (J-10; RFC 7662, section 4). What is told of it names its kind, and has no scope and no roles.
+//! 1. A refresh token is active only for a service that asks for one, so that no service takes it for an
+//!    access token (J-10; RFC 7662, section 4). The answer names its kind, and has no scope and no roles.
 //! 2. Every refusal has the member `error` (RFC 6749, section 5.2).
 
 use std::sync::Arc;

@@ -4,7 +4,6 @@
 //! finishes the answer. If a clone is further out already, it only calls the app.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use poem::error::ResponseError as _;
@@ -13,13 +12,12 @@ use poem::http::uri::Scheme;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 use super::answer::problem::{as_page, problem_error};
-use super::answer::rejection::Rejection;
 use super::answer::wording::Wording;
 use super::headers::navigation::wants_page;
+use super::local_only::is_local;
 use super::request::authority::Authority;
 use super::request::handle::Handle;
-use super::state::{Gate, JwtAuth, Verifier};
-use crate::host::HostPort;
+use super::state::{DroppedBy, Gate, JwtAuth, Verifier};
 
 impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
@@ -55,10 +53,10 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
     async fn call(&self, request: Request) -> Result<Response> {
         let state = self.jwtauth.state();
         let wants_page = wants_page(request.headers());
-        if state.local_only && !(is_local(&request) && is_from_here(request.remote_addr().as_socket_addr())) {
-            return shown(Err(problem_error(Rejection::DevelopmentOnly.as_response())), wants_page);
+        if let Some(refusal) = state.local_only.as_ref().and_then(|only| only.refusal(&request)) {
+            return shown(Err(problem_error(refusal.as_response())), wants_page);
         }
-        let drops_cookies = state.cookies.secure && is_plain_http(&request);
+        let drops_cookies = if state.cookies.secure { who_drops_cookies(&request) } else { None };
         // A clone of this middleware is further out and finishes the answer. Two handles would verify twice,
         // and each would set its own cookies.
         let authority = Authority::Sessions(self.jwtauth.clone());
@@ -70,8 +68,10 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         let result = run(&handle, request, state.gate.get(), &self.inner).await;
         let result = state.wording.apply(result, languages.as_deref(), wants_page);
         let response = shown(handle.finish(result).await, wants_page)?;
-        if drops_cookies && response.headers().contains_key(header::SET_COOKIE) {
-            state.warn_of_dropped_cookies();
+        if let Some(who) = drops_cookies
+            && response.headers().contains_key(header::SET_COOKIE)
+        {
+            state.warn_of_dropped_cookies(who);
         }
         Ok(response)
     }
@@ -129,47 +129,53 @@ fn shown(result: Result<Response>, wants_page: bool) -> Result<Response> {
     if wants_page { as_page(result) } else { result }
 }
 
-/// Tells whether a browser probably sees this request as plain http from another machine.
+/// Tells who drops cookies that are `Secure`, if the client probably sees this request as plain http.
 ///
-/// The header decides only about a line in the log. Browsers always name a host; a test may not.
-fn is_plain_http(request: &Request) -> bool {
+/// The headers decide only about a line in the log. Clients always name a host; a test may not.
+fn who_drops_cookies(request: &Request) -> Option<DroppedBy> {
     let names_host =
         request.headers().contains_key(header::HOST) || request.original_uri().authority().is_some();
     let behind_tls =
         request.header("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
-    *request.scheme() == Scheme::HTTP && names_host && !behind_tls && !is_local(request)
+    if *request.scheme() != Scheme::HTTP || !names_host || behind_tls {
+        return None;
+    }
+    if !is_local(request) {
+        return Some(DroppedBy::Everybody);
+    }
+    let agent = request.header(header::USER_AGENT).unwrap_or_default();
+    (!keeps_cookies_of_localhost(agent)).then_some(DroppedBy::Programs)
 }
 
-/// Tells whether a request came from this machine, or by no network. Headers prove nothing.
-fn is_from_here(peer: Option<&SocketAddr>) -> bool {
-    peer.is_none_or(|peer| peer.ip().to_canonical().is_loopback())
-}
-
-/// Tells whether the request names this machine as its host. Without a host it does not.
-fn is_local(request: &Request) -> bool {
-    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = request.original_uri().authority().map(|authority| authority.as_str());
-    header.or(authority).and_then(HostPort::parse).is_some_and(|host| host.is_this_machine())
+/// Tells whether a client says to be a browser, or a curl that takes localhost for safe: 7.79 and later.
+fn keeps_cookies_of_localhost(agent: &str) -> bool {
+    let is_new_curl = || {
+        let mut numbers = agent.strip_prefix("curl/")?.split('.').map_while(|part| part.parse::<u32>().ok());
+        Some((numbers.next()?, numbers.next()?) >= (7, 79))
+    };
+    agent.starts_with("Mozilla/") || is_new_curl().unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// M-16: those that keep `Secure` cookies of http://localhost cause no line in the log.
     #[test]
-    fn only_loopback_is_here() {
-        for (peer, here) in [
-            ("127.0.0.1:4000", true),
-            ("127.9.9.9:4000", true),
-            ("[::1]:4000", true),
-            ("[::ffff:127.0.0.1]:4000", true),
-            ("192.0.2.7:4000", false),
-            ("0.0.0.0:4000", false),
-            ("[::ffff:192.0.2.7]:4000", false),
-            ("[2001:db8::7]:4000", false),
+    fn m_16_who_keeps_cookies_of_localhost() {
+        for (agent, keeps) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", true),
+            ("curl/7.79.0", true),
+            ("curl/7.88.1", true),
+            ("curl/8.5.0-DEV", true),
+            ("curl/7.78.0", false),
+            ("curl/7", false),
+            ("curl/x.y", false),
+            ("python-requests/2.32.3", false),
+            ("python-httpx/0.27.0", false),
+            ("", false),
         ] {
-            assert_eq!(is_from_here(Some(&peer.parse().unwrap())), here, "{peer}");
+            assert_eq!(keeps_cookies_of_localhost(agent), keeps, "{agent:?}");
         }
-        assert!(is_from_here(None));
     }
 }

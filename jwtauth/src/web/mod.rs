@@ -9,8 +9,8 @@
 //! poem's own sessions, and `testing` for the tests of an application.
 //!
 //! The rooms from the bottom up. Each uses only those before it: `answer`, `headers`, `client`, `jwks`,
-//! `state`, `request`, `guard`, `extract`, `middleware`, `openapi`, `routes`, `settings`, `testing`,
-//! `poem_session`.
+//! `local_only`, `state`, `request`, `guard`, `extract`, `middleware`, `openapi`, `routes`, `settings`,
+//! `testing`, `poem_session`.
 
 pub(crate) mod answer;
 pub(crate) mod client;
@@ -18,6 +18,7 @@ pub(crate) mod extract;
 pub(crate) mod guard;
 pub(crate) mod headers;
 pub(crate) mod jwks;
+pub(crate) mod local_only;
 pub(crate) mod middleware;
 #[cfg(feature = "openapi")]
 pub mod openapi;

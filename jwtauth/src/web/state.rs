@@ -22,6 +22,7 @@ use super::client::Clients;
 use super::headers::cross_origin::CrossOrigin;
 use super::headers::token_header::TokenHeader;
 use super::jwks::JwksEndpoint;
+use super::local_only::LocalOnly;
 use crate::error::TokenError;
 use crate::notice::misconfigured;
 use crate::session::{KeyRing, Sessions, Sweeper};
@@ -122,10 +123,10 @@ pub(crate) struct JwtAuthState {
     pub(crate) cross_origin: CrossOrigin,
     pub(crate) gate: FrontGate,
     pub(crate) clients: Clients,
-    /// Whether only this machine may send requests.
-    pub(crate) local_only: bool,
-    /// Whether the log has said already that browsers drop the cookies.
-    pub(crate) warned: AtomicBool,
+    /// If only this machine may send requests.
+    pub(crate) local_only: Option<LocalOnly>,
+    /// Whether the log has said already that cookies are dropped: by everybody, and by programs.
+    pub(crate) told_of_dropped: [AtomicBool; 2],
     /// The kinds of user that were held and asked for in the log already.
     pub(crate) told_kinds: Mutex<BTreeSet<(String, &'static str)>>,
 }
@@ -201,16 +202,33 @@ impl JwtAuthState {
         told.insert((other.held.clone(), other.asked))
     }
 
-    /// Logs once why nobody stays logged in. The server cannot see that a browser dropped its cookies.
-    pub(crate) fn warn_of_dropped_cookies(&self) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
+    /// Logs once why nobody stays logged in. The server cannot see that a client dropped its cookies.
+    pub(crate) fn warn_of_dropped_cookies(&self, who: DroppedBy) {
+        if self.told_of_dropped[who as usize].swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match who {
+            DroppedBy::Everybody => tracing::warn!(
                 target: "jwtauth",
                 "cookies were sent over plain http, and browsers drop them because they are Secure: serve https, \
                  let the proxy in front send `X-Forwarded-Proto: https`, use localhost, or call `.insecure_cookies()` for a test"
-            );
+            ),
+            DroppedBy::Programs => tracing::warn!(
+                target: "jwtauth",
+                "Secure cookies were sent over http://localhost to a program that is no browser. Browsers and curl 7.79 keep them; \
+                 requests, httpx and old curl drop them, and are not logged in: call `.insecure_cookies()` on the builder for a test, \
+                 or use `JwtAuth::dev()?`"
+            ),
         }
     }
+}
+
+/// Who drops `Secure` cookies that were sent over plain http.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DroppedBy {
+    Everybody = 0,
+    /// Those that are no browsers: this machine was asked for as localhost.
+    Programs = 1,
 }
 
 #[doc = include_str!("../docs/verifier.md")]

@@ -32,9 +32,10 @@ const FRESH: Option<&str> = Some(
 );
 const REQUEST: Option<&str> = Some(r#"Bearer realm="api", error="invalid_request""#);
 
-const REFUSALS: [Refusal; 15] = [
+const REFUSALS: [Refusal; 16] = [
     refusal(Rejection::CrossOrigin, 403, "Forbidden", "cross_origin", None),
     refusal(Rejection::DevelopmentOnly, 403, "Forbidden", "permission_denied", None),
+    refusal(Rejection::DevelopmentPeer, 403, "Forbidden", "permission_denied", None),
     refusal(
         Rejection::FreshLoginRequired { max_age: 60 },
         401,

@@ -96,7 +96,12 @@ rejections! {
 
     /// a development server was asked under a name that is not this machine's.
     DevelopmentOnly
-        => 403, "permission_denied", "This server is in development mode and answers to localhost only",
+        => 403, "permission_denied", "This server is in development mode and answers to localhost only: this request names another host; open it as http://localhost with its port",
+        Header::None;
+
+    /// a development server got a connection from another machine, or through a port that Docker maps.
+    DevelopmentPeer
+        => 403, "permission_denied", "This server is in development mode and answers to its own machine only: this connection came from another address, as through a port that Docker maps; the log of the server says what to write",
         Header::None;
 
     /// the user must log in again (RFC 9470).

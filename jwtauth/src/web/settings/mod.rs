@@ -13,7 +13,6 @@ mod session_setters;
 pub(crate) mod verifier_builder;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use self::client_config::ClientConfig;
@@ -36,6 +35,7 @@ use crate::web::guard::default_guard::DefaultGuard;
 use crate::web::guard::require_auth::RequireAuth;
 use crate::web::headers::cross_origin::CrossOrigin;
 use crate::web::headers::token_header::TokenHeader;
+use crate::web::local_only::LocalOnly;
 use crate::web::state::{FrontGate, JwtAuth, JwtAuthState};
 
 #[doc = include_str!("../../docs/jwt_auth_builder.md")]
@@ -96,7 +96,8 @@ impl JwtAuth {
     /// One line for localhost: a random secret, sessions in memory, and cookies that work over plain http.
     ///
     /// Everybody is logged out when the process ends. Requests for another host than `localhost`, `127.0.0.1`
-    /// or `[::1]` are refused.
+    /// or `[::1]` are refused. So are connections from another address than loopback, such as those through
+    /// a port that Docker maps. The answer and the log say which of the two it was, and what to write.
     ///
     /// # Errors
     ///
@@ -234,8 +235,8 @@ impl Ready {
             cross_origin: self.cross_origin,
             gate: FrontGate::new(self.default_guard),
             clients: self.clients,
-            local_only: self.local_only,
-            warned: AtomicBool::new(false),
+            local_only: self.local_only.then(LocalOnly::default),
+            told_of_dropped: Default::default(),
             told_kinds: Mutex::default(),
         }))
     }

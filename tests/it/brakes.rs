@@ -1,0 +1,3 @@
+//! What strangers can take, and what the log says to whoever set the program up.
+
+mod words;

@@ -15,13 +15,15 @@
 //! ```
 //!
 //! `JWTAUTH_ADDR` says where to listen, `JWTAUTH_DATA` where accounts and sessions are kept (default `data/notes`).
+//! `JWTAUTH_ADMIN` names the first account with the role `admin`, which may see all accounts at `/accounts`, and
+//! `JWTAUTH_ADMIN_PASSWORD` or the file that `JWTAUTH_ADMIN_PASSWORD_FILE` names has its password.
 
 use std::collections::HashMap;
 use std::env;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jwtauth::{Account, AccountsConfig, Event, JwtAuth, RequireAuth, TokenRecord, require_auth};
+use jwtauth::{Account, Accounts, AccountsConfig, Event, JwtAuth, RequireAuth, TokenRecord, require_auth};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::web::{Data, Json, Path};
@@ -67,9 +69,15 @@ async fn tokens(user: Account, Data(auth): Data<&JwtAuth>) -> Result<Json<Vec<To
     Ok(Json(auth.sessions().tokens_of(&user.id.to_string()).await?))
 }
 
-/// A security event that somebody should hear of; here it is a line on standard error.
-async fn tell(event: Event) {
+#[require_auth(role = "admin")]
+async fn people(accounts: &Accounts) -> Result<Json<Vec<Account>>> {
+    Ok(Json(accounts.list(None, 100).await?))
+}
+
+/// What belongs to an account goes with it. Of security events somebody should hear: here it is a line on standard error.
+async fn follow(event: Event, notes: Notes) {
     match event {
+        Event::AccountRemoved { account } => drop(notes.all().remove(&account.to_string())),
         Event::ReuseDetected { session } => eprintln!("a spent token of {} came back", session.subject),
         Event::DeviceChanged { session, device } => {
             eprintln!("{} goes on from {device}", session.subject);
@@ -82,21 +90,26 @@ async fn tell(event: Event) {
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "data/notes".into()));
+    let notes = Notes::default();
+    let of_events = notes.clone();
     let auth = JwtAuth::builder()
         .secret_file(data.join("secret"))
         .accounts(AccountsConfig::default())
         .token_registry()
-        .on_event(tell)
+        .on_event(move |event| follow(event, of_events.clone()))
         .deny_by_default(RequireAuth::new())
         .public("/auth/")
         .open(data.join("store"))
         .await?;
+    let accounts = auth.accounts().ok_or("accounts are switched on above")?;
+    accounts.first_admin_from_env("JWTAUTH_ADMIN", "JWTAUTH_ADMIN_PASSWORD").await?;
     let app = Route::new()
         .nest("/auth", auth.account_routes())
+        .at("/accounts", get(people))
         .at("/notes", get(list).post(add))
         .at("/notes/:number", get(show))
         .at("/tokens", get(tokens))
-        .data(Notes::default())
+        .data(notes)
         .data(auth.clone())
         .with(auth);
 

@@ -1,4 +1,4 @@
-//! What happens to sessions, for the log, the metrics and the hooks of the application.
+//! What happens to sessions and accounts, for the log, the metrics and the hooks of the application.
 //!
 //! Each event is one value, made where it happens. `session::hooks` passes it to all three.
 //!
@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::device::Device;
+#[cfg(feature = "accounts")]
+use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::record::{RevocationReason, Session};
 
-/// Something that happened to a session. It is on disk by then.
+/// Something that happened to a session or an account. It is on disk by then.
 ///
 /// With the feature `metrics`, each event is counted once, when it happens:
 ///
@@ -27,6 +29,32 @@ use crate::record::{RevocationReason, Session};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// `account_disabled`: an account was disabled, and all its sessions revoked.
+    #[cfg(feature = "accounts")]
+    AccountDisabled {
+        /// The account. Its text is the subject of its sessions.
+        account: AccountId,
+    },
+    /// `account_enabled`: a disabled account was enabled again.
+    #[cfg(feature = "accounts")]
+    AccountEnabled {
+        /// The account. Its text is the subject of its sessions.
+        account: AccountId,
+    },
+    /// `account_registered`: an account was added, by a visitor or by the application.
+    #[cfg(feature = "accounts")]
+    AccountRegistered {
+        /// The account. Its text is the subject of its sessions.
+        account: AccountId,
+        /// Its name, as it was registered.
+        name: String,
+    },
+    /// `account_removed`: an account was removed for good, and all its sessions revoked.
+    #[cfg(feature = "accounts")]
+    AccountRemoved {
+        /// The account. No other one will have this id.
+        account: AccountId,
+    },
     /// `all_revoked`: all sessions of a subject were revoked, or all but one.
     AllRevoked {
         /// The subject.
@@ -83,6 +111,20 @@ pub enum Event {
         /// The address of the client.
         client_address: Option<IpAddr>,
     },
+    /// `password_changed`: an account has a new password. Its sessions were revoked, or all but the one that
+    /// asked for it.
+    #[cfg(feature = "accounts")]
+    PasswordChanged {
+        /// The account. Its text is the subject of its sessions.
+        account: AccountId,
+    },
+    /// `password_set`: an account was given a new password without being asked for the old one. All its
+    /// sessions were revoked.
+    #[cfg(feature = "accounts")]
+    PasswordSet {
+        /// The account. Its text is the subject of its sessions.
+        account: AccountId,
+    },
     /// `refresh`: a refresh token was spent, and its successor issued.
     Refresh {
         /// The session after that.
@@ -107,6 +149,14 @@ pub enum Event {
     ReuseDetected {
         /// The session, revoked.
         session: Arc<Session>,
+    },
+    /// `roles_set`: an account has other roles.
+    #[cfg(feature = "accounts")]
+    RolesSet {
+        /// The account. Its text is the subject of its sessions.
+        account: AccountId,
+        /// Its roles now.
+        roles: Vec<String>,
     },
     /// `session_expired`: a session expired, and nobody had revoked it.
     ///
@@ -151,6 +201,14 @@ impl Event {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            #[cfg(feature = "accounts")]
+            Self::AccountDisabled { .. } => "account_disabled",
+            #[cfg(feature = "accounts")]
+            Self::AccountEnabled { .. } => "account_enabled",
+            #[cfg(feature = "accounts")]
+            Self::AccountRegistered { .. } => "account_registered",
+            #[cfg(feature = "accounts")]
+            Self::AccountRemoved { .. } => "account_removed",
             Self::AllRevoked { .. } => "all_revoked",
             Self::ClockJumpedAhead { .. } => "clock_jumped_ahead",
             Self::ClockSetBack { .. } => "clock_set_back",
@@ -158,9 +216,15 @@ impl Event {
             Self::Exchanged { .. } => "exchanged",
             Self::Login { .. } => "login",
             Self::LoginFailed { .. } => "login_failed",
+            #[cfg(feature = "accounts")]
+            Self::PasswordChanged { .. } => "password_changed",
+            #[cfg(feature = "accounts")]
+            Self::PasswordSet { .. } => "password_set",
             Self::Refresh { .. } => "refresh",
             Self::RepeatedElsewhere { .. } => "repeated_elsewhere",
             Self::ReuseDetected { .. } => "reuse_detected",
+            #[cfg(feature = "accounts")]
+            Self::RolesSet { .. } => "roles_set",
             Self::SessionExpired { .. } => "session_expired",
             Self::SessionRevoked { .. } => "session_revoked",
             Self::StoreBehind { .. } => "store_behind",
@@ -172,6 +236,16 @@ impl Event {
     pub(crate) fn log(&self) {
         let event = self.name();
         match self {
+            #[cfg(feature = "accounts")]
+            Self::AccountDisabled { account }
+            | Self::AccountEnabled { account }
+            | Self::AccountRegistered { account, .. }
+            | Self::AccountRemoved { account }
+            | Self::PasswordChanged { account }
+            | Self::PasswordSet { account }
+            | Self::RolesSet { account, .. } => {
+                tracing::info!(target: "jwtauth", event, account = account.log_id());
+            }
             Self::ClockJumpedAhead { by } => {
                 tracing::warn!(target: "jwtauth", event, ?by, "the clock has jumped ahead: this sweep removes nothing, and the next one what has expired");
             }

@@ -83,7 +83,9 @@ fn a_login_with_cookies_says_how_long_it_is_good_and_shows_no_token() {
         let app = TestApp::new();
         let client = cookie_app(&app);
         let (status, headers, body) = post(&client, "/auth/obtain", credentials("bob")).await;
-        assert_eq!((status, body), (200, json!({"expires_in": 300, "refresh_expires_in": 86_400})));
+        let user = json!({"id": "bob", "roles": [], "scopes": []});
+        let shown = json!({"expires_in": 300, "refresh_expires_in": 86_400, "user": user});
+        assert_eq!((status, body), (200, shown));
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
         assert_eq!(set_cookies(&headers).len(), 2);
         let tokens = Tokens::of(&headers);
@@ -91,6 +93,13 @@ fn a_login_with_cookies_says_how_long_it_is_good_and_shows_no_token() {
         let cookies = [(cookies[0].0, cookies[0].1.as_str())];
         let (status, _, body) = ask(&client, Method::GET, "/me", &cookies, Value::Null).await;
         assert_eq!((status, &body["name"]), (200, &json!("bob")));
+        // M-21: what a page asks when it is opened.
+        let (status, headers, body) = ask(&client, Method::GET, "/auth/me", &cookies, Value::Null).await;
+        assert_eq!(
+            (status, body, &headers[header::CACHE_CONTROL]),
+            (200, user, &"no-store".parse().unwrap())
+        );
+        assert_eq!(ask(&client, Method::GET, "/auth/me", &[], Value::Null).await.0, 401);
         // A refresh, with the cookie and no body.
         let (status, headers, body) =
             ask(&client, Method::POST, "/auth/refresh", &cookies, Value::Null).await;

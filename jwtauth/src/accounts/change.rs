@@ -1,8 +1,9 @@
 //! Changes of an account, each based on the revision that was read, and the sessions that they revoke.
 
 use super::throttle::Who;
-use super::{Account, Accounts};
+use super::{Account, Accounts, to_the_end};
 use crate::error::AccountError;
+use crate::event::Event;
 use crate::id::{AccountId, SessionId};
 use crate::record::{Revocation, RevocationReason};
 use crate::store::{StoredAccount, SubjectRevocation};
@@ -43,11 +44,11 @@ impl Accounts {
             };
             let (before, _) = self.settle(&attempt, checked)?;
             let after = self.with_password(&before, new).await?;
+            let ends = self.ends(RevocationReason::Requested, keep);
             // If another change came first, the checked password may be outdated.
             if let Some(after) =
-                self.replace(&before, after, Some(self.ends(RevocationReason::Requested, keep))).await?
+                self.replace(&before, after, Some(ends), Event::PasswordChanged { account: id }).await?
             {
-                tracing::info!(target: "jwtauth", event = "password_changed", account = id.log_id());
                 return self.renew_copies(after.id).await;
             }
         }
@@ -69,10 +70,10 @@ impl Accounts {
         loop {
             let before = self.stored(id).await?;
             let after = self.with_password(&before, new).await?;
+            let ends = self.ends(RevocationReason::Requested, None);
             if let Some(after) =
-                self.replace(&before, after, Some(self.ends(RevocationReason::Requested, None))).await?
+                self.replace(&before, after, Some(ends), Event::PasswordSet { account: id }).await?
             {
-                tracing::info!(target: "jwtauth", event = "password_set", account = id.log_id());
                 return Ok(after.into());
             }
         }
@@ -86,9 +87,8 @@ impl Accounts {
     /// or neither.
     pub async fn disable(&self, id: AccountId) -> Result<Account, AccountError> {
         let disabled = |account: &mut StoredAccount| account.active = false;
-        let account = self.change(id, disabled, Some(self.ends(RevocationReason::Inactive, None))).await?;
-        tracing::info!(target: "jwtauth", event = "account_disabled", account = id.log_id());
-        Ok(account.into())
+        let ends = self.ends(RevocationReason::Inactive, None);
+        Ok(self.change(id, disabled, Some(ends), Event::AccountDisabled { account: id }).await?.into())
     }
 
     /// Enables a disabled account again, with the password and the roles that it had.
@@ -97,9 +97,8 @@ impl Accounts {
     ///
     /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed.
     pub async fn enable(&self, id: AccountId) -> Result<Account, AccountError> {
-        let account = self.change(id, |account| account.active = true, None).await?;
-        tracing::info!(target: "jwtauth", event = "account_enabled", account = id.log_id());
-        Ok(account.into())
+        let enabled = |account: &mut StoredAccount| account.active = true;
+        Ok(self.change(id, enabled, None, Event::AccountEnabled { account: id }).await?.into())
     }
 
     /// Removes an account for good, and revokes all its sessions, in one step.
@@ -114,11 +113,16 @@ impl Accounts {
     /// or neither.
     pub async fn remove(&self, id: AccountId) -> Result<(), AccountError> {
         let ends = self.ends(RevocationReason::Inactive, None);
-        if !self.0.sessions.remove_account(&*self.0.store, id, ends).await? {
-            return Err(AccountError::NotFound);
-        }
-        tracing::info!(target: "jwtauth", event = "account_removed", account = id.log_id());
-        Ok(())
+        let accounts = self.clone();
+        to_the_end(async move {
+            let Accounts(parts) = accounts;
+            if !parts.sessions.remove_account(&*parts.store, id, ends).await? {
+                return Err(AccountError::NotFound);
+            }
+            parts.sessions.emit(Event::AccountRemoved { account: id }).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Sets the roles of an account, also in its live sessions. They count from the next request on.
@@ -149,8 +153,8 @@ impl Accounts {
         let mut draft = self.stored(id).await?;
         draft.roles.clone_from(&checked);
         self.0.sessions.draft_and_issue(&Account::from(draft)).await?;
-        let account = self.change(id, |account| account.roles.clone_from(&checked), None).await?;
-        tracing::info!(target: "jwtauth", event = "roles_set", account = id.log_id());
+        let event = Event::RolesSet { account: id, roles: checked.clone() };
+        let account = self.change(id, |account| account.roles.clone_from(&checked), None, event).await?;
         self.renew_copies(account.id).await
     }
 
@@ -175,28 +179,38 @@ impl Accounts {
         id: AccountId,
         edit: impl Fn(&mut StoredAccount),
         ends: Option<SubjectRevocation>,
+        event: Event,
     ) -> Result<StoredAccount, AccountError> {
         loop {
             let before = self.stored(id).await?;
             let mut after = before.clone();
             edit(&mut after);
-            if let Some(after) = self.replace(&before, after, ends).await? {
+            if let Some(after) = self.replace(&before, after, ends, event.clone()).await? {
                 return Ok(after);
             }
         }
     }
 
-    /// Writes `after` as the next revision and returns it, if `before` is still the current one.
+    /// Writes `after` as the next revision, tells of it and returns it, if `before` is still the current one.
     async fn replace(
         &self,
         before: &StoredAccount,
         after: StoredAccount,
         ends: Option<SubjectRevocation>,
+        event: Event,
     ) -> Result<Option<StoredAccount>, AccountError> {
         let after = StoredAccount { revision: before.revision + 1, ..after };
-        let replaced =
-            self.0.sessions.change_account(&*self.0.store, after.clone(), before.revision, ends).await?;
-        Ok(replaced.then_some(after))
+        let (accounts, expected) = (self.clone(), before.revision);
+        to_the_end(async move {
+            let Accounts(parts) = accounts;
+            let replaced =
+                parts.sessions.change_account(&*parts.store, after.clone(), expected, ends).await?;
+            if replaced {
+                parts.sessions.emit(event).await;
+            }
+            Ok(replaced.then_some(after))
+        })
+        .await
     }
 
     /// Renews the copies in live sessions, and returns the account as they have it.

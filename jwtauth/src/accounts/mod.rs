@@ -1,8 +1,8 @@
 //! Accounts: who may log in, and with which password. In the same store as the sessions (feature `accounts`).
 //!
 //! `name` checks and compares names, `hash` hashes passwords, `throttle` delays attempts after failures,
-//! `password_check` verifies a password, and `change` changes accounts, which ends their sessions.
-//! [`Account`] is what an application sees.
+//! `password_check` verifies a password, `change` changes accounts, which ends their sessions, and
+//! `first_admin` makes the one that makes the others. [`Account`] is what an application sees.
 //!
 //! # Invariants
 //!
@@ -16,6 +16,7 @@
 mod account;
 mod accounts_config;
 mod change;
+mod first_admin;
 mod hash;
 mod name;
 mod password_check;
@@ -30,10 +31,11 @@ pub use self::accounts_config::AccountsConfig;
 use self::hash::{Hasher, Password};
 use self::name::Name;
 use self::throttle::Throttle;
-use crate::error::{AccountError, ConfigError};
+use crate::error::{AccountError, ConfigError, StoreError};
+use crate::event::Event;
 use crate::id::AccountId;
 use crate::session::Sessions;
-use crate::store::{AccountStore, SessionStore, StoreFuture, StoredAccount};
+use crate::store::{AccountStore, SessionStore, StoredAccount};
 
 /// The most accounts that [`Accounts::list`] returns at once.
 const MAX_PAGE: usize = 1000;
@@ -92,19 +94,27 @@ impl Accounts {
     /// - [`AccountError::Store`] if the store failed; the account may exist.
     pub async fn register(&self, name: &str, password: &str) -> Result<Account, AccountError> {
         let name = Name::parse(name).map_err(|problem| AccountError::Name { problem })?;
-        let password = self.chosen(password, &name.key)?;
         // Saves a hash in most cases. The store decides, below.
         if self.0.store.account_by_key(name.key.clone()).await?.is_some() {
+            self.chosen(password, &name.key)?;
             return Err(AccountError::NameTaken);
         }
+        let account = self.draft(name, password, Vec::new()).await?;
+        self.add(account).await?.ok_or(AccountError::NameTaken)
+    }
+
+    /// Makes an account with a new password, which is in no store yet.
+    async fn draft(
+        &self,
+        name: Name,
+        password: &str,
+        roles: Vec<String>,
+    ) -> Result<StoredAccount, AccountError> {
+        let password = self.chosen(password, &name.key)?;
         let now = self.0.sessions.now();
         let hash = self.0.hasher.hash(password).await?;
         let account = StoredAccount::new(AccountId::random()?, name.shown, name.key, hash, now);
-        if !self.within(self.0.store.create_account(account.clone())).await? {
-            return Err(AccountError::NameTaken);
-        }
-        tracing::info!(target: "jwtauth", event = "account_registered", account = account.id.log_id());
-        Ok(account.into())
+        Ok(StoredAccount { roles, ..account })
     }
 
     /// Returns the account with this id, or `None` if there is none.
@@ -148,12 +158,36 @@ impl Accounts {
         self.0.hasher.computed()
     }
 
+    /// Writes a new account. Returns `None` if its name is taken.
+    async fn add(&self, account: StoredAccount) -> Result<Option<Account>, AccountError> {
+        let accounts = self.clone();
+        to_the_end(async move {
+            let added = accounts.0.sessions.within(accounts.0.store.create_account(account.clone())).await?;
+            if !added {
+                return Ok(None);
+            }
+            let account = Account::from(account);
+            let registered = Event::AccountRegistered { account: account.id, name: account.name.clone() };
+            accounts.0.sessions.emit(registered).await;
+            Ok(Some(account))
+        })
+        .await
+    }
+
     fn chosen(&self, password: &str, name: &str) -> Result<Password, AccountError> {
         Password::chosen(password, name, self.0.min_password)
             .map_err(|problem| AccountError::Password { problem })
     }
+}
 
-    async fn within<T>(&self, change: StoreFuture<'_, T>) -> Result<T, AccountError> {
-        Ok(self.0.sessions.within(change).await?)
+/// Runs a change and tells of it, also if the caller is dropped meanwhile: so no event is lost.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, AccountError>> + Send + 'static,
+) -> Result<T, AccountError> {
+    match tokio::spawn(change).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is going down.
+        Err(_) => Err(StoreError::Closed.into()),
     }
 }

@@ -54,6 +54,14 @@ pub enum AccountError {
     /// The store failed. The operation may or may not have happened.
     #[error("account store failed")]
     Store(#[from] StoreError),
+    /// An environment variable that [`first_admin_from_env`](crate::Accounts::first_admin_from_env) reads.
+    #[error("environment variable {name} is refused: {problem}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong with it, and what to do. Never its value, except the path of a file.
+        problem: String,
+    },
     /// Too many failed attempts. For now a right password is refused too.
     #[error("too many failed attempts: try again in {retry_after:?}")]
     RateLimited {

@@ -120,3 +120,31 @@ fn a_life_of_registering_losing_and_ending() {
         assert_eq!(health, json!({"keys": []}), "an HMAC key is not published");
     });
 }
+
+#[test]
+fn m_21_the_first_admin_comes_from_the_environment() {
+    bounded(async {
+        let data = tempfile::tempdir().unwrap();
+        let program = || Program::new(env!("CARGO_BIN_EXE_notes")).data(data.path());
+        let (code, said) = program().env("JWTAUTH_ADMIN", "ann").fail();
+        assert!(code != Some(0) && said.contains("JWTAUTH_ADMIN_PASSWORD"), "{said}");
+        let file = data.path().join("password");
+        std::fs::write(&file, "through the looking glass\n").unwrap();
+        let with_file =
+            program().env("JWTAUTH_ADMIN", "ann").env("JWTAUTH_ADMIN_PASSWORD_FILE", file.to_str().unwrap());
+        let server = with_file.start();
+        let (admin, bob) = (Browser::new(&server.url), Browser::new(&server.url));
+        let (admin, bob) = (Client(admin, CHROME), Client(bob, FIREFOX));
+        bob.post("/auth/register", json!({"username": "bob", "password": "wonderland"})).await;
+        let (status, of_bob) =
+            bob.post("/auth/obtain", json!({"username": "bob", "password": "wonderland"})).await;
+        assert_eq!((status, &of_bob["user"]["roles"]), (200, &json!([])));
+        assert_eq!(bob.get("/accounts").await.0, 403);
+        assert_eq!(admin.obtain("ann", "through the looking glass").await, 200);
+        let (_, me) = admin.get("/auth/me").await;
+        assert_eq!((&me["name"], &me["roles"]), (&json!("ann"), &json!(["admin"])));
+        let (_, all) = admin.get("/accounts").await;
+        let names: Vec<_> = all.as_array().unwrap().iter().map(|account| &account["name"]).collect();
+        assert_eq!(names, ["ann", "bob"]);
+    });
+}

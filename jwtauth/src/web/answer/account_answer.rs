@@ -33,6 +33,7 @@ impl From<&AccountError> for AccountAnswer {
             AccountError::Busy
             | AccountError::Hashing { .. }
             | AccountError::Random(_)
+            | AccountError::Variable { .. }
             | AccountError::Store(_) => Self::Fixed(Rejection::StoreUnavailable),
         }
     }

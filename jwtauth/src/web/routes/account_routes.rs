@@ -3,7 +3,7 @@
 use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::{FromRequest, IntoResponse, Request, Response, Result, post};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::authenticate::{Authenticate, LoginAttempt, LoginError};
 use super::form::Form;
@@ -20,7 +20,7 @@ impl JwtAuth {
     ///
     /// | route | takes | answers |
     /// |---|---|---|
-    /// | `POST /register` | `username`, `password` | 201 `id`, `name`; 409 `name_taken`; 400 `invalid_name`, `invalid_password` |
+    /// | `POST /register` | `username`, `password` | 201 `id`, `name`, `roles`; 409 `name_taken`; 400 `invalid_name`, `invalid_password` |
     /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are revoked |
     ///
     /// Anyone can register. If somebody else makes the accounts, leave the route out with
@@ -50,8 +50,7 @@ async fn register(request: Request) -> Result<Response> {
     let [name, password] = Form::read(request.headers(), &mut body).await?.take(["username", "password"])?;
     let accounts = <&Accounts>::from_request_without_body(&request).await?;
     let account = accounts.register(&name, &password).await?;
-    let shown = json!({ "id": account.id.to_string(), "name": account.name });
-    Ok(super::json(shown).with_status(StatusCode::CREATED).into_response())
+    Ok(super::json(accounts.shown(&account)).with_status(StatusCode::CREATED).into_response())
 }
 
 /// `POST /change-password`: for a user who is logged in and knows the old password.
@@ -72,6 +71,10 @@ impl Authenticate for Accounts {
 
     async fn authenticate(&self, attempt: LoginAttempt) -> std::result::Result<Account, LoginError> {
         Ok(self.verify(attempt.username(), attempt.password(), attempt.client_address()).await?)
+    }
+
+    fn shown(&self, account: &Account) -> Value {
+        json!({ "id": account.id.to_string(), "name": account.name, "roles": account.roles })
     }
 }
 

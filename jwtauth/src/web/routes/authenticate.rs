@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::error::{BoxError, SessionError};
@@ -114,6 +114,15 @@ pub trait Authenticate: Send + Sync + 'static {
         &self,
         attempt: LoginAttempt,
     ) -> impl Future<Output = Result<Self::User, LoginError>> + Send;
+
+    /// Returns what a client sees of its user: the member `user` of the answer of `/obtain`, and the answer
+    /// of `/me`.
+    ///
+    /// Unless the application says otherwise, it has `id`, which is the [subject](AuthUser::subject), `roles`
+    /// and `scopes`. With [`Accounts`](crate::Accounts) it has `id`, `name` and `roles`.
+    fn shown(&self, user: &Self::User) -> Value {
+        json!({ "id": user.subject(), "roles": user.roles(), "scopes": user.scopes() })
+    }
 }
 
 impl<F, Fut, U> Authenticate for F

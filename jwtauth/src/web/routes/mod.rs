@@ -82,6 +82,11 @@ impl ReadyRoute {
 /// All ready-made routes except those for accounts and services.
 fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute> {
     let authenticate = Arc::new(authenticate);
+    let of_me = Arc::clone(&authenticate);
+    let me = get(make(move |request| {
+        let authenticate = Arc::clone(&of_me);
+        async move { token_routes::me(&*authenticate, request).await }
+    }));
     let obtain = move |transport| {
         post(make(move |request| {
             let authenticate = Arc::clone(&authenticate);
@@ -95,6 +100,7 @@ fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute>
         ReadyRoute::new("/obtain", move |choices| obtain(choices.transport)),
         ReadyRoute::new("/refresh", move |choices| refresh(choices.transport)),
         fixed("/verify", post(make(token_routes::verify))),
+        fixed("/me", me),
         ReadyRoute::new("/revoke", move |choices| revoke(choices.transport)),
         fixed("/expire", post(make(token_routes::revoke_token))),
         fixed("/logout", post(make(session_routes::logout))),

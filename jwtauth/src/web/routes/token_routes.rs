@@ -1,8 +1,8 @@
-//! The routes that issue, refresh, verify and revoke tokens.
+//! The routes that issue, refresh, verify and revoke tokens, and say whose they are.
 
 use poem::http::StatusCode;
 use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::authenticate::{Authenticate, LoginAttempt, LoginError};
 use super::form::Form;
@@ -11,6 +11,7 @@ use crate::error::SessionError;
 use crate::session::{Sessions, Tokens};
 use crate::web::answer::rejection::Rejection;
 use crate::web::extract::auth::Auth;
+use crate::web::extract::user::current_user;
 use crate::web::request::wiring;
 
 /// `POST /obtain`: name and password for a pair of tokens, or a sliding one.
@@ -42,11 +43,19 @@ pub(super) async fn obtain<A: Authenticate>(
         }
     };
     let sessions = <&Sessions>::from_request_without_body(&request).await?;
-    Ok(match transport {
+    let mut answer = match transport {
         Transport::Cookies => lifetimes(sessions.left(&auth.login(&user).await?)),
         Transport::Body => shown(&auth.issue_tokens(&user).await?),
         Transport::Sliding => shown(&sessions.login_sliding(&user, auth.device()).await?),
-    })
+    };
+    answer["user"] = who.shown(&user);
+    Ok(json(answer))
+}
+
+/// `GET /me`: the user who is logged in.
+pub(super) async fn me<A: Authenticate>(who: &A, request: Request) -> Result<Response> {
+    let user: A::User = current_user(&request).await?;
+    Ok(json(who.shown(&user)))
 }
 
 /// `POST /refresh`: a refresh token for a new pair, or a sliding one for the next.
@@ -54,7 +63,7 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
     let (request, mut body) = request.split();
     let auth = auth(transport, &request, &mut body).await?;
     let sessions = <&Sessions>::from_request_without_body(&request).await?;
-    Ok(match transport {
+    Ok(json(match transport {
         Transport::Cookies => lifetimes(sessions.left(&auth.refresh().await?)),
         Transport::Body => {
             let [token] = Form::read(request.headers(), &mut body).await?.take(["refresh"])?;
@@ -64,7 +73,7 @@ pub(super) async fn refresh(transport: Transport, request: Request) -> Result<Re
             let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
             shown(&sessions.refresh_sliding(&token, &auth.device()).await?)
         }
-    })
+    }))
 }
 
 /// Returns the `Auth` of a request. If cookies are used, checks which site caused the request first.
@@ -109,14 +118,14 @@ pub(super) async fn revoke_session(transport: Transport, request: Request) -> Re
 }
 
 /// The answer when tokens are in cookies: their lifetimes.
-fn lifetimes((access, refresh): (u64, u64)) -> Response {
-    json(json!({ "expires_in": access, "refresh_expires_in": refresh }))
+fn lifetimes((access, refresh): (u64, u64)) -> Value {
+    json!({ "expires_in": access, "refresh_expires_in": refresh })
 }
 
 /// The answer when tokens are in its body.
-fn shown(tokens: &Tokens) -> Response {
+fn shown(tokens: &Tokens) -> Value {
     let Tokens { expires_in, refresh_expires_in, .. } = tokens;
-    json(match tokens.refresh() {
+    match tokens.refresh() {
         Some(refresh) => json!({
             "access": tokens.access(),
             "refresh": refresh,
@@ -128,7 +137,7 @@ fn shown(tokens: &Tokens) -> Response {
             "expires_in": expires_in,
             "refresh_expires_in": refresh_expires_in,
         }),
-    })
+    }
 }
 
 pub(super) fn done() -> Response {

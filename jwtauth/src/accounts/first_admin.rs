@@ -1,0 +1,189 @@
+//! The first account that may do everything, from the environment: no release has a password of its own.
+
+use std::env::{self, VarError};
+use std::fs;
+
+use zeroize::Zeroizing;
+
+use super::name::Name;
+use super::{Account, Accounts};
+use crate::error::AccountError;
+
+const ADMIN: &str = "admin";
+
+impl Accounts {
+    /// Makes the first account with the role `admin`, if the environment asks for one: call it at each start,
+    /// before the app serves.
+    ///
+    /// `name` and `password` are names of environment variables. The password may be in a file instead: its
+    /// path is in the variable `password` with `_FILE` behind it, as for the secrets of Docker and
+    /// Kubernetes. One line break at the end of the file is not part of the password.
+    ///
+    /// - If the variable `name` is not set, or is empty, nothing happens.
+    /// - If there is an account of that name, nothing happens, and the password is not needed. Its password
+    ///   and roles stay as they are. If it is not an admin, the log says so at WARN: it may be a stranger's.
+    /// - Else the account is made and returned. That is an event:
+    ///   [`AccountRegistered`](crate::Event::AccountRegistered).
+    ///
+    /// ```
+    /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let builder = jwtauth::JwtAuth::builder().secret("c2VjcmV0IG9mIHRoZSBkb2N1bWVudGF0aW9uIG9mIGp3dGF1dGg");
+    /// # let data = std::env::temp_dir().join(format!("jwtauth-first-admin-{}", std::process::id()));
+    /// use jwtauth::{AccountsConfig, require_auth};
+    ///
+    /// #[require_auth(role = "admin")]
+    /// async fn control_room() -> &'static str {
+    ///     "welcome"
+    /// }
+    ///
+    /// let auth = builder.accounts(AccountsConfig::default()).open(&data).await?;
+    /// let accounts = auth.accounts().ok_or("accounts are off")?;
+    /// accounts.first_admin_from_env("JWTAUTH_ADMIN", "JWTAUTH_ADMIN_PASSWORD").await?;
+    /// # drop(auth); std::fs::remove_dir_all(data)?;
+    /// # Ok(()) }
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(open()).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`AccountError::Variable`] if the password is needed and neither variable is set. Also if both are,
+    ///   if one is not UTF-8, or if the file cannot be read.
+    /// - Those of [`register`](Self::register), except [`AccountError::NameTaken`]. Nothing was made.
+    pub async fn first_admin_from_env(
+        &self,
+        name: &str,
+        password: &str,
+    ) -> Result<Option<Account>, AccountError> {
+        self.first_admin(&|name| env::var(name), name, password).await
+    }
+
+    async fn first_admin(
+        &self,
+        environment: &(dyn Fn(&str) -> Result<String, VarError> + Sync),
+        name: &str,
+        password: &str,
+    ) -> Result<Option<Account>, AccountError> {
+        let Some(typed) = variable(environment, name)? else { return Ok(None) };
+        let parsed = Name::parse(&typed).map_err(|problem| AccountError::Name { problem })?;
+        if let Some(there) = self.by_name(&parsed.shown).await? {
+            if !there.roles.iter().any(|role| role == ADMIN) {
+                tracing::warn!(target: "jwtauth", account = there.id.log_id(), "the account that {name} names was there already and has no role `admin`: if it is yours, give it the role with `Accounts::set_roles`, else choose another name");
+            }
+            return Ok(None);
+        }
+        let password = password_of(environment, password)?;
+        let draft = self.draft(parsed, &password, vec![ADMIN.into()]).await?;
+        self.add(draft).await
+    }
+}
+
+/// Reads a password from a variable, or from the file that a second variable names.
+fn password_of(
+    environment: &(dyn Fn(&str) -> Result<String, VarError> + Sync),
+    name: &str,
+) -> Result<Zeroizing<String>, AccountError> {
+    let of_file = format!("{name}_FILE");
+    let refused = |name: &str, problem: String| AccountError::Variable { name: name.into(), problem };
+    match (variable(environment, name)?, variable(environment, &of_file)?) {
+        (Some(password), None) => Ok(password),
+        (None, Some(path)) => {
+            let read = fs::read_to_string(&*path).map(Zeroizing::new);
+            let text =
+                read.map_err(|error| refused(&of_file, format!("{:?} cannot be read: {error}", *path)))?;
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            Ok(line.strip_suffix('\r').unwrap_or(line).to_owned().into())
+        }
+        (Some(_), Some(_)) => Err(refused(name, format!("{of_file} is set too: set one of the two"))),
+        (None, None) => {
+            let what = "the password of the first admin";
+            Err(refused(
+                name,
+                format!("it is not set: put {what} there, or the path of a file with it into {of_file}"),
+            ))
+        }
+    }
+}
+
+/// Reads a variable. `None` if it is not set or empty.
+fn variable(
+    environment: &(dyn Fn(&str) -> Result<String, VarError> + Sync),
+    name: &str,
+) -> Result<Option<Zeroizing<String>>, AccountError> {
+    match environment(name) {
+        Ok(value) => Ok(Some(Zeroizing::new(value)).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(AccountError::Variable { name: name.into(), problem: "it is not UTF-8".into() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AccountsConfig, JwtAuth, MemoryStore};
+
+    const PASSWORD: &str = "correct horse battery";
+
+    fn jwtauth() -> JwtAuth {
+        let builder = JwtAuth::builder().secret("Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG");
+        builder.accounts(AccountsConfig::default()).build(MemoryStore::new()).unwrap()
+    }
+
+    async fn start(accounts: &Accounts, variables: &[(&str, &str)]) -> Result<Option<Account>, AccountError> {
+        let environment = |name: &str| {
+            let found = variables.iter().find(|(of, _)| *of == name);
+            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+        };
+        accounts.first_admin(&environment, "ADMIN", "PASSWORD").await
+    }
+
+    #[tokio::test]
+    async fn m_21_the_first_admin_is_made_once_and_left_alone() {
+        let jwtauth = jwtauth();
+        let accounts = jwtauth.accounts().unwrap();
+        for nobody in [&[][..], &[("ADMIN", "")], &[("PASSWORD", PASSWORD)]] {
+            assert_eq!(start(accounts, nobody).await.unwrap(), None);
+        }
+        let asked = [("ADMIN", "Ann"), ("PASSWORD", PASSWORD)];
+        let made = start(accounts, &asked).await.unwrap().unwrap();
+        assert_eq!((&*made.name, &*made.roles, made.active), ("Ann", &["admin".to_owned()][..], true));
+        accounts.verify("ann", PASSWORD, None).await.unwrap();
+        accounts.set_password(made.id, "another good one").await.unwrap();
+        accounts.set_roles(made.id, ["editor"]).await.unwrap();
+        for again in [&asked[..], &asked[..1]] {
+            assert_eq!(start(accounts, again).await.unwrap(), None, "it is not needed any more");
+        }
+        let kept = accounts.verify("ann", "another good one", None).await.unwrap();
+        assert_eq!(kept.roles, ["editor"], "nothing that was changed comes back with a start");
+    }
+
+    #[tokio::test]
+    async fn m_21_there_is_no_default_password() {
+        let jwtauth = jwtauth();
+        let accounts = jwtauth.accounts().unwrap();
+        let folder = env::temp_dir().join(format!("jwtauth-first-admin-test-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, missing) = (folder.join("password"), folder.join("none"));
+        let (file, missing) = (file.to_str().unwrap(), missing.to_str().unwrap());
+        for (variables, said) in [
+            (&[][..], "PASSWORD is refused: it is not set: put the password of the first admin there, or"),
+            (&[("PASSWORD", "")], "PASSWORD is refused: it is not set"),
+            (&[("PASSWORD", "short")], "it has fewer than 8 characters"),
+            (&[("PASSWORD_FILE", missing)], "cannot be read"),
+            (&[("PASSWORD", PASSWORD), ("PASSWORD_FILE", file)], "PASSWORD_FILE is set too"),
+        ] {
+            let variables = [&[("ADMIN", "ann")], variables].concat();
+            let error = start(accounts, &variables).await.unwrap_err().to_string();
+            assert!(error.contains(said) && !error.contains(PASSWORD), "{error}");
+        }
+        assert!(accounts.by_name("ann").await.unwrap().is_none());
+        for (name, text) in [("ann", format!("{PASSWORD}\n")), ("bea", format!(" {PASSWORD}\r\n"))] {
+            fs::write(file, &text).unwrap();
+            start(accounts, &[("ADMIN", name), ("PASSWORD_FILE", file)]).await.unwrap().unwrap();
+            let password = text.trim_end_matches(['\r', '\n']);
+            accounts.verify(name, password, None).await.unwrap();
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -10,7 +10,7 @@
 //! curl -b jar -H "$json" -d '"buy a looking glass"' $api/notes
 //! curl -b jar $api/notes
 //! curl -b jar $api/auth/sessions            # where alice is logged in
-//! curl -b jar $api/tokens                   # what was issued to her
+//! curl -b jar $api/tokens                   # what was issued in this session
 //! curl -b jar -X POST $api/auth/logout_all
 //! ```
 //!
@@ -23,10 +23,13 @@ use std::env;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jwtauth::{Account, Accounts, AccountsConfig, Event, JwtAuth, RequireAuth, TokenRecord, require_auth};
+use jwtauth::{
+    Account, Accounts, AccountsConfig, Event, Identity, JwtAuth, RequireAuth, TokenId, TokenRecord,
+    require_auth,
+};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
-use poem::web::{Data, Json, Path};
+use poem::web::{Data, Json, Path, Query};
 use poem::{EndpointExt, Result, Route, Server, get};
 
 /// The notes of each account, by its id. In memory: what this example is about is kept on disk.
@@ -63,10 +66,15 @@ async fn show(user: Account, Data(notes): Data<&Notes>, Path(number): Path<usize
     note.map(Json).ok_or_else(|| StatusCode::NOT_FOUND.into())
 }
 
-/// What was issued to the user, in the trees of their logins, and what of it is good: ids, no tokens.
+/// What was issued in this session, and what of it is good: ids, no tokens. `?after=ID` is the next page.
 #[require_auth(fresh = "10m")]
-async fn tokens(user: Account, Data(auth): Data<&JwtAuth>) -> Result<Json<Vec<TokenRecord>>> {
-    Ok(Json(auth.sessions().tokens_of(&user.id.to_string()).await?))
+async fn tokens(
+    who: &Identity,
+    Data(auth): Data<&JwtAuth>,
+    Query(page): Query<HashMap<String, TokenId>>,
+) -> Result<Json<Vec<TokenRecord>>> {
+    let after = page.get("after").copied();
+    Ok(Json(auth.sessions().tokens_after(who.session_id(), after, 100).await?))
 }
 
 #[require_auth(role = "admin")]

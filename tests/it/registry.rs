@@ -331,3 +331,47 @@ fn the_first_device_stays_and_the_last_address_is_kept() {
         assert_eq!(sessions.list("bob").await.unwrap()[0].device, phone);
     });
 }
+
+/// M-5: a client that refreshes all day fills neither the disk nor an answer.
+#[test]
+fn m_5_a_session_keeps_the_newest_of_its_tokens() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        for store in [Some(folder.path().join("store")), None] {
+            let app = match &store {
+                Some(path) => {
+                    let store = jwtauth::SledStore::open(path).await.unwrap();
+                    TestApp::with(store, JwtAuthBuilder::token_registry)
+                }
+                None => app(JwtAuthBuilder::token_registry),
+            };
+            let sessions = app.jwtauth.sessions();
+            let tokens = sessions.login(&User::named("bob"), Device::default()).await.unwrap();
+            let (mut refresh, session) = (tokens.refresh().unwrap().to_owned(), tokens.session.id);
+            let mut most = 0;
+            for round in 0..700 {
+                let renewed = sessions.refresh(&refresh, &Device::default()).await.unwrap();
+                refresh = renewed.refresh().unwrap().to_owned();
+                if round % 50 == 0 {
+                    most = most.max(sessions.tokens(session).await.unwrap().len());
+                }
+            }
+            assert!((512..=1_024).contains(&most), "{most}");
+            let kept = sessions.tokens(session).await.unwrap();
+            let newest = sessions.find(session).await.unwrap().unwrap();
+            assert_eq!(kept.last().map(|token| token.id), Some(newest.access_id));
+            assert!(kept.windows(2).all(|pair| pair[0].issued_at <= pair[1].issued_at));
+            // In pages, to the last.
+            let (mut after, mut paged) = (None, Vec::new());
+            loop {
+                let page = sessions.tokens_after(session, after, 100).await.unwrap();
+                let Some(last) = page.last() else { break };
+                (after, paged) = (Some(last.id), [paged, page.clone()].concat());
+            }
+            assert_eq!(paged, kept);
+            let gone = jwtauth::TokenId::from_bytes([9; 16]);
+            let page = sessions.tokens_after(session, Some(gone), 3).await.unwrap();
+            assert_eq!(page, kept[..3], "what is behind a token that is forgotten begins with the oldest");
+        }
+    });
+}

@@ -40,6 +40,9 @@ impl Sessions {
     /// Returns the recorded tokens of a session, which form one tree: the oldest first, parents before their
     /// children. Empty unless [`token_registry`](crate::JwtAuthBuilder::token_registry) is on.
     ///
+    /// Of a session with many, only the newest are kept: 512 at least, and 1,024 at most. So is their order
+    /// kept, and a parent may be missing. To show them in pages, use [`tokens_after`](Self::tokens_after).
+    ///
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store failed.
@@ -52,11 +55,36 @@ impl Sessions {
         Ok(tokens)
     }
 
+    /// Returns up to `limit` of the [`tokens`](Self::tokens) of a session, which stand behind the token
+    /// `after`.
+    ///
+    /// For the next page, pass the id of the last token of this page. If the token `after` is not recorded
+    /// any more, older ones are not either: the page begins with the oldest.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed.
+    pub async fn tokens_after(
+        &self,
+        session: SessionId,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<TokenRecord>, SessionError> {
+        let mut tokens = self.tokens(session).await?;
+        let behind = tokens.iter().position(|token| Some(token.id) == after).map_or(0, |at| at + 1);
+        tokens.drain(..behind);
+        tokens.truncate(limit);
+        Ok(tokens)
+    }
+
     pub(super) const fn replacement(&self) -> Replacement {
         Replacement { at_once: self.config.revoke_on_refresh, grace: self.config.refresh_grace.as_secs() }
     }
 
     /// Returns the recorded tokens of a subject, in all sessions that are still kept.
+    ///
+    /// That may be 1,024 of each session, so it is for programs. To show them to users, take
+    /// [`list`](Self::list) and [`tokens_after`](Self::tokens_after).
     ///
     /// Filter them with [`TokenRecord::is_active_at`], for the active or the other ones:
     ///
@@ -205,7 +233,8 @@ impl Sessions {
 
     /// Deletes records of tokens whose expiry time is before `before`, in Unix seconds. Returns how many.
     ///
-    /// Sweeping a session deletes its records too, so this is for long-lived sessions.
+    /// Sweeping a session deletes its records too, and a session keeps the newest only. So this is for those
+    /// who want to keep less.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@
 //! | operation | rules |
 //! |---|---|
 //! | `insert` | [`login`], and [`first_tokens`] if a record of each token is kept |
-//! | `rotate` | [`rotate`]; [`spend`] the record of [`RotationOutcome::spent`] |
+//! | `rotate` | [`rotate`]; [`spend`] the record of [`RotationOutcome::spent`]; [`surplus`] |
 //! | `confirm` | [`Session::confirm`] |
 //! | `revoke` | [`Session::revoke`] |
 //! | `revoke_subject` | [`revoke_subject`] for each session of the subject |
@@ -25,6 +25,10 @@ use super::value_store::{REMEMBERED, StoredValue};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, Rotation, Session};
 use crate::registry::{TokenKind, TokenRecord};
+
+/// How many records of the tokens of a session are kept, the newest. A client that refreshes all day must not
+/// fill the disk.
+pub const TOKENS_KEPT: usize = 512;
 
 /// The most sessions that one login forgets.
 const FORGOTTEN_AT_ONCE: usize = 100;
@@ -114,6 +118,17 @@ pub fn rotate(before: &Session, request: &RotationRequest) -> RotationOutcome {
 /// Notes in the record of a token that it is not good any more. The first time stands.
 pub fn spend(token: &mut TokenRecord, now: u64) {
     token.revoked_at.get_or_insert(now);
+}
+
+/// Returns how many of the oldest records of the tokens of a session are to be removed, if it has `recorded`.
+///
+/// A store that looks after each rotation that issues tokens keeps [`TOKENS_KEPT`]. It may look at every
+/// sixty-fourth [generation](Session::generation) only, and when an answer is
+/// [repeated with a new token](Rotation::Reissued): so there are never more than twice as many. A token without
+/// a record is as good as before, and can be revoked by its id.
+#[must_use]
+pub const fn surplus(recorded: usize) -> usize {
+    recorded.saturating_sub(TOKENS_KEPT)
 }
 
 /// Revokes a session, unless it is the one that stays as it is. Returns whether it was not revoked before.

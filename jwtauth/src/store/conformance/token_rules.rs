@@ -10,6 +10,7 @@ use crate::id::TokenId;
 use crate::record::Session;
 use crate::registry::{TokenKind, TokenRecord};
 use crate::store::requests::{LoginEffects, RotationRequest, TokenRevocation};
+use crate::store::rules;
 use crate::store::session_store::SessionStore;
 use crate::store::token_store::TokenStore;
 
@@ -28,6 +29,30 @@ where
     a_sliding_token_is_recorded_once_in_each_generation(&Arc::new(empty().await)).await;
     an_archive_removes_what_has_expired_by_itself(&Arc::new(empty().await)).await;
     records_go_with_a_session_that_is_forgotten(&Arc::new(empty().await)).await;
+    the_newest_records_of_a_session_are_kept(&Arc::new(empty().await)).await;
+}
+
+async fn the_newest_records_of_a_session_are_kept<S: SessionStore>(store: &Arc<S>) {
+    let session = session(1, "a");
+    store.insert(session.clone(), registered()).await.expect("insert");
+    let mut issued = vec![session.refresh_id, session.access_id];
+    let many = 2 * rules::TOKENS_KEPT as u64;
+    for generation in 0..many {
+        let mut rotation =
+            RotationRequest { register: Some(ACCESS_TTL), ..presented(&session, generation, 200) };
+        let id = |kind: u8| {
+            let mut bytes = [kind; 16];
+            bytes[..8].copy_from_slice(&generation.to_be_bytes());
+            TokenId::from_bytes(bytes)
+        };
+        (rotation.successor.refresh, rotation.successor.access) = (id(0xee), id(0xff));
+        store.rotate(rotation).await.expect("rotate");
+        issued.extend([rotation.successor.refresh, rotation.successor.access]);
+    }
+    let kept: Vec<_> = tokens_of(store, &session).await.iter().map(|token| token.id).collect();
+    assert!(kept.len() >= rules::TOKENS_KEPT, "the newest records are kept: {}", kept.len());
+    assert!(kept.len() <= 2 * rules::TOKENS_KEPT, "there are never many more: {}", kept.len());
+    assert_eq!(kept, issued[issued.len() - kept.len()..], "what is kept is the newest");
 }
 
 fn tokens<S: SessionStore>(store: &Arc<S>) -> Arc<dyn TokenStore> {

@@ -119,7 +119,9 @@ impl SessionStore for MemoryStore {
             kept.spend(request.session, token, request.now);
         }
         if !outcome.issued.is_empty() {
-            kept.tokens.entry(request.session).or_default().extend(outcome.issued);
+            let tokens = kept.tokens.entry(request.session).or_default();
+            tokens.extend(outcome.issued);
+            tokens.drain(..rules::surplus(tokens.len()));
         }
         ready(Some((outcome.rotation, outcome.session)))
     }

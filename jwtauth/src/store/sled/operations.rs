@@ -4,7 +4,7 @@
 //! Each is one [`Change`], so it is on disk as a whole or not at all. How changes get there is in `disk`.
 
 use super::super::requests::{RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate};
-use super::super::rules;
+use super::super::rules::{self, RotationOutcome};
 use super::disk::Disk;
 use super::disk_record::DiskRecord;
 use super::tree_change::Change;
@@ -13,6 +13,12 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
 use crate::registry::TokenRecord;
+
+/// Surplus records of tokens are looked for in each generation that is a multiple of this.
+const LOOKS_EACH: u64 = 64;
+
+/// How many keys of records of tokens are read at once.
+const LOOKED_AT: usize = 4_096;
 
 impl Disk {
     /// Removes a session, and what was recorded of its tokens.
@@ -39,6 +45,7 @@ impl Disk {
         if outcome.rotation.is_change() {
             let mut change = Change::default();
             change.replace(&before, &outcome.session)?;
+            self.forget_tokens(&mut change, &outcome)?;
             if let Some((kind, id)) = outcome.spent {
                 let key = tree_keys::token(&before.record, kind, id);
                 self.spend(&mut change, tree_keys::former_token(key.clone()), request.now)?;
@@ -64,6 +71,20 @@ impl Disk {
             self.apply(change);
         }
         Ok(revoked)
+    }
+
+    /// Removes the oldest records of the tokens of a session, if there are too many. Looks seldom, because
+    /// that reads all their keys.
+    fn forget_tokens(&self, change: &mut Change, outcome: &RotationOutcome) -> Result<(), StoreError> {
+        let session = &outcome.session;
+        let is_due = session.generation.is_multiple_of(LOOKS_EACH) || outcome.rotation == Rotation::Reissued;
+        if is_due && !outcome.issued.is_empty() {
+            // The newest are behind those that are looked at, or among the last of them.
+            let keys = self.keys_in(tree_keys::tokens_of(session.id), LOOKED_AT)?;
+            let surplus = rules::surplus(keys.len());
+            keys.into_iter().take(surplus).for_each(|key| change.remove_key(key));
+        }
+        Ok(())
     }
 
     /// Notes in the record of a token, if there is one, that it is not good any more.

@@ -124,8 +124,8 @@ pub fn spend(token: &mut TokenRecord, now: u64) {
 ///
 /// A store that looks after each rotation that issues tokens keeps [`TOKENS_KEPT`]. It may look at every
 /// sixty-fourth [generation](Session::generation) only, and when an answer is
-/// [repeated with a new token](Rotation::Reissued): so there are never more than twice as many. A token without
-/// a record is as good as before, and can be revoked by its id.
+/// [repeated with a new token](Rotation::Reissued): so there are never more than twice as many. A token
+/// without a record is as good as before, and can be revoked by its id.
 #[must_use]
 pub const fn surplus(recorded: usize) -> usize {
     recorded.saturating_sub(TOKENS_KEPT)

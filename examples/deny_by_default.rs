@@ -17,8 +17,11 @@
 use std::env;
 use std::error::Error;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use jwtauth::{Auth, AuthUser, CurrentUser, JwtAuth, JwtAuthBuilder, Rejection, RequireAuth};
+use jwtauth::{
+    Auth, AuthUser, CurrentUser, JwtAuth, JwtAuthBuilder, Rejection, RequireAuth, shutdown_signal,
+};
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::web::{Json, Path};
 use poem::{Endpoint, EndpointExt, Result, Route, Server, get, handler, post};
@@ -95,7 +98,9 @@ fn publish(user: CurrentUser, Path(id): Path<u64>) -> String {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/deny_by_default".into()));
     let builder = guarded(JwtAuth::builder().secret_file(data.join("secret")));
     let jwtauth = builder.open(data.join("sessions")).await?;
@@ -104,5 +109,6 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let acceptor = TcpListener::bind(&listen).into_acceptor().await?;
     let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("not a TCP address")?;
     println!("listening on http://{address}");
-    Ok(Server::new_with_acceptor(acceptor).run(app(jwtauth)).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app(jwtauth), stop, Some(Duration::from_millis(500))).await?)
 }

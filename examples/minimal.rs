@@ -10,9 +10,10 @@
 //!
 //! `JWTAUTH_ADDR` says where to listen, `JWTAUTH_DATA` where data is kept (default `data`).
 
+use std::time::Duration;
 use std::{env, error};
 
-use jwtauth::{Account, AccountsConfig, JwtAuth, require_auth};
+use jwtauth::{Account, AccountsConfig, JwtAuth, require_auth, shutdown_signal};
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::{EndpointExt, Route, Server, get};
 
@@ -23,6 +24,9 @@ async fn me(user: Account) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn error::Error>> {
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let stop = shutdown_signal();
     let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
     let auth = JwtAuth::builder().secret_file(format!("{data}/secret")).accounts(AccountsConfig::default());
     let auth = auth.open(format!("{data}/store")).await?;
@@ -30,5 +34,6 @@ async fn main() -> Result<(), Box<dyn error::Error>> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no TCP")?);
-    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

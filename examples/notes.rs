@@ -22,10 +22,11 @@ use std::collections::HashMap;
 use std::env;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jwtauth::{
     Account, Accounts, AccountsConfig, Event, Identity, JwtAuth, RequireAuth, TokenId, TokenRecord,
-    require_auth,
+    require_auth, shutdown_signal,
 };
 use poem::http::StatusCode;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
@@ -96,7 +97,9 @@ async fn follow(event: Event, notes: Notes) {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "data/notes".into()));
     let notes = Notes::default();
     let of_events = notes.clone();
@@ -124,5 +127,6 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
-    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

@@ -16,8 +16,9 @@
 use std::env;
 use std::error::Error;
 use std::sync::Mutex;
+use std::time::Duration;
 
-use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, require_auth};
+use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, require_auth, shutdown_signal};
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::{EndpointExt, Result, Route, Server};
 use poem_openapi::payload::{Json, PlainText};
@@ -101,6 +102,9 @@ fn find_user(form: &Credentials) -> Option<User> {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let stop = shutdown_signal();
     let jwtauth = JwtAuth::dev()?; // first: the document names its cookie
     let api = OpenApiService::new(Api::default(), "Notes", "1.0").server("/api");
     let app = Route::new()
@@ -113,5 +117,6 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let acceptor = TcpListener::bind(&address).into_acceptor().await?;
     let port = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied());
     println!("listening on http://{}", port.map_or(address, |port| port.to_string()));
-    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

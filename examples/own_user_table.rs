@@ -12,9 +12,12 @@
 use std::env;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
-use jwtauth::{Auth, AuthUser, CurrentUser, Identity, JwtAuth, Rejection, error::BoxError, require_auth};
+use jwtauth::{
+    Auth, AuthUser, CurrentUser, Identity, JwtAuth, Rejection, error::BoxError, require_auth, shutdown_signal,
+};
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::web::{Data, Json};
 use poem::{EndpointExt, Route, Server, get, handler, post};
@@ -103,7 +106,9 @@ async fn me(user: CurrentUser<User>) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/own_user_table".into()));
     let jwtauth = JwtAuth::builder().secret_file(data.join("secret")).open(data.join("sessions")).await?;
     let db = Connection::open(data.join("users.sqlite"))?;
@@ -116,5 +121,6 @@ async fn main() -> Result<(), BoxError> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
-    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

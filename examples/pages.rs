@@ -14,8 +14,9 @@
 
 use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use jwtauth::{Auth, AuthUser, JwtAuth, local_path, require_auth};
+use jwtauth::{Auth, AuthUser, JwtAuth, local_path, require_auth, shutdown_signal};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::{Data, Form, Html, Query, Redirect};
@@ -106,7 +107,9 @@ async fn add_note(user: User, notes: Data<&Notes>, Form(form): Form<Fields>) -> 
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let stop = shutdown_signal();
     let app = Route::new()
         .at("/login", get(show_login).post(login))
         .at("/logout", post(logout))
@@ -116,5 +119,6 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
-    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

@@ -18,14 +18,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
-use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, require_auth};
+use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, require_auth, shutdown_signal};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::middleware::SizeLimit;
 use poem::web::Json;
 use poem::{EndpointExt, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -173,6 +172,8 @@ async fn open_jwtauth(data: PathBuf, dev: bool) -> std::result::Result<JwtAuth, 
 }
 
 async fn run() -> std::result::Result<(), Box<dyn Error>> {
+    // Before anybody is told that the server is there: a signal from then on is an orderly end.
+    let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data".into()));
     let dev = env::var_os("JWTAUTH_DEV").is_some_and(|dev| dev == "1");
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
@@ -198,14 +199,6 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let port = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied());
     let url = port.map_or(address, |address| address.to_string());
-    // Before anybody is told that the server is there: a signal from then on is an orderly end.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     println!("listening on http://{url}\n\ntry:");
     println!(
         "  curl -c jar -H 'content-type: application/json' -d '{{\"username\":\"alice\",\"password\":\"wonderland\"}}' http://{url}/login"
@@ -214,7 +207,7 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
     println!("  curl -b jar -c jar -X POST http://{url}/logout");
 
     Server::new_with_acceptor(acceptor)
-        .run_with_graceful_shutdown(app, stop, Some(Duration::from_secs(4)))
+        .run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500)))
         .await?;
     jwtauth.sessions().flush().await?;
     Ok(())
@@ -223,7 +216,7 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
 #[tokio::main]
 async fn main() {
     tracing_subscriber::fmt()
-        .with_env_filter(env::var("RUST_LOG").unwrap_or_else(|_| "warn,jwtauth=info".into()))
+        .with_env_filter(format!("warn,jwtauth=info,{}", env::var("RUST_LOG").unwrap_or_default()))
         .with_writer(std::io::stderr)
         .init();
     if let Err(error) = run().await {

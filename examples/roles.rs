@@ -15,8 +15,9 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use jwtauth::{Auth, AuthUser, Identity, JwtAuth, Rejection, RequireAuth, require_auth};
+use jwtauth::{Auth, AuthUser, Identity, JwtAuth, Rejection, RequireAuth, require_auth, shutdown_signal};
 use poem::error::NotFoundError;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::{Data, Json, Path};
@@ -97,7 +98,9 @@ async fn list(posts: Data<&Posts>) -> Json<BTreeMap<u64, Post>> {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let stop = shutdown_signal();
     let post = |author: &str| Post { author: author.into(), text: format!("first words of {author}") };
     let posts = Posts::new(Mutex::new(BTreeMap::from([(1, post("bob")), (2, post("alice"))])));
     let admin = Route::new().at("/posts", get(list)).with(RequireAuth::new().role("admin"));
@@ -112,5 +115,6 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?;
     println!("listening on http://{address}");
-    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

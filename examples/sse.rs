@@ -16,7 +16,7 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, SessionEnd, require_auth};
+use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, SessionEnd, require_auth, shutdown_signal};
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::Json;
 use poem::web::sse::{Event, SSE};
@@ -73,7 +73,9 @@ async fn ticks(user: User, end: SessionEnd) -> SSE {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).init();
+    let stop = shutdown_signal();
     let app = Route::new()
         .at("/login", post(login))
         .at("/logout", post(logout))
@@ -85,5 +87,6 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let acceptor = TcpListener::bind(&address).into_acceptor().await?;
     let port = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied());
     println!("listening on http://{}", port.map_or(address, |port| port.to_string()));
-    Ok(Server::new_with_acceptor(acceptor).run(app).await?)
+    let server = Server::new_with_acceptor(acceptor);
+    Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

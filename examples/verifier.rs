@@ -20,10 +20,11 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jwtauth::{
     AuthUser, Identity, JwtAuth, Key, LoginAttempt, LoginError, RequireAuth, TokenUser, Verifier,
-    require_auth,
+    require_auth, shutdown_signal,
 };
 use poem::error::NotFoundError;
 use poem::listener::{Acceptor, Listener, TcpAcceptor, TcpListener};
@@ -106,12 +107,18 @@ async fn listen(variable: &str, default: &str) -> Result<(TcpAcceptor, SocketAdd
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let (stop, stop_shop) = (shutdown_signal(), shutdown_signal());
     let (login, at) = listen("JWTAUTH_ADDR", "127.0.0.1:3000").await?;
     let (sales, shop_at) = listen("JWTAUTH_SHOP_ADDR", "127.0.0.1:3001").await?;
     let (login_service, shop) = (login_service().await?, shop(at)?);
     println!("listening on http://{at} and the shop on http://{shop_at}");
-    let shop = Server::new_with_acceptor(sales).run(shop);
-    tokio::try_join!(Server::new_with_acceptor(login).run(login_service), shop)?;
+    let (login, sales) = (Server::new_with_acceptor(login), Server::new_with_acceptor(sales));
+    let shop = sales.run_with_graceful_shutdown(shop, stop_shop, Some(Duration::from_millis(500)));
+    tokio::try_join!(
+        login.run_with_graceful_shutdown(login_service, stop, Some(Duration::from_millis(500))),
+        shop
+    )?;
     Ok(())
 }

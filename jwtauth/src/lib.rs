@@ -13,6 +13,7 @@ mod id;
 mod notice;
 mod private_file;
 mod secret;
+mod shutdown;
 
 // Floor 1: what things are.
 mod claims;
@@ -62,6 +63,7 @@ pub use key::Key;
 pub use record::{RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
 pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
+pub use shutdown::shutdown_signal;
 pub use store::{MemoryStore, SessionStore, SledStore};
 pub use user::{AuthUser, Identity, TokenSource, TokenUser};
 pub use web::answer::cookie::SameSite;

@@ -3,13 +3,16 @@
 mod commands;
 mod deny_by_default;
 mod forms;
+mod logs;
 mod minimal;
 mod notes;
 mod own_user_table;
 mod pages;
 mod roles;
+mod stop;
 mod verifier;
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -26,6 +29,34 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// How soon a client hears of an end; far less than the 30 s after which everybody looks by himself.
 const SOON: Duration = Duration::from_secs(10);
+
+/// Every example, by its name.
+const PROGRAMS: [(&str, &str); 11] = [
+    ("deny_by_default", env!("CARGO_BIN_EXE_deny_by_default")),
+    ("minimal", env!("CARGO_BIN_EXE_minimal")),
+    ("notes", env!("CARGO_BIN_EXE_notes")),
+    ("openapi", env!("CARGO_BIN_EXE_openapi")),
+    ("own_user_table", env!("CARGO_BIN_EXE_own_user_table")),
+    ("pages", env!("CARGO_BIN_EXE_pages")),
+    ("quickstart", env!("CARGO_BIN_EXE_quickstart")),
+    ("roles", env!("CARGO_BIN_EXE_roles")),
+    ("sse", env!("CARGO_BIN_EXE_sse")),
+    ("verifier", env!("CARGO_BIN_EXE_verifier")),
+    ("websocket", env!("CARGO_BIN_EXE_websocket")),
+];
+
+/// Any example, ready to start: with ports that the system picks, and data in a directory.
+fn program(binary: &str, data: &Path) -> Program {
+    // Development mode also if the tests are built as a release.
+    let program = Program::new(binary).data(data).env("JWTAUTH_ALLOW_DEV", "1");
+    program.env("JWTAUTH_SHOP_ADDR", "127.0.0.1:0")
+}
+
+/// Where an example listens. `verifier` says two addresses.
+fn address(server: &Running) -> &str {
+    let url = server.url.strip_prefix("http://").unwrap();
+    url.split(' ').next().unwrap()
+}
 
 fn start(binary: &str) -> Running {
     // Also if the tests are built as a release.

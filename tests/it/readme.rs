@@ -14,7 +14,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn readme() -> String {
+pub(crate) fn readme() -> String {
     fs::read_to_string(root().join("README.md")).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// The two programs: the one that README opens with, and the one with users of its own.
-fn programs() -> [String; 2] {
+pub(crate) fn programs() -> [String; 2] {
     blocks("rust,no_run")
         .try_into()
         .unwrap_or_else(|other: Vec<_>| panic!("two programs, not {}", other.len()))

@@ -158,11 +158,50 @@ impl Running {
     ///
     /// If it does not end in time.
     #[must_use]
-    pub fn terminate(mut self) -> (ExitStatus, String) {
-        self.signal("TERM");
+    pub fn terminate(self) -> (ExitStatus, String) {
+        let (status, log, _) = self.end_by("TERM", None);
+        (status, log)
+    }
+
+    /// Sends a signal by its name and waits. `id` is the process that gets it, if it is not the child itself.
+    /// Returns how the child ended, what it said on stderr, and how long that took.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    #[must_use]
+    pub fn end_by(mut self, signal: &str, id: Option<u32>) -> (ExitStatus, String, Duration) {
+        let id = id.unwrap_or_else(|| self.id());
+        let start = Instant::now();
+        send(signal, id);
+        let status = wait(&mut self.child);
+        let took = start.elapsed();
+        let log = self.log.take().expect("the log is taken once").join().expect("the log can be read");
+        (status, log, took)
+    }
+
+    /// Waits until the program ends by itself. Returns how it ended and what it said on stderr.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    #[must_use]
+    pub fn wait(mut self) -> (ExitStatus, String) {
         let status = wait(&mut self.child);
         let log = self.log.take().expect("the log is taken once").join().expect("the log can be read");
         (status, log)
+    }
+
+    /// Returns the process that a wrapper has started: the program itself.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn wrapped_id(&self) -> u32 {
+        let path = format!("/proc/{0}/task/{0}/children", self.id());
+        let children = std::fs::read_to_string(path).expect("the system lists children");
+        children.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a child")
     }
 
     /// Sends a signal by its name.
@@ -171,11 +210,15 @@ impl Running {
     ///
     /// If the system refuses.
     pub fn signal(&self, name: &str) {
-        // The shell's own `kill`: the program of that name is not everywhere.
-        let kill = format!("kill -s {name} {}", self.id());
-        let sent = Command::new("sh").args(["-c", &kill]).status().expect("a shell runs");
-        assert!(sent.success(), "{kill}");
+        send(name, self.id());
     }
+}
+
+fn send(signal: &str, id: u32) {
+    // The shell's own `kill`: the program of that name is not everywhere.
+    let kill = format!("kill -s {signal} {id}");
+    let sent = Command::new("sh").args(["-c", &kill]).status().expect("a shell runs");
+    assert!(sent.success(), "{kill}");
 }
 
 impl Drop for Running {

@@ -1,4 +1,4 @@
-//! The example `minimal`: accounts, ready-made routes and a guarded handler, in 15 lines.
+//! The example `minimal`: accounts, ready-made routes and a guarded handler, in 20 lines.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use tests::program::Program;
 const SOURCE: &str = include_str!("../../../examples/minimal.rs");
 
 #[test]
-fn it_has_at_most_15_lines_without_imports_and_blank_ones() {
+fn it_has_at_most_20_lines_without_imports_and_blank_ones() {
     let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("use ");
     let lines = SOURCE.lines().map(str::trim).filter(is_code).count();
-    assert!((10..=15).contains(&lines), "{lines} lines");
+    assert!((10..=20).contains(&lines), "{lines} lines");
 }
 
 #[test]

@@ -28,6 +28,19 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Takes the permissions of group and others from a file that is open.
+#[cfg(unix)]
+pub(crate) fn make_private(file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+/// Does nothing: there are no permission bits.
+#[cfg(not(unix))]
+pub(crate) fn make_private(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 pub(crate) fn mode(metadata: &fs::Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;

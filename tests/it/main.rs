@@ -31,6 +31,7 @@ mod readme;
 mod registry;
 mod requirements;
 mod routes;
+mod secret_files;
 mod services;
 mod sessions;
 mod simplejwt;

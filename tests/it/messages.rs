@@ -66,7 +66,7 @@ fn an_error_that_main_returns_prints_its_message() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("key.pem");
     fs::write(&file, include_str!("../keys/p256.pem")).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o646)).unwrap();
     let said = format!("{:?}", Key::from_file(&file).unwrap_err());
     assert!(said.contains("chmod 600"), "{said}");
     assert_eq!(format!("{:?}", AccountError::NameTaken), AccountError::NameTaken.to_string());

@@ -59,9 +59,21 @@ pub enum ConfigError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The secret file may be read by group or others.
+    /// Anybody can put another file in the place of the secret file.
     #[error(
-        "secret file {path:?} has mode {mode:o}, so others can read it: run `chmod 600` on it, and make a new secret if others may have read it"
+        "secret file {path:?} has a mode that lets others read it, and is in the directory {directory:?}, whose mode {mode:o} lets anybody put a file there: run `chmod 600` on the file and `chmod o-w` on the directory, or put the secret elsewhere, and make a new one if others may have changed it"
+    )]
+    SecretFileDirectory {
+        /// The file.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+        /// The permission bits of the directory.
+        mode: u32,
+    },
+    /// Anybody can write the secret file.
+    #[error(
+        "secret file {path:?} has mode {mode:o}, so anybody can change it: run `chmod 600` on it, and make a new secret if others may have changed it. Where the system keeps no such modes, mount with `umask=077`, or give the secret in the environment with .secret_from_env(..)"
     )]
     SecretFileMode {
         /// The file.

@@ -25,8 +25,6 @@ mod public;
 mod strength;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -40,8 +38,8 @@ use self::backend::{SignatureVerifier, Signer};
 pub(crate) use self::initial_keys::Keys;
 use self::parts::{Material, Public};
 use crate::error::KeyError;
-use crate::private_file;
 use crate::secret::Secret;
+use crate::secret::secret_file::{Exposed, SecretFile};
 
 pub(crate) const MAX_KEYS: usize = 32;
 
@@ -130,25 +128,30 @@ impl Key {
 
     /// Reads a file with PEM, DER or a JWK, of at most 64 KiB.
     ///
-    /// Only its owner may be able to read a file with a private key or a secret (0600).
+    /// A file with a private key or a secret should be for its owner alone (0600). What is said of the modes
+    /// of [`secret_file`](crate::JwtAuthBuilder::secret_file) counts here too.
     ///
     /// # Errors
     ///
-    /// [`KeyError::File`], [`KeyError::FileMode`], and the errors of the form that the file has.
+    /// [`KeyError::File`], [`KeyError::FileMode`], [`KeyError::FileDirectory`], and the errors of the form
+    /// that the file has.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
         let failed = |source| KeyError::File { path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
-        let mode = private_file::mode(&file.metadata().map_err(failed)?);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
-        file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
+        let mut file = SecretFile::open(path).map_err(failed)?;
+        let bytes = file.read(MAX_FILE).map_err(failed)?;
         let key = match std::str::from_utf8(&bytes) {
             // The first byte of DER is an ASCII `0`, so check it: a whole DER key is never UTF-8 by chance.
             Ok(text) if !text.starts_with('0') => Self::of_text(text)?,
             _ => Self::from_der(&*bytes)?,
         };
-        if key.can_sign() && mode & 0o077 != 0 {
-            return Err(KeyError::FileMode { path: path.into(), mode });
+        if key.can_sign() {
+            file.protect().map_err(|exposed| match exposed {
+                Exposed::File { mode } => KeyError::FileMode { path: path.into(), mode },
+                Exposed::Directory { directory, mode } => {
+                    KeyError::FileDirectory { path: path.into(), directory, mode }
+                }
+            })?;
         }
         Ok(key)
     }

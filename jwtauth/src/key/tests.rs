@@ -8,7 +8,7 @@ use serde_json::json;
 use super::strength::check_secret;
 use super::*;
 use crate::error::ConfigError;
-use crate::private_file::set_mode;
+use crate::private_file::{mode, set_mode};
 
 const GOOD: &[u8] = b"Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG";
 
@@ -255,10 +255,10 @@ fn damaged_der_is_refused() {
     }
 }
 
-/// a file with a private key is its owner's alone; a public one may be read by all.
+/// R-13, M-7: a file with a private key is its owner's alone, or is made so; a public one may be read by all.
 #[cfg(unix)]
 #[test]
-fn r_13_a_private_key_file_is_private() {
+fn r_13_m_7_a_private_key_file_is_private() {
     let directory = std::env::temp_dir().join(format!("jwtauth-key-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
     let file = |name: &str, mode| {
@@ -268,9 +268,13 @@ fn r_13_a_private_key_file_is_private() {
         Key::from_file(copy)
     };
     assert!(file("p256.pem", 0o600).unwrap().can_sign());
-    assert!(matches!(file("p256.pem", 0o640), Err(KeyError::FileMode { mode: 0o640, .. })));
-    assert!(matches!(file("rsa.jwk", 0o604), Err(KeyError::FileMode { .. })));
-    assert!(!file("p256-public.pem", 0o644).unwrap().can_sign());
+    let is_private = |name: &str| mode(&fs::metadata(directory.join(name)).unwrap()) == 0o600;
+    assert!(file("p256.pem", 0o640).unwrap().can_sign() && is_private("p256.pem"));
+    assert!(file("rsa.jwk", 0o604).unwrap().can_sign() && is_private("rsa.jwk"));
+    assert!(matches!(file("p256.pem", 0o602), Err(KeyError::FileMode { mode: 0o602, .. })));
+    assert!(!file("p256-public.pem", 0o644).unwrap().can_sign() && !is_private("p256-public.pem"));
+    set_mode(&directory, 0o777).unwrap();
+    assert!(matches!(file("p256.pem", 0o640), Err(KeyError::FileDirectory { mode: 0o777, .. })));
     assert!(matches!(Key::from_file(directory.join("none")), Err(KeyError::File { .. })));
     fs::remove_dir_all(&directory).unwrap();
     assert!(matches!(Key::from_env("JWTAUTH_NO_SUCH_KEY"), Err(KeyError::MissingVariable { .. })));

@@ -115,7 +115,10 @@ impl JwtAuthBuilder {
 
     /// Takes the secret from a file. If there is none, makes one with 384 random bits.
     ///
-    /// White space around it is ignored. Only the owner may be able to read the file (0600); it is made so.
+    /// White space around it is ignored. A file of this process's own user is made private (0600). One that
+    /// somebody else has mounted is taken as it is, such as a credential of systemd or a secret of Docker or
+    /// Kubernetes. The log warns of both. Two kinds are refused: a file that anybody can write, and one that
+    /// others can read in a directory that anybody can write.
     pub fn secret_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.secret = SecretSource::File(path.into());
         self

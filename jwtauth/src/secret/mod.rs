@@ -1,21 +1,26 @@
 //! Secret bytes, the file they are kept in, and the only caller of the random number generator.
 //!
+//! `secret_file` decides whether a file is good enough for a secret.
+//!
 //! # Invariants
 //!
 //! 1. A [`Secret`] never prints itself and is overwritten when dropped.
 //! 2. There is one source of randomness, the operating system's, and no fallback: a failure is an error.
 
+pub(crate) mod secret_file;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
+use self::secret_file::{Exposed, SecretFile};
 use crate::error::{ConfigError, RandomError};
-use crate::private_file::{create_dir, mode, parent, private};
+use crate::private_file::{create_dir, parent, private};
 
 /// Bytes that sign tokens. Redacted in `Debug`, overwritten on drop.
 #[derive(Clone)]
@@ -62,20 +67,20 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
 
 fn read(path: &Path) -> Result<Secret, ConfigError> {
     let failed = |source| ConfigError::SecretFile { path: path.into(), source };
-    let mut file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
+    let mut file = SecretFile::open(path).map_err(failed)?;
+    if file.is_dir() {
         return Err(failed(io::Error::new(
             io::ErrorKind::IsADirectory,
             "it is a directory: name a file in it, which is made if there is none",
         )));
     }
-    let mode = mode(&metadata);
-    if mode & 0o077 != 0 {
-        return Err(ConfigError::SecretFileMode { path: path.into(), mode });
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    file.protect().map_err(|exposed| match exposed {
+        Exposed::File { mode } => ConfigError::SecretFileMode { path: path.into(), mode },
+        Exposed::Directory { directory, mode } => {
+            ConfigError::SecretFileDirectory { path: path.into(), directory, mode }
+        }
+    })?;
+    let bytes = file.read(u64::MAX).map_err(failed)?;
     Ok(Secret::new(bytes.trim_ascii().to_vec()))
 }
 
@@ -103,22 +108,36 @@ fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::private_file::set_mode;
+    use crate::private_file::{mode, set_mode};
 
-    /// made once, private, and read back; refused when others can read it.
+    /// R-13, M-7: made once, private, and read back; made private again when others can read it, and refused
+    /// when others can write it.
     #[test]
-    fn r_13_a_secret_file_is_made_once_and_is_private() {
+    fn r_13_m_7_a_secret_file_is_made_once_and_is_private() {
         let directory = std::env::temp_dir().join(format!("jwtauth-secret-{}", std::process::id()));
         let path = directory.join("secret");
         let made = read_or_make(&path).unwrap();
         assert_eq!(made.expose().len(), 64, "48 bytes in base64");
-        assert_eq!(mode(&fs::metadata(&path).unwrap()), 0o600);
+        let is_private = || mode(&fs::metadata(&path).unwrap()) == 0o600;
+        assert!(is_private());
         assert_eq!(mode(&fs::metadata(&directory).unwrap()), 0o700);
         assert_eq!(read_or_make(&path).unwrap().expose(), made.expose());
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left over");
 
+        for wide in [0o640, 0o644, 0o660, 0o664, 0o755, 0o440] {
+            set_mode(&path, wide).unwrap();
+            assert_eq!(read_or_make(&path).unwrap().expose(), made.expose(), "{wide:o}");
+            assert!(is_private(), "{wide:o}");
+        }
+        for open in [0o602, 0o606, 0o666, 0o777, 0o646] {
+            set_mode(&path, open).unwrap();
+            let refused = read_or_make(&path);
+            assert!(matches!(refused, Err(ConfigError::SecretFileMode { mode, .. }) if mode == open));
+        }
         set_mode(&path, 0o640).unwrap();
-        assert!(matches!(read_or_make(&path), Err(ConfigError::SecretFileMode { mode: 0o640, .. })));
+        set_mode(&directory, 0o777).unwrap();
+        let refused = read_or_make(&path);
+        assert!(matches!(refused, Err(ConfigError::SecretFileDirectory { mode: 0o777, .. })), "{refused:?}");
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -1,0 +1,140 @@
+//! A file that holds a secret or a private key: who may read and change it.
+//!
+//! # Invariants
+//!
+//! 1. What anybody can write is never taken for a secret.
+//! 2. A file of our own that others can read is made private. What somebody else has mounted for us is left
+//!    as it is: often nothing can be changed there.
+//!
+//! On systems without Unix permissions every file is taken.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::private_file;
+
+/// Why a file is not taken for a secret.
+#[derive(Debug)]
+pub(crate) enum Exposed {
+    /// Anybody can write the file.
+    File { mode: u32 },
+    /// Anybody can put another file in its place.
+    Directory { directory: PathBuf, mode: u32 },
+}
+
+/// A file that was opened, and what the system said of it then.
+#[derive(Debug)]
+pub(crate) struct SecretFile<'p> {
+    path: &'p Path,
+    file: File,
+    metadata: Metadata,
+}
+
+impl<'p> SecretFile<'p> {
+    /// Opens it for reading. An error says what to do if this user may not read it.
+    pub(crate) fn open(path: &'p Path) -> io::Result<Self> {
+        let file = File::open(path).map_err(explain)?;
+        let metadata = file.metadata()?;
+        Ok(Self { path, file, metadata })
+    }
+
+    pub(crate) fn is_dir(&self) -> bool {
+        self.metadata.is_dir()
+    }
+
+    /// Reads at most so many bytes.
+    pub(crate) fn read(&mut self, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+        // With room for all: a vector that grows leaves copies behind.
+        let len = self.metadata.len().saturating_add(1).clamp(1024, limit.min(1024 * 1024));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(1024)));
+        (&mut self.file).take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Makes the file private if others may read it, or logs that it is not. Refuses what anybody can change.
+    pub(crate) fn protect(&self) -> Result<(), Exposed> {
+        let mode = private_file::mode(&self.metadata);
+        if mode & 0o077 == 0 {
+            return Ok(());
+        }
+        if mode & 0o002 != 0 {
+            return Err(Exposed::File { mode });
+        }
+        self.check_directories()?;
+        let (path, is_mended) = (self.path, self.mend());
+        let mode = format_args!("{mode:o}");
+        if is_mended {
+            tracing::warn!(target: "jwtauth", ?path, %mode, "others could read this secret file; it is private now: make a new secret if somebody may have read it");
+        } else {
+            tracing::warn!(target: "jwtauth", ?path, %mode, "this secret file is not for its owner alone, and that cannot be changed from here: let what mounts it give it to this user with mode 0400, if it can");
+        }
+        Ok(())
+    }
+
+    /// Makes a file of our own private. Returns whether it is now.
+    fn mend(&self) -> bool {
+        is_ours(&self.metadata)
+            && private_file::make_private(&self.file).is_ok()
+            && self.file.metadata().is_ok_and(|metadata| private_file::mode(&metadata) & 0o077 == 0)
+    }
+
+    /// Looks at the directory that the path names, and at the one where the file is. They differ where a path
+    /// is a symbolic link, as in the volumes of Kubernetes.
+    #[cfg(unix)]
+    fn check_directories(&self) -> Result<(), Exposed> {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let resolved = self.path.canonicalize().unwrap_or_else(|_| self.path.into());
+        for directory in [private_file::parent(self.path), private_file::parent(&resolved)] {
+            // One that cannot be looked at cannot be written either.
+            let Ok(metadata) = std::fs::metadata(directory) else { continue };
+            let mode = metadata.mode() & 0o7777;
+            let is_sticky = mode & 0o1000 != 0;
+            // In a sticky directory anybody can put a file of their own first.
+            let is_planted = !is_ours(&self.metadata) && self.metadata.uid() != 0;
+            if mode & 0o002 != 0 && (!is_sticky || is_planted) {
+                return Err(Exposed::Directory { directory: directory.into(), mode });
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn check_directories(&self) -> Result<(), Exposed> {
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn is_ours(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    metadata.uid() == nix::unistd::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &Metadata) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn explain(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let user = nix::unistd::geteuid();
+    let advice = format!(
+        "{error}: the user with the id {user}, whom this program runs as, may not read it. Run `chown {user}` and \
+         `chmod 600` on it. Where it is mounted: write LoadCredential= for systemd; `uid: \"{user}\"` and `mode: 0400` \
+         of the secret for Docker; `fsGroup` and `defaultMode: 0440` for Kubernetes"
+    );
+    io::Error::new(error.kind(), advice)
+}
+
+#[cfg(not(unix))]
+fn explain(error: io::Error) -> io::Error {
+    error
+}

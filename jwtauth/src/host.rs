@@ -95,6 +95,11 @@ impl WebOrigin {
         self.host.name == host.name && self.host.port_for(&self.scheme) == host.port_for(&self.scheme)
     }
 
+    /// Tells whether it is one of http, without TLS.
+    pub(crate) fn is_http(&self) -> bool {
+        self.scheme == "http"
+    }
+
     /// Tells whether nobody on the network can change what comes from there.
     pub(crate) fn is_safe(&self) -> bool {
         self.scheme == "https" || self.scheme == "http" && self.host.is_this_machine()

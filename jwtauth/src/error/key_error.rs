@@ -33,9 +33,21 @@ pub enum KeyError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A file with a private key may be read by group or others.
+    /// Anybody can put another file in the place of a file with a private key or a secret.
     #[error(
-        "key file {path:?} has mode {mode:o}, so others can read the private key: run `chmod 600` on it, and make a new key if others may have read it"
+        "key file {path:?} has a mode that lets others read it, and is in the directory {directory:?}, whose mode {mode:o} lets anybody put a file there: run `chmod 600` on the file and `chmod o-w` on the directory, or put the key elsewhere, and make a new one if others may have changed it"
+    )]
+    FileDirectory {
+        /// The file.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+        /// The permission bits of the directory.
+        mode: u32,
+    },
+    /// Anybody can write a file with a private key or a secret.
+    #[error(
+        "key file {path:?} has mode {mode:o}, so anybody can change the private key: run `chmod 600` on it, and make a new key if others may have changed it. Where the system keeps no such modes, mount with `umask=077`, or give the key in the environment with Key::from_env(..)"
     )]
     FileMode {
         /// The file.
@@ -102,7 +114,7 @@ pub enum KeyError {
     },
     /// The address of a key set is neither `https` nor on this machine.
     #[error(
-        "key set {url:?} is refused: write https://host/path, or http:// with localhost, 127.0.0.1 or [::1]"
+        "key set {url:?} is refused: write https://host/path, or http:// with localhost, 127.0.0.1 or [::1]; for http:// inside a network where only you run programs, call .key_set_without_tls()"
     )]
     Url {
         /// The address.

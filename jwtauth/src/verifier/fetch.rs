@@ -17,13 +17,13 @@ use crate::error::{BoxError, KeyError};
 /// The media type of a key set (RFC 7517, section 8.5), and the one that most servers use.
 const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 
-pub(crate) fn source(url: String, max_age: Duration) -> Result<Source, KeyError> {
+pub(crate) fn source(url: String, max_age: Duration, without_tls: bool) -> Result<Source, KeyError> {
     let client = match client(&url) {
         Ok(client) => client,
         Err(source) => return Err(KeyError::Client { url, source: source.into() }),
     };
     let fetch: Fetch = Box::new(move |url| Box::pin(get(client.clone(), url)));
-    Source::new(url, fetch, max_age)
+    Source::new(url, fetch, max_age, without_tls)
 }
 
 fn client(url: &str) -> reqwest::Result<Client> {
@@ -40,7 +40,7 @@ fn client(url: &str) -> reqwest::Result<Client> {
         // Used once in minutes, so a kept connection would be closed by then.
         .pool_max_idle_per_host(0)
         .user_agent(concat!("jwtauth/", env!("CARGO_PKG_VERSION")));
-    // For this machine no certificates are needed, and there may be none.
+    // Without TLS no certificates are needed, and there may be none.
     let builder = if is_https(url) { builder.https_only(true) } else { builder.tls_certs_only([]) };
     builder.build()
 }
@@ -97,7 +97,7 @@ mod tests {
             let end = client.read(&mut request).unwrap();
             told.send((length > 0, end)).unwrap();
         });
-        let source = source(url, Duration::from_secs(300)).unwrap().within(Duration::from_millis(100));
+        let source = source(url, Duration::from_secs(300), false).unwrap().within(Duration::from_millis(100));
         let tokens = Arc::new(ForeignTokens::new(Vec::new(), TokenForm::Own).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_800_000_000));
         let refused = source.renew(&tokens, &clock, false).await;

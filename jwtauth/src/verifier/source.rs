@@ -52,9 +52,19 @@ struct Times {
 }
 
 impl Source {
-    pub(crate) fn new(url: String, fetch: Fetch, max_age: Duration) -> Result<Self, KeyError> {
-        if !is_safe(&url) {
-            return Err(KeyError::Url { url });
+    /// With `without_tls` an address of http may be anywhere.
+    pub(crate) fn new(
+        url: String,
+        fetch: Fetch,
+        max_age: Duration,
+        without_tls: bool,
+    ) -> Result<Self, KeyError> {
+        let origin = WebOrigin::of_url(&url);
+        if !origin.as_ref().is_some_and(WebOrigin::is_safe) {
+            if !(without_tls && origin.is_some_and(|origin| origin.is_http())) {
+                return Err(KeyError::Url { url });
+            }
+            tracing::warn!(target: "jwtauth", url, "a key set is fetched without TLS: anybody who can change what passes on the way to it can sign tokens for every user");
         }
         Ok(Self(Arc::new(SourceParts {
             url,
@@ -174,18 +184,17 @@ fn read(body: Vec<u8>) -> Result<ParsedKeySet, BoxError> {
     }
 }
 
-/// Whether nobody on the network can replace the keys in the answer.
-fn is_safe(url: &str) -> bool {
-    WebOrigin::of_url(url).is_some_and(|origin| origin.is_safe())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// J-8: keys come over https, or from this machine.
+    /// J-8: keys come over https, or from this machine. M-18: or over http, if that was asked for by name.
     #[test]
-    fn j_8_where_a_key_set_may_be() {
+    fn j_8_m_18_where_a_key_set_may_be() {
+        let is_taken = |url: &str, without_tls| {
+            let fetch: Fetch = Box::new(|_| Box::pin(async { Ok(Vec::new()) }));
+            Source::new(url.into(), fetch, Duration::from_secs(300), without_tls).is_ok()
+        };
         for (url, good) in [
             ("https://login.example.com/jwks.json", true),
             ("https://login.example.com:8443", true),
@@ -203,7 +212,19 @@ mod tests {
             ("file:///etc/jwks.json", false),
             ("login.example.com/jwks.json", false),
         ] {
-            assert_eq!(is_safe(url), good, "{url}");
+            assert_eq!(is_taken(url, false), good, "{url}");
+        }
+        for (url, good) in [
+            ("http://login.internal:8080/jwks.json", true),
+            ("HTTP://Login.Internal/jwks.json", true),
+            ("http://10.1.2.3/jwks.json", true),
+            ("https://login.example.com/jwks.json", true),
+            ("http://user:word@login.internal/", false),
+            ("ftp://login.internal/jwks.json", false),
+            ("file:///etc/jwks.json", false),
+            ("login.internal/jwks.json", false),
+        ] {
+            assert_eq!(is_taken(url, true), good, "{url}");
         }
     }
 }

@@ -8,7 +8,7 @@ use jwtauth::keys::KeyRing;
 use poem::http::HeaderValue;
 use poem::web::Data;
 use poem::{Body, Request};
-use tests::serve::{Served, serve};
+use tests::serve::{Served, serve, serve_at};
 
 use super::*;
 
@@ -226,7 +226,7 @@ fn j_8_what_is_no_good_answer_leaves_the_keys_alone() {
         assert_eq!(down.verify(&token(&issuer).await).await.unwrap_err(), TokenError::KeysUnavailable);
         let again = Publisher::new(keys());
         let back = Route::new().at("/jwks.json", get(publish)).data(again.clone());
-        let _back = tests::serve::serve_at(&address, back).await;
+        let _back = serve_at(&address, back).await;
         assert_eq!(
             down.verify(&token(&issuer).await).await.unwrap_err(),
             TokenError::KeysUnavailable,
@@ -292,6 +292,40 @@ fn j_8_an_address_that_others_could_answer_for_is_refused() {
     let refused = builder(&issuer).key_set_url("http://login.example.com/jwks.json").build();
     assert!(matches!(refused, Err(ConfigError::Key(KeyError::Url { .. }))));
     assert!(builder(&issuer).key_set_url("https://login.example.com/jwks.json").build().is_ok());
+}
+
+/// M-18: inside a network of one's own, if that was asked for by name. Schemes and hosts have no case.
+#[test]
+fn m_18_keys_come_over_http_where_that_was_asked_for() {
+    logged(async |log| {
+        let issuer = issuer();
+        let publisher = Publisher::new(Does::Publish(issuer.jwtauth.keys().clone()));
+        let app = Route::new().at("/jwks.json", get(publish)).data(publisher.clone());
+        // Another address than those that are taken for this machine.
+        let server = serve_at("127.0.0.2:0", app).await;
+        let url = server.at("/jwks.json").replace("http://", "HTTP://");
+        let refused = builder(&issuer).key_set_url(&url).build().unwrap_err();
+        assert!(format!("{refused:?}").contains(".key_set_without_tls()"), "{refused:?}");
+        assert!(!log.text().contains("without TLS"));
+
+        let verifier = builder(&issuer).key_set_url(&url).key_set_without_tls().build().unwrap();
+        assert!(log.text().contains("WARN jwtauth: a key set is fetched without TLS"), "{}", log.text());
+        assert!(verifier.verify(&token(&issuer).await).await.is_ok());
+        assert_eq!(publisher.asked(), 1);
+        let by_application = builder(&issuer).key_set_with(&url, |_| async { Ok(Vec::new()) });
+        assert!(by_application.key_set_without_tls().build().is_ok());
+        for other in ["ftp://login.internal/jwks.json", "http://user:word@login.internal/", "login.internal"]
+        {
+            assert!(builder(&issuer).key_set_url(other).key_set_without_tls().build().is_err(), "{other}");
+        }
+
+        // This machine in capital letters needs no such word.
+        let server = publisher.serve().await;
+        let url = server.at("/jwks.json").replace("http://127.0.0.1", "HTTP://LocalHost");
+        let verifier = builder(&issuer).key_set_url(url).build().unwrap();
+        assert!(verifier.verify(&token(&issuer).await).await.is_ok());
+        assert!(builder(&issuer).key_set_url("HTTPS://Issuer.Example/JWKS").build().is_ok());
+    });
 }
 
 /// The whole way: a service guarded by the attribute, with keys that it fetches from the ready-made routes.

@@ -25,6 +25,7 @@ pub struct VerifierBuilder {
     audience: String,
     keys: Vec<Key>,
     key_set: Option<KeySet>,
+    without_tls: bool,
     max_age: Duration,
     leeway: Duration,
     max_ttl: Duration,
@@ -63,6 +64,7 @@ impl VerifierBuilder {
             audience,
             keys: Vec::new(),
             key_set: None,
+            without_tls: false,
             max_age: Duration::from_secs(5 * 60),
             leeway: Duration::from_secs(5),
             max_ttl: Duration::from_secs(24 * 60 * 60),
@@ -130,6 +132,30 @@ impl VerifierBuilder {
     {
         let fetch: Fetch = Box::new(move |url| Box::pin(fetch(url)));
         self.key_set = Some(KeySet::With(url.into(), fetch));
+        self
+    }
+
+    /// Also fetches the key set over plain http, from any host. Default: only from this machine.
+    ///
+    /// Without TLS nothing proves who answers. Anybody who can change what passes on the way to the issuer
+    /// can put keys of their own into the set, and then sign tokens for every user with every role. So this
+    /// is for a network where only you run programs, such as one inside a cluster. Better ways: https with a
+    /// certificate of your own that the system trusts, a sidecar that speaks TLS, or the public key itself in
+    /// a file, with [`key`](Self::key). The log warns of it at start.
+    ///
+    /// ```
+    /// # #[cfg(feature = "fetch")]
+    /// # fn run() -> Result<jwtauth::Verifier, jwtauth::error::ConfigError> {
+    /// use jwtauth::Verifier;
+    ///
+    /// Verifier::builder("login", "shop")
+    ///     .key_set_url("http://login.internal:8080/auth/.well-known/jwks.json")
+    ///     .key_set_without_tls()
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn key_set_without_tls(mut self) -> Self {
+        self.without_tls = true;
         self
     }
 
@@ -243,7 +269,7 @@ impl VerifierBuilder {
         }
         let verification = Verification {
             tokens: Arc::new(ForeignTokens::new(self.keys, self.form)?),
-            source: self.key_set.map(|set| set.source(self.max_age)).transpose()?,
+            source: self.key_set.map(|set| set.source(self.max_age, self.without_tls)).transpose()?,
             issuer: self.issuer,
             audience: self.audience,
             leeway: self.leeway,
@@ -259,11 +285,11 @@ impl VerifierBuilder {
 }
 
 impl KeySet {
-    fn source(self, max_age: Duration) -> Result<Source, KeyError> {
+    fn source(self, max_age: Duration, without_tls: bool) -> Result<Source, KeyError> {
         match self {
             #[cfg(feature = "fetch")]
-            Self::Url(url) => crate::verifier::fetch::source(url, max_age),
-            Self::With(url, fetch) => Source::new(url, fetch, max_age),
+            Self::Url(url) => crate::verifier::fetch::source(url, max_age, without_tls),
+            Self::With(url, fetch) => Source::new(url, fetch, max_age, without_tls),
         }
     }
 }

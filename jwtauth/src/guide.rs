@@ -5,8 +5,20 @@
 #[doc = include_str!("docs/architecture.md")]
 pub mod architecture {}
 
+#[doc = include_str!("docs/deployment.md")]
+pub mod deployment {}
+
+#[doc = include_str!("docs/front_end.md")]
+pub mod front_end {}
+
 #[doc = include_str!("docs/requirements.md")]
 pub mod requirements {}
 
+#[doc = include_str!("docs/reverse_proxy.md")]
+pub mod reverse_proxy {}
+
 #[doc = include_str!("docs/security.md")]
 pub mod security {}
+
+#[doc = include_str!("docs/troubleshooting.md")]
+pub mod troubleshooting {}

@@ -15,6 +15,7 @@ mod events;
 mod examples;
 mod expiry;
 mod guard;
+mod guides;
 mod house;
 mod http;
 mod keys;

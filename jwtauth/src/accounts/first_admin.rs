@@ -1,15 +1,19 @@
 //! The first account that may do everything, from the environment: no release has a password of its own.
 
 use std::env::{self, VarError};
-use std::fs;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::name::Name;
 use super::{Account, Accounts};
 use crate::error::AccountError;
+use crate::secret::secret_file::SecretFile;
 
 const ADMIN: &str = "admin";
+
+/// The longest file that is read as a password, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
 
 impl Accounts {
     /// Makes the first account with the role `admin`, if the environment asks for one: call it at each start,
@@ -17,7 +21,8 @@ impl Accounts {
     ///
     /// `name` and `password` are names of environment variables. The password may be in a file instead: its
     /// path is in the variable `password` with `_FILE` behind it, as for the secrets of Docker and
-    /// Kubernetes. One line break at the end of the file is not part of the password.
+    /// Kubernetes. One line break at the end of the file is not part of the password. What is said of the
+    /// modes of [`secret_file`](crate::JwtAuthBuilder::secret_file) counts for it too.
     ///
     /// - If the variable `name` is not set, or is empty, nothing happens.
     /// - If there is an account of that name, nothing happens, and the password is not needed. Its password
@@ -87,9 +92,7 @@ fn password_of(
     match (variable(environment, name)?, variable(environment, &of_file)?) {
         (Some(password), None) => Ok(password),
         (None, Some(path)) => {
-            let read = fs::read_to_string(&*path).map(Zeroizing::new);
-            let text =
-                read.map_err(|error| refused(&of_file, format!("{:?} cannot be read: {error}", *path)))?;
+            let text = read(Path::new(&*path)).map_err(|problem| refused(&of_file, problem))?;
             let line = text.strip_suffix('\n').unwrap_or(&text);
             Ok(line.strip_suffix('\r').unwrap_or(line).to_owned().into())
         }
@@ -102,6 +105,16 @@ fn password_of(
             ))
         }
     }
+}
+
+/// Reads a file that should be for this user alone, as that of a secret.
+fn read(path: &Path) -> Result<Zeroizing<String>, String> {
+    let failed = |error| format!("{path:?} cannot be read: {error}");
+    let mut file = SecretFile::open(path).map_err(failed)?;
+    file.protect().map_err(|exposed| format!("{path:?} is refused: {exposed}"))?;
+    let bytes = file.read(MAX_FILE).map_err(failed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{path:?} is not UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Reads a variable. `None` if it is not set or empty.
@@ -120,6 +133,8 @@ fn variable(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{AccountsConfig, JwtAuth, MemoryStore};
 
@@ -184,6 +199,28 @@ mod tests {
             let password = text.trim_end_matches(['\r', '\n']);
             accounts.verify(name, password, None).await.unwrap();
         }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// M-7: the file of a password is as private as that of a secret.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn m_7_the_password_of_the_first_admin_is_in_a_private_file() {
+        use crate::private_file::{mode, set_mode};
+
+        let jwtauth = jwtauth();
+        let accounts = jwtauth.accounts().unwrap();
+        let folder = env::temp_dir().join(format!("jwtauth-first-admin-mode-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("password");
+        fs::write(&path, PASSWORD).unwrap();
+        let variables = [("ADMIN", "ann"), ("PASSWORD_FILE", path.to_str().unwrap())];
+        set_mode(&path, 0o666).unwrap();
+        let error = start(accounts, &variables).await.unwrap_err().to_string();
+        assert!(error.contains("anybody can change it: run `chmod 600`"), "{error}");
+        set_mode(&path, 0o644).unwrap();
+        start(accounts, &variables).await.unwrap().unwrap();
+        assert_eq!(mode(&fs::metadata(&path).unwrap()), 0o600);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! On systems without Unix permissions every file is taken.
 
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,20 @@ pub(crate) enum Exposed {
     File { mode: u32 },
     /// Anybody can put another file in its place.
     Directory { directory: PathBuf, mode: u32 },
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { mode } => {
+                write!(f, "it has mode {mode:o}, so anybody can change it: run `chmod 600` on it")
+            }
+            Self::Directory { directory, mode } => write!(
+                f,
+                "others can read it, and it is in the directory {directory:?}, whose mode {mode:o} lets anybody put a file there: run `chmod 600` on it and `chmod o-w` on the directory"
+            ),
+        }
+    }
 }
 
 /// A file that was opened, and what the system said of it then.

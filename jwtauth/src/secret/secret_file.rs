@@ -80,7 +80,7 @@ impl<'p> SecretFile<'p> {
         }
         self.check_directories()?;
         let (path, is_mended) = (self.path, self.mend());
-        let mode = format_args!("{mode:o}");
+        let mode = format!("{mode:o}");
         if is_mended {
             tracing::warn!(target: "jwtauth", ?path, %mode, "others could read this secret file; it is private now: make a new secret if somebody may have read it");
         } else {

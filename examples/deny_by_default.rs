@@ -23,6 +23,7 @@ use jwtauth::{
     Auth, AuthUser, CurrentUser, JwtAuth, JwtAuthBuilder, Rejection, RequireAuth, shutdown_signal,
 };
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use poem::middleware::SizeLimit;
 use poem::web::{Json, Path};
 use poem::{Endpoint, EndpointExt, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ pub(crate) fn guarded(builder: JwtAuthBuilder) -> JwtAuthBuilder {
 pub(crate) fn app(jwtauth: JwtAuth) -> impl Endpoint {
     Route::new()
         .at("/", get(home))
-        .at("/login", post(login))
+        .at("/login", post(login.with(SizeLimit::new(16 * 1024))))
         .at("/logout", post(logout))
         .at("/posts/:id", get(read).post(publish))
         .at("/drafts", get(drafts))

@@ -1,7 +1,7 @@
 //! Pages for browsers: a login form, a way back to the page that was asked for, a logout button.
 //!
-//! Run with `cargo run -p examples --example pages --features pages` and open <http://127.0.0.1:3000/notes>.
-//! Users are `alice` and `bob`, and each one's password is their name. `JWTAUTH_ADDR` says where to listen.
+//! Run with `cargo run -p examples --example pages --features pages` and open <http://127.0.0.1:3000/notes>. Users are
+//! `alice` and `bob`, and each one's password is their name. `JWTAUTH_ADDR` says where to listen.
 //!
 //! ```text
 //! curl -i -H 'accept: text/html' 'http://127.0.0.1:3000/notes?page=2'       # 303 /login?next=/notes%3Fpage%3D2
@@ -9,7 +9,6 @@
 //! curl -i -c jar -d 'name=alice&password=alice&next=/notes' http://127.0.0.1:3000/login
 //! curl -b jar -H 'sec-fetch-site: cross-site' -X POST http://127.0.0.1:3000/logout  # another site's page: 403
 //! ```
-//!
 //! No form has a hidden token: whether another site's page sent it, the browser says by itself.
 
 use std::env;
@@ -19,6 +18,7 @@ use std::time::Duration;
 use jwtauth::{Auth, AuthUser, JwtAuth, local_path, require_auth, shutdown_signal};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::middleware::SizeLimit;
 use poem::web::{Data, Form, Html, Query, Redirect};
 use poem::{EndpointExt, IntoResponse, Response, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let stop = shutdown_signal();
     let app = Route::new()
-        .at("/login", get(show_login).post(login))
+        .at("/login", get(show_login).post(login.with(SizeLimit::new(16 * 1024))))
         .at("/logout", post(logout))
         .at("/notes", get(show_notes).post(add_note))
         .data(Notes::default())

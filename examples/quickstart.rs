@@ -14,19 +14,15 @@
 use std::env;
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use argon2::{Argon2, PasswordHash, PasswordVerifier};
-use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, require_auth, shutdown_signal};
+use jwtauth::{AccountsConfig, Auth, AuthUser, JwtAuth, Passwords, Rejection, require_auth, shutdown_signal};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::middleware::SizeLimit;
-use poem::web::Json;
+use poem::web::{Data, Json};
 use poem::{EndpointExt, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 #[derive(Clone, Debug, Serialize, Deserialize, AuthUser)]
 struct User {
@@ -43,8 +39,12 @@ struct Credentials {
 }
 
 #[handler]
-async fn login(auth: Auth, Json(form): Json<Credentials>) -> Result<Json<User>> {
-    let user = check_password(form).await.ok_or(Rejection::InvalidCredentials)?;
+async fn login(
+    auth: Auth,
+    Data(passwords): Data<&Passwords>,
+    Json(form): Json<Credentials>,
+) -> Result<Json<User>> {
+    let user = check_password(passwords, form).await?.ok_or(Rejection::InvalidCredentials)?;
     auth.login(&user).await?;
     Ok(Json(user))
 }
@@ -122,27 +122,15 @@ const ACCOUNTS: [Account; 2] = [
     },
 ];
 
-/// The hash of no known password, so that an unknown user costs the same time as a wrong password.
-const NOBODY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$qG9NlRWSOb6b/ER4sQo5Rg$OY2u3208HmKuAWzXk5Exwp8HkY1rs7v5yrC9oSgxxpc";
-
-/// Each check takes 19 MiB: one a core, the others wait.
-static CHECKS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into)));
-
-async fn check_password(form: Credentials) -> Option<User> {
-    let _turn = CHECKS.acquire().await.ok()?;
-    let check = move || {
-        let account = ACCOUNTS.iter().find(|account| account.name == form.username);
-        let hash = PasswordHash::new(account.map_or(NOBODY, |account| account.password_hash)).ok()?;
-        Argon2::default().verify_password(form.password.as_bytes(), &hash).ok()?;
-        account.map(|account| User {
-            id: account.id,
-            name: account.name.into(),
-            roles: account.roles.iter().map(ToString::to_string).collect(),
-        })
-    };
-    spawn_blocking(check).await.ok()?
+/// Checks a password in bounded memory. An unknown name takes the same time as a wrong password.
+async fn check_password(passwords: &Passwords, form: Credentials) -> Result<Option<User>> {
+    let account = ACCOUNTS.iter().find(|account| account.name == form.username);
+    let is_right = passwords.verify(&form.password, account.map(|account| account.password_hash)).await?;
+    Ok(account.filter(|_| is_right).map(|account| User {
+        id: account.id,
+        name: account.name.into(),
+        roles: account.roles.iter().map(ToString::to_string).collect(),
+    }))
 }
 
 /// Reads a number of seconds from the environment.
@@ -191,6 +179,7 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
         .at("/slow", get(slow))
         .at("/open", get(open))
         .at("/health", get(health))
+        .data(Passwords::new(&AccountsConfig::default())?)
         .with(jwtauth.clone());
 
     let acceptor = TcpListener::bind(&address)

@@ -20,6 +20,7 @@ use std::time::Duration;
 use jwtauth::{Auth, AuthUser, Identity, JwtAuth, Rejection, RequireAuth, require_auth, shutdown_signal};
 use poem::error::NotFoundError;
 use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::middleware::SizeLimit;
 use poem::web::{Data, Json, Path};
 use poem::{EndpointExt, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let posts = Posts::new(Mutex::new(BTreeMap::from([(1, post("bob")), (2, post("alice"))])));
     let admin = Route::new().at("/posts", get(list)).with(RequireAuth::new().role("admin"));
     let app = Route::new()
-        .at("/login", self::post(login))
+        .at("/login", self::post(login.with(SizeLimit::new(16 * 1024))))
         .at("/posts/:id", get(read).put(edit).delete(remove))
         .nest("/admin", admin)
         .data(posts)

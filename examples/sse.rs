@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jwtauth::{Auth, AuthUser, JwtAuth, Rejection, SessionEnd, require_auth, shutdown_signal};
 use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::middleware::SizeLimit;
 use poem::web::Json;
 use poem::web::sse::{Event, SSE};
 use poem::{EndpointExt, Result, Route, Server, get, handler, post};
@@ -77,7 +78,7 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).init();
     let stop = shutdown_signal();
     let app = Route::new()
-        .at("/login", post(login))
+        .at("/login", post(login.with(SizeLimit::new(16 * 1024))))
         .at("/logout", post(logout))
         .at("/me", get(me))
         .at("/ticks", get(ticks))

@@ -261,7 +261,7 @@ impl Event {
             Self::Login { session, replaced } => {
                 tracing::info!(target: "jwtauth", event, session = session.id.log_id(), replaced);
             }
-            // Logged with the answer: see `web::answer::rejection`.
+            // Logged with the answer: see `web::request::pending_answer`.
             Self::LoginFailed { .. } => {}
             Self::Refresh { session } => {
                 tracing::debug!(target: "jwtauth", event, session = session.id.log_id());

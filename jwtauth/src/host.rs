@@ -4,7 +4,7 @@
 //! scheme (RFC 9110, section 4.2.3). An IPv6 address has one spelling (RFC 5952). A dot at the end stays:
 //! browsers keep other cookies for `example.com.` than for `example.com`, so it is another host.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// A host and the port that was written behind it: `example.com`, `example.com:8443`, `[::1]:3000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,27 @@ impl WebOrigin {
     }
 }
 
+/// Tells whether an address belongs to a network of one's own, where a proxy may be: loopback, private (RFC
+/// 1918, RFC 4193), shared by a carrier (RFC 6598), or link-local.
+pub(crate) fn is_of_own_network(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || a == 100 && b & 0xc0 == 64
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+        }
+    }
+}
+
 /// Tells whether a text may be the name of a host: visible ASCII without what would end it.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
@@ -146,6 +167,35 @@ mod tests {
         ] {
             let (origin, host) = (WebOrigin::parse(origin).unwrap(), HostPort::parse(host).unwrap());
             assert_eq!(origin.is_at(&host), same, "{origin:?} {host:?}");
+        }
+    }
+
+    /// M-4: where a proxy may be that nobody has configured.
+    #[test]
+    fn m_4_addresses_of_a_network_of_ones_own() {
+        for (address, own) in [
+            ("127.0.0.1", true),
+            ("127.255.255.254", true),
+            ("10.0.0.1", true),
+            ("172.16.0.1", true),
+            ("172.31.255.255", true),
+            ("172.32.0.1", false),
+            ("192.168.1.1", true),
+            ("192.169.1.1", false),
+            ("169.254.1.1", true),
+            ("100.64.0.1", true),
+            ("100.127.255.255", true),
+            ("100.128.0.1", false),
+            ("100.63.255.255", false),
+            ("203.0.113.7", false),
+            ("::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:203.0.113.7", false),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_of_own_network(address.parse().unwrap()), own, "{address}");
         }
     }
 

@@ -12,12 +12,15 @@ pub struct AccountsConfig {
     pub(super) memory: u32,
     pub(super) passes: u32,
     pub(super) lanes: u32,
-    pub(super) hashers: usize,
+    /// `None`: as many as cores and memory allow.
+    pub(super) hashers: Option<usize>,
     pub(super) waiting: usize,
     pub(super) min_password: usize,
     pub(super) account_failures: u32,
     pub(super) address_failures: u32,
     pub(super) max_delay: Duration,
+    pub(super) registrations: u32,
+    pub(super) registration_every: Duration,
 }
 
 impl Default for AccountsConfig {
@@ -26,12 +29,14 @@ impl Default for AccountsConfig {
             memory: 19_456,
             passes: 2,
             lanes: 1,
-            hashers: std::thread::available_parallelism().map_or(1, Into::into),
+            hashers: None,
             waiting: 64,
             min_password: 8,
             account_failures: 5,
             address_failures: 20,
             max_delay: Duration::from_secs(15 * 60),
+            registrations: 30,
+            registration_every: Duration::from_secs(60),
         }
     }
 }
@@ -49,13 +54,19 @@ impl AccountsConfig {
         self
     }
 
-    /// Sets how many passwords are hashed at the same time. Each uses the memory of [`argon2`](Self::argon2).
+    /// Sets how many passwords are hashed at the same time. Each hasher uses the memory of
+    /// [`argon2`](Self::argon2), and keeps it from its first password on.
+    ///
+    /// By default there is one for each core, as long as all together need no more than a quarter of the
+    /// memory that the process may use: that of its control group (version 1 or 2), or of the machine. So two
+    /// cores in a container of 128 MiB have one hasher of 19 MiB.
     pub fn hashers(mut self, hashers: usize) -> Self {
-        self.hashers = hashers;
+        self.hashers = Some(hashers);
         self
     }
 
-    /// Sets how many more passwords may wait. Beyond that the answer is
+    /// Sets how many more passwords may wait: those of logins, of registrations and of changes, so many each.
+    /// They take turns, so a flood of registrations does not keep logins out. Beyond that the answer is
     /// [`AccountError::Busy`](crate::error::AccountError::Busy).
     pub fn waiting(mut self, waiting: usize) -> Self {
         self.waiting = waiting;
@@ -71,7 +82,13 @@ impl AccountsConfig {
         self
     }
 
-    /// Sets how many failures of one account, and from one address, cause no delay.
+    /// Sets how many failures cause no delay: of one account from one address, and of all accounts from one
+    /// address. Of one account from everywhere it is four times the first number.
+    ///
+    /// Many clients behind a proxy that is not [trusted](crate::JwtAuthBuilder::trusted_proxy) have its
+    /// address. So an address of a network of one's own (loopback, private, link-local) is never delayed for
+    /// the failures of all accounts. Beyond the second number each account that fails there has one failure
+    /// without a delay.
     pub fn free_failures(mut self, of_account: u32, from_address: u32) -> Self {
         (self.account_failures, self.address_failures) = (of_account, from_address);
         self
@@ -87,6 +104,16 @@ impl AccountsConfig {
         self
     }
 
+    /// Sets how many accounts one address may [register](crate::Accounts::register_from) at once, and the
+    /// time after which it may register one more. An attempt for a name that is taken counts too.
+    ///
+    /// A loopback, private or link-local address may be a proxy in front of many clients. It waits a tenth of
+    /// the time.
+    pub fn registrations(mut self, at_once: u32, one_more_after: Duration) -> Self {
+        (self.registrations, self.registration_every) = (at_once, one_more_after);
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         number_within("AccountsConfig::argon2 (memory in KiB)", self.memory, 1, 1024 * 1024)?;
         number_within("AccountsConfig::argon2 (passes)", self.passes, 1, 16)?;
@@ -99,12 +126,17 @@ impl AccountsConfig {
                 "it is too weak: take 19456 KiB and 2 passes, or another of OWASP's choices",
             ));
         }
-        number_within("AccountsConfig::hashers", self.hashers, 1, 256)?;
+        if let Some(hashers) = self.hashers {
+            number_within("AccountsConfig::hashers", hashers, 1, 256)?;
+        }
         number_within("AccountsConfig::waiting", self.waiting, 0, 10_000)?;
         number_within("AccountsConfig::min_password", self.min_password, 8, 64)?;
         number_within("AccountsConfig::free_failures (of an account)", self.account_failures, 1, 100)?;
         number_within("AccountsConfig::free_failures (from an address)", self.address_failures, 1, 100)?;
         let day = Duration::from_secs(24 * 60 * 60);
+        number_within("AccountsConfig::registrations (at once)", self.registrations, 1, 1_000_000)?;
+        let every = self.registration_every;
+        within("AccountsConfig::registrations (one more after)", every, Duration::from_millis(1), day)?;
         within("AccountsConfig::max_delay", self.max_delay, Duration::from_secs(1), day)
     }
 }
@@ -144,6 +176,14 @@ mod tests {
         for (failures, good) in [(0, false), (1, true), (100, true), (101, false)] {
             assert_eq!(is_good(|config| config.free_failures(failures, 20)), good, "{failures}");
             assert_eq!(is_good(|config| config.free_failures(5, failures)), good, "{failures}");
+        }
+        for (at_once, good) in [(0, false), (1, true), (1_000_000, true), (1_000_001, false)] {
+            let minute = Duration::from_secs(60);
+            assert_eq!(is_good(|config| config.registrations(at_once, minute)), good, "{at_once}");
+        }
+        for (after, good) in [(0, false), (1, true), (86_400_000, true), (86_400_001, false)] {
+            let after = Duration::from_millis(after);
+            assert_eq!(is_good(|config| config.registrations(1, after)), good, "{after:?}");
         }
         for (delay, good) in [(0, false), (1, true), (86_400, true), (86_401, false)] {
             assert_eq!(is_good(|config| config.max_delay(Duration::from_secs(delay))), good, "{delay}");

@@ -1,5 +1,6 @@
 //! Changes of an account, each based on the revision that was read, and the sessions that they revoke.
 
+use super::hasher::Line;
 use super::throttle::Who;
 use super::{Account, Accounts, to_the_end};
 use crate::error::AccountError;
@@ -39,7 +40,7 @@ impl Accounts {
         loop {
             let attempt = self.begin(Who::Change(id.as_bytes()), None)?;
             let checked = match self.0.store.account(id).await {
-                Ok(found) => self.check(found, old).await,
+                Ok(found) => self.check(found, old, Line::Change, None).await,
                 Err(error) => Err(error.into()),
             };
             let (before, _) = self.settle(&attempt, checked)?;
@@ -164,7 +165,7 @@ impl Accounts {
 
     async fn with_password(&self, before: &StoredAccount, new: &str) -> Result<StoredAccount, AccountError> {
         let password = self.chosen(new, &before.key)?;
-        let hash = self.0.hasher.hash(password).await?;
+        let hash = self.hasher().hash(Line::Change, password).await?;
         Ok(StoredAccount { hash, password_changed_at: self.0.sessions.now(), ..before.clone() })
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::hasher::Line;
 use super::name::Name;
 use super::{Account, Accounts};
 use crate::error::AccountError;
@@ -77,7 +78,8 @@ impl Accounts {
             return Ok(None);
         }
         let password = password_of(environment, password)?;
-        let draft = self.draft(parsed, &password, vec![ADMIN.into()]).await?;
+        let chosen = self.chosen(&password, &parsed.key)?;
+        let draft = self.draft(parsed, chosen, vec![ADMIN.into()], Line::Change).await?;
         self.add(draft).await
     }
 }

@@ -1,8 +1,10 @@
 //! Accounts: who may log in, and with which password. In the same store as the sessions (feature `accounts`).
 //!
-//! `name` checks and compares names, `hash` hashes passwords, `throttle` delays attempts after failures,
-//! `password_check` verifies a password, `change` changes accounts, which ends their sessions, and
-//! `first_admin` makes the one that makes the others. [`Account`] is what an application sees.
+//! `name` and `password` check what people choose, `hash` makes hashes, and `hasher` says when and in which
+//! memory, of which `memory_limit` knows how much there is. `throttle` delays attempts after failures and
+//! counts registrations, `password_check` verifies a password, `change` changes accounts, which ends their
+//! sessions, and `first_admin` makes the one that makes the others. [`Account`] is what an application sees,
+//! and [`Passwords`] is for one with other users.
 //!
 //! # Invariants
 //!
@@ -18,19 +20,27 @@ mod accounts_config;
 mod change;
 mod first_admin;
 mod hash;
+mod hasher;
+mod memory_limit;
 mod name;
+mod password;
 mod password_check;
+mod passwords;
 mod throttle;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::account::Account;
 pub(crate) use self::account::ask_before_refresh;
 pub use self::accounts_config::AccountsConfig;
-use self::hash::{Hasher, Password};
+use self::hasher::{Hasher, Line};
 use self::name::Name;
-use self::throttle::Throttle;
+use self::password::Password;
+pub use self::passwords::Passwords;
+use self::throttle::{Registered, Throttle};
 use crate::error::{AccountError, ConfigError, StoreError};
 use crate::event::Event;
 use crate::id::AccountId;
@@ -47,7 +57,7 @@ pub struct Accounts(Arc<AccountsParts>);
 struct AccountsParts {
     sessions: Arc<Sessions>,
     store: Arc<dyn AccountStore>,
-    hasher: Hasher,
+    passwords: Passwords,
     throttle: Throttle,
     min_password: usize,
 }
@@ -65,11 +75,11 @@ impl Accounts {
         store: Arc<dyn SessionStore>,
     ) -> Result<Self, ConfigError> {
         let store = store.account_store().ok_or(ConfigError::NoAccountStore)?;
-        let (hasher, throttle) = (Hasher::new(config)?, Throttle::new(config));
+        let (passwords, throttle) = (Passwords::new(config)?, Throttle::new(config));
         Ok(Self(Arc::new(AccountsParts {
             sessions,
             store,
-            hasher,
+            passwords,
             throttle,
             min_password: config.min_password,
         })))
@@ -83,7 +93,8 @@ impl Accounts {
     /// at most 1024 bytes, and must differ from the name. One with U+FFFD is refused: poem's `Form` puts that
     /// character in the place of bytes that are no UTF-8, so two passwords would be one.
     ///
-    /// Anyone who can call this can learn which names are taken. Limit who may call it, and how often.
+    /// Anyone who can call this can learn which names are taken, and fill the store. So this is for
+    /// operators: strangers get [`register_from`](Self::register_from), which limits how often.
     ///
     /// # Errors
     ///
@@ -93,13 +104,64 @@ impl Accounts {
     ///   not hashed.
     /// - [`AccountError::Store`] if the store failed; the account may exist.
     pub async fn register(&self, name: &str, password: &str) -> Result<Account, AccountError> {
+        let (name, password) = self.wanted(name, password)?;
+        self.make(name, password, Line::Change).await
+    }
+
+    /// Adds an account like [`register`](Self::register), for anybody who asks. How often is limited by
+    /// address.
+    ///
+    /// `peer` is the address that the request comes from:
+    /// [`Auth::client_address`](crate::Auth::client_address). IPv6 addresses count by their first 64 bits.
+    /// Each name that is asked for is charged to it, a name that is taken too: nobody can ask for many. From
+    /// one address come [30 at once, and then one a minute](AccountsConfig::registrations). A loopback or
+    /// private address may be a proxy, so it has ten times that rate. With `None` there is no limit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`register`](Self::register), and [`AccountError::RateLimited`] if too many came from the
+    /// address. Then nothing was looked up.
+    pub async fn register_from(
+        &self,
+        name: &str,
+        password: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<Account, AccountError> {
+        let (name, password) = self.wanted(name, password)?;
+        let charged = match peer {
+            Some(peer) => Some(self.charge_registration(peer)?),
+            None => None,
+        };
+        let added = self.make(name, password, Line::Registration).await;
+        // A failure of the store is not the fault of the address. `Busy` is charged: it tells that the name
+        // is free.
+        if let (Err(error), Some(charged)) = (&added, charged)
+            && !matches!(error, AccountError::NameTaken | AccountError::Busy)
+        {
+            self.0.throttle.undo_registration(&charged);
+        }
+        added
+    }
+
+    fn wanted(&self, name: &str, password: &str) -> Result<(Name, Password), AccountError> {
         let name = Name::parse(name).map_err(|problem| AccountError::Name { problem })?;
+        let password = self.chosen(password, &name.key)?;
+        Ok((name, password))
+    }
+
+    fn charge_registration(&self, peer: IpAddr) -> Result<Registered, AccountError> {
+        self.0.throttle.register(peer, self.0.sessions.now()).map_err(|seconds| {
+            tracing::warn!(target: "jwtauth", event = "throttled", what = "registration", address = %peer, seconds);
+            AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
+        })
+    }
+
+    async fn make(&self, name: Name, password: Password, line: Line) -> Result<Account, AccountError> {
         // Saves a hash in most cases. The store decides, below.
         if self.0.store.account_by_key(name.key.clone()).await?.is_some() {
-            self.chosen(password, &name.key)?;
             return Err(AccountError::NameTaken);
         }
-        let account = self.draft(name, password, Vec::new()).await?;
+        let account = self.draft(name, password, Vec::new(), line).await?;
         self.add(account).await?.ok_or(AccountError::NameTaken)
     }
 
@@ -107,12 +169,12 @@ impl Accounts {
     async fn draft(
         &self,
         name: Name,
-        password: &str,
+        password: Password,
         roles: Vec<String>,
+        line: Line,
     ) -> Result<StoredAccount, AccountError> {
-        let password = self.chosen(password, &name.key)?;
         let now = self.0.sessions.now();
-        let hash = self.0.hasher.hash(password).await?;
+        let hash = self.hasher().hash(line, password).await?;
         let account = StoredAccount::new(AccountId::random()?, name.shown, name.key, hash, now);
         Ok(StoredAccount { roles, ..account })
     }
@@ -155,7 +217,17 @@ impl Accounts {
     /// while.
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
-        self.0.hasher.computed()
+        self.hasher().computed()
+    }
+
+    /// Returns the hashers of the accounts, for passwords that the application keeps itself.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    fn hasher(&self) -> &Hasher {
+        self.0.passwords.hasher()
     }
 
     /// Writes a new account. Returns `None` if its name is taken.

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::hash::Password;
+use super::hasher::Line;
 use super::name::Name;
+use super::password::Password;
 use super::throttle::{Attempt, Who};
 use super::{Account, Accounts};
 use crate::error::AccountError;
@@ -18,13 +19,19 @@ impl Accounts {
     /// reports. With `None`, failures are not counted by address. IPv6 addresses count by their first 64
     /// bits.
     ///
-    /// **Failures are slowed down**, by account and by address. After [5 and
-    /// 20](super::AccountsConfig::free_failures) failures each further one doubles a delay, from one second
-    /// to [15 minutes](super::AccountsConfig::max_delay). So an account can be tried about 100 times a day. A
+    /// **Failures are slowed down**: those of an account from one address, those of an account from
+    /// everywhere, and those of an address. After [5, 20 and 20](super::AccountsConfig::free_failures)
+    /// failures each further one doubles a delay, from one second to [15
+    /// minutes](super::AccountsConfig::max_delay). So an account can be tried about 100 times a day. A
     /// success resets the failures of the account. Otherwise one failure of an account is forgiven every 15
-    /// minutes, and one of an address every minute. From an address where the account logged in before,
-    /// failures from elsewhere do not count, so nobody can lock the owner out. All of this is kept in bounded
-    /// memory and lost with the process.
+    /// minutes, and one of an address every minute.
+    ///
+    /// **Nobody is locked out by strangers.** From an address where the account logged in before, failures
+    /// from elsewhere do not count. From any other, they count from the twentieth on. An address of a network
+    /// of one's own may be that of a proxy, and all clients may have it: there, failures of other accounts
+    /// delay nobody.
+    ///
+    /// All of this is kept in bounded memory and lost with the process.
     ///
     /// The hash is renewed if [its parameters](super::AccountsConfig::argon2) have changed.
     ///
@@ -44,18 +51,19 @@ impl Accounts {
         let parsed = Name::parse(name).ok();
         let key = parsed.as_ref().map_or(name, |name| &name.key);
         let attempt = self.begin(Who::Login(key), peer)?;
+        let line = if attempt.is_known() { Line::Known } else { Line::Login };
         let found = match &parsed {
             Some(name) => self.0.store.account_by_key(name.key.clone()).await,
             None => Ok(None),
         };
         let checked = match found {
-            Ok(found) => self.check(found, password).await,
+            Ok(found) => self.check(found, password, line, peer).await,
             Err(error) => Err(error.into()),
         };
         let (account, stale) = self.settle(&attempt, checked)?;
         let renewed = match stale {
             // The password is right. If the new hash fails, the next login tries again.
-            Some(typed) => self.0.hasher.hash(typed).await.ok(),
+            Some(typed) => self.hasher().hash(line, typed).await.ok(),
             None => None,
         };
         self.note_login(account, renewed).await
@@ -63,7 +71,8 @@ impl Accounts {
 
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
         self.0.throttle.begin(who, peer, self.0.sessions.now()).map_err(|seconds| {
-            tracing::warn!(target: "jwtauth", event = "throttled", seconds);
+            let address = peer.map(tracing::field::display);
+            tracing::warn!(target: "jwtauth", event = "throttled", what = who.name(), address, seconds);
             AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
         })
     }
@@ -88,10 +97,13 @@ impl Accounts {
         &self,
         found: Option<StoredAccount>,
         typed: &str,
+        line: Line,
+        peer: Option<IpAddr>,
     ) -> Result<(StoredAccount, Option<Password>), AccountError> {
         let refused = |why: &'static str, account: Option<&StoredAccount>| {
             let account = account.map(|account| account.id.log_id());
-            tracing::info!(target: "jwtauth", event = "password_refused", account, why);
+            let address = peer.map(tracing::field::display);
+            tracing::info!(target: "jwtauth", event = "password_refused", account, address, why);
             Err(AccountError::InvalidCredentials)
         };
         // No account has it, known or not.
@@ -99,7 +111,7 @@ impl Accounts {
             return refused("too long, or not in UTF-8", found.as_ref());
         };
         let hash = found.as_ref().map(|account| account.hash.clone());
-        let checked = self.0.hasher.check(typed.clone(), hash).await?;
+        let checked = self.hasher().check(line, typed.clone(), hash).await?;
         match found {
             None => refused("unknown name", None),
             Some(account) if !checked.matches => refused("wrong password", Some(&account)),

@@ -1,11 +1,16 @@
-//! Delays attempts after failures that were not forgiven yet, by account and by address.
+//! Delays attempts after failures that were not forgiven yet: by account and address, by account, and by
+//! address. `table` counts them, and `registrations` counts accounts that were registered.
 //!
 //! An attempt is charged as a failure before anything is hashed, and refunded if it did not fail. So of a
 //! thousand concurrent attempts only a few get through. A refused attempt costs nothing, so asking often does
 //! not make the delay longer.
 //!
 //! **The owner is not locked out.** Addresses from which the owner has logged in before are counted apart
-//! from all others (NIST SP 800-63B, 3.2.2). No delay is longer than `max_delay`.
+//! from all others (NIST SP 800-63B, 3.2.2). Anywhere else the owner waits for strangers only after many
+//! failures. No delay is longer than `max_delay`.
+//!
+//! **Nobody is locked out behind a proxy** that was not configured, and whose address all clients have (M-4).
+//! An address of a network of one's own may be one: failures there delay only the account that they are of.
 //!
 //! # Invariants
 //!
@@ -14,18 +19,32 @@
 //! 2. Unknown names are treated like known ones.
 //! 3. Keys are hashed with a random key, so nobody can make two of them collide, and no name is kept.
 
+mod registrations;
+mod table;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(super) use self::registrations::Registered;
+use self::registrations::Registrations;
+use self::table::{Charge, Limit, Table};
 use super::AccountsConfig;
+use crate::host::is_of_own_network;
 
-/// How many keys each table holds: about 1 MB for all three.
+/// How many keys each table holds: about 2 MB for all five.
 const ROOM: usize = 16 * 1024;
 
 /// An address is forgiven one failure in so many seconds: many people of an office share one address.
 const ADDRESS_FORGIVEN: u64 = 60;
+
+/// An account waits for failures from everywhere when there are so many times more than may come from one
+/// address.
+const EVERYWHERE: u32 = 4;
+
+/// Where many accounts have failed, the delay of an account begins with this failure.
+const WHERE_MANY_FAILED: u32 = 2;
 
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Who<'a> {
@@ -35,24 +54,37 @@ pub(super) enum Who<'a> {
     Change(&'a [u8]),
 }
 
-#[derive(Debug)]
-#[must_use]
-pub(super) struct Attempt {
-    account: Charge,
-    address: Option<Charge>,
-    pair: Option<u64>,
+impl Who<'_> {
+    /// Returns what it is called in the log.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "login",
+            Self::Change(_) => "password change",
+        }
+    }
 }
 
 #[derive(Debug)]
-struct Charge {
-    key: u64,
-    /// The delay that it has caused ends then.
-    until: u64,
+#[must_use]
+pub(super) struct Attempt {
+    /// The account from this address.
+    pair: Charge,
+    /// The account from everywhere, unless its owner was here before.
+    account: Option<Charge>,
+    address: Option<Charge>,
+}
+
+impl Attempt {
+    /// Tells whether the account has logged in from this address before.
+    pub(super) const fn is_known(&self) -> bool {
+        self.account.is_none()
+    }
 }
 
 /// Failures, and who has to wait for them. All times are Unix seconds.
 #[derive(Debug)]
 pub(super) struct Throttle {
+    of_pair: Limit,
     of_account: Limit,
     of_address: Limit,
     hasher: RandomState,
@@ -61,156 +93,103 @@ pub(super) struct Throttle {
 
 #[derive(Debug, Default)]
 struct Tables {
+    pairs: Table,
     accounts: Table,
     addresses: Table,
     /// Where accounts were logged in from, and when.
     known: HashMap<u64, u64>,
-}
-
-#[derive(Debug, Default)]
-struct Table(HashMap<u64, Attempts>);
-
-#[derive(Clone, Copy, Debug)]
-struct Attempts {
-    failures: u32,
-    since: u64,
-    until: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Limit {
-    free: u32,
-    /// One failure is forgiven in so many seconds without another.
-    forgiven: u64,
-    max_delay: u64,
-}
-
-impl Limit {
-    /// What is left of an entry at `now`; `None` is nothing.
-    fn left(self, entry: Attempts, now: u64) -> Option<Attempts> {
-        let forgiven = now.saturating_sub(entry.since) / self.forgiven;
-        let failures =
-            entry.failures.checked_sub(forgiven.try_into().ok()?).filter(|failures| *failures > 0)?;
-        // A clock that was set back must not make anybody wait longer than a delay lasts.
-        let until = entry.until.min(now.saturating_add(self.max_delay));
-        Some(Attempts { failures, since: entry.since, until })
-    }
-
-    fn delay(self, failures: u32) -> u64 {
-        match failures.checked_sub(self.free) {
-            Some(more) => 1_u64.checked_shl(more).unwrap_or(u64::MAX).min(self.max_delay),
-            None => 0,
-        }
-    }
-}
-
-impl Table {
-    /// Returns how many seconds a key has to wait; 0 is not at all.
-    fn wait(&self, key: u64, now: u64, limit: Limit) -> u64 {
-        let left = self.0.get(&key).and_then(|entry| limit.left(*entry, now));
-        left.map_or(0, |entry| entry.until.saturating_sub(now))
-    }
-
-    fn charge(&mut self, key: u64, now: u64, limit: Limit) -> Charge {
-        if !self.0.contains_key(&key) {
-            self.make_room(now, limit);
-        }
-        let left = self.0.get(&key).and_then(|entry| limit.left(*entry, now));
-        let failures = left.map_or(0, |entry| entry.failures).saturating_add(1);
-        let until = match limit.delay(failures) {
-            0 => 0,
-            delay => now.saturating_add(delay),
-        };
-        self.0.insert(key, Attempts { failures, since: now, until });
-        Charge { key, until }
-    }
-
-    fn refund(&mut self, charge: &Charge) {
-        let Some(entry) = self.0.get_mut(&charge.key) else { return };
-        entry.failures = entry.failures.saturating_sub(1);
-        if entry.until == charge.until {
-            entry.until = 0;
-        }
-        if entry.failures == 0 {
-            self.0.remove(&charge.key);
-        }
-    }
-
-    /// When the table is full, drops forgiven entries, or else the eighth with the fewest failures, the
-    /// oldest first.
-    fn make_room(&mut self, now: u64, limit: Limit) {
-        if self.0.len() < ROOM {
-            return;
-        }
-        self.0.retain(|_, entry| limit.left(*entry, now).is_some());
-        if self.0.len() >= ROOM {
-            let mut least: Vec<_> =
-                self.0.iter().map(|(key, entry)| (entry.failures, entry.since, *key)).collect();
-            least.select_nth_unstable(ROOM / 8);
-            for (_, _, key) in &least[..ROOM / 8] {
-                self.0.remove(key);
-            }
-        }
-    }
+    registrations: Registrations,
 }
 
 impl Throttle {
     pub(super) fn new(config: &AccountsConfig) -> Self {
-        let max_delay = config.max_delay.as_secs();
+        let (max_delay, failures) = (config.max_delay.as_secs(), config.account_failures);
+        let of_pair = Limit { free: failures, forgiven: max_delay, max_delay };
         Self {
-            of_account: Limit { free: config.account_failures, forgiven: max_delay, max_delay },
+            of_pair,
+            of_account: Limit { free: failures.saturating_mul(EVERYWHERE), ..of_pair },
             of_address: Limit { free: config.address_failures, forgiven: ADDRESS_FORGIVEN, max_delay },
             hasher: RandomState::new(),
-            tables: Mutex::default(),
+            tables: Mutex::new(Tables {
+                registrations: Registrations::new(config.registrations, config.registration_every),
+                ..Tables::default()
+            }),
         }
     }
 
+    /// Begins an attempt, or returns how many seconds it has to wait.
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>, now: u64) -> Result<Attempt, u64> {
         let network = peer.map(network_of);
-        let pair = network.map(|network| self.hasher.hash_one((who, network)));
+        let pair = self.hasher.hash_one((who, network));
         let address = network.map(|network| self.hasher.hash_one(network));
+        let may_be_proxy = network.is_some_and(is_of_own_network);
         let mut tables = self.lock();
-        let account = match pair {
-            Some(pair) if tables.known.contains_key(&pair) => pair,
-            _ => self.hasher.hash_one(who),
+        let account = (!tables.known.contains_key(&pair)).then(|| self.hasher.hash_one(who));
+        let failed_here = address.map_or(0, |key| tables.addresses.failures(key, now, self.of_address));
+        let mut of_pair = self.of_pair;
+        if may_be_proxy && account.is_some() && failed_here >= self.of_address.free {
+            of_pair.free = of_pair.free.min(WHERE_MANY_FAILED);
+        }
+        let by_account = account.map_or(0, |key| tables.accounts.wait(key, now, self.of_account));
+        let by_address = match address {
+            Some(key) if !may_be_proxy => tables.addresses.wait(key, now, self.of_address),
+            _ => 0,
         };
-        let wait = tables.accounts.wait(account, now, self.of_account);
-        let wait = wait.max(address.map_or(0, |key| tables.addresses.wait(key, now, self.of_address)));
+        let wait = tables.pairs.wait(pair, now, of_pair).max(by_account).max(by_address);
         if wait > 0 {
             return Err(wait);
         }
-        let account = tables.accounts.charge(account, now, self.of_account);
-        let address = address.map(|key| tables.addresses.charge(key, now, self.of_address));
-        Ok(Attempt { account, address, pair })
+        Ok(Attempt {
+            pair: tables.pairs.charge(pair, now, of_pair),
+            account: account.map(|key| tables.accounts.charge(key, now, self.of_account)),
+            address: address.map(|key| tables.addresses.charge(key, now, self.of_address)),
+        })
     }
 
-    /// Reports a success: the failures of the account are forgotten, as counted for this address.
+    /// Reports a success: the failures of the account are forgotten, as counted for this address. If nobody
+    /// knew that the owner is here, those from everywhere are too.
     ///
     /// Those of the address are not. Otherwise the owner of one account could try others without limit.
     pub(super) fn succeeded(&self, attempt: &Attempt, now: u64) {
         let mut tables = self.lock();
-        tables.accounts.0.remove(&attempt.account.key);
-        if let Some(address) = &attempt.address {
-            tables.addresses.refund(address);
+        tables.pairs.0.remove(&attempt.pair.key);
+        if let Some(account) = &attempt.account {
+            tables.accounts.0.remove(&account.key);
         }
-        if let Some(pair) = attempt.pair {
-            if tables.known.len() >= ROOM
-                && !tables.known.contains_key(&pair)
-                && let Some((&oldest, _)) = tables.known.iter().min_by_key(|(_, at)| **at)
-            {
-                tables.known.remove(&oldest);
-            }
-            tables.known.insert(pair, now);
+        let Some(address) = &attempt.address else { return };
+        tables.addresses.refund(address);
+        let pair = attempt.pair.key;
+        if tables.known.len() >= ROOM
+            && !tables.known.contains_key(&pair)
+            && let Some((&oldest, _)) = tables.known.iter().min_by_key(|(_, at)| **at)
+        {
+            tables.known.remove(&oldest);
         }
+        tables.known.insert(pair, now);
     }
 
     /// Reports that an attempt was abandoned, so it is not a failure.
     pub(super) fn undone(&self, attempt: &Attempt) {
         let mut tables = self.lock();
-        tables.accounts.refund(&attempt.account);
+        tables.pairs.refund(&attempt.pair);
+        if let Some(account) = &attempt.account {
+            tables.accounts.refund(account);
+        }
         if let Some(address) = &attempt.address {
             tables.addresses.refund(address);
         }
+    }
+
+    /// Charges a registration to an address, or returns how many seconds it has to wait.
+    pub(super) fn register(&self, peer: IpAddr, now: u64) -> Result<Registered, u64> {
+        let network = network_of(peer);
+        let key = self.hasher.hash_one(("registration", network));
+        self.lock().registrations.charge(key, is_of_own_network(network), now)
+    }
+
+    /// Takes a registration back that failed and not by the fault of the address.
+    pub(super) fn undo_registration(&self, registered: &Registered) {
+        self.lock().registrations.refund(registered);
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {

@@ -185,6 +185,10 @@ rejections! {
         Header::ChallengeWith(r#"error="invalid_token""#);
 }
 
+/// On the response to a login that was refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FailedLogin;
+
 /// The scopes that a handler asks for. `Display` writes them with spaces between, as in a challenge.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Scopes(pub(crate) Names);
@@ -247,11 +251,12 @@ impl ResponseError for Rejection {
     }
 
     fn as_response(&self) -> Response {
-        if *self == Self::InvalidCredentials {
-            tracing::info!(target: "jwtauth", event = "login_failed");
-        }
         let row = self.row();
         let mut response = problem(self.status(), row.detail, row.code, Map::new());
+        if *self == Self::InvalidCredentials {
+            // The middleware logs it, because it knows the address.
+            response.extensions_mut().insert(FailedLogin);
+        }
         if let Some((name, value)) = row.header.line() {
             response.headers_mut().insert(name, value);
         }

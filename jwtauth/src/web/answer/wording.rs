@@ -101,7 +101,7 @@ fn messages(why: Rejection) -> Option<Value> {
 }
 
 /// Returns the refusal of this crate in an error, if any.
-fn why(error: &poem::Error) -> Option<Rejection> {
+pub(crate) fn why(error: &poem::Error) -> Option<Rejection> {
     let session = || error.downcast_ref::<SessionError>().map(Rejection::from);
     let token =
         || error.downcast_ref::<TokenError>().map(|error| Rejection::from(&SessionError::Token(*error)));

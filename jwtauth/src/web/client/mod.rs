@@ -1,7 +1,8 @@
 //! What a request says about its client, and the address that it came from.
 //!
 //! [`agent`] reads the `User-Agent`, [`hints`] the client hints, which override it, and [`proxy`] finds the
-//! address. [`Clients::see`] copies a few headers of a request. Only a login or refresh evaluates them.
+//! address. [`proxy_hint`] tells of a proxy that is not configured. [`Clients::see`] copies a few headers of
+//! a request. Only a login or refresh evaluates them.
 //!
 //! # Invariants
 //!
@@ -12,6 +13,7 @@
 mod agent;
 mod hints;
 pub(crate) mod proxy;
+pub(crate) mod proxy_hint;
 
 use std::net::IpAddr;
 
@@ -19,6 +21,7 @@ use poem::Request;
 use poem::http::{HeaderMap, HeaderName, header};
 
 use self::proxy::Proxies;
+use self::proxy_hint::ProxyHint;
 use crate::device::Device;
 
 /// Longest part of a `User-Agent` that is kept, in bytes (S-12).
@@ -35,6 +38,7 @@ const MAX_ID: usize = 128;
 pub(crate) struct Clients {
     pub(crate) proxies: Proxies,
     pub(crate) id_header: Option<HeaderName>,
+    pub(crate) proxy_hint: ProxyHint,
 }
 
 /// What a request says about its client, not yet parsed.
@@ -64,6 +68,7 @@ impl Clients {
         }
         let id = self.id_header.as_ref().and_then(|name| request.headers().get(name));
         let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()));
+        self.proxy_hint.look(&self.proxies, request.remote_addr(), request.headers());
         let address = self.proxies.client(request.remote_addr(), request.headers());
         ClientHeaders { headers, id: None, address }.named(&id.unwrap_or_default())
     }

@@ -71,13 +71,7 @@ impl Proxies {
             Addr::SocketAddr(peer) => Some(peer.ip().to_canonical()),
             _ => None,
         };
-        let trusted = match (peer, address) {
-            (_, Some(address)) => self.trusts(address),
-            #[cfg(unix)]
-            (Addr::Unix(_), _) => self.unix,
-            _ => false,
-        };
-        if !trusted {
+        if !self.trusts_peer(peer) {
             return address;
         }
         for hop in self.hops(headers) {
@@ -88,6 +82,20 @@ impl Proxies {
             }
         }
         address
+    }
+
+    /// Tells whether the other end of a socket is a trusted proxy.
+    pub(super) fn trusts_peer(&self, peer: &Addr) -> bool {
+        match peer {
+            Addr::SocketAddr(peer) => self.trusts(peer.ip().to_canonical()),
+            #[cfg(unix)]
+            Addr::Unix(_) => self.unix,
+            _ => false,
+        }
+    }
+
+    pub(super) const fn header(&self) -> ProxyHeader {
+        self.header
     }
 
     fn trusts(&self, address: IpAddr) -> bool {

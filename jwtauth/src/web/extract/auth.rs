@@ -51,6 +51,7 @@ impl Auth {
     pub(crate) fn for_bodies(request: &Request) -> Result<Self> {
         let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
         let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
+        handle.note_address(client.address);
         let credentials = handle.credentials(request).into_owned();
         Ok(Self { handle: handle.clone(), shared, credentials, client })
     }

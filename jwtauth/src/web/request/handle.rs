@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poem::http::header;
@@ -86,6 +87,11 @@ impl Handle {
     /// Notes that the answer depends on the caller.
     pub(crate) fn touch(&self) {
         self.answer().asked = true;
+    }
+
+    /// Notes the address of the client, for what the log says about the answer.
+    pub(crate) fn note_address(&self, address: Option<IpAddr>) {
+        self.answer().client_address = address;
     }
 
     pub(crate) fn set_cookies(&self, cookies: Cookies) {

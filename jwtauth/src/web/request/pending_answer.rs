@@ -1,5 +1,7 @@
 //! What leaves with the answer of a request: cookies, and headers that keep it private.
 
+use std::net::IpAddr;
+
 use poem::Response;
 use poem::http::{HeaderName, HeaderValue, header};
 
@@ -7,7 +9,8 @@ use super::authority::Authority;
 use super::origin::OriginCheck;
 use super::outcome::Cookies;
 use crate::session::IssuedTokens;
-use crate::web::answer::rejection::{self, Rejection};
+use crate::web::answer::rejection::{self, FailedLogin, Rejection};
+use crate::web::answer::wording;
 use crate::web::state::{JwtAuth, JwtAuthState};
 
 /// Lets a browser drop what it keeps of this site (Clear Site Data, section 3.1).
@@ -22,6 +25,8 @@ pub(super) struct PendingAnswer {
     pub(super) origin: OriginCheck,
     /// Deletes what the browser keeps in other forms. Only with an answer that sets or deletes cookies.
     pub(super) other_forms: Vec<HeaderValue>,
+    /// The address of the client, if anything asked for it.
+    pub(super) client_address: Option<IpAddr>,
     /// An outage that an `Option<..>` extractor would hide.
     pub(super) outage: Option<Rejection>,
 }
@@ -33,6 +38,10 @@ impl PendingAnswer {
         authority: &Authority,
         result: poem::Result<Response>,
     ) -> poem::Result<Response> {
+        if is_failed_login(&result) {
+            let address = self.client_address.map(tracing::field::display);
+            tracing::info!(target: "jwtauth", event = "login_failed", address);
+        }
         if !self.asked {
             return result;
         }
@@ -63,6 +72,14 @@ impl PendingAnswer {
             headers.append(header::SET_COOKIE, value);
         }
         Ok(response)
+    }
+}
+
+/// Tells whether a login was refused for its name or password.
+fn is_failed_login(result: &poem::Result<Response>) -> bool {
+    match result {
+        Ok(response) => response.extensions().get::<FailedLogin>().is_some(),
+        Err(error) => wording::why(error) == Some(Rejection::InvalidCredentials),
     }
 }
 

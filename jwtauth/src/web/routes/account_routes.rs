@@ -20,10 +20,11 @@ impl JwtAuth {
     ///
     /// | route | takes | answers |
     /// |---|---|---|
-    /// | `POST /register` | `username`, `password` | 201 `id`, `name`, `roles`; 409 `name_taken`; 400 `invalid_name`, `invalid_password` |
+    /// | `POST /register` | `username`, `password` | 201 `id`, `name`, `roles`; 409 `name_taken`; 400 `invalid_name`, `invalid_password`; 429 `rate_limited` |
     /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are revoked |
     ///
-    /// Anyone can register. If somebody else makes the accounts, leave the route out with
+    /// Anyone can register, [30 accounts at once and then one a minute](crate::AccountsConfig::registrations)
+    /// from one address. If somebody else makes the accounts, leave the route out with
     /// `.without("/register")?`.
     ///
     /// # Panics
@@ -46,10 +47,10 @@ impl JwtAuth {
 async fn register(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     // For its check of the origin: pages of other sites must not create accounts.
-    Auth::from_request(&request, &mut body).await?;
+    let auth = Auth::from_request(&request, &mut body).await?;
     let [name, password] = Form::read(request.headers(), &mut body).await?.take(["username", "password"])?;
     let accounts = <&Accounts>::from_request_without_body(&request).await?;
-    let account = accounts.register(&name, &password).await?;
+    let account = accounts.register_from(&name, &password, auth.client_address()).await?;
     Ok(super::json(accounts.shown(&account)).with_status(StatusCode::CREATED).into_response())
 }
 

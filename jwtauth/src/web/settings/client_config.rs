@@ -7,6 +7,7 @@ use super::JwtAuthBuilder;
 use crate::error::ConfigError;
 use crate::web::client::Clients;
 use crate::web::client::proxy::{Proxies, ProxyHeader};
+use crate::web::client::proxy_hint::ProxyHint;
 use crate::web::headers::token_header::TokenHeader;
 
 /// Settings of the headers that clients and proxies send. Give them to [`JwtAuthBuilder::clients`].
@@ -91,7 +92,7 @@ impl ClientConfig {
         trusted_proxies.iter().try_for_each(|proxy| proxies.trust(proxy))?;
         let id_header = self.device_id_header.map(device_id_header).transpose()?;
         let token_header = TokenHeader::new(self.token_header, self.token_schemes)?;
-        Ok((Clients { proxies, id_header }, token_header))
+        Ok((Clients { proxies, id_header, proxy_hint: ProxyHint::default() }, token_header))
     }
 }
 

@@ -1,0 +1,178 @@
+//! Hashes passwords beside the async workers, a few at a time, in memory that is kept.
+//!
+//! A hash takes tens of milliseconds and megabytes by design. So there are a few hashers, and each keeps the
+//! memory of one hash: memory that is allocated anew for each hash stays with the allocator, many times.
+//! Those who wait stand in [lines](Line) of bounded length, and the lines take turns.
+//!
+//! # Invariants
+//!
+//! 1. All hashes together never have more memory than `hashers` times that of one, except for a single hash
+//!    of another program that needs more alone (M-1).
+//! 2. A flood in one line holds up another one by at most one hash for each line and hasher (M-3).
+//! 3. An abandoned attempt still holds its place until its hash is done, because the hash continues.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::AccountsConfig;
+use super::hash::{Checked, HashMemory, HashMethod};
+use super::memory_limit;
+use super::password::Password;
+use crate::error::{AccountError, RandomError};
+use crate::store::PasswordHash;
+
+/// What part of the memory that the process may use is for hashes, unless a setting says more.
+const SHARE: u64 = 4;
+
+const MAX_HASHERS: usize = 256;
+
+/// Who waits with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Logins to accounts that have logged in from the same address before.
+    Known = 0,
+    Login = 1,
+    Registration = 2,
+    /// Changes by those who are logged in, and by operators.
+    Change = 3,
+}
+
+/// The places of one line.
+#[derive(Debug)]
+struct LinePlaces {
+    /// Those that hash now, and those that wait.
+    all: Arc<Semaphore>,
+    /// The first of those that wait: it alone waits for a hasher, so each line has one in the queue of turns.
+    front: Semaphore,
+}
+
+/// Hashes passwords, a few at a time.
+pub(super) struct Hasher {
+    method: Arc<HashMethod>,
+    hashers: usize,
+    /// Hashers that are free. First come, first served.
+    turns: Arc<Semaphore>,
+    lines: [LinePlaces; 4],
+    /// The memory of hashers that are free and have worked before.
+    kept: Arc<Mutex<Vec<HashMemory>>>,
+    computed: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("hashers", &self.hashers).finish_non_exhaustive()
+    }
+}
+
+impl Hasher {
+    pub(super) fn new(config: &AccountsConfig) -> Result<Self, RandomError> {
+        let method = HashMethod::new(config)?;
+        let hashers = config.hashers.unwrap_or_else(|| {
+            let cores = std::thread::available_parallelism().map_or(1, Into::into);
+            default_hashers(cores, memory_limit::of_this_process(), method.blocks())
+        });
+        tracing::debug!(target: "jwtauth", hashers, memory_kib = method.blocks(), "passwords are hashed");
+        let line = || LinePlaces {
+            all: Arc::new(Semaphore::new(hashers + config.waiting)),
+            front: Semaphore::new(1),
+        };
+        Ok(Self {
+            method: Arc::new(method),
+            hashers,
+            turns: Arc::new(Semaphore::new(hashers)),
+            lines: std::array::from_fn(|_| line()),
+            kept: Arc::default(),
+            computed: Arc::default(),
+        })
+    }
+
+    pub(super) fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_stale(&self, hash: &str) -> bool {
+        self.method.is_stale_text(hash)
+    }
+
+    pub(super) async fn hash(&self, line: Line, password: Password) -> Result<PasswordHash, AccountError> {
+        let method = Arc::clone(&self.method);
+        self.run(line, method.blocks(), move |memory| method.hash(&password, memory)).await
+    }
+
+    /// Checks a password against a hash, or against that of nobody, which takes as long.
+    pub(super) async fn check(
+        &self,
+        line: Line,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<Checked, AccountError> {
+        let method = Arc::clone(&self.method);
+        let blocks = method.blocks_of(hash.as_ref())?;
+        self.run(line, blocks, move |memory| method.check(&password, hash.as_ref(), memory)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        line: Line,
+        blocks: usize,
+        work: impl FnOnce(&mut HashMemory) -> Result<T, AccountError> + Send + 'static,
+    ) -> Result<T, AccountError> {
+        let LinePlaces { all, front } = &self.lines[line as usize];
+        let place = Arc::clone(all).try_acquire_owned().map_err(|_| AccountError::Busy)?;
+        // OK because nobody closes them.
+        let first = front.acquire().await.map_err(|_| AccountError::Busy)?;
+        // A hash that needs the memory of several hashers takes their turns.
+        let usual = self.method.blocks();
+        let needed = blocks.div_ceil(usual).clamp(1, self.hashers);
+        let turns = u32::try_from(needed).unwrap_or(u32::MAX);
+        let turn = Arc::clone(&self.turns).acquire_many_owned(turns).await.map_err(|_| AccountError::Busy)?;
+        drop(first);
+        let (computed, kept) = (Arc::clone(&self.computed), Arc::clone(&self.kept));
+        let working = tokio::task::spawn_blocking(move || {
+            let _until_done = (place, turn);
+            computed.fetch_add(1, Ordering::Relaxed);
+            let mut memory = take(&kept, blocks, usual, needed)?;
+            let done = work(&mut memory);
+            if memory.blocks() == usual {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+            }
+            done
+        });
+        // It panicked, or the runtime is going down.
+        working.await.unwrap_or_else(|_| Err(AccountError::Hashing { problem: "it was given up".into() }))
+    }
+}
+
+/// Takes memory for a hash: kept memory, or new one. `hashers` says how many turns it has.
+fn take(
+    kept: &Mutex<Vec<HashMemory>>,
+    blocks: usize,
+    usual: usize,
+    hashers: usize,
+) -> Result<HashMemory, AccountError> {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if blocks <= usual {
+        let free = kept.pop();
+        drop(kept);
+        return free.map_or_else(|| HashMemory::new(usual), Ok);
+    }
+    // What the hashers keep whose turns it has is given back first.
+    let rest = kept.len().saturating_sub(hashers);
+    kept.truncate(rest);
+    drop(kept);
+    HashMemory::new(blocks)
+}
+
+/// Returns how many hashers there are by default: one for each core, as long as they need no more than a
+/// quarter of the memory. `blocks` is what one needs, in KiB.
+fn default_hashers(cores: usize, memory: Option<u64>, blocks: usize) -> usize {
+    let one = u64::try_from(blocks).unwrap_or(u64::MAX).saturating_mul(1024).max(1);
+    let fit = memory.map_or(usize::MAX, |memory| usize::try_from(memory / SHARE / one).unwrap_or(usize::MAX));
+    cores.min(fit).clamp(1, MAX_HASHERS)
+}
+
+#[cfg(test)]
+mod tests;

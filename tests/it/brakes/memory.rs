@@ -82,14 +82,14 @@ fn m_1_registrations_and_logins_take_bounded_memory() {
         is_bounded(env!("CARGO_BIN_EXE_minimal"), async |server| {
             let body = |number| json!({"username": format!("name-{number}"), "password": "correct horse"});
             let counts = flood(server, "/auth/register", body).await;
-            assert!(counts.iter().any(|(status, count)| *status == 201 && *count >= 8), "{counts:?}");
+            assert!(counts.iter().any(|(status, count)| *status == 201 && *count >= 4), "{counts:?}");
             let wrong = |number| json!({"username": format!("name-{number}"), "password": "wrong horse"});
             let counts = flood(server, "/auth/obtain", wrong).await;
-            assert!(counts.iter().any(|(status, count)| *status == 401 && *count >= 20), "{counts:?}");
+            assert!(counts.iter().any(|(status, count)| *status == 401 && *count >= 4), "{counts:?}");
             let right =
                 |number| json!({"username": format!("name-{}", number % 8), "password": "correct horse"});
             let counts = flood(server, "/auth/obtain", right).await;
-            assert!(counts.iter().any(|(status, count)| *status == 200 && *count >= 20), "{counts:?}");
+            assert!(counts.iter().any(|(status, count)| *status == 200 && *count >= 4), "{counts:?}");
         })
         .await;
     });
@@ -130,7 +130,7 @@ fn m_1_examples_take_bounded_memory() {
         {
             is_bounded(binary, async |server| {
                 let counts = flood(server, "/login", |_| json!({(name): "alice", "password": "wrong"})).await;
-                assert!(counts.iter().any(|(status, count)| *status == 401 && *count >= 10), "{counts:?}");
+                assert!(counts.iter().any(|(status, count)| *status == 401 && *count >= 4), "{counts:?}");
                 // A body is read only as far as a form is large.
                 let counts =
                     flood(server, "/login", |_| json!({(name): "alice", "password": "x".repeat(1 << 20)}));

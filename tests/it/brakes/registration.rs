@@ -129,6 +129,6 @@ fn m_3_logins_go_through_while_registrations_flood() {
             futures_util::future::join_all(flood).await.into_iter().map(|busy| busy.unwrap()).sum();
         println!("24 of 24 logins, the longest in {longest:?}; {busy} registrations were told to come again");
         assert!(busy > 0, "it was a flood");
-        assert!(longest < Duration::from_secs(5), "{longest:?}");
+        assert!(longest < Duration::from_secs(15), "{longest:?}");
     });
 }

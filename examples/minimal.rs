@@ -34,6 +34,6 @@ async fn main() -> Result<(), Box<dyn error::Error>> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no TCP")?);
-    let server = Server::new_with_acceptor(acceptor);
+    let server = Server::new_with_acceptor(acceptor).idle_timeout(Duration::from_secs(60));
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

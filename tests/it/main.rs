@@ -14,6 +14,7 @@ mod ends;
 mod events;
 mod examples;
 mod expiry;
+mod field;
 mod guard;
 mod guides;
 mod house;

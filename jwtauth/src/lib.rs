@@ -64,7 +64,7 @@ pub use record::{RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
 pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
 pub use shutdown::shutdown_signal;
-pub use store::{MemoryStore, SessionStore, SledStore};
+pub use store::{MemoryStore, SessionStore, SledConfig, SledStore};
 pub use user::{AuthUser, Identity, TokenSource, TokenUser};
 pub use web::answer::cookie::SameSite;
 pub use web::answer::rejection::{Rejection, Scopes};

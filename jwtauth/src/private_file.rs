@@ -2,9 +2,10 @@
 //!
 //! On systems without Unix permissions these are ordinary files.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::sync::Once;
 
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
@@ -19,6 +20,54 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(path)
+}
+
+/// Brings the names in a directory to disk, so that a new file is found after a power cut.
+///
+/// Where the system or the file system cannot do that, it is left out, which is said once: what is in the
+/// files is on disk all the same.
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    // Windows opens no directory as a file, and needs no such call.
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    accept_refusal(path, File::open(path).and_then(|dir| dir.sync_all()))
+}
+
+/// Takes it for done if the file system refused to sync a directory because it never does. `EIO` is a failure.
+pub(crate) fn accept_refusal(path: &Path, synced: io::Result<()>) -> io::Result<()> {
+    static TOLD: Once = Once::new();
+    match synced {
+        Err(error) if never_syncs(&error) => {
+            TOLD.call_once(|| {
+                tracing::warn!(target: "jwtauth", ?path, %error, "this file system syncs no directories: a file that is new may be missing after a power cut");
+            });
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// `EINVAL`, `ENOSYS`, `EOPNOTSUPP`, `EISDIR`, `ENOTTY` and `EBADF` say that a call is not for this file.
+fn never_syncs(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, IsADirectory, Unsupported};
+    matches!(error.kind(), InvalidInput | IsADirectory | Unsupported) || is_unsupported(error) || {
+        matches!(error.raw_os_error(), Some(9 | 25))
+    }
+}
+
+/// Tells whether a file system has no such thing as was asked for. The standard library has no name for each
+/// of these numbers.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    let numbers: &[i32] = if cfg!(target_os = "linux") {
+        &[38, 95] // ENOSYS, EOPNOTSUPP
+    } else if cfg!(windows) {
+        &[1, 50] // ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED
+    } else {
+        &[45, 78, 102] // ENOTSUP, ENOSYS, EOPNOTSUPP
+    };
+    error.kind() == io::ErrorKind::Unsupported
+        || error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
 /// Makes a file that is created with these options 0600.

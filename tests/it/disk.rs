@@ -1,5 +1,8 @@
 //! Bad places for a store: read-only, a file, full. What cannot be provoked here is skipped with a printed line.
 
+mod descriptors;
+mod gone;
+
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};

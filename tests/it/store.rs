@@ -2,7 +2,11 @@
 
 mod damage;
 mod layouts;
+mod locks;
 mod private;
+mod snapshots;
+mod upgrade;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -18,7 +22,9 @@ use std::time::{Duration, Instant};
 use jwtauth::error::StoreError;
 use jwtauth::store::{LoginEffects, RotationRequest, UserUpdate, conformance};
 use jwtauth::store::{Revocation, RotationPolicy, Successor};
-use jwtauth::{MemoryStore, RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId, testing};
+use jwtauth::{
+    MemoryStore, RevocationReason, Session, SessionId, SessionStore, SledConfig, SledStore, TokenId, testing,
+};
 use reqwest::Method;
 use tests::browser::Browser;
 use tests::numbers::Numbers;
@@ -161,7 +167,8 @@ fn r_8_a_second_opener_is_refused_and_the_first_unharmed() {
         let browser = Browser::new(&server.url);
         assert_eq!(browser.login("alice", "wonderland").await.status(), 200);
 
-        let here = SledStore::open(&path).await;
+        let at_once = || SledConfig::new(&path).lock_timeout(Duration::ZERO);
+        let here = SledStore::open(at_once()).await;
         assert!(matches!(&here, Err(StoreError::Locked { path: named }) if *named == path), "{here:?}");
         let (code, said) = crate::quickstart().data(data.path()).fail();
         assert_eq!(code, Some(1));
@@ -170,7 +177,7 @@ fn r_8_a_second_opener_is_refused_and_the_first_unharmed() {
         assert_eq!(browser.login("bob", "builder").await.status(), 200, "the first one still writes");
         server.kill();
         let store = open(&path).await;
-        let second = SledStore::open(&path).await;
+        let second = SledStore::open(at_once()).await;
         assert!(matches!(second, Err(StoreError::Locked { .. })), "in one process: {second:?}");
         assert_eq!(store.sessions_of("2".into()).await.unwrap().len(), 1);
     });

@@ -172,17 +172,3 @@ fn an_example_is_read_in_one_go() {
         }
     }
 }
-
-/// A store is a directory and a journal beside it: opened right at a temporary directory, it leaves the journal behind.
-#[test]
-fn no_test_opens_a_store_where_its_journal_stays() {
-    for folder in ["tests/it", "tests/src"] {
-        for (path, text) in sources(folder) {
-            for (at, _) in text.match_indices(".path())") {
-                let call = text[..at].rsplit_once('(').map_or("", |(before, _)| before);
-                let opens = ["open", "sled"].iter().any(|name| call.ends_with(name));
-                assert!(!opens, "{}: join a name to the directory", path.display());
-            }
-        }
-    }
-}

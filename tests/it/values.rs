@@ -236,7 +236,8 @@ fn r_8_the_last_handle_closes_the_store() {
         assert!(second.load_value(key(1), NOW).await.unwrap().is_some(), "one store");
         drop(first);
         save(&second, 2, NOW + 100).await;
-        let refused = SledStore::open(&path).await;
+        let at_once = jwtauth::SledConfig::new(&path).lock_timeout(std::time::Duration::ZERO);
+        let refused = SledStore::open(at_once).await;
         assert!(matches!(refused, Err(StoreError::Locked { .. })), "{refused:?}");
         drop(second);
         let store = open(&path).await;

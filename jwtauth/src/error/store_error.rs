@@ -44,11 +44,31 @@ pub enum StoreError {
     },
     /// The store is open already, in another process or by another handle in this one.
     #[error(
-        "session store {path:?} is open already, in another process or in this one: stop the other, share one by `.clone()`, or take a directory of its own"
+        "session store {path:?} is open already, in another process or in this one: stop the other one first (a deployment runs one replica, with the strategy `Recreate`), share one by `.clone()`, or take a directory of its own"
     )]
     Locked {
         /// The directory of the store.
         path: PathBuf,
+    },
+    /// The data file was removed, replaced or cut while the store was open. Nothing more is acknowledged.
+    #[error(
+        "data file {path:?} {problem}. The session store takes no changes any more: restore it, and start the program again"
+    )]
+    Lost {
+        /// The data file.
+        path: PathBuf,
+        /// What happened to it.
+        problem: String,
+    },
+    /// The store is gone or empty, and a counter outside it says that it held accounts. Nothing was made.
+    #[error(
+        "session store {path:?} is not there or empty, though {counter:?} says that it may have held accounts: mount its volume or restore it. To start without accounts, so that anybody may register any name, remove {counter:?}"
+    )]
+    Missing {
+        /// The directory of the store.
+        path: PathBuf,
+        /// The file that says it.
+        counter: PathBuf,
     },
     /// A record was written by a newer release of this crate, in a layout that this one does not know.
     /// Nothing was changed.

@@ -13,6 +13,8 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -20,7 +22,7 @@ use zeroize::Zeroizing;
 
 use self::secret_file::{Exposed, SecretFile};
 use crate::error::{ConfigError, RandomError};
-use crate::private_file::{create_dir, parent, private};
+use crate::private_file::{create_dir, is_unsupported, parent, private, sync_dir};
 
 /// Bytes that sign tokens. Redacted in `Debug`, overwritten on drop.
 #[derive(Clone)]
@@ -50,15 +52,31 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], RandomError> {
     Ok(bytes)
 }
 
+/// How long an empty file is waited for: another process may be about to write it.
+const WRITING: Duration = Duration::from_millis(500);
+
 /// Reads a secret from a file, or makes a file with a new one of 384 bits.
 ///
 /// Two processes that start together get the same secret: the file appears complete, and only once.
 pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
     let failed = |source| ConfigError::SecretFile { path: path.into(), source };
+    let start = Instant::now();
+    while fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0)
+        && start.elapsed() < WRITING
+    {
+        thread::sleep(WRITING / 20);
+    }
     match read(path) {
         Err(ConfigError::SecretFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(BASE64.encode(random::<48>()?));
             make(path, secret.as_bytes()).map_err(failed)?;
+            read(path)
+        }
+        // Its maker was killed in between, or somebody only made room for it.
+        Ok(secret) if secret.expose().is_empty() && start.elapsed() >= WRITING => {
+            let secret = Zeroizing::new(BASE64.encode(random::<48>()?));
+            let file = OpenOptions::new().write(true).truncate(true).open(path);
+            file.and_then(|file| write_whole(file, secret.as_bytes())).map_err(failed)?;
             read(path)
         }
         other => other,
@@ -98,11 +116,31 @@ fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
         })
         .and_then(|()| match fs::hard_link(&unfinished, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if has_no_links(&error) => write_new(path, secret),
             other => other,
         })
-        .and_then(|()| File::open(directory)?.sync_all());
+        .and_then(|()| sync_dir(directory));
     let removed = fs::remove_file(&unfinished);
     written.and(removed)
+}
+
+/// exFAT and some file systems over a network have no hard links. Linux says `EPERM` then.
+fn has_no_links(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied || is_unsupported(error)
+}
+
+/// Writes the file in its place. One who is quicker wins.
+fn write_new(path: &Path, secret: &[u8]) -> io::Result<()> {
+    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(file) => write_whole(file, secret),
+    }
+}
+
+/// One write: nobody reads a part of it, and an empty file is waited for.
+fn write_whole(mut file: File, secret: &[u8]) -> io::Result<()> {
+    file.write_all(&Zeroizing::new([secret, b"\n"].concat())).and_then(|()| file.sync_all())
 }
 
 #[cfg(all(test, unix))]

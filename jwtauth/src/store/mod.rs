@@ -50,7 +50,7 @@ pub use self::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
 pub use self::session_store::SessionStore;
-pub use self::sled::SledStore;
+pub use self::sled::{SledConfig, SledStore};
 pub use self::token_store::TokenStore;
 pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore};
 pub use crate::clock::TimeMark;

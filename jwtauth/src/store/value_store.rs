@@ -125,7 +125,6 @@ impl From<NewValue> for StoredValue {
 /// assert!(!store.save_value(value).await?, "what was removed does not come back");
 /// # drop(store);
 /// # std::fs::remove_dir_all(&directory).unwrap();
-/// # std::fs::remove_file(directory.with_extension("journal")).unwrap();
 /// # Ok(())
 /// # }
 /// ```

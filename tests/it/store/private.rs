@@ -10,7 +10,7 @@ fn r_4_directory_and_files_are_private() {
         let umask = ["sh", "-c", "umask 0; exec \"$0\""];
         let assert_private = |when: &str| {
             let found = files(data.path());
-            assert!(found.keys().any(|path| path.ends_with("sessions.journal")), "{when}: a journal");
+            assert!(found.keys().any(|path| path.ends_with("sessions/journal")), "{when}: a journal");
             for (path, (_, mode)) in &found {
                 let wanted = if path.is_dir() { 0o700 } else { 0o600 };
                 assert_eq!(*mode, wanted, "{when}: {path:?} has {mode:o}");
@@ -76,7 +76,7 @@ fn r_4_an_open_directory_is_tightened() {
         for (path, wide) in [(&path, 0o755), (&path.join("db"), 0o644), (&empty, 0o755)] {
             fs::set_permissions(path, Permissions::from_mode(wide)).unwrap();
         }
-        fs::set_permissions(data.path().join("store.journal"), Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(path.join("journal"), Permissions::from_mode(0o644)).unwrap();
         for dir in [&path, &empty] {
             drop(open(dir).await);
         }

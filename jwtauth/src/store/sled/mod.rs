@@ -8,10 +8,12 @@
 //! | `flush()` **and** fsync of the data file before any answer | acknowledged logins lost after a power cut in 30 of 30 |
 //! | fsync of every file beside the log before that flush | the same with records of 30 kB in 55 of 60 |
 //! | fsync of every file and the directory after open | database refused after a power cut in 23 of 60 |
-//! | totals in every batch, all records counted at open, a journal beside the directory | of 200 damaged files 82 opened with records silently missing |
+//! | totals in every batch, all records counted at open, a journal beside the data file | of 200 damaged files 82 opened with records silently missing |
 //! | the sum of all checksums in the totals | of 600 damaged files 2 opened with a record as it was before its last change |
 //! | every call under `catch_unwind` | 72 of those 200 panicked |
 //! | drop and open anew after any failed write | after a full disk all writes fail until restart |
+//! | the data file is looked for with each commit | 20 logins acknowledged in a file that was removed |
+//! | snapshots that are not the last one are set aside | a stray one refused a whole store |
 //! | 0700 for the directory, 0600 for files | world-readable |
 //!
 //! Reads go straight to sled from whatever thread asks: a cached one takes 2 us, handing it to another
@@ -35,6 +37,7 @@ mod login_change;
 mod operations;
 mod reader;
 mod recent;
+mod sled_config;
 mod startup;
 mod tree_change;
 mod tree_keys;
@@ -43,12 +46,12 @@ mod writer;
 
 use std::fmt;
 use std::future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::disk::Disk;
 use self::login_change::LoginChange;
 use self::reader::StoreReader;
+pub use self::sled_config::SledConfig;
 use self::startup::Opened;
 use self::writer::Writer;
 #[cfg(feature = "accounts")]
@@ -77,12 +80,19 @@ pub struct SledStore {
 }
 
 impl SledStore {
-    /// Opens the store in `path`, or makes a new one there.
+    /// Opens the store in a directory, or makes a new one there. Takes a path, or a [`SledConfig`].
     ///
-    /// The directory is made private (0700, files 0600), whatever the umask. A file `<path>.journal`
-    /// beside it holds the number of the last change, so that a store that was cut short or taken
-    /// from an old backup is refused instead of believed. Every record is read once and its checksum
-    /// compared; that takes some 2 us a session.
+    /// The directory is made private (0700, files 0600), whatever the umask. If something has widened a mode
+    /// since, that is mended with a warning. Everything of the store lies in the directory. Files of others in
+    /// it are left alone, with a warning.
+    ///
+    /// A store that was cut short, damaged, or whose data file was replaced by an older one is refused instead
+    /// of believed. An older copy of the whole directory is believed, unless there is a
+    /// [`rollback_counter`](SledConfig::rollback_counter). Every record is read once and its checksum compared;
+    /// that takes some 2 us a session.
+    ///
+    /// A store of an earlier release, which has a file `<path>.journal` beside it, is taken over: the number in
+    /// that file moves into the directory, and the file is removed.
     ///
     /// A change is answered only when it would survive `kill -9` and a power cut.
     ///
@@ -90,23 +100,23 @@ impl SledStore {
     ///
     /// No session is changed when one of these is returned, and the same is returned the next time.
     ///
-    /// - [`StoreError::Locked`]: another process has it open.
+    /// - [`StoreError::Locked`]: another process has it open, and did not end within
+    ///   [`lock_timeout`](SledConfig::lock_timeout).
     /// - [`StoreError::Permission`]: the directory cannot be made, read or written.
     /// - [`StoreError::NewerLayout`]: a newer release of this crate wrote it.
     /// - [`StoreError::NotAStore`]: the directory holds something else; it is left as it was.
+    /// - [`StoreError::Missing`]: a counter outside the directory says that it held accounts, and it is not there
+    ///   or empty. Its volume may not be mounted. Nothing was made.
     /// - [`StoreError::Corrupt`]: files are damaged. sled may have tidied its log while it looked at
     ///   them: copy the directory before you try to save what is in it.
     /// - [`StoreError::RolledBack`]: acknowledged changes are missing. The same goes for sled's log.
-    /// - [`StoreError::Io`]: the operating system refused something else, such as space.
-    pub async fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let path = path.into();
+    /// - [`StoreError::Io`]: the operating system refused something else, such as space, or a lock.
+    pub async fn open(config: impl Into<SledConfig>) -> Result<Self, StoreError> {
+        let config = config.into();
         let opening = tokio::task::spawn_blocking(move || {
-            let path = std::path::absolute(&path).map_err(|source| StoreError::Io {
-                path,
-                action: "find the directory",
-                source,
-            })?;
-            let opened = Opened::open(&path)?;
+            let config = config.absolute()?;
+            let path = config.path.clone();
+            let opened = Opened::open(config)?;
             let reader = Arc::new(StoreReader::new(path, opened.tree));
             let disk = Disk::new(Arc::clone(&reader), opened.state);
             let writer = Writer::start(disk).map_err(|source| StoreError::Io {

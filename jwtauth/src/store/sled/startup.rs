@@ -1,31 +1,33 @@
 //! Opens a database, and counts all that is in it, before anybody may rely on it.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use ::sled::Db;
 
 use super::super::codec::{self, RecordError, Totals};
 use super::explain::{damaged, explain, unreadable};
-use super::files::{self, Blobs, Journal};
+use super::files::blobs::Blobs;
+use super::files::data_file::DataFile;
+use super::files::journal::{Count, Counts, Journals};
+use super::files::store_lock::{Patience, StoreLock};
+use super::files::{self, directory, modes, snapshots};
+use super::sled_config::SledConfig;
 use super::tree_keys;
 use crate::error::StoreError;
 
 /// How much of the database sled may keep in memory, in bytes.
 const CACHE: u64 = 128 * 1024 * 1024;
 
-/// How long to wait for a lock that somebody else holds.
-const LOCK_PATIENCE: Duration = Duration::from_millis(500);
-
-/// What the writer keeps beside the tree; all of it is made anew when the store is opened anew.
+/// What the writer keeps beside the tree; all of it but the lock is made anew when the store is opened anew.
 pub(super) struct DiskState {
     pub(super) totals: Totals,
-    pub(super) data: File,
+    pub(super) data: DataFile,
     pub(super) blobs: Blobs,
-    pub(super) journal: Journal,
+    pub(super) journals: Journals,
+    pub(super) config: SledConfig,
+    pub(super) lock: Arc<StoreLock>,
 }
 
 /// A database that was opened, counted and found whole.
@@ -35,55 +37,125 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let found = files::prepare(path)?;
-        // Read before sled holds its lock: a journal that is behind by then only says less.
-        let mut journal = Journal::open(path)?;
-        if found.something && !found.data && journal.changes() > 0 {
+    pub(super) fn open(config: SledConfig) -> Result<Self, StoreError> {
+        let mut patience = Patience::new(config.lock_timeout);
+        let found = directory::look(&config.path)?;
+        if !found.something
+            && let Some(counter) = Counts::read(&config)?.accounts_are_gone()
+        {
+            return Err(StoreError::Missing { path: config.path.clone(), counter: counter.into() });
+        }
+        directory::make(&config.path)?;
+        let lock = Arc::new(StoreLock::acquire(&config.path, &mut patience)?);
+        Self::open_locked(config, lock, &mut patience)
+    }
+
+    /// Opens the store anew, for one who has its lock.
+    pub(super) fn reopen(config: SledConfig, lock: Arc<StoreLock>) -> Result<Self, StoreError> {
+        let mut patience = Patience::new(config.lock_timeout);
+        Self::open_locked(config, lock, &mut patience)
+    }
+
+    fn open_locked(
+        config: SledConfig,
+        lock: Arc<StoreLock>,
+        patience: &mut Patience,
+    ) -> Result<Self, StoreError> {
+        let path = &*config.path;
+        let found = directory::prepare(path)?;
+        modes::mend(path);
+        // Read before sled holds its lock: one that is behind by then only says less.
+        let counts = Counts::read(&config)?;
+        if found.something && !found.data && counts.changes() > 0 {
             return Err(damaged(path, "its data file is missing".into()));
         }
-        let tree = open_tree(path)?;
-        files::restrict(path)?;
+        snapshots::keep_trusted(path, &lock)?;
+        let whole = Whole { path, changes: counts.changes(), is_new: !found.something };
+        let opened = match whole.open(patience) {
+            Err(error) if is_damage(&error) => whole.open_without_snapshots(patience, error),
+            opened => opened,
+        };
+        snapshots::note_current(path, &lock);
+        let (tree, totals) = opened?;
+        files::restrict(path);
         files::sync_all(path)?;
-        let mut blobs = Blobs::default();
-        blobs.sync(path)?;
-        let data = File::open(path.join(files::DATA))
-            .map_err(|source| files::refused(path, "open the data file", source))?;
+        let mut blobs = Blobs::open(path)?;
+        blobs.sync()?;
+        let data = DataFile::open(path)?;
+        let journals = counts.keep(path, count_of(totals))?;
+        Ok(Self { tree, state: DiskState { totals, data, blobs, journals, config, lock } })
+    }
+}
+
+/// What a journal says of a store.
+pub(super) fn count_of(totals: Totals) -> Count {
+    Count { changes: totals.changes, accounts: Some(totals.accounts) }
+}
+
+fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. } | StoreError::RolledBack { .. })
+}
+
+/// What a store must hold to be whole.
+struct Whole<'a> {
+    path: &'a Path,
+    /// How many changes were acknowledged.
+    changes: u64,
+    is_new: bool,
+}
+
+impl Whole<'_> {
+    /// Opens the tree and counts what is in it.
+    fn open(&self, patience: &mut Patience) -> Result<(Db, Totals), StoreError> {
+        let Self { path, changes, is_new } = *self;
+        let tree = open_tree(path, patience)?;
         let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree))) {
             Ok(counted) => counted?,
             Err(_) => return Err(damaged(path, "reading it panicked".into())),
         };
         let totals = match counted {
-            Some(totals) if totals.changes < journal.changes() => {
-                return Err(StoreError::RolledBack {
-                    path: path.into(),
-                    lost: journal.changes() - totals.changes,
-                });
+            Some(totals) if totals.changes < changes => {
+                return Err(StoreError::RolledBack { path: path.into(), lost: changes - totals.changes });
             }
             Some(totals) => totals,
-            None if found.something && journal.changes() > 0 => {
+            None if !is_new && changes > 0 => {
                 return Err(damaged(path, "it holds nothing, and it did once".into()));
             }
             None => {
-                if journal.changes() > 0 {
+                if changes > 0 {
                     tracing::warn!(target: "jwtauth", ?path, "the session store was removed; a new one is made, and all sessions have ended");
                 }
-                Totals { changes: journal.changes(), ..Totals::default() }
+                Totals { changes, ..Totals::default() }
             }
         };
-        journal.write(totals.changes)?;
-        // Once, so that its one block is there; from then on a power cut leaves the old number or the new.
-        journal.sync();
-        Ok(Self { tree, state: DiskState { totals, data, blobs, journal } })
+        Ok((tree, totals))
+    }
+
+    /// Tries again without what sled can do without, before a store counts as damaged.
+    fn open_without_snapshots(
+        &self,
+        patience: &mut Patience,
+        error: StoreError,
+    ) -> Result<(Db, Totals), StoreError> {
+        let aside = snapshots::set_all_aside(self.path)?;
+        if aside.is_empty() {
+            return Err(error);
+        }
+        match self.open(patience) {
+            Ok(opened) => {
+                tracing::warn!(target: "jwtauth", path = ?self.path, error = &error as &dyn std::error::Error, "the session store is whole without its snapshot, which is kept in its directory `aside`");
+                Ok(opened)
+            }
+            Err(_) => {
+                aside.put_back(self.path);
+                Err(error)
+            }
+        }
     }
 }
 
-/// Opens the tree, and waits a moment for one who is about to let it go.
-///
-/// A lock is held for a moment longer than its holder: a child process that another thread was starting has
-/// it until it is a program of its own, and a process that was killed until the system has cleared it away.
-fn open_tree(path: &Path) -> Result<Db, StoreError> {
-    let start = Instant::now();
+/// Opens the tree, and waits for one who is about to let it go: an earlier release has no lock but this one.
+fn open_tree(path: &Path, patience: &mut Patience) -> Result<Db, StoreError> {
     loop {
         let opening = || ::sled::Config::new().path(path).cache_capacity(CACHE).open();
         let opened = match catch_unwind(AssertUnwindSafe(opening)) {
@@ -91,9 +163,7 @@ fn open_tree(path: &Path) -> Result<Db, StoreError> {
             Err(_) => return Err(damaged(path, "opening it panicked".into())),
         };
         match opened {
-            Err(StoreError::Locked { .. }) if start.elapsed() < LOCK_PATIENCE => {
-                thread::sleep(LOCK_PATIENCE / 20)
-            }
+            Err(StoreError::Locked { .. }) if patience.wait(path) => {}
             other => return other,
         }
     }

@@ -12,7 +12,6 @@ pub(crate) mod key_config;
 mod session_setters;
 pub(crate) mod verifier_builder;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use self::client_config::ClientConfig;
@@ -26,7 +25,7 @@ use crate::error::{ConfigError, OpenError};
 use crate::key::Key;
 use crate::secret;
 use crate::session::{Hooks, Sessions, Sweeper};
-use crate::store::{MemoryStore, SessionStore, SledStore};
+use crate::store::{MemoryStore, SessionStore, SledConfig, SledStore};
 use crate::token::Kinds;
 use crate::web::answer::cookie::CookieStyle;
 use crate::web::answer::wording::Wording;
@@ -110,15 +109,15 @@ impl JwtAuth {
 
 impl JwtAuthBuilder {
     /// Opens the embedded store in a directory, and starts the background sweep. Creates the directory if it
-    /// does not exist.
+    /// does not exist. Takes a path, or a [`SledConfig`] with settings of the store.
     ///
     /// # Errors
     ///
     /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk.
     /// [`OpenError::Store`] for everything that [`SledStore::open`] refuses.
-    pub async fn open(self, path: impl AsRef<Path>) -> Result<JwtAuth, OpenError> {
+    pub async fn open(self, store: impl Into<SledConfig>) -> Result<JwtAuth, OpenError> {
         let ready = self.check()?;
-        let store = SledStore::open(path.as_ref()).await?;
+        let store = SledStore::open(store).await?;
         Ok(ready.with_store(store)?)
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::disk_record::DiskRecord;
 use super::reader::StoreReader;
-use super::startup::{DiskState, Opened};
+use super::startup::{DiskState, Opened, count_of};
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
 use super::{files, tree_keys};
@@ -80,6 +80,8 @@ impl Disk {
             return Err(self.reader.unavailable());
         }
         self.failed = Some(Instant::now());
+        // What is in a file that was removed is only in the handle, and nowhere else once that is dropped.
+        self.state.data.is_in_place()?;
         // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
         files::probe_for_open(&self.reader.path)?;
         // The old one must be gone first: it holds the lock. Readers get an error meanwhile, since
@@ -87,7 +89,7 @@ impl Disk {
         let old = self.reader.tree.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(old);
         files::rewrite(&self.reader.path)?;
-        let opened = Opened::open(&self.reader.path)?;
+        let opened = Opened::reopen(self.state.config.clone(), Arc::clone(&self.state.lock))?;
         *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
         self.reader.recent.clear();
         self.state = opened.state;
@@ -125,15 +127,13 @@ impl Disk {
 
     /// Brings the tree to disk.
     fn save(&mut self) -> Result<(), StoreError> {
-        self.state.blobs.sync(&self.reader.path)?;
+        self.state.blobs.sync()?;
         self.reader.read(|tree| tree.flush())?;
-        self.state
-            .data
-            .sync_data()
-            .map_err(|source| files::refused(&self.reader.path, "bring its data to disk", source))?;
+        self.state.data.sync()?;
         // sled moves pages when it likes: what it has moved since the first time is in the log by now.
-        self.state.blobs.sync(&self.reader.path)?;
-        self.state.journal.write(self.state.totals.changes)
+        self.state.blobs.sync()?;
+        self.state.data.check()?;
+        self.state.journals.write(count_of(self.state.totals))
     }
 
     fn try_commit(&mut self, awaited: bool) -> Result<(), StoreError> {
@@ -142,13 +142,14 @@ impl Disk {
             self.group = Group::new(self.state.totals);
             return Err(self.reader.unavailable());
         }
+        self.state.data.check()?;
         self.write(TIME_AGE)?;
         if awaited {
             self.save()?;
         }
         if std::mem::take(&mut self.tidy) {
-            files::restrict(&self.reader.path)?;
-            self.state.journal.sync();
+            files::restrict(&self.reader.path);
+            self.state.journals.sync();
         }
         Ok(())
     }
@@ -198,7 +199,7 @@ impl Commit for Disk {
         {
             tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store could not be closed in order");
         }
-        self.state.journal.sync();
+        self.state.journals.sync();
         let mut tree = self.reader.tree.write().unwrap_or_else(PoisonError::into_inner);
         drop(tree.take());
     }

@@ -15,7 +15,7 @@ fn session(number: u8) -> Session {
 }
 
 fn disk(path: &Path) -> Disk {
-    let Opened { tree, state } = Opened::open(path).unwrap();
+    let Opened { tree, state } = Opened::open(path.into()).unwrap();
     Disk::new(Arc::new(StoreReader::new(path.into(), tree)), state)
 }
 
@@ -74,7 +74,7 @@ fn r_14_a_group_sees_its_own_changes_and_readers_only_committed_ones() {
     assert_eq!(disk.state.totals.sessions, 1);
     disk.close();
     // Counts everything again.
-    Opened::open(&dir.0).unwrap();
+    Opened::open(dir.0.as_path().into()).unwrap();
 }
 
 /// A record that cannot be read is told of to nobody, and holds nothing up.
@@ -127,7 +127,7 @@ fn r_7_a_value_that_cannot_be_read_is_an_error_and_no_session_is_added() {
     assert!(disk.load(new.id).unwrap().is_some() && disk.load(session(2).id).unwrap().is_none());
     disk.close();
     // Counts everything again.
-    Opened::open(&dir.0).unwrap();
+    Opened::open(dir.0.as_path().into()).unwrap();
 }
 
 /// readers get the store back though nobody writes.
@@ -192,7 +192,7 @@ fn n_2_a_login_whose_caller_left_is_undone_and_evicts_nobody() {
     assert!(disk.load(session(3).id).unwrap().is_none() && disk.disowned.is_empty());
     disk.close();
     // Counts everything again.
-    Opened::open(&dir.0).unwrap();
+    Opened::open(dir.0.as_path().into()).unwrap();
 }
 
 /// N-2: the batch of a login was applied, and then the disk failed. Its caller was told so.

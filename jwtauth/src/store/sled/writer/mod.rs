@@ -325,6 +325,7 @@ impl StoreError {
                 source: std::io::Error::new(source.kind(), source.to_string()),
             },
             Self::Corrupt { path, problem } => Self::Corrupt { path: path.clone(), problem: problem.clone() },
+            Self::Lost { path, problem } => Self::Lost { path: path.clone(), problem: problem.clone() },
             Self::Unavailable { path } => Self::Unavailable { path: path.clone() },
             other => Self::Backend(other.to_string().into()),
         }

@@ -1,0 +1,106 @@
+//! The data file as we hold it: what sled writes is brought to disk through it, and its loss is noticed.
+//!
+//! A file that is removed while a program has it open can be written and synced as before, and is gone with
+//! the program. So before and after each commit the file that we hold is compared with the one that has its
+//! name. No descriptor is opened for that.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{DATA, refused};
+use crate::error::StoreError;
+
+/// sled makes its file shorter by whole segments.
+const SEGMENT: u64 = 512 * 1024;
+
+/// The data file, open.
+#[derive(Debug)]
+pub(in crate::store::sled) struct DataFile {
+    store: PathBuf,
+    path: PathBuf,
+    file: File,
+    /// How long it was when it was looked at last.
+    len: u64,
+}
+
+impl DataFile {
+    pub(in crate::store::sled) fn open(store: &Path) -> Result<Self, StoreError> {
+        let path = store.join(DATA);
+        let failed = |source| refused(&path, "open the data file", source);
+        // Some systems sync only what is open for writing.
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        Ok(Self { store: store.into(), path, file, len })
+    }
+
+    /// Waits until the data is on disk.
+    pub(in crate::store::sled) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|source| refused(&self.store, "bring its data to disk", source))
+    }
+
+    /// Fails if the file was removed, replaced or cut since it was opened.
+    pub(in crate::store::sled) fn check(&mut self) -> Result<(), StoreError> {
+        let held = self.is_in_place()?;
+        let (before, len) = (self.len, held.len());
+        self.len = len;
+        if len < before && (len == 0 || !len.is_multiple_of(SEGMENT)) {
+            return Err(self.lost(format!("was cut from {before} to {len} bytes")));
+        }
+        Ok(())
+    }
+
+    /// Fails if the file was removed or replaced. What is in it is then nowhere else.
+    pub(in crate::store::sled) fn is_in_place(&self) -> Result<Metadata, StoreError> {
+        let failed = |source| refused(&self.path, "look at the data file", source);
+        let held = self.file.metadata().map_err(failed)?;
+        let problem = match fs::metadata(&self.path) {
+            Ok(named) if is_unlinked(&held) || is_another(&held, &named) => "was replaced by another one",
+            Ok(_) => return Ok(held),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed or renamed",
+            Err(source) => return Err(failed(source)),
+        };
+        Err(self.lost(format!("{problem}{}", self.rescue())))
+    }
+
+    fn lost(&self, problem: String) -> StoreError {
+        StoreError::Lost { path: self.path.clone(), problem }
+    }
+
+    /// Says where the data still is.
+    #[cfg(target_os = "linux")]
+    fn rescue(&self) -> String {
+        use std::os::fd::AsRawFd as _;
+        let (process, number) = (std::process::id(), self.file.as_raw_fd());
+        format!("; until this process ends, its data can be copied from /proc/{process}/fd/{number}")
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn rescue(&self) -> &'static str {
+        ""
+    }
+}
+
+#[cfg(unix)]
+fn is_unlinked(held: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(held) == 0
+}
+
+#[cfg(not(unix))]
+fn is_unlinked(_: &Metadata) -> bool {
+    false
+}
+
+/// Some file systems over a network give a file a new number whenever they look, so the number alone says
+/// nothing.
+#[cfg(unix)]
+fn is_another(held: &Metadata, named: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (held.dev(), held.ino()) != (named.dev(), named.ino())
+        && (held.len(), held.mtime(), held.mtime_nsec()) != (named.len(), named.mtime(), named.mtime_nsec())
+}
+
+#[cfg(not(unix))]
+fn is_another(_: &Metadata, _: &Metadata) -> bool {
+    false
+}

@@ -1,0 +1,116 @@
+//! The directory of a store: whose it is, and what belongs to it.
+//!
+//! A mark in the directory says that it is ours, so that somebody else's is left alone unopened: opening a
+//! database changes it. What else is in a marked directory is left alone too, and the store opens: file
+//! managers, mounts and people leave things anywhere.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::{DATA, LOCK, MARK, PROBE, is_ours, probe, refused};
+use crate::error::StoreError;
+use crate::private_file::{create_dir, private, sync_dir};
+
+const MARK_TEXT: &[u8] = b"session store of jwtauth, format 1\n";
+
+/// What systems leave in directories. A directory with nothing else in it is empty.
+const LEFT_BY_SYSTEMS: [&str; 9] = [
+    ".DS_Store",
+    ".Spotlight-V100",
+    ".TemporaryItems",
+    ".Trashes",
+    ".fseventsd",
+    "@eaDir",
+    "System Volume Information",
+    "desktop.ini",
+    "lost+found",
+];
+const STARTS_OF_THOSE: [&str; 4] = [".Trash-", ".fuse_hidden", ".nfs", "._"];
+
+/// What was found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::store::sled) struct Found {
+    /// Whether there was anything of a store.
+    pub(in crate::store::sled) something: bool,
+    /// Whether there was a data file.
+    pub(in crate::store::sled) data: bool,
+    /// Whether the directory has its mark.
+    marked: bool,
+}
+
+/// Looks at the directory, and changes nothing. One that is not there is empty.
+pub(in crate::store::sled) fn look(path: &Path) -> Result<Found, StoreError> {
+    let failed = |source| refused(path, "read the directory", source);
+    let mut names = Vec::new();
+    match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(failed(source)),
+        Ok(entries) => {
+            for entry in entries {
+                names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+            }
+        }
+    }
+    names.retain(|name| name != PROBE && name != LOCK);
+    let marked = is_marked(path)?;
+    let (ours, strange): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_ours(name));
+    let found = Found { something: !ours.is_empty(), data: ours.iter().any(|name| name == DATA), marked };
+    if !marked {
+        // The mark is there before anything else is.
+        let data = found.data.then(|| format!("{DATA} without {MARK}"));
+        let other = ours.into_iter().find(|name| name != MARK && name != DATA);
+        let strange = strange.into_iter().find(|name| !is_left_by_systems(name));
+        if let Some(found) = strange.or(data).or(other) {
+            return Err(StoreError::NotAStore { path: path.into(), found });
+        }
+    } else if !strange.is_empty() {
+        tracing::warn!(target: "jwtauth", ?path, found = ?strange, "files in the directory of the session store are no part of it: they are left alone");
+    }
+    Ok(found)
+}
+
+fn is_left_by_systems(name: &str) -> bool {
+    LEFT_BY_SYSTEMS.contains(&name) || STARTS_OF_THOSE.iter().any(|start| name.starts_with(start))
+}
+
+/// Makes the directory, for its owner only.
+pub(in crate::store::sled) fn make(path: &Path) -> Result<(), StoreError> {
+    create_dir(path).map_err(|source| refused(path, "create the directory", source))
+}
+
+/// Marks the directory. Nobody else may have the store open.
+///
+/// Changes nothing if what is there is not a store.
+pub(in crate::store::sled) fn prepare(path: &Path) -> Result<Found, StoreError> {
+    // Another process may have made it meanwhile.
+    let found = look(path)?;
+    probe(path, 0, 1)?;
+    if !found.marked {
+        mark(path).map_err(|source| refused(path, "mark the directory", source))?;
+    }
+    Ok(found)
+}
+
+fn is_marked(path: &Path) -> Result<bool, StoreError> {
+    match fs::read(path.join(MARK)) {
+        Ok(text) if text == MARK_TEXT => Ok(true),
+        // A process may have been killed while it made the store; then there is no data either.
+        Ok(text) if text.len() < MARK_TEXT.len() => Ok(false),
+        Ok(_) => Err(StoreError::Corrupt {
+            path: path.into(),
+            problem: format!("the file {MARK:?} in it is of another version, or damaged"),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(refused(path, "read its mark", source)),
+    }
+}
+
+/// Durable before there is any data: a store that lost its mark in a power cut would be refused.
+fn mark(path: &Path) -> io::Result<()> {
+    let mut file =
+        private(OpenOptions::new().write(true).create(true).truncate(true)).open(path.join(MARK))?;
+    file.write_all(MARK_TEXT)?;
+    file.sync_all()?;
+    sync_dir(path)
+}

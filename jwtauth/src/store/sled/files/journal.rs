@@ -1,0 +1,227 @@
+//! How many changes the store has acknowledged: what proves that none is missing.
+//!
+//! The journal lies in the directory of the store, as everything does that belongs to it. So it notices a data
+//! file that was cut short, damaged or replaced by an older one. It cannot notice that the whole directory was
+//! replaced by an older copy, which has its own journal. For that a second one, the rollback counter, may be
+//! kept in another place ([`SledConfig::rollback_counter`](crate::SledConfig::rollback_counter)).
+//!
+//! Earlier releases kept the journal beside the directory, as `<path>.journal`. It is read, and removed when
+//! its number is in the directory.
+//!
+//! # Invariants
+//!
+//! 1. A journal is never ahead of the data: it is written after a commit. It may be behind, which only makes it
+//!    say less. So of several the highest number counts, and a process may be killed between any two steps.
+//! 2. Nothing is written before the store was found whole.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::super::sled_config::SledConfig;
+use super::{JOURNAL, modes, refused};
+use crate::error::StoreError;
+use crate::private_file::{create_dir, parent, private, sync_dir};
+
+/// What a journal says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::store::sled) struct Count {
+    pub(in crate::store::sled) changes: u64,
+    /// How many accounts there were. Earlier releases did not write it.
+    pub(in crate::store::sled) accounts: Option<u64>,
+}
+
+/// `changes (8) ‖ CRC-32 of it (4)`, little endian: what earlier releases wrote.
+const FIRST_LEN: usize = 12;
+/// `changes (8) ‖ accounts (8) ‖ CRC-32 of both (4)`, little endian.
+const LEN: usize = 20;
+
+impl Count {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (numbers, checksum) = bytes.split_last_chunk::<4>()?;
+        if crc32fast::hash(numbers).to_le_bytes() != *checksum {
+            return None;
+        }
+        let (changes, accounts) = numbers.split_first_chunk::<8>()?;
+        let accounts = match bytes.len() {
+            FIRST_LEN => None,
+            LEN => Some(u64::from_le_bytes(accounts.try_into().ok()?)),
+            _ => return None,
+        };
+        Some(Self { changes: u64::from_le_bytes(*changes), accounts })
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        let numbers = [self.changes.to_le_bytes(), self.accounts.unwrap_or_default().to_le_bytes()].concat();
+        [&numbers[..], &crc32fast::hash(&numbers).to_le_bytes()].concat()
+    }
+
+    /// Reads a journal; `None` if there is none. One that is empty was being made when its process was killed.
+    fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        match fs::read(path) {
+            Ok(bytes) if bytes.is_empty() => Ok(None),
+            Ok(bytes) => match Self::parse(&bytes) {
+                Some(count) => Ok(Some(count)),
+                None => Err(StoreError::Corrupt {
+                    path: path.into(),
+                    problem: "this file counts the changes of the store, and is damaged; remove it if you trust the store"
+                        .into(),
+                }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(refused(path, "read the journal", source)),
+        }
+    }
+}
+
+/// All journals of a store, as they were when it was opened.
+#[derive(Debug)]
+pub(in crate::store::sled) struct Counts {
+    inside: Option<Count>,
+    elsewhere: Option<(PathBuf, Option<Count>)>,
+    beside: Option<(PathBuf, Count)>,
+}
+
+impl Counts {
+    pub(in crate::store::sled) fn read(config: &SledConfig) -> Result<Self, StoreError> {
+        let inside = Count::read(&config.path.join(JOURNAL))?;
+        let elsewhere = match &config.rollback_counter {
+            Some(path) => Some((path.clone(), Count::read(path)?)),
+            None => None,
+        };
+        let beside = beside(&config.path);
+        let beside = match Count::read(&beside) {
+            Ok(count) => count.map(|count| (beside, count)),
+            // With a journal in the directory, this is somebody else's file.
+            Err(_) if inside.is_some() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { inside, elsewhere, beside })
+    }
+
+    fn outside(&self) -> impl Iterator<Item = (&Path, Count)> {
+        let elsewhere = self.elsewhere.iter().filter_map(|(path, count)| Some((&**path, (*count)?)));
+        elsewhere.chain(self.beside.iter().map(|(path, count)| (&**path, *count)))
+    }
+
+    /// Returns how many changes were acknowledged, as far as is known.
+    pub(in crate::store::sled) fn changes(&self) -> u64 {
+        let outside = self.outside().map(|(_, count)| count.changes);
+        outside.chain(self.inside.map(|count| count.changes)).max().unwrap_or_default()
+    }
+
+    /// Returns the file that says that there were accounts in a store of which nothing else is left.
+    ///
+    /// Journals of earlier releases do not say it, so there may have been.
+    pub(in crate::store::sled) fn accounts_are_gone(&self) -> Option<&Path> {
+        let had = |count: Count| count.changes > 0 && count.accounts != Some(0);
+        self.outside().find(|(_, count)| had(*count)).map(|(path, _)| path)
+    }
+
+    /// Opens the journals for writing, makes those that are missing, and removes the one beside the directory.
+    ///
+    /// To be called when the store was found whole, with what it holds.
+    pub(in crate::store::sled) fn keep(self, path: &Path, count: Count) -> Result<Journals, StoreError> {
+        let inside = Journal::open(path.join(JOURNAL), self.inside, count)?;
+        let elsewhere = match self.elsewhere {
+            Some((counter, found)) => {
+                create_dir(parent(&counter)).map_err(|source| {
+                    refused(&counter, "make the directory of the rollback counter", source)
+                })?;
+                if found.is_none() && count.changes > 0 {
+                    tracing::warn!(target: "jwtauth", path = ?counter, "there was no rollback counter: an older copy of the session store would not have been noticed");
+                }
+                Some(Journal::open(counter, found, count)?)
+            }
+            None => None,
+        };
+        if let Some((beside, _)) = self.beside {
+            // Behind from now on, it says nothing wrong.
+            if let Err(error) = fs::remove_file(&beside).and_then(|()| sync_dir(parent(&beside))) {
+                tracing::warn!(target: "jwtauth", path = ?beside, %error, "this file of an earlier release is not needed any more and cannot be removed");
+            }
+        }
+        Ok(Journals { inside, elsewhere })
+    }
+}
+
+fn beside(store: &Path) -> PathBuf {
+    let mut name = store.file_name().map_or_else(|| OsString::from("store"), OsString::from);
+    name.push(".journal");
+    parent(store).join(name)
+}
+
+/// The journals that are written with each commit.
+#[derive(Debug)]
+pub(in crate::store::sled) struct Journals {
+    inside: Journal,
+    elsewhere: Option<Journal>,
+}
+
+impl Journals {
+    pub(in crate::store::sled) fn write(&mut self, count: Count) -> Result<(), StoreError> {
+        self.inside.write(count)?;
+        self.elsewhere.as_mut().map_or(Ok(()), |journal| journal.write(count))
+    }
+
+    /// Nothing depends on it: see above.
+    pub(in crate::store::sled) fn sync(&self) {
+        for journal in [Some(&self.inside), self.elsewhere.as_ref()].into_iter().flatten() {
+            let _ = journal.file.sync_data();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    fn open(path: PathBuf, found: Option<Count>, count: Count) -> Result<Self, StoreError> {
+        modes::mend_file(&path);
+        if found.is_none() {
+            make(&path, count).map_err(|source| refused(&path, "make the journal", source))?;
+        }
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let file = file.map_err(|source| refused(&path, "open the journal", source))?;
+        let mut journal = Self { path, file };
+        journal.write(count)?;
+        // Once, so that its one block is there; from then on a power cut leaves the old number or the new.
+        let _ = journal.file.sync_all();
+        Ok(journal)
+    }
+
+    fn write(&mut self, count: Count) -> Result<(), StoreError> {
+        // One write of one small block: it is there as a whole or not at all when the process is killed.
+        write_at_start(&mut self.file, &count.bytes())
+            .map_err(|source| refused(&self.path, "write the journal", source))
+    }
+}
+
+/// Makes a file under another name first, so that there is never half a number under this one.
+fn make(path: &Path, count: Count) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let unfinished = path.with_file_name(name);
+    let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&unfinished)?;
+    file.write_all(&count.bytes())?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&unfinished, path)?;
+    sync_dir(parent(path))
+}
+
+#[cfg(unix)]
+fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
+}
+
+#[cfg(not(unix))]
+fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    use std::io::{Seek as _, SeekFrom};
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(bytes)
+}

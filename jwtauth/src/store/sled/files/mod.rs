@@ -1,0 +1,143 @@
+//! The files of a store: which they are, whose, and what brings them to disk.
+//!
+//! Everything that belongs to a store lies in its directory, except a rollback counter that was asked for.
+//! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others out,
+//! [`journal`] proves that nothing is missing, [`snapshots`] keeps sled from a wrong snapshot, [`modes`] keeps
+//! readers out, [`data_file`] and [`blobs`] bring data to disk.
+
+pub(super) mod blobs;
+pub(super) mod data_file;
+pub(super) mod directory;
+pub(super) mod journal;
+pub(super) mod modes;
+pub(super) mod snapshots;
+pub(super) mod store_lock;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crate::error::StoreError;
+use crate::private_file::{mode, parent, private, sync_dir};
+
+/// The file that the store's data is in.
+pub(super) const DATA: &str = "db";
+/// The directory of pages that are too long for the log; sled makes it.
+const BLOBS: &str = "blobs";
+/// sled's settings; sled makes it.
+const CONF: &str = "conf";
+/// A file that is written to see whether the disk takes writes, and removed at once.
+const PROBE: &str = "probe";
+/// What sled may want to write at once when it opens: one segment of its log.
+const PROBE_LEN: usize = 512 * 1024;
+
+/// The file that marks the directory as ours.
+const MARK: &str = "jwtauth";
+/// How many changes were acknowledged.
+const JOURNAL: &str = "journal";
+/// Only its lock counts, and a line for the next opener.
+const LOCK: &str = "lock";
+/// A directory of snapshots that were not used.
+const ASIDE: &str = "aside";
+
+/// Tells the files of a store from those of others.
+fn is_ours(name: &str) -> bool {
+    const UNFINISHED: &str = "journal.new";
+    [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK, ASIDE].contains(&name)
+        || name.starts_with(snapshots::START)
+}
+
+/// Finds out whether the disk takes as many bytes as opening the store may need, where they will be needed.
+pub(super) fn probe_for_open(path: &Path) -> Result<(), StoreError> {
+    // A limit on the size of files holds for the data file, which is longer than the probe's own bytes.
+    let end = fs::metadata(path.join(DATA)).map_or(0, |metadata| metadata.len());
+    probe(path, end, PROBE_LEN)
+}
+
+fn probe(path: &Path, start: u64, len: usize) -> Result<(), StoreError> {
+    let file = path.join(PROBE);
+    let write = || -> io::Result<()> {
+        let mut probe = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&file)?;
+        probe.seek(SeekFrom::Start(start))?;
+        probe.write_all(&vec![0; len])?;
+        probe.sync_data()
+    };
+    let written = write();
+    let removed = match fs::remove_file(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    written.and(removed).map_err(|source| refused(path, "write into the directory", source))
+}
+
+/// Writes the data file over with its own bytes and waits until they are on disk.
+///
+/// After a failed fsync Linux takes the pages for clean, though they never reached the disk: another
+/// fsync says that all is well. Pages that were written once more are dirty again. Nobody may have
+/// the file open for writing.
+pub(super) fn rewrite(path: &Path) -> Result<(), StoreError> {
+    let rewrite = || -> io::Result<()> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path.join(DATA))?;
+        let mut chunk = vec![0; 1024 * 1024];
+        let mut at = 0;
+        loop {
+            let len = file.read(&mut chunk)?;
+            if len == 0 {
+                return file.sync_all();
+            }
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(&chunk[..len])?;
+            at += len as u64;
+        }
+    };
+    rewrite().map_err(|source| refused(path, "bring its data to disk", source))
+}
+
+/// Makes the files, and their names, survive a power cut.
+pub(super) fn sync_all(path: &Path) -> Result<(), StoreError> {
+    let sync = || -> io::Result<()> {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !is_ours(&name) || entry.file_type()?.is_dir() {
+                continue;
+            }
+            // Some systems sync only what is open for writing.
+            let file = OpenOptions::new().write(true).open(entry.path());
+            match file.and_then(|file| file.sync_all()) {
+                // sled removes old snapshots when it likes
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other?,
+            }
+        }
+        sync_dir(path)?;
+        match sync_dir(parent(path)) {
+            // It may be somebody else's, or on a volume that is mounted for reading only.
+            Err(error) if is_refused(&error) => Ok(()),
+            other => other,
+        }
+    };
+    sync().map_err(|source| refused(path, "bring its files to disk", source))
+}
+
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Takes from group and others what the umask gave them, for files that sled made.
+pub(super) fn restrict(path: &Path) {
+    modes::restrict_all(path);
+}
+
+/// Names the cause of an I/O error: permissions apart, because the remedy is another one.
+pub(super) fn refused(path: &Path, action: &'static str, source: io::Error) -> StoreError {
+    if is_refused(&source) {
+        let nearest = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+        return StoreError::Permission { path: nearest.into(), mode: mode_of(nearest), source };
+    }
+    StoreError::Io { path: path.into(), action, source }
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).map_or(0o700, |metadata| mode(&metadata))
+}

@@ -1,0 +1,97 @@
+//! Where a store lies, and how it is opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::StoreError;
+
+/// How long to wait for a process that has the store open, unless it is set.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a [`SledStore`](crate::SledStore) lies, and how it is opened.
+///
+/// A path alone will do wherever one of these is asked for.
+///
+/// ```
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use jwtauth::{JwtAuth, SledConfig};
+///
+/// let config = SledConfig::new("/data/sessions").lock_timeout(Duration::from_secs(30));
+/// let jwtauth = JwtAuth::builder().secret_file("/data/secret").open(config).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`lock_timeout`](Self::lock_timeout) | 5 seconds | from zero, which tries once |
+/// | [`rollback_counter`](Self::rollback_counter) | none | a file outside the store's directory |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SledConfig {
+    pub(super) path: PathBuf,
+    pub(super) lock_timeout: Duration,
+    pub(super) rollback_counter: Option<PathBuf>,
+}
+
+impl SledConfig {
+    /// Names the directory of the store. All of its files lie in it.
+    #[must_use]
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self { path: path.as_ref().into(), lock_timeout: LOCK_TIMEOUT, rollback_counter: None }
+    }
+
+    /// Sets how long to wait for another process that has the store open: 5 seconds by default.
+    ///
+    /// One process at a time may have a store open. A new one waits for the old one to end. After this time it
+    /// gives up with [`StoreError::Locked`](crate::error::StoreError::Locked). Waiting helps if the old process
+    /// is about to end. It does not help if the old one is stopped only when the new one is up, as in a rolling
+    /// update: have the old one stopped first (in Kubernetes `strategy: {type: Recreate}` and one replica).
+    #[must_use]
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Keeps a second count of the changes in a file in another place, so that an older copy of the whole
+    /// directory is refused. There is none by default.
+    ///
+    /// The store has a count of its own in its directory. That one notices a data file that was cut short,
+    /// damaged, or replaced by an older one. It cannot notice that the whole directory was replaced by an older
+    /// copy, which brings its own count. In such a copy a session may be alive that was ended since.
+    ///
+    /// Name a file on another volume, one that no backup of the store contains, for each store its own. Its
+    /// directory is made if there is none. To use an older copy on purpose, remove this file.
+    #[must_use]
+    pub fn rollback_counter(mut self, path: impl Into<PathBuf>) -> Self {
+        self.rollback_counter = Some(path.into());
+        self
+    }
+}
+
+impl SledConfig {
+    /// Makes paths absolute: the directory of the process may change.
+    pub(super) fn absolute(mut self) -> Result<Self, StoreError> {
+        self.path = absolute(self.path)?;
+        self.rollback_counter = self.rollback_counter.map(absolute).transpose()?;
+        match self.rollback_counter {
+            Some(path) if path.starts_with(&self.path) => Err(StoreError::Io {
+                path,
+                action: "keep a rollback counter in the directory of the store, where an older copy brings its own: name a file outside",
+                source: io::ErrorKind::InvalidInput.into(),
+            }),
+            _ => Ok(self),
+        }
+    }
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, StoreError> {
+    std::path::absolute(&path).map_err(|source| StoreError::Io { path, action: "find the directory", source })
+}
+
+impl<P: AsRef<Path>> From<P> for SledConfig {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}

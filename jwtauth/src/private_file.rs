@@ -27,14 +27,15 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
 /// Where the system or the file system cannot do that, it is left out, which is said once: what is in the
 /// files is on disk all the same.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    // Windows opens no directory as a file, and needs no such call.
+    // M-14: Windows opens no directory as a file, and needs no such call.
     if cfg!(not(unix)) {
         return Ok(());
     }
     accept_refusal(path, File::open(path).and_then(|dir| dir.sync_all()))
 }
 
-/// Takes it for done if the file system refused to sync a directory because it never does. `EIO` is a failure.
+/// Takes it for done if the file system refused to sync a directory because it never does. `EIO` is a
+/// failure.
 pub(crate) fn accept_refusal(path: &Path, synced: io::Result<()>) -> io::Result<()> {
     static TOLD: Once = Once::new();
     match synced {

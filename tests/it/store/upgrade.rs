@@ -49,6 +49,9 @@ fn m_8_the_journal_moves_inside() {
     });
 }
 
+/// Files that a process has left, with what is in them.
+type Left<'a> = &'a [(&'a str, &'a [u8])];
+
 /// What a process that stopped between two steps has left.
 #[test]
 fn m_8_a_store_opens_after_a_stop_between_the_steps() {
@@ -58,7 +61,7 @@ fn m_8_a_store_opens_after_a_stop_between_the_steps() {
         let count = changes(&dir.path().join("store.journal"));
         drop(open(&dir.path().join("store")).await);
         let new = fs::read(dir.path().join("store/journal")).unwrap();
-        let stops: [(&str, &[(&str, &[u8])]); 6] = [
+        let stops: [(&str, Left<'_>); 6] = [
             ("nothing is written", &[("store.journal", &old)]),
             ("the new journal is empty", &[("store.journal", &old), ("store/journal.new", b"")]),
             ("it is half written", &[("store.journal", &old), ("store/journal.new", &new[..7])]),

@@ -169,8 +169,8 @@ fn m_8_a_volume_of_another_user_at_the_stores_own_path_will_do() {
     });
 }
 
-/// M-8: the journal in the directory notices that the data file alone was replaced. It comes along with a copy
-/// of the whole directory; a counter in another place does not.
+/// M-8: the journal in the directory notices that the data file alone was replaced. It comes along with a
+/// copy of the whole directory; a counter in another place does not.
 #[test]
 fn m_8_an_older_copy_is_noticed_from_another_place() {
     bounded(async {
@@ -217,7 +217,8 @@ fn m_8_an_older_copy_is_noticed_from_another_place() {
     });
 }
 
-/// M-12: a volume that is not mounted looks like a new store. With accounts anybody could register their names.
+/// M-12: a volume that is not mounted looks like a new store. With accounts anybody could register their
+/// names.
 #[test]
 fn m_12_a_store_with_accounts_that_is_gone_is_refused() {
     use jwtauth::{AccountsConfig, JwtAuth};

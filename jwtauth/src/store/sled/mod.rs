@@ -83,16 +83,16 @@ impl SledStore {
     /// Opens the store in a directory, or makes a new one there. Takes a path, or a [`SledConfig`].
     ///
     /// The directory is made private (0700, files 0600), whatever the umask. If something has widened a mode
-    /// since, that is mended with a warning. Everything of the store lies in the directory. Files of others in
-    /// it are left alone, with a warning.
+    /// since, that is mended with a warning. Everything of the store lies in the directory. Files of others
+    /// in it are left alone, with a warning.
     ///
-    /// A store that was cut short, damaged, or whose data file was replaced by an older one is refused instead
-    /// of believed. An older copy of the whole directory is believed, unless there is a
-    /// [`rollback_counter`](SledConfig::rollback_counter). Every record is read once and its checksum compared;
-    /// that takes some 2 us a session.
+    /// A store that was cut short, damaged, or whose data file was replaced by an older one is refused
+    /// instead of believed. An older copy of the whole directory is believed, unless there is a
+    /// [`rollback_counter`](SledConfig::rollback_counter). Every record is read once and its checksum
+    /// compared; that takes some 2 us a session.
     ///
-    /// A store of an earlier release, which has a file `<path>.journal` beside it, is taken over: the number in
-    /// that file moves into the directory, and the file is removed.
+    /// A store of an earlier release, which has a file `<path>.journal` beside it, is taken over: the number
+    /// in that file moves into the directory, and the file is removed.
     ///
     /// A change is answered only when it would survive `kill -9` and a power cut.
     ///
@@ -105,8 +105,8 @@ impl SledStore {
     /// - [`StoreError::Permission`]: the directory cannot be made, read or written.
     /// - [`StoreError::NewerLayout`]: a newer release of this crate wrote it.
     /// - [`StoreError::NotAStore`]: the directory holds something else; it is left as it was.
-    /// - [`StoreError::Missing`]: a counter outside the directory says that it held accounts, and it is not there
-    ///   or empty. Its volume may not be mounted. Nothing was made.
+    /// - [`StoreError::Missing`]: a counter outside the directory says that it held accounts, and it is not
+    ///   there or empty. Its volume may not be mounted. Nothing was made.
     /// - [`StoreError::Corrupt`]: files are damaged. sled may have tidied its log while it looked at
     ///   them: copy the directory before you try to save what is in it.
     /// - [`StoreError::RolledBack`]: acknowledged changes are missing. The same goes for sled's log.

@@ -44,10 +44,11 @@ impl SledConfig {
 
     /// Sets how long to wait for another process that has the store open: 5 seconds by default.
     ///
-    /// One process at a time may have a store open. A new one waits for the old one to end. After this time it
-    /// gives up with [`StoreError::Locked`](crate::error::StoreError::Locked). Waiting helps if the old process
-    /// is about to end. It does not help if the old one is stopped only when the new one is up, as in a rolling
-    /// update: have the old one stopped first (in Kubernetes `strategy: {type: Recreate}` and one replica).
+    /// One process at a time may have a store open. A new one waits for the old one to end. After this time
+    /// it gives up with [`StoreError::Locked`](crate::error::StoreError::Locked). Waiting helps if the old
+    /// process is about to end. It does not help if the old one is stopped only when the new one is up, as in
+    /// a rolling update: have the old one stopped first (in Kubernetes `strategy: {type: Recreate}` and one
+    /// replica).
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
@@ -58,8 +59,8 @@ impl SledConfig {
     /// directory is refused. There is none by default.
     ///
     /// The store has a count of its own in its directory. That one notices a data file that was cut short,
-    /// damaged, or replaced by an older one. It cannot notice that the whole directory was replaced by an older
-    /// copy, which brings its own count. In such a copy a session may be alive that was ended since.
+    /// damaged, or replaced by an older one. It cannot notice that the whole directory was replaced by an
+    /// older copy, which brings its own count. In such a copy a session may be alive that was ended since.
     ///
     /// Name a file on another volume, one that no backup of the store contains, for each store its own. Its
     /// directory is made if there is none. To use an older copy on purpose, remove this file.

@@ -69,51 +69,46 @@ pub(super) fn is_page(name: &OsStr) -> bool {
 }
 
 /// The directory, kept open: listing it by name would open it each time.
-#[cfg(unix)]
 #[derive(Debug)]
-struct BlobDir(nix::dir::Dir);
+struct BlobDir {
+    #[cfg(unix)]
+    open: nix::dir::Dir,
+}
 
-#[cfg(unix)]
 impl BlobDir {
+    #[cfg(unix)]
     fn open(path: &Path) -> io::Result<Self> {
         use nix::fcntl::OFlag;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Self(nix::dir::Dir::open(path, flags, nix::sys::stat::Mode::empty())?))
+        Ok(Self { open: nix::dir::Dir::open(path, flags, nix::sys::stat::Mode::empty())? })
     }
 
+    #[cfg(not(unix))]
+    fn open(_: &Path) -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
     fn names(&mut self, _: &Path) -> io::Result<Vec<OsString>> {
         use std::os::unix::ffi::OsStringExt as _;
         let mut names = Vec::new();
         // The end of the iteration goes back to the first entry.
-        for entry in self.0.iter() {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name));
-            }
+        for entry in self.open.iter() {
+            names.push(OsString::from_vec(entry?.file_name().to_bytes().to_vec()));
         }
         Ok(names)
     }
 
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        crate::private_file::accept_refusal(path, nix::unistd::fsync(&self.0).map_err(io::Error::from))
-    }
-}
-
-#[cfg(not(unix))]
-#[derive(Debug)]
-struct BlobDir;
-
-#[cfg(not(unix))]
-impl BlobDir {
-    fn open(_: &Path) -> io::Result<Self> {
-        Ok(Self)
-    }
-
+    #[cfg(not(unix))]
     fn names(&mut self, path: &Path) -> io::Result<Vec<OsString>> {
         std::fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
-    fn sync(&self, _: &Path) -> io::Result<()> {
-        Ok(())
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        #[cfg(unix)]
+        let synced = nix::unistd::fsync(&self.open).map_err(io::Error::from);
+        #[cfg(not(unix))]
+        let synced = Ok(());
+        crate::private_file::accept_refusal(path, synced)
     }
 }

@@ -1,17 +1,19 @@
 //! How many changes the store has acknowledged: what proves that none is missing.
 //!
-//! The journal lies in the directory of the store, as everything does that belongs to it. So it notices a data
-//! file that was cut short, damaged or replaced by an older one. It cannot notice that the whole directory was
-//! replaced by an older copy, which has its own journal. For that a second one, the rollback counter, may be
-//! kept in another place ([`SledConfig::rollback_counter`](crate::SledConfig::rollback_counter)).
+//! The journal lies in the directory of the store, as everything does that belongs to it. So it notices a
+//! data file that was cut short, damaged or replaced by an older one. It cannot notice that the whole
+//! directory was replaced by an older copy, which has its own journal. For that a second one, the rollback
+//! counter, may be kept in another place
+//! ([`SledConfig::rollback_counter`](crate::SledConfig::rollback_counter)).
 //!
 //! Earlier releases kept the journal beside the directory, as `<path>.journal`. It is read, and removed when
 //! its number is in the directory.
 //!
 //! # Invariants
 //!
-//! 1. A journal is never ahead of the data: it is written after a commit. It may be behind, which only makes it
-//!    say less. So of several the highest number counts, and a process may be killed between any two steps.
+//! 1. A journal is never ahead of the data: it is written after a commit. It may be behind, which only makes
+//! it    say less. So of several the highest number counts, and a process may be killed between any two
+//! steps.
 //! 2. Nothing is written before the store was found whole.
 
 use std::ffi::OsString;
@@ -57,7 +59,8 @@ impl Count {
         [&numbers[..], &crc32fast::hash(&numbers).to_le_bytes()].concat()
     }
 
-    /// Reads a journal; `None` if there is none. One that is empty was being made when its process was killed.
+    /// Reads a journal; `None` if there is none. One that is empty was being made when its process was
+    /// killed.
     fn read(path: &Path) -> Result<Option<Self>, StoreError> {
         match fs::read(path) {
             Ok(bytes) if bytes.is_empty() => Ok(None),
@@ -69,7 +72,8 @@ impl Count {
                         .into(),
                 }),
             },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // No journal is a directory: it is somebody's.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => Ok(None),
             Err(source) => Err(refused(path, "read the journal", source)),
         }
     }
@@ -119,7 +123,8 @@ impl Counts {
         self.outside().find(|(_, count)| had(*count)).map(|(path, _)| path)
     }
 
-    /// Opens the journals for writing, makes those that are missing, and removes the one beside the directory.
+    /// Opens the journals for writing, makes those that are missing, and removes the one beside the
+    /// directory.
     ///
     /// To be called when the store was found whole, with what it holds.
     pub(in crate::store::sled) fn keep(self, path: &Path, count: Count) -> Result<Journals, StoreError> {

@@ -1,9 +1,10 @@
 //! The files of a store: which they are, whose, and what brings them to disk.
 //!
 //! Everything that belongs to a store lies in its directory, except a rollback counter that was asked for.
-//! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others out,
-//! [`journal`] proves that nothing is missing, [`snapshots`] keeps sled from a wrong snapshot, [`modes`] keeps
-//! readers out, [`data_file`] and [`blobs`] bring data to disk.
+//! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others
+//! out,
+//! [`journal`] proves that nothing is missing, [`snapshots`] keeps sled from a wrong snapshot, [`modes`]
+//! keeps readers out, [`data_file`] and [`blobs`] bring data to disk.
 
 pub(super) mod blobs;
 pub(super) mod data_file;
@@ -13,7 +14,7 @@ pub(super) mod modes;
 pub(super) mod snapshots;
 pub(super) mod store_lock;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -102,8 +103,11 @@ pub(super) fn sync_all(path: &Path) -> Result<(), StoreError> {
             if !is_ours(&name) || entry.file_type()?.is_dir() {
                 continue;
             }
-            // Some systems sync only what is open for writing.
-            let file = OpenOptions::new().write(true).open(entry.path());
+            // Some systems sync only what is open for writing. Others may own what is only read.
+            let file = match OpenOptions::new().write(true).open(entry.path()) {
+                Err(error) if is_refused(&error) => File::open(entry.path()),
+                other => other,
+            };
             match file.and_then(|file| file.sync_all()) {
                 // sled removes old snapshots when it likes
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

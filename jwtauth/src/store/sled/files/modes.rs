@@ -2,7 +2,8 @@
 //!
 //! A platform changes modes under a program: Kubernetes adds `g+rw` to each file at each mount (`fsGroup`).
 //! What is ours is made private again, with a warning. Nothing depends on it: where the system refuses,
-//! because a directory belongs to somebody else or its file system has no modes, the store opens all the same.
+//! because a directory belongs to somebody else or its file system has no modes, the store opens all the
+//! same.
 
 use std::fs;
 use std::io;

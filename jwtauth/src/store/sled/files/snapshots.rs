@@ -1,9 +1,9 @@
 //! sled's snapshots: files that make opening faster, and that it can do without.
 //!
-//! sled takes the `snap.*` file with the last name for its own, refuses a database for it if it is broken, and
-//! removes the others. One from elsewhere may make it take live data for free space. So only a snapshot that is
-//! whole, and that was there when the store was opened last, stays where sled sees it. The others are set aside,
-//! in the directory `aside`: they may be somebody's.
+//! sled takes the `snap.*` file with the last name for its own, refuses a database for it if it is broken,
+//! and removes the others. One from elsewhere may make it take live data for free space. So only a snapshot
+//! that is whole, and that was there when the store was opened last, stays where sled sees it. The others are
+//! set aside, in the directory `aside`: they may be somebody's.
 
 use std::fs;
 use std::io;

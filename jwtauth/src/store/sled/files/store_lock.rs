@@ -23,7 +23,8 @@ const MAX_NOTE: u64 = 256;
 /// How long to wait for somebody who has the store open.
 ///
 /// A lock is also held for a moment longer than its holder: a child process that another thread was starting
-/// has it until it is a program of its own, and a process that was killed until the system has cleared it away.
+/// has it until it is a program of its own, and a process that was killed until the system has cleared it
+/// away.
 #[derive(Debug)]
 pub(in crate::store::sled) struct Patience {
     start: Instant,

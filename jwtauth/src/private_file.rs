@@ -80,7 +80,7 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Takes the permissions of group and others from a file that is open.
 #[cfg(unix)]
-pub(crate) fn make_private(file: &fs::File) -> io::Result<()> {
+pub(crate) fn make_private(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     file.set_permissions(fs::Permissions::from_mode(0o600))
 }

@@ -12,7 +12,8 @@
 //! # Invariants
 //!
 //! 1. A journal is never ahead of the data: it is written after a commit. It may be behind, which only makes
-//!    it say less. So of several the highest number counts, and a process may be killed between any two steps.
+//!    it say less. So of several the highest number counts, and a process may be killed between any two
+//!    steps.
 //! 2. Nothing is written before the store was found whole.
 
 use std::ffi::OsString;

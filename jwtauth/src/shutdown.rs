@@ -1,8 +1,16 @@
 //! Waiting for the signal that ends the process. The only caller of `tokio::signal`.
 
 use std::io;
+#[cfg(unix)]
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(unix)]
+use std::sync::{Mutex, PoisonError};
+#[cfg(unix)]
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Waits until the process is told to end: SIGTERM, as containers and service managers send it, or SIGINT,
 /// which Ctrl-C sends. On systems without Unix signals it waits for Ctrl-C.
@@ -10,9 +18,10 @@ use tokio::runtime::Handle;
 /// Give it to [`run_with_graceful_shutdown`](poem::Server::run_with_graceful_shutdown) of poem, with a time
 /// for the requests that are running. Always give a time: an event stream can last for ever.
 ///
-/// Call it at the start of `main`. From that call on, a signal is kept until somebody waits for it. The two
-/// signals then do nothing else. Without it, stopping a container takes until it is killed: the first process
-/// of a container gets no SIGTERM that it does not handle.
+/// Call it at the start of `main`. From that call on, a signal is kept until somebody waits for it, and an
+/// `open` that waits for another process to leave the store gives up. The two signals then do nothing else.
+/// Without this function, stopping a container takes until it is killed: the first process of a container
+/// gets no SIGTERM that it does not handle.
 ///
 /// Nothing is lost without it either: what was answered is on disk.
 ///
@@ -45,18 +54,45 @@ pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
 /// Handles the signals from now on. The future is ready when one has come.
 #[cfg(unix)]
 fn listen() -> impl Future<Output = ()> + Send + 'static {
-    use std::future::poll_fn;
-    use std::task::Poll;
+    let mut looked_at = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    if looked_at.is_empty() {
+        *looked_at = signals();
+    }
+    let mut signals = signals();
+    std::future::poll_fn(move |context| poll(&mut signals, context))
+}
 
-    use tokio::signal::unix::{SignalKind, signal};
-
+#[cfg(unix)]
+fn signals() -> Vec<Signal> {
     let kinds = [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())];
     let heard = |(name, kind)| signal(kind).map_err(|error| tell(name, &error)).ok();
-    let mut signals: Vec<_> = kinds.into_iter().filter_map(heard).collect();
-    poll_fn(move |context| {
-        let is_here = signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-        if is_here { Poll::Ready(()) } else { Poll::Pending }
-    })
+    kinds.into_iter().filter_map(heard).collect()
+}
+
+#[cfg(unix)]
+fn poll(signals: &mut [Signal], context: &mut Context<'_>) -> Poll<()> {
+    let is_here = signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+    if is_here { Poll::Ready(()) } else { Poll::Pending }
+}
+
+/// For those who wait in a thread and can only look. Empty until [`shutdown_signal`] is called.
+#[cfg(unix)]
+static LOOKED_AT: Mutex<Vec<Signal>> = Mutex::new(Vec::new());
+
+/// Tells whether the process was told to end, once it handles the signals.
+#[cfg(unix)]
+pub(crate) fn is_asked() -> bool {
+    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+    let mut looked_at = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    if poll(&mut looked_at, &mut Context::from_waker(Waker::noop())).is_ready() {
+        IS_ASKED.store(true, Ordering::Relaxed);
+    }
+    IS_ASKED.load(Ordering::Relaxed)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_asked() -> bool {
+    false
 }
 
 #[cfg(not(unix))]

@@ -199,9 +199,7 @@ impl Running {
     /// If there is none.
     #[must_use]
     pub fn wrapped_id(&self) -> u32 {
-        let path = format!("/proc/{0}/task/{0}/children", self.id());
-        let children = std::fs::read_to_string(path).expect("the system lists children");
-        children.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a child")
+        child_of(self.id())
     }
 
     /// Sends a signal by its name.
@@ -212,6 +210,18 @@ impl Running {
     pub fn signal(&self, name: &str) {
         send(name, self.id());
     }
+}
+
+/// Returns the first child of a process.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn child_of(id: u32) -> u32 {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+    let children = children.expect("the system lists children");
+    children.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a child")
 }
 
 fn send(signal: &str, id: u32) {

@@ -1,16 +1,16 @@
 //! How examples end: on SIGTERM and on SIGINT, as the first process of a container too, within a second, whatever is
 //! connected. What was answered is there at the next start.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
 use tests::bounded;
 use tests::browser::Browser;
-use tests::program::{Program, Running};
+use tests::program::{Program, Running, child_of};
 
 use super::{PROGRAMS, access, address, logged_in, open_chat, program, read_until, says, start};
 
@@ -79,6 +79,33 @@ fn m_15_every_example_ends_as_the_first_process_too() {
             drop(open);
         }
     }
+}
+
+/// M-15: one that waits for the store of another process ends too. It says why it has not started.
+#[test]
+fn m_15_waiting_for_a_store_ends_with_a_signal() {
+    let data = tempfile::tempdir().unwrap();
+    let first = program(env!("CARGO_BIN_EXE_minimal"), data.path()).start();
+    let ways = [Some(Vec::new()), first_process()];
+    for wrapper in ways.into_iter().flatten() {
+        let words: Vec<&str> = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_minimal")]).collect();
+        let mut second = Command::new(words[0]);
+        second.args(&words[1..]).env("JWTAUTH_DATA", data.path()).env("JWTAUTH_ADDR", "127.0.0.1:0");
+        let mut second = second.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(second.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("waiting until it ends") {
+            assert!(log.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        let id = if wrapper.is_empty() { second.id() } else { child_of(second.id()) };
+        let start = Instant::now();
+        assert!(Command::new("sh").args(["-c", &format!("kill -s TERM {id}")]).status().unwrap().success());
+        let status = second.wait().unwrap();
+        assert!(start.elapsed() < SOON && !status.success(), "{:?}: {status}", start.elapsed());
+        log.read_to_string(&mut said).unwrap();
+        assert!(said.contains("is open already"), "{said}");
+    }
+    ends_well(first, "TERM", None, "minimal");
 }
 
 /// M-15: connections that are open for as long as somebody is logged in hold nobody up.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::{LOCK, refused};
 use crate::error::StoreError;
 use crate::private_file::{is_unsupported, private};
+use crate::shutdown::is_asked;
 
 /// How often a lock is tried.
 const INTERVAL: Duration = Duration::from_millis(25);
@@ -37,10 +38,10 @@ impl Patience {
         Self { start: Instant::now(), limit, told: false }
     }
 
-    /// Waits a moment, unless all the time is over.
+    /// Waits a moment, unless all the time is over, or the process was told to end.
     pub(in crate::store::sled) fn wait(&mut self, path: &Path) -> bool {
         let left = self.limit.saturating_sub(self.start.elapsed());
-        if left.is_zero() {
+        if left.is_zero() || is_asked() {
             return false;
         }
         if !self.told && self.start.elapsed() >= SILENCE {

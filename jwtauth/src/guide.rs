@@ -11,6 +11,9 @@ pub mod deployment {}
 #[doc = include_str!("docs/front_end.md")]
 pub mod front_end {}
 
+#[doc = include_str!("docs/operating.md")]
+pub mod operating {}
+
 #[doc = include_str!("docs/requirements.md")]
 pub mod requirements {}
 

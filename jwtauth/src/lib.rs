@@ -89,6 +89,7 @@ pub use web::testing;
 /// The keys of access tokens, which can change while the program runs. Make a key with [`Key`].
 pub mod keys {
     pub use crate::key::Algorithm;
+    pub use crate::secret::new_secret;
     pub use crate::session::{KeyInfo, KeyRing};
 }
 

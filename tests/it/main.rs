@@ -25,6 +25,7 @@ mod messages;
 mod metrics;
 mod model;
 mod openapi;
+mod operate;
 mod packaging;
 mod parity;
 mod poem_session;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor, from the ground up. A module uses lower floors only; `error` may be used by all.
-const FLOORS: [(&str, u8); 27] = [
+const FLOORS: [(&str, u8); 28] = [
     ("clock", 0),
     ("error", 0),
     ("guide", 0),
@@ -32,6 +32,7 @@ const FLOORS: [(&str, u8); 27] = [
     ("web", 9),
     ("private", 10),
     ("lib", 11),
+    ("bin", 12),
 ];
 
 pub(crate) fn root() -> PathBuf {

@@ -55,6 +55,17 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], RandomError> {
 /// How long an empty file is waited for: another process may be about to write it.
 const WRITING: Duration = Duration::from_millis(500);
 
+/// Returns a new signing secret: 384 random bits in base64, as `openssl rand -base64 48` makes it. For
+/// [`secret_from_env`](crate::JwtAuthBuilder::secret_from_env) and
+/// [`secret_file`](crate::JwtAuthBuilder::secret_file). Overwrite it after use, and show it to nobody.
+///
+/// # Errors
+///
+/// [`RandomError`] if the operating system has no randomness to give.
+pub fn new_secret() -> Result<String, RandomError> {
+    Ok(BASE64.encode(random::<48>()?))
+}
+
 /// Reads a secret from a file, or makes a file with a new one of 384 bits.
 ///
 /// Two processes that start together get the same secret: the file appears complete, and only once.
@@ -68,7 +79,7 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
     }
     match read(path) {
         Err(ConfigError::SecretFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            let secret = Zeroizing::new(BASE64.encode(random::<48>()?));
+            let secret = Zeroizing::new(new_secret()?);
             make(path, secret.as_bytes()).map_err(failed)?;
             read(path)
         }

@@ -6,6 +6,7 @@
 //! | [`TokenStore`] | a record of each token | no `token_registry` |
 //! | [`ValueStore`] | opaque values that expire | no `Compat`, no storage for poem's sessions |
 //! | `AccountStore` (feature `accounts`) | accounts with passwords | no `accounts` |
+//! | [`SessionPages`] | nothing more: it lists all sessions | no [`operate`] |
 //!
 //! [`SledStore`] and [`MemoryStore`] keep all of it. A store outside this crate brings atomic steps and bytes
 //! on a disk or a wire, and nothing else: what each step decides is in [`rules`], what a record looks like in
@@ -34,10 +35,12 @@ pub mod codec;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod memory;
+pub mod operate;
 mod requests;
 pub mod rules;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sample;
+mod session_pages;
 mod session_store;
 mod sled;
 mod token_store;
@@ -49,6 +52,7 @@ pub use self::memory::MemoryStore;
 pub use self::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
+pub use self::session_pages::SessionPages;
 pub use self::session_store::SessionStore;
 pub use self::sled::{SledConfig, SledStore};
 pub use self::token_store::TokenStore;

@@ -8,6 +8,7 @@ use super::account_store::AccountStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
+use super::session_pages::SessionPages;
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
 use crate::clock::TimeMark;
@@ -78,6 +79,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// A store that implements [`AccountStore`] returns `Some(self)`. The builder's `accounts` needs one.
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        None
+    }
+
+    /// Returns this store as one that lists all its sessions. Default: it does not.
+    ///
+    /// A store that implements [`SessionPages`] returns `Some(self)`. [`operate`](super::operate) needs one.
+    fn session_pages(self: Arc<Self>) -> Option<Arc<dyn SessionPages>> {
         None
     }
 

@@ -15,6 +15,7 @@ use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
 use super::rules;
+use super::session_pages::SessionPages;
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
 use super::value_store::{StoredValue, ValueKey, ValueStore};
@@ -186,12 +187,26 @@ impl SessionStore for MemoryStore {
         Some(self)
     }
 
+    fn session_pages(self: Arc<Self>) -> Option<Arc<dyn SessionPages>> {
+        Some(self)
+    }
+
     fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
         Some(self)
     }
 
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         Some(self)
+    }
+}
+
+impl SessionPages for MemoryStore {
+    fn sessions_after(&self, after: Option<SessionId>, limit: usize) -> StoreFuture<'_, Vec<Session>> {
+        let kept = self.lock();
+        let mut behind: Vec<_> =
+            kept.sessions.values().filter(|it| after.is_none_or(|id| it.id > id)).collect();
+        behind.sort_unstable_by_key(|session| session.id);
+        ready(behind.into_iter().take(limit).cloned().collect())
     }
 }
 

@@ -59,6 +59,7 @@ use super::account_store::AccountStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
+use super::session_pages::SessionPages;
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
@@ -191,12 +192,22 @@ impl SessionStore for SledStore {
         Some(self)
     }
 
+    fn session_pages(self: Arc<Self>) -> Option<Arc<dyn SessionPages>> {
+        Some(self)
+    }
+
     fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
         Some(self)
     }
 
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         Some(self)
+    }
+}
+
+impl SessionPages for SledStore {
+    fn sessions_after(&self, after: Option<SessionId>, limit: usize) -> StoreFuture<'_, Vec<Session>> {
+        Box::pin(future::ready(self.reader.sessions_after(after, limit)))
     }
 }
 

@@ -89,6 +89,35 @@ impl StoreReader {
         ids.into_iter().filter_map(|id| self.load(id).map(|found| Some(found?.record)).transpose()).collect()
     }
 
+    /// Returns the sessions behind an id, in the order of ids. One that cannot be read is left out: `load`
+    /// says so in the log.
+    pub(super) fn sessions_after(
+        &self,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut start = after;
+        let mut page = Vec::new();
+        while page.len() < limit {
+            let wanted = limit - page.len();
+            let keys = self.read(|tree| {
+                let keys = tree.range(tree_keys::sessions_after(start)).keys().take(wanted);
+                keys.collect::<Result<Vec<_>, _>>()
+            })?;
+            let mut ids: Vec<_> = keys.iter().filter_map(|key| tree_keys::id_of(key)).collect();
+            let (is_last, last) = (keys.len() < wanted, ids.last().copied());
+            self.keep_visible(&mut ids, |id| *id);
+            for id in ids {
+                page.extend(self.load(id)?.map(|found| found.record));
+            }
+            if is_last || last.is_none() {
+                break;
+            }
+            start = last;
+        }
+        Ok(page)
+    }
+
     pub(super) fn tokens_of(&self, session: SessionId) -> Result<Vec<TokenRecord>, StoreError> {
         let entries =
             self.read(|tree| tree.range(tree_keys::tokens_of(session)).collect::<Result<Vec<_>, _>>())?;

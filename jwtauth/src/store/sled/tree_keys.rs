@@ -49,6 +49,12 @@ pub(super) fn session(id: SessionId) -> Vec<u8> {
     [SESSIONS, id.as_bytes()].concat()
 }
 
+/// All records of sessions behind an id.
+pub(super) fn sessions_after(id: Option<SessionId>) -> Range<Vec<u8>> {
+    let start = id.map_or(SESSIONS.to_vec(), |id| [&session(id)[..], &[0]].concat());
+    start..TOKENS.to_vec()
+}
+
 /// The part of the subject index that holds one subject. Its length stands in front, so that no
 /// subject is a prefix of another.
 pub(super) fn subject(subject: &str) -> Vec<u8> {

@@ -1,0 +1,124 @@
+//! The command line. What stands in the comments here is what `--help` shows.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use jwtauth::SessionId;
+
+/// Operates a store of jwtauth: its sessions and accounts.
+///
+/// The server must not be running: one process at a time may have a store open.
+///
+/// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed.
+#[derive(Debug, Parser)]
+#[command(name = "jwtauth", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// The store's directory: what the server passes to `open`
+    #[arg(long, global = true, env = "JWTAUTH_STORE", value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
+    /// Write JSON: one document, or one line for each row of a list
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Do not ask before something is lost
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say what is in the store, in numbers
+    Status,
+    /// List sessions, and end them
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// List accounts, and change them
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
+    /// Make keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// List live sessions
+    List {
+        /// Those of this user only: the name or id of an account, or the subject of the application's own
+        /// users
+        #[arg(long, value_name = "USER")]
+        of: Option<String>,
+        /// Those that are over too, until they are swept
+        #[arg(long)]
+        over: bool,
+    },
+    /// Show one session
+    Show {
+        /// Its id
+        id: SessionId,
+    },
+    /// End sessions. Their users are logged out with their next request
+    Revoke(Revoked),
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Revoked {
+    /// The ids of sessions
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<SessionId>,
+    /// All sessions of this user: as with `list --of`
+    #[arg(long, value_name = "USER")]
+    pub(crate) all_of: Option<String>,
+    /// All sessions of everybody
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountsCommand {
+    /// List accounts in the order of their names
+    List,
+    /// Add an account. Its password is asked for, or read from the first line of standard input
+    Add {
+        /// Its name
+        name: String,
+        /// A role of it; may stand several times
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
+    /// Set another password, and end all sessions of the account
+    Password {
+        /// Its name
+        name: String,
+    },
+    /// Set the roles of an account, in place of those that it has
+    Roles {
+        /// Its name
+        name: String,
+        /// The roles; none takes all of them away
+        roles: Vec<String>,
+    },
+    /// Disable an account, and end all its sessions
+    Disable {
+        /// Its name
+        name: String,
+    },
+    /// Enable a disabled account
+    Enable {
+        /// Its name
+        name: String,
+    },
+    /// Remove an account for good, and end all its sessions
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Print a new signing secret of 384 bits, for `secret_file` or `secret_from_env`
+    New,
+}

@@ -1,0 +1,40 @@
+//! Questions to whoever is at the terminal.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use super::{Done, Failure};
+
+/// Asks whether to go on, unless `yes` says so.
+pub(crate) fn before(what: &str, yes: bool) -> Done {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::refused(format!("this would {what}: add --yes if you mean it")));
+    }
+    eprint!("This will {what}. Go on? [y/N] ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    match (read, answer.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::refused("nothing was changed")),
+    }
+}
+
+/// Reads a new password: twice from a terminal, or the first line of standard input.
+pub(crate) fn new_password() -> Result<String, Failure> {
+    let failed = |error: io::Error| Failure::refused(format!("the password cannot be read: {error}"));
+    if !io::stdin().is_terminal() {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map_err(failed)?;
+        let end = line.trim_end_matches(['\r', '\n']).len();
+        line.truncate(end);
+        return Ok(line);
+    }
+    let password = rpassword::prompt_password("New password: ").map_err(failed)?;
+    if rpassword::prompt_password("Once more: ").map_err(failed)? != password {
+        return Err(Failure::refused("the two are not the same: nothing was changed"));
+    }
+    Ok(password)
+}

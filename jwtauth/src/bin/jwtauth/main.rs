@@ -1,0 +1,99 @@
+//! The program `jwtauth`: what somebody needs who operates a store.
+//!
+//! `arguments` is its command line, `store` opens what is operated, `sessions` and `accounts` have the
+//! commands of these names, `output` shows what they find, and `ask` asks before something is lost and for
+//! passwords.
+//!
+//! # Invariants
+//!
+//! 1. A password comes from a terminal or from standard input, and never from the command line, which others
+//!    see.
+//! 2. Nothing is lost without `--yes` or an answer to a question.
+//! 3. What was asked for goes to standard output, everything else to standard error.
+
+mod accounts;
+mod arguments;
+mod ask;
+mod output;
+mod sessions;
+mod status;
+mod store;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::arguments::{Arguments, Command, KeysCommand};
+use self::output::Output;
+use self::store::Operated;
+
+/// Why a command ended before it was done.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Exit code 1.
+    #[error("{0}")]
+    Refused(String),
+    /// Exit code 3.
+    #[error("{what}")]
+    Store { what: String, source: Box<dyn Error + Send + Sync> },
+}
+
+impl Failure {
+    fn refused(what: impl Into<String>) -> Self {
+        Self::Refused(what.into())
+    }
+
+    fn store(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Store { what: what.into(), source: source.into() }
+    }
+
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            Self::Store { .. } => 3,
+        }
+    }
+}
+
+type Done = Result<(), Failure>;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(Arguments::parse())),
+        Err(error) => Err(Failure::store("the program cannot start", error)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprint!("jwtauth: {failure}");
+            let mut cause = failure.source();
+            while let Some(error) = cause {
+                eprint!(": {error}");
+                cause = error.source();
+            }
+            eprintln!();
+            failure.exit_code().into()
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Done {
+    let Arguments { store, json, yes, command } = arguments;
+    let output = Output { json };
+    let open = async || Operated::open(store.as_deref()).await;
+    match command {
+        Command::Status => status::show(&open().await?, output).await,
+        Command::Sessions(command) => sessions::run(&open().await?, command, output, yes).await,
+        Command::Accounts(command) => accounts::run(&open().await?, command, output, yes).await,
+        Command::Keys(KeysCommand::New) => new_secret(output),
+    }
+}
+
+/// Prints a secret of 384 bits for `secret_from_env` and `secret_file`.
+fn new_secret(output: Output) -> Done {
+    let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("no secret was made", error))?;
+    output.line(&secret, &serde_json::json!({ "secret": secret }));
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Operating a store: what somebody asks of it who keeps it running. Knows no terminal and no HTTP.
+//!
+//! Each operation goes through all records. It reports its [`Progress`], and stops if it is told so. What it
+//! needs of a store is optional there, so it may be [`OperateError::NotOffered`].
+//!
+//! # Invariants
+//!
+//! 1. What only looks changes nothing.
+//! 2. Memory does not grow with the number of records: they are read a page at a time.
+
+mod store_status;
+mod walk;
+
+pub use self::store_status::{StoreStatus, status};
+pub use self::walk::{OperateError, Progress, each_session};

@@ -1,0 +1,90 @@
+//! What is in a store, in numbers.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::super::session_store::SessionStore;
+#[cfg(feature = "accounts")]
+use super::walk::PAGE;
+use super::walk::{OperateError, Progress, each_session};
+
+/// What is in a store. Times are Unix seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StoreStatus {
+    /// Sessions that are neither revoked nor expired.
+    pub live_sessions: u64,
+    /// Sessions that are over and were not swept yet.
+    pub sessions_over: u64,
+    /// How many subjects have live sessions.
+    pub live_subjects: u64,
+    /// When the oldest live session was opened.
+    pub oldest_login: Option<u64>,
+    /// When a session was last opened or refreshed, live or not.
+    pub last_used: Option<u64>,
+    /// Accounts. `None` if the store keeps none, or without the feature `accounts`.
+    pub accounts: Option<u64>,
+    /// Accounts among them that are disabled.
+    pub disabled_accounts: Option<u64>,
+}
+
+/// Counts what is in a store at `now`, in Unix seconds. See [`each_session`] for `progress` and the errors.
+///
+/// # Errors
+///
+/// Those of [`each_session`].
+pub async fn status(
+    store: &Arc<dyn SessionStore>,
+    now: u64,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+) -> Result<StoreStatus, OperateError> {
+    let mut status = StoreStatus::default();
+    // Eight bytes for each subject, however long it is.
+    let (hasher, mut subjects) = (RandomState::new(), HashSet::new());
+    let count = |session: crate::record::Session| {
+        status.last_used = status.last_used.max(Some(session.rotated_at));
+        if session.is_live_at(now) {
+            status.live_sessions += 1;
+            subjects.insert(hasher.hash_one(&session.subject));
+            let oldest = status.oldest_login.unwrap_or(u64::MAX);
+            status.oldest_login = Some(oldest.min(session.created_at));
+        } else {
+            status.sessions_over += 1;
+        }
+    };
+    #[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "accounts go on counting"))]
+    let sessions = each_session(store, count, progress).await?;
+    status.live_subjects = subjects.len() as u64;
+    #[cfg(feature = "accounts")]
+    count_accounts(store, &mut status, sessions, progress).await?;
+    Ok(status)
+}
+
+#[cfg(feature = "accounts")]
+async fn count_accounts(
+    store: &Arc<dyn SessionStore>,
+    status: &mut StoreStatus,
+    sessions: u64,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+) -> Result<(), OperateError> {
+    let Some(accounts) = Arc::clone(store).account_store() else { return Ok(()) };
+    let (mut after, mut all, mut disabled) = (None, 0, 0);
+    loop {
+        let page = accounts.accounts(after, PAGE).await?;
+        all += page.len() as u64;
+        disabled += page.iter().filter(|account| !account.active).count() as u64;
+        if progress(Progress { done: sessions + all }).is_break() {
+            return Err(OperateError::Stopped);
+        }
+        if page.len() < PAGE {
+            break;
+        }
+        after = page.last().map(|account| account.key.clone());
+    }
+    (status.accounts, status.disabled_accounts) = (Some(all), Some(disabled));
+    Ok(())
+}

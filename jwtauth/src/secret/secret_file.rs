@@ -82,9 +82,9 @@ impl<'p> SecretFile<'p> {
         let (path, is_mended) = (self.path, self.mend());
         let mode = format!("{mode:o}");
         if is_mended {
-            tracing::warn!(target: "jwtauth", ?path, %mode, "others could read this secret file; it is private now: make a new secret if somebody may have read it");
+            tracing::warn!(target: "jwtauth", ?path, mode, "others could read this secret file; it is private now: make a new secret if somebody may have read it");
         } else {
-            tracing::warn!(target: "jwtauth", ?path, %mode, "this secret file is not for its owner alone, and that cannot be changed from here: let what mounts it give it to this user with mode 0400, if it can");
+            tracing::warn!(target: "jwtauth", ?path, mode, "this secret file is not for its owner alone, and that cannot be changed from here: let what mounts it give it to this user with mode 0400, if it can");
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ impl Default for AccountsConfig {
             passes: 2,
             lanes: 1,
             hashers: None,
-            waiting: 64,
+            waiting: 256,
             min_password: 8,
             account_failures: 5,
             address_failures: 20,
@@ -66,6 +66,8 @@ impl AccountsConfig {
     }
 
     /// Sets how many more passwords may wait: those of logins, of registrations and of changes, so many each.
+    /// Logins of accounts that have logged in from the same address before have a line of their own, and so
+    /// have those from an address that may be a proxy and where many have failed.
     /// They take turns, so a flood of registrations does not keep logins out. Beyond that the answer is
     /// [`AccountError::Busy`](crate::error::AccountError::Busy).
     pub fn waiting(mut self, waiting: usize) -> Self {

@@ -51,7 +51,11 @@ impl Accounts {
         let parsed = Name::parse(name).ok();
         let key = parsed.as_ref().map_or(name, |name| &name.key);
         let attempt = self.begin(Who::Login(key), peer)?;
-        let line = if attempt.is_known() { Line::Known } else { Line::Login };
+        let line = match () {
+            () if attempt.is_known() => Line::Known,
+            () if attempt.is_in_crowd() => Line::Crowd,
+            () => Line::Login,
+        };
         let found = match &parsed {
             Some(name) => self.0.store.account_by_key(name.key.clone()).await,
             None => Ok(None),

@@ -2,6 +2,7 @@
 //! process of its own (`VmHWM`), which Linux tells.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
@@ -118,6 +119,51 @@ fn m_1_changes_of_a_password_take_bounded_memory() {
             futures_util::future::join_all((0..CONNECTIONS).map(one)).await;
         })
         .await;
+    });
+}
+
+/// A control group of version 1 with a memory limit. Removed when dropped.
+struct Group(PathBuf);
+
+impl Group {
+    /// Makes one, where this process may and the system has such groups.
+    fn new(limit: u64) -> Option<Self> {
+        let path = PathBuf::from(format!("/sys/fs/cgroup/memory/jwtauth-test-{}", std::process::id()));
+        fs::create_dir(&path).ok()?;
+        let group = Self(path);
+        fs::write(group.0.join("memory.limit_in_bytes"), limit.to_string()).ok()?;
+        Some(group)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// A container of 96 MB has one hasher, however many cores there are, and outlives a flood.
+#[test]
+fn m_1_a_small_container_outlives_a_flood() {
+    bounded(async {
+        let Some(group) = Group::new(96 * 1024 * 1024) else {
+            println!("skipped: needs root and control groups of version 1");
+            return;
+        };
+        let data = tempfile::tempdir().unwrap();
+        let enter = format!("echo $$ > {}/cgroup.procs && exec \"$0\"", group.0.display());
+        let program = Program::new(env!("CARGO_BIN_EXE_minimal")).data(data.path());
+        let server = program.wrapped(&["sh", "-c", &enter]).start();
+        let idle = status(&server, "VmRSS").unwrap();
+        let wrong = |number| json!({"username": format!("name-{number}"), "password": "wrong horse"});
+        let counts = flood(&server, "/auth/obtain", wrong).await;
+        assert!(counts.iter().any(|(status, count)| *status == 401 && *count >= 4), "{counts:?}");
+        let peak = status(&server, "VmHWM").unwrap();
+        println!("idle {idle} MB, peak {peak} MB");
+        // Two hashers need 38 MB.
+        assert!(peak <= idle + 32, "one hasher: {peak} MB at the peak, {idle} MB idle");
+        drop(server);
+        drop(group);
     });
 }
 

@@ -35,9 +35,11 @@ pub(super) enum Line {
     /// Logins to accounts that have logged in from the same address before.
     Known = 0,
     Login = 1,
-    Registration = 2,
+    /// Logins from an address that may be a proxy, and where many have failed.
+    Crowd = 2,
+    Registration = 3,
     /// Changes by those who are logged in, and by operators.
-    Change = 3,
+    Change = 4,
 }
 
 /// The places of one line.
@@ -55,7 +57,7 @@ pub(super) struct Hasher {
     hashers: usize,
     /// Hashers that are free. First come, first served.
     turns: Arc<Semaphore>,
-    lines: [LinePlaces; 4],
+    lines: [LinePlaces; 5],
     /// The memory of hashers that are free and have worked before.
     kept: Arc<Mutex<Vec<HashMemory>>>,
     computed: Arc<AtomicU64>,

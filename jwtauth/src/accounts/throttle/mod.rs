@@ -72,12 +72,19 @@ pub(super) struct Attempt {
     /// The account from everywhere, unless its owner was here before.
     account: Option<Charge>,
     address: Option<Charge>,
+    is_in_crowd: bool,
 }
 
 impl Attempt {
     /// Tells whether the account has logged in from this address before.
     pub(super) const fn is_known(&self) -> bool {
         self.account.is_none()
+    }
+
+    /// Tells whether many have failed at this address, which may be a proxy, and the account is not known
+    /// there.
+    pub(super) const fn is_in_crowd(&self) -> bool {
+        self.is_in_crowd
     }
 }
 
@@ -127,7 +134,8 @@ impl Throttle {
         let account = (!tables.known.contains_key(&pair)).then(|| self.hasher.hash_one(who));
         let failed_here = address.map_or(0, |key| tables.addresses.failures(key, now, self.of_address));
         let mut of_pair = self.of_pair;
-        if may_be_proxy && account.is_some() && failed_here >= self.of_address.free {
+        let is_in_crowd = may_be_proxy && account.is_some() && failed_here >= self.of_address.free;
+        if is_in_crowd {
             of_pair.free = of_pair.free.min(WHERE_MANY_FAILED);
         }
         let by_account = account.map_or(0, |key| tables.accounts.wait(key, now, self.of_account));
@@ -143,6 +151,7 @@ impl Throttle {
             pair: tables.pairs.charge(pair, now, of_pair),
             account: account.map(|key| tables.accounts.charge(key, now, self.of_account)),
             address: address.map(|key| tables.addresses.charge(key, now, self.of_address)),
+            is_in_crowd,
         })
     }
 

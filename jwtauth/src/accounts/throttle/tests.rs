@@ -157,6 +157,12 @@ fn m_4_an_address_that_may_be_a_proxy_locks_nobody_out() {
             let name = format!("invented-{number}");
             assert_eq!(fail(&throttle, &name, proxy, NOW), 0, "{number}");
         }
+        let attempt = throttle.begin(Who::Login("a"), proxy, NOW).unwrap();
+        assert!(attempt.is_in_crowd() && !attempt.is_known());
+        throttle.undone(&attempt);
+        let attempt = throttle.begin(Who::Login("a"), address(1), NOW).unwrap();
+        assert!(!attempt.is_in_crowd(), "elsewhere");
+        throttle.undone(&attempt);
         // Others are let in, also after they have mistyped once.
         for name in ["a", "b"] {
             assert_eq!(wait(&throttle, name, proxy, NOW), 0);
@@ -168,6 +174,9 @@ fn m_4_an_address_that_may_be_a_proxy_locks_nobody_out() {
         assert_eq!(fail(&throttle, "c", proxy, NOW), 0);
         assert_eq!(fail(&throttle, "c", proxy, NOW), 1);
         assert_eq!(fail(&throttle, "c", proxy, NOW + 1), 2);
+        let attempt = throttle.begin(Who::Login("a"), proxy, NOW).unwrap();
+        assert!(attempt.is_known() && !attempt.is_in_crowd());
+        throttle.undone(&attempt);
         // Those who were here before have as many as always.
         for _ in 0..4 {
             assert_eq!(fail(&throttle, "a", proxy, NOW), 0);

@@ -93,7 +93,7 @@ fn m_3_registrations_are_charged_to_their_address() {
 fn m_3_logins_go_through_while_registrations_flood() {
     bounded(async {
         let config = AccountsConfig::default().registrations(1_000_000, Duration::from_millis(1));
-        let site = Site::new(config.hashers(2)).await;
+        let site = Site::new(config.hashers(2).waiting(32)).await;
         let client = site.from("203.0.113.7");
         assert_eq!(site.send(&client, "/auth/register", "owner", "correct horse").await.status(), 201);
         let (served, stop) = (site.served.at("/auth/register"), Arc::new(Mutex::new(false)));

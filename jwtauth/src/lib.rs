@@ -47,7 +47,7 @@ pub mod guide;
 pub mod __private;
 
 #[cfg(feature = "accounts")]
-pub use accounts::{Account, Accounts, AccountsConfig, Passwords};
+pub use accounts::{Account, Accounts, AccountsConfig, ImportedAccount, Passwords};
 pub use compat::Compat;
 pub use device::Device;
 pub use event::Event;

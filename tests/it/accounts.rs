@@ -2,6 +2,7 @@
 
 mod changes;
 mod http;
+mod imports;
 mod logins;
 mod store;
 

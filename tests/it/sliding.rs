@@ -128,7 +128,10 @@ fn s_63_s_78_s_96_a_sliding_token_lets_in_and_renews_itself() {
         let first = body["token"].as_str().unwrap().to_owned();
         assert_eq!(
             (status, body),
-            (200, json!({"token": first, "expires_in": 300, "refresh_expires_in": 86_400}))
+            (
+                200,
+                json!({"token": first, "expires_in": 300, "refresh_expires_in": 86_400, "user": body["user"]})
+            )
         );
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
         assert_eq!(set_cookies(&headers), Vec::<String>::new());

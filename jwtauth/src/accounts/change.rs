@@ -141,16 +141,7 @@ impl Accounts {
         id: AccountId,
         roles: impl IntoIterator<Item = R>,
     ) -> Result<Account, AccountError> {
-        let mut checked: Vec<String> = Vec::new();
-        for role in roles.into_iter().map(Into::into) {
-            check_role(&role).map_err(|problem| AccountError::Role { problem })?;
-            if !checked.contains(&role) {
-                checked.push(role);
-            }
-        }
-        if checked.len() > MAX_ROLES {
-            return Err(AccountError::Role { problem: format!("an account has at most {MAX_ROLES}") });
-        }
+        let checked = checked_roles(roles)?;
         let mut draft = self.stored(id).await?;
         draft.roles.clone_from(&checked);
         self.0.sessions.draft_and_issue(&Account::from(draft)).await?;
@@ -227,6 +218,23 @@ impl Accounts {
             }
         }
     }
+}
+
+/// Returns the roles of an account, each once.
+pub(super) fn checked_roles<R: Into<String>>(
+    roles: impl IntoIterator<Item = R>,
+) -> Result<Vec<String>, AccountError> {
+    let mut checked: Vec<String> = Vec::new();
+    for role in roles.into_iter().map(Into::into) {
+        check_role(&role).map_err(|problem| AccountError::Role { problem })?;
+        if !checked.contains(&role) {
+            checked.push(role);
+        }
+    }
+    if checked.len() > MAX_ROLES {
+        return Err(AccountError::Role { problem: format!("an account has at most {MAX_ROLES}") });
+    }
+    Ok(checked)
 }
 
 fn check_role(role: &str) -> Result<(), String> {

@@ -1,4 +1,5 @@
-//! Hashes of passwords, and the memory that they are made in. The only file that names Argon2.
+//! Hashes of passwords, and the memory that they are made in. Argon2 is named here, and in
+//! `foreign_hash` for its comparison.
 //!
 //! # Invariants
 //!
@@ -11,6 +12,8 @@ use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash as P
 use zeroize::Zeroize as _;
 
 use super::AccountsConfig;
+#[cfg(feature = "import")]
+use super::foreign_hash::ForeignHash;
 use super::password::Password;
 use crate::error::{AccountError, RandomError};
 use crate::secret;
@@ -27,6 +30,22 @@ pub(super) struct Checked {
     pub(super) matches: bool,
     /// The hash was made with other parameters than are used now.
     pub(super) stale: bool,
+}
+
+/// The memory that a hash takes, in KiB.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HashNeed {
+    /// What Argon2 is given.
+    pub(super) blocks: usize,
+    /// All of it.
+    pub(super) kib: usize,
+}
+
+impl HashNeed {
+    /// A hash by Argon2.
+    pub(super) const fn of(blocks: usize) -> Self {
+        Self { blocks, kib: blocks }
+    }
 }
 
 /// Memory that hashes are made in, one after the other.
@@ -85,8 +104,19 @@ impl HashMethod {
         self.params.block_count()
     }
 
-    /// Returns how many blocks it takes to check a password against a hash.
-    pub(super) fn blocks_of(&self, hash: Option<&PasswordHash>) -> Result<usize, AccountError> {
+    /// Returns what it takes to check a password against a hash.
+    pub(super) fn need_of(&self, hash: Option<&PasswordHash>) -> Result<HashNeed, AccountError> {
+        #[cfg(feature = "import")]
+        if let Some(foreign) = hash.and_then(|hash| ForeignHash::parse(hash.as_phc()).ok()) {
+            // It has memory of its own beside that of the hasher.
+            let blocks = self.blocks();
+            return Ok(HashNeed { blocks, kib: blocks + foreign.kib() });
+        }
+        self.blocks_of(hash).map(HashNeed::of)
+    }
+
+    /// Returns how many blocks it takes to check a password against a hash of Argon2.
+    fn blocks_of(&self, hash: Option<&PasswordHash>) -> Result<usize, AccountError> {
         let found = hash.and_then(|hash| Phc::new(hash.as_phc()).ok());
         let params = found.and_then(|hash| Params::try_from(&hash).ok());
         match params.map_or(self.blocks(), |params| params.block_count()) {
@@ -118,6 +148,10 @@ impl HashMethod {
         hash: Option<&PasswordHash>,
         memory: &mut HashMemory,
     ) -> Result<Checked, AccountError> {
+        #[cfg(feature = "import")]
+        if let Some(foreign) = hash.and_then(|hash| ForeignHash::parse(hash.as_phc()).ok()) {
+            return Ok(Checked { matches: foreign.is_of(password.as_bytes()), stale: true });
+        }
         let found = hash.and_then(|hash| Phc::new(hash.as_phc()).ok());
         if hash.is_some() && found.is_none() {
             tracing::error!(target: "jwtauth", "the hash of an account is malformed: set its password again");
@@ -137,6 +171,29 @@ impl HashMethod {
         PasswordHash::from_phc(self.nobody.as_phc().replace(&own, &format!("m={memory}")))
     }
 
+    /// Takes the hash of another program, or tells what is wrong with it.
+    pub(super) fn adopt(&self, text: &str) -> Result<PasswordHash, AccountError> {
+        // Django writes a PHC string behind the name of the method.
+        let text = text.strip_prefix("argon2").filter(|rest| rest.starts_with("$argon2")).unwrap_or(text);
+        let hash = PasswordHash::from_phc(text.into());
+        if is_argon2(text) {
+            return self.blocks_of(Some(&hash)).map(|_| hash);
+        }
+        #[cfg(feature = "import")]
+        return ForeignHash::parse(text)
+            .map(|_| hash)
+            .map_err(|problem| failed(&format!("the hash is refused: {problem}")));
+        #[cfg(not(feature = "import"))]
+        Err(failed(
+            "it is no whole hash of Argon2 in the PHC form: for bcrypt, PBKDF2 and scrypt switch on the feature `import`",
+        ))
+    }
+
+    /// Returns a hash of no password.
+    pub(super) fn of_nobody(&self) -> PasswordHash {
+        self.nobody.clone()
+    }
+
     /// Tells whether a hash was made with other parameters than these, or is none.
     pub(super) fn is_stale_text(&self, hash: &str) -> bool {
         Phc::new(hash).map_or(true, |hash| self.is_stale(&hash))
@@ -153,6 +210,17 @@ impl HashMethod {
             || hash.hash.is_none_or(|hash| hash.len() != HASH_LEN)
             || !Params::try_from(hash).is_ok_and(is_like)
     }
+}
+
+/// Tells whether a text is a whole hash of Argon2.
+fn is_argon2(text: &str) -> bool {
+    Phc::new(text).is_ok_and(|hash| {
+        Algorithm::try_from(hash.algorithm.as_str()).is_ok()
+            && hash.version.is_none_or(|version| Version::try_from(version).is_ok())
+            && hash.salt.is_some()
+            && hash.hash.is_some()
+            && Params::try_from(&hash).is_ok()
+    })
 }
 
 /// Compares in constant time. `None`: the hash has parts that are missing or unknown.
@@ -195,7 +263,7 @@ mod tests {
         }
 
         fn check(&mut self, text: &str, hash: Option<&PasswordHash>) -> Checked {
-            let blocks = self.0.blocks_of(hash).unwrap();
+            let blocks = self.0.need_of(hash).unwrap().blocks;
             if blocks > self.1.blocks() {
                 self.1 = HashMemory::new(blocks).unwrap();
             }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 use super::AccountsConfig;
-use super::hash::{Checked, HashMemory, HashMethod};
+use super::hash::{Checked, HashMemory, HashMethod, HashNeed};
 use super::memory_limit;
 use super::password::Password;
 use crate::error::{AccountError, RandomError};
@@ -95,13 +95,21 @@ impl Hasher {
         self.computed.load(Ordering::Relaxed)
     }
 
+    pub(super) fn adopt(&self, hash: &str) -> Result<PasswordHash, AccountError> {
+        self.method.adopt(hash)
+    }
+
+    pub(super) fn of_nobody(&self) -> PasswordHash {
+        self.method.of_nobody()
+    }
+
     pub(super) fn is_stale(&self, hash: &str) -> bool {
         self.method.is_stale_text(hash)
     }
 
     pub(super) async fn hash(&self, line: Line, password: Password) -> Result<PasswordHash, AccountError> {
         let method = Arc::clone(&self.method);
-        self.run(line, method.blocks(), move |memory| method.hash(&password, memory)).await
+        self.run(line, HashNeed::of(method.blocks()), move |memory| method.hash(&password, memory)).await
     }
 
     /// Checks a password against a hash, or against that of nobody, which takes as long.
@@ -112,14 +120,14 @@ impl Hasher {
         hash: Option<PasswordHash>,
     ) -> Result<Checked, AccountError> {
         let method = Arc::clone(&self.method);
-        let blocks = method.blocks_of(hash.as_ref())?;
-        self.run(line, blocks, move |memory| method.check(&password, hash.as_ref(), memory)).await
+        let need = method.need_of(hash.as_ref())?;
+        self.run(line, need, move |memory| method.check(&password, hash.as_ref(), memory)).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         line: Line,
-        blocks: usize,
+        need: HashNeed,
         work: impl FnOnce(&mut HashMemory) -> Result<T, AccountError> + Send + 'static,
     ) -> Result<T, AccountError> {
         let LinePlaces { all, front } = &self.lines[line as usize];
@@ -128,7 +136,7 @@ impl Hasher {
         let first = front.acquire().await.map_err(|_| AccountError::Busy)?;
         // A hash that needs the memory of several hashers takes their turns.
         let usual = self.method.blocks();
-        let needed = blocks.div_ceil(usual).clamp(1, self.hashers);
+        let needed = need.kib.div_ceil(usual).clamp(1, self.hashers);
         let turns = u32::try_from(needed).unwrap_or(u32::MAX);
         let turn = Arc::clone(&self.turns).acquire_many_owned(turns).await.map_err(|_| AccountError::Busy)?;
         drop(first);
@@ -136,7 +144,7 @@ impl Hasher {
         let working = tokio::task::spawn_blocking(move || {
             let _until_done = (place, turn);
             computed.fetch_add(1, Ordering::Relaxed);
-            let mut memory = take(&kept, blocks, usual, needed)?;
+            let mut memory = take(&kept, need.blocks, usual, needed)?;
             let done = work(&mut memory);
             if memory.blocks() == usual {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
@@ -157,6 +165,8 @@ fn take(
 ) -> Result<HashMemory, AccountError> {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if blocks <= usual {
+        let rest = kept.len().saturating_sub(hashers - 1);
+        kept.truncate(rest);
         let free = kept.pop();
         drop(kept);
         return free.map_or_else(|| HashMemory::new(usual), Ok);

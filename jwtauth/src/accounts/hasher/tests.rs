@@ -17,7 +17,7 @@ fn occupy(hasher: &Arc<Hasher>, line: Line) -> (std::sync::mpsc::Sender<()>, Joi
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let hasher = Arc::clone(hasher);
     let working = tokio::spawn(async move {
-        let _ = hasher.run(line, 1, move |_| Ok(wait.recv().is_ok())).await;
+        let _ = hasher.run(line, HashNeed::of(1), move |_| Ok(wait.recv().is_ok())).await;
     });
     (go, working)
 }
@@ -66,7 +66,7 @@ async fn m_3_a_flood_of_registrations_holds_up_no_login() {
                 order.lock().unwrap().push(line);
                 Ok(())
             };
-            hasher.run(line, 1, note).await
+            hasher.run(line, HashNeed::of(1), note).await
         })
     };
     let flood: Vec<_> = (0..20).map(|_| begin(Line::Registration)).collect();

@@ -1,0 +1,116 @@
+//! Accounts that another program has kept, with the hashes of their passwords.
+
+use super::change::checked_roles;
+use super::name::Name;
+use super::{Account, Accounts};
+use crate::error::AccountError;
+use crate::id::AccountId;
+use crate::store::StoredAccount;
+
+/// An account of another program, for [`Accounts::import`]. All times are Unix seconds.
+///
+/// ```
+/// use jwtauth::ImportedAccount;
+///
+/// # const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$L6UCGWcIXlErHlTzjWCLWQ$ed5iOkQpuDM0QUMq55Wgghz8Ik1UrMcusaC2uyTeUGc";
+/// let ann = ImportedAccount::new("ann@example.com", HASH).roles(["editor"]).created_at(1_700_000_000);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ImportedAccount {
+    name: String,
+    hash: Option<String>,
+    roles: Vec<String>,
+    active: bool,
+    created_at: Option<u64>,
+    last_login: Option<u64>,
+}
+
+impl std::fmt::Debug for ImportedAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImportedAccount").finish_non_exhaustive()
+    }
+}
+
+impl ImportedAccount {
+    /// Describes an active account without roles.
+    ///
+    /// `hash` is a PHC string of Argon2, also with Django's `argon2` in front of it. With the feature
+    /// `import` it may be a hash by bcrypt, PBKDF2 or scrypt: in Django's form, in the PHC form and as
+    /// passlib writes it.
+    pub fn new(name: impl Into<String>, hash: impl Into<String>) -> Self {
+        Self { hash: Some(hash.into()), ..Self::without_password(name) }
+    }
+
+    /// Describes an account to which no password belongs yet, as Django's with an unusable password. Nobody
+    /// can log in to it before [`set_password`](Accounts::set_password).
+    pub fn without_password(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            hash: None,
+            roles: Vec::new(),
+            active: true,
+            created_at: None,
+            last_login: None,
+        }
+    }
+
+    /// Sets the roles: see [`Accounts::set_roles`].
+    pub fn roles<R: Into<String>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
+        self.roles = roles.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether the account may log in.
+    pub const fn active(mut self, active: bool) -> Self {
+        self.active = active;
+        self
+    }
+
+    /// Sets when the account was registered. Otherwise that is the time of the import.
+    pub const fn created_at(mut self, at: u64) -> Self {
+        self.created_at = Some(at);
+        self
+    }
+
+    /// Sets when its password was last accepted.
+    pub const fn last_login(mut self, at: u64) -> Self {
+        self.last_login = Some(at);
+        self
+    }
+}
+
+impl Accounts {
+    /// Adds an account of another program. On disk when this returns.
+    ///
+    /// Its owner logs in with the same password. The hash is renewed with that login, in the parameters of
+    /// [`argon2`](crate::AccountsConfig::argon2). Until then a wrong password takes as long as the hash of
+    /// the other program does, which distinguishes such an account from an unknown name.
+    ///
+    /// To import many, call it for one after the other. If it stops half-way, begin again: names that are
+    /// there already are [`AccountError::NameTaken`].
+    ///
+    /// # Errors
+    ///
+    /// - [`AccountError::Name`], [`AccountError::NameTaken`], [`AccountError::Role`], and
+    ///   [`AccountError::Session`] if a token with these roles does not fit into a cookie.
+    /// - [`AccountError::Hashing`] if the hash is in no form that is known here, is not whole, or costs too
+    ///   much: 20,000,000 rounds of PBKDF2, 128 MiB for scrypt and cost 16 of bcrypt are the most.
+    /// - [`AccountError::Random`], or [`AccountError::Store`] if the store failed; the account may exist.
+    pub async fn import(&self, account: ImportedAccount) -> Result<Account, AccountError> {
+        let name = Name::parse(&account.name).map_err(|problem| AccountError::Name { problem })?;
+        let hash = match &account.hash {
+            Some(hash) => self.hasher().adopt(hash)?,
+            None => self.hasher().of_nobody(),
+        };
+        let now = self.0.sessions.now();
+        let created_at = account.created_at.unwrap_or(now);
+        let draft = StoredAccount::new(AccountId::random()?, name.shown, name.key, hash, created_at);
+        let roles = checked_roles(account.roles)?;
+        let (active, last_login) = (account.active, account.last_login);
+        let draft = StoredAccount { roles, active, last_login, ..draft };
+        // As `set_roles` does: a token of the account must fit into a cookie.
+        self.0.sessions.draft_and_issue(&Account::from(draft.clone())).await?;
+        self.add(draft).await?.ok_or(AccountError::NameTaken)
+    }
+}

@@ -70,6 +70,13 @@ fn an_operator_looks_and_ends_sessions() {
         assert_eq!(table.lines().count(), 3, "{table}");
         assert!(table.lines().next().unwrap().trim_start().starts_with("ID "), "{table}");
 
+        // Somebody whose name is the id of another account does not take the place of that account.
+        assert_eq!(run(&store, "through the looking glass\n", &["accounts", "add", subject]).code, 0);
+        assert_eq!(run(&store, "", &["sessions", "list", "--json", "--of", subject]).json(), of_alice);
+        // An id may begin with a hyphen.
+        let odd = run(&store, "", &["sessions", "show", "-AAAAAAAAAAAAAAAAAAAAA"]);
+        assert_eq!((odd.code, odd.err.contains("there is no session -AAAA")), (1, true), "{odd:?}");
+
         // One, then all of a user, then all.
         let id = of_alice[0]["id"].as_str().unwrap();
         let unknown = "AAAAAAAAAAAAAAAAAAAAAA";

@@ -4,7 +4,7 @@
 //! secret of a `JwtAuth`, and as a key.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -150,7 +150,28 @@ fn m_7_what_root_has_mounted_for_us_is_taken() {
     set(directory.path(), 0, 0o1777);
     taken(&file, &AS_ANOTHER, MOUNTED);
     make(&file, 1234, 0o444);
-    refused(&file, &AS_ANOTHER, &["1777 lets anybody put a file there"]);
+    let planted = &["1777 lets anybody put a file there"];
+    refused(&file, &AS_ANOTHER, planted);
+    // A link of theirs, or a second link, to a file of root's, and a directory of theirs.
+    let elsewhere = self::directory();
+    let of_root = elsewhere.path().join("os-release");
+    make(&of_root, 0, 0o444);
+    set(elsewhere.path(), 0, 0o755);
+    let link = directory.path().join("link");
+    symlink(&of_root, &link).unwrap();
+    taken(&link, &AS_ANOTHER, MOUNTED);
+    lchown(&link, Some(1234), None).unwrap();
+    refused(&link, &AS_ANOTHER, planted);
+    let second = directory.path().join("second");
+    if fs::hard_link(&of_root, &second).is_ok() {
+        refused(&second, &AS_ANOTHER, planted);
+        fs::remove_file(&second).unwrap();
+    }
+    let theirs = directory.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    make(&theirs.join("secret"), 1234, 0o444);
+    set(&theirs, 1234, 0o755);
+    refused(&theirs.join("secret"), &AS_ANOTHER, planted);
     set(directory.path(), 0, 0o755);
     taken(&file, &AS_ANOTHER, MOUNTED);
 

@@ -106,11 +106,11 @@ impl ForeignHash {
         }
     }
 
-    /// Returns how much memory it takes to check a password, in KiB.
+    /// Returns how much memory it takes to check a password, in KiB. What is less than a few is none.
     pub(super) fn kib(&self) -> usize {
         match self {
             Self::Scrypt { kib, .. } => usize::try_from(*kib).unwrap_or(usize::MAX),
-            Self::Pbkdf2 { .. } | Self::Bcrypt { .. } => 8,
+            Self::Pbkdf2 { .. } | Self::Bcrypt { .. } => 0,
         }
     }
 

@@ -25,6 +25,12 @@ const HASH_LEN: usize = 32;
 /// The most memory that a hash of another program may ask for, in blocks of 1 KiB.
 const MAX_BLOCKS: usize = 1024 * 1024;
 
+/// The most that a hash of another program may cost, if it comes as an account: memory in KiB, passes and
+/// lanes.
+const MAX_ADOPTED_KIB: u32 = 256 * 1024;
+const MAX_PASSES: u32 = 16;
+const MAX_LANES: u32 = 16;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checked {
     pub(super) matches: bool,
@@ -150,7 +156,7 @@ impl HashMethod {
     ) -> Result<Checked, AccountError> {
         #[cfg(feature = "import")]
         if let Some(foreign) = hash.and_then(|hash| ForeignHash::parse(hash.as_phc()).ok()) {
-            return Ok(Checked { matches: foreign.is_of(password.as_bytes()), stale: true });
+            return Ok(Checked { matches: foreign.is_of(password.as_typed()), stale: true });
         }
         let found = hash.and_then(|hash| Phc::new(hash.as_phc()).ok());
         if hash.is_some() && found.is_none() {
@@ -176,8 +182,12 @@ impl HashMethod {
         // Django writes a PHC string behind the name of the method.
         let text = text.strip_prefix("argon2").filter(|rest| rest.starts_with("$argon2")).unwrap_or(text);
         let hash = PasswordHash::from_phc(text.into());
-        if is_argon2(text) {
-            return self.blocks_of(Some(&hash)).map(|_| hash);
+        if let Some(params) = argon2_params(text) {
+            let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+            if memory > MAX_ADOPTED_KIB || passes > MAX_PASSES || lanes > MAX_LANES {
+                return Err(failed("the hash needs more than 256 MiB of memory, 16 passes or 16 lanes"));
+            }
+            return Ok(hash);
         }
         #[cfg(feature = "import")]
         return ForeignHash::parse(text)
@@ -212,15 +222,13 @@ impl HashMethod {
     }
 }
 
-/// Tells whether a text is a whole hash of Argon2.
-fn is_argon2(text: &str) -> bool {
-    Phc::new(text).is_ok_and(|hash| {
-        Algorithm::try_from(hash.algorithm.as_str()).is_ok()
-            && hash.version.is_none_or(|version| Version::try_from(version).is_ok())
-            && hash.salt.is_some()
-            && hash.hash.is_some()
-            && Params::try_from(&hash).is_ok()
-    })
+/// Returns the parameters of a hash of Argon2 that is whole.
+fn argon2_params(text: &str) -> Option<Params> {
+    let hash = Phc::new(text).ok()?;
+    Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    let is_whole = hash.salt.is_some() && hash.hash.is_some();
+    Params::try_from(&hash).ok().filter(|_| is_whole)
 }
 
 /// Compares in constant time. `None`: the hash has parts that are missing or unknown.

@@ -15,11 +15,22 @@ const REPLACED: char = char::REPLACEMENT_CHARACTER;
 /// A password, normalised: NFC, every space a plain space (RFC 8265, section 4.2), so that all keyboards type
 /// the same.
 #[derive(Clone)]
-pub(super) struct Password(Zeroizing<String>);
+pub(super) struct Password {
+    normal: Zeroizing<String>,
+    /// As it was typed, if that differs.
+    #[cfg(feature = "import")]
+    typed: Option<Zeroizing<String>>,
+}
 
 impl Password {
     pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.normal.as_bytes()
+    }
+
+    /// Returns the password as it was typed: other programs hash that.
+    #[cfg(feature = "import")]
+    pub(super) fn as_typed(&self) -> &[u8] {
+        self.typed.as_ref().unwrap_or(&self.normal).as_bytes()
     }
 
     /// Takes a password to check. `None` if no account has it: it is too long, or parts of it were replaced.
@@ -31,7 +42,13 @@ impl Password {
         let mut password = Zeroizing::new(String::with_capacity(text.len() * 3));
         let spaces = |c: char| if c != ' ' && is_space(c) { ' ' } else { c };
         password.extend(text.nfc().map(spaces));
-        Some(Self(password))
+        #[cfg(feature = "import")]
+        let typed = (*password != text).then(|| Zeroizing::new(text.to_owned()));
+        Some(Self {
+            normal: password,
+            #[cfg(feature = "import")]
+            typed,
+        })
     }
 
     /// Takes a newly chosen password. The error says what to do.
@@ -40,10 +57,10 @@ impl Password {
             return Err("it came in another charset, and parts of it were replaced: send UTF-8".into());
         }
         let password = Self::typed(text).ok_or_else(|| format!("it has more than {MAX_PASSWORD} bytes"))?;
-        if password.0.chars().count() < min {
+        if password.normal.chars().count() < min {
             return Err(format!("it has fewer than {min} characters: a few words make a good one"));
         }
-        if Name::parse(&password.0).is_ok_and(|as_name| as_name.key == name) {
+        if Name::parse(&password.normal).is_ok_and(|as_name| as_name.key == name) {
             return Err("it is the name: choose another one".into());
         }
         Ok(password)
@@ -77,10 +94,14 @@ mod tests {
         assert!(chosen("e\u{301}".repeat(7).as_str()).is_err());
         let same = [("e\u{301}", "\u{e9}"), ("\u{3000}", " "), ("\u{2003}", " ")];
         for (one, other) in same {
-            assert_eq!(*password(one).0, *password(other).0, "{one:?} and {other:?}");
+            assert_eq!(*password(one).normal, *password(other).normal, "{one:?} and {other:?}");
         }
-        assert_ne!(*password("\u{ff21}").0, *password("A").0, "no more is folded than how it was typed");
+        assert_ne!(
+            *password("\u{ff21}").normal,
+            *password("A").normal,
+            "no more is folded than how it was typed"
+        );
         let growing = password(&"\u{1d160}".repeat(256));
-        assert!(growing.0.len() <= 3 * 1024);
+        assert!(growing.normal.len() <= 3 * 1024);
     }
 }

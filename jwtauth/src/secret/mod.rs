@@ -118,9 +118,11 @@ fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
     let directory = parent(path);
     create_dir(directory)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.new", std::process::id()));
+    // A process in another container may have the same id.
+    let number = u64::from_ne_bytes(random().map_err(io::Error::other)?);
+    name.push(format!(".{number:016x}.new"));
     let unfinished = directory.join(name);
-    let written = private(OpenOptions::new().write(true).create(true).truncate(true))
+    let written = private(OpenOptions::new().write(true).create_new(true))
         .open(&unfinished)
         .and_then(|mut file| {
             file.write_all(secret).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all())

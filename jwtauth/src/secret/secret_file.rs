@@ -72,13 +72,17 @@ impl<'p> SecretFile<'p> {
     /// Makes the file private if others may read it, or logs that it is not. Refuses what anybody can change.
     pub(crate) fn protect(&self) -> Result<(), Exposed> {
         let mode = private_file::mode(&self.metadata);
-        if mode & 0o077 == 0 {
+        let is_private = mode & 0o077 == 0;
+        if is_private && is_ours(&self.metadata) {
             return Ok(());
         }
         if mode & 0o002 != 0 {
             return Err(Exposed::File { mode });
         }
         self.check_directories()?;
+        if is_private {
+            return Ok(());
+        }
         let (path, is_mended) = (self.path, self.mend());
         let mode = format!("{mode:o}");
         if is_mended {
@@ -97,21 +101,25 @@ impl<'p> SecretFile<'p> {
     }
 
     /// Looks at the directory that the path names, and at the one where the file is. They differ where a path
-    /// is a symbolic link, as in the volumes of Kubernetes.
+    /// is a symbolic link, as in the volumes of Kubernetes. In a sticky directory on the way, such as `/tmp`,
+    /// anybody can put what is theirs first.
     #[cfg(unix)]
     fn check_directories(&self) -> Result<(), Exposed> {
         use std::os::unix::fs::MetadataExt as _;
 
-        let resolved = self.path.canonicalize().unwrap_or_else(|_| self.path.into());
-        for directory in [private_file::parent(self.path), private_file::parent(&resolved)] {
-            // One that cannot be looked at cannot be written either.
-            let Ok(metadata) = std::fs::metadata(directory) else { continue };
-            let mode = metadata.mode() & 0o7777;
-            let is_sticky = mode & 0o1000 != 0;
-            // In a sticky directory anybody can put a file of their own first.
-            let is_planted = !is_ours(&self.metadata) && self.metadata.uid() != 0;
-            if mode & 0o002 != 0 && (!is_sticky || is_planted) {
-                return Err(Exposed::Directory { directory: directory.into(), mode });
+        let named = std::path::absolute(self.path).unwrap_or_else(|_| self.path.into());
+        let resolved = self.path.canonicalize().unwrap_or_else(|_| named.clone());
+        for path in [&named, &resolved] {
+            for (place, entry) in path.ancestors().enumerate() {
+                let Some(directory) = entry.parent() else { break };
+                // One that cannot be looked at cannot be written either.
+                let Ok(metadata) = std::fs::metadata(directory) else { continue };
+                let mode = metadata.mode() & 0o7777;
+                let is_sticky = mode & 0o1000 != 0;
+                let is_open = if is_sticky { is_planted(entry) } else { place == 0 };
+                if mode & 0o002 != 0 && is_open {
+                    return Err(Exposed::Directory { directory: directory.into(), mode });
+                }
             }
         }
         Ok(())
@@ -121,6 +129,17 @@ impl<'p> SecretFile<'p> {
     fn check_directories(&self) -> Result<(), Exposed> {
         Ok(())
     }
+}
+
+/// Tells whether somebody else may have put an entry into a directory where anybody can. A second link to a
+/// file of root's can be made by anybody.
+#[cfg(unix)]
+fn is_planted(entry: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    std::fs::symlink_metadata(entry).is_ok_and(|metadata| {
+        !is_ours(&metadata) && (metadata.uid() != 0 || metadata.is_file() && metadata.nlink() > 1)
+    })
 }
 
 #[cfg(unix)]

@@ -51,6 +51,20 @@ fn m_20_imported_users_log_in_with_the_password_that_they_have() {
     });
 }
 
+/// Other programs hash what was typed, in whichever form of Unicode that was.
+#[test]
+fn m_20_an_imported_hash_is_of_what_was_typed() {
+    bounded(async {
+        let app = app();
+        let hash = "pbkdf2_sha256$1000$seasalt2seasalt2$fy48zKLqwCKH080Qs9LTFmOo+ss/RuBJn0GIySTFcDk=";
+        accounts(&app).import(ImportedAccount::new("ann", hash)).await.unwrap();
+        verify(&app, "ann", "correct horse caf\u{e9}").await.unwrap_err();
+        for typed in ["correct horse\u{a0}cafe\u{301}", "correct horse caf\u{e9}"] {
+            verify(&app, "ann", typed).await.unwrap();
+        }
+    });
+}
+
 #[test]
 fn m_20_what_cannot_be_imported_is_refused_with_the_reason() {
     bounded(async {
@@ -70,7 +84,7 @@ fn m_20_what_cannot_be_imported_is_refused_with_the_reason() {
                     "ann",
                     "$argon2id$v=19$m=2097152,t=2,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1Ng",
                 ),
-                "1 GiB",
+                "256 MiB",
             ),
             (ImportedAccount::new("ann", HASHES[0]).roles(["a\nb"]), "control character"),
         ] {

@@ -217,6 +217,41 @@ fn m_8_an_older_copy_is_noticed_from_another_place() {
     });
 }
 
+/// M-8: a counter that would be removed, or that is a directory, is refused, and nothing happens to it.
+#[test]
+fn m_8_a_counter_that_cannot_count_is_refused() {
+    bounded(async {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("store");
+        put(&SledStore::open(&path).await.unwrap(), 0..2).await;
+        let folder = data.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        for (counter, said) in [
+            (data.path().join("store.journal"), "choose another name"),
+            (data.path().join("folder/../store.journal"), "choose another name"),
+            (folder.clone(), "name a file in it"),
+        ] {
+            let refused = SledStore::open(SledConfig::new(&path).rollback_counter(&counter)).await;
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains(said), "{counter:?}: {error}");
+        }
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o7777, 0o755);
+        // One that is empty may be mounted there. It is written in place.
+        let empty = data.path().join("empty");
+        fs::write(&empty, "").unwrap();
+        let number = fs::metadata(&empty).unwrap().ino();
+        drop(SledStore::open(SledConfig::new(&path).rollback_counter(&empty)).await.unwrap());
+        let found = fs::metadata(&empty).unwrap();
+        assert!(found.ino() == number && found.len() > 0);
+        // A number of somebody else's beside the store of today says nothing.
+        let mut bytes = u64::MAX.to_le_bytes().to_vec();
+        bytes.extend(0x2144DF1C_u32.to_le_bytes());
+        fs::write(data.path().join("store.journal"), bytes).unwrap();
+        assert!(open(&path).await.load(session(1).id).await.unwrap().is_some());
+    });
+}
+
 /// M-12: a volume that is not mounted looks like a new store. With accounts anybody could register their
 /// names.
 #[test]

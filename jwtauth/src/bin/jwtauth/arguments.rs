@@ -47,7 +47,7 @@ pub(crate) enum SessionsCommand {
     List {
         /// Those of this user only: the name or id of an account, or the subject of the application's own
         /// users
-        #[arg(long, value_name = "USER")]
+        #[arg(long, value_name = "USER", allow_hyphen_values = true)]
         of: Option<String>,
         /// Those that are over too, until they are swept
         #[arg(long)]
@@ -56,6 +56,7 @@ pub(crate) enum SessionsCommand {
     /// Show one session
     Show {
         /// Its id
+        #[arg(allow_hyphen_values = true)]
         id: SessionId,
     },
     /// End sessions. Their users are logged out with their next request
@@ -66,10 +67,10 @@ pub(crate) enum SessionsCommand {
 #[group(required = true, multiple = false)]
 pub(crate) struct Revoked {
     /// The ids of sessions
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
     pub(crate) ids: Vec<SessionId>,
     /// All sessions of this user: as with `list --of`
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", allow_hyphen_values = true)]
     pub(crate) all_of: Option<String>,
     /// All sessions of everybody
     #[arg(long)]
@@ -83,6 +84,7 @@ pub(crate) enum AccountsCommand {
     /// Add an account. Its password is asked for, or read from the first line of standard input
     Add {
         /// Its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// A role of it; may stand several times
         #[arg(long = "role", value_name = "ROLE")]
@@ -91,11 +93,13 @@ pub(crate) enum AccountsCommand {
     /// Set another password, and end all sessions of the account
     Password {
         /// Its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Set the roles of an account, in place of those that it has
     Roles {
         /// Its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// The roles; none takes all of them away
         roles: Vec<String>,
@@ -103,16 +107,19 @@ pub(crate) enum AccountsCommand {
     /// Disable an account, and end all its sessions
     Disable {
         /// Its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Enable a disabled account
     Enable {
         /// Its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Remove an account for good, and end all its sessions
     Remove {
         /// Its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
 }

@@ -20,12 +20,12 @@ impl Operated {
         let Some(path) = path else {
             return Err(Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE"));
         };
-        let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-        if !path.is_dir() || is_empty {
+        if !path.join("jwtauth").is_file() {
             let what =
                 format!("there is no store in {path:?}: name the directory that the server passes to `open`");
             return Err(Failure::refused(what));
         }
+        check_user(path)?;
         let opened = SledStore::open(path).await.map_err(|error| match error {
             StoreError::Locked { .. } => Failure::store("stop the server, and do this again", error),
             error => Failure::store("the store cannot be opened", error),
@@ -42,14 +42,48 @@ impl Operated {
         self.jwtauth.sessions()
     }
 
-    /// Returns the subject that is meant: the id of the account of this name, or the text itself.
+    /// Returns the subject that is meant: the text itself if it is the id of an account or the subject of a
+    /// session, or else the id of the account of this name.
+    ///
+    /// In this order: somebody may take the id of another account as a name.
     pub(crate) async fn subject(&self, named: &str) -> Result<String, Failure> {
-        let found = self.accounts()?.by_name(named).await;
-        let found = found.map_err(|error| Failure::store("the store failed", error))?;
+        let failed = |error| Failure::store("the store failed", error);
+        let accounts = self.accounts()?;
+        let is_id = match named.parse() {
+            Ok(id) => accounts.by_id(id).await.map_err(failed)?.is_some(),
+            Err(_) => false,
+        };
+        let own = self.store.sessions_of(named.into()).await;
+        if is_id || !own.map_err(|error| Failure::store("the store failed", error))?.is_empty() {
+            return Ok(named.into());
+        }
+        let found = accounts.by_name(named).await.map_err(failed)?;
         Ok(found.map_or_else(|| named.to_owned(), |account| account.id.to_string()))
     }
 
     pub(crate) fn accounts(&self) -> Result<&Accounts, Failure> {
         self.jwtauth.accounts().ok_or_else(|| Failure::refused("this store keeps no accounts"))
     }
+}
+
+/// Refuses to make files that the server could not open: as another user than the one whom the data belongs
+/// to.
+#[cfg(unix)]
+fn check_user(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let data = std::fs::metadata(path.join("db")).or_else(|_| std::fs::metadata(path));
+    let (user, owner) = (nix::unistd::geteuid().as_raw(), data.map_or(0, |data| data.uid()));
+    if user == owner {
+        return Ok(());
+    }
+    let what = format!(
+        "the store belongs to the user with the id {owner}: run this as that user, such as with `sudo -u '#{owner}'`"
+    );
+    Err(Failure::refused(what))
+}
+
+#[cfg(not(unix))]
+fn check_user(_: &Path) -> Result<(), Failure> {
+    Ok(())
 }

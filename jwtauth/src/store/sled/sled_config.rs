@@ -1,5 +1,6 @@
 //! Where a store lies, and how it is opened.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -82,9 +83,28 @@ impl SledConfig {
                 action: "keep a rollback counter in the directory of the store, where an older copy brings its own: name a file outside",
                 source: io::ErrorKind::InvalidInput.into(),
             }),
+            Some(path) if is_former_journal(&path, &self.path) => Err(StoreError::Io {
+                path,
+                action: "keep a rollback counter where earlier releases had a journal, which is removed: choose another name",
+                source: io::ErrorKind::InvalidInput.into(),
+            }),
             _ => Ok(self),
         }
     }
+}
+
+/// Returns where earlier releases had the journal.
+pub(super) fn former_journal(store: &Path) -> PathBuf {
+    let mut name = store.file_name().map_or_else(|| OsString::from("store"), OsString::from);
+    name.push(".journal");
+    store.parent().unwrap_or(store).join(name)
+}
+
+fn is_former_journal(counter: &Path, store: &Path) -> bool {
+    let folder =
+        |path: &Path| path.parent().map(|parent| parent.canonicalize().unwrap_or_else(|_| parent.into()));
+    let former = former_journal(store);
+    counter.file_name() == former.file_name() && folder(counter) == folder(&former)
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, StoreError> {

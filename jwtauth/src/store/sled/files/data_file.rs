@@ -55,7 +55,9 @@ impl DataFile {
         let failed = |source| refused(&self.path, "look at the data file", source);
         let held = self.file.metadata().map_err(failed)?;
         let problem = match fs::metadata(&self.path) {
-            Ok(named) if is_unlinked(&held) || is_another(&held, &named) => "was replaced by another one",
+            Ok(named) if (is_unlinked(&held) && !is_unlinked(&named)) || is_another(&held, &named) => {
+                "was replaced by another one"
+            }
             Ok(_) => return Ok(held),
             Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed or renamed",
             Err(source) => return Err(failed(source)),
@@ -81,6 +83,7 @@ impl DataFile {
     }
 }
 
+/// Some file systems say so of every file.
 #[cfg(unix)]
 fn is_unlinked(held: &Metadata) -> bool {
     std::os::unix::fs::MetadataExt::nlink(held) == 0

@@ -16,12 +16,11 @@
 //!    steps.
 //! 2. Nothing is written before the store was found whole.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::super::sled_config::SledConfig;
+use super::super::sled_config::{SledConfig, former_journal};
 use super::{JOURNAL, modes, refused};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, parent, private, sync_dir};
@@ -62,6 +61,10 @@ impl Count {
     /// Reads a journal; `None` if there is none. One that is empty was being made when its process was
     /// killed.
     fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        // What is no file is no journal: it is somebody's.
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Ok(None);
+        }
         match fs::read(path) {
             Ok(bytes) if bytes.is_empty() => Ok(None),
             Ok(bytes) => match Self::parse(&bytes) {
@@ -72,8 +75,7 @@ impl Count {
                         .into(),
                 }),
             },
-            // No journal is a directory: it is somebody's.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(refused(path, "read the journal", source)),
         }
     }
@@ -91,10 +93,18 @@ impl Counts {
     pub(in crate::store::sled) fn read(config: &SledConfig) -> Result<Self, StoreError> {
         let inside = Count::read(&config.path.join(JOURNAL))?;
         let elsewhere = match &config.rollback_counter {
+            Some(path) if path.is_dir() => {
+                let source = io::ErrorKind::IsADirectory.into();
+                return Err(refused(
+                    path,
+                    "use this directory as the rollback counter: name a file in it",
+                    source,
+                ));
+            }
             Some(path) => Some((path.clone(), Count::read(path)?)),
             None => None,
         };
-        let beside = beside(&config.path);
+        let beside = former_journal(&config.path);
         let beside = match Count::read(&beside) {
             Ok(count) => count.map(|count| (beside, count)),
             // With a journal in the directory, this is somebody else's file.
@@ -106,7 +116,9 @@ impl Counts {
 
     fn outside(&self) -> impl Iterator<Item = (&Path, Count)> {
         let elsewhere = self.elsewhere.iter().filter_map(|(path, count)| Some((&**path, (*count)?)));
-        elsewhere.chain(self.beside.iter().map(|(path, count)| (&**path, *count)))
+        // With a journal in the directory it says nothing any more, and it may be somebody else's.
+        let beside = self.beside.iter().filter(|_| self.inside.is_none());
+        elsewhere.chain(beside.map(|(path, count)| (&**path, *count)))
     }
 
     /// Returns how many changes were acknowledged, as far as is known.
@@ -151,12 +163,6 @@ impl Counts {
     }
 }
 
-fn beside(store: &Path) -> PathBuf {
-    let mut name = store.file_name().map_or_else(|| OsString::from("store"), OsString::from);
-    name.push(".journal");
-    parent(store).join(name)
-}
-
 /// The journals that are written with each commit.
 #[derive(Debug)]
 pub(in crate::store::sled) struct Journals {
@@ -187,7 +193,9 @@ struct Journal {
 impl Journal {
     fn open(path: PathBuf, found: Option<Count>, count: Count) -> Result<Self, StoreError> {
         modes::mend_file(&path);
-        if found.is_none() {
+        // One that is empty may be mounted there, and is written in place.
+        let is_made = fs::metadata(&path).is_ok_and(|found| found.is_file());
+        if found.is_none() && !is_made {
             make(&path, count).map_err(|source| refused(&path, "make the journal", source))?;
         }
         let file = OpenOptions::new().read(true).write(true).open(&path);
@@ -211,7 +219,8 @@ fn make(path: &Path, count: Count) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let unfinished = path.with_file_name(name);
-    let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&unfinished)?;
+    let _ = fs::remove_file(&unfinished);
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&unfinished)?;
     file.write_all(&count.bytes())?;
     file.sync_all()?;
     drop(file);

@@ -58,7 +58,8 @@ pub(super) fn probe_for_open(path: &Path) -> Result<(), StoreError> {
 fn probe(path: &Path, start: u64, len: usize) -> Result<(), StoreError> {
     let file = path.join(PROBE);
     let write = || -> io::Result<()> {
-        let mut probe = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&file)?;
+        let _ = fs::remove_file(&file);
+        let mut probe = private(OpenOptions::new().write(true).create_new(true)).open(&file)?;
         probe.seek(SeekFrom::Start(start))?;
         probe.write_all(&vec![0; len])?;
         probe.sync_data()

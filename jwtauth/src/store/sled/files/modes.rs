@@ -42,7 +42,9 @@ pub(in crate::store::sled) fn mend(path: &Path) {
 /// Makes one file of ours private, and says so if it was not.
 pub(super) fn mend_file(path: &Path) {
     let mut widened = Vec::new();
-    restrict(path, 0o600, &mut widened);
+    if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        restrict(path, 0o600, &mut widened);
+    }
     tell(path, &widened);
 }
 

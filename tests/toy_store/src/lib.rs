@@ -76,6 +76,7 @@ impl SessionStore for ToyStore {
                 rows.spend(before.id, token, request.now)?;
             }
             rows.add_tokens(&outcome.session, &outcome.issued);
+            rows.forget_surplus(request.session)?;
             Ok(Some((outcome.rotation, outcome.session)))
         })
     }

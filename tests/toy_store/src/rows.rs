@@ -101,6 +101,14 @@ impl Rows {
         }
     }
 
+    /// Removes the oldest records of the tokens of a session, if there are too many.
+    pub(crate) fn forget_surplus(&mut self, session: SessionId) -> Result<(), StoreError> {
+        let tokens = self.tokens_of(session)?;
+        let surplus = rules::surplus(tokens.len());
+        tokens.iter().take(surplus).for_each(|(key, _)| self.remove(key));
+        Ok(())
+    }
+
     pub(crate) fn spend(&mut self, session: SessionId, token: TokenId, now: u64) -> Result<(), StoreError> {
         for (key, mut record) in self.tokens_of(session)? {
             if record.id == token {

@@ -46,7 +46,7 @@ impl SledConfig {
     /// Sets how long to wait for another process that has the store open: 5 seconds by default.
     ///
     /// One process at a time may have a store open. A new one waits for the old one to end. After this time
-    /// it gives up with [`StoreError::Locked`](crate::error::StoreError::Locked). Waiting helps if the old
+    /// it gives up with [`StoreError::Locked`]. Waiting helps if the old
     /// process is about to end. It does not help if the old one is stopped only when the new one is up, as in
     /// a rolling update: have the old one stopped first (in Kubernetes `strategy: {type: Recreate}` and one
     /// replica).

@@ -134,8 +134,10 @@ impl Throttle {
         let account = (!tables.known.contains_key(&pair)).then(|| self.hasher.hash_one(who));
         let failed_here = address.map_or(0, |key| tables.addresses.failures(key, now, self.of_address));
         let mut of_pair = self.of_pair;
-        let is_in_crowd = may_be_proxy && account.is_some() && failed_here >= self.of_address.free;
-        if is_in_crowd {
+        let is_crowded = may_be_proxy && failed_here >= self.of_address.free;
+        let is_in_crowd = is_crowded && account.is_some();
+        if is_crowded {
+            // Known here or not: another limit would tell which names exist (S-16).
             of_pair.free = of_pair.free.min(WHERE_MANY_FAILED);
         }
         let by_account = account.map_or(0, |key| tables.accounts.wait(key, now, self.of_account));

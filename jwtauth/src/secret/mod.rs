@@ -85,7 +85,7 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
         }
         // Its maker was killed in between, or somebody only made room for it.
         Ok(secret) if secret.expose().is_empty() && start.elapsed() >= WRITING => {
-            let secret = Zeroizing::new(BASE64.encode(random::<48>()?));
+            let secret = Zeroizing::new(new_secret()?);
             let file = OpenOptions::new().write(true).truncate(true).open(path);
             file.and_then(|file| write_whole(file, secret.as_bytes())).map_err(failed)?;
             read(path)

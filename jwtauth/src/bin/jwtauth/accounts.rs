@@ -2,7 +2,7 @@
 
 use jwtauth::error::AccountError;
 use jwtauth::{Account, Accounts};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::arguments::AccountsCommand;
 use super::output::{Output, shown};
@@ -75,12 +75,8 @@ async fn find(accounts: &Accounts, name: &str) -> Result<Account, Failure> {
     found.ok_or_else(|| Failure::refused(format!("there is no account {name:?}")))
 }
 
-fn document(account: &Account) -> Value {
-    json!(account)
-}
-
 fn done(what: &str, account: &Account, output: Output) -> Done {
-    output.line(&format!("{} {what} ({})", account.name, account.id), &document(account));
+    output.line(&format!("{} {what} ({})", account.name, account.id), &json!(account));
     Ok(())
 }
 
@@ -98,7 +94,7 @@ async fn list(accounts: &Accounts, output: Output) -> Done {
                 shown(account.created_at),
                 account.last_login.map(shown).unwrap_or_default(),
             ];
-            list.row(&cells, &document(account));
+            list.row(&cells, &json!(account));
         }
         after = page.last().map(|account| account.name.clone());
         if page.len() < PAGE {

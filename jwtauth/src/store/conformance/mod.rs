@@ -14,6 +14,7 @@
 
 #[cfg(feature = "accounts")]
 mod account_rules;
+mod page_rules;
 mod token_rules;
 mod value_rules;
 
@@ -59,7 +60,7 @@ where
     a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
-    sessions_are_listed_in_pages(&Arc::new(empty().await)).await;
+    page_rules::sessions_are_listed_in_pages(&Arc::new(empty().await)).await;
     token_rules::run(&empty).await;
     value_rules::run(&empty).await;
 }
@@ -84,26 +85,6 @@ async fn put(store: &impl SessionStore, session: &Session) {
 
 async fn load(store: &impl SessionStore, id: SessionId) -> Option<Session> {
     store.load(id).await.expect("load").map(Arc::unwrap_or_clone)
-}
-
-async fn sessions_are_listed_in_pages<S: SessionStore>(store: &Arc<S>) {
-    let Some(pages) = Arc::clone(store).session_pages() else { return };
-    for number in [3, 1, 5, 2, 4] {
-        put(&**store, &session(number, if number % 2 == 0 { "a" } else { "b" })).await;
-    }
-    store.revoke(session(2, "a").id, logout(200)).await.expect("revoke");
-    let ids = async |after, limit| -> Vec<SessionId> {
-        let page = pages.sessions_after(after, limit).await.expect("sessions_after");
-        page.iter().map(|session| session.id).collect()
-    };
-    let mut all: Vec<_> = (1..=5).map(|number| session(number, "a").id).collect();
-    all.sort_unstable();
-    assert_eq!(ids(None, 10).await, all, "all, dead or alive, in the order of their ids");
-    assert_eq!(ids(None, 2).await, all[..2], "the first page");
-    assert_eq!(ids(Some(all[1]), 2).await, all[2..4], "the page behind it");
-    assert_eq!(ids(Some(all[3]), 2).await, all[4..], "the last page");
-    assert_eq!(ids(Some(all[4]), 2).await, [], "behind the last");
-    assert_eq!(ids(Some(SessionId::from_bytes([0; 16])), 10).await, all, "behind an id that is not there");
 }
 
 async fn state(store: &impl SessionStore, session: &Session, now: u64) -> Option<SessionState> {

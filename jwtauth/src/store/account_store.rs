@@ -62,18 +62,19 @@ impl StoredAccount {
     }
 }
 
-/// The hash of a password, as a PHC string. Redacted in `Debug`, overwritten on drop.
+/// The hash of a password: a PHC string, or the text of another program for an account that was
+/// [imported](crate::Accounts::import). Redacted in `Debug`, overwritten on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Zeroizing<String>);
 
 impl PasswordHash {
-    /// Takes a PHC string; for stores, which read it back.
+    /// Takes the text; for stores, which read it back.
     #[must_use]
     pub fn from_phc(phc: String) -> Self {
         Self(Zeroizing::new(phc))
     }
 
-    /// Returns the PHC string; for stores, which write it. Show it to nobody.
+    /// Returns the text; for stores, which write it. Show it to nobody.
     #[must_use]
     pub fn as_phc(&self) -> &str {
         &self.0

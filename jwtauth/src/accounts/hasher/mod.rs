@@ -164,18 +164,13 @@ fn take(
     hashers: usize,
 ) -> Result<HashMemory, AccountError> {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    if blocks <= usual {
-        let rest = kept.len().saturating_sub(hashers - 1);
-        kept.truncate(rest);
-        let free = kept.pop();
-        drop(kept);
-        return free.map_or_else(|| HashMemory::new(usual), Ok);
-    }
-    // What the hashers keep whose turns it has is given back first.
-    let rest = kept.len().saturating_sub(hashers);
+    let will_do = blocks <= usual;
+    let own = if will_do { kept.pop() } else { None };
+    // What the other hashers keep whose turns it has is given back first.
+    let rest = kept.len().saturating_sub(hashers - usize::from(will_do));
     kept.truncate(rest);
     drop(kept);
-    HashMemory::new(blocks)
+    own.map_or_else(|| HashMemory::new(blocks.max(usual)), Ok)
 }
 
 /// Returns how many hashers there are by default: one for each core, as long as they need no more than a

@@ -40,8 +40,9 @@ struct Here;
 
 impl io::Write for Here {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOG.with_borrow(|log| {
-            if let Some(Log(lines)) = log {
+        // A thread that ends may still log, when its own place is gone: sled frees its pages then.
+        let _ = LOG.try_with(|log| {
+            if let Some(Log(lines)) = &*log.borrow() {
                 lines.lock().expect("no writer panics").extend_from_slice(bytes);
             }
         });
@@ -56,7 +57,7 @@ impl io::Write for Here {
 fn subscribe() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let wanted = DynFilterFn::new(|_, _| LOG.with_borrow(Option::is_some));
+        let wanted = DynFilterFn::new(|_, _| LOG.try_with(|log| log.borrow().is_some()).unwrap_or(false));
         let lines = fmt::layer().with_ansi(false).with_writer(|| Here);
         tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
     });
@@ -79,4 +80,28 @@ pub fn logged<T>(test: impl AsyncFnOnce(&Log) -> T) -> T {
     let outcome = runtime.block_on(async { tokio::time::timeout(minute, test(&log)).await });
     LOG.set(None);
     outcome.expect("the test ends in time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Last;
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            tracing::error!("the thread ends");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_ends_may_log() {
+        thread_local!(static LAST: Last = const { Last });
+        let thread = std::thread::spawn(|| {
+            // What is used first is dropped last.
+            LAST.with(|_| ());
+            logged(async |_| ());
+        });
+        thread.join().unwrap();
+    }
 }

@@ -36,6 +36,10 @@ pub(crate) enum Command {
     /// List accounts, and change them
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Make the files of the store as small as what is in it
+    ///
+    /// The disk needs room for a second copy of what is in the store.
+    Compact,
     /// Make keys
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -1,7 +1,7 @@
 //! The program `jwtauth`: what somebody needs who operates a store.
 //!
-//! `arguments` is its command line, `store` opens what is operated, `sessions` and `accounts` have the
-//! commands of these names, `output` shows what they find, and `ask` asks before something is lost and for
+//! `arguments` is its command line, `store` opens what is operated, `sessions`, `accounts`, `status` and
+//! `compact` have the commands of these names, `output` shows what they find, and `ask` asks before something is lost and for
 //! passwords.
 //!
 //! # Invariants
@@ -14,6 +14,7 @@
 mod accounts;
 mod arguments;
 mod ask;
+mod compact;
 mod output;
 mod sessions;
 mod status;
@@ -87,6 +88,7 @@ async fn run(arguments: Arguments) -> Done {
         Command::Status => status::show(&open().await?, output).await,
         Command::Sessions(command) => sessions::run(&open().await?, command, output, yes).await,
         Command::Accounts(command) => accounts::run(&open().await?, command, output, yes).await,
+        Command::Compact => compact::run(store.as_deref(), output),
         Command::Keys(KeysCommand::New) => new_secret(output),
     }
 }

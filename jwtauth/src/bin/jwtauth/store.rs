@@ -17,19 +17,7 @@ pub(crate) struct Operated {
 impl Operated {
     /// Opens the store in a directory. Makes none.
     pub(crate) async fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path else {
-            return Err(Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE"));
-        };
-        if !path.join("jwtauth").is_file() {
-            let what =
-                format!("there is no store in {path:?}: name the directory that the server passes to `open`");
-            return Err(Failure::refused(what));
-        }
-        check_user(path)?;
-        let opened = SledStore::open(path).await.map_err(|error| match error {
-            StoreError::Locked { .. } => Failure::store("stop the server, and do this again", error),
-            error => Failure::store("the store cannot be opened", error),
-        })?;
+        let opened = SledStore::open(directory(path)?).await.map_err(not_opened)?;
         // No token is made here, so any secret will do.
         let secret =
             jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
@@ -63,6 +51,28 @@ impl Operated {
 
     pub(crate) fn accounts(&self) -> Result<&Accounts, Failure> {
         self.jwtauth.accounts().ok_or_else(|| Failure::refused("this store keeps no accounts"))
+    }
+}
+
+/// Returns the directory of the store that is meant. It holds one, and this user may change it.
+pub(crate) fn directory(named: Option<&Path>) -> Result<&Path, Failure> {
+    let Some(path) = named else {
+        return Err(Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE"));
+    };
+    if !path.join("jwtauth").is_file() {
+        let what =
+            format!("there is no store in {path:?}: name the directory that the server passes to `open`");
+        return Err(Failure::refused(what));
+    }
+    check_user(path)?;
+    Ok(path)
+}
+
+/// Says what to do when a store cannot be opened.
+pub(crate) fn not_opened(error: StoreError) -> Failure {
+    match error {
+        StoreError::Locked { .. } => Failure::store("stop the server, and do this again", error),
+        error => Failure::store("the store cannot be opened", error),
     }
 }
 

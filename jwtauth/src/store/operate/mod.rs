@@ -8,8 +8,10 @@
 //! 1. What only looks changes nothing.
 //! 2. Memory does not grow with the number of records: they are read a page at a time.
 
+mod compaction;
 mod store_status;
 mod walk;
 
+pub use self::compaction::{Compaction, compact};
 pub use self::store_status::{StoreStatus, status};
 pub use self::walk::{OperateError, Progress, each_session};

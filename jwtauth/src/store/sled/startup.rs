@@ -12,7 +12,7 @@ use super::files::blobs::Blobs;
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::{self, directory, modes, snapshots};
+use super::files::{self, directory, modes, snapshots, swap};
 use super::sled_config::SledConfig;
 use super::tree_keys;
 use crate::error::StoreError;
@@ -62,6 +62,7 @@ impl Opened {
         patience: &mut Patience,
     ) -> Result<Self, StoreError> {
         let path = &*config.path;
+        finish_swap(path, &lock)?;
         let found = directory::prepare(path)?;
         modes::mend(path);
         // Read before sled holds its lock: one that is behind by then only says less.
@@ -85,6 +86,14 @@ impl Opened {
         let journals = counts.keep(path, count_of(totals))?;
         Ok(Self { tree, state: DiskState { totals, data, blobs, journals, config, lock } })
     }
+}
+
+/// Goes on with an exchange of files that was stopped. To be called by one who has the lock.
+pub(super) fn finish_swap(path: &Path, lock: &StoreLock) -> Result<(), StoreError> {
+    if swap::finish(path)? {
+        snapshots::note_current(path, lock);
+    }
+    swap::discard(path)
 }
 
 /// What a journal says of a store.
@@ -155,7 +164,7 @@ impl Whole<'_> {
 }
 
 /// Opens the tree, and waits for one who is about to let it go: an earlier release has no lock but this one.
-fn open_tree(path: &Path, patience: &mut Patience) -> Result<Db, StoreError> {
+pub(super) fn open_tree(path: &Path, patience: &mut Patience) -> Result<Db, StoreError> {
     loop {
         let opening = || ::sled::Config::new().path(path).cache_capacity(CACHE).open();
         let opened = match catch_unwind(AssertUnwindSafe(opening)) {
@@ -170,7 +179,7 @@ fn open_tree(path: &Path, patience: &mut Patience) -> Result<Db, StoreError> {
 }
 
 /// Reads every key and compares what is there with what should be. `None` says that there is nothing at all.
-fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
+pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
     let failed = |error| explain(path, "read", error);
     let wrong = |error| unreadable(path, error);
     let (mut sessions, mut subjects, mut expiries) = (0_u64, 0_u64, 0_u64);

@@ -201,6 +201,11 @@ impl Group {
         self.writes.is_empty()
     }
 
+    /// Returns how many keys it writes.
+    pub(super) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
     /// Takes in one change, as a whole.
     pub(super) fn add(&mut self, change: Change) {
         self.writes.extend(change.writes);

@@ -87,7 +87,7 @@ pub(in crate::store::sled) fn prepare(path: &Path) -> Result<Found, StoreError> 
     let found = look(path)?;
     probe(path, 0, 1)?;
     if !found.marked {
-        mark(path).map_err(|source| refused(path, "mark the directory", source))?;
+        mark(path)?;
     }
     Ok(found)
 }
@@ -106,11 +106,23 @@ fn is_marked(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
+/// Marks a directory, whatever is in it, unless it is marked.
+pub(in crate::store::sled) fn mark_anew(path: &Path) -> Result<(), StoreError> {
+    if is_marked(path).is_ok_and(|marked| marked) { Ok(()) } else { mark(path) }
+}
+
 /// Durable before there is any data: a store that lost its mark in a power cut would be refused.
-fn mark(path: &Path) -> io::Result<()> {
-    let mut file =
-        private(OpenOptions::new().write(true).create(true).truncate(true)).open(path.join(MARK))?;
-    file.write_all(MARK_TEXT)?;
-    file.sync_all()?;
-    sync_dir(path)
+fn mark(path: &Path) -> Result<(), StoreError> {
+    let write = || -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        // What a link leads to is somebody's.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::fcntl::OFlag::O_NOFOLLOW.bits());
+        let mut file = private(&mut options).open(path.join(MARK))?;
+        file.write_all(MARK_TEXT)?;
+        file.sync_all()?;
+        sync_dir(path)
+    };
+    write().map_err(|source| refused(path, "mark the directory", source))
 }

@@ -214,6 +214,11 @@ impl Journal {
     }
 }
 
+/// Makes the journal of a new database, in a directory where nobody looks for it yet.
+pub(in crate::store::sled) fn make_new(path: &Path, count: Count) -> Result<(), StoreError> {
+    make(&path.join(JOURNAL), count).map_err(|source| refused(path, "make the journal", source))
+}
+
 /// Makes a file under another name first, so that there is never half a number under this one.
 fn make(path: &Path, count: Count) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();

@@ -2,9 +2,9 @@
 //!
 //! Everything that belongs to a store lies in its directory, except a rollback counter that was asked for.
 //! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others
-//! out,
-//! [`journal`] proves that nothing is missing, [`snapshots`] keeps sled from a wrong snapshot, [`modes`]
-//! keeps readers out, [`data_file`] and [`blobs`] bring data to disk.
+//! out, [`journal`] proves that nothing is missing, [`snapshots`] keeps sled from a wrong snapshot, [`modes`]
+//! keeps readers out, [`data_file`] and [`blobs`] bring data to disk, [`swap`] puts new files in the place of
+//! old ones.
 
 pub(super) mod blobs;
 pub(super) mod data_file;
@@ -13,6 +13,7 @@ pub(super) mod journal;
 pub(super) mod modes;
 pub(super) mod snapshots;
 pub(super) mod store_lock;
+pub(super) mod swap;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -38,14 +39,39 @@ const MARK: &str = "jwtauth";
 const JOURNAL: &str = "journal";
 /// Only its lock counts, and a line for the next opener.
 const LOCK: &str = "lock";
-/// A directory of snapshots that were not used.
+/// A directory of files that are not used any more, or were not trusted.
 const ASIDE: &str = "aside";
+/// A directory of files that are to take the place of those of the store.
+pub(super) const NEW: &str = "new";
+/// Says that they are whole.
+const SWAP: &str = "swap";
+const SWAP_UNFINISHED: &str = "swap.new";
 
 /// Tells the files of a store from those of others.
 fn is_ours(name: &str) -> bool {
     const UNFINISHED: &str = "journal.new";
-    [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK, ASIDE].contains(&name)
+    [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK].contains(&name)
+        || [ASIDE, NEW, SWAP, SWAP_UNFINISHED].contains(&name)
         || name.starts_with(snapshots::START)
+}
+
+/// Tells whether new files were made and may not be in their place yet.
+pub(super) fn has_swap(path: &Path) -> bool {
+    path.join(SWAP).exists()
+}
+
+/// Returns how many bytes the data of a store takes, with what sled keeps beside it.
+pub(super) fn occupied(path: &Path) -> u64 {
+    let lengths = |path: &Path, is_data: &dyn Fn(&str) -> bool| -> u64 {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let data = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_data));
+        data.filter_map(|entry| entry.metadata().ok())
+            .filter(fs::Metadata::is_file)
+            .map(|file| file.len())
+            .sum()
+    };
+    lengths(path, &|name| name == DATA || name.starts_with(snapshots::START))
+        + lengths(&path.join(BLOBS), &|name| blobs::is_page(name.as_ref()))
 }
 
 /// Finds out whether the disk takes as many bytes as opening the store may need, where they will be needed.

@@ -38,6 +38,11 @@ impl Patience {
         Self { start: Instant::now(), limit, told: false }
     }
 
+    /// Waits as long as a handle of this process may need to let go of a file.
+    pub(in crate::store::sled) fn usual() -> Self {
+        Self::new(Duration::from_secs(5))
+    }
+
     /// Waits a moment, unless all the time is over, or the process was told to end.
     pub(in crate::store::sled) fn wait(&mut self, path: &Path) -> bool {
         let left = self.limit.saturating_sub(self.start.elapsed());

@@ -1,0 +1,38 @@
+//! Makes the files of a store as small as what is in it.
+
+use std::ops::ControlFlow;
+
+use super::super::sled::{SledConfig, rebuild};
+use super::walk::{OperateError, Progress};
+
+/// What a compaction has done, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Compaction {
+    /// How large the files of the store were.
+    pub before: u64,
+    /// How large they are.
+    pub after: u64,
+}
+
+/// Writes a store anew, without what is free in its files. Nobody may have it open.
+///
+/// The old files stay the store until the new ones are on disk and were read once. Then they are removed. A
+/// kill or a power cut leaves one or the other. Meanwhile the disk needs room for both.
+///
+/// It blocks, so call it where a thread may wait, such as in `tokio::task::spawn_blocking`. `progress` is
+/// called from time to time. It can stop the compaction, which changes nothing then.
+///
+/// # Errors
+///
+/// - [`OperateError::Stopped`]: `progress` said so.
+/// - [`OperateError::Store`]: what [`SledStore::open`](crate::SledStore::open) says, or the disk is full.
+///   Nothing was changed.
+pub fn compact(
+    config: impl Into<SledConfig>,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+) -> Result<Compaction, OperateError> {
+    let look = |done| progress(Progress { done }).is_continue();
+    let (before, after) = rebuild::compact(config.into(), look)?.ok_or(OperateError::Stopped)?;
+    Ok(Compaction { before, after })
+}

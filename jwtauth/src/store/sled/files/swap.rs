@@ -1,0 +1,332 @@
+//! Puts new files in the place of those of a store. A kill at any moment leaves the old ones or the new ones.
+//!
+//! New files are made in the directory `new`. When they are on disk, the file `swap` says so, and how far
+//! the exchange is: first all old files go *out*, into a directory of their own in `aside`, then all new ones
+//! come *in*. Whoever opens the store next goes on from there.
+//!
+//! # Invariants
+//!
+//! 1. Without `swap` the old files are the store, and `new` is worth nothing. Without a data file beside it,
+//!    it is what is left of a restore, and the store is refused.
+//! 2. With `swap` the new files are the store.
+//! 3. All this is done by one who has the lock.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{ASIDE, BLOBS, CONF, DATA, JOURNAL, NEW, SWAP, SWAP_UNFINISHED, refused, snapshots};
+use crate::error::StoreError;
+use crate::private_file::{create_dir, private, sync_dir};
+
+/// What becomes of the old files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store::sled) enum OldFiles {
+    Kept,
+    Removed,
+}
+
+/// What stands in the file `swap`: `out` or `in`, `keep` or `remove`, and the name in `aside`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Swap {
+    is_out: bool,
+    old: OldFiles,
+    name: String,
+}
+
+impl Swap {
+    fn line(&self) -> String {
+        let step = if self.is_out { "in" } else { "out" };
+        let old = if self.old == OldFiles::Kept { "keep" } else { "remove" };
+        format!("{step} {old} {}\n", self.name)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (step, rest) = line.strip_suffix('\n')?.split_once(' ')?;
+        let (old, name) = rest.split_once(' ')?;
+        let is_out = match step {
+            "out" => false,
+            "in" => true,
+            _ => return None,
+        };
+        let old = match old {
+            "keep" => OldFiles::Kept,
+            "remove" => OldFiles::Removed,
+            _ => return None,
+        };
+        let is_name = !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
+        is_name.then(|| Self { is_out, old, name: name.into() })
+    }
+
+    fn read(path: &Path) -> io::Result<Option<Self>> {
+        match fs::read_to_string(path.join(SWAP)) {
+            Ok(line) => Self::parse(&line).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file has its name when all of it is on disk.
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let unfinished = path.join(SWAP_UNFINISHED);
+        remove_if_there(&unfinished)?;
+        let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&unfinished)?;
+        file.write_all(self.line().as_bytes())?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&unfinished, path.join(SWAP))?;
+        sync_dir(path)
+    }
+}
+
+/// Makes an empty directory for new files.
+pub(in crate::store::sled) fn new_files(path: &Path) -> Result<PathBuf, StoreError> {
+    let make = || {
+        let new = path.join(NEW);
+        remove_all(&new)?;
+        create_dir(&new)?;
+        sync_dir(path)?;
+        Ok(new)
+    };
+    make().map_err(|source| refused(path, "make a directory for new files", source))
+}
+
+/// Says that the new files are whole. From here on they are the store. Returns where the old ones go.
+pub(in crate::store::sled) fn decide(path: &Path, label: &str, old: OldFiles) -> Result<PathBuf, StoreError> {
+    let decide = || {
+        sync_below(&path.join(NEW))?;
+        let name = free_name(path, label)?;
+        let aside = path.join(ASIDE).join(&name);
+        Swap { is_out: false, old, name }.write(path)?;
+        Ok(aside)
+    };
+    decide().map_err(|source| refused(path, "put new files in the place of the old ones", source))
+}
+
+/// Goes on with an exchange of files where it stopped. Returns whether there was one.
+///
+/// If the old files cannot be moved, they are the store again.
+pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
+    let failed = |source| refused(path, "put new files in the place of the old ones", source);
+    let Some(mut swap) = Swap::read(path).map_err(failed)? else { return Ok(false) };
+    let aside = path.join(ASIDE).join(&swap.name);
+    if !swap.is_out {
+        if let Err(error) = move_out(path, &aside) {
+            give_up(path, &aside).map_err(failed)?;
+            return Err(failed(error));
+        }
+        swap.is_out = true;
+        swap.write(path).map_err(failed)?;
+    }
+    let come_in = || {
+        let new = path.join(NEW);
+        if new.is_dir() {
+            move_all(&new, path)?;
+            fs::remove_dir(&new)?;
+        }
+        if swap.old == OldFiles::Removed {
+            remove_all(&aside)?;
+            // It holds what else was set aside, or nothing.
+            let _ = fs::remove_dir(path.join(ASIDE));
+        }
+        sync_dir(path)?;
+        fs::remove_file(path.join(SWAP))?;
+        sync_dir(path)
+    };
+    come_in().map_err(failed)?;
+    Ok(true)
+}
+
+/// Removes new files that nobody has decided for: their maker was killed.
+pub(in crate::store::sled) fn discard(path: &Path) -> Result<(), StoreError> {
+    let new = path.join(NEW);
+    if !new.exists() {
+        return Ok(());
+    }
+    if !path.join(DATA).exists() {
+        return Err(StoreError::Corrupt {
+            path: path.into(),
+            problem: "a restore did not come to its end: do it again".into(),
+        });
+    }
+    remove_all(&new).map_err(|source| refused(path, "remove unfinished files", source))
+}
+
+/// Makes the old files the store again.
+fn give_up(path: &Path, aside: &Path) -> io::Result<()> {
+    if aside.is_dir() {
+        move_all(aside, path)?;
+        fs::remove_dir(aside)?;
+    }
+    fs::remove_file(path.join(SWAP))?;
+    sync_dir(path)
+}
+
+fn move_out(path: &Path, aside: &Path) -> io::Result<()> {
+    // Somebody may have removed them since.
+    fs::metadata(path.join(NEW).join(DATA))?;
+    create_dir(aside)?;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let is_data = name.to_str().is_some_and(|name| {
+            [DATA, BLOBS, CONF, JOURNAL].contains(&name) || name.starts_with(snapshots::START)
+        });
+        if is_data {
+            fs::rename(path.join(&name), aside.join(&name))?;
+        }
+    }
+    sync_dir(aside)?;
+    sync_dir(&path.join(ASIDE))?;
+    sync_dir(path)
+}
+
+fn move_all(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        fs::rename(from.join(&name), to.join(&name))?;
+    }
+    sync_dir(to)?;
+    sync_dir(from)
+}
+
+/// Returns a name in `aside` that nothing has.
+fn free_name(path: &Path, label: &str) -> io::Result<String> {
+    for number in 1..u32::MAX {
+        let name = if number == 1 { label.to_owned() } else { format!("{label}.{number}") };
+        match fs::symlink_metadata(path.join(ASIDE).join(&name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(name),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn sync_below(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_below(&entry.path())?;
+        } else {
+            let file =
+                OpenOptions::new().write(true).open(entry.path()).or_else(|_| File::open(entry.path()));
+            file?.sync_all()?;
+        }
+    }
+    sync_dir(path)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let file = dir.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        dir
+    }
+
+    fn text(dir: &tempfile::TempDir, name: &str) -> Option<String> {
+        fs::read_to_string(dir.path().join(name)).ok()
+    }
+
+    #[test]
+    fn the_line_comes_back_and_no_other_text_does() {
+        for swap in [
+            Swap { is_out: false, old: OldFiles::Kept, name: "repaired".into() },
+            Swap { is_out: true, old: OldFiles::Removed, name: "a b.2".into() },
+        ] {
+            assert_eq!(Swap::parse(&swap.line()), Some(swap));
+        }
+        for line in [
+            "",
+            "\n",
+            "in keep\n",
+            "in keep x",
+            "up keep x\n",
+            "in drop x\n",
+            "in keep ../x\n",
+            "in keep ..\n",
+        ] {
+            assert_eq!(Swap::parse(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn old_files_stay_when_the_new_ones_are_gone_or_cannot_take_their_place() {
+        let dir = store(&[("db", "old"), ("journal", "1"), ("swap", "out keep x\n")]);
+        finish(dir.path()).unwrap_err();
+        assert_eq!((text(&dir, "db"), text(&dir, "swap")), (Some("old".into()), None));
+        assert!(!finish(dir.path()).unwrap());
+
+        // A file where the old ones are to go.
+        let dir = store(&[("db", "old"), ("new/db", "new"), ("aside", ""), ("swap", "out keep x\n")]);
+        finish(dir.path()).unwrap_err();
+        assert_eq!((text(&dir, "db"), text(&dir, "swap")), (Some("old".into()), None));
+    }
+
+    #[test]
+    fn what_nobody_decided_for_is_removed_unless_it_is_all_there_is() {
+        let dir = store(&[("db", "old"), ("new/db", "new")]);
+        discard(dir.path()).unwrap();
+        assert_eq!((text(&dir, "db"), text(&dir, "new/db")), (Some("old".into()), None));
+        let dir = store(&[("new/db", "new")]);
+        assert!(matches!(discard(dir.path()), Err(StoreError::Corrupt { .. })));
+        assert_eq!(text(&dir, "new/db"), Some("new".into()));
+    }
+
+    /// Each rename of an exchange is once the last thing that a process does.
+    #[test]
+    fn an_exchange_goes_on_from_any_step() {
+        let old = [("db", "old"), ("journal", "1"), ("blobs/1", "old"), ("snap.1", "old")];
+        let new = [("new/db", "new"), ("new/journal", "2"), ("new/snap.2", "new")];
+        for (line, out, came_in) in [
+            ("out keep x\n", 0, 0),
+            ("out keep x\n", 1, 0),
+            ("out keep x\n", 3, 0),
+            ("out keep x\n", 4, 0),
+            ("in keep x\n", 4, 0),
+            ("in keep x\n", 4, 1),
+            ("in keep x\n", 4, 3),
+        ] {
+            let dir = store(&[&old[..], &new[..], &[("swap", line), ("jwtauth", "")]].concat());
+            let path = dir.path();
+            fs::create_dir_all(path.join("aside/x")).unwrap();
+            for (name, _) in &old[..out] {
+                let name = name.split('/').next().unwrap();
+                fs::rename(path.join(name), path.join("aside/x").join(name)).unwrap();
+            }
+            for (name, _) in &new[..came_in] {
+                fs::rename(path.join(name), path.join(name.strip_prefix("new/").unwrap())).unwrap();
+            }
+            assert!(finish(path).unwrap(), "{line} {out} {came_in}");
+            for (name, text_of) in new {
+                assert_eq!(text(&dir, name.strip_prefix("new/").unwrap()).as_deref(), Some(text_of));
+            }
+            for (name, text_of) in old {
+                assert_eq!(text(&dir, &format!("aside/x/{name}")).as_deref(), Some(text_of));
+            }
+            let gone = [text(&dir, "swap"), text(&dir, "snap.1"), text(&dir, "blobs/1")];
+            assert_eq!(gone, [None, None, None], "{line} {out} {came_in}");
+            assert!(!path.join("new").exists());
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The stores over their public API: the conformance suite, and what the embedded one promises of its files.
 
+mod compaction;
 mod damage;
+mod kill;
 mod layouts;
 mod locks;
 mod private;

@@ -80,52 +80,13 @@ fn m_8_a_store_opens_after_a_stop_between_the_steps() {
     });
 }
 
-/// Each call of the system that changes a file is, once, the last one that the process makes.
 #[test]
 fn m_8_a_kill_at_any_call_leaves_a_store_that_opens() {
-    const CALLS: &str = "?mkdir,?mkdirat,openat,write,pwrite64,?rename,?renameat,?renameat2,?unlink,\
-                         ?unlinkat,fsync,fdatasync,?chmod,?fchmod,?fchmodat,ftruncate,flock,sync_file_range";
-    if !Command::new("strace").args(["-f", "true"]).output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: needs strace");
-        return;
-    }
-    let traced = |dir: &Path, what: &str| {
-        let log = dir.join("strace");
-        let output = Command::new("strace")
-            .args(["-f", "-qq", "-e", what, "-o"])
-            .args([&log, Path::new(env!("CARGO_BIN_EXE_store_probe"))])
-            .args([Path::new("read"), dir])
-            .output()
-            .unwrap();
-        (output, String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned())
-    };
     bounded_by(Duration::from_secs(180), async {
-        let dir = earlier();
-        let count = changes(&dir.path().join("store.journal"));
-        let (output, log) = traced(dir.path(), &format!("trace={CALLS}"));
-        assert!(output.status.success(), "{output:?}");
-        // Calls are counted by thread, from the first one that names the store.
-        let (mut calls, mut first) = (BTreeMap::<(&str, &str), usize>::new(), BTreeMap::new());
-        for line in log.lines() {
-            let Some((thread, call)) = line.split_once(' ') else { continue };
-            let Some((name, _)) = call.trim().split_once('(') else { continue };
-            let counted = calls.entry((thread, name)).or_default();
-            *counted += 1;
-            if call.contains("store") {
-                first.entry(name).or_insert(*counted);
-            }
-        }
-        let mut kills = 0;
-        for name in calls.keys().map(|(_, name)| *name).collect::<std::collections::BTreeSet<_>>() {
-            let most = calls.iter().filter(|((_, called), _)| *called == name).map(|(_, n)| *n).max();
-            for number in first.get(name).copied().unwrap_or(1)..=most.unwrap() {
-                let dir = earlier();
-                let (output, _) = traced(dir.path(), &format!("inject={name}:signal=KILL:when={number}"));
-                kills += usize::from(!output.status.success());
-                assert_taken_over(dir.path(), count, &format!("killed at {name} {number}")).await;
-            }
-        }
-        println!("{kills} kills");
-        assert!(kills > 25, "there were kills: {kills}");
+        let count = changes(&earlier().path().join("store.journal"));
+        let arguments = |dir: &Path| vec!["read".into(), dir.into()];
+        let check = async |dir: &Path, when: &str| assert_taken_over(dir, count, when).await;
+        let kills = kill::at_any_call(env!("CARGO_BIN_EXE_store_probe"), arguments, earlier, check).await;
+        assert!(kills.is_none_or(|kills| kills > 25), "there were kills: {kills:?}");
     });
 }

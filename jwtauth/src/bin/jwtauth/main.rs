@@ -1,8 +1,7 @@
 //! The program `jwtauth`: what somebody needs who operates a store.
 //!
-//! `arguments` is its command line, `store` opens what is operated, `sessions`, `accounts`, `status` and
-//! `compact` have the commands of these names, `output` shows what they find, and `ask` asks before something is lost and for
-//! passwords.
+//! `arguments` is its command line, `store` opens what is operated, `output` shows what is found, and `ask`
+//! asks before something is lost and for passwords. The other files have the commands of their names.
 //!
 //! # Invariants
 //!

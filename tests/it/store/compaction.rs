@@ -1,0 +1,107 @@
+//! `operate::compact` and `jwtauth compact`: less space, and nothing is lost at any kill.
+
+use std::ffi::OsString;
+use std::ops::ControlFlow;
+
+use jwtauth::store::operate::{self, OperateError};
+
+use super::*;
+
+/// Makes a store of some sessions, one of which is revoked, whose files hold much that is free.
+async fn wasteful(dir: &Path, rounds: u64) -> PathBuf {
+    let path = dir.join("store");
+    let store = open(&path).await;
+    put(&store, 0..5).await;
+    for round in 0..rounds {
+        let mut update = UserUpdate::default();
+        update.user = Some(format!(r#"{{"id":{round},"x":"{}"}}"#, "x".repeat(30_000)).into_bytes());
+        store.update_user("subject-1".into(), update, 100).await.unwrap();
+    }
+    assert!(store.revoke(session(2).id, LOGOUT).await.unwrap());
+    path
+}
+
+async fn all(path: &Path) -> Vec<Session> {
+    let store = open(path).await;
+    let mut all = Vec::new();
+    for number in 0..5 {
+        all.push((*store.load(session(number).id).await.unwrap().unwrap()).clone());
+    }
+    all
+}
+
+#[test]
+fn a_compact_store_holds_the_same_in_less_space() {
+    bounded(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = wasteful(dir.path(), 200).await;
+        let before = all(&path).await;
+        fs::write(path.join("note.txt"), "of a person").unwrap();
+        let compaction = operate::compact(&path, &|_| ControlFlow::Continue(())).unwrap();
+        assert!(compaction.after * 3 < compaction.before, "{compaction:?}");
+        assert_eq!(all(&path).await, before);
+        assert_eq!(fs::read(path.join("note.txt")).unwrap(), b"of a person");
+        for name in ["new", "swap", "aside"] {
+            assert!(!path.join(name).exists(), "{name}");
+        }
+        let modes = files(&path).into_iter().map(|(path, (_, mode))| (path.is_dir(), mode));
+        let note = |mode| mode == 0o644;
+        let widened: Vec<_> =
+            modes.filter(|(is_dir, mode)| *mode != if *is_dir { 0o700 } else { 0o600 }).collect();
+        assert!(widened.iter().all(|(_, mode)| note(*mode)) && widened.len() <= 1, "{widened:?}");
+        // The next changes are made as before.
+        let store = open(&path).await;
+        assert!(store.revoke(session(3).id, LOGOUT).await.unwrap());
+        drop(store);
+        assert!(all(&path).await[3].revoked.is_some());
+    });
+}
+
+#[test]
+fn a_compaction_that_cannot_be_changes_nothing() {
+    bounded(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = wasteful(dir.path(), 2).await;
+        let store = open(&path).await;
+        let config = || SledConfig::new(&path).lock_timeout(Duration::ZERO);
+        let refused = operate::compact(config(), &|_| ControlFlow::Continue(()));
+        assert!(matches!(refused, Err(OperateError::Store(StoreError::Locked { .. }))), "{refused:?}");
+        put(&store, 9..10).await;
+        drop(store);
+        let before = files(&path);
+        // A limit on the size of files is like a full disk.
+        let limited = Command::new("sh")
+            .args(["-c", "ulimit -f 1000; exec \"$0\" compact"])
+            .arg(env!("CARGO_BIN_EXE_jwtauth_program"))
+            .env("JWTAUTH_STORE", &path)
+            .output()
+            .unwrap();
+        assert!(!limited.status.success(), "{limited:?}");
+        assert_eq!(files(&path).get(&path.join("db")), before.get(&path.join("db")));
+        assert_eq!(all(&path).await.len(), 5);
+    });
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_compaction_loses_nothing() {
+    bounded_by(Duration::from_secs(300), async {
+        let original = tempfile::tempdir().unwrap();
+        let path = wasteful(original.path(), 12).await;
+        let before = all(&path).await;
+        let prepare = || {
+            let dir = tempfile::tempdir().unwrap();
+            copy(original.path(), dir.path());
+            dir
+        };
+        let arguments = |dir: &Path| -> Vec<OsString> {
+            vec!["compact".into(), "--store".into(), dir.join("store").into()]
+        };
+        let check = async |dir: &Path, when: &str| {
+            assert_eq!(all(&dir.join("store")).await, before, "{when}");
+            assert!(!dir.join("store/new").exists(), "{when}");
+        };
+        let program = env!("CARGO_BIN_EXE_jwtauth_program");
+        let kills = kill::at_any_call(program, arguments, prepare, check).await;
+        assert!(kills.is_none_or(|kills| kills > 50), "there were kills: {kills:?}");
+    });
+}

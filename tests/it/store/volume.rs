@@ -254,6 +254,37 @@ fn m_8_a_counter_that_cannot_count_is_refused() {
 
 /// M-12: a volume that is not mounted looks like a new store. With accounts anybody could register their
 /// names.
+/// A process may be killed at any step of making a store in the place of one that was removed.
+#[test]
+fn m_12_a_store_without_accounts_that_is_gone_is_made_anew_in_any_number_of_starts() {
+    bounded(async {
+        for stop in ["no data file", "an empty data file", "no change"] {
+            let data = tempfile::tempdir().unwrap();
+            let (path, counter) = (data.path().join("store"), data.path().join("counter"));
+            let config = || SledConfig::new(&path).rollback_counter(&counter);
+            put(&SledStore::open(config()).await.unwrap(), 0..2).await;
+            let mark = fs::read(path.join("jwtauth")).unwrap();
+            fs::remove_dir_all(&path).unwrap();
+            if stop == "no change" {
+                drop(SledStore::open(config()).await.unwrap());
+            } else {
+                fs::create_dir(&path).unwrap();
+                fs::write(path.join("jwtauth"), &mark).unwrap();
+                if stop == "an empty data file" {
+                    drop(tests::raw::open(&path));
+                }
+            }
+            let store = SledStore::open(config()).await.unwrap_or_else(|error| panic!("{stop}: {error}"));
+            put(&store, 0..2).await;
+            drop(store);
+            // It is a store like others now: its data cannot be lost without a word.
+            fs::remove_file(path.join("db")).unwrap();
+            let refused = SledStore::open(config()).await;
+            assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{stop}: {refused:?}");
+        }
+    });
+}
+
 #[test]
 fn m_12_a_store_with_accounts_that_is_gone_is_refused() {
     use jwtauth::{AccountsConfig, JwtAuth};

@@ -67,11 +67,13 @@ impl Opened {
         modes::mend(path);
         // Read before sled holds its lock: one that is behind by then only says less.
         let counts = Counts::read(&config)?;
-        if found.something && !found.data && counts.changes() > 0 {
+        // One that is being made in the place of another one may have been stopped at any step.
+        let is_new = !found.something || counts.is_begun();
+        if !is_new && !found.data && counts.changes() > 0 {
             return Err(damaged(path, "its data file is missing".into()));
         }
         snapshots::keep_trusted(path, &lock)?;
-        let whole = Whole { path, changes: counts.changes(), is_new: !found.something };
+        let whole = Whole { path, changes: counts.changes(), is_new };
         let opened = match whole.open(patience) {
             Err(error) if is_damage(&error) => whole.open_without_snapshots(patience, error),
             opened => opened,
@@ -131,10 +133,16 @@ impl Whole<'_> {
                 return Err(damaged(path, "it holds nothing, and it did once".into()));
             }
             None => {
+                let totals = Totals { changes, ..Totals::default() };
                 if changes > 0 {
                     tracing::warn!(target: "jwtauth", ?path, "the session store was removed; a new one is made, and all sessions have ended");
+                    // Before its journal says that there were changes.
+                    let failed = |error| explain(path, "write", error);
+                    tree.insert(tree_keys::TOTALS, codec::encode_totals(tree_keys::TOTALS, totals))
+                        .map_err(failed)?;
+                    tree.flush().map_err(failed)?;
                 }
-                Totals { changes, ..Totals::default() }
+                totals
             }
         };
         Ok((tree, totals))

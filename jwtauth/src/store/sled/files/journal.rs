@@ -135,6 +135,12 @@ impl Counts {
         self.outside().find(|(_, count)| had(*count)).map(|(path, _)| path)
     }
 
+    /// Tells whether the store itself has acknowledged nothing yet, though a counter in another place knows
+    /// one that was there before it and is gone, without accounts.
+    pub(in crate::store::sled) fn is_begun(&self) -> bool {
+        self.inside.is_none() && self.accounts_are_gone().is_none()
+    }
+
     /// Opens the journals for writing, makes those that are missing, and removes the one beside the
     /// directory.
     ///

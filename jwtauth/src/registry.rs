@@ -13,7 +13,7 @@ use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 
 /// The kinds of token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {
     /// Sent with every request.

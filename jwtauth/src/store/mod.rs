@@ -7,6 +7,7 @@
 //! | [`ValueStore`] | opaque values that expire | no `Compat`, no storage for poem's sessions |
 //! | `AccountStore` (feature `accounts`) | accounts with passwords | no `accounts` |
 //! | [`SessionPages`] | nothing more: it lists all sessions | no [`operate`] |
+//! | [`WholeStore`] | nothing more: it gives all that it keeps | no backup, no export |
 //!
 //! [`SledStore`] and [`MemoryStore`] keep all of it. A store outside this crate brings atomic steps and bytes
 //! on a disk or a wire, and nothing else: what each step decides is in [`rules`], what a record looks like in
@@ -45,6 +46,7 @@ mod session_store;
 mod sled;
 mod token_store;
 mod value_store;
+mod whole_store;
 
 #[cfg(feature = "accounts")]
 pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
@@ -57,6 +59,9 @@ pub use self::session_store::SessionStore;
 pub use self::sled::{SledConfig, SledStore};
 pub use self::token_store::TokenStore;
 pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore};
+pub use self::whole_store::{
+    CopiedRecord, CopyPage, CopyTotals, RecordKey, StoreCopy, StoreRecord, WholeStore,
+};
 pub use crate::clock::TimeMark;
 pub use crate::device::Device;
 pub use crate::error::StoreError;

@@ -11,6 +11,7 @@ use super::requests::{
 use super::session_pages::SessionPages;
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
+use super::whole_store::WholeStore;
 use crate::clock::TimeMark;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
@@ -100,6 +101,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// A store that implements [`ValueStore`] returns `Some(self)`. [`Compat`](crate::Compat) needs one.
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
+        None
+    }
+    /// Returns this store as one that gives all that it keeps. Default: it does not.
+    ///
+    /// A store that implements [`WholeStore`] returns `Some(self)`. A backup needs one.
+    fn whole_store(self: Arc<Self>) -> Option<Arc<dyn WholeStore>> {
         None
     }
 }

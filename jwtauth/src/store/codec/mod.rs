@@ -18,6 +18,7 @@
 //! | token | session, kind | `token_codec.rs` |
 //! | account (feature `accounts`) | id | `account_codec.rs` |
 //! | value | | `value_codec.rs` |
+//! | any of these | | `record_codec.rs`, with its key |
 //!
 //! # A new field
 //!
@@ -33,6 +34,7 @@
 mod account_codec;
 mod field;
 mod frame;
+mod record_codec;
 mod session;
 mod token_codec;
 mod totals;
@@ -41,6 +43,7 @@ mod value_codec;
 #[cfg(feature = "accounts")]
 pub use self::account_codec::{decode_account, encode_account};
 pub use self::frame::{MAX_RECORD, RecordError, checksum_of, layout_of};
+pub use self::record_codec::{decode_key, decode_record, encode_key, encode_record};
 pub use self::session::{decode_session, encode_session};
 pub use self::token_codec::{decode_token, encode_token};
 pub(super) use self::totals::{Totals, decode_totals, encode_totals};

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! What a store keeps beside sessions is found by [`SessionStore::token_store`] and
-//! [`SessionStore::value_store`], and has rules of its own; run `run_accounts` too if it keeps accounts.
+//! [`SessionStore::value_store`], and has rules of its own, and so has a copy of it all
+//! ([`SessionStore::whole_store`]); run `run_accounts` too if it keeps accounts.
 //! Durability is not among the rules: what survives a crash is each store's own promise.
 
 #[cfg(feature = "accounts")]
@@ -17,6 +18,7 @@ mod account_rules;
 mod page_rules;
 mod token_rules;
 mod value_rules;
+mod whole_rules;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -63,6 +65,8 @@ where
     page_rules::sessions_are_listed_in_pages(&Arc::new(empty().await)).await;
     token_rules::run(&empty).await;
     value_rules::run(&empty).await;
+    whole_rules::a_copy_has_everything(&Arc::new(empty().await)).await;
+    whole_rules::a_copy_is_of_one_moment_while_the_store_changes(&Arc::new(empty().await)).await;
 }
 
 fn presented(session: &Session, generation: u64, now: u64) -> RotationRequest {

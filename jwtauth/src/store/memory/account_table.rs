@@ -15,7 +15,7 @@ use crate::id::AccountId;
 pub(super) type AccountTable = Mutex<BTreeMap<String, StoredAccount>>;
 
 impl MemoryStore {
-    fn lock_accounts(&self) -> MutexGuard<'_, BTreeMap<String, StoredAccount>> {
+    pub(super) fn lock_accounts(&self) -> MutexGuard<'_, BTreeMap<String, StoredAccount>> {
         // OK for the same reason as with sessions.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }

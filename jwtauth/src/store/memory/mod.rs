@@ -2,6 +2,7 @@
 
 #[cfg(feature = "accounts")]
 mod account_table;
+mod memory_copy;
 mod value_table;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use super::session_pages::SessionPages;
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
 use super::value_store::{StoredValue, ValueKey, ValueStore};
+use super::whole_store::WholeStore;
 use crate::clock::TimeMark;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, Rotation, Session};
@@ -39,8 +41,8 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Kept {
     sessions: HashMap<SessionId, Session>,
-    /// In the order in which they were issued.
-    tokens: HashMap<SessionId, Vec<TokenRecord>>,
+    /// In the order in which they were issued, each with the generation that it was issued for.
+    tokens: HashMap<SessionId, Vec<(u64, TokenRecord)>>,
     values: HashMap<ValueKey, StoredValue>,
 }
 
@@ -59,7 +61,8 @@ impl Kept {
             }
         }
         if let Some(access_ttl) = effects.register {
-            self.tokens.insert(session.id, rules::first_tokens(&session, access_ttl));
+            let tokens = rules::first_tokens(&session, access_ttl).into_iter();
+            self.tokens.insert(session.id, tokens.map(|token| (session.generation, token)).collect());
         }
         self.sessions.insert(session.id, session);
     }
@@ -72,7 +75,7 @@ impl Kept {
 
     fn spend(&mut self, session: SessionId, token: TokenId, now: u64) {
         let mut tokens = self.tokens.get_mut(&session).into_iter().flatten();
-        if let Some(token) = tokens.find(|record| record.id == token) {
+        if let Some((_, token)) = tokens.find(|(_, record)| record.id == token) {
             rules::spend(token, now);
         }
     }
@@ -121,7 +124,8 @@ impl SessionStore for MemoryStore {
         }
         if !outcome.issued.is_empty() {
             let tokens = kept.tokens.entry(request.session).or_default();
-            tokens.extend(outcome.issued);
+            let generation = outcome.session.generation;
+            tokens.extend(outcome.issued.into_iter().map(|token| (generation, token)));
             tokens.drain(..rules::surplus(tokens.len()));
         }
         ready(Some((outcome.rotation, outcome.session)))
@@ -198,6 +202,10 @@ impl SessionStore for MemoryStore {
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         Some(self)
     }
+
+    fn whole_store(self: Arc<Self>) -> Option<Arc<dyn WholeStore>> {
+        Some(self)
+    }
 }
 
 impl SessionPages for MemoryStore {
@@ -212,14 +220,15 @@ impl SessionPages for MemoryStore {
 
 impl TokenStore for MemoryStore {
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
-        ready(self.lock().tokens.get(&session).cloned().unwrap_or_default())
+        let kept = self.lock();
+        ready(kept.tokens.get(&session).into_iter().flatten().map(|(_, token)| *token).collect())
     }
 
     fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
         let mut kept = self.lock();
         let mut swept = Swept::default();
         for tokens in kept.tokens.values_mut() {
-            tokens.retain(|token| {
+            tokens.retain(|(_, token)| {
                 let is_old = rules::is_archived(token, before);
                 let full = swept.removed == limit;
                 swept.more |= is_old && full;

@@ -23,8 +23,9 @@
 //!
 //! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change` and
 //! `account_change` run the rules, `tree_change` says what is written, and `disk` writes it on the thread of
-//! `writer`. `recent` keeps what readers ask for most. `rebuild` makes a new database for those who operate a
-//! store. `tree_keys` and `files` say what stands where.
+//! `writer`. `recent` keeps what readers ask for most. `tree_copy` copies all of it while it changes, with the
+//! help of `follow`. `rebuild` makes a new database for those who operate a store. `tree_keys` and `files` say
+//! what stands where.
 
 #[cfg(feature = "accounts")]
 mod account_change;
@@ -34,6 +35,7 @@ mod disk;
 mod disk_record;
 mod explain;
 mod files;
+mod follow;
 mod login_change;
 mod operations;
 mod reader;
@@ -42,6 +44,7 @@ mod recent;
 mod sled_config;
 mod startup;
 mod tree_change;
+mod tree_copy;
 mod tree_keys;
 mod value_change;
 mod writer;
@@ -65,6 +68,7 @@ use super::session_pages::SessionPages;
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
+use super::whole_store::WholeStore;
 use crate::clock::TimeMark;
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -203,6 +207,10 @@ impl SessionStore for SledStore {
     }
 
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
+        Some(self)
+    }
+
+    fn whole_store(self: Arc<Self>) -> Option<Arc<dyn WholeStore>> {
         Some(self)
     }
 }

@@ -228,6 +228,11 @@ impl Group {
         self.writes.range(range.clone()).map(|(key, value)| (key, value.is_some()))
     }
 
+    /// Returns the keys of the records that it changes.
+    pub(super) fn records(&self) -> Vec<Vec<u8>> {
+        self.writes.keys().filter(|key| tree_keys::is_record(key)).cloned().collect()
+    }
+
     /// Returns the sessions whose records it changes.
     pub(super) fn sessions(&self) -> Vec<SessionId> {
         let records = self.writes.keys().filter(|key| key.starts_with(tree_keys::SESSIONS));

@@ -45,6 +45,17 @@ pub(super) const VALUE_EXPIRIES: &[u8] = b"w";
 
 const ID_LEN: usize = 16;
 
+/// The keys of all records. What is outside follows from them.
+pub(super) fn records() -> [Range<Vec<u8>>; 3] {
+    [ACCOUNTS..b"b", SESSIONS..SUBJECTS, VALUES..VALUE_EXPIRIES]
+        .map(|range| range.start.to_vec()..range.end.to_vec())
+}
+
+/// Tells whether a record stands under a key.
+pub(super) fn is_record(key: &[u8]) -> bool {
+    [ACCOUNTS, SESSIONS, TOKENS, VALUES].iter().any(|kind| key.starts_with(kind))
+}
+
 pub(super) fn session(id: SessionId) -> Vec<u8> {
     [SESSIONS, id.as_bytes()].concat()
 }

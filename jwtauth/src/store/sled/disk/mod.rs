@@ -12,7 +12,9 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::super::codec::Totals;
 use super::disk_record::DiskRecord;
+use super::follow::Followers;
 use super::reader::StoreReader;
 use super::startup::{DiskState, Opened, count_of};
 use super::tree_change::{Change, Group};
@@ -43,6 +45,8 @@ pub(super) struct Disk {
     pub(super) disowned: Vec<SessionId>,
     /// Those of them whose removal is in the group.
     pub(super) removing: Vec<SessionId>,
+    /// Who copies the store.
+    pub(super) followers: Followers,
     /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
     failed: Option<Instant>,
 }
@@ -60,6 +64,7 @@ impl Disk {
             archived: None,
             disowned: Vec::new(),
             removing: Vec::new(),
+            followers: Followers::default(),
             failed: None,
         }
     }
@@ -92,12 +97,18 @@ impl Disk {
         let opened = Opened::reopen(self.state.config.clone(), Arc::clone(&self.state.lock))?;
         *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
         self.reader.recent.clear();
+        self.followers.lose_all();
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
         self.failed = None;
         self.remove_disowned();
         tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
         Ok(())
+    }
+
+    /// Returns the totals of what is in the tree.
+    pub(super) const fn totals(&self) -> Totals {
+        self.state.totals
     }
 
     /// Tells whether a write failed, and the store was not opened anew since.
@@ -114,12 +125,14 @@ impl Disk {
             return Ok(());
         }
         let changed = group.sessions();
+        let followed = if self.followers.is_empty() { Vec::new() } else { group.records() };
         let (batch, totals) = group.into_batch(&self.reader.time);
         self.reader.recent.begin(&changed);
         let applied = self.reader.read(|tree| tree.apply_batch(batch));
         // Also when it failed: nobody knows what is in the tree then, and readers read just that.
         self.reader.recent.end(&changed);
         applied?;
+        self.followers.note(&followed);
         self.state.totals = totals;
         self.group = Group::new(totals);
         Ok(())

@@ -1,0 +1,198 @@
+//! A copy of the whole tree while it changes: first each page of records, then those that have changed
+//! meanwhile, again and again until few are left, and the last ones on the thread of the writer. The store
+//! stands still for these, so that the end is one moment.
+//!
+//! sled has no snapshots. What a page holds may change while the next one is read, so its key is noted by a
+//! [`Follower`], and the record is read once more.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::super::codec::{self, Totals};
+use super::super::requests::StoreFuture;
+use super::super::whole_store::{CopiedRecord, CopyPage, CopyTotals, StoreCopy, WholeStore, is_over};
+use super::disk::Disk;
+use super::explain::unreadable;
+use super::follow::{Follower, Lost};
+use super::reader::StoreReader;
+use super::writer::Writer;
+use super::{SledStore, tree_keys};
+use crate::error::StoreError;
+
+/// How many records a page has.
+const PAGE: usize = 256;
+/// How many changed records are few enough to be read on the writer's thread: less than 1 ms.
+const FEW: usize = 256;
+/// More notes than these are taken before the copy goes on.
+const MANY: usize = 16 * PAGE;
+/// How often the copy waits for few changes. Under a load that never lets up the last step takes longer.
+const ROUNDS: usize = 1_000;
+
+struct TreeCopy {
+    reader: Arc<StoreReader>,
+    writer: Arc<Writer<Disk>>,
+    follower: Arc<Follower>,
+    expected: CopyTotals,
+    /// What is still to be read once: ranges of keys, the last one first.
+    rest: Vec<Range<Vec<u8>>>,
+    rounds: usize,
+    is_over: bool,
+}
+
+impl fmt::Debug for TreeCopy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TreeCopy").field("path", &self.reader.path).finish_non_exhaustive()
+    }
+}
+
+/// Keys with what stands there.
+type TreeEntries = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+impl WholeStore for SledStore {
+    fn copy(&self) -> StoreFuture<'_, Box<dyn StoreCopy>> {
+        let (reader, writer) = (Arc::clone(&self.reader), Arc::clone(&self.writer));
+        let begun = writer.submit(|disk| {
+            disk.ready()?;
+            Ok((disk.followers.add(), disk.totals()))
+        });
+        Box::pin(async move {
+            let (follower, totals) = begun.await?;
+            let copy = TreeCopy {
+                reader,
+                writer,
+                follower,
+                expected: totals.into(),
+                rest: tree_keys::records().into_iter().rev().collect(),
+                rounds: 0,
+                is_over: false,
+            };
+            Ok(Box::new(copy) as Box<dyn StoreCopy>)
+        })
+    }
+}
+
+impl StoreCopy for TreeCopy {
+    fn expected(&self) -> CopyTotals {
+        self.expected
+    }
+
+    fn next(&mut self) -> StoreFuture<'_, CopyPage> {
+        Box::pin(async {
+            if self.is_over {
+                return Err(is_over());
+            }
+            // Whatever ends this, an error too, it does not go on.
+            self.is_over = true;
+            let page = self.page().await?;
+            self.is_over = page.end.is_some();
+            Ok(page)
+        })
+    }
+}
+
+impl TreeCopy {
+    async fn page(&mut self) -> Result<CopyPage, StoreError> {
+        let noted = self.follower.len();
+        let is_behind = if self.rest.is_empty() {
+            self.rounds += 1;
+            noted > FEW && self.rounds <= ROUNDS
+        } else {
+            noted > MANY
+        };
+        if is_behind {
+            let keys = self.follower.take(PAGE).map_err(|lost| self.reader.lost(lost))?;
+            let entries = self.read(move |reader| reader.entries_of(keys)).await?;
+            return Ok(CopyPage::new(self.reader.copied(entries)?, None));
+        }
+        let Some(range) = self.rest.last().cloned() else { return self.last().await };
+        let entries = self.read(move |reader| reader.entries_in(range)).await?;
+        match (entries.last(), self.rest.last_mut()) {
+            (Some((key, _)), Some(range)) if entries.len() == PAGE => range.start = [&key[..], &[0]].concat(),
+            _ => drop(self.rest.pop()),
+        }
+        Ok(CopyPage::new(self.reader.copied(entries)?, None))
+    }
+
+    /// Ends the copy. Changes wait for this.
+    async fn last(&self) -> Result<CopyPage, StoreError> {
+        let follower = Arc::clone(&self.follower);
+        let ended = self.writer.submit(move |disk| {
+            disk.ready()?;
+            // What is in the group is not in the tree yet, nor in these totals.
+            let keys = follower.take(usize::MAX).map_err(|lost| disk.reader.lost(lost))?;
+            Ok((disk.reader.entries_of(keys)?, disk.totals()))
+        });
+        let (entries, totals) = ended.await?;
+        Ok(CopyPage::new(self.reader.copied(entries)?, Some(totals.into())))
+    }
+
+    /// Reads away from the threads that serve requests: pages may come from the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&StoreReader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let reader = Arc::clone(&self.reader);
+        tokio::task::spawn_blocking(move || read(&reader)).await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl StoreReader {
+    fn entries_in(&self, range: Range<Vec<u8>>) -> Result<TreeEntries, StoreError> {
+        self.read(|tree| {
+            let entries = tree.range(range).take(PAGE);
+            entries.map(|entry| entry.map(|(key, bytes)| (key.to_vec(), Some(bytes.to_vec())))).collect()
+        })
+    }
+
+    fn entries_of(&self, keys: Vec<Vec<u8>>) -> Result<TreeEntries, StoreError> {
+        self.read(|tree| {
+            let entries = keys.into_iter();
+            entries
+                .map(|key| {
+                    let bytes = tree.get(&key)?;
+                    Ok((key, bytes.map(|bytes| bytes.to_vec())))
+                })
+                .collect()
+        })
+    }
+
+    fn copied(&self, entries: TreeEntries) -> Result<Vec<CopiedRecord>, StoreError> {
+        let entries = entries.into_iter();
+        entries.map(|(key, bytes)| self.copied_record(&key, bytes.as_deref())).collect()
+    }
+
+    fn copied_record(&self, key: &[u8], bytes: Option<&[u8]>) -> Result<CopiedRecord, StoreError> {
+        if cfg!(not(feature = "accounts")) && key.starts_with(tree_keys::ACCOUNTS) {
+            return Err(StoreError::Backend(
+                "the store holds accounts, and this program was built without the feature `accounts`, so a copy would lose them: build it with that feature"
+                    .into(),
+            ));
+        }
+        match bytes {
+            Some(bytes) => codec::decode_record(key, bytes)
+                .map(CopiedRecord::Kept)
+                .map_err(|error| unreadable(&self.path, error)),
+            None => codec::decode_key(key)
+                .map(CopiedRecord::Removed)
+                .ok_or_else(|| self.corrupt("it has a key of no kind")),
+        }
+    }
+
+    fn lost(&self, lost: Lost) -> StoreError {
+        match lost {
+            Lost::Reopened => self.unavailable(),
+            Lost::Behind => StoreError::Backend(
+                "more has changed in the store than a copy can follow: what it is written to is too slow"
+                    .into(),
+            ),
+        }
+    }
+}
+
+impl From<Totals> for CopyTotals {
+    fn from(totals: Totals) -> Self {
+        let Totals { changes, sessions, accounts, latest, ahead, sum: _ } = totals;
+        Self { changes, sessions, accounts, latest, ahead }
+    }
+}

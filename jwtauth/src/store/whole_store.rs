@@ -33,7 +33,7 @@ pub enum StoreRecord {
     #[cfg(feature = "accounts")]
     Account(StoredAccount),
     /// A session, dead or alive.
-    Session(Session),
+    Session(Box<Session>),
     /// What was recorded of a token.
     Token {
         /// The [generation](Session::generation) of its session that it was issued for.

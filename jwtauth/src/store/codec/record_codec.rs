@@ -96,7 +96,9 @@ pub fn decode_record(key: &[u8], bytes: &[u8]) -> Result<StoreRecord, RecordErro
     match decode_key(key).ok_or(RecordError::Damaged)? {
         #[cfg(feature = "accounts")]
         RecordKey::Account(id) => decode_account(key, id, bytes).map(StoreRecord::Account),
-        RecordKey::Session(id) => decode_session(key, id, bytes).map(StoreRecord::Session),
+        RecordKey::Session(id) => {
+            decode_session(key, id, bytes).map(|session| StoreRecord::Session(session.into()))
+        }
         RecordKey::Token { session, generation, kind, .. } => {
             decode_token(key, session, kind, bytes).map(|token| StoreRecord::Token { generation, token })
         }
@@ -119,7 +121,7 @@ mod tests {
         let records = [
             #[cfg(feature = "accounts")]
             StoreRecord::Account(sample::account(2, "alice")),
-            StoreRecord::Session(session.clone()),
+            StoreRecord::Session(session.clone().into()),
             StoreRecord::Token { generation: 3, token: token(TokenKind::Refresh) },
             StoreRecord::Token { generation: 3, token: token(TokenKind::Access) },
             StoreRecord::Token { generation: 3, token: token(TokenKind::Sliding) },

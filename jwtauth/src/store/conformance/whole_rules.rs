@@ -90,7 +90,7 @@ pub(super) async fn a_copy_has_everything<S: SessionStore>(store: &Arc<S>) {
     let totals = copied.finish(whole.copy().await.expect("copy")).await;
     assert_eq!((totals.sessions, copied.count(b's')), (2, 2));
     assert_eq!((totals.accounts, copied.count(b'a')), (copied.count(b'a'), totals.accounts));
-    assert_eq!(copied.get(RecordKey::Session(first.id)), Some(&StoreRecord::Session(first.clone())));
+    assert_eq!(copied.get(RecordKey::Session(first.id)), Some(&StoreRecord::Session(first.clone().into())));
     let dead = copied.get(RecordKey::Session(session(2, "b").id));
     assert!(matches!(dead, Some(StoreRecord::Session(dead)) if dead.revoked == Some(logout(200))));
     if let Some(tokens) = Arc::clone(store).token_store() {

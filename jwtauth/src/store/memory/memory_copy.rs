@@ -32,7 +32,7 @@ impl WholeStore for MemoryStore {
             ahead: self.time.ahead(),
             ..CopyTotals::new(kept.sessions.len() as u64, records.len() as u64)
         };
-        records.extend(kept.sessions.values().cloned().map(StoreRecord::Session));
+        records.extend(kept.sessions.values().map(|session| StoreRecord::Session(session.clone().into())));
         let tokens = kept.tokens.values().flatten();
         records.extend(
             tokens.map(|(generation, token)| StoreRecord::Token { generation: *generation, token: *token }),

@@ -44,7 +44,7 @@ impl Accounts {
                 Err(error) => Err(error.into()),
             };
             let (before, _) = self.settle(&attempt, checked)?;
-            let after = self.with_password(&before, new).await?;
+            let after = self.with_password(&before, new, Line::Change).await?;
             let ends = self.ends(RevocationReason::Requested, keep);
             // If another change came first, the checked password may be outdated.
             if let Some(after) =
@@ -70,7 +70,7 @@ impl Accounts {
     pub async fn set_password(&self, id: AccountId, new: &str) -> Result<Account, AccountError> {
         loop {
             let before = self.stored(id).await?;
-            let after = self.with_password(&before, new).await?;
+            let after = self.with_password(&before, new, Line::Operator).await?;
             let ends = self.ends(RevocationReason::Requested, None);
             if let Some(after) =
                 self.replace(&before, after, Some(ends), Event::PasswordSet { account: id }).await?
@@ -154,9 +154,14 @@ impl Accounts {
         self.0.store.account(id).await?.ok_or(AccountError::NotFound)
     }
 
-    async fn with_password(&self, before: &StoredAccount, new: &str) -> Result<StoredAccount, AccountError> {
+    async fn with_password(
+        &self,
+        before: &StoredAccount,
+        new: &str,
+        line: Line,
+    ) -> Result<StoredAccount, AccountError> {
         let password = self.chosen(new, &before.key)?;
-        let hash = self.hasher().hash(Line::Change, password).await?;
+        let hash = self.hasher().hash(line, password).await?;
         Ok(StoredAccount { hash, password_changed_at: self.0.sessions.now(), ..before.clone() })
     }
 

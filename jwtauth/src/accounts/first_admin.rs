@@ -79,7 +79,7 @@ impl Accounts {
         }
         let password = password_of(environment, password)?;
         let chosen = self.chosen(&password, &parsed.key)?;
-        let draft = self.draft(parsed, chosen, vec![ADMIN.into()], Line::Change).await?;
+        let draft = self.draft(parsed, chosen, vec![ADMIN.into()], Line::Operator).await?;
         let made = self.add(draft).await?;
         if made.is_none() {
             tracing::warn!(target: "jwtauth", "an account of the name in {name} was registered a moment ago, so no admin was made: if another process of yours did not make it, choose another name");

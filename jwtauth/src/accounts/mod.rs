@@ -44,7 +44,7 @@ pub use self::import::ImportedAccount;
 use self::name::Name;
 use self::password::Password;
 pub use self::passwords::Passwords;
-use self::throttle::{Registered, Throttle};
+use self::throttle::{Registered, Throttle, Wait};
 use crate::error::{AccountError, ConfigError, StoreError};
 use crate::event::Event;
 use crate::id::AccountId;
@@ -109,7 +109,7 @@ impl Accounts {
     /// - [`AccountError::Store`] if the store failed; the account may exist.
     pub async fn register(&self, name: &str, password: &str) -> Result<Account, AccountError> {
         let (name, password) = self.wanted(name, password)?;
-        self.make(name, password, Line::Change).await
+        self.make(name, password, Line::Operator).await
     }
 
     /// Adds an account like [`register`](Self::register), for anybody who asks. How often is limited by
@@ -154,8 +154,10 @@ impl Accounts {
     }
 
     fn charge_registration(&self, peer: IpAddr) -> Result<Registered, AccountError> {
-        self.0.throttle.register(peer, self.0.sessions.now()).map_err(|seconds| {
-            tracing::warn!(target: "jwtauth", event = "throttled", what = "registration", address = %peer, seconds);
+        self.0.throttle.register(peer, self.0.sessions.now()).map_err(|Wait { seconds, is_news }| {
+            if is_news {
+                tracing::warn!(target: "jwtauth", event = "throttled", what = "registration", address = %peer, seconds);
+            }
             AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::hasher::Line;
 use super::name::Name;
 use super::password::Password;
-use super::throttle::{Attempt, Who};
+use super::throttle::{Attempt, Wait, Who};
 use super::{Account, Accounts};
 use crate::error::AccountError;
 use crate::store::{PasswordHash, StoredAccount};
@@ -74,9 +74,11 @@ impl Accounts {
     }
 
     pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
-        self.0.throttle.begin(who, peer, self.0.sessions.now()).map_err(|seconds| {
-            let address = peer.map(tracing::field::display);
-            tracing::warn!(target: "jwtauth", event = "throttled", what = who.name(), address, seconds);
+        self.0.throttle.begin(who, peer, self.0.sessions.now()).map_err(|Wait { seconds, is_news }| {
+            if is_news {
+                let address = peer.map(tracing::field::display);
+                tracing::warn!(target: "jwtauth", event = "throttled", what = who.name(), address, seconds);
+            }
             AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
         })
     }

@@ -32,7 +32,8 @@ const FRESH: Option<&str> = Some(
 );
 const REQUEST: Option<&str> = Some(r#"Bearer realm="api", error="invalid_request""#);
 
-const REFUSALS: [Refusal; 16] = [
+const REFUSALS: [Refusal; 17] = [
+    refusal(Rejection::Busy, 503, "Service Unavailable", "busy", None),
     refusal(Rejection::CrossOrigin, 403, "Forbidden", "cross_origin", None),
     refusal(Rejection::DevelopmentOnly, 403, "Forbidden", "permission_denied", None),
     refusal(Rejection::DevelopmentPeer, 403, "Forbidden", "permission_denied", None),

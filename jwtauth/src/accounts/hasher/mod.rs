@@ -14,6 +14,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,9 @@ const SHARE: u64 = 4;
 
 const MAX_HASHERS: usize = 256;
 
+/// How long nothing is said of a line that is full, after it was said once.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Who waits with whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -38,8 +42,10 @@ pub(super) enum Line {
     /// Logins from an address that may be a proxy, and where many have failed.
     Crowd = 2,
     Registration = 3,
-    /// Changes by those who are logged in, and by operators.
+    /// Changes by those who are logged in.
     Change = 4,
+    /// What operators and the program itself ask for.
+    Operator = 5,
 }
 
 /// The places of one line.
@@ -49,6 +55,19 @@ struct LinePlaces {
     all: Arc<Semaphore>,
     /// The first of those that wait: it alone waits for a hasher, so each line has one in the queue of turns.
     front: Semaphore,
+    /// When it was last told that no place is free.
+    told: Mutex<Option<Instant>>,
+}
+
+impl LinePlaces {
+    /// Says that somebody was sent away, but not for each one.
+    fn tell_full(&self, line: Line) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= SILENCE) {
+            *told = Some(Instant::now());
+            tracing::warn!(target: "jwtauth", line = ?line, "too many passwords wait to be hashed, so some requests are answered 503");
+        }
+    }
 }
 
 /// Hashes passwords, a few at a time.
@@ -57,7 +76,7 @@ pub(super) struct Hasher {
     hashers: usize,
     /// Hashers that are free. First come, first served.
     turns: Arc<Semaphore>,
-    lines: [LinePlaces; 5],
+    lines: [LinePlaces; 6],
     /// The memory of hashers that are free and have worked before.
     kept: Arc<Mutex<Vec<HashMemory>>>,
     computed: Arc<AtomicU64>,
@@ -80,6 +99,7 @@ impl Hasher {
         let line = || LinePlaces {
             all: Arc::new(Semaphore::new(hashers + config.waiting)),
             front: Semaphore::new(1),
+            told: Mutex::default(),
         };
         Ok(Self {
             method: Arc::new(method),
@@ -130,10 +150,13 @@ impl Hasher {
         need: HashNeed,
         work: impl FnOnce(&mut HashMemory) -> Result<T, AccountError> + Send + 'static,
     ) -> Result<T, AccountError> {
-        let LinePlaces { all, front } = &self.lines[line as usize];
-        let place = Arc::clone(all).try_acquire_owned().map_err(|_| AccountError::Busy)?;
+        let places = &self.lines[line as usize];
+        let place = Arc::clone(&places.all).try_acquire_owned().map_err(|_| {
+            places.tell_full(line);
+            AccountError::Busy
+        })?;
         // OK because nobody closes them.
-        let first = front.acquire().await.map_err(|_| AccountError::Busy)?;
+        let first = places.front.acquire().await.map_err(|_| AccountError::Busy)?;
         // A hash that needs the memory of several hashers takes their turns.
         let usual = self.method.blocks();
         let needed = need.kib.div_ceil(usual).clamp(1, self.hashers);

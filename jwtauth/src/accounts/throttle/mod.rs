@@ -1,5 +1,6 @@
 //! Delays attempts after failures that were not forgiven yet: by account and address, by account, and by
-//! address. `table` counts them, and `registrations` counts accounts that were registered.
+//! address. `table` counts them, `known` has the addresses of the owners, and `registrations` counts accounts
+//! that were registered.
 //!
 //! An attempt is charged as a failure before anything is hashed, and refunded if it did not fail. So of a
 //! thousand concurrent attempts only a few get through. A refused attempt costs nothing, so asking often does
@@ -19,14 +20,15 @@
 //! 2. Unknown names are treated like known ones.
 //! 3. Keys are hashed with a random key, so nobody can make two of them collide, and no name is kept.
 
+mod known;
 mod registrations;
 mod table;
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::known::KnownAddresses;
 pub(super) use self::registrations::Registered;
 use self::registrations::Registrations;
 use self::table::{Charge, Limit, Table};
@@ -64,9 +66,18 @@ impl Who<'_> {
     }
 }
 
+/// That one has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    pub(super) seconds: u64,
+    /// Whether nobody was told of this delay yet. One who asks all the time must not fill the log.
+    pub(super) is_news: bool,
+}
+
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Attempt {
+    who: u64,
     /// The account from this address.
     pair: Charge,
     /// The account from everywhere, unless its owner was here before.
@@ -103,8 +114,7 @@ struct Tables {
     pairs: Table,
     accounts: Table,
     addresses: Table,
-    /// Where accounts were logged in from, and when.
-    known: HashMap<u64, u64>,
+    known: KnownAddresses,
     registrations: Registrations,
 }
 
@@ -124,14 +134,15 @@ impl Throttle {
         }
     }
 
-    /// Begins an attempt, or returns how many seconds it has to wait.
-    pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>, now: u64) -> Result<Attempt, u64> {
+    /// Begins an attempt, or says that it has to wait.
+    pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>, now: u64) -> Result<Attempt, Wait> {
         let network = peer.map(network_of);
         let pair = self.hasher.hash_one((who, network));
+        let who = self.hasher.hash_one(who);
         let address = network.map(|network| self.hasher.hash_one(network));
         let may_be_proxy = network.is_some_and(is_of_own_network);
         let mut tables = self.lock();
-        let account = (!tables.known.contains_key(&pair)).then(|| self.hasher.hash_one(who));
+        let account = (!tables.known.contains(who, pair)).then_some(who);
         let failed_here = address.map_or(0, |key| tables.addresses.failures(key, now, self.of_address));
         let mut of_pair = self.of_pair;
         let is_crowded = may_be_proxy && failed_here >= self.of_address.free;
@@ -140,16 +151,16 @@ impl Throttle {
             // Known here or not: another limit would tell which names exist (S-16).
             of_pair.free = of_pair.free.min(WHERE_MANY_FAILED);
         }
-        let by_account = account.map_or(0, |key| tables.accounts.wait(key, now, self.of_account));
-        let by_address = match address {
-            Some(key) if !may_be_proxy => tables.addresses.wait(key, now, self.of_address),
-            _ => 0,
-        };
-        let wait = tables.pairs.wait(pair, now, of_pair).max(by_account).max(by_address);
-        if wait > 0 {
-            return Err(wait);
+        let by_pair = tables.pairs.wait(pair, now, of_pair);
+        let by_account = account.and_then(|key| tables.accounts.wait(key, now, self.of_account));
+        let by_address = address.filter(|_| !may_be_proxy);
+        let by_address = by_address.and_then(|key| tables.addresses.wait(key, now, self.of_address));
+        let waits = [by_pair, by_account, by_address];
+        if let Some(longest) = waits.into_iter().flatten().max_by_key(|wait| wait.seconds) {
+            return Err(longest);
         }
         Ok(Attempt {
+            who,
             pair: tables.pairs.charge(pair, now, of_pair),
             account: account.map(|key| tables.accounts.charge(key, now, self.of_account)),
             address: address.map(|key| tables.addresses.charge(key, now, self.of_address)),
@@ -169,14 +180,7 @@ impl Throttle {
         }
         let Some(address) = &attempt.address else { return };
         tables.addresses.refund(address);
-        let pair = attempt.pair.key;
-        if tables.known.len() >= ROOM
-            && !tables.known.contains_key(&pair)
-            && let Some((&oldest, _)) = tables.known.iter().min_by_key(|(_, at)| **at)
-        {
-            tables.known.remove(&oldest);
-        }
-        tables.known.insert(pair, now);
+        tables.known.note(attempt.who, attempt.pair.key, now);
     }
 
     /// Reports that an attempt was abandoned, so it is not a failure.
@@ -191,8 +195,8 @@ impl Throttle {
         }
     }
 
-    /// Charges a registration to an address, or returns how many seconds it has to wait.
-    pub(super) fn register(&self, peer: IpAddr, now: u64) -> Result<Registered, u64> {
+    /// Charges a registration to an address, or says that it has to wait.
+    pub(super) fn register(&self, peer: IpAddr, now: u64) -> Result<Registered, Wait> {
         let network = network_of(peer);
         let key = self.hasher.hash_one(("registration", network));
         self.lock().registrations.charge(key, is_of_own_network(network), now)

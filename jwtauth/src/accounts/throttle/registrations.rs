@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::ROOM;
+use super::{ROOM, Wait};
 
 /// Where many clients may share one address, it waits the time divided by this.
 const SHARED: u64 = 10;
@@ -16,8 +16,15 @@ pub(super) struct Registrations {
     at_once: u64,
     /// In milliseconds.
     every: u64,
-    /// When each address is as new, in milliseconds since the epoch.
-    forgotten_at: HashMap<u64, u64>,
+    addresses: HashMap<u64, Address>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    /// When it is as new, in milliseconds since the epoch.
+    forgotten_at: u64,
+    /// The same, when it was told last that it has to wait.
+    told: u64,
 }
 
 /// A registration that was charged.
@@ -31,51 +38,55 @@ pub(in crate::accounts) struct Registered {
 impl Registrations {
     pub(super) fn new(at_once: u32, every: Duration) -> Self {
         let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
-        Self { at_once: at_once.into(), every, forgotten_at: HashMap::new() }
+        Self { at_once: at_once.into(), every, addresses: HashMap::new() }
     }
 
-    /// Charges one, or returns how many seconds to wait. `now` is in seconds.
-    pub(super) fn charge(&mut self, key: u64, is_shared: bool, now: u64) -> Result<Registered, u64> {
+    /// Charges one, or says how long to wait. `now` is in seconds.
+    pub(super) fn charge(&mut self, key: u64, is_shared: bool, now: u64) -> Result<Registered, Wait> {
         let now = now.saturating_mul(1000);
         let cost = if is_shared { (self.every / SHARED).max(1) } else { self.every };
         let most = cost.saturating_mul(self.at_once);
-        if !self.forgotten_at.contains_key(&key) {
+        if !self.addresses.contains_key(&key) {
             self.make_room(now);
         }
+        let found = self.addresses.get(&key).copied().unwrap_or(Address { forgotten_at: now, told: 0 });
         // A clock that was set back must not make anybody wait longer than all of them take.
-        let before = self.forgotten_at.get(&key).map_or(now, |at| (*at).clamp(now, now.saturating_add(most)));
+        let before = found.forgotten_at.clamp(now, now.saturating_add(most));
         let after = before.saturating_add(cost);
         let beyond = after.saturating_sub(now).saturating_sub(most);
         if beyond > 0 {
-            return Err(beyond.div_ceil(1000).max(1));
+            let told = found.forgotten_at;
+            self.addresses.insert(key, Address { told, ..found });
+            return Err(Wait { seconds: beyond.div_ceil(1000).max(1), is_news: found.told != told });
         }
-        self.forgotten_at.insert(key, after);
+        self.addresses.insert(key, Address { forgotten_at: after, ..found });
         Ok(Registered { key, cost })
     }
 
     pub(super) fn refund(&mut self, registered: &Registered) {
-        if let Some(at) = self.forgotten_at.get_mut(&registered.key) {
-            *at = at.saturating_sub(registered.cost);
+        if let Some(address) = self.addresses.get_mut(&registered.key) {
+            address.forgotten_at = address.forgotten_at.saturating_sub(registered.cost);
         }
     }
 
     /// When there is no room, drops the addresses that are as new, or else the eighth that soonest is.
     fn make_room(&mut self, now: u64) {
-        if self.forgotten_at.len() < ROOM {
+        if self.addresses.len() < ROOM {
             return;
         }
-        self.forgotten_at.retain(|_, at| *at > now);
-        if self.forgotten_at.len() >= ROOM {
-            let mut soonest: Vec<_> = self.forgotten_at.iter().map(|(key, at)| (*at, *key)).collect();
+        self.addresses.retain(|_, address| address.forgotten_at > now);
+        if self.addresses.len() >= ROOM {
+            let mut soonest: Vec<_> =
+                self.addresses.iter().map(|(key, address)| (address.forgotten_at, *key)).collect();
             soonest.select_nth_unstable(ROOM / 8);
             for (_, key) in &soonest[..ROOM / 8] {
-                self.forgotten_at.remove(key);
+                self.addresses.remove(key);
             }
         }
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.forgotten_at.len()
+        self.addresses.len()
     }
 }

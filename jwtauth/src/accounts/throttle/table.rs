@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::ROOM;
+use super::{ROOM, Wait};
 
 /// A failure that was charged and may be refunded.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Attempts {
     failures: u32,
     since: u64,
     until: u64,
+    /// The end of the delay that was told last.
+    told: u64,
 }
 
 /// How failures of one kind of key are delayed.
@@ -41,7 +43,7 @@ impl Limit {
             entry.failures.checked_sub(forgiven.try_into().ok()?).filter(|failures| *failures > 0)?;
         // A clock that was set back must not make anybody wait longer than a delay lasts.
         let until = entry.until.min(now.saturating_add(self.max_delay));
-        Some(Attempts { failures, since: entry.since, until })
+        Some(Attempts { failures, until, ..entry })
     }
 
     pub(super) fn delay(self, failures: u32) -> u64 {
@@ -53,10 +55,15 @@ impl Limit {
 }
 
 impl Table {
-    /// Returns how many seconds a key has to wait; 0 is not at all.
-    pub(super) fn wait(&self, key: u64, now: u64, limit: Limit) -> u64 {
-        let left = self.0.get(&key).and_then(|entry| limit.left(*entry, now));
-        left.map_or(0, |entry| entry.until.saturating_sub(now))
+    /// Returns how long a key has to wait, if it has to.
+    pub(super) fn wait(&mut self, key: u64, now: u64, limit: Limit) -> Option<Wait> {
+        let entry = self.0.get_mut(&key)?;
+        let seconds = limit.left(*entry, now)?.until.saturating_sub(now);
+        let is_news = seconds > 0 && entry.told != entry.until;
+        if is_news {
+            entry.told = entry.until;
+        }
+        (seconds > 0).then_some(Wait { seconds, is_news })
     }
 
     pub(super) fn charge(&mut self, key: u64, now: u64, limit: Limit) -> Charge {
@@ -69,7 +76,8 @@ impl Table {
             0 => 0,
             delay => now.saturating_add(delay),
         };
-        self.0.insert(key, Attempts { failures, since: now, until });
+        let told = left.map_or(0, |entry| entry.told);
+        self.0.insert(key, Attempts { failures, since: now, until, told });
         Charge { key, until }
     }
 

@@ -24,7 +24,7 @@ fn wait(throttle: &Throttle, name: &str, peer: Option<IpAddr>, now: u64) -> u64 
             throttle.undone(&attempt);
             0
         }
-        Err(wait) => wait,
+        Err(wait) => wait.seconds,
     }
 }
 
@@ -188,7 +188,10 @@ fn m_4_an_address_that_may_be_a_proxy_locks_nobody_out() {
 #[test]
 fn m_3_registrations_are_counted_by_address() {
     let throttle = Throttle::new(&AccountsConfig::default().registrations(3, Duration::from_secs(60)));
-    let begun = |peer: &str, now: u64| throttle.register(peer.parse().unwrap(), now).map(drop);
+    let begun = |peer: &str, now: u64| {
+        let charged = throttle.register(peer.parse().unwrap(), now);
+        charged.map(drop).map_err(|wait| wait.seconds)
+    };
     for _ in 0..3 {
         assert_eq!(begun("203.0.113.7", NOW), Ok(()));
     }
@@ -292,7 +295,7 @@ fn s_16_a_flood_of_names_fills_no_memory_and_frees_nobody() {
     assert!([&tables.pairs, &tables.accounts, &tables.addresses].iter().all(|table| kept(table)));
     drop(tables);
     let victim = throttle.begin(Who::Login("victim"), None, NOW).expect_err("it still waits");
-    assert_eq!(victim, 1);
+    assert_eq!(victim.seconds, 1);
     // What is forgiven goes first: then there is room for as many again, and the victim is still there.
     for number in 0..ROOM {
         let _charged = throttle.begin(Who::Login(&format!("late-{number}")), None, NOW + 1 + 900).unwrap();
@@ -301,15 +304,19 @@ fn s_16_a_flood_of_names_fills_no_memory_and_frees_nobody() {
     assert!(wait(&throttle, "victim", None, NOW) > 0);
 }
 
+/// One line in the log for each delay, however often somebody asks.
 #[test]
-fn known_places_are_bounded_too() {
+fn a_delay_is_news_once() {
     let throttle = throttle();
-    for number in 0..u32::try_from(ROOM).unwrap() + 10 {
-        let now = NOW + u64::from(number);
-        let attempt = throttle.begin(Who::Login("a"), address(number), now).unwrap();
-        throttle.succeeded(&attempt, now);
+    for _ in 0..5 {
+        let _charged = throttle.begin(Who::Login("a"), HOME, NOW).unwrap();
     }
-    let tables = throttle.lock();
-    assert_eq!(tables.known.len(), ROOM);
-    assert!(tables.known.values().all(|at| *at >= NOW + 10), "the oldest go first");
+    let news = |now| throttle.begin(Who::Login("a"), HOME, now).map(drop).unwrap_err().is_news;
+    assert_eq!((0..50).filter(|_| news(NOW)).count(), 1);
+    let _charged = throttle.begin(Who::Login("a"), HOME, NOW + 1).unwrap();
+    assert_eq!((0..50).filter(|_| news(NOW + 1)).count(), 1, "the next delay");
+
+    let peer = HOME.unwrap();
+    let refused: Vec<_> = (0..80).filter_map(|_| throttle.register(peer, NOW).err()).collect();
+    assert_eq!((refused.len(), refused.iter().filter(|wait| wait.is_news).count()), (50, 1));
 }

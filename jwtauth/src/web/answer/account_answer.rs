@@ -30,8 +30,9 @@ impl From<&AccountError> for AccountAnswer {
             AccountError::RateLimited { retry_after } => {
                 Self::Fixed(Rejection::RateLimited { retry_after: retry_after.as_secs() })
             }
-            AccountError::Busy
-            | AccountError::Hashing { .. }
+            // Told by those who count them.
+            AccountError::Busy => Self::Fixed(Rejection::Busy),
+            AccountError::Hashing { .. }
             | AccountError::Random(_)
             | AccountError::Variable { .. }
             | AccountError::Store(_) => Self::Fixed(Rejection::StoreUnavailable),
@@ -66,7 +67,7 @@ impl ResponseError for AccountError {
     fn as_response(&self) -> Response {
         match AccountAnswer::from(self) {
             AccountAnswer::Fixed(rejection) => {
-                if rejection.is_outage() {
+                if rejection == Rejection::StoreUnavailable {
                     tracing::error!(target: "jwtauth", error = self as &dyn std::error::Error, "accounts could not be read or written");
                 }
                 rejection.as_response()

@@ -89,6 +89,11 @@ enum Header {
 }
 
 rejections! {
+    /// more passwords wait to be checked or set than the server takes at once; ask again.
+    Busy
+        => 503, "busy", "The server is busy; try again in a moment",
+        Header::RetryAfter(1);
+
     /// another site caused a request that carries cookies of this one.
     CrossOrigin
         => 403, "cross_origin", "This request was made by another site",

@@ -82,6 +82,7 @@ impl Authenticate for Accounts {
 impl From<AccountError> for LoginError {
     fn from(error: AccountError) -> Self {
         match error {
+            AccountError::Busy => Self::Busy,
             AccountError::InvalidCredentials => Self::InvalidCredentials,
             AccountError::RateLimited { retry_after } => Self::RateLimited { retry_after },
             error => Self::Unavailable(error.into()),

@@ -58,6 +58,9 @@ impl fmt::Debug for LoginAttempt {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
+    /// Too many passwords wait to be checked: 503. The client may try again.
+    #[error("too many passwords wait to be checked; try again")]
+    Busy,
     /// The name or the password is wrong, or the user may not log in. All three have one answer: 401.
     #[error("name or password is wrong")]
     InvalidCredentials,
@@ -79,6 +82,7 @@ impl From<LoginError> for Rejection {
                 tracing::error!(target: "jwtauth", error = &*error as &dyn std::error::Error, "users could not be looked up");
                 Self::StoreUnavailable
             }
+            LoginError::Busy => Self::Busy,
             LoginError::InvalidCredentials => Self::InvalidCredentials,
             LoginError::RateLimited { retry_after } => {
                 let whole = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);

@@ -1,7 +1,7 @@
 //! Where accounts were logged in from before.
 //!
-//! Bounded for each account and for all. So nobody who logs in from many addresses pushes out what is known of
-//! other accounts.
+//! Bounded for each account and for all. So nobody who logs in from many addresses pushes out what is known
+//! of other accounts.
 
 use std::collections::HashMap;
 

@@ -10,10 +10,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::sled::Db;
+use ::sled::{Db, IVec};
 
+#[cfg(feature = "accounts")]
+use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
-use super::explain::{damaged, explain};
+use super::super::value_store::{StoredValue, ValueKey};
+use super::super::whole_store::{RecordKey, StoreRecord};
+use super::disk_record::DiskRecord;
+use super::explain::{damaged, explain, unreadable};
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
 use super::files::{self, directory, journal, snapshots};
@@ -23,6 +28,10 @@ use super::tree_change::{Change, Group};
 use super::tree_keys;
 use crate::clock::TimeMark;
 use crate::error::StoreError;
+#[cfg(feature = "accounts")]
+use crate::id::AccountId;
+use crate::id::SessionId;
+use crate::record::Session;
 
 /// How many keys are written at once.
 const BATCH: usize = 4_096;
@@ -41,7 +50,7 @@ pub(in crate::store) struct Rebuild {
 
 impl Rebuild {
     /// Begins one, in a directory that may hold a store or nothing. Nobody may have it open.
-    #[expect(dead_code, reason = "restore and repair")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
     pub(in crate::store) fn begin(config: SledConfig) -> Result<Self, StoreError> {
         let config = config.absolute()?;
         let mut patience = Patience::new(config.lock_timeout);
@@ -64,8 +73,90 @@ impl Rebuild {
         Ok(Self { path, new, lock, tree: Some(tree), group, totals, time, is_decided: false })
     }
 
-    /// Takes in a record with its index entries.
-    pub(super) fn add(&mut self, change: Change) -> Result<(), StoreError> {
+    /// Takes in a record, in the place of what stood there before.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
+    pub(in crate::store) fn put(&mut self, record: &StoreRecord) -> Result<(), StoreError> {
+        let mut change = Change::default();
+        match record {
+            #[cfg(feature = "accounts")]
+            StoreRecord::Account(account) => {
+                if let Some(before) = self.account(account.id)? {
+                    change.remove_account(&before);
+                }
+                change.add_account(account)?;
+            }
+            StoreRecord::Session(session) => match self.session(session.id)? {
+                Some(before) => change.overwrite(&before, session)?,
+                None => change.add(session)?,
+            },
+            StoreRecord::Token { token, .. } => change.put_token(codec::encode_key(&record.key()), token),
+            StoreRecord::Value { key, value } => {
+                let before = self.value(*key)?;
+                change.put_value(*key, before, value)?;
+            }
+        }
+        self.add(change)
+    }
+
+    /// Removes what was taken in before.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
+    pub(in crate::store) fn remove(&mut self, key: RecordKey) -> Result<(), StoreError> {
+        let mut change = Change::default();
+        match key {
+            #[cfg(feature = "accounts")]
+            RecordKey::Account(id) => {
+                if let Some(before) = self.account(id)? {
+                    change.remove_account(&before);
+                }
+            }
+            RecordKey::Session(id) => {
+                if let Some(before) = self.session(id)? {
+                    change.remove(&before);
+                }
+            }
+            RecordKey::Token { .. } => change.remove_key(codec::encode_key(&key)),
+            RecordKey::Value(key) => {
+                if let Some(before) = self.value(key)? {
+                    change.remove_key(tree_keys::value_expiry(key, before.record.expires_at));
+                    change.put_record(tree_keys::value(key), Some(before.checksum), None);
+                }
+            }
+        }
+        self.add(change)
+    }
+
+    /// Returns what was taken in under a key.
+    fn find(&mut self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        if self.group.get(key).is_some() {
+            self.write()?;
+        }
+        self.tree()?.get(key).map_err(|error| explain(&self.new, "read", error))
+    }
+
+    fn session(&mut self, id: SessionId) -> Result<Option<DiskRecord<Session>>, StoreError> {
+        let key = tree_keys::session(id);
+        let found = self.find(&key)?;
+        let read = found.map(|bytes| DiskRecord::session(&key, id, &bytes)).transpose();
+        read.map_err(|error| unreadable(&self.new, error))
+    }
+
+    #[cfg(feature = "accounts")]
+    fn account(&mut self, id: AccountId) -> Result<Option<DiskRecord<StoredAccount>>, StoreError> {
+        let key = tree_keys::account(id);
+        let found = self.find(&key)?;
+        let read = found.map(|bytes| DiskRecord::account(&key, id, &bytes)).transpose();
+        read.map_err(|error| unreadable(&self.new, error))
+    }
+
+    fn value(&mut self, key: ValueKey) -> Result<Option<DiskRecord<StoredValue>>, StoreError> {
+        let key = tree_keys::value(key);
+        let found = self.find(&key)?;
+        let read = found.map(|bytes| DiskRecord::value(&key, &bytes)).transpose();
+        read.map_err(|error| unreadable(&self.new, error))
+    }
+
+    /// Takes in a change.
+    fn add(&mut self, change: Change) -> Result<(), StoreError> {
         self.group.add(change);
         if self.group.len() >= BATCH { self.write() } else { Ok(()) }
     }
@@ -94,11 +185,24 @@ impl Rebuild {
         self.tree.as_ref().ok_or(StoreError::Closed)
     }
 
-    /// Puts the new database in the place of the old one. Returns where the old files are, if there were any
-    /// and they are kept.
+    /// Puts the new database in the place of the old one. Returns where the old files are, if there were any.
     ///
-    /// `totals` makes the totals of the new database of those that were counted while records came in.
-    pub(super) fn finish(
+    /// `label` begins their name. The store goes on from `changes`, and knows the time `latest`, which is
+    /// `ahead` of the clock.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
+    pub(in crate::store) fn replace(
+        self,
+        label: &str,
+        changes: u64,
+        latest: u64,
+        ahead: u64,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        self.finish(label, OldFiles::Kept, |counted| Totals { changes, latest, ahead, ..counted })
+    }
+
+    /// Likewise. `totals` makes the totals of the new database of those that were counted while records came
+    /// in.
+    fn finish(
         mut self,
         label: &str,
         old: OldFiles,
@@ -165,4 +269,66 @@ pub(in crate::store) fn compact(
     drop(opened);
     rebuild.finish("compacted", OldFiles::Removed, |_| totals)?;
     Ok(Some((before, files::occupied(&path))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample;
+    use super::super::super::session_store::SessionStore;
+    use super::super::super::value_store::ValueStore as _;
+    use super::super::SledStore;
+    use super::*;
+    use crate::id::TokenId;
+    use crate::registry::{TokenKind, TokenRecord};
+
+    /// The last record of a key counts, with its index entries, and what was removed is gone.
+    #[tokio::test]
+    async fn a_new_store_takes_the_place_of_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let [one, two, three] = [1, 2, 3].map(|number| sample::session(number, "alice"));
+        let mut moved = one.clone();
+        (moved.subject, moved.expires_at) = ("bob".into(), one.expires_at + 5);
+        let key = ValueKey::from_bytes([7; 32]);
+        let value = |bytes: &[u8]| StoreRecord::Value {
+            key,
+            value: StoredValue { expires_at: 100, bytes: Some(bytes.into()) },
+        };
+        let token = TokenRecord::new(TokenId::from_bytes([9; 16]), one.id, TokenKind::Access, 1, 2);
+        for round in 1..=2_u64 {
+            let mut rebuild = Rebuild::begin(SledConfig::new(&path)).unwrap();
+            let session = |session: &Session| StoreRecord::Session(Box::new(session.clone()));
+            for record in [session(&one), session(&two), session(&three), value(b"old"), session(&moved)] {
+                rebuild.put(&record).unwrap();
+            }
+            rebuild.put(&value(b"new")).unwrap();
+            rebuild.put(&StoreRecord::Token { generation: 0, token }).unwrap();
+            rebuild.remove(RecordKey::Session(two.id)).unwrap();
+            let aside = rebuild.replace("replaced", 100 * round, 50, 0).unwrap();
+            assert_eq!(aside.is_some(), round == 2, "{aside:?}");
+
+            // Opening compares all of it with its totals.
+            let store = SledStore::open(&path).await.unwrap();
+            assert_eq!(store.sessions_of("alice".into()).await.unwrap(), std::slice::from_ref(&three));
+            assert_eq!(store.sessions_of("bob".into()).await.unwrap(), std::slice::from_ref(&moved));
+            assert_eq!(store.load_value(key, 99).await.unwrap().as_deref(), Some(&b"new"[..]));
+            assert_eq!(SessionStore::time_mark(&store).latest(), 50);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_given_up_leaves_the_old_files_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = SledStore::open(&path).await.unwrap();
+        store.insert(sample::session(1, "alice"), super::super::LoginEffects::default()).await.unwrap();
+        drop(store);
+        let mut rebuild = Rebuild::begin(SledConfig::new(&path)).unwrap();
+        rebuild.put(&StoreRecord::Session(Box::new(sample::session(2, "eve")))).unwrap();
+        drop(rebuild);
+        assert!(!path.join("new").exists());
+        let store = SledStore::open(&path).await.unwrap();
+        assert_eq!(store.sessions_of("alice".into()).await.unwrap().len(), 1);
+        assert!(store.sessions_of("eve".into()).await.unwrap().is_empty());
+    }
 }

@@ -164,7 +164,7 @@ impl Disk {
 
 impl Change {
     /// Puts a value in the place of what was there before.
-    fn put_value(
+    pub(super) fn put_value(
         &mut self,
         key: ValueKey,
         before: Option<ValueRecord>,

@@ -126,9 +126,10 @@ pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
         }
         if swap.old == OldFiles::Removed {
             remove_all(&aside)?;
-            // It holds what else was set aside, or nothing.
-            let _ = fs::remove_dir(path.join(ASIDE));
         }
+        // Those that hold something stay.
+        let _ = fs::remove_dir(&aside);
+        let _ = fs::remove_dir(path.join(ASIDE));
         sync_dir(path)?;
         fs::remove_file(path.join(SWAP))?;
         sync_dir(path)

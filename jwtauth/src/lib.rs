@@ -37,7 +37,10 @@ mod accounts;
 mod session;
 mod verifier;
 
-// Floor 4: HTTP.
+// Floor 4: what an operator asks for.
+pub mod operator;
+
+// Floor 5: HTTP.
 mod web;
 
 pub mod guide;

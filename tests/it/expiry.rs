@@ -82,7 +82,7 @@ fn copy(from: &Path, to: &Path) {
         let to = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &to);
-        } else {
+        } else if entry.file_name() != "socket" {
             fs::copy(entry.path(), to).unwrap();
         }
     }

@@ -26,6 +26,7 @@ mod metrics;
 mod model;
 mod openapi;
 mod operate;
+mod operator_socket;
 mod packaging;
 mod parity;
 mod poem_session;

@@ -139,9 +139,12 @@ fn an_operator_changes_accounts() {
         accounts.verify("alice", "through the looking glass", None).await.unwrap_err();
         accounts.verify("alice", "another long one", None).await.unwrap();
         accounts.verify("bob", "through the looking glass", None).await.unwrap();
-        // It is running, so the program says what to do.
+        drop(jwtauth);
+        // One without a socket is running, so the program says what to do.
+        let builder = JwtAuth::builder().secret(tests::app::SECRET).operator_socket(false);
+        let _server = builder.open(&store).await.unwrap();
         let locked = run(&store, "", &["status"]);
-        assert_eq!((locked.code, locked.err.contains("stop the server")), (3, true), "{locked:?}");
+        assert_eq!((locked.code, locked.err.contains("or stop it")), (3, true), "{locked:?}");
     });
 }
 

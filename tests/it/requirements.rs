@@ -22,7 +22,7 @@ const EXTENSIONS: [&str; 4] = ["md", "py", "rs", "toml"];
 const OTHERS: [(&str, &str); 1] = [("D147", "a definition of the Unicode Standard")];
 
 /// Letters in front of a hyphen and a number, and letters right in front of a number.
-const WITH_HYPHEN: [char; 7] = ['F', 'H', 'J', 'M', 'N', 'R', 'S'];
+const WITH_HYPHEN: [char; 8] = ['F', 'H', 'J', 'M', 'N', 'O', 'R', 'S'];
 const WITHOUT: [char; 5] = ['D', 'I', 'L', 'S', 'W'];
 
 /// The last number of the family `S-`. In the name of a test, a higher one is of the family `S`.

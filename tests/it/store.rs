@@ -13,7 +13,7 @@ mod volume;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -72,10 +72,16 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
             found.insert(path.clone(), (Vec::new(), mode(&path)));
             found.extend(files(&path));
         } else {
-            found.insert(path.clone(), (fs::read(&path).unwrap(), mode(&path)));
+            let bytes = if is_socket(&path) { Vec::new() } else { fs::read(&path).unwrap() };
+            found.insert(path.clone(), (bytes, mode(&path)));
         }
     }
     found
+}
+
+/// The socket of a running server: there is nothing to read in it.
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).unwrap().file_type().is_socket()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -89,7 +95,7 @@ fn copy(from: &Path, to: &Path) {
         let to = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &to);
-        } else {
+        } else if !is_socket(&entry.path()) {
             fs::copy(entry.path(), to).unwrap();
         }
     }

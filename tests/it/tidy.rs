@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor, from the ground up. A module uses lower floors only; `error` may be used by all.
-const FLOORS: [(&str, u8); 28] = [
+const FLOORS: [(&str, u8); 29] = [
     ("clock", 0),
     ("error", 0),
     ("guide", 0),
@@ -29,10 +29,11 @@ const FLOORS: [(&str, u8); 28] = [
     ("session", 7),
     ("verifier", 7),
     ("accounts", 8),
-    ("web", 9),
-    ("private", 10),
-    ("lib", 11),
-    ("bin", 12),
+    ("operator", 9),
+    ("web", 10),
+    ("private", 11),
+    ("lib", 12),
+    ("bin", 13),
 ];
 
 pub(crate) fn root() -> PathBuf {

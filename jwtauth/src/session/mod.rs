@@ -196,6 +196,10 @@ impl Sessions {
         &self.keys
     }
 
+    pub(crate) const fn store(&self) -> &Arc<dyn SessionStore> {
+        &self.store
+    }
+
     /// Waits for a change of the store, with a time limit: a hanging disk must not hang every login.
     ///
     /// Reads have no limit: they come from memory, or at worst from a local file.

@@ -56,6 +56,8 @@ pub use self::requests::{
 };
 pub use self::session_pages::SessionPages;
 pub use self::session_store::SessionStore;
+#[cfg(unix)]
+pub(crate) use self::sled::SOCKET;
 pub use self::sled::{SledConfig, SledStore};
 pub use self::token_store::TokenStore;
 pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore};

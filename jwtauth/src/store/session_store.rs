@@ -1,6 +1,7 @@
 //! The core of a store: [`SessionStore`], and how it offers what is optional.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(feature = "accounts")]
@@ -73,6 +74,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// each commit does not forget it when the program starts again. Default: it keeps none.
     fn time_mark(&self) -> Arc<TimeMark> {
         Arc::default()
+    }
+
+    /// Returns where the program `jwtauth` looks for a socket of the server that has this store open: a path
+    /// in a directory that belongs to the store alone. Default: none, so there is no socket.
+    fn operator_socket(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Returns this store as one that keeps accounts too. Default: it keeps none.

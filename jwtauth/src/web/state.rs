@@ -25,6 +25,9 @@ use super::jwks::JwksEndpoint;
 use super::local_only::LocalOnly;
 use crate::error::TokenError;
 use crate::notice::misconfigured;
+#[cfg(unix)]
+use crate::operator::OperatorSocket;
+use crate::operator::{Operated, Operator};
 use crate::session::{KeyRing, Sessions, Sweeper};
 use crate::user::{OtherKind, TokenUser};
 use crate::verifier::Verification;
@@ -112,8 +115,12 @@ pub struct JwtAuth(Arc<JwtAuthState>, Option<CloneTrace>);
 
 /// What all clones share.
 pub(crate) struct JwtAuthState {
-    /// Before `sessions`, so that it stops first.
+    /// Before `sessions`, so that it is gone before the store is closed.
+    #[cfg(unix)]
+    pub(crate) _operator_socket: Option<OperatorSocket>,
+    /// Likewise, so that it stops first.
     pub(crate) _sweeper: Option<Sweeper>,
+    pub(crate) operated: Arc<Operated>,
     pub(crate) sessions: Arc<Sessions>,
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<crate::accounts::Accounts>,
@@ -156,6 +163,13 @@ impl JwtAuth {
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    /// Returns what carries out the operations that the program `jwtauth` asks for, on this value's store. It
+    /// keeps the store open.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        Operator::here(Arc::clone(&self.0.operated))
     }
 
     /// Returns the keys of access tokens, which can be changed while the program runs.

@@ -1,6 +1,7 @@
 //! What the store has of Django's tokens: through restarts, and when it fails.
 
 use jwtauth::SledStore;
+use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest};
 use poem::http::Method;
 use serde_json::json;
 use tests::bounded;
@@ -38,6 +39,22 @@ fn r_1_a_restart_brings_no_ended_token_back() {
         site.app.clock.advance(std::time::Duration::from_secs(31));
         assert_eq!(site.refresh(&spent).await.0, 401, "reuse");
         assert_eq!(site.refresh(&text(&pair["refresh"])).await.0, 401);
+    });
+}
+
+/// O-6: with the program, an operator ends the tokens of Django's too, while the server runs.
+#[test]
+fn o_6_the_program_ends_tokens_of_another_service() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions");
+        let site = Site::with(SledStore::open(&path).await.unwrap(), |builder| builder);
+        let (ended, other) = (access("7", "a1"), access("8", "a2"));
+        assert_eq!((site.who(&ended).await.0, site.who(&other).await.0), (200, 200));
+        let server = Operator::connect(&path).await.unwrap().expect("it listens");
+        let answered = server.ask(OperatorRequest::RevokeAllOf { user: "7".into() }).await.unwrap();
+        assert!(matches!(answered, OperatorAnswer::Revoked { count: 0 }), "{answered:?}");
+        assert_eq!((site.who(&ended).await.0, site.who(&other).await.0), (401, 200));
     });
 }
 

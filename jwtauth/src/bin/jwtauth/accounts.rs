@@ -1,78 +1,84 @@
 //! `jwtauth accounts`.
 
 use jwtauth::error::AccountError;
-use jwtauth::{Account, Accounts};
+use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest};
+use jwtauth::{Account, AccountId};
 use serde_json::json;
 
 use super::arguments::AccountsCommand;
 use super::output::{Output, shown};
-use super::store::Operated;
-use super::{Done, Failure, ask};
+use super::{Done, Failure, ask, unexpected};
 
-/// How many accounts are read at once.
-const PAGE: usize = 256;
-
-pub(crate) async fn run(operated: &Operated, command: AccountsCommand, output: Output, yes: bool) -> Done {
-    let accounts = operated.accounts()?;
+pub(crate) async fn run(operator: &Operator, command: AccountsCommand, output: Output, yes: bool) -> Done {
     match command {
-        AccountsCommand::List => list(accounts, output).await,
+        AccountsCommand::List => list(operator, output).await,
         AccountsCommand::Add { name, roles } => {
-            if accounts.by_name(&name).await.map_err(failed)?.is_some() {
-                return Err(failed(AccountError::NameTaken));
+            // Before somebody has typed a password for nothing.
+            if look_up(operator, name.clone()).await?.is_some() {
+                return Err(Failure::refused(AccountError::NameTaken.to_string()));
             }
-            let added = accounts.register(&name, &ask::new_password()?).await.map_err(failed)?;
-            if roles.is_empty() {
-                return done("is added", &added, output);
-            }
-            match accounts.set_roles(added.id, roles).await {
-                Ok(added) => done("is added", &added, output),
-                Err(error) => {
-                    // Not without the roles that were asked for.
-                    accounts.remove(added.id).await.map_err(failed)?;
-                    Err(failed(error))
-                }
-            }
+            let password = ask::new_password()?;
+            change(operator, OperatorRequest::AddAccount { name, password, roles }, "is added", output).await
         }
         AccountsCommand::Password { name } => {
-            let account = find(accounts, &name).await?;
-            let set = accounts.set_password(account.id, &ask::new_password()?).await.map_err(failed)?;
-            done("has a new password, and its sessions are over", &set, output)
+            let id = find(operator, name).await?.id;
+            let password = ask::new_password()?;
+            let what = "has a new password, and its sessions are over";
+            change(operator, OperatorRequest::SetPassword { id, password }, what, output).await
         }
         AccountsCommand::Roles { name, roles } => {
-            let account = find(accounts, &name).await?;
-            let set = accounts.set_roles(account.id, roles).await.map_err(failed)?;
+            let id = find(operator, name).await?.id;
+            let set = changed(operator, OperatorRequest::SetRoles { id, roles }).await?;
             done(&format!("has the roles [{}]", set.roles.join(", ")), &set, output)
         }
         AccountsCommand::Disable { name } => {
-            let account = find(accounts, &name).await?;
-            let disabled = accounts.disable(account.id).await.map_err(failed)?;
-            done("is disabled, and its sessions are over", &disabled, output)
+            let id = find(operator, name).await?.id;
+            let what = "is disabled, and its sessions are over";
+            change(operator, OperatorRequest::DisableAccount { id }, what, output).await
         }
         AccountsCommand::Enable { name } => {
-            let account = find(accounts, &name).await?;
-            let enabled = accounts.enable(account.id).await.map_err(failed)?;
-            done("is enabled", &enabled, output)
+            let id = find(operator, name).await?.id;
+            change(operator, OperatorRequest::EnableAccount { id }, "is enabled", output).await
         }
         AccountsCommand::Remove { name } => {
-            let account = find(accounts, &name).await?;
+            let account = find(operator, name).await?;
             ask::before(&format!("remove the account {:?} for good", account.name), yes)?;
-            accounts.remove(account.id).await.map_err(failed)?;
+            remove(operator, account.id).await?;
             done("is removed", &account, output)
         }
     }
 }
 
-/// What the store says is exit code 3, and what the account says is 1.
-fn failed(error: AccountError) -> Failure {
-    match error {
-        AccountError::Store(_) => Failure::store("the store failed", error),
-        error => Failure::refused(error.to_string()),
+async fn look_up(operator: &Operator, name: String) -> Result<Option<Account>, Failure> {
+    match operator.ask(OperatorRequest::FindAccount { name }).await? {
+        OperatorAnswer::Account(account) => Ok(Some(account)),
+        OperatorAnswer::NotFound => Ok(None),
+        _ => Err(unexpected()),
     }
 }
 
-async fn find(accounts: &Accounts, name: &str) -> Result<Account, Failure> {
-    let found = accounts.by_name(name).await.map_err(failed)?;
+async fn find(operator: &Operator, name: String) -> Result<Account, Failure> {
+    let found = look_up(operator, name.clone()).await?;
     found.ok_or_else(|| Failure::refused(format!("there is no account {name:?}")))
+}
+
+/// Asks for what is answered with an account.
+async fn changed(operator: &Operator, operation: OperatorRequest) -> Result<Account, Failure> {
+    match operator.ask(operation).await? {
+        OperatorAnswer::Account(account) => Ok(account),
+        _ => Err(unexpected()),
+    }
+}
+
+async fn change(operator: &Operator, operation: OperatorRequest, what: &str, output: Output) -> Done {
+    done(what, &changed(operator, operation).await?, output)
+}
+
+async fn remove(operator: &Operator, id: AccountId) -> Done {
+    match operator.ask(OperatorRequest::RemoveAccount { id }).await? {
+        OperatorAnswer::Done => Ok(()),
+        _ => Err(unexpected()),
+    }
 }
 
 fn done(what: &str, account: &Account, output: Output) -> Done {
@@ -80,12 +86,15 @@ fn done(what: &str, account: &Account, output: Output) -> Done {
     Ok(())
 }
 
-async fn list(accounts: &Accounts, output: Output) -> Done {
+async fn list(operator: &Operator, output: Output) -> Done {
     let mut list = output.list(&["name", "id", "state", "roles", "registered", "last login"]);
-    let mut after: Option<String> = None;
+    let mut after = None;
     loop {
-        let page = accounts.list(after.as_deref(), PAGE).await.map_err(failed)?;
-        for account in &page {
+        let (rows, next) = match operator.ask(OperatorRequest::ListAccounts { after }).await? {
+            OperatorAnswer::Accounts { rows, next } => (rows, next),
+            _ => return Err(unexpected()),
+        };
+        for account in &rows {
             let cells = [
                 account.name.clone(),
                 account.id.to_string(),
@@ -96,8 +105,8 @@ async fn list(accounts: &Accounts, output: Output) -> Done {
             ];
             list.row(&cells, &json!(account));
         }
-        after = page.last().map(|account| account.name.clone());
-        if page.len() < PAGE {
+        after = next;
+        if after.is_none() {
             break;
         }
     }

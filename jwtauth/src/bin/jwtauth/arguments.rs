@@ -7,9 +7,10 @@ use jwtauth::SessionId;
 
 /// Operates a store of jwtauth: its sessions and accounts.
 ///
-/// The server must not be running: one process at a time may have a store open.
+/// While the server runs, it does what is asked for here. If there is none, this program opens the store.
 ///
-/// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed.
+/// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, or
+/// the server does not answer.
 #[derive(Debug, Parser)]
 #[command(name = "jwtauth", version, max_term_width = 100)]
 pub(crate) struct Arguments {

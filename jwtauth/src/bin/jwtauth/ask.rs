@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use jwtauth::operator::WipedPassword;
+
 use super::{Done, Failure};
 
 /// Asks whether to go on, unless `yes` says so.
@@ -23,17 +25,18 @@ pub(crate) fn before(what: &str, yes: bool) -> Done {
 }
 
 /// Reads a new password: twice from a terminal, or the first line of standard input.
-pub(crate) fn new_password() -> Result<String, Failure> {
+pub(crate) fn new_password() -> Result<WipedPassword, Failure> {
     let failed = |error: io::Error| Failure::refused(format!("the password cannot be read: {error}"));
     if !io::stdin().is_terminal() {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map_err(failed)?;
         let end = line.trim_end_matches(['\r', '\n']).len();
         line.truncate(end);
-        return Ok(line);
+        return Ok(WipedPassword::new(line));
     }
-    let password = rpassword::prompt_password("New password: ").map_err(failed)?;
-    if rpassword::prompt_password("Once more: ").map_err(failed)? != password {
+    let password = WipedPassword::new(rpassword::prompt_password("New password: ").map_err(failed)?);
+    let again = WipedPassword::new(rpassword::prompt_password("Once more: ").map_err(failed)?);
+    if again != password {
         return Err(Failure::refused("the two are not the same: nothing was changed"));
     }
     Ok(password)

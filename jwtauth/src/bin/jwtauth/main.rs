@@ -1,7 +1,7 @@
 //! The program `jwtauth`: what somebody needs who operates a store.
 //!
-//! `arguments` is its command line, `store` opens what is operated, `output` shows what is found, and `ask`
-//! asks before something is lost and for passwords. The other files have the commands of their names.
+//! `arguments` is its command line, `store` finds who operates the store, `output` shows what is found, and
+//! `ask` asks before something is lost and for passwords. The other files have the commands of their names.
 //!
 //! # Invariants
 //!
@@ -23,10 +23,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use jwtauth::operator::OperatorError;
 
 use self::arguments::{Arguments, Command, KeysCommand};
 use self::output::Output;
-use self::store::Operated;
 
 /// Why a command ended before it was done.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,22 @@ enum Failure {
     Refused(String),
     /// Exit code 3.
     #[error("{what}")]
-    Store { what: String, source: Box<dyn Error + Send + Sync> },
+    Store { what: String, source: Option<Box<dyn Error + Send + Sync>> },
+}
+
+impl From<OperatorError> for Failure {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Refused(what) => Self::Refused(what),
+            error => Self::Store { what: error.to_string(), source: None },
+        }
+    }
+}
+
+/// A server of another release may answer so.
+fn unexpected() -> Failure {
+    let what = "the answer is none to this question: use the program of the server's release".into();
+    Failure::Store { what, source: None }
 }
 
 impl Failure {
@@ -45,7 +60,7 @@ impl Failure {
     }
 
     fn store(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Store { what: what.into(), source: source.into() }
+        Self::Store { what: what.into(), source: Some(source.into()) }
     }
 
     const fn exit_code(&self) -> u8 {
@@ -59,7 +74,7 @@ impl Failure {
 type Done = Result<(), Failure>;
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(Arguments::parse())),
         Err(error) => Err(Failure::store("the program cannot start", error)),
@@ -82,11 +97,11 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Done {
     let Arguments { store, json, yes, command } = arguments;
     let output = Output { json };
-    let open = async || Operated::open(store.as_deref()).await;
+    let operator = async || store::operator(store.as_deref()).await;
     match command {
-        Command::Status => status::show(&open().await?, output).await,
-        Command::Sessions(command) => sessions::run(&open().await?, command, output, yes).await,
-        Command::Accounts(command) => accounts::run(&open().await?, command, output, yes).await,
+        Command::Status => status::show(&operator().await?, output).await,
+        Command::Sessions(command) => sessions::run(&operator().await?, command, output, yes).await,
+        Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
         Command::Compact => compact::run(store.as_deref(), output),
         Command::Keys(KeysCommand::New) => new_secret(output),
     }

@@ -1,147 +1,87 @@
 //! `jwtauth sessions`.
 
-use std::ops::ControlFlow;
-
-use jwtauth::store::operate;
-use jwtauth::{Session, SessionId};
-use serde_json::{Value, json};
+use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, SessionRow};
+use serde_json::json;
 
 use super::arguments::{Revoked, SessionsCommand};
 use super::output::{Output, shown};
-use super::store::Operated;
-use super::{Done, Failure, ask};
+use super::{Done, ask, unexpected};
 
-pub(crate) async fn run(operated: &Operated, command: SessionsCommand, output: Output, yes: bool) -> Done {
+pub(crate) async fn run(operator: &Operator, command: SessionsCommand, output: Output, yes: bool) -> Done {
     match command {
-        SessionsCommand::List { of, over } => list(operated, of.as_deref(), over, output).await,
-        SessionsCommand::Show { id } => show(operated, id, output).await,
-        SessionsCommand::Revoke(which) => revoke(operated, which, output, yes).await,
+        SessionsCommand::List { of, over } => list(operator, of, over, output).await,
+        SessionsCommand::Show { id } => match operator.ask(OperatorRequest::ShowSession { id }).await? {
+            OperatorAnswer::Session(session) => show(&session, output),
+            _ => Err(unexpected()),
+        },
+        SessionsCommand::Revoke(which) => revoke(operator, which, output, yes).await,
     }
 }
 
-fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::store("the store failed", error)
-}
-
-/// Calls `look` with each session, or with those of one subject.
-async fn each(operated: &Operated, of: Option<&str>, mut look: impl FnMut(Session) + Send) -> Done {
-    match of {
-        Some(subject) => {
-            let subject = operated.subject(subject).await?;
-            let own = operated.store.sessions_of(subject).await.map_err(failed)?;
-            own.into_iter().for_each(look);
-        }
-        None => {
-            let go_on = |_| ControlFlow::Continue(());
-            operate::each_session(&operated.store, &mut look, &go_on).await.map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
-fn state(session: &Session, now: u64) -> &'static str {
-    if session.revoked.is_some() {
-        "revoked"
-    } else if session.is_live_at(now) {
-        "live"
-    } else {
-        "expired"
-    }
-}
-
-fn document(session: &Session, now: u64) -> Value {
-    let device = &session.device;
-    json!({
-        "id": session.id.to_string(),
-        "subject": session.subject,
-        "state": state(session, now),
-        "created_at": session.created_at,
-        "last_used_at": session.rotated_at,
-        "expires_at": session.expires_at,
-        "revoked_at": session.revoked.map(|revocation| revocation.at),
-        "reason": session.revoked.map(|revocation| format!("{:?}", revocation.reason)),
-        "roles": session.roles,
-        "scopes": session.scopes,
-        "device": device.to_string(),
-        "address": session.last_seen_from(),
-    })
-}
-
-async fn list(operated: &Operated, of: Option<&str>, over: bool, output: Output) -> Done {
-    let now = operated.sessions().now();
+async fn list(operator: &Operator, of: Option<String>, over: bool, output: Output) -> Done {
     let mut list = output.list(&["id", "subject", "state", "last used", "device", "address"]);
-    each(operated, of, |session| {
-        if over || session.is_live_at(now) {
-            let address = session.last_seen_from().map(|address| address.to_string());
+    let mut after = None;
+    loop {
+        let page = OperatorRequest::ListSessions { of: of.clone(), over, after };
+        let (rows, next) = match operator.ask(page).await? {
+            OperatorAnswer::Sessions { rows, next } => (rows, next),
+            _ => return Err(unexpected()),
+        };
+        for row in &rows {
+            let address = row.address.map(|address| address.to_string());
             let cells = [
-                session.id.to_string(),
-                session.subject.clone(),
-                state(&session, now).into(),
-                shown(session.rotated_at),
-                session.device.to_string(),
+                row.id.to_string(),
+                row.subject.clone(),
+                row.state.clone(),
+                shown(row.last_used_at),
+                row.device.clone(),
                 address.unwrap_or_default(),
             ];
-            list.row(&cells, &document(&session, now));
+            list.row(&cells, &json!(row));
         }
-    })
-    .await?;
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
     list.end();
     Ok(())
 }
 
-fn missing(id: SessionId) -> Failure {
-    Failure::refused(format!("there is no session {id}: it may have expired and been swept"))
-}
-
-async fn show(operated: &Operated, id: SessionId, output: Output) -> Done {
-    let found = operated.store.load(id).await.map_err(failed)?;
-    let session = found.ok_or_else(|| missing(id))?;
-    let now = operated.sessions().now();
+fn show(session: &SessionRow, output: Output) -> Done {
     let mut fields = vec![
-        ("id", id.to_string()),
+        ("id", session.id.to_string()),
         ("subject", session.subject.clone()),
-        ("state", state(&session, now).into()),
+        ("state", session.state.clone()),
         ("opened", shown(session.created_at)),
-        ("last used", shown(session.rotated_at)),
+        ("last used", shown(session.last_used_at)),
         ("expires", shown(session.expires_at)),
-        ("device", session.device.to_string()),
-        ("address", session.last_seen_from().map(|address| address.to_string()).unwrap_or_default()),
+        ("device", session.device.clone()),
+        ("address", session.address.map(|address| address.to_string()).unwrap_or_default()),
         ("roles", session.roles.join(", ")),
         ("scopes", session.scopes.join(", ")),
     ];
-    if let Some(revocation) = session.revoked {
-        fields.push(("revoked", format!("{}, {:?}", shown(revocation.at), revocation.reason)));
+    if let (Some(at), Some(reason)) = (session.revoked_at, &session.reason) {
+        fields.push(("revoked", format!("{}, {reason}", shown(at))));
     }
-    output.fields(&fields, &document(&session, now));
+    output.fields(&fields, &json!(session));
     Ok(())
 }
 
-async fn revoke(operated: &Operated, which: Revoked, output: Output, yes: bool) -> Done {
-    let sessions = operated.sessions();
-    let revoked = if let Some(subject) = &which.all_of {
-        sessions.revoke_all(&operated.subject(subject).await?).await.map_err(failed)?
+async fn revoke(operator: &Operator, which: Revoked, output: Output, yes: bool) -> Done {
+    let revocation = if let Some(user) = which.all_of {
+        OperatorRequest::RevokeAllOf { user }
     } else if which.all {
         ask::before("log everybody out", yes)?;
-        let (now, mut live) = (sessions.now(), Vec::new());
-        let note = |session: Session| live.extend(session.is_live_at(now).then_some(session.id));
-        each(operated, None, note).await?;
-        revoke_each(operated, &live).await?
+        OperatorRequest::RevokeAll
     } else {
-        // All or none of them: a mistyped id must not leave half of it done.
-        for id in &which.ids {
-            operated.store.load(*id).await.map_err(failed)?.ok_or_else(|| missing(*id))?;
-        }
-        revoke_each(operated, &which.ids).await?
+        OperatorRequest::RevokeSessions { ids: which.ids }
     };
-    sessions.flush().await.map_err(failed)?;
-    output.line(&format!("{revoked} sessions revoked"), &json!({ "revoked": revoked }));
-    Ok(())
-}
-
-async fn revoke_each(operated: &Operated, ids: &[SessionId]) -> Result<usize, Failure> {
-    let mut revoked = 0;
-    for id in ids {
-        revoked += usize::from(operated.sessions().revoke(*id).await.map_err(failed)?);
+    match operator.ask(revocation).await? {
+        OperatorAnswer::Revoked { count } => {
+            output.line(&format!("{count} sessions revoked"), &json!({ "revoked": count }));
+            Ok(())
+        }
+        _ => Err(unexpected()),
     }
-    Ok(revoked)
 }

@@ -1,28 +1,52 @@
 //! `jwtauth status`.
 
-use std::ops::ControlFlow;
-
-use jwtauth::store::operate;
+use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, OperatorStatus};
 
 use super::output::{Output, shown};
-use super::store::Operated;
-use super::{Done, Failure};
+use super::{Done, unexpected};
 
-pub(crate) async fn show(operated: &Operated, output: Output) -> Done {
-    let now = operated.sessions().now();
-    let status = operate::status(&operated.store, now, &|_| ControlFlow::Continue(())).await;
-    let status = status.map_err(|error| Failure::store("the store cannot be read", error))?;
+pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
+    let OperatorStatus { store, server, .. } = match operator.ask(OperatorRequest::Status).await? {
+        OperatorAnswer::Status(status) => status,
+        _ => return Err(unexpected()),
+    };
     let number = |number: Option<u64>| number.map_or("-".into(), |number| number.to_string());
     let time = |at: Option<u64>| at.map_or("-".into(), shown);
+    let answered = match &server {
+        Some(server) => format!(
+            "answers: jwtauth {}, process {}, up for {}",
+            server.version,
+            server.pid,
+            length(server.uptime)
+        ),
+        None => "none: this program has opened the store".into(),
+    };
     let fields = [
-        ("live sessions", status.live_sessions.to_string()),
-        ("of subjects", status.live_subjects.to_string()),
-        ("sessions that are over", status.sessions_over.to_string()),
-        ("oldest login", time(status.oldest_login)),
-        ("last used", time(status.last_used)),
-        ("accounts", number(status.accounts)),
-        ("disabled accounts", number(status.disabled_accounts)),
+        ("live sessions", store.live_sessions.to_string()),
+        ("of subjects", store.live_subjects.to_string()),
+        ("sessions that are over", store.sessions_over.to_string()),
+        ("oldest login", time(store.oldest_login)),
+        ("last used", time(store.last_used)),
+        ("accounts", number(store.accounts)),
+        ("disabled accounts", number(store.disabled_accounts)),
+        ("server", answered),
     ];
-    output.fields(&fields, &serde_json::json!(status));
+    let mut json = serde_json::json!(store);
+    json["server"] = serde_json::json!(server);
+    output.fields(&fields, &json);
     Ok(())
+}
+
+/// Writes a length of time in its largest unit, and the next one.
+fn length(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    if days > 0 {
+        format!("{days} d {} h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes} min {} s", seconds % 60)
+    } else {
+        format!("{seconds} s")
+    }
 }

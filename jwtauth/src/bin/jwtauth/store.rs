@@ -1,71 +1,62 @@
-//! The store that is operated.
+//! The store that is operated: by the server that has it open, or by this program if there is none.
 
+use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 
 use jwtauth::error::StoreError;
-use jwtauth::{Accounts, AccountsConfig, JwtAuth, SessionStore, Sessions, SledStore};
+use jwtauth::operator::Operator;
+use jwtauth::{AccountsConfig, JwtAuth, SledStore};
 
 use super::Failure;
 
-/// An open store, with what changes sessions and accounts in it.
-pub(crate) struct Operated {
-    pub(crate) store: Arc<dyn SessionStore>,
-    jwtauth: JwtAuth,
-}
-
-impl Operated {
-    /// Opens the store in a directory. Makes none.
-    pub(crate) async fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let opened = SledStore::open(directory(path)?).await.map_err(not_opened)?;
-        // No token is made here, so any secret will do.
-        let secret =
-            jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
-        let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
-        let jwtauth = builder.build(opened.clone()).map_err(|error| Failure::store("no accounts", error))?;
-        Ok(Self { store: Arc::new(opened), jwtauth })
+/// Speaks to the server that has the store in a directory open, or opens it. Makes none.
+pub(crate) async fn operator(named: Option<&Path>) -> Result<Operator, Failure> {
+    let path = look(named)?;
+    if let Some(server) = Operator::connect(path).await? {
+        return Ok(server);
     }
-
-    pub(crate) fn sessions(&self) -> &Sessions {
-        self.jwtauth.sessions()
-    }
-
-    /// Returns the subject that is meant: the text itself if it is the id of an account or the subject of a
-    /// session, or else the id of the account of this name.
-    ///
-    /// In this order: somebody may take the id of another account as a name.
-    pub(crate) async fn subject(&self, named: &str) -> Result<String, Failure> {
-        let failed = |error| Failure::store("the store failed", error);
-        let accounts = self.accounts()?;
-        let is_id = match named.parse() {
-            Ok(id) => accounts.by_id(id).await.map_err(failed)?.is_some(),
-            Err(_) => false,
-        };
-        let own = self.store.sessions_of(named.into()).await;
-        if is_id || !own.map_err(|error| Failure::store("the store failed", error))?.is_empty() {
-            return Ok(named.into());
-        }
-        let found = accounts.by_name(named).await.map_err(failed)?;
-        Ok(found.map_or_else(|| named.to_owned(), |account| account.id.to_string()))
-    }
-
-    pub(crate) fn accounts(&self) -> Result<&Accounts, Failure> {
-        self.jwtauth.accounts().ok_or_else(|| Failure::refused("this store keeps no accounts"))
+    check_user(path)?;
+    match SledStore::open(path).await {
+        Ok(opened) => here(opened),
+        // A server may have started meanwhile.
+        Err(error @ StoreError::Locked { .. }) => Operator::connect(path).await?.ok_or_else(|| {
+            let what = "a server has the store open and offers no socket: see whether its log says why, or stop it, and do this again";
+            Failure::store(what, error)
+        }),
+        Err(error) => Err(not_opened(error)),
     }
 }
 
-/// Returns the directory of the store that is meant. It holds one, and this user may change it.
+fn here(opened: SledStore) -> Result<Operator, Failure> {
+    // No token is made here, so any secret will do.
+    let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
+    let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
+    let jwtauth = builder.operator_socket(false).build(opened);
+    Ok(jwtauth.map_err(|error| Failure::store("no accounts", error))?.operator())
+}
+
+/// Returns the directory of the store that is meant, for what no server does. It holds one, and this user may
+/// change it.
 pub(crate) fn directory(named: Option<&Path>) -> Result<&Path, Failure> {
+    let path = look(named)?;
+    check_user(path)?;
+    Ok(path)
+}
+
+/// Sees whether there is a store.
+fn look(named: Option<&Path>) -> Result<&Path, Failure> {
     let Some(path) = named else {
         return Err(Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE"));
     };
-    if !path.join("jwtauth").is_file() {
-        let what =
-            format!("there is no store in {path:?}: name the directory that the server passes to `open`");
-        return Err(Failure::refused(what));
+    match std::fs::metadata(path.join("jwtauth")) {
+        Ok(found) if found.is_file() => Ok(path),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Failure::refused(format!(
+            "this user may not look into {path:?}: run this as the user whom the server runs as"
+        ))),
+        _ => Err(Failure::refused(format!(
+            "there is no store in {path:?}: name the directory that the server passes to `open`"
+        ))),
     }
-    check_user(path)?;
-    Ok(path)
 }
 
 /// Says what to do when a store cannot be opened.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::session_store::SessionStore;
 #[cfg(feature = "accounts")]
@@ -13,7 +13,7 @@ use super::walk::PAGE;
 use super::walk::{OperateError, Progress, each_session};
 
 /// What is in a store. Times are Unix seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StoreStatus {
     /// Sessions that are neither revoked nor expired.
@@ -84,6 +84,7 @@ async fn count_accounts(
             break;
         }
         after = page.last().map(|account| account.key.clone());
+        tokio::task::yield_now().await;
     }
     (status.accounts, status.disabled_accounts) = (Some(all), Some(disabled));
     Ok(())

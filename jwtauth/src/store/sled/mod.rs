@@ -51,9 +51,11 @@ mod writer;
 
 use std::fmt;
 use std::future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::disk::Disk;
+pub(crate) use self::files::SOCKET;
 use self::login_change::LoginChange;
 use self::reader::StoreReader;
 pub use self::sled_config::SledConfig;
@@ -191,6 +193,10 @@ impl SessionStore for SledStore {
 
     fn time_mark(&self) -> Arc<TimeMark> {
         Arc::clone(&self.reader.time)
+    }
+
+    fn operator_socket(&self) -> Option<PathBuf> {
+        Some(self.reader.path.join(SOCKET))
     }
 
     #[cfg(feature = "accounts")]

@@ -23,6 +23,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError};
 use crate::key::Key;
+use crate::operator::Operated;
+#[cfg(unix)]
+use crate::operator::OperatorSocket;
 use crate::secret;
 use crate::session::{Hooks, Sessions, Sweeper};
 use crate::store::{MemoryStore, SessionStore, SledConfig, SledStore};
@@ -55,6 +58,7 @@ pub struct JwtAuthBuilder {
     pub(crate) trusted_proxies: Vec<String>,
     wording: Wording,
     local_only: bool,
+    operator_socket: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
     #[cfg(feature = "accounts")]
@@ -78,6 +82,7 @@ impl Default for JwtAuthBuilder {
             trusted_proxies: Vec::new(),
             wording: Wording::default(),
             local_only: false,
+            operator_socket: true,
             clock: Arc::new(SystemClock),
             hooks: Hooks::default(),
             #[cfg(feature = "accounts")]
@@ -161,6 +166,7 @@ impl JwtAuthBuilder {
             default_guard,
             clients,
             local_only: self.local_only,
+            operator_socket: self.operator_socket,
             clock: self.clock,
             hooks: self.hooks,
             #[cfg(feature = "accounts")]
@@ -196,6 +202,7 @@ struct Ready {
     default_guard: Option<DefaultGuard>,
     clients: Clients,
     local_only: bool,
+    operator_socket: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
     #[cfg(feature = "accounts")]
@@ -223,8 +230,16 @@ impl Ready {
             Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),
             None => None,
         };
+        let operated = Arc::new(Operated {
+            sessions: Arc::clone(&sessions),
+            #[cfg(feature = "accounts")]
+            accounts: accounts.clone(),
+        });
         Ok(JwtAuth::from_state(JwtAuthState {
+            #[cfg(unix)]
+            _operator_socket: self.operator_socket.then(|| listen(&operated)).flatten(),
             _sweeper: Sweeper::start(&sessions),
+            operated,
             sessions,
             #[cfg(feature = "accounts")]
             accounts,
@@ -239,4 +254,10 @@ impl Ready {
             told_kinds: Mutex::default(),
         }))
     }
+}
+
+#[cfg(unix)]
+fn listen(operated: &Arc<Operated>) -> Option<OperatorSocket> {
+    let path = operated.sessions.store().operator_socket()?;
+    OperatorSocket::start(&path, operated)
 }

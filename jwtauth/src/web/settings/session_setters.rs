@@ -109,6 +109,18 @@ impl JwtAuthBuilder {
         self
     }
 
+    /// Sets whether the program `jwtauth` can be used while the server runs: `true` by default.
+    ///
+    /// It speaks to the server by a Unix socket in the directory of the store, which serves the user of this
+    /// process and root only. It needs a [`SledStore`](crate::SledStore), a system with such sockets, and a
+    /// call of `open` or `build` in a tokio runtime with its I/O driver on. If the socket cannot be opened,
+    /// the log says so, and the server runs without it. Of several values on one store, the first has the
+    /// socket.
+    pub fn operator_socket(mut self, on: bool) -> Self {
+        self.operator_socket = on;
+        self
+    }
+
     /// Sets the clock. For tests: see [`ManualClock`](crate::clock::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

@@ -47,11 +47,14 @@ pub(super) const NEW: &str = "new";
 const SWAP: &str = "swap";
 const SWAP_UNFINISHED: &str = "swap.new";
 
+/// Where a running server listens to the program `jwtauth`. No data is in it.
+pub(crate) const SOCKET: &str = "socket";
+
 /// Tells the files of a store from those of others.
 fn is_ours(name: &str) -> bool {
     const UNFINISHED: &str = "journal.new";
     [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK].contains(&name)
-        || [ASIDE, NEW, SWAP, SWAP_UNFINISHED].contains(&name)
+        || [ASIDE, NEW, SWAP, SWAP_UNFINISHED, SOCKET].contains(&name)
         || name.starts_with(snapshots::START)
 }
 
@@ -127,7 +130,8 @@ pub(super) fn sync_all(path: &Path) -> Result<(), StoreError> {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !is_ours(&name) || entry.file_type()?.is_dir() {
+            // A socket cannot be opened like a file.
+            if !is_ours(&name) || name == SOCKET || entry.file_type()?.is_dir() {
                 continue;
             }
             // Some systems sync only what is open for writing. Others may own what is only read.

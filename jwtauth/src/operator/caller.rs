@@ -1,0 +1,115 @@
+//! The end of the socket in the program.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::OperatorError;
+use super::messages::{OperatorAnswer, OperatorRequest};
+use super::place::ShortPath;
+use super::wire::{self, Frame, FrameKind, VERSION, WireError};
+use crate::private_file::parent;
+
+/// How long to wait for a sign of life. The server sends one each second.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tells whether somebody listens at this path.
+pub(super) async fn is_served(path: &Path) -> Result<bool, OperatorError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => {}
+        // What else is there is none of the server's.
+        _ => return Ok(false),
+    }
+    Ok(connect(path).await?.is_some())
+}
+
+pub(super) async fn ask(path: &Path, operation: &OperatorRequest) -> Result<OperatorAnswer, OperatorError> {
+    let request = wire::json_frame(FrameKind::Request, operation)
+        .map_err(|error| OperatorError::Refused(error.to_string()))?;
+    let Some(mut stream) = connect(path).await? else {
+        return Err(OperatorError::Failed("the server has ended meanwhile: do this again".into()));
+    };
+    check_server(path, &stream)?;
+    let sent = timeout(PATIENCE, wire::send(&mut stream, &request)).await.map_err(no_answer)?;
+    loop {
+        let frame = match timeout(PATIENCE, Frame::read(&mut stream)).await.map_err(no_answer)? {
+            Ok(frame) => frame,
+            Err(error) => return Err(not_read(sent.err(), &error)),
+        };
+        match frame.kind {
+            FrameKind::Working => {}
+            FrameKind::Refusal => return Err(OperatorError::Refused(frame.text())),
+            FrameKind::Reply => {
+                let answer: Result<OperatorAnswer, OperatorError> =
+                    frame.json().map_err(|error| not_read(None, &error))?;
+                return answer;
+            }
+            FrameKind::Request => {
+                return Err(OperatorError::Failed(
+                    "the server sends an operation instead of an answer".into(),
+                ));
+            }
+        }
+    }
+}
+
+fn no_answer(_: tokio::time::error::Elapsed) -> OperatorError {
+    OperatorError::NoAnswer { after: PATIENCE }
+}
+
+/// Connects; `None` if nobody listens.
+async fn connect(path: &Path) -> Result<Option<UnixStream>, OperatorError> {
+    let failed = |error: io::Error| OperatorError::failed("the server cannot be spoken to", &error);
+    let short = ShortPath::of(path).map_err(failed)?;
+    match timeout(PATIENCE, UnixStream::connect(&short.path)).await.map_err(no_answer)? {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) => match error.kind() {
+            // The socket of a server that was killed.
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(None),
+            io::ErrorKind::PermissionDenied => Err(OperatorError::refused(format!(
+                "this user may not speak to the server at {path:?}: run this as the user whom the server runs as"
+            ))),
+            // So many wait already that the system takes no more.
+            io::ErrorKind::WouldBlock => Err(OperatorError::NoAnswer { after: Duration::ZERO }),
+            _ => Err(failed(error)),
+        },
+    }
+}
+
+/// Speaks to the owner of the store only, or to root: there may be a password in what is sent.
+fn check_server(path: &Path, stream: &UnixStream) -> Result<(), OperatorError> {
+    let failed = |error: io::Error| OperatorError::failed("the server cannot be looked at", &error);
+    let owner = fs::metadata(parent(path)).map_err(failed)?.uid();
+    let user = stream.peer_cred().map_err(failed)?.uid();
+    if user == owner || user == 0 {
+        return Ok(());
+    }
+    Err(OperatorError::refused(format!(
+        "the program that listens at {path:?} runs as the user with the id {user}, and the store belongs to {owner}: nothing was sent to it"
+    )))
+}
+
+fn not_read(sent: Option<io::Error>, error: &WireError) -> OperatorError {
+    match error {
+        WireError::Io(ended) if has_ended(ended) => {
+            let why = sent.map(|error| format!(" ({error})")).unwrap_or_default();
+            OperatorError::Failed(format!(
+                "the server has closed the connection without an answer{why}: look into its log"
+            ))
+        }
+        WireError::Version { theirs } => OperatorError::Failed(format!(
+            "the server speaks version {theirs}, and this program version {VERSION}: use the program of the server's release"
+        )),
+        error => OperatorError::failed("the answer of the server cannot be read", error),
+    }
+}
+
+fn has_ended(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}

@@ -1,0 +1,218 @@
+//! Carries operations out, here and in a server: what is in the store, and sessions.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::task::{JoinSet, yield_now};
+
+use super::messages::{OperatorAnswer, OperatorRequest, OperatorStatus, SessionRow};
+use super::{Operated, OperatorError};
+use crate::error::{SessionError, StoreError};
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::store::SessionStore;
+use crate::store::operate::{self, OperateError};
+
+/// How many rows a page has at most.
+pub(super) const PAGE: usize = 256;
+
+/// How long the rows of a page are at most, as JSON: half a frame.
+const PAGE_BYTES: usize = 512 * 1024;
+
+/// How many sessions are revoked at the same time. The store writes them in one go.
+const AT_ONCE: usize = 64;
+
+pub(super) type Answered = Result<OperatorAnswer, OperatorError>;
+
+/// The rows of a page, as many as fit into an answer.
+pub(super) struct Rows<R> {
+    pub(super) rows: Vec<R>,
+    bytes: usize,
+}
+
+impl<R: Serialize> Rows<R> {
+    pub(super) const fn new() -> Self {
+        Self { rows: Vec::new(), bytes: 0 }
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.rows.len() >= PAGE || self.bytes >= PAGE_BYTES
+    }
+
+    pub(super) fn push(&mut self, row: R) {
+        // OK because a row that cannot be written as JSON fails the whole answer later.
+        self.bytes += serde_json::to_vec(&row).map_or(0, |row| row.len());
+        self.rows.push(row);
+    }
+}
+
+impl Operated {
+    pub(crate) async fn carry_out(&self, operation: OperatorRequest) -> Answered {
+        match operation {
+            OperatorRequest::Status => self.status().await,
+            OperatorRequest::ListSessions { of, over, after } => {
+                let now = self.sessions.now();
+                let wanted = |session: &Session| over || session.is_live_at(now);
+                match of {
+                    Some(user) => self.sessions_of(&user, wanted, after).await,
+                    None => self.all_sessions(wanted, after).await,
+                }
+            }
+            OperatorRequest::ShowSession { id } => {
+                let found = self.store().load(id).await.map_err(OperatorError::of_store)?;
+                let session = found.ok_or_else(|| missing(id))?;
+                Ok(OperatorAnswer::Session(SessionRow::at(self.sessions.now(), &session)))
+            }
+            OperatorRequest::RevokeSessions { ids } => {
+                // All or none of them: a mistyped id must not leave half of it done.
+                for id in &ids {
+                    let found = self.store().load(*id).await.map_err(OperatorError::of_store)?;
+                    found.ok_or_else(|| missing(*id))?;
+                }
+                self.revoke(ids).await
+            }
+            OperatorRequest::RevokeAllOf { user } => {
+                let subject = self.subject(&user).await?;
+                let count = self.sessions.revoke_all(&subject).await.map_err(OperatorError::of_store)?;
+                self.revoked(count as u64).await
+            }
+            OperatorRequest::RevokeAll => {
+                let (now, mut live) = (self.sessions.now(), Vec::new());
+                let note = |session: Session| live.extend(session.is_live_at(now).then_some(session.id));
+                let go_on = |_| ControlFlow::Continue(());
+                operate::each_session(self.store(), note, &go_on).await.map_err(of_operate)?;
+                self.revoke(live).await
+            }
+            #[cfg(feature = "accounts")]
+            of_accounts => self.carry_out_on_accounts(of_accounts).await,
+        }
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn SessionStore> {
+        self.sessions.store()
+    }
+
+    async fn status(&self) -> Answered {
+        let go_on = |_| ControlFlow::Continue(());
+        let status = operate::status(self.store(), self.sessions.now(), &go_on).await.map_err(of_operate)?;
+        Ok(OperatorAnswer::Status(OperatorStatus::new(status)))
+    }
+
+    async fn sessions_of(
+        &self,
+        user: &str,
+        wanted: impl Fn(&Session) -> bool,
+        after: Option<SessionId>,
+    ) -> Answered {
+        let subject = self.subject(user).await?;
+        let mut own = self.store().sessions_of(subject).await.map_err(OperatorError::of_store)?;
+        own.retain(|session| after.is_none_or(|after| session.id > after) && wanted(session));
+        own.sort_by_key(|session| session.id);
+        let (now, mut page) = (self.sessions.now(), Rows::new());
+        for session in &own {
+            if page.is_full() {
+                break;
+            }
+            page.push(SessionRow::at(now, session));
+        }
+        let next = page.rows.last().filter(|_| page.rows.len() < own.len()).map(|row| row.id);
+        Ok(OperatorAnswer::Sessions { rows: page.rows, next })
+    }
+
+    async fn all_sessions(
+        &self,
+        wanted: impl Fn(&Session) -> bool,
+        mut after: Option<SessionId>,
+    ) -> Answered {
+        let pages = Arc::clone(self.store()).session_pages();
+        let pages = pages.ok_or_else(|| OperatorError::refused("this store does not list its sessions"))?;
+        let (now, mut page) = (self.sessions.now(), Rows::new());
+        loop {
+            let found = pages.sessions_after(after, PAGE).await.map_err(OperatorError::of_store)?;
+            let is_last = found.len() < PAGE;
+            for session in found {
+                if page.is_full() {
+                    return Ok(OperatorAnswer::Sessions { rows: page.rows, next: after });
+                }
+                after = Some(session.id);
+                if wanted(&session) {
+                    page.push(SessionRow::at(now, &session));
+                }
+            }
+            if is_last {
+                return Ok(OperatorAnswer::Sessions { rows: page.rows, next: None });
+            }
+            // Reading never waits, and requests of the server want their turn.
+            yield_now().await;
+        }
+    }
+
+    async fn revoke(&self, ids: Vec<SessionId>) -> Answered {
+        let (mut under_way, mut count) = (JoinSet::new(), 0);
+        for id in ids {
+            if under_way.len() >= AT_ONCE {
+                count += joined(under_way.join_next().await)?;
+            }
+            let sessions = Arc::clone(&self.sessions);
+            under_way.spawn(async move { sessions.revoke(id).await });
+        }
+        while !under_way.is_empty() {
+            count += joined(under_way.join_next().await)?;
+        }
+        self.revoked(count).await
+    }
+
+    async fn revoked(&self, count: u64) -> Answered {
+        self.sessions.flush().await.map_err(OperatorError::of_store)?;
+        Ok(OperatorAnswer::Revoked { count })
+    }
+
+    /// Returns the subject that is meant: the text itself if it is the id of an account or the subject of a
+    /// session, or else the id of the account of this name.
+    ///
+    /// In this order: somebody may take the id of another account as a name.
+    #[cfg(feature = "accounts")]
+    async fn subject(&self, named: &str) -> Result<String, OperatorError> {
+        let Some(accounts) = &self.accounts else { return Ok(named.into()) };
+        let is_id = match named.parse() {
+            Ok(id) => accounts.by_id(id).await.map_err(OperatorError::of_store)?.is_some(),
+            Err(_) => false,
+        };
+        let own = self.store().sessions_of(named.into()).await.map_err(OperatorError::of_store)?;
+        if is_id || !own.is_empty() {
+            return Ok(named.into());
+        }
+        let found = accounts.by_name(named).await.map_err(OperatorError::of_store)?;
+        Ok(found.map_or_else(|| named.to_owned(), |account| account.id.to_string()))
+    }
+
+    /// Without accounts, a user is named by the subject alone.
+    #[cfg(not(feature = "accounts"))]
+    #[expect(clippy::unused_async, reason = "accounts are looked up")]
+    async fn subject(&self, named: &str) -> Result<String, OperatorError> {
+        Ok(named.into())
+    }
+}
+
+fn missing(id: SessionId) -> OperatorError {
+    OperatorError::Refused(format!("there is no session {id}: it may have expired and been swept"))
+}
+
+fn joined(
+    done: Option<Result<Result<bool, SessionError>, tokio::task::JoinError>>,
+) -> Result<u64, OperatorError> {
+    match done {
+        None => Ok(0),
+        Some(Ok(revoked)) => revoked.map(u64::from).map_err(OperatorError::of_store),
+        // It panicked, or the runtime is going down.
+        Some(Err(_)) => Err(OperatorError::of_store(StoreError::Closed)),
+    }
+}
+
+fn of_operate(error: OperateError) -> OperatorError {
+    match error {
+        OperateError::NotOffered { .. } | OperateError::Stopped => OperatorError::Refused(error.to_string()),
+        error => OperatorError::failed("the store cannot be read", &error),
+    }
+}

@@ -1,0 +1,209 @@
+//! The end of the socket in the server.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::carry_out::Answered;
+use super::messages::{OperatorAnswer, OperatorRequest, ServerFacts};
+use super::place::SocketFile;
+use super::wire::{self, Frame, FrameKind, VERSION, WireError};
+use super::{Operated, OperatorError};
+
+/// How many programs are served at the same time. One more is refused.
+const MAX_PEERS: usize = 4;
+
+/// How long an operation may take to come, and a frame to be taken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the server shows that it is at work.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// How long to wait when no connection can be taken, such as without a free descriptor.
+const RECOVERY: Duration = Duration::from_secs(1);
+
+/// How often the log tells of the same thing.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// The socket of a server. Gone when dropped.
+#[derive(Debug)]
+pub(crate) struct OperatorSocket {
+    task: AbortHandle,
+    _file: SocketFile,
+}
+
+impl OperatorSocket {
+    /// Listens at this path, if there is a runtime to listen in. If that fails, the log says so.
+    pub(crate) fn start(path: &Path, operated: &Arc<Operated>) -> Option<Self> {
+        let runtime = Handle::try_current().ok()?;
+        match SocketFile::bind(path) {
+            Ok(Some((file, listener))) => {
+                let serving = Listening { operated: Arc::downgrade(operated), start: Instant::now() };
+                let task = runtime.spawn(serving.listen(listener)).abort_handle();
+                Some(Self { task, _file: file })
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!(target: "jwtauth", ?path, %error, "the socket for the program `jwtauth` cannot be opened, so that works only while this server is stopped. If that is right, set `.operator_socket(false)`");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for OperatorSocket {
+    fn drop(&mut self) {
+        // The connections end with it.
+        self.task.abort();
+    }
+}
+
+/// Says the same thing in the log once in a while only.
+#[derive(Debug, Default)]
+struct Repeats(Option<Instant>);
+
+impl Repeats {
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|last| last.elapsed() >= REPEAT);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+/// What each connection gets.
+#[derive(Clone)]
+struct Listening {
+    /// Weak, so that neither the listener nor an idle connection keeps the store open.
+    operated: Weak<Operated>,
+    start: Instant,
+}
+
+impl Listening {
+    async fn listen(self, listener: std::os::unix::net::UnixListener) {
+        let listener = match UnixListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::warn!(target: "jwtauth", %error, "nobody listens to the program `jwtauth`");
+                return;
+            }
+        };
+        let (mut peers, mut strangers, mut failures) =
+            (JoinSet::new(), Repeats::default(), Repeats::default());
+        loop {
+            let accepted = listener.accept().await;
+            while peers.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, _)) => match admit(&stream) {
+                    Ok(()) if peers.len() < MAX_PEERS => drop(peers.spawn(self.clone().serve(stream))),
+                    Ok(()) => refuse(
+                        stream,
+                        &format!("the server speaks to {MAX_PEERS} programs already: do this again later"),
+                    ),
+                    Err(stranger) => {
+                        if strangers.is_due() {
+                            tracing::warn!(target: "jwtauth", user = stranger.map_or(-1, i64::from), "a program of another user has connected to the socket of the session store, and was refused");
+                        }
+                        let own = own_user();
+                        let text = format!(
+                            "the server runs as the user with the id {own}: run this as that user, such as with `sudo -u '#{own}'`"
+                        );
+                        refuse(stream, &text);
+                    }
+                },
+                Err(error) => {
+                    if failures.is_due() {
+                        tracing::warn!(target: "jwtauth", %error, "the program `jwtauth` cannot be spoken to for the moment");
+                    }
+                    sleep(RECOVERY).await;
+                }
+            }
+        }
+    }
+
+    /// Carries out the one operation of a connection.
+    async fn serve(self, mut stream: UnixStream) {
+        let operation = match timeout(PATIENCE, read(&mut stream)).await {
+            Ok(Ok(operation)) => operation,
+            Ok(Err(WireError::Io(_))) => return, // It has looked whether somebody listens, or has gone.
+            Ok(Err(error)) => return refuse(stream, &not_taken(&error)),
+            Err(_) => return refuse(stream, &format!("no operation has come within {PATIENCE:?}")),
+        };
+        let mut working = Box::pin(self.carry_out(operation));
+        let mut is_there = true;
+        let answer = loop {
+            match timeout(SIGN_OF_LIFE, &mut working).await {
+                Ok(answer) => break answer,
+                // What was asked for happens, also if nobody waits for it any more.
+                Err(_) if is_there => {
+                    let sign = wire::text_frame(FrameKind::Working, "");
+                    is_there = matches!(timeout(PATIENCE, wire::send(&mut stream, &sign)).await, Ok(Ok(())));
+                }
+                Err(_) => {}
+            }
+        };
+        let frame = wire::json_frame(FrameKind::Reply, &answer).or_else(|error| {
+            let failed: Answered = Err(OperatorError::failed("the answer is not sent", &error));
+            wire::json_frame(FrameKind::Reply, &failed)
+        });
+        if let (true, Ok(frame)) = (is_there, frame) {
+            let _ = timeout(PATIENCE, wire::send(&mut stream, &frame)).await;
+        }
+    }
+
+    async fn carry_out(&self, operation: OperatorRequest) -> Answered {
+        let Some(operated) = self.operated.upgrade() else {
+            return Err(OperatorError::Failed("the server is ending: do this again".into()));
+        };
+        let mut answer = operated.carry_out(operation).await?;
+        if let OperatorAnswer::Status(status) = &mut answer {
+            status.server = Some(ServerFacts::since(self.start));
+        }
+        Ok(answer)
+    }
+}
+
+async fn read(stream: &mut UnixStream) -> Result<OperatorRequest, WireError> {
+    let frame = Frame::read(stream).await?;
+    if frame.kind != FrameKind::Request {
+        return Err(WireError::NotUnderstood("it is no operation".into()));
+    }
+    frame.json()
+}
+
+fn not_taken(error: &WireError) -> String {
+    let release = env!("CARGO_PKG_VERSION");
+    match error {
+        WireError::Version { theirs } => format!(
+            "the program speaks version {theirs}, and the server version {VERSION} (jwtauth {release}): use the program of the server's release"
+        ),
+        error => format!(
+            "the server (jwtauth {release}) does not take the operation: {error}. Use the program of the server's release, built with the server's features"
+        ),
+    }
+}
+
+fn own_user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// Lets the user of this process in, and root. The error names another user, if the system knows whom.
+fn admit(stream: &UnixStream) -> Result<(), Option<u32>> {
+    let user = stream.peer_cred().map_err(|_| None)?.uid();
+    if user == 0 || user == own_user() { Ok(()) } else { Err(Some(user)) }
+}
+
+/// Says why, as far as there is room for it at once, and closes. Waits for nobody.
+fn refuse(stream: UnixStream, why: &str) {
+    let refused =
+        || -> io::Result<()> { stream.into_std()?.write_all(&wire::text_frame(FrameKind::Refusal, why)) };
+    // Whoever does not listen does not hear it.
+    let _ = refused();
+}

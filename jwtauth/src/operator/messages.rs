@@ -1,0 +1,285 @@
+//! What can be asked of a store, and what is answered. All times are Unix seconds.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+#[cfg(feature = "accounts")]
+use zeroize::Zeroizing;
+
+#[cfg(feature = "accounts")]
+use crate::accounts::Account;
+#[cfg(feature = "accounts")]
+use crate::id::AccountId;
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::store::operate::StoreStatus;
+
+/// What can be asked of a store.
+///
+/// A `user` is the id of an account, the subject of a session, or the name of an account: the first of these
+/// that there is.
+#[derive(Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum OperatorRequest {
+    /// Counts what is in the store. Answered with [`OperatorAnswer::Status`].
+    Status,
+    /// Lists sessions in the order of their ids, a page at a time. Answered with
+    /// [`OperatorAnswer::Sessions`].
+    ListSessions {
+        /// Those of one user only.
+        of: Option<String>,
+        /// Those that are over, too.
+        over: bool,
+        /// Begins behind this one: what [`OperatorAnswer::Sessions`] calls `next`.
+        after: Option<SessionId>,
+    },
+    /// Shows one session. Answered with [`OperatorAnswer::Session`]; refused if there is none.
+    ShowSession {
+        /// Its id.
+        id: SessionId,
+    },
+    /// Revokes these sessions. Refused if one of them is not there. Answered with
+    /// [`OperatorAnswer::Revoked`].
+    RevokeSessions {
+        /// Their ids.
+        ids: Vec<SessionId>,
+    },
+    /// Revokes all sessions of a user. Answered with [`OperatorAnswer::Revoked`].
+    RevokeAllOf {
+        /// The user.
+        user: String,
+    },
+    /// Revokes the sessions of everybody. Answered with [`OperatorAnswer::Revoked`].
+    RevokeAll,
+    /// Lists accounts in the order of their names, a page at a time. Answered with
+    /// [`OperatorAnswer::Accounts`].
+    #[cfg(feature = "accounts")]
+    ListAccounts {
+        /// Begins behind this name: what [`OperatorAnswer::Accounts`] calls `next`.
+        after: Option<String>,
+    },
+    /// Looks an account up. Answered with [`OperatorAnswer::Account`], or [`OperatorAnswer::NotFound`].
+    #[cfg(feature = "accounts")]
+    FindAccount {
+        /// Its name, in any case.
+        name: String,
+    },
+    /// Adds an account. Answered with [`OperatorAnswer::Account`].
+    #[cfg(feature = "accounts")]
+    AddAccount {
+        /// Its name.
+        name: String,
+        /// Its password.
+        password: WipedPassword,
+        /// Its roles.
+        roles: Vec<String>,
+    },
+    /// Sets another password, and ends the sessions of the account. Answered with
+    /// [`OperatorAnswer::Account`].
+    #[cfg(feature = "accounts")]
+    SetPassword {
+        /// The account.
+        id: AccountId,
+        /// Its new password.
+        password: WipedPassword,
+    },
+    /// Sets the roles of an account. Answered with [`OperatorAnswer::Account`].
+    #[cfg(feature = "accounts")]
+    SetRoles {
+        /// The account.
+        id: AccountId,
+        /// Its roles, in place of those that it has.
+        roles: Vec<String>,
+    },
+    /// Disables an account, and ends its sessions. Answered with [`OperatorAnswer::Account`].
+    #[cfg(feature = "accounts")]
+    DisableAccount {
+        /// The account.
+        id: AccountId,
+    },
+    /// Enables an account. Answered with [`OperatorAnswer::Account`].
+    #[cfg(feature = "accounts")]
+    EnableAccount {
+        /// The account.
+        id: AccountId,
+    },
+    /// Removes an account for good, and ends its sessions. Answered with [`OperatorAnswer::Done`].
+    #[cfg(feature = "accounts")]
+    RemoveAccount {
+        /// The account.
+        id: AccountId,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum OperatorAnswer {
+    /// A page of accounts.
+    #[cfg(feature = "accounts")]
+    Accounts {
+        /// The accounts.
+        rows: Vec<Account>,
+        /// Where the next page begins; `None` if this is the last one.
+        next: Option<String>,
+    },
+    /// An account, as it is now.
+    #[cfg(feature = "accounts")]
+    Account(Account),
+    /// It is done.
+    Done,
+    /// There is none.
+    NotFound,
+    /// Sessions were revoked.
+    Revoked {
+        /// How many: those that were not over before.
+        count: u64,
+    },
+    /// One session.
+    Session(SessionRow),
+    /// A page of sessions.
+    Sessions {
+        /// The sessions.
+        rows: Vec<SessionRow>,
+        /// Where the next page begins; `None` if this is the last one.
+        next: Option<SessionId>,
+    },
+    /// What is in the store.
+    Status(OperatorStatus),
+}
+
+/// What is in a store, and who has it open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OperatorStatus {
+    /// What is in it.
+    #[serde(flatten)]
+    pub store: StoreStatus,
+    /// The server that has it open and has answered. `None` if there is none.
+    pub server: Option<ServerFacts>,
+}
+
+impl OperatorStatus {
+    pub(super) const fn new(store: StoreStatus) -> Self {
+        Self { store, server: None }
+    }
+}
+
+/// The server that has answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ServerFacts {
+    /// The id of its process, as the server itself sees it. Another one outside of its container.
+    pub pid: u32,
+    /// For how long it has had the store open, in seconds.
+    pub uptime: u64,
+    /// Its release of this crate.
+    pub version: String,
+}
+
+impl ServerFacts {
+    #[cfg(unix)]
+    pub(super) fn since(start: std::time::Instant) -> Self {
+        let (pid, uptime) = (std::process::id(), start.elapsed().as_secs());
+        Self { pid, uptime, version: env!("CARGO_PKG_VERSION").into() }
+    }
+}
+
+/// A session, as operators see it. Without the copy of its user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub subject: String,
+    /// `live`, `revoked` or `expired`.
+    pub state: String,
+    /// When it was opened.
+    pub created_at: u64,
+    /// When it was last opened or refreshed.
+    pub last_used_at: u64,
+    /// When it expires, unless it is refreshed.
+    pub expires_at: u64,
+    /// When it was revoked.
+    pub revoked_at: Option<u64>,
+    /// Why it was revoked.
+    pub reason: Option<String>,
+    /// The roles in it.
+    pub roles: Vec<String>,
+    /// The scopes in it.
+    pub scopes: Vec<String>,
+    /// The device of its login, in words.
+    pub device: String,
+    /// The address that it was last seen from.
+    pub address: Option<IpAddr>,
+}
+
+impl SessionRow {
+    pub(super) fn at(now: u64, session: &Session) -> Self {
+        let state = if session.revoked.is_some() {
+            "revoked"
+        } else if session.is_live_at(now) {
+            "live"
+        } else {
+            "expired"
+        };
+        Self {
+            id: session.id,
+            subject: session.subject.clone(),
+            state: state.into(),
+            created_at: session.created_at,
+            last_used_at: session.rotated_at,
+            expires_at: session.expires_at,
+            revoked_at: session.revoked.map(|revocation| revocation.at),
+            reason: session.revoked.map(|revocation| format!("{:?}", revocation.reason)),
+            roles: session.roles.clone(),
+            scopes: session.scopes.clone(),
+            device: session.device.to_string(),
+            address: session.last_seen_from(),
+        }
+    }
+}
+
+/// A password on its way to the store. Redacted in `Debug`, and wiped when dropped.
+#[cfg(feature = "accounts")]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WipedPassword(#[serde(with = "plain")] Zeroizing<String>);
+
+#[cfg(feature = "accounts")]
+impl WipedPassword {
+    /// Takes a password, which is wiped with this value.
+    #[must_use]
+    pub fn new(password: String) -> Self {
+        Self(Zeroizing::new(password))
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(feature = "accounts")]
+impl fmt::Debug for WipedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WipedPassword([redacted])")
+    }
+}
+
+#[cfg(feature = "accounts")]
+mod plain {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use zeroize::Zeroizing;
+
+    pub(super) fn serialize<S: Serializer>(password: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(password)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
+        String::deserialize(from).map(Zeroizing::new)
+    }
+}

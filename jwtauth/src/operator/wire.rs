@@ -1,0 +1,141 @@
+//! The frames on the socket.
+//!
+//! A frame is `jwta`, the version, its kind, the length of its body as four bytes (the highest first), and
+//! the body. Bodies are JSON; that of a refusal is plain text.
+//!
+//! # Invariants
+//!
+//! 1. This header and [`FrameKind::Refusal`] are the same in all versions, so that each side can say which
+//!    version it speaks.
+//! 2. Nothing is kept of a body before it has come, whatever its length is said to be.
+
+use std::io;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use zeroize::Zeroizing;
+
+/// The version of operations and answers. To be raised when one of them changes its meaning.
+pub(super) const VERSION: u8 = 1;
+
+const MAGIC: [u8; 4] = *b"jwta";
+const HEADER: usize = 10;
+
+/// How long a body is at most.
+pub(super) const MAX_BODY: usize = 1024 * 1024;
+
+/// Room for a body with a password, so that no part of it is left behind by growing.
+const ROOM: usize = 64 * 1024;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    /// An operation: the one frame that the program sends.
+    Request = 1,
+    /// What came of the operation: the last frame of the server.
+    Reply = 2,
+    /// A sign of life, while the operation is being carried out. Empty.
+    Working = 3,
+    /// The server does not take the operation: the text says why.
+    Refusal = 4,
+}
+
+/// Why a frame cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is not understood: {0}")]
+    NotUnderstood(String),
+    #[error("it is of version {theirs}, and this is version {VERSION}")]
+    Version { theirs: u8 },
+}
+
+/// A frame that has come. Its body is wiped: there may be a password in it.
+pub(super) struct Frame {
+    pub(super) kind: FrameKind,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Frame {
+    pub(super) async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<Self, WireError> {
+        let mut header = [0; HEADER];
+        from.read_exact(&mut header).await?;
+        let [m0, m1, m2, m3, version, kind, l0, l1, l2, l3] = header;
+        if [m0, m1, m2, m3] != MAGIC {
+            return Err(WireError::NotUnderstood("it does not begin like a frame".into()));
+        }
+        let kind = match kind {
+            1 => Some(FrameKind::Request),
+            2 => Some(FrameKind::Reply),
+            3 => Some(FrameKind::Working),
+            4 => Some(FrameKind::Refusal),
+            _ => None,
+        };
+        if version != VERSION && kind != Some(FrameKind::Refusal) {
+            return Err(WireError::Version { theirs: version });
+        }
+        let kind = kind.ok_or_else(|| WireError::NotUnderstood("it is of an unknown kind".into()))?;
+        let length = u32::from_be_bytes([l0, l1, l2, l3]);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > MAX_BODY {
+            let text = format!("it has {length} bytes, and at most {MAX_BODY} are read");
+            return Err(WireError::NotUnderstood(text));
+        }
+        let mut body = Zeroizing::new(Vec::with_capacity(length.min(ROOM)));
+        let read = from.take(length as u64).read_to_end(&mut body).await?;
+        if read < length {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        Ok(Self { kind, body })
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, WireError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // Without the text of the error, which may quote a password.
+            let (line, column) = (error.line(), error.column());
+            WireError::NotUnderstood(format!("its body is another one than expected, at {line}:{column}"))
+        })
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Returns a frame with a value as its body.
+pub(super) fn json_frame(kind: FrameKind, body: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, WireError> {
+    let mut frame = Zeroizing::new(Vec::with_capacity(ROOM));
+    frame.resize(HEADER, 0);
+    serde_json::to_writer(&mut *frame, body)
+        .map_err(|error| WireError::NotUnderstood(format!("it cannot be written: {error}")))?;
+    let length = frame.len() - HEADER;
+    if length > MAX_BODY {
+        return Err(WireError::NotUnderstood(format!(
+            "it would have {length} bytes, and at most {MAX_BODY} may be sent: ask for less at once"
+        )));
+    }
+    frame[..HEADER].copy_from_slice(&header(kind, length));
+    Ok(frame)
+}
+
+/// Returns a frame with a short text as its body.
+pub(super) fn text_frame(kind: FrameKind, text: &str) -> Vec<u8> {
+    [&header(kind, text.len()), text.as_bytes()].concat()
+}
+
+fn header(kind: FrameKind, length: usize) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..4].copy_from_slice(&MAGIC);
+    header[4] = VERSION;
+    header[5] = kind as u8;
+    // OK because no body is longer than `MAX_BODY`.
+    header[6..].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    header
+}
+
+pub(super) async fn send(to: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> io::Result<()> {
+    to.write_all(frame).await?;
+    to.flush().await
+}

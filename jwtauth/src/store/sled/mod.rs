@@ -23,9 +23,9 @@
 //!
 //! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change` and
 //! `account_change` run the rules, `tree_change` says what is written, and `disk` writes it on the thread of
-//! `writer`. `recent` keeps what readers ask for most. `tree_copy` copies all of it while it changes, with the
-//! help of `follow`. `rebuild` makes a new database for those who operate a store. `tree_keys` and `files`
-//! say what stands where.
+//! `writer`. `recent` keeps what readers ask for most. `tree_copy` copies all of it while it changes, with
+//! the help of `follow`. `rebuild` makes a new database for those who operate a store. `tree_keys` and
+//! `files` say what stands where.
 
 #[cfg(feature = "accounts")]
 mod account_change;

@@ -211,6 +211,11 @@ fn o_5_the_socket_keeps_no_store_open() {
         let server = builder().open(at_once()).await.expect("the lock is free at once");
         drop(idle);
 
+        // A second server that cannot open the store leaves the socket alone.
+        let locked = builder().open(at_once()).await.unwrap_err().to_string();
+        assert!(locked.contains("session store"), "{locked}");
+        assert_eq!(ask(&path, "", &["status"]).code, 0);
+
         // Two values on one store: the first has the socket, for as long as it lives.
         let store = reopened(server, &path).await;
         let (first, second) = (builder().build(store.clone()), builder().build(store.clone()));
@@ -330,5 +335,36 @@ fn o_7_a_server_that_hangs_is_told_of() {
         assert!((5..15).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         drop(hanging);
         assert_eq!(ask(&path, "", &["status"]).code, 0, "the next one opens the store");
+    });
+}
+
+/// O-5, O-7: a server of its own process, stopped and killed.
+#[test]
+fn o_5_o_7_a_server_that_is_stopped_or_killed() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions");
+        let server = crate::quickstart().data(folder.path()).start();
+        let browser = tests::browser::Browser::new(&server.url);
+        assert_eq!(browser.login("alice", "wonderland").await.status(), 200);
+        let status = || ask(&path, "", &["status", "--json"]);
+        let first = status().json().remove(0);
+        assert_eq!((&first["server"]["pid"], &first["live_sessions"]), (&json!(server.id()), &json!(1)));
+
+        tests::program::send("STOP", server.id());
+        let stopped = ask(&path, "", &["sessions", "revoke", "--all", "--yes"]);
+        tests::program::send("CONT", server.id());
+        assert!(stopped.code == 3 && stopped.err.contains("does not answer within 5s"), "{stopped:?}");
+        assert_eq!(ask(&path, "", &["sessions", "revoke", "--all", "--yes"]).code, 0);
+        assert_eq!(browser.get("/me").await.status(), 401);
+
+        server.kill();
+        assert!(is_socket(&socket_of(&path)), "nobody has removed it");
+        let alone = status().json().remove(0);
+        assert_eq!((&alone["server"], &alone["live_sessions"]), (&Value::Null, &json!(0)));
+        let server = crate::quickstart().data(folder.path()).start();
+        assert_eq!(status().json()[0]["server"]["pid"], json!(server.id()));
+        assert!(server.terminate().0.success());
+        assert!(!socket_of(&path).exists(), "it was removed in order");
     });
 }

@@ -224,7 +224,12 @@ pub fn child_of(id: u32) -> u32 {
     children.split_whitespace().next().and_then(|id| id.parse().ok()).expect("a child")
 }
 
-fn send(signal: &str, id: u32) {
+/// Sends a signal by its name to a process.
+///
+/// # Panics
+///
+/// If the system refuses.
+pub fn send(signal: &str, id: u32) {
     // The shell's own `kill`: the program of that name is not everywhere.
     let kill = format!("kill -s {signal} {id}");
     let sent = Command::new("sh").args(["-c", &kill]).status().expect("a shell runs");

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::OperatorError;
 use super::messages::{OperatorAnswer, OperatorRequest};
@@ -17,6 +17,12 @@ use crate::private_file::parent;
 
 /// How long to wait for a sign of life. The server sends one each second.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait for a turn while the server speaks to others.
+const TURN: Duration = Duration::from_secs(10);
+
+/// How often to ask whether it is there.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Tells whether somebody listens at this path.
 pub(super) async fn is_served(path: &Path) -> Result<bool, OperatorError> {
@@ -28,31 +34,47 @@ pub(super) async fn is_served(path: &Path) -> Result<bool, OperatorError> {
     Ok(connect(path).await?.is_some())
 }
 
-pub(super) async fn ask(path: &Path, operation: &OperatorRequest) -> Result<OperatorAnswer, OperatorError> {
-    let request = wire::json_frame(FrameKind::Request, operation)
+pub(super) async fn ask(path: &Path, request: &OperatorRequest) -> Result<OperatorAnswer, OperatorError> {
+    let request = wire::json_frame(FrameKind::Request, request)
         .map_err(|error| OperatorError::Refused(error.to_string()))?;
-    let Some(mut stream) = connect(path).await? else {
-        return Err(OperatorError::Failed("the server has ended meanwhile: do this again".into()));
-    };
-    check_server(path, &stream)?;
-    let sent = timeout(PATIENCE, wire::send(&mut stream, &request)).await.map_err(no_answer)?;
+    let start = Instant::now();
     loop {
-        let frame = match timeout(PATIENCE, Frame::read(&mut stream)).await.map_err(no_answer)? {
+        let Some(mut stream) = connect(path).await? else {
+            return Err(OperatorError::Failed("the server has ended meanwhile: do this again".into()));
+        };
+        check_server(path, &stream)?;
+        match converse(&mut stream, &request).await? {
+            Heard::Answer(answer) => return answer,
+            Heard::Busy(_) if start.elapsed() < TURN => sleep(INTERVAL).await,
+            Heard::Busy(text) => return Err(OperatorError::Refused(text)),
+        }
+    }
+}
+
+/// What the server says at last.
+enum Heard {
+    Answer(Result<OperatorAnswer, OperatorError>),
+    /// Nothing was done.
+    Busy(String),
+}
+
+async fn converse(stream: &mut UnixStream, request: &[u8]) -> Result<Heard, OperatorError> {
+    // A server that refuses does not read it all. Then it says why.
+    let sent = timeout(PATIENCE, wire::send(stream, request)).await.map_err(no_answer)?;
+    loop {
+        let frame = match timeout(PATIENCE, Frame::read(stream)).await.map_err(no_answer)? {
             Ok(frame) => frame,
             Err(error) => return Err(not_read(sent.err(), &error)),
         };
         match frame.kind {
             FrameKind::Working => {}
+            FrameKind::Busy => return Ok(Heard::Busy(frame.text())),
             FrameKind::Refusal => return Err(OperatorError::Refused(frame.text())),
             FrameKind::Reply => {
-                let answer: Result<OperatorAnswer, OperatorError> =
-                    frame.json().map_err(|error| not_read(None, &error))?;
-                return answer;
+                return frame.json().map(Heard::Answer).map_err(|error| not_read(None, &error));
             }
             FrameKind::Request => {
-                return Err(OperatorError::Failed(
-                    "the server sends an operation instead of an answer".into(),
-                ));
+                return Err(OperatorError::Failed("the server sends a request instead of an answer".into()));
             }
         }
     }

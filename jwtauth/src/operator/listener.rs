@@ -16,7 +16,7 @@ use super::place::SocketFile;
 use super::wire::{self, Frame, FrameKind, VERSION, WireError};
 use super::{Operated, OperatorError};
 
-/// How many programs are served at the same time. One more is refused.
+/// How many programs are served at the same time. One more is told to come back.
 const MAX_PEERS: usize = 4;
 
 /// How long an operation may take to come, and a frame to be taken.
@@ -105,6 +105,7 @@ impl Listening {
                     Ok(()) if peers.len() < MAX_PEERS => drop(peers.spawn(self.clone().serve(stream))),
                     Ok(()) => refuse(
                         stream,
+                        FrameKind::Busy,
                         &format!("the server speaks to {MAX_PEERS} programs already: do this again later"),
                     ),
                     Err(stranger) => {
@@ -115,7 +116,7 @@ impl Listening {
                         let text = format!(
                             "the server runs as the user with the id {own}: run this as that user, such as with `sudo -u '#{own}'`"
                         );
-                        refuse(stream, &text);
+                        refuse(stream, FrameKind::Refusal, &text);
                     }
                 },
                 Err(error) => {
@@ -133,8 +134,14 @@ impl Listening {
         let operation = match timeout(PATIENCE, read(&mut stream)).await {
             Ok(Ok(operation)) => operation,
             Ok(Err(WireError::Io(_))) => return, // It has looked whether somebody listens, or has gone.
-            Ok(Err(error)) => return refuse(stream, &not_taken(&error)),
-            Err(_) => return refuse(stream, &format!("no operation has come within {PATIENCE:?}")),
+            Ok(Err(error)) => return refuse(stream, FrameKind::Refusal, &not_taken(&error)),
+            Err(_) => {
+                return refuse(
+                    stream,
+                    FrameKind::Refusal,
+                    &format!("no operation has come within {PATIENCE:?}"),
+                );
+            }
         };
         let mut working = Box::pin(self.carry_out(operation));
         let mut is_there = true;
@@ -201,9 +208,8 @@ fn admit(stream: &UnixStream) -> Result<(), Option<u32>> {
 }
 
 /// Says why, as far as there is room for it at once, and closes. Waits for nobody.
-fn refuse(stream: UnixStream, why: &str) {
-    let refused =
-        || -> io::Result<()> { stream.into_std()?.write_all(&wire::text_frame(FrameKind::Refusal, why)) };
+fn refuse(stream: UnixStream, kind: FrameKind, why: &str) {
+    let refused = || -> io::Result<()> { stream.into_std()?.write_all(&wire::text_frame(kind, why)) };
     // Whoever does not listen does not hear it.
     let _ = refused();
 }

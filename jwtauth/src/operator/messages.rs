@@ -1,5 +1,6 @@
 //! What can be asked of a store, and what is answered. All times are Unix seconds.
 
+#[cfg(feature = "accounts")]
 use std::fmt;
 use std::net::IpAddr;
 
@@ -281,5 +282,24 @@ mod plain {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
         String::deserialize(from).map(Zeroizing::new)
+    }
+}
+
+#[cfg(all(test, feature = "accounts"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_sent_and_never_shown() {
+        let password = WipedPassword::new("through the \"looking\" glass".into());
+        let request = OperatorRequest::AddAccount { name: "ann".into(), password, roles: Vec::new() };
+        assert!(!format!("{request:?}").contains("looking"), "{request:?}");
+        let sent = serde_json::to_string(&request).unwrap();
+        match serde_json::from_str(&sent).unwrap() {
+            OperatorRequest::AddAccount { password, .. } => {
+                assert_eq!(password.expose(), "through the \"looking\" glass");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum FrameKind {
     Working = 3,
     /// The server does not take the operation: the text says why.
     Refusal = 4,
+    /// Too many are served at the moment: the text says so. To be tried again soon.
+    Busy = 5,
 }
 
 /// Why a frame cannot be read.
@@ -71,6 +73,7 @@ impl Frame {
             2 => Some(FrameKind::Reply),
             3 => Some(FrameKind::Working),
             4 => Some(FrameKind::Refusal),
+            5 => Some(FrameKind::Busy),
             _ => None,
         };
         if version != VERSION && kind != Some(FrameKind::Refusal) {
@@ -138,4 +141,53 @@ fn header(kind: FrameKind, length: usize) -> [u8; HEADER] {
 pub(super) async fn send(to: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> io::Result<()> {
     to.write_all(frame).await?;
     to.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(mut bytes: &[u8]) -> Result<Frame, WireError> {
+        Frame::read(&mut bytes).await
+    }
+
+    #[tokio::test]
+    async fn o_3_a_frame_has_a_greatest_length() {
+        // Two bytes are the quotes.
+        let (longest, too_long) = ("x".repeat(MAX_BODY - 2), "x".repeat(MAX_BODY - 1));
+        let frame = json_frame(FrameKind::Reply, &longest).unwrap();
+        let come = read(&frame).await.unwrap();
+        assert_eq!((come.kind, come.json::<String>().unwrap() == longest), (FrameKind::Reply, true));
+        assert!(json_frame(FrameKind::Reply, &too_long).is_err());
+        for (length, good) in [(MAX_BODY, true), (MAX_BODY + 1, false)] {
+            let mut frame = header(FrameKind::Request, length).to_vec();
+            frame.resize(HEADER + length, b' ');
+            assert_eq!(read(&frame).await.is_ok(), good, "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn o_2_a_refusal_is_read_in_every_version() {
+        for version in [0, VERSION, u8::MAX] {
+            for (kind, good) in [(FrameKind::Refusal, true), (FrameKind::Reply, version == VERSION)] {
+                let mut frame = text_frame(kind, "no");
+                frame[4] = version;
+                match read(&frame).await {
+                    Ok(come) => assert!(good && come.text() == "no", "{version} {kind:?}"),
+                    Err(WireError::Version { theirs }) => assert!(!good && theirs == version),
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_cut_is_none() {
+        let frame = text_frame(FrameKind::Refusal, "no");
+        for end in 0..frame.len() {
+            let cut = read(&frame[..end]).await;
+            let is_cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+            assert!(matches!(cut, Err(WireError::Io(error)) if is_cut(&error)), "{end}");
+        }
+    }
 }

@@ -202,6 +202,7 @@ struct Ready {
     default_guard: Option<DefaultGuard>,
     clients: Clients,
     local_only: bool,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no such sockets"))]
     operator_socket: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,

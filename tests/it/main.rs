@@ -24,6 +24,7 @@ mod lost_answers;
 mod messages;
 mod metrics;
 mod model;
+mod new_project;
 mod openapi;
 mod operate;
 mod operator_socket;

@@ -41,6 +41,14 @@ pub(crate) enum Command {
     ///
     /// The disk needs room for a second copy of what is in the store.
     Compact,
+    /// Make a project to begin with: an API with accounts, tests and a Dockerfile
+    New {
+        /// A directory that is not there yet
+        path: PathBuf,
+        /// The name of the package, if it is not that of the directory
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// Make keys
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -15,6 +15,7 @@ mod arguments;
 mod ask;
 mod compact;
 mod output;
+mod project;
 mod sessions;
 mod status;
 mod store;
@@ -103,6 +104,7 @@ async fn run(arguments: Arguments) -> Done {
         Command::Sessions(command) => sessions::run(&operator().await?, command, output, yes).await,
         Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
         Command::Compact => compact::run(store.as_deref(), output),
+        Command::New { path, name } => project::make(&path, name.as_deref(), output),
         Command::Keys(KeysCommand::New) => new_secret(output),
     }
 }

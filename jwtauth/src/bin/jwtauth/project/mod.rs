@@ -1,0 +1,154 @@
+//! `jwtauth new`: a project to begin with.
+//!
+//! The files are in `template`, with `my_api` where the name of the package belongs.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::output::Output;
+use super::{Done, Failure};
+
+/// The name of the package in the template.
+const NAME: &str = "my_api";
+
+/// The longest name that crates.io takes.
+const MAX_NAME: usize = 64;
+
+/// Words of Rust, and names that cargo gives to programs and crates of its own.
+const TAKEN: &[&str] = &[
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "bin",
+    "box",
+    "break",
+    "build",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "deps",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "examples",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "incremental",
+    "jwtauth",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "poem",
+    "priv",
+    "proc_macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "serde_json",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "tokio",
+    "tracing_subscriber",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+];
+
+const FILES: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("template/manifest.toml")),
+    ("src/lib.rs", include_str!("template/lib.rs")),
+    ("src/main.rs", include_str!("template/main.rs")),
+    ("tests/logins.rs", include_str!("template/logins.rs")),
+    ("Dockerfile", include_str!("template/Dockerfile")),
+    (".dockerignore", include_str!("template/dockerignore")),
+    (".gitignore", include_str!("template/gitignore")),
+    ("README.md", include_str!("template/README.md")),
+];
+
+/// Makes a project in a directory that is not there yet, or empty.
+pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
+    let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = package(name.unwrap_or(own))?;
+    let failed = |error: io::Error| Failure::refused(format!("{path:?} cannot be made: {error}"));
+    let is_empty = match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(failed(error)),
+    };
+    if !is_empty {
+        return Err(Failure::refused(format!(
+            "{path:?} holds something: name a directory that is not there yet"
+        )));
+    }
+    for (file, text) in FILES {
+        let file = path.join(file);
+        fs::create_dir_all(file.parent().unwrap_or(path)).map_err(failed)?;
+        let made = OpenOptions::new().write(true).create_new(true).open(&file);
+        made.and_then(|mut made| made.write_all(filled(text, &name).as_bytes())).map_err(failed)?;
+    }
+    let text = format!("{name} is in {}: `cd` there, and `cargo run` or `cargo test`", path.display());
+    output.line(&text, &json!({ "name": name, "path": path }));
+    Ok(())
+}
+
+/// Puts the name of the package into a file.
+fn filled(text: &str, name: &str) -> String {
+    let named = text.replace(&format!("use {NAME}::"), &format!("use {}::", name.replace('-', "_")));
+    named.replace(NAME, name)
+}
+
+/// Checks the name of a package.
+fn package(name: &str) -> Result<String, Failure> {
+    let refused = |why: &str| {
+        let what =
+            format!("{name:?} is no name for a package, because it {why}: write --name with another one");
+        Err(Failure::refused(what))
+    };
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return refused("does not begin with a letter from a to z");
+    }
+    if !name.chars().all(is_word) {
+        return refused("has other characters than letters from a to z, digits, `-` and `_`");
+    }
+    if name.len() > MAX_NAME {
+        return refused("is longer than 64 characters");
+    }
+    if TAKEN.contains(&&*name.to_ascii_lowercase().replace('-', "_")) {
+        return refused("means something else to Rust or cargo");
+    }
+    Ok(name.into())
+}

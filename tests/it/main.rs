@@ -21,6 +21,7 @@ mod house;
 mod http;
 mod keys;
 mod lost_answers;
+mod manual;
 mod messages;
 mod metrics;
 mod model;

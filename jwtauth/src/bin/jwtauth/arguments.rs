@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use jwtauth::SessionId;
 
 /// Operates a store of jwtauth: its sessions and accounts.
@@ -52,6 +53,17 @@ pub(crate) enum Command {
     /// Make keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Print what a shell needs to complete commands, such as
+    /// `jwtauth completions bash > /etc/bash_completion.d/jwtauth`
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a directory
+    Man {
+        /// Such as /usr/local/share/man/man1
+        directory: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

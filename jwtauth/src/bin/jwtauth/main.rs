@@ -14,6 +14,7 @@ mod accounts;
 mod arguments;
 mod ask;
 mod compact;
+mod manual;
 mod output;
 mod project;
 mod sessions;
@@ -105,6 +106,8 @@ async fn run(arguments: Arguments) -> Done {
         Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
         Command::Compact => compact::run(store.as_deref(), output),
         Command::New { path, name } => project::make(&path, name.as_deref(), output),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::man(directory.as_deref()),
         Command::Keys(KeysCommand::New) => new_secret(output),
     }
 }

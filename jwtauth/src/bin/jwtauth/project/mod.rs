@@ -18,80 +18,18 @@ const NAME: &str = "my_api";
 const MAX_NAME: usize = 64;
 
 /// Words of Rust, and names that cargo gives to programs and crates of its own.
-const TAKEN: &[&str] = &[
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "bin",
-    "box",
-    "break",
-    "build",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "deps",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "examples",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "incremental",
-    "jwtauth",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "poem",
-    "priv",
-    "proc_macro",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "serde_json",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "tokio",
-    "tracing_subscriber",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-];
+const TAKEN: &str = "\
+    abstract alloc as async await become bin box break build const continue core crate deps do dyn \
+    else enum examples extern false final fn for gen if impl in incremental jwtauth let loop macro \
+    match mod move mut override poem priv proc_macro pub ref return self serde_json static std \
+    struct super test tokio tracing_subscriber trait true try type typeof unsafe unsized use \
+    virtual where while yield";
 
 const FILES: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("template/manifest.toml")),
-    ("src/lib.rs", include_str!("template/lib.rs")),
-    ("src/main.rs", include_str!("template/main.rs")),
-    ("tests/logins.rs", include_str!("template/logins.rs")),
+    ("src/lib.rs", include_str!("template/lib.rs.txt")),
+    ("src/main.rs", include_str!("template/main.rs.txt")),
+    ("tests/logins.rs", include_str!("template/logins.rs.txt")),
     ("Dockerfile", include_str!("template/Dockerfile")),
     (".dockerignore", include_str!("template/dockerignore")),
     (".gitignore", include_str!("template/gitignore")),
@@ -147,7 +85,8 @@ fn package(name: &str) -> Result<String, Failure> {
     if name.len() > MAX_NAME {
         return refused("is longer than 64 characters");
     }
-    if TAKEN.contains(&&*name.to_ascii_lowercase().replace('-', "_")) {
+    let rust_name = name.to_ascii_lowercase().replace('-', "_");
+    if TAKEN.split_whitespace().any(|taken| taken == rust_name) {
         return refused("means something else to Rust or cargo");
     }
     Ok(name.into())

@@ -73,6 +73,43 @@ fn o_1_another_user_is_refused() {
     });
 }
 
+/// O-1: the server's own user is served, and so is root, who may be another one.
+#[test]
+fn o_1_the_own_user_and_root_are_served() {
+    let setpriv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let works = Command::new(setpriv[0]).args(&setpriv[1..]).arg("true").output();
+    if nix::unistd::geteuid().as_raw() != 0 || !works.is_ok_and(|output| output.status.success()) {
+        println!("skipped: needs root, and setpriv");
+        return;
+    }
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let copied = |name: &str, from: &str| {
+            fs::copy(from, folder.path().join(name)).unwrap();
+            folder.path().join(name)
+        };
+        let server = copied("quickstart", env!("CARGO_BIN_EXE_quickstart"));
+        let program = copied("jwtauth", env!("CARGO_BIN_EXE_jwtauth_program"));
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        std::os::unix::fs::chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let server = tests::program::Program::new(server).wrapped(&setpriv).data(&data).start();
+        for user in [0, NOBODY] {
+            let mut command = Command::new(&program);
+            command.args(["status", "--json", "--store"]).arg(data.join("sessions"));
+            let output = command.uid(user).gid(user).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert!(
+                said.contains(&format!(r#""pid":{}"#, server.id())),
+                "{user}: {said} {:?}",
+                output.stderr
+            );
+        }
+        assert!(server.terminate().0.success());
+    });
+}
+
 /// Listens at a path, and repeats what it hears.
 const STRANGER: &str = r#"
     use IO::Socket::UNIX;
@@ -143,6 +180,19 @@ fn o_2_o_3_bad_frames_are_refused_and_the_server_serves_on() {
         for cut in [0, 3, 9, 10, 12] {
             let mut stream = UnixStream::connect(&socket).unwrap();
             stream.write_all(&frame(1, 1, 8, b"\"status\"")[..cut]).unwrap();
+        }
+        // Any bytes of a good frame are changed.
+        let mut numbers = tests::numbers::Numbers::seeded(7);
+        for _ in 0..400 {
+            let mut sent = frame(1, 1, 8, b"\"status\"");
+            for _ in 0..=numbers.below(3) {
+                let at = usize::try_from(numbers.below(sent.len() as u64)).unwrap();
+                sent[at] = u8::try_from(numbers.below(256)).unwrap();
+            }
+            let mut stream = UnixStream::connect(&socket).unwrap();
+            let _ = stream.write_all(&sent);
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
         }
         // A password that does not fit is not repeated.
         let odd = br#"{"add_account":{"name":"a","password":{"x":"hunter2"},"roles":[]}}"#;

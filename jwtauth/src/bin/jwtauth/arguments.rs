@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Accounts(AccountsCommand),
     /// Make the files of the store as small as what is in it
     ///
-    /// The disk needs room for a second copy of what is in the store.
+    /// The server must be stopped. The disk needs room for a second copy of what is in the store.
     Compact,
     /// Make a project to begin with: an API with accounts, tests and a Dockerfile
     New {

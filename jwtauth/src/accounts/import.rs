@@ -1,5 +1,7 @@
 //! Accounts that another program has kept, with the hashes of their passwords.
 
+use serde::{Deserialize, Serialize};
+
 use super::change::checked_roles;
 use super::name::Name;
 use super::{Account, Accounts};
@@ -15,15 +17,27 @@ use crate::store::StoredAccount;
 /// # const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$L6UCGWcIXlErHlTzjWCLWQ$ed5iOkQpuDM0QUMq55Wgghz8Ik1UrMcusaC2uyTeUGc";
 /// let ann = ImportedAccount::new("ann@example.com", HASH).roles(["editor"]).created_at(1_700_000_000);
 /// ```
-#[derive(Clone)]
+/// As JSON it has the members `name`, `hash`, `roles`, `active`, `created_at` and `last_login`. Only the name
+/// is needed. Without a hash nobody can log in yet, and without `active` the account is active.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[must_use]
 pub struct ImportedAccount {
     name: String,
+    #[serde(default)]
     hash: Option<String>,
+    #[serde(default)]
     roles: Vec<String>,
+    #[serde(default = "active")]
     active: bool,
+    #[serde(default)]
     created_at: Option<u64>,
+    #[serde(default)]
     last_login: Option<u64>,
+}
+
+const fn active() -> bool {
+    true
 }
 
 impl std::fmt::Debug for ImportedAccount {
@@ -33,6 +47,12 @@ impl std::fmt::Debug for ImportedAccount {
 }
 
 impl ImportedAccount {
+    /// Returns its name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Describes an active account without roles.
     ///
     /// `hash` is a PHC string of Argon2, also with Django's `argon2` in front of it. With the feature

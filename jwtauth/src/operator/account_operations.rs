@@ -28,6 +28,7 @@ impl Operated {
             OperatorRequest::AddAccount { name, password, roles } => {
                 add(accounts, &name, password.expose(), roles).await
             }
+            OperatorRequest::ImportAccount { account } => accounts.import(*account).await,
             OperatorRequest::SetPassword { id, password } => {
                 accounts.set_password(id, password.expose()).await
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "accounts")]
-use crate::accounts::Account;
+use crate::accounts::{Account, ImportedAccount};
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::SessionId;
@@ -85,6 +85,12 @@ pub enum OperatorRequest {
         id: AccountId,
         /// Its new password.
         password: WipedPassword,
+    },
+    /// Adds an account of another program, with its hash. Answered with [`OperatorAnswer::Account`].
+    #[cfg(feature = "accounts")]
+    ImportAccount {
+        /// The account.
+        account: Box<ImportedAccount>,
     },
     /// Sets the roles of an account. Answered with [`OperatorAnswer::Account`].
     #[cfg(feature = "accounts")]

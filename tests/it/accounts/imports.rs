@@ -1,7 +1,12 @@
 //! Accounts that come from another program, with the hashes that it has made.
 
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use jwtauth::error::AccountError;
-use jwtauth::{AccountsConfig, ImportedAccount, MemoryStore};
+use jwtauth::{AccountsConfig, ImportedAccount, JwtAuth, MemoryStore};
+use serde_json::json;
 use tests::app::START;
 use tests::bounded;
 
@@ -101,5 +106,73 @@ fn m_20_what_cannot_be_imported_is_refused_with_the_reason() {
         }
         accounts.set_password(new.id, TYPED).await.unwrap();
         verify(&app, "new", TYPED).await.unwrap();
+    });
+}
+
+fn import(store: &Path, file: &str, input: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jwtauth_program"));
+    command.args(["accounts", "import", file]).env("JWTAUTH_STORE", store);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that reads nothing may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn m_20_the_program_imports_a_file_once_and_tells_each_line_that_is_wrong() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let open = async || {
+            let builder = JwtAuth::builder().secret(tests::app::SECRET).accounts(AccountsConfig::default());
+            builder.open(&path).await.unwrap()
+        };
+        drop(open().await);
+        let line = |name: &str, hash: &str| json!({ "name": name, "hash": hash }).to_string();
+        let good: Vec<_> =
+            HASHES.iter().enumerate().map(|(number, hash)| line(&format!("User{number}"), hash)).collect();
+        let good = format!("{}\n\n{{\"name\":\"carol\",\"active\":false}}\n", good.join("\n"));
+
+        // Nothing of a file that has a line which is none.
+        for (wrong, said) in [
+            ("{\"name\":\"dora\",\"password\":\"seasalt\"}", "unknown field `password`"),
+            ("{\"name\":\"dora\",\"active\":\"seasalt\"}", "from column"),
+            ("{\"hash\":\"seasalt\"}", "missing field `name`"),
+            ("seasalt", "from column"),
+            (&format!("{{\"name\":\"{}\"}}", "x".repeat(70_000)), "longer than 64 kB"),
+        ] {
+            let (code, out, err) = import(&path, "-", &format!("{good}{wrong}\n"));
+            assert_eq!((code, &*out), (Some(1), ""), "{err}");
+            assert!(err.contains("line 8 ") && err.contains(said) && !err.contains("seasalt"), "{err}");
+        }
+        let file = folder.path().join("users");
+        std::fs::write(&file, &good).unwrap();
+        let file = file.to_str().unwrap();
+        let (code, out, err) = import(&path, file, "");
+        assert_eq!((code, &*out), (Some(0), "6 imported, 0 were there already, 0 refused\n"), "{err}");
+        let (code, out, err) = import(&path, file, "");
+        assert_eq!((code, &*out), (Some(0), "0 imported, 6 were there already, 0 refused\n"), "{err}");
+        assert!(err.contains("line 7: \"carol\" is there already"), "{err}");
+        let odd = format!(
+            "{}\n{}\n{}\n",
+            line("eve", "md5$seasalt$0"),
+            line("a\tb", HASHES[0]),
+            line("fred", HASHES[0])
+        );
+        let (code, out, err) = import(&path, "-", &odd);
+        assert_eq!((code, &*out), (Some(1), "1 imported, 0 were there already, 2 refused\n"), "{err}");
+        assert!(err.contains("line 1: \"eve\" is refused") && !err.contains("seasalt"), "{err}");
+        assert_eq!(import(&path, "/nowhere", "").0, Some(1));
+
+        let jwtauth = open().await;
+        let accounts = jwtauth.accounts().unwrap();
+        for name in ["user0", "user1", "user2", "user3", "user4", "fred"] {
+            accounts.verify(name, TYPED, None).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        let carol = accounts.by_name("carol").await.unwrap().unwrap();
+        assert!(!carol.active);
     });
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::arguments::AccountsCommand;
 use super::output::{Output, shown};
-use super::{Done, Failure, ask, unexpected};
+use super::{Done, Failure, accounts_import, ask, unexpected};
 
 pub(crate) async fn run(operator: &Operator, command: AccountsCommand, output: Output, yes: bool) -> Done {
     match command {
@@ -20,6 +20,7 @@ pub(crate) async fn run(operator: &Operator, command: AccountsCommand, output: O
             let password = ask::new_password()?;
             change(operator, OperatorRequest::AddAccount { name, password, roles }, "is added", output).await
         }
+        AccountsCommand::Import { file } => accounts_import::run(operator, &file, output).await,
         AccountsCommand::Password { name } => {
             let id = find(operator, name).await?.id;
             let password = ask::new_password()?;

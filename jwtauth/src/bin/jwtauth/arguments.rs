@@ -115,6 +115,15 @@ pub(crate) enum AccountsCommand {
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
     },
+    /// Add accounts of another program, with the hashes of their passwords
+    ///
+    /// Each line is a JSON object with the members `name`, `hash`, `roles`, `active`, `created_at` and
+    /// `last_login`. Only the name is needed. Times are Unix seconds. Names that are there already are left
+    /// alone.
+    Import {
+        /// The file, or `-` for standard input
+        file: PathBuf,
+    },
     /// Set another password, and end all sessions of the account
     Password {
         /// Its name

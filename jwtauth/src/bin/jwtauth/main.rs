@@ -11,6 +11,7 @@
 //! 3. What was asked for goes to standard output, everything else to standard error.
 
 mod accounts;
+mod accounts_import;
 mod arguments;
 mod ask;
 mod compact;

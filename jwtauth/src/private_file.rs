@@ -16,10 +16,20 @@ pub(crate) fn parent(path: &Path) -> &Path {
 
 /// Makes a directory and those above it that are missing, each 0700.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+    dir_builder().recursive(true).create(path)
+}
+
+/// Makes a directory, 0700, that nobody else has made.
+#[cfg(feature = "accounts")]
+pub(crate) fn create_new_dir(path: &Path) -> io::Result<()> {
+    dir_builder().create(path)
+}
+
+fn dir_builder() -> fs::DirBuilder {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
+    builder
 }
 
 /// Brings the names in a directory to disk, so that a new file is found after a power cut.

@@ -36,6 +36,7 @@ mod quickstart;
 mod readme;
 mod registry;
 mod requirements;
+mod rescue;
 mod routes;
 mod secret_files;
 mod services;

@@ -10,21 +10,21 @@ use tests::bounded;
 
 /// What a run of the program said, and its exit code.
 #[derive(Debug)]
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Run {
     /// The lines of its answer, as JSON.
-    fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         assert_eq!(self.code, 0, "{self:?}");
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
-fn run(store: &Path, input: &str, arguments: &[&str]) -> Run {
+pub(crate) fn run(store: &Path, input: &str, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jwtauth_program"));
     command.args(arguments).env("JWTAUTH_STORE", store).env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

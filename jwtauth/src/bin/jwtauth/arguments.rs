@@ -38,6 +38,17 @@ pub(crate) enum Command {
     /// List accounts, and change them
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Look at a store that is damaged or does not open: what is damaged, whose it is, what to do
+    ///
+    /// Writes nothing into the store. Whether it would open is tried with a copy in the directory for
+    /// temporary files (TMPDIR). Exit codes: 0 whole, 1 damaged, 2 it could not be looked at (or wrong
+    /// arguments).
+    Doctor(CounterArgument),
+    /// Make a whole store of a damaged one: of all in it that can be read
+    ///
+    /// The old files stay in its directory `aside`. If anything is missing, all users are logged out. The
+    /// disk needs room for a second copy.
+    Repair(CounterArgument),
     /// Make the files of the store as small as what is in it
     ///
     /// The server must be stopped. The disk needs room for a second copy of what is in the store.
@@ -64,6 +75,13 @@ pub(crate) enum Command {
         /// Such as /usr/local/share/man/man1
         directory: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CounterArgument {
+    /// The rollback counter, if the server has one: what it passes to `rollback_counter`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rollback_counter: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

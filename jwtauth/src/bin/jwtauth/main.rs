@@ -15,9 +15,11 @@ mod accounts_import;
 mod arguments;
 mod ask;
 mod compact;
+mod doctor;
 mod manual;
 mod output;
 mod project;
+mod repair;
 mod sessions;
 mod status;
 mod store;
@@ -37,6 +39,9 @@ enum Failure {
     /// Exit code 1.
     #[error("{0}")]
     Refused(String),
+    /// Exit code of its own.
+    #[error("{what}")]
+    Found { code: u8, what: String },
     /// Exit code 3.
     #[error("{what}")]
     Store { what: String, source: Option<Box<dyn Error + Send + Sync>> },
@@ -69,6 +74,7 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(_) => 1,
+            Self::Found { code, .. } => *code,
             Self::Store { .. } => 3,
         }
     }
@@ -85,16 +91,21 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprint!("jwtauth: {failure}");
-            let mut cause = failure.source();
-            while let Some(error) = cause {
-                eprint!(": {error}");
-                cause = error.source();
-            }
-            eprintln!();
+            eprintln!("jwtauth: {}", with_causes(&failure));
             failure.exit_code().into()
         }
     }
+}
+
+/// An error and what has caused it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 async fn run(arguments: Arguments) -> Done {
@@ -105,6 +116,8 @@ async fn run(arguments: Arguments) -> Done {
         Command::Status => status::show(&operator().await?, output).await,
         Command::Sessions(command) => sessions::run(&operator().await?, command, output, yes).await,
         Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
+        Command::Doctor(counter) => doctor::run(store.as_deref(), counter, output),
+        Command::Repair(counter) => repair::run(store.as_deref(), counter, output, yes),
         Command::Compact => compact::run(store.as_deref(), output),
         Command::New { path, name } => project::make(&path, name.as_deref(), output),
         Command::Completions { shell } => manual::completions(shell),

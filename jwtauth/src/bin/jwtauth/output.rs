@@ -24,6 +24,15 @@ impl Output {
         }
     }
 
+    /// Writes an answer of several lines.
+    pub(crate) fn text(self, lines: &[String], json: &Value) {
+        if self.json {
+            write(json);
+        } else {
+            lines.iter().for_each(|line| write(printable(line)));
+        }
+    }
+
     /// Writes names and values.
     pub(crate) fn fields(self, fields: &[(&str, String)], json: &Value) {
         if self.json {

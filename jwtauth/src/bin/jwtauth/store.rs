@@ -5,9 +5,10 @@ use std::path::Path;
 
 use jwtauth::error::StoreError;
 use jwtauth::operator::Operator;
-use jwtauth::{AccountsConfig, JwtAuth, SledStore};
+use jwtauth::{AccountsConfig, JwtAuth, SledConfig, SledStore};
 
 use super::Failure;
+use super::arguments::CounterArgument;
 
 /// Speaks to the server that has the store in a directory open, or opens it. Makes none.
 pub(crate) async fn operator(named: Option<&Path>) -> Result<Operator, Failure> {
@@ -45,18 +46,39 @@ pub(crate) fn directory(named: Option<&Path>) -> Result<&Path, Failure> {
 
 /// Sees whether there is a store.
 fn look(named: Option<&Path>) -> Result<&Path, Failure> {
-    let Some(path) = named else {
-        return Err(Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE"));
-    };
+    let path = named.ok_or_else(not_named)?;
     match std::fs::metadata(path.join("jwtauth")) {
         Ok(found) if found.is_file() => Ok(path),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Failure::refused(format!(
             "this user may not look into {path:?}: run this as the user whom the server runs as"
         ))),
-        _ => Err(Failure::refused(format!(
-            "there is no store in {path:?}: name the directory that the server passes to `open`"
-        ))),
+        _ => Err(not_there(path)),
     }
+}
+
+/// Returns what a store that may be damaged is opened with. Of the store its data or its mark may be missing.
+pub(crate) fn damaged(named: Option<&Path>, counter: CounterArgument) -> Result<SledConfig, Failure> {
+    let path = named.ok_or_else(not_named)?;
+    if !["jwtauth", "db", "journal"].iter().any(|name| path.join(name).is_file()) {
+        return Err(not_there(path));
+    }
+    check_user(path)?;
+    // What sled says when it panics is for those who write it.
+    std::panic::set_hook(Box::new(|_| ()));
+    let config = SledConfig::new(path);
+    Ok(match counter.rollback_counter {
+        Some(counter) => config.rollback_counter(counter),
+        None => config,
+    })
+}
+
+fn not_named() -> Failure {
+    Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE")
+}
+
+fn not_there(path: &Path) -> Failure {
+    let what = format!("there is no store in {path:?}: name the directory that the server passes to `open`");
+    Failure::refused(what)
 }
 
 /// Says what to do when a store cannot be opened.

@@ -9,9 +9,15 @@
 //! 2. Memory does not grow with the number of records: they are read a page at a time.
 
 mod compaction;
+#[cfg(feature = "accounts")]
+mod damage;
 mod store_status;
 mod walk;
 
 pub use self::compaction::{Compaction, compact};
+#[cfg(feature = "accounts")]
+pub use self::damage::{doctor, repair};
 pub use self::store_status::{StoreStatus, status};
 pub use self::walk::{OperateError, Progress, each_session};
+#[cfg(feature = "accounts")]
+pub use super::sled::{AccountRef, Condition, Diagnosis, FileDamage, Finding, RecordCounts, Repaired};

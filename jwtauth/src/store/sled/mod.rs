@@ -16,23 +16,30 @@
 //! | snapshots that are not the last one are set aside | a stray one refused a whole store |
 //! | 0700 for the directory, 0600 for files | world-readable |
 //!
-//! Reads go straight to sled from whatever thread asks: a cached one takes 2 us, handing it to another
-//! thread 15 to 21 us. Changes go through the one [`Writer`] thread, which gathers those that wait in a
-//! group and writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow
-//! disk 50 refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
+//! Reads go straight to sled from whatever thread asks: a cached one takes 2 us, handing it to another thread
+//! 15 to 21 us. Changes go through the one [`Writer`] thread, which gathers those that wait in a group and
+//! writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow disk 50
+//! refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
 //! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change` and
 //! `account_change` run the rules, `tree_change` says what is written, and `disk` writes it on the thread of
 //! `writer`. `recent` keeps what readers ask for most. `tree_copy` copies all of it while it changes, with
-//! the help of `follow`. `rebuild` makes a new database for those who operate a store. `tree_keys` and
-//! `files` say what stands where.
+//! the help of `follow`. `rebuild` makes a new database for those who operate a store. `salvage` reads a
+//! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
+//! say what stands where.
 
 #[cfg(feature = "accounts")]
 mod account_change;
 #[cfg(feature = "accounts")]
 mod account_lookup;
+#[cfg(feature = "accounts")]
+mod diagnosis;
 mod disk;
 mod disk_record;
+#[cfg(feature = "accounts")]
+mod evidence;
+#[cfg(feature = "accounts")]
+pub(super) mod examine;
 mod explain;
 mod files;
 mod follow;
@@ -41,11 +48,19 @@ mod operations;
 mod reader;
 pub(super) mod rebuild;
 mod recent;
+#[cfg(feature = "accounts")]
+pub(super) mod rescue;
+#[cfg(feature = "accounts")]
+mod salvage;
 mod sled_config;
 mod startup;
+#[cfg(feature = "accounts")]
+mod surroundings;
 mod tree_change;
 mod tree_copy;
 mod tree_keys;
+#[cfg(feature = "accounts")]
+mod trial;
 mod value_change;
 mod writer;
 
@@ -54,10 +69,14 @@ use std::future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "accounts")]
+pub use self::diagnosis::{AccountRef, Condition, Diagnosis, FileDamage, Finding, RecordCounts};
 use self::disk::Disk;
 pub(crate) use self::files::SOCKET;
 use self::login_change::LoginChange;
 use self::reader::StoreReader;
+#[cfg(feature = "accounts")]
+pub use self::rescue::Repaired;
 pub use self::sled_config::SledConfig;
 use self::startup::Opened;
 use self::writer::Writer;

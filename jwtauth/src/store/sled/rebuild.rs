@@ -7,6 +7,8 @@
 //! 2. A rebuild that is dropped leaves no new files.
 
 use std::fs;
+#[cfg(feature = "accounts")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -71,6 +73,12 @@ impl Rebuild {
         let (totals, time) = (Totals::default(), TimeMark::default());
         let group = Group::new(totals);
         Ok(Self { path, new, lock, tree: Some(tree), group, totals, time, is_decided: false })
+    }
+
+    /// Returns the directory of the store.
+    #[cfg(feature = "accounts")]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Takes in a record, in the place of what stood there before.
@@ -156,7 +164,7 @@ impl Rebuild {
     }
 
     /// Takes in a change.
-    fn add(&mut self, change: Change) -> Result<(), StoreError> {
+    pub(super) fn add(&mut self, change: Change) -> Result<(), StoreError> {
         self.group.add(change);
         if self.group.len() >= BATCH { self.write() } else { Ok(()) }
     }
@@ -202,7 +210,7 @@ impl Rebuild {
 
     /// Likewise. `totals` makes the totals of the new database of those that were counted while records came
     /// in.
-    fn finish(
+    pub(super) fn finish(
         mut self,
         label: &str,
         old: OldFiles,

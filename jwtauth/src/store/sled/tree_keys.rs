@@ -168,6 +168,14 @@ pub(super) fn name_entry(key: &str, id: AccountId) -> Vec<u8> {
     [&name(key)[..], id.as_bytes()].concat()
 }
 
+/// Returns name and account of an entry of the index by name.
+#[cfg(feature = "accounts")]
+pub(super) fn parts_of_name(key: &[u8]) -> Option<(&str, AccountId)> {
+    let (rest, id) = key.strip_prefix(NAMES)?.split_last_chunk::<ID_LEN>()?;
+    let name = rest.strip_suffix(&[0])?;
+    Some((std::str::from_utf8(name).ok()?, AccountId::from_bytes(*id)))
+}
+
 /// Returns the account id that ends a key.
 #[cfg(feature = "accounts")]
 pub(super) fn account_of(key: &[u8]) -> Option<AccountId> {
@@ -196,6 +204,12 @@ pub(super) fn expired_values(now: u64) -> Range<Vec<u8>> {
         None => EXPIRIES.to_vec(),
     };
     VALUE_EXPIRIES.to_vec()..end
+}
+
+/// Returns the name of the value that stands under a key.
+#[cfg(feature = "accounts")]
+pub(super) fn key_of_value(key: &[u8]) -> Option<ValueKey> {
+    key.strip_prefix(VALUES)?.try_into().ok().map(ValueKey::from_bytes)
 }
 
 /// Returns the value that an index entry is about.

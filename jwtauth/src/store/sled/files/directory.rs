@@ -70,7 +70,7 @@ pub(in crate::store::sled) fn look(path: &Path) -> Result<Found, StoreError> {
     Ok(found)
 }
 
-fn is_left_by_systems(name: &str) -> bool {
+pub(super) fn is_left_by_systems(name: &str) -> bool {
     LEFT_BY_SYSTEMS.contains(&name) || STARTS_OF_THOSE.iter().any(|start| name.starts_with(start))
 }
 

@@ -169,6 +169,24 @@ impl Counts {
     }
 }
 
+/// Reads each journal of a store by itself, the one in its directory first: some may be damaged.
+pub(in crate::store::sled) fn read_each(
+    config: &SledConfig,
+) -> Vec<(PathBuf, Result<Option<Count>, StoreError>)> {
+    let inside = config.path.join(JOURNAL);
+    let count = Count::read(&inside);
+    let beside = former_journal(&config.path);
+    let beside = (!matches!(count, Ok(Some(_))) && beside.is_file()).then_some(beside);
+    let others = config.rollback_counter.clone().into_iter().chain(beside);
+    let others = others.map(|path| (path.clone(), Count::read(&path)));
+    std::iter::once((inside.clone(), count)).chain(others).collect()
+}
+
+/// Puts another number into a rollback counter, which may be damaged.
+pub(in crate::store::sled) fn renew(path: &Path, count: Count) -> Result<(), StoreError> {
+    make(path, count).map_err(|source| refused(path, "write the rollback counter", source))
+}
+
 /// The journals that are written with each commit.
 #[derive(Debug)]
 pub(in crate::store::sled) struct Journals {

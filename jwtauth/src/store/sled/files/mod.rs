@@ -40,7 +40,7 @@ const JOURNAL: &str = "journal";
 /// Only its lock counts, and a line for the next opener.
 const LOCK: &str = "lock";
 /// A directory of files that are not used any more, or were not trusted.
-const ASIDE: &str = "aside";
+pub(super) const ASIDE: &str = "aside";
 /// A directory of files that are to take the place of those of the store.
 pub(super) const NEW: &str = "new";
 /// Says that they are whole.
@@ -56,6 +56,20 @@ fn is_ours(name: &str) -> bool {
     [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK].contains(&name)
         || [ASIDE, NEW, SWAP, SWAP_UNFINISHED, SOCKET].contains(&name)
         || name.starts_with(snapshots::START)
+}
+
+/// Returns the names in a directory that are those of files of a store.
+pub(super) fn ours(path: &Path) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names = names.collect::<io::Result<Vec<_>>>()?;
+    Ok(names.into_iter().filter(|name| is_ours(name)).collect())
+}
+
+/// Returns the names in a directory that are not, without those that systems leave anywhere.
+pub(super) fn strange(path: &Path) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names = names.collect::<io::Result<Vec<_>>>()?;
+    Ok(names.into_iter().filter(|name| !is_ours(name) && !directory::is_left_by_systems(name)).collect())
 }
 
 /// Tells whether new files were made and may not be in their place yet.

@@ -1,0 +1,62 @@
+//! Looks at a store that may be damaged, and makes a whole one of it.
+
+use std::ops::ControlFlow;
+
+use super::super::sled::{Diagnosis, Repaired, SledConfig, examine, rescue};
+use super::walk::{OperateError, Progress};
+
+/// Looks at a store that nobody has open, and says whether it is whole, what is missing if it is not, and
+/// what to do next. Feature `accounts`.
+///
+/// It reads the files of the store below its database, which refuses them when one byte is wrong. Whether the
+/// store would open is tried with a copy in the directory for temporary files (`TMPDIR`), which needs as much
+/// room as the store. Nothing in the store is changed, except that its lock is taken meanwhile.
+///
+/// While another process has the store open, only what can be seen from outside is said, and
+/// [`Diagnosis::condition`] is [`Unknown`](super::Condition::Unknown).
+///
+/// It blocks, so call it where a thread may wait, such as in `tokio::task::spawn_blocking`. `progress` is
+/// called from time to time. It can stop the look.
+///
+/// # Errors
+///
+/// - [`OperateError::Stopped`]: `progress` said so.
+/// - [`OperateError::Store`]: there is no directory, or its files may not be read.
+pub fn doctor(
+    config: impl Into<SledConfig>,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+) -> Result<Diagnosis, OperateError> {
+    let mut look = |done| progress(Progress { done });
+    examine::examine(config.into(), &mut look)?.ok_or(OperateError::Stopped)
+}
+
+/// Writes a new store from all that can be read of a damaged one, in its place. Nobody may have it open.
+/// Feature `accounts`.
+///
+/// The old files are moved to the directory `aside` in the store's directory, and [`Repaired::aside`] says
+/// which one. A store that is whole is left as it is. A kill or a power cut leaves the old files or the new
+/// ones. Meanwhile the disk needs room for both.
+///
+/// Nobody is let in by a repair. Unless the records are exactly those that were acknowledged, all sessions
+/// are revoked, and values go that could log somebody in. Accounts stay, and [`Diagnosis::doubtful_accounts`]
+/// names those that may be older than their last change. A name whose account is lost stays taken, by an
+/// account that is disabled.
+///
+/// The journal, and a [`rollback_counter`](SledConfig::rollback_counter) if one is named, are renewed so that
+/// the new store opens.
+///
+/// It blocks, so call it where a thread may wait, such as in `tokio::task::spawn_blocking`. `progress` is
+/// called from time to time. It can stop the repair, which changes nothing then.
+///
+/// # Errors
+///
+/// - [`OperateError::Stopped`]: `progress` said so.
+/// - [`OperateError::Store`]: another process has the store open, nothing in it can be read, a newer release
+///   has written it, or the disk is full. The old files are as they were.
+pub fn repair(
+    config: impl Into<SledConfig>,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+) -> Result<Repaired, OperateError> {
+    let mut look = |done| progress(Progress { done });
+    rescue::repair(config.into(), &mut look)?.ok_or(OperateError::Stopped)
+}

@@ -1,0 +1,131 @@
+//! What a doctor says of a store: plain data, for people and programs.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// Whether a store is whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Condition {
+    /// It opens, and nothing is missing.
+    Whole,
+    /// It does not open, or something is missing.
+    Damaged,
+    /// It could not be looked at.
+    #[default]
+    Unknown,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "whole",
+            Self::Damaged => "damaged",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// Numbers of records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RecordCounts {
+    /// Sessions, live or over.
+    pub sessions: u64,
+    /// Accounts.
+    pub accounts: u64,
+    /// What is kept of tokens.
+    pub tokens: u64,
+    /// Opaque values, and marks of those that were removed.
+    pub values: u64,
+}
+
+/// What is damaged in the files of a store. Some of it may be in places that nothing needs any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FileDamage {
+    /// Segments of the log that hold something.
+    pub segments: u64,
+    /// Those of them whose header is damaged.
+    pub damaged_segments: u64,
+    /// Places in the log where messages are missing or damaged.
+    pub damaged_places: u64,
+    /// Pages of the tree.
+    pub pages: u64,
+    /// Pages whose newest state is damaged, as far as that shows.
+    pub damaged_pages: u64,
+    /// Changes that are whole, and nobody knows any more what they change.
+    pub lost_changes: u64,
+    /// Whether the last changes are incomplete. They were not acknowledged, or what was is cut off.
+    pub is_cut: bool,
+}
+
+impl FileDamage {
+    /// Tells whether something is damaged.
+    #[must_use]
+    pub const fn is_any(&self) -> bool {
+        self.damaged_segments + self.damaged_places + self.damaged_pages + self.lost_changes > 0
+    }
+}
+
+/// Something beside the records that somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What was found.
+    pub what: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+impl Finding {
+    pub(in crate::store) fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what: what.into(), advice: advice.into() }
+    }
+}
+
+/// An account, by name and id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
+pub struct AccountRef {
+    /// Its name, as it is compared.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// What was found of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// Its directory.
+    pub path: PathBuf,
+    /// Whether it is whole.
+    pub condition: Condition,
+    /// Why it is not, or why nobody could look.
+    pub problem: Option<String>,
+    /// What is damaged in its files.
+    pub damage: FileDamage,
+    /// What can be read.
+    pub readable: RecordCounts,
+    /// How many sessions there should be, if that is known.
+    pub sessions_expected: Option<u64>,
+    /// How many accounts there should be, if that is known.
+    pub accounts_expected: Option<u64>,
+    /// How many acknowledged changes are missing at least, if that is known.
+    pub lost_changes: Option<u64>,
+    /// Whether the records are exactly those that were acknowledged. Then a repair loses nothing.
+    pub is_complete: bool,
+    /// Accounts whose record cannot be read, and whose name is still known.
+    pub lost_accounts: Vec<AccountRef>,
+    /// Accounts that may be as they were before their last change: an older password, other roles, or removed
+    /// since.
+    pub doubtful_accounts: Vec<AccountRef>,
+    /// What else somebody should know.
+    pub findings: Vec<Finding>,
+    /// Commands to type next, the best one first.
+    pub next: Vec<String>,
+}

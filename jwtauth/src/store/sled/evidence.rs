@@ -1,0 +1,170 @@
+//! All records of a store that can be read, and whether they are what its totals say.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::ops::ControlFlow;
+
+use super::super::codec::{self, RecordError, Totals};
+use super::diagnosis::{AccountRef, RecordCounts};
+use super::salvage::Salvage;
+use super::tree_keys;
+use crate::id::AccountId;
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    pub(super) totals: Option<Totals>,
+    pub(super) readable: RecordCounts,
+    /// Keys under which there is no record that can be read.
+    pub(super) unreadable: u64,
+    /// A record of a layout that a newer release has written.
+    pub(super) newer: Option<RecordError>,
+    /// Whether there are keys that no store of ours has.
+    pub(super) is_foreign: bool,
+    /// The name of each account.
+    pub(super) accounts: HashMap<AccountId, String>,
+    /// Names in the index whose account cannot be read.
+    pub(super) lost_accounts: Vec<(AccountId, String)>,
+    /// Accounts that are in the index.
+    pub(super) indexed: HashSet<AccountId>,
+    /// How long all keys and values are together.
+    pub(super) bytes: u64,
+    sum: u64,
+    subjects: u64,
+    expiries: u64,
+    names: u64,
+    value_expiries: u64,
+}
+
+impl Evidence {
+    /// Reads all. `None` if `look`, which hears how many records were read, says that it is enough.
+    ///
+    /// `acknowledged` says how many changes the store must have. An incomplete batch at the end of the log
+    /// counts if without it some of these are missing.
+    pub(super) fn gather(
+        salvage: &mut Salvage,
+        acknowledged: u64,
+        look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> io::Result<Option<(Self, bool)>> {
+        let Some(evidence) = Self::read(salvage, false, look)? else { return Ok(None) };
+        let is_enough = evidence.totals.is_some_and(|totals| totals.changes >= acknowledged);
+        if is_enough || !salvage.damage.is_cut {
+            return Ok(Some((evidence, false)));
+        }
+        Ok(Self::read(salvage, true, look)?.map(|evidence| (evidence, true)))
+    }
+
+    fn read(
+        salvage: &mut Salvage,
+        with_cut_batch: bool,
+        look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> io::Result<Option<Self>> {
+        let (mut evidence, mut read, mut is_enough) = (Self::default(), 0_u64, false);
+        salvage.each(with_cut_batch, |key, value| {
+            evidence.take(key, value);
+            read += 1;
+            if read.is_multiple_of(1_024) && look(read).is_break() {
+                is_enough = true;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((!is_enough).then_some(evidence))
+    }
+
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        self.bytes += (key.len() + value.len()) as u64;
+        let counted = match key.get(..1).unwrap_or_default() {
+            tree_keys::SESSIONS => {
+                let id = tree_keys::id_of(key).ok_or(RecordError::Damaged);
+                let session = id.and_then(|id| codec::decode_session(key, id, value));
+                session.map(|_| (&mut self.readable.sessions, true))
+            }
+            tree_keys::ACCOUNTS => {
+                let id = tree_keys::account_of(key).ok_or(RecordError::Damaged);
+                id.and_then(|id| codec::decode_account(key, id, value)).map(|account| {
+                    self.accounts.insert(account.id, account.key);
+                    (&mut self.readable.accounts, true)
+                })
+            }
+            tree_keys::VALUES => codec::decode_value(key, value).map(|_| (&mut self.readable.values, true)),
+            tree_keys::TOKENS => {
+                let token = tree_keys::parts_of_token(key).ok_or(RecordError::Damaged);
+                let token = token.and_then(|(session, kind)| codec::decode_token(key, session, kind, value));
+                token.map(|_| (&mut self.readable.tokens, false))
+            }
+            tree_keys::TOTALS => {
+                self.totals = codec::decode_totals(key, value);
+                return;
+            }
+            tree_keys::NAMES => {
+                self.take_name(key);
+                return;
+            }
+            tree_keys::SUBJECTS => Ok((&mut self.subjects, false)),
+            tree_keys::EXPIRIES => Ok((&mut self.expiries, false)),
+            tree_keys::VALUE_EXPIRIES => Ok((&mut self.value_expiries, false)),
+            _ => {
+                self.is_foreign = true;
+                return;
+            }
+        };
+        match counted {
+            Ok((count, in_sum)) => {
+                *count += 1;
+                if in_sum {
+                    self.sum = self.sum.wrapping_add(codec::checksum_of(value));
+                }
+            }
+            Err(error @ RecordError::NewerLayout { .. }) => self.newer = Some(error),
+            Err(RecordError::Damaged) => self.unreadable += 1,
+        }
+    }
+
+    /// Accounts come before names.
+    fn take_name(&mut self, key: &[u8]) {
+        self.names += 1;
+        match tree_keys::parts_of_name(key) {
+            Some((_, id)) if self.accounts.contains_key(&id) => drop(self.indexed.insert(id)),
+            Some((name, id)) => self.lost_accounts.push((id, name.to_owned())),
+            None => self.unreadable += 1,
+        }
+    }
+
+    /// Tells whether the records are exactly those that were acknowledged: as many as the totals say, with
+    /// the sum that they say, after at least as many changes as are known of.
+    pub(super) fn is_complete(&self, acknowledged: Option<u64>) -> bool {
+        let (Some(totals), Some(acknowledged)) = (self.totals, acknowledged) else { return false };
+        totals.changes >= acknowledged
+            && [totals.sessions, totals.accounts] == [self.readable.sessions, self.readable.accounts]
+            && totals.sum == self.sum
+            && self.newer.is_none()
+    }
+
+    /// Tells whether the index is that of the records too.
+    pub(super) fn has_whole_index(&self) -> bool {
+        [self.subjects, self.expiries] == [self.readable.sessions; 2]
+            && self.names == self.readable.accounts
+            && self.value_expiries == self.readable.values
+            && self.lost_accounts.is_empty()
+            && self.unreadable == 0
+            && !self.is_foreign
+    }
+
+    /// The accounts that may be older than their last change, in the order of their names.
+    pub(super) fn all_accounts(&self) -> Vec<AccountRef> {
+        sorted(self.accounts.iter().map(|(id, name)| (*id, name.as_str())))
+    }
+
+    /// The accounts that cannot be read, in the order of their names.
+    pub(super) fn all_lost(&self) -> Vec<AccountRef> {
+        sorted(self.lost_accounts.iter().map(|(id, name)| (*id, name.as_str())))
+    }
+}
+
+fn sorted<'a>(accounts: impl Iterator<Item = (AccountId, &'a str)>) -> Vec<AccountRef> {
+    let mut all: Vec<_> =
+        accounts.map(|(id, name)| AccountRef { name: name.into(), id: id.to_string() }).collect();
+    all.sort();
+    all
+}

@@ -1,0 +1,233 @@
+//! Looks at a store as a doctor: what is in it, what is damaged, and whether it would open. Writes nothing
+//! into it but the lock that keeps others out meanwhile.
+//!
+//! Whether a store is whole is decided by opening a copy of it. What it holds is read below sled, so that it
+//! is found also if sled refuses.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use super::diagnosis::{Condition, Diagnosis, Finding};
+use super::evidence::Evidence;
+use super::files::journal;
+use super::files::store_lock::{Patience, StoreLock};
+use super::files::{self, DATA};
+use super::salvage::Salvage;
+use super::sled_config::SledConfig;
+use super::surroundings::{self, quoted};
+use super::trial::{self, Trial};
+use crate::clock::{Clock as _, SystemClock};
+use crate::error::StoreError;
+
+/// What was found, for one who goes on from there.
+pub(super) struct Examined {
+    pub(super) diagnosis: Diagnosis,
+    pub(super) read: Option<Read>,
+    /// The highest number of changes that any journal knows of.
+    pub(super) highest: u64,
+}
+
+/// What was read below sled.
+pub(super) struct Read {
+    pub(super) salvage: Salvage,
+    pub(super) evidence: Evidence,
+    /// Whether what is left of the last changes counts too.
+    pub(super) with_cut_batch: bool,
+}
+
+/// Looks at a store. `None` if `look` says that it is enough; it hears how many records were read.
+pub(in crate::store) fn examine(
+    config: SledConfig,
+    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<Diagnosis>, StoreError> {
+    let config = config.absolute()?;
+    let path = &*config.path;
+    is_there(path)?;
+    let lock = match StoreLock::acquire(path, &mut Patience::new(Duration::ZERO)) {
+        Ok(lock) => lock,
+        Err(error) => return Ok(Some(from_outside(path, &error))),
+    };
+    let examined = examine_locked(&config, look)?;
+    drop(lock);
+    Ok(examined.map(|examined| examined.diagnosis))
+}
+
+/// Fails if there is no directory. Taking the lock would make one.
+pub(super) fn is_there(path: &Path) -> Result<(), StoreError> {
+    let found = std::fs::read_dir(path).map(drop);
+    found.map_err(|source| files::refused(path, "read the directory", source))
+}
+
+/// What can be said of a store that cannot be locked.
+fn from_outside(path: &Path, error: &StoreError) -> Diagnosis {
+    let is_locked = matches!(error, StoreError::Locked { .. });
+    let next = if is_locked {
+        vec![format!("stop the server, then: jwtauth doctor --store {}", quoted(path))]
+    } else {
+        Vec::new()
+    };
+    Diagnosis {
+        path: path.into(),
+        condition: Condition::Unknown,
+        problem: Some(if is_locked {
+            "a process has it open, so nobody else can read it".into()
+        } else {
+            with_causes(error)
+        }),
+        findings: surroundings::outside(path),
+        next,
+        ..Diagnosis::default()
+    }
+}
+
+/// The same, for one who has the lock.
+pub(super) fn examine_locked(
+    config: &SledConfig,
+    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<Examined>, StoreError> {
+    let path = &*config.path;
+    let mut diagnosis =
+        Diagnosis { path: path.into(), findings: surroundings::outside(path), ..Diagnosis::default() };
+    let (acknowledged, highest) = journals(config, &mut diagnosis.findings);
+    if files::has_swap(path) {
+        diagnosis.problem =
+            Some("new files are being put in the place of the old ones, and that was stopped".into());
+        diagnosis.next = vec![format!("jwtauth status --store {} (which ends it first)", quoted(path))];
+        return Ok(Some(Examined { diagnosis, read: None, highest }));
+    }
+    let read = match read(path, highest, look) {
+        Ok(Some(read)) => Some(read),
+        Ok(None) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => return Err(files::refused(&path.join(DATA), "read the data file", source)),
+    };
+    if let Some(read) = &read {
+        describe(&mut diagnosis, read, acknowledged, highest);
+    }
+    match trial::run(config) {
+        Trial::Opened => diagnosis.condition = Condition::Whole,
+        Trial::Refused(error) => {
+            diagnosis.condition = Condition::Damaged;
+            diagnosis.problem = Some(problem(error));
+        }
+        Trial::NotTried(why) => {
+            let is_whole = read.as_ref().is_some_and(|read| {
+                diagnosis.is_complete && read.evidence.has_whole_index() && !diagnosis.damage.is_any()
+            });
+            diagnosis.condition = if is_whole { Condition::Whole } else { Condition::Damaged };
+            diagnosis
+                .findings
+                .push(Finding::new(format!("it was not tried to open a copy: {why}"), "do this again"));
+            if !is_whole {
+                diagnosis.problem = Some("what can be read is not what was acknowledged".into());
+            }
+        }
+    }
+    conclude(&mut diagnosis, read.as_ref());
+    Ok(Some(Examined { diagnosis, read, highest }))
+}
+
+fn read(path: &Path, highest: u64, look: &mut dyn FnMut(u64) -> ControlFlow<()>) -> io::Result<Option<Read>> {
+    let Some(mut salvage) = Salvage::scan(path, |_, _| look(0))? else { return Ok(None) };
+    let evidence = Evidence::gather(&mut salvage, highest, look)?;
+    Ok(evidence.map(|(evidence, with_cut_batch)| Read { salvage, evidence, with_cut_batch }))
+}
+
+/// Says what the records tell.
+fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, highest: u64) {
+    let evidence = &read.evidence;
+    diagnosis.damage = read.salvage.damage;
+    diagnosis.readable = evidence.readable;
+    diagnosis.sessions_expected = evidence.totals.map(|totals| totals.sessions);
+    diagnosis.accounts_expected = evidence.totals.map(|totals| totals.accounts);
+    diagnosis.lost_changes = evidence.totals.map(|totals| highest.saturating_sub(totals.changes));
+    diagnosis.is_complete = evidence.is_complete(acknowledged);
+    diagnosis.lost_accounts = evidence.all_lost();
+    let now = SystemClock.now();
+    diagnosis.findings.extend(surroundings::inside(&diagnosis.path, evidence.totals, evidence.bytes, now));
+}
+
+/// Says what to do.
+fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>) {
+    let store = quoted(&diagnosis.path);
+    match diagnosis.condition {
+        Condition::Whole => {
+            // What is damaged then is in a place that nothing needs.
+            diagnosis.lost_accounts.clear();
+            if diagnosis.damage.is_any() {
+                diagnosis.findings.push(Finding::new(
+                    "bytes are damaged in places that are not in use",
+                    format!("look after the disk, and write the store anew: jwtauth compact --store {store}"),
+                ));
+            }
+        }
+        Condition::Damaged => {
+            let newer = read.and_then(|read| read.evidence.newer);
+            let has_records = diagnosis.readable != super::diagnosis::RecordCounts::default();
+            if let Some(newer) = newer {
+                diagnosis.problem = Some(newer.to_string());
+                diagnosis.next = vec!["use the release of jwtauth that wrote it".into()];
+                return;
+            }
+            if !diagnosis.is_complete
+                && let Some(read) = read
+            {
+                diagnosis.doubtful_accounts = read.evidence.all_accounts();
+            }
+            let restore = format!("jwtauth restore BACKUP --store {store}");
+            let repair = format!("jwtauth repair --store {store}");
+            diagnosis.next = if has_records { vec![repair, restore] } else { vec![restore] };
+        }
+        Condition::Unknown => {}
+    }
+}
+
+/// Returns how many changes were acknowledged, if that is known, and the highest number that any journal has.
+fn journals(config: &SledConfig, findings: &mut Vec<Finding>) -> (Option<u64>, u64) {
+    let (mut acknowledged, mut highest) = (Some(0), 0);
+    for (number, (path, count)) in journal::read_each(config).into_iter().enumerate() {
+        match count {
+            Ok(Some(count)) => {
+                highest = highest.max(count.changes);
+                acknowledged = acknowledged.map(|changes: u64| changes.max(count.changes));
+            }
+            // A counter that was not there yet says nothing.
+            Ok(None) if number > 0 => {}
+            Ok(None) => {
+                acknowledged = None;
+                let what = format!("{path:?} is not there, which counts the changes of the store");
+                findings.push(Finding::new(what, "it is made anew with the next start, and until then an older data file would not be noticed"));
+            }
+            Err(error) => {
+                acknowledged = None;
+                findings.push(Finding::new(with_causes(&error), "see below"));
+            }
+        }
+    }
+    (acknowledged, highest)
+}
+
+/// What a refusal says, without the path of the copy that was refused.
+fn problem(error: StoreError) -> String {
+    match error {
+        StoreError::Corrupt { problem, .. } => problem,
+        StoreError::RolledBack { lost, .. } => format!("its last {lost} changes are missing"),
+        StoreError::NotAStore { found, .. } => format!("it holds {found:?}, which is no part of a store"),
+        StoreError::NewerLayout { found, newest, .. } => {
+            format!("it holds records of layout {found}, and this release reads layouts up to {newest}")
+        }
+        other => with_causes(&other),
+    }
+}
+
+fn with_causes(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,257 @@
+//! Writes a new store from all that can be read of a damaged one.
+//!
+//! # What is let through
+//!
+//! If the records are exactly those that were acknowledged ([`Evidence::is_complete`]), they are all kept as
+//! they are. If not, something is missing or older than it was, and nobody knows what. Then nobody is let in
+//! by the repair:
+//!
+//! - All sessions are revoked. They are not left out: whoever lists them sees that they were there, and a
+//!   refresh is told that its session was revoked.
+//! - Of the values those are kept that revoke something, or say that a token was used. What else there is
+//!   could log somebody in, as poem's sessions do, and goes.
+//! - Accounts stay as they are in their newest whole record. An older one may bring an older password back,
+//!   which is why they are named.
+//! - A name whose account cannot be read stays taken: by an account with the same id that is disabled and
+//!   that no password fits. An operator gives it a password and enables it.
+//! - An account that is in no index, while there are more accounts than there should be, may have been
+//!   removed: it is disabled. Of two accounts with one name that one is kept which the index names, or else
+//!   the newer one.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::super::account_store::{PasswordHash, StoredAccount};
+use super::super::codec::{self, RecordError, Totals};
+use super::super::value_store::StoredValue;
+use super::diagnosis::{AccountRef, Condition, Diagnosis, RecordCounts};
+use super::evidence::Evidence;
+use super::examine::{Examined, Read, examine_locked, is_there};
+use super::explain::damaged;
+use super::files::journal::{self, Count};
+use super::files::store_lock::{Patience, StoreLock};
+use super::files::swap::OldFiles;
+use super::files::{self, DATA};
+use super::rebuild::Rebuild;
+use super::sled_config::SledConfig;
+use super::startup::finish_swap;
+use super::tree_change::Change;
+use super::tree_keys;
+use crate::clock::{Clock as _, SystemClock};
+use crate::error::StoreError;
+use crate::id::AccountId;
+use crate::record::{Revocation, RevocationReason};
+
+/// What the password is checked against of an account that cannot be read: no password fits.
+const NO_PASSWORD: &str = "lost";
+
+/// What a repair has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// What was found before. If the store was whole, nothing was done.
+    pub before: Diagnosis,
+    /// Where the old files are now. `None` if nothing was done.
+    pub aside: Option<PathBuf>,
+    /// What is in the new store.
+    pub kept: RecordCounts,
+    /// Whether all sessions were ended, because something is missing.
+    pub sessions_ended: bool,
+    /// Values that were left out, because they could log somebody in.
+    pub values_left_out: u64,
+    /// Accounts that are disabled now: their record is lost, or they may have been removed.
+    pub disabled: Vec<AccountRef>,
+    /// Accounts that were left out: another account has their name.
+    pub left_out: Vec<AccountRef>,
+}
+
+/// Repairs a store. `None` if `look` says that it is enough, and then nothing was changed; it hears how many
+/// records were read.
+pub(in crate::store) fn repair(
+    config: SledConfig,
+    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<Repaired>, StoreError> {
+    let config = config.absolute()?;
+    let path = config.path.clone();
+    is_there(&path)?;
+    let lock = Arc::new(StoreLock::acquire(&path, &mut Patience::new(config.lock_timeout))?);
+    if files::has_swap(&path) {
+        finish_swap(&path, &lock)?;
+    }
+    let Some(Examined { diagnosis, read, highest, .. }) = examine_locked(&config, look)? else {
+        return Ok(None);
+    };
+    if diagnosis.condition == Condition::Whole {
+        return Ok(Some(Repaired { kept: diagnosis.readable, before: diagnosis, ..Repaired::default() }));
+    }
+    let Some(mut read) = read.filter(|_| diagnosis.readable != RecordCounts::default()) else {
+        let problem =
+            "nothing in it can be read: restore a backup, or move the directory away to start empty";
+        return Err(damaged(&path, problem.into()));
+    };
+    if let Some(RecordError::NewerLayout { found, newest }) = read.evidence.newer {
+        return Err(StoreError::NewerLayout { path: Some(path), found, newest });
+    }
+    let totals = read.evidence.totals;
+    let mut rescue = Rescue::new(&diagnosis, &mut read.evidence, SystemClock.now());
+    let mut rebuild = Rebuild::begin_locked(path.clone(), lock)?;
+    if !write(&mut read, &mut rescue, &mut rebuild, look)? {
+        return Ok(None);
+    }
+    let now = rescue.now;
+    // One more than anybody knows of: no journal is ahead, and no copy of the damaged store passes for this
+    // one.
+    let changes = highest.max(totals.map_or(0, |totals| totals.changes)).saturating_add(1);
+    let begin = |written: Totals| match totals {
+        Some(Totals { latest, ahead, .. }) => Totals { changes, latest, ahead, ..written },
+        None => Totals { changes, latest: now, ahead: 0, ..written },
+    };
+    let aside = rebuild.finish("damaged", OldFiles::Kept, begin)?;
+    let accounts = Some(rescue.report.kept.accounts);
+    if let Some(counter) = config.rollback_counter.filter(|counter| counter.is_file()) {
+        journal::renew(&counter, Count { changes, accounts })?;
+    }
+    let mut report = rescue.report;
+    report.disabled.sort();
+    Ok(Some(Repaired { before: diagnosis, aside, ..report }))
+}
+
+fn write(
+    read: &mut Read,
+    rescue: &mut Rescue,
+    rebuild: &mut Rebuild,
+    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<bool, StoreError> {
+    let (mut written, mut failed, mut is_enough) = (0_u64, None, false);
+    let each = read.salvage.each(read.with_cut_batch, |key, value| {
+        let added =
+            rescue.change(key, value).and_then(|change| change.map_or(Ok(()), |change| rebuild.add(change)));
+        written += 1;
+        if let Err(error) = added {
+            failed = Some(error);
+            return ControlFlow::Break(());
+        }
+        is_enough = written.is_multiple_of(1_024) && look(written).is_break();
+        if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    each.map_err(|source| files::refused(&rebuild.path().join(DATA), "read the data file", source))?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(!is_enough),
+    }
+}
+
+/// Decides about each record.
+struct Rescue {
+    is_complete: bool,
+    now: u64,
+    /// Which account keeps a name that several have.
+    holders: HashMap<String, AccountId>,
+    /// Accounts that may have been removed.
+    removed: Vec<AccountId>,
+    lost: Vec<AccountId>,
+    report: Repaired,
+}
+
+impl Rescue {
+    fn new(diagnosis: &Diagnosis, evidence: &mut Evidence, now: u64) -> Self {
+        let is_complete = diagnosis.is_complete;
+        let is_too_many = evidence.totals.is_none_or(|totals| totals.accounts < evidence.readable.accounts);
+        let is_in_doubt = |id: &&AccountId| !is_complete && is_too_many && !evidence.indexed.contains(id);
+        let removed = evidence.accounts.keys().filter(is_in_doubt).copied().collect();
+        let mut holders: HashMap<String, AccountId> = HashMap::new();
+        for (id, name) in &evidence.accounts {
+            let holder = holders.entry(name.clone()).or_insert(*id);
+            if evidence.indexed.contains(id) && !evidence.indexed.contains(holder) {
+                *holder = *id;
+            }
+        }
+        // A name has one holder only; that of a lost account is taken by nobody else.
+        let lost = std::mem::take(&mut evidence.lost_accounts).into_iter();
+        let lost = lost.filter(|(id, name)| *holders.entry(name.clone()).or_insert(*id) == *id);
+        let lost = if is_complete { Vec::new() } else { lost.map(|(id, _)| id).collect() };
+        let report = Repaired { sessions_ended: !is_complete, ..Repaired::default() };
+        Self { is_complete, now, holders, removed, lost, report }
+    }
+
+    /// What is to be written for what stands under a key in the old store.
+    fn change(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Change>, StoreError> {
+        let mut change = Change::default();
+        let kept = &mut self.report.kept;
+        match key.get(..1).unwrap_or_default() {
+            tree_keys::SESSIONS => {
+                let session = tree_keys::id_of(key).and_then(|id| codec::decode_session(key, id, value).ok());
+                let Some(mut session) = session else { return Ok(None) };
+                if !self.is_complete {
+                    session.revoke(Revocation { at: self.now, reason: RevocationReason::Requested });
+                }
+                change.add(&session)?;
+                kept.sessions += 1;
+            }
+            tree_keys::TOKENS => {
+                let Some((session, kind)) = tree_keys::parts_of_token(key) else { return Ok(None) };
+                let Ok(token) = codec::decode_token(key, session, kind, value) else { return Ok(None) };
+                change.put_token(key.into(), &token);
+                kept.tokens += 1;
+            }
+            tree_keys::VALUES => {
+                let Ok(stored) = codec::decode_value(key, value) else { return Ok(None) };
+                if !self.is_complete && !only_revokes(&stored) {
+                    self.report.values_left_out += 1;
+                    return Ok(None);
+                }
+                let Some(name) = tree_keys::key_of_value(key) else { return Ok(None) };
+                change.put_value(name, None, &stored)?;
+                kept.values += 1;
+            }
+            tree_keys::ACCOUNTS => {
+                let account =
+                    tree_keys::account_of(key).and_then(|id| codec::decode_account(key, id, value).ok());
+                let Some(account) = account else { return Ok(None) };
+                return self.account(account);
+            }
+            tree_keys::NAMES => {
+                let Some((name, id)) = tree_keys::parts_of_name(key) else { return Ok(None) };
+                if !self.lost.contains(&id) {
+                    return Ok(None);
+                }
+                let hash = PasswordHash::from_phc(NO_PASSWORD.into());
+                let lost = StoredAccount::new(id, name.into(), name.into(), hash, self.now);
+                self.report.disabled.push(reference(&lost));
+                change.add_account(&StoredAccount { active: false, ..lost })?;
+                self.report.kept.accounts += 1;
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(change))
+    }
+
+    fn account(&mut self, mut account: StoredAccount) -> Result<Option<Change>, StoreError> {
+        if self.holders.get(&account.key) != Some(&account.id) {
+            self.report.left_out.push(reference(&account));
+            return Ok(None);
+        }
+        if self.removed.contains(&account.id) {
+            account.active = false;
+            self.report.disabled.push(reference(&account));
+        }
+        let mut change = Change::default();
+        change.add_account(&account)?;
+        self.report.kept.accounts += 1;
+        Ok(Some(change))
+    }
+}
+
+fn reference(account: &StoredAccount) -> AccountRef {
+    AccountRef { name: account.key.clone(), id: account.id.to_string() }
+}
+
+/// Tells whether a value can let nobody in: the mark of a removed one, or what this crate itself keeps of
+/// tokens of another service, in `session/foreign.rs`: nothing, a session, a time, or both.
+fn only_revokes(value: &StoredValue) -> bool {
+    let Some(bytes) = &value.bytes else { return true };
+    let is_json = serde_json::from_slice::<serde_json::Value>(bytes).is_ok();
+    bytes.is_empty() || matches!(bytes.len(), 8 | 16 | 24) && !is_json
+}

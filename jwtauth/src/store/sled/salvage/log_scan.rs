@@ -1,0 +1,162 @@
+//! Finds all whole messages in the data file.
+//!
+//! Segments are used again: behind the messages of the newest use there may be some of an older one. They are
+//! taken too, and what is newer stands above them in the order of positions.
+//!
+//! Where a message is damaged, the next one is looked for: behind the length that its header claims, and else
+//! byte by byte. A text that a user has chosen may look like a message. So one that was found byte by byte
+//! counts only if another message, or the end of what is written, follows it at once.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::ControlFlow;
+
+use super::log_message::{
+    LogKind, LogMessage, MAX_HEADER, SEGMENT, SEGMENT_HEADER, end_of_batch, segment_number,
+};
+
+/// How many bytes are summed up at most to find messages in one segment, beyond its own length.
+const MAX_COST: usize = 64 * SEGMENT;
+
+/// Where a message about a page stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundMessage {
+    pub(super) page: u64,
+    /// Its position in the log.
+    pub(super) lsn: u64,
+    /// Where its body begins in the file.
+    pub(super) at: u64,
+    /// The length of its body.
+    pub(super) len: u32,
+    pub(super) kind: LogKind,
+}
+
+/// What was found in a log.
+#[derive(Debug, Default)]
+pub(super) struct LogScan {
+    /// Messages about pages, in the order of pages and positions.
+    pub(super) messages: Vec<FoundMessage>,
+    /// Where the last batch begins, if not all of it is there.
+    pub(super) cut_batch: Option<u64>,
+    pub(super) segments: u64,
+    pub(super) damaged_segments: u64,
+    pub(super) damaged_places: u64,
+}
+
+/// What is known of one segment.
+struct ScannedSegment {
+    number: u64,
+    is_finished: bool,
+}
+
+impl LogScan {
+    pub(super) fn run(
+        file: &mut File,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> io::Result<Option<Self>> {
+        let (mut scan, mut batches, mut ends) = (Self::default(), Vec::new(), Vec::new());
+        let (len, mut tip) = (file.metadata()?.len(), 0);
+        let mut segment = Vec::with_capacity(SEGMENT);
+        let mut start = 0;
+        while start < len {
+            segment.clear();
+            file.seek(SeekFrom::Start(start))?;
+            file.take(SEGMENT as u64).read_to_end(&mut segment)?;
+            if segment.is_empty() {
+                break;
+            }
+            ends.extend(scan.read_segment(&segment, start, &mut batches, &mut tip));
+            start += SEGMENT as u64;
+            if progress(start.min(len), len).is_break() {
+                return Ok(None);
+            }
+        }
+        // Each segment but the newest is full.
+        let newest = ends.iter().map(|end| end.number).max();
+        let short = ends.iter().filter(|end| !end.is_finished && Some(end.number) != newest);
+        scan.damaged_places += short.count() as u64;
+        scan.messages.sort_by_key(|message| (message.page, message.lsn));
+        let cut = batches.into_iter().filter(|(_, last)| *last >= tip);
+        scan.cut_batch = cut.map(|(lsn, _)| lsn).min();
+        Ok(Some(scan))
+    }
+
+    /// Reads one segment. `tip` is the end of the last message of all.
+    fn read_segment(
+        &mut self,
+        segment: &[u8],
+        start: u64,
+        batches: &mut Vec<(u64, u64)>,
+        tip: &mut u64,
+    ) -> Option<ScannedSegment> {
+        let header = segment_number(segment);
+        let mut cost = 0;
+        let mut at = SEGMENT_HEADER;
+        let mut newest = header.map(|number| ScannedSegment { number, is_finished: false });
+        // Where messages of the newest use of the segment are missing.
+        let mut gap = false;
+        while let Some((found, message)) = next_message(segment, at, &mut cost) {
+            gap |= found != at;
+            at = found + message.len;
+            let lsn = message.segment * SEGMENT as u64 + found as u64;
+            let is_current = newest.as_ref().is_none_or(|newest| message.segment >= newest.number);
+            if is_current {
+                let is_same = newest.as_ref().is_some_and(|newest| newest.number == message.segment);
+                self.damaged_places += u64::from(gap && is_same);
+                let is_finished = message.kind == LogKind::Cap || at >= SEGMENT - MAX_HEADER;
+                newest = Some(ScannedSegment { number: message.segment, is_finished });
+            }
+            gap = false;
+            *tip = (*tip).max(lsn + message.len as u64);
+            match message.kind {
+                LogKind::Batch => batches.extend(end_of_batch(message.body).map(|end| (lsn, end))),
+                LogKind::Free | LogKind::Page { .. } | LogKind::Link { .. } => {
+                    let body = message.body.len();
+                    self.messages.push(FoundMessage {
+                        page: message.page,
+                        lsn,
+                        at: start + (at - body) as u64,
+                        // OK because a segment is not longer.
+                        len: u32::try_from(body).unwrap_or_default(),
+                        kind: message.kind,
+                    });
+                }
+                LogKind::Cap | LogKind::Other => {}
+            }
+        }
+        self.segments += u64::from(newest.is_some());
+        self.damaged_segments += u64::from(header.is_none() && newest.is_some());
+        newest
+    }
+}
+
+/// Returns the next whole message at a place in a segment or behind it.
+fn next_message<'a>(segment: &'a [u8], at: usize, cost: &mut usize) -> Option<(usize, LogMessage<'a>)> {
+    if let Some(message) = LogMessage::at(segment, at, cost) {
+        return Some((at, message));
+    }
+    if let Some(len) = LogMessage::claimed_len(segment, at)
+        && let Some(message) = LogMessage::at(segment, at + len, cost)
+    {
+        return Some((at + len, message));
+    }
+    let last = segment.len().min(SEGMENT - MAX_HEADER + 1);
+    for place in at + 1..last {
+        if *cost > MAX_COST + SEGMENT {
+            return None;
+        }
+        if let Some(message) = LogMessage::at(segment, place, cost)
+            && is_followed(segment, place + message.len, cost)
+        {
+            return Some((place, message));
+        }
+    }
+    None
+}
+
+/// Tells whether a message, or the end of what is written, begins here.
+fn is_followed(segment: &[u8], at: usize, cost: &mut usize) -> bool {
+    at > SEGMENT - MAX_HEADER
+        || segment.get(at + 4).is_none_or(|kind| *kind == 0)
+        || LogMessage::at(segment, at, cost).is_some()
+}

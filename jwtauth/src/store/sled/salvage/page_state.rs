@@ -1,0 +1,190 @@
+//! What a page says of keys: rebuilt from its newest whole base and all whole changes behind it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::super::super::codec;
+use super::log_message::LogKind;
+use super::log_scan::FoundMessage;
+use super::page_bytes::{PageItems, PageRange, change, page};
+
+/// A page in a file of its own is not longer, or the file is damaged: a record has 64 KiB at most, and sled
+/// splits pages.
+const MAX_BLOB: u64 = 64 * 1024 * 1024;
+/// The checksum and the kind in front of a page in a file of its own.
+const BLOB_HEADER: usize = 5;
+
+/// Reads the bodies of messages.
+#[derive(Debug)]
+pub(super) struct BodyReader {
+    file: File,
+    blobs: PathBuf,
+}
+
+impl BodyReader {
+    pub(super) fn new(file: File, store: &Path) -> Self {
+        Self { file, blobs: store.join("blobs") }
+    }
+
+    /// Returns the body; `None` if it is in a file of its own, and that is missing or damaged.
+    pub(super) fn read(&mut self, message: &FoundMessage) -> io::Result<Option<Vec<u8>>> {
+        let mut body = vec![0; message.len as usize];
+        self.file.seek(SeekFrom::Start(message.at))?;
+        self.file.read_exact(&mut body)?;
+        match message.kind {
+            LogKind::Page { in_file: true } | LogKind::Link { in_file: true } => Ok(self.blob(&body)),
+            _ => Ok(Some(body)),
+        }
+    }
+
+    fn blob(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let name = i64::from_le_bytes(body.try_into().ok()?).to_string();
+        let path = self.blobs.join(name);
+        if fs::metadata(&path).ok()?.len() > MAX_BLOB {
+            return None;
+        }
+        let mut bytes = fs::read(path).ok()?;
+        let sum = u32::from_le_bytes(*bytes.first_chunk()?);
+        if bytes.len() < BLOB_HEADER || crc32fast::hash(&bytes[4..]) != sum {
+            return None;
+        }
+        bytes.drain(..BLOB_HEADER);
+        Some(bytes)
+    }
+}
+
+/// Where a page is, and which keys it holds.
+#[derive(Debug)]
+pub(super) struct PagePlace {
+    /// Its changes, among all messages.
+    changes: Range<usize>,
+    base: Option<usize>,
+    /// The position of its base; `None` if there is none that is whole.
+    pub(super) since: Option<u64>,
+    pub(super) range: PageRange,
+    /// Whether sled has given it up. What it says counts only where nobody else says anything.
+    pub(super) is_free: bool,
+}
+
+/// What a page says of a key, and since when.
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) lsn: u64,
+    /// The value; `None` if the key is not there.
+    pub(super) value: Option<Vec<u8>>,
+}
+
+/// Finds the newest whole state of a page among its messages, which stand in the order of their positions.
+pub(super) enum FoundPage {
+    Leaf(PagePlace),
+    /// A page of another kind: the first keys of others.
+    Index(Vec<(Vec<u8>, u64)>),
+    /// There are changes and nothing whole that they change.
+    WithoutBase {
+        changes: Range<usize>,
+        is_free: bool,
+    },
+    /// Nothing that matters.
+    Nothing,
+}
+
+/// Returns what was found, and how many bases were read in vain.
+pub(super) fn find(
+    reader: &mut BodyReader,
+    all: &[FoundMessage],
+    of_page: Range<usize>,
+) -> io::Result<(FoundPage, u64)> {
+    let last = |kind: fn(&LogKind) -> bool| of_page.clone().rev().find(|at| kind(&all[*at].kind));
+    let freed = last(|kind| *kind == LogKind::Free);
+    let newest_change = last(|kind| matches!(kind, LogKind::Link { .. }));
+    let mut broken = 0;
+    for at in of_page.clone().rev().filter(|at| matches!(all[*at].kind, LogKind::Page { .. })) {
+        let Some(body) = reader.read(&all[at])? else {
+            broken += 1;
+            continue;
+        };
+        let found = match page(&body) {
+            Some((range, PageItems::Leaf(_))) => FoundPage::Leaf(PagePlace {
+                changes: at + 1..of_page.end,
+                base: Some(at),
+                since: Some(all[at].lsn),
+                range,
+                is_free: freed
+                    .is_some_and(|freed| freed > at && newest_change.is_none_or(|last| last < freed)),
+            }),
+            Some((range, PageItems::Index(pages))) => {
+                FoundPage::Index(pages.into_iter().map(|(key, page)| (range.key(key), page)).collect())
+            }
+            None => {
+                broken += 1;
+                continue;
+            }
+        };
+        return Ok((found, broken));
+    }
+    let is_free = freed.is_some_and(|freed| newest_change.is_none_or(|last| last < freed));
+    let found = match newest_change {
+        Some(_) => FoundPage::WithoutBase { changes: of_page, is_free },
+        None => FoundPage::Nothing,
+    };
+    Ok((found, broken))
+}
+
+impl PagePlace {
+    /// A page of which only changes are left, and the first key is known from elsewhere.
+    pub(super) fn without_base(changes: Range<usize>, lo: Vec<u8>, is_free: bool) -> Self {
+        let range = PageRange { prefix: 0, hi: Vec::new(), lo };
+        Self { changes, base: None, since: None, range, is_free }
+    }
+
+    /// Tells whether the page says of a key that it is not there, if it does not name it.
+    pub(super) fn covers(&self, key: &[u8]) -> bool {
+        self.since.is_some() && *self.range.lo <= *key && (self.range.hi.is_empty() || *key < *self.range.hi)
+    }
+
+    /// Returns all that the page says, in the order of keys, and how many values do not prove themselves.
+    pub(super) fn statements(
+        &self,
+        reader: &mut BodyReader,
+        all: &[FoundMessage],
+    ) -> io::Result<(BTreeMap<Vec<u8>, Statement>, u64)> {
+        let (mut said, mut unproven) = (BTreeMap::new(), 0);
+        let base = self.base.map(|at| Ok::<_, io::Error>((all[at].lsn, reader.read(&all[at])?)));
+        if let Some((lsn, Some(body))) = base.transpose()?
+            && let Some((range, PageItems::Leaf(items))) = page(&body)
+        {
+            for (rest, value) in items {
+                let (key, value) = (range.key(rest), Some(value.to_vec()));
+                said.insert(key, Statement { lsn, value });
+            }
+        }
+        for message in &all[self.changes.clone()] {
+            if !matches!(message.kind, LogKind::Link { .. }) {
+                continue;
+            }
+            let Some(body) = reader.read(message)? else { continue };
+            let key = match change(&body) {
+                None => continue,
+                Some((rest, Some([]))) => Some(self.range.key(rest)),
+                Some((rest, Some(value))) => {
+                    self.range.proven_key(rest, |key| codec::layout_of(key, value).is_some())
+                }
+                Some((rest, None)) => {
+                    let known = self.range.proven_key(rest, |key| said.contains_key(key));
+                    Some(known.unwrap_or_else(|| self.range.key(rest)))
+                }
+            };
+            let value = change(&body).and_then(|(_, value)| value.map(<[u8]>::to_vec));
+            match key {
+                Some(key) => drop(said.insert(key, Statement { lsn: message.lsn, value })),
+                None => unproven += 1,
+            }
+        }
+        // Pages are read in the order of their first keys.
+        let said = said.split_off(&self.range.lo);
+        Ok((said, unproven))
+    }
+}

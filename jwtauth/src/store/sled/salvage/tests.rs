@@ -1,0 +1,207 @@
+//! The reader against sled itself: over stores that sled wrote, whole and damaged.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use super::super::super::codec;
+use super::super::super::value_store::StoredValue;
+use super::*;
+
+type Content = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A directory that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("jwtauth-salvage-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Repeatable numbers.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+fn open(path: &Path) -> ::sled::Db {
+    ::sled::Config::new().path(path).open().unwrap()
+}
+
+/// A record, or an index entry, under a key that is like ours.
+fn entry(random: &mut Random, keys: u64, longest: u64) -> (Vec<u8>, Vec<u8>) {
+    let number = random.below(keys);
+    let id = [number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes(), number.to_be_bytes()].concat();
+    let kind = [&b"s"[..], b"v", b"x\0\0\0\0\x01\x02\x03\x04", b"u\0\x05alice"][random.below(4) as usize];
+    let key = [kind, &id].concat();
+    if matches!(kind, [b'x' | b'u', ..]) {
+        return (key, Vec::new());
+    }
+    let value = StoredValue { expires_at: 5, bytes: Some(vec![7; random.below(longest) as usize]) };
+    let bytes = codec::encode_value(&key, &value).unwrap();
+    (key, bytes)
+}
+
+/// Lets sled write for a while: batches that add and remove, so that pages split, merge and move.
+fn churn(path: &Path, content: &mut Content, random: &mut Random, batches: u64, keys: u64, longest: u64) {
+    let tree = open(path);
+    for round in 0..batches {
+        let mut batch = ::sled::Batch::default();
+        for _ in 0..=random.below(20) {
+            let (key, value) = entry(random, keys, longest);
+            if random.below(3) == 0 {
+                batch.remove(&key[..]);
+                content.remove(&key);
+            } else {
+                batch.insert(&key[..], &value[..]);
+                content.insert(key, value);
+            }
+        }
+        tree.apply_batch(batch).unwrap();
+        if round % 8 == 0 {
+            tree.flush().unwrap();
+        }
+    }
+    tree.flush().unwrap();
+}
+
+fn read(path: &Path) -> (Content, FileDamage) {
+    let mut salvage = Salvage::scan(path, |_, _| ControlFlow::Continue(())).unwrap().unwrap();
+    let (mut content, mut last) = (Content::new(), Vec::new());
+    salvage
+        .each(false, |key, value| {
+            assert!(last.is_empty() || *last < *key, "keys come in order");
+            last = key.to_vec();
+            content.insert(key.into(), value.into());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    (content, salvage.damage)
+}
+
+#[test]
+fn a_whole_store_reads_as_sled_reads_it() {
+    for (name, batches, keys, longest) in [("many", 400, 4_000, 300), ("long", 60, 200, 60_000)] {
+        let folder = Folder::new(name);
+        let (mut content, mut random) = (Content::new(), Random(11));
+        for _ in 0..5 {
+            churn(&folder.0, &mut content, &mut random, batches, keys, longest);
+            let (found, damage) = read(&folder.0);
+            assert!(found == content, "{name}: {} keys of {}", found.len(), content.len());
+            assert!(!damage.is_any() && !damage.is_cut, "{name}: {damage:?}");
+        }
+        // Nearly all goes, so that pages merge.
+        let tree = open(&folder.0);
+        for key in content.keys().skip(3) {
+            tree.remove(key).unwrap();
+        }
+        drop(tree);
+        let left: Content = content.into_iter().take(3).collect();
+        assert!(read(&folder.0).0 == left, "{name}");
+    }
+}
+
+/// One bit in a place that is in use: what the damaged message does not say is there, and nothing else.
+#[test]
+fn a_flipped_bit_costs_no_more_than_its_message() {
+    let folder = Folder::new("flips");
+    let (mut content, mut random) = (Content::new(), Random(5));
+    churn(&folder.0, &mut content, &mut random, 300, 2_000, 300);
+    let file = OpenOptions::new().read(true).write(true).open(folder.0.join(DATA)).unwrap();
+    let len = file.metadata().unwrap().len();
+    let (mut noticed, mut changed) = (0, 0);
+    for round in 0..150 {
+        let at = random.below(len);
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_all_at(&[byte[0] ^ (1 << random.below(8))], at).unwrap();
+        let (found, damage) = read(&folder.0);
+        file.write_all_at(&byte, at).unwrap();
+        noticed += u32::from(damage.is_any());
+        let wrong = found.iter().filter(|(key, value)| content.get(*key) != Some(*value)).count();
+        let missing = content.keys().filter(|key| !found.contains_key(*key)).count();
+        changed += u32::from(wrong + missing > 0);
+        assert!(
+            wrong + missing < 400,
+            "round {round}, byte {at}: {wrong} wrong, {missing} missing: {damage:?}"
+        );
+        assert!(found == content || damage.is_any() || damage.is_cut, "round {round}, byte {at}");
+    }
+    assert!(noticed > 10 && changed > 5, "{noticed} {changed}");
+}
+
+/// Any bytes: no panic, no end that does not come.
+#[test]
+fn damage_of_any_kind_gives_an_answer() {
+    let folder = Folder::new("garbage");
+    let mut random = Random(3);
+    churn(&folder.0, &mut Content::new(), &mut random, 150, 300, 20_000);
+    let data = folder.0.join(DATA);
+    let whole = fs::read(&data).unwrap();
+    for round in 0..30 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random.below(40) {
+            let start = random.below(bytes.len() as u64) as usize;
+            let end = (start + random.below(9_000) as usize).min(bytes.len());
+            let kind = random.below(3);
+            for byte in &mut bytes[start..end] {
+                *byte = [0, 0xff, random.below(256) as u8][kind as usize];
+            }
+        }
+        bytes.truncate(if round % 3 == 0 { random.below(bytes.len() as u64) as usize } else { bytes.len() });
+        fs::write(&data, &bytes).unwrap();
+        read(&folder.0);
+    }
+    for bytes in [Vec::new(), vec![0; 10], vec![0xff; 3 * 512 * 1024], vec![8; 512 * 1024 + 7]] {
+        fs::write(&data, &bytes).unwrap();
+        assert_eq!(read(&folder.0).0, Content::new());
+    }
+}
+
+/// A message whose page is as a user would have it, in the text of another message.
+#[test]
+fn a_text_that_looks_like_a_message_is_none() {
+    let folder = Folder::new("planted");
+    let (key, value) = entry(&mut Random(9), 10, 20);
+    let tree = open(&folder.0);
+    tree.insert(&key, value.clone()).unwrap();
+    drop(tree);
+    let whole = fs::read(folder.0.join(DATA)).unwrap();
+    let link = whole.windows(value.len()).position(|window| *window == value[..]).unwrap();
+    let start = (0..link).rev().find(|at| LogMessage::at(&whole, *at, &mut 0).is_some()).unwrap();
+    let message = LogMessage::at(&whole, start, &mut 0).unwrap();
+    let mut planted = whole[start..start + message.len].to_vec();
+    // As the text of a longer value, with something behind it.
+    planted.extend([0x55; 60]);
+    let text = StoredValue { expires_at: 5, bytes: Some(planted.clone()) };
+    let other = [b"v", &[9; 32][..]].concat();
+    let tree = open(&folder.0);
+    tree.remove(&key).unwrap();
+    tree.insert(&other[..], codec::encode_value(&other, &text).unwrap()).unwrap();
+    drop(tree);
+    let mut damaged = fs::read(folder.0.join(DATA)).unwrap();
+    let at = damaged.windows(planted.len()).rposition(|window| *window == planted[..]).unwrap();
+    // The frame in front of the text: the message that holds it is not whole.
+    damaged[at - 6] ^= 1;
+    fs::write(folder.0.join(DATA), &damaged).unwrap();
+    let (found, damage) = read(&folder.0);
+    assert_eq!((found.contains_key(&key), found.contains_key(&other)), (false, false), "{damage:?}");
+}
+
+use super::log_message::LogMessage;

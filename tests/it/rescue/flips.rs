@@ -1,0 +1,152 @@
+//! Damage in many places: what the doctor says against what really opens, and what a repair brings back
+//! against what is on the disk.
+
+use super::*;
+
+const SESSIONS: u8 = 80;
+
+/// What sled reads of a whole store.
+type Content = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn content(path: &Path) -> Content {
+    let raw = tests::raw::open(path);
+    raw.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
+}
+
+/// Damages copies of one store, and checks each.
+struct Trials {
+    folder: tempfile::TempDir,
+    pristine: PathBuf,
+    content: Content,
+    live: Vec<jwtauth::SessionId>,
+    refused: u32,
+    complete: u32,
+    lost: usize,
+    /// Records that are whole in a message that is not.
+    whole: usize,
+}
+
+impl Trials {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pristine = folder.path().join("pristine");
+        make(&pristine, SESSIONS).await;
+        let mut trials = Self {
+            pristine,
+            folder,
+            content: Content::new(),
+            live: Vec::new(),
+            refused: 0,
+            complete: 0,
+            lost: 0,
+            whole: 0,
+        };
+        let raw = trials.folder.path().join("raw");
+        copy(&trials.pristine, &raw);
+        trials.content = content(&raw);
+        trials.live = (0..SESSIONS)
+            .filter(|number| number % 5 > 0)
+            .map(|n| jwtauth::SessionId::from_bytes([n; 16]))
+            .collect();
+        trials
+    }
+
+    /// Damages a copy, and holds what must be true of it, whatever the damage is.
+    async fn run(&mut self, what: &str, damage: impl FnOnce(&Path)) {
+        let (path, opened) = (self.folder.path().join("damaged"), self.folder.path().join("opened"));
+        copy(&self.pristine, &path);
+        damage(&path);
+        copy(&path, &opened);
+        let opens = SledStore::open(&opened).await.map(drop);
+        let before = fs::read(path.join("db")).unwrap_or_default();
+        let diagnosis = doctor(&path);
+        assert!(
+            fs::read(path.join("db")).unwrap_or_default() == before,
+            "{what}: the doctor changes nothing"
+        );
+        let right = if opens.is_ok() { Condition::Whole } else { Condition::Damaged };
+        assert_eq!(diagnosis.condition, right, "{what}: {opens:?} {diagnosis:#?}");
+        if opens.is_ok() {
+            let all = doctor(&self.pristine);
+            assert_eq!(diagnosis.readable, all.readable, "{what}: what sled reads is read");
+            return;
+        }
+        self.refused += 1;
+        if diagnosis.readable.accounts == 0 {
+            return;
+        }
+        let repaired = repair(&path);
+        assert!(repaired.aside.is_some(), "{what}: {repaired:#?}");
+        self.complete += u32::from(!repaired.sessions_ended);
+        self.check(what, &path, &before, &repaired).await;
+    }
+
+    /// Compares what was brought back with what was whole on the disk.
+    async fn check(&mut self, what: &str, path: &Path, disk: &[u8], repaired: &Repaired) {
+        let store = SledStore::open(path).await.unwrap();
+        for number in 0..SESSIONS {
+            let id = jwtauth::SessionId::from_bytes([number; 16]);
+            let state = store.load(id).await.unwrap().map(|session| session.state_at(1_000));
+            let was_live = self.live.contains(&id);
+            let is_live = state == Some(SessionState::Live);
+            assert!(
+                !is_live || was_live && !repaired.sessions_ended,
+                "{what}: session {number} is {state:?}"
+            );
+            assert!(is_live || !was_live || repaired.sessions_ended, "{what}: session {number} is {state:?}");
+        }
+        drop(store);
+        let found = content(path);
+        for (key, value) in self.content.iter().filter(|(key, _)| matches!(key[0], b'a' | b's' | b't')) {
+            if found.get(key).is_some_and(|found| found == value || key[0] == b's') {
+                continue;
+            }
+            self.lost += 1;
+            self.whole += usize::from(disk.windows(value.len()).any(|window| window == &value[..]));
+        }
+        // Every name stays taken.
+        for key in self.content.keys().filter(|key| key[0] == b'n') {
+            let record = [b"a", &key[key.len() - 16..]].concat();
+            assert!(found.contains_key(key) || !found.contains_key(&record), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_flipped_is_found_and_what_is_whole_comes_back() {
+    bounded_by(std::time::Duration::from_secs(240), async {
+        let mut trials = Trials::new().await;
+        let db = fs::read(trials.pristine.join("db")).unwrap();
+        let used: Vec<usize> = (0..db.len()).filter(|at| db[*at] != 0).collect();
+        let mut random = Numbers::seeded(41);
+        for _ in 0..100 {
+            let at = used[random.below(used.len() as u64) as usize] as u64;
+            let bit = random.below(8) as u32;
+            trials.run(&format!("bit {bit} of byte {at}"), |path| flip(&path.join("db"), at, bit)).await;
+        }
+        assert!(
+            trials.refused > 20 && trials.lost > 0,
+            "{} {} {}",
+            trials.refused,
+            trials.complete,
+            trials.lost
+        );
+    });
+}
+
+#[test]
+fn a_file_that_was_cut_gives_what_is_left() {
+    bounded_by(std::time::Duration::from_secs(240), async {
+        let mut trials = Trials::new().await;
+        let len = fs::metadata(trials.pristine.join("db")).unwrap().len();
+        let mut random = Numbers::seeded(42);
+        for _ in 0..25 {
+            let end = random.below(len);
+            let cut = |path: &Path| {
+                OpenOptions::new().write(true).open(path.join("db")).unwrap().set_len(end).unwrap();
+            };
+            trials.run(&format!("cut at {end}"), cut).await;
+        }
+        assert!(trials.refused > 5, "{}", trials.refused);
+    });
+}

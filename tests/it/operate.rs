@@ -1,5 +1,8 @@
 //! The program `jwtauth`, as somebody uses it at a terminal and in a script.
 
+mod backups;
+mod exports;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

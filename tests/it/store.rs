@@ -6,6 +6,7 @@ mod kill;
 mod layouts;
 mod locks;
 mod private;
+mod restoring;
 mod snapshots;
 mod upgrade;
 mod volume;

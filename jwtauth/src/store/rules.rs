@@ -218,6 +218,21 @@ pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool
     Some((mark, !value_has_expired(before, now)))
 }
 
+/// Tells whether a value stays when a backup is restored that may not let anybody in: what happened after it
+/// is unknown.
+///
+/// What was revoked of tokens of another service stays, and so does the mark of a value that was removed.
+/// Everything else ends: a session of poem may be logged in, and so may be what an application keeps. The
+/// values of [`Compat`](crate::Compat) are empty, the id of a session (16 bytes), or a time (8 bytes) with or
+/// without one. Those of poem are JSON.
+#[must_use]
+pub fn outlives_restore(value: &StoredValue) -> bool {
+    value.bytes.as_ref().is_none_or(|bytes| {
+        let has_the_length = matches!(bytes.len(), 0 | 8 | 16 | 24);
+        has_the_length && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err()
+    })
+}
+
 /// Tells whether an account may take the place of the one that is kept: that one is at revision `expected`,
 /// and id and key stay the same.
 #[cfg(feature = "accounts")]

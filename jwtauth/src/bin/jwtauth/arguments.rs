@@ -61,6 +61,14 @@ pub(crate) enum Command {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Write all that is in the store into one file
+    Backup(BackupArguments),
+    /// Make a store of a backup
+    Restore(RestoreArguments),
+    /// Write all that is in the store as lines of JSON
+    Export(ExportArguments),
+    /// Take in the lines of an export. What is here stays as it is
+    Import(ImportArguments),
     /// Make keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -75,6 +83,42 @@ pub(crate) enum Command {
         /// Such as /usr/local/share/man/man1
         directory: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArguments {
+    /// The file to write, or `-` for standard output
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    /// The file to write; standard output without it
+    pub(crate) file: Option<PathBuf>,
+    /// Leave out the hashes of passwords
+    #[arg(long)]
+    pub(crate) no_hashes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArguments {
+    /// The export
+    pub(crate) file: PathBuf,
+    /// Take in sessions as they are, and not as revoked ones. Whoever has logged out since is logged in again
+    #[arg(long)]
+    pub(crate) keep_sessions: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArguments {
+    /// The backup
+    pub(crate) file: PathBuf,
+    /// Keep sessions as they were then. Whoever has logged out since is logged in again
+    #[arg(long)]
+    pub(crate) keep_sessions: bool,
+    /// The rollback counter of the server, if it has one: it is renewed
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rollback_counter: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,7 +1,8 @@
 //! The program `jwtauth`: what somebody needs who operates a store.
 //!
-//! `arguments` is its command line, `store` finds who operates the store, `output` shows what is found, and
-//! `ask` asks before something is lost and for passwords. The other files have the commands of their names.
+//! `arguments` is its command line, `store` finds who operates the store, `output` shows what is found,
+//! `meter` how far long work is, and `ask` asks before something is lost and for passwords. The other files
+//! have the commands of their names.
 //!
 //! # Invariants
 //!
@@ -14,12 +15,16 @@ mod accounts;
 mod accounts_import;
 mod arguments;
 mod ask;
+mod backup;
 mod compact;
 mod doctor;
 mod manual;
+mod meter;
 mod output;
 mod project;
+mod records;
 mod repair;
+mod restore;
 mod sessions;
 mod status;
 mod store;
@@ -118,6 +123,10 @@ async fn run(arguments: Arguments) -> Done {
         Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
         Command::Doctor(counter) => doctor::run(store.as_deref(), counter, output),
         Command::Repair(counter) => repair::run(store.as_deref(), counter, output, yes),
+        Command::Backup(what) => backup::run(store.as_deref(), what, output, yes).await,
+        Command::Restore(what) => restore::run(store.as_deref(), &what, output, yes),
+        Command::Export(what) => records::export(store.as_deref(), what, output, yes).await,
+        Command::Import(what) => records::import(store.as_deref(), what, output).await,
         Command::Compact => compact::run(store.as_deref(), output),
         Command::New { path, name } => project::make(&path, name.as_deref(), output),
         Command::Completions { shell } => manual::completions(shell),

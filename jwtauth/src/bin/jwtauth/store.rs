@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use jwtauth::error::StoreError;
 use jwtauth::operator::Operator;
-use jwtauth::{AccountsConfig, JwtAuth, SledConfig, SledStore};
+use jwtauth::{AccountsConfig, JwtAuth, SessionStore, SledConfig, SledStore};
 
 use super::Failure;
 use super::arguments::CounterArgument;
@@ -26,6 +27,21 @@ pub(crate) async fn operator(named: Option<&Path>) -> Result<Operator, Failure> 
         }),
         Err(error) => Err(not_opened(error)),
     }
+}
+
+/// Returns the directory that a store is to be made in: by this user, if there is one.
+pub(crate) fn new_directory(named: Option<&Path>) -> Result<&Path, Failure> {
+    let path = named.ok_or_else(not_named)?;
+    if path.exists() {
+        check_user(path)?;
+    }
+    Ok(path)
+}
+
+/// Opens the store in a directory, for what needs all that it keeps. Makes none.
+pub(crate) async fn opened(named: Option<&Path>) -> Result<Arc<dyn SessionStore>, Failure> {
+    let opened = SledStore::open(directory(named)?).await.map_err(not_opened)?;
+    Ok(Arc::new(opened))
 }
 
 fn here(opened: SledStore) -> Result<Operator, Failure> {

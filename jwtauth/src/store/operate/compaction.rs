@@ -32,7 +32,7 @@ pub fn compact(
     config: impl Into<SledConfig>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Compaction, OperateError> {
-    let look = |done| progress(Progress { done }).is_continue();
+    let look = |done| progress(Progress::through(done)).is_continue();
     let (before, after) = rebuild::compact(config.into(), look)?.ok_or(OperateError::Stopped)?;
     Ok(Compaction { before, after })
 }

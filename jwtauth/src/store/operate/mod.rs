@@ -8,15 +8,27 @@
 //! 1. What only looks changes nothing.
 //! 2. Memory does not grow with the number of records: they are read a page at a time.
 
+mod backup_file;
+mod backups;
 mod compaction;
 #[cfg(feature = "accounts")]
 mod damage;
+mod export_lines;
+mod exporting;
+mod importing;
+mod new_file;
+mod restoration;
 mod store_status;
 mod walk;
 
+pub use self::backups::{BackupSummary, backup};
 pub use self::compaction::{Compaction, compact};
 #[cfg(feature = "accounts")]
 pub use self::damage::{doctor, repair};
+pub use self::exporting::{ExportOptions, export};
+pub use self::importing::{ImportCounts, ImportOptions, SkipReason, SkippedRecord, import};
+pub use self::new_file::NewFile;
+pub use self::restoration::{BackupFile, RestoreOptions, Restored, restore};
 pub use self::store_status::{StoreStatus, status};
 pub use self::walk::{OperateError, Progress, each_session};
 #[cfg(feature = "accounts")]

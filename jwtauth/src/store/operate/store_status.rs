@@ -77,7 +77,7 @@ async fn count_accounts(
         let page = accounts.accounts(after, PAGE).await?;
         all += page.len() as u64;
         disabled += page.iter().filter(|account| !account.active).count() as u64;
-        if progress(Progress { done: sessions + all }).is_break() {
+        if progress(Progress::through(sessions + all)).is_break() {
             return Err(OperateError::Stopped);
         }
         if page.len() < PAGE {

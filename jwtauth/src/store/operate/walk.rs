@@ -1,5 +1,6 @@
 //! Goes through all records of a store, tells how far it is, and can be stopped.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -18,6 +19,17 @@ pub(super) const PAGE: usize = 256;
 pub struct Progress {
     /// How many records it has gone through.
     pub done: u64,
+    /// Of how many, if that is known.
+    pub of: Option<u64>,
+    /// How many bytes it has read from a file or written into one; 0 if there is none.
+    pub bytes: u64,
+}
+
+impl Progress {
+    /// Says how many records it has gone through, and no more.
+    pub(super) const fn through(done: u64) -> Self {
+        Self { done, of: None, bytes: 0 }
+    }
 }
 
 /// Why an operation did not come to its end.
@@ -33,6 +45,39 @@ pub enum OperateError {
         /// What is needed.
         what: &'static str,
     },
+    /// The directory holds a store, which is not to be replaced.
+    #[error("there is a store already, and nobody has said that it is to be replaced")]
+    Exists,
+    /// A file is no backup, or a damaged one. Nothing was changed.
+    #[error("this is not a whole backup: {problem}")]
+    NotABackup {
+        /// What was found.
+        problem: String,
+    },
+    /// A file is no export, or not a whole one. Nothing was changed.
+    #[error("this is not a whole export: line {line}: {problem}")]
+    NotAnExport {
+        /// The number of the line, from 1.
+        line: u64,
+        /// What was found.
+        problem: String,
+    },
+    /// A newer release wrote the backup or export.
+    #[error(
+        "this file has version {found}, and this release reads version {newest}: use the release that wrote it"
+    )]
+    NewerBackup {
+        /// The version of the backup.
+        found: u32,
+        /// The newest version that is read.
+        newest: u32,
+    },
+    /// What is read failed.
+    #[error("it cannot be read")]
+    Read(#[source] io::Error),
+    /// What is written to failed.
+    #[error("it cannot be written")]
+    Write(#[source] io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,7 +106,7 @@ pub async fn each_session(
         after = page.last().map(|session| session.id);
         done += page.len() as u64;
         page.into_iter().for_each(&mut look);
-        if progress(Progress { done }).is_break() {
+        if progress(Progress::through(done)).is_break() {
             return Err(OperateError::Stopped);
         }
         if is_last {

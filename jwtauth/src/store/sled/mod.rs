@@ -48,6 +48,7 @@ mod operations;
 mod reader;
 pub(super) mod rebuild;
 mod recent;
+pub(in crate::store) mod refill;
 #[cfg(feature = "accounts")]
 pub(super) mod rescue;
 #[cfg(feature = "accounts")]

@@ -52,7 +52,6 @@ pub(in crate::store) struct Rebuild {
 
 impl Rebuild {
     /// Begins one, in a directory that may hold a store or nothing. Nobody may have it open.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
     pub(in crate::store) fn begin(config: SledConfig) -> Result<Self, StoreError> {
         let config = config.absolute()?;
         let mut patience = Patience::new(config.lock_timeout);
@@ -82,7 +81,6 @@ impl Rebuild {
     }
 
     /// Takes in a record, in the place of what stood there before.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
     pub(in crate::store) fn put(&mut self, record: &StoreRecord) -> Result<(), StoreError> {
         let mut change = Change::default();
         match record {
@@ -107,7 +105,6 @@ impl Rebuild {
     }
 
     /// Removes what was taken in before.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
     pub(in crate::store) fn remove(&mut self, key: RecordKey) -> Result<(), StoreError> {
         let mut change = Change::default();
         match key {
@@ -189,6 +186,11 @@ impl Rebuild {
         Ok(())
     }
 
+    /// Returns what was counted while records came in.
+    pub(super) const fn counted(&self) -> Totals {
+        self.group.totals()
+    }
+
     fn tree(&self) -> Result<&Db, StoreError> {
         self.tree.as_ref().ok_or(StoreError::Closed)
     }
@@ -197,7 +199,6 @@ impl Rebuild {
     ///
     /// `label` begins their name. The store goes on from `changes`, and knows the time `latest`, which is
     /// `ahead` of the clock.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for restore and repair"))]
     pub(in crate::store) fn replace(
         self,
         label: &str,

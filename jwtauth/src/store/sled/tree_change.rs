@@ -206,6 +206,11 @@ impl Group {
         self.writes.len()
     }
 
+    /// Returns the totals after it.
+    pub(super) const fn totals(&self) -> Totals {
+        self.totals
+    }
+
     /// Takes in one change, as a whole.
     pub(super) fn add(&mut self, change: Change) {
         self.writes.extend(change.writes);

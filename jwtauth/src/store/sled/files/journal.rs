@@ -141,6 +141,18 @@ impl Counts {
         self.inside.is_none() && self.accounts_are_gone().is_none()
     }
 
+    /// Writes a number into the counter elsewhere, whatever it says. Makes it if there is none.
+    pub(in crate::store::sled) fn renew(config: &SledConfig, count: Count) -> Result<(), StoreError> {
+        let Some(path) = &config.rollback_counter else { return Ok(()) };
+        let failed = |source| refused(path, "write the rollback counter", source);
+        create_dir(parent(path)).map_err(failed)?;
+        if Count::read(path).is_err() {
+            // Damaged, and of any length.
+            fs::remove_file(path).map_err(failed)?;
+        }
+        Journal::open(path.clone(), None, count).map(drop)
+    }
+
     /// Opens the journals for writing, makes those that are missing, and removes the one beside the
     /// directory.
     ///

@@ -1,0 +1,62 @@
+//! `jwtauth backup`.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use jwtauth::SessionStore;
+use jwtauth::clock::{Clock as _, SystemClock};
+use jwtauth::store::operate::{self, BackupSummary, NewFile};
+use serde_json::json;
+
+use super::arguments::BackupArguments;
+use super::meter::{Meter, size};
+use super::output::Output;
+use super::{Done, Failure, store};
+
+pub(crate) async fn run(path: Option<&Path>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
+    let file = arguments.file;
+    if file.as_os_str() == "-" {
+        if io::stdout().is_terminal() {
+            return Err(Failure::refused("a backup is nothing to read: name a file, or send it elsewhere"));
+        }
+        let summary = write(&store::opened(path).await?, &mut io::stdout()).await?;
+        eprintln!("jwtauth: {}", text(&summary));
+        return Ok(());
+    }
+    // Before the store is opened: that may take a while.
+    let mut new = begin(&file, yes)?;
+    let summary = write(&store::opened(path).await?, &mut new).await?;
+    new.finish().map_err(|error| unwritten(&file, error))?;
+    output.line(&text(&summary), &json!(summary));
+    Ok(())
+}
+
+/// Begins to write a file that is there as a whole or not at all.
+pub(crate) fn begin(file: &Path, yes: bool) -> Result<NewFile, Failure> {
+    NewFile::begin(file, yes).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists if !yes => {
+            Failure::refused(format!("{file:?} is there already: add --yes to replace it"))
+        }
+        _ => unwritten(file, error),
+    })
+}
+
+pub(crate) fn unwritten(file: &Path, error: io::Error) -> Failure {
+    Failure::store(format!("{file:?} cannot be written"), error)
+}
+
+async fn write(
+    store: &Arc<dyn SessionStore>,
+    sink: &mut (dyn Write + Send),
+) -> Result<BackupSummary, Failure> {
+    let now = SystemClock.now();
+    let meter = Meter::begin("copying");
+    let written = operate::backup(store, sink, now, &|progress| meter.look(progress)).await;
+    written.map_err(|error| Failure::store("no backup was made", error))
+}
+
+fn text(summary: &BackupSummary) -> String {
+    let BackupSummary { sessions, accounts, bytes, .. } = summary;
+    format!("{accounts} accounts and {sessions} sessions in {}", size(*bytes))
+}

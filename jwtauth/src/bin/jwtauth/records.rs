@@ -1,0 +1,86 @@
+//! `jwtauth export` and `jwtauth import`.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::Path;
+
+use jwtauth::clock::{Clock as _, SystemClock};
+use jwtauth::store::operate::{self, ExportOptions, ImportOptions, OperateError, SkippedRecord};
+use serde_json::json;
+
+use super::arguments::{ExportArguments, ImportArguments};
+use super::meter::Meter;
+use super::output::Output;
+use super::{Done, Failure, backup, store};
+
+pub(crate) async fn export(
+    path: Option<&Path>,
+    arguments: ExportArguments,
+    output: Output,
+    yes: bool,
+) -> Done {
+    let options = ExportOptions::default().no_hashes(arguments.no_hashes);
+    let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
+        let lines = write(path, options, &mut io::stdout()).await?;
+        eprintln!("jwtauth: {lines} lines");
+        return Ok(());
+    };
+    let mut new = backup::begin(&file, yes)?;
+    let lines = write(path, options, &mut new).await?;
+    new.finish().map_err(|error| backup::unwritten(&file, error))?;
+    output.line(&format!("{lines} lines"), &json!({ "lines": lines }));
+    Ok(())
+}
+
+async fn write(
+    path: Option<&Path>,
+    options: ExportOptions,
+    sink: &mut (dyn Write + Send),
+) -> Result<u64, Failure> {
+    let store = store::opened(path).await?;
+    let meter = Meter::begin("exporting");
+    let written =
+        operate::export(&store, sink, options, SystemClock.now(), &|progress| meter.look(progress)).await;
+    written.map_err(|error| Failure::store("nothing was exported", error))
+}
+
+pub(crate) async fn import(path: Option<&Path>, arguments: ImportArguments, output: Output) -> Done {
+    let name = &arguments.file;
+    let file = File::open(name)
+        .map_err(|error| Failure::refused(format!("the export {name:?} cannot be read: {error}")))?;
+    let store = store::opened(path).await?;
+    let options = ImportOptions::default().keep_sessions(arguments.keep_sessions);
+    let (mut others, mut accounts) = (HashMap::new(), Vec::new());
+    let mut skipped = |record: SkippedRecord| {
+        if record.what.starts_with("account ") {
+            accounts.push(format!("line {}: {}: {}", record.line, record.what, record.reason));
+        } else {
+            *others.entry(record.reason).or_insert(0_u64) += 1;
+        }
+    };
+    let meter = Meter::begin("importing");
+    let progress = |progress| meter.look(progress);
+    let imported =
+        operate::import(&store, BufReader::new(file), options, SystemClock.now(), &mut skipped, &progress)
+            .await;
+    drop(meter);
+    for account in accounts {
+        eprintln!("jwtauth: left out: {account}");
+    }
+    for (reason, count) in others {
+        eprintln!("jwtauth: left out: {count} other records: {reason}");
+    }
+    let counts = imported.map_err(|error| match error {
+        error @ (OperateError::NotAnExport { .. } | OperateError::NewerBackup { .. }) => {
+            Failure::refused(format!("nothing was changed: {error}"))
+        }
+        error => Failure::store("not everything was imported: do it again", error),
+    })?;
+    let text = format!(
+        "{} accounts, {} sessions and {} values added, {} records left out",
+        counts.accounts, counts.sessions, counts.values, counts.skipped
+    );
+    output.line(&text, &json!(counts));
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `jwtauth restore`.
+
+use std::fs::File;
+use std::path::Path;
+
+use jwtauth::SledConfig;
+use jwtauth::clock::{Clock as _, SystemClock};
+use jwtauth::store::operate::{self, BackupFile, OperateError, RestoreOptions, Restored};
+use serde_json::json;
+
+use super::arguments::RestoreArguments;
+use super::meter::Meter;
+use super::output::{Output, shown};
+use super::{Done, Failure, ask, store};
+
+pub(crate) fn run(path: Option<&Path>, arguments: &RestoreArguments, output: Output, yes: bool) -> Done {
+    let path = store::new_directory(path)?;
+    let name = &arguments.file;
+    let file = File::open(name)
+        .map_err(|error| Failure::refused(format!("the backup {name:?} cannot be read: {error}")))?;
+    let checking = Meter::begin("checking");
+    let backup = BackupFile::check(file, &|progress| checking.look(progress)).map_err(failed)?;
+    drop(checking);
+    let summary = backup.summary();
+    let now = SystemClock.now();
+    eprintln!(
+        "jwtauth: the backup was taken {}, {} ago, and has {} accounts and {} sessions",
+        shown(summary.taken_at),
+        age(now.saturating_sub(summary.taken_at)),
+        summary.accounts,
+        summary.sessions,
+    );
+    eprintln!(
+        "jwtauth: accounts and passwords will be those of that time; what was changed since is not in it"
+    );
+    if arguments.keep_sessions {
+        eprintln!(
+            "jwtauth: --keep-sessions: whoever has logged out since, or was logged out, is logged in again"
+        );
+    }
+    let mut config = SledConfig::new(path);
+    if let Some(counter) = &arguments.rollback_counter {
+        config = config.rollback_counter(counter);
+    }
+    // What is in the place of a damaged store is replaced too.
+    let is_there = path.join("jwtauth").exists() || path.join("db").exists();
+    if is_there {
+        ask::before(
+            &format!("replace the store in {path:?}, whose files go to its directory \"aside\""),
+            yes,
+        )?;
+    }
+    let options = RestoreOptions::default().keep_sessions(arguments.keep_sessions).replace(is_there);
+    let writing = Meter::begin("writing");
+    let restored = operate::restore(backup, config, options, now, &|progress| writing.look(progress));
+    drop(writing);
+    let restored = restored.map_err(failed)?;
+    output.line(&text(&restored), &json!(restored));
+    Ok(())
+}
+
+fn failed(error: OperateError) -> Failure {
+    match error {
+        OperateError::Store(error) => store::not_opened(error),
+        error @ (OperateError::NotABackup { .. } | OperateError::NewerBackup { .. }) => {
+            Failure::refused(format!("nothing was changed: {error}"))
+        }
+        error => Failure::store("nothing was changed", error),
+    }
+}
+
+fn text(restored: &Restored) -> String {
+    let Restored { accounts, sessions, sessions_ended, values_ended, aside, .. } = restored;
+    let mut text =
+        format!("{accounts} accounts and {sessions} sessions restored, {sessions_ended} of them ended");
+    if *values_ended > 0 {
+        text += &format!("\n{values_ended} sessions of poem, or values of the application, ended");
+    }
+    if let Some(aside) = aside {
+        text += &format!("\nthe files that were there before are in {}", aside.display());
+    }
+    text
+}
+
+/// How long something is ago, in the largest unit that fits.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

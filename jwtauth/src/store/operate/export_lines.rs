@@ -1,0 +1,368 @@
+//! The lines of an export: each is one JSON object with a member `kind`.
+//!
+//! | `kind` | what it is |
+//! |---|---|
+//! | `jwtauth` | the first line: version of the format, when, and whether hashes are left out |
+//! | `account`, `session`, `token`, `value` | a record |
+//! | `removed` | the record with this key, in base64url, which came before, is gone |
+//! | `end` | the last line: how many lines are before it |
+//!
+//! Of several lines about one record the last one counts: the store changed while it was exported. Members
+//! that are `null` may be left out. Others than these are refused: they may say what a newer release means.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+#[cfg(feature = "accounts")]
+use super::super::account_store::{PasswordHash, StoredAccount};
+use super::super::codec;
+use super::super::value_store::{StoredValue, ValueKey};
+use super::super::whole_store::{CopiedRecord, StoreRecord};
+use crate::device::Device;
+#[cfg(feature = "accounts")]
+use crate::id::AccountId;
+use crate::id::{SessionId, TokenId};
+use crate::record::{Revocation, RevocationReason, RevokedToken, Session, Successor};
+use crate::registry::{TokenKind, TokenRecord};
+
+/// The version that is written and read.
+pub(super) const VERSION: u32 = 1;
+
+/// Which kind of line it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LineKind {
+    Jwtauth,
+    Account,
+    Session,
+    Token,
+    Value,
+    Removed,
+    End,
+}
+
+/// What every line has.
+#[derive(Deserialize)]
+pub(super) struct AnyLine {
+    pub(super) kind: LineKind,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstLine {
+    pub(super) kind: LineKind,
+    pub(super) version: u32,
+    pub(super) taken_at: u64,
+    pub(super) hashes: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EndLine {
+    pub(super) kind: LineKind,
+    pub(super) lines: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RemovedLine {
+    kind: LineKind,
+    record: String,
+}
+
+#[cfg(feature = "accounts")]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountLine {
+    kind: LineKind,
+    id: AccountId,
+    name: String,
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    roles: Vec<String>,
+    active: bool,
+    revision: u64,
+    created_at: u64,
+    password_changed_at: u64,
+    last_login: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionLine {
+    kind: LineKind,
+    id: SessionId,
+    subject: String,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    user: Option<Box<RawValue>>,
+    user_kind: Option<String>,
+    created_at: u64,
+    auth_time: u64,
+    absolute_expires_at: u64,
+    expires_at: u64,
+    generation: u64,
+    rotated_at: u64,
+    confirmed: bool,
+    agent: Option<u64>,
+    refresh_id: TokenId,
+    access_id: TokenId,
+    access_issued_at: u64,
+    revoked_tokens: Vec<(TokenId, u64)>,
+    device: DeviceLine,
+    last_address: Option<IpAddr>,
+    revoked: Option<(u64, ReasonName)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceLine {
+    app: Option<String>,
+    app_version: Option<String>,
+    os: Option<String>,
+    os_version: Option<String>,
+    model: Option<String>,
+    id: Option<String>,
+    user_agent: Option<String>,
+    address: Option<IpAddr>,
+}
+
+/// The names stand in files: never change one.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(remote = "RevocationReason", rename_all = "snake_case")]
+enum ReasonText {
+    Evicted,
+    Inactive,
+    Logout,
+    LogoutAll,
+    Replaced,
+    Requested,
+    Reused,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReasonName(#[serde(with = "ReasonText")] RevocationReason);
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenLine {
+    kind: LineKind,
+    id: TokenId,
+    session: SessionId,
+    generation: u64,
+    token: TokenKindName,
+    parent: Option<TokenId>,
+    issued_at: u64,
+    expires_at: u64,
+    revoked_at: Option<u64>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(remote = "TokenKind", rename_all = "lowercase")]
+enum TokenKindText {
+    Access,
+    Refresh,
+    Sliding,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TokenKindName(#[serde(with = "TokenKindText")] TokenKind);
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ValueLine {
+    kind: LineKind,
+    key: String,
+    expires_at: u64,
+    /// In base64url; `null` marks a value that was removed.
+    bytes: Option<String>,
+}
+
+/// Returns a record as its line, without the end of the line.
+#[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "accounts have hashes"))]
+pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result<Vec<u8>> {
+    match record {
+        #[cfg(feature = "accounts")]
+        CopiedRecord::Kept(StoreRecord::Account(account)) => serde_json::to_vec(&AccountLine {
+            kind: LineKind::Account,
+            id: account.id,
+            name: account.name.clone(),
+            key: account.key.clone(),
+            hash: hashes.then(|| account.hash.as_phc().to_owned()),
+            roles: account.roles.clone(),
+            active: account.active,
+            revision: account.revision,
+            created_at: account.created_at,
+            password_changed_at: account.password_changed_at,
+            last_login: account.last_login,
+        }),
+        CopiedRecord::Kept(StoreRecord::Session(session)) => serde_json::to_vec(&session_line(session)?),
+        CopiedRecord::Kept(StoreRecord::Token { generation, token }) => serde_json::to_vec(&TokenLine {
+            kind: LineKind::Token,
+            id: token.id,
+            session: token.session,
+            generation: *generation,
+            token: TokenKindName(token.kind),
+            parent: token.parent,
+            issued_at: token.issued_at,
+            expires_at: token.expires_at,
+            revoked_at: token.revoked_at,
+        }),
+        CopiedRecord::Kept(StoreRecord::Value { key, value }) => serde_json::to_vec(&ValueLine {
+            kind: LineKind::Value,
+            key: BASE64URL.encode(key.as_bytes()),
+            expires_at: value.expires_at,
+            bytes: value.bytes.as_ref().map(|bytes| BASE64URL.encode(bytes)),
+        }),
+        CopiedRecord::Removed(key) => serde_json::to_vec(&RemovedLine {
+            kind: LineKind::Removed,
+            record: BASE64URL.encode(codec::encode_key(key)),
+        }),
+    }
+}
+
+fn session_line(session: &Session) -> serde_json::Result<SessionLine> {
+    let user = session.user.as_deref().map(|user| {
+        let value: Box<RawValue> = serde_json::from_slice(user)?;
+        // One line for each record, however the application has written it.
+        if !value.get().contains('\n') {
+            return Ok(value);
+        }
+        serde_json::value::to_raw_value(&serde_json::from_str::<serde_json::Value>(value.get())?)
+    });
+    let device = session.device.clone();
+    Ok(SessionLine {
+        kind: LineKind::Session,
+        id: session.id,
+        subject: session.subject.clone(),
+        roles: session.roles.clone(),
+        scopes: session.scopes.clone(),
+        user: user.transpose()?,
+        user_kind: session.user_kind.clone(),
+        created_at: session.created_at,
+        auth_time: session.auth_time,
+        absolute_expires_at: session.absolute_expires_at,
+        expires_at: session.expires_at,
+        generation: session.generation,
+        rotated_at: session.rotated_at,
+        confirmed: session.confirmed,
+        agent: session.agent,
+        refresh_id: session.refresh_id,
+        access_id: session.access_id,
+        access_issued_at: session.access_issued_at,
+        revoked_tokens: session.revoked_tokens.iter().map(|token| (token.id, token.expires_at)).collect(),
+        device: DeviceLine {
+            app: device.app,
+            app_version: device.app_version,
+            os: device.os,
+            os_version: device.os_version,
+            model: device.model,
+            id: device.id,
+            user_agent: device.user_agent,
+            address: device.address,
+        },
+        last_address: session.last_address,
+        revoked: session.revoked.map(|revocation| (revocation.at, ReasonName(revocation.reason))),
+    })
+}
+
+/// Reads the line of a record. `None` if it is none of a record, or one that this build cannot keep.
+pub(super) fn record_of(kind: LineKind, line: &[u8]) -> serde_json::Result<Option<CopiedRecord>> {
+    let record = match kind {
+        #[cfg(feature = "accounts")]
+        LineKind::Account => StoreRecord::Account(serde_json::from_slice::<AccountLine>(line)?.into()),
+        LineKind::Session => {
+            StoreRecord::Session(Box::new(serde_json::from_slice::<SessionLine>(line)?.into()))
+        }
+        LineKind::Token => {
+            let line: TokenLine = serde_json::from_slice(line)?;
+            let token =
+                TokenRecord::new(line.id, line.session, line.token.0, line.issued_at, line.expires_at);
+            let token = TokenRecord { parent: line.parent, revoked_at: line.revoked_at, ..token };
+            StoreRecord::Token { generation: line.generation, token }
+        }
+        LineKind::Value => {
+            let line: ValueLine = serde_json::from_slice(line)?;
+            let Some(key) = bytes(&line.key).and_then(|key| key.try_into().ok()) else { return Ok(None) };
+            let kept = match &line.bytes {
+                Some(text) => Some(match bytes(text) {
+                    Some(bytes) => bytes,
+                    None => return Ok(None),
+                }),
+                None => None,
+            };
+            let value = StoredValue { expires_at: line.expires_at, bytes: kept };
+            StoreRecord::Value { key: ValueKey::from_bytes(key), value }
+        }
+        LineKind::Removed => {
+            let line: RemovedLine = serde_json::from_slice(line)?;
+            return Ok(bytes(&line.record)
+                .and_then(|key| codec::decode_key(&key))
+                .map(CopiedRecord::Removed));
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(CopiedRecord::Kept(record)))
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    BASE64URL.decode(text).ok()
+}
+
+#[cfg(feature = "accounts")]
+impl From<AccountLine> for StoredAccount {
+    fn from(line: AccountLine) -> Self {
+        // Without a hash no password fits.
+        let hash = PasswordHash::from_phc(line.hash.unwrap_or_default());
+        let account = Self::new(line.id, line.name, line.key, hash, line.created_at);
+        Self {
+            roles: line.roles,
+            active: line.active,
+            revision: line.revision,
+            password_changed_at: line.password_changed_at,
+            last_login: line.last_login,
+            ..account
+        }
+    }
+}
+
+impl From<SessionLine> for Session {
+    fn from(line: SessionLine) -> Self {
+        let tokens = Successor::new(line.refresh_id, line.access_id);
+        let revoked_tokens =
+            line.revoked_tokens.into_iter().map(|(id, expires_at)| RevokedToken { id, expires_at });
+        Self {
+            roles: line.roles,
+            scopes: line.scopes,
+            user: line.user.map(|user| user.get().as_bytes().to_vec()),
+            user_kind: line.user_kind,
+            auth_time: line.auth_time,
+            absolute_expires_at: line.absolute_expires_at,
+            expires_at: line.expires_at,
+            generation: line.generation,
+            rotated_at: line.rotated_at,
+            confirmed: line.confirmed,
+            agent: line.agent,
+            access_issued_at: line.access_issued_at,
+            revoked_tokens: revoked_tokens.collect(),
+            device: Device {
+                app: line.device.app,
+                app_version: line.device.app_version,
+                os: line.device.os,
+                os_version: line.device.os_version,
+                model: line.device.model,
+                id: line.device.id,
+                user_agent: line.device.user_agent,
+                address: line.device.address,
+            },
+            last_address: line.last_address,
+            revoked: line.revoked.map(|(at, reason)| Revocation { at, reason: reason.0 }),
+            ..Self::new(line.id, line.subject, line.created_at, tokens)
+        }
+    }
+}

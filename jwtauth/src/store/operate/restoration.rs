@@ -1,0 +1,235 @@
+//! Makes a store of a backup.
+//!
+//! What happened after a backup is not in it. So nobody is let in by one unless the caller says so: each
+//! session in it may have been revoked since.
+
+use std::collections::HashSet;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::super::rules;
+use super::super::sled::SledConfig;
+use super::super::sled::refill::Refill;
+use super::super::value_store::ValueKey;
+use super::super::whole_store::{CopiedRecord, CopyTotals, RecordKey, StoreRecord};
+use super::backup_file::{BackupFrame, BackupReader, damaged};
+use super::backups::BackupSummary;
+use super::walk::{OperateError, Progress};
+use crate::id::SessionId;
+use crate::record::{Revocation, RevocationReason};
+
+/// How many records are read before progress is reported.
+const REPORT: u64 = 1_024;
+
+/// A backup that was read once, and is whole.
+#[derive(Debug)]
+pub struct BackupFile<F> {
+    file: F,
+    summary: BackupSummary,
+    totals: CopyTotals,
+    frames: u64,
+    whole: u32,
+}
+
+impl<F: Read + Seek> BackupFile<F> {
+    /// Reads a backup from its start to its end, and changes nothing.
+    ///
+    /// It blocks, like all that reads the backup.
+    ///
+    /// # Errors
+    ///
+    /// - [`OperateError::NotABackup`]: it is something else, or was cut, changed or put in another order.
+    /// - [`OperateError::NewerBackup`]: a newer release wrote it. With a record of a newer layout it is
+    ///   [`OperateError::Store`].
+    /// - [`OperateError::Read`]: it cannot be read.
+    /// - [`OperateError::Stopped`]: `progress` said so.
+    pub fn check(
+        mut file: F,
+        progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+    ) -> Result<Self, OperateError> {
+        file.seek(SeekFrom::Start(0)).map_err(OperateError::Read)?;
+        let mut reader = BackupReader::begin(&mut file)?;
+        let (totals, whole) = loop {
+            match reader.next()? {
+                BackupFrame::Record(_) => report(&reader, None, progress)?,
+                BackupFrame::End { totals, whole } => break (totals, whole),
+            }
+        };
+        let (sessions, accounts) = (totals.sessions, totals.accounts);
+        let summary = BackupSummary { taken_at: reader.taken_at, sessions, accounts, bytes: reader.bytes };
+        let frames = reader.frames - 1;
+        Ok(Self { file, summary, totals, frames, whole })
+    }
+
+    /// Returns what is in it.
+    #[must_use]
+    pub const fn summary(&self) -> BackupSummary {
+        self.summary
+    }
+}
+
+/// How a backup becomes a store. The default lets nobody in, and replaces no store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoreOptions {
+    keep_sessions: bool,
+    replace: bool,
+}
+
+impl RestoreOptions {
+    /// Keeps sessions as they were at the time of the backup. By default all of them end.
+    ///
+    /// Whoever has logged out since then, or was logged out, is logged in again: whoever holds the tokens
+    /// gets in with them, though the password was changed because of that. Do it if the backup is as new as
+    /// the last logout.
+    #[must_use]
+    pub const fn keep_sessions(mut self, keep: bool) -> Self {
+        self.keep_sessions = keep;
+        self
+    }
+
+    /// Puts the restored store in the place of the one that is there, whose files are kept in its directory
+    /// `aside`. By default a directory that holds a store is refused.
+    #[must_use]
+    pub const fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
+        self
+    }
+}
+
+/// What a restore has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Restored {
+    /// What is in the store now.
+    pub accounts: u64,
+    /// Sessions in it, dead or alive.
+    pub sessions: u64,
+    /// Sessions that were alive in the backup and were ended.
+    pub sessions_ended: u64,
+    /// Values that may let somebody in, such as poem's own sessions, and were ended.
+    pub values_ended: u64,
+    /// Where the files of the store are that was there before.
+    pub aside: Option<PathBuf>,
+}
+
+/// Makes a store of a backup, at `now`, in Unix seconds.
+///
+/// Nothing is changed before the new store is on disk and was counted. Then it takes the place of what is in
+/// the directory. A kill or a power cut leaves one or the other.
+///
+/// - Accounts are as they were at the time of the backup, with the passwords of that time. Names of accounts
+///   that were added since are free.
+/// - Sessions end, unless [`keep_sessions`](RestoreOptions::keep_sessions) says otherwise. So do values that
+///   [may let somebody in](rules::outlives_restore).
+/// - What was revoked of tokens of another service ([`Compat`](crate::Compat)) stays so. What was revoked of
+///   them after the backup is forgotten: they are good again until they expire.
+/// - A [`rollback_counter`](SledConfig::rollback_counter) is renewed, so that the restored store is accepted
+///   and each older copy is refused.
+///
+/// It blocks, so call it where a thread may wait, such as in `tokio::task::spawn_blocking`.
+///
+/// # Errors
+///
+/// - [`OperateError::Exists`]: the directory holds a store, and
+///   [`replace`](RestoreOptions::replace) was not asked for.
+/// - [`OperateError::Stopped`]: `progress` said so.
+/// - [`OperateError::Store`]: somebody has the store open, the directory is somebody else's, or the disk
+///   refused something.
+/// - Those of [`BackupFile::check`], if the file has changed since.
+///
+/// Nothing was changed then.
+pub fn restore<F: Read + Seek>(
+    mut backup: BackupFile<F>,
+    config: impl Into<SledConfig>,
+    options: RestoreOptions,
+    now: u64,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+) -> Result<Restored, OperateError> {
+    let config = config.into();
+    let mut refill = Refill::begin(config, options.replace)?.ok_or(OperateError::Exists)?;
+    let (mut restored, mut ended) = (Restored::default(), Ended::default());
+    backup.file.seek(SeekFrom::Start(0)).map_err(OperateError::Read)?;
+    let mut reader = BackupReader::begin(&mut backup.file)?;
+    loop {
+        match reader.next()? {
+            BackupFrame::Record(CopiedRecord::Kept(record)) => {
+                let record = if options.keep_sessions { record } else { ended.end(record, now) };
+                refill.put(&record)?;
+            }
+            BackupFrame::Record(CopiedRecord::Removed(key)) => {
+                ended.forget(&key);
+                refill.remove(key)?;
+            }
+            BackupFrame::End { whole, .. } if whole == backup.whole => break,
+            BackupFrame::End { .. } => return Err(damaged("it was replaced while it was read")),
+        }
+        report(&reader, Some(backup.frames), progress)?;
+    }
+    let totals = backup.totals;
+    let (sessions, accounts) = refill.counted();
+    if (sessions, accounts) != (totals.sessions, totals.accounts) {
+        return Err(damaged("it does not hold as many sessions and accounts as it says"));
+    }
+    restored.aside = refill.finish("restored", &totals)?;
+    (restored.sessions, restored.accounts) = (sessions, accounts);
+    (restored.sessions_ended, restored.values_ended) =
+        (ended.sessions.len() as u64, ended.values.len() as u64);
+    Ok(restored)
+}
+
+/// What was ended. Of a record that comes twice the last one counts.
+#[derive(Default)]
+struct Ended {
+    sessions: HashSet<SessionId>,
+    values: HashSet<ValueKey>,
+}
+
+impl Ended {
+    /// Ends what lets somebody in.
+    fn end(&mut self, record: StoreRecord, now: u64) -> StoreRecord {
+        self.forget(&record.key());
+        match record {
+            StoreRecord::Session(mut session) => {
+                if session.is_live_at(now) {
+                    self.sessions.insert(session.id);
+                }
+                // It stays, so that no import brings it back.
+                session.revoke(Revocation { at: now, reason: RevocationReason::Requested });
+                StoreRecord::Session(session)
+            }
+            StoreRecord::Value { key, value } if !rules::outlives_restore(&value) => {
+                let Some((mark, was_live)) = rules::remove_value(&value, now) else {
+                    return StoreRecord::Value { key, value };
+                };
+                if was_live {
+                    self.values.insert(key);
+                }
+                StoreRecord::Value { key, value: mark }
+            }
+            other => other,
+        }
+    }
+
+    fn forget(&mut self, key: &RecordKey) {
+        match key {
+            RecordKey::Session(id) => drop(self.sessions.remove(id)),
+            RecordKey::Value(key) => drop(self.values.remove(key)),
+            _ => {}
+        }
+    }
+}
+
+fn report<R: Read>(
+    reader: &BackupReader<R>,
+    of: Option<u64>,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+) -> Result<(), OperateError> {
+    let done = reader.frames;
+    if done.is_multiple_of(REPORT) && progress(Progress { done, of, bytes: reader.bytes }).is_break() {
+        return Err(OperateError::Stopped);
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! Exports and imports: lines of JSON that carry a store to another one, and never bring a session back.
+
+use std::fs;
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use jwtauth::store::operate::{self, ExportOptions, ImportCounts, ImportOptions, OperateError, SkipReason};
+use jwtauth::store::{LoginEffects, NewValue, Revocation, ValueKey};
+use jwtauth::{RevocationReason, Session, SessionStore, SledStore, testing};
+
+use super::*;
+
+const NOW: u64 = 300;
+
+async fn exported(store: &Arc<dyn SessionStore>, options: ExportOptions) -> String {
+    let mut bytes = Vec::new();
+    let go_on = |_| ControlFlow::Continue(());
+    operate::export(store, &mut bytes, options, NOW, &go_on).await.unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+async fn imported(
+    store: &Arc<dyn SessionStore>,
+    text: &str,
+    keep: bool,
+) -> Result<(ImportCounts, Vec<(String, SkipReason)>), OperateError> {
+    let mut all = Vec::new();
+    let mut skipped = |record: operate::SkippedRecord| all.push((record.what, record.reason));
+    let options = ImportOptions::default().keep_sessions(keep);
+    let go_on = |_| ControlFlow::Continue(());
+    let counts = operate::import(store, Cursor::new(text), options, NOW, &mut skipped, &go_on).await?;
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok((counts, all))
+}
+
+fn long(number: u8, subject: &str) -> Session {
+    let mut session = testing::session(number, subject);
+    session.user = Some(br#"{"id":18446744073709551615,"x":"\u00e9 \"q\""}"#.to_vec());
+    session
+}
+
+fn logout() -> Revocation {
+    Revocation { at: 200, reason: RevocationReason::LogoutAll }
+}
+
+/// Each record comes back as it was, in another kind of store and back.
+#[test]
+fn an_export_carries_everything_to_another_store() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let from: Arc<dyn SessionStore> = Arc::new(SledStore::open(folder.path().join("a")).await.unwrap());
+        let accounts = Arc::clone(&from).account_store().unwrap();
+        let mut alice = testing::account(1, "alice");
+        (alice.last_login, alice.revision, alice.active) = (Some(250), 3, false);
+        assert!(accounts.create_account(alice.clone()).await.unwrap());
+        let mut odd = long(1, "al\"ice\n");
+        odd.device.user_agent = Some("curl".into());
+        odd.last_address = Some([203, 0, 113, 7].into());
+        from.insert(odd.clone(), LoginEffects::default()).await.unwrap();
+        from.insert(long(2, "bob"), LoginEffects::default()).await.unwrap();
+        from.revoke(long(2, "bob").id, logout()).await.unwrap();
+        let values = Arc::clone(&from).value_store().unwrap();
+        let key = |number| ValueKey::from_bytes([number; 32]);
+        for (number, bytes) in [(1, vec![7; 16]), (2, b"{}".to_vec())] {
+            assert!(values.save_value(NewValue::new(key(number), bytes, 100, 9_000)).await.unwrap());
+        }
+        let text = exported(&from, ExportOptions::default()).await;
+        assert_eq!(text.lines().count(), 1 + 1 + 2 + 2 + 1, "{text}");
+
+        let memory: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        let (counts, skipped) = imported(&memory, &text, true).await.unwrap();
+        assert_eq!((counts.accounts, counts.sessions, counts.values, skipped.len()), (1, 2, 2, 0));
+        let accounts = Arc::clone(&memory).account_store().unwrap();
+        assert_eq!(accounts.account(alice.id).await.unwrap().as_ref(), Some(&alice));
+        assert_eq!(memory.load(odd.id).await.unwrap().as_deref(), Some(&odd));
+        let dead = memory.load(long(2, "bob").id).await.unwrap().unwrap();
+        assert_eq!(dead.revoked, Some(logout()));
+        assert_eq!(exported(&memory, ExportOptions::default()).await, text, "the same again");
+
+        // Again: nothing changes.
+        let (counts, skipped) = imported(&memory, &text, true).await.unwrap();
+        assert_eq!((counts.accounts, counts.sessions, counts.values, counts.skipped), (0, 0, 0, 5));
+        assert_eq!(
+            skipped.iter().filter(|(_, reason)| *reason == SkipReason::IsHere).count(),
+            4,
+            "{skipped:?}"
+        );
+        assert_eq!(exported(&memory, ExportOptions::default()).await, text);
+    });
+}
+
+#[test]
+fn an_import_brings_nobody_back() {
+    bounded(async {
+        let from: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        for number in 1..=3 {
+            from.insert(long(number, "alice"), LoginEffects::default()).await.unwrap();
+        }
+        let mut expired = long(4, "alice");
+        (expired.expires_at, expired.absolute_expires_at) = (NOW, NOW);
+        from.insert(expired, LoginEffects::default()).await.unwrap();
+        let accounts = Arc::clone(&from).account_store().unwrap();
+        accounts.create_account(testing::account(1, "alice")).await.unwrap();
+        accounts.create_account(testing::account(2, "bob")).await.unwrap();
+        let values = Arc::clone(&from).value_store().unwrap();
+        let cart = NewValue::new(ValueKey::from_bytes([1; 32]), br#"{"user":1}"#.to_vec(), 100, 9_000);
+        values.save_value(cart).await.unwrap();
+        let text = exported(&from, ExportOptions::default()).await;
+
+        for keep in [false, true] {
+            let to: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+            // One was logged out here, and somebody else has the name.
+            to.insert(long(1, "alice"), LoginEffects::default()).await.unwrap();
+            to.revoke(long(1, "alice").id, logout()).await.unwrap();
+            let taken = Arc::clone(&to).account_store().unwrap();
+            taken.create_account(testing::account(9, "bob")).await.unwrap();
+            let (counts, skipped) = imported(&to, &text, keep).await.unwrap();
+            assert_eq!((counts.accounts, counts.sessions), (1, 2));
+            let reasons: Vec<_> = skipped.iter().map(|(_, reason)| *reason).collect();
+            let value = (!keep).then_some(SkipReason::LetsIn);
+            let mut want = vec![SkipReason::NameTaken, SkipReason::IsOverHere, SkipReason::Expired];
+            want.extend(value);
+            assert_eq!(reasons, want, "{skipped:?}");
+            assert!(skipped[0].0.contains("BOB"), "it is named: {skipped:?}");
+            let bob = taken.account_by_key("bob".into()).await.unwrap().unwrap();
+            assert_eq!(bob.id, testing::account(9, "bob").id);
+            for (number, is_live) in [(1, false), (2, keep), (3, keep), (4, false)] {
+                let found = to.load(long(number, "alice").id).await.unwrap();
+                assert_eq!(found.is_some_and(|found| found.is_live_at(NOW)), is_live, "{number} {keep}");
+            }
+        }
+    });
+}
+
+#[test]
+fn lines_that_are_no_whole_export_change_nothing() {
+    bounded(async {
+        let from: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        from.insert(long(1, "alice"), LoginEffects::default()).await.unwrap();
+        let accounts = Arc::clone(&from).account_store().unwrap();
+        accounts.create_account(testing::account(1, "alice")).await.unwrap();
+        let text = exported(&from, ExportOptions::default()).await;
+        let lines: Vec<&str> = text.lines().collect();
+        let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let no_name = lines[1].replace("\"key\":\"alice\"", "\"key\":\"\\u0000alice\"");
+        assert_ne!(no_name, lines[1]);
+        let hash = lines[1].replace("\"active\":true", "\"active\":\"$argon2id$\"");
+        assert_ne!(hash, lines[1]);
+        for (damaged, said) in [
+            (String::new(), "the end is missing"),
+            (joined(&lines[..3]), "the end is missing"),
+            (joined(&[lines[0], lines[2], lines[3]]), "lines before it are missing"),
+            (joined(&lines[1..]), "no first line"),
+            (text[..text.len() - 1].to_owned(), "cut, or too long"),
+            (joined(&[lines[0], &no_name, lines[2], lines[3]]), "no record for this store"),
+            (joined(&[lines[0], &hash, lines[2], lines[3]]), "cannot be read, at column"),
+            (format!("{text}{{}}\n"), "cannot be read"),
+            (text.replace("\"version\":1", "\"version\":2"), "version 2"),
+        ] {
+            let to: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+            let refused = imported(&to, &damaged, true).await.unwrap_err().to_string();
+            // What follows the end is told as that if it is a line at all.
+            let follows = damaged.ends_with("{}\n") && refused.contains("follows");
+            assert!(refused.contains(said) || follows, "{refused} for {damaged}");
+            assert!(!refused.contains("argon2"), "{refused}");
+            assert!(to.load(long(1, "alice").id).await.unwrap().is_none());
+        }
+    });
+}
+
+#[test]
+fn an_operator_moves_a_store() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let file = folder.path().join("export");
+        let name = file.to_str().unwrap();
+        assert_eq!(run(&store, "", &["export", name]).out, "8 lines\n");
+        assert_eq!(run(&store, "", &["export", name]).code, 1, "it is there");
+        let bare = run(&store, "", &["export", "--no-hashes"]);
+        assert!(bare.code == 0 && !bare.out.contains("argon2"), "{bare:?}");
+        assert!(fs::read_to_string(&file).unwrap().contains("argon2"));
+
+        let other = folder.path().join("other");
+        drop(SledStore::open(&other).await.unwrap());
+        let done = run(&other, "", &["import", name]);
+        assert_eq!(done.out, "2 accounts, 4 sessions and 0 values added, 0 records left out\n", "{done:?}");
+        assert_eq!(count(&other, "live_sessions"), json!(0));
+        let again = run(&other, "", &["import", name]);
+        assert!(again.out.ends_with("6 records left out\n") && again.err.contains("\"alice\""), "{again:?}");
+        let jwtauth = JwtAuth::builder().secret(tests::app::SECRET).accounts(AccountsConfig::default());
+        let jwtauth = jwtauth.open(&other).await.unwrap();
+        jwtauth.accounts().unwrap().verify("bob", "through the looking glass", None).await.unwrap();
+        drop(jwtauth);
+
+        // Without hashes nobody has a password until one is set.
+        let (third, bare_file) = (folder.path().join("third"), folder.path().join("bare"));
+        drop(SledStore::open(&third).await.unwrap());
+        fs::write(&bare_file, bare.out).unwrap();
+        assert_eq!(run(&third, "", &["import", bare_file.to_str().unwrap()]).code, 0);
+        assert_eq!(run(&third, "a long new password\n", &["accounts", "password", "bob"]).code, 0);
+        let jwtauth = JwtAuth::builder().secret(tests::app::SECRET).accounts(AccountsConfig::default());
+        let jwtauth = jwtauth.open(&third).await.unwrap();
+        let accounts = jwtauth.accounts().unwrap();
+        accounts.verify("alice", "through the looking glass", None).await.unwrap_err();
+        accounts.verify("alice", "", None).await.unwrap_err();
+        accounts.verify("bob", "a long new password", None).await.unwrap();
+    });
+}

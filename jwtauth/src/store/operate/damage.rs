@@ -26,7 +26,7 @@ pub fn doctor(
     config: impl Into<SledConfig>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Diagnosis, OperateError> {
-    let mut look = |done| progress(Progress { done });
+    let mut look = |done| progress(Progress::through(done));
     examine::examine(config.into(), &mut look)?.ok_or(OperateError::Stopped)
 }
 
@@ -57,6 +57,6 @@ pub fn repair(
     config: impl Into<SledConfig>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Repaired, OperateError> {
-    let mut look = |done| progress(Progress { done });
+    let mut look = |done| progress(Progress::through(done));
     rescue::repair(config.into(), &mut look)?.ok_or(OperateError::Stopped)
 }

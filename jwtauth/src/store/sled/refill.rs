@@ -1,5 +1,5 @@
-//! A store that is made of a backup: whether the directory may take it, and which number of changes it goes on
-//! from.
+//! A store that is made of a backup: whether the directory may take it, and which number of changes it goes
+//! on from.
 
 use std::path::PathBuf;
 

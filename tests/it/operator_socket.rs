@@ -368,3 +368,20 @@ fn o_5_o_7_a_server_that_is_stopped_or_killed() {
         assert!(!socket_of(&path).exists(), "it was removed in order");
     });
 }
+
+/// O-7: what takes longer than the program waits for a sign of life is waited for, because there is one.
+#[test]
+fn o_7_a_slow_request_is_waited_for() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let slow = |_| tokio::time::sleep(Duration::from_secs(7));
+        let server = builder().on_event(slow).open(&path).await.unwrap();
+        let alice = tests::app::User::named("alice");
+        server.sessions().login(&alice, Device::default()).await.unwrap();
+        let start = Instant::now();
+        let said = ask(&path, "", &["sessions", "revoke", "--all-of", "alice"]);
+        assert_eq!((said.code, &*said.out), (0, "1 sessions revoked\n"), "{said:?}");
+        assert!(start.elapsed() >= Duration::from_secs(7), "{:?}", start.elapsed());
+    });
+}

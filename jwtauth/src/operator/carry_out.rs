@@ -1,4 +1,4 @@
-//! Carries operations out, here and in a server: what is in the store, and sessions.
+//! Carries requests out, here and in a server: what is in the store, and sessions.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -48,8 +48,8 @@ impl<R: Serialize> Rows<R> {
 }
 
 impl Operated {
-    pub(crate) async fn carry_out(&self, operation: OperatorRequest) -> Answered {
-        match operation {
+    pub(crate) async fn carry_out(&self, request: OperatorRequest) -> Answered {
+        match request {
             OperatorRequest::Status => self.status().await,
             OperatorRequest::ListSessions { of, over, after } => {
                 let now = self.sessions.now();

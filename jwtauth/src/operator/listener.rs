@@ -19,7 +19,7 @@ use super::{Operated, OperatorError};
 /// How many programs are served at the same time. One more is told to come back.
 const MAX_PEERS: usize = 4;
 
-/// How long an operation may take to come, and a frame to be taken.
+/// How long a request may take to come, and a frame to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the server shows that it is at work.
@@ -129,21 +129,21 @@ impl Listening {
         }
     }
 
-    /// Carries out the one operation of a connection.
+    /// Carries out the one request of a connection.
     async fn serve(self, mut stream: UnixStream) {
-        let operation = match timeout(PATIENCE, read(&mut stream)).await {
-            Ok(Ok(operation)) => operation,
+        let request = match timeout(PATIENCE, read(&mut stream)).await {
+            Ok(Ok(request)) => request,
             Ok(Err(WireError::Io(_))) => return, // It has looked whether somebody listens, or has gone.
             Ok(Err(error)) => return refuse(stream, FrameKind::Refusal, &not_taken(&error)),
             Err(_) => {
                 return refuse(
                     stream,
                     FrameKind::Refusal,
-                    &format!("no operation has come within {PATIENCE:?}"),
+                    &format!("no request has come within {PATIENCE:?}"),
                 );
             }
         };
-        let mut working = Box::pin(self.carry_out(operation));
+        let mut working = Box::pin(self.carry_out(request));
         let mut is_there = true;
         let answer = loop {
             match timeout(SIGN_OF_LIFE, &mut working).await {
@@ -165,11 +165,11 @@ impl Listening {
         }
     }
 
-    async fn carry_out(&self, operation: OperatorRequest) -> Answered {
+    async fn carry_out(&self, request: OperatorRequest) -> Answered {
         let Some(operated) = self.operated.upgrade() else {
             return Err(OperatorError::Failed("the server is ending: do this again".into()));
         };
-        let mut answer = operated.carry_out(operation).await?;
+        let mut answer = operated.carry_out(request).await?;
         if let OperatorAnswer::Status(status) = &mut answer {
             status.server = Some(ServerFacts::since(self.start));
         }
@@ -180,7 +180,7 @@ impl Listening {
 async fn read(stream: &mut UnixStream) -> Result<OperatorRequest, WireError> {
     let frame = Frame::read(stream).await?;
     if frame.kind != FrameKind::Request {
-        return Err(WireError::NotUnderstood("it is no operation".into()));
+        return Err(WireError::NotUnderstood("it is no request".into()));
     }
     frame.json()
 }
@@ -192,7 +192,7 @@ fn not_taken(error: &WireError) -> String {
             "the program speaks version {theirs}, and the server version {VERSION} (jwtauth {release}): use the program of the server's release"
         ),
         error => format!(
-            "the server (jwtauth {release}) does not take the operation: {error}. Use the program of the server's release, built with the server's features"
+            "the server (jwtauth {release}) does not take the request: {error}. Use the program of the server's release, built with the server's features"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! Operating a store while its server runs: one list of operations, one function that carries them out, and
+//! Operating a store while its server runs: one list of requests, one function that carries them out, and
 //! a socket between the program `jwtauth` and the server.
 //!
 //! [`Operator::ask`] is the one way. It carries an [`OperatorRequest`] out here, on a store that this process
@@ -10,14 +10,14 @@
 //! | file | is about |
 //! |---|---|
 //! | `messages.rs` | what can be asked, and the answers |
-//! | `carry_out.rs`, `account_operations.rs` | what is done |
+//! | `carry_out.rs`, `account_requests.rs` | what is done |
 //! | `wire.rs` | how both travel: frames of bounded length, with a version |
 //! | `place.rs` | the socket in the directory of the store |
 //! | `listener.rs` | the end in the server |
 //! | `caller.rs` | the end in the program |
 //!
-//! One connection carries one operation and its answer, so nobody holds one while a person thinks. While an
-//! operation is being carried out, the server sends a sign of life each second. So the program knows a server
+//! One connection carries one request and its answer, so nobody holds one while a person thinks. While a
+//! request is being carried out, the server sends a sign of life each second. So the program knows a server
 //! that hangs from one that works.
 //!
 //! **Where a streamed answer goes**, such as a backup: a kind of frame of its own in `wire.rs`, written by
@@ -33,7 +33,7 @@
 //! 5. A password appears in no log and no message, and its bytes are wiped.
 
 #[cfg(feature = "accounts")]
-mod account_operations;
+mod account_requests;
 #[cfg(unix)]
 mod caller;
 mod carry_out;
@@ -64,7 +64,7 @@ pub use self::messages::{OperatorAnswer, OperatorStatus, ServerFacts, SessionRow
 use crate::accounts::Accounts;
 use crate::session::Sessions;
 
-/// Why an operation was not carried out, or its answer did not come.
+/// Why a request was not carried out, or its answer did not come.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperatorError {
@@ -105,14 +105,14 @@ impl OperatorError {
     }
 }
 
-/// What operations work on.
+/// What requests work on.
 pub(crate) struct Operated {
     pub(crate) sessions: Arc<Sessions>,
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<Accounts>,
 }
 
-/// Asks for operations on a store, wherever it is open.
+/// Sends requests to a store, wherever it is open.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -169,18 +169,18 @@ impl Operator {
         !matches!(self.0, Way::Here(_))
     }
 
-    /// Carries an operation out. A change is on disk when this returns.
+    /// Carries a request out. A change is on disk when this returns.
     ///
     /// # Errors
     ///
     /// - [`OperatorError::Refused`] if what it names is not there or not allowed. Nothing was changed.
     /// - [`OperatorError::NoAnswer`] if the server does not answer.
     /// - [`OperatorError::Failed`] if the store failed, or the connection.
-    pub async fn ask(&self, operation: OperatorRequest) -> Result<OperatorAnswer, OperatorError> {
+    pub async fn ask(&self, request: OperatorRequest) -> Result<OperatorAnswer, OperatorError> {
         match &self.0 {
-            Way::Here(operated) => operated.carry_out(operation).await,
+            Way::Here(operated) => operated.carry_out(request).await,
             #[cfg(unix)]
-            Way::Socket(path) => caller::ask(path, &operation).await,
+            Way::Socket(path) => caller::ask(path, &request).await,
         }
     }
 }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
-/// The version of operations and answers. To be raised when one of them changes its meaning.
+/// The version of requests and answers. To be raised when one of them changes its meaning.
 pub(super) const VERSION: u8 = 1;
 
 const MAGIC: [u8; 4] = *b"jwta";
@@ -31,13 +31,13 @@ const ROOM: usize = 64 * 1024;
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
-    /// An operation: the one frame that the program sends.
+    /// A request: the one frame that the program sends.
     Request = 1,
-    /// What came of the operation: the last frame of the server.
+    /// What came of the request: the last frame of the server.
     Reply = 2,
-    /// A sign of life, while the operation is being carried out. Empty.
+    /// A sign of life, while the request is being carried out. Empty.
     Working = 3,
-    /// The server does not take the operation: the text says why.
+    /// The server does not take the request: the text says why.
     Refusal = 4,
     /// Too many are served at the moment: the text says so. To be tried again soon.
     Busy = 5,

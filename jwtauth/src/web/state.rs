@@ -165,8 +165,8 @@ impl JwtAuth {
         &self.0.sessions
     }
 
-    /// Returns what carries out the operations that the program `jwtauth` asks for, on this value's store. It
-    /// keeps the store open.
+    /// Returns what carries out requests of operators, as the program `jwtauth` makes them, on this value's
+    /// store. It keeps the store open.
     #[must_use]
     pub fn operator(&self) -> Operator {
         Operator::here(Arc::clone(&self.0.operated))

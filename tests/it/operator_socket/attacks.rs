@@ -150,7 +150,7 @@ fn o_1_a_stranger_who_listens_hears_nothing() {
     });
 }
 
-/// O-2, O-3: what is no operation of this version is refused with the reason, and the server serves on.
+/// O-2, O-3: what is no request of this version is refused with the reason, and the server serves on.
 #[test]
 fn o_2_o_3_bad_frames_are_refused_and_the_server_serves_on() {
     bounded(async {
@@ -165,9 +165,9 @@ fn o_2_o_3_bad_frames_are_refused_and_the_server_serves_on() {
             ("another version", frame(9, 1, 2, b"{}"), "version 9, and the server version 1"),
             ("no frame", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), "does not begin like a frame"),
             ("an unknown kind", frame(1, 77, 0, b""), "of an unknown kind"),
-            ("an answer", frame(1, 2, 2, b"{}"), "is no operation"),
+            ("an answer", frame(1, 2, 2, b"{}"), "is no request"),
             ("a body that is none", frame(1, 1, 4, b"\xff\xfe{}"), "another one than expected"),
-            ("an unknown operation", frame(1, 1, 6, b"\"burn\""), "another one than expected"),
+            ("an unknown request", frame(1, 1, 6, b"\"burn\""), "another one than expected"),
             ("the longest claim", frame(1, 1, u32::MAX, b""), "at most 1048576 are read"),
             ("one byte too many", flood, "1048577 bytes"),
             ("deep nesting", frame(1, 1, 100_000, &[b'['; 100_000]), "another one than expected"),
@@ -213,7 +213,7 @@ fn o_3_connections_are_few_and_short() {
         let (tab, socket) = (Tab::new(&app), socket_of(&path));
         let tokens = tab.login("alice").await;
         let start = Instant::now();
-        // They begin an operation and do not end it: 0, 1, 2 or 3 bytes of it.
+        // They begin a request and do not end it: 0, 1, 2 or 3 bytes of it.
         let mut slow: Vec<_> = (0..4)
             .map(|sent| {
                 let mut stream = UnixStream::connect(&socket).unwrap();
@@ -278,6 +278,26 @@ fn o_2_o_7_a_strange_server_is_told_of() {
                 let said = ask(&path, "", &["status"]);
                 assert!(said.code == code && said.err.contains(text), "{text}: {said:?}");
             });
+        }
+    });
+}
+
+/// O-6: what was asked for happens, also if the program is gone by then.
+#[test]
+fn o_6_a_program_that_is_gone_has_asked() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let app = app(&path, |builder| builder).await;
+        let tab = Tab::new(&app);
+        let tokens = tab.login("alice").await;
+        let body = json!({"revoke_sessions": {"ids": [tokens.session().to_string()]}}).to_string();
+        let length = u32::try_from(body.len()).unwrap();
+        let mut stream = UnixStream::connect(socket_of(&path)).unwrap();
+        stream.write_all(&frame(1, 1, length, body.as_bytes())).unwrap();
+        drop(stream);
+        while tab.get("/me", &tokens.cookies()).await.status == 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
 }

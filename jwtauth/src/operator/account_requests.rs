@@ -1,4 +1,4 @@
-//! Carries out the operations on accounts.
+//! Carries out the requests on accounts.
 
 use super::carry_out::{PAGE, Rows};
 use super::messages::{OperatorAnswer, OperatorRequest};
@@ -10,12 +10,12 @@ impl Operated {
     /// The rest of [`carry_out`](Self::carry_out).
     pub(super) async fn carry_out_on_accounts(
         &self,
-        operation: OperatorRequest,
+        request: OperatorRequest,
     ) -> Result<OperatorAnswer, OperatorError> {
         let accounts = self.accounts.as_ref().ok_or_else(|| {
             OperatorError::refused("the server keeps no accounts: its builder does not call `accounts`")
         })?;
-        let changed = match operation {
+        let changed = match request {
             OperatorRequest::ListAccounts { after } => return list(accounts, after).await,
             OperatorRequest::RemoveAccount { id } => {
                 accounts.remove(id).await.map_err(failed)?;
@@ -36,7 +36,7 @@ impl Operated {
             OperatorRequest::DisableAccount { id } => accounts.disable(id).await,
             OperatorRequest::EnableAccount { id } => accounts.enable(id).await,
             // OK because `carry_out` knows all the others.
-            other => return Err(OperatorError::Refused(format!("{other:?} is no operation on accounts"))),
+            other => return Err(OperatorError::Refused(format!("{other:?} is no request on accounts"))),
         };
         changed.map(OperatorAnswer::Account).map_err(failed)
     }

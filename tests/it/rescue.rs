@@ -18,6 +18,7 @@ use tests::{bounded, bounded_by};
 use crate::operate::{Run, run};
 
 mod flips;
+mod no_dead_end;
 
 const PASSWORD: &str = "through the looking glass";
 const OLD_PASSWORD: &str = "down the rabbit hole";

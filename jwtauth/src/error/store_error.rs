@@ -24,7 +24,7 @@ pub enum StoreError {
     Closed,
     /// The files are damaged. No session in them was changed.
     #[error(
-        "session store {path:?} is damaged ({problem}): restore it from a backup, or move it away to start empty (everybody logs in again)"
+        "session store {path:?} is damaged ({problem}): `jwtauth doctor --store {path:?}` says what can be saved, and `jwtauth repair --store {path:?}` saves it"
     )]
     Corrupt {
         /// The directory of the store.
@@ -52,7 +52,7 @@ pub enum StoreError {
     },
     /// The data file was removed, replaced or cut while the store was open. Nothing more is acknowledged.
     #[error(
-        "data file {path:?} {problem}. The session store takes no changes any more: restore it, and start the program again"
+        "data file {path:?} {problem}. The session store takes no changes any more: put the file back and start the program again, or see what `jwtauth doctor` says of the store"
     )]
     Lost {
         /// The data file.
@@ -62,7 +62,7 @@ pub enum StoreError {
     },
     /// The store is gone or empty, and a counter outside it says that it held accounts. Nothing was made.
     #[error(
-        "session store {path:?} is not there or empty, though {counter:?} says that it may have held accounts: mount its volume or restore it. To start without accounts, so that anybody may register any name, remove {counter:?}"
+        "session store {path:?} is not there or empty, though {counter:?} says that it may have held accounts: mount its volume, or restore a backup with `jwtauth restore`. To start without accounts, so that anybody may register any name, remove {counter:?}"
     )]
     Missing {
         /// The directory of the store.
@@ -95,7 +95,9 @@ pub enum StoreError {
         found: String,
     },
     /// The directory may not be written.
-    #[error("session store {path:?} (mode {mode:o}) cannot be written by this user")]
+    #[error(
+        "session store {path:?} (mode {mode:o}) cannot be written by this user: run the program as its owner, or give it to this user with `chown -R`"
+    )]
     Permission {
         /// The directory.
         path: PathBuf,
@@ -106,13 +108,16 @@ pub enum StoreError {
     },
     /// The store has lost changes that it had acknowledged: an old backup, or a truncated file.
     #[error(
-        "session store {path:?} has lost its last {lost} changes (an old backup, or a file cut short), so ended sessions might be alive in it: restore the newest copy, or move it away to start empty (everybody logs in again)"
+        "session store {path:?} has lost its last {lost} changes: {counter:?} has counted them, so it is an old backup or was cut short, and ended sessions might be alive in it. Put the newest copy back, or take it as it is, with everybody logged out: `jwtauth repair --store {path:?}{}`",
+        counter_argument(path, counter)
     )]
     RolledBack {
         /// The directory of the store.
         path: PathBuf,
         /// How many acknowledged changes are missing.
         lost: u64,
+        /// The file that has counted them: the journal of the store, or its rollback counter.
+        counter: PathBuf,
     },
     /// The store did not answer in time. A session may still be revoked. A change that was being written may
     /// happen too, except that no login does.
@@ -137,6 +142,11 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
+}
+
+/// What a repair is to be told of a counter that is not in the store.
+fn counter_argument(store: &Path, counter: &Path) -> String {
+    if counter.starts_with(store) { String::new() } else { format!(" --rollback-counter {counter:?}") }
 }
 
 fn store(path: Option<&Path>) -> String {

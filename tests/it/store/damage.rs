@@ -51,7 +51,7 @@ fn r_7_an_old_backup_is_refused_each_time() {
             for attempt in 0..3 {
                 let opened = SledStore::open(if whole { counted() } else { SledConfig::new(&path) }).await;
                 assert!(
-                    matches!(&opened, Err(StoreError::RolledBack { path: named, lost: 1 }) if *named == path),
+                    matches!(&opened, Err(StoreError::RolledBack { path: named, lost: 1, .. }) if *named == path),
                     "whole: {whole}, attempt {attempt}: {opened:?}"
                 );
             }

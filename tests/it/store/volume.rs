@@ -199,7 +199,7 @@ fn m_8_an_older_copy_is_noticed_from_another_place() {
         copy(&backup, &path);
         for attempt in 0..3 {
             let opened = SledStore::open(counted()).await;
-            let Err(StoreError::RolledBack { path: named, lost: 1 }) = &opened else {
+            let Err(StoreError::RolledBack { path: named, lost: 1, .. }) = &opened else {
                 panic!("attempt {attempt}: {opened:?}");
             };
             assert_eq!(*named, path);

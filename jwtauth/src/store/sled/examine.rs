@@ -202,7 +202,10 @@ fn journals(config: &SledConfig, findings: &mut Vec<Finding>) -> (Option<u64>, u
             }
             Err(error) => {
                 acknowledged = None;
-                findings.push(Finding::new(with_causes(&error), "see below"));
+                findings.push(Finding::new(
+                    format!("{path:?} cannot be read: {}", problem(error)),
+                    "a repair makes it anew",
+                ));
             }
         }
     }

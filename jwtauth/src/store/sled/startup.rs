@@ -8,7 +8,7 @@ use ::sled::Db;
 
 use super::super::codec::{self, RecordError, Totals};
 use super::explain::{damaged, explain, unreadable};
-use super::files::blobs::Blobs;
+use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
 use super::files::store_lock::{Patience, StoreLock};
@@ -73,7 +73,9 @@ impl Opened {
             return Err(damaged(path, "its data file is missing".into()));
         }
         snapshots::keep_trusted(path, &lock)?;
-        let whole = Whole { path, changes: counts.changes(), is_new };
+        blobs::set_nameless_aside(path)?;
+        let (changes, counter) = (counts.changes(), counts.highest(path));
+        let whole = Whole { path, changes, counter: &counter, is_new };
         let opened = match whole.open(patience) {
             Err(error) if is_damage(&error) => whole.open_without_snapshots(patience, error),
             opened => opened,
@@ -112,13 +114,15 @@ struct Whole<'a> {
     path: &'a Path,
     /// How many changes were acknowledged.
     changes: u64,
+    /// The file that says it.
+    counter: &'a Path,
     is_new: bool,
 }
 
 impl Whole<'_> {
     /// Opens the tree and counts what is in it.
     fn open(&self, patience: &mut Patience) -> Result<(Db, Totals), StoreError> {
-        let Self { path, changes, is_new } = *self;
+        let Self { path, changes, counter, is_new } = *self;
         let tree = open_tree(path, patience)?;
         let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree))) {
             Ok(counted) => counted?,
@@ -126,7 +130,8 @@ impl Whole<'_> {
         };
         let totals = match counted {
             Some(totals) if totals.changes < changes => {
-                return Err(StoreError::RolledBack { path: path.into(), lost: changes - totals.changes });
+                let lost = changes - totals.changes;
+                return Err(StoreError::RolledBack { path: path.into(), lost, counter: counter.into() });
             }
             Some(totals) => totals,
             None if !is_new && changes > 0 => {

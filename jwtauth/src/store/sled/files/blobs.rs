@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{BLOBS, refused};
+use super::{ASIDE, BLOBS, refused};
 use crate::error::StoreError;
-use crate::private_file::set_mode;
+use crate::private_file::{create_dir, set_mode};
 
 /// The files beside the log that are known to be on disk.
 ///
@@ -61,6 +61,33 @@ impl Blobs {
         };
         sync().map_err(|source| refused(&self.path, "bring its large pages to disk", source))
     }
+}
+
+/// Moves files out of the way whose names are no text: sled panics when it sees one.
+pub(in crate::store::sled) fn set_nameless_aside(store: &Path) -> Result<(), StoreError> {
+    let set_aside = || -> io::Result<()> {
+        let blobs = match fs::read_dir(store.join(BLOBS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            blobs => blobs?,
+        };
+        for entry in blobs {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_str().is_some() {
+                continue;
+            }
+            let aside = store.join(ASIDE);
+            create_dir(&aside)?;
+            let mut to = aside.join(&name);
+            while fs::symlink_metadata(&to).is_ok() {
+                to.as_mut_os_string().push(".more");
+            }
+            fs::rename(entry.path(), to)?;
+            tracing::warn!(target: "jwtauth", path = ?store, ?name, "a file among the large pages of the session store is none of its own: it is kept in its directory `aside`");
+        }
+        Ok(())
+    };
+    set_aside().map_err(|source| refused(store, "set a file aside", source))
 }
 
 /// Tells the files of sled from what others leave in any directory.

@@ -71,8 +71,7 @@ impl Count {
                 Some(count) => Ok(Some(count)),
                 None => Err(StoreError::Corrupt {
                     path: path.into(),
-                    problem: "this file counts the changes of the store, and is damaged; remove it if you trust the store"
-                        .into(),
+                    problem: "the file that counts its changes is damaged".into(),
                 }),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -91,7 +90,21 @@ pub(in crate::store::sled) struct Counts {
 
 impl Counts {
     pub(in crate::store::sled) fn read(config: &SledConfig) -> Result<Self, StoreError> {
-        let inside = Count::read(&config.path.join(JOURNAL))?;
+        let in_store = |error| match error {
+            StoreError::Corrupt { path, problem } => {
+                let problem = format!("{problem}: {path:?}");
+                StoreError::Corrupt { path: config.path.clone(), problem }
+            }
+            other => other,
+        };
+        let with_advice = |error| match error {
+            StoreError::Corrupt { path, problem } => {
+                let problem = format!("{problem}, to be named to both of these with `--rollback-counter`");
+                StoreError::Corrupt { path, problem }
+            }
+            other => other,
+        };
+        let inside = Count::read(&config.path.join(JOURNAL)).map_err(in_store)?;
         let elsewhere = match &config.rollback_counter {
             Some(path) if path.is_dir() => {
                 let source = io::ErrorKind::IsADirectory.into();
@@ -101,7 +114,10 @@ impl Counts {
                     source,
                 ));
             }
-            Some(path) => Some((path.clone(), Count::read(path)?)),
+            Some(path) => {
+                let count = Count::read(path).map_err(in_store);
+                Some((path.clone(), count.map_err(with_advice)?))
+            }
             None => None,
         };
         let beside = former_journal(&config.path);
@@ -109,7 +125,7 @@ impl Counts {
             Ok(count) => count.map(|count| (beside, count)),
             // With a journal in the directory, this is somebody else's file.
             Err(_) if inside.is_some() => None,
-            Err(error) => return Err(error),
+            Err(error) => return Err(in_store(error)),
         };
         Ok(Self { inside, elsewhere, beside })
     }
@@ -125,6 +141,18 @@ impl Counts {
     pub(in crate::store::sled) fn changes(&self) -> u64 {
         let outside = self.outside().map(|(_, count)| count.changes);
         outside.chain(self.inside.map(|count| count.changes)).max().unwrap_or_default()
+    }
+
+    /// Returns the file with the highest number of changes.
+    pub(in crate::store::sled) fn highest(&self, store: &Path) -> PathBuf {
+        let changes = self.changes();
+        match self.inside {
+            Some(inside) if inside.changes == changes => store.join(JOURNAL),
+            _ => {
+                let outside = self.outside().find(|(_, count)| count.changes == changes);
+                outside.map_or_else(|| store.join(JOURNAL), |(path, _)| path.into())
+            }
+        }
     }
 
     /// Returns the file that says that there were accounts in a store of which nothing else is left.

@@ -1,6 +1,7 @@
 //! How far long work is: a bar on a terminal, and a line from time to time elsewhere. Ctrl-C and SIGTERM stop
 //! it.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jwtauth::shutdown_signal;
 use jwtauth::store::operate::Progress;
 
@@ -32,7 +33,7 @@ impl Meter {
             bar
         });
         if let Some(bar) = &bar {
-            style(bar, "{prefix} {spinner} {human_pos} records, {msg}, {per_sec}");
+            style(bar, "{prefix} {spinner} {human_pos} records, {msg}, {rate}");
         }
         Self { name, bar, told: Mutex::new(Instant::now()) }
     }
@@ -67,13 +68,17 @@ impl Drop for Meter {
 
 fn style(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        // Whole numbers: a thousandth of a record says nothing.
+        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate));
     }
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {
     if progress.of.is_some() && bar.length() != progress.of {
-        style(bar, "{prefix} [{bar:30}] {human_pos}/{human_len} records, {msg}, {per_sec}, {eta} left");
+        style(bar, "{prefix} [{bar:30}] {human_pos}/{human_len} records, {msg}, {rate}, {eta} left");
     }
     match progress.of {
         Some(of) => bar.set_length(of),

@@ -95,6 +95,28 @@ fn o_6_a_revocation_is_seen_by_the_next_request() {
     });
 }
 
+/// Whoever is logged in stays so, and can be logged out, while the files are written anew.
+#[test]
+fn a_server_is_compacted_while_it_serves() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let app = app(&path, |builder| builder).await;
+        let tab = Tab::new(&app);
+        let user = tab.login("alice").await;
+        for number in 0..300 {
+            tab.login(&format!("user-{number}")).await;
+        }
+        let compacted = ask(&path, "", &["compact", "--json"]).json();
+        assert!(compacted[0]["after"].as_u64() <= compacted[0]["before"].as_u64(), "{compacted:?}");
+        assert_eq!(tab.get("/me", &user.cookies()).await.status, 200);
+        let revoked = ask(&path, "", &["sessions", "revoke", &user.session().to_string()]);
+        assert_eq!((revoked.code, &*revoked.out), (0, "1 sessions revoked\n"), "{revoked:?}");
+        assert_eq!(tab.get("/me", &user.cookies()).await.status, 401);
+        assert_eq!(tab.login("bob").await.status, 200);
+    });
+}
+
 /// O-6: the settings of the server count, its hooks hear of it, and its counter counts.
 #[test]
 fn o_6_the_settings_of_the_server_count() {

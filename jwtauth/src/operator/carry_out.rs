@@ -50,6 +50,12 @@ impl<R: Serialize> Rows<R> {
 impl Operated {
     pub(crate) async fn carry_out(&self, request: OperatorRequest) -> Answered {
         match request {
+            OperatorRequest::Compact => {
+                let compact = Arc::clone(self.store()).compact_store();
+                let compact = compact
+                    .ok_or_else(|| OperatorError::refused("this store has no files that could be smaller"))?;
+                compact.compact().await.map(OperatorAnswer::Compacted).map_err(OperatorError::of_store)
+            }
             OperatorRequest::Status => self.status().await,
             OperatorRequest::ListSessions { of, over, after } => {
                 let now = self.sessions.now();

@@ -14,6 +14,7 @@ use crate::accounts::{Account, ImportedAccount};
 use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::record::Session;
+use crate::store::Compaction;
 use crate::store::operate::StoreStatus;
 
 /// What can be asked of a store.
@@ -24,6 +25,8 @@ use crate::store::operate::StoreStatus;
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorRequest {
+    /// Makes the files of the store as small as what is in it. Answered with [`OperatorAnswer::Compacted`].
+    Compact,
     /// Counts what is in the store. Answered with [`OperatorAnswer::Status`].
     Status,
     /// Lists sessions in the order of their ids, a page at a time. Answered with
@@ -136,6 +139,8 @@ pub enum OperatorAnswer {
     /// An account, as it is now.
     #[cfg(feature = "accounts")]
     Account(Account),
+    /// The files of the store are smaller.
+    Compacted(Compaction),
     /// It is done.
     Done,
     /// There is none.

@@ -8,6 +8,7 @@
 //! | `AccountStore` (feature `accounts`) | accounts with passwords | no `accounts` |
 //! | [`SessionPages`] | nothing more: it lists all sessions | no [`operate`] |
 //! | [`WholeStore`] | nothing more: it gives all that it keeps | no backup, no export |
+//! | [`CompactStore`] | nothing more: it gives free space back while it is in use | no compaction but of a closed store |
 //!
 //! [`SledStore`] and [`MemoryStore`] keep all of it. A store outside this crate brings atomic steps and bytes
 //! on a disk or a wire, and nothing else: what each step decides is in [`rules`], what a record looks like in
@@ -33,6 +34,7 @@
 #[cfg(feature = "accounts")]
 mod account_store;
 pub mod codec;
+mod compact_store;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod memory;
@@ -50,6 +52,7 @@ mod whole_store;
 
 #[cfg(feature = "accounts")]
 pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
+pub use self::compact_store::{CompactStore, Compaction};
 pub use self::memory::MemoryStore;
 pub use self::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
+use super::compact_store::CompactStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
@@ -94,6 +95,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// A store that implements [`SessionPages`] returns `Some(self)`. [`operate`](super::operate) needs one.
     fn session_pages(self: Arc<Self>) -> Option<Arc<dyn SessionPages>> {
+        None
+    }
+
+    /// Returns this store as one that gives free space back while it is in use. Default: it does not.
+    ///
+    /// A store that implements [`CompactStore`] returns `Some(self)`.
+    fn compact_store(self: Arc<Self>) -> Option<Arc<dyn CompactStore>> {
         None
     }
 

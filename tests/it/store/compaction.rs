@@ -105,3 +105,65 @@ fn a_kill_at_any_call_of_a_compaction_loses_nothing() {
         assert!(kills.is_none_or(|kills| kills > 50), "there were kills: {kills:?}");
     });
 }
+
+/// Changes go on while a store is compacted, and each one that was answered is there afterwards, also if the
+/// process is killed.
+#[test]
+fn a_store_in_use_is_compacted_and_no_answer_is_lost() {
+    bounded_by(Duration::from_secs(120), async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = wasteful(dir.path(), 300).await;
+        let store = open(&path).await;
+        let before = fs::metadata(path.join("db")).unwrap().len();
+        let over = Arc::new(AtomicBool::new(false));
+        let writing = tokio::spawn({
+            let (store, over) = (store.clone(), Arc::clone(&over));
+            async move {
+                let (mut answered, mut refused) = (Vec::new(), 0);
+                for number in 10..=u64::MAX {
+                    let mut session = session(1);
+                    session.id = SessionId::from_bytes(tests::numbers::spread(number));
+                    match store.insert(session.clone(), LoginEffects::default()).await {
+                        Ok(()) if number % 3 > 0 => answered.push((session.id, false)),
+                        Ok(()) => {
+                            let revoked = store.revoke(session.id, LOGOUT).await;
+                            answered.extend(revoked.is_ok().then_some((session.id, true)));
+                        }
+                        Err(_) => refused += 1,
+                    }
+                    if over.load(Ordering::Relaxed) && answered.len() > 50 {
+                        break;
+                    }
+                }
+                (answered, refused)
+            }
+        });
+        let compact = Arc::new(store.clone()).compact_store().unwrap();
+        for round in 0..3 {
+            let [one, other] = [compact.compact(), compact.compact()];
+            let (one, other) = futures_util::join!(one, other);
+            let done =
+                one.as_ref().or(other.as_ref()).unwrap_or_else(|_| panic!("{round}: {one:?} {other:?}"));
+            assert!(round > 0 || done.after * 2 < done.before, "{done:?}");
+        }
+        over.store(true, Ordering::Relaxed);
+        let (answered, refused) = writing.await.unwrap();
+        println!("{} answered, {refused} refused", answered.len());
+        let after = fs::metadata(path.join("db")).unwrap().len();
+        assert!(after * 2 < before, "{before} {after}");
+        for (id, is_revoked) in &answered {
+            let found = store.load(*id).await.unwrap().expect("what was answered is there");
+            assert_eq!(found.revoked.is_some(), *is_revoked);
+        }
+        // As after kill -9: the files as they are now.
+        let copied = tempfile::tempdir().unwrap();
+        copy(dir.path(), copied.path());
+        drop((store, compact));
+        let killed = open(&copied.path().join("store")).await;
+        for (id, is_revoked) in answered {
+            let found = killed.load(id).await.unwrap().expect("what was answered is there");
+            assert_eq!(found.revoked.is_some(), is_revoked);
+        }
+        assert!(!path.join("new").exists() && !path.join("swap").exists());
+    });
+}

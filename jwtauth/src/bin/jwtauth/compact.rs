@@ -2,23 +2,35 @@
 
 use std::path::Path;
 
+use jwtauth::operator::{OperatorAnswer, OperatorRequest};
+use jwtauth::store::Compaction;
 use jwtauth::store::operate::{self, OperateError};
 use serde_json::json;
 
 use super::meter::{Meter, size};
 use super::output::Output;
-use super::{Done, Failure, store};
+use super::{Done, Failure, store, unexpected};
 
-pub(crate) fn run(path: Option<&Path>, output: Output) -> Done {
-    let path = store::directory(path)?;
-    let meter = Meter::begin("copying");
-    let compaction = operate::compact(path, &|progress| meter.look(progress));
-    drop(meter);
-    let compaction = compaction.map_err(|error| match error {
-        OperateError::Store(error) => store::not_opened(error),
-        error => Failure::store("nothing was changed", error),
-    })?;
+pub(crate) async fn run(path: Option<&Path>, output: Output) -> Done {
+    let compaction = match store::server(path).await? {
+        Some(server) => match server.ask(OperatorRequest::Compact).await? {
+            OperatorAnswer::Compacted(compaction) => compaction,
+            _ => return Err(unexpected()),
+        },
+        None => here(store::directory(path)?)?,
+    };
     let text = format!("the files had {} and have {}", size(compaction.before), size(compaction.after));
     output.line(&text, &json!(compaction));
     Ok(())
+}
+
+/// Does it to a store that nobody has open.
+fn here(path: &Path) -> Result<Compaction, Failure> {
+    let meter = Meter::begin("copying");
+    let compaction = operate::compact(path, &|progress| meter.look(progress));
+    drop(meter);
+    compaction.map_err(|error| match error {
+        OperateError::Store(error) => store::not_opened(error),
+        error => Failure::store("nothing was changed", error),
+    })
 }

@@ -127,7 +127,7 @@ async fn run(arguments: Arguments) -> Done {
         Command::Restore(what) => restore::run(store.as_deref(), &what, output, yes),
         Command::Export(what) => records::export(store.as_deref(), what, output, yes).await,
         Command::Import(what) => records::import(store.as_deref(), what, output).await,
-        Command::Compact => compact::run(store.as_deref(), output),
+        Command::Compact => compact::run(store.as_deref(), output).await,
         Command::New { path, name } => project::make(&path, name.as_deref(), output),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { directory } => manual::man(directory.as_deref()),

@@ -44,6 +44,11 @@ pub(crate) async fn opened(named: Option<&Path>) -> Result<Arc<dyn SessionStore>
     Ok(Arc::new(opened))
 }
 
+/// Speaks to the server that has the store open, if there is one.
+pub(crate) async fn server(named: Option<&Path>) -> Result<Option<Operator>, Failure> {
+    Ok(Operator::connect(look(named)?).await?)
+}
+
 fn here(opened: SledStore) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;

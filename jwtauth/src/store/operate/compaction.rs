@@ -2,20 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use super::super::sled::{SledConfig, rebuild};
+use super::super::compact_store::Compaction;
+use super::super::sled::{SledConfig, shrink};
 use super::walk::{OperateError, Progress};
 
-/// What a compaction has done, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Compaction {
-    /// How large the files of the store were.
-    pub before: u64,
-    /// How large they are.
-    pub after: u64,
-}
-
-/// Writes a store anew, without what is free in its files. Nobody may have it open.
+/// Writes a store anew, without what is free in its files. Nobody may have it open: for one that is in use
+/// there is [`CompactStore`](crate::store::CompactStore).
 ///
 /// The old files stay the store until the new ones are on disk and were read once. Then they are removed. A
 /// kill or a power cut leaves one or the other. Meanwhile the disk needs room for both.
@@ -33,6 +25,5 @@ pub fn compact(
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Compaction, OperateError> {
     let look = |done| progress(Progress::through(done)).is_continue();
-    let (before, after) = rebuild::compact(config.into(), look)?.ok_or(OperateError::Stopped)?;
-    Ok(Compaction { before, after })
+    shrink::compact(config.into(), look)?.ok_or(OperateError::Stopped)
 }

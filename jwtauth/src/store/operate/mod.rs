@@ -22,7 +22,7 @@ mod store_status;
 mod walk;
 
 pub use self::backups::{BackupSummary, backup};
-pub use self::compaction::{Compaction, compact};
+pub use self::compaction::compact;
 #[cfg(feature = "accounts")]
 pub use self::damage::{doctor, repair};
 pub use self::exporting::{ExportOptions, export};

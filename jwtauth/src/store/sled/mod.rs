@@ -46,13 +46,14 @@ mod follow;
 mod login_change;
 mod operations;
 mod reader;
-pub(super) mod rebuild;
+mod rebuild;
 mod recent;
 pub(in crate::store) mod refill;
 #[cfg(feature = "accounts")]
 pub(super) mod rescue;
 #[cfg(feature = "accounts")]
 mod salvage;
+pub(super) mod shrink;
 mod sled_config;
 mod startup;
 #[cfg(feature = "accounts")]
@@ -83,6 +84,7 @@ use self::startup::Opened;
 use self::writer::Writer;
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
+use super::compact_store::CompactStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
@@ -221,6 +223,10 @@ impl SessionStore for SledStore {
 
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        Some(self)
+    }
+
+    fn compact_store(self: Arc<Self>) -> Option<Arc<dyn CompactStore>> {
         Some(self)
     }
 

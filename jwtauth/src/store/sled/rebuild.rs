@@ -10,7 +10,7 @@ use std::fs;
 #[cfg(feature = "accounts")]
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ::sled::{Db, IVec};
 
@@ -18,7 +18,7 @@ use ::sled::{Db, IVec};
 use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
 use super::super::value_store::{StoredValue, ValueKey};
-use super::super::whole_store::{RecordKey, StoreRecord};
+use super::super::whole_store::{CopiedRecord, RecordKey, StoreRecord};
 use super::disk_record::DiskRecord;
 use super::explain::{damaged, explain, unreadable};
 use super::files::store_lock::{Patience, StoreLock};
@@ -36,7 +36,7 @@ use crate::id::SessionId;
 use crate::record::Session;
 
 /// How many keys are written at once.
-const BATCH: usize = 4_096;
+pub(super) const BATCH: usize = 4_096;
 
 /// A database that is being made in the directory of a store.
 pub(in crate::store) struct Rebuild {
@@ -48,6 +48,8 @@ pub(in crate::store) struct Rebuild {
     totals: Totals,
     time: TimeMark,
     is_decided: bool,
+    /// Lets others know that it goes on.
+    going: Arc<()>,
 }
 
 impl Rebuild {
@@ -71,7 +73,22 @@ impl Rebuild {
         let tree = open_tree(&new, &mut Patience::usual())?;
         let (totals, time) = (Totals::default(), TimeMark::default());
         let group = Group::new(totals);
-        Ok(Self { path, new, lock, tree: Some(tree), group, totals, time, is_decided: false })
+        Ok(Self {
+            path,
+            new,
+            lock,
+            tree: Some(tree),
+            group,
+            totals,
+            time,
+            is_decided: false,
+            going: Arc::default(),
+        })
+    }
+
+    /// Returns what is there as long as this is.
+    pub(super) fn going(&self) -> Weak<()> {
+        Arc::downgrade(&self.going)
     }
 
     /// Returns the directory of the store.
@@ -102,6 +119,17 @@ impl Rebuild {
             }
         }
         self.add(change)
+    }
+
+    /// Takes in what a copy says.
+    pub(super) fn take(&mut self, records: &[CopiedRecord]) -> Result<(), StoreError> {
+        for record in records {
+            match record {
+                CopiedRecord::Kept(record) => self.put(record)?,
+                CopiedRecord::Removed(key) => self.remove(*key)?,
+            }
+        }
+        Ok(())
     }
 
     /// Removes what was taken in before.
@@ -217,6 +245,12 @@ impl Rebuild {
         old: OldFiles,
         totals: impl FnOnce(Totals) -> Totals,
     ) -> Result<Option<PathBuf>, StoreError> {
+        self.seal(totals)?;
+        self.put_in_place(label, old)
+    }
+
+    /// Brings the new database to disk, and reads it once more.
+    pub(super) fn seal(&mut self, totals: impl FnOnce(Totals) -> Totals) -> Result<(), StoreError> {
         self.write()?;
         let totals = totals(self.totals);
         let bytes = codec::encode_totals(tree_keys::TOTALS, totals);
@@ -232,7 +266,11 @@ impl Rebuild {
         if counted != Some(totals) {
             return Err(damaged(&self.new, "it is not what was written".into()));
         }
-        journal::make_new(&self.new, count_of(totals))?;
+        journal::make_new(&self.new, count_of(totals))
+    }
+
+    /// Puts a database that was [sealed](Self::seal) in the place of the old one, which nobody has open.
+    pub(super) fn put_in_place(mut self, label: &str, old: OldFiles) -> Result<Option<PathBuf>, StoreError> {
         let aside = swap::decide(&self.path, label, old)?;
         self.is_decided = true;
         swap::finish(&self.path)?;
@@ -249,35 +287,6 @@ impl Drop for Rebuild {
             let _ = fs::remove_dir_all(&self.new);
         }
     }
-}
-
-/// Writes a store anew without the free space in it. Returns how many bytes its files had before and have
-/// now.
-///
-/// `look` is called with the number of records that were copied, each time some more were. If it returns
-/// `false`, nothing was changed, and neither is `Some`.
-pub(in crate::store) fn compact(
-    config: SledConfig,
-    mut look: impl FnMut(u64) -> bool,
-) -> Result<Option<(u64, u64)>, StoreError> {
-    let opened = super::Opened::open(config.absolute()?)?;
-    let path = opened.state.config.path.clone();
-    let before = files::occupied(&path);
-    let mut rebuild = Rebuild::begin_locked(path.clone(), Arc::clone(&opened.state.lock))?;
-    let mut copied = 0_u64;
-    for entry in opened.tree.iter() {
-        let (key, value) = entry.map_err(|error| explain(&path, "read", error))?;
-        rebuild.copy(&key, &value)?;
-        copied += 1;
-        if copied.is_multiple_of(BATCH as u64) && !look(copied) {
-            return Ok(None);
-        }
-    }
-    let totals = opened.state.totals;
-    // Its files are moved, and sled must not write among the new ones.
-    drop(opened);
-    rebuild.finish("compacted", OldFiles::Removed, |_| totals)?;
-    Ok(Some((before, files::occupied(&path))))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const MANY: usize = 16 * PAGE;
 /// How often the copy waits for few changes. Under a load that never lets up the last step takes longer.
 const ROUNDS: usize = 1_000;
 
-struct TreeCopy {
+pub(super) struct TreeCopy {
     reader: Arc<StoreReader>,
     writer: Arc<Writer<Disk>>,
     follower: Arc<Follower>,
@@ -51,24 +51,8 @@ type TreeEntries = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 impl WholeStore for SledStore {
     fn copy(&self) -> StoreFuture<'_, Box<dyn StoreCopy>> {
-        let (reader, writer) = (Arc::clone(&self.reader), Arc::clone(&self.writer));
-        let begun = writer.submit(|disk| {
-            disk.ready()?;
-            Ok((disk.followers.add(), disk.totals()))
-        });
-        Box::pin(async move {
-            let (follower, totals) = begun.await?;
-            let copy = TreeCopy {
-                reader,
-                writer,
-                follower,
-                expected: totals.into(),
-                rest: tree_keys::records().into_iter().rev().collect(),
-                rounds: 0,
-                is_over: false,
-            };
-            Ok(Box::new(copy) as Box<dyn StoreCopy>)
-        })
+        let begun = TreeCopy::begin(self);
+        Box::pin(async move { Ok(Box::new(begun.await?) as Box<dyn StoreCopy>) })
     }
 }
 
@@ -92,7 +76,39 @@ impl StoreCopy for TreeCopy {
 }
 
 impl TreeCopy {
+    pub(super) fn begin(store: &SledStore) -> impl Future<Output = Result<Self, StoreError>> + Send + use<> {
+        let (reader, writer) = (Arc::clone(&store.reader), Arc::clone(&store.writer));
+        let begun = writer.submit(|disk| {
+            disk.ready()?;
+            Ok((disk.followers.add(), disk.totals()))
+        });
+        async move {
+            let (follower, totals) = begun.await?;
+            Ok(Self {
+                reader,
+                writer,
+                follower,
+                expected: totals.into(),
+                rest: tree_keys::records().into_iter().rev().collect(),
+                rounds: 0,
+                is_over: false,
+            })
+        }
+    }
+
+    pub(super) fn follower(&self) -> Arc<Follower> {
+        Arc::clone(&self.follower)
+    }
+
     async fn page(&mut self) -> Result<CopyPage, StoreError> {
+        match self.some().await? {
+            Some(records) => Ok(CopyPage::new(records, None)),
+            None => self.last().await,
+        }
+    }
+
+    /// Returns some records. `None` if only those are left that have changed last.
+    pub(super) async fn some(&mut self) -> Result<Option<Vec<CopiedRecord>>, StoreError> {
         let noted = self.follower.len();
         let is_behind = if self.rest.is_empty() {
             self.rounds += 1;
@@ -103,15 +119,15 @@ impl TreeCopy {
         if is_behind {
             let keys = self.follower.take(PAGE).map_err(|lost| self.reader.lost(lost))?;
             let entries = self.read(move |reader| reader.entries_of(keys)).await?;
-            return Ok(CopyPage::new(self.reader.copied(entries)?, None));
+            return self.reader.copied(entries).map(Some);
         }
-        let Some(range) = self.rest.last().cloned() else { return self.last().await };
+        let Some(range) = self.rest.last().cloned() else { return Ok(None) };
         let entries = self.read(move |reader| reader.entries_in(range)).await?;
         match (entries.last(), self.rest.last_mut()) {
             (Some((key, _)), Some(range)) if entries.len() == PAGE => range.start = [&key[..], &[0]].concat(),
             _ => drop(self.rest.pop()),
         }
-        Ok(CopyPage::new(self.reader.copied(entries)?, None))
+        self.reader.copied(entries).map(Some)
     }
 
     /// Ends the copy. Changes wait for this.
@@ -120,11 +136,10 @@ impl TreeCopy {
         let ended = self.writer.submit(move |disk| {
             disk.ready()?;
             // What is in the group is not in the tree yet, nor in these totals.
-            let keys = follower.take(usize::MAX).map_err(|lost| disk.reader.lost(lost))?;
-            Ok((disk.reader.entries_of(keys)?, disk.totals()))
+            Ok((disk.reader.changed(&follower)?, disk.totals()))
         });
-        let (entries, totals) = ended.await?;
-        Ok(CopyPage::new(self.reader.copied(entries)?, Some(totals.into())))
+        let (records, totals) = ended.await?;
+        Ok(CopyPage::new(records, Some(totals.into())))
     }
 
     /// Reads away from the threads that serve requests: pages may come from the disk.
@@ -138,6 +153,12 @@ impl TreeCopy {
 }
 
 impl StoreReader {
+    /// Returns all that has changed and was not taken before. For the thread of the writer.
+    pub(super) fn changed(&self, follower: &Follower) -> Result<Vec<CopiedRecord>, StoreError> {
+        let keys = follower.take(usize::MAX).map_err(|lost| self.lost(lost))?;
+        self.copied(self.entries_of(keys)?)
+    }
+
     fn entries_in(&self, range: Range<Vec<u8>>) -> Result<TreeEntries, StoreError> {
         self.read(|tree| {
             let entries = tree.range(range).take(PAGE);

@@ -9,13 +9,18 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::super::codec::Totals;
+use super::super::whole_store::CopiedRecord;
 use super::disk_record::DiskRecord;
+use super::files::data_file::DataFile;
+use super::files::swap::OldFiles;
 use super::follow::Followers;
 use super::reader::StoreReader;
+use super::rebuild::Rebuild;
 use super::startup::{DiskState, Opened, count_of};
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
@@ -47,6 +52,8 @@ pub(super) struct Disk {
     pub(super) removing: Vec<SessionId>,
     /// Who copies the store.
     pub(super) followers: Followers,
+    /// Whether a database is being made that is to take the place of this one.
+    rebuilding: Weak<()>,
     /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
     failed: Option<Instant>,
 }
@@ -65,6 +72,7 @@ impl Disk {
             disowned: Vec::new(),
             removing: Vec::new(),
             followers: Followers::default(),
+            rebuilding: Weak::new(),
             failed: None,
         }
     }
@@ -89,11 +97,21 @@ impl Disk {
         self.state.data.is_in_place()?;
         // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
         files::probe_for_open(&self.reader.path)?;
+        self.reopen(files::rewrite)?;
+        self.remove_disowned();
+        tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
+        Ok(())
+    }
+
+    /// Closes the tree, does something with its files, and opens it. If that fails, the store has failed.
+    fn reopen(&mut self, between: impl FnOnce(&Path) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.failed = Some(Instant::now());
         // The old one must be gone first: it holds the lock. Readers get an error meanwhile, since
         // they are on threads that other requests need.
         let old = self.reader.tree.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(old);
-        files::rewrite(&self.reader.path)?;
+        between(&self.reader.path)?;
+        self.state.data = DataFile::open(&self.reader.path)?;
         let opened = Opened::reopen(self.state.config.clone(), Arc::clone(&self.state.lock))?;
         *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
         self.reader.recent.clear();
@@ -101,9 +119,36 @@ impl Disk {
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
         self.failed = None;
-        self.remove_disowned();
-        tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
         Ok(())
+    }
+
+    /// Begins a database that is to take the place of this one.
+    pub(super) fn begin_rebuild(&mut self) -> Result<Rebuild, StoreError> {
+        self.ready()?;
+        if self.rebuilding.strong_count() > 0 {
+            return Err(StoreError::Backend("the session store is being written anew already".into()));
+        }
+        let rebuild = Rebuild::begin_locked(self.reader.path.clone(), Arc::clone(&self.state.lock))?;
+        self.rebuilding = rebuild.going();
+        Ok(rebuild)
+    }
+
+    /// Puts a new database, with what `last` returns, in the place of this one. Changes wait meanwhile.
+    pub(super) fn exchange(
+        &mut self,
+        mut rebuild: Rebuild,
+        last: impl FnOnce(&StoreReader) -> Result<Vec<CopiedRecord>, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.ready()?;
+        // Others wait for what is in the group.
+        if let Err(error) = self.write(0).and_then(|()| self.save()) {
+            self.failed = Some(Instant::now());
+            return Err(error);
+        }
+        rebuild.take(&last(&self.reader)?)?;
+        let Totals { changes, latest, ahead, .. } = self.state.totals;
+        rebuild.seal(|counted| Totals { changes, latest, ahead, ..counted })?;
+        self.reopen(|_| rebuild.put_in_place("compacted", OldFiles::Removed).map(drop))
     }
 
     /// Returns the totals of what is in the tree.

@@ -52,8 +52,8 @@ pub(crate) enum Command {
     Repair(CounterArgument),
     /// Make the files of the store as small as what is in it
     ///
-    /// The disk needs room for a second copy of what is in the store. A server goes on meanwhile, except for a
-    /// moment at the end.
+    /// The disk needs room for a second copy of what is in the store. A server goes on meanwhile, except for
+    /// a moment at the end.
     Compact,
     /// Make a project to begin with: an API with accounts, tests and a Dockerfile
     New {

@@ -210,6 +210,7 @@ impl Counts {
 }
 
 /// Reads each journal of a store by itself, the one in its directory first: some may be damaged.
+#[cfg(feature = "accounts")]
 pub(in crate::store::sled) fn read_each(
     config: &SledConfig,
 ) -> Vec<(PathBuf, Result<Option<Count>, StoreError>)> {
@@ -223,6 +224,7 @@ pub(in crate::store::sled) fn read_each(
 }
 
 /// Puts another number into a rollback counter, which may be damaged.
+#[cfg(feature = "accounts")]
 pub(in crate::store::sled) fn renew(path: &Path, count: Count) -> Result<(), StoreError> {
     make(path, count).map_err(|source| refused(path, "write the rollback counter", source))
 }

@@ -59,6 +59,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Returns the names in a directory that are those of files of a store.
+#[cfg(feature = "accounts")]
 pub(super) fn ours(path: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let names = names.collect::<io::Result<Vec<_>>>()?;
@@ -66,6 +67,7 @@ pub(super) fn ours(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Returns the names in a directory that are not, without those that systems leave anywhere.
+#[cfg(feature = "accounts")]
 pub(super) fn strange(path: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let names = names.collect::<io::Result<Vec<_>>>()?;

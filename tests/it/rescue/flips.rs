@@ -124,13 +124,9 @@ fn a_bit_that_flipped_is_found_and_what_is_whole_comes_back() {
             let bit = random.below(8) as u32;
             trials.run(&format!("bit {bit} of byte {at}"), |path| flip(&path.join("db"), at, bit)).await;
         }
-        assert!(
-            trials.refused > 20 && trials.lost > 0,
-            "{} {} {}",
-            trials.refused,
-            trials.complete,
-            trials.lost
-        );
+        let Trials { refused, complete, lost, whole, .. } = trials;
+        // Most of what is on the disk was replaced since, so most flips lose nothing.
+        assert!(refused > 20 && complete > 0 && whole < 20, "{refused} {complete} {lost} {whole}");
     });
 }
 

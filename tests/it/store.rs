@@ -6,6 +6,7 @@ mod kill;
 mod layouts;
 mod locks;
 mod private;
+mod repairing;
 mod restoring;
 mod snapshots;
 mod upgrade;

@@ -4,6 +4,8 @@
 //! and of what stands before it, inverted. The number of the segment and the place in it make the position in
 //! the log (LSN), so a whole message says itself where it belongs, whatever the header of its segment says.
 
+use std::ops::Range;
+
 use super::log_bytes::LogBytes;
 
 /// The length of a segment.
@@ -46,7 +48,7 @@ impl LogKind {
     }
 }
 
-/// A message that is whole.
+/// A message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogMessage<'a> {
     pub(super) kind: LogKind,
@@ -61,6 +63,20 @@ pub(super) struct LogMessage<'a> {
 impl<'a> LogMessage<'a> {
     /// Reads the message that begins at a place in a segment. `cost` grows by the bytes that were summed up.
     pub(super) fn at(segment: &'a [u8], at: usize, cost: &mut usize) -> Option<Self> {
+        let (sum, message) = Self::claimed(segment, at)?;
+        *cost += message.len;
+        (message.sum(segment, at) == sum).then_some(message)
+    }
+
+    /// Returns by what the sum of a message is off that begins here, by its header, and where its body is.
+    pub(super) fn off_by(segment: &'a [u8], at: usize) -> Option<(u32, Range<usize>)> {
+        let (sum, message) = Self::claimed(segment, at)?;
+        let end = at + message.len;
+        Some((message.sum(segment, at) ^ sum, end - message.body.len()..end))
+    }
+
+    /// Returns what the header says that begins here, and the sum in it.
+    fn claimed(segment: &'a [u8], at: usize) -> Option<(u32, Self)> {
         if at > SEGMENT - MAX_HEADER {
             return None;
         }
@@ -77,18 +93,15 @@ impl<'a> LogMessage<'a> {
             return None;
         }
         let len = head + body;
-        let body = &all[head..len];
-        *cost += len;
+        let message = Self { kind, page, segment: number, len, body: &all[head..len] };
+        Some((u32::from_le_bytes(sum), message))
+    }
+
+    fn sum(&self, segment: &[u8], at: usize) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        hasher.update(body);
-        hasher.update(&all[4..head]);
-        (hasher.finalize() ^ u32::MAX == u32::from_le_bytes(sum)).then_some(Self {
-            kind,
-            page,
-            segment: number,
-            len,
-            body,
-        })
+        hasher.update(self.body);
+        hasher.update(&segment[at + 4..at + self.len - self.body.len()]);
+        hasher.finalize() ^ u32::MAX
     }
 
     /// Returns how long a message would be that begins here, by its header alone, which may be damaged.

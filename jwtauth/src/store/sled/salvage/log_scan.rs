@@ -5,12 +5,15 @@
 //!
 //! Where a message is damaged, the next one is looked for: behind the length that its header claims, and else
 //! byte by byte. A text that a user has chosen may look like a message. So one that was found byte by byte
-//! counts only if another message, or the end of what is written, follows it at once.
+//! counts only if another message, or the end of what is written, follows it at once. So does one of which a
+//! single bit was wrong, and is put right.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::ControlFlow;
 
+use super::bit_mend;
 use super::log_message::{
     LogKind, LogMessage, MAX_HEADER, SEGMENT, SEGMENT_HEADER, end_of_batch, segment_number,
 };
@@ -41,6 +44,8 @@ pub(super) struct LogScan {
     pub(super) segments: u64,
     pub(super) damaged_segments: u64,
     pub(super) damaged_places: u64,
+    /// The bits that are wrong, by the place of their byte in the file.
+    pub(super) mends: BTreeMap<u64, u8>,
 }
 
 /// What is known of one segment.
@@ -65,7 +70,7 @@ impl LogScan {
             if segment.is_empty() {
                 break;
             }
-            ends.extend(scan.read_segment(&segment, start, &mut batches, &mut tip));
+            ends.extend(scan.read_segment(&mut segment, start, &mut batches, &mut tip));
             start += SEGMENT as u64;
             if progress(start.min(len), len).is_break() {
                 return Ok(None);
@@ -84,7 +89,7 @@ impl LogScan {
     /// Reads one segment. `tip` is the end of the last message of all.
     fn read_segment(
         &mut self,
-        segment: &[u8],
+        segment: &mut [u8],
         start: u64,
         batches: &mut Vec<(u64, u64)>,
         tip: &mut u64,
@@ -95,7 +100,13 @@ impl LogScan {
         let mut newest = header.map(|number| ScannedSegment { number, is_finished: false });
         // Where messages of the newest use of the segment are missing.
         let mut gap = false;
-        while let Some((found, message)) = next_message(segment, at, &mut cost) {
+        loop {
+            let mut found = next_message(segment, at, &mut cost).map(|(found, _)| found);
+            if found != Some(at) && self.mend(segment, start, at, &mut cost) {
+                (found, gap) = (Some(at), true);
+            }
+            let Some(found) = found else { break };
+            let Some(message) = LogMessage::at(segment, found, &mut 0) else { break };
             gap |= found != at;
             at = found + message.len;
             let lsn = message.segment * SEGMENT as u64 + found as u64;
@@ -127,6 +138,21 @@ impl LogScan {
         self.segments += u64::from(newest.is_some());
         self.damaged_segments += u64::from(header.is_none() && newest.is_some());
         newest
+    }
+}
+
+impl LogScan {
+    /// Puts the one bit right that is wrong in the message at a place, if it is one.
+    fn mend(&mut self, segment: &mut [u8], start: u64, at: usize, cost: &mut usize) -> bool {
+        let Some(bit) = bit_mend::of_message(segment, at, cost) else { return false };
+        segment[bit.at] ^= bit.mask;
+        let message = LogMessage::at(segment, at, cost);
+        if message.is_some_and(|message| is_followed(segment, at + message.len, cost)) {
+            self.mends.insert(start + bit.at as u64, bit.mask);
+            return true;
+        }
+        segment[bit.at] ^= bit.mask;
+        false
     }
 }
 

@@ -3,7 +3,7 @@
 //! sled refuses a database, or panics, when one byte of it is wrong, and it writes when it opens one. This
 //! reads the files of sled 0.34.7 from below and writes nothing. Three steps: `log_scan` finds all whole
 //! messages in the data file, `page_state` rebuilds each page of the one tree from them, and `key_merge` goes
-//! through the keys.
+//! through the keys. A message in which one bit is wrong is whole too: `bit_mend` finds out which.
 //!
 //! sled's snapshots, settings and index pages are not needed: each leaf page says itself which keys it holds.
 //! Only the first key of a page that has lost its base is taken from an index page.
@@ -17,6 +17,7 @@
 //!    an older one than was acknowledged, and a key that was removed may be there again. Whoever asks
 //!    compares with the totals of the store before anything is believed.
 
+mod bit_mend;
 mod key_merge;
 mod log_bytes;
 mod log_message;
@@ -51,7 +52,7 @@ impl Salvage {
         progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> io::Result<Option<Self>> {
         let mut file = File::open(store.join(DATA))?;
-        let Some(scan) = LogScan::run(&mut file, progress)? else { return Ok(None) };
+        let Some(mut scan) = LogScan::run(&mut file, progress)? else { return Ok(None) };
         let damage = FileDamage {
             segments: scan.segments,
             damaged_segments: scan.damaged_segments,
@@ -59,7 +60,8 @@ impl Salvage {
             is_cut: scan.cut_batch.is_some(),
             ..FileDamage::default()
         };
-        Ok(Some(Self { reader: BodyReader::new(file, store), scan, damage }))
+        let mends = std::mem::take(&mut scan.mends);
+        Ok(Some(Self { reader: BodyReader::new(file, store, mends), scan, damage }))
     }
 
     /// Calls `look` with each key and its newest whole value, in the order of keys, until it has seen enough.

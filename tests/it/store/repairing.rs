@@ -1,0 +1,54 @@
+//! A repair that is killed: the old files or the new ones are there, and another repair goes on.
+
+use std::ffi::OsString;
+
+use super::*;
+
+fn repair(store: &Path) -> Vec<OsString> {
+    vec!["repair".into(), "--yes".into(), "--store".into(), store.into()]
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_repair_leaves_what_can_be_repaired() {
+    bounded_by(Duration::from_secs(300), async {
+        let program = env!("CARGO_BIN_EXE_jwtauth_program");
+        let original = tempfile::tempdir().unwrap();
+        let path = original.path().join("store");
+        let store = open(&path).await;
+        put(&store, 0..5).await;
+        assert!(store.revoke(session(2).id, LOGOUT).await.unwrap());
+        drop(store);
+        // Two bits, so that nobody can tell which.
+        let mut bytes = fs::read(path.join("db")).unwrap();
+        let at = bytes.windows(9).rposition(|window| window == b"subject-1").unwrap();
+        bytes[at] ^= 0x11;
+        fs::write(path.join("db"), bytes).unwrap();
+        let refused = SledStore::open(&path).await;
+        let is_damage = |error| matches!(error, StoreError::Corrupt { .. } | StoreError::RolledBack { .. });
+        assert!(refused.map(drop).is_err_and(is_damage));
+
+        let prepare = || {
+            let dir = tempfile::tempdir().unwrap();
+            copy(original.path(), dir.path());
+            dir
+        };
+        let check = async |dir: &Path, when: &str| {
+            let path = dir.join("store");
+            let again = Command::new(program).args(repair(&path)).output().unwrap();
+            assert!(again.status.success(), "{when}: {again:?}");
+            let store = open(&path).await;
+            let mut there = 0;
+            for number in 0..5 {
+                let found = store.load(session(number).id).await.unwrap();
+                there += usize::from(found.is_some());
+                // What was lost may have been a logout.
+                assert!(found.is_none_or(|session| session.revoked.is_some()), "{when}: {number}");
+            }
+            assert!(there > 0, "{when}");
+            assert!(!path.join("new").exists() && path.join("aside/damaged/db").exists(), "{when}");
+        };
+        let arguments = |dir: &Path| repair(&dir.join("store"));
+        let kills = kill::at_any_call(program, arguments, prepare, check).await;
+        assert!(kills.is_none_or(|kills| kills > 50), "there were kills: {kills:?}");
+    });
+}

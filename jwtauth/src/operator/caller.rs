@@ -34,7 +34,19 @@ pub(super) async fn is_served(path: &Path) -> Result<bool, OperatorError> {
     Ok(connect(path).await?.is_some())
 }
 
-pub(super) async fn ask(path: &Path, request: &OperatorRequest) -> Result<OperatorAnswer, OperatorError> {
+/// Takes parts of a file.
+pub(super) type TakePart<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), OperatorError> + Send);
+
+/// For requests that are answered without a file.
+pub(super) fn no_file(_: &[u8]) -> Result<(), OperatorError> {
+    Err(OperatorError::Failed("the server sends a file instead of an answer".into()))
+}
+
+pub(super) async fn ask(
+    path: &Path,
+    request: &OperatorRequest,
+    take: TakePart<'_>,
+) -> Result<OperatorAnswer, OperatorError> {
     let request = wire::json_frame(FrameKind::Request, request)
         .map_err(|error| OperatorError::Refused(error.to_string()))?;
     let start = Instant::now();
@@ -43,7 +55,7 @@ pub(super) async fn ask(path: &Path, request: &OperatorRequest) -> Result<Operat
             return Err(OperatorError::Failed("the server has ended meanwhile: do this again".into()));
         };
         check_server(path, &stream)?;
-        match converse(&mut stream, &request).await? {
+        match converse(&mut stream, &request, take).await? {
             Heard::Answer(answer) => return answer,
             Heard::Busy(_) if start.elapsed() < TURN => sleep(INTERVAL).await,
             Heard::Busy(text) => return Err(OperatorError::Refused(text)),
@@ -58,7 +70,11 @@ enum Heard {
     Busy(String),
 }
 
-async fn converse(stream: &mut UnixStream, request: &[u8]) -> Result<Heard, OperatorError> {
+async fn converse(
+    stream: &mut UnixStream,
+    request: &[u8],
+    take: TakePart<'_>,
+) -> Result<Heard, OperatorError> {
     // A server that refuses does not read it all. Then it says why.
     let sent = timeout(PATIENCE, wire::send(stream, request)).await.map_err(no_answer)?;
     loop {
@@ -68,6 +84,7 @@ async fn converse(stream: &mut UnixStream, request: &[u8]) -> Result<Heard, Oper
         };
         match frame.kind {
             FrameKind::Working => {}
+            FrameKind::Part => take(frame.bytes())?,
             FrameKind::Busy => return Ok(Heard::Busy(frame.text())),
             FrameKind::Refusal => return Err(OperatorError::Refused(frame.text())),
             FrameKind::Reply => {

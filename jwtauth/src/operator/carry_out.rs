@@ -1,5 +1,6 @@
 //! Carries requests out, here and in a server: what is in the store, and sessions.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::store::SessionStore;
-use crate::store::operate::{self, OperateError};
+use crate::store::operate::{self, ExportOptions, OperateError, Progress};
 
 /// How many rows a page has at most.
 pub(super) const PAGE: usize = 256;
@@ -50,6 +51,9 @@ impl<R: Serialize> Rows<R> {
 impl Operated {
     pub(crate) async fn carry_out(&self, request: OperatorRequest) -> Answered {
         match request {
+            OperatorRequest::Backup | OperatorRequest::Export { .. } => {
+                Err(OperatorError::refused("this is answered with a file: ask with `Operator::ask_into`"))
+            }
             OperatorRequest::Compact => {
                 let compact = Arc::clone(self.store()).compact_store();
                 let compact = compact
@@ -92,6 +96,28 @@ impl Operated {
             }
             #[cfg(feature = "accounts")]
             of_accounts => self.carry_out_on_accounts(of_accounts).await,
+        }
+    }
+
+    /// Carries out a request that is answered with a file, and writes that into `sink`, which may block.
+    pub(crate) async fn carry_out_into(
+        &self,
+        request: OperatorRequest,
+        sink: &mut (dyn Write + Send),
+        progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+    ) -> Answered {
+        let now = self.sessions.now();
+        match request {
+            OperatorRequest::Backup => {
+                let summary = operate::backup(self.store(), sink, now, progress).await;
+                summary.map(OperatorAnswer::BackedUp).map_err(of_operate)
+            }
+            OperatorRequest::Export { hashes } => {
+                let options = ExportOptions::default().no_hashes(!hashes);
+                let lines = operate::export(self.store(), sink, options, now, progress).await;
+                lines.map(|lines| OperatorAnswer::Exported { lines }).map_err(of_operate)
+            }
+            other => self.carry_out(other).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The end of the socket in the server.
 
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -9,12 +10,16 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
 
 use super::carry_out::Answered;
 use super::messages::{OperatorAnswer, OperatorRequest, ServerFacts};
+use super::part_sink::PartSink;
 use super::place::SocketFile;
 use super::wire::{self, Frame, FrameKind, VERSION, WireError};
 use super::{Operated, OperatorError};
+use crate::shutdown::is_asked;
+use crate::store::operate::Progress;
 
 /// How many programs are served at the same time. One more is told to come back.
 const MAX_PEERS: usize = 4;
@@ -36,6 +41,8 @@ const REPEAT: Duration = Duration::from_secs(60);
 pub(crate) struct OperatorSocket {
     task: AbortHandle,
     _file: SocketFile,
+    /// As long as it is there, files are sent.
+    _open: Arc<()>,
 }
 
 impl OperatorSocket {
@@ -44,9 +51,14 @@ impl OperatorSocket {
         let runtime = Handle::try_current().ok()?;
         match SocketFile::bind(path) {
             Ok(Some((file, listener))) => {
-                let serving = Listening { operated: Arc::downgrade(operated), start: Instant::now() };
+                let open = Arc::new(());
+                let serving = Listening {
+                    operated: Arc::downgrade(operated),
+                    ending: Arc::downgrade(&open),
+                    start: Instant::now(),
+                };
                 let task = runtime.spawn(serving.listen(listener)).abort_handle();
-                Some(Self { task, _file: file })
+                Some(Self { task, _file: file, _open: open })
             }
             Ok(None) => None,
             Err(error) => {
@@ -83,6 +95,8 @@ impl Repeats {
 struct Listening {
     /// Weak, so that neither the listener nor an idle connection keeps the store open.
     operated: Weak<Operated>,
+    /// Gone when the socket is.
+    ending: Weak<()>,
     start: Instant,
 }
 
@@ -143,6 +157,9 @@ impl Listening {
                 );
             }
         };
+        if request.asks_for_file() {
+            return self.send_file(stream, request).await;
+        }
         let mut working = Box::pin(self.carry_out(request));
         let mut is_there = true;
         let answer = loop {
@@ -156,18 +173,43 @@ impl Listening {
                 Err(_) => {}
             }
         };
-        let frame = wire::json_frame(FrameKind::Reply, &answer).or_else(|error| {
-            let failed: Answered = Err(OperatorError::failed("the answer is not sent", &error));
-            wire::json_frame(FrameKind::Reply, &failed)
-        });
-        if let (true, Ok(frame)) = (is_there, frame) {
+        if let (true, Ok(frame)) = (is_there, reply(&answer)) {
             let _ = timeout(PATIENCE, wire::send(&mut stream, &frame)).await;
         }
     }
 
+    /// Sends what is asked for from a thread that may wait for the program.
+    async fn send_file(self, stream: UnixStream, request: OperatorRequest) {
+        let stream = stream.into_std().and_then(|stream| {
+            stream.set_nonblocking(false)?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(stream)
+        });
+        let Ok(stream) = stream else { return };
+        let runtime = Handle::current();
+        let sending = tokio::task::spawn_blocking(move || {
+            let mut sink = PartSink::new(stream);
+            // The end of a server waits for no file.
+            let go_on = |_: Progress| {
+                let is_ending = self.ending.strong_count() == 0 || is_asked();
+                if is_ending { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let answer = match self.operated.upgrade() {
+                Some(operated) => runtime.block_on(operated.carry_out_into(request, &mut sink, &go_on)),
+                None => Err(ending()),
+            };
+            if let Ok(frame) = reply(&answer) {
+                // A program that has gone does not hear it.
+                let _ = sink.end(&frame);
+            }
+        });
+        // If it panicked, the connection is closed, and the program says so.
+        let _ = sending.await;
+    }
+
     async fn carry_out(&self, request: OperatorRequest) -> Answered {
         let Some(operated) = self.operated.upgrade() else {
-            return Err(OperatorError::Failed("the server is ending: do this again".into()));
+            return Err(ending());
         };
         let mut answer = operated.carry_out(request).await?;
         if let OperatorAnswer::Status(status) = &mut answer {
@@ -175,6 +217,18 @@ impl Listening {
         }
         Ok(answer)
     }
+}
+
+fn ending() -> OperatorError {
+    OperatorError::Failed("the server is ending: do this again".into())
+}
+
+/// Returns the last frame.
+fn reply(answer: &Answered) -> Result<Zeroizing<Vec<u8>>, WireError> {
+    wire::json_frame(FrameKind::Reply, answer).or_else(|error| {
+        let failed: Answered = Err(OperatorError::failed("the answer is not sent", &error));
+        wire::json_frame(FrameKind::Reply, &failed)
+    })
 }
 
 async fn read(stream: &mut UnixStream) -> Result<OperatorRequest, WireError> {

@@ -15,7 +15,7 @@ use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::store::Compaction;
-use crate::store::operate::StoreStatus;
+use crate::store::operate::{BackupSummary, StoreStatus};
 
 /// What can be asked of a store.
 ///
@@ -25,6 +25,15 @@ use crate::store::operate::StoreStatus;
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
 pub enum OperatorRequest {
+    /// Takes a backup: see [`backup`](crate::store::operate::backup). To be asked with
+    /// [`Operator::ask_into`](super::Operator::ask_into). Answered with [`OperatorAnswer::BackedUp`].
+    Backup,
+    /// Exports all records: see [`export`](crate::store::operate::export). To be asked with
+    /// [`Operator::ask_into`](super::Operator::ask_into). Answered with [`OperatorAnswer::Exported`].
+    Export {
+        /// With the hashes of passwords.
+        hashes: bool,
+    },
     /// Makes the files of the store as small as what is in it. Answered with [`OperatorAnswer::Compacted`].
     Compact,
     /// Counts what is in the store. Answered with [`OperatorAnswer::Status`].
@@ -123,6 +132,13 @@ pub enum OperatorRequest {
     },
 }
 
+impl OperatorRequest {
+    /// Tells whether a file is sent before the answer.
+    pub(super) const fn asks_for_file(&self) -> bool {
+        matches!(self, Self::Backup | Self::Export { .. })
+    }
+}
+
 /// What is answered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -139,6 +155,13 @@ pub enum OperatorAnswer {
     /// An account, as it is now.
     #[cfg(feature = "accounts")]
     Account(Account),
+    /// The backup is complete.
+    BackedUp(BackupSummary),
+    /// The export is complete.
+    Exported {
+        /// How many lines it has.
+        lines: u64,
+    },
     /// The files of the store are smaller.
     Compacted(Compaction),
     /// It is done.

@@ -13,16 +13,15 @@
 //! | `carry_out.rs`, `account_requests.rs` | what is done |
 //! | `wire.rs` | how both travel: frames of bounded length, with a version |
 //! | `place.rs` | the socket in the directory of the store |
-//! | `listener.rs` | the end in the server |
+//! | `listener.rs`, `part_sink.rs` | the end in the server |
 //! | `caller.rs` | the end in the program |
 //!
 //! One connection carries one request and its answer, so nobody holds one while a person thinks. While a
 //! request is being carried out, the server sends a sign of life each second. So the program knows a server
 //! that hangs from one that works.
 //!
-//! **Where a streamed answer goes**, such as a backup: a kind of frame of its own in `wire.rs`, written by
-//! `listener.rs` between the signs of life and the last answer, and handed to the caller's writer in
-//! `caller.rs`. Long lists need none: they are asked for page by page.
+//! A file that is asked for, such as a backup, is sent in parts before the answer ([`Operator::ask_into`]). A
+//! thread of its own writes it, because it waits for the program.
 //!
 //! # Invariants
 //!
@@ -41,11 +40,15 @@ mod carry_out;
 mod listener;
 mod messages;
 #[cfg(unix)]
+mod part_sink;
+#[cfg(unix)]
 mod place;
 #[cfg(unix)]
 mod wire;
 
 use std::fmt;
+use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -63,6 +66,7 @@ pub use self::messages::{OperatorAnswer, OperatorStatus, ServerFacts, SessionRow
 #[cfg(feature = "accounts")]
 use crate::accounts::Accounts;
 use crate::session::Sessions;
+use crate::store::operate::Progress;
 
 /// Why a request was not carried out, or its answer did not come.
 #[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
@@ -180,7 +184,43 @@ impl Operator {
         match &self.0 {
             Way::Here(operated) => operated.carry_out(request).await,
             #[cfg(unix)]
-            Way::Socket(path) => caller::ask(path, &request).await,
+            Way::Socket(path) => caller::ask(path, &request, &mut caller::no_file).await,
+        }
+    }
+}
+
+impl Operator {
+    /// Carries out a request that is answered with a file, such as [`OperatorRequest::Backup`], and writes
+    /// that into `sink`. Any other request is carried out as [`ask`](Self::ask) does.
+    ///
+    /// Writing blocks the task, so call this on a thread that may wait for a disk. `progress` is called from
+    /// time to time, and may stop it. What is in `sink` is worth nothing unless the answer has come.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ask`](Self::ask); [`OperatorError::Failed`] too if `sink` failed.
+    pub async fn ask_into(
+        &self,
+        request: OperatorRequest,
+        sink: &mut (dyn Write + Send),
+        progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+    ) -> Result<OperatorAnswer, OperatorError> {
+        match &self.0 {
+            Way::Here(operated) => operated.carry_out_into(request, sink, progress).await,
+            #[cfg(unix)]
+            Way::Socket(path) => {
+                let mut sent = 0;
+                let mut take = |part: &[u8]| {
+                    sent += part.len() as u64;
+                    sink.write_all(part)
+                        .map_err(|error| OperatorError::failed("the file cannot be written", &error))?;
+                    match progress(Progress { bytes: sent, ..Progress::default() }) {
+                        ControlFlow::Continue(()) => Ok(()),
+                        ControlFlow::Break(()) => Err(OperatorError::refused("it was stopped")),
+                    }
+                };
+                caller::ask(path, &request, &mut take).await
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The frames on the socket.
 //!
 //! A frame is `jwta`, the version, its kind, the length of its body as four bytes (the highest first), and
-//! the body. Bodies are JSON; that of a refusal is plain text.
+//! the body. Bodies are JSON; that of a refusal is plain text, and that of a part is bytes of a file.
 //!
 //! # Invariants
 //!
@@ -41,6 +41,8 @@ pub(super) enum FrameKind {
     Refusal = 4,
     /// Too many are served at the moment: the text says so. To be tried again soon.
     Busy = 5,
+    /// Bytes of a file that was asked for. The reply follows the last of them.
+    Part = 6,
 }
 
 /// Why a frame cannot be read.
@@ -74,6 +76,7 @@ impl Frame {
             3 => Some(FrameKind::Working),
             4 => Some(FrameKind::Refusal),
             5 => Some(FrameKind::Busy),
+            6 => Some(FrameKind::Part),
             _ => None,
         };
         if version != VERSION && kind != Some(FrameKind::Refusal) {
@@ -102,6 +105,10 @@ impl Frame {
         })
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -126,6 +133,11 @@ pub(super) fn json_frame(kind: FrameKind, body: &impl Serialize) -> Result<Zeroi
 /// Returns a frame with a short text as its body.
 pub(super) fn text_frame(kind: FrameKind, text: &str) -> Vec<u8> {
     [&header(kind, text.len()), text.as_bytes()].concat()
+}
+
+/// Returns the header of a frame with these bytes as its body: no more than [`MAX_BODY`].
+pub(super) fn part_header(bytes: &[u8]) -> [u8; HEADER] {
+    header(FrameKind::Part, bytes.len())
 }
 
 fn header(kind: FrameKind, length: usize) -> [u8; HEADER] {

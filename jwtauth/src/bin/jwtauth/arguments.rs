@@ -8,8 +8,8 @@ use jwtauth::SessionId;
 
 /// Operates a store of jwtauth: its sessions and accounts.
 ///
-/// `status`, `sessions` and `accounts` work while the server runs, too: the server does what is asked for.
-/// For all other commands that need the store, the server must be stopped.
+/// `status`, `sessions`, `accounts`, `backup`, `export` and `compact` work while the server runs, too: the
+/// server does what is asked for. For `restore`, `import`, `doctor` and `repair` it must be stopped.
 ///
 /// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, or
 /// the server does not answer.

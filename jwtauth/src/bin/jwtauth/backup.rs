@@ -2,17 +2,15 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
-use std::sync::Arc;
 
-use jwtauth::SessionStore;
-use jwtauth::clock::{Clock as _, SystemClock};
-use jwtauth::store::operate::{self, BackupSummary, NewFile};
+use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest};
+use jwtauth::store::operate::{BackupSummary, NewFile};
 use serde_json::json;
 
 use super::arguments::BackupArguments;
 use super::meter::{Meter, size};
 use super::output::Output;
-use super::{Done, Failure, store};
+use super::{Done, Failure, store, unexpected};
 
 pub(crate) async fn run(path: Option<&Path>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
     let file = arguments.file;
@@ -20,13 +18,13 @@ pub(crate) async fn run(path: Option<&Path>, arguments: BackupArguments, output:
         if io::stdout().is_terminal() {
             return Err(Failure::refused("a backup is nothing to read: name a file, or send it elsewhere"));
         }
-        let summary = write(&store::opened(path).await?, &mut io::stdout()).await?;
+        let summary = write(&store::operator(path).await?, &mut io::stdout()).await?;
         eprintln!("jwtauth: {}", text(&summary));
         return Ok(());
     }
     // Before the store is opened: that may take a while.
     let mut new = begin(&file, yes)?;
-    let summary = write(&store::opened(path).await?, &mut new).await?;
+    let summary = write(&store::operator(path).await?, &mut new).await?;
     new.finish().map_err(|error| unwritten(&file, error))?;
     output.line(&text(&summary), &json!(summary));
     Ok(())
@@ -46,14 +44,12 @@ pub(crate) fn unwritten(file: &Path, error: io::Error) -> Failure {
     Failure::store(format!("{file:?} cannot be written"), error)
 }
 
-async fn write(
-    store: &Arc<dyn SessionStore>,
-    sink: &mut (dyn Write + Send),
-) -> Result<BackupSummary, Failure> {
-    let now = SystemClock.now();
+async fn write(operator: &Operator, sink: &mut (dyn Write + Send)) -> Result<BackupSummary, Failure> {
     let meter = Meter::begin("copying");
-    let written = operate::backup(store, sink, now, &|progress| meter.look(progress)).await;
-    written.map_err(|error| Failure::store("no backup was made", error))
+    match operator.ask_into(OperatorRequest::Backup, sink, &|progress| meter.look(progress)).await? {
+        OperatorAnswer::BackedUp(summary) => Ok(summary),
+        _ => Err(unexpected()),
+    }
 }
 
 fn text(summary: &BackupSummary) -> String {

@@ -6,13 +6,14 @@ use std::io::{self, BufReader, Write};
 use std::path::Path;
 
 use jwtauth::clock::{Clock as _, SystemClock};
-use jwtauth::store::operate::{self, ExportOptions, ImportOptions, OperateError, SkippedRecord};
+use jwtauth::operator::{OperatorAnswer, OperatorRequest};
+use jwtauth::store::operate::{self, ImportOptions, OperateError, SkippedRecord};
 use serde_json::json;
 
 use super::arguments::{ExportArguments, ImportArguments};
 use super::meter::Meter;
 use super::output::Output;
-use super::{Done, Failure, backup, store};
+use super::{Done, Failure, backup, store, unexpected};
 
 pub(crate) async fn export(
     path: Option<&Path>,
@@ -20,14 +21,14 @@ pub(crate) async fn export(
     output: Output,
     yes: bool,
 ) -> Done {
-    let options = ExportOptions::default().no_hashes(arguments.no_hashes);
+    let request = OperatorRequest::Export { hashes: !arguments.no_hashes };
     let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
-        let lines = write(path, options, &mut io::stdout()).await?;
+        let lines = write(path, request, &mut io::stdout()).await?;
         eprintln!("jwtauth: {lines} lines");
         return Ok(());
     };
     let mut new = backup::begin(&file, yes)?;
-    let lines = write(path, options, &mut new).await?;
+    let lines = write(path, request, &mut new).await?;
     new.finish().map_err(|error| backup::unwritten(&file, error))?;
     output.line(&format!("{lines} lines"), &json!({ "lines": lines }));
     Ok(())
@@ -35,14 +36,15 @@ pub(crate) async fn export(
 
 async fn write(
     path: Option<&Path>,
-    options: ExportOptions,
+    request: OperatorRequest,
     sink: &mut (dyn Write + Send),
 ) -> Result<u64, Failure> {
-    let store = store::opened(path).await?;
+    let operator = store::operator(path).await?;
     let meter = Meter::begin("exporting");
-    let written =
-        operate::export(&store, sink, options, SystemClock.now(), &|progress| meter.look(progress)).await;
-    written.map_err(|error| Failure::store("nothing was exported", error))
+    match operator.ask_into(request, sink, &|progress| meter.look(progress)).await? {
+        OperatorAnswer::Exported { lines } => Ok(lines),
+        _ => Err(unexpected()),
+    }
 }
 
 pub(crate) async fn import(path: Option<&Path>, arguments: ImportArguments, output: Output) -> Done {

@@ -4,14 +4,14 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::session_store::SessionStore;
 use super::backup_file::BackupWriter;
 use super::walk::{OperateError, Progress};
 
 /// What a backup holds. Times are Unix seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BackupSummary {
     /// When it was taken.

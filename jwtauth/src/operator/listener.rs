@@ -180,23 +180,18 @@ impl Listening {
 
     /// Sends what is asked for from a thread that may wait for the program.
     async fn send_file(self, stream: UnixStream, request: OperatorRequest) {
-        let stream = stream.into_std().and_then(|stream| {
-            stream.set_nonblocking(false)?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            Ok(stream)
-        });
-        let Ok(stream) = stream else { return };
+        let Ok(stream) = stream.into_std() else { return };
         let runtime = Handle::current();
         let sending = tokio::task::spawn_blocking(move || {
-            let mut sink = PartSink::new(stream);
-            // The end of a server waits for no file.
+            let Self { operated, ending, .. } = self;
+            let is_ending = || ending.strong_count() == 0 || is_asked();
+            let Ok(mut sink) = PartSink::new(stream, is_ending) else { return };
             let go_on = |_: Progress| {
-                let is_ending = self.ending.strong_count() == 0 || is_asked();
-                if is_ending { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if is_ending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let answer = match self.operated.upgrade() {
+            let answer = match operated.upgrade() {
                 Some(operated) => runtime.block_on(operated.carry_out_into(request, &mut sink, &go_on)),
-                None => Err(ending()),
+                None => Err(self::ending()),
             };
             if let Ok(frame) = reply(&answer) {
                 // A program that has gone does not hear it.

@@ -1,32 +1,65 @@
 //! Sends a file to a program, a part at a time, and the answer behind it.
+//!
+//! The program may send it on to somewhere slow, so it has time. But the end of the server does not wait.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use super::wire;
 
 /// How long a part is at most: less than a frame may be.
 const PART: usize = 64 * 1024;
 
+/// How often to see whether the server is about to end.
+const STEP: Duration = Duration::from_millis(250);
+
+/// For how long a program may take nothing.
+const STALL: Duration = Duration::from_secs(60);
+
 /// Takes the bytes of a file. Writing waits for the program.
-pub(super) struct PartSink {
+pub(super) struct PartSink<E> {
     stream: UnixStream,
     part: Vec<u8>,
+    is_ending: E,
 }
 
-impl PartSink {
-    pub(super) fn new(stream: UnixStream) -> Self {
-        Self { stream, part: Vec::with_capacity(PART) }
+impl<E: Fn() -> bool> PartSink<E> {
+    /// Takes a stream, and what tells whether the server is about to end.
+    pub(super) fn new(stream: UnixStream, is_ending: E) -> io::Result<Self> {
+        stream.set_nonblocking(false)?;
+        stream.set_write_timeout(Some(STEP))?;
+        Ok(Self { stream, part: Vec::with_capacity(PART), is_ending })
     }
 
     /// Sends the last frame.
     pub(super) fn end(mut self, reply: &[u8]) -> io::Result<()> {
         self.flush()?;
-        self.stream.write_all(reply)
+        self.send(reply)
+    }
+
+    fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut moved = Instant::now();
+        while !bytes.is_empty() {
+            if (self.is_ending)() {
+                return Err(io::Error::other("the server is ending"));
+            }
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(taken) => (bytes, moved) = (&bytes[taken..], Instant::now()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Err(error);
+                }
+                Err(error) if moved.elapsed() > STALL => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 }
 
-impl Write for PartSink {
+impl<E: Fn() -> bool> Write for PartSink<E> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.part.len() == PART {
             self.flush()?;
@@ -37,11 +70,14 @@ impl Write for PartSink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.part.is_empty() {
-            self.stream.write_all(&wire::part_header(&self.part))?;
-            self.stream.write_all(&self.part)?;
-            self.part.clear();
+        if self.part.is_empty() {
+            return Ok(());
         }
+        let mut part = std::mem::take(&mut self.part);
+        self.send(&wire::part_header(&part))?;
+        self.send(&part)?;
+        part.clear();
+        self.part = part;
         Ok(())
     }
 }

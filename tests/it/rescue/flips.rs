@@ -72,6 +72,8 @@ impl Trials {
             return;
         }
         self.refused += 1;
+        // A start that fails takes nothing away. Half a message at the end may go.
+        assert!(what.starts_with("cut") || doctor(&opened).readable == diagnosis.readable, "{what}");
         if diagnosis.readable.accounts == 0 {
             return;
         }

@@ -167,3 +167,31 @@ fn a_store_in_use_is_compacted_and_no_answer_is_lost() {
         assert!(!path.join("new").exists() && !path.join("swap").exists());
     });
 }
+
+/// The files cannot be exchanged: the store that is in use goes on, and the next attempt may succeed.
+#[test]
+fn an_exchange_that_fails_is_taken_back() {
+    bounded_by(Duration::from_secs(60), async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = wasteful(dir.path(), 100).await;
+        let before = all(&path).await;
+        let store = open(&path).await;
+        // It leads nowhere, so nothing can be put there.
+        std::os::unix::fs::symlink("/nowhere/at/all", path.join("aside")).unwrap();
+        let compact = Arc::new(store.clone()).compact_store().unwrap();
+        compact.compact().await.unwrap_err();
+        let start = Instant::now();
+        while store.revoke(session(3).id, LOGOUT).await.is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "it comes back");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(!path.join("swap").exists() && !path.join("new").exists());
+        fs::remove_file(path.join("aside")).unwrap();
+        let done = compact.compact().await.unwrap();
+        assert!(done.after < done.before, "{done:?}");
+        drop((store, compact));
+        let after = all(&path).await;
+        assert!(after[3].revoked.is_some());
+        assert_eq!([&after[..3], &after[4..]].concat(), [&before[..3], &before[4..]].concat());
+    });
+}

@@ -270,20 +270,34 @@ impl Rebuild {
     }
 
     /// Puts a database that was [sealed](Self::seal) in the place of the old one, which nobody has open.
-    pub(super) fn put_in_place(mut self, label: &str, old: OldFiles) -> Result<Option<PathBuf>, StoreError> {
+    fn put_in_place(mut self, label: &str, old: OldFiles) -> Result<Option<PathBuf>, StoreError> {
+        let aside = self.decide(label, old)?;
+        self.install()?;
+        Ok(aside.is_dir().then_some(aside))
+    }
+
+    /// Says that the database, which was [sealed](Self::seal), is the store from here on. Returns where the
+    /// old files go.
+    pub(super) fn decide(&mut self, label: &str, old: OldFiles) -> Result<PathBuf, StoreError> {
         let aside = swap::decide(&self.path, label, old)?;
         self.is_decided = true;
+        Ok(aside)
+    }
+
+    /// Moves the files. Nobody has the old ones open.
+    pub(super) fn install(self) -> Result<(), StoreError> {
         swap::finish(&self.path)?;
         snapshots::note_current(&self.path, &self.lock);
         files::restrict(&self.path);
-        Ok(aside.is_dir().then_some(aside))
+        Ok(())
     }
 }
 
 impl Drop for Rebuild {
     fn drop(&mut self) {
         self.tree = None;
-        if !self.is_decided {
+        // What somebody may finish is left.
+        if !self.is_decided && !files::has_swap(&self.path) {
             let _ = fs::remove_dir_all(&self.new);
         }
     }

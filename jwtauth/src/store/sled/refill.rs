@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::whole_store::{CopyTotals, RecordKey, StoreRecord};
 use super::files::directory;
-use super::files::journal::Counts;
+use super::files::journal::{self, Counts};
 use super::rebuild::Rebuild;
 use super::sled_config::SledConfig;
 use super::startup::count_of;
@@ -58,12 +58,10 @@ impl Refill {
         totals: &CopyTotals,
     ) -> Result<Option<PathBuf>, StoreError> {
         let Self { rebuild, config } = self;
-        let known = match Counts::read(&config) {
-            Ok(counts) => counts.changes(),
-            // A damaged one says nothing. It is replaced.
-            Err(StoreError::Corrupt { .. }) => 0,
-            Err(error) => return Err(error),
-        };
+        // A damaged one says nothing, and is replaced. The others still count.
+        let known = journal::read_each(&config).into_iter();
+        let known = known.filter_map(|(_, count)| count.ok().flatten()).map(|count| count.changes).max();
+        let known = known.unwrap_or_default();
         let changes = totals.changes.max(known).saturating_add(1);
         let counted = rebuild.counted();
         let aside = rebuild.replace(label, changes, totals.latest, totals.ahead)?;

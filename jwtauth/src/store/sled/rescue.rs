@@ -158,19 +158,28 @@ struct Rescue {
 impl Rescue {
     fn new(diagnosis: &Diagnosis, evidence: &mut Evidence, now: u64) -> Self {
         let is_complete = diagnosis.is_complete;
-        let is_too_many = evidence.totals.is_none_or(|totals| totals.accounts < evidence.readable.accounts);
-        let is_in_doubt = |id: &&AccountId| !is_complete && is_too_many && !evidence.indexed.contains(id);
-        let removed = evidence.accounts.keys().filter(is_in_doubt).copied().collect();
-        let mut holders: HashMap<String, AccountId> = HashMap::new();
-        for (id, name) in &evidence.accounts {
-            let holder = holders.entry(name.clone()).or_insert(*id);
-            if evidence.indexed.contains(id) && !evidence.indexed.contains(holder) {
-                *holder = *id;
+        let lost: Vec<_> = std::mem::take(&mut evidence.lost_accounts).into_iter().collect();
+        let there = evidence.readable.accounts + lost.len() as u64;
+        // How many of them must have been removed.
+        let excess = evidence.totals.map(|totals| there.saturating_sub(totals.accounts));
+        let mut removed: Vec<AccountId> = Vec::new();
+        if !is_complete && excess != Some(0) {
+            let is_in_doubt = |id: &&AccountId| !evidence.indexed.contains(id);
+            removed = evidence.accounts.keys().filter(is_in_doubt).copied().collect();
+            if excess.is_some_and(|excess| excess > removed.len() as u64) {
+                // The index is as old as they are, so it may be anyone.
+                removed = evidence.accounts.keys().copied().collect();
             }
         }
-        // A name has one holder only; that of a lost account is taken by nobody else.
-        let lost = std::mem::take(&mut evidence.lost_accounts).into_iter();
-        let lost = lost.filter(|(id, name)| *holders.entry(name.clone()).or_insert(*id) == *id);
+        // A name has one holder only: one that the index names, readable or lost, before any other.
+        let (indexed, others): (Vec<_>, Vec<_>) =
+            evidence.accounts.iter().partition(|(id, _)| evidence.indexed.contains(id));
+        let lost_names = lost.iter().map(|(id, name)| (id, name));
+        let mut holders: HashMap<String, AccountId> = HashMap::new();
+        for (id, name) in indexed.into_iter().chain(lost_names).chain(others) {
+            holders.entry(name.clone()).or_insert(*id);
+        }
+        let lost = lost.into_iter().filter(|(id, name)| holders.get(name) == Some(id));
         let lost = if is_complete { Vec::new() } else { lost.map(|(id, _)| id).collect() };
         let report = Repaired { sessions_ended: !is_complete, ..Repaired::default() };
         Self { is_complete, now, holders, removed, lost, report }

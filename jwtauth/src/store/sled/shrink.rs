@@ -4,6 +4,8 @@
 //! changed meanwhile was copied too, the new database was read once, and it is open in the place of the old
 //! one.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::compact_store::{CompactStore, Compaction};
@@ -19,6 +21,9 @@ use super::startup::Opened;
 use super::tree_copy::TreeCopy;
 use crate::error::StoreError;
 
+/// How much of the disk is left free for the store that is in use, in bytes.
+const RESERVE: u64 = 64 * 1024 * 1024;
+
 impl CompactStore for SledStore {
     fn compact(&self) -> StoreFuture<'_, Compaction> {
         Box::pin(async {
@@ -26,6 +31,7 @@ impl CompactStore for SledStore {
             let mut rebuild = self.writer.submit(|disk| disk.begin_rebuild()).await?;
             let mut copy = TreeCopy::begin(self).await?;
             while let Some(records) = copy.some().await? {
+                has_room(&self.reader.path)?;
                 let taken = tokio::task::spawn_blocking(move || rebuild.take(&records).map(|()| rebuild));
                 rebuild = taken.await.unwrap_or(Err(StoreError::Closed))?;
             }
@@ -37,6 +43,19 @@ impl CompactStore for SledStore {
             tracing::info!(target: "jwtauth", path = ?self.reader.path, before, after, "the session store was written anew without its free space");
             Ok(compaction)
         })
+    }
+}
+
+/// Fails before the disk is full: the store that is in use needs some of it.
+fn has_room(path: &Path) -> Result<(), StoreError> {
+    match fs2::available_space(path) {
+        Ok(free) if free < RESERVE => Err(StoreError::Io {
+            path: path.into(),
+            action: "write the store anew: the disk has no room for a second copy of what is in it",
+            source: io::ErrorKind::StorageFull.into(),
+        }),
+        // Where the system does not say it, writing will.
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Opens a database, and counts all that is in it, before anybody may rely on it.
 
+#[cfg(feature = "accounts")]
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +13,12 @@ use super::explain::{damaged, explain, unreadable};
 use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
+#[cfg(feature = "accounts")]
+use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, directory, modes, snapshots, swap};
+#[cfg(feature = "accounts")]
+use super::salvage::Salvage;
 use super::sled_config::SledConfig;
 use super::tree_keys;
 use crate::error::StoreError;
@@ -76,10 +82,16 @@ impl Opened {
         blobs::set_nameless_aside(path)?;
         let (changes, counter) = (counts.changes(), counts.highest(path));
         let whole = Whole { path, changes, counter: &counter, is_new };
+        #[cfg(feature = "accounts")]
+        let keepsake = looks_damaged(path).then(|| Keepsake::take(path)).flatten();
         let opened = match whole.open(patience) {
             Err(error) if is_damage(&error) => whole.open_without_snapshots(patience, error),
             opened => opened,
         };
+        #[cfg(feature = "accounts")]
+        if let Some(keepsake) = keepsake {
+            if opened.is_ok() { keepsake.discard() } else { keepsake.put_back() }
+        }
         snapshots::note_current(path, &lock);
         let (tree, totals) = opened?;
         files::restrict(path);
@@ -90,6 +102,14 @@ impl Opened {
         let journals = counts.keep(path, count_of(totals))?;
         Ok(Self { tree, state: DiskState { totals, data, blobs, journals, config, lock } })
     }
+}
+
+/// Tells whether something is wrong in the log, so that sled might cut it there.
+#[cfg(feature = "accounts")]
+fn looks_damaged(path: &Path) -> bool {
+    let scanned = Salvage::scan(path, |_, _| ControlFlow::Continue(()));
+    let is_wrong = |salvage: Salvage| salvage.damage.is_any() || salvage.damage.is_cut;
+    scanned.is_ok_and(|salvage| salvage.is_some_and(is_wrong))
 }
 
 /// Goes on with an exchange of files that was stopped. To be called by one who has the lock.

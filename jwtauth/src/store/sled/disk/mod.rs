@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 use super::super::codec::Totals;
 use super::super::whole_store::CopiedRecord;
 use super::disk_record::DiskRecord;
-use super::files::data_file::DataFile;
 use super::files::swap::OldFiles;
 use super::follow::Followers;
 use super::reader::StoreReader;
@@ -54,6 +53,8 @@ pub(super) struct Disk {
     pub(super) followers: Followers,
     /// Whether a database is being made that is to take the place of this one.
     rebuilding: Weak<()>,
+    /// Whether the files of the two are being exchanged.
+    is_exchanging: bool,
     /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
     failed: Option<Instant>,
 }
@@ -73,6 +74,7 @@ impl Disk {
             removing: Vec::new(),
             followers: Followers::default(),
             rebuilding: Weak::new(),
+            is_exchanging: false,
             failed: None,
         }
     }
@@ -93,11 +95,16 @@ impl Disk {
             return Err(self.reader.unavailable());
         }
         self.failed = Some(Instant::now());
-        // What is in a file that was removed is only in the handle, and nowhere else once that is dropped.
-        self.state.data.is_in_place()?;
-        // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
-        files::probe_for_open(&self.reader.path)?;
-        self.reopen(files::rewrite)?;
+        if self.is_exchanging {
+            // The files are where the exchange has left them, and opening goes on with it.
+            self.reopen(|_| Ok(()))?;
+        } else {
+            // What is in a file that was removed is only in the handle, and gone once that is dropped.
+            self.state.data.is_in_place()?;
+            // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
+            files::probe_for_open(&self.reader.path)?;
+            self.reopen(files::rewrite)?;
+        }
         self.remove_disowned();
         tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
         Ok(())
@@ -111,14 +118,13 @@ impl Disk {
         let old = self.reader.tree.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(old);
         between(&self.reader.path)?;
-        self.state.data = DataFile::open(&self.reader.path)?;
         let opened = Opened::reopen(self.state.config.clone(), Arc::clone(&self.state.lock))?;
         *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
         self.reader.recent.clear();
         self.followers.lose_all();
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
-        self.failed = None;
+        (self.failed, self.is_exchanging) = (None, false);
         Ok(())
     }
 
@@ -146,9 +152,18 @@ impl Disk {
             return Err(error);
         }
         rebuild.take(&last(&self.reader)?)?;
-        let Totals { changes, latest, ahead, .. } = self.state.totals;
-        rebuild.seal(|counted| Totals { changes, latest, ahead, ..counted })?;
-        self.reopen(|_| rebuild.put_in_place("compacted", OldFiles::Removed).map(drop))
+        let Totals { changes, sessions, accounts, latest, ahead, .. } = self.state.totals;
+        let mut copied = (0, 0);
+        rebuild.seal(|counted| {
+            copied = (counted.sessions, counted.accounts);
+            Totals { changes, latest, ahead, ..counted }
+        })?;
+        if copied != (sessions, accounts) {
+            return Err(self.reader.corrupt("a copy of it does not hold as much as it does"));
+        }
+        rebuild.decide("compacted", OldFiles::Removed)?;
+        self.is_exchanging = true;
+        self.reopen(|_| rebuild.install())
     }
 
     /// Returns the totals of what is in the tree.

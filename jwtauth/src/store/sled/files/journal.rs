@@ -210,7 +210,6 @@ impl Counts {
 }
 
 /// Reads each journal of a store by itself, the one in its directory first: some may be damaged.
-#[cfg(feature = "accounts")]
 pub(in crate::store::sled) fn read_each(
     config: &SledConfig,
 ) -> Vec<(PathBuf, Result<Option<Count>, StoreError>)> {

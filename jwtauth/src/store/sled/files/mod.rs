@@ -10,6 +10,8 @@ pub(super) mod blobs;
 pub(super) mod data_file;
 pub(super) mod directory;
 pub(super) mod journal;
+#[cfg(feature = "accounts")]
+pub(super) mod keepsake;
 pub(super) mod modes;
 pub(super) mod snapshots;
 pub(super) mod store_lock;

@@ -97,7 +97,12 @@ pub(in crate::store::sled) fn decide(path: &Path, label: &str, old: OldFiles) ->
         sync_below(&path.join(NEW))?;
         let name = free_name(path, label)?;
         let aside = path.join(ASIDE).join(&name);
-        Swap { is_out: false, old, name }.write(path)?;
+        let swap = Swap { is_out: false, old, name };
+        if let Err(error) = swap.write(path) {
+            // Nobody may take it for decided later.
+            remove_if_there(&path.join(SWAP))?;
+            return Err(error);
+        }
         Ok(aside)
     };
     decide().map_err(|source| refused(path, "put new files in the place of the old ones", source))
@@ -116,7 +121,13 @@ pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
             return Err(failed(error));
         }
         swap.is_out = true;
-        swap.write(path).map_err(failed)?;
+        if let Err(error) = swap.write(path) {
+            // If it says so all the same, the new files are the store.
+            if !Swap::read(path).is_ok_and(|read| read.is_some_and(|read| read.is_out)) {
+                give_up(path, &aside).map_err(failed)?;
+            }
+            return Err(failed(error));
+        }
     }
     let come_in = || {
         let new = path.join(NEW);
@@ -124,8 +135,11 @@ pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
             move_all(&new, path)?;
             fs::remove_dir(&new)?;
         }
-        if swap.old == OldFiles::Removed {
-            remove_all(&aside)?;
+        if swap.old == OldFiles::Removed
+            && let Err(error) = remove_all(&aside)
+        {
+            // Some file systems keep files that are still open.
+            tracing::warn!(target: "jwtauth", path = ?aside, %error, "old files of the session store are not needed any more and cannot be removed");
         }
         // Those that hold something stay.
         let _ = fs::remove_dir(&aside);

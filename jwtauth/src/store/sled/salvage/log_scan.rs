@@ -5,8 +5,8 @@
 //!
 //! Where a message is damaged, the next one is looked for: behind the length that its header claims, and else
 //! byte by byte. A text that a user has chosen may look like a message. So one that was found byte by byte
-//! counts only if another message, or the end of what is written, follows it at once. So does one of which a
-//! single bit was wrong, and is put right.
+//! counts only if another message, or the end of what is written, follows it at once, and if it belongs into
+//! this segment. So does one of which a single bit was wrong, and is put right.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -100,6 +100,8 @@ impl LogScan {
         let mut newest = header.map(|number| ScannedSegment { number, is_finished: false });
         // Where messages of the newest use of the segment are missing.
         let mut gap = false;
+        // What came of an older use of the segment, since its newest one was seen last.
+        let mut older = None;
         loop {
             let mut found = next_message(segment, at, &mut cost).map(|(found, _)| found);
             if found != Some(at) && self.mend(segment, start, at, &mut cost) {
@@ -108,14 +110,26 @@ impl LogScan {
             let Some(found) = found else { break };
             let Some(message) = LogMessage::at(segment, found, &mut 0) else { break };
             gap |= found != at;
+            if gap && header.is_some_and(|number| message.segment > number) {
+                // Somebody has put it there: a message says which segment it is in.
+                at = found + 1;
+                continue;
+            }
             at = found + message.len;
             let lsn = message.segment * SEGMENT as u64 + found as u64;
             let is_current = newest.as_ref().is_none_or(|newest| message.segment >= newest.number);
             if is_current {
                 let is_same = newest.as_ref().is_some_and(|newest| newest.number == message.segment);
                 self.damaged_places += u64::from(gap && is_same);
+                if let Some((messages, ends)) = older.take().filter(|_| is_same) {
+                    // Nothing older stands between messages of the newest use, so somebody has put it there.
+                    self.messages.truncate(messages);
+                    batches.truncate(ends);
+                }
                 let is_finished = message.kind == LogKind::Cap || at >= SEGMENT - MAX_HEADER;
                 newest = Some(ScannedSegment { number: message.segment, is_finished });
+            } else {
+                older.get_or_insert((self.messages.len(), batches.len()));
             }
             gap = false;
             *tip = (*tip).max(lsn + message.len as u64);
@@ -144,6 +158,9 @@ impl LogScan {
 impl LogScan {
     /// Puts the one bit right that is wrong in the message at a place, if it is one.
     fn mend(&mut self, segment: &mut [u8], start: u64, at: usize, cost: &mut usize) -> bool {
+        if *cost > MAX_COST {
+            return false;
+        }
         let Some(bit) = bit_mend::of_message(segment, at, cost) else { return false };
         segment[bit.at] ^= bit.mask;
         let message = LogMessage::at(segment, at, cost);

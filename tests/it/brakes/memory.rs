@@ -2,6 +2,7 @@
 //! process of its own (`VmHWM`), which Linux tells.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,12 @@ async fn flood(
                     break;
                 }
                 let body = body(number * CONNECTIONS + connection);
-                answers.push(client.post(&url).json(&body).send().await.unwrap().status());
+                match client.post(&url).json(&body).send().await {
+                    Ok(answer) => answers.push(answer.status()),
+                    // The server has answered and closed while the body was still being sent.
+                    Err(error) if is_closed(&error) => {}
+                    Err(error) => panic!("{error:?}"),
+                }
             }
             answers
         }
@@ -59,6 +65,18 @@ async fn flood(
     }
     println!("{path}: {counts:?}");
     counts
+}
+
+fn is_closed(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(kind, Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Runs a flood and compares what the server needed with the bound.

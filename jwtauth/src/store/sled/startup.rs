@@ -90,7 +90,8 @@ impl Opened {
         };
         #[cfg(feature = "accounts")]
         if let Some(keepsake) = keepsake {
-            if opened.is_ok() { keepsake.discard() } else { keepsake.put_back() }
+            // Another process may have it open and write to it: that is no damage.
+            if opened.as_ref().is_err_and(is_damage) { keepsake.put_back() } else { keepsake.discard() }
         }
         snapshots::note_current(path, &lock);
         let (tree, totals) = opened?;

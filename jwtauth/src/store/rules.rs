@@ -218,8 +218,8 @@ pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool
     Some((mark, !value_has_expired(before, now)))
 }
 
-/// Tells whether a value stays when a backup is restored that may not let anybody in: what happened after it
-/// is unknown.
+/// Tells whether a value stays when a backup is restored, or a store repaired, and nobody may be let in: what
+/// happened since is unknown.
 ///
 /// What was revoked of tokens of another service stays, and so does the mark of a value that was removed.
 /// Everything else ends: a session of poem may be logged in, and so may be what an application keeps. The

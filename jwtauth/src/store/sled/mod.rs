@@ -120,7 +120,9 @@ impl SledStore {
     /// A store that was cut short, damaged, or whose data file was replaced by an older one is refused
     /// instead of believed. An older copy of the whole directory is believed, unless there is a
     /// [`rollback_counter`](SledConfig::rollback_counter). Every record is read once and its checksum
-    /// compared; that takes some 2 us a session.
+    /// compared; that takes some 2 us a session. With the feature `accounts` the log is looked through before
+    /// that, which takes 0.7 ms a megabyte: if something is wrong in it, a copy is kept until the store is
+    /// open.
     ///
     /// A store of an earlier release, which has a file `<path>.journal` beside it, is taken over: the number
     /// in that file moves into the directory, and the file is removed.
@@ -138,8 +140,9 @@ impl SledStore {
     /// - [`StoreError::NotAStore`]: the directory holds something else; it is left as it was.
     /// - [`StoreError::Missing`]: a counter outside the directory says that it held accounts, and it is not
     ///   there or empty. Its volume may not be mounted. Nothing was made.
-    /// - [`StoreError::Corrupt`]: files are damaged. sled may have tidied its log while it looked at
-    ///   them: copy the directory before you try to save what is in it.
+    /// - [`StoreError::Corrupt`]: files are damaged. With the feature `accounts` they are as they were.
+    ///   Without it sled may have cut its log while it looked at them: copy the directory before you try to
+    ///   save what is in it.
     /// - [`StoreError::RolledBack`]: acknowledged changes are missing. The same goes for sled's log.
     /// - [`StoreError::Io`]: the operating system refused something else, such as space, or a lock.
     pub async fn open(config: impl Into<SledConfig>) -> Result<Self, StoreError> {

@@ -25,12 +25,12 @@ use std::sync::Arc;
 
 use super::super::account_store::{PasswordHash, StoredAccount};
 use super::super::codec::{self, RecordError, Totals};
-use super::super::value_store::StoredValue;
+use super::super::rules;
 use super::diagnosis::{AccountRef, Condition, Diagnosis, RecordCounts};
 use super::evidence::Evidence;
 use super::examine::{Examined, Read, examine_locked, is_there};
-use super::explain::damaged;
 use super::files::journal::{self, Count};
+use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::OldFiles;
 use super::files::{self, DATA};
@@ -80,6 +80,10 @@ pub(in crate::store) fn repair(
     if files::has_swap(&path) {
         finish_swap(&path, &lock)?;
     }
+    // What a start that was killed may have cut off.
+    if let Some(keepsake) = Keepsake::take(&path, || false) {
+        keepsake.put_back();
+    }
     let Some(Examined { diagnosis, read, highest, .. }) = examine_locked(&config, look)? else {
         return Ok(None);
     };
@@ -87,9 +91,10 @@ pub(in crate::store) fn repair(
         return Ok(Some(Repaired { kept: diagnosis.readable, before: diagnosis, ..Repaired::default() }));
     }
     let Some(mut read) = read.filter(|_| diagnosis.readable != RecordCounts::default()) else {
-        let problem =
-            "nothing in it can be read: restore a backup, or move the directory away to start empty";
-        return Err(damaged(&path, problem.into()));
+        let text = format!(
+            "nothing in {path:?} can be read: restore a backup, or move the directory away to start empty"
+        );
+        return Err(StoreError::Backend(text.into()));
     };
     if let Some(RecordError::NewerLayout { found, newest }) = read.evidence.newer {
         return Err(StoreError::NewerLayout { path: Some(path), found, newest });
@@ -207,7 +212,7 @@ impl Rescue {
             }
             tree_keys::VALUES => {
                 let Ok(stored) = codec::decode_value(key, value) else { return Ok(None) };
-                if !self.is_complete && !only_revokes(&stored) {
+                if !self.is_complete && !rules::outlives_restore(&stored) {
                     self.report.values_left_out += 1;
                     return Ok(None);
                 }
@@ -255,12 +260,4 @@ impl Rescue {
 
 fn reference(account: &StoredAccount) -> AccountRef {
     AccountRef { name: account.key.clone(), id: account.id.to_string() }
-}
-
-/// Tells whether a value can let nobody in: the mark of a removed one, or what this crate itself keeps of
-/// tokens of another service, in `session/foreign.rs`: nothing, a session, a time, or both.
-fn only_revokes(value: &StoredValue) -> bool {
-    let Some(bytes) = &value.bytes else { return true };
-    let is_json = serde_json::from_slice::<serde_json::Value>(bytes).is_ok();
-    bytes.is_empty() || matches!(bytes.len(), 8 | 16 | 24) && !is_json
 }

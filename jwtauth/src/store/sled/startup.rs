@@ -83,7 +83,7 @@ impl Opened {
         let (changes, counter) = (counts.changes(), counts.highest(path));
         let whole = Whole { path, changes, counter: &counter, is_new };
         #[cfg(feature = "accounts")]
-        let keepsake = looks_damaged(path).then(|| Keepsake::take(path)).flatten();
+        let keepsake = Keepsake::take(path, || looks_damaged(path));
         let opened = match whole.open(patience) {
             Err(error) if is_damage(&error) => whole.open_without_snapshots(patience, error),
             opened => opened,

@@ -2,6 +2,11 @@
 //!
 //! sled cuts its log where it finds damage, and then what is whole behind that is gone, though the store is
 //! refused. So the file is put back as it was: what a repair can save does not get less with each start.
+//!
+//! # Invariants
+//!
+//! 1. A copy is there only until it is known whether the store opens. So one that a process has left that was
+//!    killed is what was there before sled cut the file, and the next opener goes on with it.
 
 use std::fs;
 use std::io;
@@ -12,6 +17,8 @@ use crate::private_file::{create_dir, sync_dir};
 
 /// Not a name that the old files of a repair have.
 const NAME: &str = "db.unopened";
+/// What it is called until all of it is there.
+const PART: &str = "db.unopened.part";
 
 /// The copy.
 #[derive(Debug)]
@@ -21,21 +28,32 @@ pub(in crate::store::sled) struct Keepsake {
 }
 
 impl Keepsake {
-    /// Makes the copy. If there is no room for it, the log says so: the store may open all the same.
-    pub(in crate::store::sled) fn take(store: &Path) -> Option<Self> {
+    /// Returns the copy that a process has left, or makes one if the file looks damaged. If that fails, the
+    /// log says so: the store may open all the same.
+    pub(in crate::store::sled) fn take(store: &Path, looks_damaged: impl FnOnce() -> bool) -> Option<Self> {
         let aside = store.join(ASIDE);
-        let copy = aside.join(NAME);
+        let keepsake = Self { store: store.into(), copy: aside.join(NAME) };
+        if keepsake.copy.is_file() {
+            return Some(keepsake);
+        }
+        if !looks_damaged() {
+            return None;
+        }
+        // It has its name when all of it is on disk.
+        let part = aside.join(PART);
         let take = || -> io::Result<()> {
             create_dir(&aside)?;
             // With its mode.
-            fs::copy(store.join(DATA), &copy)?;
-            fs::File::open(&copy)?.sync_all()
+            fs::copy(store.join(DATA), &part)?;
+            fs::File::open(&part)?.sync_all()?;
+            fs::rename(&part, &keepsake.copy)?;
+            sync_dir(&aside)
         };
         match take() {
-            Ok(()) => Some(Self { store: store.into(), copy }),
+            Ok(()) => Some(keepsake),
             Err(error) => {
-                tracing::warn!(target: "jwtauth", path = ?store, %error, "the data file of the session store looks damaged, and there is no room for a copy of it before it is opened");
-                let _ = fs::remove_file(&copy);
+                tracing::warn!(target: "jwtauth", path = ?store, %error, "the data file of the session store looks damaged, and no copy of it could be made before it is opened");
+                let _ = fs::remove_file(&part);
                 let _ = fs::remove_dir(&aside);
                 None
             }
@@ -53,8 +71,9 @@ impl Keepsake {
 
     /// Removes the copy: the store is open.
     pub(in crate::store::sled) fn discard(self) {
-        // Without harm if it stays.
-        let _ = fs::remove_file(&self.copy);
+        if let Err(error) = fs::remove_file(&self.copy) {
+            tracing::warn!(target: "jwtauth", path = ?self.copy, %error, "this copy of the data file is not needed any more and cannot be removed: remove it");
+        }
         let _ = fs::remove_dir(self.store.join(ASIDE));
     }
 }

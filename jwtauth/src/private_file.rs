@@ -3,7 +3,7 @@
 //! On systems without Unix permissions these are ordinary files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Once;
 
@@ -79,6 +79,21 @@ pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     };
     error.kind() == io::ErrorKind::Unsupported
         || error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
+/// Writes a small file so that it is there as a whole or as it was before, also after a power cut.
+/// `unfinished` is its name in the same directory until then.
+pub(crate) fn replace_file(path: &Path, unfinished: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(unfinished, path)?;
+    sync_dir(parent(path))
 }
 
 /// Makes a file that is created with these options 0600.

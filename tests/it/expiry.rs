@@ -1,6 +1,5 @@
 //! Sessions whose time runs out: told of once, by the sweep that removes them.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, future};
@@ -9,6 +8,7 @@ use jwtauth::{Event, JwtAuthBuilder, MemoryStore, Session, SessionStore as _, Sl
 use tests::app::TestApp;
 use tests::faulty::{Fault, Faulty};
 use tests::log::logged;
+use tests::raw::copy;
 use tests::tab::Tab;
 use tests::{bounded, in_no_time};
 use tokio::time::Instant;
@@ -73,19 +73,6 @@ fn the_sweep_in_the_background_tells_it_too() {
         let told: Vec<_> = expired.take().iter().map(|session| session.id).collect();
         assert_eq!(told, [pair.session()]);
     });
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else if entry.file_name() != "socket" {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// A process that dies while a hook hears of it does not tell it again: the session is gone from the files by then.

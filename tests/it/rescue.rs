@@ -66,18 +66,10 @@ async fn make(path: &Path, sessions: u8) {
     drop(jwtauth);
 }
 
+/// Copies a store into the place of another one.
 fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
+    tests::raw::copy(from, to);
 }
 
 /// Flips one bit of a file.

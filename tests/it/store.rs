@@ -32,6 +32,7 @@ use jwtauth::{
 use reqwest::Method;
 use tests::browser::Browser;
 use tests::numbers::Numbers;
+use tests::raw::copy;
 use tests::{bounded, bounded_by};
 
 fn session(number: u8) -> Session {
@@ -65,6 +66,16 @@ async fn put(store: &SledStore, numbers: std::ops::Range<u8>) {
     }
 }
 
+/// Returns the sessions 0 to 4, which are all there.
+async fn all(path: &Path) -> Vec<Session> {
+    let store = open(path).await;
+    let mut all = Vec::new();
+    for number in 0..5 {
+        all.push((*store.load(session(number).id).await.unwrap().unwrap()).clone());
+    }
+    all
+}
+
 /// Every file below a directory: its bytes and its mode.
 fn files(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
     let mut found = BTreeMap::new();
@@ -88,19 +99,6 @@ fn is_socket(path: &Path) -> bool {
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else if !is_socket(&entry.path()) {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 #[test]

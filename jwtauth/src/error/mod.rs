@@ -63,6 +63,17 @@ pub enum OpenError {
 
 debug_with_causes!(OpenError);
 
+/// Returns an error and its causes in one line.
+pub(crate) fn in_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// Writes an error and its causes, each on its own line.
 fn with_causes(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{error}")?;

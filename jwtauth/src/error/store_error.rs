@@ -134,9 +134,9 @@ pub enum StoreError {
         /// The limit, in bytes.
         max: usize,
     },
-    /// The store failed before. It is unusable until it can be opened again.
+    /// The store is not usable for the moment: it failed before and is opened again, or a compaction ends.
     #[error(
-        "session store {path:?} is not usable after an earlier failure; it is opened anew when the disk allows it"
+        "session store {path:?} is not usable for the moment: it has failed and is opened anew when the disk allows it, or a compaction puts its new files in place"
     )]
     Unavailable {
         /// The directory of the store.

@@ -65,6 +65,7 @@ pub use self::messages::WipedPassword;
 pub use self::messages::{OperatorAnswer, OperatorStatus, ServerFacts, SessionRow};
 #[cfg(feature = "accounts")]
 use crate::accounts::Accounts;
+use crate::error::in_one_line;
 use crate::session::Sessions;
 use crate::store::operate::Progress;
 
@@ -95,13 +96,7 @@ impl OperatorError {
 
     /// With all causes in one line.
     fn failed(what: &str, error: &dyn std::error::Error) -> Self {
-        let mut text = format!("{what}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        Self::Failed(text)
+        Self::Failed(format!("{what}: {}", in_one_line(error)))
     }
 
     fn of_store(error: impl std::error::Error) -> Self {

@@ -21,15 +21,6 @@ async fn wasteful(dir: &Path, rounds: u64) -> PathBuf {
     path
 }
 
-async fn all(path: &Path) -> Vec<Session> {
-    let store = open(path).await;
-    let mut all = Vec::new();
-    for number in 0..5 {
-        all.push((*store.load(session(number).id).await.unwrap().unwrap()).clone());
-    }
-    all
-}
-
 #[test]
 fn a_compact_store_holds_the_same_in_less_space() {
     bounded(async {

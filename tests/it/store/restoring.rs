@@ -9,15 +9,6 @@ use super::*;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jwtauth_program");
 
-async fn all(path: &Path) -> Vec<Session> {
-    let store = open(path).await;
-    let mut all = Vec::new();
-    for number in 0..5 {
-        all.push((*store.load(session(number).id).await.unwrap().unwrap()).clone());
-    }
-    all
-}
-
 fn program(arguments: &[OsString]) -> std::process::Output {
     Command::new(PROGRAM).args(arguments).output().unwrap()
 }

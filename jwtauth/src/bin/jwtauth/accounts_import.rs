@@ -6,13 +6,18 @@ use std::path::Path;
 
 use jwtauth::ImportedAccount;
 use jwtauth::operator::{Operator, OperatorAnswer, OperatorError, OperatorRequest};
+use jwtauth::store::operate::Progress;
 use serde_json::json;
 
+use super::meter::Meter;
 use super::output::Output;
 use super::{Done, Failure, unexpected};
 
 /// The longest line, in bytes: more than any account that is taken.
 const MAX_LINE: usize = 64 * 1024;
+
+/// How many lines are told of names that are there already.
+const TOLD: u64 = 20;
 
 /// What has become of the lines.
 #[derive(Debug, Default)]
@@ -33,13 +38,26 @@ pub(crate) async fn run(operator: &Operator, file: &Path, output: Output) -> Don
         ))
     }?;
     let mut counts = Counts::default();
-    for (line, account) in accounts {
+    let meter = Meter::begin("importing");
+    let all = accounts.len() as u64;
+    for (done, (line, account)) in (0..).zip(accounts) {
+        let mut progress = Progress::default();
+        (progress.done, progress.of) = (done, Some(all));
+        if meter.look(progress).is_break() {
+            let what = format!(
+                "it was stopped: {} of {all} were imported. Do the same again to go on",
+                counts.imported
+            );
+            return Err(Failure::refused(what));
+        }
         let name = account.name().to_owned();
         match operator.ask(OperatorRequest::FindAccount { name: name.clone() }).await? {
             OperatorAnswer::NotFound => {}
             OperatorAnswer::Account(_) => {
                 counts.there += 1;
-                eprintln!("line {line}: {name:?} is there already");
+                if counts.there <= TOLD {
+                    eprintln!("line {line}: {name:?} is there already");
+                }
                 continue;
             }
             _ => return Err(unexpected()),
@@ -60,7 +78,11 @@ pub(crate) async fn run(operator: &Operator, file: &Path, output: Output) -> Don
             }
         }
     }
+    drop(meter);
     let Counts { imported, there, refused } = counts;
+    if there > TOLD {
+        eprintln!("and {} others are there already", there - TOLD);
+    }
     let text = format!("{imported} imported, {there} were there already, {refused} refused");
     output.line(&text, &json!({ "imported": imported, "there": there, "refused": refused }));
     if refused > 0 { Err(Failure::refused("some accounts were refused: see above")) } else { Ok(()) }

@@ -1,12 +1,12 @@
 //! `jwtauth doctor`.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use jwtauth::store::operate::{self, AccountRef, Condition, Diagnosis};
 use serde_json::json;
 
 use super::arguments::CounterArgument;
+use super::meter::Meter;
 use super::output::Output;
 use super::{Done, Failure, store};
 
@@ -16,7 +16,9 @@ const NAMED: usize = 20;
 pub(crate) fn run(path: Option<&Path>, counter: CounterArgument, output: Output) -> Done {
     let not_seen = |what: String| Failure::Found { code: 2, what };
     let config = store::damaged(path, counter).map_err(|failure| not_seen(failure.to_string()))?;
-    let diagnosis = operate::doctor(config, &|_| ControlFlow::Continue(()));
+    let meter = Meter::begin("reading");
+    let diagnosis = operate::doctor(config, &|progress| meter.look(progress));
+    drop(meter);
     let diagnosis = diagnosis.map_err(|error| not_seen(super::with_causes(&error)))?;
     output.text(&lines(&diagnosis), &json!(diagnosis));
     match diagnosis.condition {
@@ -74,7 +76,11 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
         lines.push("Records are missing or may be older than they were: a repair logs everybody out.".into());
     }
     named(&mut lines, "Accounts that cannot be read (their names stay taken)", &diagnosis.lost_accounts);
-    named(&mut lines, "Accounts that may be older than their last change", &diagnosis.doubtful_accounts);
+    named(
+        &mut lines,
+        "Accounts that may be as they were before their last change, disabled and removed ones among them",
+        &diagnosis.doubtful_accounts,
+    );
     for finding in &diagnosis.findings {
         lines.push(format!("Note: {}: {}", finding.what, finding.advice));
     }

@@ -1,19 +1,21 @@
 //! `jwtauth repair`.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use jwtauth::store::operate::{self, Condition, OperateError, Repaired};
 use serde_json::json;
 
 use super::arguments::CounterArgument;
+use super::meter::Meter;
 use super::output::Output;
 use super::{Done, Failure, ask, doctor, store};
 
 pub(crate) fn run(path: Option<&Path>, counter: CounterArgument, output: Output, yes: bool) -> Done {
     let config = store::damaged(path, counter)?;
     if !yes {
-        let diagnosis = operate::doctor(config.clone(), &|_| ControlFlow::Continue(()));
+        let meter = Meter::begin("reading");
+        let diagnosis = operate::doctor(config.clone(), &|progress| meter.look(progress));
+        drop(meter);
         let diagnosis = diagnosis.map_err(failed)?;
         for line in doctor::lines(&diagnosis) {
             eprintln!("{line}");
@@ -27,7 +29,10 @@ pub(crate) fn run(path: Option<&Path>, counter: CounterArgument, output: Output,
             ask::before(what, yes)?;
         }
     }
-    let repaired = operate::repair(config, &|_| ControlFlow::Continue(())).map_err(failed)?;
+    let meter = Meter::begin("writing");
+    let repaired = operate::repair(config, &|progress| meter.look(progress));
+    drop(meter);
+    let repaired = repaired.map_err(failed)?;
     output.text(&lines(&repaired), &json!(repaired));
     Ok(())
 }
@@ -73,7 +78,7 @@ fn lines(repaired: &Repaired) -> Vec<String> {
     let doubtful = &repaired.before.doubtful_accounts;
     doctor::named(
         &mut lines,
-        "Accounts that may be older than their last change (an older password may be good again)",
+        "Accounts that may be as they were before their last change: an older password may be good again, and who was disabled or removed may be back",
         doubtful,
     );
     lines.push(format!("The old files are in {aside:?}: remove them when nobody needs them any more."));

@@ -33,11 +33,14 @@ pub(crate) fn run(path: Option<&Path>, arguments: &RestoreArguments, output: Out
     eprintln!(
         "jwtauth: accounts and passwords will be those of that time; what was changed since is not in it"
     );
-    if arguments.keep_sessions {
-        eprintln!(
-            "jwtauth: --keep-sessions: whoever has logged out since, or was logged out, is logged in again"
-        );
-    }
+    eprintln!(
+        "jwtauth: {}",
+        if arguments.keep_sessions {
+            "--keep-sessions: whoever has logged out since, or was logged out, is logged in again"
+        } else {
+            "all sessions end: everybody logs in again"
+        }
+    );
     let mut config = SledConfig::new(path);
     if let Some(counter) = &arguments.rollback_counter {
         config = config.rollback_counter(counter);

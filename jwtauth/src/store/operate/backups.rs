@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::session_store::SessionStore;
 use super::backup_file::BackupWriter;
-use super::walk::{OperateError, Progress};
+use super::walk::{OperateError, Progress, begin_copy};
 
 /// What a backup holds. Times are Unix seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,11 +48,7 @@ pub async fn backup(
     now: u64,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<BackupSummary, OperateError> {
-    let whole = Arc::clone(store).whole_store();
-    let whole = whole.ok_or(OperateError::NotOffered { what: "copy all that it keeps" })?;
-    let mut copy = whole.copy().await?;
-    let expected = copy.expected();
-    let expected = expected.sessions + expected.accounts;
+    let (mut copy, expected) = begin_copy(store).await?;
     let mut writer = BackupWriter::begin(sink, now)?;
     let mut done = 0;
     loop {

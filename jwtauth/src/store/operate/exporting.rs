@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::session_store::SessionStore;
 use super::export_lines::{EndLine, FirstLine, LineKind, VERSION, line_of};
-use super::walk::{OperateError, Progress};
+use super::walk::{OperateError, Progress, begin_copy};
 use crate::error::StoreError;
 
 /// What an export writes. The default writes everything.
@@ -41,11 +41,7 @@ pub async fn export(
     now: u64,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<u64, OperateError> {
-    let whole = Arc::clone(store).whole_store();
-    let whole = whole.ok_or(OperateError::NotOffered { what: "copy all that it keeps" })?;
-    let mut copy = whole.copy().await?;
-    let expected = copy.expected();
-    let expected = expected.sessions + expected.accounts;
+    let (mut copy, expected) = begin_copy(store).await?;
     let mut lines = Lines { sink: BufWriter::new(sink), lines: 0, bytes: 0 };
     let hashes = !options.no_hashes;
     lines.put(&serde_json::to_vec(&FirstLine {

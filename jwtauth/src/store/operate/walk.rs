@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 
 use super::super::session_store::SessionStore;
+use super::super::whole_store::StoreCopy;
 use crate::error::StoreError;
 use crate::record::Session;
 
@@ -81,6 +82,18 @@ pub enum OperateError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Begins a copy of all that a store keeps. Returns it with how many sessions and accounts it will have, as
+/// far as that is known.
+pub(super) async fn begin_copy(
+    store: &Arc<dyn SessionStore>,
+) -> Result<(Box<dyn StoreCopy>, u64), OperateError> {
+    let whole = Arc::clone(store).whole_store();
+    let whole = whole.ok_or(OperateError::NotOffered { what: "copy all that it keeps" })?;
+    let copy = whole.copy().await?;
+    let expected = copy.expected();
+    Ok((copy, expected.sessions + expected.accounts))
 }
 
 /// Calls `look` with each session of a store, dead or alive, in the order of their ids. Returns how many

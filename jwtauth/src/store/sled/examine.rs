@@ -19,7 +19,7 @@ use super::sled_config::SledConfig;
 use super::surroundings::{self, quoted};
 use super::trial::{self, Trial};
 use crate::clock::{Clock as _, SystemClock};
-use crate::error::StoreError;
+use crate::error::{StoreError, in_one_line};
 
 /// What was found, for one who goes on from there.
 pub(super) struct Examined {
@@ -74,7 +74,7 @@ fn from_outside(path: &Path, error: &StoreError) -> Diagnosis {
         problem: Some(if is_locked {
             "a process has it open, so nobody else can read it".into()
         } else {
-            with_causes(error)
+            in_one_line(error)
         }),
         findings: surroundings::outside(path),
         next,
@@ -221,16 +221,6 @@ fn problem(error: StoreError) -> String {
         StoreError::NewerLayout { found, newest, .. } => {
             format!("it holds records of layout {found}, and this release reads layouts up to {newest}")
         }
-        other => with_causes(&other),
+        other => in_one_line(&other),
     }
-}
-
-fn with_causes(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -17,13 +17,13 @@
 //! 2. Nothing is written before the store was found whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::sled_config::{SledConfig, former_journal};
 use super::{JOURNAL, modes, refused};
 use crate::error::StoreError;
-use crate::private_file::{create_dir, parent, private, sync_dir};
+use crate::private_file::{create_dir, parent, replace_file, sync_dir};
 
 /// What a journal says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -288,14 +288,7 @@ pub(in crate::store::sled) fn make_new(path: &Path, count: Count) -> Result<(), 
 fn make(path: &Path, count: Count) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
-    let unfinished = path.with_file_name(name);
-    let _ = fs::remove_file(&unfinished);
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&unfinished)?;
-    file.write_all(&count.bytes())?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&unfinished, path)?;
-    sync_dir(parent(path))
+    replace_file(path, &path.with_file_name(name), &count.bytes())
 }
 
 #[cfg(unix)]

@@ -12,12 +12,12 @@
 //! 3. All this is done by one who has the lock.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{ASIDE, BLOBS, CONF, DATA, JOURNAL, NEW, SWAP, SWAP_UNFINISHED, refused, snapshots};
 use crate::error::StoreError;
-use crate::private_file::{create_dir, private, sync_dir};
+use crate::private_file::{create_dir, replace_file, sync_dir};
 
 /// What becomes of the old files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +68,7 @@ impl Swap {
 
     /// The file has its name when all of it is on disk.
     fn write(&self, path: &Path) -> io::Result<()> {
-        let unfinished = path.join(SWAP_UNFINISHED);
-        remove_if_there(&unfinished)?;
-        let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&unfinished)?;
-        file.write_all(self.line().as_bytes())?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&unfinished, path.join(SWAP))?;
-        sync_dir(path)
+        replace_file(&path.join(SWAP), &path.join(SWAP_UNFINISHED), self.line().as_bytes())
     }
 }
 

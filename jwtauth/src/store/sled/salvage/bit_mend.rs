@@ -4,7 +4,7 @@
 //! it alike. Damage of another kind looks like one flipped bit by chance only: once in 130,000 for a message
 //! of 4 kB. Our own records have checksums of their own, so even then none is believed.
 
-use super::log_message::LogMessage;
+use super::log_message::{LogMessage, MAX_COST};
 
 /// A header is not longer.
 const HEADER: usize = 4 + 1 + 3 * 9;
@@ -51,12 +51,15 @@ pub(super) fn flipped(off: u32, len: usize, behind: usize) -> Option<BitPlace> {
 }
 
 /// Finds the flipped bit of the message that begins at a place in a segment. The segment is as it was when
-/// this returns. `cost` grows by the bytes that were looked at.
+/// this returns. `cost` grows by the bytes that were looked at, and ends the search when it is too much.
 pub(super) fn of_message(segment: &mut [u8], at: usize, cost: &mut usize) -> Option<BitPlace> {
     let end = segment.len().min(at + HEADER);
     // The header, its sum included: it says how long the message is, so each bit is tried.
     for place in at..end {
         for bit in 0..8 {
+            if *cost > MAX_COST {
+                return None;
+            }
             let mask = 1 << bit;
             segment[place] ^= mask;
             let is_whole = LogMessage::at(segment, at, cost).is_some();

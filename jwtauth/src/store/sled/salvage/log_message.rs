@@ -15,6 +15,9 @@ pub(super) const SEGMENT_HEADER: usize = 20;
 /// No message begins nearer to the end of its segment.
 pub(super) const MAX_HEADER: usize = 32;
 
+/// How many bytes are summed up at most to find messages in one segment, beyond its own length.
+pub(super) const MAX_COST: usize = 64 * SEGMENT;
+
 /// What a message is about. Of all others nothing is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LogKind {
@@ -48,35 +51,36 @@ impl LogKind {
     }
 }
 
-/// A message.
+/// A message, by its header. Its body ends where the message does.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LogMessage<'a> {
+pub(super) struct LogMessage {
     pub(super) kind: LogKind,
     pub(super) page: u64,
     /// The number of its segment.
     pub(super) segment: u64,
     /// How long all of it is.
     pub(super) len: usize,
-    pub(super) body: &'a [u8],
+    /// How long its body is.
+    pub(super) body: usize,
 }
 
-impl<'a> LogMessage<'a> {
+impl LogMessage {
     /// Reads the message that begins at a place in a segment. `cost` grows by the bytes that were summed up.
-    pub(super) fn at(segment: &'a [u8], at: usize, cost: &mut usize) -> Option<Self> {
+    pub(super) fn at(segment: &[u8], at: usize, cost: &mut usize) -> Option<Self> {
         let (sum, message) = Self::claimed(segment, at)?;
         *cost += message.len;
         (message.sum(segment, at) == sum).then_some(message)
     }
 
     /// Returns by what the sum of a message is off that begins here, by its header, and where its body is.
-    pub(super) fn off_by(segment: &'a [u8], at: usize) -> Option<(u32, Range<usize>)> {
+    pub(super) fn off_by(segment: &[u8], at: usize) -> Option<(u32, Range<usize>)> {
         let (sum, message) = Self::claimed(segment, at)?;
         let end = at + message.len;
-        Some((message.sum(segment, at) ^ sum, end - message.body.len()..end))
+        Some((message.sum(segment, at) ^ sum, end - message.body..end))
     }
 
     /// Returns what the header says that begins here, and the sum in it.
-    fn claimed(segment: &'a [u8], at: usize) -> Option<(u32, Self)> {
+    fn claimed(segment: &[u8], at: usize) -> Option<(u32, Self)> {
         if at > SEGMENT - MAX_HEADER {
             return None;
         }
@@ -93,14 +97,15 @@ impl<'a> LogMessage<'a> {
             return None;
         }
         let len = head + body;
-        let message = Self { kind, page, segment: number, len, body: &all[head..len] };
+        let message = Self { kind, page, segment: number, len, body };
         Some((u32::from_le_bytes(sum), message))
     }
 
     fn sum(&self, segment: &[u8], at: usize) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        hasher.update(self.body);
-        hasher.update(&segment[at + 4..at + self.len - self.body.len()]);
+        let body = at + self.len - self.body;
+        hasher.update(&segment[body..body + self.body]);
+        hasher.update(&segment[at + 4..body]);
         hasher.finalize() ^ u32::MAX
     }
 

@@ -15,11 +15,8 @@ use std::ops::ControlFlow;
 
 use super::bit_mend;
 use super::log_message::{
-    LogKind, LogMessage, MAX_HEADER, SEGMENT, SEGMENT_HEADER, end_of_batch, segment_number,
+    LogKind, LogMessage, MAX_COST, MAX_HEADER, SEGMENT, SEGMENT_HEADER, end_of_batch, segment_number,
 };
-
-/// How many bytes are summed up at most to find messages in one segment, beyond its own length.
-const MAX_COST: usize = 64 * SEGMENT;
 
 /// Where a message about a page stands.
 #[derive(Clone, Copy, Debug)]
@@ -103,12 +100,13 @@ impl LogScan {
         // What came of an older use of the segment, since its newest one was seen last.
         let mut older = None;
         loop {
-            let mut found = next_message(segment, at, &mut cost).map(|(found, _)| found);
-            if found != Some(at) && self.mend(segment, start, at, &mut cost) {
-                (found, gap) = (Some(at), true);
+            let mut next = next_message(segment, at, &mut cost);
+            if next.is_none_or(|(found, _)| found != at)
+                && let Some(mended) = self.mend(segment, start, at, &mut cost)
+            {
+                (next, gap) = (Some((at, mended)), true);
             }
-            let Some(found) = found else { break };
-            let Some(message) = LogMessage::at(segment, found, &mut 0) else { break };
+            let Some((found, message)) = next else { break };
             gap |= found != at;
             if gap && header.is_some_and(|number| message.segment > number) {
                 // Somebody has put it there: a message says which segment it is in.
@@ -134,9 +132,11 @@ impl LogScan {
             gap = false;
             *tip = (*tip).max(lsn + message.len as u64);
             match message.kind {
-                LogKind::Batch => batches.extend(end_of_batch(message.body).map(|end| (lsn, end))),
+                LogKind::Batch => {
+                    batches.extend(end_of_batch(&segment[at - message.body..at]).map(|end| (lsn, end)));
+                }
                 LogKind::Free | LogKind::Page { .. } | LogKind::Link { .. } => {
-                    let body = message.body.len();
+                    let body = message.body;
                     self.messages.push(FoundMessage {
                         page: message.page,
                         lsn,
@@ -157,24 +157,21 @@ impl LogScan {
 
 impl LogScan {
     /// Puts the one bit right that is wrong in the message at a place, if it is one.
-    fn mend(&mut self, segment: &mut [u8], start: u64, at: usize, cost: &mut usize) -> bool {
-        if *cost > MAX_COST {
-            return false;
-        }
-        let Some(bit) = bit_mend::of_message(segment, at, cost) else { return false };
+    fn mend(&mut self, segment: &mut [u8], start: u64, at: usize, cost: &mut usize) -> Option<LogMessage> {
+        let bit = bit_mend::of_message(segment, at, cost)?;
         segment[bit.at] ^= bit.mask;
         let message = LogMessage::at(segment, at, cost);
-        if message.is_some_and(|message| is_followed(segment, at + message.len, cost)) {
-            self.mends.insert(start + bit.at as u64, bit.mask);
-            return true;
+        let message = message.filter(|message| is_followed(segment, at + message.len, cost));
+        match message {
+            Some(_) => drop(self.mends.insert(start + bit.at as u64, bit.mask)),
+            None => segment[bit.at] ^= bit.mask,
         }
-        segment[bit.at] ^= bit.mask;
-        false
+        message
     }
 }
 
 /// Returns the next whole message at a place in a segment or behind it.
-fn next_message<'a>(segment: &'a [u8], at: usize, cost: &mut usize) -> Option<(usize, LogMessage<'a>)> {
+fn next_message(segment: &[u8], at: usize, cost: &mut usize) -> Option<(usize, LogMessage)> {
     if let Some(message) = LogMessage::at(segment, at, cost) {
         return Some((at, message));
     }

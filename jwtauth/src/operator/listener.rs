@@ -18,6 +18,7 @@ use super::part_sink::PartSink;
 use super::place::SocketFile;
 use super::wire::{self, Frame, FrameKind, VERSION, WireError};
 use super::{Operated, OperatorError};
+use crate::notice::OnceAMinute;
 use crate::shutdown::is_asked;
 use crate::store::operate::Progress;
 
@@ -32,9 +33,6 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// How long to wait when no connection can be taken, such as without a free descriptor.
 const RECOVERY: Duration = Duration::from_secs(1);
-
-/// How often the log tells of the same thing.
-const REPEAT: Duration = Duration::from_secs(60);
 
 /// The socket of a server. Gone when dropped.
 #[derive(Debug)]
@@ -76,20 +74,6 @@ impl Drop for OperatorSocket {
     }
 }
 
-/// Says the same thing in the log once in a while only.
-#[derive(Debug, Default)]
-struct Repeats(Option<Instant>);
-
-impl Repeats {
-    fn is_due(&mut self) -> bool {
-        let is_due = self.0.is_none_or(|last| last.elapsed() >= REPEAT);
-        if is_due {
-            self.0 = Some(Instant::now());
-        }
-        is_due
-    }
-}
-
 /// What each connection gets.
 #[derive(Clone)]
 struct Listening {
@@ -109,8 +93,8 @@ impl Listening {
                 return;
             }
         };
-        let (mut peers, mut strangers, mut failures) =
-            (JoinSet::new(), Repeats::default(), Repeats::default());
+        let mut peers = JoinSet::new();
+        let (mut strangers, mut failures) = (OnceAMinute::default(), OnceAMinute::default());
         loop {
             let accepted = listener.accept().await;
             while peers.try_join_next().is_some() {}

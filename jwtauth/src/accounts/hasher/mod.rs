@@ -14,7 +14,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -23,15 +22,13 @@ use super::hash::{Checked, HashMemory, HashMethod, HashNeed};
 use super::memory_limit;
 use super::password::Password;
 use crate::error::{AccountError, RandomError};
+use crate::notice::OnceAMinute;
 use crate::store::PasswordHash;
 
 /// What part of the memory that the process may use is for hashes, unless a setting says more.
 const SHARE: u64 = 4;
 
 const MAX_HASHERS: usize = 256;
-
-/// How long nothing is said of a line that is full, after it was said once.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Who waits with whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +53,13 @@ struct LinePlaces {
     /// The first of those that wait: it alone waits for a hasher, so each line has one in the queue of turns.
     front: Semaphore,
     /// When it was last told that no place is free.
-    told: Mutex<Option<Instant>>,
+    told: Mutex<OnceAMinute>,
 }
 
 impl LinePlaces {
     /// Says that somebody was sent away, but not for each one.
     fn tell_full(&self, line: Line) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|told| told.elapsed() >= SILENCE) {
-            *told = Some(Instant::now());
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).is_due() {
             tracing::warn!(target: "jwtauth", line = ?line, "too many passwords wait to be hashed, so some requests are answered 503");
         }
     }

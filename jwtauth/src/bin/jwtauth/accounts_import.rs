@@ -48,7 +48,7 @@ pub(crate) async fn run(operator: &Operator, file: &Path, output: Output) -> Don
                 "it was stopped: {} of {all} were imported. Do the same again to go on",
                 counts.imported
             );
-            return Err(Failure::refused(what));
+            return Err(Failure::Store { what, source: None });
         }
         let name = account.name().to_owned();
         match operator.ask(OperatorRequest::FindAccount { name: name.clone() }).await? {

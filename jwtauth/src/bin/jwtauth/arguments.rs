@@ -11,8 +11,8 @@ use jwtauth::SessionId;
 /// `status`, `sessions`, `accounts`, `backup`, `export` and `compact` work while the server runs, too: the
 /// server does what is asked for. For `restore`, `import`, `doctor` and `repair` it must be stopped.
 ///
-/// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, or
-/// the server does not answer.
+/// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, the
+/// server does not answer, or it was stopped. `doctor`: 0 whole, 1 damaged, 2 not looked at.
 #[derive(Debug, Parser)]
 #[command(name = "jwtauth", version, max_term_width = 100)]
 pub(crate) struct Arguments {

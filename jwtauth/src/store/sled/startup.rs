@@ -1,7 +1,5 @@
 //! Opens a database, and counts all that is in it, before anybody may rely on it.
 
-#[cfg(feature = "accounts")]
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +16,7 @@ use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, directory, modes, snapshots, swap};
 #[cfg(feature = "accounts")]
-use super::salvage::Salvage;
+use super::salvage;
 use super::sled_config::SledConfig;
 use super::tree_keys;
 use crate::error::StoreError;
@@ -83,7 +81,8 @@ impl Opened {
         let (changes, counter) = (counts.changes(), counts.highest(path));
         let whole = Whole { path, changes, counter: &counter, is_new };
         #[cfg(feature = "accounts")]
-        let keepsake = Keepsake::take(path, || looks_damaged(path));
+        let keepsake =
+            Keepsake::take(path, || salvage::looks_damaged(path).is_ok_and(|is_damaged| is_damaged));
         let opened = match whole.open(patience) {
             Err(error) if is_damage(&error) => whole.open_without_snapshots(patience, error),
             opened => opened,
@@ -103,14 +102,6 @@ impl Opened {
         let journals = counts.keep(path, count_of(totals))?;
         Ok(Self { tree, state: DiskState { totals, data, blobs, journals, config, lock } })
     }
-}
-
-/// Tells whether something is wrong in the log, so that sled might cut it there.
-#[cfg(feature = "accounts")]
-fn looks_damaged(path: &Path) -> bool {
-    let scanned = Salvage::scan(path, |_, _| ControlFlow::Continue(()));
-    let is_wrong = |salvage: Salvage| salvage.damage.is_any() || salvage.damage.is_cut;
-    scanned.is_ok_and(|salvage| salvage.is_some_and(is_wrong))
 }
 
 /// Goes on with an exchange of files that was stopped. To be called by one who has the lock.

@@ -52,8 +52,10 @@ struct ScannedSegment {
 }
 
 impl LogScan {
+    /// Reads a log. Without `keep` only what is damaged is found, in memory that does not grow with the log.
     pub(super) fn run(
         file: &mut File,
+        keep: bool,
         mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> io::Result<Option<Self>> {
         let (mut scan, mut batches, mut ends) = (Self::default(), Vec::new(), Vec::new());
@@ -68,6 +70,11 @@ impl LogScan {
                 break;
             }
             ends.extend(scan.read_segment(&mut segment, start, &mut batches, &mut tip));
+            if !keep {
+                scan.messages.clear();
+                // All of these are there.
+                batches.retain(|(_, last)| *last >= tip);
+            }
             start += SEGMENT as u64;
             if progress(start.min(len), len).is_break() {
                 return Ok(None);

@@ -44,6 +44,13 @@ pub(in crate::store) struct Salvage {
     pub(in crate::store) damage: FileDamage,
 }
 
+/// Tells whether something in a log is not as sled has written it, so that sled would cut it there.
+pub(in crate::store) fn looks_damaged(store: &Path) -> io::Result<bool> {
+    let mut file = File::open(store.join(DATA))?;
+    let scan = LogScan::run(&mut file, false, |_, _| ControlFlow::Continue(()))?;
+    Ok(scan.is_some_and(|scan| scan.damaged_places + scan.damaged_segments > 0 || scan.cut_batch.is_some()))
+}
+
 impl Salvage {
     /// Looks for all whole messages. `progress` hears how many bytes of how many were read; `None` if it says
     /// that it is enough.
@@ -52,7 +59,7 @@ impl Salvage {
         progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> io::Result<Option<Self>> {
         let mut file = File::open(store.join(DATA))?;
-        let Some(mut scan) = LogScan::run(&mut file, progress)? else { return Ok(None) };
+        let Some(mut scan) = LogScan::run(&mut file, true, progress)? else { return Ok(None) };
         let damage = FileDamage {
             segments: scan.segments,
             damaged_segments: scan.damaged_segments,

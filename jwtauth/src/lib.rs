@@ -20,7 +20,7 @@ mod claims;
 mod compat;
 mod config;
 mod device;
-mod event;
+mod events;
 mod issuer_profile;
 mod key;
 mod record;
@@ -53,7 +53,7 @@ pub mod __private;
 pub use accounts::{Account, Accounts, AccountsConfig, ImportedAccount, Passwords};
 pub use compat::Compat;
 pub use device::Device;
-pub use event::Event;
+pub use events::Event;
 #[cfg(feature = "accounts")]
 pub use id::AccountId;
 pub use id::{SessionId, TokenId};

@@ -21,7 +21,7 @@ const FLOORS: [(&str, u8); 29] = [
     ("issuer_profile", 4),
     ("record", 4),
     ("config", 5),
-    ("event", 5),
+    ("events", 5),
     ("registry", 5),
     ("user", 5),
     ("store", 6),

@@ -4,7 +4,7 @@ use super::hasher::Line;
 use super::throttle::Who;
 use super::{Account, Accounts, to_the_end};
 use crate::error::AccountError;
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::{AccountId, SessionId};
 use crate::record::{Revocation, RevocationReason};
 use crate::store::{StoredAccount, SubjectRevocation};

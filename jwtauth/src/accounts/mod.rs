@@ -46,7 +46,7 @@ use self::password::Password;
 pub use self::passwords::Passwords;
 use self::throttle::{Registered, Throttle, Wait};
 use crate::error::{AccountError, ConfigError, StoreError};
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::AccountId;
 use crate::session::Sessions;
 use crate::store::{AccountStore, SessionStore, StoredAccount};

@@ -1,7 +1,7 @@
 //! Changes of accounts that revoke sessions, and logins that race with such a change.
 
 use crate::error::SessionError;
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::{AccountId, SessionId};
 use crate::record::RevocationReason;
 use crate::store::{AccountStore, StoredAccount, SubjectRevocation};

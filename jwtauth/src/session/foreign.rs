@@ -38,7 +38,7 @@ use super::{AccessState, IssuedTokens, Renewal, Sessions};
 use crate::config::Config;
 use crate::device::Device;
 use crate::error::{ConfigError, SessionError, StoreError, TokenError};
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::SessionId;
 use crate::key;
 use crate::record::{RevocationReason, Session};

@@ -23,7 +23,7 @@ use super::Sessions;
 use crate::claims::RESERVED;
 use crate::compat::Compat;
 use crate::error::{BoxError, SessionError};
-use crate::event::Event;
+use crate::events::Event;
 use crate::record::Session;
 use crate::user::{AuthUser, Identity, TokenSource};
 

@@ -7,7 +7,7 @@ use super::end::MayEnd;
 use super::{AccessState, Sessions};
 use crate::config::Config;
 use crate::error::{SessionError, TokenError};
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 use crate::registry::{Replacement, TokenRecord};

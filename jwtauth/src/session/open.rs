@@ -6,7 +6,7 @@ use super::end::MayEnd;
 use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::{SessionError, StoreError};
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, Session, Successor};
 use crate::store::{LoginEffects, SessionStore};

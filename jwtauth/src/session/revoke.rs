@@ -5,7 +5,7 @@ use std::slice;
 use super::Sessions;
 use super::end::MayEnd;
 use crate::error::SessionError;
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::SessionId;
 use crate::record::{Revocation, RevocationReason, Session};
 use crate::store::{SubjectRevocation, UserUpdate};

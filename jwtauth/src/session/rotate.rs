@@ -17,7 +17,7 @@ use super::verify::alive;
 use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::SessionError;
-use crate::event::Event;
+use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, Successor};
 use crate::store::RotationRequest;

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::{Sessions, hooks};
 use crate::error::SessionError;
-use crate::event::Event;
+use crate::events::Event;
 use crate::record::Session;
 use crate::store::Swept;
 

@@ -10,7 +10,7 @@ use poem::{FromRequest, Request, RequestBody, Result};
 use super::user::session_of;
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
-use crate::event::Event;
+use crate::events::Event;
 use crate::record::{RevocationReason, Session};
 use crate::session::IssuedTokens;
 use crate::token::named_token::NamedToken;

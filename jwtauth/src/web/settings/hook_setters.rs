@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::JwtAuthBuilder;
 use crate::error::BoxError;
-use crate::event::Event;
+use crate::events::Event;
 use crate::record::Session;
 use crate::session::Veto;
 use crate::user::{AuthUser, Identity, check_kind};

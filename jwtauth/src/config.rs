@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) store_timeout: Duration,
     pub(crate) max_sessions: usize,
     pub(crate) token_registry: bool,
+    /// How many events the audit trail keeps. `None` if there is none.
+    pub(crate) keep_events: Option<u64>,
     /// Whether a refresh revokes the access token before it.
     pub(crate) revoke_on_refresh: bool,
     /// Whether an answer is repeated to the client only that got it first.
@@ -51,6 +53,7 @@ impl Default for Config {
             store_timeout: Duration::from_secs(10),
             max_sessions: 32,
             token_registry: false,
+            keep_events: None,
             revoke_on_refresh: false,
             refuse_repeats_elsewhere: false,
             compat: None,
@@ -68,6 +71,9 @@ impl Config {
     /// A login looks at all sessions of its subject.
     const MAX_SESSIONS: usize = 1_000;
 
+    /// Some 3 GB on disk.
+    const MAX_EVENTS: u64 = 10_000_000;
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let second = Duration::from_secs(1);
         within("access_ttl", self.access_ttl, second, DAY)?;
@@ -78,6 +84,9 @@ impl Config {
         within("sweep_interval", self.sweep_interval, second, DAY)?;
         within("store_timeout", self.store_timeout, second / 10, MINUTE)?;
         number_within("max_sessions", self.max_sessions, 1, Self::MAX_SESSIONS)?;
+        if let Some(keep) = self.keep_events {
+            number_within("keep_events", keep, 1, Self::MAX_EVENTS)?;
+        }
         not_empty("issuer", &self.issuer)?;
         not_empty("audience", &self.audience)?;
         not_empty("client_id", self.client_id())?;

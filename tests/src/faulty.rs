@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jwtauth::error::StoreError;
 use jwtauth::store::{
-    LoginEffects, NewValue, RotationRequest, StoreFuture, SubjectRevocation, Swept, TimeMark,
-    TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore,
+    EventDetails, EventRecord, EventStore, LoginEffects, NewValue, RotationRequest, StoreFuture,
+    SubjectRevocation, Swept, TimeMark, TokenRevocation, TokenStore, TrailHead, UserUpdate, ValueKey,
+    ValueStore,
 };
 use jwtauth::store::{Revocation, Rotation};
 use jwtauth::{MemoryStore, Session, SessionId, SessionStore, TokenRecord};
@@ -44,6 +45,7 @@ pub struct Faulty {
     pub inner: Arc<MemoryStore>,
     reads: Arc<AtomicU8>,
     changes: Arc<AtomicU8>,
+    trail: Arc<AtomicU8>,
     loads: Arc<AtomicUsize>,
     value_loads: Arc<AtomicUsize>,
     without_values: bool,
@@ -54,6 +56,11 @@ impl Faulty {
     pub fn set(&self, reads: Fault, changes: Fault) {
         self.reads.store(reads as u8, Ordering::SeqCst);
         self.changes.store(changes as u8, Ordering::SeqCst);
+    }
+
+    /// Sets what a write of the audit trail does from now on.
+    pub fn set_trail(&self, fault: Fault) {
+        self.trail.store(fault as u8, Ordering::SeqCst);
     }
 
     /// Returns how often a session was loaded.
@@ -108,6 +115,20 @@ impl Faulty {
                 })
             }
         }
+    }
+}
+
+impl EventStore for Faulty {
+    fn append_events(&self, events: Vec<EventDetails>, keep: u64) -> StoreFuture<'_, ()> {
+        self.with(&self.trail, move |store| store.append_events(events, keep))
+    }
+
+    fn events_after(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<EventRecord>> {
+        self.inner.events_after(after, limit)
+    }
+
+    fn trail_head(&self) -> StoreFuture<'_, Option<TrailHead>> {
+        self.inner.trail_head()
     }
 }
 
@@ -166,6 +187,10 @@ impl SessionStore for Faulty {
     }
 
     fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
+        Some(self)
+    }
+
+    fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
         Some(self)
     }
 

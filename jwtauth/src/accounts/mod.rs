@@ -48,7 +48,7 @@ use self::throttle::{Registered, Throttle, Wait};
 use crate::error::{AccountError, ConfigError, StoreError};
 use crate::events::Event;
 use crate::id::AccountId;
-use crate::session::Sessions;
+use crate::session::{Sessions, same_cause};
 use crate::store::{AccountStore, SessionStore, StoredAccount};
 
 /// The most accounts that [`Accounts::list`] returns at once.
@@ -262,7 +262,7 @@ impl Accounts {
 async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, AccountError>> + Send + 'static,
 ) -> Result<T, AccountError> {
-    match tokio::spawn(change).await {
+    match tokio::spawn(same_cause(change)).await {
         Ok(done) => done,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         // The runtime is going down.

@@ -37,6 +37,11 @@ pub enum ConfigError {
         "this store keeps no accounts: use SledStore or MemoryStore, or implement SessionStore::account_store"
     )]
     NoAccountStore,
+    /// An audit trail was asked for, and the store keeps none.
+    #[error(
+        "this store keeps no audit trail, which .keep_events(..) needs: use SledStore or MemoryStore, or implement SessionStore::event_store"
+    )]
+    NoEventStore,
     /// [`Compat`](crate::Compat) is switched on, but the store cannot keep values, which are needed to revoke
     /// tokens of the other service.
     #[error(

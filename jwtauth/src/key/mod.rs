@@ -364,8 +364,12 @@ impl Key {
 
 /// Returns the SHA-256 of a text under a label. It depends on no secret.
 pub(crate) fn digest(label: &str, text: &str) -> [u8; 32] {
-    let hash = backend::sha256(&[label.as_bytes(), &[0], text.as_bytes()].concat());
-    hash.try_into().expect("SHA-256 has 32 bytes")
+    sha256(&[label.as_bytes(), &[0], text.as_bytes()].concat())
+}
+
+/// Returns the SHA-256 of some bytes.
+pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
+    backend::sha256(data).try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Checks that a secret is strong enough for an algorithm.

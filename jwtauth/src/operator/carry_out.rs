@@ -12,8 +12,12 @@ use super::{Operated, OperatorError};
 use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
 use crate::record::Session;
+use crate::session::caused_by;
 use crate::store::SessionStore;
 use crate::store::operate::{self, ExportOptions, OperateError, Progress};
+
+/// Who stands in the audit trail.
+const CAUSE: &str = "operator";
 
 /// How many rows a page has at most.
 pub(super) const PAGE: usize = 256;
@@ -50,6 +54,10 @@ impl<R: Serialize> Rows<R> {
 
 impl Operated {
     pub(crate) async fn carry_out(&self, request: OperatorRequest) -> Answered {
+        caused_by(CAUSE, self.answer(request)).await
+    }
+
+    async fn answer(&self, request: OperatorRequest) -> Answered {
         match request {
             OperatorRequest::Backup | OperatorRequest::Export { .. } => {
                 Err(OperatorError::refused("this is answered with a file: ask with `Operator::ask_into`"))
@@ -69,6 +77,12 @@ impl Operated {
                     None => self.all_sessions(wanted, after).await,
                 }
             }
+            OperatorRequest::CheckEvents { mark } => {
+                let go_on = |_| ControlFlow::Continue(());
+                let checked = operate::check_trail(self.store(), mark, &go_on).await;
+                checked.map(OperatorAnswer::EventsChecked).map_err(of_operate)
+            }
+            OperatorRequest::ListEvents { of, event, after } => self.events(of, event, after).await,
             OperatorRequest::ShowSession { id } => {
                 let found = self.store().load(id).await.map_err(OperatorError::of_store)?;
                 let session = found.ok_or_else(|| missing(id))?;
@@ -180,6 +194,38 @@ impl Operated {
         }
     }
 
+    async fn events(&self, of: Option<String>, event: Option<String>, mut after: u64) -> Answered {
+        let Some(trail) = Arc::clone(self.store()).event_store() else {
+            return Ok(OperatorAnswer::Events { rows: Vec::new(), next: None, head: None });
+        };
+        let subject = match of {
+            Some(user) => Some(self.subject(&user).await?),
+            None => None,
+        };
+        // Before the events: so none is missing that it speaks of.
+        let head = trail.trail_head().await.map_err(OperatorError::of_store)?;
+        let mut page = Rows::new();
+        loop {
+            let found = trail.events_after(after, PAGE).await.map_err(OperatorError::of_store)?;
+            let is_last = found.len() < PAGE;
+            for record in found {
+                if page.is_full() {
+                    return Ok(OperatorAnswer::Events { rows: page.rows, next: Some(after), head });
+                }
+                after = record.number;
+                let is_wanted = subject.as_ref().is_none_or(|it| record.event.subject.as_ref() == Some(it))
+                    && event.as_ref().is_none_or(|it| record.event.event == *it);
+                if is_wanted {
+                    page.push(record);
+                }
+            }
+            if is_last {
+                return Ok(OperatorAnswer::Events { rows: page.rows, next: None, head });
+            }
+            yield_now().await;
+        }
+    }
+
     async fn revoke(&self, ids: Vec<SessionId>) -> Answered {
         let (mut under_way, mut count) = (JoinSet::new(), 0);
         for id in ids {
@@ -187,7 +233,7 @@ impl Operated {
                 count += joined(under_way.join_next().await)?;
             }
             let sessions = Arc::clone(&self.sessions);
-            under_way.spawn(async move { sessions.revoke(id).await });
+            under_way.spawn(caused_by(CAUSE, async move { sessions.revoke(id).await }));
         }
         while !under_way.is_empty() {
             count += joined(under_way.join_next().await)?;

@@ -10,12 +10,13 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "accounts")]
 use crate::accounts::{Account, ImportedAccount};
+use crate::events::{EventRecord, TrailHead, TrailMark};
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::store::Compaction;
-use crate::store::operate::{BackupSummary, StoreStatus};
+use crate::store::operate::{BackupSummary, CheckedTrail, StoreStatus};
 
 /// What can be asked of a store.
 ///
@@ -52,6 +53,22 @@ pub enum OperatorRequest {
     ShowSession {
         /// Its id.
         id: SessionId,
+    },
+    /// Lists the audit trail, a page at a time, the oldest event first. Answered with
+    /// [`OperatorAnswer::Events`].
+    ListEvents {
+        /// Those about one user only.
+        of: Option<String>,
+        /// Those of this name only, such as `login_failed`.
+        event: Option<String>,
+        /// Begins behind the event with this number, or with the oldest one: 0.
+        after: u64,
+    },
+    /// Checks the audit trail: see [`check_trail`](crate::store::operate::check_trail). Answered with
+    /// [`OperatorAnswer::EventsChecked`].
+    CheckEvents {
+        /// The end of the trail as somebody has kept it elsewhere.
+        mark: Option<TrailMark>,
     },
     /// Revokes these sessions. Refused if one of them is not there. Answered with
     /// [`OperatorAnswer::Revoked`].
@@ -164,6 +181,17 @@ pub enum OperatorAnswer {
     },
     /// The files of the store are smaller.
     Compacted(Compaction),
+    /// A page of events.
+    Events {
+        /// The events.
+        rows: Vec<EventRecord>,
+        /// Where the next page begins; `None` if this is the last one.
+        next: Option<u64>,
+        /// Where the trail begins and ends. `None` if the store has none.
+        head: Option<TrailHead>,
+    },
+    /// What was found of the audit trail.
+    EventsChecked(CheckedTrail),
     /// It is done.
     Done,
     /// There is none.

@@ -118,6 +118,22 @@ pub enum RevocationReason {
     Reused,
 }
 
+impl RevocationReason {
+    /// Returns the name of the reason in files and lists, such as `logout_all`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::Inactive => "inactive",
+            Self::Logout => "logout",
+            Self::LogoutAll => "logout_all",
+            Self::Replaced => "replaced",
+            Self::Requested => "requested",
+            Self::Reused => "reused",
+        }
+    }
+}
+
 /// What a session is worth at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {

@@ -20,7 +20,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Sessions;
+use super::trail::Trail;
 use crate::claims::RESERVED;
+use crate::clock::TimeMark;
 use crate::compat::Compat;
 use crate::error::{BoxError, SessionError};
 use crate::events::Event;
@@ -146,9 +148,12 @@ impl Hooks {
 }
 
 impl Sessions {
-    /// Reports an event to the log, the metrics and the hooks.
+    /// Reports an event to the log, the metrics, the audit trail and the hooks.
     pub(crate) async fn emit(&self, event: Event) {
         note(&event);
+        if let Some(trail) = &self.trail {
+            trail.keep(&event, self.clock.now()).await;
+        }
         self.tell(event).await;
     }
 
@@ -272,17 +277,24 @@ impl Sessions {
     }
 }
 
-/// Returns what reports that the clock was set back.
-pub(super) fn tell_set_back(hooks: &Arc<Hooks>) -> impl Fn(u64) + Send + Sync + 'static {
-    let hooks = Arc::clone(hooks);
+/// Returns what reports that the clock was set back. Times of the store go on from `mark`.
+pub(super) fn tell_set_back(
+    hooks: &Arc<Hooks>,
+    trail: Option<&Arc<Trail>>,
+    mark: &Arc<TimeMark>,
+) -> impl Fn(u64) + Send + Sync + 'static {
+    let (hooks, trail, mark) = (Arc::clone(hooks), trail.cloned(), Arc::clone(mark));
     move |seconds| {
         let event = Event::ClockSetBack { by: Duration::from_secs(seconds) };
         note(&event);
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && !hooks.events.is_empty()
+            && (trail.is_some() || !hooks.events.is_empty())
         {
-            let hooks = Arc::clone(&hooks);
+            let (hooks, trail, now) = (Arc::clone(&hooks), trail.clone(), mark.latest());
             runtime.spawn(async move {
+                if let Some(trail) = trail {
+                    trail.keep(&event, now).await;
+                }
                 for hook in &hooks.events {
                     hook(event.clone()).await;
                 }

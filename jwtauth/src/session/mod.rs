@@ -27,6 +27,7 @@ mod revoke;
 mod rotate;
 mod sliding_tokens;
 mod sweep;
+mod trail;
 mod verify;
 
 use std::sync::Arc;
@@ -43,6 +44,10 @@ pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
 pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::rotate::Renewal;
 pub(crate) use self::sweep::Sweeper;
+use self::trail::Trail;
+pub(crate) use self::trail::caused_by;
+#[cfg(feature = "accounts")]
+pub(crate) use self::trail::same_cause;
 pub(crate) use self::verify::AccessState;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::{Clock, Timeline};
@@ -91,6 +96,7 @@ pub struct Sessions {
     changed_devices: ChangedDevices,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
+    trail: Option<Arc<Trail>>,
 }
 
 #[derive(Debug)]
@@ -159,7 +165,9 @@ impl Sessions {
     ) -> Result<Self, ConfigError> {
         let hooks = Arc::new(hooks);
         let keys = Arc::clone(&clock);
-        let clock = Arc::new(Timeline::new(clock, store.time_mark(), hooks::tell_set_back(&hooks)));
+        let (trail, mark) = (Trail::of(&config, &store)?, store.time_mark());
+        let set_back = hooks::tell_set_back(&hooks, trail.as_ref(), &mark);
+        let clock = Arc::new(Timeline::new(clock, mark, set_back));
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock) as _, config.store_timeout);
         let registry = Arc::clone(&store).token_store();
         if config.token_registry && registry.is_none() {
@@ -185,6 +193,7 @@ impl Sessions {
             changed_devices: ChangedDevices::default(),
             hooks,
             ends: Arc::new(ends),
+            trail,
         })
     }
 

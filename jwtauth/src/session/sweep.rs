@@ -49,6 +49,9 @@ impl Sessions {
             self.emit(Event::ClockJumpedAhead { by: Duration::from_secs(seconds) }).await;
             return Ok(0);
         }
+        if let Some(trail) = &self.trail {
+            trail.catch_up(now).await;
+        }
         let mut total = 0;
         let mut expired = Vec::new();
         let mut patience = PATIENCE;

@@ -6,6 +6,7 @@
 //! | [`TokenStore`] | a record of each token | no `token_registry` |
 //! | [`ValueStore`] | opaque values that expire | no `Compat`, no storage for poem's sessions |
 //! | `AccountStore` (feature `accounts`) | accounts with passwords | no `accounts` |
+//! | [`EventStore`] | an audit trail | no `keep_events` |
 //! | [`SessionPages`] | nothing more: it lists all sessions | no [`operate`] |
 //! | [`WholeStore`] | nothing more: it gives all that it keeps | no backup, no export |
 //! | [`CompactStore`] | nothing more: it gives free space back while it is in use | no compaction but of a closed store |
@@ -37,6 +38,7 @@ pub mod codec;
 mod compact_store;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod event_store;
 mod memory;
 pub mod operate;
 mod requests;
@@ -53,6 +55,7 @@ mod whole_store;
 #[cfg(feature = "accounts")]
 pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
 pub use self::compact_store::{CompactStore, Compaction};
+pub use self::event_store::EventStore;
 pub use self::memory::MemoryStore;
 pub use self::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
@@ -70,6 +73,9 @@ pub use self::whole_store::{
 pub use crate::clock::TimeMark;
 pub use crate::device::Device;
 pub use crate::error::StoreError;
+pub use crate::events::{
+    EventDetails, EventRecord, NoTrailMark, TrailCheck, TrailFault, TrailHead, TrailMark,
+};
 #[cfg(feature = "accounts")]
 pub use crate::id::AccountId;
 pub use crate::id::{SessionId, TokenId};

@@ -12,16 +12,19 @@
 //! | `update_user` | [`update_user`] for each session of the subject |
 //! | `sweep` | [`has_expired`], [`is_reported`], [`value_has_expired`] |
 //! | `archive` | [`is_archived`] |
+//! | `append_events` | [`append_events`] |
 //! | `load_value` | [`live_value`] |
 //! | `save_value`, `remove_value`, `insert_with_value` | [`takes_value`], [`remove_value`], [`occupant`] |
 //! | `change_account` | `may_change` |
 
+use std::ops::Range;
 use std::time::Duration;
 
 #[cfg(feature = "accounts")]
 use super::account_store::StoredAccount;
 use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, TokenRevocation, UserUpdate};
 use super::value_store::{REMEMBERED, StoredValue};
+use crate::events::{EventDetails, EventRecord, TrailHead};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, Rotation, Session};
 use crate::registry::{TokenKind, TokenRecord};
@@ -32,6 +35,43 @@ pub const TOKENS_KEPT: usize = 512;
 
 /// The most sessions that one login forgets.
 const FORGOTTEN_AT_ONCE: usize = 100;
+
+/// How many old events are removed at once beyond those that are added: a change stays small when fewer are
+/// to be kept than before.
+const REMOVED_AT_ONCE: u64 = 256;
+
+/// What appending events does to an audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrailChange {
+    /// Records to add.
+    pub added: Vec<EventRecord>,
+    /// The numbers of records to remove.
+    pub removed: Range<u64>,
+    /// The head after that.
+    pub head: TrailHead,
+}
+
+/// Decides what appending `events` does to the trail with this head; `None` if there is no trail yet.
+///
+/// The newest `keep` records stay. Where far fewer are to be kept than before, the rest goes step by step,
+/// with the next events.
+#[must_use]
+pub fn append_events(head: Option<TrailHead>, events: Vec<EventDetails>, keep: u64) -> TrailChange {
+    let mut head = TrailHead { keep, ..head.unwrap_or(TrailHead::new(keep)) };
+    let mut added = Vec::with_capacity(events.len());
+    for event in events {
+        let record = EventRecord::new(head.last + 1, head.hash, event);
+        (head.last, head.hash) = (record.number, record.hash());
+        added.push(record);
+    }
+    let surplus = head.len().saturating_sub(keep).min(added.len() as u64 + REMOVED_AT_ONCE);
+    let removed = head.first..head.first + surplus;
+    head.first = removed.end;
+    // What would be removed again is not added.
+    added.retain(|record| !removed.contains(&record.number));
+    TrailChange { added, removed, head }
+}
 
 /// What a login does to other sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

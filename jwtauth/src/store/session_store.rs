@@ -7,6 +7,7 @@ use std::sync::Arc;
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
 use super::compact_store::CompactStore;
+use super::event_store::EventStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
@@ -88,6 +89,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// A store that implements [`AccountStore`] returns `Some(self)`. The builder's `accounts` needs one.
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        None
+    }
+
+    /// Returns this store as one that keeps an audit trail too. Default: it keeps none.
+    ///
+    /// A store that implements [`EventStore`] returns `Some(self)`. The builder's
+    /// [`keep_events`](crate::JwtAuthBuilder::keep_events) needs one.
+    fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
         None
     }
 

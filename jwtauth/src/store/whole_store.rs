@@ -16,6 +16,7 @@ use super::account_store::StoredAccount;
 use super::requests::StoreFuture;
 use super::value_store::{StoredValue, ValueKey};
 use crate::error::StoreError;
+use crate::events::{EventRecord, TrailHead};
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
@@ -32,6 +33,10 @@ pub enum StoreRecord {
     /// An account.
     #[cfg(feature = "accounts")]
     Account(StoredAccount),
+    /// An event of the audit trail.
+    Event(EventRecord),
+    /// Where the audit trail begins and ends.
+    TrailHead(TrailHead),
     /// A session, dead or alive.
     Session(Box<Session>),
     /// What was recorded of a token.
@@ -57,6 +62,8 @@ impl StoreRecord {
         match self {
             #[cfg(feature = "accounts")]
             Self::Account(account) => RecordKey::Account(account.id),
+            Self::Event(event) => RecordKey::Event(event.number),
+            Self::TrailHead(_) => RecordKey::TrailHead,
             Self::Session(session) => RecordKey::Session(session.id),
             Self::Token { generation, token } => {
                 let id = (token.kind != TokenKind::Refresh).then_some(token.id);
@@ -74,6 +81,10 @@ pub enum RecordKey {
     /// The account with this id.
     #[cfg(feature = "accounts")]
     Account(AccountId),
+    /// The event with this number.
+    Event(u64),
+    /// The head of the audit trail.
+    TrailHead,
     /// The session with this id.
     Session(SessionId),
     /// The record of a token.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use jwtauth::SessionId;
+use jwtauth::store::TrailMark;
 
 /// Operates a store of jwtauth: its sessions and accounts.
 ///
-/// `status`, `sessions`, `accounts`, `backup`, `export` and `compact` work while the server runs, too: the
-/// server does what is asked for. For `restore`, `import`, `doctor` and `repair` it must be stopped.
+/// `status`, `sessions`, `accounts`, `events`, `backup`, `export` and `compact` work while the server runs,
+/// too: the server does what is asked for. For `restore`, `import`, `doctor` and `repair` it must be stopped.
 ///
 /// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, the
 /// server does not answer, or it was stopped. `doctor`: 0 whole, 1 damaged, 2 not looked at.
@@ -39,6 +40,10 @@ pub(crate) enum Command {
     /// List accounts, and change them
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Show the audit trail, which the server keeps if its setting `keep_events` is on
+    ///
+    /// The newest events stand last. Exit code 1 if a check finds that an event was changed or is missing.
+    Events(EventsArguments),
     /// Look at a store that is damaged or does not open: what is damaged, whose it is, what to do
     ///
     /// Writes nothing into the store. Whether it would open is tried with a copy in the directory for
@@ -85,6 +90,28 @@ pub(crate) enum Command {
         /// Such as /usr/local/share/man/man1
         directory: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EventsArguments {
+    /// Show the last events only: this many
+    #[arg(long, value_name = "COUNT", default_value_t = 100, conflicts_with = "all")]
+    pub(crate) last: usize,
+    /// Show all events
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show events about this user: an id or the name of an account
+    #[arg(long, value_name = "USER", allow_hyphen_values = true)]
+    pub(crate) of: Option<String>,
+    /// Show events of this name, such as `login_failed`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event: Option<String>,
+    /// Show no events, but say whether one was changed or is missing
+    #[arg(long, conflicts_with_all = ["all", "of", "event"])]
+    pub(crate) check: bool,
+    /// With --check: compare the trail with this mark too, which an earlier check has printed
+    #[arg(long, value_name = "NUMBER:HASH", requires = "check")]
+    pub(crate) mark: Option<TrailMark>,
 }
 
 #[derive(Args, Debug)]

@@ -22,6 +22,9 @@ pub(crate) fn run(path: Option<&Path>, counter: CounterArgument, output: Output)
     let diagnosis = diagnosis.map_err(|error| not_seen(super::with_causes(&error)))?;
     output.text(&lines(&diagnosis), &json!(diagnosis));
     match diagnosis.condition {
+        Condition::Whole if !diagnosis.trail_faults.is_empty() => {
+            Err(Failure::Found { code: 1, what: "the audit trail is not as it was written".into() })
+        }
         Condition::Whole => Ok(()),
         Condition::Damaged => Err(Failure::Found { code: 1, what: "the store is damaged".into() }),
         _ => Err(not_seen("the store could not be looked at".into())),
@@ -58,11 +61,12 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
     let readable = &diagnosis.readable;
     if diagnosis.condition != Condition::Unknown {
         lines.push(format!(
-            "Readable: {} sessions, {} accounts, {} tokens, {} values.",
+            "Readable: {} sessions, {} accounts, {} tokens, {} values, {} events.",
             counted(readable.sessions, diagnosis.sessions_expected),
             counted(readable.accounts, diagnosis.accounts_expected),
             readable.tokens,
             readable.values,
+            readable.events,
         ));
     }
     if let Some(lost) = diagnosis.lost_changes.filter(|lost| *lost > 0) {
@@ -81,6 +85,10 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
         "Accounts that may be as they were before their last change, disabled and removed ones among them",
         &diagnosis.doubtful_accounts,
     );
+    if !diagnosis.trail_faults.is_empty() {
+        lines.push("The audit trail is not as it was written:".into());
+        lines.extend(diagnosis.trail_faults.iter().map(|fault| format!("  {fault}")));
+    }
     for finding in &diagnosis.findings {
         lines.push(format!("Note: {}: {}", finding.what, finding.advice));
     }

@@ -18,6 +18,7 @@ mod ask;
 mod backup;
 mod compact;
 mod doctor;
+mod events;
 mod manual;
 mod meter;
 mod output;
@@ -121,6 +122,7 @@ async fn run(arguments: Arguments) -> Done {
         Command::Status => status::show(&operator().await?, output).await,
         Command::Sessions(command) => sessions::run(&operator().await?, command, output, yes).await,
         Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
+        Command::Events(what) => events::run(&operator().await?, what, output).await,
         Command::Doctor(counter) => doctor::run(store.as_deref(), counter, output),
         Command::Repair(counter) => repair::run(store.as_deref(), counter, output, yes),
         Command::Backup(what) => backup::run(store.as_deref(), what, output, yes).await,

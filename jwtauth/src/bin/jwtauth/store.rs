@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jwtauth::error::StoreError;
 use jwtauth::operator::Operator;
+use jwtauth::store::EventStore as _;
 use jwtauth::{AccountsConfig, JwtAuth, SessionStore, SledConfig, SledStore};
 
 use super::Failure;
@@ -19,7 +20,7 @@ pub(crate) async fn operator(named: Option<&Path>) -> Result<Operator, Failure> 
     }
     check_user(path)?;
     match SledStore::open(path).await {
-        Ok(opened) => here(opened),
+        Ok(opened) => here(opened).await,
         // A server may have started meanwhile.
         Err(error @ StoreError::Locked { .. }) => Operator::connect(path).await?.ok_or_else(|| {
             let what = "a server has the store open and offers no socket: see whether its log says why, or stop it, and do this again";
@@ -49,10 +50,16 @@ pub(crate) async fn server(named: Option<&Path>) -> Result<Option<Operator>, Fai
     Ok(Operator::connect(look(named)?).await?)
 }
 
-fn here(opened: SledStore) -> Result<Operator, Failure> {
+async fn here(opened: SledStore) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
     let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
+    let trail = opened.trail_head().await.map_err(|error| Failure::store("no audit trail", error))?;
+    // What is done here stands in the trail that the server keeps.
+    let builder = match trail {
+        Some(trail) => builder.keep_events(trail.keep),
+        None => builder,
+    };
     let jwtauth = builder.operator_socket(false).build(opened);
     Ok(jwtauth.map_err(|error| Failure::store("no accounts", error))?.operator())
 }

@@ -8,7 +8,7 @@ use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 
 use super::frame::MAX_RECORD;
-use crate::id::TokenId;
+use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, RevokedToken};
 
 type BincodeConfig = Configuration<LittleEndian, Fixint, Limit<MAX_RECORD>>;
@@ -56,7 +56,7 @@ macro_rules! as_it_is {
     };
 }
 
-as_it_is!(bool, u8, u64, [u8; 16], String, Vec<u8>, Vec<String>, IpAddr);
+as_it_is!(bool, u8, u64, [u8; 16], [u8; 32], String, Vec<u8>, Vec<String>, Vec<(String, String)>, IpAddr);
 
 impl<T: Field> Field for Option<T> {
     fn put(&self, out: &mut Vec<u8>) {
@@ -72,6 +72,16 @@ impl<T: Field> Field for Option<T> {
 }
 
 impl Field for TokenId {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_bytes().put(out);
+    }
+
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        Field::take(rest).map(Self::from_bytes)
+    }
+}
+
+impl Field for SessionId {
     fn put(&self, out: &mut Vec<u8>) {
         self.as_bytes().put(out);
     }

@@ -17,6 +17,8 @@
 //! | session | id | `session/v1.rs` to `v4.rs` |
 //! | token | session, kind | `token_codec.rs` |
 //! | account (feature `accounts`) | id | `account_codec.rs` |
+//! | event | number | `event_codec.rs` |
+//! | head of the audit trail | | `event_codec.rs` |
 //! | value | | `value_codec.rs` |
 //! | any of these | | `record_codec.rs`, with its key |
 //!
@@ -32,6 +34,7 @@
 
 #[cfg(feature = "accounts")]
 mod account_codec;
+mod event_codec;
 mod field;
 mod frame;
 mod record_codec;
@@ -42,6 +45,7 @@ mod value_codec;
 
 #[cfg(feature = "accounts")]
 pub use self::account_codec::{decode_account, encode_account};
+pub use self::event_codec::{decode_event, decode_trail_head, encode_event, encode_trail_head};
 pub use self::frame::{MAX_RECORD, RecordError, checksum_of, layout_of};
 pub use self::record_codec::{decode_key, decode_record, encode_key, encode_record};
 pub use self::session::{decode_session, encode_session};

@@ -1,8 +1,9 @@
 //! Any record with the key that it stands under, as two pieces of bytes: what a file holds that has records
 //! of all kinds.
 //!
-//! A key is a letter for the kind (`a` account, `s` session, `t` token, `v` value) and the id: 16 bytes, or
-//! 32 of a value. That of a token is the id of its session, its generation (8 bytes, big-endian), `0` for
+//! A key is a letter for the kind (`a` account, `e` event, `s` session, `t` token, `v` value) and the id: 16
+//! bytes, 32 of a value, or 8 of an event, which are its number (big-endian). That of the head of the audit
+//! trail is `e` alone. That of a token is the id of its session, its generation (8 bytes, big-endian), `0` for
 //! refresh, `1` for access or `2` for sliding, and the id of an access or sliding token. [`SledStore`] keeps
 //! records under the same keys.
 //!
@@ -13,7 +14,10 @@ use super::super::whole_store::{RecordKey, StoreRecord};
 use super::frame::RecordError;
 #[cfg(feature = "accounts")]
 use super::{decode_account, encode_account};
-use super::{decode_session, decode_token, decode_value, encode_session, encode_token, encode_value};
+use super::{
+    decode_event, decode_session, decode_token, decode_trail_head, decode_value, encode_event,
+    encode_session, encode_token, encode_trail_head, encode_value,
+};
 use crate::error::StoreError;
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
@@ -27,6 +31,8 @@ pub fn encode_key(key: &RecordKey) -> Vec<u8> {
         #[cfg(feature = "accounts")]
         RecordKey::Account(id) => [b"a", &id.as_bytes()[..]].concat(),
         RecordKey::Session(id) => [b"s", &id.as_bytes()[..]].concat(),
+        RecordKey::Event(number) => [b"e", &number.to_be_bytes()[..]].concat(),
+        RecordKey::TrailHead => b"e".to_vec(),
         RecordKey::Token { session, generation, kind, id } => {
             let kind = match kind {
                 TokenKind::Refresh => 0,
@@ -47,6 +53,8 @@ pub fn decode_key(key: &[u8]) -> Option<RecordKey> {
     match kind {
         #[cfg(feature = "accounts")]
         b'a' => rest.try_into().ok().map(|id| RecordKey::Account(AccountId::from_bytes(id))),
+        b'e' if rest.is_empty() => Some(RecordKey::TrailHead),
+        b'e' => rest.try_into().ok().map(|number| RecordKey::Event(u64::from_be_bytes(number))),
         b's' => rest.try_into().ok().map(|id| RecordKey::Session(SessionId::from_bytes(id))),
         b't' => {
             let (session, rest) = rest.split_first_chunk::<16>()?;
@@ -80,6 +88,8 @@ pub fn encode_record(record: &StoreRecord) -> Result<(Vec<u8>, Vec<u8>), StoreEr
     let bytes = match record {
         #[cfg(feature = "accounts")]
         StoreRecord::Account(account) => encode_account(&key, account)?,
+        StoreRecord::Event(event) => encode_event(&key, event)?,
+        StoreRecord::TrailHead(head) => encode_trail_head(&key, head),
         StoreRecord::Session(session) => encode_session(&key, session)?,
         StoreRecord::Token { token, .. } => encode_token(&key, token),
         StoreRecord::Value { value, .. } => encode_value(&key, value)?,
@@ -96,6 +106,8 @@ pub fn decode_record(key: &[u8], bytes: &[u8]) -> Result<StoreRecord, RecordErro
     match decode_key(key).ok_or(RecordError::Damaged)? {
         #[cfg(feature = "accounts")]
         RecordKey::Account(id) => decode_account(key, id, bytes).map(StoreRecord::Account),
+        RecordKey::Event(number) => decode_event(key, number, bytes).map(StoreRecord::Event),
+        RecordKey::TrailHead => decode_trail_head(key, bytes).map(StoreRecord::TrailHead),
         RecordKey::Session(id) => {
             decode_session(key, id, bytes).map(|session| StoreRecord::Session(session.into()))
         }
@@ -111,6 +123,7 @@ pub fn decode_record(key: &[u8], bytes: &[u8]) -> Result<StoreRecord, RecordErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::{EventDetails, EventRecord, TrailHead};
     use crate::registry::TokenRecord;
     use crate::store::{StoredValue, sample};
 
@@ -121,6 +134,8 @@ mod tests {
         let records = [
             #[cfg(feature = "accounts")]
             StoreRecord::Account(sample::account(2, "alice")),
+            StoreRecord::Event(EventRecord::new(3, [4; 32], EventDetails::new("login", 5).with("a", 6))),
+            StoreRecord::TrailHead(TrailHead { hash: [9; 32], ..TrailHead::new(7) }),
             StoreRecord::Session(session.clone().into()),
             StoreRecord::Token { generation: 3, token: token(TokenKind::Refresh) },
             StoreRecord::Token { generation: 3, token: token(TokenKind::Access) },

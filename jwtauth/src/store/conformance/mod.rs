@@ -8,8 +8,8 @@
 //! # }
 //! ```
 //!
-//! What a store keeps beside sessions is found by [`SessionStore::token_store`] and
-//! [`SessionStore::value_store`], and has rules of its own, and so has a copy of it all
+//! What a store keeps beside sessions is found by [`SessionStore::token_store`],
+//! [`SessionStore::event_store`] and [`SessionStore::value_store`], and has rules of its own, and so has a copy of it all
 //! ([`SessionStore::whole_store`]); run `run_accounts` too if it keeps accounts.
 //! Durability is not among the rules: what survives a crash is each store's own promise.
 
@@ -17,6 +17,7 @@
 mod account_rules;
 mod page_rules;
 mod token_rules;
+mod trail_rules;
 mod value_rules;
 mod whole_rules;
 
@@ -64,6 +65,7 @@ where
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
     page_rules::sessions_are_listed_in_pages(&Arc::new(empty().await)).await;
     token_rules::run(&empty).await;
+    trail_rules::run(&Arc::new(empty().await)).await;
     value_rules::run(&empty).await;
     whole_rules::a_copy_has_everything(&Arc::new(empty().await)).await;
     whole_rules::a_copy_is_of_one_moment_while_the_store_changes(&Arc::new(empty().await)).await;

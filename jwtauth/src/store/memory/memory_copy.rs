@@ -37,6 +37,8 @@ impl WholeStore for MemoryStore {
         records.extend(
             tokens.map(|(generation, token)| StoreRecord::Token { generation: *generation, token: *token }),
         );
+        records.extend(kept.trail.map(StoreRecord::TrailHead));
+        records.extend(kept.events.values().cloned().map(StoreRecord::Event));
         let values = kept.values.iter();
         records.extend(values.map(|(key, value)| StoreRecord::Value { key: *key, value: value.clone() }));
         records.sort_by_cached_key(|record| codec::encode_key(&record.key()));

@@ -3,15 +3,17 @@
 #[cfg(feature = "accounts")]
 mod account_table;
 mod memory_copy;
+mod memory_trail;
 mod value_table;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
+use super::event_store::EventStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
@@ -22,6 +24,7 @@ use super::token_store::TokenStore;
 use super::value_store::{StoredValue, ValueKey, ValueStore};
 use super::whole_store::WholeStore;
 use crate::clock::TimeMark;
+use crate::events::{EventRecord, TrailHead};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, Rotation, Session};
 use crate::registry::TokenRecord;
@@ -44,6 +47,8 @@ struct Kept {
     /// In the order in which they were issued, each with the generation that it was issued for.
     tokens: HashMap<SessionId, Vec<(u64, TokenRecord)>>,
     values: HashMap<ValueKey, StoredValue>,
+    events: BTreeMap<u64, EventRecord>,
+    trail: Option<TrailHead>,
 }
 
 impl Kept {
@@ -188,6 +193,10 @@ impl SessionStore for MemoryStore {
 
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        Some(self)
+    }
+
+    fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
         Some(self)
     }
 

@@ -3,7 +3,7 @@
 //! | `kind` | what it is |
 //! |---|---|
 //! | `jwtauth` | the first line: version of the format, when, and whether hashes are left out |
-//! | `account`, `session`, `token`, `value` | a record |
+//! | `account`, `event`, `session`, `token`, `trail_head`, `value` | a record |
 //! | `removed` | the record with this key, in base64url, which came before, is gone |
 //! | `end` | the last line: how many lines are before it |
 //!
@@ -39,10 +39,21 @@ pub(super) enum LineKind {
     Jwtauth,
     Account,
     Session,
+    Event,
+    #[serde(rename = "trail_head")]
+    TrailHead,
     Token,
     Value,
     Removed,
     End,
+}
+
+/// A record that is written as it is, with its kind in front.
+#[derive(Serialize)]
+struct KindOf<'r, R> {
+    kind: LineKind,
+    #[serde(flatten)]
+    record: &'r R,
 }
 
 /// What every line has.
@@ -201,6 +212,12 @@ pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result
             password_changed_at: account.password_changed_at,
             last_login: account.last_login,
         }),
+        CopiedRecord::Kept(StoreRecord::Event(event)) => {
+            serde_json::to_vec(&KindOf { kind: LineKind::Event, record: event })
+        }
+        CopiedRecord::Kept(StoreRecord::TrailHead(head)) => {
+            serde_json::to_vec(&KindOf { kind: LineKind::TrailHead, record: head })
+        }
         CopiedRecord::Kept(StoreRecord::Session(session)) => serde_json::to_vec(&session_line(session)?),
         CopiedRecord::Kept(StoreRecord::Token { generation, token }) => serde_json::to_vec(&TokenLine {
             kind: LineKind::Token,
@@ -276,6 +293,8 @@ pub(super) fn record_of(kind: LineKind, line: &[u8]) -> serde_json::Result<Optio
     let record = match kind {
         #[cfg(feature = "accounts")]
         LineKind::Account => StoreRecord::Account(serde_json::from_slice::<AccountLine>(line)?.into()),
+        LineKind::Event => StoreRecord::Event(serde_json::from_slice(line)?),
+        LineKind::TrailHead => StoreRecord::TrailHead(serde_json::from_slice(line)?),
         LineKind::Session => {
             StoreRecord::Session(Box::new(serde_json::from_slice::<SessionLine>(line)?.into()))
         }

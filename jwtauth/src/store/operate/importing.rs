@@ -93,7 +93,7 @@ pub enum SkipReason {
     /// A value that may let somebody in, and sessions are not kept.
     #[error("it may let somebody in")]
     LetsIn,
-    /// Records of tokens, and marks of values that were removed, stay where they are.
+    /// Records of tokens, marks of values that were removed, and the audit trail stay where they are.
     #[error("records of this kind are not imported")]
     NotImported,
     /// The store keeps nothing of this kind.
@@ -198,6 +198,8 @@ fn describe(record: &StoreRecord) -> String {
         #[cfg(feature = "accounts")]
         StoreRecord::Account(account) => format!("account {:?}", account.name),
         StoreRecord::Session(session) => format!("session {}", session.id),
+        StoreRecord::Event(event) => format!("event {}", event.number),
+        StoreRecord::TrailHead(_) => "head of the audit trail".into(),
         StoreRecord::Token { .. } => "record of a token".into(),
         StoreRecord::Value { .. } => "value".into(),
     }
@@ -255,7 +257,10 @@ async fn put(
             let new = NewValue::new(key, bytes, now, value.expires_at);
             Ok(if values.save_value(new).await? { None } else { Some(SkipReason::IsOverHere) })
         }
-        StoreRecord::Token { .. } => Ok(Some(SkipReason::NotImported)),
+        // A trail says what has happened in its store.
+        StoreRecord::Event(_) | StoreRecord::TrailHead(_) | StoreRecord::Token { .. } => {
+            Ok(Some(SkipReason::NotImported))
+        }
     }
 }
 

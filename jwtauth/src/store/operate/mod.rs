@@ -10,6 +10,7 @@
 
 mod backup_file;
 mod backups;
+mod checked_trail;
 mod compaction;
 #[cfg(feature = "accounts")]
 mod damage;
@@ -22,6 +23,7 @@ mod store_status;
 mod walk;
 
 pub use self::backups::{BackupSummary, backup};
+pub use self::checked_trail::{CheckedTrail, check_trail};
 pub use self::compaction::compact;
 #[cfg(feature = "accounts")]
 pub use self::damage::{doctor, repair};

@@ -18,6 +18,7 @@ use super::super::whole_store::{CopiedRecord, CopyTotals, RecordKey, StoreRecord
 use super::backup_file::{BackupFrame, BackupReader, damaged};
 use super::backups::BackupSummary;
 use super::walk::{OperateError, Progress};
+use crate::events::{EventDetails, TrailHead};
 use crate::id::SessionId;
 use crate::record::{Revocation, RevocationReason};
 
@@ -126,6 +127,7 @@ pub struct Restored {
 ///   [may let somebody in](rules::outlives_restore).
 /// - What was revoked of tokens of another service ([`Compat`](crate::Compat)) stays so. What was revoked of
 ///   them after the backup is forgotten: they are good again until they expire.
+/// - An audit trail goes on: an event `store_restored` says when the backup was taken.
 /// - A [`rollback_counter`](SledConfig::rollback_counter) is renewed, so that the restored store is accepted
 ///   and each older copy is refused.
 ///
@@ -156,6 +158,9 @@ pub fn restore<F: Read + Seek>(
     loop {
         match reader.next()? {
             BackupFrame::Record(CopiedRecord::Kept(record)) => {
+                if let StoreRecord::TrailHead(head) = &record {
+                    ended.trail = Some(*head);
+                }
                 let record = if options.keep_sessions { record } else { ended.end(record, now) };
                 refill.put(&record)?;
             }
@@ -167,6 +172,16 @@ pub fn restore<F: Read + Seek>(
             BackupFrame::End { .. } => return Err(damaged("it was replaced while it was read")),
         }
         report(&reader, Some(backup.frames), progress)?;
+    }
+    if let Some(head) = ended.trail {
+        let restored =
+            EventDetails::new("store_restored", now).with("backup_taken_at", backup.summary.taken_at);
+        let change = rules::append_events(Some(head), vec![restored], head.keep);
+        for number in change.removed {
+            refill.remove(RecordKey::Event(number))?;
+        }
+        change.added.into_iter().try_for_each(|record| refill.put(&StoreRecord::Event(record)))?;
+        refill.put(&StoreRecord::TrailHead(change.head))?;
     }
     let totals = backup.totals;
     let (sessions, accounts) = refill.counted();
@@ -185,6 +200,8 @@ pub fn restore<F: Read + Seek>(
 struct Ended {
     sessions: HashSet<SessionId>,
     values: HashSet<ValueKey>,
+    /// Where the audit trail ends.
+    trail: Option<TrailHead>,
 }
 
 impl Ended {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::events::TrailFault;
+
 /// Whether a store is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +41,8 @@ pub struct RecordCounts {
     pub accounts: u64,
     /// What is kept of tokens.
     pub tokens: u64,
+    /// Events of the audit trail.
+    pub events: u64,
     /// Opaque values, and marks of those that were removed.
     pub values: u64,
 }
@@ -124,6 +128,8 @@ pub struct Diagnosis {
     /// Accounts that may be as they were before their last change: an older password, other roles, or removed
     /// since.
     pub doubtful_accounts: Vec<AccountRef>,
+    /// What is wrong with the audit trail, at most 100 faults. A repair cannot mend it.
+    pub trail_faults: Vec<TrailFault>,
     /// What else somebody should know.
     pub findings: Vec<Finding>,
     /// Commands to type next, the best one first.

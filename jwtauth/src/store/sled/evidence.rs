@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::super::codec::{self, RecordError, Totals};
 use super::diagnosis::{AccountRef, RecordCounts};
+use super::found_trail::FoundTrail;
 use super::salvage::Salvage;
 use super::tree_keys;
 use crate::id::AccountId;
@@ -27,6 +28,8 @@ pub(super) struct Evidence {
     pub(super) lost_accounts: Vec<(AccountId, String)>,
     /// Accounts that are in the index.
     pub(super) indexed: HashSet<AccountId>,
+    /// What was read of the audit trail.
+    pub(super) trail: FoundTrail,
     /// How long all keys and values are together.
     pub(super) bytes: u64,
     sum: u64,
@@ -92,6 +95,13 @@ impl Evidence {
                 let token = tree_keys::parts_of_token(key).ok_or(RecordError::Damaged);
                 let token = token.and_then(|(session, kind)| codec::decode_token(key, session, kind, value));
                 token.map(|_| (&mut self.readable.tokens, false))
+            }
+            tree_keys::EVENTS => {
+                match self.trail.take(key, value) {
+                    // The head is no record that anybody counts.
+                    Ok(false) => return,
+                    taken => taken.map(|_| (&mut self.readable.events, false)),
+                }
             }
             tree_keys::TOTALS => {
                 self.totals = codec::decode_totals(key, value);

@@ -145,6 +145,7 @@ fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, h
     diagnosis.lost_changes = evidence.totals.map(|totals| highest.saturating_sub(totals.changes));
     diagnosis.is_complete = evidence.is_complete(acknowledged);
     diagnosis.lost_accounts = evidence.all_lost();
+    diagnosis.trail_faults = evidence.trail.faults();
     let now = SystemClock.now();
     diagnosis.findings.extend(surroundings::inside(&diagnosis.path, evidence.totals, evidence.bytes, now));
 }

@@ -21,8 +21,8 @@
 //! writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow disk 50
 //! refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change` and
-//! `account_change` run the rules, `tree_change` says what is written, and `disk` writes it on the thread of
+//! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change`,
+//! `account_change` and `trail_change` run the rules, `tree_change` says what is written, and `disk` writes it on the thread of
 //! `writer`. `recent` keeps what readers ask for most. `tree_copy` copies all of it while it changes, with
 //! the help of `follow`. `rebuild` makes a new database for those who operate a store. `salvage` reads a
 //! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
@@ -43,6 +43,8 @@ pub(super) mod examine;
 mod explain;
 mod files;
 mod follow;
+#[cfg(feature = "accounts")]
+mod found_trail;
 mod login_change;
 mod operations;
 mod reader;
@@ -58,6 +60,7 @@ mod sled_config;
 mod startup;
 #[cfg(feature = "accounts")]
 mod surroundings;
+mod trail_change;
 mod tree_change;
 mod tree_copy;
 mod tree_keys;
@@ -85,6 +88,7 @@ use self::writer::Writer;
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
 use super::compact_store::CompactStore;
+use super::event_store::EventStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
@@ -230,6 +234,10 @@ impl SessionStore for SledStore {
     }
 
     fn compact_store(self: Arc<Self>) -> Option<Arc<dyn CompactStore>> {
+        Some(self)
+    }
+
+    fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
         Some(self)
     }
 

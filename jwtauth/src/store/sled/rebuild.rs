@@ -112,6 +112,10 @@ impl Rebuild {
                 Some(before) => change.overwrite(&before, session)?,
                 None => change.add(session)?,
             },
+            StoreRecord::Event(_) | StoreRecord::TrailHead(_) => {
+                let (key, bytes) = codec::encode_record(record)?;
+                change.put_uncounted(key, bytes);
+            }
             StoreRecord::Token { token, .. } => change.put_token(codec::encode_key(&record.key()), token),
             StoreRecord::Value { key, value } => {
                 let before = self.value(*key)?;
@@ -147,7 +151,9 @@ impl Rebuild {
                     change.remove(&before);
                 }
             }
-            RecordKey::Token { .. } => change.remove_key(codec::encode_key(&key)),
+            RecordKey::Event(_) | RecordKey::TrailHead | RecordKey::Token { .. } => {
+                change.remove_key(codec::encode_key(&key));
+            }
             RecordKey::Value(key) => {
                 if let Some(before) = self.value(key)? {
                     change.remove_key(tree_keys::value_expiry(key, before.record.expires_at));

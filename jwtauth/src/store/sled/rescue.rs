@@ -14,6 +14,7 @@
 //!   which is why they are named.
 //! - A name whose account cannot be read stays taken: by an account with the same id that is disabled and
 //!   that no password fits. An operator gives it a password and enables it.
+//! - Events of the audit trail stay that can be read. What is missing stays missing, and a check shows it.
 //! - An account that is in no index, while there are more accounts than there should be, may have been
 //!   removed: it is disabled. Of two accounts with one name that one is kept which the index names, or else
 //!   the newer one.
@@ -41,6 +42,7 @@ use super::tree_change::Change;
 use super::tree_keys;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::StoreError;
+use crate::events::EventDetails;
 use crate::id::AccountId;
 use crate::record::{Revocation, RevocationReason};
 
@@ -106,6 +108,14 @@ pub(in crate::store) fn repair(
         return Ok(None);
     }
     let now = rescue.now;
+    if let Some(head) = read.evidence.trail.whole_head() {
+        let repaired = EventDetails::new("store_repaired", now);
+        let repaired = repaired.with("sessions_ended", rescue.report.sessions_ended);
+        let mut change = Change::default();
+        change.append_events(Some(head), vec![repaired], head.keep)?;
+        rebuild.add(change)?;
+        rescue.report.kept.events += 1;
+    }
     // One more than anybody knows of: no journal is ahead, and no copy of the damaged store passes for this
     // one.
     let changes = highest.max(totals.map_or(0, |totals| totals.changes)).saturating_add(1);
@@ -209,6 +219,14 @@ impl Rescue {
                 let Ok(token) = codec::decode_token(key, session, kind, value) else { return Ok(None) };
                 change.put_token(key.into(), &token);
                 kept.tokens += 1;
+            }
+            tree_keys::EVENTS => {
+                let Some(number) = tree_keys::number_of_event(key) else { return Ok(None) };
+                if codec::decode_event(key, number, value).is_err() {
+                    return Ok(None);
+                }
+                change.put_uncounted(key.into(), value.into());
+                kept.events += 1;
             }
             tree_keys::VALUES => {
                 let Ok(stored) = codec::decode_value(key, value) else { return Ok(None) };

@@ -99,7 +99,7 @@ impl Change {
         self.sessions -= 1;
     }
 
-    /// Removes an index entry that names no session, or the record of a token.
+    /// Removes an index entry that names no session, or a record that is not counted.
     pub(super) fn remove_key(&mut self, key: Vec<u8>) {
         self.writes.insert(key, None);
     }
@@ -129,6 +129,11 @@ impl Change {
     /// Writes the record of a token.
     pub(super) fn put_token(&mut self, key: Vec<u8>, token: &TokenRecord) {
         let bytes = codec::encode_token(&key, token);
+        self.put_uncounted(key, bytes);
+    }
+
+    /// Writes a record of a kind that is neither in the counts nor in the sum.
+    pub(super) fn put_uncounted(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
         self.writes.insert(key, Some(bytes));
     }
 

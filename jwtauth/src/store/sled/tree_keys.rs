@@ -3,6 +3,8 @@
 //! | key | value |
 //! |---|---|
 //! | `a` account id | the record of the account |
+//! | `e` | where the audit trail begins and ends |
+//! | `e` number | an event of the audit trail |
 //! | `m` | totals of the store |
 //! | `n` folded name, zero, account id | nothing: accounts in the order of their names |
 //! | `s` session id | the record |
@@ -26,6 +28,10 @@ use crate::registry::TokenKind;
 
 /// The prefix of account records.
 pub(super) const ACCOUNTS: &[u8] = b"a";
+/// The key of the head of the audit trail, and the prefix of its events.
+pub(super) const EVENTS: &[u8] = b"e";
+/// The first key behind those of the audit trail.
+pub(super) const EVENTS_END: &[u8] = b"f";
 /// The key of the totals.
 pub(super) const TOTALS: &[u8] = b"m";
 /// The prefix of the index of accounts by name.
@@ -46,14 +52,14 @@ pub(super) const VALUE_EXPIRIES: &[u8] = b"w";
 const ID_LEN: usize = 16;
 
 /// The keys of all records. What is outside follows from them.
-pub(super) fn records() -> [Range<Vec<u8>>; 3] {
-    [ACCOUNTS..b"b", SESSIONS..SUBJECTS, VALUES..VALUE_EXPIRIES]
+pub(super) fn records() -> [Range<Vec<u8>>; 4] {
+    [ACCOUNTS..b"b", EVENTS..EVENTS_END, SESSIONS..SUBJECTS, VALUES..VALUE_EXPIRIES]
         .map(|range| range.start.to_vec()..range.end.to_vec())
 }
 
 /// Tells whether a record stands under a key.
 pub(super) fn is_record(key: &[u8]) -> bool {
-    [ACCOUNTS, SESSIONS, TOKENS, VALUES].iter().any(|kind| key.starts_with(kind))
+    [ACCOUNTS, EVENTS, SESSIONS, TOKENS, VALUES].iter().any(|kind| key.starts_with(kind))
 }
 
 pub(super) fn session(id: SessionId) -> Vec<u8> {
@@ -187,6 +193,16 @@ pub(super) fn account_of(key: &[u8]) -> Option<AccountId> {
 pub(super) fn id_of(key: &[u8]) -> Option<SessionId> {
     let start = key.len().checked_sub(ID_LEN)?;
     key[start..].try_into().ok().map(SessionId::from_bytes)
+}
+
+/// The key of the event with this number.
+pub(super) fn event(number: u64) -> Vec<u8> {
+    [EVENTS, &number.to_be_bytes()].concat()
+}
+
+/// Returns the number of the event that stands under a key.
+pub(super) fn number_of_event(key: &[u8]) -> Option<u64> {
+    key.strip_prefix(EVENTS)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 pub(super) fn value(key: ValueKey) -> Vec<u8> {

@@ -75,6 +75,23 @@ impl JwtAuthBuilder {
         self
     }
 
+    /// Keeps an audit trail in the store: the newest `count` events, from 1 to 10,000,000. Default: none.
+    ///
+    /// Kept is each [`Event`](crate::Event) but [`Refresh`](crate::Event::Refresh) and
+    /// [`SessionExpired`](crate::Event::SessionExpired), without names and passwords, before the request is
+    /// answered: a login waits for one more write. Each record has the hash of the one before it, so that one
+    /// which was changed or removed is noticed. Strangers cannot fill the trail: of logins that failed 20 a
+    /// minute are kept one by one, and of any other event 10 a minute about one subject. The others are
+    /// counted. A record takes some 300 bytes on disk.
+    ///
+    /// The program `jwtauth` shows the trail (`jwtauth events`) and checks it (`jwtauth events --check`,
+    /// `jwtauth doctor`). If the process is killed between a change and its record, the record is missing,
+    /// and nothing shows that.
+    pub fn keep_events(mut self, count: u64) -> Self {
+        self.config.keep_events = Some(count);
+        self
+    }
+
     /// Revokes an access token when its successor is issued. A request that still has the old one is refused,
     /// or refreshed by its refresh token.
     pub fn revoke_on_refresh(mut self) -> Self {

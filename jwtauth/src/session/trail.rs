@@ -1,0 +1,245 @@
+//! The audit trail: which events are kept, and how much of what comes in masses.
+//!
+//! # Invariants
+//!
+//! 1. An event that is kept is on disk before the request that caused it is answered. A trail that cannot be
+//!    written fails no request: the events are counted, and a record says how many were lost (O-8).
+//! 2. Nobody can push the events of others out of the trail: in a minute at most [`FAILED_LOGINS`] logins
+//!    that failed are kept, and of each other event at most [`OF_ONE_KIND`] about one subject or session. The
+//!    others are counted, and a record says how many there were (O-10).
+//! 3. Memory is bounded: at most [`MAX_COUNTED`] kinds are told apart in a minute.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::error::{ConfigError, StoreError};
+use crate::events::{Event, EventDetails};
+use crate::notice::OnceAMinute;
+use crate::store::{EventStore, SessionStore};
+
+/// How many logins that failed are kept in a minute, one by one.
+const FAILED_LOGINS: u64 = 20;
+/// How many events of one kind about one subject or session are kept in a minute, one by one.
+const OF_ONE_KIND: u64 = 10;
+/// How many kinds are told apart in a minute. The others are one kind together.
+const MAX_COUNTED: usize = 1_024;
+
+/// The name of the record that says how many events were not kept, because the store failed.
+const LOST: &str = "events_lost";
+/// The name of the record that says how many events of one kind were not kept, because there were too many.
+const LEFT_OUT: &str = "events_left_out";
+
+tokio::task_local! {
+    /// Who causes the events of this task.
+    static CAUSE: &'static str;
+}
+
+/// Does something in the name of somebody: the events of it say by whom they were caused.
+pub(crate) fn caused_by<F: Future>(cause: &'static str, done: F) -> impl Future<Output = F::Output> {
+    CAUSE.scope(cause, done)
+}
+
+/// Takes over who causes the events of this task, for what goes on in another one.
+#[cfg(feature = "accounts")]
+pub(crate) fn same_cause<F: Future>(done: F) -> impl Future<Output = F::Output> {
+    let cause = CAUSE.try_with(|cause| *cause).ok();
+    async move {
+        match cause {
+            Some(cause) => caused_by(cause, done).await,
+            None => done.await,
+        }
+    }
+}
+
+/// Writes events into the audit trail of a store.
+#[derive(Debug)]
+pub(super) struct Trail {
+    store: Arc<dyn EventStore>,
+    keep: u64,
+    timeout: Duration,
+    minute: Mutex<Minute>,
+    lost: AtomicU64,
+    told: Mutex<OnceAMinute>,
+}
+
+/// What came in this minute.
+#[derive(Debug, Default)]
+struct Minute {
+    number: u64,
+    counts: HashMap<Kind, u64>,
+}
+
+/// An event, and whom it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    event: String,
+    about: Option<String>,
+}
+
+impl Kind {
+    fn of(event: &EventDetails) -> Self {
+        let session = || event.session.map(|session| session.to_string());
+        Self { event: event.event.clone(), about: event.subject.clone().or_else(session) }
+    }
+
+    fn most(&self) -> u64 {
+        if self.about.is_none() { FAILED_LOGINS } else { OF_ONE_KIND }
+    }
+}
+
+impl Minute {
+    /// Takes an event in. Returns what is to be kept: what the last minute has left out, and the event unless
+    /// there were too many.
+    fn take(&mut self, event: EventDetails) -> Vec<EventDetails> {
+        let mut kept = self.begin(event.at / 60, event.at);
+        let mut kind = Kind::of(&event);
+        if self.counts.len() >= MAX_COUNTED && !self.counts.contains_key(&kind) {
+            kind.about = None;
+        }
+        let most = kind.most();
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= most {
+            kept.push(event);
+        }
+        kept
+    }
+
+    /// Begins another minute. Returns what is to be said about the one before.
+    fn begin(&mut self, number: u64, now: u64) -> Vec<EventDetails> {
+        if number == self.number {
+            return Vec::new();
+        }
+        self.number = number;
+        let counts = std::mem::take(&mut self.counts).into_iter();
+        let mut over: Vec<_> = counts
+            .filter_map(|(kind, count)| Some((count.checked_sub(kind.most() + 1)? + 1, kind)))
+            .collect();
+        over.sort_by(|(one, a), (other, b)| other.cmp(one).then_with(|| a.event.cmp(&b.event)));
+        over.into_iter().map(|(count, kind)| left_out(kind, count, now)).collect()
+    }
+}
+
+fn left_out(kind: Kind, count: u64, now: u64) -> EventDetails {
+    let mut event = EventDetails::new(LEFT_OUT, now).with("event", kind.event).with("count", count);
+    event.subject = kind.about;
+    event
+}
+
+impl Trail {
+    /// Returns the trail that the settings ask for.
+    pub(super) fn of(
+        config: &Config,
+        store: &Arc<dyn SessionStore>,
+    ) -> Result<Option<Arc<Self>>, ConfigError> {
+        let Some(keep) = config.keep_events else { return Ok(None) };
+        let store = Arc::clone(store).event_store().ok_or(ConfigError::NoEventStore)?;
+        Ok(Some(Arc::new(Self {
+            store,
+            keep,
+            timeout: config.store_timeout,
+            minute: Mutex::default(),
+            lost: AtomicU64::new(0),
+            told: Mutex::default(),
+        })))
+    }
+
+    /// Keeps an event that happened at `now`, in Unix seconds.
+    pub(super) async fn keep(&self, event: &Event, now: u64) {
+        let Some(mut event) = EventDetails::of(event, now) else { return };
+        if let Ok(cause) = CAUSE.try_with(|cause| *cause) {
+            event = event.with("by", cause);
+        }
+        let kept = self.minute().take(event);
+        self.append(kept, now).await;
+    }
+
+    /// Writes what is not written yet, at `now`: what the minutes before this one have left out.
+    pub(super) async fn catch_up(&self, now: u64) {
+        let kept = self.minute().begin(now / 60, now);
+        self.append(kept, now).await;
+    }
+
+    async fn append(&self, mut events: Vec<EventDetails>, now: u64) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            events.insert(0, EventDetails::new(LOST, now).with("count", lost));
+        }
+        if events.is_empty() {
+            return;
+        }
+        let count = events.len() as u64 - u64::from(lost > 0);
+        let written = tokio::time::timeout(self.timeout, self.store.append_events(events, self.keep)).await;
+        let error = match written {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            // They may be written later.
+            Err(_) => StoreError::TimedOut { after: self.timeout },
+        };
+        self.lost.fetch_add(lost + count, Ordering::Relaxed);
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).is_due() {
+            tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "events are missing in the audit trail: the store cannot write them");
+        }
+    }
+
+    fn minute(&self) -> std::sync::MutexGuard<'_, Minute> {
+        // OK because no part of it is left half-changed.
+        self.minute.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SessionId;
+
+    fn failed(at: u64) -> EventDetails {
+        EventDetails::new("login_failed", at)
+    }
+
+    fn login(subject: &str, at: u64) -> EventDetails {
+        let mut event = EventDetails::new("login", at);
+        event.subject = Some(subject.into());
+        event
+    }
+
+    #[test]
+    fn a_mass_of_failed_logins_is_counted_and_does_not_push_others_out() {
+        let mut minute = Minute::default();
+        let kept: usize = (0..1_000).map(|_| minute.take(failed(120)).len()).sum();
+        assert_eq!(kept as u64, FAILED_LOGINS);
+        assert_eq!(minute.take(login("ann", 179)).len(), 1);
+        let next = minute.take(failed(180));
+        assert_eq!(next.len(), 2, "{next:?}");
+        assert_eq!(next[0].event, LEFT_OUT);
+        let expected = [("event", "login_failed"), ("count", "980")];
+        assert_eq!(next[0].details, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn one_subject_does_not_push_others_out() {
+        let mut minute = Minute::default();
+        let kept: usize = (0..100).map(|_| minute.take(login("eve", 60)).len()).sum();
+        assert_eq!(kept as u64, OF_ONE_KIND);
+        assert_eq!(minute.take(login("ann", 61)).len(), 1);
+        let said = minute.begin(2, 120);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!((said[0].subject.as_deref(), &*said[0].details[1].1), (Some("eve"), "90"));
+        assert!(minute.begin(2, 121).is_empty());
+    }
+
+    #[test]
+    fn many_subjects_cost_no_memory_without_end() {
+        let mut minute = Minute::default();
+        for number in 0..5_000_u64 {
+            let mut event = EventDetails::new("session_revoked", 60);
+            event.session = Some(SessionId::from_bytes(u128::from(number).to_be_bytes()));
+            minute.take(event);
+        }
+        assert!(minute.counts.len() <= MAX_COUNTED + 1, "{}", minute.counts.len());
+    }
+}

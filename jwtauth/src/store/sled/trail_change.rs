@@ -1,0 +1,89 @@
+//! The audit trail in the tree: each event is a record under its number, and one more record says where the
+//! trail begins and ends.
+//!
+//! The totals know nothing of them: a damaged event must log nobody out. What is missing or changed is found
+//! by the hashes.
+
+use super::super::codec;
+use super::super::event_store::EventStore;
+use super::super::requests::StoreFuture;
+use super::super::rules;
+use super::disk::Disk;
+use super::explain::unreadable;
+use super::reader::StoreReader;
+use super::tree_change::Change;
+use super::{SledStore, tree_keys};
+use crate::error::StoreError;
+use crate::events::{EventDetails, EventRecord, TrailHead};
+
+impl EventStore for SledStore {
+    fn append_events(&self, events: Vec<EventDetails>, keep: u64) -> StoreFuture<'_, ()> {
+        Box::pin(self.writer.insist(move |disk| disk.append_events(events, keep)))
+    }
+
+    fn events_after(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<EventRecord>> {
+        Box::pin(std::future::ready(self.reader.events_after(after, limit)))
+    }
+
+    fn trail_head(&self) -> StoreFuture<'_, Option<TrailHead>> {
+        Box::pin(std::future::ready(self.reader.trail_head()))
+    }
+}
+
+impl StoreReader {
+    fn events_after(&self, after: u64, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
+        let range = tree_keys::event(after.saturating_add(1))..tree_keys::EVENTS_END.to_vec();
+        let found: Vec<_> = self.read(|tree| tree.range(range).take(limit).collect())?;
+        let records = found.into_iter().map(|(key, bytes)| {
+            let number = tree_keys::number_of_event(&key).ok_or(codec::RecordError::Damaged);
+            number.and_then(|number| codec::decode_event(&key, number, &bytes))
+        });
+        records.map(|record| record.map_err(|error| unreadable(&self.path, error))).collect()
+    }
+
+    fn trail_head(&self) -> Result<Option<TrailHead>, StoreError> {
+        let found = self.read(|tree| tree.get(tree_keys::EVENTS))?;
+        found.map(|bytes| self.head_of(&bytes)).transpose()
+    }
+
+    fn head_of(&self, bytes: &[u8]) -> Result<TrailHead, StoreError> {
+        codec::decode_trail_head(tree_keys::EVENTS, bytes).map_err(|error| unreadable(&self.path, error))
+    }
+}
+
+impl Disk {
+    fn append_events(&mut self, events: Vec<EventDetails>, keep: u64) -> Result<(), StoreError> {
+        self.ready()?;
+        let head = match self.group.get(tree_keys::EVENTS) {
+            Some(bytes) => bytes.map(|bytes| self.reader.head_of(bytes)).transpose()?,
+            None => self.reader.trail_head()?,
+        };
+        let mut change = Change::default();
+        change.append_events(head, events, keep)?;
+        self.apply(change);
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Adds events to the trail with this head.
+    pub(super) fn append_events(
+        &mut self,
+        head: Option<TrailHead>,
+        events: Vec<EventDetails>,
+        keep: u64,
+    ) -> Result<(), StoreError> {
+        let after = rules::append_events(head, events, keep);
+        for number in after.removed {
+            self.remove_key(tree_keys::event(number));
+        }
+        for record in &after.added {
+            let key = tree_keys::event(record.number);
+            let bytes = codec::encode_event(&key, record)?;
+            self.put_uncounted(key, bytes);
+        }
+        let head = codec::encode_trail_head(tree_keys::EVENTS, &after.head);
+        self.put_uncounted(tree_keys::EVENTS.to_vec(), head);
+        Ok(())
+    }
+}

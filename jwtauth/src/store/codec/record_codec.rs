@@ -3,9 +3,9 @@
 //!
 //! A key is a letter for the kind (`a` account, `e` event, `s` session, `t` token, `v` value) and the id: 16
 //! bytes, 32 of a value, or 8 of an event, which are its number (big-endian). That of the head of the audit
-//! trail is `e` alone. That of a token is the id of its session, its generation (8 bytes, big-endian), `0` for
-//! refresh, `1` for access or `2` for sliding, and the id of an access or sliding token. [`SledStore`] keeps
-//! records under the same keys.
+//! trail is `e` alone. That of a token is the id of its session, its generation (8 bytes, big-endian), `0`
+//! for refresh, `1` for access or `2` for sliding, and the id of an access or sliding token. [`SledStore`]
+//! keeps records under the same keys.
 //!
 //! [`SledStore`]: crate::SledStore
 

@@ -22,8 +22,9 @@
 //! refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
 //! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change`,
-//! `account_change` and `trail_change` run the rules, `tree_change` says what is written, and `disk` writes it on the thread of
-//! `writer`. `recent` keeps what readers ask for most. `tree_copy` copies all of it while it changes, with
+//! `account_change` and `trail_change` run the rules, `tree_change` says what is written, and `disk` writes
+//! it on the thread of `writer`. `recent` keeps what readers ask for most. `found_trail` reads the audit
+//! trail of a damaged store. `tree_copy` copies all of it while it changes, with
 //! the help of `follow`. `rebuild` makes a new database for those who operate a store. `salvage` reads a
 //! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
 //! say what stands where.

@@ -12,6 +12,8 @@ mod roles;
 mod stop;
 mod verifier;
 
+pub(crate) use self::forms::encoded;
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -31,6 +31,7 @@ mod openapi;
 mod operate;
 mod operator_socket;
 mod packaging;
+mod pages;
 mod parity;
 mod poem_session;
 mod quickstart;

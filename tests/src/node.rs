@@ -15,15 +15,15 @@ pub fn command(seconds: u32, home: &Path, script: &str) -> Command {
     command
 }
 
-/// Returns the folder below `tmp` where a package is that is named as `name@version`. It is installed there when it is
-/// asked for first.
+/// Returns the folder below `tmp` where packages are that are named as `name@version`. They are installed there when they
+/// are asked for first.
 ///
 /// # Errors
 ///
 /// Why it is nowhere: there is no Node.js, no npm, or no network.
-pub fn installed(tmp: &str, package: &str) -> Result<PathBuf, String> {
+pub fn installed(tmp: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    let home = Path::new(tmp).join(package);
+    let home = Path::new(tmp).join(packages.join("+"));
     if home.exists() {
         return Ok(home);
     }
@@ -43,7 +43,7 @@ pub fn installed(tmp: &str, package: &str) -> Result<PathBuf, String> {
         "--no-audit",
         "--no-fund",
     ]);
-    install.args(["--fetch-retries=1", "--fetch-timeout=15000", "--prefix"]).arg(&target).arg(package);
+    install.args(["--fetch-retries=1", "--fetch-timeout=15000", "--prefix"]).arg(&target).args(packages);
     let output = install.output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());

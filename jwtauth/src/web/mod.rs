@@ -5,12 +5,12 @@
 //! pass. [`extract`] has the arguments of handlers, [`answer`] what leaves. [`client`] describes who sent the
 //! request. [`settings`] builds all that.
 //!
-//! Beside it: ready-made [`routes`], [`jwks`] for public keys, `openapi` for documents, `poem_session` for
-//! poem's own sessions, and `testing` for the tests of an application.
+//! Beside it: ready-made [`routes`] and `pages`, [`jwks`] for public keys, `openapi` for documents,
+//! `poem_session` for poem's own sessions, and `testing` for the tests of an application.
 //!
 //! The rooms from the bottom up. Each uses only those before it: `answer`, `headers`, `client`, `jwks`,
-//! `local_only`, `state`, `request`, `guard`, `extract`, `middleware`, `openapi`, `routes`, `settings`,
-//! `testing`, `poem_session`.
+//! `local_only`, `state`, `request`, `guard`, `extract`, `middleware`, `openapi`, `routes`, `pages`,
+//! `settings`, `testing`, `poem_session`.
 
 pub(crate) mod answer;
 pub(crate) mod client;
@@ -22,6 +22,8 @@ pub(crate) mod local_only;
 pub(crate) mod middleware;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+#[cfg(feature = "pages")]
+pub(crate) mod pages;
 #[cfg(feature = "poem-session")]
 pub(crate) mod poem_session;
 pub(crate) mod request;

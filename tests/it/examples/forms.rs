@@ -38,7 +38,7 @@ impl<'s> Browser<'s> {
 }
 
 /// Encodes every byte that is no letter and no digit.
-pub(super) fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).into(),
         _ => format!("%{byte:02X}"),

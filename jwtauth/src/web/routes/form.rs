@@ -25,7 +25,7 @@ const CHARSET_FIELD: &str = "_charset_";
 
 /// The fields of a body.
 #[derive(Default)]
-pub(super) struct Form(Map<String, Value>);
+pub(in crate::web) struct Form(Map<String, Value>);
 
 const REQUIRED: &str = "This field is required.";
 const BLANK: &str = "This field may not be blank.";
@@ -34,7 +34,7 @@ const NO_TEXT: &str = "Not a valid string.";
 
 impl Form {
     /// Reads the body. An empty one has no fields.
-    pub(super) async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Self, FormError> {
+    pub(in crate::web) async fn read(headers: &HeaderMap, body: &mut RequestBody) -> Result<Self, FormError> {
         let body = body.take().map_err(|_| FormError::Malformed)?;
         let bytes = body.into_bytes_limit(MAX_BODY).await.map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => FormError::TooLarge,
@@ -126,6 +126,12 @@ impl Form {
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
+    }
+
+    /// Takes out a text field: an empty text if it is missing, or no text.
+    #[cfg(feature = "pages")]
+    pub(in crate::web) fn text(&mut self, name: &'static str) -> String {
+        self.take_optional(name).ok().flatten().unwrap_or_default()
     }
 
     /// Takes out a flag. It is off if it is missing.

@@ -6,7 +6,7 @@ use crate::web::answer::problem::{problem, problem_error};
 
 /// Why a body cannot be used. It says nothing of the body's content.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FormError {
+pub(in crate::web) enum FormError {
     #[error("the text is in another charset: send UTF-8")]
     Charset,
     /// The missing or wrong fields, each with its problem.

@@ -42,7 +42,7 @@ fn n_30_tokens_made_by_pyjwt() {
 /// N-30: the same tokens, made by jose.
 #[test]
 fn n_30_tokens_made_by_jose() {
-    match node::installed(env!("CARGO_TARGET_TMPDIR"), "jose@6.2.18") {
+    match node::installed(env!("CARGO_TARGET_TMPDIR"), &["jose@6.2.18"]) {
         Ok(home) => check_all(&signed_by(node::command(60, &home, &script("sign.mjs")))),
         Err(why) => eprintln!("skipped n_30_tokens_made_by_jose: {why}"),
     }

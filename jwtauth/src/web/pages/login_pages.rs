@@ -1,0 +1,211 @@
+//! The pages for those who are not logged in: log in, register.
+
+use askama::Template;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use poem::http::StatusCode;
+use poem::web::Query;
+use poem::{FromRequest, Request, Response, Result};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::page_shell::{Shell, see_other, sentence, shown};
+use super::{PageSettings, PageTexts};
+use crate::accounts::Accounts;
+use crate::error::AccountError;
+use crate::web::answer::rejection::{FailedLogin, Rejection};
+use crate::web::extract::auth::Auth;
+use crate::web::guard::local_path::local_path;
+use crate::web::routes::form::Form;
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage<'p> {
+    shell: Shell<'p>,
+    username: &'p str,
+    next: &'p str,
+    query: String,
+    can_register: bool,
+}
+
+#[derive(Template)]
+#[template(path = "register.html")]
+struct RegisterPage<'p> {
+    shell: Shell<'p>,
+    username: &'p str,
+    next: &'p str,
+    query: String,
+    name_problem: &'p str,
+    password_problem: &'p str,
+}
+
+/// Where to go after the login. Whoever made the link has written it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WayBack {
+    next: String,
+    /// Whether somebody has just logged out.
+    out: Option<String>,
+}
+
+impl WayBack {
+    /// Reads it. What cannot be read asks for nothing.
+    async fn of(request: &Request) -> Self {
+        let asked = Query::<Self>::from_request_without_body(request).await;
+        let Self { next, out } = asked.map(|Query(asked)| asked).unwrap_or_default();
+        Self { next: local(next), out }
+    }
+}
+
+/// Returns a path on this site, or nothing.
+fn local(next: String) -> String {
+    if local_path(&next).is_some() { next } else { String::new() }
+}
+
+/// Carries the way back from one page to the other.
+fn query(next: &str) -> String {
+    if next.is_empty() {
+        return String::new();
+    }
+    format!("?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))
+}
+
+/// `GET login`.
+pub(super) async fn show_login(look: &PageSettings, request: Request) -> Result<Response> {
+    let (texts, asked) = (look.texts(&request), WayBack::of(&request).await);
+    let auth = Auth::from_request(&request, &mut poem::RequestBody::default()).await?;
+    let mut shell = Shell::new(look, &texts, &texts.log_in);
+    if auth.session().await?.is_some() {
+        shell.notice = Some(&texts.is_logged_in);
+    } else if asked.out.is_some() {
+        shell.notice = Some(&texts.logged_out);
+    }
+    login_page(StatusCode::OK, look, shell, "", &asked.next)
+}
+
+fn login_page(
+    status: StatusCode,
+    look: &PageSettings,
+    shell: Shell<'_>,
+    username: &str,
+    next: &str,
+) -> Result<Response> {
+    let query = query(next);
+    shown(status, &LoginPage { shell, username, next, query, can_register: look.can_register })
+}
+
+/// `POST login`.
+pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let texts = look.texts(&request);
+    // Before the form is read: it refuses what another site caused.
+    let auth = Auth::from_request(&request, &mut body).await?;
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let (username, next) = (form.text("username"), local(form.text("next")));
+    let password = Zeroizing::new(form.text("password"));
+    let mut shell = Shell::new(look, &texts, &texts.log_in);
+    if username.is_empty() || password.is_empty() {
+        shell.problem = Some(&texts.wrong_credentials);
+        return login_page(StatusCode::UNPROCESSABLE_ENTITY, look, shell, &username, &next);
+    }
+    let accounts = <&Accounts>::from_request_without_body(&request).await?;
+    let account = match accounts.verify(&username, &password, auth.client_address()).await {
+        Ok(account) => account,
+        Err(error) => {
+            let (status, problem) = delayed(&texts, &error).ok_or(error).or_else(|error| match error {
+                AccountError::InvalidCredentials => Ok((StatusCode::UNAUTHORIZED, &*texts.wrong_credentials)),
+                error => Err(error),
+            })?;
+            shell.problem = Some(problem);
+            let mut page = login_page(status, look, shell, &username, &next)?;
+            if status == StatusCode::UNAUTHORIZED {
+                // The middleware logs it, because it knows the address.
+                page.extensions_mut().insert(FailedLogin);
+            }
+            return Ok(page);
+        }
+    };
+    match auth.login(&account).await {
+        Ok(_) => Ok(arrived(look, &next)),
+        // Disabled meanwhile, or refused by a hook.
+        Err(error) => match Rejection::from(&error) {
+            Rejection::InvalidCredentials | Rejection::PermissionDenied => {
+                shell.problem = Some(&texts.wrong_credentials);
+                login_page(StatusCode::UNAUTHORIZED, look, shell, &username, &next)
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// Goes to the page that was asked for, or home.
+fn arrived(look: &PageSettings, next: &str) -> Response {
+    see_other(local_path(next).or(look.home.as_deref()).unwrap_or("devices"))
+}
+
+/// Says that it is not the time for a password, if so.
+fn delayed<'t>(texts: &'t PageTexts, error: &AccountError) -> Option<(StatusCode, &'t str)> {
+    match error {
+        AccountError::Busy => Some((StatusCode::SERVICE_UNAVAILABLE, &texts.busy)),
+        AccountError::RateLimited { .. } => Some((StatusCode::TOO_MANY_REQUESTS, &texts.too_many)),
+        _ => None,
+    }
+}
+
+/// `GET register`.
+pub(super) async fn show_register(look: &PageSettings, request: Request) -> Result<Response> {
+    let (texts, asked) = (look.texts(&request), WayBack::of(&request).await);
+    let shell = Shell::new(look, &texts, &texts.register);
+    register_page(StatusCode::OK, shell, "", &asked.next, ["", ""])
+}
+
+fn register_page(
+    status: StatusCode,
+    shell: Shell<'_>,
+    username: &str,
+    next: &str,
+    [name_problem, password_problem]: [&str; 2],
+) -> Result<Response> {
+    let query = query(next);
+    shown(status, &RegisterPage { shell, username, next, query, name_problem, password_problem })
+}
+
+/// `POST register`: opens an account, and logs it in.
+pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let texts = look.texts(&request);
+    let auth = Auth::from_request(&request, &mut body).await?;
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let (username, next) = (form.text("username"), local(form.text("next")));
+    let password = Zeroizing::new(form.text("password"));
+    let mut shell = Shell::new(look, &texts, &texts.register);
+    let empty = |text: &str| if text.is_empty() { &*texts.required } else { "" };
+    if username.is_empty() || password.is_empty() {
+        let problems = [empty(&username), empty(&password)];
+        return register_page(StatusCode::UNPROCESSABLE_ENTITY, shell, &username, &next, problems);
+    }
+    let accounts = <&Accounts>::from_request_without_body(&request).await?;
+    let account = match accounts.register_from(&username, &password, auth.client_address()).await {
+        Ok(account) => account,
+        Err(error) => {
+            if let Some((status, problem)) = delayed(&texts, &error) {
+                shell.problem = Some(problem);
+                return register_page(status, shell, &username, &next, ["", ""]);
+            }
+            let said = sentence(&error);
+            let (status, problems) = match &error {
+                AccountError::NameTaken => (StatusCode::CONFLICT, [&*texts.name_taken, ""]),
+                AccountError::Name { .. } => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, [texts.name_refused.as_deref().unwrap_or(&said), ""])
+                }
+                AccountError::Password { .. } => (
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    ["", texts.password_refused.as_deref().unwrap_or(&said)],
+                ),
+                _ => return Err(error.into()),
+            };
+            return register_page(status, shell, &username, &next, problems);
+        }
+    };
+    auth.login(&account).await?;
+    Ok(arrived(look, &next))
+}

@@ -1,0 +1,230 @@
+//! Ready-made pages for people: log in, register, change the password, see and end sessions, log out.
+//!
+//! `mod` mounts them, `login_pages` and `own_pages` have the handlers, `page_shell` is what all pages have
+//! around them, `page_texts` what they say, and `style` how they look. The HTML is in `jwtauth/templates`.
+//!
+//! # Invariants
+//!
+//! 1. Nothing changes state but POST, and a POST that another site caused is refused before it is read.
+//! 2. Text goes into a page by a template only, which escapes it.
+//! 3. A page loads nothing but its style sheet, runs no script, and can be framed by nobody. Nobody keeps it
+//!    (`no-store`).
+//! 4. Paths are relative, so pages work wherever they are nested. Only a path on this site is followed after
+//!    a login (H-13).
+
+mod login_pages;
+mod own_pages;
+mod page_shell;
+mod page_texts;
+mod style;
+
+use std::sync::Arc;
+
+use poem::endpoint::{BoxEndpoint, make};
+use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, RouteMethod, get};
+
+pub use self::page_texts::PageTexts;
+use self::style::Style;
+use crate::error::ConfigError;
+use crate::web::middleware::JwtAuthEndpoint;
+use crate::web::state::JwtAuth;
+
+/// The paths of all pages.
+const PATHS: [&str; 5] = ["/login", "/register", "/password", "/devices", "/logout"];
+
+type TextsFor = Box<dyn Fn(&str) -> Option<PageTexts> + Send + Sync>;
+
+#[doc = include_str!("../../docs/pages.md")]
+#[must_use = "pages do nothing until they are nested in an app"]
+pub struct Pages {
+    jwtauth: JwtAuth,
+    look: PageSettings,
+    replaced: Vec<(&'static str, Option<BoxEndpoint<'static, Response>>)>,
+}
+
+/// What the application chooses for all pages.
+struct PageSettings {
+    site: String,
+    home: Option<String>,
+    style: Style,
+    texts: Arc<PageTexts>,
+    others: Option<TextsFor>,
+    can_register: bool,
+}
+
+impl PageSettings {
+    /// Returns what pages say to this client.
+    fn texts(&self, request: &Request) -> Arc<PageTexts> {
+        let languages = request.header(poem::http::header::ACCEPT_LANGUAGE).unwrap_or_default();
+        let other = self.others.as_ref().and_then(|others| others(languages));
+        other.map_or_else(|| Arc::clone(&self.texts), Arc::new)
+    }
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pages").field("site", &self.look.site).finish_non_exhaustive()
+    }
+}
+
+impl JwtAuth {
+    /// Returns ready-made pages for [`accounts`](crate::JwtAuthBuilder::accounts). Feature `pages`.
+    ///
+    /// Nest them anywhere: `.nest("/account", jwtauth.pages())`.
+    ///
+    /// # Panics
+    ///
+    /// At start, if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder.
+    #[track_caller]
+    pub fn pages(&self) -> Pages {
+        assert!(
+            self.accounts().is_some(),
+            "call `.accounts(AccountsConfig::default())` on the builder first"
+        );
+        let look = PageSettings {
+            site: "Account".into(),
+            home: None,
+            style: Style::default(),
+            texts: Arc::default(),
+            others: None,
+            can_register: true,
+        };
+        Pages { jwtauth: self.clone(), look, replaced: Vec::new() }
+    }
+}
+
+impl Pages {
+    /// Sets the name of the site, which stands at the top of each page and in its title. Default: `Account`.
+    pub fn site_name(mut self, name: impl Into<String>) -> Self {
+        self.look.site = name.into();
+        self
+    }
+
+    /// Sets the page that follows a login which no other page has asked for. Default: the devices.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it is no [path on this site](crate::local_path).
+    pub fn home(mut self, path: impl Into<String>) -> Result<Self, ConfigError> {
+        let path = path.into();
+        if crate::local_path(&path).is_none() {
+            return Err(ConfigError::Setting {
+                name: "the home of the pages",
+                got: path,
+                problem: "it is a path on this site, such as `/`".into(),
+            });
+        }
+        self.look.home = Some(path);
+        Ok(self)
+    }
+
+    /// Sets the colour of buttons, as `#rrggbb`. Their text is black or white, whichever stands out more.
+    /// Default: `#0b57d0`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it is no such colour.
+    pub fn accent(mut self, colour: &str) -> Result<Self, ConfigError> {
+        self.look.style = Style::with_accent(colour)?;
+        Ok(self)
+    }
+
+    /// Sets what pages say, in place of the English texts.
+    pub fn texts(mut self, texts: PageTexts) -> Self {
+        self.look.texts = Arc::new(texts);
+        self
+    }
+
+    /// Says it in other languages: `others` gets the header `Accept-Language` of the client, and returns
+    /// `None` for the [usual texts](Self::texts).
+    pub fn translate(mut self, others: impl Fn(&str) -> Option<PageTexts> + Send + Sync + 'static) -> Self {
+        self.look.others = Some(Box::new(others));
+        self
+    }
+
+    /// Puts a page of the application in the place of one, for all its methods: `/login`, `/register`,
+    /// `/password`, `/devices` or `/logout`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if there is no such page.
+    pub fn replace(
+        mut self,
+        path: &str,
+        page: impl IntoEndpoint<Endpoint: 'static>,
+    ) -> Result<Self, ConfigError> {
+        self.replaced.push((known(path)?, Some(page.map_to_response().boxed())));
+        Ok(self)
+    }
+
+    /// Leaves a page out. Without `/register` no other page speaks of registration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if there is no such page.
+    pub fn without(mut self, path: &str) -> Result<Self, ConfigError> {
+        let path = known(path)?;
+        self.look.can_register &= path != "/register";
+        self.replaced.push((path, None));
+        Ok(self)
+    }
+}
+
+fn known(path: &str) -> Result<&'static str, ConfigError> {
+    PATHS.into_iter().find(|known| *known == path).ok_or_else(|| ConfigError::Setting {
+        name: "the path of a page",
+        got: path.into(),
+        problem: "there is `/login`, `/register`, `/password`, `/devices` and `/logout`".into(),
+    })
+}
+
+impl IntoEndpoint for Pages {
+    type Endpoint = BoxEndpoint<'static, Response>;
+
+    fn into_endpoint(self) -> Self::Endpoint {
+        let Self { jwtauth, look, replaced } = self;
+        let look = Arc::new(look);
+        let mut all = Route::new()
+            .at("/", get(make(own_pages::to_devices)))
+            .at("/style.css", get(look.style.endpoint()));
+        for path in PATHS {
+            // What was said last counts.
+            all = match replaced.iter().rposition(|(known, _)| *known == path) {
+                None => all.at(path, page(path, &look)),
+                Some(_) => all,
+            };
+        }
+        let mut mounted: Vec<&str> = Vec::new();
+        for (path, endpoint) in replaced.into_iter().rev() {
+            if mounted.contains(&path) {
+                continue;
+            }
+            mounted.push(path);
+            if let Some(endpoint) = endpoint {
+                all = all.at(path, endpoint);
+            }
+        }
+        // If the app has it in front already, this one does nothing.
+        JwtAuthEndpoint::new(all, jwtauth).map_to_response().boxed()
+    }
+}
+
+/// Returns the two halves of a page: what shows it, and what takes its form.
+fn page(path: &str, look: &Arc<PageSettings>) -> RouteMethod {
+    macro_rules! with_look {
+        ($handler:path) => {{
+            let look = Arc::clone(look);
+            make(move |request: Request| {
+                let look = Arc::clone(&look);
+                async move { $handler(&look, request).await }
+            })
+        }};
+    }
+    match path {
+        "/login" => get(with_look!(login_pages::show_login)).post(with_look!(login_pages::log_in)),
+        "/register" => get(with_look!(login_pages::show_register)).post(with_look!(login_pages::register)),
+        "/password" => get(with_look!(own_pages::show_password)).post(with_look!(own_pages::change_password)),
+        "/devices" => get(with_look!(own_pages::show_devices)).post(with_look!(own_pages::end_sessions)),
+        _ => get(with_look!(own_pages::show_logout)).post(with_look!(own_pages::log_out)),
+    }
+}

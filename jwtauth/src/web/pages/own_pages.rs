@@ -1,0 +1,244 @@
+//! The pages of somebody who is logged in: sessions, password, logout.
+
+use std::net::IpAddr;
+
+use askama::Template;
+use poem::http::StatusCode;
+use poem::{FromRequest, Request, RequestBody, Response, Result};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
+
+use super::PageSettings;
+use super::page_shell::{Shell, see_other, sentence, shown, to_login};
+use crate::accounts::{Account, Accounts};
+use crate::error::AccountError;
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::user::Identity;
+use crate::web::extract::auth::Auth;
+use crate::web::request::wiring;
+use crate::web::routes::form::Form;
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct DevicesPage<'p> {
+    shell: Shell<'p>,
+    rows: Vec<DeviceRow>,
+}
+
+/// A session of the list.
+struct DeviceRow {
+    id: String,
+    device: String,
+    is_this: bool,
+    address: Option<IpAddr>,
+    last_used: String,
+    last_used_shown: String,
+    opened: String,
+    opened_shown: String,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage<'p> {
+    shell: Shell<'p>,
+    username: &'p str,
+    old_problem: &'p str,
+    new_problem: &'p str,
+}
+
+#[derive(Template)]
+#[template(path = "logout.html")]
+struct LogoutPage<'p> {
+    shell: Shell<'p>,
+}
+
+/// Who is logged in, with the session.
+struct LoggedIn {
+    account: Account,
+    session: SessionId,
+}
+
+impl LoggedIn {
+    /// Fails if nobody is logged in, or if another site caused the request.
+    async fn of(request: &Request, body: &mut RequestBody) -> Result<Self> {
+        let account = Account::from_request(request, body).await?;
+        let session = <&Identity>::from_request_without_body(request).await?.session_id();
+        Ok(Self { account, session })
+    }
+}
+
+/// `GET /`.
+pub(super) async fn to_devices(request: Request) -> Result<Response> {
+    // Nested at `/account`, that is the whole path: a relative one would begin beside it.
+    let here = crate::web::headers::pattern::asked_uri(&request).path();
+    Ok(see_other(&format!("{}/devices", here.trim_end_matches('/'))))
+}
+
+/// `GET devices`.
+pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Result<Response> {
+    let texts = look.texts(&request);
+    let caller = match LoggedIn::of(&request, &mut RequestBody::default()).await {
+        Ok(caller) => caller,
+        Err(refusal) => return to_login(&request, refusal),
+    };
+    let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
+    let own = sessions.list(&caller.account.id.to_string()).await?;
+    let mut rows: Vec<_> = own
+        .iter()
+        .map(|session| {
+            let device = session.device.to_string();
+            let (last_used, last_used_shown) = times(session.rotated_at);
+            let (opened, opened_shown) = times(session.created_at);
+            DeviceRow {
+                id: session.id.to_string(),
+                device: if device.is_empty() { texts.unknown_device.to_string() } else { device },
+                is_this: session.id == caller.session,
+                address: Session::last_seen_from(session),
+                last_used,
+                last_used_shown,
+                opened,
+                opened_shown,
+            }
+        })
+        .collect();
+    // This one first; the others stay in their order.
+    rows.sort_by_key(|row| !row.is_this);
+    let mut shell = Shell::new(look, &texts, &texts.devices);
+    shell.belongs_to(&caller.account.name, "devices");
+    if request.uri().query() == Some("ended") {
+        shell.notice = Some(&texts.device_logged_out);
+    }
+    shown(StatusCode::OK, &DevicesPage { shell, rows })
+}
+
+/// A time of Unix seconds for programs, and for people: in UTC, to the minute.
+fn times(seconds: u64) -> (String, String) {
+    let time = i64::try_from(seconds).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    let exact = time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default();
+    let minute = exact.get(..16).map(|minute| format!("{} UTC", minute.replace('T', " ")));
+    (exact, minute.unwrap_or_default())
+}
+
+/// `POST devices`: ends a session of one's own, all others, or all.
+pub(super) async fn end_sessions(look: &PageSettings, request: Request) -> Result<Response> {
+    let _ = look;
+    let (request, mut body) = request.split();
+    let caller = match LoggedIn::of(&request, &mut body).await {
+        Ok(caller) => caller,
+        Err(refusal) => return to_login(&request, refusal),
+    };
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
+    match &*form.text("end") {
+        "all" => {
+            auth.logout_all().await?;
+            Ok(see_other("login?out"))
+        }
+        "others" => {
+            auth.logout_others().await?;
+            Ok(see_other("devices"))
+        }
+        id => match id.parse::<SessionId>() {
+            Ok(id) if id == caller.session => {
+                auth.logout().await?;
+                Ok(see_other("login?out"))
+            }
+            Ok(id) => {
+                let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
+                // Of somebody else's session nobody learns whether it exists.
+                let own = sessions.list(&caller.account.id.to_string()).await?;
+                if own.iter().any(|session| session.id == id) {
+                    sessions.revoke(id).await?;
+                }
+                Ok(see_other("devices?ended"))
+            }
+            Err(_) => Ok(see_other("devices")),
+        },
+    }
+}
+
+/// `GET password`.
+pub(super) async fn show_password(look: &PageSettings, request: Request) -> Result<Response> {
+    let texts = look.texts(&request);
+    match LoggedIn::of(&request, &mut RequestBody::default()).await {
+        Ok(caller) => {
+            let mut shell = Shell::new(look, &texts, &texts.change_password);
+            if request.uri().query() == Some("changed") {
+                shell.notice = Some(&texts.password_changed);
+            }
+            password_page(StatusCode::OK, shell, &caller, ["", ""])
+        }
+        Err(refusal) => to_login(&request, refusal),
+    }
+}
+
+fn password_page<'p>(
+    status: StatusCode,
+    mut shell: Shell<'p>,
+    caller: &'p LoggedIn,
+    [old_problem, new_problem]: [&'p str; 2],
+) -> Result<Response> {
+    shell.belongs_to(&caller.account.name, "password");
+    shown(status, &PasswordPage { shell, username: &caller.account.name, old_problem, new_problem })
+}
+
+/// `POST password`.
+pub(super) async fn change_password(look: &PageSettings, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let texts = look.texts(&request);
+    let caller = match LoggedIn::of(&request, &mut body).await {
+        Ok(caller) => caller,
+        Err(refusal) => return to_login(&request, refusal),
+    };
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let [old, new] = ["old_password", "new_password"].map(|field| Zeroizing::new(form.text(field)));
+    let mut shell = Shell::new(look, &texts, &texts.change_password);
+    let empty = |text: &str| if text.is_empty() { &*texts.required } else { "" };
+    if old.is_empty() || new.is_empty() {
+        let problems = [empty(&old), empty(&new)];
+        return password_page(StatusCode::UNPROCESSABLE_ENTITY, shell, &caller, problems);
+    }
+    let accounts = <&Accounts>::from_request_without_body(&request).await?;
+    let changed = accounts.change_password(caller.account.id, &old, &new, Some(caller.session)).await;
+    let Err(error) = changed else { return Ok(see_other("password?changed")) };
+    let said = sentence(&error);
+    let (status, problems) = match &error {
+        AccountError::InvalidCredentials => (StatusCode::UNPROCESSABLE_ENTITY, [&*texts.wrong_password, ""]),
+        AccountError::Password { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, ["", texts.password_refused.as_deref().unwrap_or(&said)])
+        }
+        AccountError::Busy => {
+            shell.problem = Some(&texts.busy);
+            (StatusCode::SERVICE_UNAVAILABLE, ["", ""])
+        }
+        AccountError::RateLimited { .. } => {
+            shell.problem = Some(&texts.too_many);
+            (StatusCode::TOO_MANY_REQUESTS, ["", ""])
+        }
+        _ => return Err(error.into()),
+    };
+    password_page(status, shell, &caller, problems)
+}
+
+/// `GET logout`.
+pub(super) async fn show_logout(look: &PageSettings, request: Request) -> Result<Response> {
+    let texts = look.texts(&request);
+    match LoggedIn::of(&request, &mut RequestBody::default()).await {
+        Ok(caller) => {
+            let mut shell = Shell::new(look, &texts, &texts.log_out);
+            shell.belongs_to(&caller.account.name, "logout");
+            shown(StatusCode::OK, &LogoutPage { shell })
+        }
+        Err(refusal) => to_login(&request, refusal),
+    }
+}
+
+/// `POST logout`.
+pub(super) async fn log_out(look: &PageSettings, request: Request) -> Result<Response> {
+    let _ = look;
+    let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
+    auth.logout().await?;
+    Ok(see_other("login?out"))
+}

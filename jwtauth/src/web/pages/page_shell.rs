@@ -1,0 +1,91 @@
+//! What all pages have around them, and their headers.
+
+use askama::Template;
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::{Request, Response, Result};
+
+use super::{PageSettings, PageTexts};
+use crate::error::AccountError;
+use crate::web::answer::rejection::Rejection;
+use crate::web::guard::local_path::login_url;
+use poem::error::ResponseError as _;
+
+/// A page may load its style sheet and send its forms, to this site. Nobody may show it in a frame.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::VARY, "Accept-Language"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
+/// What all pages say.
+pub(super) struct Shell<'p> {
+    pub(super) texts: &'p PageTexts,
+    pub(super) site: &'p str,
+    pub(super) title: &'p str,
+    /// The name of the account, if somebody is logged in.
+    pub(super) name: Option<&'p str>,
+    /// Which page it is.
+    pub(super) here: &'static str,
+    pub(super) notice: Option<&'p str>,
+    pub(super) problem: Option<&'p str>,
+}
+
+impl<'p> Shell<'p> {
+    pub(super) fn new(look: &'p PageSettings, texts: &'p PageTexts, title: &'p str) -> Self {
+        Self { texts, site: &look.site, title, name: None, here: "", notice: None, problem: None }
+    }
+
+    /// Says whose page it is, and which one.
+    pub(super) fn belongs_to(&mut self, name: &'p str, here: &'static str) {
+        (self.name, self.here) = (Some(name), here);
+    }
+}
+
+/// Answers with a page.
+pub(super) fn shown(status: StatusCode, page: &impl Template) -> Result<Response> {
+    let text = page.render().map_err(|error| {
+        tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "a page could not be written");
+        Rejection::Misconfigured
+    })?;
+    let mut response = Response::builder().status(status).content_type("text/html; charset=utf-8").body(text);
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// Sends the browser to another page, which it asks for with GET.
+pub(super) fn see_other(location: &str) -> Response {
+    Response::builder()
+        .status(StatusCode::SEE_OTHER)
+        .header(header::LOCATION, location)
+        .header(header::CACHE_CONTROL, "no-store")
+        .finish()
+}
+
+/// Sends somebody who is not logged in to the login page, and from there back to this one. Every other
+/// refusal stays as it is.
+pub(super) fn to_login(request: &Request, refusal: poem::Error) -> Result<Response> {
+    let mends =
+        refusal.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
+    match login_url("login", request).filter(|_| mends) {
+        Some(login) => Ok(see_other(&login)),
+        None => Err(refusal),
+    }
+}
+
+/// Says what is wrong with a name or a password, as a sentence.
+pub(super) fn sentence(error: &AccountError) -> String {
+    let problem = match error {
+        AccountError::Name { problem } | AccountError::Password { problem } => problem.clone(),
+        other => other.to_string(),
+    };
+    let mut letters = problem.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}

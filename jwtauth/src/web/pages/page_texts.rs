@@ -1,0 +1,105 @@
+//! What the ready-made pages say.
+
+use std::borrow::Cow;
+
+type PageText = Cow<'static, str>;
+
+macro_rules! page_texts {
+    ($($(#[doc = $doc:literal])+ $name:ident = $english:literal;)+) => {
+        /// What the ready-made pages say: each text is a field. The default is English.
+        ///
+        /// ```
+        /// # #[cfg(feature = "pages")] {
+        /// use jwtauth::PageTexts;
+        ///
+        /// let mut german = PageTexts::default();
+        /// german.lang = "de".into();
+        /// german.log_in = "Anmelden".into();
+        /// # }
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct PageTexts {
+            $($(#[doc = $doc])+ #[doc = concat!(" Default: `", $english, "`")] pub $name: PageText,)+
+            /// What is wrong with a name. Default: the text of the
+            /// [error](crate::error::AccountError::Name), which says what.
+            pub name_refused: Option<PageText>,
+            /// What is wrong with a password. Default: the text of the
+            /// [error](crate::error::AccountError::Password), which says what.
+            pub password_refused: Option<PageText>,
+        }
+
+        impl Default for PageTexts {
+            fn default() -> Self {
+                Self {
+                    $($name: Cow::Borrowed($english),)+
+                    name_refused: None,
+                    password_refused: None,
+                }
+            }
+        }
+    };
+}
+
+page_texts! {
+    /// The language, for the attribute `lang` (BCP 47).
+    lang = "en";
+    /// The title of the login page, and its button.
+    log_in = "Log in";
+    /// The label of the name of an account.
+    name = "Name";
+    /// The label of a password.
+    password = "Password";
+    /// The link from the login page to the registration.
+    to_register = "Make an account";
+    /// The title of the registration, and its button.
+    register = "Make an account";
+    /// The link from the registration to the login page.
+    to_log_in = "Log in with an account that you have";
+    /// What a good password is. It stands under the field of a new one. It may be empty.
+    password_hint = "A long one is a good one: some words that nobody else would put together.";
+    /// The title of the page that changes the password, and its button.
+    change_password = "Change password";
+    /// The label of the password that was good until now.
+    old_password = "Password now";
+    /// The label of the next password.
+    new_password = "New password";
+    /// After a change of the password.
+    password_changed = "The password is changed. All other devices are logged out.";
+    /// The title of the list of sessions.
+    devices = "Your devices";
+    /// The mark of the session that the page is shown in.
+    this_device = "this one";
+    /// A device of which nothing is known.
+    unknown_device = "Unknown device";
+    /// When a session was last used.
+    last_used = "Last used";
+    /// When a session was opened.
+    logged_in = "Logged in";
+    /// The address that a session was last used from.
+    address = "Address";
+    /// The button that ends a session, the link to that page, and its title.
+    log_out = "Log out";
+    /// The button that ends all other sessions.
+    log_out_others = "Log out all other devices";
+    /// The button that ends all sessions.
+    log_out_everywhere = "Log out everywhere";
+    /// On the login page, for somebody who is logged in.
+    is_logged_in = "You are logged in already.";
+    /// After a logout.
+    logged_out = "You are logged out.";
+    /// After the end of another session.
+    device_logged_out = "That device is logged out.";
+    /// A field was left empty.
+    required = "Fill this in.";
+    /// A login was refused.
+    wrong_credentials = "Name or password is wrong.";
+    /// The old password is not right.
+    wrong_password = "This is not the password of now.";
+    /// The name of a new account is taken.
+    name_taken = "Somebody has this name already. Choose another one.";
+    /// Too many attempts.
+    too_many = "That was too often. Wait a moment, and try again.";
+    /// The server is busy.
+    busy = "The server is busy. Try again in a moment.";
+}

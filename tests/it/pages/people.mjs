@@ -1,0 +1,139 @@
+// Two people with two browsers each use the ready-made pages, in Chromium.
+//
+// node people.mjs HOME URL PICTURES: packages in HOME, the example `pages` at URL, screenshots into PICTURES.
+// Prints `ok` at the end. What is wrong is thrown.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const [home, url, pictures] = process.argv.slice(2);
+const require = createRequire(join(home, 'package.json'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+  ],
+});
+const password = 'through the looking glass';
+const problems = [];
+
+async function person(options = {}) {
+  const context = await browser.newContext({ ...options });
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  page.on('console', (line) => {
+    // A refused login is told on the console too.
+    if (line.type() === 'error' && !line.text().includes('status of 4')) problems.push(line.text());
+  });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  return page;
+}
+
+async function fillIn(page, fields, button) {
+  for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
+  await page.getByRole('button', { name: button, exact: true }).click();
+}
+
+async function look(page, name) {
+  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  const found = await page.evaluate(`${axe}; axe.run()`);
+  const wrong = found.violations.map((it) => `${name}: ${it.id}: ${it.nodes.map((node) => node.html).join(' ')}`);
+  assert.deepEqual(wrong, [], 'axe finds nothing');
+  assert.ok(found.passes.length > 10, `axe has looked: ${found.passes.length}`);
+  const wide = await page.evaluate('document.documentElement.scrollWidth > window.innerWidth');
+  assert.equal(wide, false, `${name} fits the width of the screen`);
+}
+
+// Ann registers on her laptop. The page that she asked for follows.
+const laptop = await person({ viewport: { width: 1280, height: 800 } });
+await laptop.goto(`${url}/notes`);
+assert.equal(new URL(laptop.url()).pathname, '/account/login');
+await look(laptop, 'login');
+await laptop.getByRole('link', { name: 'Make an account' }).click();
+await fillIn(laptop, { Name: 'ann', Password: 'short' }, 'Make an account');
+await laptop.getByText('fewer than 8').waitFor();
+assert.equal(await laptop.getByLabel('Password', { exact: true }).getAttribute('aria-invalid'), 'true');
+await look(laptop, 'register');
+await fillIn(laptop, { Name: 'ann', Password: password }, 'Make an account');
+await laptop.waitForURL('**/notes');
+
+// And logs in on her phone, which is dark.
+const phone = await person({ viewport: { width: 360, height: 740 }, colorScheme: 'dark', isMobile: true });
+await phone.goto(`${url}/account/login`);
+await fillIn(phone, { Name: 'ann', Password: 'wrong password' }, 'Log in');
+await phone.getByRole('alert').waitFor();
+await look(phone, 'login_dark');
+await fillIn(phone, { Name: 'ann', Password: password }, 'Log in');
+await phone.waitForURL('**/notes');
+
+// Bob has two browsers too.
+const [one, two] = [await person({ viewport: { width: 768, height: 1024 } }), await person()];
+await one.goto(`${url}/account/register`);
+await fillIn(one, { Name: 'bob', Password: password }, 'Make an account');
+await two.goto(`${url}/account/login`);
+await fillIn(two, { Name: 'bob', Password: password }, 'Log in');
+await two.waitForURL('**/notes');
+
+// Ann finds her devices, and logs the phone out.
+await laptop.goto(`${url}/account/devices`);
+assert.equal(await laptop.getByRole('listitem').count(), 2);
+await look(laptop, 'devices');
+const other = laptop.getByRole('listitem').filter({ hasNotText: 'this one' });
+await other.getByRole('button').click();
+await laptop.getByText('That device is logged out.').waitFor();
+assert.equal(await laptop.getByRole('listitem').count(), 1);
+await phone.goto(`${url}/notes`);
+assert.equal(new URL(phone.url()).pathname, '/account/login', 'the phone is thrown out');
+
+// Several tabs of Bob, and another site that tries to log him out.
+const tabs = await Promise.all([1, 2, 3].map(async () => {
+  const tab = await one.context().newPage();
+  await tab.goto(`${url}/account/devices`);
+  return tab.getByRole('listitem').count();
+}));
+assert.deepEqual(tabs, [2, 2, 2]);
+const elsewhere = await one.context().newPage();
+await elsewhere.route('http://elsewhere.example/', (route) => route.fulfill({
+  contentType: 'text/html',
+  body: `<form method=post action="${url}/account/logout"><button>Win</button></form>`,
+}));
+await elsewhere.goto('http://elsewhere.example/');
+const [refused] = await Promise.all([
+  elsewhere.waitForResponse((answer) => answer.url().endsWith('/account/logout')),
+  elsewhere.getByRole('button').click(),
+]);
+assert.equal(refused.status(), 403);
+await one.goto(`${url}/account/devices`);
+assert.equal(await one.getByRole('listitem').count(), 2, 'nobody was logged out');
+
+// Bob changes his password: the other browser is logged out, this one is not.
+await one.getByRole('link', { name: 'Change password' }).click();
+await look(one, 'password_tablet');
+await fillIn(one, { 'Password now': password, 'New password': 'a new long password' }, 'Change password');
+await one.getByText('The password is changed.').waitFor();
+await two.goto(`${url}/account/devices`);
+assert.equal(new URL(two.url()).pathname, '/account/login');
+
+// A logout. The way back shows nothing.
+await laptop.goto(`${url}/account/logout`);
+await look(laptop, 'logout');
+await laptop.getByRole('button', { name: 'Log out' }).click();
+await laptop.getByText('You are logged out.').waitFor();
+await laptop.goBack();
+await laptop.goto(`${url}/account/devices`);
+assert.equal(new URL(laptop.url()).pathname, '/account/login');
+assert.deepEqual(await laptop.context().cookies(), []);
+
+// Cookies as the browser keeps them.
+const cookies = await one.context().cookies();
+assert.equal(cookies.length, 2);
+for (const cookie of cookies) assert.deepEqual([cookie.httpOnly, cookie.sameSite], [true, 'Lax']);
+
+await browser.close();
+assert.deepEqual(problems, [], 'the console is silent');
+console.log('ok');

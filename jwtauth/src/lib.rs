@@ -11,6 +11,7 @@ pub mod error;
 mod host;
 mod id;
 mod notice;
+mod plain_text;
 mod private_file;
 mod secret;
 mod shutdown;

@@ -2,6 +2,7 @@
 
 mod backups;
 mod exports;
+mod mistakes;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

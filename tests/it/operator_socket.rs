@@ -4,6 +4,7 @@
 //! that the store keeps.
 
 mod attacks;
+mod limits;
 mod whole_files;
 
 use std::fs::{self, Permissions};

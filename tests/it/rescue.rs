@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use jwtauth::store::operate::{self, Condition, Diagnosis, Repaired};
+use jwtauth::store::operate::{self, Condition, Diagnosis, RepairOptions, Repaired};
 use jwtauth::store::{
     AccountStore as _, LoginEffects, NewValue, PasswordHash, Revocation, RevocationReason, SessionState,
     StoredAccount, ValueKey, ValueStore as _,
@@ -17,6 +17,8 @@ use tests::{bounded, bounded_by};
 
 use crate::operate::{Run, run};
 
+mod dead_ends;
+mod doubt;
 mod flips;
 mod no_dead_end;
 
@@ -33,8 +35,32 @@ fn doctor(path: &Path) -> Diagnosis {
     operate::doctor(path, &|_| ControlFlow::Continue(())).unwrap()
 }
 
+/// Accounts stay as they can be read, so that they can be compared.
 fn repair(path: &Path) -> Repaired {
-    operate::repair(path, &|_| ControlFlow::Continue(())).unwrap()
+    let options = RepairOptions::default().keep_accounts(true);
+    operate::repair(path, options, &|_| ControlFlow::Continue(())).unwrap()
+}
+
+/// Types a command as it was said, in a shell, with `--yes`, which the program leaves to whoever reads it.
+fn typed(command: &str) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_jwtauth_program"), folder.path().join("jwtauth")).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{command} --yes")])
+        .env("PATH", path)
+        .env_remove("JWTAUTH_STORE")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Returns the command in backquotes that begins so in what was said.
+fn command_in<'a>(said: &'a str, start: &str) -> &'a str {
+    let from = said.find(&format!("`{start}")).unwrap_or_else(|| panic!("{start}: {said}"));
+    said[from + 1..].split('`').next().unwrap()
 }
 
 /// Makes a store with sessions, accounts and values. Alice has changed her password and logged out once.

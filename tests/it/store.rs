@@ -35,6 +35,8 @@ use tests::numbers::Numbers;
 use tests::raw::copy;
 use tests::{bounded, bounded_by};
 
+pub(crate) use layouts::crc_32;
+
 fn session(number: u8) -> Session {
     let mut session = testing::session(number, &format!("subject-{}", number % 3));
     session.expires_at = 1_000 + u64::from(number);

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor, from the ground up. A module uses lower floors only; `error` may be used by all.
-const FLOORS: [(&str, u8); 29] = [
+const FLOORS: [(&str, u8); 30] = [
     ("clock", 0),
     ("error", 0),
     ("guide", 0),
     ("host", 0),
     ("notice", 0),
+    ("plain_text", 0),
     ("private_file", 0),
     ("shutdown", 0),
     ("secret", 1),

@@ -1,14 +1,15 @@
 //! A session store that fails when told to, and counts.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jwtauth::error::StoreError;
 use jwtauth::store::{
-    EventDetails, EventRecord, EventStore, LoginEffects, NewValue, RotationRequest, StoreFuture,
-    SubjectRevocation, Swept, TimeMark, TokenRevocation, TokenStore, TrailHead, UserUpdate, ValueKey,
-    ValueStore,
+    CompactStore, Compaction, EventDetails, EventRecord, EventStore, LoginEffects, NewValue, RotationRequest,
+    StoreFuture, SubjectRevocation, Swept, TimeMark, TokenRevocation, TokenStore, TrailHead, UserUpdate,
+    ValueKey, ValueStore,
 };
 use jwtauth::store::{Revocation, Rotation};
 use jwtauth::{MemoryStore, Session, SessionId, SessionStore, TokenRecord};
@@ -49,6 +50,9 @@ pub struct Faulty {
     loads: Arc<AtomicUsize>,
     value_loads: Arc<AtomicUsize>,
     without_values: bool,
+    socket: Option<PathBuf>,
+    /// Whether somebody waits for a compaction. It comes to no end.
+    pub compacts: Arc<AtomicBool>,
 }
 
 impl Faulty {
@@ -73,6 +77,12 @@ impl Faulty {
     #[must_use]
     pub fn without_values() -> Self {
         Self { without_values: true, ..Self::default() }
+    }
+
+    /// Makes a store whose server listens to the program `jwtauth` at a path.
+    #[must_use]
+    pub fn with_socket(path: PathBuf) -> Self {
+        Self { socket: Some(path), ..Self::default() }
     }
 
     /// Returns how often a value was loaded.
@@ -186,6 +196,14 @@ impl SessionStore for Faulty {
         SessionStore::time_mark(&*self.inner)
     }
 
+    fn operator_socket(&self) -> Option<PathBuf> {
+        self.socket.clone()
+    }
+
+    fn compact_store(self: Arc<Self>) -> Option<Arc<dyn CompactStore>> {
+        Some(self)
+    }
+
     fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
         Some(self)
     }
@@ -196,6 +214,26 @@ impl SessionStore for Faulty {
 
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         if self.without_values { None } else { Some(self) }
+    }
+}
+
+/// Says so when nobody waits any more.
+struct Waiting<'a>(&'a AtomicBool);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl CompactStore for Faulty {
+    fn compact(&self) -> StoreFuture<'_, Compaction> {
+        self.compacts.store(true, Ordering::SeqCst);
+        let waiting = Waiting(&self.compacts);
+        Box::pin(async move {
+            let _waiting = waiting;
+            std::future::pending().await
+        })
     }
 }
 

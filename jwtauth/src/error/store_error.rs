@@ -13,6 +13,12 @@ pub enum StoreError {
     /// An error of a store outside this crate.
     #[error("session store failed")]
     Backend(#[source] BoxError),
+    /// The store is being compacted already, and one compaction at a time goes on. Nothing has happened.
+    #[error("session store {path:?} is being compacted already: wait until that is done")]
+    BeingCompacted {
+        /// The directory of the store.
+        path: PathBuf,
+    },
     /// So many changes wait for the store that it takes no more. Nothing has happened.
     #[error("session store has {waiting} changes waiting and takes no more: its disk is slow, or hangs")]
     Busy {
@@ -60,9 +66,11 @@ pub enum StoreError {
         /// What happened to it.
         problem: String,
     },
-    /// The store is gone or empty, and a counter outside it says that it held accounts. Nothing was made.
+    /// The store is gone or empty, and a counter outside it says that it held accounts. Or its data file is
+    /// missing, and its journal has counted changes. Nothing was made.
     #[error(
-        "session store {path:?} is not there or empty, though {counter:?} says that it may have held accounts: mount its volume, or restore a backup with `jwtauth restore`. To start without accounts, so that anybody may register any name, remove {counter:?}"
+        "session store {path:?} {}: put it back (is its volume mounted?), or restore a backup with `jwtauth restore BACKUP --store {path:?}`. To start without accounts, so that anybody may register any name, remove {counter:?}",
+        gone(path, counter)
     )]
     Missing {
         /// The directory of the store.
@@ -73,7 +81,7 @@ pub enum StoreError {
     /// A record was written by a newer release of this crate, in a layout that this one does not know.
     /// Nothing was changed.
     #[error(
-        "{} holds records of layout {found}, written by a newer release of jwtauth, and this one reads layouts up to {newest}: use the release that wrote them, or move the store away to start empty (everybody logs in again)",
+        "{} holds records of layout {found}, written by a newer release of jwtauth, and this one reads layouts up to {newest}: start the release that wrote them, or a newer one. A backup that this release can read is restored with `jwtauth restore`",
         store(path.as_deref())
     )]
     NewerLayout {
@@ -86,7 +94,7 @@ pub enum StoreError {
     },
     /// The directory holds foreign files, so it was left alone.
     #[error(
-        "directory {path:?} holds {found:?}, which is no part of a session store: give the store a directory of its own"
+        "directory {path:?} holds {found:?}, which is no part of a session store: give the store a directory of its own. If a store was here, `jwtauth doctor --store {path:?}` looks at it"
     )]
     NotAStore {
         /// The directory.
@@ -142,11 +150,28 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
+    /// A restore into the directory was stopped before it was done, so there is no store yet.
+    #[error(
+        "session store {path:?} is not there yet: a restore did not come to its end. Do it again: `jwtauth restore BACKUP --store {path:?}`"
+    )]
+    Unfinished {
+        /// The directory of the store.
+        path: PathBuf,
+    },
 }
 
 /// What a repair is to be told of a counter that is not in the store.
 fn counter_argument(store: &Path, counter: &Path) -> String {
     if counter.starts_with(store) { String::new() } else { format!(" --rollback-counter {counter:?}") }
+}
+
+/// What is missing of a store, and which file says that it was there.
+fn gone(store: &Path, counter: &Path) -> String {
+    if counter.starts_with(store) {
+        format!("is damaged: its data file is missing, though {counter:?} has counted changes")
+    } else {
+        format!("is not there or empty, though {counter:?} says that it may have held accounts")
+    }
 }
 
 fn store(path: Option<&Path>) -> String {

@@ -66,7 +66,10 @@ impl Operated {
                 let compact = Arc::clone(self.store()).compact_store();
                 let compact = compact
                     .ok_or_else(|| OperatorError::refused("this store has no files that could be smaller"))?;
-                compact.compact().await.map(OperatorAnswer::Compacted).map_err(OperatorError::of_store)
+                compact.compact().await.map(OperatorAnswer::Compacted).map_err(|error| match error {
+                    StoreError::BeingCompacted { .. } => OperatorError::refused(error.to_string()),
+                    error => OperatorError::of_store(error),
+                })
             }
             OperatorRequest::Status => self.status().await,
             OperatorRequest::ListSessions { of, over, after } => {
@@ -97,7 +100,7 @@ impl Operated {
                 self.revoke(ids).await
             }
             OperatorRequest::RevokeAllOf { user } => {
-                let subject = self.subject(&user).await?;
+                let subject = self.known_subject(&user).await?;
                 let count = self.sessions.revoke_all(&subject).await.map_err(OperatorError::of_store)?;
                 self.revoked(count as u64).await
             }
@@ -263,6 +266,30 @@ impl Operated {
         }
         let found = accounts.by_name(named).await.map_err(OperatorError::of_store)?;
         Ok(found.map_or_else(|| named.to_owned(), |account| account.id.to_string()))
+    }
+
+    /// The same, if somebody is known by that name: who mistypes a name must not believe that it was done.
+    ///
+    /// Of another service's users nobody knows all ([`Compat`](crate::Compat)), so there any will do.
+    async fn known_subject(&self, named: &str) -> Result<String, OperatorError> {
+        let subject = self.subject(named).await?;
+        #[cfg(feature = "accounts")]
+        let is_account = match (&self.accounts, subject.parse()) {
+            (Some(accounts), Ok(id)) => accounts.by_id(id).await.map_err(OperatorError::of_store)?.is_some(),
+            _ => false,
+        };
+        #[cfg(not(feature = "accounts"))]
+        let is_account = false;
+        if is_account || self.sessions.knows_foreign_subjects() {
+            return Ok(subject);
+        }
+        let own = self.store().sessions_of(subject.clone()).await.map_err(OperatorError::of_store)?;
+        if own.is_empty() {
+            return Err(OperatorError::Refused(format!(
+                "nobody is known as {named:?}: no account has this name or id, and no session this subject"
+            )));
+        }
+        Ok(subject)
     }
 
     /// Without accounts, a user is named by the subject alone.

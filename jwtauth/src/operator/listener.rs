@@ -58,7 +58,10 @@ impl OperatorSocket {
                 let task = runtime.spawn(serving.listen(listener)).abort_handle();
                 Some(Self { task, _file: file, _open: open })
             }
-            Ok(None) => None,
+            Ok(None) => {
+                tracing::info!(target: "jwtauth", ?path, "another `JwtAuth` of this process, on the same store, serves the program `jwtauth` already, with its own settings and hooks, and as long as it is there");
+                None
+            }
             Err(error) => {
                 tracing::warn!(target: "jwtauth", ?path, %error, "the socket for the program `jwtauth` cannot be opened, so that works only while this server is stopped. If that is right, set `.operator_socket(false)`");
                 None
@@ -144,16 +147,20 @@ impl Listening {
         if request.asks_for_file() {
             return self.send_file(stream, request).await;
         }
+        let stops_with_caller = request.stops_with_caller();
         let mut working = Box::pin(self.carry_out(request));
         let mut is_there = true;
         let answer = loop {
             match timeout(SIGN_OF_LIFE, &mut working).await {
                 Ok(answer) => break answer,
-                // What was asked for happens, also if nobody waits for it any more.
+                // What was asked for happens, also if nobody waits for it any more, except long work that can
+                // be given up.
                 Err(_) if is_there => {
                     let sign = wire::text_frame(FrameKind::Working, "");
                     is_there = matches!(timeout(PATIENCE, wire::send(&mut stream, &sign)).await, Ok(Ok(())));
                 }
+                // Nobody would know what it was good for.
+                Err(_) if stops_with_caller => return,
                 Err(_) => {}
             }
         };

@@ -154,6 +154,11 @@ impl OperatorRequest {
     pub(super) const fn asks_for_file(&self) -> bool {
         matches!(self, Self::Backup | Self::Export { .. })
     }
+
+    /// Tells whether it is given up when whoever has asked goes: long work that has changed nothing by then.
+    pub(super) const fn stops_with_caller(&self) -> bool {
+        matches!(self, Self::Compact)
+    }
 }
 
 /// What is answered.

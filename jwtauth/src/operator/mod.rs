@@ -66,6 +66,7 @@ pub use self::messages::{OperatorAnswer, OperatorStatus, ServerFacts, SessionRow
 #[cfg(feature = "accounts")]
 use crate::accounts::Accounts;
 use crate::error::in_one_line;
+pub use crate::plain_text::{is_for_terminals, printable};
 use crate::session::Sessions;
 use crate::store::operate::Progress;
 

@@ -201,7 +201,7 @@ impl Sessions {
         let issued = self.issue(session.clone(), &own, now)?;
         // Kept as long as the session: anyone who has only the old token can still end it.
         let until = self.kept_until(token).max(session.absolute_expires_at);
-        let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until);
+        let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until).keeps_out();
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
         // A session that it crowds out is among these.
@@ -296,10 +296,15 @@ impl Sessions {
     async fn deny(&self, token: &Foreign) -> Result<bool, SessionError> {
         let (list, key, now) = (self.deny_list()?, key_of_revoked(token), self.clock.now());
         let is_new = now < self.over_at(token) && list.0.load_value(key, now).await?.is_none();
-        let value = NewValue::new(key, Vec::new(), now, self.kept_until(token));
+        let value = NewValue::new(key, Vec::new(), now, self.kept_until(token)).keeps_out();
         // No value is ever removed, so this one is kept.
         self.within(list.0.save_value(value)).await?;
         Ok(is_new)
+    }
+
+    /// Tells whether there may be users of whom this service knows nothing: those of another one.
+    pub(crate) const fn knows_foreign_subjects(&self) -> bool {
+        self.deny_list.is_some()
     }
 
     /// Refuses the tokens that another service has issued for a subject up to now. Called before all sessions
@@ -317,7 +322,7 @@ impl Sessions {
         let at = list.not_before(subject, now).await?.map_or(at, |before| before.at.max(at));
         let last = self.ours(at).saturating_add((Config::MAX_TTL + Config::MAX_LEEWAY).as_secs());
         let bytes = NotBefore { at, except }.to_bytes();
-        let value = NewValue::new(key_of_not_before(subject), bytes, now, last);
+        let value = NewValue::new(key_of_not_before(subject), bytes, now, last).keeps_out();
         self.within(list.0.save_value(value)).await?;
         Ok(())
     }

@@ -38,6 +38,7 @@ pub mod codec;
 mod compact_store;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod doubt;
 mod event_store;
 mod memory;
 pub mod operate;
@@ -66,7 +67,7 @@ pub use self::session_store::SessionStore;
 pub(crate) use self::sled::SOCKET;
 pub use self::sled::{SledConfig, SledStore};
 pub use self::token_store::TokenStore;
-pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore};
+pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore, ValueUse};
 pub use self::whole_store::{
     CopiedRecord, CopyPage, CopyTotals, RecordKey, StoreCopy, StoreRecord, WholeStore,
 };

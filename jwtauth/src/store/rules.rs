@@ -23,7 +23,7 @@ use std::time::Duration;
 #[cfg(feature = "accounts")]
 use super::account_store::StoredAccount;
 use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, TokenRevocation, UserUpdate};
-use super::value_store::{REMEMBERED, StoredValue};
+use super::value_store::{REMEMBERED, StoredValue, ValueUse};
 use crate::events::{EventDetails, EventRecord, TrailHead};
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, Rotation, Session};
@@ -254,7 +254,11 @@ pub fn occupant(before: Option<&StoredValue>, now: u64) -> Option<Vec<u8>> {
 #[must_use]
 pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool)> {
     before.bytes.as_ref()?;
-    let mark = StoredValue { expires_at: now.saturating_add(REMEMBERED.as_secs()), bytes: None };
+    let mark = StoredValue {
+        expires_at: now.saturating_add(REMEMBERED.as_secs()),
+        bytes: None,
+        value_use: before.value_use,
+    };
     Some((mark, !value_has_expired(before, now)))
 }
 
@@ -262,15 +266,21 @@ pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool
 /// happened since is unknown.
 ///
 /// What was revoked of tokens of another service stays, and so does the mark of a value that was removed.
-/// Everything else ends: a session of poem may be logged in, and so may be what an application keeps. The
-/// values of [`Compat`](crate::Compat) are empty, the id of a session (16 bytes), or a time (8 bytes) with or
-/// without one. Those of poem are JSON.
+/// Everything else ends: a session of poem may be logged in, and so may be what an application keeps.
+///
+/// Of a value of an earlier release nobody has said what it is. Those of [`Compat`](crate::Compat) are empty,
+/// the id of a session (16 bytes), or a time (8 bytes) with or without one. Those of poem are JSON.
 #[must_use]
 pub fn outlives_restore(value: &StoredValue) -> bool {
-    value.bytes.as_ref().is_none_or(|bytes| {
-        let has_the_length = matches!(bytes.len(), 0 | 8 | 16 | 24);
-        has_the_length && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err()
-    })
+    let Some(bytes) = &value.bytes else { return true };
+    match value.value_use {
+        ValueUse::KeepsOut => true,
+        ValueUse::MayLetIn => false,
+        ValueUse::Unsaid => {
+            let has_the_length = matches!(bytes.len(), 0 | 8 | 16 | 24);
+            has_the_length && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err()
+        }
+    }
 }
 
 /// Tells whether an account may take the place of the one that is kept: that one is at revision `expected`,

@@ -54,6 +54,19 @@ impl fmt::Debug for ValueKey {
     }
 }
 
+/// What a value may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueUse {
+    /// It was kept by a release that did not say it: its length and its form decide.
+    #[default]
+    Unsaid,
+    /// It may let somebody in, as a session of poem does.
+    MayLetIn,
+    /// It only keeps somebody out: it says what was revoked, or used.
+    KeepsOut,
+}
+
 /// A value that is to be kept.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -66,13 +79,23 @@ pub struct NewValue {
     pub now: u64,
     /// When it ends, in Unix seconds: it is there as long as `now < expires_at`.
     pub expires_at: u64,
+    /// What it may do. By default it may let somebody in, so a restore ends it.
+    pub value_use: ValueUse,
 }
 
 impl NewValue {
     /// Asks to keep `bytes` from `now` until just before `expires_at`. Both are Unix seconds.
     #[must_use]
     pub const fn new(key: ValueKey, bytes: Vec<u8>, now: u64, expires_at: u64) -> Self {
-        Self { key, bytes, now, expires_at }
+        Self { key, bytes, now, expires_at, value_use: ValueUse::MayLetIn }
+    }
+
+    /// Says that the value only keeps somebody out. So it stays when a backup is restored, or a store
+    /// repaired: see [`rules::outlives_restore`](super::rules::outlives_restore).
+    #[must_use]
+    pub const fn keeps_out(mut self) -> Self {
+        self.value_use = ValueUse::KeepsOut;
+        self
     }
 }
 
@@ -95,11 +118,13 @@ pub struct StoredValue {
     pub expires_at: u64,
     /// The value. `None` marks a key whose value was removed.
     pub bytes: Option<Vec<u8>>,
+    /// What it may do.
+    pub value_use: ValueUse,
 }
 
 impl From<NewValue> for StoredValue {
     fn from(new: NewValue) -> Self {
-        Self { expires_at: new.expires_at, bytes: Some(new.bytes) }
+        Self { expires_at: new.expires_at, bytes: Some(new.bytes), value_use: new.value_use }
     }
 }
 

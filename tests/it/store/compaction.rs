@@ -136,6 +136,11 @@ fn a_store_in_use_is_compacted_and_no_answer_is_lost() {
             let done =
                 one.as_ref().or(other.as_ref()).unwrap_or_else(|_| panic!("{round}: {one:?} {other:?}"));
             assert!(round > 0 || done.after * 2 < done.before, "{done:?}");
+            let refused = one.as_ref().err().or(other.as_ref().err());
+            assert!(
+                refused.is_none_or(|error| matches!(error, StoreError::BeingCompacted { .. })),
+                "{refused:?}"
+            );
         }
         over.store(true, Ordering::Relaxed);
         let (answered, refused) = writing.await.unwrap();

@@ -212,7 +212,7 @@ fn r_7_damage_is_refused_or_without_effect() {
                     Some((Some(3), said)) => {
                         let name = said.split(':').next().unwrap_or_default();
                         assert!(
-                            ["Corrupt", "RolledBack", "NotAStore"].contains(&name),
+                            ["Corrupt", "Missing", "RolledBack", "NotAStore"].contains(&name),
                             "{what}, {attempt} time: {said}"
                         );
                         refused += 1;

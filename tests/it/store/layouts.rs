@@ -106,7 +106,7 @@ fn r_19_a_store_of_a_newer_release_is_refused_and_left_as_it_is() {
 }
 
 /// The checksum of ISO 3309, bit by bit.
-pub(super) fn crc_32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc_32(bytes: &[u8]) -> u32 {
     let mut sum = u32::MAX;
     for byte in bytes {
         sum ^= u32::from(*byte);

@@ -39,7 +39,7 @@ fn m_8_the_journal_moves_inside() {
         let dir = earlier();
         let beside = dir.path().join("store.journal");
         let number = (count + 2).to_le_bytes();
-        let sum = layouts::crc_32(&number).to_le_bytes();
+        let sum = crc_32(&number).to_le_bytes();
         fs::write(&beside, [&number[..], &sum].concat()).unwrap();
         for _ in 0..2 {
             let opened = SledStore::open(dir.path().join("store")).await;

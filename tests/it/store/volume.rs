@@ -280,7 +280,7 @@ fn m_12_a_store_without_accounts_that_is_gone_is_made_anew_in_any_number_of_star
             // It is a store like others now: its data cannot be lost without a word.
             fs::remove_file(path.join("db")).unwrap();
             let refused = SledStore::open(config()).await;
-            assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{stop}: {refused:?}");
+            assert!(matches!(refused, Err(StoreError::Missing { .. })), "{stop}: {refused:?}");
         }
     });
 }
@@ -321,7 +321,7 @@ fn m_12_a_store_with_accounts_that_is_gone_is_refused() {
             let refused = SledStore::open(config()).await.unwrap_err();
             let StoreError::Missing { path: named, counter: found } = &refused else { panic!("{refused:?}") };
             assert_eq!((named, found), (&path, &counter));
-            assert!(refused.to_string().contains("mount its volume"), "{refused}");
+            assert!(refused.to_string().contains("is its volume mounted?"), "{refused}");
             assert_eq!(path.exists(), is_empty, "nothing was made");
         }
         fs::remove_dir_all(&path).unwrap();

@@ -189,6 +189,7 @@ fn name(error: &StoreError) -> &'static str {
         StoreError::Corrupt { .. } => "Corrupt",
         StoreError::Io { .. } => "Io",
         StoreError::Locked { .. } => "Locked",
+        StoreError::Missing { .. } => "Missing",
         StoreError::NotAStore { .. } => "NotAStore",
         StoreError::Permission { .. } => "Permission",
         StoreError::RolledBack { .. } => "RolledBack",

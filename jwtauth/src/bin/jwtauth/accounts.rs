@@ -37,9 +37,16 @@ pub(crate) async fn run(operator: &Operator, command: AccountsCommand, output: O
             let what = "is disabled, and its sessions are over";
             change(operator, OperatorRequest::DisableAccount { id }, what, output).await
         }
-        AccountsCommand::Enable { name } => {
-            let id = find(operator, name).await?.id;
-            change(operator, OperatorRequest::EnableAccount { id }, "is enabled", output).await
+        AccountsCommand::Enable { names } => {
+            // All or none of them: a mistyped name must not leave half of it done.
+            let mut ids = Vec::new();
+            for name in names {
+                ids.push(find(operator, name).await?.id);
+            }
+            for id in ids {
+                change(operator, OperatorRequest::EnableAccount { id }, "is enabled", output).await?;
+            }
+            Ok(())
         }
         AccountsCommand::Remove { name } => {
             let account = find(operator, name).await?;

@@ -1,5 +1,6 @@
 //! The command line. What stands in the comments here is what `--help` shows.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -30,6 +31,29 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// Puts ids of sessions that begin with a hyphen behind `--`, so that nothing takes them for options, and
+/// options may stand behind ids.
+pub(crate) fn in_order(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let words: Vec<OsString> = words.collect();
+    if words.iter().any(|word| word == "--") {
+        return words;
+    }
+    let is_id = |word: &OsString| {
+        word.to_str().is_some_and(|word| word.starts_with('-') && word.parse::<SessionId>().is_ok())
+    };
+    let (mut others, mut ids) = (Vec::new(), Vec::new());
+    for word in words {
+        // The value of an option stays there.
+        let is_value = others.last().is_some_and(|before| before == "--of" || before == "--all-of");
+        if is_id(&word) && !is_value { &mut ids } else { &mut others }.push(word);
+    }
+    if !ids.is_empty() {
+        others.push("--".into());
+    }
+    others.extend(ids);
+    others
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Say what is in the store, in numbers
@@ -52,9 +76,9 @@ pub(crate) enum Command {
     Doctor(CounterArgument),
     /// Make a whole store of a damaged one: of all in it that can be read
     ///
-    /// The old files stay in its directory `aside`. If anything is missing, all users are logged out. The
-    /// disk needs room for a second copy.
-    Repair(CounterArgument),
+    /// The old files stay in its directory `aside`. If anything is missing, all users are logged out, and all
+    /// accounts are disabled until you enable them. The disk needs room for a second copy.
+    Repair(RepairArguments),
     /// Make the files of the store as small as what is in it
     ///
     /// The disk needs room for a second copy of what is in the store. A server goes on meanwhile, except for
@@ -131,8 +155,12 @@ pub(crate) struct ExportArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct ImportArguments {
-    /// The export
+    /// The export, or `-` for standard input
     pub(crate) file: PathBuf,
+    /// Take in accounts as they are. Without it, those are disabled that come into a store which has accounts
+    /// already: they may have been removed there
+    #[arg(long)]
+    pub(crate) keep_accounts: bool,
     /// Take in sessions as they are, and not as revoked ones. Whoever has logged out since is logged in again
     #[arg(long)]
     pub(crate) keep_sessions: bool,
@@ -140,7 +168,7 @@ pub(crate) struct ImportArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct RestoreArguments {
-    /// The backup
+    /// The backup, or `-` for standard input
     pub(crate) file: PathBuf,
     /// Keep sessions as they were then. Whoever has logged out since is logged in again
     #[arg(long)]
@@ -148,6 +176,16 @@ pub(crate) struct RestoreArguments {
     /// The rollback counter of the server, if it has one: it is renewed
     #[arg(long, value_name = "PATH")]
     pub(crate) rollback_counter: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RepairArguments {
+    /// Keep accounts as they can be read. Whoever was disabled or removed lately may log in again, and so
+    /// may old passwords
+    #[arg(long)]
+    pub(crate) keep_accounts: bool,
+    #[command(flatten)]
+    pub(crate) counter: CounterArgument,
 }
 
 #[derive(Args, Debug)]
@@ -172,7 +210,6 @@ pub(crate) enum SessionsCommand {
     /// Show one session
     Show {
         /// Its id
-        #[arg(allow_hyphen_values = true)]
         id: SessionId,
     },
     /// End sessions. Their users are logged out with their next request
@@ -183,7 +220,7 @@ pub(crate) enum SessionsCommand {
 #[group(required = true, multiple = false)]
 pub(crate) struct Revoked {
     /// The ids of sessions
-    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    #[arg(value_name = "ID")]
     pub(crate) ids: Vec<SessionId>,
     /// All sessions of this user: as with `list --of`
     #[arg(long, value_name = "USER", allow_hyphen_values = true)]
@@ -235,11 +272,11 @@ pub(crate) enum AccountsCommand {
         #[arg(allow_hyphen_values = true)]
         name: String,
     },
-    /// Enable a disabled account
+    /// Enable disabled accounts
     Enable {
-        /// Its name
-        #[arg(allow_hyphen_values = true)]
-        name: String,
+        /// Their names. Write `--` before one that begins with a hyphen
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
     },
     /// Remove an account for good, and end all its sessions
     Remove {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use jwtauth::operator::WipedPassword;
+use jwtauth::operator::{WipedPassword, printable};
 
 use super::{Done, Failure};
 
@@ -14,7 +14,7 @@ pub(crate) fn before(what: &str, yes: bool) -> Done {
     if !io::stdin().is_terminal() {
         return Err(Failure::refused(format!("this would {what}: add --yes if you mean it")));
     }
-    eprint!("This will {what}. Go on? [y/N] ");
+    eprint!("This will {}. Go on? [y/N] ", printable(what));
     let _ = io::stderr().flush();
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);

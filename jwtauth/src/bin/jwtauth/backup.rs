@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::arguments::BackupArguments;
 use super::meter::{Meter, size};
-use super::output::Output;
+use super::output::{self, Output};
 use super::{Done, Failure, store, unexpected};
 
 pub(crate) async fn run(path: Option<&Path>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
@@ -19,7 +19,7 @@ pub(crate) async fn run(path: Option<&Path>, arguments: BackupArguments, output:
             return Err(Failure::refused("a backup is nothing to read: name a file, or send it elsewhere"));
         }
         let summary = write(&store::operator(path).await?, &mut io::stdout()).await?;
-        eprintln!("jwtauth: {}", text(&summary));
+        output::say(&text(&summary));
         return Ok(());
     }
     // Before the store is opened: that may take a while.

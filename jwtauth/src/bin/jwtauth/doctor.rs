@@ -77,7 +77,9 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
             "Every record is there as it was: a repair loses nothing, and nobody is logged out.".into(),
         );
     } else if diagnosis.condition == Condition::Damaged {
-        lines.push("Records are missing or may be older than they were: a repair logs everybody out.".into());
+        lines.push(
+            "Records are missing or may be older than they were: a repair logs everybody out, and disables accounts until you enable them.".into(),
+        );
     }
     named(&mut lines, "Accounts that cannot be read (their names stay taken)", &diagnosis.lost_accounts);
     named(

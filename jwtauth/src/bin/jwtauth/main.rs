@@ -27,6 +27,7 @@ mod records;
 mod repair;
 mod restore;
 mod sessions;
+mod spool;
 mod status;
 mod store;
 
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use jwtauth::operator::OperatorError;
 
-use self::arguments::{Arguments, Command, KeysCommand};
+use self::arguments::{Arguments, Command, KeysCommand, in_order};
 use self::output::Output;
 
 /// Why a command ended before it was done.
@@ -91,13 +92,13 @@ type Done = Result<(), Failure>;
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
-        Ok(runtime) => runtime.block_on(run(Arguments::parse())),
+        Ok(runtime) => runtime.block_on(run(Arguments::parse_from(in_order(std::env::args_os())))),
         Err(error) => Err(Failure::store("the program cannot start", error)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("jwtauth: {}", with_causes(&failure));
+            output::say(&with_causes(&failure));
             failure.exit_code().into()
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::process;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use jwtauth::operator::{is_for_terminals, printable};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -18,16 +19,16 @@ impl Output {
     /// Writes one answer.
     pub(crate) fn line(self, text: &str, json: &Value) {
         if self.json {
-            write(json);
+            write(escaped(json));
         } else {
-            write(text);
+            text.lines().for_each(|line| write(printable(line)));
         }
     }
 
     /// Writes an answer of several lines.
     pub(crate) fn text(self, lines: &[String], json: &Value) {
         if self.json {
-            write(json);
+            write(escaped(json));
         } else {
             lines.iter().for_each(|line| write(printable(line)));
         }
@@ -36,7 +37,7 @@ impl Output {
     /// Writes names and values.
     pub(crate) fn fields(self, fields: &[(&str, String)], json: &Value) {
         if self.json {
-            write(json);
+            write(escaped(json));
             return;
         }
         let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
@@ -63,7 +64,7 @@ pub(crate) struct List {
 impl List {
     pub(crate) fn row(&mut self, cells: &[String], json: &Value) {
         if self.output.json {
-            write(json);
+            write(escaped(json));
         } else {
             self.table.add_row(cells.iter().map(|cell| printable(cell)));
         }
@@ -74,6 +75,30 @@ impl List {
             write(self.table.trim_fmt());
         }
     }
+}
+
+/// Says something beside the answer, on standard error.
+pub(crate) fn say(text: &str) {
+    show(&format!("jwtauth: {text}"));
+}
+
+/// Shows a line on standard error.
+pub(crate) fn show(line: &str) {
+    eprintln!("{}", printable(line));
+}
+
+/// JSON, in which a terminal finds nothing to obey either. It stays the same for programs.
+fn escaped(json: &Value) -> String {
+    let text = json.to_string();
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if is_for_terminals(c) {
+            // Controls stand in strings only, and all of them are below U+FFFF.
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+        out
+    })
 }
 
 /// Writes a line. The reader may have gone, as `head` does: that ends the program. No change is lost, because
@@ -87,11 +112,6 @@ fn write(line: impl Display) {
             process::exit(3);
         }
     }
-}
-
-/// Text that others chose, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A time of Unix seconds, in UTC.

@@ -1,7 +1,6 @@
 //! `jwtauth export` and `jwtauth import`.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::Path;
 
@@ -12,8 +11,8 @@ use serde_json::json;
 
 use super::arguments::{ExportArguments, ImportArguments};
 use super::meter::Meter;
-use super::output::Output;
-use super::{Done, Failure, backup, store, unexpected};
+use super::output::{self, Output};
+use super::{Done, Failure, backup, spool, store, unexpected};
 
 pub(crate) async fn export(
     path: Option<&Path>,
@@ -24,7 +23,7 @@ pub(crate) async fn export(
     let request = OperatorRequest::Export { hashes: !arguments.no_hashes };
     let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
         let lines = write(path, request, &mut io::stdout()).await?;
-        eprintln!("jwtauth: {lines} lines");
+        output::say(&format!("{lines} lines"));
         return Ok(());
     };
     let mut new = backup::begin(&file, yes)?;
@@ -48,11 +47,11 @@ async fn write(
 }
 
 pub(crate) async fn import(path: Option<&Path>, arguments: ImportArguments, output: Output) -> Done {
-    let name = &arguments.file;
-    let file = File::open(name)
-        .map_err(|error| Failure::refused(format!("the export {name:?} cannot be read: {error}")))?;
+    let file = spool::open(&arguments.file, "the export")?;
     let store = store::opened(path).await?;
-    let options = ImportOptions::default().keep_sessions(arguments.keep_sessions);
+    let options = ImportOptions::default()
+        .keep_sessions(arguments.keep_sessions)
+        .keep_accounts(arguments.keep_accounts);
     let (mut others, mut accounts) = (HashMap::new(), Vec::new());
     let mut skipped = |record: SkippedRecord| {
         if record.what.starts_with("account ") {
@@ -68,21 +67,30 @@ pub(crate) async fn import(path: Option<&Path>, arguments: ImportArguments, outp
             .await;
     drop(meter);
     for account in accounts {
-        eprintln!("jwtauth: left out: {account}");
+        output::say(&format!("left out: {account}"));
     }
     for (reason, count) in others {
-        eprintln!("jwtauth: left out: {count} other records: {reason}");
+        output::say(&format!("left out: {count} other records: {reason}"));
     }
     let counts = imported.map_err(|error| match error {
         error @ (OperateError::NotAnExport { .. } | OperateError::NewerBackup { .. }) => {
             Failure::refused(format!("nothing was changed: {error}"))
         }
-        error => Failure::store("not everything was imported: do it again", error),
+        error => Failure::store(
+            "not everything was imported: do it again, with --keep-accounts if no account was there before",
+            error,
+        ),
     })?;
     let text = format!(
         "{} accounts, {} sessions and {} values added, {} records left out",
         counts.accounts, counts.sessions, counts.values, counts.skipped
     );
     output.line(&text, &json!(counts));
+    if counts.accounts_disabled > 0 {
+        output::say(&format!(
+            "{} of the accounts are disabled, because they may have been removed here: see `jwtauth accounts list`, and enable whom you know (--keep-accounts takes them in as they are)",
+            counts.accounts_disabled
+        ));
+    }
     Ok(())
 }

@@ -2,35 +2,41 @@
 
 use std::path::Path;
 
-use jwtauth::store::operate::{self, Condition, OperateError, Repaired};
+use jwtauth::store::operate::{self, Condition, OperateError, RepairOptions, Repaired};
 use serde_json::json;
 
-use super::arguments::CounterArgument;
+use super::arguments::RepairArguments;
 use super::meter::Meter;
-use super::output::Output;
+use super::output::{self, Output};
 use super::{Done, Failure, ask, doctor, store};
 
-pub(crate) fn run(path: Option<&Path>, counter: CounterArgument, output: Output, yes: bool) -> Done {
-    let config = store::damaged(path, counter)?;
+pub(crate) fn run(path: Option<&Path>, arguments: RepairArguments, output: Output, yes: bool) -> Done {
+    let keep_accounts = arguments.keep_accounts;
+    let config = store::damaged(path, arguments.counter)?;
     if !yes {
         let meter = Meter::begin("reading");
         let diagnosis = operate::doctor(config.clone(), &|progress| meter.look(progress));
         drop(meter);
         let diagnosis = diagnosis.map_err(failed)?;
         for line in doctor::lines(&diagnosis) {
-            eprintln!("{line}");
+            output::show(&line);
         }
         if diagnosis.condition != Condition::Whole {
-            let what = if diagnosis.is_complete {
-                "write the store anew"
-            } else {
-                "write the store anew and log everybody out"
+            let what = match (diagnosis.is_complete, keep_accounts) {
+                (true, _) => "write the store anew",
+                (false, false) => {
+                    "write the store anew, log everybody out, and disable all accounts (--keep-accounts keeps them)"
+                }
+                (false, true) => {
+                    "write the store anew, log everybody out, and keep accounts as they can be read"
+                }
             };
             ask::before(what, yes)?;
         }
     }
     let meter = Meter::begin("writing");
-    let repaired = operate::repair(config, &|progress| meter.look(progress));
+    let options = RepairOptions::default().keep_accounts(keep_accounts);
+    let repaired = operate::repair(config, options, &|progress| meter.look(progress));
     drop(meter);
     let repaired = repaired.map_err(failed)?;
     output.text(&lines(&repaired), &json!(repaired));
@@ -75,12 +81,23 @@ fn lines(repaired: &Repaired) -> Vec<String> {
         "Accounts that were left out, because another one has their name",
         &repaired.left_out,
     );
-    let doubtful = &repaired.before.doubtful_accounts;
+    lines.push(format!("The old files are in {aside:?}: remove them when nobody needs them any more."));
+    let in_doubt = &repaired.in_doubt;
     doctor::named(
         &mut lines,
-        "Accounts that may be as they were before their last change: an older password may be good again, and who was disabled or removed may be back",
-        doubtful,
+        "Accounts that are disabled now, because they may be as they were before their last change, with an older password or older roles, and because who was disabled or removed may be back",
+        in_doubt,
     );
-    lines.push(format!("The old files are in {aside:?}: remove them when nobody needs them any more."));
+    if !in_doubt.is_empty() {
+        let [enable, password] = &repaired.next[..] else { return lines };
+        lines.push(format!("Next, for each one who may log in: {enable}"));
+        lines.push(format!("  and before that, where an older password must not be good: {password}"));
+    } else if repaired.sessions_ended {
+        doctor::named(
+            &mut lines,
+            "Accounts that were kept and may be as they were before their last change: an older password may be good again, and who was disabled or removed may be back",
+            &repaired.before.doubtful_accounts,
+        );
+    }
     lines
 }

@@ -1,6 +1,5 @@
 //! `jwtauth restore`.
 
-use std::fs::File;
 use std::path::Path;
 
 use jwtauth::SledConfig;
@@ -10,43 +9,42 @@ use serde_json::json;
 
 use super::arguments::RestoreArguments;
 use super::meter::Meter;
-use super::output::{Output, shown};
-use super::{Done, Failure, ask, store};
+use super::output::{self, Output, shown};
+use super::{Done, Failure, ask, spool, store};
 
 pub(crate) fn run(path: Option<&Path>, arguments: &RestoreArguments, output: Output, yes: bool) -> Done {
     let path = store::new_directory(path)?;
     let name = &arguments.file;
-    let file = File::open(name)
-        .map_err(|error| Failure::refused(format!("the backup {name:?} cannot be read: {error}")))?;
+    let is_there = store::is_there(path);
+    if name == Path::new("-") && is_there && !yes {
+        // Nobody can answer a question there.
+        return Err(Failure::refused(format!(
+            "this would replace the store in {path:?}: add --yes if you mean it"
+        )));
+    }
+    let file = spool::open(name, "the backup")?;
     let checking = Meter::begin("checking");
     let backup = BackupFile::check(file, &|progress| checking.look(progress)).map_err(failed)?;
     drop(checking);
     let summary = backup.summary();
     let now = SystemClock.now();
-    eprintln!(
-        "jwtauth: the backup was taken {}, {} ago, and has {} accounts and {} sessions",
+    output::say(&format!(
+        "the backup was taken {}, {} ago, and has {} accounts and {} sessions",
         shown(summary.taken_at),
         age(now.saturating_sub(summary.taken_at)),
         summary.accounts,
         summary.sessions,
-    );
-    eprintln!(
-        "jwtauth: accounts and passwords will be those of that time; what was changed since is not in it"
-    );
-    eprintln!(
-        "jwtauth: {}",
-        if arguments.keep_sessions {
-            "--keep-sessions: whoever has logged out since, or was logged out, is logged in again"
-        } else {
-            "all sessions end: everybody logs in again"
-        }
-    );
+    ));
+    output::say("accounts and passwords will be those of that time; what was changed since is not in it");
+    output::say(if arguments.keep_sessions {
+        "--keep-sessions: whoever has logged out since, or was logged out, is logged in again"
+    } else {
+        "all sessions end: everybody logs in again"
+    });
     let mut config = SledConfig::new(path);
     if let Some(counter) = &arguments.rollback_counter {
         config = config.rollback_counter(counter);
     }
-    // What is in the place of a damaged store is replaced too.
-    let is_there = path.join("jwtauth").exists() || path.join("db").exists();
     if is_there {
         ask::before(
             &format!("replace the store in {path:?}, whose files go to its directory \"aside\""),

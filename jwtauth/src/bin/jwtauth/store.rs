@@ -84,10 +84,15 @@ fn look(named: Option<&Path>) -> Result<&Path, Failure> {
     }
 }
 
-/// Returns what a store that may be damaged is opened with. Of the store its data or its mark may be missing.
+/// Tells whether a directory holds a store, or what is left of one.
+pub(crate) fn is_there(path: &Path) -> bool {
+    ["jwtauth", "db", "journal", "conf", "blobs", "new", "swap"].iter().any(|name| path.join(name).exists())
+}
+
+/// Returns what a store that may be damaged is opened with. Of the store anything may be missing.
 pub(crate) fn damaged(named: Option<&Path>, counter: CounterArgument) -> Result<SledConfig, Failure> {
     let path = named.ok_or_else(not_named)?;
-    if !["jwtauth", "db", "journal"].iter().any(|name| path.join(name).is_file()) {
+    if !is_there(path) && !path.join("aside").is_dir() {
         return Err(not_there(path));
     }
     check_user(path)?;
@@ -105,7 +110,9 @@ fn not_named() -> Failure {
 }
 
 fn not_there(path: &Path) -> Failure {
-    let what = format!("there is no store in {path:?}: name the directory that the server passes to `open`");
+    let what = format!(
+        "there is no store in {path:?}: name the directory that the server passes to `open`, or start the server once, which makes the store"
+    );
     Failure::refused(what)
 }
 

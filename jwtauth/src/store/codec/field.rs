@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 
+use super::super::value_store::ValueUse;
 use super::frame::MAX_RECORD;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, RevokedToken};
@@ -68,6 +69,21 @@ impl<T: Field> Field for Option<T> {
 
     fn take(rest: &mut &[u8]) -> Option<Self> {
         Some(if bool::take(rest)? { Some(T::take(rest)?) } else { None })
+    }
+}
+
+impl Field for ValueUse {
+    fn put(&self, out: &mut Vec<u8>) {
+        let number: u8 = match self {
+            Self::Unsaid => 0,
+            Self::MayLetIn => 1,
+            Self::KeepsOut => 2,
+        };
+        number.put(out);
+    }
+
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        [Self::Unsaid, Self::MayLetIn, Self::KeepsOut].get(usize::from(u8::take(rest)?)).copied()
     }
 }
 

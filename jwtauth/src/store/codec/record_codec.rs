@@ -142,7 +142,7 @@ mod tests {
             StoreRecord::Token { generation: 3, token: token(TokenKind::Sliding) },
             StoreRecord::Value {
                 key: ValueKey::from_bytes([7; 32]),
-                value: StoredValue { expires_at: 5, bytes: None },
+                value: StoredValue { expires_at: 5, ..StoredValue::default() },
             },
         ];
         for record in records {

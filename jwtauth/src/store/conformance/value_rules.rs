@@ -37,7 +37,7 @@ fn values<S: SessionStore>(store: &Arc<S>) -> Arc<dyn ValueStore> {
 
 fn value(number: u8, now: u64, expires_at: u64) -> NewValue {
     let bytes = vec![number, now as u8];
-    NewValue { key: ValueKey::from_bytes([number; ValueKey::LEN]), bytes, now, expires_at }
+    NewValue::new(ValueKey::from_bytes([number; ValueKey::LEN]), bytes, now, expires_at)
 }
 
 async fn find(values: &dyn ValueStore, number: u8, now: u64) -> Option<Vec<u8>> {

@@ -30,6 +30,26 @@ pub fn doctor(
     examine::examine(config.into(), &mut look)?.ok_or(OperateError::Stopped)
 }
 
+/// How a store is repaired. The default lets nobody in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepairOptions {
+    keep_accounts: bool,
+}
+
+impl RepairOptions {
+    /// Keeps accounts as they are in their newest whole record. By default they are disabled if anything is
+    /// missing.
+    ///
+    /// Such a record may be older than the last change: an older password is good again then, roles that were
+    /// taken away are back, and so is an account that was disabled or removed. Do it if nothing of that was
+    /// done lately. Sessions always end if anything is missing.
+    #[must_use]
+    pub const fn keep_accounts(mut self, keep: bool) -> Self {
+        self.keep_accounts = keep;
+        self
+    }
+}
+
 /// Writes a new store from all that can be read of a damaged one, in its place. Nobody may have it open.
 /// Feature `accounts`.
 ///
@@ -38,9 +58,10 @@ pub fn doctor(
 /// ones. Meanwhile the disk needs room for both.
 ///
 /// Nobody is let in by a repair. Unless the records are exactly those that were acknowledged, all sessions
-/// are revoked, and values go that could log somebody in. Accounts stay, and [`Diagnosis::doubtful_accounts`]
-/// names those that may be older than their last change. A name whose account is lost stays taken, by an
-/// account that is disabled.
+/// are revoked, values go that could log somebody in, and accounts are disabled: see
+/// [`RepairOptions::keep_accounts`]. [`Repaired::in_doubt`] names those. Whoever operates the store looks
+/// through them and [enables](crate::Accounts::enable) them, after a new password where that matters. A name
+/// whose account is lost stays taken, by an account that is disabled.
 ///
 /// The journal, and a [`rollback_counter`](SledConfig::rollback_counter) if one is named, are renewed so that
 /// the new store opens.
@@ -55,8 +76,9 @@ pub fn doctor(
 ///   has written it, or the disk is full. The old files are as they were.
 pub fn repair(
     config: impl Into<SledConfig>,
+    options: RepairOptions,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Repaired, OperateError> {
     let mut look = |done| progress(Progress::through(done));
-    rescue::repair(config.into(), &mut look)?.ok_or(OperateError::Stopped)
+    rescue::repair(config.into(), options.keep_accounts, &mut look)?.ok_or(OperateError::Stopped)
 }

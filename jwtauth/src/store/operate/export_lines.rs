@@ -22,12 +22,13 @@ use super::super::account_store::{PasswordHash, StoredAccount};
 use super::super::codec;
 use super::super::value_store::{StoredValue, ValueKey};
 use super::super::whole_store::{CopiedRecord, StoreRecord};
+use super::line_names::{ReasonName, TokenKindName, UseName};
 use crate::device::Device;
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Revocation, RevocationReason, RevokedToken, Session, Successor};
-use crate::registry::{TokenKind, TokenRecord};
+use crate::record::{Revocation, RevokedToken, Session, Successor};
+use crate::registry::TokenRecord;
 
 /// The version that is written and read.
 pub(super) const VERSION: u32 = 1;
@@ -143,22 +144,6 @@ struct DeviceLine {
     address: Option<IpAddr>,
 }
 
-/// The names stand in files: never change one.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(remote = "RevocationReason", rename_all = "snake_case")]
-enum ReasonText {
-    Evicted,
-    Inactive,
-    Logout,
-    LogoutAll,
-    Replaced,
-    Requested,
-    Reused,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReasonName(#[serde(with = "ReasonText")] RevocationReason);
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenLine {
@@ -173,17 +158,6 @@ pub(super) struct TokenLine {
     revoked_at: Option<u64>,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(remote = "TokenKind", rename_all = "lowercase")]
-enum TokenKindText {
-    Access,
-    Refresh,
-    Sliding,
-}
-
-#[derive(Serialize, Deserialize)]
-struct TokenKindName(#[serde(with = "TokenKindText")] TokenKind);
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ValueLine {
@@ -192,6 +166,9 @@ pub(super) struct ValueLine {
     expires_at: u64,
     /// In base64url; `null` marks a value that was removed.
     bytes: Option<String>,
+    /// Exports of earlier releases do not say it.
+    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
+    value_use: Option<UseName>,
 }
 
 /// Returns a record as its line, without the end of the line.
@@ -235,6 +212,7 @@ pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result
             key: BASE64URL.encode(key.as_bytes()),
             expires_at: value.expires_at,
             bytes: value.bytes.as_ref().map(|bytes| BASE64URL.encode(bytes)),
+            value_use: UseName::of(value.value_use),
         }),
         CopiedRecord::Removed(key) => serde_json::to_vec(&RemovedLine {
             kind: LineKind::Removed,
@@ -315,7 +293,8 @@ pub(super) fn record_of(kind: LineKind, line: &[u8]) -> serde_json::Result<Optio
                 }),
                 None => None,
             };
-            let value = StoredValue { expires_at: line.expires_at, bytes: kept };
+            let value_use = line.value_use.map(UseName::into).unwrap_or_default();
+            let value = StoredValue { expires_at: line.expires_at, bytes: kept, value_use };
             StoreRecord::Value { key: ValueKey::from_bytes(key), value }
         }
         LineKind::Removed => {

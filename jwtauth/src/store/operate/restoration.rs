@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::super::doubt::Doubt;
 use super::super::rules;
 use super::super::sled::SledConfig;
 use super::super::sled::refill::Refill;
@@ -20,7 +21,6 @@ use super::backups::BackupSummary;
 use super::walk::{OperateError, Progress};
 use crate::events::{EventDetails, TrailHead};
 use crate::id::SessionId;
-use crate::record::{Revocation, RevocationReason};
 
 /// How many records are read before progress is reported.
 const REPORT: u64 = 1_024;
@@ -152,6 +152,13 @@ pub fn restore<F: Read + Seek>(
 ) -> Result<Restored, OperateError> {
     let config = config.into();
     let mut refill = Refill::begin(config, options.replace)?.ok_or(OperateError::Exists)?;
+    // The time of a backup is known, so whoever restores it knows what has to be done again to accounts.
+    let doubt = Doubt {
+        keep_sessions: options.keep_sessions,
+        #[cfg(feature = "accounts")]
+        keep_accounts: true,
+        now,
+    };
     let (mut restored, mut ended) = (Restored::default(), Ended::default());
     backup.file.seek(SeekFrom::Start(0)).map_err(OperateError::Read)?;
     let mut reader = BackupReader::begin(&mut backup.file)?;
@@ -161,8 +168,7 @@ pub fn restore<F: Read + Seek>(
                 if let StoreRecord::TrailHead(head) = &record {
                     ended.trail = Some(*head);
                 }
-                let record = if options.keep_sessions { record } else { ended.end(record, now) };
-                refill.put(&record)?;
+                refill.put(&ended.settle(record, doubt))?;
             }
             BackupFrame::Record(CopiedRecord::Removed(key)) => {
                 ended.forget(&key);
@@ -205,20 +211,18 @@ struct Ended {
 }
 
 impl Ended {
-    /// Ends what lets somebody in.
-    fn end(&mut self, record: StoreRecord, now: u64) -> StoreRecord {
+    /// Ends what lets somebody in, unless it is kept.
+    fn settle(&mut self, record: StoreRecord, doubt: Doubt) -> StoreRecord {
         self.forget(&record.key());
         match record {
             StoreRecord::Session(mut session) => {
-                if session.is_live_at(now) {
+                if doubt.settle_session(&mut session) {
                     self.sessions.insert(session.id);
                 }
-                // It stays, so that no import brings it back.
-                session.revoke(Revocation { at: now, reason: RevocationReason::Requested });
                 StoreRecord::Session(session)
             }
-            StoreRecord::Value { key, value } if !rules::outlives_restore(&value) => {
-                let Some((mark, was_live)) = rules::remove_value(&value, now) else {
+            StoreRecord::Value { key, value } if !doubt.keeps_value(&value) => {
+                let Some((mark, was_live)) = rules::remove_value(&value, doubt.now) else {
                     return StoreRecord::Value { key, value };
                 };
                 if was_live {

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::diagnosis::{Condition, Diagnosis, Finding};
 use super::evidence::Evidence;
-use super::files::journal;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, DATA};
+use super::files::{journal, keepsake, swap};
 use super::salvage::Salvage;
 use super::sled_config::SledConfig;
 use super::surroundings::{self, quoted};
@@ -92,9 +92,11 @@ pub(super) fn examine_locked(
         Diagnosis { path: path.into(), findings: surroundings::outside(path), ..Diagnosis::default() };
     let (acknowledged, highest) = journals(config, &mut diagnosis.findings);
     if files::has_swap(path) {
-        diagnosis.problem =
-            Some("new files are being put in the place of the old ones, and that was stopped".into());
-        diagnosis.next = vec![format!("jwtauth status --store {} (which ends it first)", quoted(path))];
+        exchange(&mut diagnosis);
+        return Ok(Some(Examined { diagnosis, read: None, highest }));
+    }
+    if !files::has_any(path) {
+        gone(&mut diagnosis);
         return Ok(Some(Examined { diagnosis, read: None, highest }));
     }
     let read = match read(path, highest, look) {
@@ -129,8 +131,35 @@ pub(super) fn examine_locked(
     Ok(Some(Examined { diagnosis, read, highest }))
 }
 
+/// What is to be said of a store whose files were being replaced.
+fn exchange(diagnosis: &mut Diagnosis) {
+    let store = quoted(&diagnosis.path);
+    if let Err(error) = swap::check(&diagnosis.path) {
+        diagnosis.condition = Condition::Damaged;
+        diagnosis.problem = Some(problem(error));
+        diagnosis.next = vec![format!("jwtauth repair --store {store}")];
+    } else {
+        diagnosis.problem =
+            Some("new files are being put in the place of the old ones, and that was stopped".into());
+        diagnosis.next = vec![format!("jwtauth status --store {store} (which ends it first)")];
+    }
+}
+
+/// What is to be said of a directory in which nothing of a store is left but old files.
+fn gone(diagnosis: &mut Diagnosis) {
+    let path = &diagnosis.path;
+    diagnosis.condition = Condition::Damaged;
+    diagnosis.problem = Some("its files are gone".into());
+    diagnosis.next = vec![format!("jwtauth restore BACKUP --store {}", quoted(path))];
+    for older in files::older(path) {
+        let (older, store) = (quoted(&older.join(".")), quoted(path));
+        diagnosis.next.push(format!("cp -a {older} {store} && jwtauth repair --store {store}"));
+    }
+}
+
 fn read(path: &Path, highest: u64, look: &mut dyn FnMut(u64) -> ControlFlow<()>) -> io::Result<Option<Read>> {
-    let Some(mut salvage) = Salvage::scan(path, |_, _| look(0))? else { return Ok(None) };
+    let data = keepsake::data_file(path);
+    let Some(mut salvage) = Salvage::scan(path, &data, |_, _| look(0))? else { return Ok(None) };
     let evidence = Evidence::gather(&mut salvage, highest, look)?;
     Ok(evidence.map(|(evidence, with_cut_batch)| Read { salvage, evidence, with_cut_batch }))
 }

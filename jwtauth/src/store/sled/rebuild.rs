@@ -330,7 +330,7 @@ mod tests {
         let key = ValueKey::from_bytes([7; 32]);
         let value = |bytes: &[u8]| StoreRecord::Value {
             key,
-            value: StoredValue { expires_at: 100, bytes: Some(bytes.into()) },
+            value: StoredValue { expires_at: 100, bytes: Some(bytes.into()), ..StoredValue::default() },
         };
         let token = TokenRecord::new(TokenId::from_bytes([9; 16]), one.id, TokenKind::Access, 1, 2);
         for round in 1..=2_u64 {

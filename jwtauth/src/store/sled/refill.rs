@@ -21,8 +21,8 @@ impl Refill {
     /// Begins one. `None` if the directory holds a store, and it is not to be replaced.
     pub(in crate::store) fn begin(config: SledConfig, replace: bool) -> Result<Option<Self>, StoreError> {
         let config = config.absolute()?;
-        match directory::look(&config.path) {
-            Ok(found) if found.something && !replace => return Ok(None),
+        match directory::holds_store(&config.path) {
+            Ok(true) if !replace => return Ok(None),
             Err(error @ StoreError::Corrupt { .. }) if !replace => return Err(error),
             // Its mark is damaged, and is made anew.
             Ok(_) | Err(StoreError::Corrupt { .. }) => {}

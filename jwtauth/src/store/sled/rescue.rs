@@ -3,15 +3,12 @@
 //! # What is let through
 //!
 //! If the records are exactly those that were acknowledged ([`Evidence::is_complete`]), they are all kept as
-//! they are. If not, something is missing or older than it was, and nobody knows what. Then nobody is let in
-//! by the repair:
+//! they are. If not, something is missing or older than it was, and nobody knows what. Then every record is
+//! in [`doubt`](super::super::doubt), and nobody is let in by the repair:
 //!
-//! - All sessions are revoked. They are not left out: whoever lists them sees that they were there, and a
-//!   refresh is told that its session was revoked.
-//! - Of the values those are kept that revoke something, or say that a token was used. What else there is
-//!   could log somebody in, as poem's sessions do, and goes.
-//! - Accounts stay as they are in their newest whole record. An older one may bring an older password back,
-//!   which is why they are named.
+//! - All sessions are revoked, values go that could log somebody in, and accounts are disabled, unless they
+//!   are to be kept. Their newest whole record may have an older password, and roles that were taken away;
+//!   and who was disabled or removed may be back.
 //! - A name whose account cannot be read stays taken: by an account with the same id that is disabled and
 //!   that no password fits. An operator gives it a password and enables it.
 //! - Events of the audit trail stay that can be read. What is missing stays missing, and a check shows it.
@@ -26,25 +23,25 @@ use std::sync::Arc;
 
 use super::super::account_store::{PasswordHash, StoredAccount};
 use super::super::codec::{self, RecordError, Totals};
-use super::super::rules;
+use super::super::doubt::Doubt;
 use super::diagnosis::{AccountRef, Condition, Diagnosis, RecordCounts};
 use super::evidence::Evidence;
 use super::examine::{Examined, Read, examine_locked, is_there};
 use super::files::journal::{self, Count};
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::swap::OldFiles;
+use super::files::swap::{self, OldFiles};
 use super::files::{self, DATA};
 use super::rebuild::Rebuild;
 use super::sled_config::SledConfig;
 use super::startup::finish_swap;
+use super::surroundings::quoted;
 use super::tree_change::Change;
 use super::tree_keys;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::StoreError;
 use crate::events::EventDetails;
 use crate::id::AccountId;
-use crate::record::{Revocation, RevocationReason};
 
 /// What the password is checked against of an account that cannot be read: no password fits.
 const NO_PASSWORD: &str = "lost";
@@ -65,14 +62,21 @@ pub struct Repaired {
     pub values_left_out: u64,
     /// Accounts that are disabled now: their record is lost, or they may have been removed.
     pub disabled: Vec<AccountRef>,
+    /// Accounts that were active and are disabled now, because they may be as they were before their last
+    /// change.
+    pub in_doubt: Vec<AccountRef>,
     /// Accounts that were left out: another account has their name.
     pub left_out: Vec<AccountRef>,
+    /// If there are accounts in [`in_doubt`](Self::in_doubt): the command that enables one, and the one that
+    /// sets another password before that.
+    pub next: Vec<String>,
 }
 
 /// Repairs a store. `None` if `look` says that it is enough, and then nothing was changed; it hears how many
 /// records were read.
 pub(in crate::store) fn repair(
     config: SledConfig,
+    keep_accounts: bool,
     look: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Option<Repaired>, StoreError> {
     let config = config.absolute()?;
@@ -80,6 +84,7 @@ pub(in crate::store) fn repair(
     is_there(&path)?;
     let lock = Arc::new(StoreLock::acquire(&path, &mut Patience::new(config.lock_timeout))?);
     if files::has_swap(&path) {
+        swap::mend(&path)?;
         finish_swap(&path, &lock)?;
     }
     // What a start that was killed may have cut off.
@@ -94,7 +99,7 @@ pub(in crate::store) fn repair(
     }
     let Some(mut read) = read.filter(|_| diagnosis.readable != RecordCounts::default()) else {
         let text = format!(
-            "nothing in {path:?} can be read: restore a backup, or move the directory away to start empty"
+            "nothing in {path:?} can be read: restore a backup (`jwtauth restore BACKUP --store {path:?}`), or move the directory away to start empty"
         );
         return Err(StoreError::Backend(text.into()));
     };
@@ -102,15 +107,17 @@ pub(in crate::store) fn repair(
         return Err(StoreError::NewerLayout { path: Some(path), found, newest });
     }
     let totals = read.evidence.totals;
-    let mut rescue = Rescue::new(&diagnosis, &mut read.evidence, SystemClock.now());
+    let doubt = Doubt { keep_sessions: false, keep_accounts, now: SystemClock.now() };
+    let mut rescue = Rescue::new(&diagnosis, &mut read.evidence, doubt);
     let mut rebuild = Rebuild::begin_locked(path.clone(), lock)?;
     if !write(&mut read, &mut rescue, &mut rebuild, look)? {
         return Ok(None);
     }
-    let now = rescue.now;
+    let now = doubt.now;
     if let Some(head) = read.evidence.trail.whole_head() {
         let repaired = EventDetails::new("store_repaired", now);
         let repaired = repaired.with("sessions_ended", rescue.report.sessions_ended);
+        let repaired = repaired.with("accounts_disabled", rescue.report.in_doubt.len());
         let mut change = Change::default();
         change.append_events(Some(head), vec![repaired], head.keep)?;
         rebuild.add(change)?;
@@ -130,6 +137,11 @@ pub(in crate::store) fn repair(
     }
     let mut report = rescue.report;
     report.disabled.sort();
+    report.in_doubt.sort();
+    if !report.in_doubt.is_empty() {
+        let command = |what| format!("jwtauth accounts {what} NAME --store {}", quoted(&path));
+        report.next = vec![command("enable"), command("password")];
+    }
     Ok(Some(Repaired { before: diagnosis, aside, ..report }))
 }
 
@@ -161,7 +173,7 @@ fn write(
 /// Decides about each record.
 struct Rescue {
     is_complete: bool,
-    now: u64,
+    doubt: Doubt,
     /// Which account keeps a name that several have.
     holders: HashMap<String, AccountId>,
     /// Accounts that may have been removed.
@@ -171,7 +183,7 @@ struct Rescue {
 }
 
 impl Rescue {
-    fn new(diagnosis: &Diagnosis, evidence: &mut Evidence, now: u64) -> Self {
+    fn new(diagnosis: &Diagnosis, evidence: &mut Evidence, doubt: Doubt) -> Self {
         let is_complete = diagnosis.is_complete;
         let lost: Vec<_> = std::mem::take(&mut evidence.lost_accounts).into_iter().collect();
         let there = evidence.readable.accounts + lost.len() as u64;
@@ -197,7 +209,7 @@ impl Rescue {
         let lost = lost.into_iter().filter(|(id, name)| holders.get(name) == Some(id));
         let lost = if is_complete { Vec::new() } else { lost.map(|(id, _)| id).collect() };
         let report = Repaired { sessions_ended: !is_complete, ..Repaired::default() };
-        Self { is_complete, now, holders, removed, lost, report }
+        Self { is_complete, doubt, holders, removed, lost, report }
     }
 
     /// What is to be written for what stands under a key in the old store.
@@ -209,7 +221,7 @@ impl Rescue {
                 let session = tree_keys::id_of(key).and_then(|id| codec::decode_session(key, id, value).ok());
                 let Some(mut session) = session else { return Ok(None) };
                 if !self.is_complete {
-                    session.revoke(Revocation { at: self.now, reason: RevocationReason::Requested });
+                    self.doubt.settle_session(&mut session);
                 }
                 change.add(&session)?;
                 kept.sessions += 1;
@@ -230,7 +242,7 @@ impl Rescue {
             }
             tree_keys::VALUES => {
                 let Ok(stored) = codec::decode_value(key, value) else { return Ok(None) };
-                if !self.is_complete && !rules::outlives_restore(&stored) {
+                if !self.is_complete && !self.doubt.keeps_value(&stored) {
                     self.report.values_left_out += 1;
                     return Ok(None);
                 }
@@ -250,7 +262,7 @@ impl Rescue {
                     return Ok(None);
                 }
                 let hash = PasswordHash::from_phc(NO_PASSWORD.into());
-                let lost = StoredAccount::new(id, name.into(), name.into(), hash, self.now);
+                let lost = StoredAccount::new(id, name.into(), name.into(), hash, self.doubt.now);
                 self.report.disabled.push(reference(&lost));
                 change.add_account(&StoredAccount { active: false, ..lost })?;
                 self.report.kept.accounts += 1;
@@ -268,6 +280,8 @@ impl Rescue {
         if self.removed.contains(&account.id) {
             account.active = false;
             self.report.disabled.push(reference(&account));
+        } else if !self.is_complete && self.doubt.settle_account(&mut account) {
+            self.report.in_doubt.push(reference(&account));
         }
         let mut change = Change::default();
         change.add_account(&account)?;

@@ -74,7 +74,7 @@ impl Opened {
         // One that is being made in the place of another one may have been stopped at any step.
         let is_new = !found.something || counts.is_begun();
         if !is_new && !found.data && counts.changes() > 0 {
-            return Err(damaged(path, "its data file is missing".into()));
+            return Err(StoreError::Missing { path: path.into(), counter: counts.highest(path) });
         }
         snapshots::keep_trusted(path, &lock)?;
         blobs::set_nameless_aside(path)?;

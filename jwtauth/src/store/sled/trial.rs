@@ -1,14 +1,14 @@
 //! Opens a copy of a store, to see whether the store itself would open. Nothing of the store is written.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files;
+use super::files::{self, keepsake};
 use super::sled_config::{SledConfig, former_journal};
 use super::startup::Opened;
 use crate::error::StoreError;
-use crate::private_file::{create_dir, create_new_dir};
+use crate::private_file::{create_dir, create_new_dir, mode};
 
 /// How much room is left on the disk beyond the copy, in bytes.
 const RESERVE: u64 = 64 * 1024 * 1024;
@@ -22,18 +22,84 @@ pub(super) enum Trial {
     NotTried(String),
 }
 
+/// How the name of a copy begins.
+const START: &str = "jwtauth-doctor-";
+/// A file in it that is locked as long as its process is there.
+const IN_USE: &str = "in-use";
+
 /// A copy, which goes when it is dropped.
-struct TrialCopy(PathBuf);
+struct TrialCopy {
+    path: PathBuf,
+    _in_use: File,
+}
+
+impl TrialCopy {
+    /// Makes the directory of a copy, with nothing in it.
+    fn make(folder: &Path) -> io::Result<Self> {
+        let mut number = 0_u32;
+        let path = loop {
+            let path = folder.join(format!("{START}{}-{number}", std::process::id()));
+            match create_new_dir(&path) {
+                Ok(()) => break path,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => {
+                    number += 1
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let locked = File::create(path.join(IN_USE)).and_then(|file| {
+            fs2::FileExt::try_lock_exclusive(&file)?;
+            Ok(file)
+        });
+        match locked {
+            Ok(file) => Ok(Self { path, _in_use: file }),
+            Err(error) => {
+                let _ = fs::remove_dir_all(&path);
+                Err(error)
+            }
+        }
+    }
+}
 
 impl Drop for TrialCopy {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// Removes copies that a process of this user has left which was killed. They hold all that the store holds.
+///
+/// Each is a directory that nobody else may change: it is this user's and private.
+fn remove_left(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(START)) && is_left(&entry.path()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn is_left(path: &Path) -> bool {
+    let is_own = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && is_private(&found));
+    // One without the file is being made.
+    is_own && File::open(path.join(IN_USE)).is_ok_and(|file| fs2::FileExt::try_lock_exclusive(&file).is_ok())
+}
+
+#[cfg(unix)]
+fn is_private(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    found.uid() == nix::unistd::geteuid().as_raw() && mode(found) & 0o077 == 0
+}
+
+/// The directory is one of this user's own.
+#[cfg(not(unix))]
+fn is_private(_: &fs::Metadata) -> bool {
+    true
 }
 
 /// Tries to open a copy of a store whose lock the caller has.
 pub(super) fn run(config: &SledConfig) -> Trial {
     let folder = std::env::temp_dir();
+    remove_left(&folder);
     let needed = files::occupied(&config.path).saturating_add(RESERVE);
     match fs2::available_space(&folder) {
         Ok(free) if free < needed => {
@@ -48,9 +114,9 @@ pub(super) fn run(config: &SledConfig) -> Trial {
         Ok(copy) => copy,
         Err(error) => return Trial::NotTried(format!("the store cannot be copied to {folder:?}: {error}")),
     };
-    let mut trial = SledConfig::new(copy.0.join("store"));
+    let mut trial = SledConfig::new(copy.path.join("store"));
     if config.rollback_counter.is_some() {
-        trial = trial.rollback_counter(copy.0.join("counter"));
+        trial = trial.rollback_counter(copy.path.join("counter"));
     }
     // What it logs would be about the copy.
     let opened = tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || {
@@ -66,16 +132,8 @@ pub(super) fn run(config: &SledConfig) -> Trial {
 }
 
 fn copy(config: &SledConfig, folder: &Path) -> io::Result<TrialCopy> {
-    let mut number = 0_u32;
-    let copy = loop {
-        let path = folder.join(format!("jwtauth-doctor-{}-{number}", std::process::id()));
-        match create_new_dir(&path) {
-            Ok(()) => break TrialCopy(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => number += 1,
-            Err(error) => return Err(error),
-        }
-    };
-    let store = copy.0.join("store");
+    let copy = TrialCopy::make(folder)?;
+    let store = copy.path.join("store");
     copy_store(&config.path, &store)?;
     let beside = former_journal(&config.path);
     if beside.is_file() {
@@ -84,7 +142,7 @@ fn copy(config: &SledConfig, folder: &Path) -> io::Result<TrialCopy> {
     if let Some(counter) = &config.rollback_counter
         && counter.is_file()
     {
-        fs::copy(counter, copy.0.join("counter"))?;
+        fs::copy(counter, copy.path.join("counter"))?;
     }
     Ok(copy)
 }
@@ -96,6 +154,12 @@ fn copy_store(from: &Path, to: &Path) -> io::Result<()> {
         if name != files::ASIDE {
             copy_all(&from.join(&name), &to.join(&name))?;
         }
+    }
+    // What a start would go on with.
+    let kept = keepsake::name();
+    if from.join(&kept).is_file() {
+        create_dir(&to.join(files::ASIDE))?;
+        copy_all(&from.join(&kept), &to.join(&kept))?;
     }
     Ok(())
 }

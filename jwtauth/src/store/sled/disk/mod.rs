@@ -132,7 +132,7 @@ impl Disk {
     pub(super) fn begin_rebuild(&mut self) -> Result<Rebuild, StoreError> {
         self.ready()?;
         if self.rebuilding.strong_count() > 0 {
-            return Err(StoreError::Backend("the session store is being written anew already".into()));
+            return Err(StoreError::BeingCompacted { path: self.reader.path.clone() });
         }
         let rebuild = Rebuild::begin_locked(self.reader.path.clone(), Arc::clone(&self.state.lock))?;
         self.rebuilding = rebuild.going();

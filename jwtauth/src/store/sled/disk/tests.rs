@@ -111,7 +111,7 @@ fn r_7_a_value_that_cannot_be_read_is_an_error_and_no_session_is_added() {
     let dir = Dir::new("values");
     let mut disk = disk(&dir.0);
     let key = ValueKey::from_bytes([7; ValueKey::LEN]);
-    let value = || NewValue { key, bytes: b"theirs".to_vec(), now: 200, expires_at: 1_000 };
+    let value = || NewValue::new(key, b"theirs".to_vec(), 200, 1_000);
     let (stored, new) = (tree_keys::value(key), session(1));
     disk.reader.read(|tree| tree.insert(&stored, b"damaged")).unwrap();
     assert!(matches!(disk.reader.live_value(key, 200), Err(StoreError::Corrupt { .. })));

@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{DATA, LOCK, MARK, PROBE, is_ours, probe, refused};
+use super::{ASIDE, DATA, LOCK, MARK, PROBE, is_ours, probe, refused};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, private, sync_dir};
 
@@ -41,17 +41,7 @@ pub(in crate::store::sled) struct Found {
 
 /// Looks at the directory, and changes nothing. One that is not there is empty.
 pub(in crate::store::sled) fn look(path: &Path) -> Result<Found, StoreError> {
-    let failed = |source| refused(path, "read the directory", source);
-    let mut names = Vec::new();
-    match fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(failed(source)),
-        Ok(entries) => {
-            for entry in entries {
-                names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
-            }
-        }
-    }
+    let mut names = names(path)?;
     names.retain(|name| name != PROBE && name != LOCK);
     let marked = is_marked(path)?;
     let (ours, strange): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_ours(name));
@@ -68,6 +58,33 @@ pub(in crate::store::sled) fn look(path: &Path) -> Result<Found, StoreError> {
         tracing::warn!(target: "jwtauth", ?path, found = ?strange, "files in the directory of the session store are no part of it: they are left alone");
     }
     Ok(found)
+}
+
+/// Tells whether a directory that is to be filled holds a store, or what is left of one. Old files alone are
+/// none.
+pub(in crate::store::sled) fn holds_store(path: &Path) -> Result<bool, StoreError> {
+    match look(path) {
+        Ok(found) => Ok(found.something),
+        Err(StoreError::NotAStore { .. }) if is_all_ours(path) => {
+            Ok(names(path)?.iter().any(|name| name != ASIDE && name != PROBE && name != LOCK))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_all_ours(path: &Path) -> bool {
+    names(path).is_ok_and(|names| names.iter().all(|name| is_ours(name) || is_left_by_systems(name)))
+}
+
+fn names(path: &Path) -> Result<Vec<String>, StoreError> {
+    let failed = |source| refused(path, "read the directory", source);
+    match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(failed(source)),
+        Ok(entries) => entries
+            .map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned()))
+            .collect(),
+    }
 }
 
 pub(super) fn is_left_by_systems(name: &str) -> bool {

@@ -27,6 +27,17 @@ pub(in crate::store::sled) struct Keepsake {
     copy: PathBuf,
 }
 
+/// Returns the file that a doctor reads: the copy that a process has left, or the data file.
+pub(in crate::store::sled) fn data_file(store: &Path) -> PathBuf {
+    let copy = store.join(ASIDE).join(NAME);
+    if copy.is_file() { copy } else { store.join(DATA) }
+}
+
+/// The name of the copy in the directory of a store.
+pub(in crate::store::sled) fn name() -> PathBuf {
+    Path::new(ASIDE).join(NAME)
+}
+
 impl Keepsake {
     /// Returns the copy that a process has left, or makes one if the file looks damaged. If that fails, the
     /// log says so: the store may open all the same.

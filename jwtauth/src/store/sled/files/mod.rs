@@ -20,6 +20,8 @@ pub(super) mod swap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+#[cfg(feature = "accounts")]
+use std::path::PathBuf;
 
 use crate::error::StoreError;
 use crate::private_file::{mode, parent, private, sync_dir};
@@ -74,6 +76,26 @@ pub(super) fn strange(path: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let names = names.collect::<io::Result<Vec<_>>>()?;
     Ok(names.into_iter().filter(|name| !is_ours(name) && !directory::is_left_by_systems(name)).collect())
+}
+
+/// Tells whether there is anything of a store that is in use: more than old files, a lock and a socket.
+#[cfg(feature = "accounts")]
+pub(super) fn has_any(path: &Path) -> bool {
+    let names = ours(path).unwrap_or_default();
+    names.iter().any(|name| ![ASIDE, LOCK, PROBE, SOCKET].contains(&&**name))
+}
+
+/// Returns the directories of old files that have data, the newest first.
+#[cfg(feature = "accounts")]
+pub(super) fn older(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path.join(ASIDE)).into_iter().flatten().flatten();
+    let dated = entries.filter_map(|entry| {
+        let changed = fs::metadata(entry.path().join(DATA)).ok()?.modified().ok()?;
+        Some((changed, entry.path()))
+    });
+    let mut dated: Vec<_> = dated.collect();
+    dated.sort();
+    dated.into_iter().rev().map(|(_, path)| path).collect()
 }
 
 /// Tells whether new files were made and may not be in their place yet.

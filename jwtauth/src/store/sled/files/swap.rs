@@ -11,6 +11,7 @@
 //! 2. With `swap` the new files are the store.
 //! 3. All this is done by one who has the lock.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,10 @@ pub(in crate::store::sled) enum OldFiles {
     Kept,
     Removed,
 }
+
+/// Where old files go when nobody knows any more where they were to go.
+#[cfg(feature = "accounts")]
+const MENDED: &str = "replaced";
 
 /// What stands in the file `swap`: `out` or `in`, `keep` or `remove`, and the name in `aside`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +111,7 @@ pub(in crate::store::sled) fn decide(path: &Path, label: &str, old: OldFiles) ->
 /// If the old files cannot be moved, they are the store again.
 pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
     let failed = |source| refused(path, "put new files in the place of the old ones", source);
-    let Some(mut swap) = Swap::read(path).map_err(failed)? else { return Ok(false) };
+    let Some(mut swap) = read(path)? else { return Ok(false) };
     let aside = path.join(ASIDE).join(&swap.name);
     if !swap.is_out {
         if let Err(error) = move_out(path, &aside) {
@@ -145,6 +150,59 @@ pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+fn read(path: &Path) -> Result<Option<Swap>, StoreError> {
+    Swap::read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidData => {
+            let problem = format!("the file {SWAP:?} in it says nothing that makes sense");
+            StoreError::Corrupt { path: path.into(), problem }
+        }
+        _ => refused(path, "read how far an exchange of its files is", source),
+    })
+}
+
+/// Fails if the file `swap` is damaged.
+#[cfg(feature = "accounts")]
+pub(in crate::store::sled) fn check(path: &Path) -> Result<(), StoreError> {
+    read(path).map(drop)
+}
+
+/// Writes the file `swap` anew, if it is damaged: where the files are says how far the exchange is.
+///
+/// It had its name only when it was whole and the new files were too, so they are the store.
+#[cfg(feature = "accounts")]
+pub(in crate::store::sled) fn mend(path: &Path) -> Result<(), StoreError> {
+    match check(path) {
+        Err(StoreError::Corrupt { .. }) => {}
+        other => return other,
+    }
+    let mend = || {
+        let new = path.join(NEW);
+        if !new.join(DATA).exists() {
+            // All that was to be moved is where it belongs, or gone.
+            let swap = Swap { is_out: true, old: OldFiles::Kept, name: free_name(path, MENDED)? };
+            return swap.write(path);
+        }
+        // The new data file comes in after all old files are out. So what stands in both places is old here,
+        // except in the middle of the way in: a name that is in one place only is where it belongs. sled does
+        // without snapshots, and a wrong one is worse than none.
+        let aside = path.join(ASIDE).join(free_name(path, MENDED)?);
+        create_dir(&aside)?;
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name();
+            let is_old = is_data(&name)
+                && (new.join(&name).exists()
+                    || name.to_str().is_some_and(|n| n.starts_with(snapshots::START)));
+            if is_old {
+                fs::rename(path.join(&name), aside.join(&name))?;
+            }
+        }
+        sync_dir(&aside)?;
+        let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Swap { is_out: true, old: OldFiles::Kept, name }.write(path)
+    };
+    mend().map_err(|source| refused(path, "put new files in the place of the old ones", source))
+}
+
 /// Removes new files that nobody has decided for: their maker was killed.
 pub(in crate::store::sled) fn discard(path: &Path) -> Result<(), StoreError> {
     let new = path.join(NEW);
@@ -152,10 +210,7 @@ pub(in crate::store::sled) fn discard(path: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     if !path.join(DATA).exists() {
-        return Err(StoreError::Corrupt {
-            path: path.into(),
-            problem: "a restore did not come to its end: do it again".into(),
-        });
+        return Err(StoreError::Unfinished { path: path.into() });
     }
     remove_all(&new).map_err(|source| refused(path, "remove unfinished files", source))
 }
@@ -176,16 +231,20 @@ fn move_out(path: &Path, aside: &Path) -> io::Result<()> {
     create_dir(aside)?;
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
-        let is_data = name.to_str().is_some_and(|name| {
-            [DATA, BLOBS, CONF, JOURNAL].contains(&name) || name.starts_with(snapshots::START)
-        });
-        if is_data {
+        if is_data(&name) {
             fs::rename(path.join(&name), aside.join(&name))?;
         }
     }
     sync_dir(aside)?;
     sync_dir(&path.join(ASIDE))?;
     sync_dir(path)
+}
+
+/// Tells whether a file is one that an exchange replaces.
+fn is_data(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        [DATA, BLOBS, CONF, JOURNAL].contains(&name) || name.starts_with(snapshots::START)
+    })
 }
 
 fn move_all(from: &Path, to: &Path) -> io::Result<()> {
@@ -297,7 +356,7 @@ mod tests {
         discard(dir.path()).unwrap();
         assert_eq!((text(&dir, "db"), text(&dir, "new/db")), (Some("old".into()), None));
         let dir = store(&[("new/db", "new")]);
-        assert!(matches!(discard(dir.path()), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(discard(dir.path()), Err(StoreError::Unfinished { .. })));
         assert_eq!(text(&dir, "new/db"), Some("new".into()));
     }
 

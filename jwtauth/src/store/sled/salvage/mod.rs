@@ -52,13 +52,14 @@ pub(in crate::store) fn looks_damaged(store: &Path) -> io::Result<bool> {
 }
 
 impl Salvage {
-    /// Looks for all whole messages. `progress` hears how many bytes of how many were read; `None` if it says
-    /// that it is enough.
+    /// Looks for all whole messages in the data file of a store. `progress` hears how many bytes of how many
+    /// were read; `None` if it says that it is enough.
     pub(in crate::store) fn scan(
         store: &Path,
+        data: &Path,
         progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> io::Result<Option<Self>> {
-        let mut file = File::open(store.join(DATA))?;
+        let mut file = File::open(data)?;
         let Some(mut scan) = LogScan::run(&mut file, true, progress)? else { return Ok(None) };
         let damage = FileDamage {
             segments: scan.segments,

@@ -53,7 +53,11 @@ fn entry(random: &mut Random, keys: u64, longest: u64) -> (Vec<u8>, Vec<u8>) {
     if matches!(kind, [b'x' | b'u', ..]) {
         return (key, Vec::new());
     }
-    let value = StoredValue { expires_at: 5, bytes: Some(vec![7; random.below(longest) as usize]) };
+    let value = StoredValue {
+        expires_at: 5,
+        bytes: Some(vec![7; random.below(longest) as usize]),
+        ..StoredValue::default()
+    };
     let bytes = codec::encode_value(&key, &value).unwrap();
     (key, bytes)
 }
@@ -82,7 +86,8 @@ fn churn(path: &Path, content: &mut Content, random: &mut Random, batches: u64, 
 }
 
 fn read(path: &Path) -> (Content, FileDamage) {
-    let mut salvage = Salvage::scan(path, |_, _| ControlFlow::Continue(())).unwrap().unwrap();
+    let mut salvage =
+        Salvage::scan(path, &path.join(DATA), |_, _| ControlFlow::Continue(())).unwrap().unwrap();
     let (mut content, mut last) = (Content::new(), Vec::new());
     salvage
         .each(false, |key, value| {
@@ -216,7 +221,7 @@ fn a_text_that_looks_like_a_message_is_none() {
     let mut planted = whole[start..start + message.len].to_vec();
     // As the text of a longer value, with something behind it.
     planted.extend([0x55; 60]);
-    let text = StoredValue { expires_at: 5, bytes: Some(planted.clone()) };
+    let text = StoredValue { expires_at: 5, bytes: Some(planted.clone()), ..StoredValue::default() };
     let other = [b"v", &[9; 32][..]].concat();
     let tree = open(&folder.0);
     tree.remove(&key).unwrap();

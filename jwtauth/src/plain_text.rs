@@ -1,0 +1,31 @@
+//! Text that others chose, where a terminal shows it.
+
+/// Tells whether a terminal may take a character for a command, or show others in another order because of
+/// it: the controls C0, DEL and C1, line and paragraph separators, and the marks of bidirectional text.
+#[must_use]
+pub fn is_for_terminals(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns text that others chose without what a terminal would obey: a question mark in a box stands in the
+/// place of each control character, and of each mark of bidirectional text.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_for_terminals(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_does_not_reach_it() {
+        for c in ['\0', '\n', '\x1b', '\x7f', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200f}', '\u{2028}'] {
+            assert_eq!(printable(&format!("a{c}b")), "a\u{fffd}b", "{c:?}");
+        }
+        for text in ["Zoë", "محمد", "日本", "a b", "x\u{200d}y"] {
+            assert_eq!(printable(text), text);
+        }
+    }
+}

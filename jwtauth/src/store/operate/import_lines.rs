@@ -1,0 +1,127 @@
+//! Reads the lines of an export, and finds out whether all of them are there.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{BufRead, Read as _, Seek, SeekFrom};
+
+use super::super::codec::{self, MAX_RECORD};
+use super::super::whole_store::{CopiedRecord, StoreRecord};
+use super::export_lines::{AnyLine, EndLine, FirstLine, LineKind, VERSION, record_of};
+use super::walk::OperateError;
+#[cfg(feature = "accounts")]
+use crate::plain_text::is_for_terminals;
+
+/// The longest line: a record, its bytes in base64url or escaped, and the names of its members.
+const MAX_LINE: u64 = 8 * MAX_RECORD as u64;
+
+/// Which line is the last one about each record, by a hash of its key.
+pub(super) type LastLines = HashMap<u64, u64>;
+
+/// Reads all lines. Returns the last one about each record.
+pub(super) fn check<F: BufRead + Seek>(
+    file: &mut F,
+    hasher: &RandomState,
+) -> Result<LastLines, OperateError> {
+    let mut reader = LineReader::begin(file)?;
+    let (mut last, mut lines, mut has_end) = (LastLines::new(), 0, false);
+    while let Some((number, line)) = reader.next()? {
+        lines = number;
+        if has_end {
+            return Err(wrong(number, "something follows the end"));
+        }
+        match reader.record(number, &line)? {
+            Some((_, key)) => drop(last.insert(hasher.hash_one(&key), number)),
+            None => has_end = number > 1,
+        }
+    }
+    if has_end { Ok(last) } else { Err(wrong(lines, "the end is missing")) }
+}
+
+/// Reads lines of bounded length.
+pub(super) struct LineReader<F> {
+    file: F,
+    number: u64,
+    pub(super) bytes: u64,
+}
+
+impl<F: BufRead + Seek> LineReader<F> {
+    pub(super) fn begin(mut file: F) -> Result<Self, OperateError> {
+        file.seek(SeekFrom::Start(0)).map_err(OperateError::Read)?;
+        Ok(Self { file, number: 0, bytes: 0 })
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, OperateError> {
+        let mut line = Vec::new();
+        let read =
+            (&mut self.file).take(MAX_LINE).read_until(b'\n', &mut line).map_err(OperateError::Read)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        self.bytes += read as u64;
+        if line.pop() != Some(b'\n') {
+            return Err(wrong(self.number, "the line is cut, or too long"));
+        }
+        Ok(Some((self.number, line)))
+    }
+
+    /// Returns the record of a line with its key. `None` for the first line and the last one.
+    #[expect(clippy::unused_self, reason = "it belongs to the lines of this reader")]
+    pub(super) fn record(
+        &self,
+        number: u64,
+        line: &[u8],
+    ) -> Result<Option<(CopiedRecord, Vec<u8>)>, OperateError> {
+        // What serde says of a line may quote it.
+        let unread = |error: serde_json::Error| {
+            wrong(number, &format!("it cannot be read, at column {}", error.column()))
+        };
+        let kind = serde_json::from_slice::<AnyLine>(line).map_err(unread)?.kind;
+        match (kind, number) {
+            (LineKind::Jwtauth, 1) => {
+                let first: FirstLine = serde_json::from_slice(line).map_err(unread)?;
+                if first.version != VERSION {
+                    return Err(OperateError::NewerBackup { found: first.version, newest: VERSION });
+                }
+                Ok(None)
+            }
+            (_, 1) => Err(wrong(1, "it is no first line of an export")),
+            (LineKind::End, _) => {
+                let end: EndLine = serde_json::from_slice(line).map_err(unread)?;
+                if end.lines + 1 == number {
+                    Ok(None)
+                } else {
+                    Err(wrong(number, "lines before it are missing"))
+                }
+            }
+            _ => {
+                let record = record_of(kind, line).map_err(unread)?;
+                let record = record
+                    .filter(is_sound)
+                    .ok_or_else(|| wrong(number, "it has no record for this store"))?;
+                let key = match &record {
+                    CopiedRecord::Kept(record) => record.key(),
+                    CopiedRecord::Removed(key) => *key,
+                };
+                Ok(Some((record, codec::encode_key(&key))))
+            }
+        }
+    }
+}
+
+/// Tells whether a record is one that this crate could have written.
+fn is_sound(record: &CopiedRecord) -> bool {
+    match record {
+        #[cfg(feature = "accounts")]
+        CopiedRecord::Kept(StoreRecord::Account(account)) => {
+            let names = [&account.name, &account.key];
+            names.iter().all(|name| (1..=255).contains(&name.len()) && !name.contains(is_for_terminals))
+        }
+        CopiedRecord::Kept(StoreRecord::Session(session)) => (1..=255).contains(&session.subject.len()),
+        _ => true,
+    }
+}
+
+fn wrong(line: u64, problem: &str) -> OperateError {
+    OperateError::NotAnExport { line, problem: problem.into() }
+}

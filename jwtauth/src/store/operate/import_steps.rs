@@ -1,0 +1,276 @@
+//! How the records of an export come into a store: each in one atomic step, some at the same time.
+
+#[cfg(feature = "accounts")]
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+#[cfg(feature = "accounts")]
+use super::super::account_store::StoredAccount;
+use super::super::doubt::Doubt;
+use super::super::requests::LoginEffects;
+use super::super::rules;
+use super::super::session_store::SessionStore;
+use super::super::value_store::{NewValue, StoredValue, ValueKey};
+use super::super::whole_store::StoreRecord;
+use super::import_report::{ImportCounts, ImportOptions, SkipReason, SkippedRecord};
+use super::walk::OperateError;
+use crate::error::StoreError;
+use crate::record::Session;
+
+/// How many records are written at the same time, so that they share what waits for the disk.
+const AT_ONCE: usize = 64;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RecordKind {
+    Account,
+    Session,
+    Other,
+}
+
+impl RecordKind {
+    pub(super) const fn of(record: &StoreRecord) -> Self {
+        match record {
+            #[cfg(feature = "accounts")]
+            StoreRecord::Account(_) => Self::Account,
+            StoreRecord::Session(_) => Self::Session,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What has become of a record.
+struct Outcome {
+    kind: RecordKind,
+    skipped: Option<SkippedRecord>,
+    /// Whether it is an account that was added disabled.
+    is_disabled: bool,
+    /// What that means for the sessions of this subject.
+    #[cfg(feature = "accounts")]
+    fate: Option<(String, AccountFate)>,
+}
+
+/// An account that is not here as it is in the export.
+#[cfg(feature = "accounts")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AccountFate {
+    /// It has changed here or there, or it is disabled now.
+    Changed,
+    /// It is left out.
+    LeftOut,
+}
+
+/// An import that goes on.
+pub(super) struct Import {
+    store: Arc<dyn SessionStore>,
+    doubt: Doubt,
+    #[cfg(feature = "accounts")]
+    fates: HashMap<String, AccountFate>,
+    running: JoinSet<Result<Outcome, StoreError>>,
+    pub(super) counts: ImportCounts,
+}
+
+impl Import {
+    #[cfg_attr(not(feature = "accounts"), expect(clippy::unused_async, reason = "accounts are looked up"))]
+    pub(super) async fn begin(
+        store: &Arc<dyn SessionStore>,
+        options: ImportOptions,
+        now: u64,
+    ) -> Result<Self, StoreError> {
+        let doubt = Doubt {
+            keep_sessions: options.keep_sessions,
+            #[cfg(feature = "accounts")]
+            keep_accounts: options.keep_accounts || !has_accounts(store).await?,
+            now,
+        };
+        Ok(Self {
+            store: Arc::clone(store),
+            doubt,
+            #[cfg(feature = "accounts")]
+            fates: HashMap::new(),
+            running: JoinSet::new(),
+            counts: ImportCounts::default(),
+        })
+    }
+
+    /// Takes a record in. All accounts come before the first session.
+    pub(super) async fn take(
+        &mut self,
+        line: u64,
+        record: StoreRecord,
+        skipped: &mut (dyn FnMut(SkippedRecord) + Send),
+    ) -> Result<(), OperateError> {
+        if self.running.len() >= AT_ONCE {
+            self.join(skipped).await?;
+        }
+        let (kind, what) = (RecordKind::of(&record), describe(&record));
+        let (store, doubt) = (Arc::clone(&self.store), self.doubt);
+        let skip = move |reason| SkippedRecord { line, what, reason };
+        match record {
+            #[cfg(feature = "accounts")]
+            StoreRecord::Account(account) => self.running.spawn(async move {
+                let (reason, is_disabled, fate) = put_account(store, account, doubt).await?;
+                Ok(Outcome { kind, skipped: reason.map(skip), is_disabled, fate })
+            }),
+            StoreRecord::Session(session) => {
+                #[cfg(feature = "accounts")]
+                let fate = self.fates.get(&session.subject).copied();
+                self.running.spawn(async move {
+                    #[cfg(feature = "accounts")]
+                    let doubt = Doubt { keep_sessions: doubt.keep_sessions && fate.is_none(), ..doubt };
+                    #[cfg(feature = "accounts")]
+                    if fate == Some(AccountFate::LeftOut) {
+                        return Ok(Outcome::of(kind, Some(skip(SkipReason::AccountLeftOut))));
+                    }
+                    Ok(Outcome::of(kind, put_session(&store, *session, doubt).await?.map(skip)))
+                })
+            }
+            StoreRecord::Value { key, value } => self.running.spawn(async move {
+                Ok(Outcome::of(kind, put_value(store, key, value, doubt).await?.map(skip)))
+            }),
+            // A trail says what has happened in its store.
+            StoreRecord::Event(_) | StoreRecord::TrailHead(_) | StoreRecord::Token { .. } => {
+                self.running.spawn(async move { Ok(Outcome::of(kind, Some(skip(SkipReason::NotImported)))) })
+            }
+        };
+        Ok(())
+    }
+
+    /// Waits for all that was taken in.
+    pub(super) async fn join_all(
+        &mut self,
+        skipped: &mut (dyn FnMut(SkippedRecord) + Send),
+    ) -> Result<(), OperateError> {
+        while !self.running.is_empty() {
+            self.join(skipped).await?;
+        }
+        Ok(())
+    }
+
+    async fn join(&mut self, skipped: &mut (dyn FnMut(SkippedRecord) + Send)) -> Result<(), OperateError> {
+        let Some(done) = self.running.join_next().await else { return Ok(()) };
+        let done = done.unwrap_or(Err(StoreError::Closed))?;
+        #[cfg(feature = "accounts")]
+        self.fates.extend(done.fate);
+        let counts = &mut self.counts;
+        counts.accounts_disabled += u64::from(done.is_disabled);
+        match (done.skipped, done.kind) {
+            (Some(record), _) => {
+                counts.skipped += 1;
+                skipped(record);
+            }
+            (None, RecordKind::Account) => counts.accounts += 1,
+            (None, RecordKind::Session) => counts.sessions += 1,
+            (None, RecordKind::Other) => counts.values += 1,
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    const fn of(kind: RecordKind, skipped: Option<SkippedRecord>) -> Self {
+        Self {
+            kind,
+            skipped,
+            is_disabled: false,
+            #[cfg(feature = "accounts")]
+            fate: None,
+        }
+    }
+}
+
+fn describe(record: &StoreRecord) -> String {
+    match record {
+        #[cfg(feature = "accounts")]
+        StoreRecord::Account(account) => format!("account {:?}", account.name),
+        StoreRecord::Session(session) => format!("session {}", session.id),
+        StoreRecord::Event(event) => format!("event {}", event.number),
+        StoreRecord::TrailHead(_) => "head of the audit trail".into(),
+        StoreRecord::Token { .. } => "record of a token".into(),
+        StoreRecord::Value { .. } => "value".into(),
+    }
+}
+
+#[cfg(feature = "accounts")]
+async fn has_accounts(store: &Arc<dyn SessionStore>) -> Result<bool, StoreError> {
+    let Some(accounts) = Arc::clone(store).account_store() else { return Ok(false) };
+    Ok(!accounts.accounts(None, 1).await?.is_empty())
+}
+
+/// Adds an account, unless there is a reason not to. Returns that reason, whether the account was added
+/// disabled though it was active, and what becomes of its sessions.
+#[cfg(feature = "accounts")]
+async fn put_account(
+    store: Arc<dyn SessionStore>,
+    mut account: StoredAccount,
+    doubt: Doubt,
+) -> Result<(Option<SkipReason>, bool, Option<(String, AccountFate)>), StoreError> {
+    let subject = account.id.to_string();
+    let Some(accounts) = store.account_store() else {
+        return Ok((Some(SkipReason::NotKept), false, Some((subject, AccountFate::LeftOut))));
+    };
+    if let Some(here) = accounts.account(account.id).await? {
+        return Ok(is_here(&here, &account, subject));
+    }
+    let before = account.clone();
+    let is_disabled = doubt.settle_account(&mut account);
+    if accounts.create_account(account).await? {
+        return Ok((None, is_disabled, is_disabled.then_some((subject, AccountFate::Changed))));
+    }
+    // Somebody may have added it meanwhile.
+    Ok(match accounts.account(before.id).await? {
+        Some(here) => is_here(&here, &before, subject),
+        None => (Some(SkipReason::NameTaken), false, Some((subject, AccountFate::LeftOut))),
+    })
+}
+
+#[cfg(feature = "accounts")]
+fn is_here(
+    here: &StoredAccount,
+    there: &StoredAccount,
+    subject: String,
+) -> (Option<SkipReason>, bool, Option<(String, AccountFate)>) {
+    let is_same = here.revision == there.revision && here.active == there.active;
+    (Some(SkipReason::IsHere), false, (!is_same).then_some((subject, AccountFate::Changed)))
+}
+
+async fn put_session(
+    store: &Arc<dyn SessionStore>,
+    mut session: Session,
+    doubt: Doubt,
+) -> Result<Option<SkipReason>, StoreError> {
+    if let Some(here) = store.load(session.id).await? {
+        let is_live = here.is_live_at(doubt.now);
+        return Ok(Some(if is_live { SkipReason::IsHere } else { SkipReason::IsOverHere }));
+    }
+    if rules::has_expired(&session, doubt.now) {
+        return Ok(Some(SkipReason::Expired));
+    }
+    doubt.settle_session(&mut session);
+    store.insert(session, LoginEffects::default()).await?;
+    Ok(None)
+}
+
+async fn put_value(
+    store: Arc<dyn SessionStore>,
+    key: ValueKey,
+    value: StoredValue,
+    doubt: Doubt,
+) -> Result<Option<SkipReason>, StoreError> {
+    let now = doubt.now;
+    let expired = rules::value_has_expired(&value, now);
+    if !doubt.keeps_value(&value) {
+        return Ok(Some(SkipReason::LetsIn));
+    }
+    let Some(bytes) = value.bytes else { return Ok(Some(SkipReason::NotImported)) };
+    if expired {
+        return Ok(Some(SkipReason::Expired));
+    }
+    let Some(values) = store.value_store() else { return Ok(Some(SkipReason::NotKept)) };
+    if values.load_value(key, now).await?.is_some() {
+        return Ok(Some(SkipReason::IsHere));
+    }
+    let new = NewValue { value_use: value.value_use, ..NewValue::new(key, bytes, now, value.expires_at) };
+    Ok(if values.save_value(new).await? { None } else { Some(SkipReason::IsOverHere) })
+}

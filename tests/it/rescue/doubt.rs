@@ -1,0 +1,133 @@
+//! After a repair that lost the newest changes nobody is let in whom nobody has let in since: not with an older
+//! password, not who was disabled, and not who was removed.
+
+use std::time::Duration;
+
+use super::*;
+
+const NEWEST: &str = "and what alice found there";
+
+/// Makes a store whose data file is older than what it has acknowledged: since then alice has another password,
+/// bob was disabled, and carol was removed.
+async fn older(folder: &Path) -> PathBuf {
+    let (path, older) = (folder.join("store"), folder.join("older"));
+    make(&path, 5).await;
+    {
+        let jwtauth = jwtauth_on(SledStore::open(&path).await.unwrap());
+        jwtauth.accounts().unwrap().register("carol", PASSWORD).await.unwrap();
+    }
+    copy(&path, &older);
+    let jwtauth = jwtauth_on(SledStore::open(&path).await.unwrap());
+    let accounts = jwtauth.accounts().unwrap();
+    let id = async |name: &str| accounts.by_name(name).await.unwrap().unwrap().id;
+    accounts.set_password(id("alice").await, NEWEST).await.unwrap();
+    accounts.disable(id("bob").await).await.unwrap();
+    accounts.remove(id("carol").await).await.unwrap();
+    drop(jwtauth);
+    fs::copy(older.join("db"), path.join("db")).unwrap();
+    path
+}
+
+async fn who_logs_in(path: &Path) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for (who, name, password) in [
+        ("alice", "alice", NEWEST),
+        ("alice, older", "alice", PASSWORD),
+        ("bob", "bob", PASSWORD),
+        ("carol", "carol", PASSWORD),
+    ] {
+        if logs_in(path, name, password).await {
+            all.push(who);
+        }
+    }
+    all
+}
+
+#[test]
+fn nobody_logs_in_who_may_have_been_shut_out_before_an_operator_says_so() {
+    bounded_by(Duration::from_secs(120), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = older(folder.path()).await;
+        let said = SledStore::open(&path).await.unwrap_err().to_string();
+        let looked = run(&path, "", &["doctor"]);
+        assert!(looked.out.contains("disables accounts"), "{looked:?}");
+        let asked = run(&path, "", &["repair"]);
+        assert!(asked.err.contains("disable all accounts"), "{asked:?}");
+        let done = typed(command_in(&said, "jwtauth repair"));
+        assert_eq!(done.code, 0, "{done:?}");
+        assert_eq!(who_logs_in(&path).await, [""; 0]);
+
+        // The owner is not locked out.
+        let next: Vec<&str> =
+            done.out.lines().filter_map(|line| line.split_once(": jwtauth ")).map(|(_, c)| c).collect();
+        let [enable, password] = &next[..] else { panic!("{done:?}") };
+        assert!(enable.starts_with("accounts enable NAME") && password.starts_with("accounts password NAME"));
+        assert_eq!(run(&path, &format!("{NEWEST}\n"), &["accounts", "password", "alice"]).code, 0);
+        assert_eq!(typed(&format!("jwtauth {}", enable.replace("NAME", "alice"))).code, 0);
+        assert_eq!(who_logs_in(&path).await, ["alice"]);
+        assert_eq!(run(&path, "", &["accounts", "enable", "bob", "nobody"]).code, 1);
+        assert_eq!(who_logs_in(&path).await, ["alice"], "all or none");
+    });
+}
+
+/// Programs find the names, so that all of them are enabled again with one line.
+#[test]
+fn accounts_are_kept_if_an_operator_says_so_before_or_after() {
+    bounded_by(Duration::from_secs(120), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = older(folder.path()).await;
+        let kept = folder.path().join("kept");
+        copy(&path, &kept);
+        let repaired = run(&path, "", &["repair", "--yes", "--json"]).json();
+        let names: Vec<&str> = repaired[0]["in_doubt"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names.len(), 5 + 3, "{names:?}");
+        let all: Vec<&str> = ["accounts", "enable", "--"]
+            .into_iter()
+            // No name of an account has a space, except in this store.
+            .chain(names.into_iter().filter(|name| !name.contains(' ')))
+            .collect();
+        assert_eq!(run(&path, "", &all).code, 0);
+        let back = ["alice, older", "bob", "carol"];
+        assert_eq!(who_logs_in(&path).await, back);
+
+        let done = run(&kept, "", &["repair", "--yes", "--keep-accounts"]);
+        assert!(done.out.contains("Accounts that were kept"), "{done:?}");
+        assert_eq!(who_logs_in(&kept).await, back);
+    });
+}
+
+/// Who was disabled before stays so, and is not named among those whom the repair has disabled.
+#[test]
+fn who_was_disabled_stays_so() {
+    bounded_by(Duration::from_secs(120), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        make(&path, 2).await;
+        {
+            let jwtauth = jwtauth_on(SledStore::open(&path).await.unwrap());
+            let accounts = jwtauth.accounts().unwrap();
+            let bob = accounts.by_name("bob").await.unwrap().unwrap();
+            accounts.disable(bob.id).await.unwrap();
+        }
+        let older = folder.path().join("older");
+        copy(&path, &older);
+        drop(
+            jwtauth_on(SledStore::open(&path).await.unwrap())
+                .accounts()
+                .unwrap()
+                .register("dora", PASSWORD)
+                .await,
+        );
+        fs::copy(older.join("db"), path.join("db")).unwrap();
+        let repaired =
+            operate::repair(&*path, RepairOptions::default(), &|_| ControlFlow::Continue(())).unwrap();
+        let named: Vec<&str> = repaired.in_doubt.iter().map(|account| &*account.name).collect();
+        assert_eq!(named, ["alice", "user 000", "user 001"]);
+        assert!(!logs_in(&path, "bob", PASSWORD).await);
+    });
+}

@@ -36,6 +36,9 @@ fn each_command_has_a_page() {
         let page = fs::read_to_string(pages.join(format!("{command}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{command}: {page}");
     }
+    for page in fs::read_dir(&pages).unwrap().map(|page| fs::read_to_string(page.unwrap().path()).unwrap()) {
+        assert!(!page.contains('`'), "marks of Markdown: {page}");
+    }
     let refused = run(&["man", "/dev/null/pages"]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
 }

@@ -88,15 +88,15 @@ fn an_operator_looks_and_ends_sessions() {
         assert_eq!(mistyped.code, 1);
         assert!(mistyped.err.contains(unknown) && mistyped.out.is_empty(), "{mistyped:?}");
         assert_eq!(count(&store, "live_sessions"), json!(4), "all or nothing");
-        assert_eq!(run(&store, "", &["sessions", "revoke", id]).out, "1 sessions revoked\n");
+        assert_eq!(run(&store, "", &["sessions", "revoke", id]).out, "1 session revoked\n");
         let shown = run(&store, "", &["sessions", "show", id]).out;
-        assert!(shown.contains("state      revoked\n"), "{shown}");
+        assert!(shown.contains("state      revoked\n") && shown.contains(", requested\n"), "{shown}");
         let revoked = run(&store, "", &["sessions", "revoke", "--all-of", "bob", "--json"]).json();
         assert_eq!(revoked, [json!({"revoked": 2})]);
         let asked = run(&store, "", &["sessions", "revoke", "--all"]);
         assert_eq!((asked.code, asked.err.contains("add --yes")), (1, true), "{asked:?}");
         assert_eq!(count(&store, "live_sessions"), json!(1));
-        assert_eq!(run(&store, "", &["sessions", "revoke", "--all", "--yes"]).out, "1 sessions revoked\n");
+        assert_eq!(run(&store, "", &["sessions", "revoke", "--all", "--yes"]).out, "1 session revoked\n");
         assert_eq!((count(&store, "live_sessions"), count(&store, "sessions_over")), (json!(0), json!(4)));
     });
 }

@@ -88,12 +88,12 @@ fn o_6_a_revocation_is_seen_by_the_next_request() {
 
         let id = one.session().to_string();
         let revoked = ask(&path, "", &["sessions", "revoke", &id]);
-        assert_eq!((revoked.code, &*revoked.out), (0, "1 sessions revoked\n"), "{revoked:?}");
+        assert_eq!((revoked.code, &*revoked.out), (0, "1 session revoked\n"), "{revoked:?}");
         assert_eq!(tab.get("/me", &one.cookies()).await.status, 401);
         assert_eq!(tab.get("/me", &other.cookies()).await.status, 200);
 
         let revoked = ask(&path, "", &["sessions", "revoke", "--all-of", "bob"]);
-        assert_eq!(revoked.out, "1 sessions revoked\n", "{revoked:?}");
+        assert_eq!(revoked.out, "1 session revoked\n", "{revoked:?}");
         assert_eq!(tab.get("/me", &other.cookies()).await.status, 401);
     });
 }
@@ -384,7 +384,7 @@ fn o_7_a_slow_request_is_waited_for() {
         server.sessions().login(&alice, Device::default()).await.unwrap();
         let start = Instant::now();
         let said = ask(&path, "", &["sessions", "revoke", "--all-of", "alice"]);
-        assert_eq!((said.code, &*said.out), (0, "1 sessions revoked\n"), "{said:?}");
+        assert_eq!((said.code, &*said.out), (0, "1 session revoked\n"), "{said:?}");
         assert!(start.elapsed() >= Duration::from_secs(7), "{:?}", start.elapsed());
     });
 }

@@ -5,6 +5,8 @@ mod damage;
 mod kill;
 mod layouts;
 mod locks;
+mod power;
+mod power_cuts;
 mod private;
 mod repairing;
 mod restoring;

@@ -274,7 +274,7 @@ pub struct SessionRow {
     pub expires_at: u64,
     /// When it was revoked.
     pub revoked_at: Option<u64>,
-    /// Why it was revoked.
+    /// Why it was revoked: the name of the reason, such as `logout_all`.
     pub reason: Option<String>,
     /// The roles in it.
     pub roles: Vec<String>,
@@ -303,7 +303,7 @@ impl SessionRow {
             last_used_at: session.rotated_at,
             expires_at: session.expires_at,
             revoked_at: session.revoked.map(|revocation| revocation.at),
-            reason: session.revoked.map(|revocation| format!("{:?}", revocation.reason)),
+            reason: session.revoked.map(|revocation| revocation.reason.name().into()),
             roles: session.roles.clone(),
             scopes: session.scopes.clone(),
             device: session.device.to_string(),

@@ -80,7 +80,7 @@ fn a_server_is_compacted_while_it_serves() {
         assert!(compacted[0]["after"].as_u64().is_some_and(|after| after > 0), "{compacted:?}");
         assert_eq!(tab.get("/me", &user.cookies()).await.status, 200);
         let revoked = ask(&path, "", &["sessions", "revoke", &user.session().to_string()]);
-        assert_eq!((revoked.code, &*revoked.out), (0, "1 sessions revoked\n"), "{revoked:?}");
+        assert_eq!((revoked.code, &*revoked.out), (0, "1 session revoked\n"), "{revoked:?}");
         assert_eq!(tab.get("/me", &user.cookies()).await.status, 401);
         let other = tab.login("bob").await;
         assert_eq!(tab.get("/me", &other.cookies()).await.status, 200);

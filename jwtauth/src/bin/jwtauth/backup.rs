@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::arguments::BackupArguments;
 use super::meter::{Meter, size};
-use super::output::{self, Output};
+use super::output::{self, Output, counted};
 use super::{Done, Failure, store, unexpected};
 
 pub(crate) async fn run(path: Option<&Path>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
@@ -54,5 +54,5 @@ async fn write(operator: &Operator, sink: &mut (dyn Write + Send)) -> Result<Bac
 
 fn text(summary: &BackupSummary) -> String {
     let BackupSummary { sessions, accounts, bytes, .. } = summary;
-    format!("{accounts} accounts and {sessions} sessions in {}", size(*bytes))
+    format!("{} and {} in {}", counted(*accounts, "account"), counted(*sessions, "session"), size(*bytes))
 }

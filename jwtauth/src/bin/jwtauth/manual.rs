@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use clap::CommandFactory as _;
+use clap::builder::StyledStr;
+use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::arguments::Arguments;
@@ -21,16 +22,39 @@ pub(crate) fn completions(shell: Shell) -> Done {
 pub(crate) fn man(directory: Option<&Path>) -> Done {
     let Some(directory) = directory else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Arguments::command()).render(&mut page).map_err(|error| not_written(&error))?;
+        clap_mangen::Man::new(plain(Arguments::command()))
+            .render(&mut page)
+            .map_err(|error| not_written(&error))?;
         return written(&page);
     };
     let make = || {
         fs::create_dir_all(directory)?;
-        clap_mangen::generate_to(Arguments::command(), directory)
+        clap_mangen::generate_to(plain(Arguments::command()), directory)
     };
     make().map_err(|error| {
         Failure::refused(format!("the pages cannot be written into {}: {error}", directory.display()))
     })
+}
+
+/// Takes the marks of Markdown out: a page shows them as they are.
+fn plain(mut command: Command) -> Command {
+    let text = |styled: &StyledStr| styled.to_string().replace('`', "");
+    if let Some(about) = command.get_about().map(text) {
+        command = command.about(about);
+    }
+    if let Some(about) = command.get_long_about().map(text) {
+        command = command.long_about(about);
+    }
+    let of_argument = |mut argument: Arg| {
+        if let Some(help) = argument.get_help().map(text) {
+            argument = argument.help(help);
+        }
+        if let Some(help) = argument.get_long_help().map(text) {
+            argument = argument.long_help(help);
+        }
+        argument
+    };
+    command.mut_args(of_argument).mut_subcommands(plain)
 }
 
 fn written(text: &[u8]) -> Done {

@@ -114,6 +114,11 @@ fn write(line: impl Display) {
     }
 }
 
+/// A number of things: `1 session`, `2 sessions`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A time of Unix seconds, in UTC.
 pub(crate) fn shown(seconds: u64) -> String {
     let time =

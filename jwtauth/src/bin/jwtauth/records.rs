@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::arguments::{ExportArguments, ImportArguments};
 use super::meter::Meter;
-use super::output::{self, Output};
+use super::output::{self, Output, counted};
 use super::{Done, Failure, backup, spool, store, unexpected};
 
 pub(crate) async fn export(
@@ -23,13 +23,13 @@ pub(crate) async fn export(
     let request = OperatorRequest::Export { hashes: !arguments.no_hashes };
     let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
         let lines = write(path, request, &mut io::stdout()).await?;
-        output::say(&format!("{lines} lines"));
+        output::say(&counted(lines, "line"));
         return Ok(());
     };
     let mut new = backup::begin(&file, yes)?;
     let lines = write(path, request, &mut new).await?;
     new.finish().map_err(|error| backup::unwritten(&file, error))?;
-    output.line(&format!("{lines} lines"), &json!({ "lines": lines }));
+    output.line(&counted(lines, "line"), &json!({ "lines": lines }));
     Ok(())
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn import(path: Option<&Path>, arguments: ImportArguments, outp
         output::say(&format!("left out: {account}"));
     }
     for (reason, count) in others {
-        output::say(&format!("left out: {count} other records: {reason}"));
+        output::say(&format!("left out: {}: {reason}", counted(count, "other record")));
     }
     let counts = imported.map_err(|error| match error {
         error @ (OperateError::NotAnExport { .. } | OperateError::NewerBackup { .. }) => {
@@ -82,8 +82,11 @@ pub(crate) async fn import(path: Option<&Path>, arguments: ImportArguments, outp
         ),
     })?;
     let text = format!(
-        "{} accounts, {} sessions and {} values added, {} records left out",
-        counts.accounts, counts.sessions, counts.values, counts.skipped
+        "{}, {} and {} added, {} left out",
+        counted(counts.accounts, "account"),
+        counted(counts.sessions, "session"),
+        counted(counts.values, "value"),
+        counted(counts.skipped, "record"),
     );
     output.line(&text, &json!(counts));
     if counts.accounts_disabled > 0 {

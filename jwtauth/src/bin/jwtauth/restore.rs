@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::arguments::RestoreArguments;
 use super::meter::Meter;
-use super::output::{self, Output, shown};
+use super::output::{self, Output, counted, shown};
 use super::{Done, Failure, ask, spool, store};
 
 pub(crate) fn run(path: Option<&Path>, arguments: &RestoreArguments, output: Output, yes: bool) -> Done {
@@ -29,11 +29,11 @@ pub(crate) fn run(path: Option<&Path>, arguments: &RestoreArguments, output: Out
     let summary = backup.summary();
     let now = SystemClock.now();
     output::say(&format!(
-        "the backup was taken {}, {} ago, and has {} accounts and {} sessions",
+        "the backup was taken {}, {} ago, and has {} and {}",
         shown(summary.taken_at),
         age(now.saturating_sub(summary.taken_at)),
-        summary.accounts,
-        summary.sessions,
+        counted(summary.accounts, "account"),
+        counted(summary.sessions, "session"),
     ));
     output::say("accounts and passwords will be those of that time; what was changed since is not in it");
     output::say(if arguments.keep_sessions {
@@ -72,8 +72,11 @@ fn failed(error: OperateError) -> Failure {
 
 fn text(restored: &Restored) -> String {
     let Restored { accounts, sessions, sessions_ended, values_ended, aside, .. } = restored;
-    let mut text =
-        format!("{accounts} accounts and {sessions} sessions restored, {sessions_ended} of them ended");
+    let mut text = format!(
+        "{} and {} restored, {sessions_ended} of them ended",
+        counted(*accounts, "account"),
+        counted(*sessions, "session")
+    );
     if *values_ended > 0 {
         text += &format!("\n{values_ended} sessions of poem, or values of the application, ended");
     }

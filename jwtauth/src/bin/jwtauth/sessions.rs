@@ -4,7 +4,7 @@ use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, SessionRow};
 use serde_json::json;
 
 use super::arguments::{Revoked, SessionsCommand};
-use super::output::{Output, shown};
+use super::output::{Output, counted, shown};
 use super::{Done, ask, unexpected};
 
 pub(crate) async fn run(operator: &Operator, command: SessionsCommand, output: Output, yes: bool) -> Done {
@@ -79,7 +79,7 @@ async fn revoke(operator: &Operator, which: Revoked, output: Output, yes: bool) 
     };
     match operator.ask(revocation).await? {
         OperatorAnswer::Revoked { count } => {
-            output.line(&format!("{count} sessions revoked"), &json!({ "revoked": count }));
+            output.line(&format!("{} revoked", counted(count, "session")), &json!({ "revoked": count }));
             Ok(())
         }
         _ => Err(unexpected()),

@@ -131,3 +131,41 @@ fn who_was_disabled_stays_so() {
         assert!(!logs_in(&path, "bob", PASSWORD).await);
     });
 }
+
+/// Only a session is damaged, and the totals say that no account is: nobody has to enable anything.
+#[test]
+fn accounts_are_not_in_doubt_if_they_are_seen_to_be_whole() {
+    bounded_by(Duration::from_secs(120), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        make(&path, 5).await;
+        // The last message of a session of its own, and two bits of it, so that nobody can tell which.
+        let store = SledStore::open(&path).await.unwrap();
+        let mut session = jwtauth::testing::session(200, "somebody else");
+        session.user = Some(format!("{{\"x\":\"{}\"}}", "quite long ".repeat(500)).into_bytes());
+        (session.expires_at, session.absolute_expires_at) = (u64::MAX / 4, u64::MAX / 4);
+        store.insert(session, LoginEffects::default()).await.unwrap();
+        drop(store);
+        let bytes = fs::read(path.join("db")).unwrap();
+        let mut damaged = 0;
+        for at in (0..bytes.len() - 11).filter(|at| &bytes[*at..at + 11] == b"quite long ") {
+            for bit in [0, 4] {
+                flip(&path.join("db"), at as u64, bit);
+            }
+            damaged += 1;
+        }
+        assert!(damaged >= 500, "{damaged}");
+        let looked = doctor(&path);
+        println!("{looked:#?}");
+        if looked.accounts_are_complete {
+            let done = run(&path, "", &["repair", "--yes"]);
+            assert!(
+                done.out.contains("Everybody was logged out") && !done.out.contains("disabled"),
+                "{done:?}"
+            );
+            assert!(logs_in(&path, "alice", PASSWORD).await && !logs_in(&path, "alice", OLD_PASSWORD).await);
+        } else {
+            panic!("{looked:#?}");
+        }
+    });
+}

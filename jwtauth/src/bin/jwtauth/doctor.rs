@@ -77,9 +77,12 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
             "Every record is there as it was: a repair loses nothing, and nobody is logged out.".into(),
         );
     } else if diagnosis.condition == Condition::Damaged {
-        lines.push(
-            "Records are missing or may be older than they were: a repair logs everybody out, and disables accounts until you enable them.".into(),
-        );
+        lines.push("Records are missing or may be older than they were: a repair logs everybody out.".into());
+        lines.push(if diagnosis.accounts_are_complete {
+            "All accounts are there as they were: a repair leaves them as they are.".into()
+        } else {
+            "So it may be with accounts: a repair disables accounts until you enable them.".into()
+        });
     }
     named(&mut lines, "Accounts that cannot be read (their names stay taken)", &diagnosis.lost_accounts);
     named(

@@ -22,7 +22,7 @@ pub(crate) fn run(path: Option<&Path>, arguments: RepairArguments, output: Outpu
             output::show(&line);
         }
         if diagnosis.condition != Condition::Whole {
-            let what = match (diagnosis.is_complete, keep_accounts) {
+            let what = match (diagnosis.is_complete, keep_accounts || diagnosis.accounts_are_complete) {
                 (true, _) => "write the store anew",
                 (false, false) => {
                     "write the store anew, log everybody out, and disable all accounts (--keep-accounts keeps them)"
@@ -92,7 +92,7 @@ fn lines(repaired: &Repaired) -> Vec<String> {
         let [enable, password] = &repaired.next[..] else { return lines };
         lines.push(format!("Next, for each one who may log in: {enable}"));
         lines.push(format!("  and before that, where an older password must not be good: {password}"));
-    } else if repaired.sessions_ended {
+    } else {
         doctor::named(
             &mut lines,
             "Accounts that were kept and may be as they were before their last change: an older password may be good again, and who was disabled or removed may be back",

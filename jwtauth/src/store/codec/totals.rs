@@ -9,9 +9,11 @@ const WITHOUT_ACCOUNTS: u8 = 1;
 const WITH_ACCOUNTS: u8 = 2;
 /// Totals that keep the time too.
 const WITH_TIME: u8 = 3;
+/// Totals that sum up accounts apart.
+const WITH_SUM_OF_ACCOUNTS: u8 = 4;
 
 /// Numbers that are true of the store as a whole; written with every change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Totals {
     /// How many changes were ever made.
     pub(in crate::store) changes: u64,
@@ -26,27 +28,46 @@ pub(in crate::store) struct Totals {
     /// The sum of the checksums of all these records, so that an older state of one is noticed: a damaged
     /// page may come back as it was some changes ago, every record in it well-formed.
     pub(in crate::store) sum: u64,
+    /// The part of it that is of accounts, so that these are known to be whole when other records are not.
+    /// Earlier releases did not write it.
+    pub(in crate::store) sum_of_accounts: Option<u64>,
+}
+
+/// Those of an empty store.
+impl Default for Totals {
+    fn default() -> Self {
+        Self { changes: 0, sessions: 0, accounts: 0, latest: 0, ahead: 0, sum: 0, sum_of_accounts: Some(0) }
+    }
 }
 
 pub(in crate::store) fn encode_totals(key: &[u8], totals: Totals) -> Vec<u8> {
-    let Totals { changes, sessions, accounts, latest, ahead, sum } = totals;
-    frame::close(WITH_TIME, key, |out| write((changes, sessions, accounts, latest, ahead, sum), out))
+    let Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts } = totals;
+    let known = (changes, sessions, accounts, latest, ahead, sum);
+    match sum_of_accounts {
+        Some(of_accounts) => frame::close(WITH_SUM_OF_ACCOUNTS, key, |out| write((known, of_accounts), out)),
+        None => frame::close(WITH_TIME, key, |out| write(known, out)),
+    }
 }
 
 pub(in crate::store) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals> {
-    let (layout, body) = frame::open(WITH_TIME, key, bytes).ok()?;
+    let (layout, body) = frame::open(WITH_SUM_OF_ACCOUNTS, key, bytes).ok()?;
+    let earlier = Totals { sum_of_accounts: None, ..Totals::default() };
     let totals = match layout {
         WITHOUT_ACCOUNTS => {
             let (changes, sessions, sum) = read_whole(body)?;
-            Totals { changes, sessions, sum, ..Totals::default() }
+            Totals { changes, sessions, sum, ..earlier }
         }
         WITH_ACCOUNTS => {
             let (changes, sessions, accounts, sum) = read_whole(body)?;
-            Totals { changes, sessions, accounts, sum, ..Totals::default() }
+            Totals { changes, sessions, accounts, sum, ..earlier }
+        }
+        WITH_TIME => {
+            let (changes, sessions, accounts, latest, ahead, sum) = read_whole(body)?;
+            Totals { changes, sessions, accounts, latest, ahead, sum, ..earlier }
         }
         _ => {
-            let (changes, sessions, accounts, latest, ahead, sum) = read_whole(body)?;
-            Totals { changes, sessions, accounts, latest, ahead, sum }
+            let ((changes, sessions, accounts, latest, ahead, sum), of_accounts) = read_whole(body)?;
+            Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts: Some(of_accounts) }
         }
     };
     Some(totals)
@@ -58,10 +79,14 @@ mod tests {
 
     #[test]
     fn totals_of_every_layout_are_read_and_damaged_ones_are_not() {
-        let all = Totals { changes: 1, sessions: 2, accounts: 3, latest: 4, ahead: 5, sum: 6 };
-        let without_time = Totals { latest: 0, ahead: 0, ..all };
+        let sum_of_accounts = Some(7);
+        let all =
+            Totals { changes: 1, sessions: 2, accounts: 3, latest: 4, ahead: 5, sum: 6, sum_of_accounts };
+        let with_time = Totals { sum_of_accounts: None, ..all };
+        let without_time = Totals { latest: 0, ahead: 0, ..with_time };
         for (bytes, totals) in [
             (encode_totals(b"m", all), all),
+            (encode_totals(b"m", with_time), with_time),
             (frame::close(WITH_ACCOUNTS, b"m", |out| write((1_u64, 2_u64, 3_u64, 6_u64), out)), without_time),
             (
                 frame::close(WITHOUT_ACCOUNTS, b"m", |out| write((1_u64, 2_u64, 6_u64), out)),

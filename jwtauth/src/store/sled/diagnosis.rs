@@ -123,6 +123,9 @@ pub struct Diagnosis {
     pub lost_changes: Option<u64>,
     /// Whether the records are exactly those that were acknowledged. Then a repair loses nothing.
     pub is_complete: bool,
+    /// Whether the accounts are exactly those that were acknowledged, whatever else is missing. Then a repair
+    /// leaves them as they are.
+    pub accounts_are_complete: bool,
     /// Accounts whose record cannot be read, and whose name is still known.
     pub lost_accounts: Vec<AccountRef>,
     /// Accounts that may be as they were before their last change: an older password, other roles, or removed

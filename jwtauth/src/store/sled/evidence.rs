@@ -33,6 +33,7 @@ pub(super) struct Evidence {
     /// How long all keys and values are together.
     pub(super) bytes: u64,
     sum: u64,
+    sum_of_accounts: u64,
     subjects: u64,
     expiries: u64,
     names: u64,
@@ -86,6 +87,7 @@ impl Evidence {
             tree_keys::ACCOUNTS => {
                 let id = tree_keys::account_of(key).ok_or(RecordError::Damaged);
                 id.and_then(|id| codec::decode_account(key, id, value)).map(|account| {
+                    self.sum_of_accounts = self.sum_of_accounts.wrapping_add(codec::checksum_of(value));
                     self.accounts.insert(account.id, account.key);
                     (&mut self.readable.accounts, true)
                 })
@@ -148,6 +150,16 @@ impl Evidence {
         totals.changes >= acknowledged
             && [totals.sessions, totals.accounts] == [self.readable.sessions, self.readable.accounts]
             && totals.sum == self.sum
+            && self.newer.is_none()
+    }
+
+    /// Tells whether the accounts are exactly those that were acknowledged, whatever else is missing.
+    pub(super) fn has_all_accounts(&self, acknowledged: Option<u64>) -> bool {
+        let (Some(totals), Some(acknowledged)) = (self.totals, acknowledged) else { return false };
+        totals.changes >= acknowledged
+            && totals.accounts == self.readable.accounts
+            && totals.sum_of_accounts == Some(self.sum_of_accounts)
+            && self.lost_accounts.is_empty()
             && self.newer.is_none()
     }
 

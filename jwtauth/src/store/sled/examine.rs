@@ -173,6 +173,7 @@ fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, h
     diagnosis.accounts_expected = evidence.totals.map(|totals| totals.accounts);
     diagnosis.lost_changes = evidence.totals.map(|totals| highest.saturating_sub(totals.changes));
     diagnosis.is_complete = evidence.is_complete(acknowledged);
+    diagnosis.accounts_are_complete = diagnosis.is_complete || evidence.has_all_accounts(acknowledged);
     diagnosis.lost_accounts = evidence.all_lost();
     diagnosis.trail_faults = evidence.trail.faults();
     let now = SystemClock.now();
@@ -201,7 +202,7 @@ fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>) {
                 diagnosis.next = vec!["use the release of jwtauth that wrote it".into()];
                 return;
             }
-            if !diagnosis.is_complete
+            if !diagnosis.accounts_are_complete
                 && let Some(read) = read
             {
                 diagnosis.doubtful_accounts = read.evidence.all_accounts();

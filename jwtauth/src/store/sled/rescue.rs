@@ -8,7 +8,8 @@
 //!
 //! - All sessions are revoked, values go that could log somebody in, and accounts are disabled, unless they
 //!   are to be kept. Their newest whole record may have an older password, and roles that were taken away;
-//!   and who was disabled or removed may be back.
+//!   and who was disabled or removed may be back. The totals sum up accounts apart: if it is seen that they
+//!   are exactly those that were acknowledged, no account is in doubt.
 //! - A name whose account cannot be read stays taken: by an account with the same id that is disabled and
 //!   that no password fits. An operator gives it a password and enables it.
 //! - Events of the audit trail stay that can be read. What is missing stays missing, and a check shows it.
@@ -173,6 +174,7 @@ fn write(
 /// Decides about each record.
 struct Rescue {
     is_complete: bool,
+    accounts_are_complete: bool,
     doubt: Doubt,
     /// Which account keeps a name that several have.
     holders: HashMap<String, AccountId>,
@@ -184,13 +186,13 @@ struct Rescue {
 
 impl Rescue {
     fn new(diagnosis: &Diagnosis, evidence: &mut Evidence, doubt: Doubt) -> Self {
-        let is_complete = diagnosis.is_complete;
+        let Diagnosis { is_complete, accounts_are_complete, .. } = *diagnosis;
         let lost: Vec<_> = std::mem::take(&mut evidence.lost_accounts).into_iter().collect();
         let there = evidence.readable.accounts + lost.len() as u64;
         // How many of them must have been removed.
         let excess = evidence.totals.map(|totals| there.saturating_sub(totals.accounts));
         let mut removed: Vec<AccountId> = Vec::new();
-        if !is_complete && excess != Some(0) {
+        if !accounts_are_complete && excess != Some(0) {
             let is_in_doubt = |id: &&AccountId| !evidence.indexed.contains(id);
             removed = evidence.accounts.keys().filter(is_in_doubt).copied().collect();
             if excess.is_some_and(|excess| excess > removed.len() as u64) {
@@ -207,9 +209,9 @@ impl Rescue {
             holders.entry(name.clone()).or_insert(*id);
         }
         let lost = lost.into_iter().filter(|(id, name)| holders.get(name) == Some(id));
-        let lost = if is_complete { Vec::new() } else { lost.map(|(id, _)| id).collect() };
+        let lost = if accounts_are_complete { Vec::new() } else { lost.map(|(id, _)| id).collect() };
         let report = Repaired { sessions_ended: !is_complete, ..Repaired::default() };
-        Self { is_complete, doubt, holders, removed, lost, report }
+        Self { is_complete, accounts_are_complete, doubt, holders, removed, lost, report }
     }
 
     /// What is to be written for what stands under a key in the old store.
@@ -280,7 +282,7 @@ impl Rescue {
         if self.removed.contains(&account.id) {
             account.active = false;
             self.report.disabled.push(reference(&account));
-        } else if !self.is_complete && self.doubt.settle_account(&mut account) {
+        } else if !self.accounts_are_complete && self.doubt.settle_account(&mut account) {
             self.report.in_doubt.push(reference(&account));
         }
         let mut change = Change::default();

@@ -209,7 +209,7 @@ pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError
     let wrong = |error| unreadable(path, error);
     let (mut sessions, mut subjects, mut expiries) = (0_u64, 0_u64, 0_u64);
     let (mut accounts, mut names, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, None);
-    let (mut values, mut value_expiries) = (0_u64, 0_u64);
+    let (mut values, mut value_expiries, mut of_accounts) = (0_u64, 0_u64, 0_u64);
     for entry in tree.iter() {
         let (key, value) = entry.map_err(failed)?;
         match &key[..1] {
@@ -239,6 +239,7 @@ pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError
                 whole_account(&key, &value).map_err(wrong)?;
                 accounts += 1;
                 sum = sum.wrapping_add(codec::checksum_of(&value));
+                of_accounts = of_accounts.wrapping_add(codec::checksum_of(&value));
             }
             tree_keys::NAMES => names += 1,
             tree_keys::TOTALS => totals = codec::decode_totals(&key, &value),
@@ -270,11 +271,17 @@ pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError
         Some(_) if values != value_expiries => {
             Err(damaged(path, format!("it holds {values} values, with {value_expiries} index entries")))
         }
-        Some(totals) if sum != totals.sum => Err(damaged(
-            path,
-            "every session is there, but a record is as it was before a change, or a value is missing".into(),
-        )),
-        Some(totals) => Ok(Some(totals)),
+        Some(totals)
+            if sum != totals.sum || totals.sum_of_accounts.is_some_and(|known| known != of_accounts) =>
+        {
+            Err(damaged(
+                path,
+                "every session is there, but a record is as it was before a change, or a value is missing"
+                    .into(),
+            ))
+        }
+        // Earlier releases did not write it, and the next change does.
+        Some(totals) => Ok(Some(Totals { sum_of_accounts: Some(of_accounts), ..totals })),
     }
 }
 

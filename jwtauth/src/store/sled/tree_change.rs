@@ -32,6 +32,8 @@ pub(super) struct Change {
     accounts: i64,
     /// What is added to [`Totals::sum`], wrapping.
     sum: u64,
+    /// What is added to [`Totals::sum_of_accounts`], wrapping.
+    sum_of_accounts: u64,
 }
 
 impl Change {
@@ -153,14 +155,14 @@ impl Change {
         before: &DiskRecord<StoredAccount>,
         after: &StoredAccount,
     ) -> Result<(), StoreError> {
-        self.subtract(before.checksum);
+        self.subtract_account(before.checksum);
         self.put_account(after)
     }
 
     /// Removes an account, and its name from the index.
     #[cfg(feature = "accounts")]
     pub(super) fn remove_account(&mut self, account: &DiskRecord<StoredAccount>) {
-        self.subtract(account.checksum);
+        self.subtract_account(account.checksum);
         let account = &account.record;
         self.writes.insert(tree_keys::account(account.id), None);
         self.writes.insert(tree_keys::name_entry(&account.key, account.id), None);
@@ -171,7 +173,9 @@ impl Change {
     fn put_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
         let key = tree_keys::account(account.id);
         let bytes = codec::encode_account(&key, account)?;
-        self.sum = self.sum.wrapping_add(codec::checksum_of(&bytes));
+        let checksum = codec::checksum_of(&bytes);
+        self.sum = self.sum.wrapping_add(checksum);
+        self.sum_of_accounts = self.sum_of_accounts.wrapping_add(checksum);
         self.writes.insert(key, Some(bytes));
         Ok(())
     }
@@ -182,6 +186,13 @@ impl Change {
         self.sum = self.sum.wrapping_add(codec::checksum_of(&bytes));
         self.writes.insert(key, Some(bytes));
         Ok(())
+    }
+
+    /// Takes an account out of both sums.
+    #[cfg(feature = "accounts")]
+    fn subtract_account(&mut self, checksum: u64) {
+        self.subtract(checksum);
+        self.sum_of_accounts = self.sum_of_accounts.wrapping_sub(checksum);
     }
 
     /// Takes a record out of the sum.
@@ -224,6 +235,7 @@ impl Group {
             sessions: self.totals.sessions.saturating_add_signed(change.sessions),
             accounts: self.totals.accounts.saturating_add_signed(change.accounts),
             sum: self.totals.sum.wrapping_add(change.sum),
+            sum_of_accounts: self.totals.sum_of_accounts.map(|sum| sum.wrapping_add(change.sum_of_accounts)),
             ..self.totals
         };
     }

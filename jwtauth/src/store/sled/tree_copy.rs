@@ -213,7 +213,7 @@ impl StoreReader {
 
 impl From<Totals> for CopyTotals {
     fn from(totals: Totals) -> Self {
-        let Totals { changes, sessions, accounts, latest, ahead, sum: _ } = totals;
+        let Totals { changes, sessions, accounts, latest, ahead, sum: _, sum_of_accounts: _ } = totals;
         Self { changes, sessions, accounts, latest, ahead }
     }
 }

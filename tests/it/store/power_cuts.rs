@@ -97,7 +97,9 @@ fn a_power_cut_in_a_restore_on_an_empty_machine_is_no_dead_end() {
                 let output = program(&command(&["restore", "backup"])(dir));
                 assert!(output.status.success(), "{when}: {output:?}");
             }
-            let after = all(&dir.join("store")).await;
+            let path = dir.join("store");
+            assert!(path.join("db").exists(), "{when}: it is there");
+            let after = all(&path).await;
             assert!(after.iter().all(|session| session.revoked.is_some()), "{when}");
         };
         let arguments = command(&["restore", "backup"]);

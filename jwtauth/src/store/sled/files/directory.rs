@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{ASIDE, DATA, LOCK, MARK, PROBE, is_ours, probe, refused};
+use super::{ASIDE, DATA, LOCK, MARK, PROBE, is_ours, probe, refused, sync_name};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, private, sync_dir};
 
@@ -91,9 +91,14 @@ pub(super) fn is_left_by_systems(name: &str) -> bool {
     LEFT_BY_SYSTEMS.contains(&name) || STARTS_OF_THOSE.iter().any(|start| name.starts_with(start))
 }
 
-/// Makes the directory, for its owner only.
+/// Makes the directory, for its owner only. If it is new, it is on disk, with those above it that are.
 pub(in crate::store::sled) fn make(path: &Path) -> Result<(), StoreError> {
-    create_dir(path).map_err(|source| refused(path, "create the directory", source))
+    let make = || {
+        let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+        create_dir(path)?;
+        missing.into_iter().try_for_each(sync_name)
+    };
+    make().map_err(|source| refused(path, "create the directory", source))
 }
 
 /// Marks the directory. Nobody else may have the store open.

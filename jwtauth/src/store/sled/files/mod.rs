@@ -186,13 +186,18 @@ pub(super) fn sync_all(path: &Path) -> Result<(), StoreError> {
             }
         }
         sync_dir(path)?;
-        match sync_dir(parent(path)) {
-            // It may be somebody else's, or on a volume that is mounted for reading only.
-            Err(error) if is_refused(&error) => Ok(()),
-            other => other,
-        }
+        sync_name(path)
     };
     sync().map_err(|source| refused(path, "bring its files to disk", source))
+}
+
+/// Brings the name of a directory to disk.
+fn sync_name(path: &Path) -> io::Result<()> {
+    match sync_dir(parent(path)) {
+        // It may be somebody else's, or on a volume that is mounted for reading only.
+        Err(error) if is_refused(&error) => Ok(()),
+        other => other,
+    }
 }
 
 fn is_refused(error: &io::Error) -> bool {

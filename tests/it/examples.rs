@@ -33,7 +33,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 const SOON: Duration = Duration::from_secs(10);
 
 /// Every example, by its name.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("deny_by_default", env!("CARGO_BIN_EXE_deny_by_default")),
     ("minimal", env!("CARGO_BIN_EXE_minimal")),
     ("notes", env!("CARGO_BIN_EXE_notes")),
@@ -42,6 +42,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("pages", env!("CARGO_BIN_EXE_pages")),
     ("quickstart", env!("CARGO_BIN_EXE_quickstart")),
     ("roles", env!("CARGO_BIN_EXE_roles")),
+    ("spa", env!("CARGO_BIN_EXE_spa")),
     ("sse", env!("CARGO_BIN_EXE_sse")),
     ("verifier", env!("CARGO_BIN_EXE_verifier")),
     ("websocket", env!("CARGO_BIN_EXE_websocket")),

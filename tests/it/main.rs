@@ -6,6 +6,7 @@ mod accounts;
 mod audit_trail;
 mod brakes;
 mod claims;
+mod client_script;
 mod clock;
 mod concurrency;
 mod crash;

@@ -14,7 +14,7 @@ async fn warned(program: &Program, name: &str) -> String {
         "roles" => "/posts/1",
         "pages" => "/notes",
         "deny_by_default" => "/drafts",
-        "notes" => "/notes",
+        "notes" | "spa" => "/notes",
         _ => "/me",
     };
     // `verifier` is met at the service that logs in, where a refresh needs no token.

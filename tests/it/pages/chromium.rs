@@ -1,4 +1,6 @@
 //! The pages in a real browser: Chromium, driven by playwright-core, with axe-core to look for what keeps people out.
+//!
+//! `JWTAUTH_BLESS=1 cargo test -p tests --test it -- two_people` makes the picture of README anew.
 
 use std::fs;
 use std::path::Path;
@@ -36,4 +38,8 @@ fn two_people_with_two_browsers_each_live_with_the_pages() {
     let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (said(&output.stdout), said(&output.stderr));
     assert!(output.status.success() && out.trim() == "ok", "{out}{err}");
+    if std::env::var_os("JWTAUTH_BLESS").is_some() {
+        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pictures/devices.png");
+        fs::copy(pictures.join("readme.png"), readme).unwrap();
+    }
 }

@@ -83,6 +83,10 @@ await two.waitForURL('**/notes');
 await laptop.goto(`${url}/account/devices`);
 assert.equal(await laptop.getByRole('listitem').count(), 2);
 await look(laptop, 'devices');
+// The picture of README.
+await laptop.setViewportSize({ width: 600, height: 200 });
+await look(laptop, 'readme');
+await laptop.setViewportSize({ width: 1280, height: 800 });
 const other = laptop.getByRole('listitem').filter({ hasNotText: 'this one' });
 await other.getByRole('button').click();
 await laptop.getByText('That device is logged out.').waitFor();

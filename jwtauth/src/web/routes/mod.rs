@@ -17,6 +17,7 @@
 #[cfg(feature = "accounts")]
 mod account_routes;
 pub(crate) mod authenticate;
+mod client_script;
 pub(in crate::web) mod form;
 mod form_error;
 mod multipart;

@@ -1,0 +1,60 @@
+import { Problem, json, login, logout, onChange, user } from './auth/client.js';
+
+const part = (id) => document.getElementById(id);
+const say = (text) => (part('said').textContent = text);
+
+/** Shows what this person may see. */
+async function show() {
+  const me = await user();
+  part('stranger').hidden = me !== null;
+  part('known').hidden = me === null;
+  if (me === null) return;
+  part('name').textContent = me.name;
+  const notes = await json('/notes');
+  part('notes').replaceChildren(
+    ...notes.map((note) => Object.assign(document.createElement('li'), { textContent: note })),
+  );
+}
+
+/** Does something, and says what was refused. */
+async function attempt(what) {
+  say('');
+  try {
+    await what();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    // The end of the session is told below.
+    if (error.status !== 401 || error.code === 'invalid_credentials') say(error.message);
+  }
+}
+
+part('stranger').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const { username, password } = Object.fromEntries(new FormData(event.target));
+  attempt(async () => {
+    if (event.submitter?.name === 'register') {
+      const headers = { 'content-type': 'application/json' };
+      await json('/auth/register', { method: 'POST', headers, body: JSON.stringify({ username, password }) });
+    }
+    await login(username, password);
+    event.target.reset();
+  });
+});
+part('add').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify(new FormData(event.target).get('text'));
+  attempt(async () => {
+    await json('/notes', { method: 'POST', headers, body });
+    event.target.reset();
+    await show();
+  });
+});
+part('logout').addEventListener('click', () => attempt(() => logout()));
+
+// In other tabs too.
+onChange((change) => {
+  say(change === 'end' ? 'You are logged out.' : '');
+  show();
+});
+await show();

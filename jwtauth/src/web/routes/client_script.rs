@@ -1,0 +1,48 @@
+//! The browser's side of the ready-made routes: a script, and its types.
+
+use poem::endpoint::make_sync;
+use poem::http::header;
+use poem::{Endpoint, Response, get};
+
+use super::{ReadyRoute, Routes};
+
+const SCRIPT: &str = include_str!("../../../client/client.js");
+const TYPES: &str = include_str!("../../../client/client.d.ts");
+
+impl Routes {
+    /// Adds a script for pages, `GET /client.js`, and its types, `GET /client.d.ts`. It is an ES module
+    /// without dependencies, of less than 5 kB:
+    ///
+    /// ```js
+    /// import { fetch, json, login, logout, onChange, user } from '/auth/client.js';
+    ///
+    /// const me = (await user()) ?? (await login('alice', 'wonderland'));
+    /// const notes = await json('/notes');
+    /// onChange((change) => { if (change !== 'login') location.href = '/login'; });
+    /// ```
+    ///
+    /// - `fetch` does what `window.fetch` does, with the cookies. After a 401 it renews the tokens, once for
+    ///   all calls and tabs that need it at the same time, and sends the request again.
+    /// - `json` returns the body, or throws a `Problem` with `status`, `code` and the text of the refusal.
+    /// - `onChange` tells `login`, `logout` and `end` (the session is over), from other tabs too.
+    ///
+    /// The types are in `client.d.ts`: TypeScript finds them when it is saved beside a copy of the script, or
+    /// with `declare module`.
+    pub fn client_script(mut self) -> Self {
+        self.routes
+            .push(ReadyRoute::fixed("/client.js", get(file("text/javascript; charset=utf-8", SCRIPT))));
+        self.routes.push(ReadyRoute::fixed("/client.d.ts", get(file("text/plain; charset=utf-8", TYPES))));
+        self
+    }
+}
+
+/// Answers with a text that changes with a release of the server only.
+fn file(kind: &'static str, text: &'static str) -> impl Endpoint + 'static {
+    make_sync(move |_| {
+        Response::builder()
+            .content_type(kind)
+            .header(header::CACHE_CONTROL, "max-age=3600")
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .body(text)
+    })
+}

@@ -1,0 +1,57 @@
+//! The client script of the ready-made routes: in Chromium, and for TypeScript.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::node;
+use tests::program::Program;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("it/client_script")
+}
+
+/// Runs a script of npm, or says why it is skipped.
+fn packages(test: &str, packages: &[&str]) -> Option<PathBuf> {
+    node::installed(env!("CARGO_TARGET_TMPDIR"), packages)
+        .inspect_err(|why| eprintln!("skipped {test}: {why}"))
+        .ok()
+}
+
+fn check(mut command: std::process::Command) {
+    let output = command.output().unwrap();
+    let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
+}
+
+#[test]
+fn two_tabs_and_another_browser_share_a_login() {
+    let name = "two_tabs_and_another_browser_share_a_login";
+    if !Path::new("/usr/bin/chromium").exists() {
+        eprintln!("skipped {name}: there is no /usr/bin/chromium (apt-get install chromium)");
+        return;
+    }
+    let Some(home) = packages(name, &["playwright-core@1.65.1", "axe-core@4.14.1"]) else { return };
+    let server = Program::new(env!("CARGO_BIN_EXE_spa")).env("JWTAUTH_ACCESS_TTL", "1").start();
+    let mut command = node::command(100, &home, folder().join("tabs.mjs").to_str().unwrap());
+    command.arg(server.url.replace("127.0.0.1", "localhost"));
+    check(command);
+}
+
+#[test]
+fn typescript_knows_the_types_of_the_client_script() {
+    let Some(home) = packages("typescript_knows_the_types_of_the_client_script", &["typescript@7.0.2"])
+    else {
+        return;
+    };
+    let work = tempfile::tempdir().unwrap();
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jwtauth/client");
+    for (from, name) in [(&library, "client.js"), (&library, "client.d.ts"), (&folder(), "use.ts")] {
+        fs::copy(from.join(name), work.path().join(name)).unwrap();
+    }
+    let mut command = std::process::Command::new("timeout");
+    command.args(["--kill-after=5", "100", "node"]).arg(home.join("node_modules/typescript/bin/tsc"));
+    command.args(["--noEmit", "--strict", "--target", "es2022", "--module", "es2022"]);
+    command.args(["--moduleResolution", "bundler", "--lib", "es2022,dom,dom.iterable"]);
+    command.arg(work.path().join("use.ts"));
+    check(command);
+}

@@ -1,0 +1,99 @@
+// The client script in Chromium: two tabs of one browser, and another browser of the same person.
+//
+// node tabs.mjs HOME URL: packages in HOME, the example `spa` at URL, whose access tokens last for one second.
+// Prints `ok` at the end. What is wrong is thrown.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const [home, url] = process.argv.slice(2);
+const require = createRequire(join(home, 'package.json'));
+const { chromium } = require('playwright-core');
+
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+  ],
+});
+const password = 'through the looking glass';
+const problems = [];
+
+async function open(context) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on('console', (line) => {
+    if (line.type() === 'error' && !line.text().includes('status of 4')) problems.push(line.text());
+  });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  await page.goto(url);
+  return page;
+}
+
+async function enter(page, name, secret, button) {
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(secret);
+  await page.getByRole('button', { name: button }).click();
+}
+
+const hello = (page) => page.getByText('Hello, ann!').waitFor();
+const stranger = (page) => page.getByRole('button', { name: 'Log in' }).waitFor();
+
+// A login in one tab shows in the other.
+const context = await browser.newContext();
+const [one, two] = [await open(context), await open(context)];
+await stranger(one);
+await enter(one, 'ann', 'short', 'Make an account');
+await one.getByText('fewer than 8').waitFor();
+await enter(one, 'ann', password, 'Make an account');
+await Promise.all([hello(one), hello(two)]);
+
+// Parallel calls with tokens that have expired.
+await one.waitForTimeout(1_500);
+const many = () => import('/auth/client.js').then(({ json }) => Promise.all(Array.from({ length: 8 }, () => json('/notes'))));
+assert.equal((await Promise.all([one.evaluate(many), two.evaluate(many)])).flat().length, 16);
+
+// Where the server does not renew by itself, the script does: once for all calls.
+let [renewals, refusals] = [0, 0];
+one.on('request', (request) => { if (request.url().endsWith('/auth/refresh')) renewals += 1; });
+await one.route('**/notes', (route) => {
+  refusals += 1;
+  if (refusals > 8) return route.continue();
+  return route.fulfill({ status: 401, contentType: 'application/problem+json', body: '{"code":"token_expired","detail":"x"}' });
+});
+assert.equal((await one.evaluate(many)).length, 8);
+assert.equal(renewals, 1);
+await one.unroute('**/notes');
+
+// A refusal that is not about the session renews nothing, and has its code.
+const refused = await one.evaluate(() => import('/auth/client.js').then(({ login, Problem }) =>
+  login('ann', 'wrong password').catch((error) => [error instanceof Problem, error.status, error.code])));
+assert.deepEqual(refused, [true, 401, 'invalid_credentials']);
+assert.equal(renewals, 1);
+
+// A note, and the other browser that ends this session.
+await one.getByLabel('Note').fill('<b>bold</b>');
+await one.getByRole('button', { name: 'Add' }).click();
+await one.getByText('ann: <b>bold</b>').waitFor();
+const phone = await open(await browser.newContext());
+await enter(phone, 'ann', password, 'Log in');
+await hello(phone);
+const ended = await phone.evaluate(() => import('/auth/client.js').then(({ json }) => json('/auth/sessions', { method: 'DELETE' })));
+assert.deepEqual(ended, { revoked: 1 });
+await one.getByLabel('Note').fill('too late');
+await one.getByRole('button', { name: 'Add' }).click();
+await Promise.all([stranger(one), stranger(two)]);
+await one.getByText('You are logged out.').waitFor();
+
+// A logout in one tab shows in the other. Scripts see no cookie.
+await enter(two, 'ann', password, 'Log in');
+await Promise.all([hello(one), hello(two)]);
+assert.equal(await one.evaluate('document.cookie'), '');
+await two.getByRole('button', { name: 'Log out' }).click();
+await Promise.all([stranger(one), stranger(two)]);
+assert.equal(await one.evaluate(() => import('/auth/client.js').then(({ user }) => user())), null);
+
+await browser.close();
+assert.deepEqual(problems, [], 'the console is silent');
+console.log('ok');

@@ -8,7 +8,8 @@
 //! curl -b jar http://127.0.0.1:3000/me
 //! ```
 //!
-//! `JWTAUTH_ADDR` says where to listen, `JWTAUTH_DATA` where data is kept (default `data`).
+//! `JWTAUTH_ADDR` says where to listen, `JWTAUTH_DATA` where data is kept (default `data`). On more than one machine run
+//! `cargo run -p examples --example minimal --features postgres`, with `JWTAUTH_STORE=postgres://..` and one secret.
 
 use std::time::Duration;
 use std::{env, error};
@@ -29,7 +30,7 @@ async fn main() -> Result<(), Box<dyn error::Error>> {
     let stop = shutdown_signal();
     let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
     let auth = JwtAuth::builder().secret_file(format!("{data}/secret")).accounts(AccountsConfig::default());
-    let auth = auth.open(format!("{data}/store")).await?;
+    let auth = auth.open(env::var("JWTAUTH_STORE").unwrap_or_else(|_| format!("{data}/store"))).await?;
     let app = Route::new().nest("/auth", auth.account_routes()).at("/me", get(me)).with(auth);
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;

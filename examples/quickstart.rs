@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `JWTAUTH_ADDR` | where to listen | `127.0.0.1:3000` |
 //! | `JWTAUTH_DATA` | where sessions and the generated secret are kept | `./data` |
+//! | `JWTAUTH_STORE` | another directory for sessions, or `postgres://..` (`--features quickstart,postgres`) | |
 //! | `JWTAUTH_SECRET` | the key of access tokens, instead of the generated one | |
 //! | `JWTAUTH_DEV` | `1`: cookies for browsers that talk plain http | |
 //! | `JWTAUTH_ACCESS_TTL`, `JWTAUTH_REFRESH_TTL`, `JWTAUTH_GRACE` | seconds | 300, 86400, 30 |
@@ -156,7 +157,9 @@ async fn open_jwtauth(data: PathBuf, dev: bool) -> std::result::Result<JwtAuth, 
     if dev {
         builder = builder.insecure_cookies();
     }
-    Ok(builder.open(data.join("sessions")).await?)
+    Ok(builder
+        .open(env::var_os("JWTAUTH_STORE").map_or_else(|| data.join("sessions"), PathBuf::from))
+        .await?)
 }
 
 async fn run() -> std::result::Result<(), Box<dyn Error>> {

@@ -20,6 +20,9 @@ pub mod requirements {}
 #[doc = include_str!("docs/reverse_proxy.md")]
 pub mod reverse_proxy {}
 
+#[doc = include_str!("docs/scaling.md")]
+pub mod scaling {}
+
 #[doc = include_str!("docs/security.md")]
 pub mod security {}
 

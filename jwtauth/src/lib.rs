@@ -69,6 +69,8 @@ pub use registry::{TokenKind, TokenRecord};
 pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
 pub use shutdown::shutdown_signal;
 pub use store::{MemoryStore, SessionStore, SledConfig, SledStore};
+#[cfg(feature = "postgres")]
+pub use store::{PostgresConfig, PostgresStore};
 pub use user::{AuthUser, Identity, TokenSource, TokenUser};
 pub use web::answer::cookie::SameSite;
 pub use web::answer::rejection::{Rejection, Scopes};

@@ -35,6 +35,7 @@ mod packaging;
 mod pages;
 mod parity;
 mod poem_session;
+mod postgres;
 mod quickstart;
 mod readme;
 mod registry;

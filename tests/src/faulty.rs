@@ -152,6 +152,10 @@ impl SessionStore for Faulty {
         self.with(&self.reads, move |store| store.load(id))
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn rotate(&self, presented: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         self.with(&self.changes, move |store| store.rotate(presented))
     }

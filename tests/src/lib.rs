@@ -10,6 +10,8 @@ pub mod faulty;
 pub mod log;
 pub mod node;
 pub mod numbers;
+#[cfg(unix)]
+pub mod postgres;
 pub mod program;
 pub mod python;
 pub mod raw;

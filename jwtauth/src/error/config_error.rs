@@ -48,6 +48,9 @@ pub enum ConfigError {
         "this store keeps no values, which .compat(..) needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
     )]
     NoValueStore,
+    /// The store is a PostgreSQL database, and this build has no feature `postgres`.
+    #[error("a `postgres://` URL names the store, and this build lacks the feature `postgres` of jwtauth")]
+    NoPostgres,
     /// The token registry was asked for, and the store keeps no records of tokens.
     #[error(
         "this store keeps no records of tokens, which .token_registry() needs: use SledStore or MemoryStore, or implement SessionStore::token_store"

@@ -21,6 +21,8 @@ macro_rules! debug_with_causes {
 mod account_error;
 mod config_error;
 mod key_error;
+#[cfg(feature = "postgres")]
+mod postgres_error;
 mod session_error;
 mod store_error;
 mod token_error;
@@ -32,6 +34,8 @@ use std::fmt;
 pub use self::account_error::AccountError;
 pub use self::config_error::ConfigError;
 pub use self::key_error::KeyError;
+#[cfg(feature = "postgres")]
+pub use self::postgres_error::PostgresError;
 pub use self::session_error::SessionError;
 pub use self::store_error::StoreError;
 pub use self::token_error::TokenError;

@@ -49,7 +49,7 @@ impl Sessions {
     pub async fn tokens(&self, session: SessionId) -> Result<Vec<TokenRecord>, SessionError> {
         let Some(registry) = &self.tokens else { return Ok(Vec::new()) };
         let mut tokens = registry.tokens_of(session).await?;
-        if let Some(session) = self.store.load(session).await? {
+        if let Some(session) = self.load(session).await? {
             self.replacement().settle(&mut tokens, &session);
         }
         Ok(tokens)
@@ -121,7 +121,7 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed; the token may then be valid or not.
     pub async fn revoke_token(&self, session: SessionId, token: TokenId) -> Result<bool, SessionError> {
-        let Some(of) = self.store.load(session).await? else { return Ok(false) };
+        let Some(of) = self.load(session).await? else { return Ok(false) };
         // No access token lives longer. The clock may have gone back since it was issued.
         let issued_at = of.rotated_at.max(self.clock.now());
         self.revoke_token_until(&of, token, issued_at.saturating_add(self.config.access_ttl.as_secs())).await

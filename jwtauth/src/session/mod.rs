@@ -30,7 +30,9 @@ mod sweep;
 mod trail;
 mod verify;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use serde_json::{Map, Value};
 
@@ -53,6 +55,7 @@ use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::{Clock, Timeline};
 use crate::config::Config;
 use crate::error::{ConfigError, SessionError, StoreError};
+use crate::id::SessionId;
 use crate::record::Session;
 use crate::store::{SessionStore, StoreFuture, TokenStore};
 use crate::token::access::AccessTokens;
@@ -209,9 +212,17 @@ impl Sessions {
         &self.store
     }
 
-    /// Waits for a change of the store, with a time limit: a hanging disk must not hang every login.
-    ///
-    /// Reads have no limit: they come from memory, or at worst from a local file.
+    /// Loads a session, with a time limit.
+    async fn load(&self, id: SessionId) -> Result<Option<Arc<Session>>, SessionError> {
+        let mut load = self.store.load(id);
+        // Mostly it is at hand, and no timer is needed.
+        match poll_fn(|cx| Poll::Ready(load.as_mut().poll(cx))).await {
+            Poll::Ready(loaded) => Ok(loaded?),
+            Poll::Pending => self.within(load).await,
+        }
+    }
+
+    /// Waits for the store, with a time limit: a hanging disk or network must not hang every request.
     pub(crate) async fn within<T>(&self, change: StoreFuture<'_, T>) -> Result<T, SessionError> {
         let after = self.config.store_timeout;
         let done = tokio::time::timeout(after, change).await;

@@ -68,7 +68,7 @@ impl Sessions {
     }
 
     async fn is_kept(&self, id: SessionId) -> bool {
-        matches!(self.store.load(id).await, Ok(Some(_)))
+        matches!(self.load(id).await, Ok(Some(_)))
     }
 
     /// Follows a session that was just added until its login is over.

@@ -243,7 +243,7 @@ impl Sessions {
     ///
     /// `false` after a logout or a later rotation: a slow answer must not bring old cookies back.
     pub(crate) async fn is_current(&self, issued: &IssuedTokens) -> Result<bool, SessionError> {
-        let session = self.store.load(issued.session.id).await?;
+        let session = self.load(issued.session.id).await?;
         Ok(session.is_some_and(|session| {
             session.is_live_at(self.clock.now()) && session.generation == issued.session.generation
         }))

@@ -69,7 +69,7 @@ impl Sessions {
         id: SessionId,
         subject: &str,
     ) -> Result<Option<Arc<Session>>, SessionError> {
-        let record = self.store.load(id).await?;
+        let record = self.load(id).await?;
         // Equal in every own token (J-19).
         if record.as_ref().is_some_and(|session| session.subject != subject) {
             return Err(TokenError::Claim("sub").into());
@@ -84,7 +84,7 @@ impl Sessions {
     /// [`SessionError::Store`] if the store failed.
     pub async fn find(&self, id: SessionId) -> Result<Option<Arc<Session>>, SessionError> {
         let now = self.clock.now();
-        Ok(self.store.load(id).await?.filter(|session| session.is_live_at(now)))
+        Ok(self.load(id).await?.filter(|session| session.is_live_at(now)))
     }
 
     /// Notes that a genuine token of a generation was presented: if it is the newest, the answer to the last

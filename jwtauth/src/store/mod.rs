@@ -42,6 +42,8 @@ mod doubt;
 mod event_store;
 mod memory;
 pub mod operate;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod requests;
 pub mod rules;
 #[cfg(any(test, feature = "testing"))]
@@ -49,6 +51,7 @@ pub(crate) mod sample;
 mod session_pages;
 mod session_store;
 mod sled;
+mod store_place;
 mod token_store;
 mod value_store;
 mod whole_store;
@@ -58,6 +61,8 @@ pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
 pub use self::compact_store::{CompactStore, Compaction};
 pub use self::event_store::EventStore;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{Isolation, PostgresConfig, PostgresStore, SynchronousCommit};
 pub use self::requests::{
     LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
@@ -66,6 +71,7 @@ pub use self::session_store::SessionStore;
 #[cfg(unix)]
 pub(crate) use self::sled::SOCKET;
 pub use self::sled::{SledConfig, SledStore};
+pub use self::store_place::StorePlace;
 pub use self::token_store::TokenStore;
 pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore, ValueUse};
 pub use self::whole_store::{

@@ -33,6 +33,31 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// what it keeps must never be older than an answer it has given.
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>>;
 
+    /// Tells whether other processes change what this store keeps. Default: they do, which is always safe to
+    /// say.
+    ///
+    /// Then nothing that was loaded is kept for another request, and those who wait for the end of a session
+    /// ask the store each second ([`over`](Self::over)).
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    /// Returns those of some sessions that are over at `now`: they are not there, revoked or expired. Asked
+    /// each second of a store that [is shared](Self::is_shared), for the sessions of open connections.
+    ///
+    /// Default: loads one after the other. A store on a network asks once for all.
+    fn over(&self, ids: Vec<SessionId>, now: u64) -> StoreFuture<'_, Vec<SessionId>> {
+        Box::pin(async move {
+            let mut over = Vec::new();
+            for id in ids {
+                if !self.load(id).await?.is_some_and(|session| session.is_live_at(now)) {
+                    over.push(id);
+                }
+            }
+            Ok(over)
+        })
+    }
+
     /// Runs [`rules::rotate`](super::rules::rotate) on the session and keeps the result.
     ///
     /// Returns what happened and the session after it, or `None` if there is no such session.
@@ -127,6 +152,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
         None
     }
+
     /// Returns this store as one that gives all that it keeps. Default: it does not.
     ///
     /// A store that implements [`WholeStore`] returns `Some(self)`. A backup needs one.

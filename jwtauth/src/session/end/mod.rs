@@ -5,8 +5,8 @@
 //!
 //! - after each change of this process that may have ended the session, whether made, failed or abandoned;
 //! - when the session reaches its limit, which a rotation may have moved meanwhile;
-//! - after [`LONGEST`] at the latest: another process may have ended the session, or a change was abandoned
-//!   before it was made, and nobody could report it.
+//! - after a change of another process that has ended it, if the store is shared: `watch` finds those;
+//! - after [`LONGEST`] at the latest: a change was abandoned before it was made, and nobody could report it.
 //!
 //! # Invariants
 //!
@@ -16,9 +16,12 @@
 //! 3. A session has an entry only while somebody waits for it.
 //! 4. A waiter keeps the store open only during a look.
 
+mod watch;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -76,6 +79,7 @@ impl SessionEnd {
 
     async fn ended(self) -> EndReason {
         let Some(place) = Place::take(&self) else { return EndReason::Closed };
+        watch::start(&self.ends);
         let mut is_named = self.subject.is_some();
         let mut pause = LONGEST;
         loop {
@@ -140,6 +144,7 @@ pub(super) struct Ends {
     clock: Arc<dyn Clock>,
     patience: Duration,
     waiting: Mutex<Waiting>,
+    is_watched: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -165,7 +170,7 @@ enum Look {
 
 impl Ends {
     pub(super) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>, patience: Duration) -> Self {
-        Self { store, clock, patience, waiting: Mutex::default() }
+        Self { store, clock, patience, waiting: Mutex::default(), is_watched: AtomicBool::new(false) }
     }
 
     pub(super) fn follow<'a>(&'a self, sessions: MayEnd<'a>) -> PossibleEnd<'a> {

@@ -119,6 +119,10 @@ impl SessionStore for MemoryStore {
         ready(self.lock().sessions.get(&id).cloned().map(Arc::new))
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         let mut kept = self.lock();
         let Some(session) = kept.sessions.get_mut(&request.session) else { return ready(None) };

@@ -184,6 +184,10 @@ impl SessionStore for SledStore {
         Box::pin(future::ready(self.reader.find(id)))
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         Box::pin(self.writer.submit(move |disk| disk.rotate(&request)))
     }

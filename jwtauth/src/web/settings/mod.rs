@@ -28,7 +28,9 @@ use crate::operator::Operated;
 use crate::operator::OperatorSocket;
 use crate::secret;
 use crate::session::{Hooks, Sessions, Sweeper};
-use crate::store::{MemoryStore, SessionStore, SledConfig, SledStore};
+#[cfg(feature = "postgres")]
+use crate::store::PostgresStore;
+use crate::store::{MemoryStore, SessionStore, SledStore, StorePlace};
 use crate::token::Kinds;
 use crate::web::answer::cookie::CookieStyle;
 use crate::web::answer::wording::Wording;
@@ -114,16 +116,24 @@ impl JwtAuth {
 
 impl JwtAuthBuilder {
     /// Opens the embedded store in a directory, and starts the background sweep. Creates the directory if it
-    /// does not exist. Takes a path, or a [`SledConfig`] with settings of the store.
+    /// does not exist. Takes a path, or a [`SledConfig`](crate::SledConfig) with settings of the store.
+    ///
+    /// With the feature `postgres` it takes a database too: a URL that begins with `postgres://`, or a
+    /// `PostgresConfig`.
     ///
     /// # Errors
     ///
     /// [`OpenError::Config`] for a setting that is refused, before anything is touched on disk.
-    /// [`OpenError::Store`] for everything that [`SledStore::open`] refuses.
-    pub async fn open(self, store: impl Into<SledConfig>) -> Result<JwtAuth, OpenError> {
+    /// [`OpenError::Store`] for everything that [`SledStore::open`] or `PostgresStore::connect` refuses.
+    pub async fn open(self, store: impl Into<StorePlace>) -> Result<JwtAuth, OpenError> {
         let ready = self.check()?;
-        let store = SledStore::open(store).await?;
-        Ok(ready.with_store(store)?)
+        Ok(match store.into() {
+            StorePlace::Sled(config) => ready.with_store(SledStore::open(config).await?)?,
+            #[cfg(feature = "postgres")]
+            StorePlace::Postgres(config) => ready.with_store(PostgresStore::connect(config).await?)?,
+            #[cfg(not(feature = "postgres"))]
+            StorePlace::NoPostgres => return Err(ConfigError::NoPostgres.into()),
+        })
     }
 
     /// Uses a store that is already open. Starts the background sweep if called in a tokio runtime.

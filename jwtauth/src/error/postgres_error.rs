@@ -1,0 +1,77 @@
+//! Failures of a store in PostgreSQL, as the cause of a [`StoreError`](super::StoreError).
+
+use std::time::Duration;
+
+use super::BoxError;
+
+/// Why a [`PostgresStore`](crate::PostgresStore) failed: the source of
+/// [`StoreError::Backend`](super::StoreError::Backend).
+///
+/// The text of the server may be in it, the address of the database, and names of its objects. No password.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PostgresError {
+    /// No connection was free in time. Nothing has happened.
+    #[error(
+        "all {size} connections to PostgreSQL were in use for {after:?}: the database is slow, or `pool_size` is too small"
+    )]
+    Busy {
+        /// How many connections there may be.
+        size: usize,
+        /// The time limit.
+        after: Duration,
+    },
+    /// There is no connection, and none could be opened. Nothing has happened.
+    #[error("cannot connect to PostgreSQL")]
+    Connect(#[source] BoxError),
+    /// A change ran into other changes again and again. Nothing has happened.
+    #[error("PostgreSQL undid a change because of others at the same time, {attempts} times")]
+    Conflict {
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The server would lose what it has acknowledged.
+    #[error(
+        "PostgreSQL runs with `{setting} = off`, so a crash loses logouts that were acknowledged: {remedy}"
+    )]
+    Durability {
+        /// The setting of the server.
+        setting: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The tables were made by a newer release of this crate. Nothing was changed.
+    #[error(
+        "schema {schema:?} has version {found}, made by a newer release of jwtauth, and this one knows versions up to {newest}: use that release, or name another schema"
+    )]
+    NewerSchema {
+        /// The name of the schema.
+        schema: String,
+        /// Its version.
+        found: i64,
+        /// The newest version that is known.
+        newest: i64,
+    },
+    /// A setting was refused.
+    #[error("{setting} of the PostgreSQL store is refused: {problem}")]
+    Setting {
+        /// The name of the setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The server refused a statement.
+    #[error("PostgreSQL refused a statement")]
+    Statement(#[source] BoxError),
+    /// The connection broke while a change was being committed. The change may have happened.
+    #[error("the connection to PostgreSQL broke during a commit, and the change may have happened")]
+    Uncertain(#[source] BoxError),
+}
+
+debug_with_causes!(PostgresError);
+
+impl From<PostgresError> for super::StoreError {
+    fn from(error: PostgresError) -> Self {
+        Self::Backend(error.into())
+    }
+}

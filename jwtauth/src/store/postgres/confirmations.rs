@@ -1,0 +1,108 @@
+//! What clients have shown and the database does not know yet: that the answer to a rotation has arrived.
+//!
+//! Nobody waits for that to be written. So it is gathered, and written in batches by one task.
+//!
+//! # Invariants
+//!
+//! 1. A change of this process that comes later finds the session confirmed, written or not. One of another
+//!    process may come first, by as long as a batch takes.
+//! 2. Memory is bounded. What is not noted is noted with the next request of the client.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Database;
+use super::session_steps::Confirm;
+use crate::error::StoreError;
+use crate::id::SessionId;
+
+/// How many are written in one transaction.
+const BATCH: usize = 64;
+
+/// How many may wait.
+const MAX_WAITING: usize = 10_000;
+
+/// The newest generation that was shown, for each session.
+#[derive(Default)]
+pub(super) struct Confirmations(Mutex<Shown>);
+
+#[derive(Default)]
+struct Shown {
+    shown: HashMap<SessionId, u64>,
+    is_written: bool,
+}
+
+impl Confirmations {
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        // OK because nothing under the lock can panic half-way, except an allocation, which aborts.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn of(&self, id: SessionId) -> Option<u64> {
+        self.lock().shown.get(&id).copied()
+    }
+
+    fn batch(&self) -> Vec<(SessionId, u64)> {
+        self.lock().shown.iter().take(BATCH).map(|(id, generation)| (*id, *generation)).collect()
+    }
+
+    fn forget(&self, written: &[(SessionId, u64)]) {
+        let mut waiting = self.lock();
+        for (id, generation) in written {
+            if waiting.shown.get(id) == Some(generation) {
+                waiting.shown.remove(id);
+            }
+        }
+    }
+}
+
+impl Database {
+    pub(super) fn confirm(self: &Arc<Self>, id: SessionId, generation: u64) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut waiting = self.confirmations.lock();
+        if waiting.shown.len() >= MAX_WAITING && !waiting.shown.contains_key(&id) {
+            return;
+        }
+        let newest = waiting.shown.entry(id).or_default();
+        *newest = generation.max(*newest);
+        if !waiting.is_written {
+            waiting.is_written = true;
+            let database = Arc::clone(self);
+            runtime.spawn(async move { database.write_confirmations().await });
+        }
+    }
+
+    async fn write_confirmations(&self) {
+        loop {
+            // If it fails, nothing happens: the next request of the client confirms it again.
+            if self.write_batch().await.is_err() {
+                let batch = self.confirmations.batch();
+                self.confirmations.forget(&batch);
+            }
+            let mut waiting = self.confirmations.lock();
+            if waiting.shown.is_empty() {
+                waiting.is_written = false;
+                return;
+            }
+        }
+    }
+
+    async fn write_batch(&self) -> Result<(), StoreError> {
+        let batch = self.confirmations.batch();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let step = Confirm(batch);
+        self.carry_out(&step).await?;
+        self.confirmations.forget(&step.0);
+        Ok(())
+    }
+
+    /// Writes what waits.
+    pub(super) async fn flush_confirmations(&self) -> Result<(), StoreError> {
+        while !self.confirmations.lock().shown.is_empty() {
+            self.write_batch().await?;
+        }
+        Ok(())
+    }
+}

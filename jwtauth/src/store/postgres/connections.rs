@@ -1,0 +1,330 @@
+//! Connections: the pool, statements one after the other on the wire, and what an error of the driver means.
+//!
+//! # Invariants
+//!
+//! 1. A connection goes back to the pool only when nothing is under way on it: no transaction, and no answer
+//!    that nobody waited for. Any other is closed.
+//! 2. When one connection proves broken, the idle ones are closed too: after a restart of the server all of
+//!    them are dead.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Config, Error, Row};
+
+use super::statements::SqlStatement;
+use super::tls::Tls;
+use crate::error::{PostgresError, StoreError};
+
+/// A value for a statement.
+#[derive(Debug)]
+pub(super) enum Param {
+    Bytes(Vec<u8>),
+    Many(Vec<Vec<u8>>),
+    Number(i64),
+}
+
+impl Param {
+    fn as_sql(&self) -> &(dyn ToSql + Sync) {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Many(many) => many,
+            Self::Number(number) => number,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Param {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<&[u8]> for Param {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+impl From<Vec<Vec<u8>>> for Param {
+    fn from(many: Vec<Vec<u8>>) -> Self {
+        Self::Many(many)
+    }
+}
+
+/// A number of seconds, or of rows. What is too large for the database is for ever there too.
+impl From<u64> for Param {
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+/// What is sent to the server.
+pub(super) enum Request<'s> {
+    /// Text without parameters and without rows, such as BEGIN.
+    Plain(String),
+    /// A statement with its parameters.
+    Statement(&'s SqlStatement, Vec<Param>),
+}
+
+/// Opens connections, and keeps them.
+pub(super) struct Connections {
+    pool: Pool,
+    size: usize,
+    timeout: Duration,
+    prepares: bool,
+}
+
+impl Connections {
+    pub(super) fn new(
+        config: Config,
+        tls: Tls,
+        size: usize,
+        timeout: Duration,
+        prepares: bool,
+    ) -> Result<Self, PostgresError> {
+        let recycling_method = RecyclingMethod::Fast;
+        let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method });
+        let pool = Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(timeout))
+            .create_timeout(Some(timeout))
+            .recycle_timeout(Some(timeout))
+            .build()
+            .map_err(|error| PostgresError::Setting { setting: "pool_size", problem: error.to_string() })?;
+        Ok(Self { pool, size, timeout, prepares })
+    }
+
+    /// Takes a connection that nothing is under way on.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Connection, StepError> {
+        let client = self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
+                PostgresError::Busy { size: self.size, after: self.timeout }
+            }
+            PoolError::Backend(error) => PostgresError::Connect(error.into()),
+            error => PostgresError::Connect(error.into()),
+        })?;
+        Ok(Connection { connections: Arc::clone(self), client: Some(client), is_idle: true })
+    }
+
+    /// Closes all connections that nobody uses.
+    fn close_idle(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// A connection, for one transaction or one query.
+pub(super) struct Connection {
+    connections: Arc<Connections>,
+    /// `None` when it was closed.
+    client: Option<Object>,
+    is_idle: bool,
+}
+
+impl Connection {
+    /// Sends requests at once, and waits for the answers of all of them: one round trip.
+    ///
+    /// Returns the rows of each. If one fails, its error is returned when all are answered.
+    pub(super) async fn send(
+        &mut self,
+        requests: &[Request<'_>],
+        limit: Duration,
+    ) -> Result<Vec<Vec<Row>>, StepError> {
+        let Some(client) = &self.client else { return Err(StoreError::Closed.into()) };
+        self.is_idle = false;
+        let prepares = self.connections.prepares;
+        let sent = timeout(limit, async {
+            if prepares {
+                // Only the first time on each connection does this send anything.
+                for request in requests {
+                    if let Request::Statement(SqlStatement { sql, types }, _) = request {
+                        client.prepare_typed_cached(sql, types).await?;
+                    }
+                }
+            }
+            let answers: Vec<_> =
+                requests.iter().map(|request| Some(answer(client, request, prepares))).collect();
+            InOrder { rows: requests.iter().map(|_| Vec::new()).collect(), answers, failed: None }.await
+        });
+        match sent.await {
+            Ok(Ok(rows)) => {
+                self.is_idle = true;
+                Ok(rows)
+            }
+            Ok(Err(error)) => {
+                let failure = StepError::Driver(error);
+                if failure.is_of_connection() {
+                    self.discard();
+                }
+                Err(failure)
+            }
+            Err(_) => {
+                self.discard();
+                Err(StoreError::TimedOut { after: limit }.into())
+            }
+        }
+    }
+
+    /// Notes that a transaction is under way.
+    pub(super) const fn hold(&mut self) {
+        self.is_idle = false;
+    }
+
+    fn discard(&mut self) {
+        // It is closed, and the server undoes what is under way.
+        drop(self.client.take().map(Object::take));
+        self.connections.close_idle();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.is_idle {
+            drop(self.client.take().map(Object::take));
+        }
+    }
+}
+
+type PendingRows<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Error>> + Send + 'a>>;
+
+/// Sends a request when it is polled first.
+fn answer<'a>(client: &'a Object, request: &'a Request<'_>, prepares: bool) -> PendingRows<'a> {
+    match request {
+        Request::Plain(sql) => Box::pin(async move { client.batch_execute(sql).await.map(|()| Vec::new()) }),
+        Request::Statement(SqlStatement { sql, types }, params) if prepares => Box::pin(async move {
+            let statement = client.prepare_typed_cached(sql, types).await?;
+            let params: Vec<_> = params.iter().map(Param::as_sql).collect();
+            client.query(&statement, &params).await
+        }),
+        Request::Statement(SqlStatement { sql, types }, params) => Box::pin(async move {
+            let params: Vec<(&(dyn ToSql + Sync), Type)> =
+                params.iter().map(Param::as_sql).zip(types.iter().cloned()).collect();
+            client.query_typed(sql, &params).await
+        }),
+    }
+}
+
+/// Polls answers in their order, so that requests are sent in it.
+struct InOrder<'a> {
+    answers: Vec<Option<PendingRows<'a>>>,
+    rows: Vec<Vec<Row>>,
+    /// The first error, by the order of the requests.
+    failed: Option<(usize, Error)>,
+}
+
+impl Future for InOrder<'_> {
+    type Output = Result<Vec<Vec<Row>>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        for (number, slot) in this.answers.iter_mut().enumerate() {
+            let Some(answer) = slot else { continue };
+            let Poll::Ready(done) = answer.as_mut().poll(cx) else { continue };
+            *slot = None;
+            match done {
+                Ok(rows) => this.rows[number] = rows,
+                Err(error) if this.failed.as_ref().is_none_or(|(first, _)| number < *first) => {
+                    this.failed = Some((number, error));
+                }
+                Err(_) => {}
+            }
+        }
+        if this.answers.iter().any(Option::is_some) {
+            return Poll::Pending;
+        }
+        Poll::Ready(
+            this.failed.take().map_or_else(|| Ok(std::mem::take(&mut this.rows)), |(_, error)| Err(error)),
+        )
+    }
+}
+
+/// Why a step did not happen.
+#[derive(Debug)]
+pub(super) enum StepError {
+    /// The driver, or the server, said so.
+    Driver(Error),
+    /// Something else happened in between: try again.
+    Overtaken,
+    /// Trying again is of no use.
+    Store(StoreError),
+}
+
+impl StepError {
+    /// Tells whether the server undid the transaction because of others, so that it can be tried again.
+    pub(super) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Driver(error) => matches!(
+                error.code(),
+                Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED)
+            ),
+            Self::Overtaken => true,
+            Self::Store(_) => false,
+        }
+    }
+
+    /// Tells whether another connection may do better: this one is broken, or leads to a server that ends,
+    /// starts, or takes no changes.
+    pub(super) fn is_of_connection(&self) -> bool {
+        let Self::Driver(error) = self else { return false };
+        let Some(code) = error.code() else { return true };
+        let of_server = [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::TOO_MANY_CONNECTIONS,
+        ];
+        code.code().starts_with("08") || of_server.contains(code)
+    }
+}
+
+impl From<Error> for StepError {
+    fn from(error: Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<PostgresError> for StepError {
+    fn from(error: PostgresError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<super::super::codec::RecordError> for StepError {
+    fn from(error: super::super::codec::RecordError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<StepError> for StoreError {
+    fn from(failure: StepError) -> Self {
+        match failure {
+            StepError::Store(error) => error,
+            StepError::Overtaken => PostgresError::Conflict { attempts: 1 }.into(),
+            failure if failure.is_of_connection() => match failure {
+                StepError::Driver(error) => PostgresError::Connect(error.into()).into(),
+                _ => Self::Closed,
+            },
+            StepError::Driver(error) => PostgresError::Statement(error.into()).into(),
+        }
+    }
+}

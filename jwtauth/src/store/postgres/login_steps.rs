@@ -1,0 +1,268 @@
+//! Logins, in two steps: the session first, and when that is committed what it does to other sessions.
+//!
+//! A commit that hangs cannot be stopped, and its caller is answered 503 meanwhile. So nothing may be in it
+//! that throws anybody out. Other sessions are revoked when the new one is committed and its caller still
+//! waits. Mostly there are none, and a login is one transaction.
+//!
+//! # Invariants
+//!
+//! 1. This process does not see a session before it stands: it is committed, and its caller waited then.
+//!    Nobody else has its tokens.
+//! 2. A session whose caller was gone or heard an error is removed. If the database fails, it is removed when
+//!    that is back. One that came with a value stays: a client that asks again with the same value gets it.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::super::requests::LoginEffects;
+use super::super::rules;
+use super::super::value_store::{NewValue, StoredValue};
+use super::Database;
+use super::connections::StepError;
+use super::rows;
+use super::transaction::{DatabaseStep, Transaction};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::Session;
+
+/// How often the removal of a session is tried that nobody has, and the longest pause in between: a quarter
+/// of an hour in all. What stays after that expires by itself, and nobody has its tokens.
+const REMOVALS: u32 = 40;
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How many sessions may wait for their removal.
+const MAX_DISOWNED: usize = 10_000;
+
+/// A login.
+#[derive(Clone)]
+pub(super) struct NewLogin {
+    pub(super) session: Session,
+    pub(super) effects: LoginEffects,
+}
+
+/// Adds the session. Returns whether other sessions have to be revoked.
+struct Open(NewLogin);
+
+/// Revokes other sessions.
+struct Evict(NewLogin);
+
+/// Keeps the value, and adds the session. Returns what stood there before, or whether other sessions have to
+/// be revoked.
+struct OpenWithValue(NewLogin, NewValue);
+
+/// Removes a session that nobody has.
+struct Disown(SessionId, String);
+
+impl NewLogin {
+    async fn open(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
+        let Self { session, effects } = self;
+        let statements = transaction.statements();
+        transaction.lock_subject(&session.subject);
+        transaction.write(&statements.put_session, rows::session_params(session)?);
+        if let Some(access_ttl) = effects.register {
+            for token in rules::first_tokens(session, access_ttl) {
+                transaction.put_token(session.generation, token)?;
+            }
+        }
+        let mut others = Vec::new();
+        if effects.max_sessions.is_some() {
+            let params = vec![session.subject.as_bytes().into()];
+            others = rows::sessions(&transaction.query(&statements.sessions_of, params).await?)?;
+        }
+        let outcome = rules::login(session, &others, effects);
+        transaction.remove_sessions(&outcome.forgotten);
+        Ok(!outcome.revoked.is_empty())
+    }
+}
+
+impl DatabaseStep for Open {
+    type Outcome = bool;
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
+        self.0.open(transaction).await
+    }
+}
+
+impl DatabaseStep for Evict {
+    type Outcome = ();
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
+        let NewLogin { session, effects } = &self.0;
+        let statements = transaction.statements();
+        transaction.lock_subject(&session.subject);
+        let mut effects = effects.clone();
+        let mut others = Vec::new();
+        if effects.max_sessions.is_some() {
+            let params = vec![session.subject.as_bytes().into()];
+            others = rows::sessions(&transaction.query(&statements.sessions_of, params).await?)?;
+            let own = others.iter().find(|other| other.id == session.id);
+            if own.is_none_or(|own| own.revoked.is_some()) {
+                // A login that came later has crowded this one out, so it crowds nobody out.
+                effects.max_sessions = None;
+            }
+        }
+        let outcome = rules::login(session, &others, &effects);
+        let revoked = rows::ids(outcome.revoked.iter().map(|(id, _)| *id));
+        for row in transaction.query(&statements.lock_sessions, vec![revoked]).await? {
+            let mut other = rows::session(&row)?;
+            let how = outcome.revoked.iter().find(|(id, _)| *id == other.id);
+            if how.is_some_and(|(_, revocation)| other.revoke(*revocation)) {
+                transaction.change_session(&other)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DatabaseStep for OpenWithValue {
+    type Outcome = Result<bool, Vec<u8>>;
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<Self::Outcome, StepError> {
+        let Self(login, new) = self;
+        if let Some(before) = transaction.take_place(new).await? {
+            if let Some(occupant) = rules::occupant(Some(&before), new.now) {
+                return Ok(Err(occupant));
+            }
+            let params = rows::value_params(new.key, &new.clone().into())?;
+            transaction.write(&transaction.statements().change_value, params);
+        }
+        login.open(transaction).await.map(Ok)
+    }
+}
+
+impl Transaction<'_> {
+    /// Keeps a value where there is none. Otherwise returns what stands there, and nobody else changes that
+    /// before this transaction ends.
+    pub(super) async fn take_place(&mut self, new: &NewValue) -> Result<Option<StoredValue>, StepError> {
+        let params = rows::value_params(new.key, &new.clone().into())?;
+        if self.found(&self.statements().add_value, params).await? {
+            return Ok(None);
+        }
+        let params = vec![new.key.as_bytes()[..].into()];
+        let rows = self.query(&self.statements().lock_value, params).await?;
+        // Swept between these two.
+        let row = rows.first().ok_or(StepError::Overtaken)?;
+        rows::value(row).map(|(_, before)| Some(before))
+    }
+}
+
+impl DatabaseStep for Disown {
+    type Outcome = ();
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
+        // The login may be under way still, and holds this then.
+        transaction.lock_subject(&self.1);
+        transaction.remove_sessions(&[self.0]);
+        transaction.forget_subjects(vec![self.1.as_bytes().to_vec()]);
+        Ok(())
+    }
+}
+
+/// The sessions of logins that are under way.
+#[derive(Default)]
+pub(super) struct Unsettled(Mutex<HashSet<SessionId>>);
+
+impl Unsettled {
+    fn lock(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        // OK because every change under the lock is one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn hides(&self, id: SessionId) -> bool {
+        let unsettled = self.lock();
+        !unsettled.is_empty() && unsettled.contains(&id)
+    }
+
+    pub(super) fn keep_visible(&self, sessions: &mut Vec<Session>) {
+        let unsettled = self.lock();
+        sessions.retain(|session| !unsettled.contains(&session.id));
+    }
+
+    /// Lets a session stand if its caller waits. One who gives up later than this is too late.
+    fn settle<T>(&self, id: SessionId, caller: &oneshot::Sender<T>) -> bool {
+        let mut unsettled = self.lock();
+        let waits = !caller.is_closed();
+        if waits {
+            unsettled.remove(&id);
+        }
+        waits
+    }
+}
+
+impl Database {
+    pub(super) async fn login(self: &Arc<Self>, login: NewLogin) -> Result<(), StoreError> {
+        let (database, own) = (Arc::clone(self), login.clone());
+        let opened = async move { database.carry_out(&Open(own)).await.map(Ok::<_, ()>) };
+        self.open(login, false, opened).await.map(|_| ())
+    }
+
+    pub(super) async fn login_with_value(
+        self: &Arc<Self>,
+        login: NewLogin,
+        value: NewValue,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let (database, own) = (Arc::clone(self), login.clone());
+        let opened = async move { database.carry_out(&OpenWithValue(own, value)).await };
+        self.open(login, true, opened).await.map(Result::err)
+    }
+
+    /// Opens a session on a task of its own, and waits for it as long as anybody should.
+    async fn open<O: Send + 'static>(
+        self: &Arc<Self>,
+        login: NewLogin,
+        stays: bool,
+        opened: impl Future<Output = Result<Result<bool, O>, StoreError>> + Send + 'static,
+    ) -> Result<Result<(), O>, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let database = Arc::clone(self);
+        if !stays {
+            database.unsettled.lock().insert(login.session.id);
+        }
+        tokio::spawn(async move {
+            let id = login.session.id;
+            let done = match opened.await {
+                Ok(Err(occupant)) => Ok(Err(occupant)),
+                Ok(Ok(_)) if !database.unsettled.settle(id, &caller) => Err(StoreError::Closed),
+                Ok(Ok(true)) => database.carry_out(&Evict(login.clone())).await.map(Ok),
+                Ok(Ok(false)) => Ok(Ok(())),
+                Err(error) => Err(error),
+            };
+            if done.is_err() && !stays {
+                database.disown(id, login.session.subject);
+            }
+            drop(caller.send(done));
+        });
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(done) => done.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::TimedOut { after: self.timeout }),
+        }
+    }
+
+    /// Removes a session that nobody has, now or when the database is back.
+    fn disown(self: &Arc<Self>, id: SessionId, subject: String) {
+        let mut unsettled = self.unsettled.lock();
+        if unsettled.len() >= MAX_DISOWNED {
+            unsettled.remove(&id);
+            return;
+        }
+        unsettled.insert(id);
+        drop(unsettled);
+        let database = Arc::clone(self);
+        tokio::spawn(async move {
+            let step = Disown(id, subject);
+            let mut pause = Duration::from_millis(100);
+            for _ in 0..REMOVALS {
+                if database.carry_out(&step).await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+            database.unsettled.lock().remove(&id);
+        });
+    }
+}

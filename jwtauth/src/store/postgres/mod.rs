@@ -1,0 +1,347 @@
+//! Sessions in a PostgreSQL database that many processes use. The only folder that names the driver.
+//!
+//! The database keeps records as bytes ([`codec`](super::codec)), beside the columns that they are looked for
+//! by. What an operation decides is in [`rules`](super::rules). No token is in the database, and nothing that
+//! one could be made of (R-3).
+//!
+//! # Invariants
+//!
+//! 1. Each operation is one transaction; a login that throws others out has a second one. What is decided on
+//!    a record is decided with its row locked.
+//! 2. Who opens a session of a subject, or changes all of them, locks the row of the subject first. So no
+//!    login slips past a revocation of all, and the limit of sessions holds on any number of machines. Rows
+//!    of sessions are locked after that, in the order of their ids.
+//! 3. Nothing that was read is kept for another request: what another process has ended is over with the next
+//!    request here.
+//! 4. No statement is left under way on a connection that another operation gets.
+//! 5. Each operation ends in a bounded time, whatever the network does.
+//!
+//! `statements` has all SQL, `schema` the tables, `connections` the wire, `transaction` how an operation is
+//! committed and tried again, and `rows` which bytes stand where. `session_steps`, `login_steps`,
+//! `value_steps`, `account_steps` and `event_steps` are the operations. `confirmations` gathers what nobody
+//! waits for.
+
+#[cfg(feature = "accounts")]
+mod account_steps;
+mod confirmations;
+mod connections;
+mod database_copy;
+mod event_steps;
+mod login_steps;
+mod postgres_config;
+mod rows;
+mod schema;
+mod session_steps;
+mod statements;
+mod tls;
+mod transaction;
+mod value_steps;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::confirmations::Confirmations;
+use self::connections::{Connections, Param, Request};
+use self::login_steps::{NewLogin, Unsettled};
+pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
+use self::schema::Schema;
+use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
+use self::statements::{SqlStatement, Statements};
+use self::tls::Tls;
+use self::value_steps::{RemoveValue, SaveValue};
+#[cfg(feature = "accounts")]
+use super::account_store::AccountStore;
+use super::event_store::EventStore;
+use super::requests::{
+    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+};
+use super::rules;
+use super::session_pages::SessionPages;
+use super::session_store::SessionStore;
+use super::token_store::TokenStore;
+use super::value_store::{NewValue, ValueKey, ValueStore};
+use super::whole_store::WholeStore;
+use crate::clock::TimeMark;
+use crate::error::{PostgresError, StoreError};
+use crate::id::SessionId;
+use crate::record::{Revocation, Rotation, Session};
+use crate::registry::TokenRecord;
+
+/// Keeps sessions, accounts and all else in a PostgreSQL database, for programs that run more than once at a
+/// time: on two machines, or during a rolling update.
+///
+/// Handlers, attribute and routes stay as they are. The guide `scaling` says when to move and how.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use jwtauth::{JwtAuth, PostgresStore};
+///
+/// let store = PostgresStore::connect("postgres://app:password@db.example.com/app").await?;
+/// let jwtauth = JwtAuth::builder().secret_from_env("JWTAUTH_SECRET").build(store)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// All programs that share a database have the same secret, and clocks that agree to a second or so.
+#[derive(Clone)]
+pub struct PostgresStore {
+    database: Arc<Database>,
+}
+
+/// What all clones of a store share.
+struct Database {
+    connections: Arc<Connections>,
+    statements: Statements,
+    schema: String,
+    timeout: Duration,
+    isolation: Isolation,
+    /// `None` where the server knows no such setting.
+    synchronous_commit: Option<SynchronousCommit>,
+    unsettled: Unsettled,
+    confirmations: Confirmations,
+    time: Arc<TimeMark>,
+}
+
+impl Database {
+    /// A copy counts all rows.
+    const fn copy_timeout(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+}
+
+impl PostgresStore {
+    /// Connects to a database, and makes the tables if they are not there. Takes a URL, or a
+    /// [`PostgresConfig`] with settings.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Backend`] with a [`PostgresError`] as its source: a setting that is refused, a database
+    /// that cannot be reached or that loses what it has acknowledged, tables of a newer release.
+    pub async fn connect(config: impl Into<PostgresConfig>) -> Result<Self, StoreError> {
+        let config = config.into();
+        let driver = config.check()?;
+        let tls = Tls::new(config.root_certificates.as_deref())?;
+        let PostgresConfig { pool_size, timeout, prepared_statements, .. } = config;
+        let connections = Connections::new(driver, tls, pool_size, timeout, prepared_statements)?;
+        let connections = Arc::new(connections);
+        let synchronous_commit = durability(&connections, &config).await?;
+        let schema = Schema { name: &config.schema, connections: &connections, timeout };
+        let latest = schema.prepare().await?;
+        let time = Arc::<TimeMark>::default();
+        time.raise(latest, 0);
+        Ok(Self {
+            database: Arc::new(Database {
+                statements: Statements::new(&schema::quoted(&config.schema)),
+                connections,
+                schema: config.schema,
+                timeout,
+                isolation: config.isolation,
+                synchronous_commit,
+                unsettled: Unsettled::default(),
+                confirmations: Confirmations::default(),
+                time,
+            }),
+        })
+    }
+
+    /// Closes all connections, when what is under way has ended. Everything fails after that.
+    pub fn close(&self) {
+        self.database.connections.close();
+    }
+}
+
+/// Refuses a server that loses what it has acknowledged. Returns when its commits are to count as done.
+async fn durability(
+    connections: &Arc<Connections>,
+    config: &PostgresConfig,
+) -> Result<Option<SynchronousCommit>, StoreError> {
+    let asked = SqlStatement {
+        sql: "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true)".into(),
+        types: Vec::new(),
+    };
+    let mut connection = connections.take().await?;
+    let rows = connection.send(&[Request::Statement(&asked, Vec::new())], config.timeout).await?;
+    let row = rows.first().and_then(|rows| rows.first());
+    let setting = |column| row.and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
+    let remedy = |setting, remedy| Err(PostgresError::Durability { setting, remedy }.into());
+    if setting(0).as_deref() == Some("off") && !config.allow_fsync_off {
+        return remedy("fsync", "turn it on, or say `allow_fsync_off()` where nothing matters");
+    }
+    let of_server = setting(1).as_deref().and_then(SynchronousCommit::named);
+    if of_server == Some(SynchronousCommit::Off) && config.synchronous_commit.is_none() {
+        return remedy(
+            "synchronous_commit",
+            "turn it on, or say what this store wants with `synchronous_commit(SynchronousCommit::On)`",
+        );
+    }
+    Ok(of_server.and(config.synchronous_commit.or(of_server)))
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("schema", &self.database.schema).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for PostgresStore {
+    fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
+        Box::pin(self.database.login(NewLogin { session, effects }))
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
+        Box::pin(async move {
+            let params = vec![Param::from(&id.as_bytes()[..])];
+            let found = self.database.read(&self.database.statements.session, params).await?;
+            let session = found.first().map(rows::session).transpose()?;
+            Ok(session.filter(|_| !self.database.unsettled.hides(id)).map(Arc::new))
+        })
+    }
+
+    fn over(&self, ids: Vec<SessionId>, now: u64) -> StoreFuture<'_, Vec<SessionId>> {
+        Box::pin(async move {
+            let params = vec![rows::ids(ids.iter().copied())];
+            let found = self.database.read(&self.database.statements.sessions, params).await?;
+            let live = rows::sessions(&found)?.into_iter().filter(|session| session.is_live_at(now));
+            let live: HashSet<_> = live.map(|session| session.id).collect();
+            Ok(ids.into_iter().filter(|id| !live.contains(id)).collect())
+        })
+    }
+
+    fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
+        let confirmed = self.database.confirmations.of(request.session);
+        Box::pin(self.database.change(Rotate { request, confirmed }))
+    }
+
+    fn confirm(&self, id: SessionId, generation: u64) {
+        self.database.confirm(id, generation);
+    }
+
+    fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
+        Box::pin(self.database.change(Revoke(id, revocation)))
+    }
+
+    fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize> {
+        Box::pin(self.database.change(RevokeSubject(subject, revocation)))
+    }
+
+    fn revoke_token(&self, revocation: TokenRevocation) -> StoreFuture<'_, bool> {
+        Box::pin(self.database.change(revocation))
+    }
+
+    fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
+        Box::pin(async move {
+            let params = vec![subject.into_bytes().into()];
+            let found = self.database.read(&self.database.statements.sessions_of, params).await?;
+            let mut sessions = rows::sessions(&found)?;
+            self.database.unsettled.keep_visible(&mut sessions);
+            Ok(sessions)
+        })
+    }
+
+    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
+        Box::pin(self.database.change(UpdateUser { subject, update, now }))
+    }
+
+    fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        Box::pin(self.database.change(Sweep { now, limit }))
+    }
+
+    fn flush(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.database.flush_confirmations())
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.database.time)
+    }
+
+    #[cfg(feature = "accounts")]
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        Some(self)
+    }
+
+    fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
+        Some(self)
+    }
+
+    fn session_pages(self: Arc<Self>) -> Option<Arc<dyn SessionPages>> {
+        Some(self)
+    }
+
+    fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
+        Some(self)
+    }
+
+    fn value_store(self: Arc<Self>) -> Option<Arc<dyn ValueStore>> {
+        Some(self)
+    }
+
+    fn whole_store(self: Arc<Self>) -> Option<Arc<dyn WholeStore>> {
+        Some(self)
+    }
+}
+
+impl SessionPages for PostgresStore {
+    fn sessions_after(&self, after: Option<SessionId>, limit: usize) -> StoreFuture<'_, Vec<Session>> {
+        Box::pin(async move {
+            let statements = &self.database.statements;
+            let limit = Param::from(limit as u64);
+            let found = match after {
+                Some(id) => {
+                    let params = vec![id.as_bytes()[..].into(), limit];
+                    self.database.read(&statements.sessions_behind, params).await?
+                }
+                None => self.database.read(&statements.sessions_from_first, vec![limit]).await?,
+            };
+            Ok(rows::sessions(&found)?)
+        })
+    }
+}
+
+impl TokenStore for PostgresStore {
+    fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
+        Box::pin(async move {
+            let params = vec![session.as_bytes()[..].into()];
+            let found = self.database.read(&self.database.statements.tokens_of, params).await?;
+            let tokens = found.iter().map(|row| rows::token(row).map(|(_, token)| token));
+            Ok(tokens.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        Box::pin(self.database.change(Archive { before, limit }))
+    }
+}
+
+impl ValueStore for PostgresStore {
+    fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let params = vec![key.as_bytes()[..].into()];
+            let found = self.database.read(&self.database.statements.value, params).await?;
+            let value = found.first().map(rows::value).transpose()?;
+            Ok(value.and_then(|(_, value)| rules::live_value(value, now)))
+        })
+    }
+
+    fn save_value(&self, value: NewValue) -> StoreFuture<'_, bool> {
+        Box::pin(self.database.change(SaveValue(value)))
+    }
+
+    fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool> {
+        Box::pin(self.database.change(RemoveValue { key, now }))
+    }
+
+    fn insert_with_value(
+        &self,
+        session: Session,
+        effects: LoginEffects,
+        value: NewValue,
+    ) -> StoreFuture<'_, Option<Vec<u8>>> {
+        Box::pin(self.database.login_with_value(NewLogin { session, effects }, value))
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.database.time)
+    }
+}

@@ -1,0 +1,180 @@
+//! The tables, and how they come to be what this release needs.
+//!
+//! # Invariants
+//!
+//! 1. Of many programs that start at once one changes the tables, and the others wait for it: they lock the
+//!    row with the version.
+//! 2. Tables of the right version are not touched, so a role that may only read and write rows will do.
+//! 3. Tables of a newer version are not touched either, and refused.
+//! 4. A change of the tables is one transaction, so a program that is killed leaves the version before it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use super::connections::{Connection, Connections, Request, StepError};
+use super::rows;
+use super::statements::SqlStatement;
+use crate::error::{PostgresError, StoreError};
+
+/// How long a change of the tables may take.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// How often it is tried to make what others make at the same time.
+const ATTEMPTS: u32 = 20;
+
+/// The steps from each version to the next one. Never change one that was released.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE @subjects (subject bytea PRIMARY KEY);
+    CREATE TABLE @sessions (
+        id bytea PRIMARY KEY, subject bytea NOT NULL, expires_at bigint NOT NULL, record bytea NOT NULL);
+    CREATE INDEX sessions_by_subject ON @sessions (subject);
+    CREATE INDEX sessions_by_expiry ON @sessions (expires_at);
+    CREATE TABLE @tokens (
+        session bytea, place bytea, expires_at bigint NOT NULL, record bytea NOT NULL,
+        PRIMARY KEY (session, place));
+    CREATE INDEX tokens_by_expiry ON @tokens (expires_at);
+    CREATE TABLE @kept_values (name bytea PRIMARY KEY, expires_at bigint NOT NULL, record bytea NOT NULL);
+    CREATE INDEX values_by_expiry ON @kept_values (expires_at);
+    CREATE TABLE @accounts (id bytea PRIMARY KEY, key bytea NOT NULL UNIQUE, record bytea NOT NULL);
+    CREATE TABLE @events (number bigint PRIMARY KEY, record bytea NOT NULL);
+    CREATE TABLE @trail_head (the_row boolean PRIMARY KEY DEFAULT true CHECK (the_row), record bytea);
+    INSERT INTO @trail_head (record) VALUES (NULL);
+"];
+
+/// The version that this release reads and writes.
+const NEWEST: u64 = MIGRATIONS.len() as u64;
+
+/// Returns a name as it stands in statements.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The tables of one store.
+pub(super) struct Schema<'a> {
+    pub(super) name: &'a str,
+    pub(super) connections: &'a Arc<Connections>,
+    pub(super) timeout: Duration,
+}
+
+impl Schema<'_> {
+    /// Brings the tables to the newest version. Returns the latest time that anything was decided by.
+    pub(super) async fn prepare(&self) -> Result<u64, StoreError> {
+        let mut attempts = 1;
+        loop {
+            match self.bring_up().await {
+                Ok(latest) => return Ok(latest),
+                // Another program makes the same.
+                Err(failure) if is_of_others(&failure) && attempts < ATTEMPTS => {
+                    attempts += 1;
+                    tokio::time::sleep(Duration::from_millis(25)).await;
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+
+    async fn bring_up(&self) -> Result<u64, StepError> {
+        match self.check(self.version().await?)? {
+            0 => self.make_state().await?,
+            NEWEST => return self.latest().await,
+            _ => {}
+        }
+        self.migrate().await?;
+        self.latest().await
+    }
+
+    /// Returns what a version means for this release, if it knows it.
+    fn check(&self, found: u64) -> Result<u64, StepError> {
+        if found <= NEWEST {
+            return Ok(found);
+        }
+        let (found, newest) = (found.cast_signed(), NEWEST.cast_signed());
+        Err(PostgresError::NewerSchema { schema: self.name.to_owned(), found, newest }.into())
+    }
+
+    /// Returns the version of the tables; 0 if there are none.
+    async fn version(&self) -> Result<u64, StepError> {
+        let mut connection = self.connections.take().await?;
+        let state = "FROM pg_catalog.pg_tables WHERE tablename = 'schema_state' AND schemaname";
+        if self.is_there(&mut connection, state).await? {
+            self.ask(&mut connection, "SELECT version FROM @schema_state").await
+        } else {
+            Ok(0)
+        }
+    }
+
+    /// Asks the catalog for something that has the name of the schema.
+    async fn is_there(&self, connection: &mut Connection, from: &str) -> Result<bool, StepError> {
+        let sql = format!("SELECT 1 {from} = convert_from($1, 'UTF8')");
+        let asked = SqlStatement { sql, types: vec![Type::BYTEA] };
+        let request = Request::Statement(&asked, vec![self.name.as_bytes().into()]);
+        Ok(!connection.send(&[request], self.timeout).await?.iter().all(Vec::is_empty))
+    }
+
+    async fn latest(&self) -> Result<u64, StepError> {
+        let mut connection = self.connections.take().await?;
+        self.ask(&mut connection, "SELECT latest FROM @schema_state").await
+    }
+
+    /// Makes the row that is locked.
+    async fn make_state(&self) -> Result<(), StepError> {
+        let mut connection = self.connections.take().await?;
+        // Who may not make schemas may find one.
+        if !self.is_there(&mut connection, "FROM pg_catalog.pg_namespace WHERE nspname").await? {
+            self.run(&mut connection, "CREATE SCHEMA IF NOT EXISTS @").await?;
+        }
+        let state = "CREATE TABLE IF NOT EXISTS @schema_state (
+                the_row boolean PRIMARY KEY DEFAULT true CHECK (the_row), version bigint NOT NULL,
+                latest bigint NOT NULL);
+            INSERT INTO @schema_state (version, latest) VALUES (0, 0) ON CONFLICT DO NOTHING";
+        self.run(&mut connection, state).await
+    }
+
+    async fn migrate(&self) -> Result<(), StepError> {
+        let mut connection = self.connections.take().await?;
+        self.run(&mut connection, "BEGIN").await?;
+        connection.hold();
+        let found = self.ask(&mut connection, "SELECT version FROM @schema_state FOR UPDATE").await?;
+        connection.hold();
+        let found = self.check(found)?;
+        for migration in MIGRATIONS.iter().skip(found.try_into().unwrap_or(usize::MAX)) {
+            self.run(&mut connection, migration).await?;
+            connection.hold();
+        }
+        let state = format!("UPDATE @schema_state SET version = {NEWEST}; COMMIT");
+        self.run(&mut connection, &state).await
+    }
+
+    async fn ask(&self, connection: &mut Connection, sql: &str) -> Result<u64, StepError> {
+        let statement = SqlStatement { sql: self.in_schema(sql), types: Vec::new() };
+        let asked = connection.send(&[Request::Statement(&statement, Vec::new())], LIMIT).await?;
+        rows::number(asked.first().map_or(&[], Vec::as_slice))
+    }
+
+    async fn run(&self, connection: &mut Connection, sql: &str) -> Result<(), StepError> {
+        connection.send(&[Request::Plain(self.in_schema(sql))], LIMIT).await.map(|_| ())
+    }
+
+    fn in_schema(&self, sql: &str) -> String {
+        let name = quoted(self.name);
+        match sql.strip_suffix('@') {
+            Some(sql) => format!("{sql}{name}"),
+            None => sql.replace('@', &format!("{name}.")),
+        }
+    }
+}
+
+/// Tells whether another program was faster, or is.
+fn is_of_others(failure: &StepError) -> bool {
+    let StepError::Driver(error) = failure else { return failure.is_conflict() };
+    let of_others = [
+        SqlState::DUPLICATE_OBJECT,
+        SqlState::DUPLICATE_SCHEMA,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::UNIQUE_VIOLATION,
+    ];
+    failure.is_conflict() || error.code().is_some_and(|code| of_others.contains(code))
+}

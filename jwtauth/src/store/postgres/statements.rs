@@ -1,0 +1,165 @@
+//! Every statement of the store, and what it takes. Plain SQL: no functions of one's own, no advisory locks,
+//! no LISTEN, so that engines with PostgreSQL's protocol run it too.
+//!
+//! Records are bytes, as [`codec`](super::super::codec) writes them. What is looked for stands beside them in
+//! columns. Text is bytes too: a subject may hold a zero byte, and keys are in the order of their bytes.
+
+use tokio_postgres::types::Type;
+
+/// A statement with the types of its parameters.
+pub(super) struct SqlStatement {
+    pub(super) sql: String,
+    pub(super) types: Vec<Type>,
+}
+
+macro_rules! statements {
+    ($($(#[$when:meta])* $name:ident($($type:ident),*) = $sql:literal;)*) => {
+        /// All statements, for one schema.
+        pub(super) struct Statements {
+            $($(#[$when])* pub(super) $name: SqlStatement,)*
+        }
+
+        impl Statements {
+            /// `schema` is quoted.
+            pub(super) fn new(schema: &str) -> Self {
+                let in_schema = |sql: &str| sql.replace('@', &format!("{schema}."));
+                Self {
+                    $($(#[$when])* $name: SqlStatement { sql: in_schema($sql), types: vec![$(Type::$type),*] },)*
+                }
+            }
+
+            /// Returns each with its name.
+            #[cfg(test)]
+            pub(super) fn all(&self) -> Vec<(&'static str, &SqlStatement)> {
+                vec![$($(#[$when])* (stringify!($name), &self.$name),)*]
+            }
+        }
+    };
+}
+
+statements! {
+    // Makes everybody else who changes sessions of the subject wait.
+    lock_subject(BYTEA) =
+        "INSERT INTO @subjects AS s (subject) VALUES ($1)
+         ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject";
+    // Removes subjects that have no session, unless somebody is busy with them.
+    forget_subjects(BYTEA_ARRAY) =
+        "WITH free AS MATERIALIZED (
+             SELECT subject FROM @subjects WHERE subject = ANY($1) FOR UPDATE SKIP LOCKED)
+         DELETE FROM @subjects AS s USING free WHERE s.subject = free.subject
+         AND NOT EXISTS (SELECT 1 FROM @sessions AS x WHERE x.subject = s.subject)";
+
+    session(BYTEA) = "SELECT id, record FROM @sessions WHERE id = $1";
+    sessions(BYTEA_ARRAY) = "SELECT id, record FROM @sessions WHERE id = ANY($1)";
+    lock_session(BYTEA) = "SELECT id, record FROM @sessions WHERE id = $1 FOR UPDATE";
+    lock_sessions(BYTEA_ARRAY) =
+        "SELECT id, record FROM @sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    sessions_of(BYTEA) = "SELECT id, record FROM @sessions WHERE subject = $1";
+    lock_sessions_of(BYTEA) = "SELECT id, record FROM @sessions WHERE subject = $1 ORDER BY id FOR UPDATE";
+    sessions_behind(BYTEA, INT8) = "SELECT id, record FROM @sessions WHERE id > $1 ORDER BY id LIMIT $2";
+    sessions_from_first(INT8) = "SELECT id, record FROM @sessions ORDER BY id LIMIT $1";
+    put_session(BYTEA, BYTEA, INT8, BYTEA) =
+        "INSERT INTO @sessions (id, subject, expires_at, record) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (id) DO UPDATE
+         SET subject = excluded.subject, expires_at = excluded.expires_at, record = excluded.record";
+    change_session(BYTEA, INT8, BYTEA) =
+        "UPDATE @sessions SET expires_at = $2, record = $3 WHERE id = $1";
+    remove_sessions(BYTEA_ARRAY) = "DELETE FROM @sessions WHERE id = ANY($1)";
+    sweep_sessions(INT8, INT8) =
+        "WITH over AS MATERIALIZED (
+             SELECT id FROM @sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+             FOR UPDATE SKIP LOCKED)
+         DELETE FROM @sessions AS s USING over WHERE s.id = over.id RETURNING s.id, s.record";
+    count_sessions() = "SELECT count(*) FROM @sessions";
+
+    tokens_of(BYTEA) = "SELECT session, place, record FROM @tokens WHERE session = $1 ORDER BY place";
+    lock_tokens(BYTEA, BYTEA, BYTEA) =
+        "SELECT session, place, record FROM @tokens WHERE session = $1 AND place >= $2 AND place < $3
+         FOR UPDATE";
+    put_token(BYTEA, BYTEA, INT8, BYTEA) =
+        "INSERT INTO @tokens (session, place, expires_at, record) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (session, place) DO UPDATE
+         SET expires_at = excluded.expires_at, record = excluded.record";
+    remove_tokens_of(BYTEA_ARRAY) = "DELETE FROM @tokens WHERE session = ANY($1)";
+    // Keeps the newest ones, one more than `$2`.
+    forget_tokens(BYTEA, INT8) =
+        "DELETE FROM @tokens WHERE session = $1 AND place < (
+             SELECT place FROM @tokens WHERE session = $1 ORDER BY place DESC OFFSET $2 LIMIT 1)";
+    archive_tokens(INT8, INT8) =
+        "WITH old AS MATERIALIZED (
+             SELECT session, place FROM @tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+             FOR UPDATE SKIP LOCKED)
+         DELETE FROM @tokens AS t USING old WHERE t.session = old.session AND t.place = old.place
+         RETURNING t.session, t.place, t.record";
+    tokens_behind(BYTEA, BYTEA, INT8) =
+        "SELECT session, place, record FROM @tokens WHERE (session, place) > ($1, $2)
+         ORDER BY session, place LIMIT $3";
+    tokens_from_first(INT8) =
+        "SELECT session, place, record FROM @tokens ORDER BY session, place LIMIT $1";
+
+    value(BYTEA) = "SELECT name, record FROM @kept_values WHERE name = $1";
+    lock_value(BYTEA) = "SELECT name, record FROM @kept_values WHERE name = $1 FOR UPDATE";
+    // Returns a row if there was none.
+    add_value(BYTEA, INT8, BYTEA) =
+        "INSERT INTO @kept_values (name, expires_at, record) VALUES ($1, $2, $3)
+         ON CONFLICT (name) DO NOTHING RETURNING 1";
+    change_value(BYTEA, INT8, BYTEA) =
+        "UPDATE @kept_values SET expires_at = $2, record = $3 WHERE name = $1";
+    sweep_values(INT8, INT8) =
+        "WITH over AS MATERIALIZED (
+             SELECT name FROM @kept_values WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+             FOR UPDATE SKIP LOCKED)
+         DELETE FROM @kept_values AS v USING over WHERE v.name = over.name RETURNING 1";
+    values_behind(BYTEA, INT8) =
+        "SELECT name, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
+    values_from_first(INT8) = "SELECT name, record FROM @kept_values ORDER BY name LIMIT $1";
+
+    #[cfg(feature = "accounts")]
+    account(BYTEA) = "SELECT id, record FROM @accounts WHERE id = $1";
+    #[cfg(feature = "accounts")]
+    account_by_key(BYTEA) = "SELECT id, record FROM @accounts WHERE key = $1";
+    #[cfg(feature = "accounts")]
+    lock_account(BYTEA) = "SELECT id, record FROM @accounts WHERE id = $1 FOR UPDATE";
+    #[cfg(feature = "accounts")]
+    // Returns a row if neither id nor key was taken.
+    add_account(BYTEA, BYTEA, BYTEA) =
+        "INSERT INTO @accounts (id, key, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1";
+    #[cfg(feature = "accounts")]
+    change_account(BYTEA, BYTEA) = "UPDATE @accounts SET record = $2 WHERE id = $1";
+    #[cfg(feature = "accounts")]
+    remove_account(BYTEA) = "DELETE FROM @accounts WHERE id = $1";
+    #[cfg(feature = "accounts")]
+    accounts_behind(BYTEA, INT8) =
+        "SELECT id, record FROM @accounts WHERE key > $1 ORDER BY key LIMIT $2";
+    #[cfg(feature = "accounts")]
+    accounts_from_first(INT8) = "SELECT id, record FROM @accounts ORDER BY key LIMIT $1";
+    count_accounts() = "SELECT count(*) FROM @accounts";
+
+    events_behind(INT8, INT8) =
+        "SELECT number, record FROM @events WHERE number > $1 ORDER BY number LIMIT $2";
+    events_from_first(INT8) = "SELECT number, record FROM @events ORDER BY number LIMIT $1";
+    add_event(INT8, BYTEA) = "INSERT INTO @events (number, record) VALUES ($1, $2)";
+    remove_events(INT8, INT8) = "DELETE FROM @events WHERE number >= $1 AND number < $2";
+    trail() = "SELECT record FROM @trail_head";
+    trail_row(INT8) = "SELECT record FROM @trail_head WHERE record IS NOT NULL LIMIT $1";
+    lock_trail() = "SELECT record FROM @trail_head FOR UPDATE";
+    change_trail(BYTEA) = "UPDATE @trail_head SET record = $1";
+
+    // Keeps the latest time that anything was decided by.
+    keep_time(INT8) = "UPDATE @schema_state SET latest = $1 WHERE latest < $1";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_names_its_schema_and_has_a_type_for_each_parameter() {
+        let statements = Statements::new("\"a schema\"");
+        for (name, SqlStatement { sql, types }) in statements.all() {
+            let parameters = (1..10).take_while(|number| sql.contains(&format!("${number}"))).count();
+            assert_eq!(parameters, types.len(), "{name}");
+            assert!(sql.contains("\"a schema\".") && !sql.contains('@'), "{name}: {sql}");
+        }
+    }
+}

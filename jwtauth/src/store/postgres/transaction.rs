@@ -1,0 +1,212 @@
+//! One operation as one transaction: begun, decided, committed, and tried again where the server asks for it.
+//!
+//! # Invariants
+//!
+//! 1. A step runs to its end on a task of its own, whoever stops waiting for it: a commit is never cut off.
+//! 2. A step that is tried again begins anew, with what stands in the database then. It is not tried again
+//!    once its commit was sent, unless the server says that it undid it.
+//! 3. The commit of a transaction in which something failed is not sent.
+//! 4. The number of attempts, and the time they take, are bounded.
+
+use std::future::Future;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::Row;
+
+use super::Database;
+use super::connections::{Connection, Param, Request, StepError};
+use super::postgres_config::{Isolation, SynchronousCommit};
+use super::statements::{SqlStatement, Statements};
+use crate::error::{PostgresError, StoreError};
+
+/// How often a step is tried that runs into others.
+const ATTEMPTS: u32 = 100;
+
+/// How often a step is tried whose connection breaks.
+const CONNECTIONS: u32 = 3;
+
+/// The longest pause before another attempt, in milliseconds.
+const LONGEST_PAUSE: u64 = 64;
+
+/// How long a commit may take: it may wait for a standby, and it is not stopped.
+const COMMIT: Duration = Duration::from_secs(60);
+
+/// What is decided and written in one transaction.
+pub(super) trait DatabaseStep: Send + Sync + 'static {
+    /// What it returns.
+    type Outcome: Send + 'static;
+
+    /// Reads, decides, and says what is to be written. May be called more than once, in transactions of which
+    /// one is committed.
+    fn run(
+        &self,
+        transaction: &mut Transaction<'_>,
+    ) -> impl Future<Output = Result<Self::Outcome, StepError>> + Send;
+}
+
+/// A transaction that is under way.
+pub(super) struct Transaction<'c> {
+    database: &'c Database,
+    connection: Connection,
+    /// What is to be sent before anything else, or with the commit. Begins with BEGIN.
+    queue: Vec<Request<'c>>,
+    limit: Duration,
+    has_begun: bool,
+}
+
+impl<'c> Transaction<'c> {
+    pub(super) async fn begin(database: &'c Database, begin: String) -> Result<Self, StepError> {
+        let connection = database.connections.take().await?;
+        let queue = vec![Request::Plain(begin)];
+        Ok(Self { database, connection, queue, limit: database.timeout, has_begun: false })
+    }
+
+    pub(super) const fn statements(&self) -> &'c Statements {
+        &self.database.statements
+    }
+
+    /// Sends a statement with the next one whose rows are asked for, or with the commit.
+    pub(super) fn write(&mut self, statement: &'c SqlStatement, params: Vec<Param>) {
+        self.queue.push(Request::Statement(statement, params));
+    }
+
+    /// Sends what waits, and this. Returns its rows.
+    pub(super) async fn query(
+        &mut self,
+        statement: &'c SqlStatement,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, StepError> {
+        self.write(statement, params);
+        Ok(self.send().await?.pop().unwrap_or_default())
+    }
+
+    /// Sends what waits. Returns the rows of each of the statements in it, and none for BEGIN.
+    pub(super) async fn send(&mut self) -> Result<Vec<Vec<Row>>, StepError> {
+        let requests = std::mem::take(&mut self.queue);
+        self.has_begun = true;
+        let rows = self.connection.send(&requests, self.limit).await;
+        self.connection.hold();
+        rows
+    }
+
+    /// Sends what waits, then commits.
+    async fn commit(mut self) -> Result<(), StepError> {
+        if !self.has_begun && self.queue.len() == 1 {
+            return Ok(());
+        }
+        // More than one statement, and only if all of them were fine: the server commits what did not fail.
+        // If one fails, COMMIT undoes the transaction.
+        self.queue.push(Request::Plain("COMMIT".into()));
+        let requests = std::mem::take(&mut self.queue);
+        match self.connection.send(&requests, COMMIT).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is_of_connection() => match failure {
+                StepError::Driver(error) => Err(PostgresError::Uncertain(error.into()).into()),
+                failure => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Undoes it.
+    pub(super) async fn roll_back(mut self) {
+        if self.has_begun {
+            // If that fails, the connection is closed, which undoes it too.
+            drop(self.connection.send(&[Request::Plain("ROLLBACK".into())], self.limit).await);
+        }
+    }
+}
+
+impl Database {
+    /// Returns what a transaction begins with.
+    pub(super) fn begin(&self) -> String {
+        let isolation = match self.isolation {
+            Isolation::ReadCommitted => "READ COMMITTED",
+            Isolation::Serializable => "SERIALIZABLE",
+        };
+        let timeout = self.timeout.as_millis();
+        let durable = self.synchronous_commit.map_or("", SynchronousCommit::name);
+        let durable = match durable {
+            "" => String::new(),
+            name => format!("; SET LOCAL synchronous_commit = {name}"),
+        };
+        // Not for the session: behind a pooler, statements of one client go to many sessions.
+        format!("BEGIN ISOLATION LEVEL {isolation}; SET LOCAL statement_timeout = {timeout}{durable}")
+    }
+
+    /// Carries out a step, on the task of the caller.
+    pub(super) async fn carry_out<S: DatabaseStep>(&self, step: &S) -> Result<S::Outcome, StoreError> {
+        let until = Instant::now() + 2 * self.timeout;
+        let (mut attempts, mut connections) = (1, 1);
+        loop {
+            let failure = match self.attempt(step).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(failure) => failure,
+            };
+            if failure.is_conflict() {
+                if attempts == ATTEMPTS || Instant::now() > until {
+                    return Err(PostgresError::Conflict { attempts }.into());
+                }
+                tokio::time::sleep(pause_before(attempts)).await;
+                attempts += 1;
+            } else if failure.is_of_connection() && connections < CONNECTIONS {
+                connections += 1;
+            } else {
+                return Err(failure.into());
+            }
+        }
+    }
+
+    async fn attempt<S: DatabaseStep>(&self, step: &S) -> Result<S::Outcome, StepError> {
+        let mut transaction = Transaction::begin(self, self.begin()).await?;
+        match step.run(&mut transaction).await {
+            Ok(outcome) => transaction.commit().await.map(|()| outcome),
+            Err(failure) => {
+                if !failure.is_of_connection() {
+                    transaction.roll_back().await;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Carries out a step on a task of its own, and waits for it as long as anybody should.
+    pub(super) async fn change<S: DatabaseStep>(self: &Arc<Self>, step: S) -> Result<S::Outcome, StoreError> {
+        let database = Arc::clone(self);
+        let task = tokio::spawn(async move { database.carry_out(&step).await });
+        match tokio::time::timeout(self.timeout, task).await {
+            Ok(Ok(done)) => done,
+            // It panicked, or the runtime ends.
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Err(_) => Err(StoreError::TimedOut { after: self.timeout }),
+        }
+    }
+
+    /// Asks one question outside of a transaction: one round trip.
+    pub(super) async fn read(
+        &self,
+        statement: &SqlStatement,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let requests = [Request::Statement(statement, params)];
+        let mut connections = 1;
+        loop {
+            let asked = async { self.connections.take().await?.send(&requests, self.timeout).await };
+            match asked.await {
+                Ok(mut rows) => return Ok(rows.pop().unwrap_or_default()),
+                Err(failure) if failure.is_of_connection() && connections < CONNECTIONS => connections += 1,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+}
+
+/// Returns how long to wait before the next attempt: longer each time, and not as long as others do.
+fn pause_before(attempt: u32) -> Duration {
+    let longest = 1_u64.checked_shl(attempt).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+    // Each state is a random one.
+    Duration::from_micros(RandomState::new().build_hasher().finish() % (longest * 1_000))
+}

@@ -1,0 +1,108 @@
+//! What the server does with each statement when there are many sessions: no table is read from end to end.
+
+use std::fs;
+use std::time::Duration;
+
+use jwtauth::store::{AccountStore as _, SessionPages as _, TokenStore as _};
+use jwtauth::store::{
+    LoginEffects, NewValue, Revocation, RotationPolicy, RotationRequest, SubjectRevocation, Successor,
+    TokenRevocation, UserUpdate, ValueKey, ValueStore as _,
+};
+use jwtauth::{RevocationReason, SessionId, SessionStore as _, TokenId, testing};
+use tests::bounded_by;
+use tests::postgres::Postgres;
+
+use super::{client, open};
+
+/// How many sessions there are, of ten times fewer subjects. `JWTAUTH_TEST_SESSIONS` says another number.
+const SESSIONS: u64 = 100_000;
+
+/// Returns the settings with which the server writes each plan to its log.
+fn explained() -> Option<Postgres> {
+    Postgres::start(&[
+        "fsync=off",
+        "full_page_writes=off",
+        "session_preload_libraries=auto_explain",
+        "auto_explain.log_min_duration=0",
+        "jit=off",
+    ])
+}
+
+#[test]
+fn no_statement_reads_a_table_from_end_to_end() {
+    let Some(server) = explained() else { return };
+    let sessions = std::env::var("JWTAUTH_TEST_SESSIONS").map_or(SESSIONS, |number| number.parse().unwrap());
+    bounded_by(Duration::from_secs(600), async {
+        let store = open(&server.config().schema("jwtauth")).await;
+        let owner = client(&server).await;
+        // What the store does not read need not be records.
+        owner
+            .batch_execute(&format!(
+                "SET auto_explain.log_min_duration = -1;
+                 INSERT INTO jwtauth.sessions
+                     SELECT decode(md5('s' || n), 'hex'), decode(md5('u' || n % ({sessions} / 10 + 1)), 'hex'),
+                            4000000000 + n, 'x' FROM generate_series(1, {sessions}) AS n;
+                 INSERT INTO jwtauth.subjects SELECT DISTINCT subject FROM jwtauth.sessions;
+                 INSERT INTO jwtauth.tokens SELECT id, place::bytea, expires_at, 'x' FROM jwtauth.sessions,
+                     (VALUES ('a'), ('b')) AS places (place);
+                 INSERT INTO jwtauth.kept_values
+                     SELECT decode(md5('a' || n) || md5('b' || n), 'hex'), 4000000000 + n, 'x'
+                     FROM generate_series(1, {sessions}) AS n;
+                 INSERT INTO jwtauth.accounts
+                     SELECT decode(md5('c' || n), 'hex'), ('name ' || n)::bytea, 'x'
+                     FROM generate_series(1, {sessions}) AS n;
+                 ANALYZE"
+            ))
+            .await
+            .unwrap();
+        let register = Some(Duration::from_secs(300));
+        for number in 0..10 {
+            let mut effects = LoginEffects::default();
+            (effects.max_sessions, effects.register) = (Some(3), register);
+            effects.replaces = vec![testing::session(99, "a").id];
+            store.insert(testing::session(number, "a"), effects).await.unwrap();
+        }
+        let session = testing::session(9, "a");
+        let successor = Successor::new(TokenId::from_bytes([1; 16]), TokenId::from_bytes([2; 16]));
+        let policy = RotationPolicy::new(Duration::from_secs(30), Duration::from_secs(1_000));
+        let mut request = RotationRequest::new(session.id, 0, 150, policy, successor);
+        request.register = register;
+        store.rotate(request).await.unwrap();
+        store.confirm(session.id, 1);
+        store.flush().await.unwrap();
+        store.load(session.id).await.unwrap();
+        store.over(vec![session.id], 150).await.unwrap();
+        store.sessions_of("a".into()).await.unwrap();
+        // Behind the last one: the others are no records.
+        store.sessions_after(Some(SessionId::from_bytes([0xff; 16])), 10).await.unwrap();
+        store.revoke_token(TokenRevocation::new(session.id, session.access_id, 400, 160)).await.unwrap();
+        store.tokens_of(session.id).await.unwrap();
+        store.update_user("a".into(), UserUpdate::default(), 160).await.unwrap();
+        let revocation = Revocation { at: 170, reason: RevocationReason::Logout };
+        store.revoke(session.id, revocation).await.unwrap();
+        store.revoke_subject("a".into(), SubjectRevocation::all(revocation)).await.unwrap();
+        store.archive(500, 16).await.unwrap();
+        store.sweep(2_000, 16).await.unwrap();
+        let value = NewValue::new(ValueKey::from_bytes([7; 32]), vec![1], 100, 200);
+        for _ in 0..2 {
+            store.save_value(value.clone()).await.unwrap();
+        }
+        store.load_value(value.key, 150).await.unwrap();
+        store.remove_value(value.key, 150).await.unwrap();
+        let account = testing::account(1, "alice");
+        store.create_account(account.clone()).await.unwrap();
+        store.account(account.id).await.unwrap();
+        store.account_by_key("alice".into()).await.unwrap();
+        store.accounts(Some("z".into()), 1).await.unwrap();
+        store.change_account(account.clone(), 0, Some(SubjectRevocation::all(revocation))).await.unwrap();
+        store.remove_account(account.id, SubjectRevocation::all(revocation)).await.unwrap();
+    });
+    let log = fs::read_to_string(server.directory().join("log")).unwrap();
+    let plans: Vec<_> = log.split("Query Text: ").skip(1).collect();
+    assert!(plans.len() > 60, "the server has written its plans: {}", plans.len());
+    for table in ["sessions", "subjects", "tokens", "kept_values", "accounts"] {
+        assert!(plans.iter().any(|plan| plan.contains(&format!("Index Scan using {table}"))), "{table}");
+        let whole = plans.iter().find(|plan| plan.contains(&format!("Seq Scan on {table}")));
+        assert!(whole.is_none(), "{}", whole.unwrap());
+    }
+}

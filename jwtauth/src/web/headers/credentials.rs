@@ -2,7 +2,7 @@
 //!
 //! poem's cookie jar decodes cookie *names* (`__%48ost-x` becomes `__Host-x`, which breaks the promise of the
 //! prefix). It also drops all cookies if one has a byte that is not ASCII. So the `Cookie` header is read
-//! here, byte by byte, and nothing is decoded (H-3). Clients of RFC 2965 put a value into quotes, and send
+//! here as bytes, and nothing is decoded (H-3). Clients of RFC 2965 put a value into quotes, and send
 //! `$Version` and `$Path` among the cookies: the quotes are taken off, and no cookie of ours has such a name
 //! (N-18).
 //!
@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use poem::http::{HeaderMap, HeaderValue, header};
+use poem::http::{HeaderMap, header};
 
 use super::credential::{Credential, MAX_VALUES};
 use super::token_header::TokenHeader;
@@ -26,11 +26,8 @@ pub(crate) struct Credentials<'r> {
 
 impl<'r> Credentials<'r> {
     pub(crate) fn of(headers: &'r HeaderMap, header: &TokenHeader, names: &CookieNames) -> Self {
-        Self {
-            bearer: header.find(headers),
-            access: cookie(headers, &names.access),
-            refresh: cookie(headers, &names.refresh),
-        }
+        let SentCookies { access, refresh } = SentCookies::of(headers, names);
+        Self { bearer: header.find(headers), access: access.credential(), refresh: refresh.credential() }
     }
 
     /// Reads the bearer token alone.
@@ -65,41 +62,85 @@ impl<'r> Credentials<'r> {
     }
 }
 
-/// Finds a cookie by its exact name (RFC 6265bis, section 5.8.3). Cookies without a name never match.
-fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
-    let mut found: Option<&[u8]> = None;
-    let (mut others, mut more): (Vec<&[u8]>, bool) = (Vec::new(), false);
-    for pair in headers
-        .get_all(header::COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .flat_map(|line| line.split(|byte| *byte == b';'))
-    {
-        let pair = trim(pair);
-        let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
-            continue;
-        };
-        let value = unquoted(value);
-        match found {
-            None => found = Some(value),
-            Some(first) if first == value || others.contains(&value) => {}
-            Some(_) if others.len() + 1 == MAX_VALUES => {
-                more = true;
-                break;
+/// Both cookies as they were sent, found in one pass over the header.
+#[derive(Debug, Default)]
+pub(crate) struct SentCookies<'r> {
+    access: SentValues<'r>,
+    refresh: SentValues<'r>,
+}
+
+/// The different values under one name.
+#[derive(Default)]
+struct SentValues<'r> {
+    first: Option<&'r [u8]>,
+    others: Vec<&'r [u8]>,
+    more: bool,
+}
+
+impl std::fmt::Debug for SentValues<'_> {
+    /// Shows no value.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SentValues").finish_non_exhaustive()
+    }
+}
+
+impl<'r> SentCookies<'r> {
+    /// Finds cookies by their exact names (RFC 6265bis, section 5.8.3). Those without a name never match.
+    pub(crate) fn of(headers: &'r HeaderMap, names: &CookieNames) -> Self {
+        let mut sent = Self::default();
+        for line in headers.get_all(header::COOKIE) {
+            let mut line = Some(line.as_bytes());
+            while let Some(rest) = line {
+                let pair = match memchr::memchr(b';', rest) {
+                    Some(end) => {
+                        line = Some(&rest[end + 1..]);
+                        &rest[..end]
+                    }
+                    None => {
+                        line = None;
+                        rest
+                    }
+                };
+                let pair = trim(pair);
+                if let Some(value) = value_of(pair, &names.access) {
+                    sent.access.add(value);
+                } else if let Some(value) = value_of(pair, &names.refresh) {
+                    sent.refresh.add(value);
+                }
             }
-            Some(_) => others.push(value),
+        }
+        sent
+    }
+}
+
+impl<'r> SentValues<'r> {
+    fn add(&mut self, value: &'r [u8]) {
+        match self.first {
+            None => self.first = Some(value),
+            Some(first) if self.more || first == value || self.others.contains(&value) => {}
+            Some(_) if self.others.len() + 1 == MAX_VALUES => self.more = true,
+            Some(_) => self.others.push(value),
         }
     }
-    if let (Some(first), false) = (found, others.is_empty()) {
-        let all = std::iter::once(first).chain(others);
-        let values = all.filter_map(|value| std::str::from_utf8(value).ok()).map(Cow::Borrowed).collect();
-        return Credential::Several { values, more };
+
+    fn credential(self) -> Credential<'r> {
+        let Self { first, others, more } = self;
+        if let (Some(first), false) = (first, others.is_empty()) {
+            let all = std::iter::once(first).chain(others);
+            let values = all.filter_map(|value| std::str::from_utf8(value).ok()).map(Cow::Borrowed).collect();
+            return Credential::Several { values, more };
+        }
+        match first.map(std::str::from_utf8) {
+            None => Credential::Absent,
+            Some(Ok(value)) => Credential::One(Cow::Borrowed(value)),
+            Some(Err(_)) => Credential::Unreadable,
+        }
     }
-    match found.map(std::str::from_utf8) {
-        None => Credential::Absent,
-        Some(Ok(value)) => Credential::One(Cow::Borrowed(value)),
-        Some(Err(_)) => Credential::Unreadable,
-    }
+}
+
+/// Returns the value of a pair that has this name.
+fn value_of<'r>(pair: &'r [u8], name: &str) -> Option<&'r [u8]> {
+    pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(unquoted)
 }
 
 /// Takes one pair of quotes off. No token has one.
@@ -120,6 +161,8 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use poem::http::HeaderValue;
+
     use super::*;
 
     pub(crate) fn headers(name: header::HeaderName, lines: &[&[u8]]) -> HeaderMap {
@@ -132,6 +175,16 @@ pub(crate) mod tests {
 
     pub(crate) fn one(value: &str) -> Credential<'_> {
         Credential::One(Cow::Borrowed(value))
+    }
+
+    fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
+        let (name, other) = (name.to_owned(), "other".to_owned());
+        let first = CookieNames { access: name.clone(), refresh: other.clone() };
+        let second = CookieNames { access: other, refresh: name };
+        let (first, second) = (SentCookies::of(headers, &first), SentCookies::of(headers, &second));
+        let found = first.access.credential();
+        assert_eq!(found, second.refresh.credential());
+        found
     }
 
     fn several<'r>(values: &[&'r str], more: bool) -> Credential<'r> {

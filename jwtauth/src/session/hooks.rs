@@ -171,9 +171,14 @@ impl Sessions {
         .await
     }
 
+    /// Tells whether the application hears of each caller.
+    pub(crate) fn tells_of_callers(&self) -> bool {
+        !self.hooks.authenticated.is_empty()
+    }
+
     /// Tells the hooks who is calling, once per request.
     pub(crate) async fn authenticated(&self, who: &Identity) {
-        if !self.hooks.authenticated.is_empty() {
+        if self.tells_of_callers() {
             let (hooks, who) = (Arc::clone(&self.hooks), who.clone());
             self.run(async move {
                 for hook in &hooks.authenticated {

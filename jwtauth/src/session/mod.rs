@@ -21,6 +21,7 @@ mod foreign;
 mod hooks;
 mod issued_tokens;
 mod key_ring;
+mod known_callers;
 mod named_session;
 mod open;
 mod revoke;
@@ -44,7 +45,10 @@ pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
 pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
 pub use self::key_ring::{KeyInfo, KeyRing};
+pub(crate) use self::known_callers::Beside;
+use self::known_callers::KnownCallers;
 pub(crate) use self::rotate::Renewal;
+pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
 use self::trail::Trail;
 pub(crate) use self::trail::caused_by;
@@ -96,6 +100,7 @@ pub struct Sessions {
     keys: KeyRing,
     refresh: RefreshTokens,
     sliding: SlidingTokens,
+    known_callers: KnownCallers,
     changed_devices: ChangedDevices,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
@@ -193,6 +198,7 @@ impl Sessions {
             access,
             refresh: tokens.refresh,
             sliding: tokens.sliding,
+            known_callers: KnownCallers::default(),
             changed_devices: ChangedDevices::default(),
             hooks,
             ends: Arc::new(ends),

@@ -112,14 +112,7 @@ impl Sessions {
         self.sliding.verify(token, &self.access_expected(self.clock.now()), self.config.refresh_ttl.as_secs())
     }
 
-    pub(crate) async fn check_bearer(&self, token: &BearerToken) -> Result<AccessState, SessionError> {
-        match token {
-            BearerToken::Access(access) => self.check(access).await,
-            BearerToken::Sliding(sliding) => self.check_sliding(sliding).await,
-        }
-    }
-
-    pub(super) async fn check_sliding(
+    pub(crate) async fn check_sliding(
         &self,
         sliding: &Verified<Sliding>,
     ) -> Result<AccessState, SessionError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::parse::Object;
 use super::ring::Ring;
 use super::simplejwt::{self, Foreign, Origin, UserId, Written};
-use super::verified::VerifiedTokens;
+use super::verified::{Assurance, VerifiedTokens};
 use super::{Envelope, Expected, OpenedToken, check_audience, required, token_claims};
 use crate::claims::{ACCESS, AccessClaims};
 use crate::compat::Compat;
@@ -95,6 +95,16 @@ impl AccessTokens {
             None => self.envelope.seal(claims),
             Some(compat) => self.envelope.seal(&Written { claims, user: UserId::of(compat, claims.sub) }),
         }
+    }
+
+    /// Returns how long a token stays good that was verified just now.
+    pub(crate) fn assurance(&self, token: &str) -> Option<Assurance> {
+        self.seen.assurance(token)
+    }
+
+    /// Tells whether verifying a token again would succeed.
+    pub(crate) fn is_still_good(&self, assurance: &Assurance, expected: &Expected<'_>) -> bool {
+        assurance.holds(self.envelope.under(expected), expected.now)
     }
 
     /// Verifies form, signature and every claim, or remembers that they were good. `expected` must be the

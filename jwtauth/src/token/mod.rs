@@ -22,7 +22,7 @@ pub(crate) mod simplejwt;
 pub(crate) mod sliding;
 pub(crate) mod stateless;
 mod token_claims;
-mod verified;
+pub(crate) mod verified;
 
 use std::ops::Range;
 use std::str::FromStr;

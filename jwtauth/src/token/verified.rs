@@ -28,10 +28,23 @@ pub(crate) struct VerifiedTokens<T> {
 }
 
 struct VerifiedToken<T> {
+    assurance: Assurance,
+    says: T,
+}
+
+/// How long a token stays good that was verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Assurance {
     under: Under,
     /// When the token is good, in Unix seconds.
     good: Range<u64>,
-    says: T,
+}
+
+impl Assurance {
+    /// Tells whether verifying the token again would succeed.
+    pub(super) fn holds(&self, under: Under, now: u64) -> bool {
+        self.under == under && self.good.contains(&now)
+    }
 }
 
 impl<T: Clone> VerifiedTokens<T> {
@@ -43,13 +56,19 @@ impl<T: Clone> VerifiedTokens<T> {
     pub(super) fn find(&self, token: &str, under: Under, now: u64) -> Option<T> {
         let mut part = self.part(token);
         let entry = part.get(token)?;
-        if entry.under == under && entry.good.contains(&now) {
+        let Assurance { under: known, good } = &entry.assurance;
+        if entry.assurance.holds(under, now) {
             return Some(entry.says.clone());
         }
-        if entry.under != under || now >= entry.good.end {
+        if *known != under || now >= good.end {
             part.remove(token);
         }
         None
+    }
+
+    /// Returns how long a token stays good that was found or remembered just now.
+    pub(super) fn assurance(&self, token: &str) -> Option<Assurance> {
+        self.part(token).get(token).map(|entry| entry.assurance.clone())
     }
 
     /// Remembers a token that was verified, for as long as its key may be used.
@@ -60,7 +79,8 @@ impl<T: Clone> VerifiedTokens<T> {
             // Only genuine tokens get here, and verifying one again takes 2 us, so no order is kept.
             part.clear();
         }
-        part.insert(token.into(), VerifiedToken { under: opened.under, good, says: says.clone() });
+        let assurance = Assurance { under: opened.under, good };
+        part.insert(token.into(), VerifiedToken { assurance, says: says.clone() });
     }
 
     fn part(&self, token: &str) -> MutexGuard<'_, HashMap<Box<str>, VerifiedToken<T>>> {

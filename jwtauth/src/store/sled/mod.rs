@@ -23,8 +23,9 @@
 //!
 //! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change`,
 //! `account_change` and `trail_change` run the rules, `tree_change` says what is written, and `disk` writes
-//! it on the thread of `writer`. `recent` keeps what readers ask for most. `found_trail` reads the audit
-//! trail of a damaged store. `tree_copy` copies all of it while it changes, with
+//! it on the thread of `writer`. `recent` keeps what readers ask for most, and `stamps` tells others who keep
+//! a record that it has changed. `found_trail` reads the audit trail of a damaged store. `tree_copy` copies
+//! all of it while it changes, with
 //! the help of `follow`. `rebuild` makes a new database for those who operate a store. `salvage` reads a
 //! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
 //! say what stands where.
@@ -58,6 +59,7 @@ pub(super) mod rescue;
 mod salvage;
 pub(super) mod shrink;
 mod sled_config;
+mod stamps;
 mod startup;
 #[cfg(feature = "accounts")]
 mod surroundings;
@@ -186,6 +188,10 @@ impl SessionStore for SledStore {
 
     fn is_shared(&self) -> bool {
         false
+    }
+
+    fn stamp(&self, id: SessionId) -> Option<u64> {
+        self.reader.recent.stamp(id)
     }
 
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {

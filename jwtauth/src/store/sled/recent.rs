@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::stamps::Stamps;
 use crate::id::SessionId;
 use crate::record::Session;
 
@@ -22,7 +23,10 @@ const PART_LEN: usize = 512;
 const MAX_USER: usize = 4 * 1024;
 
 #[derive(Default)]
-pub(super) struct Recent([Mutex<Part>; PARTS]);
+pub(super) struct Recent {
+    parts: [Mutex<Part>; PARTS],
+    stamps: Stamps,
+}
 
 #[derive(Default)]
 struct Part {
@@ -41,6 +45,11 @@ impl Recent {
     pub(super) fn find(&self, id: SessionId) -> Result<Arc<Session>, Ticket> {
         let part = self.part(id);
         part.sessions.get(&id).cloned().ok_or(Ticket(part.changes))
+    }
+
+    /// Returns the number that a record has until it is changed.
+    pub(super) fn stamp(&self, id: SessionId) -> Option<u64> {
+        self.stamps.of(id)
     }
 
     /// Keeps a record that was read after the ticket was taken, unless something changed meanwhile.
@@ -62,6 +71,7 @@ impl Recent {
     /// them until [`Recent::end`].
     pub(super) fn begin(&self, ids: &[SessionId]) {
         for id in ids {
+            self.stamps.begin(*id);
             let mut part = self.part(*id);
             part.changes += 1;
             part.open += 1;
@@ -75,22 +85,25 @@ impl Recent {
             let mut part = self.part(*id);
             part.changes += 1;
             part.open = part.open.saturating_sub(1);
+            drop(part);
+            self.stamps.end(*id);
         }
     }
 
     /// Drops everything.
     pub(super) fn clear(&self) {
-        for part in &self.0 {
+        for part in &self.parts {
             let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
             part.changes += 1;
             part.sessions.clear();
         }
+        self.stamps.change_all();
     }
 
     fn part(&self, id: SessionId) -> MutexGuard<'_, Part> {
         // Ids are random. OK to go on after a panic, because no change here can stop half-way.
         let part = usize::from(id.as_bytes()[0]) % PARTS;
-        self.0[part].lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -84,6 +84,26 @@ impl std::fmt::Debug for SentValues<'_> {
     }
 }
 
+/// The tokens of a request that has no more than it needs, as they were sent.
+#[derive(Clone, Copy)]
+pub(crate) enum PlainTokens<'r> {
+    Bearer(&'r [u8]),
+    Cookies { access: &'r [u8], refresh: Option<&'r [u8]> },
+}
+
+impl<'r> PlainTokens<'r> {
+    /// Returns the tokens if nothing is special about them. Nobody has looked at their bytes.
+    pub(crate) fn of(headers: &'r HeaderMap, header: &TokenHeader, names: &CookieNames) -> Option<Self> {
+        if headers.contains_key(header.name()) {
+            return header.plain(headers).map(Self::Bearer);
+        }
+        let SentCookies { access, refresh } = SentCookies::of(headers, names);
+        let is_plain = access.others.is_empty() && refresh.others.is_empty();
+        let access = access.first.filter(|_| is_plain)?;
+        Some(Self::Cookies { access, refresh: refresh.first })
+    }
+}
+
 impl<'r> SentCookies<'r> {
     /// Finds cookies by their exact names (RFC 6265bis, section 5.8.3). Those without a name never match.
     pub(crate) fn of(headers: &'r HeaderMap, names: &CookieNames) -> Self {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use poem::Request;
 use poem::http::HeaderValue;
 
-use super::outcome::{Caller, Cookies, by_session, by_token};
+use super::outcome::{Caller, Cookies, by_session, by_token, known_before};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
-use crate::web::headers::credentials::Credentials;
+use crate::web::headers::credentials::{Credentials, PlainTokens};
 use crate::web::state::{JwtAuth, VerifierState};
 
 /// The middleware that put a handle on a request.
@@ -48,6 +48,21 @@ impl Authority {
             }
             Self::Verifier(state) => Credentials::bearer_of(request.headers(), &state.token_header),
         }
+    }
+
+    /// Returns the tokens of a request that has no more than it needs.
+    pub(crate) fn plain_tokens<'r>(&self, request: &'r Request) -> Option<PlainTokens<'r>> {
+        let state = self.sessions()?.state();
+        if state.sessions.tells_of_callers() {
+            // Each request is told of, after it was looked at in full.
+            return None;
+        }
+        PlainTokens::of(request.headers(), &state.token_header, &state.cookies.names)
+    }
+
+    /// Returns the caller if they were let in before with these tokens, and nothing has changed since.
+    pub(crate) fn known_before(&self, tokens: PlainTokens<'_>) -> Option<Caller> {
+        known_before(self.sessions()?.state(), tokens)
     }
 
     /// Tells whether a request is refused because another site caused it. Without cookies no site could.

@@ -13,7 +13,7 @@ use poem::{Request, Response};
 use tokio::sync::OnceCell;
 
 use super::authority::Authority;
-use super::origin::{self, Sites};
+use super::origin::{self, OriginCheck, Sites};
 use super::outcome::{Caller, Cookies};
 use super::pending_answer::PendingAnswer;
 use crate::error::BoxError;
@@ -22,7 +22,7 @@ use crate::notice::misconfigured;
 use crate::user::{AuthUser, Identity, OtherKind, TokenSource, Unfit, check_kind, kind_of};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
-use crate::web::headers::credentials::Credentials;
+use crate::web::headers::credentials::{Credentials, PlainTokens};
 use crate::web::headers::pattern::asked_uri;
 use crate::web::state::JwtAuth;
 
@@ -124,7 +124,7 @@ impl Handle {
     /// A request that another site caused is refused before any token is read, so it cannot rotate one
     /// (H-10).
     pub(crate) async fn caller(&self, request: &Request, sites: Sites) -> Result<&Caller, Rejection> {
-        let must_check = {
+        let mut must_check = {
             let mut answer = self.answer();
             answer.asked = true;
             answer.origin.is_needed_for(sites)
@@ -134,12 +134,34 @@ impl Handle {
         {
             return self.found(found);
         }
-        let credentials = self.credentials(request);
-        if must_check {
-            let checked = origin::check(&self.0.authority, request, &credentials)?;
-            self.answer().origin = checked;
+        if let Some(tokens) = self.0.authority.plain_tokens(request) {
+            if must_check && matches!(tokens, PlainTokens::Cookies { .. }) {
+                origin::check_always(&self.0.authority, request)?;
+                self.answer().origin = OriginCheck::Passed;
+                must_check = false;
+            }
+            if let Some(known) = self.0.authority.known_before(tokens) {
+                if must_check {
+                    self.answer().origin = OriginCheck::NothingAtStake;
+                    must_check = false;
+                }
+                // If somebody else is finding out, their result counts.
+                let _ = self.0.caller.set(Ok(known));
+                if let Some(found) = self.0.caller.get() {
+                    return self.found(found);
+                }
+            }
         }
-        self.caller_by(&credentials, Client::Of(request)).await
+        // Boxed, or the future of each handler would be as large as that of a refresh.
+        Box::pin(async move {
+            let credentials = self.credentials(request);
+            if must_check {
+                let checked = origin::check(&self.0.authority, request, &credentials)?;
+                self.answer().origin = checked;
+            }
+            self.caller_by(&credentials, Client::Of(request)).await
+        })
+        .await
     }
 
     /// Like [`Self::caller`], if the origin of the request was checked before.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::twins::{self, Choice, Resent};
 use crate::error::{SessionError, TokenError};
-use crate::session::{AccessState, IssuedTokens, Renewal};
+use crate::session::{AccessState, BearerToken, Beside, IssuedTokens, Renewal};
 use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::{Identity, TokenSource};
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::Client;
 use crate::web::headers::credential::Credential;
-use crate::web::headers::credentials::Credentials;
+use crate::web::headers::credentials::{Credentials, PlainTokens};
 use crate::web::state::JwtAuthState;
 use crate::web::state::VerifierState;
 
@@ -87,10 +87,32 @@ pub(crate) async fn by_token(trusted: &VerifierState, bearer: &Credential<'_>) -
 /// The caller with an `Authorization` header that cannot be read.
 const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, bearer: true };
 
+/// Returns the caller if they were let in before with these tokens, and nothing has changed since.
+pub(crate) fn known_before(shared: &JwtAuthState, tokens: PlainTokens<'_>) -> Option<Caller> {
+    let (found, source) = match tokens {
+        PlainTokens::Bearer(token) => {
+            (shared.sessions.known_caller(token, Beside::Anything), TokenSource::Bearer)
+        }
+        PlainTokens::Cookies { access, refresh } => {
+            (shared.sessions.known_caller(access, Beside::Only(refresh)), TokenSource::Cookie)
+        }
+    };
+    Some(Caller::Known(Box::new(Identity::new(found?, source))))
+}
+
 async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejection> {
     let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
-    let checked = match shared.sessions.read_bearer(token) {
-        Ok(token) => shared.sessions.check_bearer(&token).await,
+    let sessions = &shared.sessions;
+    let checked = match sessions.read_bearer(token) {
+        Ok(BearerToken::Access(access)) => {
+            let before = sessions.beforehand(&access);
+            let state = sessions.check(&access).await;
+            if let Ok(AccessState::Live(session)) = &state {
+                sessions.know_caller(before, token, None, session);
+            }
+            state
+        }
+        Ok(BearerToken::Sliding(sliding)) => sessions.check_sliding(&sliding).await,
         Err(error) => Err(error.into()),
     };
     match checked.map(|state| known(state, TokenSource::Bearer)) {
@@ -120,16 +142,16 @@ async fn by_twins(
 
 async fn by_cookie(
     shared: &JwtAuthState,
-    access: &Credential<'_>,
-    refresh: &Credential<'_>,
+    access_sent: &Credential<'_>,
+    refresh_sent: &Credential<'_>,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
     let sessions = &shared.sessions;
-    let genuine_refresh = || match refresh {
+    let genuine_refresh = || match refresh_sent {
         Credential::One(token) => sessions.read_refresh(token).ok(),
         _ => None,
     };
-    let read = match (access, refresh) {
+    let read = match (access_sent, refresh_sent) {
         // One of several was chosen before.
         (Credential::Several { .. } | Credential::Conflict, _)
         | (_, Credential::Several { .. } | Credential::Conflict) => {
@@ -157,6 +179,7 @@ async fn by_cookie(
         }
         Err(error) => return refused(&error.into()),
     };
+    let before = sessions.beforehand(&access);
     let state = match sessions.check(&access).await {
         Ok(state) => state,
         Err(error) => return refused(&error),
@@ -166,6 +189,15 @@ async fn by_cookie(
         && access.said().goes_with(refresh)
     {
         sessions.confirm_rotation(session, refresh.generation);
+    }
+    if let (AccessState::Live(session), Credential::One(token)) = (&state, access_sent) {
+        match (refresh_sent, &refresh) {
+            (Credential::Absent, _) => sessions.know_caller(before, token, None, session),
+            (Credential::One(beside), Some(refresh)) if access.said().goes_with(refresh) => {
+                sessions.know_caller(before, token, Some(beside), session);
+            }
+            _ => {}
+        }
     }
     match (known(state, TokenSource::Cookie), refresh) {
         // Two sessions in one browser: somebody planted one of the cookies.

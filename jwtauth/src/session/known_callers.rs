@@ -18,6 +18,7 @@ use super::Sessions;
 use crate::record::Session;
 use crate::token::access::{Access, Verified};
 use crate::token::verified::Assurance;
+use crate::user::SharedSession;
 
 /// How many callers are kept: some 20 MB, if each has tokens of 1 kB in all and a user value of 1 kB.
 const LEN: usize = 8192;
@@ -34,7 +35,7 @@ pub(super) struct KnownCaller {
     refresh: Option<Box<[u8]>>,
     assurance: Assurance,
     stamp: u64,
-    session: Arc<Session>,
+    session: Arc<SharedSession>,
 }
 
 /// What is to be remembered of a request, from before its session was looked at.
@@ -136,7 +137,7 @@ fn is_kept(session: &Session) -> bool {
 impl Sessions {
     /// Returns the live session of an access token, if it was let in before with the same one beside it and
     /// nothing has changed since.
-    pub(crate) fn known_caller(&self, access: &[u8], beside: Beside<'_>) -> Option<Arc<Session>> {
+    pub(crate) fn known_caller(&self, access: &[u8], beside: Beside<'_>) -> Option<Arc<SharedSession>> {
         let known = self.known_callers.0.get(&SoughtBytes(access))?;
         if let Beside::Only(refresh) = beside
             && refresh.is_some()
@@ -146,8 +147,8 @@ impl Sessions {
         }
         let now = self.clock.now();
         let holds = self.access.is_still_good(&known.assurance, &self.access_expected(now))
-            && known.session.is_live_at(now)
-            && self.store.stamp(known.session.id) == Some(known.stamp);
+            && known.session.session.is_live_at(now)
+            && self.store.stamp(known.session.session.id) == Some(known.stamp);
         holds.then(|| Arc::clone(&known.session))
     }
 
@@ -170,7 +171,8 @@ impl Sessions {
         let Some(Beforehand { stamp }) = before.filter(|_| is_kept(session)) else { return };
         let Some(assurance) = self.access.assurance(access) else { return };
         let refresh = refresh.map(|token| token.as_bytes().into());
-        let known = KnownCaller { refresh, assurance, stamp, session: Arc::clone(session) };
+        let session = Arc::new(SharedSession::new(Arc::clone(session)));
+        let known = KnownCaller { refresh, assurance, stamp, session };
         self.known_callers.0.insert(AccessBytes(access.as_bytes().into()), Arc::new(known));
     }
 }

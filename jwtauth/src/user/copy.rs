@@ -6,15 +6,19 @@
 //!    logs in and is then refused by every request.
 //! 2. A copy is read only as the [kind](AuthUser::KIND) of user that logged in, and only if it is about the
 //!    subject of its session. That its fields fit another type proves nothing.
-//! 3. No error here quotes a value: it may be a secret.
+//! 3. A value that was read is used again only with the record that it was read from. Each handler gets a
+//!    clone.
+//! 4. No error here quotes a value: it may be a secret.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
+use std::fmt;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::json_path::path_at;
-use super::{AuthUser, Identity, Unfit};
+use super::{AuthUser, Identity, Known, Unfit};
 use crate::error::BoxError;
 use crate::record::Session;
 
@@ -122,6 +126,28 @@ pub fn copy_of<U: Keepable>(user: &U, fields: &CopyFields) -> Result<Option<Vec<
     }
 }
 
+/// The user value that was read from a copy.
+#[derive(Default)]
+pub(super) struct UserCopy(OnceLock<Box<dyn Any + Send + Sync>>);
+
+impl UserCopy {
+    pub(super) fn get<U: AuthUser>(&self) -> Option<&U> {
+        self.0.get()?.downcast_ref()
+    }
+
+    /// Keeps a value for later requests, if there is none of another type.
+    fn keep<U: AuthUser>(&self, user: &U) {
+        self.0.get_or_init(|| Box::new(user.clone()));
+    }
+}
+
+impl fmt::Debug for UserCopy {
+    /// Shows no value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserCopy").finish_non_exhaustive()
+    }
+}
+
 /// Reads the copy of the user from the session.
 ///
 /// If the type has changed and can no longer read the copy, or if the copy is about somebody else, it counts
@@ -136,7 +162,11 @@ pub fn load_copy<U: Keepable>(who: &Identity) -> Result<Option<U>, BoxError> {
     let read = read(session).inspect_err(|error| {
         tracing::error!(target: "jwtauth", session = session.id.log_id(), "{error}. Its user must log in again");
     });
-    Ok(read.unwrap_or_default())
+    let user = read.unwrap_or_default();
+    if let (Known::Shared(shared), Some(user)) = (&who.known, &user) {
+        shared.user.keep(user);
+    }
+    Ok(user)
 }
 
 impl Session {

@@ -12,6 +12,7 @@ use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use self::copy::UserCopy;
 pub use self::copy::{CopyFields, copy_of, load_copy};
 pub(crate) use self::copy::{OtherKind, check_kind, kind_of};
 pub use self::token_user::TokenUser;
@@ -52,11 +53,38 @@ pub struct Identity {
 enum Known {
     /// A session of this service.
     Session(Arc<Session>),
+    /// One whose record is used for many requests.
+    Shared(Arc<SharedSession>),
     /// A token of another service.
     Token(Arc<VerifiedClaims>),
 }
 
+/// A session whose record serves all requests until it changes.
+#[derive(Debug)]
+pub(crate) struct SharedSession {
+    pub(crate) session: Arc<Session>,
+    user: UserCopy,
+}
+
+impl SharedSession {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
+        Self { session, user: UserCopy::default() }
+    }
+}
+
 impl Identity {
+    pub(crate) const fn of_shared(session: Arc<SharedSession>, source: TokenSource) -> Self {
+        Self { known: Known::Shared(session), source }
+    }
+
+    /// Returns the user value that was read from the copy in the session before, if it was one of this type.
+    pub(crate) fn user_read_before<U: AuthUser>(&self) -> Option<&U> {
+        match &self.known {
+            Known::Shared(shared) => shared.user.get(),
+            Known::Session(_) | Known::Token(_) => None,
+        }
+    }
+
     pub(crate) const fn new(session: Arc<Session>, source: TokenSource) -> Self {
         Self { known: Known::Session(session), source }
     }
@@ -74,6 +102,7 @@ impl Identity {
     pub fn subject(&self) -> &str {
         match &self.known {
             Known::Session(session) => &session.subject,
+            Known::Shared(shared) => &shared.session.subject,
             Known::Token(claims) => &claims.subject,
         }
     }
@@ -99,6 +128,7 @@ impl Identity {
     pub fn session_id(&self) -> SessionId {
         match &self.known {
             Known::Session(session) => session.id,
+            Known::Shared(shared) => shared.session.id,
             Known::Token(claims) => claims.session,
         }
     }
@@ -108,6 +138,7 @@ impl Identity {
     pub fn roles(&self) -> &[String] {
         match &self.known {
             Known::Session(session) => &session.roles,
+            Known::Shared(shared) => &shared.session.roles,
             Known::Token(claims) => &claims.roles,
         }
     }
@@ -117,6 +148,7 @@ impl Identity {
     pub fn scopes(&self) -> &[String] {
         match &self.known {
             Known::Session(session) => &session.scopes,
+            Known::Shared(shared) => &shared.session.scopes,
             Known::Token(claims) => &claims.scopes,
         }
     }
@@ -138,6 +170,7 @@ impl Identity {
     pub fn auth_time(&self) -> u64 {
         match &self.known {
             Known::Session(session) => session.auth_time,
+            Known::Shared(shared) => shared.session.auth_time,
             Known::Token(claims) => claims.auth_time,
         }
     }
@@ -154,6 +187,7 @@ impl Identity {
     pub fn session(&self) -> Option<&Session> {
         match &self.known {
             Known::Session(session) => Some(session),
+            Known::Shared(shared) => Some(&shared.session),
             Known::Token(_) => None,
         }
     }
@@ -162,7 +196,7 @@ impl Identity {
     #[must_use]
     pub fn token(&self) -> Option<TokenUser> {
         match &self.known {
-            Known::Session(_) => None,
+            Known::Session(_) | Known::Shared(_) => None,
             Known::Token(claims) => Some(TokenUser::of(Arc::clone(claims), self.source)),
         }
     }

@@ -201,6 +201,11 @@ impl Handle {
     /// Loads the caller's user value, once for each type.
     pub(crate) async fn user<U: AuthUser>(&self, request: &Request) -> Result<U, Rejection> {
         let identity = self.identity(request).await?;
+        if let Some(user) = identity.user_read_before::<U>()
+            && user.is_active()
+        {
+            return Ok(user.clone());
+        }
         let mut users = self.0.users.lock().await;
         if let Some(user) = users.iter().find_map(|user| user.downcast_ref::<U>()) {
             return Ok(user.clone());

@@ -97,7 +97,7 @@ pub(crate) fn known_before(shared: &JwtAuthState, tokens: PlainTokens<'_>) -> Op
             (shared.sessions.known_caller(access, Beside::Only(refresh)), TokenSource::Cookie)
         }
     };
-    Some(Caller::Known(Box::new(Identity::new(found?, source))))
+    Some(Caller::Known(Box::new(Identity::of_shared(found?, source))))
 }
 
 async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejection> {

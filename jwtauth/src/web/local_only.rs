@@ -62,7 +62,7 @@ fn elsewhere(peer: Option<&SocketAddr>) -> Option<IpAddr> {
 }
 
 /// Tells whether the request names this machine as its host. Without a host it does not.
-pub(super) fn is_local(request: &Request) -> bool {
+pub(crate) fn is_local(request: &Request) -> bool {
     named_host(request).and_then(HostPort::parse).is_some_and(|host| host.is_this_machine())
 }
 

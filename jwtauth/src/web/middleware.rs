@@ -7,17 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use poem::error::ResponseError as _;
-use poem::http::header;
-use poem::http::uri::Scheme;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 use super::answer::problem::{as_page, problem_error};
 use super::answer::wording::Wording;
 use super::headers::navigation::wants_page;
-use super::local_only::is_local;
 use super::request::authority::Authority;
 use super::request::handle::Handle;
-use super::state::{DroppedBy, Gate, JwtAuth, Verifier};
+use super::state::{Gate, JwtAuth, Verifier};
 
 impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
@@ -56,7 +53,6 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         if let Some(refusal) = state.local_only.as_ref().and_then(|only| only.refusal(&request)) {
             return shown(Err(problem_error(refusal.as_response())), wants_page);
         }
-        let drops_cookies = if state.cookies.secure { who_drops_cookies(&request) } else { None };
         // A clone of this middleware is further out and finishes the answer. Two handles would verify twice,
         // and each would set its own cookies.
         let authority = Authority::Sessions(self.jwtauth.clone());
@@ -67,13 +63,7 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         let languages = state.wording.languages(&request);
         let result = run(&handle, request, state.gate.get(), &self.inner).await;
         let result = state.wording.apply(result, languages.as_deref(), wants_page);
-        let response = shown(handle.finish(result).await, wants_page)?;
-        if let Some(who) = drops_cookies
-            && response.headers().contains_key(header::SET_COOKIE)
-        {
-            state.warn_of_dropped_cookies(who);
-        }
-        Ok(response)
+        shown(handle.finish(result).await, wants_page)
     }
 }
 
@@ -127,55 +117,4 @@ async fn run<E: Endpoint>(
 /// Gives a refusal the form that the client can show.
 fn shown(result: Result<Response>, wants_page: bool) -> Result<Response> {
     if wants_page { as_page(result) } else { result }
-}
-
-/// Tells who drops cookies that are `Secure`, if the client probably sees this request as plain http.
-///
-/// The headers decide only about a line in the log. Clients always name a host; a test may not.
-fn who_drops_cookies(request: &Request) -> Option<DroppedBy> {
-    let names_host =
-        request.headers().contains_key(header::HOST) || request.original_uri().authority().is_some();
-    let behind_tls =
-        request.header("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
-    if *request.scheme() != Scheme::HTTP || !names_host || behind_tls {
-        return None;
-    }
-    if !is_local(request) {
-        return Some(DroppedBy::Everybody);
-    }
-    let agent = request.header(header::USER_AGENT).unwrap_or_default();
-    (!keeps_cookies_of_localhost(agent)).then_some(DroppedBy::Programs)
-}
-
-/// Tells whether a client says to be a browser, or a curl that takes localhost for safe: 7.79 and later.
-fn keeps_cookies_of_localhost(agent: &str) -> bool {
-    let is_new_curl = || {
-        let mut numbers = agent.strip_prefix("curl/")?.split('.').map_while(|part| part.parse::<u32>().ok());
-        Some((numbers.next()?, numbers.next()?) >= (7, 79))
-    };
-    agent.starts_with("Mozilla/") || is_new_curl().unwrap_or(false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// M-16: those that keep `Secure` cookies of http://localhost cause no line in the log.
-    #[test]
-    fn m_16_who_keeps_cookies_of_localhost() {
-        for (agent, keeps) in [
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", true),
-            ("curl/7.79.0", true),
-            ("curl/7.88.1", true),
-            ("curl/8.5.0-DEV", true),
-            ("curl/7.78.0", false),
-            ("curl/7", false),
-            ("curl/x.y", false),
-            ("python-requests/2.32.3", false),
-            ("python-httpx/0.27.0", false),
-            ("", false),
-        ] {
-            assert_eq!(keeps_cookies_of_localhost(agent), keeps, "{agent:?}");
-        }
-    }
 }

@@ -52,6 +52,7 @@ impl Auth {
         let (handle, shared) = (wiring::handle(request, "`Auth`")?, wiring::state(request, "`Auth`")?);
         let (client, shared) = (shared.clients.see(request), Arc::clone(shared));
         handle.note_address(client.address);
+        handle.note_who_drops_cookies(request);
         let credentials = handle.credentials(request).into_owned();
         Ok(Self { handle: handle.clone(), shared, credentials, client })
     }

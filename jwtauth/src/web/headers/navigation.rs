@@ -1,6 +1,9 @@
 //! Whether a browser asks in order to show the answer as a page.
 
-use poem::http::{HeaderMap, header};
+use poem::http::{HeaderMap, HeaderName, header};
+
+/// Kept, because a name in text is parsed with every look.
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Tells whether a client can do something with a page: a browser that opens one, or a program that takes
 /// HTML among others.
@@ -10,13 +13,15 @@ pub(crate) fn takes_page(headers: &HeaderMap) -> bool {
 
 /// Tells whether a page is what a client wants most.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    is_navigation(headers)
-        .unwrap_or_else(|| accepted(headers).next().is_some_and(|kind| is_html(kind) && !has_weight(kind)))
+    is_navigation(headers).unwrap_or_else(|| {
+        begins_with_html(headers)
+            && accepted(headers).next().is_some_and(|kind| is_html(kind) && !has_weight(kind))
+    })
 }
 
 /// What the browser says of the request. `None`: it is one from before 2023, or was told not to, or is none.
 fn is_navigation(headers: &HeaderMap) -> Option<bool> {
-    headers.get("sec-fetch-mode").map(|mode| mode == "navigate")
+    headers.get(&SEC_FETCH_MODE).map(|mode| mode == "navigate")
 }
 
 /// Returns the kinds of content in `Accept`, in their order, with their parameters (RFC 9110, section
@@ -24,6 +29,12 @@ fn is_navigation(headers: &HeaderMap) -> Option<bool> {
 fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accept.split(',').map(str::trim)
+}
+
+/// Tells whether `Accept` may name HTML first. Most requests are no page, and are told apart by one byte.
+fn begins_with_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).map(|accept| accept.as_bytes().trim_ascii_start());
+    accept.is_some_and(|accept| matches!(accept, [b't' | b'T', ..]))
 }
 
 fn is_html(kind: &str) -> bool {

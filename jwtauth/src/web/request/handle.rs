@@ -13,9 +13,10 @@ use poem::{Request, Response};
 use tokio::sync::OnceCell;
 
 use super::authority::Authority;
+use super::dropped_cookies::who_drops_cookies;
 use super::origin::{self, OriginCheck, Sites};
 use super::outcome::{Caller, Cookies};
-use super::pending_answer::PendingAnswer;
+use super::pending_answer::{self, PendingAnswer};
 use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::notice::misconfigured;
@@ -89,6 +90,14 @@ impl Handle {
         self.answer().asked = true;
     }
 
+    /// Notes who will drop the cookies of the answer, if it sets any. Asked before it is known whether it does,
+    /// because later there is no request.
+    pub(crate) fn note_who_drops_cookies(&self, request: &Request) {
+        if self.jwtauth().is_some_and(|jwtauth| jwtauth.state().cookies.secure) {
+            self.answer().dropped_by = who_drops_cookies(request);
+        }
+    }
+
     /// Notes the address of the client, for what the log says about the answer.
     pub(crate) fn note_address(&self, address: Option<IpAddr>) {
         self.answer().client_address = address;
@@ -154,6 +163,7 @@ impl Handle {
         }
         // Boxed, or the future of each handler would be as large as that of a refresh.
         Box::pin(async move {
+            self.note_who_drops_cookies(request);
             let credentials = self.credentials(request);
             if must_check {
                 let checked = origin::check(&self.0.authority, request, &credentials)?;
@@ -280,8 +290,20 @@ impl Handle {
 
     /// Finishes the answer of the request.
     pub(crate) async fn finish(&self, result: poem::Result<Response>) -> poem::Result<Response> {
+        let (asked, address) = {
+            let answer = self.answer();
+            (answer.asked, answer.client_address)
+        };
+        if !asked {
+            pending_answer::tell_of_failed_login(&result, address);
+            return result;
+        }
         let answer = std::mem::take(&mut *self.answer());
-        answer.finish(&self.0.authority, result).await
+        if answer.sets_cookies() {
+            // Boxed, because few answers do.
+            return Box::pin(answer.finish_with_cookies(&self.0.authority, result)).await;
+        }
+        Ok(answer.finish(&self.0.authority, result))
     }
 }
 

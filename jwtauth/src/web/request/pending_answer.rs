@@ -11,10 +11,12 @@ use super::outcome::Cookies;
 use crate::session::IssuedTokens;
 use crate::web::answer::rejection::{self, FailedLogin, Rejection};
 use crate::web::answer::wording;
-use crate::web::state::{JwtAuth, JwtAuthState};
+use crate::web::state::{DroppedBy, JwtAuth, JwtAuthState};
 
 /// Lets a browser drop what it keeps of this site (Clear Site Data, section 3.1).
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What was decided about one request so far.
 #[derive(Default)]
@@ -25,6 +27,8 @@ pub(super) struct PendingAnswer {
     pub(super) origin: OriginCheck,
     /// Deletes what the browser keeps in other forms. Only with an answer that sets or deletes cookies.
     pub(super) other_forms: Vec<HeaderValue>,
+    /// Who will not keep the cookies, if anybody.
+    pub(super) dropped_by: Option<DroppedBy>,
     /// The address of the client, if anything asked for it.
     pub(super) client_address: Option<IpAddr>,
     /// An outage that an `Option<..>` extractor would hide.
@@ -32,37 +36,45 @@ pub(super) struct PendingAnswer {
 }
 
 impl PendingAnswer {
-    /// Finishes the answer: it always has the cookies, and nobody may cache it (H-7).
-    pub(super) async fn finish(
+    /// Tells whether the answer may set or delete cookies.
+    pub(super) const fn sets_cookies(&self) -> bool {
+        !matches!(self.cookies, Cookies::Keep)
+    }
+
+    /// Finishes an answer that depends on the caller and changes no cookies: nobody may cache it (H-7).
+    pub(super) fn finish(&self, authority: &Authority, result: poem::Result<Response>) -> Response {
+        tell_of_failed_login(&result, self.client_address);
+        // An `Err` that is passed on would lose the headers.
+        let mut response = result.unwrap_or_else(poem::Error::into_response);
+        let headers = response.headers_mut();
+        headers.append(header::VARY, authority.vary());
+        headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+        response
+    }
+
+    /// Likewise with cookies: the answer always has them.
+    pub(super) async fn finish_with_cookies(
         self,
         authority: &Authority,
         result: poem::Result<Response>,
     ) -> poem::Result<Response> {
-        if is_failed_login(&result) {
-            let address = self.client_address.map(tracing::field::display);
-            tracing::info!(target: "jwtauth", event = "login_failed", address);
-        }
-        if !self.asked {
-            return result;
-        }
-        // An `Err` that is passed on would lose the cookies.
-        let mut response = result.unwrap_or_else(poem::Error::into_response);
-        let clears_cache = matches!(self.cookies, Cookies::Clear)
-            && authority.sessions().is_some_and(|jwtauth| jwtauth.state().cookies.clear_cache);
-        let values = match (self.cookies, authority.sessions().map(JwtAuth::state)) {
-            (Cookies::Keep, _) | (_, None) => Vec::new(),
-            (Cookies::Clear, Some(state)) => state.cookies.clear().into(),
-            (Cookies::Set(issued), Some(state)) => still_current(state, &issued).await,
-            (Cookies::SetAgain(resent), Some(state)) => resent.cookies(state).await,
+        let mut response = self.finish(authority, result);
+        let Some(state) = authority.sessions().map(JwtAuth::state) else { return Ok(response) };
+        let clears_cache = matches!(self.cookies, Cookies::Clear) && state.cookies.clear_cache;
+        let values = match self.cookies {
+            Cookies::Keep => Vec::new(),
+            Cookies::Clear => state.cookies.clear().into(),
+            Cookies::Set(issued) => still_current(state, &issued).await,
+            Cookies::SetAgain(resent) => resent.cookies(state).await,
         };
-        let headers = response.headers_mut();
-        let no_store = HeaderValue::from_static("no-store");
-        headers.append(header::VARY, authority.vary());
         if values.is_empty() {
-            headers.entry(header::CACHE_CONTROL).or_insert(no_store);
             return Ok(response);
         }
-        headers.insert(header::CACHE_CONTROL, no_store);
+        if let Some(who) = self.dropped_by {
+            state.warn_of_dropped_cookies(who);
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
         if clears_cache {
             // Pages that the browser kept to go back to. The cookies are deleted one by one, below.
             headers.append(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""));
@@ -72,6 +84,14 @@ impl PendingAnswer {
             headers.append(header::SET_COOKIE, value);
         }
         Ok(response)
+    }
+}
+
+/// Logs that a login was refused for its name or password.
+pub(super) fn tell_of_failed_login(result: &poem::Result<Response>, address: Option<IpAddr>) {
+    if is_failed_login(result) {
+        let address = address.map(tracing::field::display);
+        tracing::info!(target: "jwtauth", event = "login_failed", address);
     }
 }
 

@@ -49,6 +49,9 @@ impl CrossOrigin {
 
     /// Tells whether a request that carries cookies must be refused.
     pub(crate) fn refuses(&self, request: &Request) -> bool {
+        if is_safe(request.method(), request.headers()) {
+            return false;
+        }
         let host = request.headers().get(header::HOST).map(|host| host.as_bytes());
         // HTTP/2 has `:authority` in place of a Host header.
         let authority = request.original_uri().authority().map(|authority| authority.as_str().as_bytes());
@@ -56,9 +59,7 @@ impl CrossOrigin {
     }
 
     fn refuses_parts(&self, method: &Method, path: &str, host: Option<&[u8]>, headers: &HeaderMap) -> bool {
-        // An upgrade opens a channel that no later check sees, whatever its method (H-12).
-        let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if safe && !headers.contains_key(header::UPGRADE) {
+        if is_safe(method, headers) {
             return false;
         }
         let sent =
@@ -79,6 +80,12 @@ impl CrossOrigin {
             && !origin.is_some_and(|origin| self.trusted.contains(&origin))
             && !self.exempt.iter().any(|pattern| matches_path(pattern, path))
     }
+}
+
+/// Tells whether a request changes nothing, by its method. An upgrade opens a channel that no later check sees,
+/// whatever its method (H-12).
+fn is_safe(method: &Method, headers: &HeaderMap) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !headers.contains_key(header::UPGRADE)
 }
 
 #[cfg(test)]

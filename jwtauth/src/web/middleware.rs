@@ -47,7 +47,7 @@ impl<E> fmt::Debug for JwtAuthEndpoint<E> {
 impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let state = self.jwtauth.state();
         let wants_page = wants_page(request.headers());
         if let Some(refusal) = state.local_only.as_ref().and_then(|only| only.refusal(&request)) {
@@ -61,7 +61,10 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         }
         let handle = Handle::new(authority);
         let languages = state.wording.languages(&request);
-        let result = run(&handle, request, state.gate.get(), &self.inner).await;
+        let result = match admitted(&handle, &mut request, state.gate.get()).await {
+            Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
+            Err(refused) => Err(refused),
+        };
         let result = state.wording.apply(result, languages.as_deref(), wants_page);
         shown(handle.finish(result).await, wants_page)
     }
@@ -86,7 +89,7 @@ pub struct VerifierEndpoint<E> {
 impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let authority = Authority::Verifier(Arc::clone(self.verifier.state()));
         // A clone of this middleware is further out and finishes the answer.
         if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
@@ -94,24 +97,22 @@ impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
         }
         let handle = Handle::new(authority);
         let wants_page = wants_page(request.headers());
-        let result = run(&handle, request, self.verifier.state().gate.get(), &self.inner).await;
+        let result = match admitted(&handle, &mut request, self.verifier.state().gate.get()).await {
+            Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
+            Err(refused) => Err(refused),
+        };
         let result = Wording::default().apply(result, None, wants_page);
         shown(handle.finish(result).await, wants_page)
     }
 }
 
-/// Passes a request on with its handle, if the gate of the middleware allows it.
-async fn run<E: Endpoint>(
-    handle: &Handle,
-    mut request: Request,
-    gate: Option<&dyn Gate>,
-    inner: &E,
-) -> Result<Response> {
+/// Puts the handle on a request and asks the gate of the middleware, if it has one.
+async fn admitted(handle: &Handle, request: &mut Request, gate: Option<&dyn Gate>) -> Result<()> {
     request.extensions_mut().insert(handle.clone());
-    if let Some(gate) = gate {
-        gate.admit(&request).await?;
+    match gate {
+        Some(gate) => gate.admit(request).await,
+        None => Ok(()),
     }
-    inner.call(request).await.map(IntoResponse::into_response)
 }
 
 /// Gives a refusal the form that the client can show.

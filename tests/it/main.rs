@@ -22,6 +22,7 @@ mod guides;
 mod house;
 mod http;
 mod keys;
+mod known_callers;
 mod lost_answers;
 mod manual;
 mod messages;

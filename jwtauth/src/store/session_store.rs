@@ -58,12 +58,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// Returns a number that stands for the record as it is now, or `None` if it is being changed or the store
-    /// does not tell. Default: it does not, and each request loads the record.
+    /// Returns a number that stands for the record as it is now, or `None` if it is being changed. Default:
+    /// always `None`, and each request loads the record.
     ///
     /// Who asks for it, then loads the record, and hears the same number again later, may go on to use that
-    /// record. So before a change can be seen or is answered, it returns another number, or `None`. It may
-    /// do so without a change too. Asked with every request, so it must not wait.
+    /// record. So before a change can be seen, or is answered, this returns a number that it has never
+    /// returned for the record, or `None`. It may do so without a change too. Asked with every request: it
+    /// must not wait.
     fn stamp(&self, id: SessionId) -> Option<u64> {
         let _ = id;
         None

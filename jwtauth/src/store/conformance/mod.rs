@@ -16,6 +16,7 @@
 #[cfg(feature = "accounts")]
 mod account_rules;
 mod page_rules;
+mod stamp_rules;
 mod token_rules;
 mod trail_rules;
 mod value_rules;
@@ -64,6 +65,7 @@ where
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
     page_rules::sessions_are_listed_in_pages(&Arc::new(empty().await)).await;
+    stamp_rules::a_stamp_changes_with_its_record(&empty().await).await;
     token_rules::run(&empty).await;
     trail_rules::run(&Arc::new(empty().await)).await;
     value_rules::run(&empty).await;

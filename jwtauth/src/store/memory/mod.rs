@@ -9,6 +9,7 @@ mod value_table;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "accounts")]
@@ -36,6 +37,8 @@ use crate::registry::TokenRecord;
 #[derive(Default)]
 pub struct MemoryStore {
     kept: Mutex<Kept>,
+    /// How many changes have begun. A reader waits for the one that is under way.
+    changes: AtomicU64,
     time: Arc<TimeMark>,
     #[cfg(feature = "accounts")]
     accounts: account_table::AccountTable,
@@ -93,15 +96,23 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    /// Locks it to read.
+    fn read(&self) -> MutexGuard<'_, Kept> {
         // OK because nothing in an operation can panic half-way.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks it for a change.
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        let kept = self.read();
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        kept
     }
 }
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore").field("sessions", &self.lock().sessions.len()).finish()
+        f.debug_struct("MemoryStore").field("sessions", &self.read().sessions.len()).finish()
     }
 }
 
@@ -116,7 +127,11 @@ impl SessionStore for MemoryStore {
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
-        ready(self.lock().sessions.get(&id).cloned().map(Arc::new))
+        ready(self.read().sessions.get(&id).cloned().map(Arc::new))
+    }
+
+    fn stamp(&self, _: SessionId) -> Option<u64> {
+        Some(self.changes.load(Ordering::SeqCst))
     }
 
     fn is_shared(&self) -> bool {
@@ -165,7 +180,7 @@ impl SessionStore for MemoryStore {
     }
 
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
-        ready(self.lock().sessions.values().filter(|session| session.subject == subject).cloned().collect())
+        ready(self.read().sessions.values().filter(|session| session.subject == subject).cloned().collect())
     }
 
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
@@ -223,7 +238,7 @@ impl SessionStore for MemoryStore {
 
 impl SessionPages for MemoryStore {
     fn sessions_after(&self, after: Option<SessionId>, limit: usize) -> StoreFuture<'_, Vec<Session>> {
-        let kept = self.lock();
+        let kept = self.read();
         let mut behind: Vec<_> =
             kept.sessions.values().filter(|it| after.is_none_or(|id| it.id > id)).collect();
         behind.sort_unstable_by_key(|session| session.id);
@@ -233,7 +248,7 @@ impl SessionPages for MemoryStore {
 
 impl TokenStore for MemoryStore {
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
-        let kept = self.lock();
+        let kept = self.read();
         ready(kept.tokens.get(&session).into_iter().flatten().map(|(_, token)| *token).collect())
     }
 

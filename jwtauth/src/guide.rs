@@ -14,6 +14,9 @@ pub mod front_end {}
 #[doc = include_str!("docs/operating.md")]
 pub mod operating {}
 
+#[doc = include_str!("docs/performance.md")]
+pub mod performance {}
+
 #[doc = include_str!("docs/requirements.md")]
 pub mod requirements {}
 

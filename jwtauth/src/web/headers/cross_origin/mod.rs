@@ -82,8 +82,8 @@ impl CrossOrigin {
     }
 }
 
-/// Tells whether a request changes nothing, by its method. An upgrade opens a channel that no later check sees,
-/// whatever its method (H-12).
+/// Tells whether a request changes nothing, by its method. An upgrade opens a channel that no later check
+/// sees, whatever its method (H-12).
 fn is_safe(method: &Method, headers: &HeaderMap) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !headers.contains_key(header::UPGRADE)
 }

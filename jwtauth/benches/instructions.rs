@@ -1,7 +1,8 @@
 //! How many instructions a request takes: the same number on each run, whatever else the machine does.
 //!
-//! Run with `cargo bench -p jwtauth --bench instructions`. It needs valgrind, and says so without it. It fails
-//! if a figure is more than 5 % above the one in `instructions.txt`, which `JWTAUTH_BLESS=1` writes anew.
+//! Run with `cargo bench -p jwtauth --bench instructions`. It needs valgrind, and says so without it. It
+//! fails if a figure is more than 5 % above the one in `instructions.txt`, which `JWTAUTH_BLESS=1` writes
+//! anew.
 //!
 //! The program runs itself under callgrind, which counts what every thread executes between the start and
 //! the end of a case. Endpoints are called directly, without a network. A request has both cookies of a

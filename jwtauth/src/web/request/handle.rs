@@ -90,8 +90,8 @@ impl Handle {
         self.answer().asked = true;
     }
 
-    /// Notes who will drop the cookies of the answer, if it sets any. Asked before it is known whether it does,
-    /// because later there is no request.
+    /// Notes who will drop the cookies of the answer, if it sets any. Asked before it is known whether it
+    /// does, because later there is no request.
     pub(crate) fn note_who_drops_cookies(&self, request: &Request) {
         if self.jwtauth().is_some_and(|jwtauth| jwtauth.state().cookies.secure) {
             self.answer().dropped_by = who_drops_cookies(request);

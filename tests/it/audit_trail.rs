@@ -126,6 +126,30 @@ fn o_10_nobody_can_push_the_events_of_others_out_of_the_trail() {
     });
 }
 
+#[test]
+fn o_10_logouts_are_counted_by_the_user_too() {
+    bounded(async {
+        let store = Faulty::default();
+        let app = TestApp::with(store.clone(), |builder| builder.keep_events(100));
+        let sessions = app.jwtauth.sessions();
+        for _ in 0..60 {
+            let eve = sessions.login(&tests::app::User::named("eve"), Device::default()).await.unwrap();
+            sessions.revoke(eve.session.id).await.unwrap();
+        }
+        sessions.login(&tests::app::User::named("ann"), Device::default()).await.unwrap();
+        let all = kept(&store).await;
+        assert_eq!(all.len(), 21, "ten logins and ten logouts of Eve, and Ann: {:?}", names(&all));
+        assert!(all.iter().all(|it| it.event.subject.is_some()), "each says whose it is");
+        // What was counted is written before the end, and once.
+        for _ in 0..2 {
+            sessions.flush().await.unwrap();
+        }
+        let all = kept(&store).await;
+        let counted: Vec<_> = all[21..].iter().map(|it| it.event.details[1].1.as_str()).collect();
+        assert_eq!((names(&all[21..]), counted), (vec!["events_left_out"; 2], vec!["50"; 2]));
+    });
+}
+
 /// Makes a store with a trail of some events.
 async fn store_with_trail(path: &Path) -> TrailHead {
     let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
@@ -254,6 +278,50 @@ fn o_8_a_changed_or_missing_event_is_found_by_the_check_and_by_doctor() {
         found(|tree| drop(tree.remove(key(7)).unwrap()), "events 7 to 7 are missing").await;
         found(|tree| drop(tree.remove(key(1)).unwrap()), "events 1 to 1 are missing").await;
         found(|tree| drop(tree.remove(b"e").unwrap()), "what says where the trail ends is missing").await;
+    });
+}
+
+#[test]
+fn o_8_events_are_never_overwritten_and_a_mark_shows_an_end_that_is_gone() {
+    bounded(async {
+        for lose_head in [(|tree| drop(tree.remove(b"e").unwrap())) as fn(&sled::Db), |tree| {
+            let bytes = tree.get(b"e").unwrap().unwrap();
+            let mut head = codec::decode_trail_head(b"e", &bytes).unwrap();
+            head.last = 3;
+            tree.insert(b"e", codec::encode_trail_head(b"e", &head)).unwrap();
+        }] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("store");
+            let mark = store_with_trail(&path).await.mark();
+            change(&path, lose_head);
+            let check = run(&path, "", &["events", "--check"]);
+            assert_eq!(check.code, 1, "{check:?}");
+            let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
+            let jwtauth = builder.keep_events(KEEP).open(&path).await.unwrap();
+            jwtauth.accounts().unwrap().register("bob", "through the looking glass").await.unwrap();
+            drop(jwtauth);
+            let store = SledStore::open(&path).await.unwrap();
+            let all = store.events_after(0, usize::MAX).await.unwrap();
+            let numbers: Vec<_> = all.iter().map(|record| record.number).collect();
+            assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
+            assert_eq!(names(&all[7..]), ["trail_broken", "account_registered"]);
+            drop(store);
+            let check = run(&path, "", &["events", "--check", "--mark", &mark.to_string()]);
+            assert_eq!((check.code, check.out.contains("Event 7 is as it was")), (0, true), "{check:?}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let mark = store_with_trail(&path).await.mark();
+        change(&path, |tree| {
+            let bytes = tree.get(b"e").unwrap().unwrap();
+            let mut head = codec::decode_trail_head(b"e", &bytes).unwrap();
+            let third = tree.get(key(3)).unwrap().unwrap();
+            (head.last, head.hash) = (3, codec::decode_event(&key(3), 3, &third).unwrap().hash());
+            tree.insert(b"e", codec::encode_trail_head(b"e", &head)).unwrap();
+            (4..=7).for_each(|number| drop(tree.remove(key(number)).unwrap()));
+        });
+        let check = run(&path, "", &["events", "--check", "--mark", &mark.to_string()]);
+        assert_eq!((check.code, check.out.contains("events at its end are missing")), (1, true), "{check:?}");
     });
 }
 

@@ -182,7 +182,7 @@ impl TrailHead {
     /// Returns how many records the trail has.
     #[must_use]
     pub const fn len(&self) -> u64 {
-        (self.last + 1).saturating_sub(self.first)
+        self.last.saturating_add(1).saturating_sub(self.first)
     }
 
     /// Returns the end of the trail, to be kept elsewhere.

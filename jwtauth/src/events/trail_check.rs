@@ -32,6 +32,16 @@ pub enum TrailFault {
         /// The number of the record.
         number: u64,
     },
+    /// A mark is of an event behind the end: events at the end are missing, or an older copy was put back.
+    #[error(
+        "the trail ends with event {last}, and the mark is of event {mark}: events at its end are missing, or an older copy was put back"
+    )]
+    Shortened {
+        /// The number of the last record.
+        last: u64,
+        /// The number of the mark.
+        mark: u64,
+    },
     /// There are records, and the record that says where the trail ends is missing.
     #[error("what says where the trail ends is missing")]
     NoHead,
@@ -39,9 +49,9 @@ pub enum TrailFault {
 
 /// A check of an audit trail, record after record.
 ///
-/// It notices damage, and each change by somebody who does not write the whole chain anew behind it. Whoever
-/// may write the store can do that. Only a [mark](TrailHead::mark) that was kept elsewhere shows it then: see
-/// [`Self::with_mark`].
+/// It notices damage, and each change by somebody who neither writes the chain anew behind it nor changes
+/// what says where the trail begins and ends. Whoever may write the store can do both. Only a
+/// [mark](TrailHead::mark) that was kept elsewhere shows it then: see [`Self::with_mark`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), jwtauth::error::StoreError> {
@@ -99,7 +109,7 @@ impl TrailCheck {
             return;
         }
         let expected = match (self.last, self.head) {
-            (Some((number, _)), _) => number + 1,
+            (Some((number, _)), _) => number.saturating_add(1),
             (None, Some(head)) => head.first,
             (None, None) => record.number,
         };
@@ -129,11 +139,15 @@ impl TrailCheck {
     /// Returns what is wrong, when all records were taken. At most 100 faults are told.
     #[must_use]
     pub fn faults(mut self) -> Vec<TrailFault> {
+        let last = self.head.map_or(0, |head| head.last);
+        if let Some(mark) = self.mark.filter(|mark| mark.number > last) {
+            self.fault(TrailFault::Shortened { last, mark: mark.number });
+        }
         match self.head {
             None if self.records > 0 => self.fault(TrailFault::NoHead),
             None => {}
             Some(head) => {
-                let (number, hash) = self.last.unwrap_or((head.first - 1, head.hash));
+                let (number, hash) = self.last.unwrap_or((head.first.saturating_sub(1), head.hash));
                 if number < head.last {
                     self.fault(TrailFault::Missing { first: number + 1, last: head.last });
                 } else if hash != head.hash {
@@ -216,6 +230,9 @@ mod tests {
         };
         assert_eq!(look(&records, 9), Some(true));
         assert_eq!(look(&forged, 9), Some(false));
-        assert_eq!(look(&records, 10), None);
+        assert_eq!(look(&records, 2), None, "it is not kept any more");
+        let mut cut = TrailCheck::new(Some(head)).with_mark(TrailMark::new(10, head.hash));
+        records.iter().for_each(|record| cut.take(record));
+        assert_eq!(cut.faults(), [TrailFault::Shortened { last: 9, mark: 10 }]);
     }
 }

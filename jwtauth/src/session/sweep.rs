@@ -97,6 +97,9 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn flush(&self) -> Result<(), SessionError> {
+        if let Some(trail) = &self.trail {
+            trail.settle(self.clock.now()).await;
+        }
         self.within(self.store.flush()).await
     }
 }

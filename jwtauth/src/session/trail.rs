@@ -26,7 +26,7 @@ const FAILED_LOGINS: u64 = 20;
 /// How many events of one kind about one subject or session are kept in a minute, one by one.
 const OF_ONE_KIND: u64 = 10;
 /// How many kinds are told apart in a minute. The others are one kind together.
-const MAX_COUNTED: usize = 1_024;
+const MAX_COUNTED: usize = 16_384;
 
 /// The name of the record that says how many events were not kept, because the store failed.
 const LOST: &str = "events_lost";
@@ -59,6 +59,8 @@ pub(crate) fn same_cause<F: Future>(done: F) -> impl Future<Output = F::Output> 
 #[derive(Debug)]
 pub(super) struct Trail {
     store: Arc<dyn EventStore>,
+    /// The same store, which knows whose a session is.
+    sessions: Arc<dyn SessionStore>,
     keep: u64,
     timeout: Duration,
     minute: Mutex<Minute>,
@@ -115,10 +117,21 @@ impl Minute {
             return Vec::new();
         }
         self.number = number;
-        let counts = std::mem::take(&mut self.counts).into_iter();
-        let mut over: Vec<_> = counts
-            .filter_map(|(kind, count)| Some((count.checked_sub(kind.most() + 1)? + 1, kind)))
-            .collect();
+        let over = self.settle(now);
+        self.counts.clear();
+        over
+    }
+
+    /// Returns what is to be said about this minute so far, and was not said.
+    fn settle(&mut self, now: u64) -> Vec<EventDetails> {
+        let mut over: Vec<(u64, Kind)> = Vec::new();
+        for (kind, count) in &mut self.counts {
+            let most = kind.most();
+            if *count > most {
+                over.push((*count - most, kind.clone()));
+                *count = most;
+            }
+        }
         over.sort_by(|(one, a), (other, b)| other.cmp(one).then_with(|| a.event.cmp(&b.event)));
         over.into_iter().map(|(count, kind)| left_out(kind, count, now)).collect()
     }
@@ -137,9 +150,11 @@ impl Trail {
         store: &Arc<dyn SessionStore>,
     ) -> Result<Option<Arc<Self>>, ConfigError> {
         let Some(keep) = config.keep_events else { return Ok(None) };
+        let sessions = Arc::clone(store);
         let store = Arc::clone(store).event_store().ok_or(ConfigError::NoEventStore)?;
         Ok(Some(Arc::new(Self {
             store,
+            sessions,
             keep,
             timeout: config.store_timeout,
             minute: Mutex::default(),
@@ -149,8 +164,13 @@ impl Trail {
     }
 
     /// Keeps an event that happened at `now`, in Unix seconds.
-    pub(super) async fn keep(&self, event: &Event, now: u64) {
+    pub(super) async fn keep(self: &Arc<Self>, event: &Event, now: u64) {
         let Some(mut event) = EventDetails::of(event, now) else { return };
+        if let (None, Some(session)) = (&event.subject, event.session) {
+            // Whose it is counts below, and whoever looks for a user finds it. It may be swept by now.
+            let found = tokio::time::timeout(self.timeout, self.sessions.load(session)).await;
+            event.subject = found.ok().and_then(Result::ok).flatten().map(|found| found.subject.clone());
+        }
         if let Ok(cause) = CAUSE.try_with(|cause| *cause) {
             event = event.with("by", cause);
         }
@@ -159,30 +179,46 @@ impl Trail {
     }
 
     /// Writes what is not written yet, at `now`: what the minutes before this one have left out.
-    pub(super) async fn catch_up(&self, now: u64) {
+    pub(super) async fn catch_up(self: &Arc<Self>, now: u64) {
         let kept = self.minute().begin(now / 60, now);
         self.append(kept, now).await;
     }
 
-    async fn append(&self, mut events: Vec<EventDetails>, now: u64) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            events.insert(0, EventDetails::new(LOST, now).with("count", lost));
-        }
+    /// Likewise, and what this minute has left out: nothing may follow.
+    pub(super) async fn settle(self: &Arc<Self>, now: u64) {
+        let kept = self.minute().settle(now);
+        self.append(kept, now).await;
+    }
+
+    /// Writes events, and waits for that no longer than for a change of the store. What takes longer goes on
+    /// in a task of its own, also if the request is dropped.
+    async fn append(self: &Arc<Self>, events: Vec<EventDetails>, now: u64) {
         if events.is_empty() {
             return;
         }
-        let count = events.len() as u64 - u64::from(lost > 0);
-        let written = tokio::time::timeout(self.timeout, self.store.append_events(events, self.keep)).await;
-        let error = match written {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error,
-            // They may be written later.
-            Err(_) => StoreError::TimedOut { after: self.timeout },
-        };
-        self.lost.fetch_add(lost + count, Ordering::Relaxed);
+        let trail = Arc::clone(self);
+        let writing = tokio::spawn(async move { trail.write(events, now).await });
+        if tokio::time::timeout(self.timeout, writing).await.is_err() {
+            let error = StoreError::TimedOut { after: self.timeout };
+            self.tell(&error);
+        }
+    }
+
+    async fn write(&self, mut events: Vec<EventDetails>, now: u64) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        let count = events.len() as u64;
+        if lost > 0 {
+            events.insert(0, EventDetails::new(LOST, now).with("count", lost));
+        }
+        if let Err(error) = self.store.append_events(events, self.keep).await {
+            self.lost.fetch_add(lost + count, Ordering::Relaxed);
+            self.tell(&error);
+        }
+    }
+
+    fn tell(&self, error: &StoreError) {
         if self.told.lock().unwrap_or_else(PoisonError::into_inner).is_due() {
-            tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "events are missing in the audit trail: the store cannot write them");
+            tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "events are missing in the audit trail: the store cannot write them");
         }
     }
 
@@ -235,7 +271,7 @@ mod tests {
     #[test]
     fn many_subjects_cost_no_memory_without_end() {
         let mut minute = Minute::default();
-        for number in 0..5_000_u64 {
+        for number in 0..20_000_u64 {
             let mut event = EventDetails::new("session_revoked", 60);
             event.session = Some(SessionId::from_bytes(u128::from(number).to_be_bytes()));
             minute.take(event);

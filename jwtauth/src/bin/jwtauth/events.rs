@@ -78,14 +78,17 @@ async fn check(operator: &Operator, mark: Option<TrailMark>, output: Output) -> 
     let mut lines: Vec<_> = checked.faults.iter().map(ToString::to_string).collect();
     let is_other = checked.is_as_marked == Some(false);
     if let Some(mark) = mark {
-        lines.push(match checked.is_as_marked {
-            Some(true) => format!("Event {} is as it was when its mark was written down.", mark.number),
+        lines.extend(match checked.is_as_marked {
+            Some(true) => Some(format!("Event {} is as it was when its mark was written down.", mark.number)),
             Some(false) => {
-                format!("Event {} is not what it was when its mark was written down.", mark.number)
+                Some(format!("Event {} is not what it was when its mark was written down.", mark.number))
             }
-            None => {
-                format!("Event {} is not kept any more, so nobody knows whether it was changed.", mark.number)
-            }
+            None if checked.head.is_some_and(|head| mark.number < head.first) => Some(format!(
+                "Event {} is not kept any more, so nobody knows whether it was changed.",
+                mark.number
+            )),
+            // Among the faults.
+            None => None,
         });
     }
     let new_mark = checked.head.filter(|_| checked.faults.is_empty() && !is_other).map(|head| head.mark());

@@ -54,11 +54,15 @@ async fn here(opened: SledStore) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
     let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
-    let trail = opened.trail_head().await.map_err(|error| Failure::store("no audit trail", error))?;
     // What is done here stands in the trail that the server keeps.
-    let builder = match trail {
-        Some(trail) => builder.keep_events(trail.keep),
-        None => builder,
+    let builder = match opened.trail_head().await {
+        Ok(Some(trail)) => builder.keep_events(trail.keep.clamp(1, 10_000_000)),
+        Ok(None) => builder,
+        Err(error) => {
+            let error = super::with_causes(&error);
+            eprintln!("jwtauth: the audit trail cannot be continued, so nothing is added to it: {error}");
+            builder
+        }
     };
     let jwtauth = builder.operator_socket(false).build(opened);
     Ok(jwtauth.map_err(|error| Failure::store("no accounts", error))?.operator())

@@ -64,5 +64,8 @@ pub fn encode_trail_head(key: &[u8], head: &TrailHead) -> Vec<u8> {
 pub fn decode_trail_head(key: &[u8], bytes: &[u8]) -> Result<TrailHead, RecordError> {
     let (layout, body) = frame::open(head::NEWEST, key, bytes)?;
     let mut head = TrailHead::new(0);
-    head::take(layout, body, &mut head).map(|()| head).ok_or(RecordError::Damaged)
+    head::take(layout, body, &mut head).ok_or(RecordError::Damaged)?;
+    // No trail was ever so long.
+    let is_sound = head.first > 0 && head.first <= head.last.saturating_add(1) && head.last < u64::MAX / 2;
+    if is_sound { Ok(head) } else { Err(RecordError::Damaged) }
 }

@@ -65,26 +65,31 @@ async fn read(
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<CheckedTrail, OperateError> {
     let head = trail.trail_head().await?;
-    // What is appended from here on is not looked at.
     let end = head.map_or(u64::MAX, |head| head.last);
     let mut check = TrailCheck::new(head);
     if let Some(mark) = mark {
         check = check.with_mark(mark);
     }
     let mut after = 0;
-    loop {
+    let behind = loop {
         let page = trail.events_after(after, PAGE).await?;
         page.iter().filter(|record| record.number <= end).for_each(|record| check.take(record));
         match page.last() {
-            Some(last) if page.len() == PAGE && last.number < end => after = last.number,
-            _ => break,
+            Some(last) if page.len() == PAGE && last.number <= end => after = last.number,
+            _ => break page.into_iter().find(|record| record.number > end),
         }
         if progress(Progress { done: check.records(), of: head.map(|head| head.len()), bytes: 0 }).is_break()
         {
             return Err(OperateError::Stopped);
         }
         tokio::task::yield_now().await;
-    }
+    };
     let (events, is_as_marked) = (check.records(), check.is_as_marked());
+    // Appended meanwhile, or left behind an end that somebody has put back.
+    if let Some(behind) = behind
+        && trail.trail_head().await?.is_none_or(|head| head.last < behind.number)
+    {
+        check.take(&behind);
+    }
     Ok(CheckedTrail { head, events, faults: check.faults(), is_as_marked })
 }

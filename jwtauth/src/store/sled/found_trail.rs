@@ -4,8 +4,9 @@ use super::super::codec::{self, RecordError};
 use super::tree_keys;
 use crate::events::{TrailCheck, TrailFault, TrailHead};
 
-/// How many events are kept after a repair if nobody knows any more how many it should be.
-const KEPT: u64 = 100_000;
+/// How many events are kept after a repair if nobody knows any more how many it should be: all. The server
+/// says anew how many.
+const KEPT: u64 = 10_000_000;
 
 /// What was read. Records come in the order of their keys, so the head first.
 #[derive(Debug, Default)]

@@ -58,10 +58,42 @@ impl Disk {
             Some(bytes) => bytes.map(|bytes| self.reader.head_of(bytes)).transpose()?,
             None => self.reader.trail_head()?,
         };
+        let (head, events) = match self.last_event()? {
+            // Records are never overwritten, whatever has become of the head.
+            Some(last) if head.is_none_or(|head| head.last < last.number) => {
+                let at = events.first().map_or(0, |event| event.at);
+                let broken =
+                    EventDetails::new("trail_broken", at).with("head", head.map_or(0, |head| head.last));
+                let first = head.map_or(1, |head| head.first);
+                let head = TrailHead { first, last: last.number, hash: last.hash(), ..TrailHead::new(keep) };
+                (Some(head), [vec![broken], events].concat())
+            }
+            _ => (head, events),
+        };
         let mut change = Change::default();
         change.append_events(head, events, keep)?;
         self.apply(change);
         Ok(())
+    }
+}
+
+impl Disk {
+    /// Returns the last record that there is or will be.
+    fn last_event(&self) -> Result<Option<EventRecord>, StoreError> {
+        let range = tree_keys::event(0)..tree_keys::EVENTS_END.to_vec();
+        let gathered = self.group.range(&range).filter(|(_, is_there)| *is_there).last();
+        let found = match gathered.and_then(|(key, _)| Some((key.clone(), self.group.get(key)??.to_vec()))) {
+            Some(gathered) => Some(gathered),
+            None => {
+                let last = self.reader.read(|tree| tree.range(range).next_back().transpose())?;
+                last.map(|(key, bytes)| (key.to_vec(), bytes.to_vec()))
+            }
+        };
+        let Some((key, bytes)) = found else { return Ok(None) };
+        // One that cannot be read has a number all the same, and the chain begins anew behind it.
+        let number = tree_keys::number_of_event(&key).unwrap_or_default();
+        let empty = || EventRecord::new(number, [0; 32], EventDetails::default());
+        Ok(Some(codec::decode_event(&key, number, &bytes).unwrap_or_else(|_| empty())))
     }
 }
 

@@ -8,7 +8,11 @@ async function show() {
   const me = await user();
   part('stranger').hidden = me !== null;
   part('known').hidden = me === null;
-  if (me === null) return;
+  if (me === null) {
+    part('notes').replaceChildren();
+    part('add').reset();
+    return;
+  }
   part('name').textContent = me.name;
   const notes = await json('/notes');
   part('notes').replaceChildren(
@@ -22,9 +26,9 @@ async function attempt(what) {
   try {
     await what();
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
+    if (!(error instanceof Problem)) say('The server cannot be reached.');
     // The end of the session is told below.
-    if (error.status !== 401 || error.code === 'invalid_credentials') say(error.message);
+    else if (error.status !== 401 || error.code === 'invalid_credentials') say(error.message);
   }
 }
 
@@ -55,6 +59,6 @@ part('logout').addEventListener('click', () => attempt(() => logout()));
 // In other tabs too.
 onChange((change) => {
   say(change === 'end' ? 'You are logged out.' : '');
-  show();
+  show().catch((error) => say(error.message));
 });
-await show();
+await attempt(show);

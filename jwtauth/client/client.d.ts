@@ -43,21 +43,30 @@ export class Problem extends Error {
  */
 export function login<U = User>(username: string, password: string, fields?: Record<string, unknown>): Promise<U>;
 
-/** Logs out: this browser, or every device of the user. Who is not logged in is logged out already. */
+/**
+ * Logs out: this browser, or every device of the user. A browser without cookies is logged out already.
+ *
+ * @throws {Problem} if the server could not do it: with `everywhere` also if it does not know the user any more
+ */
 export function logout(options?: { everywhere?: boolean }): Promise<void>;
 
-/** Returns who is logged in, or `null`. */
+/**
+ * Returns who is logged in, or `null`.
+ *
+ * @throws {Problem} if the server does not say
+ */
 export function user<U = User>(): Promise<U | null>;
 
 /**
- * Does what `window.fetch` does, with the cookies. If the answer is 401, tokens are renewed, once for all calls
- * and tabs that ask for it at the same time, and the request is sent again. If that does not help, the session is
- * over: `onChange` tells `end`, and the 401 is returned.
+ * Does what `window.fetch` does, with the cookies. If the answer is 401 with `token_expired`, `token_not_valid` or
+ * `not_authenticated`, tokens are renewed, once for all calls and tabs that ask for it at the same time, and the
+ * request is sent again. If the server refuses to renew them, the session is over: `onChange` tells `end`, and the 401
+ * is returned.
  */
 export function fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
 
 /**
- * Likewise, and returns the body as JSON; `undefined` for 204.
+ * Likewise, and returns the body as JSON; `undefined` if it is empty.
  *
  * @throws {Problem} for an answer that is not 2xx
  */

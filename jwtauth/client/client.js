@@ -19,9 +19,13 @@ export class Problem extends Error {
   }
 }
 
-const send = (url, init) => window.fetch(url, { credentials: routes.origin === location.origin ? 'same-origin' : 'include', ...init });
+/** What a request is unless the caller says otherwise: with the cookies of the routes' own site. */
+const credentials = routes.origin === location.origin ? 'same-origin' : 'include';
 const post = (path, body) =>
-  send(new URL(path, routes), {
+  window.fetch(new URL(path, routes), {
+    credentials,
+    // A server that hangs must not hold up other tabs.
+    signal: AbortSignal.timeout(20_000),
     method: 'POST',
     headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) },
     body: body && JSON.stringify(body),
@@ -41,23 +45,32 @@ function tell(change, elsewhere) {
   if (change === 'end' && isOver) return;
   isOver = change !== 'login';
   if (!elsewhere) channel?.postMessage(change);
-  for (const listener of listeners) listener(change);
+  for (const listener of listeners) {
+    try {
+      listener(change);
+    } catch (error) {
+      reportError(error);
+    }
+  }
 }
 channel?.addEventListener('message', ({ data }) => {
   if (data === 'renewed') renewedElsewhere = performance.now();
-  else tell(data, true);
+  else if (data === 'login' || data === 'logout' || data === 'end') tell(data, true);
 });
 
-/** Renews the tokens once for all who ask at the same time, in other tabs too. */
+/**
+ * Renews the tokens once for all who ask at the same time, in other tabs too. Returns the answer, or `true` if another tab
+ * has done it.
+ */
 function renew() {
   renewing ??= (async () => {
     const since = performance.now();
     const ask = async () => {
       // While this one waited for its turn.
       if (renewedElsewhere >= since) return true;
-      const { ok } = await post('refresh');
-      if (ok) channel?.postMessage('renewed');
-      return ok;
+      const answer = await post('refresh');
+      if (answer.ok) channel?.postMessage('renewed');
+      return answer;
     };
     try {
       return await (navigator.locks ? navigator.locks.request('jwtauth ' + routes.href, ask) : ask());
@@ -78,43 +91,51 @@ export async function login(username, password, fields = {}) {
 
 export async function logout({ everywhere = false } = {}) {
   const answer = await post(everywhere ? 'logout_all' : 'logout');
-  // Somebody who is not logged in is logged out.
-  if (!answer.ok && answer.status !== 401) throw await problem(answer);
+  if (!answer.ok) {
+    const why = await problem(answer);
+    // Who has no cookies is logged out here. Of other devices that says nothing.
+    if (everywhere || why.code !== 'not_authenticated') throw why;
+  }
   tell('logout');
 }
 
 export async function user() {
   const answer = await renewed(new URL('me', routes), { headers: { accept: 'application/json' } });
-  if (answer.status === 401) return null;
-  if (!answer.ok) throw await problem(answer);
-  return answer.json();
+  if (answer.isOver) return null;
+  if (!answer.response.ok) throw await problem(answer.response);
+  isOver = false;
+  return answer.response.json();
 }
 
 export async function fetch(input, init) {
-  const answer = await renewed(input, init);
-  if (answer.status === 401 && !(await isAboutLogin(answer))) tell('end');
-  return answer;
+  const { response, isOver } = await renewed(input, init);
+  if (isOver) tell('end');
+  return response;
 }
 
-/** Tells whether a 401 is about a password, or a login that is too old, and not about the session. */
-async function isAboutLogin(answer) {
-  const { code } = await problem(answer);
-  return code === 'fresh_login_required' || code === 'invalid_credentials';
-}
+/** The refusals that new tokens may help against. Any other 401 is not about the session. */
+const ABOUT_TOKENS = ['not_authenticated', 'token_expired', 'token_not_valid'];
 
-/** Sends a request, and once more with new tokens if they have expired. */
+/**
+ * Sends a request, and once more with new tokens if they have expired. Returns the answer, and whether nobody is logged in
+ * any more. A server that cannot be asked says nothing about that.
+ */
 async function renewed(input, init) {
   // A body that is a stream can be sent once only.
-  const again = new Request(input, init);
-  const answer = await send(again.clone());
-  if (answer.status !== 401 || (await isAboutLogin(answer)) || !(await renew())) return answer;
-  return send(again);
+  const again = new Request(input, input instanceof Request ? init : { credentials, ...init });
+  const isOurs = [location.origin, routes.origin].includes(new URL(again.url).origin);
+  const response = await window.fetch(again.clone());
+  if (!isOurs || response.status !== 401 || !ABOUT_TOKENS.includes((await problem(response)).code)) return { response, isOver: false };
+  const renewal = await renew();
+  if (renewal === true || renewal.ok) return { response: await window.fetch(again), isOver: false };
+  return { response, isOver: renewal.status === 401 };
 }
 
 export async function json(input, init) {
   const answer = await fetch(input, init);
   if (!answer.ok) throw await problem(answer);
-  return answer.status === 204 ? undefined : answer.json();
+  const text = await answer.text();
+  return text === '' ? undefined : JSON.parse(text);
 }
 
 export function onChange(listener) {

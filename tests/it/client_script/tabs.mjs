@@ -24,7 +24,7 @@ async function open(context) {
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.on('console', (line) => {
-    if (line.type() === 'error' && !line.text().includes('status of 4')) problems.push(line.text());
+    if (line.type() === 'error' && !/status of (4|503)/.test(line.text())) problems.push(line.text());
   });
   page.on('pageerror', (error) => problems.push(String(error)));
   await page.goto(url);
@@ -66,6 +66,27 @@ assert.equal((await one.evaluate(many)).length, 8);
 assert.equal(renewals, 1);
 await one.unroute('**/notes');
 
+// A server that cannot renew says nothing of the session, and a 401 of the application's own is none of ours.
+const outage = { status: 503, contentType: 'application/problem+json', body: '{"code":"store_unavailable","detail":"x"}' };
+const expired = { status: 401, contentType: 'application/problem+json', body: '{"code":"token_expired","detail":"x"}' };
+let pins = 0;
+await one.route('**/auth/refresh', (route) => route.fulfill(outage));
+await one.route('**/notes', (route) => route.fulfill(expired));
+await one.route('**/pin', (route) => {
+  pins += 1;
+  return route.fulfill({ ...expired, body: '{"code":"wrong_pin"}' });
+});
+const silent = await one.evaluate(() => import('/auth/client.js').then(async ({ fetch, onChange, user }) => {
+  const told = [];
+  const stop = onChange((change) => told.push(change));
+  const statuses = [(await fetch('/notes')).status, (await fetch('/pin', { method: 'POST', body: '1' })).status];
+  stop();
+  return [statuses, told, (await user()).name];
+}));
+assert.deepEqual([silent, pins], [[[401, 401], [], 'ann'], 1]);
+for (const path of ['**/auth/refresh', '**/notes', '**/pin']) await one.unroute(path);
+renewals = 1;
+
 // A refusal that is not about the session renews nothing, and has its code.
 const refused = await one.evaluate(() => import('/auth/client.js').then(({ login, Problem }) =>
   login('ann', 'wrong password').catch((error) => [error instanceof Problem, error.status, error.code])));
@@ -93,6 +114,9 @@ assert.equal(await one.evaluate('document.cookie'), '');
 await two.getByRole('button', { name: 'Log out' }).click();
 await Promise.all([stranger(one), stranger(two)]);
 assert.equal(await one.evaluate(() => import('/auth/client.js').then(({ user }) => user())), null);
+const everywhere = await one.evaluate(() => import('/auth/client.js').then(({ logout }) =>
+  logout({ everywhere: true }).then(() => 'done', (error) => error.status)));
+assert.equal(everywhere, 401, 'nobody is known, so nobody was logged out elsewhere');
 
 await browser.close();
 assert.deepEqual(problems, [], 'the console is silent');

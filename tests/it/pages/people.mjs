@@ -14,6 +14,8 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
+  // As people have it: pages are kept to go back to.
+  ignoreDefaultArgs: ['--disable-back-forward-cache'],
   args: [
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync',
@@ -129,6 +131,7 @@ await look(laptop, 'logout');
 await laptop.getByRole('button', { name: 'Log out' }).click();
 await laptop.getByText('You are logged out.').waitFor();
 await laptop.goBack();
+assert.equal(await laptop.getByRole('listitem').count(), 0, 'no page of before is shown');
 await laptop.goto(`${url}/account/devices`);
 assert.equal(new URL(laptop.url()).pathname, '/account/login');
 assert.deepEqual(await laptop.context().cookies(), []);

@@ -74,7 +74,8 @@ pub(super) async fn show_login(look: &PageSettings, request: Request) -> Result<
     let (texts, asked) = (look.texts(&request), WayBack::of(&request).await);
     let auth = Auth::from_request(&request, &mut poem::RequestBody::default()).await?;
     let mut shell = Shell::new(look, &texts, &texts.log_in);
-    if auth.session().await?.is_some() {
+    // Whatever is wrong with the cookies, a login mends it.
+    if matches!(auth.session().await, Ok(Some(_))) {
         shell.notice = Some(&texts.is_logged_in);
     } else if asked.out.is_some() {
         shell.notice = Some(&texts.logged_out);
@@ -90,7 +91,7 @@ fn login_page(
     next: &str,
 ) -> Result<Response> {
     let query = query(next);
-    shown(status, &LoginPage { shell, username, next, query, can_register: look.can_register })
+    shown(status, &LoginPage { shell, username, next, query, can_register: look.has("/register") })
 }
 
 /// `POST login`.
@@ -139,7 +140,8 @@ pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Resp
 
 /// Goes to the page that was asked for, or home.
 fn arrived(look: &PageSettings, next: &str) -> Response {
-    see_other(local_path(next).or(look.home.as_deref()).unwrap_or("devices"))
+    let usual = if look.has("/devices") { "devices" } else { "/" };
+    see_other(local_path(next).or(look.home.as_deref()).unwrap_or(usual))
 }
 
 /// Says that it is not the time for a password, if so.

@@ -49,10 +49,16 @@ struct PageSettings {
     style: Style,
     texts: Arc<PageTexts>,
     others: Option<TextsFor>,
-    can_register: bool,
+    /// Pages that were left out.
+    without: Vec<&'static str>,
 }
 
 impl PageSettings {
+    /// Tells whether a page is there.
+    fn has(&self, path: &str) -> bool {
+        !self.without.contains(&path)
+    }
+
     /// Returns what pages say to this client.
     fn texts(&self, request: &Request) -> Arc<PageTexts> {
         let languages = request.header(poem::http::header::ACCEPT_LANGUAGE).unwrap_or_default();
@@ -87,7 +93,7 @@ impl JwtAuth {
             style: Style::default(),
             texts: Arc::default(),
             others: None,
-            can_register: true,
+            without: Vec::new(),
         };
         Pages { jwtauth: self.clone(), look, replaced: Vec::new() }
     }
@@ -153,18 +159,22 @@ impl Pages {
         path: &str,
         page: impl IntoEndpoint<Endpoint: 'static>,
     ) -> Result<Self, ConfigError> {
-        self.replaced.push((known(path)?, Some(page.map_to_response().boxed())));
+        let path = known(path)?;
+        self.look.without.retain(|known| *known != path);
+        self.replaced.push((path, Some(page.map_to_response().boxed())));
         Ok(self)
     }
 
-    /// Leaves a page out. Without `/register` no other page speaks of registration.
+    /// Leaves a page out, with the links to it. Without `/devices` name a [`home`](Self::home). Without
+    /// `/login` strangers are sent to a page that is not there: put one of yours in its place with
+    /// [`replace`](Self::replace).
     ///
     /// # Errors
     ///
     /// [`ConfigError`] if there is no such page.
     pub fn without(mut self, path: &str) -> Result<Self, ConfigError> {
         let path = known(path)?;
-        self.look.can_register &= path != "/register";
+        self.look.without.push(path);
         self.replaced.push((path, None));
         Ok(self)
     }

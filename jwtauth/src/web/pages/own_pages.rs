@@ -10,8 +10,9 @@ use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 use super::PageSettings;
-use super::page_shell::{Shell, see_other, sentence, shown, to_login};
+use super::page_shell::{Shell, logged_out, see_other, sentence, shown, to_login};
 use crate::accounts::{Account, Accounts};
+use crate::device::Device;
 use crate::error::AccountError;
 use crate::id::SessionId;
 use crate::record::Session;
@@ -85,6 +86,7 @@ pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Resul
     };
     let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
     let own = sessions.list(&caller.account.id.to_string()).await?;
+    let nothing = Device::default().to_string();
     let mut rows: Vec<_> = own
         .iter()
         .map(|session| {
@@ -93,7 +95,7 @@ pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Resul
             let (opened, opened_shown) = times(session.created_at);
             DeviceRow {
                 id: session.id.to_string(),
-                device: if device.is_empty() { texts.unknown_device.to_string() } else { device },
+                device: if device == nothing { texts.unknown_device.to_string() } else { device },
                 is_this: session.id == caller.session,
                 address: Session::last_seen_from(session),
                 last_used,
@@ -134,7 +136,7 @@ pub(super) async fn end_sessions(look: &PageSettings, request: Request) -> Resul
     match &*form.text("end") {
         "all" => {
             auth.logout_all().await?;
-            Ok(see_other("login?out"))
+            Ok(logged_out())
         }
         "others" => {
             auth.logout_others().await?;
@@ -143,7 +145,7 @@ pub(super) async fn end_sessions(look: &PageSettings, request: Request) -> Resul
         id => match id.parse::<SessionId>() {
             Ok(id) if id == caller.session => {
                 auth.logout().await?;
-                Ok(see_other("login?out"))
+                Ok(logged_out())
             }
             Ok(id) => {
                 let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
@@ -240,5 +242,5 @@ pub(super) async fn log_out(look: &PageSettings, request: Request) -> Result<Res
     let _ = look;
     let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
     auth.logout().await?;
-    Ok(see_other("login?out"))
+    Ok(logged_out())
 }

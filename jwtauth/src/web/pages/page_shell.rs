@@ -32,13 +32,28 @@ pub(super) struct Shell<'p> {
     pub(super) name: Option<&'p str>,
     /// Which page it is.
     pub(super) here: &'static str,
+    /// Which pages there are to go to.
+    pub(super) has_devices: bool,
+    pub(super) has_password: bool,
+    pub(super) has_logout: bool,
     pub(super) notice: Option<&'p str>,
     pub(super) problem: Option<&'p str>,
 }
 
 impl<'p> Shell<'p> {
     pub(super) fn new(look: &'p PageSettings, texts: &'p PageTexts, title: &'p str) -> Self {
-        Self { texts, site: &look.site, title, name: None, here: "", notice: None, problem: None }
+        Self {
+            texts,
+            site: &look.site,
+            title,
+            name: None,
+            here: "",
+            has_devices: look.has("/devices"),
+            has_password: look.has("/password"),
+            has_logout: look.has("/logout"),
+            notice: None,
+            problem: None,
+        }
     }
 
     /// Says whose page it is, and which one.
@@ -67,6 +82,14 @@ pub(super) fn see_other(location: &str) -> Response {
         .header(header::LOCATION, location)
         .header(header::CACHE_CONTROL, "no-store")
         .finish()
+}
+
+/// Says that somebody is logged out. The browser drops the pages that it keeps to go back to, also where its
+/// cookies are not `Secure` (N-23).
+pub(super) fn logged_out() -> Response {
+    let mut response = see_other("login?out");
+    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    response
 }
 
 /// Sends somebody who is not logged in to the login page, and from there back to this one. Every other

@@ -26,9 +26,15 @@ impl Routes {
     /// - `json` returns the body, or throws a `Problem` with `status`, `code` and the text of the refusal.
     /// - `onChange` tells `login`, `logout` and `end` (the session is over), from other tabs too.
     ///
-    /// The types are in `client.d.ts`: TypeScript finds them when it is saved beside a copy of the script, or
-    /// with `declare module`.
+    /// The script asks the routes beside it, under their usual paths and with cookies. So import it from
+    /// where it is, and do not put it into a bundle, [`rename`](Self::rename) what it asks (`/obtain`,
+    /// `/refresh`, `/me`, `/logout`, `/logout_all`), or take [`body_tokens`](Self::body_tokens) with it. For
+    /// TypeScript, save `client.d.ts` in the project and name it with `paths`:
+    /// `{"/auth/client.js": ["./client.d.ts"]}`.
     pub fn client_script(mut self) -> Self {
+        if self.find("/client.js").is_ok() {
+            return self;
+        }
         self.routes
             .push(ReadyRoute::fixed("/client.js", get(file("text/javascript; charset=utf-8", SCRIPT))));
         self.routes.push(ReadyRoute::fixed("/client.d.ts", get(file("text/plain; charset=utf-8", TYPES))));

@@ -71,7 +71,7 @@ impl Config {
     /// A login looks at all sessions of its subject.
     const MAX_SESSIONS: usize = 1_000;
 
-    /// Some 3 GB on disk.
+    /// Some 4 GB on disk.
     const MAX_EVENTS: u64 = 10_000_000;
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {

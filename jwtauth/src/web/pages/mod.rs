@@ -234,7 +234,7 @@ fn page(path: &str, look: &Arc<PageSettings>) -> RouteMethod {
         "/login" => get(with_look!(login_pages::show_login)).post(with_look!(login_pages::log_in)),
         "/register" => get(with_look!(login_pages::show_register)).post(with_look!(login_pages::register)),
         "/password" => get(with_look!(own_pages::show_password)).post(with_look!(own_pages::change_password)),
-        "/devices" => get(with_look!(own_pages::show_devices)).post(with_look!(own_pages::end_sessions)),
-        _ => get(with_look!(own_pages::show_logout)).post(with_look!(own_pages::log_out)),
+        "/devices" => get(with_look!(own_pages::show_devices)).post(make(own_pages::end_sessions)),
+        _ => get(with_look!(own_pages::show_logout)).post(make(own_pages::log_out)),
     }
 }

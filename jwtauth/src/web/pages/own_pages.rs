@@ -124,8 +124,7 @@ fn times(seconds: u64) -> (String, String) {
 }
 
 /// `POST devices`: ends a session of one's own, all others, or all.
-pub(super) async fn end_sessions(look: &PageSettings, request: Request) -> Result<Response> {
-    let _ = look;
+pub(super) async fn end_sessions(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let caller = match LoggedIn::of(&request, &mut body).await {
         Ok(caller) => caller,
@@ -238,8 +237,7 @@ pub(super) async fn show_logout(look: &PageSettings, request: Request) -> Result
 }
 
 /// `POST logout`.
-pub(super) async fn log_out(look: &PageSettings, request: Request) -> Result<Response> {
-    let _ = look;
+pub(super) async fn log_out(request: Request) -> Result<Response> {
     let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
     auth.logout().await?;
     Ok(logged_out())

@@ -82,11 +82,11 @@ impl JwtAuthBuilder {
     /// answered: a login waits for one more write. Each record has the hash of the one before it, so that one
     /// which was changed or removed is noticed. Strangers cannot fill the trail: of logins that failed 20 a
     /// minute are kept one by one, and of any other event 10 a minute about one subject. The others are
-    /// counted. A record takes some 300 bytes on disk.
+    /// counted. A record takes some 400 bytes on disk.
     ///
     /// The program `jwtauth` shows the trail (`jwtauth events`) and checks it (`jwtauth events --check`,
-    /// `jwtauth doctor`). If the process is killed between a change and its record, the record is missing,
-    /// and nothing shows that.
+    /// `jwtauth doctor`). If the process is killed or the client hangs up between a change and its record,
+    /// the record is missing, and nothing shows that.
     pub fn keep_events(mut self, count: u64) -> Self {
         self.config.keep_events = Some(count);
         self

@@ -80,7 +80,7 @@ pub use web::extract::user::{CurrentUser, MaybeUser};
 pub use web::guard::local_path::local_path;
 pub use web::guard::require_auth::RequireAuth;
 #[cfg(feature = "pages")]
-pub use web::pages::{PageTexts, Pages};
+pub use web::pages::{AdminPages, AdminTexts, PageTexts, Pages};
 #[cfg(feature = "poem-session")]
 pub use web::poem_session::PoemSessions;
 pub use web::routes::Routes;

@@ -141,13 +141,51 @@ impl Accounts {
         id: AccountId,
         roles: impl IntoIterator<Item = R>,
     ) -> Result<Account, AccountError> {
-        let checked = checked_roles(roles)?;
-        let mut draft = self.stored(id).await?;
-        draft.roles.clone_from(&checked);
-        self.0.sessions.draft_and_issue(&Account::from(draft)).await?;
-        let event = Event::RolesSet { account: id, roles: checked.clone() };
-        let account = self.change(id, |account| account.roles.clone_from(&checked), None, event).await?;
-        self.renew_copies(account.id).await
+        let roles = checked_roles(roles)?;
+        self.edit_roles(id, |_| Ok(roles.clone())).await
+    }
+
+    /// Adds a role to those that an account has, like [`set_roles`](Self::set_roles). Changes that others
+    /// make at the same time are not lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_roles`](Self::set_roles).
+    pub async fn add_role(&self, id: AccountId, role: &str) -> Result<Account, AccountError> {
+        self.edit_roles(id, |roles| checked_roles(roles.iter().map(String::as_str).chain([role]))).await
+    }
+
+    /// Takes a role away from those that an account has, like [`set_roles`](Self::set_roles). Changes that
+    /// others make at the same time are not lost. Nothing happens if it does not have the role.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_roles`](Self::set_roles).
+    pub async fn remove_role(&self, id: AccountId, role: &str) -> Result<Account, AccountError> {
+        self.edit_roles(id, |roles| Ok(roles.iter().filter(|has| *has != role).cloned().collect())).await
+    }
+
+    /// Writes other roles, which `edit` makes of those that the account has.
+    async fn edit_roles(
+        &self,
+        id: AccountId,
+        edit: impl Fn(&[String]) -> Result<Vec<String>, AccountError>,
+    ) -> Result<Account, AccountError> {
+        loop {
+            let before = self.stored(id).await?;
+            let roles = edit(&before.roles)?;
+            if roles == before.roles {
+                // Live sessions may have others still, if that has failed before.
+                return self.renew_copies(id).await;
+            }
+            let after = StoredAccount { roles, ..before.clone() };
+            self.0.sessions.draft_and_issue(&Account::from(after.clone())).await?;
+            let event = Event::RolesSet { account: id, roles: after.roles.clone() };
+            // Another change may have come first.
+            if let Some(after) = self.replace(&before, after, None, event).await? {
+                return self.renew_copies(after.id).await;
+            }
+        }
     }
 
     async fn stored(&self, id: AccountId) -> Result<StoredAccount, AccountError> {

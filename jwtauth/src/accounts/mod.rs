@@ -219,6 +219,36 @@ impl Accounts {
         Ok(page.into_iter().map(Account::from).collect())
     }
 
+    /// Returns accounts like [`list`](Self::list), of those only whose names begin with `prefix`, without
+    /// case. An empty prefix is that of all names.
+    ///
+    /// It reads as many accounts as it returns, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list`](Self::list). A prefix that no name can have finds nobody.
+    pub async fn list_by_prefix(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Account>, AccountError> {
+        if prefix.trim().is_empty() {
+            return self.list(after, limit).await;
+        }
+        let after = after.map(Name::parse).transpose().map_err(|problem| AccountError::Name { problem })?;
+        let Ok(Name { key: prefix, .. }) = Name::parse(prefix) else { return Ok(Vec::new()) };
+        let (limit, after) = (limit.min(MAX_PAGE), after.map(|name| name.key).unwrap_or_default());
+        let mut found = Vec::new();
+        if after < prefix && limit > 0 {
+            found.extend(self.0.store.account_by_key(prefix.clone()).await?);
+        }
+        // Behind the prefix come the names that begin with it, up to the first that does not.
+        let page = self.0.store.accounts(Some(after.max(prefix.clone())), limit - found.len()).await?;
+        found.extend(page.into_iter().take_while(|account| account.key.starts_with(&prefix)));
+        Ok(found.into_iter().map(Account::from).collect())
+    }
+
     /// Returns how many password hashes were computed since the start, for a metric. Each uses one core for a
     /// while.
     #[must_use]

@@ -6,7 +6,8 @@
 //!    written fails no request: the events are counted, and a record says how many were lost (O-8).
 //! 2. Nobody can push the events of others out of the trail: in a minute at most [`FAILED_LOGINS`] logins
 //!    that failed are kept, and of each other event at most [`OF_ONE_KIND`] about one subject or session. The
-//!    others are counted, and a record says how many there were (O-10).
+//!    others are counted, and a record says how many there were (O-10). Of what an operator or admin does it
+//!    is [`OF_ONE_CAUSE`], so that no change of theirs hides behind others, and that record names them.
 //! 3. Memory is bounded: at most [`MAX_COUNTED`] kinds are told apart in a minute.
 
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ use crate::store::{EventStore, SessionStore};
 const FAILED_LOGINS: u64 = 20;
 /// How many events of one kind about one subject or session are kept in a minute, one by one.
 const OF_ONE_KIND: u64 = 10;
+/// How many of those are kept that one operator or admin causes: more than a person does in a minute.
+const OF_ONE_CAUSE: u64 = 100;
 /// How many kinds are told apart in a minute. The others are one kind together.
 const MAX_COUNTED: usize = 16_384;
 
@@ -33,20 +36,23 @@ const LOST: &str = "events_lost";
 /// The name of the record that says how many events of one kind were not kept, because there were too many.
 const LEFT_OUT: &str = "events_left_out";
 
+/// The name of the detail that says who has caused an event.
+const BY: &str = "by";
+
 tokio::task_local! {
     /// Who causes the events of this task.
-    static CAUSE: &'static str;
+    static CAUSE: Arc<str>;
 }
 
 /// Does something in the name of somebody: the events of it say by whom they were caused.
-pub(crate) fn caused_by<F: Future>(cause: &'static str, done: F) -> impl Future<Output = F::Output> {
-    CAUSE.scope(cause, done)
+pub(crate) fn caused_by<F: Future>(cause: impl Into<Arc<str>>, done: F) -> impl Future<Output = F::Output> {
+    CAUSE.scope(cause.into(), done)
 }
 
 /// Takes over who causes the events of this task, for what goes on in another one.
 #[cfg(feature = "accounts")]
 pub(crate) fn same_cause<F: Future>(done: F) -> impl Future<Output = F::Output> {
-    let cause = CAUSE.try_with(|cause| *cause).ok();
+    let cause = CAUSE.try_with(Arc::clone).ok();
     async move {
         match cause {
             Some(cause) => caused_by(cause, done).await,
@@ -75,21 +81,27 @@ struct Minute {
     counts: HashMap<Kind, u64>,
 }
 
-/// An event, and whom it is about.
+/// An event, whom it is about, and who has caused it in the place of that one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     event: String,
     about: Option<String>,
+    by: Option<String>,
 }
 
 impl Kind {
     fn of(event: &EventDetails) -> Self {
         let session = || event.session.map(|session| session.to_string());
-        Self { event: event.event.clone(), about: event.subject.clone().or_else(session) }
+        let by = event.details.iter().find(|(name, _)| name == BY).map(|(_, by)| by.clone());
+        Self { event: event.event.clone(), about: event.subject.clone().or_else(session), by }
     }
 
-    fn most(&self) -> u64 {
-        if self.about.is_none() { FAILED_LOGINS } else { OF_ONE_KIND }
+    const fn most(&self) -> u64 {
+        match self {
+            Self { by: Some(_), .. } => OF_ONE_CAUSE,
+            Self { about: None, .. } => FAILED_LOGINS,
+            Self { .. } => OF_ONE_KIND,
+        }
     }
 }
 
@@ -140,7 +152,10 @@ impl Minute {
 fn left_out(kind: Kind, count: u64, now: u64) -> EventDetails {
     let mut event = EventDetails::new(LEFT_OUT, now).with("event", kind.event).with("count", count);
     event.subject = kind.about;
-    event
+    match kind.by {
+        Some(by) => event.with(BY, by),
+        None => event,
+    }
 }
 
 impl Trail {
@@ -171,8 +186,8 @@ impl Trail {
             let found = tokio::time::timeout(self.timeout, self.sessions.load(session)).await;
             event.subject = found.ok().and_then(Result::ok).flatten().map(|found| found.subject.clone());
         }
-        if let Ok(cause) = CAUSE.try_with(|cause| *cause) {
-            event = event.with("by", cause);
+        if let Ok(cause) = CAUSE.try_with(Arc::clone) {
+            event = event.with(BY, cause);
         }
         let kept = self.minute().take(event);
         self.append(kept, now).await;
@@ -266,6 +281,20 @@ mod tests {
         assert_eq!(said.len(), 1, "{said:?}");
         assert_eq!((said[0].subject.as_deref(), &*said[0].details[1].1), (Some("eve"), "90"));
         assert!(minute.begin(2, 121).is_empty());
+    }
+
+    #[test]
+    fn o_11_no_change_of_an_admin_hides_behind_others() {
+        let mut minute = Minute::default();
+        let mut kept = 0;
+        for by in ["ada", "bea"] {
+            kept += (0..200).map(|_| minute.take(login("eve", 60).with(BY, by)).len()).sum::<usize>();
+        }
+        assert_eq!(kept as u64, 2 * OF_ONE_CAUSE);
+        let said = minute.settle(61);
+        let by: Vec<_> = said.iter().map(|it| it.details.last().cloned()).collect();
+        let named = |name: &str| Some((BY.to_owned(), name.to_owned()));
+        assert!(by.contains(&named("ada")) && by.contains(&named("bea")), "{said:?}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Ready-made pages for people: log in, register, change the password, see and end sessions, log out.
 //!
 //! `mod` mounts them, `login_pages` and `own_pages` have the handlers, `page_shell` is what all pages have
-//! around them, `page_texts` what they say, and `style` how they look. The HTML is in `jwtauth/templates`.
+//! around them, `page_texts` what they say, and `style` how they look. `admin` has the pages for admins. The
+//! HTML is in `jwtauth/templates`.
 //!
 //! # Invariants
 //!
@@ -12,17 +13,21 @@
 //! 4. Paths are relative, so pages work wherever they are nested. Only a path on this site is followed after
 //!    a login (H-13).
 
+mod admin;
+mod device_row;
 mod login_pages;
 mod own_pages;
 mod page_shell;
 mod page_texts;
 mod style;
+mod text_fields;
 
 use std::sync::Arc;
 
 use poem::endpoint::{BoxEndpoint, make};
 use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, RouteMethod, get};
 
+pub use self::admin::{AdminPages, AdminTexts};
 pub use self::page_texts::PageTexts;
 use self::style::Style;
 use crate::error::ConfigError;
@@ -54,6 +59,28 @@ struct PageSettings {
 }
 
 impl PageSettings {
+    /// The settings that nobody has changed.
+    #[track_caller]
+    fn new(jwtauth: &JwtAuth, site: &str) -> Self {
+        assert!(
+            jwtauth.accounts().is_some(),
+            "call `.accounts(AccountsConfig::default())` on the builder first"
+        );
+        Self {
+            site: site.into(),
+            home: None,
+            style: Style::default(),
+            texts: Arc::default(),
+            others: None,
+            without: Vec::new(),
+        }
+    }
+
+    fn accent(&mut self, colour: &str) -> Result<(), ConfigError> {
+        self.style = Style::with_accent(colour)?;
+        Ok(())
+    }
+
     /// Tells whether a page is there.
     fn has(&self, path: &str) -> bool {
         !self.without.contains(&path)
@@ -83,19 +110,7 @@ impl JwtAuth {
     /// At start, if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder.
     #[track_caller]
     pub fn pages(&self) -> Pages {
-        assert!(
-            self.accounts().is_some(),
-            "call `.accounts(AccountsConfig::default())` on the builder first"
-        );
-        let look = PageSettings {
-            site: "Account".into(),
-            home: None,
-            style: Style::default(),
-            texts: Arc::default(),
-            others: None,
-            without: Vec::new(),
-        };
-        Pages { jwtauth: self.clone(), look, replaced: Vec::new() }
+        Pages { jwtauth: self.clone(), look: PageSettings::new(self, "Account"), replaced: Vec::new() }
     }
 }
 
@@ -131,7 +146,7 @@ impl Pages {
     ///
     /// [`ConfigError`] if it is no such colour.
     pub fn accent(mut self, colour: &str) -> Result<Self, ConfigError> {
-        self.look.style = Style::with_accent(colour)?;
+        self.look.accent(colour)?;
         Ok(self)
     }
 

@@ -1,21 +1,16 @@
 //! The pages of somebody who is logged in: sessions, password, logout.
 
-use std::net::IpAddr;
-
 use askama::Template;
 use poem::http::StatusCode;
 use poem::{FromRequest, Request, RequestBody, Response, Result};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 use super::PageSettings;
+use super::device_row::DeviceRow;
 use super::page_shell::{Shell, logged_out, see_other, sentence, shown, to_login};
 use crate::accounts::{Account, Accounts};
-use crate::device::Device;
 use crate::error::AccountError;
 use crate::id::SessionId;
-use crate::record::Session;
 use crate::user::Identity;
 use crate::web::extract::auth::Auth;
 use crate::web::request::wiring;
@@ -26,18 +21,6 @@ use crate::web::routes::form::Form;
 struct DevicesPage<'p> {
     shell: Shell<'p>,
     rows: Vec<DeviceRow>,
-}
-
-/// A session of the list.
-struct DeviceRow {
-    id: String,
-    device: String,
-    is_this: bool,
-    address: Option<IpAddr>,
-    last_used: String,
-    last_used_shown: String,
-    opened: String,
-    opened_shown: String,
 }
 
 #[derive(Template)]
@@ -86,25 +69,7 @@ pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Resul
     };
     let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
     let own = sessions.list(&caller.account.id.to_string()).await?;
-    let nothing = Device::default().to_string();
-    let mut rows: Vec<_> = own
-        .iter()
-        .map(|session| {
-            let device = session.device.to_string();
-            let (last_used, last_used_shown) = times(session.rotated_at);
-            let (opened, opened_shown) = times(session.created_at);
-            DeviceRow {
-                id: session.id.to_string(),
-                device: if device == nothing { texts.unknown_device.to_string() } else { device },
-                is_this: session.id == caller.session,
-                address: Session::last_seen_from(session),
-                last_used,
-                last_used_shown,
-                opened,
-                opened_shown,
-            }
-        })
-        .collect();
+    let mut rows: Vec<_> = own.iter().map(|session| DeviceRow::of(session, caller.session, &texts)).collect();
     // This one first; the others stay in their order.
     rows.sort_by_key(|row| !row.is_this);
     let mut shell = Shell::new(look, &texts, &texts.devices);
@@ -113,14 +78,6 @@ pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Resul
         shell.notice = Some(&texts.device_logged_out);
     }
     shown(StatusCode::OK, &DevicesPage { shell, rows })
-}
-
-/// A time of Unix seconds for programs, and for people: in UTC, to the minute.
-fn times(seconds: u64) -> (String, String) {
-    let time = i64::try_from(seconds).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-    let exact = time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default();
-    let minute = exact.get(..16).map(|minute| format!("{} UTC", minute.replace('T', " ")));
-    (exact, minute.unwrap_or_default())
 }
 
 /// `POST devices`: ends a session of one's own, all others, or all.

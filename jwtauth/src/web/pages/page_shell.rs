@@ -3,6 +3,8 @@
 use askama::Template;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Request, Response, Result};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::{PageSettings, PageTexts};
 use crate::error::AccountError;
@@ -95,9 +97,14 @@ pub(super) fn logged_out() -> Response {
 /// Sends somebody who is not logged in to the login page, and from there back to this one. Every other
 /// refusal stays as it is.
 pub(super) fn to_login(request: &Request, refusal: poem::Error) -> Result<Response> {
+    to_login_at("login", request, refusal)
+}
+
+/// The same, to a login page that is elsewhere.
+pub(super) fn to_login_at(login: &str, request: &Request, refusal: poem::Error) -> Result<Response> {
     let mends =
         refusal.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
-    match login_url("login", request).filter(|_| mends) {
+    match login_url(login, request).filter(|_| mends) {
         Some(login) => Ok(see_other(&login)),
         None => Err(refusal),
     }
@@ -111,4 +118,12 @@ pub(super) fn sentence(error: &AccountError) -> String {
     };
     let mut letters = problem.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// A time of Unix seconds for programs, and for people: in UTC, to the minute.
+pub(super) fn times(seconds: u64) -> (String, String) {
+    let time = i64::try_from(seconds).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    let exact = time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default();
+    let minute = exact.get(..16).map(|minute| format!("{} UTC", minute.replace('T', " ")));
+    (exact, minute.unwrap_or_default())
 }

@@ -2,46 +2,25 @@
 
 use std::borrow::Cow;
 
+use super::admin::AdminTexts;
+use super::text_fields::text_fields;
+
 type PageText = Cow<'static, str>;
 
-macro_rules! page_texts {
-    ($($(#[doc = $doc:literal])+ $name:ident = $english:literal;)+) => {
-        /// What the ready-made pages say: each text is a field. The default is English.
-        ///
-        /// ```
-        /// # #[cfg(feature = "pages")] {
-        /// use jwtauth::PageTexts;
-        ///
-        /// let mut german = PageTexts::default();
-        /// german.lang = "de".into();
-        /// german.log_in = "Anmelden".into();
-        /// # }
-        /// ```
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub struct PageTexts {
-            $($(#[doc = $doc])+ #[doc = concat!(" Default: `", $english, "`")] pub $name: PageText,)+
-            /// What is wrong with a name. Default: the text of the
-            /// [error](crate::error::AccountError::Name), which says what.
-            pub name_refused: Option<PageText>,
-            /// What is wrong with a password. Default: the text of the
-            /// [error](crate::error::AccountError::Password), which says what.
-            pub password_refused: Option<PageText>,
-        }
-
-        impl Default for PageTexts {
-            fn default() -> Self {
-                Self {
-                    $($name: Cow::Borrowed($english),)+
-                    name_refused: None,
-                    password_refused: None,
-                }
-            }
-        }
-    };
-}
-
-page_texts! {
+text_fields! {
+    /// What the ready-made pages say: each text is a field. The default is English.
+    ///
+    /// ```
+    /// # #[cfg(feature = "pages")] {
+    /// use jwtauth::PageTexts;
+    ///
+    /// let mut german = PageTexts::default();
+    /// german.lang = "de".into();
+    /// german.log_in = "Anmelden".into();
+    /// german.admin.people = "Leute".into();
+    /// # }
+    /// ```
+    PageTexts {
     /// The language, for the attribute `lang` (BCP 47).
     lang = "en";
     /// The title of the login page, and its button.
@@ -102,4 +81,13 @@ page_texts! {
     too_many = "That was too often. Wait a moment, and try again.";
     /// The server is busy.
     busy = "The server is busy. Try again in a moment.";
+}
+    /// What is wrong with a name. Default: the text of the [error](crate::error::AccountError::Name), which
+    /// says what.
+    name_refused: Option<PageText>;
+    /// What is wrong with a password. Default: the text of the
+    /// [error](crate::error::AccountError::Password), which says what.
+    password_refused: Option<PageText>;
+    /// What the pages for admins say.
+    admin: AdminTexts;
 }

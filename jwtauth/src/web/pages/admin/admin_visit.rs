@@ -1,0 +1,80 @@
+//! The one guard of the pages for admins, and what a page has of a request that came through it.
+
+use std::sync::Arc;
+
+use poem::web::Query;
+use poem::{FromRequest, Request, RequestBody, Result};
+use serde::de::DeserializeOwned;
+
+use super::super::page_shell::Shell;
+use super::super::{PageSettings, PageTexts};
+use super::AdminGate;
+use crate::accounts::{Account, Accounts};
+use crate::id::SessionId;
+use crate::session::{Sessions, caused_by};
+use crate::user::Identity;
+use crate::web::answer::rejection::Rejection;
+use crate::web::request::wiring;
+use crate::web::state::JwtAuthState;
+
+/// A request of an admin.
+pub(super) struct AdminVisit<'v> {
+    pub(super) look: &'v PageSettings,
+    pub(super) gate: &'v AdminGate,
+    pub(super) texts: &'v PageTexts,
+    request: &'v Request,
+    state: &'v Arc<JwtAuthState>,
+    pub(super) accounts: &'v Accounts,
+    /// The admin.
+    pub(super) admin: Account,
+    /// The session of the admin.
+    pub(super) session: SessionId,
+}
+
+impl<'v> AdminVisit<'v> {
+    /// Fails unless an admin with a recent login is asking, and no other site has caused it. Reads nothing of
+    /// the body.
+    pub(super) async fn of(
+        look: &'v PageSettings,
+        gate: &'v AdminGate,
+        texts: &'v PageTexts,
+        request: &'v Request,
+        body: &mut RequestBody,
+    ) -> Result<Self> {
+        let admin = Account::from_request(request, body).await?;
+        let who = <&Identity>::from_request_without_body(request).await?;
+        // The role first: without it, a fresh login does not help.
+        if !who.has_role(&gate.role) {
+            return Err(Rejection::PermissionDenied.into());
+        }
+        let max_age = gate.max_age.as_secs();
+        if wiring::handle(request, "an admin page")?.age_of_login(who) > max_age {
+            return Err(Rejection::FreshLoginRequired { max_age }.into());
+        }
+        let state = wiring::state(request, "an admin page")?;
+        let accounts = <&Accounts>::from_request_without_body(request).await?;
+        Ok(Self { look, gate, texts, request, state, accounts, admin, session: who.session_id() })
+    }
+
+    pub(super) fn sessions(&self) -> &'v Sessions {
+        &self.state.sessions
+    }
+
+    /// Reads the query. What cannot be read asks for nothing.
+    pub(super) async fn query<T: DeserializeOwned + Default>(&self) -> T {
+        let asked = Query::<T>::from_request_without_body(self.request).await;
+        asked.map(|Query(asked)| asked).unwrap_or_default()
+    }
+
+    /// What stands around a page. `here` is its path.
+    pub(super) fn shell<'s>(&'s self, title: &'s str, here: &'static str) -> Shell<'s> {
+        let mut shell = Shell::new(self.look, self.texts, title);
+        shell.belongs_to(&self.admin.name, here);
+        shell
+    }
+
+    /// Makes a change in the name of the admin: that is how its events say who it was (O-11).
+    pub(super) fn by_admin<F: Future>(&self, change: F) -> impl Future<Output = F::Output> {
+        caused_by(self.admin.id.to_string(), change)
+    }
+}

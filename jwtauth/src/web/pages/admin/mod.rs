@@ -1,0 +1,209 @@
+//! Ready-made pages for admins: people, their sessions and roles, events, keys, the health of the store.
+//!
+//! `mod` mounts them and says which page is which. `admin_visit` is their one guard. Each other file is one
+//! page. The shell, the style and the wording are those of the pages for everybody. The HTML is in
+//! `jwtauth/templates/admin`.
+//!
+//! # Invariants
+//!
+//! 1. Each page and each form is behind the guard: a role, and a recent login. Nothing is mounted elsewhere
+//!    but the style sheet (M-23).
+//! 2. Each change is made in the name of the admin, whom the audit trail then names (O-11).
+//! 3. A page reads a bounded number of records, however many there are (M-24).
+//! 4. Admins take neither their own role nor their own account away: so the last one stays (M-25).
+//! 5. What holds for the pages for everybody holds here.
+
+mod admin_texts;
+mod admin_visit;
+mod people_page;
+mod person_page;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::endpoint::{BoxEndpoint, make};
+use poem::error::{MethodNotAllowedError, NotFoundError};
+use poem::http::Method;
+use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, get};
+
+pub use self::admin_texts::AdminTexts;
+use self::admin_visit::AdminVisit;
+use super::page_shell::{see_other, to_login_at};
+use super::{PageSettings, PageTexts};
+use crate::error::ConfigError;
+use crate::web::middleware::JwtAuthEndpoint;
+use crate::web::routes::form::Form;
+use crate::web::state::JwtAuth;
+
+/// The paths of all pages. The first is shown to those who name none.
+const PATHS: [&str; 2] = ["/people", "/person"];
+
+/// How long ago the login may be, unless something else is set.
+const MAX_AGE: Duration = Duration::from_secs(30 * 60);
+
+/// The shortest time that is of use: a login takes a moment, and so does a form.
+const SHORTEST: Duration = Duration::from_secs(60);
+
+#[doc = include_str!("../../../docs/admin_pages.md")]
+#[must_use = "pages do nothing until they are nested in an app"]
+pub struct AdminPages {
+    jwtauth: JwtAuth,
+    look: PageSettings,
+    gate: AdminGate,
+}
+
+/// Whom the pages let in.
+struct AdminGate {
+    role: String,
+    max_age: Duration,
+    /// The login page.
+    login: String,
+}
+
+impl std::fmt::Debug for AdminPages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminPages").field("role", &self.gate.role).finish_non_exhaustive()
+    }
+}
+
+impl JwtAuth {
+    /// Returns ready-made pages for admins, over [`accounts`](crate::JwtAuthBuilder::accounts). Feature
+    /// `pages`.
+    ///
+    /// Nest them anywhere: `.nest("/admin", jwtauth.admin_pages())`.
+    ///
+    /// # Panics
+    ///
+    /// At start, if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder.
+    #[track_caller]
+    pub fn admin_pages(&self) -> AdminPages {
+        let look = PageSettings::new(self, "Admin");
+        let gate = AdminGate { role: "admin".into(), max_age: MAX_AGE, login: "/account/login".into() };
+        AdminPages { jwtauth: self.clone(), look, gate }
+    }
+}
+
+impl AdminPages {
+    /// Sets the role that lets people in. Default: `admin`.
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.gate.role = role.into();
+        self
+    }
+
+    /// Sets how long ago the login may be: 1 minute at least. Whoever logged in earlier is asked to log in
+    /// again. Default: 30 minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it is shorter.
+    pub fn max_age(mut self, age: Duration) -> Result<Self, ConfigError> {
+        if age < SHORTEST {
+            return Err(ConfigError::Setting {
+                name: "the age of a login for the admin pages",
+                got: format!("{age:?}"),
+                problem: format!("it is {SHORTEST:?} at least").into(),
+            });
+        }
+        self.gate.max_age = age;
+        Ok(self)
+    }
+
+    /// Sets the page where people log in. Default: `/account/login`, that of [`pages`](JwtAuth::pages) where
+    /// they are usually nested.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it is no [path on this site](crate::local_path).
+    pub fn login(mut self, path: impl Into<String>) -> Result<Self, ConfigError> {
+        let path = path.into();
+        if crate::local_path(&path).is_none() {
+            return Err(ConfigError::Setting {
+                name: "the login page of the admin pages",
+                got: path,
+                problem: "it is a path on this site, such as `/account/login`".into(),
+            });
+        }
+        self.gate.login = path;
+        Ok(self)
+    }
+
+    /// Sets the name of the site, which stands at the top of each page and in its title. Default: `Admin`.
+    pub fn site_name(mut self, name: impl Into<String>) -> Self {
+        self.look.site = name.into();
+        self
+    }
+
+    /// Sets the colour of buttons: see [`Pages::accent`](super::Pages::accent).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it is no such colour.
+    pub fn accent(mut self, colour: &str) -> Result<Self, ConfigError> {
+        self.look.accent(colour)?;
+        Ok(self)
+    }
+
+    /// Sets what pages say, in place of the English texts: [`PageTexts`] with its field
+    /// [`admin`](PageTexts::admin).
+    pub fn texts(mut self, texts: PageTexts) -> Self {
+        self.look.texts = Arc::new(texts);
+        self
+    }
+
+    /// Says it in other languages: see [`Pages::translate`](super::Pages::translate).
+    pub fn translate(mut self, others: impl Fn(&str) -> Option<PageTexts> + Send + Sync + 'static) -> Self {
+        self.look.others = Some(Box::new(others));
+        self
+    }
+}
+
+impl IntoEndpoint for AdminPages {
+    type Endpoint = BoxEndpoint<'static, Response>;
+
+    fn into_endpoint(self) -> Self::Endpoint {
+        let Self { jwtauth, look, gate } = self;
+        let mut all = Route::new().at("/", get(make(to_first))).at("/style.css", get(look.style.endpoint()));
+        let shared = Arc::new((look, gate));
+        for path in PATHS {
+            let shared = Arc::clone(&shared);
+            let page = move |request| {
+                let shared = Arc::clone(&shared);
+                async move { answer(path, &shared.0, &shared.1, request).await }
+            };
+            all = all.at(path, make(page));
+        }
+        // If the app has it in front already, this one does nothing.
+        JwtAuthEndpoint::new(all, jwtauth).map_to_response().boxed()
+    }
+}
+
+/// `GET /`.
+async fn to_first(request: Request) -> Result<Response> {
+    let here = crate::web::headers::pattern::asked_uri(&request).path();
+    Ok(see_other(&format!("{}{}", here.trim_end_matches('/'), PATHS[0])))
+}
+
+/// Answers any request for a page: first the guard, then the page.
+async fn answer(path: &str, look: &PageSettings, gate: &AdminGate, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let texts = look.texts(&request);
+    let visit = match AdminVisit::of(look, gate, &texts, &request, &mut body).await {
+        Ok(visit) => visit,
+        Err(refusal) => return to_login_at(&gate.login, &request, refusal),
+    };
+    match *request.method() {
+        Method::GET | Method::HEAD => match path {
+            "/people" => people_page::show(&visit).await,
+            "/person" => person_page::show(&visit).await,
+            _ => Err(NotFoundError.into()),
+        },
+        Method::POST => {
+            let form = Form::read(request.headers(), &mut body).await?;
+            match path {
+                "/person" => person_page::change(&visit, form).await,
+                _ => Err(MethodNotAllowedError.into()),
+            }
+        }
+        _ => Err(MethodNotAllowedError.into()),
+    }
+}

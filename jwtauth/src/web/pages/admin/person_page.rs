@@ -1,0 +1,151 @@
+//! The page `person`: one account with its roles and sessions, and what an admin does to them.
+
+use askama::Template;
+use poem::http::StatusCode;
+use poem::{Response, Result};
+use serde::Deserialize;
+
+use super::super::device_row::DeviceRow;
+use super::super::page_shell::{Shell, see_other, sentence, shown, times};
+use super::admin_visit::AdminVisit;
+use crate::accounts::Account;
+use crate::error::AccountError;
+use crate::id::{AccountId, SessionId};
+use crate::web::routes::form::Form;
+
+/// How many sessions stand on the page: the newest.
+const SESSIONS: usize = 50;
+
+#[derive(Template)]
+#[template(path = "admin/person.html")]
+struct PersonPage<'p> {
+    shell: Shell<'p>,
+    id: String,
+    account: &'p Account,
+    created: (String, String),
+    password_changed: (String, String),
+    last_login: Option<(String, String)>,
+    rows: Vec<DeviceRow>,
+    /// How many sessions there are.
+    live: usize,
+    role_problem: &'p str,
+    /// The role that was not added.
+    role: &'p str,
+}
+
+/// Whose page it is.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PersonQuery {
+    id: String,
+    /// What was done.
+    done: String,
+}
+
+/// What is wrong with a change.
+#[derive(Default)]
+struct PersonProblem<'p> {
+    of_page: Option<&'p str>,
+    of_role: &'p str,
+    role: &'p str,
+}
+
+/// Finds the account that a request is about.
+async fn asked(visit: &AdminVisit<'_>, id: &str) -> Result<Option<Account>> {
+    match id.parse::<AccountId>() {
+        Ok(id) => Ok(visit.accounts.by_id(id).await?),
+        Err(_) => Ok(None),
+    }
+}
+
+/// `GET person?id=`.
+pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
+    let query: PersonQuery = visit.query().await;
+    let Some(account) = asked(visit, &query.id).await? else { return Ok(see_other("people")) };
+    page(visit, StatusCode::OK, &account, &query.done, PersonProblem::default()).await
+}
+
+async fn page(
+    visit: &AdminVisit<'_>,
+    status: StatusCode,
+    account: &Account,
+    done: &str,
+    problem: PersonProblem<'_>,
+) -> Result<Response> {
+    let words = &visit.texts.admin;
+    let sessions = visit.sessions().list(&account.id.to_string()).await?;
+    let newest = sessions.iter().take(SESSIONS);
+    let mut shell = visit.shell(&account.name, "person");
+    shell.notice = match done {
+        "disabled" => Some(&words.was_disabled),
+        "enabled" => Some(&words.was_enabled),
+        "ended" => Some(&words.sessions_ended),
+        "roles" => Some(&words.roles_changed),
+        _ => None,
+    };
+    shell.problem = problem.of_page;
+    let page = PersonPage {
+        shell,
+        id: account.id.to_string(),
+        account,
+        created: times(account.created_at),
+        password_changed: times(account.password_changed_at),
+        last_login: account.last_login.map(times),
+        rows: newest.map(|session| DeviceRow::of(session, visit.session, visit.texts)).collect(),
+        live: sessions.len(),
+        role_problem: problem.of_role,
+        role: problem.role,
+    };
+    shown(status, &page)
+}
+
+/// `POST person?id=`: one change, named by the field `do`.
+pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Response> {
+    let query: PersonQuery = visit.query().await;
+    let Some(account) = asked(visit, &query.id).await? else { return Ok(see_other("people")) };
+    let (words, id) = (&visit.texts.admin, account.id);
+    let is_self = id == visit.admin.id;
+    let (what, role) = (form.text("do"), form.text("role"));
+    let role = role.trim();
+    let takes_own = what == "disable" || (what == "remove_role" && role == visit.gate.role);
+    if is_self && takes_own {
+        let problem = PersonProblem { of_page: Some(&words.not_yourself), ..PersonProblem::default() };
+        return page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, "", problem).await;
+    }
+    let done = match &*what {
+        "disable" => visit.by_admin(visit.accounts.disable(id)).await.map(|_| "disabled"),
+        "enable" => visit.by_admin(visit.accounts.enable(id)).await.map(|_| "enabled"),
+        "add_role" => visit.by_admin(visit.accounts.add_role(id, role)).await.map(|_| "roles"),
+        "remove_role" => visit.by_admin(visit.accounts.remove_role(id, role)).await.map(|_| "roles"),
+        "end_all" => {
+            visit.by_admin(visit.sessions().revoke_all(&id.to_string())).await?;
+            Ok("ended")
+        }
+        "end" => {
+            if let Ok(session) = form.text("session").parse::<SessionId>() {
+                end_one(visit, &account, session).await?;
+            }
+            Ok("ended")
+        }
+        _ => Ok(""),
+    };
+    match done {
+        Ok(done) => Ok(see_other(&format!("person?id={id}&done={done}"))),
+        Err(AccountError::NotFound) => Ok(see_other("people")),
+        Err(error @ (AccountError::Role { .. } | AccountError::Session(_))) => {
+            let said = sentence(&error);
+            let problem = PersonProblem { of_role: &said, role, ..PersonProblem::default() };
+            page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, "", problem).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends one session of this account, and of no other one.
+async fn end_one(visit: &AdminVisit<'_>, account: &Account, session: SessionId) -> Result<()> {
+    let own = visit.sessions().list(&account.id.to_string()).await?;
+    if own.iter().any(|it| it.id == session) {
+        visit.by_admin(visit.sessions().revoke(session)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The pages for admins: who gets in, what they do there, and that the trail says who has done it.
+
+use std::time::Duration;
+
+use jwtauth::clock::ManualClock;
+use jwtauth::store::{EventRecord, EventStore as _};
+use jwtauth::{Account, AccountsConfig, AdminPages, JwtAuth, SledStore};
+use poem::{EndpointExt as _, Route};
+use tests::app::{SECRET, START};
+use tests::bounded;
+use tests::serve::{Served, serve};
+
+use super::{FIREFOX, PASSWORD, Person, sent_to, text};
+
+/// Every page, with what it needs to be shown.
+const PAGES: [&str; 2] = ["people", "person?id="];
+
+/// A site with pages for admins.
+struct Office {
+    site: Served,
+    jwtauth: JwtAuth,
+    store: SledStore,
+    clock: ManualClock,
+    _folder: tempfile::TempDir,
+}
+
+impl Office {
+    async fn open() -> Self {
+        Self::with(|pages| pages).await
+    }
+
+    async fn with(set: impl FnOnce(AdminPages) -> AdminPages) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SledStore::open(folder.path().join("store")).await.unwrap();
+        let clock = ManualClock::at(START);
+        let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
+        let builder = builder.insecure_cookies().keep_events(1_000).token_registry().clock(clock.clone());
+        let jwtauth = builder.build(store.clone()).unwrap();
+        let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", set(jwtauth.admin_pages()));
+        let site = serve(app.with(jwtauth.clone())).await;
+        Self { site, jwtauth, store, clock, _folder: folder }
+    }
+
+    /// Registers somebody who has these roles, and logs them in.
+    async fn person(&self, name: &str, roles: &[&str]) -> (Person<'_>, Account) {
+        let accounts = self.jwtauth.accounts().unwrap();
+        let account = accounts.register(name, PASSWORD).await.unwrap();
+        let account = accounts.set_roles(account.id, roles.iter().copied()).await.unwrap();
+        let person = Person::new(&self.site, FIREFOX);
+        person.log_in(name).await;
+        (person, account)
+    }
+
+    async fn events(&self) -> Vec<EventRecord> {
+        self.store.events_after(0, usize::MAX).await.unwrap()
+    }
+}
+
+async fn open(person: &Person<'_>, page: &str) -> reqwest::Response {
+    person.open(&format!("../admin/{page}")).await
+}
+
+async fn send(person: &Person<'_>, page: &str, fields: &[(&str, &str)]) -> reqwest::Response {
+    person.send(&format!("../admin/{page}"), fields).await
+}
+
+#[test]
+fn m_23_each_page_and_each_form_is_behind_the_guard() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, account) = office.person("ada", &["admin"]).await;
+        let (eve, of_eve) = office.person("eve", &["editor"]).await;
+        let stranger = Person::new(&office.site, FIREFOX);
+        let form = [("do", "disable"), ("role", "admin")];
+        for page in PAGES.map(|page| page.replace("id=", &format!("id={}", of_eve.id))) {
+            assert_eq!(open(&ada, &page).await.status(), 200, "{page}");
+            let back = format!("/account/login?next=/admin/{}", page.replace('?', "%3F").replace('=', "%3D"));
+            assert_eq!(sent_to(&open(&stranger, &page).await), (303, back.clone()), "{page}");
+            assert_eq!(sent_to(&send(&stranger, &page, &form).await), (303, back), "{page}");
+            assert_eq!(open(&eve, &page).await.status(), 403, "{page}");
+            assert_eq!(send(&eve, &page, &form).await.status(), 403, "{page}");
+        }
+        // What another site sends does nothing, whoever is logged in.
+        let page = format!("/admin/person?id={}", of_eve.id);
+        let form = ada.client.post(office.site.at(&page)).header("sec-fetch-site", "cross-site");
+        assert_eq!(super::filled_in(form, &[("do", "disable")]).send().await.unwrap().status(), 403);
+        let accounts = office.jwtauth.accounts().unwrap();
+        let kept = accounts.by_id(of_eve.id).await.unwrap().unwrap();
+        assert_eq!((kept.active, kept.roles), (true, vec!["editor".to_owned()]));
+        // A role that is taken away counts at once.
+        accounts.set_roles(account.id, ["editor"]).await.unwrap();
+        assert_eq!(open(&ada, "people").await.status(), 403);
+    });
+}
+
+#[test]
+fn m_23_a_login_of_long_ago_is_not_enough() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, _) = office.person("ada", &["admin"]).await;
+        office.clock.advance(Duration::from_secs(30 * 60));
+        assert_eq!(open(&ada, "people").await.status(), 200);
+        office.clock.advance(Duration::from_secs(1));
+        let back = (303, "/account/login?next=/admin/people".to_owned());
+        assert_eq!(sent_to(&open(&ada, "people").await), back);
+        assert_eq!(sent_to(&send(&ada, "people", &[]).await), back);
+        assert_eq!(ada.open("devices").await.status(), 200, "it is enough elsewhere");
+        let fields = [("username", "ada"), ("password", PASSWORD), ("next", "/admin/people")];
+        assert_eq!(sent_to(&ada.send("login", &fields).await), (303, "/admin/people".into()));
+        assert_eq!(open(&ada, "people").await.status(), 200);
+    });
+}
+
+#[test]
+fn o_11_each_change_names_the_admin_who_has_made_it() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, account) = office.person("ada", &["admin"]).await;
+        let (bob, of_bob) = office.person("bob", &[]).await;
+        let page = format!("person?id={}", of_bob.id);
+        let before = office.events().await.len();
+        for (fields, done) in [
+            (&[("do", "add_role"), ("role", "editor")][..], "roles"),
+            (&[("do", "remove_role"), ("role", "editor")], "roles"),
+            (&[("do", "end_all")], "ended"),
+            (&[("do", "disable")], "disabled"),
+            (&[("do", "enable")], "enabled"),
+        ] {
+            assert_eq!(sent_to(&send(&ada, &page, fields).await), (303, format!("{page}&done={done}")));
+            assert_eq!(open(&ada, &format!("{page}&done={done}")).await.status(), 200);
+        }
+        assert_eq!(bob.open("devices").await.status(), 303, "his session is over");
+        bob.log_in("bob").await;
+        let listed = text(open(&ada, &page).await).await;
+        let session = listed.split("name=\"session\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        send(&ada, &page, &[("do", "end"), ("session", session)]).await;
+        assert_eq!(bob.open("devices").await.status(), 303, "so is the next one");
+        let events: Vec<_> = office.events().await.split_off(before);
+        let made: Vec<_> = events.iter().filter(|it| it.event.event != "login").collect();
+        let names: Vec<_> = made.iter().map(|it| &*it.event.event).collect();
+        let expected = [
+            "roles_set",
+            "roles_set",
+            "all_revoked",
+            "all_revoked",
+            "account_disabled",
+            "account_enabled",
+            "session_revoked",
+        ];
+        assert_eq!(names, expected);
+        let by = ("by".to_owned(), account.id.to_string());
+        for event in made {
+            assert!(event.event.details.contains(&by), "{event:?}");
+            assert_eq!(event.event.subject.as_deref(), Some(&*of_bob.id.to_string()), "{event:?}");
+        }
+    });
+}
+
+#[test]
+fn m_25_admins_do_not_lock_themselves_out() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, account) = office.person("ada", &["admin", "editor"]).await;
+        let page = format!("person?id={}", account.id);
+        for fields in [&[("do", "disable")][..], &[("do", "remove_role"), ("role", " admin ")]] {
+            let refused = send(&ada, &page, fields).await;
+            assert_eq!(refused.status(), 422);
+            assert!(text(refused).await.contains("ask another admin"));
+        }
+        assert_eq!(
+            sent_to(&send(&ada, &page, &[("do", "remove_role"), ("role", "editor")]).await).0,
+            303,
+            "any other role is theirs to give up"
+        );
+        let kept = office.jwtauth.accounts().unwrap().by_id(account.id).await.unwrap().unwrap();
+        assert_eq!((kept.active, kept.roles), (true, vec!["admin".to_owned()]));
+        // Another admin may.
+        let (_, other) = office.person("bea", &["admin"]).await;
+        let page = format!("person?id={}", other.id);
+        let answer = send(&ada, &page, &[("do", "remove_role"), ("role", "admin")]).await;
+        assert_eq!(sent_to(&answer).0, 303);
+    });
+}
+
+#[test]
+fn m_24_people_are_looked_for_and_listed_a_page_at_a_time() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, _) = office.person("ada", &["admin"]).await;
+        let accounts = office.jwtauth.accounts().unwrap();
+        for number in 0..120 {
+            accounts.register(&format!("user{number:03}"), PASSWORD).await.unwrap();
+        }
+        let names = |page: &str| -> Vec<String> {
+            let rows = page.split("<a href=\"person?id=").skip(1);
+            rows.map(|row| row.split('>').nth(1).unwrap().split('<').next().unwrap().to_owned()).collect()
+        };
+        let (mut found, mut at) = (Vec::new(), "people".to_owned());
+        let mut pages = 0;
+        loop {
+            let page = text(open(&ada, &at).await).await;
+            found.extend(names(&page));
+            pages += 1;
+            let Some(next) = page.split("<a rel=\"next\" href=\"").nth(1) else { break };
+            at = next.split('"').next().unwrap().replace("&#38;", "&");
+        }
+        assert_eq!((found.len(), pages, &*found[0], &*found[120]), (121, 3, "ada", "user119"));
+        for (query, expected) in [
+            ("q=USER01", 10),
+            ("q=user119", 1),
+            ("q=nobody", 0),
+            ("q=a%20b", 0),
+            ("q=%20", 50),
+            ("after=%00", 0),
+        ] {
+            let page = text(open(&ada, &format!("people?{query}")).await).await;
+            assert_eq!(names(&page).len(), expected, "{query}: {page}");
+        }
+    });
+}

@@ -36,6 +36,36 @@ pub(crate) struct Config {
     pub(crate) refuse_repeats_elsewhere: bool,
     /// The other library whose tokens are shared, if any.
     pub(crate) compat: Option<Compat>,
+    /// What holds for API keys. `None` if there are none.
+    pub(crate) api_keys: Option<ApiKeyRules>,
+}
+
+/// What holds for all API keys.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiKeyRules {
+    /// What a key begins with, before the first underscore of its own.
+    pub(crate) prefix: String,
+    /// How long a key may be valid.
+    pub(crate) max_ttl: Duration,
+    /// How many live keys one subject may have.
+    pub(crate) max_keys: usize,
+    /// How old the login may be that makes a key.
+    pub(crate) login_age: Duration,
+}
+
+impl Default for ApiKeyRules {
+    fn default() -> Self {
+        Self { prefix: "jwtauth".into(), max_ttl: 366 * DAY, max_keys: 32, login_age: 15 * MINUTE }
+    }
+}
+
+impl ApiKeyRules {
+    fn check(&self) -> Result<(), ConfigError> {
+        check_prefix(&self.prefix)?;
+        within("ApiKeyConfig::max_ttl", self.max_ttl, MINUTE, 3_660 * DAY)?;
+        within("ApiKeyConfig::login_age", self.login_age, MINUTE, DAY)?;
+        number_within("ApiKeyConfig::max_keys", self.max_keys, 1, Config::MAX_SESSIONS)
+    }
 }
 
 impl Default for Config {
@@ -57,6 +87,7 @@ impl Default for Config {
             revoke_on_refresh: false,
             refuse_repeats_elsewhere: false,
             compat: None,
+            api_keys: None,
         }
     }
 }
@@ -90,6 +121,7 @@ impl Config {
         not_empty("issuer", &self.issuer)?;
         not_empty("audience", &self.audience)?;
         not_empty("client_id", self.client_id())?;
+        self.api_keys.as_ref().map_or(Ok(()), ApiKeyRules::check)?;
         self.compat.as_ref().map_or(Ok(()), Compat::check)
     }
 
@@ -133,6 +165,18 @@ pub(crate) fn number_within<N: PartialOrd + Display>(
         return Ok(());
     }
     Err(ConfigError::setting(name, got.to_string(), format!("it must be between {min} and {max}")))
+}
+
+fn check_prefix(prefix: &str) -> Result<(), ConfigError> {
+    let is_good = (2..=32).contains(&prefix.len())
+        && prefix.starts_with(|c: char| c.is_ascii_lowercase())
+        && prefix.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && prefix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if is_good {
+        return Ok(());
+    }
+    let problem = "it has 2 to 32 small letters, digits and underscores, begins with a letter and ends with no underscore";
+    Err(ConfigError::setting("ApiKeyConfig::prefix", prefix, problem))
 }
 
 pub(crate) fn not_empty(name: &'static str, got: &str) -> Result<(), ConfigError> {
@@ -223,6 +267,48 @@ mod tests {
             let refused = config.check().unwrap_err();
             assert!(matches!(refused, ConfigError::Setting { name, .. } if name == setting));
             assert_eq!(refused.to_string(), format!(r#"{setting} "" is refused: it must not be empty"#));
+        }
+    }
+
+    /// K-2: the last good and the first bad value of each bound.
+    #[test]
+    fn k_2_rules_of_api_keys_keep_to_their_bounds() {
+        type Change = fn(&mut ApiKeyRules);
+        let is_good = |set: Change| {
+            let mut rules = ApiKeyRules::default();
+            set(&mut rules);
+            Config { api_keys: Some(rules), ..Config::default() }.check().is_ok()
+        };
+        assert!(is_good(|_| ()));
+        let cases: [(Change, bool); 8] = [
+            (|rules| rules.max_ttl = MINUTE, true),
+            (|rules| rules.max_ttl = MINUTE - Duration::from_secs(1), false),
+            (|rules| rules.max_ttl = 3_660 * DAY, true),
+            (|rules| rules.max_ttl = 3_661 * DAY, false),
+            (|rules| rules.max_keys = 1_000, true),
+            (|rules| rules.max_keys = 1_001, false),
+            (|rules| rules.login_age = DAY, true),
+            (|rules| rules.login_age = 2 * DAY, false),
+        ];
+        for (at, (set, good)) in cases.into_iter().enumerate() {
+            assert_eq!(is_good(set), good, "case {at}");
+        }
+        for good in ["ab", "jwtauth", "acme_billing_2", "a2345678901234567890123456789012"] {
+            assert!(check_prefix(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "Acme",
+            "acme_",
+            "_acme",
+            "2acme",
+            "ac-me",
+            "ac.me",
+            "äcme",
+            "a23456789012345678901234567890123",
+        ] {
+            assert!(check_prefix(bad).is_err(), "{bad}");
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Each page is a Markdown file in `src/docs`, so it can be read in the repository too. Modules are empty.
 
+#[doc = include_str!("docs/api_keys.md")]
+pub mod api_keys {}
+
 #[doc = include_str!("docs/architecture.md")]
 pub mod architecture {}
 

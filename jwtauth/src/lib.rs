@@ -64,9 +64,9 @@ pub use jwtauth_macros::AuthUser;
 #[doc = include_str!("docs/require_auth.md")]
 pub use jwtauth_macros::require_auth;
 pub use key::Key;
-pub use record::{RevocationReason, Session};
+pub use record::{ApiKey, RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
+pub use session::{ApiKeyRequest, EndReason, IssuedApiKey, SessionEnd, Sessions, Tokens, Veto};
 pub use shutdown::shutdown_signal;
 pub use store::{MemoryStore, SessionStore, SledConfig, SledStore};
 #[cfg(feature = "postgres")]
@@ -76,6 +76,7 @@ pub use web::answer::cookie::SameSite;
 pub use web::answer::rejection::{Rejection, Scopes};
 pub use web::client::proxy::ProxyHeader;
 pub use web::extract::auth::Auth;
+pub use web::extract::own_api_keys::OwnApiKeys;
 pub use web::extract::user::{CurrentUser, MaybeUser};
 pub use web::guard::local_path::local_path;
 pub use web::guard::require_auth::RequireAuth;
@@ -86,6 +87,7 @@ pub use web::poem_session::PoemSessions;
 pub use web::routes::Routes;
 pub use web::routes::authenticate::{Authenticate, LoginAttempt, LoginError};
 pub use web::settings::JwtAuthBuilder;
+pub use web::settings::api_key_config::ApiKeyConfig;
 pub use web::settings::client_config::ClientConfig;
 pub use web::settings::cookie_config::CookieConfig;
 pub use web::settings::key_config::KeyConfig;

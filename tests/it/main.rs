@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers included")]
 
 mod accounts;
+mod api_keys;
 mod audit_trail;
 mod brakes;
 mod claims;

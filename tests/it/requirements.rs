@@ -22,7 +22,7 @@ const EXTENSIONS: [&str; 4] = ["md", "py", "rs", "toml"];
 const OTHERS: [(&str, &str); 1] = [("D147", "a definition of the Unicode Standard")];
 
 /// Letters in front of a hyphen and a number, and letters right in front of a number.
-const WITH_HYPHEN: [char; 8] = ['F', 'H', 'J', 'M', 'N', 'O', 'R', 'S'];
+const WITH_HYPHEN: [char; 9] = ['F', 'H', 'J', 'K', 'M', 'N', 'O', 'R', 'S'];
 const WITHOUT: [char; 5] = ['D', 'I', 'L', 'S', 'W'];
 
 /// The last number of the family `S-`. In the name of a test, a higher one is of the family `S`.
@@ -85,7 +85,7 @@ fn id_of_name(name: &str) -> Option<(Id, &str)> {
     let digits = rest.split('_').next()?;
     let number: u32 = digits.parse().ok()?;
     let family = match family {
-        "f" | "h" | "j" | "m" | "n" | "r" => format!("{}-", family.to_uppercase()),
+        "f" | "h" | "j" | "k" | "m" | "n" | "r" => format!("{}-", family.to_uppercase()),
         "s" if number <= LAST_OF_SESSIONS => "S-".into(),
         "d" | "i" | "l" | "s" | "w" => family.to_uppercase(),
         "defect" => "defect ".into(),

@@ -183,6 +183,7 @@ mod tests {
             ("all_scopes(A, B)", "& [:: jwtauth :: __private :: Need :: all_scopes (& [A , B])] ,)"),
             ("optional", "Policy :: optional (:: jwtauth"),
             ("fresh = \"5m\"", ", 300u64)"),
+            ("no_api_keys", "Policy :: no_api_keys (:: jwtauth"),
             ("redirect = \"/login\"", ", \"/login\")"),
             ("csrf = false", "Policy :: any_site (:: jwtauth"),
         ];

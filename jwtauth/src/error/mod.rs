@@ -19,6 +19,7 @@ macro_rules! debug_with_causes {
 
 #[cfg(feature = "accounts")]
 mod account_error;
+mod api_key_error;
 mod config_error;
 mod key_error;
 #[cfg(feature = "postgres")]
@@ -32,6 +33,7 @@ use std::fmt;
 
 #[cfg(feature = "accounts")]
 pub use self::account_error::AccountError;
+pub use self::api_key_error::ApiKeyError;
 pub use self::config_error::ConfigError;
 pub use self::key_error::KeyError;
 #[cfg(feature = "postgres")]

@@ -8,6 +8,9 @@ use super::{BoxError, RandomError, StoreError, TokenError};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
+    /// An API key asked for what only a person may do who is logged in, such as a logout.
+    #[error("an API key cannot do this")]
+    ApiKeyRefused,
     /// A claim of the application is not allowed; see
     /// [`JwtAuthBuilder::access_claims`](crate::JwtAuthBuilder::access_claims).
     #[error("claims of the application's own are refused: {problem}")]

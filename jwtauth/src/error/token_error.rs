@@ -4,6 +4,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
+    /// The text begins like an API key and is none: a character is wrong or missing. No store was asked.
+    #[error("API key has a wrong checksum or length: it was not copied as a whole, or mistyped")]
+    ApiKeyTypo,
+    /// There is no such API key: it was made up, its session was swept, or another store has it.
+    #[error("API key is unknown")]
+    ApiKeyUnknown,
     /// The signature does not belong to the text.
     #[error("signature does not match")]
     BadSignature,

@@ -55,7 +55,7 @@ pub enum Event {
         /// The account. No other one will have this id.
         account: AccountId,
     },
-    /// `all_revoked`: all sessions of a subject were revoked, or all but one.
+    /// `all_revoked`: all sessions of a subject were revoked, or all but one and API keys.
     AllRevoked {
         /// The subject.
         subject: String,
@@ -65,6 +65,14 @@ pub enum Event {
         count: usize,
         /// Why.
         reason: RevocationReason,
+    },
+    /// `api_key_created`: an API key was made. Its end is that of a session: `session_revoked`, `all_revoked`
+    /// or `session_expired`.
+    ///
+    /// Tell its owner: whoever had their password may have made it.
+    ApiKeyCreated {
+        /// The session of the key.
+        session: Arc<Session>,
     },
     /// `clock_jumped_ahead`: when a sweep began, the clock had gone on by more than the process has run since
     /// the last one.
@@ -210,6 +218,7 @@ impl Event {
             #[cfg(feature = "accounts")]
             Self::AccountRemoved { .. } => "account_removed",
             Self::AllRevoked { .. } => "all_revoked",
+            Self::ApiKeyCreated { .. } => "api_key_created",
             Self::ClockJumpedAhead { .. } => "clock_jumped_ahead",
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::DeviceChanged { .. } => "device_changed",
@@ -245,6 +254,9 @@ impl Event {
             | Self::PasswordSet { account }
             | Self::RolesSet { account, .. } => {
                 tracing::info!(target: "jwtauth", event, account = account.log_id());
+            }
+            Self::ApiKeyCreated { session } => {
+                tracing::info!(target: "jwtauth", event, session = session.id.log_id());
             }
             Self::ClockJumpedAhead { by } => {
                 tracing::warn!(target: "jwtauth", event, ?by, "the clock has jumped ahead: this sweep removes nothing, and the next one what has expired");

@@ -84,6 +84,11 @@ impl EventDetails {
                     None => is,
                 }
             }
+            // Its name is of its owner's choice: it is in no record.
+            Event::ApiKeyCreated { session } => is
+                .of_session(session)
+                .with("roles", session.roles.join(" "))
+                .with("scopes", session.scopes.join(" ")),
             Event::ClockJumpedAhead { by } | Event::ClockSetBack { by } => is.with("seconds", by.as_secs()),
             Event::DeviceChanged { session, device } => {
                 is.of_session(session).with("from", &session.device).with("to", device)

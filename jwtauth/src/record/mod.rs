@@ -13,11 +13,13 @@
 //!
 //! Who writes a changed record, and in one atomic step with its indexes: `store`.
 
+mod api_key;
 mod rotation;
 
 use std::fmt;
 use std::net::IpAddr;
 
+pub use self::api_key::ApiKey;
 pub use self::rotation::{Rotation, RotationPolicy, Successor};
 
 use crate::device::{self, Device};
@@ -54,7 +56,7 @@ pub struct Session {
     pub absolute_expires_at: u64,
     /// The inactivity limit: the `exp` of the current refresh token.
     pub expires_at: u64,
-    /// The generation of the current refresh token.
+    /// The generation of the current refresh token. Of an API key: the time of its last use, 0 before that.
     pub generation: u64,
     /// When that generation was reached: the `iat` of the current refresh token.
     pub rotated_at: u64,
@@ -78,6 +80,8 @@ pub struct Session {
     pub last_address: Option<IpAddr>,
     /// When and why the session was ended before its time, if it was.
     pub revoked: Option<Revocation>,
+    /// The API key that it belongs to. `None` for a login.
+    pub api_key: Option<ApiKey>,
 }
 
 /// A token that was ended without its session.
@@ -174,6 +178,7 @@ impl Session {
             device: Device::default(),
             last_address: tokens.address,
             revoked: None,
+            api_key: None,
         }
     }
 
@@ -212,8 +217,16 @@ impl Session {
     /// long ago as an access token lives. It is told in whole minutes, hours or days; less than a minute is
     /// `just now`. The device is that of the login, the address the latest one, and left out if there is
     /// none. Escape it for HTML: a client can say anything of itself.
+    ///
+    /// Of an API key it says `API key ci, last used 3 min ago`.
     #[must_use]
     pub fn summary_at(&self, now: u64) -> String {
+        if let Some(key) = &self.api_key {
+            let used = self.last_used_at().map_or("never used".into(), |at| {
+                format!("last used {}", device::ago(now.saturating_sub(at)))
+            });
+            return format!("API key {}, {used}", key.name);
+        }
         let address = self.last_seen_from().map(|address| format!(", {address}")).unwrap_or_default();
         format!("{}{address}, last seen {}", self.device, device::ago(now.saturating_sub(self.rotated_at)))
     }

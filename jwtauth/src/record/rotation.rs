@@ -119,6 +119,8 @@ impl Session {
         successor: Successor,
     ) -> Rotation {
         match self.state_at(now) {
+            // An API key has no refresh token.
+            SessionState::Live if self.api_key.is_some() => return Rotation::Over(SessionState::Expired),
             SessionState::Live => {}
             over => return Rotation::Over(over),
         }
@@ -175,7 +177,13 @@ impl Session {
     }
 
     /// Notes that a genuine token of `generation` was presented. Returns whether that changed the session.
+    ///
+    /// For the session of an API key, `generation` is when the key was shown, in Unix seconds. That is noted
+    /// once a minute.
     pub fn confirm(&mut self, generation: u64) -> bool {
+        if self.api_key.is_some() {
+            return self.note_use(generation);
+        }
         let is_news = !self.confirmed && generation == self.generation;
         self.confirmed |= is_news;
         is_news

@@ -142,6 +142,11 @@ impl Hooks {
         }));
     }
 
+    /// Tells whether a hook knows which users are still there.
+    pub(super) const fn know_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
     pub(super) const fn has_claims(&self) -> bool {
         self.claims.is_some()
     }

@@ -33,9 +33,17 @@ pub(super) struct KnownCallers(Cache<AccessBytes, Arc<KnownCaller>, UnitWeighter
 pub(super) struct KnownCaller {
     /// The refresh token that was beside it.
     refresh: Option<Box<[u8]>>,
-    assurance: Assurance,
+    good: Good,
     stamp: u64,
     session: Arc<SharedSession>,
+}
+
+/// What makes a token good, beside its session.
+enum Good {
+    /// It was signed by a key that is still here.
+    Signed(Assurance),
+    /// It is an API key, whose owner is to be asked for again at this time.
+    ApiKey { ask_again_at: u64 },
 }
 
 /// What is to be remembered of a request, from before its session was looked at.
@@ -146,9 +154,15 @@ impl Sessions {
             return None;
         }
         let now = self.clock.now();
-        let holds = self.access.is_still_good(&known.assurance, &self.access_expected(now))
-            && known.session.session.is_live_at(now)
-            && self.store.stamp(known.session.session.id) == Some(known.stamp);
+        let session = &known.session.session;
+        let is_good = match &known.good {
+            Good::Signed(assurance) => self.access.is_still_good(assurance, &self.access_expected(now)),
+            // No key is read from a cookie.
+            Good::ApiKey { ask_again_at } => {
+                matches!(beside, Beside::Anything) && now < *ask_again_at && !session.use_is_due(now)
+            }
+        };
+        let holds = is_good && session.is_live_at(now) && self.store.stamp(session.id) == Some(known.stamp);
         holds.then(|| Arc::clone(&known.session))
     }
 
@@ -170,9 +184,20 @@ impl Sessions {
     ) {
         let Some(Beforehand { stamp }) = before.filter(|_| is_kept(session)) else { return };
         let Some(assurance) = self.access.assurance(access) else { return };
+        self.remember(access, refresh, Good::Signed(assurance), stamp, session);
+    }
+
+    /// Remembers who sent an API key, until the application is asked for its owner again.
+    pub(super) fn know_api_key(&self, stamp: u64, key: &str, session: &Arc<Session>, ask_again_at: u64) {
+        if is_kept(session) {
+            self.remember(key, None, Good::ApiKey { ask_again_at }, stamp, session);
+        }
+    }
+
+    fn remember(&self, token: &str, refresh: Option<&str>, good: Good, stamp: u64, session: &Arc<Session>) {
         let refresh = refresh.map(|token| token.as_bytes().into());
         let session = Arc::new(SharedSession::new(Arc::clone(session)));
-        let known = KnownCaller { refresh, assurance, stamp, session };
-        self.known_callers.0.insert(AccessBytes(access.as_bytes().into()), Arc::new(known));
+        let known = KnownCaller { refresh, good, stamp, session };
+        self.known_callers.0.insert(AccessBytes(token.as_bytes().into()), Arc::new(known));
     }
 }

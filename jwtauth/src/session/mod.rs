@@ -15,6 +15,7 @@
 
 #[cfg(feature = "accounts")]
 mod account_changes;
+mod api_keys;
 mod devices;
 mod end;
 mod foreign;
@@ -23,6 +24,7 @@ mod issued_tokens;
 mod key_ring;
 mod known_callers;
 mod named_session;
+mod new_api_key;
 mod open;
 mod revoke;
 mod rotate;
@@ -37,6 +39,7 @@ use std::task::Poll;
 
 use serde_json::{Map, Value};
 
+use self::api_keys::AskedOwners;
 use self::devices::ChangedDevices;
 use self::end::Ends;
 pub use self::end::{EndReason, SessionEnd};
@@ -47,6 +50,7 @@ pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
 pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::known_callers::Beside;
 use self::known_callers::KnownCallers;
+pub use self::new_api_key::{ApiKeyRequest, IssuedApiKey};
 pub(crate) use self::rotate::Renewal;
 pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
@@ -102,6 +106,7 @@ pub struct Sessions {
     sliding: SlidingTokens,
     known_callers: KnownCallers,
     changed_devices: ChangedDevices,
+    asked_owners: AskedOwners,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
     trail: Option<Arc<Trail>>,
@@ -200,6 +205,7 @@ impl Sessions {
             sliding: tokens.sliding,
             known_callers: KnownCallers::default(),
             changed_devices: ChangedDevices::default(),
+            asked_owners: AskedOwners::default(),
             hooks,
             ends: Arc::new(ends),
             trail,
@@ -208,6 +214,10 @@ impl Sessions {
 
     pub(crate) const fn has_compat(&self) -> bool {
         self.config.compat.is_some()
+    }
+
+    pub(crate) const fn has_api_keys(&self) -> bool {
+        self.config.api_keys.is_some()
     }
 
     pub(crate) fn keys(&self) -> &KeyRing {

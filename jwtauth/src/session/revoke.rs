@@ -36,7 +36,7 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Revokes all sessions of a subject. Returns how many were not revoked before.
+    /// Revokes all sessions of a subject, API keys included. Returns how many were not revoked before.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Sessions {
         self.revoke_subject(subject, None, RevocationReason::LogoutAll).await
     }
 
-    /// Revokes all sessions of a subject except one. Returns how many were not revoked before.
+    /// Revokes all sessions of a subject except one and API keys. Returns how many were not revoked before.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Returns the live sessions of a subject, the newest first.
+    /// Returns the live sessions of a subject, API keys included, the newest first.
     ///
     /// # Errors
     ///

@@ -74,6 +74,10 @@ impl Sessions {
         if record.as_ref().is_some_and(|session| session.subject != subject) {
             return Err(TokenError::Claim("sub").into());
         }
+        // No token was ever issued for an API key.
+        if record.as_ref().is_some_and(|session| session.api_key.is_some()) {
+            return Err(TokenError::WrongKind.into());
+        }
         Ok(record)
     }
 

@@ -87,6 +87,7 @@ pub use crate::events::{
 pub use crate::id::AccountId;
 pub use crate::id::{SessionId, TokenId};
 pub use crate::record::{
-    Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState, Successor,
+    ApiKey, Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState,
+    Successor,
 };
 pub use crate::registry::{TokenKind, TokenRecord};

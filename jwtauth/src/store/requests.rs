@@ -55,8 +55,9 @@ pub struct LoginEffects {
     /// Sessions that are revoked, if they are still there, with
     /// [`RevocationReason::Replaced`](super::RevocationReason::Replaced).
     pub replaces: Vec<SessionId>,
-    /// How many live sessions the subject may have, the new one included. Those that were idle the longest
-    /// are revoked, with [`RevocationReason::Evicted`](super::RevocationReason::Evicted).
+    /// How many live sessions the subject may have, the new one included. API keys do not count. Those that
+    /// were idle the longest are revoked, with
+    /// [`RevocationReason::Evicted`](super::RevocationReason::Evicted).
     pub max_sessions: Option<usize>,
     /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A
     /// store without a [`TokenStore`](super::TokenStore) never sees one.
@@ -67,7 +68,7 @@ pub struct LoginEffects {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubjectRevocation {
-    /// One that stays as it is, if any.
+    /// One that stays as it is, if any. With one, sessions of API keys stay too.
     pub except: Option<SessionId>,
     /// When and why the others are revoked.
     pub revocation: Revocation,
@@ -80,7 +81,7 @@ impl SubjectRevocation {
         Self { except: None, revocation }
     }
 
-    /// Revokes all sessions of the subject except one.
+    /// Revokes all sessions of the subject except one and those of API keys.
     #[must_use]
     pub const fn all_except(session: SessionId, revocation: Revocation) -> Self {
         Self { except: Some(session), revocation }

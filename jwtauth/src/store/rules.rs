@@ -88,7 +88,8 @@ pub struct LoginOutcome {
 /// `others` are those of its subject, dead or alive; without [`LoginEffects::max_sessions`] nobody looks at
 /// them, and they may be left out. All is done at [`Session::created_at`].
 ///
-/// Sessions that are over are forgotten beyond `max_sessions` of them. A login looks at all sessions of its
+/// Sessions of API keys are left alone. Other sessions that are over are forgotten beyond `max_sessions` of
+/// them. A login looks at all sessions of its
 /// subject, so somebody who logs in and out all day must not make that slow. What is not kept is refused all
 /// the same.
 #[must_use]
@@ -106,7 +107,9 @@ pub fn login<'s>(
     let mut revoked: Vec<_> =
         replaced.iter().map(|id| (*id, revocation(RevocationReason::Replaced))).collect();
     let Some(max) = effects.max_sessions else { return LoginOutcome { revoked, forgotten: Vec::new() } };
-    let others = others.into_iter().filter(|other| other.id != new.id && !replaced.contains(&other.id));
+    // An API key crowds no login out, and no login a key.
+    let others = others.into_iter().filter(|other| other.api_key.is_none());
+    let others = others.filter(|other| other.id != new.id && !replaced.contains(&other.id));
     let (mut live, mut over): (Vec<_>, Vec<_>) = others.partition(|other| other.is_live_at(now));
     live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
     let crowded_out = (live.len() + 1).saturating_sub(max.max(1));
@@ -171,9 +174,13 @@ pub const fn surplus(recorded: usize) -> usize {
     recorded.saturating_sub(TOKENS_KEPT)
 }
 
-/// Revokes a session, unless it is the one that stays as it is. Returns whether it was not revoked before.
+/// Revokes a session, unless it stays as it is. Returns whether it was not revoked before.
+///
+/// Where one session stays, API keys stay too: a user ends the logins on other devices. Where none stays,
+/// keys end like everything else: nobody keeps a way in.
 pub fn revoke_subject(session: &mut Session, revocation: &SubjectRevocation) -> bool {
-    revocation.except != Some(session.id) && session.revoke(revocation.revocation)
+    let stays = revocation.except.is_some_and(|kept| kept == session.id || session.api_key.is_some());
+    !stays && session.revoke(revocation.revocation)
 }
 
 /// Revokes one token of a session: see [`Session::revoke_token`]. If it returns `true`, the session is to be
@@ -183,12 +190,12 @@ pub fn revoke_token(session: &mut Session, revocation: &TokenRevocation) -> bool
 }
 
 /// Puts the new user into a session that is live at `now`. Returns whether it was. A session of another
-/// [kind](Session::user_kind) of user keeps its copy.
+/// [kind](Session::user_kind) of user keeps its copy. The roles and scopes are set by
+/// [`Session::set_rights`].
 pub fn update_user(session: &mut Session, update: &UserUpdate, now: u64) -> bool {
     let is_live = session.is_live_at(now);
     if is_live {
-        session.roles.clone_from(&update.roles);
-        session.scopes.clone_from(&update.scopes);
+        session.set_rights(&update.roles, &update.scopes);
         let is_of_another_kind = match (&update.user_kind, &session.user_kind) {
             (Some(update), Some(session)) => update != session,
             _ => false,

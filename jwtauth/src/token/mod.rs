@@ -9,10 +9,11 @@
 //!
 //! `ring` holds the keys, `parse` reads JSON strictly, `access`, `refresh` and `sliding` read the claims of
 //! each kind, `simplejwt` those of another library, `profiled` those of any other issuer, and `verified`
-//! remembers verified tokens. `named_token` reads which session a token names, good or not. Sessions are not
-//! known here.
+//! remembers verified tokens. `named_token` reads which session a token names, good or not. `api_key_text` is
+//! the form of API keys, which are no JWS. Sessions are not known here.
 
 pub(crate) mod access;
+pub(crate) mod api_key_text;
 pub(crate) mod named_token;
 mod parse;
 mod profiled;

@@ -20,7 +20,7 @@ pub(crate) use self::token_user::VerifiedClaims;
 
 use crate::error::BoxError;
 use crate::id::SessionId;
-use crate::record::Session;
+use crate::record::{ApiKey, Session};
 
 /// Where a request had the token that says who is calling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,8 @@ impl Identity {
         self.scopes().iter().any(|has| has == scope)
     }
 
-    /// Returns when the user last proved who they are, in Unix seconds (claim `auth_time`).
+    /// Returns when the user last proved who they are, in Unix seconds (claim `auth_time`). With an API key
+    /// nobody did: it is 0.
     #[must_use]
     pub fn auth_time(&self) -> u64 {
         match &self.known {
@@ -179,6 +180,14 @@ impl Identity {
     #[must_use]
     pub const fn token_source(&self) -> TokenSource {
         self.source
+    }
+
+    /// Returns the API key that the caller has shown, or `None` for anyone who is logged in.
+    ///
+    /// Its id is that of the [session](Self::session_id).
+    #[must_use]
+    pub fn api_key(&self) -> Option<&ApiKey> {
+        self.session()?.api_key.as_ref()
     }
 
     /// Returns the whole session. It is `None` behind a [`Verifier`](crate::Verifier), which has no sessions,

@@ -36,6 +36,8 @@ pub(crate) struct Args {
     pub(crate) optional: Option<Span>,
     /// The greatest age of the login.
     pub(crate) fresh: Option<LoginAge>,
+    /// The place of `no_api_keys`, which refuses API keys. Anonymous users may be allowed all the same.
+    pub(crate) no_api_keys: Option<Span>,
     /// The login page: a constant expression of type `&'static str`.
     pub(crate) redirect: Option<Expr>,
     /// Whether requests that other sites caused are refused. `None` is the default: yes.
@@ -125,7 +127,8 @@ impl Args {
     /// A check may agree without a user, so it is no such condition. A redirect needs a user too, but it is a
     /// setting: an operation can replace its block's.
     fn condition(&self) -> Option<String> {
-        let Self { library: _, needs, optional: _, fresh, redirect: _, csrf: _, checks: _ } = self;
+        let Self { library: _, needs, optional: _, fresh, no_api_keys: _, redirect: _, csrf: _, checks: _ } =
+            self;
         let need = needs.first().map(|need| need.word.to_string());
         need.or(fresh.as_ref().map(|_| "fresh".into()))
     }
@@ -159,6 +162,7 @@ impl Args {
             needs: block.needs.iter().cloned().chain(self.needs).collect(),
             optional,
             fresh,
+            no_api_keys: self.no_api_keys.or(block.no_api_keys),
             redirect,
             csrf: self.csrf.or_else(|| block.csrf.clone()),
             checks: block.checks.iter().cloned().chain(self.checks).collect(),
@@ -169,8 +173,10 @@ impl Args {
     ///
     /// Checks are not part of the policy: the guard calls them (see `guard`).
     pub(crate) fn policy_steps(&self) -> impl Iterator<Item = PolicyStep> {
-        let Self { library: _, needs: _, optional, fresh, redirect, csrf, checks: _ } = self;
-        let optional = optional.map(|span| PolicyStep { span, method: "optional", value: None });
+        let Self { library: _, needs: _, optional, fresh, no_api_keys, redirect, csrf, checks: _ } = self;
+        let flag = |method| move |span| PolicyStep { span, method, value: None };
+        let optional = optional.map(flag("optional"));
+        let no_api_keys = no_api_keys.map(flag("no_api_keys"));
         let fresh = fresh.as_ref().map(|LoginAge { span, seconds }| PolicyStep {
             span: *span,
             method: "fresh",
@@ -186,7 +192,7 @@ impl Args {
             method: "any_site",
             value: None,
         });
-        [optional, fresh, redirect, csrf].into_iter().flatten()
+        [optional, fresh, no_api_keys, redirect, csrf].into_iter().flatten()
     }
 }
 

@@ -99,12 +99,25 @@ pub(super) const WORDS: Words<Meaning> = Words {
             aliases: &["max_age", "recent"],
             docs: [
                 "the login is at most this old, in seconds, minutes, hours or days: `30s`, `5m`, `2h`, `1d`",
-                "401; if only the login is too old, with the code `fresh_login_required` (RFC 9470)",
+                "401; if only the login is too old, with the code `fresh_login_required` (RFC 9470); 403 for an API key",
             ],
             meaning: Meaning {
                 form: Form::Value(|args, _, input| {
                     values::login_age(input).map(|age| args.fresh = Some(age))
                 }),
+                twice: Some(KEEP_ONE),
+            },
+        },
+        Word {
+            name: "no_api_keys",
+            example: "no_api_keys",
+            aliases: &["no_api_key", "no_keys", "no_key", "login_only", "interactive"],
+            docs: [
+                "the user is logged in; an API key of theirs is not enough",
+                "401 without a login; 403 for an API key, with the code `api_key_refused`",
+            ],
+            meaning: Meaning {
+                form: Form::Flag(|args, place| args.no_api_keys = Some(place)),
                 twice: Some(KEEP_ONE),
             },
         },

@@ -24,6 +24,7 @@ fn read(args: &str) -> String {
     }
     words.extend(args.optional.map(|_| "optional".into()));
     words.extend(args.fresh.map(|fresh| format!("fresh {}", fresh.seconds)));
+    words.extend(args.no_api_keys.map(|_| "no_api_keys".into()));
     words.extend(args.redirect.map(|page| format!("redirect {}", page.to_token_stream())));
     words.extend(args.csrf.map(|check| format!("csrf {}", check.value)));
     words.extend(args.checks.iter().map(|check| format!("check {}", check.to_token_stream())));
@@ -45,6 +46,9 @@ fn reads_what_it_knows() {
         ("optional", "optional"),
         ("optional, csrf = false, check = a", "optional, csrf false, check a"),
         ("csrf = true", "csrf true"),
+        ("no_api_keys", "no_api_keys"),
+        ("no_api_keys, role = A", "role A, no_api_keys"),
+        ("no_api_keys, optional", "optional, no_api_keys"),
         ("fresh = \"30s\"", "fresh 30"),
         ("fresh = \"5m\"", "fresh 300"),
         ("fresh = \"2h\"", "fresh 7200"),
@@ -149,6 +153,10 @@ fn every_mistake_has_its_sentence() {
         ("any_role(\"a\"), any_role(\"b\")", "`any_role` is given twice: put all names into one list".into()),
         ("optional, optional", "`optional` is given twice: keep one of the two".into()),
         ("csrf = false, csrf = false", "`csrf` is given twice: keep one of the two".into()),
+        ("no_keys", unknown("no_keys", ", did you mean `no_api_keys`?")),
+        ("login_only", unknown("login_only", ", did you mean `no_api_keys`?")),
+        ("no_api_keys = true", "`no_api_keys` takes no value: write `no_api_keys`".into()),
+        ("no_api_keys, no_api_keys", "`no_api_keys` is given twice: keep one of the two".into()),
         ("optional = true", "`optional` takes no value: write `optional`".into()),
         ("role = \"a\", optional", needs_user("role")),
         ("optional, any_scope(\"a\")", needs_user("any_scope")),
@@ -213,6 +221,7 @@ fn the_table_is_complete() {
             !args.needs.is_empty(),
             args.optional.is_some(),
             args.fresh.is_some(),
+            args.no_api_keys.is_some(),
             args.redirect.is_some(),
             args.csrf.is_some(),
             !args.checks.is_empty(),

@@ -148,7 +148,7 @@ pub(crate) struct BackupArguments {
 pub(crate) struct ExportArguments {
     /// The file to write; standard output without it
     pub(crate) file: Option<PathBuf>,
-    /// Leave out the hashes of passwords
+    /// Leave out the hashes of passwords and API keys
     #[arg(long)]
     pub(crate) no_hashes: bool,
 }

@@ -10,7 +10,7 @@ use bincode::{Decode, Encode};
 use super::super::value_store::ValueUse;
 use super::frame::MAX_RECORD;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Revocation, RevocationReason, RevokedToken};
+use crate::record::{ApiKey, Revocation, RevocationReason, RevokedToken};
 
 type BincodeConfig = Configuration<LittleEndian, Fixint, Limit<MAX_RECORD>>;
 
@@ -104,6 +104,20 @@ impl Field for SessionId {
 
     fn take(rest: &mut &[u8]) -> Option<Self> {
         Field::take(rest).map(Self::from_bytes)
+    }
+}
+
+impl Field for ApiKey {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.name.put(out);
+        self.roles.put(out);
+        self.scopes.put(out);
+        self.hash.put(out);
+    }
+
+    fn take(rest: &mut &[u8]) -> Option<Self> {
+        let (name, roles, scopes) = (Field::take(rest)?, Field::take(rest)?, Field::take(rest)?);
+        Some(Self { name, roles, scopes, hash: Field::take(rest)? })
     }
 }
 

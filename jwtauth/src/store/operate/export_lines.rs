@@ -22,6 +22,7 @@ use super::super::account_store::{PasswordHash, StoredAccount};
 use super::super::codec;
 use super::super::value_store::{StoredValue, ValueKey};
 use super::super::whole_store::{CopiedRecord, StoreRecord};
+use super::api_key_line::ApiKeyLine;
 use super::line_names::{ReasonName, TokenKindName, UseName};
 use crate::device::Device;
 #[cfg(feature = "accounts")]
@@ -129,6 +130,9 @@ pub(super) struct SessionLine {
     device: DeviceLine,
     last_address: Option<IpAddr>,
     revoked: Option<(u64, ReasonName)>,
+    /// Only of an API key. Exports of earlier releases do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api_key: Option<ApiKeyLine>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,7 +176,6 @@ pub(super) struct ValueLine {
 }
 
 /// Returns a record as its line, without the end of the line.
-#[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "accounts have hashes"))]
 pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result<Vec<u8>> {
     match record {
         #[cfg(feature = "accounts")]
@@ -195,7 +198,9 @@ pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result
         CopiedRecord::Kept(StoreRecord::TrailHead(head)) => {
             serde_json::to_vec(&KindOf { kind: LineKind::TrailHead, record: head })
         }
-        CopiedRecord::Kept(StoreRecord::Session(session)) => serde_json::to_vec(&session_line(session)?),
+        CopiedRecord::Kept(StoreRecord::Session(session)) => {
+            serde_json::to_vec(&session_line(session, hashes)?)
+        }
         CopiedRecord::Kept(StoreRecord::Token { generation, token }) => serde_json::to_vec(&TokenLine {
             kind: LineKind::Token,
             id: token.id,
@@ -221,7 +226,7 @@ pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result
     }
 }
 
-fn session_line(session: &Session) -> serde_json::Result<SessionLine> {
+fn session_line(session: &Session, hashes: bool) -> serde_json::Result<SessionLine> {
     let user = session.user.as_deref().map(|user| {
         let value: Box<RawValue> = serde_json::from_slice(user)?;
         // One line for each record, however the application has written it.
@@ -263,6 +268,7 @@ fn session_line(session: &Session) -> serde_json::Result<SessionLine> {
         },
         last_address: session.last_address,
         revoked: session.revoked.map(|revocation| (revocation.at, ReasonName(revocation.reason))),
+        api_key: session.api_key.as_ref().map(|key| ApiKeyLine::of(key, hashes)),
     })
 }
 
@@ -360,6 +366,7 @@ impl From<SessionLine> for Session {
             },
             last_address: line.last_address,
             revoked: line.revoked.map(|(at, reason)| Revocation { at, reason: reason.0 }),
+            api_key: line.api_key.map(Into::into),
             ..Self::new(line.id, line.subject, line.created_at, tokens)
         }
     }

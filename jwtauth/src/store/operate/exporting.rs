@@ -16,8 +16,8 @@ pub struct ExportOptions {
 }
 
 impl ExportOptions {
-    /// Leaves the hashes of passwords out. An account that is imported without one has no password: nobody
-    /// can log in with it until one is set.
+    /// Leaves the hashes of passwords and API keys out. An account that is imported without one has no
+    /// password: nobody can log in with it until one is set. An API key without one lets nobody in.
     #[must_use]
     pub const fn no_hashes(mut self, no_hashes: bool) -> Self {
         self.no_hashes = no_hashes;

@@ -8,6 +8,7 @@
 //! 1. What only looks changes nothing.
 //! 2. Memory does not grow with the number of records: they are read a page at a time.
 
+mod api_key_line;
 mod backup_file;
 mod backups;
 mod checked_trail;

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "accounts")]
 pub(crate) mod account_answer;
+mod api_key_answer;
 pub(crate) mod cookie;
 mod cookie_forms;
 pub(crate) mod handler_answer;

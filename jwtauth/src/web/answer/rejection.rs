@@ -89,6 +89,12 @@ enum Header {
 }
 
 rejections! {
+    /// an API key was shown where only a person may act who is logged in
+    /// (`#[require_auth(no_api_keys)]`).
+    ApiKeyRefused
+        => 403, "api_key_refused", "An API key cannot do this; log in",
+        Header::None;
+
     /// more passwords wait to be checked or set than the server takes at once; ask again.
     Busy
         => 503, "busy", "The server is busy; try again in a moment",
@@ -284,6 +290,7 @@ impl From<&SessionError> for Rejection {
             | SessionError::User(_) => Self::Misconfigured,
             // At a login: as for a wrong password, so that nobody learns that the account exists.
             SessionError::Inactive => Self::InvalidCredentials,
+            SessionError::ApiKeyRefused => Self::ApiKeyRefused,
             SessionError::Vetoed => Self::PermissionDenied,
             SessionError::UserInactive => Self::UserInactive,
             SessionError::UserNotFound => Self::UserNotFound,

@@ -147,12 +147,16 @@ impl Auth {
     /// - [`SessionError::Token`] if it is unclear which session is meant, and it may be live: the bearer
     ///   token is not one of this service, no cookie is signed by a key that is still here, or there are more
     ///   than four different cookies of one name: four are looked at.
+    /// - [`SessionError::ApiKeyRefused`] for an API key, which a person has to revoke.
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
         let sessions = &self.shared.sessions;
         let handed_out = self.handle.handed_out();
         let (mut ended, mut failed) = (handed_out.is_some(), None);
         let (named, mut doubt) = match &self.credentials.bearer {
             Credential::Absent => self.named_cookies(),
+            Credential::One(token) if sessions.read_api_key(token).is_some() => {
+                return Err(SessionError::ApiKeyRefused);
+            }
             Credential::One(token) => (vec![sessions.name_bearer(token)?], None),
             Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => {
                 return Err(TokenError::Malformed.into());
@@ -181,8 +185,8 @@ impl Auth {
 
     /// Revokes all sessions of the calling user, on every device. Returns how many there were.
     ///
-    /// Like [`logout`](Self::logout), it takes tokens that are not good now, if their session is live and is
-    /// that of one user.
+    /// API keys of the user end too. Like [`logout`](Self::logout), it takes tokens that are not good now, if
+    /// their session is live and is that of one user.
     ///
     /// # Errors
     ///
@@ -191,7 +195,7 @@ impl Auth {
         // By its session if there is one: it may have been revoked since the request came in.
         let subject = match self.sessionless().await {
             Ok(Some(subject)) => Ok(subject),
-            Ok(None) => self.own_session().await.map(|session| session.subject),
+            Ok(None) => self.own_login().await.map(|session| session.subject),
             Err(why) => Err(why),
         };
         let subject = match subject {
@@ -203,13 +207,13 @@ impl Auth {
         Ok(ended)
     }
 
-    /// Revokes all sessions of the calling user except this one. Returns how many there were.
+    /// Revokes all sessions of the calling user except this one and API keys. Returns how many there were.
     ///
     /// # Errors
     ///
     /// A [`Rejection`] if nobody is logged in, or if the store failed: then all are revoked, or none.
     pub async fn logout_others(&self) -> Result<usize> {
-        let session = self.own_session().await?;
+        let session = self.own_login().await?;
         Ok(self.shared.sessions.revoke_others(&session.subject, session.id).await?)
     }
 
@@ -289,9 +293,10 @@ impl Auth {
         Ok(self.current().await?.ok())
     }
 
-    /// Returns the session, or why there is none.
-    async fn own_session(&self) -> std::result::Result<Session, Rejection> {
-        self.current().await?
+    /// Returns the session, or why there is none. That of an API key is refused.
+    pub(super) async fn own_login(&self) -> std::result::Result<Session, Rejection> {
+        let session = self.current().await??;
+        if session.api_key.is_some() { Err(Rejection::ApiKeyRefused) } else { Ok(session) }
     }
 
     /// Returns the session of this request by now, or why there is none. The outer error: unknown.

@@ -118,6 +118,12 @@ pub async fn current_user<U: AuthUser>(request: &Request) -> Result<U> {
     Ok(handle.user(request).await?)
 }
 
+/// Returns who is logged in. An API key is refused.
+pub(crate) async fn person(request: &Request) -> Result<&Identity> {
+    let who = <&Identity>::from_request_without_body(request).await?;
+    if who.api_key().is_some() { Err(Rejection::ApiKeyRefused.into()) } else { Ok(who) }
+}
+
 impl<'a> FromRequest<'a> for TokenUser {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         Ok(wiring::handle(request, "`TokenUser`")?.user(request).await?)

@@ -68,7 +68,11 @@ fn refuse(request: &Request, why: Rejection) -> Rejection {
 }
 
 /// Returns why the caller may not go on, if so. Roles come first: without them, a fresh login does not help.
+/// An API key comes before all: it has no login.
 fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Option<Rejection> {
+    if (policy.no_api_keys || policy.max_age.is_some()) && who.api_key().is_some() {
+        return Some(Rejection::ApiKeyRefused);
+    }
     let lacks = |need: &Need| {
         let why = need.unmet(who)?;
         let (roles, scopes) = (who.roles(), who.scopes());

@@ -189,6 +189,8 @@ pub struct Policy {
     pub(crate) optional: bool,
     /// The highest age of the login, in seconds.
     pub(crate) max_age: Option<u64>,
+    /// Whether API keys are refused.
+    pub(crate) no_api_keys: bool,
     /// The login page for anonymous users who are opening a page.
     pub(crate) redirect: Option<&'static str>,
     /// Whether requests that another site caused are allowed.
@@ -205,7 +207,15 @@ impl Policy {
     /// Asks for a logged-in user who meets all needs.
     #[must_use]
     pub const fn new(site: Site, needs: &'static [Need]) -> Self {
-        Self { site, needs, optional: false, max_age: None, redirect: None, any_site: false }
+        Self {
+            site,
+            needs,
+            optional: false,
+            max_age: None,
+            no_api_keys: false,
+            redirect: None,
+            any_site: false,
+        }
     }
 
     /// Also allows anonymous users.
@@ -219,6 +229,13 @@ impl Policy {
     #[must_use]
     pub const fn fresh(mut self, max_age: u64) -> Self {
         self.max_age = Some(max_age);
+        self
+    }
+
+    /// Refuses API keys.
+    #[must_use]
+    pub const fn no_api_keys(mut self) -> Self {
+        self.no_api_keys = true;
         self
     }
 

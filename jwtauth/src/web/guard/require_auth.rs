@@ -67,6 +67,12 @@ impl RequireAuth {
         self
     }
 
+    /// Refuses API keys: only people pass who are logged in.
+    pub fn no_api_keys(mut self) -> Self {
+        self.policy = self.policy.no_api_keys();
+        self
+    }
+
     /// Sends anonymous users who are opening a page to this login page, with the page that they asked for as
     /// `next`. It is a path on this site. See [`local_path`](crate::local_path) for the way back.
     #[track_caller]

@@ -11,8 +11,8 @@ use super::page_shell::{Shell, logged_out, see_other, sentence, shown, to_login}
 use crate::accounts::{Account, Accounts};
 use crate::error::AccountError;
 use crate::id::SessionId;
-use crate::user::Identity;
 use crate::web::extract::auth::Auth;
+use crate::web::extract::user::person;
 use crate::web::request::wiring;
 use crate::web::routes::form::Form;
 
@@ -45,10 +45,10 @@ struct LoggedIn {
 }
 
 impl LoggedIn {
-    /// Fails if nobody is logged in, or if another site caused the request.
+    /// Fails if nobody is logged in, or if another site caused the request. An API key is nobody here.
     async fn of(request: &Request, body: &mut RequestBody) -> Result<Self> {
         let account = Account::from_request(request, body).await?;
-        let session = <&Identity>::from_request_without_body(request).await?.session_id();
+        let session = person(request).await?.session_id();
         Ok(Self { account, session })
     }
 }

@@ -52,7 +52,8 @@ pub(crate) enum Cookies {
 /// | session ended | any | anonymous | deleted |
 /// | several values under one name | | by the one live session; 401 if there are two | other forms deleted |
 ///
-/// With an `Authorization: Bearer` header the cookies are not read (H-6).
+/// With an `Authorization: Bearer` header the cookies are not read (H-6). An API key is looked for only
+/// there.
 pub(crate) async fn by_session(
     shared: &JwtAuthState,
     credentials: &Credentials<'_>,
@@ -103,6 +104,16 @@ pub(crate) fn known_before(shared: &JwtAuthState, tokens: PlainTokens<'_>) -> Op
 async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejection> {
     let refused = |why| Ok(Caller::Anonymous { why, bearer: true });
     let sessions = &shared.sessions;
+    if let Some(key) = sessions.read_api_key(token) {
+        let checked = match key {
+            Ok(id) => sessions.check_api_key(id, token).await,
+            Err(error) => Err(error.into()),
+        };
+        return match checked {
+            Ok(session) => Ok(Caller::Known(Box::new(Identity::new(session, TokenSource::Bearer)))),
+            Err(error) => refused(refusal(&error)?),
+        };
+    }
     let checked = match sessions.read_bearer(token) {
         Ok(BearerToken::Access(access)) => {
             let before = sessions.beforehand(&access);

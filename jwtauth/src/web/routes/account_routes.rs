@@ -10,8 +10,8 @@ use super::form::Form;
 use super::{ReadyRoute, Routes};
 use crate::accounts::{Account, Accounts};
 use crate::error::AccountError;
-use crate::user::Identity;
 use crate::web::extract::auth::Auth;
+use crate::web::extract::user::person;
 use crate::web::state::JwtAuth;
 
 impl JwtAuth {
@@ -21,7 +21,7 @@ impl JwtAuth {
     /// | route | takes | answers |
     /// |---|---|---|
     /// | `POST /register` | `username`, `password` | 201 `id`, `name`, `roles`; 409 `name_taken`; 400 `invalid_name`, `invalid_password`; 429 `rate_limited` |
-    /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are revoked |
+    /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are revoked, except API keys |
     ///
     /// Anyone can register, [30 accounts at once and then one a minute](crate::AccountsConfig::registrations)
     /// from one address. If somebody else makes the accounts, leave the route out with
@@ -58,7 +58,7 @@ async fn register(request: Request) -> Result<Response> {
 async fn change_password(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let account = Account::from_request(&request, &mut body).await?;
-    let session = <&Identity>::from_request_without_body(&request).await?.session_id();
+    let session = person(&request).await?.session_id();
     let [old, new] =
         Form::read(request.headers(), &mut body).await?.take(["old_password", "new_password"])?;
     let accounts = <&Accounts>::from_request_without_body(&request).await?;

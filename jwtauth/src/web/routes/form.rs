@@ -30,6 +30,8 @@ pub(in crate::web) struct Form(Map<String, Value>);
 const REQUIRED: &str = "This field is required.";
 const BLANK: &str = "This field may not be blank.";
 const NO_FLAG: &str = "Must be a valid boolean.";
+const NO_LIST: &str = "Expected a list of texts.";
+const NO_NUMBER: &str = "A valid integer is required.";
 const NO_TEXT: &str = "Not a valid string.";
 
 impl Form {
@@ -141,6 +143,32 @@ impl Form {
             Some(Value::Bool(flag)) => Ok(flag),
             Some(Value::String(text)) if text == "true" || text == "false" => Ok(text == "true"),
             Some(_) => Err(FormError::Fields(vec![(name, NO_FLAG)])),
+        }
+    }
+
+    /// Takes out a list of texts: an array, a field that stands several times, or one text. It is empty if it
+    /// is missing.
+    pub(super) fn list(&mut self, name: &'static str) -> Result<Vec<String>, FormError> {
+        let values = match self.0.remove(name) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(values)) => values,
+            Some(value) => vec![value],
+        };
+        let texts = values.into_iter().map(|value| match value {
+            Value::String(text) => Ok(text),
+            _ => Err(FormError::Fields(vec![(name, NO_LIST)])),
+        });
+        texts.filter(|text| !text.as_ref().is_ok_and(String::is_empty)).collect()
+    }
+
+    /// Takes out a number that is not negative. `None` if it is missing or blank.
+    pub(super) fn number(&mut self, name: &'static str) -> Result<Option<u64>, FormError> {
+        let wrong = || FormError::Fields(vec![(name, NO_NUMBER)]);
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong()),
+            Some(value) => value.as_u64().map(Some).ok_or_else(wrong),
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! `mod` mounts them, [`authenticate`] says where credentials come from, and `form` reads bodies, with
 //! `multipart` for one of the three kinds and `form_error` for what is refused.
-//! `token_routes`, `session_routes` and `account_routes` have the handlers, and `services` has those for
-//! other services. They use [`Auth`](crate::Auth) and [`Sessions`](crate::Sessions) as a handler of the
-//! application would.
+//! `token_routes`, `session_routes`, `api_key_routes` and `account_routes` have the handlers, and `services`
+//! has those for other services. They use [`Auth`](crate::Auth) and [`Sessions`](crate::Sessions) as a
+//! handler of the application would.
 //!
 //! A new route is a line of `table` here, its handler, and a row of the table in `docs/routes.md`.
 //!
@@ -16,6 +16,7 @@
 
 #[cfg(feature = "accounts")]
 mod account_routes;
+mod api_key_routes;
 pub(crate) mod authenticate;
 mod client_script;
 pub(in crate::web) mod form;
@@ -110,6 +111,11 @@ fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute>
         fixed("/sessions/:id", RouteMethod::new().delete(make(session_routes::revoke_one))),
         fixed("/.well-known/jwks.json", get(jwtauth.jwks())),
     ];
+    if jwtauth.sessions().has_api_keys() {
+        let own = get(make(api_key_routes::list)).post(make(api_key_routes::create));
+        routes.push(fixed("/api-keys", own));
+        routes.push(fixed("/api-keys/:id", RouteMethod::new().delete(make(api_key_routes::revoke))));
+    }
     if jwtauth.sessions().has_compat() {
         // Takes `refresh`, even if clients of this service have sliding tokens.
         routes.push(fixed("/blacklist", revoke(Transport::Body)));

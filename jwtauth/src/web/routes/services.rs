@@ -23,7 +23,7 @@ use super::{Choices, ReadyRoute, json};
 use crate::error::{ConfigError, SessionError};
 use crate::record::RevocationReason;
 use crate::registry::TokenKind;
-use crate::secret::Secret;
+use crate::secret::{Secret, alike};
 use crate::session::{AnyToken, GoodToken};
 use crate::web::answer::problem::{problem, problem_error};
 use crate::web::answer::rejection::Rejection;
@@ -100,11 +100,6 @@ fn basic(headers: &HeaderMap) -> Vec<[Vec<u8>; 2]> {
         percent_encoding::percent_decode_str(&part).collect()
     });
     vec![raw.map(String::into_bytes), decoded]
-}
-
-/// Compares in a time that depends on the lengths only.
-fn alike(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 pub(super) fn table() -> [ReadyRoute; 2] {

@@ -10,6 +10,7 @@ use crate::record::Session;
 use crate::user::Identity;
 use crate::web::answer::rejection::Rejection;
 use crate::web::extract::auth::Auth;
+use crate::web::extract::user::person;
 use crate::web::request::wiring;
 
 /// `POST /logout`.
@@ -26,7 +27,7 @@ pub(super) async fn logout_all(request: Request) -> Result<Response> {
 
 /// `GET /sessions`.
 pub(super) async fn list(request: Request) -> Result<Response> {
-    let who = <&Identity>::from_request_without_body(&request).await?;
+    let who = person(&request).await?;
     let sessions = &wiring::state(&request, "the route `/sessions`")?.sessions;
     let (own, now) = (sessions.list(who.subject()).await?, sessions.now());
     Ok(json(own.iter().map(|session| shown(session, who, now)).collect()))
@@ -40,7 +41,7 @@ pub(super) async fn revoke_others(request: Request) -> Result<Response> {
 
 /// `DELETE /sessions/{id}`.
 pub(super) async fn revoke_one(request: Request) -> Result<Response> {
-    let who = <&Identity>::from_request_without_body(&request).await?;
+    let who = person(&request).await?;
     let sessions = &wiring::state(&request, "the route `/sessions/{id}`")?.sessions;
     let id = request.path_params::<String>().ok().and_then(|id| id.parse::<SessionId>().ok());
     let own = sessions.list(who.subject()).await?;
@@ -60,7 +61,7 @@ fn shown(session: &Session, who: &Identity, now: u64) -> serde_json::Value {
     json!({
         "id": session.id.to_string(),
         "created_at": session.created_at,
-        "last_used_at": session.rotated_at,
+        "last_used_at": session.last_used_at(),
         "summary": session.summary_at(now),
         "device": device.to_string(),
         "app": device.app,
@@ -72,5 +73,6 @@ fn shown(session: &Session, who: &Identity, now: u64) -> serde_json::Value {
         "address": session.last_seen_from(),
         "expires_at": session.expires_at,
         "current": session.id == who.session_id(),
+        "api_key": session.api_key.as_ref().map(|key| &key.name),
     })
 }

@@ -4,6 +4,7 @@
 //! [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value is checked
 //! in its group, or in the room that uses it.
 
+pub(crate) mod api_key_config;
 pub(crate) mod client_config;
 pub(crate) mod cookie_config;
 mod guard_setters;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::JwtAuthBuilder;
+use super::api_key_config::ApiKeyConfig;
 #[cfg(feature = "accounts")]
 use crate::accounts::AccountsConfig;
 use crate::clock::Clock;
@@ -59,12 +60,20 @@ impl JwtAuthBuilder {
     }
 
     /// Sets how many live sessions one subject may have. A login beyond that revokes the session that was
-    /// idle the longest.
+    /// idle the longest. API keys do not count.
     ///
     /// About as many ended sessions are kept, to keep logins quick. The registry forgets tokens of the
     /// others.
     pub fn max_sessions(mut self, max: usize) -> Self {
         self.config.max_sessions = max;
+        self
+    }
+
+    /// Lets users make API keys for their programs. Default: there are none, and a key lets nobody in.
+    ///
+    /// The guide [`api_keys`](crate::guide::api_keys) says what a key may do.
+    pub fn api_keys(mut self, config: ApiKeyConfig) -> Self {
+        self.config.api_keys = Some(config.rules);
         self
     }
 

@@ -3,7 +3,7 @@
 use super::super::MAX_RECORD;
 use super::*;
 use crate::device::Device;
-use crate::record::{Revocation, RevocationReason, RevokedToken};
+use crate::record::{ApiKey, Revocation, RevocationReason, RevokedToken};
 
 const KEY: &[u8] = b"s0123456789abcdef";
 const ID: SessionId = SessionId::from_bytes(*b"0123456789abcdef");
@@ -69,13 +69,19 @@ fn session() -> Session {
         },
         last_address: Some("2001:db8::7".parse().unwrap()),
         revoked: Some(Revocation { at: 8, reason: RevocationReason::Logout }),
+        api_key: Some(ApiKey {
+            name: "ci".into(),
+            roles: vec!["admin".into()],
+            scopes: vec!["posts:write".into(), "posts:read".into()],
+            hash: [12; 32],
+        }),
         ..Session::new(ID, "42", 1, tokens)
     }
 }
 
 /// The same with the defaults of what layout 4 and those before it did not know.
 fn without_later() -> Session {
-    Session { user_kind: None, confirmed: true, agent: None, access_issued_at: 0, ..session() }
+    Session { user_kind: None, confirmed: true, agent: None, access_issued_at: 0, api_key: None, ..session() }
 }
 
 fn written(layout: usize) -> Vec<u8> {

@@ -32,4 +32,5 @@ fields!(Session {
     confirmed: 6,
     agent: 6,
     access_issued_at: 6,
+    api_key: 7,
 });

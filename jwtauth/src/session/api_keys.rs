@@ -1,0 +1,98 @@
+//! API keys that are shown: whose they are, and whether they are good now.
+//!
+//! A key names its session, and its session keeps the hash of the key. So one look-up of a record says
+//! everything, and all that ends a session ends a key. How a key is made is in `new_api_key`.
+//!
+//! # Invariants
+//!
+//! 1. The record is that of an API key and has the hash of this text, or nothing of it is used (K-1).
+//! 2. The next request after a revocation sees it: the record is asked each time, or it has not changed.
+//! 3. The application is asked whether the owner is still there as often as for a login, which is refreshed
+//!    when its access token has expired (K-6).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Sessions;
+use super::verify::alive;
+use crate::error::{SessionError, TokenError};
+use crate::id::SessionId;
+use crate::record::{Session, SessionState};
+use crate::secret::alike;
+use crate::token::api_key_text;
+
+/// How many keys are remembered whose owner was asked for: about 300 kB.
+const MAX_ASKED: usize = 8_192;
+
+/// When the application was asked for the owner of a key.
+#[derive(Debug, Default)]
+pub(super) struct AskedOwners(Mutex<HashMap<SessionId, u64>>);
+
+impl AskedOwners {
+    fn asked_at(&self, key: SessionId) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    fn note(&self, key: SessionId, now: u64) {
+        // OK because every change under the lock is one call.
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= MAX_ASKED {
+            asked.clear();
+        }
+        asked.insert(key, now);
+    }
+}
+
+impl Sessions {
+    /// Reads the id of the session that an API key names. `None` if the text is another kind of token.
+    pub(crate) fn read_api_key(&self, text: &str) -> Option<Result<SessionId, TokenError>> {
+        api_key_text::read(&self.config.api_keys.as_ref()?.prefix, text)
+    }
+
+    /// Returns the live session of an API key, and notes that the key was used.
+    ///
+    /// `id` is from [`Self::read_api_key`].
+    pub(crate) async fn check_api_key(
+        &self,
+        id: SessionId,
+        text: &str,
+    ) -> Result<Arc<Session>, SessionError> {
+        let before = self.store.stamp(id);
+        let record = self.load(id).await?;
+        let hash = api_key_text::hash(text);
+        let is_its =
+            |session: &Arc<Session>| session.api_key.as_ref().is_some_and(|key| alike(&key.hash, &hash));
+        let session = record.filter(is_its).ok_or(TokenError::ApiKeyUnknown)?;
+        let now = self.clock.now();
+        match session.state_at(now) {
+            // A program can tell its user.
+            SessionState::Expired => return Err(TokenError::Expired.into()),
+            state => alive(state)?,
+        }
+        let ask_again_at = self.ask_for_owner(&session, now).await?;
+        if session.use_is_due(now) {
+            // Nobody waits for it. What the record says then is remembered the next time.
+            self.store.confirm(id, now);
+        } else if let Some(stamp) = before {
+            self.know_api_key(stamp, text, &session, ask_again_at);
+        }
+        Ok(session)
+    }
+
+    /// Asks the hooks whether the owner of a key is still there, unless that was done lately. Returns when to
+    /// ask again.
+    async fn ask_for_owner(&self, session: &Session, now: u64) -> Result<u64, SessionError> {
+        if !self.hooks.know_users() {
+            return Ok(u64::MAX);
+        }
+        let lasts = self.config.access_ttl.as_secs();
+        if let Some(asked_at) = self.asked_owners.asked_at(session.id)
+            && now < asked_at.saturating_add(lasts)
+        {
+            return Ok(asked_at.saturating_add(lasts));
+        }
+        self.ask_for_user(session).await?;
+        self.asked_owners.note(session.id, now);
+        Ok(now.saturating_add(lasts))
+    }
+}

@@ -1,0 +1,70 @@
+//! A key has no more rights than it was given, and no more than its owner has at that moment.
+
+use super::*;
+
+/// K-4: no role and no scope that the key was not given.
+#[test]
+fn k_4_a_key_has_the_rights_that_it_was_given() {
+    bounded(async {
+        let app = Keyed::new();
+        let login = app.login().await;
+        let statuses =
+            async |token: &str| (app.status("/write", token).await, app.status("/admin", token).await);
+        assert_eq!(statuses(&login).await, (200, 200));
+        for (roles, scopes, expected) in [
+            (&[][..], &[][..], (403, 403)),
+            (&[], &["read"], (403, 403)),
+            (&[], &["read", "write", "write"], (200, 403)),
+            (&["editor"], &[], (403, 403)),
+            (&["admin"], &[], (403, 200)),
+        ] {
+            let key = app.make(&login, json!({ "name": "ci", "roles": roles, "scopes": scopes })).await;
+            assert_eq!(statuses(&key.secret).await, expected, "{roles:?} {scopes:?}");
+        }
+    });
+}
+
+/// K-4: what the owner loses the key loses with the next request, in each store.
+#[test]
+fn k_4_a_key_loses_what_its_owner_loses() {
+    bounded(async {
+        let app = Keyed::new();
+        let login = app.login().await;
+        let key =
+            app.make(&login, json!({ "name": "ci", "roles": ["admin"], "scopes": ["read", "write"] })).await;
+        let statuses =
+            async |token: &str| (app.status("/write", token).await, app.status("/admin", token).await);
+        for (roles, scopes, expected) in [
+            (&["admin", "editor"][..], &["read", "write"][..], (200, 200)),
+            (&["admin"], &["read"], (403, 200)),
+            (&["editor"], &["write"], (200, 403)),
+            (&[], &[], (403, 403)),
+            (&["admin"], &["write", "more"], (200, 200)),
+        ] {
+            assert_eq!(app.jwtauth.sessions().update_user(&Owner::with(roles, scopes)).await.unwrap(), 2);
+            assert_eq!(statuses(&key.secret).await, expected, "{roles:?} {scopes:?}");
+        }
+        let keys = app.jwtauth.sessions().api_keys("olga").await.unwrap();
+        assert_eq!(keys[0].scopes, ["write"], "not more than it was given");
+    });
+}
+
+/// K-4: a key for a user who is not calling, as an operator makes it.
+#[test]
+fn k_4_an_operator_makes_a_key_within_the_rights_of_its_user() {
+    bounded(async {
+        let app = Keyed::new();
+        let sessions = app.jwtauth.sessions();
+        let made = sessions
+            .create_api_key(&Owner::default(), ApiKeyRequest::new("ci").scope("write"))
+            .await
+            .unwrap();
+        assert_eq!(app.status("/write", made.secret()).await, 200);
+        assert_eq!(app.status("/admin", made.secret()).await, 403);
+        let refused = sessions.create_api_key(&Owner::default(), ApiKeyRequest::new("ci").role("root")).await;
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            r#"a key has no more than its owner: you do not have the role "root""#
+        );
+    });
+}

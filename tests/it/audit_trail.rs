@@ -1,5 +1,8 @@
 //! The audit trail: what stands in it, that strangers cannot fill it, and that a change of it is found.
 
+mod damaged;
+mod dropped;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

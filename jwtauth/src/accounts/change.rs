@@ -1,8 +1,10 @@
 //! Changes of an account, each based on the revision that was read, and the sessions that they revoke.
 
+use std::sync::Arc;
+
 use super::hasher::Line;
 use super::throttle::Who;
-use super::{Account, Accounts, to_the_end};
+use super::{Account, Accounts};
 use crate::error::AccountError;
 use crate::events::Event;
 use crate::id::{AccountId, SessionId};
@@ -114,16 +116,8 @@ impl Accounts {
     /// or neither.
     pub async fn remove(&self, id: AccountId) -> Result<(), AccountError> {
         let ends = self.ends(RevocationReason::Inactive, None);
-        let accounts = self.clone();
-        to_the_end(async move {
-            let Accounts(parts) = accounts;
-            if !parts.sessions.remove_account(&*parts.store, id, ends).await? {
-                return Err(AccountError::NotFound);
-            }
-            parts.sessions.emit(Event::AccountRemoved { account: id }).await;
-            Ok(())
-        })
-        .await
+        let removed = self.0.sessions.remove_account(Arc::clone(&self.0.store), id, ends).await?;
+        if removed { Ok(()) } else { Err(AccountError::NotFound) }
     }
 
     /// Sets the roles of an account, also in its live sessions. They count from the next request on.
@@ -235,17 +229,10 @@ impl Accounts {
         event: Event,
     ) -> Result<Option<StoredAccount>, AccountError> {
         let after = StoredAccount { revision: before.revision + 1, ..after };
-        let (accounts, expected) = (self.clone(), before.revision);
-        to_the_end(async move {
-            let Accounts(parts) = accounts;
-            let replaced =
-                parts.sessions.change_account(&*parts.store, after.clone(), expected, ends).await?;
-            if replaced {
-                parts.sessions.emit(event).await;
-            }
-            Ok(replaced.then_some(after))
-        })
-        .await
+        let (store, expected) = (Arc::clone(&self.0.store), before.revision);
+        let replaced =
+            self.0.sessions.change_account(store, after.clone(), expected, ends, Some(event)).await?;
+        Ok(replaced.then_some(after))
     }
 
     /// Renews the copies in live sessions, and returns the account as they have it.

@@ -45,10 +45,10 @@ use self::name::Name;
 use self::password::Password;
 pub use self::passwords::Passwords;
 use self::throttle::{Registered, Throttle, Wait};
-use crate::error::{AccountError, ConfigError, StoreError};
+use crate::error::{AccountError, ConfigError};
 use crate::events::Event;
 use crate::id::AccountId;
-use crate::session::{Sessions, same_cause};
+use crate::session::Sessions;
 use crate::store::{AccountStore, SessionStore, StoredAccount};
 
 /// The most accounts that [`Accounts::list`] returns at once.
@@ -268,34 +268,16 @@ impl Accounts {
 
     /// Writes a new account. Returns `None` if its name is taken.
     async fn add(&self, account: StoredAccount) -> Result<Option<Account>, AccountError> {
-        let accounts = self.clone();
-        to_the_end(async move {
-            let added = accounts.0.sessions.within(accounts.0.store.create_account(account.clone())).await?;
-            if !added {
-                return Ok(None);
-            }
-            let account = Account::from(account);
-            let registered = Event::AccountRegistered { account: account.id, name: account.name.clone() };
-            accounts.0.sessions.emit(registered).await;
-            Ok(Some(account))
-        })
-        .await
+        let (store, new) = (Arc::clone(&self.0.store), account.clone());
+        let create = async move { store.create_account(new).await };
+        let account = Account::from(account);
+        let registered = Event::AccountRegistered { account: account.id, name: account.name.clone() };
+        let added = self.0.sessions.report_after(create, |added| added.then_some(registered)).await?;
+        Ok(added.then_some(account))
     }
 
     fn chosen(&self, password: &str, name: &str) -> Result<Password, AccountError> {
         Password::chosen(password, name, self.0.min_password)
             .map_err(|problem| AccountError::Password { problem })
-    }
-}
-
-/// Runs a change and tells of it, also if the caller is dropped meanwhile: so no event is lost.
-async fn to_the_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, AccountError>> + Send + 'static,
-) -> Result<T, AccountError> {
-    match tokio::spawn(same_cause(change)).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // The runtime is going down.
-        Err(_) => Err(StoreError::Closed.into()),
     }
 }

@@ -1,6 +1,7 @@
 //! Verifies passwords: one hash for every attempt, and nothing that reveals the reason of a refusal.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::hasher::Line;
@@ -138,8 +139,8 @@ impl Accounts {
             if let Some(hash) = &renewed {
                 account.hash = hash.clone();
             }
-            if self.0.sessions.change_account(&*self.0.store, account.clone(), account.revision, None).await?
-            {
+            let (store, expected) = (Arc::clone(&self.0.store), account.revision);
+            if self.0.sessions.change_account(store, account.clone(), expected, None, None).await? {
                 let rehashed = renewed.is_some();
                 tracing::debug!(target: "jwtauth", event = "password_accepted", account = account.id.log_id(), rehashed);
                 return Ok(account.into());

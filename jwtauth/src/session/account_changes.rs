@@ -1,5 +1,7 @@
 //! Changes of accounts that revoke sessions, and logins that race with such a change.
 
+use std::sync::Arc;
+
 use crate::error::SessionError;
 use crate::events::Event;
 use crate::id::{AccountId, SessionId};
@@ -11,45 +13,50 @@ use super::Sessions;
 use super::end::MayEnd;
 
 impl Sessions {
-    /// Changes an account, and wakes those who wait for the end of the sessions that it revokes.
+    /// Changes an account, wakes those who wait for the end of the sessions that it revokes, and reports the
+    /// event that it is, if any.
     ///
     /// Returns whether the account was at the expected revision. If not, nothing has happened.
     pub(crate) async fn change_account(
         &self,
-        store: &dyn AccountStore,
+        store: Arc<dyn AccountStore>,
         account: StoredAccount,
         expected: u64,
         ends: Option<SubjectRevocation>,
+        event: Option<Event>,
     ) -> Result<bool, SessionError> {
         let subject = account.id.to_string();
         if let Some(ends) = ends {
             self.deny_subject(&subject, ends.except).await?;
         }
         let _told = ends.map(|ends| self.ends.follow(MayEnd::Of { subject: &subject, except: ends.except }));
-        let ended = self.within(store.change_account(account, expected, ends)).await?;
-        if let (Some(count), Some(SubjectRevocation { except, revocation, .. })) = (ended, ends) {
-            let (subject, reason) = (subject.clone(), revocation.reason);
-            self.emit(Event::AllRevoked { subject, except, count, reason }).await;
-        }
-        Ok(ended.is_some())
+        let change = async move { store.change_account(account, expected, ends).await };
+        let of = subject.clone();
+        let events = move |ended: &Option<usize>| {
+            let revoked = ended.zip(ends).map(|(count, ends)| all_revoked(of, ends, count));
+            revoked.into_iter().chain(ended.and(event))
+        };
+        Ok(self.report_after(change, events).await?.is_some())
     }
 
-    /// Removes an account, and wakes those who wait for the end of its sessions. Returns whether it existed.
+    /// Removes an account, wakes those who wait for the end of its sessions, and reports that. Returns whether
+    /// it existed.
     pub(crate) async fn remove_account(
         &self,
-        store: &dyn AccountStore,
+        store: Arc<dyn AccountStore>,
         id: AccountId,
         ends: SubjectRevocation,
     ) -> Result<bool, SessionError> {
         let subject = id.to_string();
         self.deny_subject(&subject, None).await?;
         let _told = self.ends.follow(MayEnd::Of { subject: &subject, except: None });
-        let ended = self.within(store.remove_account(id, ends)).await?;
-        if let Some(count) = ended {
-            let (subject, reason) = (subject.clone(), ends.revocation.reason);
-            self.emit(Event::AllRevoked { subject, except: None, count, reason }).await;
-        }
-        Ok(ended.is_some())
+        let remove = async move { store.remove_account(id, ends).await };
+        let of = subject.clone();
+        let events = move |ended: &Option<usize>| {
+            let revoked = ended.map(|count| all_revoked(of, ends, count));
+            revoked.into_iter().chain(ended.map(|_| Event::AccountRemoved { account: id }))
+        };
+        Ok(self.report_after(remove, events).await?.is_some())
     }
 
     /// Revokes a new session if its account has changed since it was read: its password, roles or state.
@@ -74,4 +81,8 @@ impl Sessions {
         self.revoke_for(session, RevocationReason::Inactive).await?;
         Err(SessionError::Inactive)
     }
+}
+
+fn all_revoked(subject: String, ends: SubjectRevocation, count: usize) -> Event {
+    Event::AllRevoked { subject, except: ends.except, count, reason: ends.revocation.reason }
 }

@@ -204,16 +204,18 @@ impl Sessions {
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until).keeps_out();
         let max_sessions = Some(self.config.max_sessions);
         let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
+        let (store, id, opened) = (Arc::clone(&list.0), session.id, Arc::new(session.clone()));
         // A session that it crowds out is among these.
-        let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
-        let told = self.ends.follow(others);
-        if let Some(known) = self.within(list.0.insert_with_value(session.clone(), effects, value)).await? {
+        let told = self.ends.follow(MayEnd::Of { subject: &refresh.subject, except: Some(id) });
+        let insert = async move { store.insert_with_value(session, effects, value).await };
+        let events =
+            |known: &Option<Vec<u8>>| known.is_none().then_some(Event::Exchanged { session: opened });
+        if let Some(known) = self.report_after(insert, events).await? {
             told.ended_nothing();
             return self.exchange_again(refresh, token, &known, client).await;
         }
         drop(told);
-        self.confirm_exchange(refresh, token, session.id).await?;
-        self.emit(Event::Exchanged { session: Arc::new(session) }).await;
+        self.confirm_exchange(refresh, token, id).await?;
         Ok(issued)
     }
 
@@ -276,29 +278,37 @@ impl Sessions {
         foreign: &Foreign,
         reason: RevocationReason,
     ) -> Result<bool, SessionError> {
-        let is_new = self.deny(foreign).await?;
-        let exchanged = self.deny_list()?.0.load_value(key_of_exchange(foreign), self.clock.now()).await?;
-        if let Some(session) = exchanged.as_deref().and_then(session_of) {
+        // Of one that was exchanged, the end of its session is reported.
+        let event = Event::TokenRevoked { session: token.session, token: token.token };
+        let event = self.exchanged_for(foreign).await?.is_none().then_some(event);
+        let is_new = self.deny(foreign, event).await?;
+        if let Some(session) = self.exchanged_for(foreign).await? {
             let exchanged = NamedToken { session, foreign: None, ..token.clone() };
             let Some(session) = self.record_of(&exchanged).await? else { return Ok(is_new) };
             return Ok(self.revoke_for(session.id, reason).await? || is_new);
         }
-        if is_new {
-            self.emit(Event::TokenRevoked { session: token.session, token: token.token }).await;
-        }
         Ok(is_new)
     }
 
-    /// Writes a token to the list. Returns whether it could be used and was not there.
+    /// Returns the session that a token was exchanged for.
+    async fn exchanged_for(&self, token: &Foreign) -> Result<Option<SessionId>, SessionError> {
+        let exchanged = self.deny_list()?.0.load_value(key_of_exchange(token), self.clock.now()).await?;
+        Ok(exchanged.as_deref().and_then(session_of))
+    }
+
+    /// Writes a token to the list, and reports `event` if that is new. Returns whether it could be used and was
+    /// not there.
     ///
     /// One that has expired is written too: the clock may go back. An existing value is written again: the
     /// call that wrote it may not have it on disk yet.
-    async fn deny(&self, token: &Foreign) -> Result<bool, SessionError> {
+    async fn deny(&self, token: &Foreign, event: Option<Event>) -> Result<bool, SessionError> {
         let (list, key, now) = (self.deny_list()?, key_of_revoked(token), self.clock.now());
         let is_new = now < self.over_at(token) && list.0.load_value(key, now).await?.is_none();
         let value = NewValue::new(key, Vec::new(), now, self.kept_until(token)).keeps_out();
         // No value is ever removed, so this one is kept.
-        self.within(list.0.save_value(value)).await?;
+        let store = Arc::clone(&list.0);
+        let save = async move { store.save_value(value).await };
+        self.report_after(save, move |_| event.filter(|_| is_new)).await?;
         Ok(is_new)
     }
 

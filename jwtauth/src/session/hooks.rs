@@ -1,10 +1,10 @@
-//! Hooks of the application: they hear of events, can refuse a login or a refresh, and add claims.
+//! Hooks of the application: they hear of events, can refuse a login or a refresh, and add claims. `reporter`
+//! says when they hear.
 //!
 //! # Invariants
 //!
 //! 1. Hooks run one after the other, in the order in which they were added, and a request waits for them.
-//! 2. An event is on disk before a hook hears of it. No hook can undo it or make the request fail: a hook
-//!    that hangs is abandoned, a hook that panics is logged.
+//! 2. No hook for events makes a request fail: a hook that hangs is abandoned, a hook that panics is logged.
 //! 3. A hook for events runs to its end once it has begun, even if its request is dropped. A hook that is
 //!    asked a question is dropped with its login.
 //! 4. The hooks for users and for claims are asked before a refresh token is spent. So if one fails, or
@@ -20,9 +20,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Sessions;
-use super::trail::Trail;
 use crate::claims::RESERVED;
-use crate::clock::TimeMark;
 use crate::compat::Compat;
 use crate::error::{BoxError, SessionError};
 use crate::events::Event;
@@ -150,32 +148,23 @@ impl Hooks {
     pub(super) const fn has_claims(&self) -> bool {
         self.claims.is_some()
     }
+
+    pub(super) const fn hear_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Tells the hooks of an event. Returns whether they finished within `after`.
+    pub(super) async fn tell(self: Arc<Self>, event: Event, after: Duration) -> bool {
+        let told = async move {
+            for hook in &self.events {
+                hook(event.clone()).await;
+            }
+        };
+        run(told, after).await
+    }
 }
 
 impl Sessions {
-    /// Reports an event to the log, the metrics, the audit trail and the hooks.
-    pub(crate) async fn emit(&self, event: Event) {
-        note(&event);
-        if let Some(trail) = &self.trail {
-            trail.keep(&event, self.clock.now()).await;
-        }
-        self.tell(event).await;
-    }
-
-    /// Reports an event to the hooks only. Returns whether they finished.
-    pub(super) async fn tell(&self, event: Event) -> bool {
-        if self.hooks.events.is_empty() {
-            return true;
-        }
-        let hooks = Arc::clone(&self.hooks);
-        self.run(async move {
-            for hook in &hooks.events {
-                hook(event.clone()).await;
-            }
-        })
-        .await
-    }
-
     /// Tells whether the application hears of each caller.
     pub(crate) fn tells_of_callers(&self) -> bool {
         !self.hooks.authenticated.is_empty()
@@ -185,31 +174,12 @@ impl Sessions {
     pub(crate) async fn authenticated(&self, who: &Identity) {
         if self.tells_of_callers() {
             let (hooks, who) = (Arc::clone(&self.hooks), who.clone());
-            self.run(async move {
+            let told = async move {
                 for hook in &hooks.authenticated {
                     hook(who.clone()).await;
                 }
-            })
-            .await;
-        }
-    }
-
-    /// Runs hooks that cannot change the answer, in a task of their own, so that they outlive a dropped
-    /// request.
-    ///
-    /// Returns whether they finished in time. If not, they continue, and nobody waits.
-    async fn run(&self, hooks: impl Future<Output = ()> + Send + 'static) -> bool {
-        let after: Duration = self.config.store_timeout;
-        match tokio::time::timeout(after, tokio::spawn(hooks)).await {
-            Ok(Ok(())) => true,
-            Ok(Err(_)) => {
-                tracing::error!(target: "jwtauth", "a hook panicked; the others behind it were left out");
-                true
-            }
-            Err(_) => {
-                tracing::error!(target: "jwtauth", ?after, "a hook takes too long; nobody waits for it any more");
-                false
-            }
+            };
+            run(told, self.config.store_timeout).await;
         }
     }
 
@@ -287,34 +257,19 @@ impl Sessions {
     }
 }
 
-/// Returns what reports that the clock was set back. Times of the store go on from `mark`.
-pub(super) fn tell_set_back(
-    hooks: &Arc<Hooks>,
-    trail: Option<&Arc<Trail>>,
-    mark: &Arc<TimeMark>,
-) -> impl Fn(u64) + Send + Sync + 'static {
-    let (hooks, trail, mark) = (Arc::clone(hooks), trail.cloned(), Arc::clone(mark));
-    move |seconds| {
-        let event = Event::ClockSetBack { by: Duration::from_secs(seconds) };
-        note(&event);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && (trail.is_some() || !hooks.events.is_empty())
-        {
-            let (hooks, trail, now) = (Arc::clone(&hooks), trail.clone(), mark.latest());
-            runtime.spawn(async move {
-                if let Some(trail) = trail {
-                    trail.keep(&event, now).await;
-                }
-                for hook in &hooks.events {
-                    hook(event.clone()).await;
-                }
-            });
+/// Runs hooks that cannot change the answer, in a task of their own, so that they outlive a dropped request.
+///
+/// Returns whether they finished within `after`. If not, they continue, and nobody waits.
+async fn run(hooks: impl Future<Output = ()> + Send + 'static, after: Duration) -> bool {
+    match tokio::time::timeout(after, tokio::spawn(hooks)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(_)) => {
+            tracing::error!(target: "jwtauth", "a hook panicked; the others behind it were left out");
+            true
+        }
+        Err(_) => {
+            tracing::error!(target: "jwtauth", ?after, "a hook takes too long; nobody waits for it any more");
+            false
         }
     }
-}
-
-pub(super) fn note(event: &Event) {
-    event.log();
-    #[cfg(feature = "metrics")]
-    metrics::counter!("jwtauth_events_total", "event" => event.name()).increment(1);
 }

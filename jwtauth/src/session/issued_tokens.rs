@@ -149,13 +149,11 @@ impl Sessions {
         };
         // One token too many revokes the session.
         let _following = self.ends.follow(MayEnd::These(slice::from_ref(&session)));
-        let ended = self
-            .within(self.store.revoke_token(TokenRevocation::new(session, token, expires_at, now)))
-            .await?;
-        if ended {
-            self.emit(Event::TokenRevoked { session, token }).await;
-        }
-        Ok(ended)
+        let (store, revocation) =
+            (Arc::clone(&self.store), TokenRevocation::new(session, token, expires_at, now));
+        let revoke = async move { store.revoke_token(revocation).await };
+        self.report_after(revoke, move |revoked| revoked.then_some(Event::TokenRevoked { session, token }))
+            .await
     }
 
     /// Revokes all valid tokens of a session except those in `except`, each alone. Returns how many it

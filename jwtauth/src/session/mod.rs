@@ -26,6 +26,7 @@ mod known_callers;
 mod named_session;
 mod new_api_key;
 mod open;
+mod reporter;
 mod revoke;
 mod rotate;
 mod sliding_tokens;
@@ -51,13 +52,12 @@ pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::known_callers::Beside;
 use self::known_callers::KnownCallers;
 pub use self::new_api_key::{ApiKeyRequest, IssuedApiKey};
+use self::reporter::Reporter;
 pub(crate) use self::rotate::Renewal;
 pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
 use self::trail::Trail;
 pub(crate) use self::trail::caused_by;
-#[cfg(feature = "accounts")]
-pub(crate) use self::trail::same_cause;
 pub(crate) use self::verify::AccessState;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::{Clock, Timeline};
@@ -109,7 +109,7 @@ pub struct Sessions {
     asked_owners: AskedOwners,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
-    trail: Option<Arc<Trail>>,
+    reporter: Reporter,
 }
 
 #[derive(Debug)]
@@ -179,7 +179,8 @@ impl Sessions {
         let hooks = Arc::new(hooks);
         let keys = Arc::clone(&clock);
         let (trail, mark) = (Trail::of(&config, &store)?, store.time_mark());
-        let set_back = hooks::tell_set_back(&hooks, trail.as_ref(), &mark);
+        let reporter = Reporter { hooks: Arc::clone(&hooks), trail, patience: config.store_timeout };
+        let set_back = reporter.tell_set_back(&mark);
         let clock = Arc::new(Timeline::new(clock, mark, set_back));
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock) as _, config.store_timeout);
         let registry = Arc::clone(&store).token_store();
@@ -208,7 +209,7 @@ impl Sessions {
             asked_owners: AskedOwners::default(),
             hooks,
             ends: Arc::new(ends),
-            trail,
+            reporter,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::end::MayEnd;
+use super::reporter::Reporter;
 use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::{SessionError, StoreError};
@@ -74,7 +75,8 @@ impl Sessions {
     /// Follows a session that was just added until its login is over.
     pub(crate) fn unclaimed(&self, id: SessionId) -> UnclaimedSession {
         let revocation = Revocation { at: self.clock.now(), reason: RevocationReason::Requested };
-        UnclaimedSession { store: Arc::clone(&self.store), id, revocation, claimed: false }
+        let (store, reporter) = (Arc::clone(&self.store), self.reporter.clone());
+        UnclaimedSession { store, reporter, id, revocation, claimed: false }
     }
 
     /// Opens a session for `user`, with tokens for a client that stores them itself. On disk when this
@@ -140,6 +142,7 @@ impl Sessions {
 #[must_use]
 pub(crate) struct UnclaimedSession {
     store: Arc<dyn SessionStore>,
+    reporter: Reporter,
     id: SessionId,
     revocation: Revocation,
     claimed: bool,
@@ -157,11 +160,16 @@ impl Drop for UnclaimedSession {
         if self.claimed {
             return;
         }
-        let (store, id, revocation) = (Arc::clone(&self.store), self.id, self.revocation);
+        let (store, reporter, id) = (Arc::clone(&self.store), self.reporter.clone(), self.id);
+        let Revocation { at, reason } = self.revocation;
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                if let Err(error) = store.revoke(id, revocation).await {
-                    tracing::error!(target: "jwtauth", session = id.log_id(), error = &error as &dyn std::error::Error, "a login failed, and its session could not be revoked");
+                match store.revoke(id, Revocation { at, reason }).await {
+                    Ok(true) => reporter.emit(Event::SessionRevoked { session: id, reason }, at).await,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::error!(target: "jwtauth", session = id.log_id(), error = &error as &dyn std::error::Error, "a login failed, and its session could not be revoked");
+                    }
                 }
             });
         }

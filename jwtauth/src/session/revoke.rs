@@ -1,6 +1,7 @@
 //! Revokes sessions, lists them, and renews the user in them.
 
 use std::slice;
+use std::sync::Arc;
 
 use super::Sessions;
 use super::end::MayEnd;
@@ -29,11 +30,12 @@ impl Sessions {
         reason: RevocationReason,
     ) -> Result<bool, SessionError> {
         let _following = self.ends.follow(MayEnd::These(slice::from_ref(&id)));
-        let revoked = self.within(self.store.revoke(id, self.revocation(reason))).await?;
-        if revoked {
-            self.emit(Event::SessionRevoked { session: id, reason }).await;
-        }
-        Ok(revoked)
+        let (store, revocation) = (Arc::clone(&self.store), self.revocation(reason));
+        let revoke = async move { store.revoke(id, revocation).await };
+        self.report_after(revoke, move |revoked| {
+            revoked.then_some(Event::SessionRevoked { session: id, reason })
+        })
+        .await
     }
 
     /// Revokes all sessions of a subject, API keys included. Returns how many were not revoked before.
@@ -63,10 +65,11 @@ impl Sessions {
         self.deny_subject(subject, except).await?;
         let _following = self.ends.follow(MayEnd::Of { subject, except });
         let ends = SubjectRevocation { except, ..SubjectRevocation::all(self.revocation(reason)) };
-        let revoked = self.within(self.store.revoke_subject(subject.into(), ends)).await?;
-        let subject = subject.to_owned();
-        self.emit(Event::AllRevoked { subject, except, count: revoked, reason }).await;
-        Ok(revoked)
+        let (store, subject) = (Arc::clone(&self.store), subject.to_owned());
+        let theirs = subject.clone();
+        let revoke = async move { store.revoke_subject(theirs, ends).await };
+        self.report_after(revoke, move |&count| Some(Event::AllRevoked { subject, except, count, reason }))
+            .await
     }
 
     /// Returns the live sessions of a subject, API keys included, the newest first.

@@ -5,6 +5,8 @@
 //! 1. An answer that is repeated has the same refresh token. Its access token is the same too, or one with an
 //!    id of its own.
 //! 2. Nothing is spent if the answer cannot be written.
+//! 3. A token that was presented is judged to the end, also if nobody waits for the answer: so nobody hides that a
+//!    spent one was used. A client that hung up presents it again, and gets the same successor.
 
 use std::slice;
 use std::sync::Arc;
@@ -143,39 +145,27 @@ impl Sessions {
             ..RotationRequest::new(session, generation, now, policy, successor)
         };
         let following = self.ends.follow(MayEnd::These(slice::from_ref(&request.session)));
-        let (rotation, session) =
-            self.within(self.store.rotate(request)).await?.ok_or(SessionError::Expired)?;
+        let store = Arc::clone(&self.store);
+        let rotate = async move { store.rotate(request).await };
+        let events = move |rotated: &Option<(Rotation, Session)>| {
+            rotated.as_ref().and_then(|(rotation, session)| event_of(*rotation, session, successor))
+        };
+        let (rotation, session) = self.report_after(rotate, events).await?.ok_or(SessionError::Expired)?;
         if rotation != Rotation::Reused {
             following.ended_nothing();
         }
         match rotation {
-            Rotation::Rotated | Rotation::Late => {}
+            Rotation::Rotated | Rotation::Late | Rotation::CaughtUp => {}
             Rotation::Repeated | Rotation::Reissued => {
                 tracing::debug!(target: "jwtauth", event = "refresh_repeated", session = session.id.log_id());
-                if session.was_spent_by_another(successor) {
-                    self.tell_elsewhere(&session, successor, false).await;
-                }
             }
-            Rotation::Elsewhere => {
-                self.tell_elsewhere(&session, successor, true).await;
-                return Err(SessionError::RepeatedElsewhere);
-            }
-            Rotation::CaughtUp => self.emit(Event::StoreBehind { session: Arc::new(session.clone()) }).await,
-            Rotation::Reused => {
-                self.emit(Event::ReuseDetected { session: Arc::new(session) }).await;
-                return Err(SessionError::Reused);
-            }
+            Rotation::Elsewhere => return Err(SessionError::RepeatedElsewhere),
+            Rotation::Reused => return Err(SessionError::Reused),
             Rotation::Over(state) => {
                 alive(state)?;
             }
         }
         Ok((rotation, session))
-    }
-
-    /// Reports that a spent token came from another client than the one that spent it.
-    async fn tell_elsewhere(&self, session: &Session, to: Successor, refused: bool) {
-        let (session, client_address) = (Arc::new(session.clone()), to.address);
-        self.emit(Event::RepeatedElsewhere { session, client_address, refused }).await;
     }
 
     /// Reports new tokens.
@@ -253,4 +243,20 @@ impl Sessions {
 /// Names the tokens that a client is to get.
 pub(super) fn successor(refresh: TokenId, access: TokenId, client: &Device) -> Successor {
     Successor { address: client.address, agent: Some(client.agent_mark()), ..Successor::new(refresh, access) }
+}
+
+/// Returns what is to be reported of a token that was presented by the client to which `successor` goes.
+fn event_of(rotation: Rotation, session: &Session, successor: Successor) -> Option<Event> {
+    let shared = || Arc::new(session.clone());
+    let elsewhere =
+        |refused| Event::RepeatedElsewhere { session: shared(), client_address: successor.address, refused };
+    match rotation {
+        Rotation::CaughtUp => Some(Event::StoreBehind { session: shared() }),
+        Rotation::Reused => Some(Event::ReuseDetected { session: shared() }),
+        Rotation::Elsewhere => Some(elsewhere(true)),
+        Rotation::Repeated | Rotation::Reissued if session.was_spent_by_another(successor) => {
+            Some(elsewhere(false))
+        }
+        _ => None,
+    }
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{Sessions, hooks};
+use super::Sessions;
+use super::reporter::note;
 use crate::error::SessionError;
 use crate::events::Event;
 use crate::record::Session;
@@ -49,7 +50,7 @@ impl Sessions {
             self.emit(Event::ClockJumpedAhead { by: Duration::from_secs(seconds) }).await;
             return Ok(0);
         }
-        if let Some(trail) = &self.trail {
+        if let Some(trail) = &self.reporter.trail {
             trail.catch_up(now).await;
         }
         let mut total = 0;
@@ -80,8 +81,8 @@ impl Sessions {
         }
         for session in sessions.drain(..) {
             let event = Event::SessionExpired { session: Arc::new(session) };
-            hooks::note(&event);
-            if *patience > 0 && !self.tell(event).await {
+            note(&event);
+            if *patience > 0 && !self.reporter.tell(event).await {
                 *patience -= 1;
                 if *patience == 0 {
                     tracing::error!(target: "jwtauth", "hooks take too long: this sweep tells them of no more sessions that have expired");
@@ -97,7 +98,7 @@ impl Sessions {
     ///
     /// [`SessionError::Store`] if the store failed.
     pub async fn flush(&self) -> Result<(), SessionError> {
-        if let Some(trail) = &self.trail {
+        if let Some(trail) = &self.reporter.trail {
             trail.settle(self.clock.now()).await;
         }
         self.within(self.store.flush()).await

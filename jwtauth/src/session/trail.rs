@@ -50,8 +50,7 @@ pub(crate) fn caused_by<F: Future>(cause: impl Into<Arc<str>>, done: F) -> impl 
 }
 
 /// Takes over who causes the events of this task, for what goes on in another one.
-#[cfg(feature = "accounts")]
-pub(crate) fn same_cause<F: Future>(done: F) -> impl Future<Output = F::Output> {
+pub(super) fn same_cause<F: Future>(done: F) -> impl Future<Output = F::Output> {
     let cause = CAUSE.try_with(Arc::clone).ok();
     async move {
         match cause {

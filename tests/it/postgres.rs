@@ -5,6 +5,7 @@ mod nodes;
 mod outage;
 mod plans;
 mod schema;
+mod trail;
 
 use std::sync::Arc;
 

@@ -18,8 +18,8 @@ pub enum TrailFault {
         /// The number of the record.
         number: u64,
     },
-    /// Records are missing.
-    #[error("events {first} to {last} are missing")]
+    /// Records are missing, or cannot be read.
+    #[error("events {first} to {last} are missing or cannot be read")]
     Missing {
         /// The number of the first of them.
         first: u64,
@@ -42,8 +42,8 @@ pub enum TrailFault {
         /// The number of the mark.
         mark: u64,
     },
-    /// There are records, and the record that says where the trail ends is missing.
-    #[error("what says where the trail ends is missing")]
+    /// There are records, and the record that says where the trail ends is missing or cannot be read.
+    #[error("what says where the trail ends is missing or cannot be read")]
     NoHead,
 }
 

@@ -8,7 +8,7 @@
 //! 1. Events that are appended get the next numbers, and each has the hash of the one before it, as
 //!    [`rules::append_events`](super::rules::append_events) says. Records, removals and head change in one
 //!    step.
-//! 2. A record is never changed. The oldest are removed when there are more than are to be kept.
+//! 2. A record is never changed or overwritten, also if the head is lost. The oldest are removed when there are more than are to be kept.
 
 use std::fmt;
 
@@ -22,9 +22,9 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     fn append_events(&self, events: Vec<EventDetails>, keep: u64) -> StoreFuture<'_, ()>;
 
     /// Returns the records behind the one with the number `after`, in order, at most `limit` of them. All
-    /// begin behind 0.
+    /// begin behind 0. Fewer than `limit` are the last ones. A record that is damaged is left out.
     fn events_after(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<EventRecord>>;
 
-    /// Returns where the trail begins and ends. `None` if nothing was ever appended.
+    /// Returns where the trail begins and ends. `None` if nothing was ever appended, or if that record is damaged.
     fn trail_head(&self) -> StoreFuture<'_, Option<TrailHead>>;
 }

@@ -52,16 +52,32 @@ pub struct TrailChange {
     pub head: TrailHead,
 }
 
-/// Decides what appending `events` does to the trail with this head; `None` if there is no trail yet.
+/// Decides what appending `events` does to the trail with this head; `None` if there is none, or it cannot be
+/// read. `last` is the record with the highest number that there is. One that cannot be read has its number, and
+/// nothing else.
+///
+/// Records are never overwritten, whatever has become of the head: behind a record that it does not know, the
+/// trail goes on with an event `trail_broken`.
 ///
 /// The newest `keep` records stay. Where far fewer are to be kept than before, the rest goes step by step,
 /// with the next events.
 #[must_use]
-pub fn append_events(head: Option<TrailHead>, events: Vec<EventDetails>, keep: u64) -> TrailChange {
+pub fn append_events(
+    head: Option<TrailHead>,
+    last: Option<&EventRecord>,
+    events: Vec<EventDetails>,
+    keep: u64,
+) -> TrailChange {
+    let mut broken = None;
     let mut head = TrailHead { keep, ..head.unwrap_or(TrailHead::new(keep)) };
+    if let Some(last) = last.filter(|last| head.last < last.number) {
+        let at = events.first().map_or(0, |event| event.at);
+        broken = Some(EventDetails::new("trail_broken", at).with("head", head.last));
+        (head.last, head.hash) = (last.number, last.hash());
+    }
     let mut added = Vec::with_capacity(events.len());
-    for event in events {
-        let record = EventRecord::new(head.last + 1, head.hash, event);
+    for event in broken.into_iter().chain(events) {
+        let record = EventRecord::new(head.last.saturating_add(1), head.hash, event);
         (head.last, head.hash) = (record.number, record.hash());
         added.push(record);
     }

@@ -17,13 +17,16 @@ pub(crate) async fn run(operator: &Operator, what: EventsArguments, output: Outp
     let mut list = output.list(&["no.", "time", "event", "subject", "session", "address", "details"]);
     // Nothing is behind the last one but the head.
     let (_, _, head) = page(operator, &what, u64::MAX).await?;
-    let head = head.ok_or_else(none)?;
     let has_filter = what.of.is_some() || what.event.is_some();
     let most = what.last;
-    let mut after = if what.all || has_filter { 0 } else { head.last.saturating_sub(most as u64) };
+    // A trail whose head is lost is read from its beginning.
+    let newest = head.filter(|_| !what.all && !has_filter);
+    let mut after = newest.map_or(0, |head| head.last.saturating_sub(most as u64));
     let mut last: VecDeque<EventRecord> = VecDeque::new();
+    let mut is_there = head.is_some();
     loop {
         let (rows, next, _) = page(operator, &what, after).await?;
+        is_there |= !rows.is_empty();
         if what.all {
             rows.iter().for_each(|event| row(&mut list, event));
         } else {
@@ -34,6 +37,9 @@ pub(crate) async fn run(operator: &Operator, what: EventsArguments, output: Outp
             Some(next) => after = next,
             None => break,
         }
+    }
+    if !is_there {
+        return Err(none());
     }
     last.iter().for_each(|event| row(&mut list, event));
     list.end();

@@ -9,7 +9,7 @@ use crate::events::{EventDetails, EventRecord, TrailHead};
 impl EventStore for MemoryStore {
     fn append_events(&self, events: Vec<EventDetails>, keep: u64) -> StoreFuture<'_, ()> {
         let mut kept = self.lock();
-        let change = rules::append_events(kept.trail, events, keep);
+        let change = rules::append_events(kept.trail, kept.events.values().next_back(), events, keep);
         for number in change.removed {
             kept.events.remove(&number);
         }

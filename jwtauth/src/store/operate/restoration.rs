@@ -182,7 +182,7 @@ pub fn restore<F: Read + Seek>(
     if let Some(head) = ended.trail {
         let restored =
             EventDetails::new("store_restored", now).with("backup_taken_at", backup.summary.taken_at);
-        let change = rules::append_events(Some(head), vec![restored], head.keep);
+        let change = rules::append_events(Some(head), None, vec![restored], head.keep);
         for number in change.removed {
             refill.remove(RecordKey::Event(number))?;
         }

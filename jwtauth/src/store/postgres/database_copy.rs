@@ -113,7 +113,7 @@ impl DatabaseCopy {
         let mut records = Vec::new();
         for row in &found {
             let (record, after) = self.read(row)?;
-            records.push(CopiedRecord::Kept(record));
+            records.extend(record.map(CopiedRecord::Kept));
             self.after = Some(after);
         }
         if (found.len() as u64) < PAGE {
@@ -126,38 +126,34 @@ impl DatabaseCopy {
         Ok(CopyPage::new(records, is_last.then_some(self.totals)))
     }
 
-    /// Returns the record in a row, and the key to go on behind.
-    fn read(&self, row: &Row) -> Result<(StoreRecord, Vec<Param>), StepError> {
-        Ok(match self.part {
+    /// Returns the record in a row, and the key to go on behind. `None` for a damaged part of the trail, whose hashes
+    /// show that it is missing: it keeps nobody from a copy.
+    fn read(&self, row: &Row) -> Result<(Option<StoreRecord>, Vec<Param>), StepError> {
+        let record = match self.part {
             #[cfg(feature = "accounts")]
             CopyPart::Accounts => {
                 let account = account_steps::account(row)?;
                 let key = vec![account.key.as_bytes().into()];
-                (StoreRecord::Account(account), key)
+                return Ok((Some(StoreRecord::Account(account)), key));
             }
-            CopyPart::Trail => {
-                // The part has no more than this row.
-                let head = event_steps::head(row)?.ok_or_else(rows::is_damaged)?;
-                (StoreRecord::TrailHead(head), Vec::new())
-            }
+            // The part has no more than this row.
+            CopyPart::Trail => return Ok((event_steps::head(row)?.map(StoreRecord::TrailHead), Vec::new())),
             CopyPart::Events => {
-                let event = event_steps::event(row)?;
-                let key = vec![event.number.into()];
-                (StoreRecord::Event(event), key)
+                let event = event_steps::event(row)?.map(StoreRecord::Event);
+                return Ok((event, vec![event_steps::number(row)?.into()]));
             }
-            CopyPart::Sessions => {
-                (StoreRecord::Session(rows::session(row)?.into()), vec![rows::bytes(row, 0)?.into()])
-            }
+            CopyPart::Sessions => StoreRecord::Session(rows::session(row)?.into()),
             CopyPart::Tokens => {
                 let (generation, token) = rows::token(row)?;
                 let key = vec![rows::bytes(row, 0)?.into(), rows::bytes(row, 1)?.into()];
-                (StoreRecord::Token { generation, token }, key)
+                return Ok((Some(StoreRecord::Token { generation, token }), key));
             }
             CopyPart::Values | CopyPart::Over => {
                 let (key, value) = rows::value(row)?;
-                (StoreRecord::Value { key, value }, vec![rows::bytes(row, 0)?.into()])
+                StoreRecord::Value { key, value }
             }
-        })
+        };
+        Ok((Some(record), vec![rows::bytes(row, 0)?.into()]))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The audit trail: who appends to it locks its head, so that its chain has no gap and no fork, however many
 //! processes write.
 
-use super::super::codec;
+use tokio_postgres::Row;
+
+use super::super::codec::{self, RecordError};
 use super::super::event_store::EventStore;
 use super::super::requests::StoreFuture;
 use super::super::rules;
@@ -11,19 +13,33 @@ use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
 use crate::events::{EventDetails, EventRecord, TrailHead};
 
-/// Reads a row with an event: number, record.
-pub(super) fn event(row: &tokio_postgres::Row) -> Result<EventRecord, StepError> {
-    let number: i64 = row.try_get(0)?;
-    let number = number.try_into().map_err(|_| rows::is_damaged())?;
+/// Reads a row with an event: number, record. `None` if the record is damaged.
+pub(super) fn event(row: &Row) -> Result<Option<EventRecord>, StepError> {
+    let number = number(row)?;
     let key = codec::encode_key(&RecordKey::Event(number));
-    Ok(codec::decode_event(&key, number, rows::bytes(row, 1)?)?)
+    readable(codec::decode_event(&key, number, rows::bytes(row, 1)?))
 }
 
-/// Reads a row with the head of the trail; there is one without a record before the first event.
-pub(super) fn head(row: &tokio_postgres::Row) -> Result<Option<TrailHead>, StepError> {
+/// Reads the number of the event in a row.
+pub(super) fn number(row: &Row) -> Result<u64, StepError> {
+    let number: i64 = row.try_get(0)?;
+    number.try_into().map_err(|_| rows::is_damaged())
+}
+
+/// Reads a row with the head of the trail; there is one without a record before the first event. `None` also if
+/// the record is damaged.
+pub(super) fn head(row: &Row) -> Result<Option<TrailHead>, StepError> {
     let Some(record): Option<&[u8]> = row.try_get(0)? else { return Ok(None) };
     let key = codec::encode_key(&RecordKey::TrailHead);
-    Ok(Some(codec::decode_trail_head(&key, record)?))
+    readable(codec::decode_trail_head(&key, record))
+}
+
+fn readable<T>(record: Result<T, RecordError>) -> Result<Option<T>, StepError> {
+    match record {
+        Ok(record) => Ok(Some(record)),
+        Err(RecordError::Damaged) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 struct AppendEvents {
@@ -38,7 +54,14 @@ impl DatabaseStep for AppendEvents {
         let statements = transaction.statements();
         let found = transaction.query(&statements.lock_trail, Vec::new()).await?;
         let before = head(found.first().ok_or_else(rows::is_damaged)?)?;
-        let change = rules::append_events(before, self.events.clone(), self.keep);
+        let found = transaction.query(&statements.last_event, Vec::new()).await?;
+        let last = match found.first() {
+            Some(row) => {
+                Some(event(row)?.unwrap_or(EventRecord::new(number(row)?, [0; 32], EventDetails::default())))
+            }
+            None => None,
+        };
+        let change = rules::append_events(before, last.as_ref(), self.events.clone(), self.keep);
         for record in change.added {
             let number = record.number;
             let (_, record) = codec::encode_record(&StoreRecord::Event(record))?;
@@ -61,9 +84,20 @@ impl EventStore for PostgresStore {
 
     fn events_after(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<EventRecord>> {
         Box::pin(async move {
-            let params = vec![after.into(), Param::from(limit as u64)];
-            let found = self.database.read(&self.database.statements.events_behind, params).await?;
-            Ok(found.iter().map(event).collect::<Result<_, _>>()?)
+            let (mut records, mut after) = (Vec::new(), after);
+            while records.len() < limit {
+                let wanted = limit - records.len();
+                let params = vec![after.into(), Param::from(wanted as u64)];
+                let found = self.database.read(&self.database.statements.events_behind, params).await?;
+                for row in &found {
+                    after = number(row)?;
+                    records.extend(event(row)?);
+                }
+                if found.len() < wanted {
+                    break;
+                }
+            }
+            Ok(records)
         })
     }
 

@@ -137,6 +137,7 @@ statements! {
 
     events_behind(INT8, INT8) =
         "SELECT number, record FROM @events WHERE number > $1 ORDER BY number LIMIT $2";
+    last_event() = "SELECT number, record FROM @events ORDER BY number DESC LIMIT 1";
     events_from_first(INT8) = "SELECT number, record FROM @events ORDER BY number LIMIT $1";
     add_event(INT8, BYTEA) = "INSERT INTO @events (number, record) VALUES ($1, $2)";
     remove_events(INT8, INT8) = "DELETE FROM @events WHERE number >= $1 AND number < $2";

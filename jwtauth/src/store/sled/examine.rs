@@ -109,7 +109,11 @@ pub(super) fn examine_locked(
         describe(&mut diagnosis, read, acknowledged, highest);
     }
     match trial::run(config) {
-        Trial::Opened => diagnosis.condition = Condition::Whole,
+        Trial::Opened(trail_faults) => {
+            diagnosis.condition = Condition::Whole;
+            // Below sled an older record may stand in the place of one that cannot be read.
+            diagnosis.trail_faults = trail_faults;
+        }
         Trial::Refused(error) => {
             diagnosis.condition = Condition::Damaged;
             diagnosis.problem = Some(problem(error));

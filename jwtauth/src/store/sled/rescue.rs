@@ -120,7 +120,7 @@ pub(in crate::store) fn repair(
         let repaired = repaired.with("sessions_ended", rescue.report.sessions_ended);
         let repaired = repaired.with("accounts_disabled", rescue.report.in_doubt.len());
         let mut change = Change::default();
-        change.append_events(Some(head), vec![repaired], head.keep)?;
+        change.append_events(Some(head), None, vec![repaired], head.keep)?;
         rebuild.add(change)?;
         rescue.report.kept.events += 1;
     }

@@ -1,10 +1,10 @@
 //! The audit trail in the tree: each event is a record under its number, and one more record says where the
 //! trail begins and ends.
 //!
-//! The totals know nothing of them: a damaged event must log nobody out. What is missing or changed is found
-//! by the hashes.
+//! The totals know nothing of them: a damaged event must log nobody out. One that cannot be read is left out. The
+//! hashes show what is missing or changed.
 
-use super::super::codec;
+use super::super::codec::{self, RecordError};
 use super::super::event_store::EventStore;
 use super::super::requests::StoreFuture;
 use super::super::rules;
@@ -33,21 +33,29 @@ impl EventStore for SledStore {
 impl StoreReader {
     fn events_after(&self, after: u64, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
         let range = tree_keys::event(after.saturating_add(1))..tree_keys::EVENTS_END.to_vec();
-        let found: Vec<_> = self.read(|tree| tree.range(range).take(limit).collect())?;
-        let records = found.into_iter().map(|(key, bytes)| {
-            let number = tree_keys::number_of_event(&key).ok_or(codec::RecordError::Damaged);
+        let decoded = |(key, bytes): (sled::IVec, sled::IVec)| {
+            let number = tree_keys::number_of_event(&key).ok_or(RecordError::Damaged);
             number.and_then(|number| codec::decode_event(&key, number, &bytes))
-        });
-        records.map(|record| record.map_err(|error| unreadable(&self.path, error))).collect()
+        };
+        let found: Vec<_> = self.read(|tree| {
+            let records = tree.range(range).map(|entry| entry.map(decoded));
+            records.filter(|record| !matches!(record, Ok(Err(RecordError::Damaged)))).take(limit).collect()
+        })?;
+        found.into_iter().map(|record| record.map_err(|error| unreadable(&self.path, error))).collect()
     }
 
     fn trail_head(&self) -> Result<Option<TrailHead>, StoreError> {
         let found = self.read(|tree| tree.get(tree_keys::EVENTS))?;
-        found.map(|bytes| self.head_of(&bytes)).transpose()
+        Ok(found.map(|bytes| self.head_of(&bytes)).transpose()?.flatten())
     }
 
-    fn head_of(&self, bytes: &[u8]) -> Result<TrailHead, StoreError> {
-        codec::decode_trail_head(tree_keys::EVENTS, bytes).map_err(|error| unreadable(&self.path, error))
+    /// Reads the head. A damaged one is none: the trail goes on without it.
+    fn head_of(&self, bytes: &[u8]) -> Result<Option<TrailHead>, StoreError> {
+        match codec::decode_trail_head(tree_keys::EVENTS, bytes) {
+            Ok(head) => Ok(Some(head)),
+            Err(RecordError::Damaged) => Ok(None),
+            Err(error) => Err(unreadable(&self.path, error)),
+        }
     }
 }
 
@@ -55,23 +63,11 @@ impl Disk {
     fn append_events(&mut self, events: Vec<EventDetails>, keep: u64) -> Result<(), StoreError> {
         self.ready()?;
         let head = match self.group.get(tree_keys::EVENTS) {
-            Some(bytes) => bytes.map(|bytes| self.reader.head_of(bytes)).transpose()?,
+            Some(bytes) => bytes.map(|bytes| self.reader.head_of(bytes)).transpose()?.flatten(),
             None => self.reader.trail_head()?,
         };
-        let (head, events) = match self.last_event()? {
-            // Records are never overwritten, whatever has become of the head.
-            Some(last) if head.is_none_or(|head| head.last < last.number) => {
-                let at = events.first().map_or(0, |event| event.at);
-                let broken =
-                    EventDetails::new("trail_broken", at).with("head", head.map_or(0, |head| head.last));
-                let first = head.map_or(1, |head| head.first);
-                let head = TrailHead { first, last: last.number, hash: last.hash(), ..TrailHead::new(keep) };
-                (Some(head), [vec![broken], events].concat())
-            }
-            _ => (head, events),
-        };
         let mut change = Change::default();
-        change.append_events(head, events, keep)?;
+        change.append_events(head, self.last_event()?.as_ref(), events, keep)?;
         self.apply(change);
         Ok(())
     }
@@ -102,10 +98,11 @@ impl Change {
     pub(super) fn append_events(
         &mut self,
         head: Option<TrailHead>,
+        last: Option<&EventRecord>,
         events: Vec<EventDetails>,
         keep: u64,
     ) -> Result<(), StoreError> {
-        let after = rules::append_events(head, events, keep);
+        let after = rules::append_events(head, last, events, keep);
         for number in after.removed {
             self.remove_key(tree_keys::event(number));
         }

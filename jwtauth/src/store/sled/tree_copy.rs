@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::codec::{self, Totals};
+use super::super::codec::{self, RecordError, Totals};
 use super::super::requests::StoreFuture;
 use super::super::whole_store::{CopiedRecord, CopyPage, CopyTotals, StoreCopy, WholeStore, is_over};
 use super::disk::Disk;
@@ -190,11 +190,14 @@ impl StoreReader {
                     .into(),
             ));
         }
-        match bytes {
-            Some(bytes) => codec::decode_record(key, bytes)
-                .map(CopiedRecord::Kept)
-                .map_err(|error| unreadable(&self.path, error)),
-            None => codec::decode_key(key)
+        // A damaged event keeps nobody from a copy: the hashes show that it is missing.
+        let is_of_trail = key.starts_with(tree_keys::EVENTS);
+        match bytes.map(|bytes| codec::decode_record(key, bytes)) {
+            Some(Ok(record)) => Ok(CopiedRecord::Kept(record)),
+            Some(Err(error)) if !is_of_trail || error != RecordError::Damaged => {
+                Err(unreadable(&self.path, error))
+            }
+            Some(Err(_)) | None => codec::decode_key(key)
                 .map(CopiedRecord::Removed)
                 .ok_or_else(|| self.corrupt("it has a key of no kind")),
         }

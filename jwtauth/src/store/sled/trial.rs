@@ -5,9 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, keepsake};
+use super::found_trail::FoundTrail;
 use super::sled_config::{SledConfig, former_journal};
 use super::startup::Opened;
+use super::tree_keys;
 use crate::error::StoreError;
+use crate::events::TrailFault;
 use crate::private_file::{create_dir, create_new_dir, mode};
 
 /// How much room is left on the disk beyond the copy, in bytes.
@@ -16,7 +19,8 @@ const RESERVE: u64 = 64 * 1024 * 1024;
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Trial {
-    Opened,
+    /// It opens, and this is wrong with its audit trail.
+    Opened(Vec<TrailFault>),
     Refused(StoreError),
     /// Nobody knows: why there is no copy.
     NotTried(String),
@@ -123,12 +127,20 @@ pub(super) fn run(config: &SledConfig) -> Trial {
         Opened::open(trial)
     });
     match opened {
-        Ok(opened) => {
-            drop(opened);
-            Trial::Opened
-        }
+        Ok(opened) => Trial::Opened(trail_faults(&opened)),
         Err(error) => Trial::Refused(error),
     }
+}
+
+/// Checks the audit trail as a server that opens the store finds it.
+fn trail_faults(opened: &Opened) -> Vec<TrailFault> {
+    let mut found = FoundTrail::default();
+    let records = opened.tree.range(tree_keys::EVENTS..tree_keys::EVENTS_END);
+    for (key, bytes) in records.filter_map(Result::ok) {
+        // What cannot be read counts as missing.
+        let _ = found.take(&key, &bytes);
+    }
+    found.faults()
 }
 
 fn copy(config: &SledConfig, folder: &Path) -> io::Result<TrialCopy> {

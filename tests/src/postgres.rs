@@ -137,12 +137,27 @@ impl Drop for Pooler {
 #[must_use]
 pub fn shared() -> Option<Arc<Postgres>> {
     static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    // Nothing in it outlives the test.
+    shared_with(&SHARED, &["fsync=off", "full_page_writes=off"])
+}
+
+/// The same, with a server that keeps what it has acknowledged: for those who accept no other.
+///
+/// # Panics
+///
+/// If there are programs of PostgreSQL, and no server starts.
+#[must_use]
+pub fn durable() -> Option<Arc<Postgres>> {
+    static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+    shared_with(&SHARED, &[])
+}
+
+fn shared_with(shared: &Mutex<Weak<Postgres>>, settings: &[&str]) -> Option<Arc<Postgres>> {
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = shared.upgrade() {
         return Some(server);
     }
-    // Nothing in it outlives the test.
-    let server = Arc::new(Postgres::start(&["fsync=off", "full_page_writes=off"])?);
+    let server = Arc::new(Postgres::start(settings)?);
     *shared = Arc::downgrade(&server);
     Some(server)
 }

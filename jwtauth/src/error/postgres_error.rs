@@ -52,6 +52,29 @@ pub enum PostgresError {
         /// The newest version that is known.
         newest: i64,
     },
+    /// The records in the tables were moved into another store by a migration. What is ended there is not
+    /// known here.
+    #[error(
+        "what was in schema {schema:?} was moved to {to}: start the server there. It must not serve both, because who logs out there would be let in here. To serve this one all the same, and never again that one: UPDATE {schema:?}.store_mark SET mark = NULL"
+    )]
+    Moved {
+        /// The name of the schema.
+        schema: String,
+        /// Where they are now. No password is in it.
+        to: String,
+    },
+    /// There are no tables, or those of an earlier release, and they were not to be made or changed.
+    #[error(
+        "schema {schema:?} has version {found} of the tables of jwtauth (0: none), and this release needs version {newest}: start the server on it once, which makes them"
+    )]
+    OldSchema {
+        /// The name of the schema.
+        schema: String,
+        /// Its version; 0 if there are no tables.
+        found: i64,
+        /// The version that is needed.
+        newest: i64,
+    },
     /// A setting was refused.
     #[error("{setting} of the PostgreSQL store is refused: {problem}")]
     Setting {
@@ -63,6 +86,14 @@ pub enum PostgresError {
     /// The server refused a statement.
     #[error("PostgreSQL refused a statement")]
     Statement(#[source] BoxError),
+    /// A migration or a restore into the tables did not come to its end.
+    #[error(
+        "schema {schema:?} is not whole: a migration or a restore into it did not come to its end. Do it again, such as with `jwtauth migrate FROM TO`. To start without all of it: DROP SCHEMA {schema:?} CASCADE"
+    )]
+    Unfinished {
+        /// The name of the schema.
+        schema: String,
+    },
     /// The connection broke while a change was being committed. The change may have happened.
     #[error("the connection to PostgreSQL broke during a commit, and the change may have happened")]
     Uncertain(#[source] BoxError),

@@ -78,6 +78,17 @@ pub enum StoreError {
         /// The file that says it.
         counter: PathBuf,
     },
+    /// The records were moved into another store by a migration. What is ended there is not known here.
+    #[error(
+        "what was in session store {path:?} was moved to {to}: start the server there. It must not serve both, because who logs out there would be let in here. To serve this one all the same, and never again that one, remove {:?}",
+        path.join("moved")
+    )]
+    Moved {
+        /// The directory of the store.
+        path: PathBuf,
+        /// Where they are now. No password is in it.
+        to: String,
+    },
     /// A record was written by a newer release of this crate, in a layout that this one does not know.
     /// Nothing was changed.
     #[error(
@@ -150,9 +161,9 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
-    /// A restore into the directory was stopped before it was done, so there is no store yet.
+    /// A restore or a migration into the directory was stopped before it was done, so there is no store yet.
     #[error(
-        "session store {path:?} is not there yet: a restore did not come to its end. Do it again: `jwtauth restore BACKUP --store {path:?}`"
+        "session store {path:?} is not there yet: a restore or a migration did not come to its end. Do it again: `jwtauth restore BACKUP --store {path:?}`, or `jwtauth migrate FROM {path:?}`"
     )]
     Unfinished {
         /// The directory of the store.

@@ -1,10 +1,12 @@
 //! Where a store is, as one word: a directory, or the URL of a database.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "postgres")]
 use super::postgres::PostgresConfig;
 use super::sled::SledConfig;
+use crate::error::StoreError;
 
 /// What [`JwtAuthBuilder::open`](crate::JwtAuthBuilder::open) opens: the embedded store in a directory, or a
 /// PostgreSQL database if the text begins with `postgres://` or `postgresql://` (feature `postgres`).
@@ -24,6 +26,72 @@ pub enum StorePlace {
     NoPostgres,
 }
 
+/// What a database needs beside its URL. A directory stays as it is.
+impl StorePlace {
+    /// Tells whether it is a database.
+    #[must_use]
+    pub const fn is_database(&self) -> bool {
+        !matches!(self, Self::Sled(_))
+    }
+
+    /// Tells whether a password is in it.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(config) => config.has_password(),
+            _ => false,
+        }
+    }
+
+    /// Sets the schema: see `PostgresConfig::schema`.
+    #[must_use]
+    pub fn schema(self, schema: impl Into<String>) -> Self {
+        #[cfg(not(feature = "postgres"))]
+        let _: String = schema.into();
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(config) => Self::Postgres(config.schema(schema)),
+            other => other,
+        }
+    }
+
+    /// Sets the password: see `PostgresConfig::password`.
+    #[must_use]
+    pub fn password(self, password: impl Into<String>) -> Self {
+        #[cfg(not(feature = "postgres"))]
+        let _: String = password.into();
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(config) => Self::Postgres(config.password(password)),
+            other => other,
+        }
+    }
+
+    /// Names the certificates to trust: see `PostgresConfig::root_certificates`.
+    #[must_use]
+    pub fn root_certificates(self, path: impl Into<PathBuf>) -> Self {
+        #[cfg(not(feature = "postgres"))]
+        let _: PathBuf = path.into();
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(config) => Self::Postgres(config.root_certificates(path)),
+            other => other,
+        }
+    }
+
+    /// Makes a path absolute: it may be read by a process in another directory.
+    pub(super) fn absolute(self) -> Result<Self, StoreError> {
+        match self {
+            Self::Sled(config) => config.absolute().map(Self::Sled),
+            #[cfg(feature = "postgres")]
+            other => Ok(other),
+            #[cfg(not(feature = "postgres"))]
+            Self::NoPostgres => Ok(Self::NoPostgres),
+        }
+    }
+}
+
 impl<P: AsRef<Path>> From<P> for StorePlace {
     fn from(path: P) -> Self {
         match path.as_ref().to_str() {
@@ -34,6 +102,19 @@ impl<P: AsRef<Path>> From<P> for StorePlace {
                 Self::NoPostgres
             }
             _ => Self::Sled(path.into()),
+        }
+    }
+}
+
+/// Without what a URL has of user and password.
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sled(config) => write!(f, "{:?}", config.path()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(config) => f.write_str(&config.place()),
+            #[cfg(not(feature = "postgres"))]
+            Self::NoPostgres => f.write_str("a PostgreSQL database"),
         }
     }
 }

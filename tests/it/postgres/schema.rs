@@ -44,13 +44,15 @@ fn r_19_tables_of_a_newer_release_are_refused() {
         let config = server.config().schema("newer");
         open(&config).await;
         let owner = client(&server).await;
+        let before: i64 =
+            owner.query_one("SELECT version FROM newer.schema_state", &[]).await.unwrap().get(0);
         owner.execute("UPDATE newer.schema_state SET version = 1000", &[]).await.unwrap();
         let error = refused(config.clone()).await;
         assert!(
             matches!(&error, PostgresError::NewerSchema { schema, found: 1000, .. } if schema == "newer"),
             "{error:?}"
         );
-        owner.execute("UPDATE newer.schema_state SET version = 1", &[]).await.unwrap();
+        owner.execute("UPDATE newer.schema_state SET version = $1", &[&before]).await.unwrap();
         open(&config).await;
     });
 }

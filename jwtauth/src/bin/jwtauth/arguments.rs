@@ -18,9 +18,11 @@ use jwtauth::store::TrailMark;
 #[derive(Debug, Parser)]
 #[command(name = "jwtauth", version, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// The store's directory: what the server passes to `open`
-    #[arg(long, global = true, env = "JWTAUTH_STORE", value_name = "PATH")]
+    /// The store: a directory, or the URL of a database. What the server passes to `open`
+    #[arg(long, global = true, env = "JWTAUTH_STORE", hide_env_values = true, value_name = "PATH|URL")]
     pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
     /// Write JSON: one document, or one line for each row of a list
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -29,6 +31,16 @@ pub(crate) struct Arguments {
     pub(crate) yes: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DatabaseArguments {
+    /// The schema of a database, if it is another one than `jwtauth`
+    #[arg(long, global = true, env = "JWTAUTH_SCHEMA", value_name = "NAME")]
+    pub(crate) schema: Option<String>,
+    /// Trust the certificates in this file, and no others, when connecting to a database
+    #[arg(long, global = true, env = "PGSSLROOTCERT", value_name = "PATH")]
+    pub(crate) root_certificates: Option<PathBuf>,
 }
 
 /// Puts ids of sessions that begin with a hyphen behind `--`, so that nothing takes them for options, and
@@ -84,6 +96,12 @@ pub(crate) enum Command {
     /// The disk needs room for a second copy of what is in the store. A server goes on meanwhile, except for
     /// a moment at the end.
     Compact,
+    /// Move all that a store keeps into another one: a directory, or the URL of a database
+    ///
+    /// Stop all servers first. Users stay logged in, if the server on the new store has the same secret. The
+    /// new store is read back and compared. Then the old one does not open any more. If it was stopped, write
+    /// the same command again.
+    Migrate(MigrateArguments),
     /// Make a project to begin with: an API with accounts, tests and a Dockerfile
     New {
         /// A directory that is not there yet
@@ -174,6 +192,27 @@ pub(crate) struct RestoreArguments {
     #[arg(long)]
     pub(crate) keep_sessions: bool,
     /// The rollback counter of the server, if it has one: it is renewed
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rollback_counter: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MigrateArguments {
+    /// The store that there is: a directory or a URL
+    pub(crate) from: PathBuf,
+    /// The store to make: a directory or a URL. It holds nothing yet
+    pub(crate) to: PathBuf,
+    /// The schema of the new store, if that is a database with another one than --schema names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to_schema: Option<String>,
+    /// Leave the old store as it is, so that it can be served: for a trial. Whoever logs out of one of the
+    /// two stays logged in with the other
+    #[arg(long)]
+    pub(crate) keep_source: bool,
+    /// All servers are stopped, though a database has connections that look like theirs: those of a pooler
+    #[arg(long)]
+    pub(crate) stopped: bool,
+    /// The rollback counter of the server on the new store, if that is a directory: it is renewed
     #[arg(long, value_name = "PATH")]
     pub(crate) rollback_counter: Option<PathBuf>,
 }

@@ -8,23 +8,24 @@ use jwtauth::store::operate::{BackupSummary, NewFile};
 use serde_json::json;
 
 use super::arguments::BackupArguments;
+use super::database::StoreName;
 use super::meter::{Meter, size};
 use super::output::{self, Output, counted};
 use super::{Done, Failure, store, unexpected};
 
-pub(crate) async fn run(path: Option<&Path>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
+pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
     let file = arguments.file;
     if file.as_os_str() == "-" {
         if io::stdout().is_terminal() {
             return Err(Failure::refused("a backup is nothing to read: name a file, or send it elsewhere"));
         }
-        let summary = write(&store::operator(path).await?, &mut io::stdout()).await?;
+        let summary = write(&store::operator(name).await?, &mut io::stdout()).await?;
         output::say(&text(&summary));
         return Ok(());
     }
     // Before the store is opened: that may take a while.
     let mut new = begin(&file, yes)?;
-    let summary = write(&store::operator(path).await?, &mut new).await?;
+    let summary = write(&store::operator(name).await?, &mut new).await?;
     new.finish().map_err(|error| unwritten(&file, error))?;
     output.line(&text(&summary), &json!(summary));
     Ok(())

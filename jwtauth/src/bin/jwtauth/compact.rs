@@ -7,17 +7,21 @@ use jwtauth::store::Compaction;
 use jwtauth::store::operate::{self, OperateError};
 use serde_json::json;
 
+use super::database::StoreName;
 use super::meter::{Meter, size};
 use super::output::Output;
 use super::{Done, Failure, store, unexpected};
 
-pub(crate) async fn run(path: Option<&Path>, output: Output) -> Done {
-    let compaction = match store::server(path).await? {
+/// What is done with a database.
+const INSTEAD: &str = "it gives free space back by itself (autovacuum), and VACUUM FULL writes tables anew";
+
+pub(crate) async fn run(name: StoreName<'_>, output: Output) -> Done {
+    let compaction = match store::server(name, INSTEAD).await? {
         Some(server) => match server.ask(OperatorRequest::Compact).await? {
             OperatorAnswer::Compacted(compaction) => compaction,
             _ => return Err(unexpected()),
         },
-        None => here(store::directory(path)?)?,
+        None => here(store::directory(name, INSTEAD)?)?,
     };
     let text = format!("the files had {} and have {}", size(compaction.before), size(compaction.after));
     output.line(&text, &json!(compaction));

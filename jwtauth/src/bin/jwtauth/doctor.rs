@@ -1,11 +1,10 @@
 //! `jwtauth doctor`.
 
-use std::path::Path;
-
 use jwtauth::store::operate::{self, AccountRef, Condition, Diagnosis};
 use serde_json::json;
 
 use super::arguments::CounterArgument;
+use super::database::StoreName;
 use super::meter::Meter;
 use super::output::Output;
 use super::{Done, Failure, store};
@@ -13,9 +12,14 @@ use super::{Done, Failure, store};
 /// How many accounts are named.
 const NAMED: usize = 20;
 
-pub(crate) fn run(path: Option<&Path>, counter: CounterArgument, output: Output) -> Done {
+pub(crate) fn run(name: StoreName<'_>, counter: CounterArgument, output: Output) -> Done {
     let not_seen = |what: String| Failure::Found { code: 2, what };
-    let config = store::damaged(path, counter).map_err(|failure| not_seen(failure.to_string()))?;
+    let config = store::damaged(
+        name,
+        counter,
+        "`jwtauth status` and `jwtauth events --check` look at it, and pg_amcheck at its tables",
+    )
+    .map_err(|failure| not_seen(failure.to_string()))?;
     let meter = Meter::begin("reading");
     let diagnosis = operate::doctor(config, &|progress| meter.look(progress));
     drop(meter);

@@ -1,13 +1,14 @@
 //! The program `jwtauth`: what somebody needs who operates a store.
 //!
-//! `arguments` is its command line, `store` finds who operates the store, `output` shows what is found,
-//! `meter` how far long work is, and `ask` asks before something is lost and for passwords. The other files
-//! have the commands of their names.
+//! `arguments` is its command line, `database` reads the name of a store, `store` finds who operates it,
+//! `output` shows what is found, `meter` how far long work is, and `ask` asks before something is lost and
+//! for passwords. The other files have the commands of their names.
 //!
 //! # Invariants
 //!
 //! 1. A password comes from a terminal or from standard input, and never from the command line, which others
-//!    see.
+//!    see. That of a database comes from the environment or a file; in a URL on the command line it is warned
+//!    of. No password is ever shown.
 //! 2. Nothing is lost without `--yes` or an answer to a question.
 //! 3. What was asked for goes to standard output, everything else to standard error.
 
@@ -17,10 +18,12 @@ mod arguments;
 mod ask;
 mod backup;
 mod compact;
+mod database;
 mod doctor;
 mod events;
 mod manual;
 mod meter;
+mod migrate;
 mod output;
 mod project;
 mod records;
@@ -38,6 +41,7 @@ use clap::Parser as _;
 use jwtauth::operator::OperatorError;
 
 use self::arguments::{Arguments, Command, KeysCommand, in_order};
+use self::database::StoreName;
 use self::output::Output;
 
 /// Why a command ended before it was done.
@@ -116,21 +120,23 @@ fn with_causes(error: &dyn Error) -> String {
 }
 
 async fn run(arguments: Arguments) -> Done {
-    let Arguments { store, json, yes, command } = arguments;
+    let Arguments { store, database, json, yes, command } = arguments;
     let output = Output { json };
-    let operator = async || store::operator(store.as_deref()).await;
+    let store = StoreName::new(store.as_deref(), &database);
+    let operator = async || store::operator(store).await;
     match command {
         Command::Status => status::show(&operator().await?, output).await,
         Command::Sessions(command) => sessions::run(&operator().await?, command, output, yes).await,
         Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
         Command::Events(what) => events::run(&operator().await?, what, output).await,
-        Command::Doctor(counter) => doctor::run(store.as_deref(), counter, output),
-        Command::Repair(counter) => repair::run(store.as_deref(), counter, output, yes),
-        Command::Backup(what) => backup::run(store.as_deref(), what, output, yes).await,
-        Command::Restore(what) => restore::run(store.as_deref(), &what, output, yes),
-        Command::Export(what) => records::export(store.as_deref(), what, output, yes).await,
-        Command::Import(what) => records::import(store.as_deref(), what, output).await,
-        Command::Compact => compact::run(store.as_deref(), output).await,
+        Command::Doctor(counter) => doctor::run(store, counter, output),
+        Command::Repair(counter) => repair::run(store, counter, output, yes),
+        Command::Backup(what) => backup::run(store, what, output, yes).await,
+        Command::Restore(what) => restore::run(store, &what, output, yes),
+        Command::Export(what) => records::export(store, what, output, yes).await,
+        Command::Import(what) => records::import(store, what, output).await,
+        Command::Compact => compact::run(store, output).await,
+        Command::Migrate(what) => migrate::run(&what, &database, output).await,
         Command::New { path, name } => project::make(&path, name.as_deref(), output),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { directory } => manual::man(directory.as_deref()),

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Write};
-use std::path::Path;
 
 use jwtauth::clock::{Clock as _, SystemClock};
 use jwtauth::operator::{OperatorAnswer, OperatorRequest};
@@ -10,35 +9,36 @@ use jwtauth::store::operate::{self, ImportOptions, OperateError, SkippedRecord};
 use serde_json::json;
 
 use super::arguments::{ExportArguments, ImportArguments};
+use super::database::StoreName;
 use super::meter::Meter;
 use super::output::{self, Output, counted};
 use super::{Done, Failure, backup, spool, store, unexpected};
 
 pub(crate) async fn export(
-    path: Option<&Path>,
+    name: StoreName<'_>,
     arguments: ExportArguments,
     output: Output,
     yes: bool,
 ) -> Done {
     let request = OperatorRequest::Export { hashes: !arguments.no_hashes };
     let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
-        let lines = write(path, request, &mut io::stdout()).await?;
+        let lines = write(name, request, &mut io::stdout()).await?;
         output::say(&counted(lines, "line"));
         return Ok(());
     };
     let mut new = backup::begin(&file, yes)?;
-    let lines = write(path, request, &mut new).await?;
+    let lines = write(name, request, &mut new).await?;
     new.finish().map_err(|error| backup::unwritten(&file, error))?;
     output.line(&counted(lines, "line"), &json!({ "lines": lines }));
     Ok(())
 }
 
 async fn write(
-    path: Option<&Path>,
+    name: StoreName<'_>,
     request: OperatorRequest,
     sink: &mut (dyn Write + Send),
 ) -> Result<u64, Failure> {
-    let operator = store::operator(path).await?;
+    let operator = store::operator(name).await?;
     let meter = Meter::begin("exporting");
     match operator.ask_into(request, sink, &|progress| meter.look(progress)).await? {
         OperatorAnswer::Exported { lines } => Ok(lines),
@@ -46,9 +46,9 @@ async fn write(
     }
 }
 
-pub(crate) async fn import(path: Option<&Path>, arguments: ImportArguments, output: Output) -> Done {
+pub(crate) async fn import(name: StoreName<'_>, arguments: ImportArguments, output: Output) -> Done {
     let file = spool::open(&arguments.file, "the export")?;
-    let store = store::opened(path).await?;
+    let store = store::opened(name).await?;
     let options = ImportOptions::default()
         .keep_sessions(arguments.keep_sessions)
         .keep_accounts(arguments.keep_accounts);

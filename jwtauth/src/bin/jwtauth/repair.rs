@@ -1,18 +1,20 @@
 //! `jwtauth repair`.
 
-use std::path::Path;
-
 use jwtauth::store::operate::{self, Condition, OperateError, RepairOptions, Repaired};
 use serde_json::json;
 
 use super::arguments::RepairArguments;
+use super::database::StoreName;
 use super::meter::Meter;
 use super::output::{self, Output};
 use super::{Done, Failure, ask, doctor, store};
 
-pub(crate) fn run(path: Option<&Path>, arguments: RepairArguments, output: Output, yes: bool) -> Done {
+/// What is done with a database.
+const INSTEAD: &str = "the tools of PostgreSQL repair it, and a dump or a backup brings it back";
+
+pub(crate) fn run(name: StoreName<'_>, arguments: RepairArguments, output: Output, yes: bool) -> Done {
     let keep_accounts = arguments.keep_accounts;
-    let config = store::damaged(path, arguments.counter)?;
+    let config = store::damaged(name, arguments.counter, INSTEAD)?;
     if !yes {
         let meter = Meter::begin("reading");
         let diagnosis = operate::doctor(config.clone(), &|progress| meter.look(progress));

@@ -8,12 +8,14 @@ use jwtauth::store::operate::{self, BackupFile, OperateError, RestoreOptions, Re
 use serde_json::json;
 
 use super::arguments::RestoreArguments;
+use super::database::StoreName;
 use super::meter::Meter;
 use super::output::{self, Output, counted, shown};
 use super::{Done, Failure, ask, spool, store};
 
-pub(crate) fn run(path: Option<&Path>, arguments: &RestoreArguments, output: Output, yes: bool) -> Done {
-    let path = store::new_directory(path)?;
+pub(crate) fn run(store: StoreName<'_>, arguments: &RestoreArguments, output: Output, yes: bool) -> Done {
+    let path =
+        store::new_directory(store.directory("restore into a directory, and `jwtauth migrate` that")?)?;
     let name = &arguments.file;
     let is_there = store::is_there(path);
     if name == Path::new("-") && is_there && !yes {

@@ -1,4 +1,5 @@
-//! The store that is operated: by the server that has it open, or by this program if there is none.
+//! The store that is operated: by the server that has it open, or by this program if there is none. A
+//! database is used beside its servers.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -6,21 +7,27 @@ use std::sync::Arc;
 
 use jwtauth::error::StoreError;
 use jwtauth::operator::Operator;
-use jwtauth::store::EventStore as _;
+use jwtauth::store::StorePlace;
+use jwtauth::store::operate::{self, OperateError};
 use jwtauth::{AccountsConfig, JwtAuth, SessionStore, SledConfig, SledStore};
 
 use super::Failure;
 use super::arguments::CounterArgument;
+use super::database::{StoreName, without_postgres};
 
-/// Speaks to the server that has the store in a directory open, or opens it. Makes none.
-pub(crate) async fn operator(named: Option<&Path>) -> Result<Operator, Failure> {
-    let path = look(named)?;
+/// Speaks to the server that has the store in a directory open, or opens it. Makes none. A database is opened
+/// beside its servers.
+pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
+    if let Some(database) = name.database()? {
+        return here(open(database).await?).await;
+    }
+    let path = look(name, "")?;
     if let Some(server) = Operator::connect(path).await? {
         return Ok(server);
     }
     check_user(path)?;
     match SledStore::open(path).await {
-        Ok(opened) => here(opened).await,
+        Ok(opened) => here(Arc::new(opened)).await,
         // A server may have started meanwhile.
         Err(error @ StoreError::Locked { .. }) => Operator::connect(path).await?.ok_or_else(|| {
             let what = "a server has the store open and offers no socket: see whether its log says why, or stop it, and do this again";
@@ -31,31 +38,44 @@ pub(crate) async fn operator(named: Option<&Path>) -> Result<Operator, Failure> 
 }
 
 /// Returns the directory that a store is to be made in: by this user, if there is one.
-pub(crate) fn new_directory(named: Option<&Path>) -> Result<&Path, Failure> {
-    let path = named.ok_or_else(not_named)?;
+pub(crate) fn new_directory(path: &Path) -> Result<&Path, Failure> {
     if path.exists() {
         check_user(path)?;
     }
     Ok(path)
 }
 
-/// Opens the store in a directory, for what needs all that it keeps. Makes none.
-pub(crate) async fn opened(named: Option<&Path>) -> Result<Arc<dyn SessionStore>, Failure> {
-    let opened = SledStore::open(directory(named)?).await.map_err(not_opened)?;
-    Ok(Arc::new(opened))
+/// Opens the store, for what needs all that it keeps. Makes none.
+pub(crate) async fn opened(name: StoreName<'_>) -> Result<Arc<dyn SessionStore>, Failure> {
+    match name.database()? {
+        Some(database) => open(database).await,
+        None => open(directory(name, "")?.into()).await,
+    }
+}
+
+async fn open(place: StorePlace) -> Result<Arc<dyn SessionStore>, Failure> {
+    operate::open(place).await.map_err(|error| match error {
+        OperateError::Store(error) => not_opened(error),
+        OperateError::NoPostgres => without_postgres(),
+        error => Failure::refused(error.to_string()),
+    })
 }
 
 /// Speaks to the server that has the store open, if there is one.
-pub(crate) async fn server(named: Option<&Path>) -> Result<Option<Operator>, Failure> {
-    Ok(Operator::connect(look(named)?).await?)
+pub(crate) async fn server(name: StoreName<'_>, instead: &str) -> Result<Option<Operator>, Failure> {
+    Ok(Operator::connect(look(name, instead)?).await?)
 }
 
-async fn here(opened: SledStore) -> Result<Operator, Failure> {
+async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
     let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
     // What is done here stands in the trail that the server keeps.
-    let builder = match opened.trail_head().await {
+    let trail = match Arc::clone(&opened).event_store() {
+        Some(trail) => trail.trail_head().await,
+        None => Ok(None),
+    };
+    let builder = match trail {
         Ok(Some(trail)) => builder.keep_events(trail.keep.clamp(1, 10_000_000)),
         Ok(None) => builder,
         Err(error) => {
@@ -64,23 +84,33 @@ async fn here(opened: SledStore) -> Result<Operator, Failure> {
             builder
         }
     };
-    let jwtauth = builder.operator_socket(false).build(opened);
+    let jwtauth = builder.operator_socket(false).build_on(opened);
     Ok(jwtauth.map_err(|error| Failure::store("no accounts", error))?.operator())
 }
 
 /// Returns the directory of the store that is meant, for what no server does. It holds one, and this user may
 /// change it.
-pub(crate) fn directory(named: Option<&Path>) -> Result<&Path, Failure> {
-    let path = look(named)?;
+pub(crate) fn directory<'a>(name: StoreName<'a>, instead: &str) -> Result<&'a Path, Failure> {
+    let path = look(name, instead)?;
     check_user(path)?;
     Ok(path)
 }
 
+/// Fails if there is no store in a directory, or one that this user may not change.
+pub(crate) fn of_this_user(path: &Path) -> Result<(), Failure> {
+    has_mark(path)?;
+    check_user(path)
+}
+
 /// Sees whether there is a store.
-fn look(named: Option<&Path>) -> Result<&Path, Failure> {
-    let path = named.ok_or_else(not_named)?;
+fn look<'a>(name: StoreName<'a>, instead: &str) -> Result<&'a Path, Failure> {
+    let path = name.directory(instead)?;
+    has_mark(path).map(|()| path)
+}
+
+fn has_mark(path: &Path) -> Result<(), Failure> {
     match std::fs::metadata(path.join("jwtauth")) {
-        Ok(found) if found.is_file() => Ok(path),
+        Ok(found) if found.is_file() => Ok(()),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Failure::refused(format!(
             "this user may not look into {path:?}: run this as the user whom the server runs as"
         ))),
@@ -94,8 +124,12 @@ pub(crate) fn is_there(path: &Path) -> bool {
 }
 
 /// Returns what a store that may be damaged is opened with. Of the store anything may be missing.
-pub(crate) fn damaged(named: Option<&Path>, counter: CounterArgument) -> Result<SledConfig, Failure> {
-    let path = named.ok_or_else(not_named)?;
+pub(crate) fn damaged(
+    name: StoreName<'_>,
+    counter: CounterArgument,
+    instead: &str,
+) -> Result<SledConfig, Failure> {
+    let path = name.directory(instead)?;
     if !is_there(path) && !path.join("aside").is_dir() {
         return Err(not_there(path));
     }
@@ -107,10 +141,6 @@ pub(crate) fn damaged(named: Option<&Path>, counter: CounterArgument) -> Result<
         Some(counter) => config.rollback_counter(counter),
         None => config,
     })
-}
-
-fn not_named() -> Failure {
-    Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE")
 }
 
 fn not_there(path: &Path) -> Failure {

@@ -22,8 +22,13 @@ mod import_report;
 mod import_steps;
 mod importing;
 mod line_names;
+mod migration;
+mod migration_source;
+mod migration_target;
 mod new_file;
+mod opening;
 mod restoration;
+mod store_digest;
 mod store_status;
 mod walk;
 
@@ -35,8 +40,11 @@ pub use self::damage::{RepairOptions, doctor, repair};
 pub use self::exporting::{ExportOptions, export};
 pub use self::import_report::{ImportCounts, ImportOptions, SkipReason, SkippedRecord};
 pub use self::importing::import;
+pub use self::migration::{Migrated, MigrationOptions, MigrationPhase, migrate};
 pub use self::new_file::NewFile;
+pub use self::opening::open;
 pub use self::restoration::{BackupFile, RestoreOptions, Restored, restore};
+pub use self::store_digest::StoreDigest;
 pub use self::store_status::{StoreStatus, status};
 pub use self::walk::{OperateError, Progress, each_session};
 #[cfg(feature = "accounts")]

@@ -46,6 +46,52 @@ pub enum OperateError {
         /// What is needed.
         what: &'static str,
     },
+    /// The records of a store are not to be moved while others use it. Nothing was changed.
+    #[error(
+        "{place} has {clients} connections of servers: stop these, because what they change meanwhile would be missing"
+    )]
+    InUse {
+        /// The store.
+        place: String,
+        /// How many connections were seen.
+        clients: u64,
+    },
+    /// What was read back from the new store is not what is in the old one. Both are as they were: nobody
+    /// serves the new one.
+    #[error(
+        "what was read back from {to} is not what is in {from} ({what}): stop all servers that use one of them, and do it again"
+    )]
+    Differs {
+        /// The old store.
+        from: String,
+        /// The new one.
+        to: String,
+        /// How many records of which kind each has.
+        what: String,
+    },
+    /// The records of the store were moved to another place before. Nothing was changed.
+    #[error("what was in {place} was moved to {to} before, and has changed there since: migrate from there")]
+    MovedBefore {
+        /// The store.
+        place: String,
+        /// Where its records are.
+        to: String,
+    },
+    /// There is no store to read from. Nothing was made.
+    #[error("there is no store in {place}")]
+    NoStore {
+        /// What was named.
+        place: String,
+    },
+    /// The store that records are to come into holds something already. Nothing was changed.
+    #[error("{place} holds something already, and nothing is overwritten: name a place that is empty")]
+    Occupied {
+        /// The store.
+        place: String,
+    },
+    /// A store in a database is named, and this build has no feature `postgres`.
+    #[error("a `postgres://` URL names a store, and this build lacks the feature `postgres` of jwtauth")]
+    NoPostgres,
     /// The directory holds a store, which is not to be replaced.
     #[error("there is a store already, and nobody has said that it is to be replaced")]
     Exists,

@@ -28,13 +28,18 @@ fn id_param(id: AccountId) -> Param {
     id.as_bytes()[..].into()
 }
 
+/// Returns the parameters of `add_account`.
+pub(super) fn account_params(account: &StoredAccount) -> Result<Vec<Param>, StoreError> {
+    Ok(vec![id_param(account.id), account.key.as_bytes().into(), record(account)?.into()])
+}
+
 struct CreateAccount(StoredAccount);
 
 impl DatabaseStep for CreateAccount {
     type Outcome = bool;
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
-        let params = vec![id_param(self.0.id), self.0.key.as_bytes().into(), record(&self.0)?.into()];
+        let params = account_params(&self.0)?;
         transaction.found(&transaction.statements().add_account, params).await
     }
 }

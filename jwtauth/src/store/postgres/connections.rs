@@ -24,11 +24,12 @@ use super::tls::Tls;
 use crate::error::{PostgresError, StoreError};
 
 /// A value for a statement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Param {
     Bytes(Vec<u8>),
     Many(Vec<Vec<u8>>),
     Number(i64),
+    Numbers(Vec<i64>),
 }
 
 impl Param {
@@ -37,6 +38,7 @@ impl Param {
             Self::Bytes(bytes) => bytes,
             Self::Many(many) => many,
             Self::Number(number) => number,
+            Self::Numbers(numbers) => numbers,
         }
     }
 }

@@ -11,6 +11,7 @@ use super::super::whole_store::{RecordKey, StoreRecord};
 use super::connections::{Param, StepError};
 use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
+use crate::error::StoreError;
 use crate::events::{EventDetails, EventRecord, TrailHead};
 
 /// Reads a row with an event: number, record. `None` if the record is damaged.
@@ -42,6 +43,13 @@ fn readable<T>(record: Result<T, RecordError>) -> Result<Option<T>, StepError> {
     }
 }
 
+/// Returns the parameters of `add_event`.
+pub(super) fn event_params(event: EventRecord) -> Result<Vec<Param>, StoreError> {
+    let number = event.number;
+    let (_, record) = codec::encode_record(&StoreRecord::Event(event))?;
+    Ok(vec![number.into(), record.into()])
+}
+
 struct AppendEvents {
     events: Vec<EventDetails>,
     keep: u64,
@@ -63,9 +71,7 @@ impl DatabaseStep for AppendEvents {
         };
         let change = rules::append_events(before, last.as_ref(), self.events.clone(), self.keep);
         for record in change.added {
-            let number = record.number;
-            let (_, record) = codec::encode_record(&StoreRecord::Event(record))?;
-            transaction.write(&statements.add_event, vec![number.into(), record.into()]);
+            transaction.write(&statements.add_event, event_params(record)?);
         }
         if !change.removed.is_empty() {
             let params = vec![change.removed.start.into(), change.removed.end.into()];

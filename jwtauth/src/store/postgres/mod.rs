@@ -17,20 +17,24 @@
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
 //! `statements` has all SQL, `schema` the tables, `connections` the wire, `transaction` how an operation is
-//! committed and tried again, and `rows` which bytes stand where. `session_steps`, `login_steps`,
-//! `value_steps`, `account_steps` and `event_steps` are the operations. `confirmations` gathers what nobody
-//! waits for.
+//! committed and tried again, and `rows` which bytes stand where. `database_copy` reads all of it,
+//! `database_fill` puts all of a store into it, and `schema_mark` says when it may not be served.
+//! `session_steps`, `login_steps`, `value_steps`, `account_steps` and `event_steps` are the operations.
+//! `confirmations` gathers what nobody waits for.
 
 #[cfg(feature = "accounts")]
 mod account_steps;
 mod confirmations;
 mod connections;
 mod database_copy;
+mod database_fill;
+mod database_url;
 mod event_steps;
 mod login_steps;
 mod postgres_config;
 mod rows;
 mod schema;
+mod schema_mark;
 mod session_steps;
 mod statements;
 mod tls;
@@ -44,9 +48,12 @@ use std::time::Duration;
 
 use self::confirmations::Confirmations;
 use self::connections::{Connections, Param, Request};
+pub(in crate::store) use self::database_fill::DatabaseFill;
 use self::login_steps::{NewLogin, Unsettled};
+pub(in crate::store) use self::postgres_config::OPERATOR;
 pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
 use self::schema::Schema;
+pub(in crate::store) use self::schema_mark::SchemaMark;
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
 use self::statements::{SqlStatement, Statements};
 use self::tls::Tls;
@@ -118,16 +125,25 @@ impl PostgresStore {
     /// # Errors
     ///
     /// [`StoreError::Backend`] with a [`PostgresError`] as its source: a setting that is refused, a database
-    /// that cannot be reached or that loses what it has acknowledged, tables of a newer release.
+    /// that cannot be reached or that loses what it has acknowledged, tables of a newer release, tables that
+    /// a migration or a restore has not filled to its end, or whose records were moved elsewhere.
     pub async fn connect(config: impl Into<PostgresConfig>) -> Result<Self, StoreError> {
-        let config = config.into();
+        let store = Self::connect_anyway(config.into()).await?;
+        match store.mark().await? {
+            Some(mark) => Err(store.refusal(&mark)),
+            None => Ok(store),
+        }
+    }
+
+    /// Connects to a database that may be [marked](SchemaMark).
+    pub(in crate::store) async fn connect_anyway(config: PostgresConfig) -> Result<Self, StoreError> {
         let driver = config.check()?;
         let tls = Tls::new(config.root_certificates.as_deref())?;
-        let PostgresConfig { pool_size, timeout, prepared_statements, .. } = config;
+        let PostgresConfig { pool_size, timeout, prepared_statements, makes_tables, .. } = config;
         let connections = Connections::new(driver, tls, pool_size, timeout, prepared_statements)?;
         let connections = Arc::new(connections);
         let synchronous_commit = durability(&connections, &config).await?;
-        let schema = Schema { name: &config.schema, connections: &connections, timeout };
+        let schema = Schema { name: &config.schema, connections: &connections, timeout, makes_tables };
         let latest = schema.prepare().await?;
         let time = Arc::<TimeMark>::default();
         time.raise(latest, 0);
@@ -166,10 +182,14 @@ async fn durability(
     let row = rows.first().and_then(|rows| rows.first());
     let setting = |column| row.and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
     let remedy = |setting, remedy| Err(PostgresError::Durability { setting, remedy }.into());
-    if setting(0).as_deref() == Some("off") && !config.allow_fsync_off {
+    if setting(0).as_deref() == Some("off") && !config.allow_fsync_off && !config.is_lenient {
         return remedy("fsync", "turn it on, or say `allow_fsync_off()` where nothing matters");
     }
     let of_server = setting(1).as_deref().and_then(SynchronousCommit::named);
+    let of_server = match of_server {
+        Some(SynchronousCommit::Off) if config.is_lenient => Some(SynchronousCommit::On),
+        other => other,
+    };
     if of_server == Some(SynchronousCommit::Off) && config.synchronous_commit.is_none() {
         return remedy(
             "synchronous_commit",

@@ -4,11 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::config::{Config, Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Config, SslMode, TargetSessionAttrs};
+use zeroize::Zeroizing;
 
 use crate::error::PostgresError;
 
 const POOL_SIZE: usize = 16;
+const SCHEMA: &str = "jwtauth";
+/// The name of connections of one who operates a store.
+pub(in crate::store) const OPERATOR: &str = "jwtauth program";
+/// How long a name may be, in bytes.
+const MAX_NAME: usize = 63;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// When a commit counts as done: PostgreSQL's `synchronous_commit`.
@@ -83,6 +89,9 @@ pub enum Isolation {
 /// | [`synchronous_commit`](Self::synchronous_commit) | as the server has it, but not `off` | |
 /// | [`allow_fsync_off`](Self::allow_fsync_off) | refused | |
 /// | [`prepared_statements`](Self::prepared_statements) | yes | |
+/// | [`makes_tables`](Self::makes_tables) | yes | |
+/// | [`password`](Self::password) | that of the URL | |
+/// | [`application_name`](Self::application_name) | that of the URL, or `jwtauth` | |
 ///
 /// # TLS
 ///
@@ -93,7 +102,7 @@ pub enum Isolation {
 #[derive(Clone)]
 #[must_use]
 pub struct PostgresConfig {
-    url: String,
+    pub(super) url: String,
     pub(super) pool_size: usize,
     pub(super) timeout: Duration,
     pub(super) schema: String,
@@ -102,6 +111,11 @@ pub struct PostgresConfig {
     pub(super) synchronous_commit: Option<SynchronousCommit>,
     pub(super) allow_fsync_off: bool,
     pub(super) prepared_statements: bool,
+    pub(super) makes_tables: bool,
+    /// Takes a server that loses what it has acknowledged, and commits so that nothing of one's own is lost.
+    pub(super) is_lenient: bool,
+    pub(super) password: Option<Zeroizing<String>>,
+    application_name: Option<String>,
 }
 
 impl PostgresConfig {
@@ -113,12 +127,16 @@ impl PostgresConfig {
             url: url.into(),
             pool_size: POOL_SIZE,
             timeout: TIMEOUT,
-            schema: "jwtauth".into(),
+            schema: SCHEMA.into(),
             root_certificates: None,
             isolation: Isolation::default(),
             synchronous_commit: None,
             allow_fsync_off: false,
             prepared_statements: true,
+            makes_tables: true,
+            is_lenient: false,
+            password: None,
+            application_name: None,
         }
     }
 
@@ -176,6 +194,40 @@ impl PostgresConfig {
         self
     }
 
+    /// Sets whether tables are made, and brought to the version of this release, at the start: yes by
+    /// default. With no, a database without them or with those of an earlier release is refused.
+    pub const fn makes_tables(mut self, makes: bool) -> Self {
+        self.makes_tables = makes;
+        self
+    }
+
+    /// Sets the password, in the place of one in the URL.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Zeroizing::new(password.into()));
+        self
+    }
+
+    /// Sets the name of the connections in the server's list `pg_stat_activity`, in the place of one in the
+    /// URL. By default it is `jwtauth`, followed by the schema if that is another one than `jwtauth`.
+    pub fn application_name(mut self, name: impl Into<String>) -> Self {
+        self.application_name = Some(name.into());
+        self
+    }
+
+    /// Changes what is different for those who operate a store: they make no tables, and look at any server.
+    pub(in crate::store) fn for_operator(mut self) -> Self {
+        self.is_lenient = true;
+        self.makes_tables(false).application_name(OPERATOR)
+    }
+
+    /// Returns the name that connections have which nobody has named.
+    pub(super) fn usual_name(schema: &str) -> String {
+        let mut name = if schema == SCHEMA { SCHEMA.into() } else { format!("{SCHEMA}: {schema}") };
+        let end = (0..=MAX_NAME.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
+        name.truncate(end.unwrap_or_default());
+        name
+    }
+
     /// Checks every setting, and returns what the driver takes.
     pub(super) fn check(&self) -> Result<Config, PostgresError> {
         let refused = |setting, problem: String| Err(PostgresError::Setting { setting, problem });
@@ -188,16 +240,16 @@ impl PostgresConfig {
         if !(1..=63).contains(&self.schema.len()) || self.schema.contains('\0') {
             return refused("schema", format!("{:?} is no name of 1 to 63 bytes", self.schema));
         }
-        // What these ask for is always done where there is TLS, and the driver does not know them.
-        let url = ["verify-full", "verify-ca"]
-            .iter()
-            .fold(self.url.clone(), |url, word| url.replace(&format!("sslmode={word}"), "sslmode=require"));
-        let mut config: Config = match url.parse() {
+        let mut config = match self.parsed() {
             Ok(config) => config,
+            Err(_) if self.is_ambiguous() => return refused("URL", PostgresConfig::ENCODE.into()),
             Err(error) => return refused("URL", crate::error::in_one_line(&error)),
         };
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return refused("URL", "it names no host".into());
+        }
+        if self.is_ambiguous() {
+            return refused("URL", PostgresConfig::ENCODE.into());
         }
         if config.get_ssl_mode() == SslMode::Prefer {
             let mode = if self.is_local(&config) { SslMode::Disable } else { SslMode::Require };
@@ -206,34 +258,25 @@ impl PostgresConfig {
         if config.get_hosts().len() > 1 {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
-        if config.get_application_name().is_none() {
-            config.application_name("jwtauth");
+        if let Some(password) = &self.password {
+            config.password(password.as_bytes());
+        }
+        match &self.application_name {
+            Some(name) => drop(config.application_name(name)),
+            None if config.get_application_name().is_none() => {
+                config.application_name(Self::usual_name(&self.schema));
+            }
+            None => {}
         }
         // A host that has vanished is noticed in this time, not after two hours.
         config.connect_timeout(self.timeout).tcp_user_timeout(2 * self.timeout);
         config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10));
         Ok(config)
     }
-
-    /// Tells whether no connection leaves the machine.
-    fn is_local(&self, config: &Config) -> bool {
-        let is_local = |host: &Host| match host {
-            Host::Tcp(name) => {
-                name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
-            }
-            #[cfg(unix)]
-            Host::Unix(_) => true,
-        };
-        // An address, if there is one, is what is connected to.
-        match config.get_hostaddrs() {
-            [] => config.get_hosts().iter().all(is_local),
-            addresses => addresses.iter().all(std::net::IpAddr::is_loopback),
-        }
-    }
 }
 
 impl fmt::Debug for PostgresConfig {
-    /// Leaves the URL out: it holds a password.
+    /// Leaves URL and password out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresConfig")
             .field("pool_size", &self.pool_size)
@@ -244,6 +287,8 @@ impl fmt::Debug for PostgresConfig {
             .field("synchronous_commit", &self.synchronous_commit)
             .field("allow_fsync_off", &self.allow_fsync_off)
             .field("prepared_statements", &self.prepared_statements)
+            .field("makes_tables", &self.makes_tables)
+            .field("application_name", &self.application_name)
             .finish_non_exhaustive()
     }
 }
@@ -277,10 +322,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_cut_between_characters() {
+        assert_eq!(PostgresConfig::usual_name("jwtauth"), "jwtauth");
+        assert_eq!(PostgresConfig::usual_name(&"ü".repeat(40)).len(), 63);
+    }
+
+    #[test]
     fn bad_settings_are_refused_and_no_password_is_shown() {
         let good = || PostgresConfig::new("postgres://app:pa55word@localhost/app");
         assert!(good().pool_size(1).schema("x".repeat(63)).check().is_ok());
-        assert!(!format!("{:?}", good()).contains("pa55word"));
+        let shown = good().password("pa55word");
+        assert!(!format!("{shown:?}{}", shown.place()).contains("pa55word"));
         for bad in [
             good().pool_size(0),
             good().pool_size(1_001),
@@ -290,11 +342,13 @@ mod tests {
             good().schema("x".repeat(64)),
             PostgresConfig::new("postgres://app:pa55word@localhost/app?colour=pa55word"),
             PostgresConfig::new("postgres://app:pa55word@:x/app"),
+            PostgresConfig::new("postgres://app:x@pa55word@localhost/app"),
+            PostgresConfig::new("postgres://app:x@y?pa55word=1@localhost/app"),
             PostgresConfig::new("user=app password=pa55word"),
         ] {
             let error = bad.check().unwrap_err();
             assert!(matches!(error, PostgresError::Setting { .. }), "{error}");
-            assert!(!format!("{error:?}").contains("app:pa55word"), "{error:?}");
+            assert!(!format!("{error:?}").contains("pa55word"), "{error:?}");
         }
     }
 }

@@ -91,6 +91,14 @@ pub(super) fn value_params(name: ValueKey, value: &StoredValue) -> Result<Vec<Pa
     Ok(vec![name.as_bytes()[..].into(), value.expires_at.into(), record.into()])
 }
 
+/// Returns the parameters of `put_token`.
+pub(super) fn token_params(generation: u64, token: TokenRecord) -> Result<Vec<Param>, StoreError> {
+    let (mut key, record) = codec::encode_record(&StoreRecord::Token { generation, token })?;
+    let place = key.split_off(PLACE);
+    let session = token.session.as_bytes()[..].into();
+    Ok(vec![session, place.into(), token.expires_at.into(), record.into()])
+}
+
 impl<'c> Transaction<'c> {
     /// Returns a session that nobody else changes before this transaction ends.
     pub(super) async fn lock_session(&mut self, id: SessionId) -> Result<Option<Session>, StepError> {
@@ -149,13 +157,7 @@ impl<'c> Transaction<'c> {
 
     /// Writes the record of a token.
     pub(super) fn put_token(&mut self, generation: u64, token: TokenRecord) -> Result<(), StepError> {
-        let (mut key, record) = codec::encode_record(&StoreRecord::Token { generation, token })?;
-        let place = key.split_off(PLACE);
-        let session = token.session.as_bytes()[..].into();
-        self.write(
-            &self.statements().put_token,
-            vec![session, place.into(), token.expires_at.into(), record.into()],
-        );
+        self.write(&self.statements().put_token, token_params(generation, token)?);
         Ok(())
     }
 

@@ -26,7 +26,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 const ATTEMPTS: u32 = 20;
 
 /// The steps from each version to the next one. Never change one that was released.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE @subjects (subject bytea PRIMARY KEY);
     CREATE TABLE @sessions (
         id bytea PRIMARY KEY, subject bytea NOT NULL, expires_at bigint NOT NULL, record bytea NOT NULL);
@@ -42,7 +43,11 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE @events (number bigint PRIMARY KEY, record bytea NOT NULL);
     CREATE TABLE @trail_head (the_row boolean PRIMARY KEY DEFAULT true CHECK (the_row), record bytea);
     INSERT INTO @trail_head (record) VALUES (NULL);
-"];
+",
+    // What `schema_mark` says.
+    "CREATE TABLE @store_mark (the_row boolean PRIMARY KEY DEFAULT true CHECK (the_row), mark bytea);
+    INSERT INTO @store_mark (mark) VALUES (NULL)",
+];
 
 /// The version that this release reads and writes.
 const NEWEST: u64 = MIGRATIONS.len() as u64;
@@ -57,6 +62,8 @@ pub(super) struct Schema<'a> {
     pub(super) name: &'a str,
     pub(super) connections: &'a Arc<Connections>,
     pub(super) timeout: Duration,
+    /// Whether they may be made and changed.
+    pub(super) makes_tables: bool,
 }
 
 impl Schema<'_> {
@@ -78,8 +85,12 @@ impl Schema<'_> {
 
     async fn bring_up(&self) -> Result<u64, StepError> {
         match self.check(self.version().await?)? {
-            0 => self.make_state().await?,
             NEWEST => return self.latest().await,
+            found if !self.makes_tables => {
+                let (found, newest) = (found.cast_signed(), NEWEST.cast_signed());
+                return Err(PostgresError::OldSchema { schema: self.name.to_owned(), found, newest }.into());
+            }
+            0 => self.make_state().await?,
             _ => {}
         }
         self.migrate().await?;

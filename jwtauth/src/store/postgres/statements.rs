@@ -146,6 +146,59 @@ statements! {
     lock_trail() = "SELECT record FROM @trail_head FOR UPDATE";
     change_trail(BYTEA) = "UPDATE @trail_head SET record = $1";
 
+    // What says that the tables may not be served.
+    mark() = "SELECT mark FROM @store_mark";
+    lock_mark() = "SELECT mark FROM @store_mark FOR UPDATE";
+    change_mark(BYTEA) = "UPDATE @store_mark SET mark = $1";
+    clear_mark() = "UPDATE @store_mark SET mark = NULL";
+
+    // Many rows at once, in the place of those with the same key.
+    fill_accounts(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO @accounts (id, key, record) SELECT * FROM UNNEST($1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET key = excluded.key, record = excluded.record";
+    // Of a name that another account has had while a copy was made.
+    free_names(BYTEA_ARRAY, BYTEA_ARRAY) =
+        "DELETE FROM @accounts WHERE key = ANY($2) AND NOT (id = ANY($1))";
+    fill_events(INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO @events (number, record) SELECT * FROM UNNEST($1, $2)
+         ON CONFLICT (number) DO UPDATE SET record = excluded.record";
+    fill_sessions(BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO @sessions (id, subject, expires_at, record) SELECT * FROM UNNEST($1, $2, $3, $4)
+         ON CONFLICT (id) DO UPDATE
+         SET subject = excluded.subject, expires_at = excluded.expires_at, record = excluded.record";
+    fill_subjects(BYTEA_ARRAY) =
+        "INSERT INTO @subjects (subject) SELECT DISTINCT given.subject FROM UNNEST($1) AS given (subject)
+         ON CONFLICT DO NOTHING";
+    fill_tokens(BYTEA_ARRAY, BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO @tokens (session, place, expires_at, record) SELECT * FROM UNNEST($1, $2, $3, $4)
+         ON CONFLICT (session, place) DO UPDATE
+         SET expires_at = excluded.expires_at, record = excluded.record";
+    fill_values(BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "INSERT INTO @kept_values (name, expires_at, record) SELECT * FROM UNNEST($1, $2, $3)
+         ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at, record = excluded.record";
+    remove_token(BYTEA, BYTEA) = "DELETE FROM @tokens WHERE session = $1 AND place = $2";
+    remove_value(BYTEA) = "DELETE FROM @kept_values WHERE name = $1";
+    clear_trail() = "UPDATE @trail_head SET record = NULL";
+    // A row if there is anything.
+    holds_anything() =
+        "SELECT 1 FROM @sessions UNION ALL SELECT 1 FROM @accounts UNION ALL SELECT 1 FROM @kept_values
+         UNION ALL SELECT 1 FROM @tokens UNION ALL SELECT 1 FROM @events
+         UNION ALL SELECT 1 FROM @trail_head WHERE record IS NOT NULL LIMIT 1";
+    // Some rows at once.
+    empty_accounts(INT8) =
+        "DELETE FROM @accounts WHERE id IN (SELECT id FROM @accounts LIMIT $1) RETURNING 1";
+    empty_events(INT8) =
+        "DELETE FROM @events WHERE number IN (SELECT number FROM @events LIMIT $1) RETURNING 1";
+    empty_sessions(INT8) =
+        "DELETE FROM @sessions WHERE id IN (SELECT id FROM @sessions LIMIT $1) RETURNING 1";
+    empty_subjects(INT8) =
+        "DELETE FROM @subjects WHERE subject IN (SELECT subject FROM @subjects LIMIT $1) RETURNING 1";
+    empty_tokens(INT8) =
+        "DELETE FROM @tokens WHERE (session, place) IN (SELECT session, place FROM @tokens LIMIT $1)
+         RETURNING 1";
+    empty_values(INT8) =
+        "DELETE FROM @kept_values WHERE name IN (SELECT name FROM @kept_values LIMIT $1) RETURNING 1";
+
     // Keeps the latest time that anything was decided by.
     keep_time(INT8) = "UPDATE @schema_state SET latest = $1 WHERE latest < $1";
 }

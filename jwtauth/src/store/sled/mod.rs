@@ -26,7 +26,8 @@
 //! it on the thread of `writer`. `recent` keeps what readers ask for most, and `stamps` tells others who keep
 //! a record that it has changed. `found_trail` reads the audit trail of a damaged store. `tree_copy` copies
 //! all of it while it changes, with
-//! the help of `follow`. `rebuild` makes a new database for those who operate a store. `salvage` reads a
+//! the help of `follow`. `rebuild` makes a new database for those who operate a store, and
+//! `departure` opens one whose records go elsewhere. `salvage` reads a
 //! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
 //! say what stands where.
 
@@ -34,6 +35,7 @@
 mod account_change;
 #[cfg(feature = "accounts")]
 mod account_lookup;
+mod departure;
 #[cfg(feature = "accounts")]
 mod diagnosis;
 mod disk;

@@ -7,6 +7,7 @@
 //! 2. A rebuild that is dropped leaves no new files.
 
 use std::fs;
+use std::ops::ControlFlow;
 #[cfg(feature = "accounts")]
 use std::path::Path;
 use std::path::PathBuf;
@@ -231,20 +232,8 @@ impl Rebuild {
 
     /// Puts the new database in the place of the old one. Returns where the old files are, if there were any.
     ///
-    /// `label` begins their name. The store goes on from `changes`, and knows the time `latest`, which is
-    /// `ahead` of the clock.
-    pub(in crate::store) fn replace(
-        self,
-        label: &str,
-        changes: u64,
-        latest: u64,
-        ahead: u64,
-    ) -> Result<Option<PathBuf>, StoreError> {
-        self.finish(label, OldFiles::Kept, |counted| Totals { changes, latest, ahead, ..counted })
-    }
-
-    /// Likewise. `totals` makes the totals of the new database of those that were counted while records came
-    /// in.
+    /// `label` begins their name. `totals` makes the totals of the new database of those that were counted
+    /// while records came in.
     pub(super) fn finish(
         mut self,
         label: &str,
@@ -275,8 +264,24 @@ impl Rebuild {
         journal::make_new(&self.new, count_of(totals))
     }
 
+    /// Reads one record after the other of the database, which is [sealed](Self::seal). `look` may stop it.
+    pub(super) fn read_back(
+        &self,
+        look: &mut dyn FnMut(&StoreRecord) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let tree = open_tree(&self.new, &mut Patience::usual())?;
+        for entry in tree_keys::records().into_iter().flat_map(|range| tree.range(range)) {
+            let (key, bytes) = entry.map_err(|error| explain(&self.new, "read", error))?;
+            let record = codec::decode_record(&key, &bytes).map_err(|error| unreadable(&self.new, error))?;
+            if look(&record).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     /// Puts a database that was [sealed](Self::seal) in the place of the old one, which nobody has open.
-    fn put_in_place(mut self, label: &str, old: OldFiles) -> Result<Option<PathBuf>, StoreError> {
+    pub(super) fn put_in_place(mut self, label: &str, old: OldFiles) -> Result<Option<PathBuf>, StoreError> {
         let aside = self.decide(label, old)?;
         self.install()?;
         Ok(aside.is_dir().then_some(aside))
@@ -342,7 +347,8 @@ mod tests {
             rebuild.put(&value(b"new")).unwrap();
             rebuild.put(&StoreRecord::Token { generation: 0, token }).unwrap();
             rebuild.remove(RecordKey::Session(two.id)).unwrap();
-            let aside = rebuild.replace("replaced", 100 * round, 50, 0).unwrap();
+            let totals = |counted| Totals { changes: 100 * round, latest: 50, ..counted };
+            let aside = rebuild.finish("replaced", OldFiles::Kept, totals).unwrap();
             assert_eq!(aside.is_some(), round == 2, "{aside:?}");
 
             // Opening compares all of it with its totals.

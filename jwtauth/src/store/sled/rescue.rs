@@ -32,7 +32,7 @@ use super::files::journal::{self, Count};
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
-use super::files::{self, DATA};
+use super::files::{self, DATA, moved};
 use super::rebuild::Rebuild;
 use super::sled_config::SledConfig;
 use super::startup::finish_swap;
@@ -88,6 +88,7 @@ pub(in crate::store) fn repair(
         swap::mend(&path)?;
         finish_swap(&path, &lock)?;
     }
+    moved::check(&path)?;
     // What a start that was killed may have cut off.
     if let Some(keepsake) = Keepsake::take(&path, || false) {
         keepsake.put_back();

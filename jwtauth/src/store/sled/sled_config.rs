@@ -34,13 +34,20 @@ pub struct SledConfig {
     pub(super) path: PathBuf,
     pub(super) lock_timeout: Duration,
     pub(super) rollback_counter: Option<PathBuf>,
+    /// Opens a store whose records were moved into another one.
+    pub(super) even_if_moved: bool,
 }
 
 impl SledConfig {
     /// Names the directory of the store. All of its files lie in it.
     #[must_use]
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Self { path: path.as_ref().into(), lock_timeout: LOCK_TIMEOUT, rollback_counter: None }
+        Self {
+            path: path.as_ref().into(),
+            lock_timeout: LOCK_TIMEOUT,
+            rollback_counter: None,
+            even_if_moved: false,
+        }
     }
 
     /// Sets how long to wait for another process that has the store open: 5 seconds by default.
@@ -73,8 +80,13 @@ impl SledConfig {
 }
 
 impl SledConfig {
+    /// Returns the directory.
+    pub(in crate::store) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Makes paths absolute: the directory of the process may change.
-    pub(super) fn absolute(mut self) -> Result<Self, StoreError> {
+    pub(in crate::store) fn absolute(mut self) -> Result<Self, StoreError> {
         self.path = absolute(self.path)?;
         self.rollback_counter = self.rollback_counter.map(absolute).transpose()?;
         match self.rollback_counter {

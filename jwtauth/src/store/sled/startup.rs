@@ -14,7 +14,7 @@ use super::files::journal::{Count, Counts, Journals};
 #[cfg(feature = "accounts")]
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::{self, directory, modes, snapshots, swap};
+use super::files::{self, directory, modes, moved, snapshots, swap};
 #[cfg(feature = "accounts")]
 use super::salvage;
 use super::sled_config::SledConfig;
@@ -67,6 +67,9 @@ impl Opened {
     ) -> Result<Self, StoreError> {
         let path = &*config.path;
         finish_swap(path, &lock)?;
+        if !config.even_if_moved {
+            moved::check(path)?;
+        }
         let found = directory::prepare(path)?;
         modes::mend(path);
         // Read before sled holds its lock: one that is behind by then only says less.

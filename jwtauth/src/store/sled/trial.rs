@@ -159,11 +159,11 @@ fn copy(config: &SledConfig, folder: &Path) -> io::Result<TrialCopy> {
     Ok(copy)
 }
 
-/// Copies the files of a store, but not what was set aside.
+/// Copies the files of a store, but not what was set aside, nor the mark that it was moved.
 fn copy_store(from: &Path, to: &Path) -> io::Result<()> {
     create_dir(to)?;
     for name in files::ours(from)? {
-        if name != files::ASIDE {
+        if ![files::ASIDE, files::MOVED].contains(&&*name) {
             copy_all(&from.join(&name), &to.join(&name))?;
         }
     }

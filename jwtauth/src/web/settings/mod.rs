@@ -129,9 +129,11 @@ impl JwtAuthBuilder {
     pub async fn open(self, store: impl Into<StorePlace>) -> Result<JwtAuth, OpenError> {
         let ready = self.check()?;
         Ok(match store.into() {
-            StorePlace::Sled(config) => ready.with_store(SledStore::open(config).await?)?,
+            StorePlace::Sled(config) => ready.with_store(Arc::new(SledStore::open(config).await?))?,
             #[cfg(feature = "postgres")]
-            StorePlace::Postgres(config) => ready.with_store(PostgresStore::connect(config).await?)?,
+            StorePlace::Postgres(config) => {
+                ready.with_store(Arc::new(PostgresStore::connect(config).await?))?
+            }
             #[cfg(not(feature = "postgres"))]
             StorePlace::NoPostgres => return Err(ConfigError::NoPostgres.into()),
         })
@@ -143,6 +145,15 @@ impl JwtAuthBuilder {
     ///
     /// A [`ConfigError`] for the first setting that is refused.
     pub fn build(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
+        self.build_on(Arc::new(store))
+    }
+
+    /// The same, for a store that is shared, or of which only the trait is known.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] for the first setting that is refused.
+    pub fn build_on(self, store: Arc<dyn SessionStore>) -> Result<JwtAuth, ConfigError> {
         self.check()?.with_store(store)
     }
 
@@ -222,9 +233,8 @@ struct Ready {
 }
 
 impl Ready {
-    fn with_store(self, store: impl SessionStore) -> Result<JwtAuth, ConfigError> {
+    fn with_store(self, store: Arc<dyn SessionStore>) -> Result<JwtAuth, ConfigError> {
         let max_token = self.cookies.max_token();
-        let store: Arc<dyn SessionStore> = Arc::new(store);
         #[cfg_attr(not(feature = "accounts"), expect(unused_mut, reason = "only accounts add a hook"))]
         let mut hooks = self.hooks;
         #[cfg(feature = "accounts")]

@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{ASIDE, DATA, LOCK, MARK, PROBE, is_ours, probe, refused, sync_name};
+use super::{ASIDE, DATA, LOCK, MARK, NEW, PROBE, is_ours, probe, refused, sync_name};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, private, sync_dir};
 
@@ -70,6 +70,14 @@ pub(in crate::store::sled) fn holds_store(path: &Path) -> Result<bool, StoreErro
         }
         Err(error) => Err(error),
     }
+}
+
+/// Tells whether nothing is there but what a restore or a migration has left that was stopped, and old files.
+pub(in crate::store::sled) fn is_unfinished(path: &Path) -> Result<bool, StoreError> {
+    let names = names(path)?;
+    let of_those = |name: &String| [ASIDE, LOCK, MARK, NEW, PROBE].contains(&&**name);
+    let mut others = names.iter().filter(|name| !of_those(name) && !is_left_by_systems(name));
+    Ok(others.next().is_none() && is_marked(path)?)
 }
 
 fn is_all_ours(path: &Path) -> bool {

@@ -4,7 +4,7 @@
 //! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others
 //! out, [`journal`] proves that nothing is missing, [`snapshots`] keeps sled from a wrong snapshot, [`modes`]
 //! keeps readers out, [`data_file`] and [`blobs`] bring data to disk, [`swap`] puts new files in the place of
-//! old ones.
+//! old ones, [`moved`] says that another store has the records now.
 
 pub(super) mod blobs;
 pub(super) mod data_file;
@@ -13,6 +13,7 @@ pub(super) mod journal;
 #[cfg(feature = "accounts")]
 pub(super) mod keepsake;
 pub(super) mod modes;
+pub(super) mod moved;
 pub(super) mod snapshots;
 pub(super) mod store_lock;
 pub(super) mod swap;
@@ -51,6 +52,10 @@ pub(super) const NEW: &str = "new";
 const SWAP: &str = "swap";
 const SWAP_UNFINISHED: &str = "swap.new";
 
+/// Says that the records were moved into another store.
+pub(super) const MOVED: &str = "moved";
+const MOVED_UNFINISHED: &str = "moved.new";
+
 /// Where a running server listens to the program `jwtauth`. No data is in it.
 pub(crate) const SOCKET: &str = "socket";
 
@@ -58,7 +63,7 @@ pub(crate) const SOCKET: &str = "socket";
 fn is_ours(name: &str) -> bool {
     const UNFINISHED: &str = "journal.new";
     [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK].contains(&name)
-        || [ASIDE, NEW, SWAP, SWAP_UNFINISHED, SOCKET].contains(&name)
+        || [ASIDE, MOVED, MOVED_UNFINISHED, NEW, SWAP, SWAP_UNFINISHED, SOCKET].contains(&name)
         || name.starts_with(snapshots::START)
 }
 

@@ -16,7 +16,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ASIDE, BLOBS, CONF, DATA, JOURNAL, NEW, SWAP, SWAP_UNFINISHED, refused, snapshots};
+use super::{ASIDE, BLOBS, CONF, DATA, JOURNAL, MOVED, NEW, SWAP, SWAP_UNFINISHED, refused, snapshots};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, replace_file, sync_dir};
 
@@ -191,7 +191,7 @@ pub(in crate::store::sled) fn mend(path: &Path) -> Result<(), StoreError> {
             let name = entry?.file_name();
             let is_old = is_data(&name)
                 && (new.join(&name).exists()
-                    || name.to_str().is_some_and(|n| n.starts_with(snapshots::START)));
+                    || name.to_str().is_some_and(|n| n == MOVED || n.starts_with(snapshots::START)));
             if is_old {
                 fs::rename(path.join(&name), aside.join(&name))?;
             }
@@ -243,7 +243,7 @@ fn move_out(path: &Path, aside: &Path) -> io::Result<()> {
 /// Tells whether a file is one that an exchange replaces.
 fn is_data(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        [DATA, BLOBS, CONF, JOURNAL].contains(&name) || name.starts_with(snapshots::START)
+        [DATA, BLOBS, CONF, JOURNAL, MOVED].contains(&name) || name.starts_with(snapshots::START)
     })
 }
 

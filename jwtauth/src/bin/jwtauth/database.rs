@@ -1,0 +1,83 @@
+//! The store that the command line names: a directory or a database, and what that needs beside its URL.
+//!
+//! The password of a database stands in `PGPASSWORD`, or in the URL.
+
+use std::path::Path;
+
+use jwtauth::store::StorePlace;
+
+use super::arguments::DatabaseArguments;
+use super::{Failure, output};
+
+/// A store that is named, or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoreName<'a> {
+    named: Option<&'a Path>,
+    database: &'a DatabaseArguments,
+}
+
+impl<'a> StoreName<'a> {
+    pub(crate) const fn new(named: Option<&'a Path>, database: &'a DatabaseArguments) -> Self {
+        Self { named, database }
+    }
+
+    /// Returns what is named.
+    fn named(self) -> Result<&'a Path, Failure> {
+        self.named
+            .ok_or_else(|| Failure::refused("no store was named: write --store PATH, or set JWTAUTH_STORE"))
+    }
+
+    /// Returns the database, if it is one.
+    pub(crate) fn database(self) -> Result<Option<StorePlace>, Failure> {
+        let named = self.named()?;
+        let place = place(named, self.database, self.database.schema.as_deref());
+        Ok(Some(place).filter(StorePlace::is_database))
+    }
+
+    /// Returns the directory. For what is not done to a database; `instead` says what is.
+    pub(crate) fn directory(self, instead: &str) -> Result<&'a Path, Failure> {
+        let named = self.named()?;
+        if StorePlace::from(named).is_database() {
+            return Err(Failure::refused(format!("the store is a database: {instead}")));
+        }
+        Ok(named)
+    }
+}
+
+/// Returns the store that somebody means by a word.
+pub(crate) fn place(named: &Path, database: &DatabaseArguments, schema: Option<&str>) -> StorePlace {
+    let mut place = StorePlace::from(named);
+    if !place.is_database() {
+        return place;
+    }
+    if let Some(schema) = schema {
+        place = place.schema(schema);
+    }
+    if let Some(certificates) = &database.root_certificates {
+        place = place.root_certificates(certificates);
+    }
+    if place.has_password() {
+        if std::env::args_os().any(|word| word.as_os_str() == named || is_option_with(&word, named)) {
+            output::say(
+                "others on this machine see the password in the URL: leave it out there, and set PGPASSWORD",
+            );
+        }
+        return place;
+    }
+    match std::env::var("PGPASSWORD") {
+        Ok(password) if !password.is_empty() => place.password(password),
+        _ => place,
+    }
+}
+
+/// Tells whether it is `--store=URL`.
+fn is_option_with(word: &std::ffi::OsStr, named: &Path) -> bool {
+    word.to_str().zip(named.to_str()).is_some_and(|(word, named)| word == format!("--store={named}"))
+}
+
+/// The program that a database needs.
+pub(crate) fn without_postgres() -> Failure {
+    Failure::refused(
+        "the store is a database, and this program was built without the feature `postgres`: cargo install --git https://github.com/jwtauth/jwtauth jwtauth --features cli,postgres",
+    )
+}

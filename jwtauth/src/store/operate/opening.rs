@@ -1,0 +1,33 @@
+//! Opens a store for those who operate it.
+
+use std::sync::Arc;
+
+#[cfg(feature = "postgres")]
+use super::super::postgres::PostgresStore;
+use super::super::session_store::SessionStore;
+use super::super::sled::SledStore;
+use super::super::store_place::StorePlace;
+use super::walk::OperateError;
+
+/// Opens a store that is there, and makes none. Of a database the tables stay as they are, and one is taken
+/// that no server would serve from because it runs with `fsync = off`.
+///
+/// # Errors
+///
+/// - [`OperateError::NoStore`]: there is no directory with a store.
+/// - [`OperateError::NoPostgres`]: it is a database, and this build cannot use one.
+/// - [`OperateError::Store`]: what [`SledStore::open`] and `PostgresStore::connect` say.
+pub async fn open(place: impl Into<StorePlace>) -> Result<Arc<dyn SessionStore>, OperateError> {
+    let place = place.into();
+    let shown = place.to_string();
+    match place {
+        StorePlace::Sled(config) if SledStore::is_there(&config)? => {
+            Ok(Arc::new(SledStore::open(config).await?))
+        }
+        StorePlace::Sled(_) => Err(OperateError::NoStore { place: shown }),
+        #[cfg(feature = "postgres")]
+        StorePlace::Postgres(config) => Ok(Arc::new(PostgresStore::connect(config.for_operator()).await?)),
+        #[cfg(not(feature = "postgres"))]
+        StorePlace::NoPostgres => Err(OperateError::NoPostgres),
+    }
+}

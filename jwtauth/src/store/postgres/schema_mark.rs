@@ -1,0 +1,136 @@
+//! What says that tables may not be served: they are not full yet, or another store has their records now.
+//!
+//! The mark is read when a store opens. A process that has the tables open already does not see it, so
+//! [`clients`](PostgresStore::clients) looks for those.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::connections::{Param, Request, StepError};
+use super::postgres_config::{OPERATOR, PostgresConfig};
+use super::schema::quoted;
+use super::statements::SqlStatement;
+use super::transaction::{DatabaseStep, Transaction};
+use super::{PostgresStore, rows};
+use crate::error::{PostgresError, StoreError};
+
+const FILLING: &str = "filling ";
+const MOVED: &str = "moved ";
+
+/// Why tables may not be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store) enum SchemaMark {
+    /// Records are being put into them, by one who has this name.
+    Filling(String),
+    /// Their records were moved there.
+    Moved(String),
+}
+
+impl SchemaMark {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let (word, rest) = match self {
+            Self::Filling(who) => (FILLING, who),
+            Self::Moved(to) => (MOVED, to),
+        };
+        [word, rest].concat().into_bytes()
+    }
+
+    /// Reads one. What nobody here has written is left alone.
+    fn of(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        match (text.strip_prefix(FILLING), text.strip_prefix(MOVED)) {
+            (Some(who), _) => Self::Filling(who.into()),
+            (None, Some(to)) => Self::Moved(to.into()),
+            (None, None) => Self::Moved("another place, by a newer release".into()),
+        }
+    }
+
+    /// What somebody hears who wants to serve the tables.
+    pub(super) fn refusal(&self, schema: &str) -> PostgresError {
+        let schema = schema.to_owned();
+        match self {
+            Self::Filling(_) => PostgresError::Unfinished { schema },
+            Self::Moved(to) => PostgresError::Moved { schema, to: to.clone() },
+        }
+    }
+}
+
+/// Reads the row with the mark.
+pub(super) fn mark_in(rows: &[Row]) -> Result<Option<SchemaMark>, StepError> {
+    let row = rows.first().ok_or_else(rows::is_damaged)?;
+    Ok(row.try_get::<_, Option<&[u8]>>(0)?.map(SchemaMark::of))
+}
+
+/// Sets the mark, or removes it.
+struct ChangeMark(Option<SchemaMark>);
+
+impl DatabaseStep for ChangeMark {
+    type Outcome = ();
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
+        transaction.put_mark(self.0.as_ref());
+        Ok(())
+    }
+}
+
+impl Transaction<'_> {
+    pub(super) fn put_mark(&mut self, mark: Option<&SchemaMark>) {
+        let statements = self.statements();
+        match mark {
+            Some(mark) => self.write(&statements.change_mark, vec![mark.to_bytes().into()]),
+            None => self.write(&statements.clear_mark, Vec::new()),
+        }
+    }
+}
+
+impl PostgresStore {
+    /// Returns why the tables may not be served.
+    pub(in crate::store) async fn mark(&self) -> Result<Option<SchemaMark>, StoreError> {
+        let found = self.database.read(&self.database.statements.mark, Vec::new()).await?;
+        Ok(mark_in(&found)?)
+    }
+
+    /// What somebody hears who wants to serve tables with this mark.
+    pub(in crate::store) fn refusal(&self, mark: &SchemaMark) -> StoreError {
+        mark.refusal(&self.database.schema).into()
+    }
+
+    /// Says where the records were moved to, or that they were not.
+    pub(in crate::store) async fn set_moved_to(&self, to: Option<&str>) -> Result<(), StoreError> {
+        let mark = to.map(|to| SchemaMark::Moved(to.into()));
+        self.database.carry_out(&ChangeMark(mark)).await
+    }
+
+    /// Counts connections that use these tables, and are none of [`OPERATOR`]: by their name, or by what they
+    /// have asked last. A server that hides that from this role, or that has no such list, says 0.
+    pub(in crate::store) async fn clients(&self) -> Result<u64, StoreError> {
+        let database = &self.database;
+        let sql = "SELECT count(*) FROM pg_catalog.pg_stat_activity
+            WHERE datname = current_database() AND application_name <> convert_from($1, 'UTF8')
+            AND (application_name = convert_from($2, 'UTF8') OR position(convert_from($3, 'UTF8') IN query) > 0)";
+        let asked = SqlStatement { sql: sql.into(), types: vec![Type::BYTEA; 3] };
+        let name = PostgresConfig::usual_name(&database.schema);
+        let table = format!("{}.", quoted(&database.schema));
+        let params = [OPERATOR, &name, &table].map(|text| Param::from(text.as_bytes()));
+        let mut connection = database.connections.take().await?;
+        match connection.send(&[Request::Statement(&asked, params.into())], database.timeout).await {
+            Ok(counted) => Ok(rows::number(counted.first().map_or(&[], Vec::as_slice))?),
+            Err(failure) if failure.is_of_connection() => Err(failure.into()),
+            Err(_) => Ok(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_comes_back_and_a_strange_one_is_never_taken_for_unfinished() {
+        for mark in [SchemaMark::Filling("a".into()), SchemaMark::Moved("\"data/ü\"".into())] {
+            assert_eq!(SchemaMark::of(&mark.to_bytes()), mark);
+        }
+        assert!(matches!(SchemaMark::of(b"FILLING a"), SchemaMark::Moved(_)));
+        assert!(matches!(SchemaMark::of(&[0xff]), SchemaMark::Moved(_)));
+    }
+}

@@ -1,5 +1,6 @@
 //! The ready-made pages: what people do there, what is told to whom, and what gets into the HTML.
 
+mod admin_views;
 mod admins;
 mod chromium;
 

@@ -127,6 +127,10 @@ impl Operated {
         match request {
             OperatorRequest::Backup => {
                 let summary = operate::backup(self.store(), sink, now, progress).await;
+                #[cfg(feature = "pages")]
+                if summary.is_ok() {
+                    self.sessions.since_start().note_backup(self.sessions.now());
+                }
                 summary.map(OperatorAnswer::BackedUp).map_err(of_operate)
             }
             OperatorRequest::Export { hashes } => {

@@ -23,12 +23,16 @@ mod hooks;
 mod issued_tokens;
 mod key_ring;
 mod known_callers;
+#[cfg(feature = "pages")]
+mod live_count;
 mod named_session;
 mod new_api_key;
 mod open;
 mod reporter;
 mod revoke;
 mod rotate;
+#[cfg(feature = "pages")]
+mod since_start;
 mod sliding_tokens;
 mod sweep;
 mod trail;
@@ -51,9 +55,13 @@ pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
 pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::known_callers::Beside;
 use self::known_callers::KnownCallers;
+#[cfg(feature = "pages")]
+pub(crate) use self::live_count::LiveCounter;
 pub use self::new_api_key::{ApiKeyRequest, IssuedApiKey};
 use self::reporter::Reporter;
 pub(crate) use self::rotate::Renewal;
+#[cfg(feature = "pages")]
+pub(crate) use self::since_start::{CountedEvent, SinceStart, Stretch};
 pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
 use self::trail::Trail;
@@ -179,7 +187,13 @@ impl Sessions {
         let hooks = Arc::new(hooks);
         let keys = Arc::clone(&clock);
         let (trail, mark) = (Trail::of(&config, &store)?, store.time_mark());
-        let reporter = Reporter { hooks: Arc::clone(&hooks), trail, patience: config.store_timeout };
+        let reporter = Reporter {
+            hooks: Arc::clone(&hooks),
+            trail,
+            patience: config.store_timeout,
+            #[cfg(feature = "pages")]
+            since_start: Arc::new(SinceStart::new(clock.now())),
+        };
         let set_back = reporter.tell_set_back(&mark);
         let clock = Arc::new(Timeline::new(clock, mark, set_back));
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock) as _, config.store_timeout);

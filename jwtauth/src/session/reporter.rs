@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 
 use super::Sessions;
 use super::hooks::Hooks;
+#[cfg(feature = "pages")]
+use super::since_start::SinceStart;
 use super::trail::{Trail, same_cause};
 use crate::clock::TimeMark;
 use crate::error::{SessionError, StoreError};
@@ -26,12 +28,16 @@ pub(super) struct Reporter {
     pub(super) trail: Option<Arc<Trail>>,
     /// How long a request waits for hooks.
     pub(super) patience: Duration,
+    #[cfg(feature = "pages")]
+    pub(super) since_start: Arc<SinceStart>,
 }
 
 impl Reporter {
     /// Reports an event that happened at `now`, in Unix seconds.
     pub(super) async fn emit(&self, event: Event, now: u64) {
         note(&event);
+        #[cfg(feature = "pages")]
+        self.since_start.note(&event, now);
         if self.trail.is_none() && !self.hooks.hear_events() {
             return;
         }

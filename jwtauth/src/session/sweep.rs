@@ -65,6 +65,8 @@ impl Sessions {
                 self.tell_expired(&mut expired, &mut patience).await?;
             }
             if !more {
+                #[cfg(feature = "pages")]
+                self.reporter.since_start.note_sweep(total, now);
                 return Ok(total);
             }
             tokio::task::yield_now().await;

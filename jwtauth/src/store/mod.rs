@@ -64,7 +64,8 @@ pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{Isolation, PostgresConfig, PostgresStore, SynchronousCommit};
 pub use self::requests::{
-    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+    LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate,
 };
 pub use self::session_pages::SessionPages;
 pub use self::session_store::SessionStore;

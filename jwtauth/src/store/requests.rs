@@ -124,6 +124,26 @@ pub struct UserUpdate {
     pub user_kind: Option<String>,
 }
 
+/// How much a store keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreSize {
+    /// How many sessions, dead or alive.
+    pub sessions: u64,
+    /// How many accounts.
+    pub accounts: u64,
+    /// How large its files are, in bytes, if that is known.
+    pub bytes: Option<u64>,
+}
+
+impl StoreSize {
+    /// Says how many sessions and accounts there are.
+    #[must_use]
+    pub const fn new(sessions: u64, accounts: u64) -> Self {
+        Self { sessions, accounts, bytes: None }
+    }
+}
+
 /// What one batch of a sweep did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

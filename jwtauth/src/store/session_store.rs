@@ -9,7 +9,8 @@ use super::account_store::AccountStore;
 use super::compact_store::CompactStore;
 use super::event_store::EventStore;
 use super::requests::{
-    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+    LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate,
 };
 use super::session_pages::SessionPages;
 use super::token_store::TokenStore;
@@ -108,6 +109,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Waits until everything done so far is durable. Called before a process exits.
     fn flush(&self) -> StoreFuture<'_, ()>;
+
+    /// Returns how much the store keeps, without reading all of it. Default: it does not say.
+    fn size(&self) -> StoreFuture<'_, Option<StoreSize>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Returns what the store remembers of time. All who use one store share it. A store that keeps it with
     /// each commit does not forget it when the program starts again. Default: it keeps none.

@@ -7,10 +7,13 @@ use crate::id::SessionId;
 use crate::store::session_store::SessionStore;
 
 pub(super) async fn sessions_are_listed_in_pages<S: SessionStore>(store: &Arc<S>) {
+    let size = async || store.size().await.expect("size").map(|size| size.sessions);
+    assert!(matches!(size().await, None | Some(0)), "the size of an empty store");
     let Some(pages) = Arc::clone(store).session_pages() else { return };
     for number in [3, 1, 5, 2, 4] {
         put(&**store, &session(number, if number % 2 == 0 { "a" } else { "b" })).await;
     }
+    assert!(matches!(size().await, None | Some(5)), "the size with five sessions");
     store.revoke(session(2, "a").id, logout(200)).await.expect("revoke");
     let ids = async |after, limit| -> Vec<SessionId> {
         let page = pages.sessions_after(after, limit).await.expect("sessions_after");

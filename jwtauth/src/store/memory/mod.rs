@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::account_store::AccountStore;
 use super::event_store::EventStore;
 use super::requests::{
-    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+    LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate,
 };
 use super::rules;
 use super::session_pages::SessionPages;
@@ -204,6 +205,14 @@ impl SessionStore for MemoryStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         ready(())
+    }
+
+    fn size(&self) -> StoreFuture<'_, Option<StoreSize>> {
+        #[cfg(feature = "accounts")]
+        let accounts = self.lock_accounts().len() as u64;
+        #[cfg(not(feature = "accounts"))]
+        let accounts = 0;
+        ready(Some(StoreSize::new(self.read().sessions.len() as u64, accounts)))
     }
 
     fn time_mark(&self) -> Arc<TimeMark> {

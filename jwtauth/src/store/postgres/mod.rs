@@ -62,7 +62,8 @@ use self::value_steps::{RemoveValue, SaveValue};
 use super::account_store::AccountStore;
 use super::event_store::EventStore;
 use super::requests::{
-    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+    LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate,
 };
 use super::rules;
 use super::session_pages::SessionPages;
@@ -270,6 +271,15 @@ impl SessionStore for PostgresStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.database.flush_confirmations())
+    }
+
+    fn size(&self) -> StoreFuture<'_, Option<StoreSize>> {
+        Box::pin(async move {
+            let Statements { count_sessions, count_accounts, .. } = &self.database.statements;
+            let sessions = rows::number(&self.database.read(count_sessions, Vec::new()).await?)?;
+            let accounts = rows::number(&self.database.read(count_accounts, Vec::new()).await?)?;
+            Ok(Some(StoreSize::new(sessions, accounts)))
+        })
     }
 
     fn time_mark(&self) -> Arc<TimeMark> {

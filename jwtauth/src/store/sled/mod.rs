@@ -95,7 +95,8 @@ use super::account_store::AccountStore;
 use super::compact_store::CompactStore;
 use super::event_store::EventStore;
 use super::requests::{
-    LoginEffects, RotationRequest, StoreFuture, SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+    LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
+    UserUpdate,
 };
 use super::session_pages::SessionPages;
 use super::session_store::SessionStore;
@@ -231,6 +232,17 @@ impl SessionStore for SledStore {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.writer.submit(Disk::flush))
+    }
+
+    fn size(&self) -> StoreFuture<'_, Option<StoreSize>> {
+        let totals = self.writer.submit(|disk| {
+            disk.ready()?;
+            Ok(disk.totals())
+        });
+        Box::pin(async move {
+            let (totals, bytes) = (totals.await?, self.reader.read(|tree| tree.size_on_disk())?);
+            Ok(Some(StoreSize { bytes: Some(bytes), ..StoreSize::new(totals.sessions, totals.accounts) }))
+        })
     }
 
     fn time_mark(&self) -> Arc<TimeMark> {

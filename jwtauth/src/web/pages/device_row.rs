@@ -11,9 +11,12 @@ use crate::record::Session;
 /// A session of a list.
 pub(super) struct DeviceRow {
     pub(super) id: String,
+    /// The short form of the id, for links: addresses of pages are in many logs.
+    pub(super) mark: String,
     pub(super) device: String,
     pub(super) is_this: bool,
     pub(super) address: Option<IpAddr>,
+    /// Empty for an API key that nobody has used.
     pub(super) last_used: String,
     pub(super) last_used_shown: String,
     pub(super) opened: String,
@@ -23,13 +26,20 @@ pub(super) struct DeviceRow {
 impl DeviceRow {
     /// Describes a session. `this` is the one that the page is shown in.
     pub(super) fn of(session: &Session, this: SessionId, texts: &PageTexts) -> Self {
-        let device = session.device.to_string();
-        let is_unknown = device == Device::default().to_string();
-        let (last_used, last_used_shown) = times(session.rotated_at);
+        let device = match &session.api_key {
+            Some(key) => format!("{}: {}", texts.admin.api_key, key.name),
+            None if session.device.to_string() == Device::default().to_string() => {
+                texts.unknown_device.to_string()
+            }
+            None => session.device.to_string(),
+        };
+        let never = || (String::new(), texts.admin.never.to_string());
+        let (last_used, last_used_shown) = session.last_used_at().map_or_else(never, times);
         let (opened, opened_shown) = times(session.created_at);
         Self {
             id: session.id.to_string(),
-            device: if is_unknown { texts.unknown_device.to_string() } else { device },
+            mark: session.id.log_id(),
+            device,
             is_this: session.id == this,
             address: Session::last_seen_from(session),
             last_used,

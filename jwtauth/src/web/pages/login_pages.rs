@@ -119,6 +119,7 @@ pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Resp
             shell.problem = Some(problem);
             let mut page = login_page(status, look, shell, &username, &next)?;
             if status == StatusCode::UNAUTHORIZED {
+                auth.report_failed_login(&username).await;
                 // The middleware logs it, because it knows the address.
                 page.extensions_mut().insert(FailedLogin);
             }

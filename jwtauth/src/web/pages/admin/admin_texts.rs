@@ -67,7 +67,166 @@ text_fields! {
     sessions_ended = "What you have chosen is ended.";
     /// After a change of roles.
     roles_changed = "The roles are changed. They count from the next request on.";
+    /// The title of the page with charts and the store, and the link to it.
+    overview = "Overview";
+    /// The heading of the store.
+    store = "Store";
+    /// How many sessions are live.
+    live_sessions = "Live sessions";
+    /// In front of a number that was estimated.
+    about = "about";
+    /// How many sessions are kept, dead or alive.
+    kept_sessions = "Sessions kept, those that are over too";
+    /// How many accounts there are.
+    accounts = "Accounts";
+    /// How large the files of the store are.
+    size = "Size of the files";
+    /// When the store was last swept.
+    last_sweep = "Last sweep";
+    /// How many records a sweep removed. The number stands in front.
+    removed = "removed";
+    /// When this program last took a backup.
+    last_backup = "Last backup by this program";
+    /// It has not happened since the program started.
+    not_since_start = "none since its start";
+    /// Since when the program runs and counts.
+    since = "Running and counting since";
+    /// The version of the library.
+    version = "Version of jwtauth";
+    /// The heading of the charts.
+    charts = "What happens";
+    /// The last hour.
+    last_hour = "1 hour";
+    /// The last day.
+    last_day = "24 hours";
+    /// The last week.
+    last_week = "7 days";
+    /// The title of the chart of logins.
+    logins = "Logins";
+    /// The title of the chart of logins that failed.
+    failed_logins = "Failed logins";
+    /// The title of the chart of refreshes.
+    refreshes = "Refreshes";
+    /// The title of the chart of spent tokens that came back.
+    reuse = "Reuse of spent tokens";
+    /// What opens the table of a chart.
+    as_table = "As a table";
+    /// The heading of numbers.
+    count = "Number";
+    /// It was not counted.
+    not_counted = "not counted";
+    /// The highest number of a chart. It stands behind.
+    at_most = "At most";
+    /// The title of the list of keys, and the link to it.
+    keys = "Keys";
+    /// What the page of keys is about.
+    keys_hint = "Keys that sign and verify access tokens. Secrets are shown nowhere.";
+    /// The name of a key.
+    key_name = "Name (kid)";
+    /// The algorithm of a key.
+    algorithm = "Algorithm";
+    /// What a key is for.
+    used_for = "Used to";
+    /// A key that signs.
+    signs = "sign and verify";
+    /// A key that only verifies.
+    verifies = "verify";
+    /// Until when it is good.
+    until = "Until";
+    /// It is good without end.
+    no_end = "no end";
+    /// The title of the audit trail, and the link to it.
+    events = "Events";
+    /// That no events are kept.
+    events_off = "No events are kept: the program does not call keep_events.";
+    /// No event was found.
+    no_events = "No such events.";
+    /// The label of whom events are about.
+    person = "Person";
+    /// The label of the name of events.
+    event = "Event";
+    /// When something happened.
+    time = "Time";
+    /// What else is known of an event.
+    details = "Details";
+    /// Who has caused an event in the place of the person.
+    by = "By";
+    /// The link to older events.
+    older = "Older";
+    /// The link to the newest ones.
+    newest = "Newest";
+    /// The link to a page that follows what happens.
+    follow = "Follow: reload every 5 seconds";
+    /// The link that stops that.
+    stop_following = "Stop following";
+    /// An API key among the sessions. Its name stands behind.
+    api_key = "API key";
+    /// The title of the page of one session, and the link to it.
+    session = "Session";
+    /// The link to sessions that are over, too.
+    with_ended = "Show sessions that are over, too";
+    /// The link to live sessions only.
+    only_live = "Show live sessions only";
+    /// A session that may be used.
+    live = "live";
+    /// A session or token that has reached its limit.
+    expired = "expired";
+    /// A session that was revoked. The reason stands behind.
+    revoked = "revoked";
+    /// Why a session was revoked: the user had too many.
+    evicted = "too many sessions";
+    /// Why a session was revoked: the account was disabled or removed.
+    inactive = "account disabled or removed";
+    /// Why a session was revoked: a logout.
+    logout = "logout";
+    /// Why a session was revoked: a logout everywhere.
+    logout_all = "all sessions were ended";
+    /// Why a session was revoked: the same browser logged in anew.
+    replaced = "new login in the same browser";
+    /// Why a session was revoked: somebody asked for it.
+    requested = "ended on request";
+    /// Why a session was revoked: reuse.
+    reused = "a spent token came back";
+    /// When a session or token was revoked or has expired.
+    ended = "Ended";
+    /// When a session expires if nobody uses it.
+    expires = "Expires";
+    /// How often the tokens of a session were renewed.
+    generation = "Renewed (generation)";
+    /// What the client says of itself.
+    user_agent = "User-Agent";
+    /// The heading of tokens.
+    tokens = "Tokens";
+    /// That no records of tokens are kept.
+    tokens_off = "No records of tokens are kept: the program does not call token_registry.";
+    /// The number of a token.
+    number = "No.";
+    /// The kind of a token.
+    kind = "Kind";
+    /// The number of the token that another one was issued for.
+    issued_for = "Issued for";
+    /// A token of a login.
+    of_login = "login";
+    /// When a token was issued.
+    issued = "Issued";
+    /// A token that is good.
+    good = "good";
+    /// A token that was spent. The number of the next one stands behind.
+    spent_for = "spent for";
+    /// A token that was revoked alone.
+    revoked_alone = "revoked alone";
+    /// A token that ended with its session. The reason stands behind.
+    ended_with_session = "ended with its session:";
+    /// An access token that ended because the next one was issued.
+    replaced_by_refresh = "replaced by the next one";
     /// Why admins may not lock themselves out.
     not_yourself = "You cannot take this from yourself: ask another admin, so that one always remains.";
+    }
+}
+
+impl AdminTexts {
+    /// The words for the times that charts show, the shortest first.
+    pub(super) fn spans(&self) -> [&str; 3] {
+        [&self.last_hour, &self.last_day, &self.last_week]
     }
 }

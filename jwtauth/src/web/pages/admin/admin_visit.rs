@@ -10,10 +10,11 @@ use super::super::page_shell::Shell;
 use super::super::{PageSettings, PageTexts};
 use super::AdminGate;
 use crate::accounts::{Account, Accounts};
+use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
 use crate::session::{Sessions, caused_by};
-use crate::user::Identity;
 use crate::web::answer::rejection::Rejection;
+use crate::web::extract::user::person;
 use crate::web::request::wiring;
 use crate::web::state::JwtAuthState;
 
@@ -42,7 +43,8 @@ impl<'v> AdminVisit<'v> {
         body: &mut RequestBody,
     ) -> Result<Self> {
         let admin = Account::from_request(request, body).await?;
-        let who = <&Identity>::from_request_without_body(request).await?;
+        // An API key is no admin, whatever its roles.
+        let who = person(request).await?;
         // The role first: without it, a fresh login does not help.
         if !who.has_role(&gate.role) {
             return Err(Rejection::PermissionDenied.into());
@@ -54,6 +56,11 @@ impl<'v> AdminVisit<'v> {
         let state = wiring::state(request, "an admin page")?;
         let accounts = <&Accounts>::from_request_without_body(request).await?;
         Ok(Self { look, gate, texts, request, state, accounts, admin, session: who.session_id() })
+    }
+
+    /// Turns a failure of the store into an answer.
+    pub(super) fn failed(error: StoreError) -> poem::Error {
+        SessionError::from(error).into()
     }
 
     pub(super) fn sessions(&self) -> &'v Sessions {

@@ -15,8 +15,13 @@
 
 mod admin_texts;
 mod admin_visit;
+mod chart;
+mod events_page;
+mod keys_page;
+mod overview_page;
 mod people_page;
 mod person_page;
+mod session_page;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +36,13 @@ use self::admin_visit::AdminVisit;
 use super::page_shell::{see_other, to_login_at};
 use super::{PageSettings, PageTexts};
 use crate::error::ConfigError;
+use crate::session::LiveCounter;
 use crate::web::middleware::JwtAuthEndpoint;
 use crate::web::routes::form::Form;
 use crate::web::state::JwtAuth;
 
 /// The paths of all pages. The first is shown to those who name none.
-const PATHS: [&str; 2] = ["/people", "/person"];
+const PATHS: [&str; 6] = ["/overview", "/people", "/person", "/session", "/events", "/keys"];
 
 /// How long ago the login may be, unless something else is set.
 const MAX_AGE: Duration = Duration::from_secs(30 * 60);
@@ -163,7 +169,9 @@ impl IntoEndpoint for AdminPages {
     fn into_endpoint(self) -> Self::Endpoint {
         let Self { jwtauth, look, gate } = self;
         let mut all = Route::new().at("/", get(make(to_first))).at("/style.css", get(look.style.endpoint()));
-        let shared = Arc::new((look, gate));
+        // It goes with the pages.
+        let counter = LiveCounter::start(&jwtauth.state().sessions);
+        let shared = Arc::new((look, gate, counter));
         for path in PATHS {
             let shared = Arc::clone(&shared);
             let page = move |request| {
@@ -193,14 +201,19 @@ async fn answer(path: &str, look: &PageSettings, gate: &AdminGate, request: Requ
     };
     match *request.method() {
         Method::GET | Method::HEAD => match path {
+            "/events" => events_page::show(&visit).await,
+            "/keys" => keys_page::show(&visit),
+            "/overview" => overview_page::show(&visit).await,
             "/people" => people_page::show(&visit).await,
             "/person" => person_page::show(&visit).await,
+            "/session" => session_page::show(&visit).await,
             _ => Err(NotFoundError.into()),
         },
         Method::POST => {
             let form = Form::read(request.headers(), &mut body).await?;
             match path {
                 "/person" => person_page::change(&visit, form).await,
+                "/session" => session_page::change(&visit, form).await,
                 _ => Err(MethodNotAllowedError.into()),
             }
         }

@@ -1,5 +1,7 @@
 //! The page `person`: one account with its roles and sessions, and what an admin does to them.
 
+use std::cmp::Reverse;
+
 use askama::Template;
 use poem::http::StatusCode;
 use poem::{Response, Result};
@@ -8,6 +10,7 @@ use serde::Deserialize;
 use super::super::device_row::DeviceRow;
 use super::super::page_shell::{Shell, see_other, sentence, shown, times};
 use super::admin_visit::AdminVisit;
+use super::session_page::state_of;
 use crate::accounts::Account;
 use crate::error::AccountError;
 use crate::id::{AccountId, SessionId};
@@ -25,9 +28,11 @@ struct PersonPage<'p> {
     created: (String, String),
     password_changed: (String, String),
     last_login: Option<(String, String)>,
-    rows: Vec<DeviceRow>,
+    /// Sessions, each with its state if it is over.
+    rows: Vec<(DeviceRow, Option<String>)>,
     /// How many sessions there are.
-    live: usize,
+    count: usize,
+    with_ended: bool,
     role_problem: &'p str,
     /// The role that was not added.
     role: &'p str,
@@ -40,6 +45,8 @@ pub(super) struct PersonQuery {
     id: String,
     /// What was done.
     done: String,
+    /// Whether sessions that are over are shown, too.
+    all: Option<String>,
 }
 
 /// What is wrong with a change.
@@ -62,21 +69,24 @@ async fn asked(visit: &AdminVisit<'_>, id: &str) -> Result<Option<Account>> {
 pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let query: PersonQuery = visit.query().await;
     let Some(account) = asked(visit, &query.id).await? else { return Ok(see_other("people")) };
-    page(visit, StatusCode::OK, &account, &query.done, PersonProblem::default()).await
+    page(visit, StatusCode::OK, &account, &query, PersonProblem::default()).await
 }
 
 async fn page(
     visit: &AdminVisit<'_>,
     status: StatusCode,
     account: &Account,
-    done: &str,
+    query: &PersonQuery,
     problem: PersonProblem<'_>,
 ) -> Result<Response> {
     let words = &visit.texts.admin;
-    let sessions = visit.sessions().list(&account.id.to_string()).await?;
+    let (subject, now) = (account.id.to_string(), visit.sessions().now());
+    let mut sessions = visit.sessions().store().sessions_of(subject).await.map_err(AdminVisit::failed)?;
+    sessions.retain(|session| query.all.is_some() || session.is_live_at(now));
+    sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
     let newest = sessions.iter().take(SESSIONS);
     let mut shell = visit.shell(&account.name, "person");
-    shell.notice = match done {
+    shell.notice = match &*query.done {
         "disabled" => Some(&words.was_disabled),
         "enabled" => Some(&words.was_enabled),
         "ended" => Some(&words.sessions_ended),
@@ -91,8 +101,14 @@ async fn page(
         created: times(account.created_at),
         password_changed: times(account.password_changed_at),
         last_login: account.last_login.map(times),
-        rows: newest.map(|session| DeviceRow::of(session, visit.session, visit.texts)).collect(),
-        live: sessions.len(),
+        rows: newest
+            .map(|session| {
+                let over = (!session.is_live_at(now)).then(|| state_of(session, now, visit.texts));
+                (DeviceRow::of(session, visit.session, visit.texts), over)
+            })
+            .collect(),
+        count: sessions.len(),
+        with_ended: query.all.is_some(),
         role_problem: problem.of_role,
         role: problem.role,
     };
@@ -110,7 +126,8 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
     let takes_own = what == "disable" || (what == "remove_role" && role == visit.gate.role);
     if is_self && takes_own {
         let problem = PersonProblem { of_page: Some(&words.not_yourself), ..PersonProblem::default() };
-        return page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, "", problem).await;
+        return page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, &PersonQuery::default(), problem)
+            .await;
     }
     let done = match &*what {
         "disable" => visit.by_admin(visit.accounts.disable(id)).await.map(|_| "disabled"),
@@ -135,7 +152,7 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
         Err(error @ (AccountError::Role { .. } | AccountError::Session(_))) => {
             let said = sentence(&error);
             let problem = PersonProblem { of_role: &said, role, ..PersonProblem::default() };
-            page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, "", problem).await
+            page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, &PersonQuery::default(), problem).await
         }
         Err(error) => Err(error.into()),
     }

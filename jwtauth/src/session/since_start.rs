@@ -1,0 +1,224 @@
+//! What this process knows of itself since its start, for the pages of admins: how many events there were in
+//! the last week, when the store was swept and copied.
+//!
+//! In memory: it begins anew with the program, and says since when it counts.
+//!
+//! # Invariants
+//!
+//! 1. Memory is bounded: a week in slots of five minutes, 64 kB.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Sessions;
+use crate::events::Event;
+
+/// The length of a slot, in seconds.
+pub(crate) const SLOT: u64 = 300;
+
+/// How many slots are kept: those of a week, and of the six hours that the first bar of it may need.
+const SLOTS: usize = 7 * 24 * 12 + 72;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountedEvent {
+    Login,
+    LoginFailed,
+    Refresh,
+    Reuse,
+}
+
+impl CountedEvent {
+    const fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Login { .. } | Event::Exchanged { .. } => Some(Self::Login),
+            Event::LoginFailed { .. } => Some(Self::LoginFailed),
+            Event::Refresh { .. } => Some(Self::Refresh),
+            Event::ReuseDetected { .. } => Some(Self::Reuse),
+            _ => None,
+        }
+    }
+}
+
+/// What happened in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// When it began, in Unix seconds.
+    pub(crate) at: u64,
+    /// Whether it was counted at all.
+    pub(crate) is_counted: bool,
+    /// How many of each [`CountedEvent`].
+    pub(crate) counts: [u32; 4],
+    /// How many sessions were live when they were last counted in it.
+    pub(crate) live: Option<u64>,
+}
+
+impl Stretch {
+    pub(crate) fn count(&self, event: CountedEvent) -> u64 {
+        u64::from(self.counts[event as usize])
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct SinceStart {
+    /// When it began, in Unix seconds.
+    pub(crate) at: u64,
+    kept: Mutex<KeptCounts>,
+}
+
+#[derive(Debug)]
+struct KeptCounts {
+    /// The number of the newest slot.
+    newest: u64,
+    /// The newest first.
+    slots: VecDeque<Stretch>,
+    /// When the last sweep ended, and how many records it removed.
+    swept: Option<(u64, usize)>,
+    backed_up: Option<u64>,
+}
+
+impl KeptCounts {
+    /// Returns the slot of `now`.
+    fn slot(&mut self, now: u64) -> Option<&mut Stretch> {
+        let ahead = (now / SLOT).saturating_sub(self.newest);
+        for _ in 0..ahead.min(SLOTS as u64) {
+            self.slots.push_front(Stretch::default());
+        }
+        self.newest += ahead;
+        self.slots.truncate(SLOTS);
+        self.slots.front_mut()
+    }
+}
+
+impl SinceStart {
+    /// Begins to count at `now`, in Unix seconds.
+    pub(super) fn new(now: u64) -> Self {
+        let slots = VecDeque::from([Stretch::default()]);
+        let kept = KeptCounts { newest: now / SLOT, slots, swept: None, backed_up: None };
+        Self { at: now, kept: Mutex::new(kept) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, KeptCounts> {
+        // OK because each change is whole after each line.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note(&self, event: &Event, now: u64) {
+        let Some(event) = CountedEvent::of(event) else { return };
+        if let Some(slot) = self.lock().slot(now) {
+            let count = &mut slot.counts[event as usize];
+            *count = count.saturating_add(1);
+        }
+    }
+
+    pub(super) fn note_live(&self, live: u64, now: u64) {
+        if let Some(slot) = self.lock().slot(now) {
+            slot.live = Some(live);
+        }
+    }
+
+    pub(super) fn note_sweep(&self, removed: usize, now: u64) {
+        self.lock().swept = Some((now, removed));
+    }
+
+    pub(crate) fn note_backup(&self, now: u64) {
+        self.lock().backed_up = Some(now);
+    }
+
+    /// Returns when the last sweep ended, in Unix seconds, and how many records it removed.
+    pub(crate) fn last_sweep(&self) -> Option<(u64, usize)> {
+        self.lock().swept
+    }
+
+    /// Returns when the last backup was taken by this program, in Unix seconds.
+    pub(crate) fn last_backup(&self) -> Option<u64> {
+        self.lock().backed_up
+    }
+
+    /// Returns the last `count` stretches of time, each of so many slots, the oldest first. The last one is
+    /// not over at `now`.
+    pub(crate) fn stretches(&self, slots: u64, count: u64, now: u64) -> Vec<Stretch> {
+        let mut kept = self.lock();
+        kept.slot(now);
+        let slots = slots.max(1);
+        let last = kept.newest / slots;
+        (last.saturating_sub(count.saturating_sub(1))..=last)
+            .map(|number| {
+                let from = number * slots;
+                let to = from.saturating_add(slots);
+                let is_counted = to.saturating_mul(SLOT) > self.at;
+                let mut whole = Stretch { at: from.saturating_mul(SLOT), is_counted, ..Stretch::default() };
+                for slot in from..to {
+                    let back = kept.newest.checked_sub(slot).and_then(|back| usize::try_from(back).ok());
+                    let Some(slot) = back.and_then(|back| kept.slots.get(back)) else { continue };
+                    for (sum, count) in whole.counts.iter_mut().zip(slot.counts) {
+                        *sum = sum.saturating_add(count);
+                    }
+                    whole.live = slot.live.or(whole.live);
+                }
+                whole
+            })
+            .collect()
+    }
+}
+
+impl Sessions {
+    /// Returns what is known of this process since its start.
+    pub(crate) fn since_start(&self) -> &SinceStart {
+        &self.reporter.since_start
+    }
+
+    /// Tells whether an audit trail is kept.
+    pub(crate) const fn keeps_events(&self) -> bool {
+        self.reporter.trail.is_some()
+    }
+
+    /// Tells whether a record of each token is kept.
+    pub(crate) const fn keeps_tokens(&self) -> bool {
+        self.config.token_registry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Event {
+        Event::LoginFailed { username: String::new(), client_address: None }
+    }
+
+    fn counts(stretches: &[Stretch]) -> Vec<u64> {
+        stretches.iter().map(|it| it.count(CountedEvent::LoginFailed)).collect()
+    }
+
+    #[test]
+    fn events_are_counted_where_they_happen() {
+        let start = 3_600 * 100;
+        let since = SinceStart::new(start);
+        for at in [0, 299, 300, 3_599, 3_600, 7_200 + 5] {
+            since.note(&failed(), start + at);
+        }
+        let now = start + 7_200 + 10;
+        let hours = since.stretches(12, 4, now);
+        assert_eq!(counts(&hours), [0, 4, 1, 1]);
+        assert_eq!(
+            hours.iter().map(|it| it.at).collect::<Vec<_>>(),
+            [start - 3_600, start, start + 3_600, start + 7_200]
+        );
+        assert_eq!(hours.iter().map(|it| it.is_counted).collect::<Vec<_>>(), [false, true, true, true]);
+        assert_eq!(counts(&since.stretches(1, 2, now)), [0, 1]);
+    }
+
+    #[test]
+    fn a_week_is_kept_and_no_more() {
+        let since = SinceStart::new(0);
+        since.note(&failed(), 0);
+        since.note_live(7, 10);
+        let week = 7 * 24 * 3_600;
+        let last = since.stretches(72, 28, week - 1);
+        assert_eq!((counts(&last)[0], last[0].live, last.len()), (1, Some(7), 28));
+        // However far the clock jumps.
+        assert_eq!(counts(&since.stretches(72, 28, u64::MAX)), [0; 28]);
+        assert!(since.lock().slots.len() <= SLOTS);
+    }
+}

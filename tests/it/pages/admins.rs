@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jwtauth::clock::ManualClock;
 use jwtauth::store::{EventRecord, EventStore as _};
-use jwtauth::{Account, AccountsConfig, AdminPages, JwtAuth, SledStore};
+use jwtauth::{Account, AccountsConfig, AdminPages, ApiKeyConfig, ApiKeyRequest, JwtAuth, SledStore};
 use poem::{EndpointExt as _, Route};
 use tests::app::{SECRET, START};
 use tests::bounded;
@@ -35,7 +35,12 @@ impl Office {
         let store = SledStore::open(folder.path().join("store")).await.unwrap();
         let clock = ManualClock::at(START);
         let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
-        let builder = builder.insecure_cookies().keep_events(1_000).token_registry().clock(clock.clone());
+        let builder = builder
+            .insecure_cookies()
+            .api_keys(ApiKeyConfig::default())
+            .keep_events(1_000)
+            .token_registry()
+            .clock(clock.clone());
         let jwtauth = builder.build(store.clone()).unwrap();
         let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", set(jwtauth.admin_pages()));
         let site = serve(app.with(jwtauth.clone())).await;
@@ -96,6 +101,14 @@ fn m_23_each_page_and_each_form_is_behind_the_guard() {
         let accounts = office.jwtauth.accounts().unwrap();
         let kept = accounts.by_id(of_eve.id).await.unwrap().unwrap();
         assert_eq!((kept.active, kept.roles), (true, vec!["editor".to_owned()]));
+        // An API key is no admin, whatever its roles.
+        let wanted = ApiKeyRequest::new("ci").role("admin").ttl(Duration::from_secs(60));
+        let key = office.jwtauth.sessions().create_api_key(&account, wanted).await.unwrap();
+        let with_key = Person::new(&office.site, FIREFOX).client.get(office.site.at("/admin/people"));
+        let refused = with_key.bearer_auth(key.secret()).header("accept", "text/html").send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+        let keys = text(open(&ada, &format!("person?id={}", account.id)).await).await;
+        assert!(keys.contains("API key: ci"), "{keys}");
         // A role that is taken away counts at once.
         accounts.set_roles(account.id, ["editor"]).await.unwrap();
         assert_eq!(open(&ada, "people").await.status(), 403);

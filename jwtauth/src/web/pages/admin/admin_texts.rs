@@ -59,6 +59,8 @@ text_fields! {
     end_session = "End session";
     /// The button that ends all sessions.
     end_all = "End all sessions";
+    /// What that does.
+    end_all_hint = "API keys end too.";
     /// After an account was disabled.
     was_disabled = "The account is disabled, and its sessions are ended.";
     /// After an account was enabled.

@@ -56,7 +56,7 @@ pub(super) async fn ask(
         };
         check_server(path, &stream)?;
         match converse(&mut stream, &request, take).await? {
-            Heard::Answer(answer) => return answer,
+            Heard::Answer(answer) => return *answer,
             Heard::Busy(_) if start.elapsed() < TURN => sleep(INTERVAL).await,
             Heard::Busy(text) => return Err(OperatorError::Refused(text)),
         }
@@ -65,7 +65,7 @@ pub(super) async fn ask(
 
 /// What the server says at last.
 enum Heard {
-    Answer(Result<OperatorAnswer, OperatorError>),
+    Answer(Box<Result<OperatorAnswer, OperatorError>>),
     /// Nothing was done.
     Busy(String),
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::task::{JoinSet, yield_now};
 
-use super::messages::{OperatorAnswer, OperatorRequest, OperatorStatus, SessionRow};
+use super::api_key_requests;
+use super::messages::{OperatorAnswer, OperatorRequest, OperatorStatus};
+use super::session_row::SessionRow;
 use super::{Operated, OperatorError};
 use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
@@ -79,6 +81,19 @@ impl Operated {
                     Some(user) => self.sessions_of(&user, wanted, after).await,
                     None => self.all_sessions(wanted, after).await,
                 }
+            }
+            OperatorRequest::ListApiKeys { of, over, after } => {
+                let now = self.sessions.now();
+                let wanted =
+                    |session: &Session| session.api_key.is_some() && (over || session.is_live_at(now));
+                match of {
+                    Some(user) => self.sessions_of(&user, wanted, after).await,
+                    None => self.all_sessions(wanted, after).await,
+                }
+            }
+            OperatorRequest::CreateApiKey { owner, name, roles, scopes, ttl } => {
+                let wanted = api_key_requests::wanted(name, roles, scopes, ttl);
+                self.create_api_key(&owner, wanted).await
             }
             OperatorRequest::CheckEvents { mark } => {
                 let go_on = |_| ControlFlow::Continue(());
@@ -275,7 +290,7 @@ impl Operated {
     /// The same, if somebody is known by that name: who mistypes a name must not believe that it was done.
     ///
     /// Of another service's users nobody knows all ([`Compat`](crate::Compat)), so there any will do.
-    async fn known_subject(&self, named: &str) -> Result<String, OperatorError> {
+    pub(super) async fn known_subject(&self, named: &str) -> Result<String, OperatorError> {
         let subject = self.subject(named).await?;
         #[cfg(feature = "accounts")]
         let is_account = match (&self.accounts, subject.parse()) {

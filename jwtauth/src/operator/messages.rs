@@ -1,22 +1,18 @@
 //! What can be asked of a store, and what is answered. All times are Unix seconds.
 
+use super::session_row::SessionRow;
+use super::wiped::ShownApiKey;
 #[cfg(feature = "accounts")]
-use std::fmt;
-use std::net::IpAddr;
-
-use serde::{Deserialize, Serialize};
-#[cfg(feature = "accounts")]
-use zeroize::Zeroizing;
-
+use super::wiped::WipedPassword;
 #[cfg(feature = "accounts")]
 use crate::accounts::{Account, ImportedAccount};
 use crate::events::{EventRecord, TrailHead, TrailMark};
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::SessionId;
-use crate::record::Session;
 use crate::store::Compaction;
 use crate::store::operate::{BackupSummary, CheckedTrail, StoreStatus};
+use serde::{Deserialize, Serialize};
 
 /// What can be asked of a store.
 ///
@@ -53,6 +49,31 @@ pub enum OperatorRequest {
     ShowSession {
         /// Its id.
         id: SessionId,
+    },
+    /// Lists API keys in the order of their ids, a page at a time. Answered with
+    /// [`OperatorAnswer::Sessions`].
+    ListApiKeys {
+        /// Those of one user only.
+        of: Option<String>,
+        /// Those that are over, too.
+        over: bool,
+        /// Begins behind this one: what [`OperatorAnswer::Sessions`] calls `next`.
+        after: Option<SessionId>,
+    },
+    /// Makes an API key. Answered with [`OperatorAnswer::ApiKey`].
+    ///
+    /// It has no more than its owner: the roles of the account, or what the newest login of the user has.
+    CreateApiKey {
+        /// The user.
+        owner: String,
+        /// What the key is called.
+        name: String,
+        /// Its roles.
+        roles: Vec<String>,
+        /// Its scopes.
+        scopes: Vec<String>,
+        /// How long it is valid, in seconds. `None` is as long as a key may be.
+        ttl: Option<u64>,
     },
     /// Lists the audit trail, a page at a time, the oldest event first. Answered with
     /// [`OperatorAnswer::Events`].
@@ -177,6 +198,13 @@ pub enum OperatorAnswer {
     /// An account, as it is now.
     #[cfg(feature = "accounts")]
     Account(Account),
+    /// The new API key. Show it to its owner: it cannot be had again.
+    ApiKey {
+        /// Its session.
+        row: SessionRow,
+        /// The key itself.
+        secret: ShownApiKey,
+    },
     /// The backup is complete.
     BackedUp(BackupSummary),
     /// The export is complete.
@@ -253,102 +281,6 @@ impl ServerFacts {
     pub(super) fn since(start: std::time::Instant) -> Self {
         let (pid, uptime) = (std::process::id(), start.elapsed().as_secs());
         Self { pid, uptime, version: env!("CARGO_PKG_VERSION").into() }
-    }
-}
-
-/// A session, as operators see it. Without the copy of its user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SessionRow {
-    /// Its id.
-    pub id: SessionId,
-    /// Whose it is.
-    pub subject: String,
-    /// `live`, `revoked` or `expired`.
-    pub state: String,
-    /// When it was opened.
-    pub created_at: u64,
-    /// When it was last opened or refreshed.
-    pub last_used_at: u64,
-    /// When it expires, unless it is refreshed.
-    pub expires_at: u64,
-    /// When it was revoked.
-    pub revoked_at: Option<u64>,
-    /// Why it was revoked: the name of the reason, such as `logout_all`.
-    pub reason: Option<String>,
-    /// The roles in it.
-    pub roles: Vec<String>,
-    /// The scopes in it.
-    pub scopes: Vec<String>,
-    /// The device of its login, in words.
-    pub device: String,
-    /// The address that it was last seen from.
-    pub address: Option<IpAddr>,
-}
-
-impl SessionRow {
-    pub(super) fn at(now: u64, session: &Session) -> Self {
-        let state = if session.revoked.is_some() {
-            "revoked"
-        } else if session.is_live_at(now) {
-            "live"
-        } else {
-            "expired"
-        };
-        Self {
-            id: session.id,
-            subject: session.subject.clone(),
-            state: state.into(),
-            created_at: session.created_at,
-            last_used_at: session.rotated_at,
-            expires_at: session.expires_at,
-            revoked_at: session.revoked.map(|revocation| revocation.at),
-            reason: session.revoked.map(|revocation| revocation.reason.name().into()),
-            roles: session.roles.clone(),
-            scopes: session.scopes.clone(),
-            device: session.device.to_string(),
-            address: session.last_seen_from(),
-        }
-    }
-}
-
-/// A password on its way to the store. Redacted in `Debug`, and wiped when dropped.
-#[cfg(feature = "accounts")]
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WipedPassword(#[serde(with = "plain")] Zeroizing<String>);
-
-#[cfg(feature = "accounts")]
-impl WipedPassword {
-    /// Takes a password, which is wiped with this value.
-    #[must_use]
-    pub fn new(password: String) -> Self {
-        Self(Zeroizing::new(password))
-    }
-
-    pub(super) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-#[cfg(feature = "accounts")]
-impl fmt::Debug for WipedPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WipedPassword([redacted])")
-    }
-}
-
-#[cfg(feature = "accounts")]
-mod plain {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-    use zeroize::Zeroizing;
-
-    pub(super) fn serialize<S: Serializer>(password: &str, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(password)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
-        String::deserialize(from).map(Zeroizing::new)
     }
 }
 

@@ -9,8 +9,8 @@
 //!
 //! | file | is about |
 //! |---|---|
-//! | `messages.rs` | what can be asked, and the answers |
-//! | `carry_out.rs`, `account_requests.rs` | what is done |
+//! | `messages.rs`, `session_row.rs`, `wiped.rs` | what can be asked, and the answers |
+//! | `carry_out.rs`, `account_requests.rs`, `api_key_requests.rs` | what is done |
 //! | `wire.rs` | how both travel: frames of bounded length, with a version |
 //! | `place.rs` | the socket in the directory of the store |
 //! | `listener.rs`, `part_sink.rs` | the end in the server |
@@ -33,6 +33,7 @@
 
 #[cfg(feature = "accounts")]
 mod account_requests;
+mod api_key_requests;
 #[cfg(unix)]
 mod caller;
 mod carry_out;
@@ -43,6 +44,8 @@ mod messages;
 mod part_sink;
 #[cfg(unix)]
 mod place;
+mod session_row;
+mod wiped;
 #[cfg(unix)]
 mod wire;
 
@@ -60,9 +63,11 @@ use serde::{Deserialize, Serialize};
 #[cfg(unix)]
 pub(crate) use self::listener::OperatorSocket;
 pub use self::messages::OperatorRequest;
+pub use self::messages::{OperatorAnswer, OperatorStatus, ServerFacts};
+pub use self::session_row::SessionRow;
+pub use self::wiped::ShownApiKey;
 #[cfg(feature = "accounts")]
-pub use self::messages::WipedPassword;
-pub use self::messages::{OperatorAnswer, OperatorStatus, ServerFacts, SessionRow};
+pub use self::wiped::WipedPassword;
 #[cfg(feature = "accounts")]
 use crate::accounts::Accounts;
 use crate::error::in_one_line;

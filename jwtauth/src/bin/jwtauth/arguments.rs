@@ -10,8 +10,9 @@ use jwtauth::store::TrailMark;
 
 /// Operates a store of jwtauth: its sessions and accounts.
 ///
-/// `status`, `sessions`, `accounts`, `events`, `backup`, `export` and `compact` work while the server runs,
-/// too: the server does what is asked for. For `restore`, `import`, `doctor` and `repair` it must be stopped.
+/// `status`, `sessions`, `accounts`, `api-keys`, `events`, `backup`, `export` and `compact` work while the
+/// server runs, too: the server does what is asked for. For `restore`, `import`, `doctor` and `repair` it
+/// must be stopped.
 ///
 /// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, the
 /// server does not answer, or it was stopped. `doctor`: 0 whole, 1 damaged, 2 not looked at.
@@ -76,6 +77,9 @@ pub(crate) enum Command {
     /// List accounts, and change them
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// List, make and end API keys, with which programs call in place of a user
+    #[command(subcommand)]
+    ApiKeys(ApiKeysCommand),
     /// Show the audit trail, which the server keeps if its setting `keep_events` is on
     ///
     /// The newest events stand last. Exit code 1 if a check finds that an event was changed or is missing.
@@ -118,7 +122,7 @@ pub(crate) enum Command {
     Export(ExportArguments),
     /// Take in the lines of an export. What is here stays as it is
     Import(ImportArguments),
-    /// Make keys
+    /// Make secrets that sign tokens. For keys of programs see `api-keys`
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Print what a shell needs to complete commands, such as
@@ -323,6 +327,51 @@ pub(crate) enum AccountsCommand {
         #[arg(allow_hyphen_values = true)]
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKeysCommand {
+    /// List live API keys
+    List {
+        /// Those of this user only: the name or id of an account, or the subject of the application's own
+        /// users
+        #[arg(long, value_name = "USER", allow_hyphen_values = true)]
+        of: Option<String>,
+        /// Those that are over too, until they are swept
+        #[arg(long)]
+        over: bool,
+    },
+    /// Make an API key, and print it. It cannot be had again
+    ///
+    /// Only the key goes to standard output. The server must have API keys turned on.
+    Create(NewApiKey),
+    /// End API keys. Their programs are refused with their next request
+    Revoke {
+        /// The ids of keys, as in the list
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<SessionId>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NewApiKey {
+    /// What the key is called
+    pub(crate) name: String,
+    /// Its owner: as with `list --of`. The key has no more than its owner
+    #[arg(long, value_name = "USER", allow_hyphen_values = true)]
+    pub(crate) of: String,
+    /// A scope of it; may stand several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// A role of it; may stand several times
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(crate) roles: Vec<String>,
+    /// For how many days it is valid; without it, for as long as a key may be
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) days: Option<u32>,
+    /// What it begins with, if no server is asked that says so: the `prefix` of its `ApiKeyConfig`
+    #[arg(long, value_name = "PREFIX", default_value = "jwtauth")]
+    pub(crate) prefix: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod accounts_import;
+mod api_key_commands;
 mod arguments;
 mod ask;
 mod backup;
@@ -128,6 +129,7 @@ async fn run(arguments: Arguments) -> Done {
         Command::Status => status::show(&operator().await?, output).await,
         Command::Sessions(command) => sessions::run(&operator().await?, command, output, yes).await,
         Command::Accounts(command) => accounts::run(&operator().await?, command, output, yes).await,
+        Command::ApiKeys(command) => api_key_commands::run(store, command, output).await,
         Command::Events(what) => events::run(&operator().await?, what, output).await,
         Command::Doctor(counter) => doctor::run(store, counter, output),
         Command::Repair(counter) => repair::run(store, counter, output, yes),

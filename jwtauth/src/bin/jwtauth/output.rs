@@ -119,6 +119,11 @@ pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// When something was used, if ever.
+pub(crate) fn used(at: Option<u64>) -> String {
+    at.map_or_else(|| "never".into(), shown)
+}
+
 /// A time of Unix seconds, in UTC.
 pub(crate) fn shown(seconds: u64) -> String {
     let time =

@@ -4,7 +4,7 @@ use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, SessionRow};
 use serde_json::json;
 
 use super::arguments::{Revoked, SessionsCommand};
-use super::output::{Output, counted, shown};
+use super::output::{Output, counted, shown, used};
 use super::{Done, ask, unexpected};
 
 pub(crate) async fn run(operator: &Operator, command: SessionsCommand, output: Output, yes: bool) -> Done {
@@ -33,7 +33,7 @@ async fn list(operator: &Operator, of: Option<String>, over: bool, output: Outpu
                 row.id.to_string(),
                 row.subject.clone(),
                 row.state.clone(),
-                shown(row.last_used_at),
+                used(row.last_used_at),
                 row.device.clone(),
                 address.unwrap_or_default(),
             ];
@@ -54,7 +54,7 @@ fn show(session: &SessionRow, output: Output) -> Done {
         ("subject", session.subject.clone()),
         ("state", session.state.clone()),
         ("opened", shown(session.created_at)),
-        ("last used", shown(session.last_used_at)),
+        ("last used", used(session.last_used_at)),
         ("expires", shown(session.expires_at)),
         ("device", session.device.clone()),
         ("address", session.address.map(|address| address.to_string()).unwrap_or_default()),

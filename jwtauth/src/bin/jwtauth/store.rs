@@ -9,7 +9,7 @@ use jwtauth::error::StoreError;
 use jwtauth::operator::Operator;
 use jwtauth::store::StorePlace;
 use jwtauth::store::operate::{self, OperateError};
-use jwtauth::{AccountsConfig, JwtAuth, SessionStore, SledConfig, SledStore};
+use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, SessionStore, SledConfig, SledStore};
 
 use super::Failure;
 use super::arguments::CounterArgument;
@@ -18,8 +18,13 @@ use super::database::{StoreName, without_postgres};
 /// Speaks to the server that has the store in a directory open, or opens it. Makes none. A database is opened
 /// beside its servers.
 pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
+    operator_with(name, ApiKeyConfig::default()).await
+}
+
+/// The same. If no server says what API keys are like, `keys` does.
+pub(crate) async fn operator_with(name: StoreName<'_>, keys: ApiKeyConfig) -> Result<Operator, Failure> {
     if let Some(database) = name.database()? {
-        return here(open(database).await?).await;
+        return here(open(database).await?, keys).await;
     }
     let path = look(name, "")?;
     if let Some(server) = Operator::connect(path).await? {
@@ -27,7 +32,7 @@ pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
     }
     check_user(path)?;
     match SledStore::open(path).await {
-        Ok(opened) => here(Arc::new(opened)).await,
+        Ok(opened) => here(Arc::new(opened), keys).await,
         // A server may have started meanwhile.
         Err(error @ StoreError::Locked { .. }) => Operator::connect(path).await?.ok_or_else(|| {
             let what = "a server has the store open and offers no socket: see whether its log says why, or stop it, and do this again";
@@ -66,10 +71,11 @@ pub(crate) async fn server(name: StoreName<'_>, instead: &str) -> Result<Option<
     Ok(Operator::connect(look(name, instead)?).await?)
 }
 
-async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
+async fn here(opened: Arc<dyn SessionStore>, keys: ApiKeyConfig) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
-    let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
+    let builder =
+        JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1)).api_keys(keys);
     // What is done here stands in the trail that the server keeps.
     let trail = match Arc::clone(&opened).event_store() {
         Some(trail) => trail.trail_head().await,
@@ -85,7 +91,7 @@ async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
         }
     };
     let jwtauth = builder.operator_socket(false).build_on(opened);
-    Ok(jwtauth.map_err(|error| Failure::store("no accounts", error))?.operator())
+    Ok(jwtauth.map_err(|error| Failure::store("nothing was done", error))?.operator())
 }
 
 /// Returns the directory of the store that is meant, for what no server does. It holds one, and this user may

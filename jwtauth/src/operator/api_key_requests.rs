@@ -1,0 +1,72 @@
+//! Carries out the requests on API keys.
+
+use std::time::Duration;
+
+use super::messages::OperatorAnswer;
+use super::session_row::SessionRow;
+use super::wiped::ShownApiKey;
+use super::{Operated, OperatorError};
+use crate::error::{ApiKeyError, SessionError};
+use crate::record::Session;
+use crate::session::{ApiKeyRequest, IssuedApiKey};
+
+/// Puts a request together.
+pub(super) fn wanted(
+    name: String,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    ttl: Option<u64>,
+) -> ApiKeyRequest {
+    let request = roles.into_iter().fold(ApiKeyRequest::new(name), ApiKeyRequest::role);
+    let request = scopes.into_iter().fold(request, ApiKeyRequest::scope);
+    match ttl {
+        Some(seconds) => request.ttl(Duration::from_secs(seconds)),
+        None => request,
+    }
+}
+
+impl Operated {
+    /// Makes a key for a user.
+    pub(super) async fn create_api_key(
+        &self,
+        owner: &str,
+        request: ApiKeyRequest,
+    ) -> Result<OperatorAnswer, OperatorError> {
+        let subject = self.known_subject(owner).await?;
+        let made = self.api_key_of(&subject, owner, request).await?;
+        self.sessions.flush().await.map_err(OperatorError::of_store)?;
+        let row = SessionRow::at(self.sessions.now(), made.session());
+        Ok(OperatorAnswer::ApiKey { row, secret: ShownApiKey::new(made.secret().to_owned()) })
+    }
+
+    async fn api_key_of(
+        &self,
+        subject: &str,
+        owner: &str,
+        request: ApiKeyRequest,
+    ) -> Result<IssuedApiKey, OperatorError> {
+        #[cfg(feature = "accounts")]
+        if let (Some(accounts), Ok(id)) = (&self.accounts, subject.parse())
+            && let Some(account) = accounts.by_id(id).await.map_err(OperatorError::of_store)?
+        {
+            return self.sessions.create_api_key(&account, request).await.map_err(failed);
+        }
+        // What such users may do only their logins say.
+        let own = self.sessions.list(subject).await.map_err(OperatorError::of_store)?;
+        let login = own.iter().find(|session: &&Session| session.api_key.is_none()).ok_or_else(|| {
+            OperatorError::Refused(format!(
+                "{owner:?} has no live login, which would say what a key of theirs may do: let them log in, and do this again"
+            ))
+        })?;
+        self.sessions.create_api_key_by(login, request).await.map_err(failed)
+    }
+}
+
+/// What the store says is a failure, and what the key says a refusal.
+fn failed(error: ApiKeyError) -> OperatorError {
+    match error {
+        ApiKeyError::Session(SessionError::Store(_)) => OperatorError::of_store(error),
+        ApiKeyError::Session(error) => OperatorError::Refused(error.to_string()),
+        error => OperatorError::Refused(error.to_string()),
+    }
+}

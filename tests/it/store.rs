@@ -10,6 +10,7 @@ mod power_cuts;
 mod private;
 mod repairing;
 mod restoring;
+mod self_compaction;
 mod snapshots;
 mod upgrade;
 mod volume;

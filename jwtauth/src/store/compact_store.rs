@@ -22,9 +22,26 @@ impl Compaction {
     }
 }
 
+/// What the files of a store take, and what was done about it since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreSpace {
+    /// How many bytes the files have. `None` if the store does not say it.
+    pub bytes: Option<u64>,
+    /// How often it was written anew, by itself or because somebody asked for it.
+    pub compactions: u64,
+    /// What the last of these has done.
+    pub last: Option<Compaction>,
+}
+
 /// Writes itself anew without what is free in its files, while it is in use.
 pub trait CompactStore: fmt::Debug + Send + Sync + 'static {
     /// Does it. What was answered before is not lost, whenever the process is killed. If it fails, the store
-    /// is as it was. Changes wait for its last part, and requests may be answered with an error meanwhile.
+    /// is as it was. Changes and reads may wait for its last part.
     fn compact(&self) -> StoreFuture<'_, Compaction>;
+
+    /// Says what the files take. Default: nothing is known.
+    fn space(&self) -> StoreFuture<'_, StoreSpace> {
+        Box::pin(std::future::ready(Ok(StoreSpace::default())))
+    }
 }

@@ -58,7 +58,7 @@ mod whole_store;
 
 #[cfg(feature = "accounts")]
 pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
-pub use self::compact_store::{CompactStore, Compaction};
+pub use self::compact_store::{CompactStore, Compaction, StoreSpace};
 pub use self::event_store::EventStore;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]

@@ -1,7 +1,9 @@
 //! `jwtauth status`.
 
 use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, OperatorStatus};
+use jwtauth::store::operate::StoreStatus;
 
+use super::meter::size;
 use super::output::{Output, shown};
 use super::{Done, unexpected};
 
@@ -29,12 +31,25 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
         ("last used", time(store.last_used)),
         ("accounts", number(store.accounts)),
         ("disabled accounts", number(store.disabled_accounts)),
+        ("files", store.file_bytes.map_or("-".into(), size)),
+        ("written anew", written_anew(&store)),
         ("server", answered),
     ];
     let mut json = serde_json::json!(store);
     json["server"] = serde_json::json!(server);
     output.fields(&fields, &json);
     Ok(())
+}
+
+/// Says how often the server has made the files smaller.
+fn written_anew(store: &StoreStatus) -> String {
+    match store.last_compaction {
+        Some(last) => {
+            let (before, after) = (size(last.before), size(last.after));
+            format!("{} times since the start, the last time from {before} to {after}", store.compactions)
+        }
+        None => "-".into(),
+    }
 }
 
 /// Writes a length of time in its largest unit, and the next one.

@@ -33,6 +33,13 @@ pub(in crate::store) struct Totals {
     pub(in crate::store) sum_of_accounts: Option<u64>,
 }
 
+impl Totals {
+    /// How many records are counted.
+    pub(in crate::store) const fn records(self) -> u64 {
+        self.sessions.saturating_add(self.accounts)
+    }
+}
+
 /// Those of an empty store.
 impl Default for Totals {
     fn default() -> Self {

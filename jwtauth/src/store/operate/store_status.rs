@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::compact_store::{Compaction, StoreSpace};
 use super::super::session_store::SessionStore;
 #[cfg(feature = "accounts")]
 use super::walk::PAGE;
@@ -15,6 +16,7 @@ use super::walk::{OperateError, Progress, each_session};
 /// What is in a store. Times are Unix seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[serde(default)]
 pub struct StoreStatus {
     /// Sessions that are neither revoked nor expired.
     pub live_sessions: u64,
@@ -30,6 +32,12 @@ pub struct StoreStatus {
     pub accounts: Option<u64>,
     /// Accounts among them that are disabled.
     pub disabled_accounts: Option<u64>,
+    /// How many bytes its files have. `None` if the store does not say it.
+    pub file_bytes: Option<u64>,
+    /// How often a server has written it anew without its free space, since it has opened it.
+    pub compactions: u64,
+    /// What the last of these has done.
+    pub last_compaction: Option<Compaction>,
 }
 
 /// Counts what is in a store at `now`, in Unix seconds. See [`each_session`] for `progress` and the errors.
@@ -61,6 +69,10 @@ pub async fn status(
     status.live_subjects = subjects.len() as u64;
     #[cfg(feature = "accounts")]
     count_accounts(store, &mut status, sessions, progress).await?;
+    if let Some(files) = Arc::clone(store).compact_store() {
+        let StoreSpace { bytes, compactions, last } = files.space().await?;
+        (status.file_bytes, status.compactions, status.last_compaction) = (bytes, compactions, last);
+    }
     Ok(status)
 }
 

@@ -1,7 +1,5 @@
 //! Accounts in the database of the sessions: readers ask the tree, changes go through the same writer.
 
-use std::future;
-
 use super::super::account_store::{AccountStore, StoredAccount};
 use super::super::requests::{StoreFuture, SubjectRevocation};
 use super::disk_record::DiskRecord;
@@ -54,11 +52,11 @@ impl AccountStore for SledStore {
     }
 
     fn account(&self, id: AccountId) -> StoreFuture<'_, Option<StoredAccount>> {
-        Box::pin(future::ready(self.reader.account(id)))
+        self.reader.answer(move |reader| reader.account(id))
     }
 
     fn account_by_key(&self, key: String) -> StoreFuture<'_, Option<StoredAccount>> {
-        Box::pin(future::ready(self.reader.account_by_key(&key)))
+        self.reader.answer(move |reader| reader.account_by_key(&key))
     }
 
     fn change_account(
@@ -75,6 +73,6 @@ impl AccountStore for SledStore {
     }
 
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {
-        Box::pin(future::ready(self.reader.accounts(after.as_deref(), limit)))
+        self.reader.answer(move |reader| reader.accounts(after.as_deref(), limit))
     }
 }

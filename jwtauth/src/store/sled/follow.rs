@@ -13,12 +13,26 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::tree_keys;
+
 /// How many keys are noted at most: some 10 MB.
 const MAX_NOTED: usize = 100_000;
 
+/// Which keys a copy wants to hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// Those of records. What is in indexes follows from them.
+    Records,
+    /// All of them.
+    AllKeys,
+}
+
 /// Follows the changes of a store for one copy.
-#[derive(Debug, Default)]
-pub(super) struct Follower(Mutex<Noted>);
+#[derive(Debug)]
+pub(super) struct Follower {
+    followed: Followed,
+    noted: Mutex<Noted>,
+}
 
 #[derive(Debug, Default)]
 struct Noted {
@@ -38,7 +52,7 @@ pub(super) enum Lost {
 impl Follower {
     fn lock(&self) -> MutexGuard<'_, Noted> {
         // OK because every change under the lock leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns how many keys are noted.
@@ -70,8 +84,8 @@ pub(super) struct Followers(Vec<Weak<Follower>>);
 
 impl Followers {
     /// Begins to follow: the changes that are written from now on.
-    pub(super) fn add(&mut self) -> Arc<Follower> {
-        let follower = Arc::default();
+    pub(super) fn add(&mut self, followed: Followed) -> Arc<Follower> {
+        let follower = Arc::new(Follower { followed, noted: Mutex::default() });
         self.0.push(Arc::downgrade(&follower));
         follower
     }
@@ -82,12 +96,19 @@ impl Followers {
         self.0.is_empty()
     }
 
-    /// Notes the keys of records that have changed and are in the tree.
+    /// Tells whether others follow beside one.
+    pub(super) fn are_others(&self, one: &Arc<Follower>) -> bool {
+        self.0.iter().filter_map(Weak::upgrade).any(|other| !Arc::ptr_eq(&other, one))
+    }
+
+    /// Notes the keys that have changed and are in the tree.
     pub(super) fn note(&self, keys: &[Vec<u8>]) {
         for follower in self.0.iter().filter_map(Weak::upgrade) {
             let mut noted = follower.lock();
             if noted.lost.is_none() {
-                noted.keys.extend(keys.iter().cloned());
+                let is_followed =
+                    |key: &&Vec<u8>| follower.followed == Followed::AllKeys || tree_keys::is_record(key);
+                noted.keys.extend(keys.iter().filter(is_followed).cloned());
                 if noted.keys.len() > MAX_NOTED {
                     drop(noted);
                     follower.lose(Lost::Behind);
@@ -116,7 +137,7 @@ mod tests {
     fn keys_are_noted_once_and_taken_in_order() {
         let mut followers = Followers::default();
         assert!(followers.is_empty());
-        let follower = followers.add();
+        let follower = followers.add(Followed::AllKeys);
         followers.note(&[key(3), key(1)]);
         followers.note(&[key(1), key(2)]);
         assert_eq!(follower.take(2), Ok(vec![key(1), key(2)]));
@@ -128,9 +149,21 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_records_hears_of_no_indexes() {
+        let mut followers = Followers::default();
+        let (records, all) = (followers.add(Followed::Records), followers.add(Followed::AllKeys));
+        assert!(followers.are_others(&all));
+        let keys = [b"s1".to_vec(), b"u1".to_vec()];
+        followers.note(&keys);
+        assert_eq!((records.take(9), all.take(9)), (Ok(keys[..1].to_vec()), Ok(keys.to_vec())));
+        drop(records);
+        assert!(!followers.are_others(&all));
+    }
+
+    #[test]
     fn a_copy_that_is_forgotten_does_not_take_memory_without_end() {
         let mut followers = Followers::default();
-        let follower = followers.add();
+        let follower = followers.add(Followed::AllKeys);
         let keys: Vec<_> = (0..=MAX_NOTED).map(key).collect();
         followers.note(&keys[..MAX_NOTED]);
         assert_eq!(follower.len(), MAX_NOTED);

@@ -25,9 +25,9 @@
 //! `account_change` and `trail_change` run the rules, `tree_change` says what is written, and `disk` writes
 //! it on the thread of `writer`. `recent` keeps what readers ask for most, and `stamps` tells others who keep
 //! a record that it has changed. `found_trail` reads the audit trail of a damaged store. `tree_copy` copies
-//! all of it while it changes, with
-//! the help of `follow`. `rebuild` makes a new database for those who operate a store, and
-//! `departure` opens one whose records go elsewhere. `salvage` reads a
+//! all records while they change, with the help of `key_copy` and `follow`. `rebuild` makes a new database,
+//! for those who operate a store, and for `compactor`, which writes a store anew while it is in use. When
+//! that is worth it says `growth`. `departure` opens one whose records go elsewhere. `salvage` reads a
 //! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
 //! say what stands where.
 
@@ -35,6 +35,8 @@
 mod account_change;
 #[cfg(feature = "accounts")]
 mod account_lookup;
+mod compaction_orders;
+mod compactor;
 mod departure;
 #[cfg(feature = "accounts")]
 mod diagnosis;
@@ -49,6 +51,8 @@ mod files;
 mod follow;
 #[cfg(feature = "accounts")]
 mod found_trail;
+mod growth;
+mod key_copy;
 mod login_change;
 mod operations;
 mod reader;
@@ -75,10 +79,10 @@ mod value_change;
 mod writer;
 
 use std::fmt;
-use std::future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use self::compactor::Compactor;
 #[cfg(feature = "accounts")]
 pub use self::diagnosis::{AccountRef, Condition, Diagnosis, FileDamage, Finding, RecordCounts};
 use self::disk::Disk;
@@ -116,6 +120,8 @@ use crate::registry::TokenRecord;
 /// directory is free again.
 #[derive(Clone)]
 pub struct SledStore {
+    /// In front of the writer: it is dropped first.
+    compactor: Arc<Compactor>,
     reader: Arc<StoreReader>,
     writer: Arc<Writer<Disk>>,
 }
@@ -161,14 +167,14 @@ impl SledStore {
             let config = config.absolute()?;
             let path = config.path.clone();
             let opened = Opened::open(config)?;
-            let reader = Arc::new(StoreReader::new(path, opened.tree));
+            let reader = Arc::new(StoreReader::new(path.clone(), opened.tree));
             let disk = Disk::new(Arc::clone(&reader), opened.state);
-            let writer = Writer::start(disk).map_err(|source| StoreError::Io {
-                path: reader.path.clone(),
-                action: "start a thread for it",
-                source,
-            })?;
-            Ok(Self { reader, writer: Arc::new(writer) })
+            let orders = Arc::clone(&disk.compactions);
+            let failed =
+                |source| StoreError::Io { path: path.clone(), action: "start a thread for it", source };
+            let writer = Writer::start(disk).map_err(failed)?;
+            let compactor = Compactor::start(Arc::clone(&reader), &writer, orders).map_err(failed)?;
+            Ok(Self { compactor: Arc::new(compactor), reader, writer: Arc::new(writer) })
         });
         opening.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -186,7 +192,7 @@ impl SessionStore for SledStore {
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
-        Box::pin(future::ready(self.reader.find(id)))
+        self.reader.answer(move |reader| reader.find(id))
     }
 
     fn is_shared(&self) -> bool {
@@ -219,7 +225,7 @@ impl SessionStore for SledStore {
     }
 
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>> {
-        Box::pin(future::ready(self.reader.sessions_of(&subject)))
+        self.reader.answer(move |reader| reader.sessions_of(&subject))
     }
 
     fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
@@ -285,13 +291,13 @@ impl SessionStore for SledStore {
 
 impl SessionPages for SledStore {
     fn sessions_after(&self, after: Option<SessionId>, limit: usize) -> StoreFuture<'_, Vec<Session>> {
-        Box::pin(future::ready(self.reader.sessions_after(after, limit)))
+        self.reader.answer(move |reader| reader.sessions_after(after, limit))
     }
 }
 
 impl TokenStore for SledStore {
     fn tokens_of(&self, session: SessionId) -> StoreFuture<'_, Vec<TokenRecord>> {
-        Box::pin(future::ready(self.reader.tokens_of(session)))
+        self.reader.answer(move |reader| reader.tokens_of(session))
     }
 
     fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {

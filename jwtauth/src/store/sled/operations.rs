@@ -239,6 +239,7 @@ impl Disk {
             self.group.add(change);
         }
         self.tidy |= !more;
+        self.is_swept = more;
         Ok(Swept { expired, removed, more })
     }
 

@@ -1,13 +1,16 @@
 //! The store as readers see it: they go straight to the tree, on whatever thread asks.
 
 use std::collections::HashSet;
+use std::future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ::sled::Db;
+use tokio::sync::watch;
 
 use super::super::codec;
+use super::super::requests::StoreFuture;
 use super::disk_record::DiskRecord;
 use super::explain::{damaged, explain};
 use super::recent::Recent;
@@ -24,6 +27,8 @@ pub(super) struct StoreReader {
     /// `None` only while it is being opened anew, or when that failed.
     pub(super) tree: RwLock<Option<Db>>,
     pub(super) recent: Recent,
+    /// Whether new files are being put in the place of the old ones.
+    exchanging: watch::Sender<bool>,
     /// Sessions in the tree that nobody is to see: their logins are not over, or came to nothing.
     hidden: Mutex<HashSet<SessionId>>,
     /// Written with each commit.
@@ -36,6 +41,7 @@ impl StoreReader {
             path,
             tree: RwLock::new(Some(tree)),
             recent: Recent::default(),
+            exchanging: watch::Sender::new(false),
             hidden: Mutex::default(),
             time: Arc::default(),
         }
@@ -49,6 +55,30 @@ impl StoreReader {
             Ok(result) => result.map_err(|error| explain(&self.path, "read", error)),
             Err(_) => Err(self.corrupt("reading it panicked")),
         }
+    }
+
+    /// Answers with what is read. While new files are being put in the place of the old ones, the answer
+    /// waits for that.
+    pub(super) fn answer<'a, T: Send + 'a>(
+        &'a self,
+        read: impl Fn(&Self) -> Result<T, StoreError> + Send + 'a,
+    ) -> StoreFuture<'a, T> {
+        match read(self) {
+            Err(StoreError::Unavailable { .. }) => {
+                let mut exchanging = self.exchanging.subscribe();
+                Box::pin(async move {
+                    // The sender is here, so this is no error.
+                    let _ = exchanging.wait_for(|is_exchanging| !is_exchanging).await;
+                    read(self)
+                })
+            }
+            answer => Box::pin(future::ready(answer)),
+        }
+    }
+
+    /// Says whether new files are being put in the place of the old ones.
+    pub(super) fn set_exchanging(&self, is_exchanging: bool) {
+        self.exchanging.send_replace(is_exchanging);
     }
 
     pub(super) fn load(&self, id: SessionId) -> Result<Option<DiskRecord<Session>>, StoreError> {

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 #[cfg(feature = "accounts")]
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use ::sled::{Db, IVec};
 
@@ -19,14 +19,14 @@ use ::sled::{Db, IVec};
 use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
 use super::super::value_store::{StoredValue, ValueKey};
-use super::super::whole_store::{CopiedRecord, RecordKey, StoreRecord};
+use super::super::whole_store::{RecordKey, StoreRecord};
 use super::disk_record::DiskRecord;
 use super::explain::{damaged, explain, unreadable};
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
 use super::files::{self, directory, journal, snapshots};
 use super::sled_config::SledConfig;
-use super::startup::{count, count_of, finish_swap, open_tree};
+use super::startup::{count, count_of, finish_swap, open_new};
 use super::tree_change::{Change, Group};
 use super::tree_keys;
 use crate::clock::TimeMark;
@@ -47,10 +47,9 @@ pub(in crate::store) struct Rebuild {
     tree: Option<Db>,
     group: Group,
     totals: Totals,
+    payload: u64,
     time: TimeMark,
     is_decided: bool,
-    /// Lets others know that it goes on.
-    going: Arc<()>,
 }
 
 impl Rebuild {
@@ -71,25 +70,10 @@ impl Rebuild {
         }
         directory::mark_anew(&path)?;
         let new = swap::new_files(&path)?;
-        let tree = open_tree(&new, &mut Patience::usual())?;
+        let tree = open_new(&new)?;
         let (totals, time) = (Totals::default(), TimeMark::default());
         let group = Group::new(totals);
-        Ok(Self {
-            path,
-            new,
-            lock,
-            tree: Some(tree),
-            group,
-            totals,
-            time,
-            is_decided: false,
-            going: Arc::default(),
-        })
-    }
-
-    /// Returns what is there as long as this is.
-    pub(super) fn going(&self) -> Weak<()> {
-        Arc::downgrade(&self.going)
+        Ok(Self { path, new, lock, tree: Some(tree), group, totals, payload: 0, time, is_decided: false })
     }
 
     /// Returns the directory of the store.
@@ -124,17 +108,6 @@ impl Rebuild {
             }
         }
         self.add(change)
-    }
-
-    /// Takes in what a copy says.
-    pub(super) fn take(&mut self, records: &[CopiedRecord]) -> Result<(), StoreError> {
-        for record in records {
-            match record {
-                CopiedRecord::Kept(record) => self.put(record)?,
-                CopiedRecord::Removed(key) => self.remove(*key)?,
-            }
-        }
-        Ok(())
     }
 
     /// Removes what was taken in before.
@@ -201,14 +174,14 @@ impl Rebuild {
         if self.group.len() >= BATCH { self.write() } else { Ok(()) }
     }
 
-    /// Takes in a key as it stands in another database of ours. The totals of that one go to
-    /// [`Self::finish`].
-    pub(super) fn copy(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    /// Takes in a key as it stands in another database of ours, or is not there any more. The totals of that
+    /// one go to [`Self::finish`] or [`Self::check`].
+    pub(super) fn copy(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         if key == tree_keys::TOTALS {
             return Ok(());
         }
         let mut change = Change::default();
-        change.put_record(key.to_vec(), None, Some(value.to_vec()));
+        change.put_record(key.to_vec(), None, value.map(<[u8]>::to_vec));
         self.add(change)
     }
 
@@ -244,24 +217,48 @@ impl Rebuild {
         self.put_in_place(label, old)
     }
 
-    /// Brings the new database to disk, and reads it once more.
+    /// Brings the new database to disk, and reads it once more. Nothing can be added then.
     pub(super) fn seal(&mut self, totals: impl FnOnce(Totals) -> Totals) -> Result<(), StoreError> {
         self.write()?;
         let totals = totals(self.totals);
+        self.check(totals)?;
+        self.tree = None;
+        journal::make_new(&self.new, count_of(totals))
+    }
+
+    /// Likewise, and more can be added.
+    pub(super) fn check(&mut self, totals: Totals) -> Result<(), StoreError> {
+        self.complete(totals)?;
+        // Another handle sees what the next start will see.
+        self.tree = None;
+        let tree = open_new(&self.new)?;
+        match count(&self.new, &tree)? {
+            Some(counted) if counted.totals == totals => self.payload = counted.payload,
+            _ => return Err(damaged(&self.new, "it is not what was written".into())),
+        }
+        self.tree = Some(tree);
+        Ok(())
+    }
+
+    /// Returns how many bytes keys and values had when all was [checked](Self::check).
+    pub(super) const fn payload(&self) -> u64 {
+        self.payload
+    }
+
+    /// Writes what is missing into a database that was [checked](Self::check) before.
+    pub(super) fn seal_again(&mut self, totals: Totals) -> Result<(), StoreError> {
+        self.complete(totals)?;
+        self.tree = None;
+        journal::make_new(&self.new, count_of(totals))
+    }
+
+    fn complete(&mut self, totals: Totals) -> Result<(), StoreError> {
+        self.write()?;
         let bytes = codec::encode_totals(tree_keys::TOTALS, totals);
         let failed = |error| explain(&self.new, "write", error);
         let tree = self.tree()?;
         tree.insert(tree_keys::TOTALS, bytes).map_err(failed)?;
-        tree.flush().map_err(failed)?;
-        // Another handle sees what the next start will see.
-        self.tree = None;
-        let tree = open_tree(&self.new, &mut Patience::usual())?;
-        let counted = count(&self.new, &tree)?;
-        drop(tree);
-        if counted != Some(totals) {
-            return Err(damaged(&self.new, "it is not what was written".into()));
-        }
-        journal::make_new(&self.new, count_of(totals))
+        tree.flush().map(drop).map_err(failed)
     }
 
     /// Reads one record after the other of the database, which is [sealed](Self::seal). `look` may stop it.
@@ -269,7 +266,7 @@ impl Rebuild {
         &self,
         look: &mut dyn FnMut(&StoreRecord) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, StoreError> {
-        let tree = open_tree(&self.new, &mut Patience::usual())?;
+        let tree = open_new(&self.new)?;
         for entry in tree_keys::records().into_iter().flat_map(|range| tree.range(range)) {
             let (key, bytes) = entry.map_err(|error| explain(&self.new, "read", error))?;
             let record = codec::decode_record(&key, &bytes).map_err(|error| unreadable(&self.new, error))?;

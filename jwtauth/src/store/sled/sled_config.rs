@@ -10,6 +10,9 @@ use crate::error::StoreError;
 /// How long to wait for a process that has the store open, unless it is set.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Smaller files are not worth the work.
+const COMPACT_FROM: u64 = 8 * 1024 * 1024;
+
 /// Where a [`SledStore`](crate::SledStore) lies, and how it is opened.
 ///
 /// A path alone will do wherever one of these is asked for.
@@ -27,11 +30,13 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// | setting | default | range |
 /// |---|---|---|
+/// | [`compact_from`](Self::compact_from) | 8 MiB | from 0; `u64::MAX` switches it off |
 /// | [`lock_timeout`](Self::lock_timeout) | 5 seconds | from zero, which tries once |
 /// | [`rollback_counter`](Self::rollback_counter) | none | a file outside the store's directory |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SledConfig {
     pub(super) path: PathBuf,
+    pub(super) compact_from: u64,
     pub(super) lock_timeout: Duration,
     pub(super) rollback_counter: Option<PathBuf>,
     /// Opens a store whose records were moved into another one.
@@ -44,10 +49,26 @@ impl SledConfig {
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().into(),
+            compact_from: COMPACT_FROM,
             lock_timeout: LOCK_TIMEOUT,
             rollback_counter: None,
             even_if_moved: false,
         }
+    }
+
+    /// Sets from which size on the store makes its data file smaller by itself, in bytes: 8 MiB by default.
+    /// `u64::MAX` switches that off, and `jwtauth compact` does it then.
+    ///
+    /// What is removed or replaced leaves free space in the file, of which not all is used again. When the
+    /// file is more than twice as large as what is in it needs, all that is live is copied into new files, at
+    /// half the speed of one core, and these take the place of the old ones. The store is used as before
+    /// meanwhile; for the exchange itself requests wait a moment. The disk needs room for the second copy:
+    /// without it nothing is done, which the log says once an hour. Whenever the process is killed, nothing
+    /// is lost.
+    #[must_use]
+    pub const fn compact_from(mut self, bytes: u64) -> Self {
+        self.compact_from = bytes;
+        self
     }
 
     /// Sets how long to wait for another process that has the store open: 5 seconds by default.

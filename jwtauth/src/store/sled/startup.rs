@@ -24,9 +24,18 @@ use crate::error::StoreError;
 /// How much of the database sled may keep in memory, in bytes.
 const CACHE: u64 = 128 * 1024 * 1024;
 
+/// Likewise, while it is made.
+const CACHE_OF_NEW: u64 = 32 * 1024 * 1024;
+
+/// How often sled looks for space to use again in a database that is being made, in milliseconds. Each time it
+/// cleans one segment at most.
+const CLEANED_EVERY: u64 = 5;
+
 /// What the writer keeps beside the tree; all of it but the lock is made anew when the store is opened anew.
 pub(super) struct DiskState {
     pub(super) totals: Totals,
+    /// How many bytes all keys and values had when the store was opened.
+    pub(super) payload: u64,
     pub(super) data: DataFile,
     pub(super) blobs: Blobs,
     pub(super) journals: Journals,
@@ -51,19 +60,25 @@ impl Opened {
         }
         directory::make(&config.path)?;
         let lock = Arc::new(StoreLock::acquire(&config.path, &mut patience)?);
-        Self::open_locked(config, lock, &mut patience)
+        Self::open_locked(config, lock, &mut patience, None)
     }
 
-    /// Opens the store anew, for one who has its lock.
-    pub(super) fn reopen(config: SledConfig, lock: Arc<StoreLock>) -> Result<Self, StoreError> {
+    /// Opens the store anew, for one who has its lock. `known` is what it holds, if all of that was read
+    /// since it was made, a moment ago.
+    pub(super) fn reopen(
+        config: SledConfig,
+        lock: Arc<StoreLock>,
+        known: Option<Counted>,
+    ) -> Result<Self, StoreError> {
         let mut patience = Patience::new(config.lock_timeout);
-        Self::open_locked(config, lock, &mut patience)
+        Self::open_locked(config, lock, &mut patience, known)
     }
 
     fn open_locked(
         config: SledConfig,
         lock: Arc<StoreLock>,
         patience: &mut Patience,
+        known: Option<Counted>,
     ) -> Result<Self, StoreError> {
         let path = &*config.path;
         finish_swap(path, &lock)?;
@@ -83,27 +98,19 @@ impl Opened {
         blobs::set_nameless_aside(path)?;
         let (changes, counter) = (counts.changes(), counts.highest(path));
         let whole = Whole { path, changes, counter: &counter, is_new };
-        #[cfg(feature = "accounts")]
-        let keepsake =
-            Keepsake::take(path, || salvage::looks_damaged(path).is_ok_and(|is_damaged| is_damaged));
-        let opened = match whole.open(patience) {
-            Err(error) if is_damage(&error) => whole.open_without_snapshots(patience, error),
-            opened => opened,
+        let opened = match known {
+            Some(known) => open_known(path, known, patience),
+            None => whole.open_with_keepsake(patience),
         };
-        #[cfg(feature = "accounts")]
-        if let Some(keepsake) = keepsake {
-            // Another process may have it open and write to it: that is no damage.
-            if opened.as_ref().is_err_and(is_damage) { keepsake.put_back() } else { keepsake.discard() }
-        }
         snapshots::note_current(path, &lock);
-        let (tree, totals) = opened?;
+        let (tree, Counted { totals, payload }) = opened?;
         files::restrict(path);
         files::sync_all(path)?;
         let mut blobs = Blobs::open(path)?;
         blobs.sync()?;
         let data = DataFile::open(path)?;
         let journals = counts.keep(path, count_of(totals))?;
-        Ok(Self { tree, state: DiskState { totals, data, blobs, journals, config, lock } })
+        Ok(Self { tree, state: DiskState { totals, payload, data, blobs, journals, config, lock } })
     }
 }
 
@@ -135,20 +142,37 @@ struct Whole<'a> {
 }
 
 impl Whole<'_> {
+    /// Opens the tree. If it is damaged, its files are as they were.
+    fn open_with_keepsake(&self, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
+        #[cfg(feature = "accounts")]
+        let keepsake =
+            Keepsake::take(self.path, || salvage::looks_damaged(self.path).is_ok_and(|damaged| damaged));
+        let opened = match self.open(patience) {
+            Err(error) if is_damage(&error) => self.open_without_snapshots(patience, error),
+            opened => opened,
+        };
+        #[cfg(feature = "accounts")]
+        if let Some(keepsake) = keepsake {
+            // Another process may have it open and write to it: that is no damage.
+            if opened.as_ref().is_err_and(is_damage) { keepsake.put_back() } else { keepsake.discard() }
+        }
+        opened
+    }
+
     /// Opens the tree and counts what is in it.
-    fn open(&self, patience: &mut Patience) -> Result<(Db, Totals), StoreError> {
+    fn open(&self, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
         let Self { path, changes, counter, is_new } = *self;
         let tree = open_tree(path, patience)?;
         let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree))) {
             Ok(counted) => counted?,
             Err(_) => return Err(damaged(path, "reading it panicked".into())),
         };
-        let totals = match counted {
-            Some(totals) if totals.changes < changes => {
+        let counted = match counted {
+            Some(Counted { totals, .. }) if totals.changes < changes => {
                 let lost = changes - totals.changes;
                 return Err(StoreError::RolledBack { path: path.into(), lost, counter: counter.into() });
             }
-            Some(totals) => totals,
+            Some(counted) => counted,
             None if !is_new && changes > 0 => {
                 return Err(damaged(path, "it holds nothing, and it did once".into()));
             }
@@ -162,10 +186,10 @@ impl Whole<'_> {
                         .map_err(failed)?;
                     tree.flush().map_err(failed)?;
                 }
-                totals
+                Counted { totals, payload: 0 }
             }
         };
-        Ok((tree, totals))
+        Ok((tree, counted))
     }
 
     /// Tries again without what sled can do without, before a store counts as damaged.
@@ -173,7 +197,7 @@ impl Whole<'_> {
         &self,
         patience: &mut Patience,
         error: StoreError,
-    ) -> Result<(Db, Totals), StoreError> {
+    ) -> Result<(Db, Counted), StoreError> {
         let aside = snapshots::set_all_aside(self.path)?;
         if aside.is_empty() {
             return Err(error);
@@ -193,8 +217,22 @@ impl Whole<'_> {
 
 /// Opens the tree, and waits for one who is about to let it go: an earlier release has no lock but this one.
 pub(super) fn open_tree(path: &Path, patience: &mut Patience) -> Result<Db, StoreError> {
+    open_with(|| ::sled::Config::new().cache_capacity(CACHE), path, patience)
+}
+
+/// Opens a tree that many keys are written into at once.
+pub(super) fn open_new(path: &Path) -> Result<Db, StoreError> {
+    let config = || ::sled::Config::new().cache_capacity(CACHE_OF_NEW).flush_every_ms(Some(CLEANED_EVERY));
+    open_with(config, path, &mut Patience::usual())
+}
+
+fn open_with(
+    config: impl Fn() -> ::sled::Config,
+    path: &Path,
+    patience: &mut Patience,
+) -> Result<Db, StoreError> {
     loop {
-        let opening = || ::sled::Config::new().path(path).cache_capacity(CACHE).open();
+        let opening = || config().path(path).open();
         let opened = match catch_unwind(AssertUnwindSafe(opening)) {
             Ok(opened) => opened.map_err(|error| explain(path, "open", error)),
             Err(_) => return Err(damaged(path, "opening it panicked".into())),
@@ -206,15 +244,38 @@ pub(super) fn open_tree(path: &Path, patience: &mut Patience) -> Result<Db, Stor
     }
 }
 
+/// Opens a tree that was read as a whole since it was made: only sees whether it is that one.
+fn open_known(path: &Path, known: Counted, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
+    let tree = open_tree(path, patience)?;
+    let found = match catch_unwind(AssertUnwindSafe(|| tree.get(tree_keys::TOTALS))) {
+        Ok(found) => found.map_err(|error| explain(path, "read", error))?,
+        Err(_) => return Err(damaged(path, "reading it panicked".into())),
+    };
+    if found.and_then(|bytes| codec::decode_totals(tree_keys::TOTALS, &bytes)) != Some(known.totals) {
+        return Err(damaged(path, "it is not what was put in its place".into()));
+    }
+    Ok((tree, known))
+}
+
+/// What was found in a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) totals: Totals,
+    /// How many bytes all keys and values have.
+    pub(super) payload: u64,
+}
+
 /// Reads every key and compares what is there with what should be. `None` says that there is nothing at all.
-pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError> {
+pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Counted>, StoreError> {
     let failed = |error| explain(path, "read", error);
     let wrong = |error| unreadable(path, error);
     let (mut sessions, mut subjects, mut expiries) = (0_u64, 0_u64, 0_u64);
     let (mut accounts, mut names, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, None);
     let (mut values, mut value_expiries, mut of_accounts) = (0_u64, 0_u64, 0_u64);
+    let mut payload = 0;
     for entry in tree.iter() {
         let (key, value) = entry.map_err(failed)?;
+        payload += (key.len() + value.len()) as u64;
         match &key[..1] {
             tree_keys::SESSIONS => {
                 let id = tree_keys::id_of(&key).ok_or(RecordError::Damaged);
@@ -284,7 +345,10 @@ pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Totals>, StoreError
             ))
         }
         // Earlier releases did not write it, and the next change does.
-        Some(totals) => Ok(Some(Totals { sum_of_accounts: Some(of_accounts), ..totals })),
+        Some(totals) => {
+            let totals = Totals { sum_of_accounts: Some(of_accounts), ..totals };
+            Ok(Some(Counted { totals, payload }))
+        }
     }
 }
 

@@ -22,11 +22,11 @@ impl EventStore for SledStore {
     }
 
     fn events_after(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<EventRecord>> {
-        Box::pin(std::future::ready(self.reader.events_after(after, limit)))
+        self.reader.answer(move |reader| reader.events_after(after, limit))
     }
 
     fn trail_head(&self) -> StoreFuture<'_, Option<TrailHead>> {
-        Box::pin(std::future::ready(self.reader.trail_head()))
+        self.reader.answer(StoreReader::trail_head)
     }
 }
 

@@ -250,9 +250,9 @@ impl Group {
         self.writes.range(range.clone()).map(|(key, value)| (key, value.is_some()))
     }
 
-    /// Returns the keys of the records that it changes.
-    pub(super) fn records(&self) -> Vec<Vec<u8>> {
-        self.writes.keys().filter(|key| tree_keys::is_record(key)).cloned().collect()
+    /// Returns the keys that it changes.
+    pub(super) fn keys(&self) -> Vec<Vec<u8>> {
+        self.writes.keys().cloned().collect()
     }
 
     /// Returns the sessions whose records it changes.

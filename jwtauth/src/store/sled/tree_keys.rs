@@ -57,6 +57,11 @@ pub(super) fn records() -> [Range<Vec<u8>>; 4] {
         .map(|range| range.start.to_vec()..range.end.to_vec())
 }
 
+/// All keys.
+pub(super) fn all() -> Range<Vec<u8>> {
+    Vec::new()..vec![u8::MAX]
+}
+
 /// Tells whether a record stands under a key.
 pub(super) fn is_record(key: &[u8]) -> bool {
     [ACCOUNTS, EVENTS, SESSIONS, TOKENS, VALUES].iter().any(|kind| key.starts_with(kind))

@@ -31,7 +31,7 @@ type ValueRecord = DiskRecord<StoredValue>;
 
 impl ValueStore for SledStore {
     fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>> {
-        Box::pin(std::future::ready(self.reader.live_value(key, now)))
+        self.reader.answer(move |reader| reader.live_value(key, now))
     }
 
     fn save_value(&self, value: NewValue) -> StoreFuture<'_, bool> {

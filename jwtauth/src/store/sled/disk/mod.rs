@@ -10,17 +10,16 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::codec::Totals;
-use super::super::whole_store::CopiedRecord;
+use super::compaction_orders::CompactionOrders;
 use super::disk_record::DiskRecord;
-use super::files::swap::OldFiles;
 use super::follow::Followers;
+use super::growth::Growth;
 use super::reader::StoreReader;
-use super::rebuild::Rebuild;
-use super::startup::{DiskState, Opened, count_of};
+use super::startup::{Counted, DiskState, Opened, count_of};
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
 use super::{files, tree_keys};
@@ -51,9 +50,13 @@ pub(super) struct Disk {
     pub(super) removing: Vec<SessionId>,
     /// Who copies the store.
     pub(super) followers: Followers,
-    /// Whether a database is being made that is to take the place of this one.
-    rebuilding: Weak<()>,
-    /// Whether the files of the two are being exchanged.
+    /// How large the data file may grow.
+    pub(super) growth: Growth,
+    /// What is told when it is too large.
+    pub(super) compactions: Arc<CompactionOrders>,
+    /// Whether a sweep has more to do.
+    pub(super) is_swept: bool,
+    /// Whether new files are being put in the place of the old ones.
     is_exchanging: bool,
     /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
     failed: Option<Instant>,
@@ -63,6 +66,7 @@ impl Disk {
     pub(super) fn new(reader: Arc<StoreReader>, state: DiskState) -> Self {
         let group = Group::new(state.totals);
         reader.time.raise(state.totals.latest, state.totals.ahead);
+        let growth = Growth::new(state.config.compact_from, state.payload, state.totals.records());
         Self {
             reader,
             state,
@@ -73,7 +77,9 @@ impl Disk {
             disowned: Vec::new(),
             removing: Vec::new(),
             followers: Followers::default(),
-            rebuilding: Weak::new(),
+            growth,
+            compactions: Arc::default(),
+            is_swept: false,
             is_exchanging: false,
             failed: None,
         }
@@ -97,13 +103,13 @@ impl Disk {
         self.failed = Some(Instant::now());
         if self.is_exchanging {
             // The files are where the exchange has left them, and opening goes on with it.
-            self.reopen(|_| Ok(()))?;
+            self.reopen(None, |_| Ok(()))?;
         } else {
             // What is in a file that was removed is only in the handle, and gone once that is dropped.
             self.state.data.is_in_place()?;
             // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
             files::probe_for_open(&self.reader.path)?;
-            self.reopen(files::rewrite)?;
+            self.reopen(None, files::rewrite)?;
         }
         self.remove_disowned();
         tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
@@ -111,59 +117,27 @@ impl Disk {
     }
 
     /// Closes the tree, does something with its files, and opens it. If that fails, the store has failed.
-    fn reopen(&mut self, between: impl FnOnce(&Path) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    /// `known` is what is there then, if it was read a moment ago.
+    fn reopen(
+        &mut self,
+        known: Option<Counted>,
+        between: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         self.failed = Some(Instant::now());
         // The old one must be gone first: it holds the lock. Readers get an error meanwhile, since
         // they are on threads that other requests need.
         let old = self.reader.tree.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(old);
         between(&self.reader.path)?;
-        let opened = Opened::reopen(self.state.config.clone(), Arc::clone(&self.state.lock))?;
+        let opened = Opened::reopen(self.state.config.clone(), Arc::clone(&self.state.lock), known)?;
         *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
         self.reader.recent.clear();
         self.followers.lose_all();
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
+        self.growth.measured(self.state.payload, self.state.totals.records());
         (self.failed, self.is_exchanging) = (None, false);
         Ok(())
-    }
-
-    /// Begins a database that is to take the place of this one.
-    pub(super) fn begin_rebuild(&mut self) -> Result<Rebuild, StoreError> {
-        self.ready()?;
-        if self.rebuilding.strong_count() > 0 {
-            return Err(StoreError::BeingCompacted { path: self.reader.path.clone() });
-        }
-        let rebuild = Rebuild::begin_locked(self.reader.path.clone(), Arc::clone(&self.state.lock))?;
-        self.rebuilding = rebuild.going();
-        Ok(rebuild)
-    }
-
-    /// Puts a new database, with what `last` returns, in the place of this one. Changes wait meanwhile.
-    pub(super) fn exchange(
-        &mut self,
-        mut rebuild: Rebuild,
-        last: impl FnOnce(&StoreReader) -> Result<Vec<CopiedRecord>, StoreError>,
-    ) -> Result<(), StoreError> {
-        self.ready()?;
-        // Others wait for what is in the group.
-        if let Err(error) = self.write(0).and_then(|()| self.save()) {
-            self.failed = Some(Instant::now());
-            return Err(error);
-        }
-        rebuild.take(&last(&self.reader)?)?;
-        let Totals { changes, sessions, accounts, latest, ahead, .. } = self.state.totals;
-        let mut copied = (0, 0);
-        rebuild.seal(|counted| {
-            copied = (counted.sessions, counted.accounts);
-            Totals { changes, latest, ahead, ..counted }
-        })?;
-        if copied != (sessions, accounts) {
-            return Err(self.reader.corrupt("a copy of it does not hold as much as it does"));
-        }
-        rebuild.decide("compacted", OldFiles::Removed)?;
-        self.is_exchanging = true;
-        self.reopen(|_| rebuild.install())
     }
 
     /// Returns the totals of what is in the tree.
@@ -185,7 +159,7 @@ impl Disk {
             return Ok(());
         }
         let changed = group.sessions();
-        let followed = if self.followers.is_empty() { Vec::new() } else { group.records() };
+        let followed = if self.followers.is_empty() { Vec::new() } else { group.keys() };
         let (batch, totals) = group.into_batch(&self.reader.time);
         self.reader.recent.begin(&changed);
         let applied = self.reader.read(|tree| tree.apply_batch(batch));
@@ -219,6 +193,9 @@ impl Disk {
         self.write(TIME_AGE)?;
         if awaited {
             self.save()?;
+        }
+        if !self.is_swept && self.growth.seems_due(self.state.data.len(), self.state.totals.records()) {
+            self.compactions.due();
         }
         if std::mem::take(&mut self.tidy) {
             files::restrict(&self.reader.path);
@@ -312,5 +289,6 @@ impl Disk {
     }
 }
 
+mod exchange;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,11 @@ impl DataFile {
         self.file.sync_data().map_err(|source| refused(&self.store, "bring its data to disk", source))
     }
 
+    /// Returns how long it was when it was looked at last.
+    pub(in crate::store::sled) const fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Fails if the file was removed, replaced or cut since it was opened.
     pub(in crate::store::sled) fn check(&mut self) -> Result<(), StoreError> {
         let held = self.is_in_place()?;

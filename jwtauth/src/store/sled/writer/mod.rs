@@ -128,6 +128,11 @@ impl<D: Commit> Writer<D> {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
+    /// Returns a handle for a thread that is to end before this is dropped.
+    pub(super) fn job_sender(&self) -> Option<JobSender<D>> {
+        self.jobs.clone().map(JobSender)
+    }
+
     /// Runs `change` on the thread; resolves when its outcome is durable.
     ///
     /// The job is handed in before this returns. If the future is dropped before the job has begun, nothing
@@ -209,6 +214,26 @@ impl<D: Commit> Writer<D> {
             // A thread that is gone drops the job and with it the sender, which this hears.
             outcome.await.unwrap_or(Err(StoreError::Closed))
         }
+    }
+}
+
+/// Hands jobs in from another thread, which waits for each.
+pub(super) struct JobSender<D>(SyncSender<Job<D>>);
+
+impl<D: Commit> JobSender<D> {
+    /// Runs `change` on the thread of the writer, and returns when its outcome is durable.
+    pub(super) fn run<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut D) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (sender, outcome) = oneshot::channel();
+        let job = move |disk: &mut D| {
+            let done = guarded(disk, change);
+            Some(Step::answer(sender, done))
+        };
+        self.0.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
+        outcome.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 }
 

@@ -1,0 +1,248 @@
+//! The thread that writes a store anew without its free space, while the store is in use: when an operator
+//! asks for it, and when the writer sees that the files are too large for what is in them (`growth`).
+//!
+//! All keys are copied while the store changes, then those that have changed meanwhile. What was copied until
+//! one moment is read once more, and compared with the totals of that moment. Then what has changed since is
+//! copied until little is left, and only for that the writer stands still, puts the new files in the place of
+//! the old ones and opens them. Readers that come then wait for it.
+//!
+//! # Invariants
+//!
+//! 1. One compaction at a time. Whatever ends one before its exchange leaves the store as it was.
+//! 2. The thread ends before the writer does. So the directory is free when the last handle is dropped.
+//! 3. A copy of the store that somebody makes is not cut off: the exchange waits for its end.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::super::compact_store::{CompactStore, Compaction, StoreSpace};
+use super::super::requests::StoreFuture;
+use super::compaction_orders::{CompactionOrders, Order};
+use super::disk::Disk;
+use super::key_copy::{KeyCopy, TreeEntries};
+use super::reader::StoreReader;
+use super::rebuild::Rebuild;
+use super::writer::{JobSender, Writer};
+use super::{SledStore, files, tree_keys};
+use crate::error::StoreError;
+use crate::shutdown::is_asked;
+
+/// How much of the disk is left free for the store that is in use, in bytes.
+const RESERVE: u64 = 64 * 1024 * 1024;
+/// How many keys are looked at before others have their turn.
+const PAGE: usize = 1_024;
+/// How long others have their turn at most.
+const TURN: Duration = Duration::from_millis(10);
+/// How long to wait for somebody who copies the store, before it is tried again.
+const COPIED: Duration = Duration::from_millis(50);
+/// How long nothing is tried after a compaction that nobody asked for has failed.
+const FAILED: Duration = Duration::from_secs(60);
+/// Likewise, if the disk has no room.
+const FULL: Duration = Duration::from_secs(60 * 60);
+
+/// The handle of the thread. Dropping it waits for the end.
+#[derive(Debug)]
+pub(super) struct Compactor {
+    orders: Arc<CompactionOrders>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Compactor {
+    pub(super) fn start(
+        reader: Arc<StoreReader>,
+        writer: &Writer<Disk>,
+        orders: Arc<CompactionOrders>,
+    ) -> io::Result<Self> {
+        let jobs = writer.job_sender().ok_or(io::ErrorKind::BrokenPipe)?;
+        let work = Work { reader, jobs, orders: Arc::clone(&orders) };
+        let thread = thread::Builder::new().name("jwtauth-compact".into()).spawn(move || work.run())?;
+        Ok(Self { orders, thread: Some(thread) })
+    }
+}
+
+impl Drop for Compactor {
+    fn drop(&mut self) {
+        self.orders.end();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl CompactStore for SledStore {
+    fn compact(&self) -> StoreFuture<'_, Compaction> {
+        let asked = self.compactor.orders.ask();
+        Box::pin(async move {
+            match asked {
+                Some(outcome) => outcome.await.unwrap_or(Err(StoreError::Closed)),
+                None => Err(StoreError::BeingCompacted { path: self.reader.path.clone() }),
+            }
+        })
+    }
+
+    fn space(&self) -> StoreFuture<'_, StoreSpace> {
+        let path = self.reader.path.clone();
+        Box::pin(async move {
+            let occupied = tokio::task::spawn_blocking(move || files::occupied(&path)).await;
+            let (compactions, last) = self.compactor.orders.done();
+            Ok(StoreSpace { bytes: occupied.ok(), compactions, last })
+        })
+    }
+}
+
+/// Tells whether a compaction is still wanted.
+type GoesOn<'a> = &'a dyn Fn() -> bool;
+
+struct Work {
+    reader: Arc<StoreReader>,
+    jobs: JobSender<Disk>,
+    orders: Arc<CompactionOrders>,
+}
+
+impl Work {
+    fn run(&self) {
+        let goes_on = || !self.orders.is_over() && !is_asked();
+        while let Some(order) = self.orders.next() {
+            match order {
+                Order::Asked(asker) => {
+                    let done = self.guarded(|| self.compact(&|| !asker.is_closed() && goes_on()));
+                    // Whoever hears of it may ask again.
+                    self.orders.free();
+                    let _ = asker.send(done);
+                }
+                Order::Due => {
+                    match self.guarded(|| self.compact_if_due(&goes_on)) {
+                        Err(error) if goes_on() => self.put_off(&error),
+                        _ => {}
+                    }
+                    self.orders.free();
+                }
+            }
+        }
+    }
+
+    /// Runs something in which sled may panic.
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(self.reader.corrupt("writing it anew panicked")))
+    }
+
+    fn put_off(&self, error: &StoreError) {
+        let is_full =
+            matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull);
+        let time = if is_full { FULL } else { FAILED };
+        tracing::warn!(target: "jwtauth", path = ?self.reader.path, error = error as &dyn std::error::Error, ?time, "the session store has much free space in its files and cannot be written anew: it is tried again after this time");
+        let _ = self.jobs.run(move |disk| {
+            disk.growth.put_off(time);
+            Ok(())
+        });
+    }
+
+    /// Compacts the store if its files are too large for what is in them.
+    fn compact_if_due(&self, goes_on: GoesOn<'_>) -> Result<(), StoreError> {
+        let payload = self.payload(goes_on)?;
+        if self.jobs.run(move |disk| Ok(disk.is_too_large_for(payload)))? {
+            self.compact(goes_on)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes all keys and values have, more or less: they change meanwhile.
+    fn payload(&self, goes_on: GoesOn<'_>) -> Result<u64, StoreError> {
+        let (mut range, mut payload) = (tree_keys::all(), 0);
+        loop {
+            let start = self.turn(goes_on)?;
+            let (mut keys, mut last) = (0, None);
+            self.reader.read(|tree| {
+                for entry in tree.range(range.clone()).take(PAGE) {
+                    let (key, value) = entry?;
+                    payload += (key.len() + value.len()) as u64;
+                    keys += 1;
+                    last = Some(key);
+                }
+                Ok(())
+            })?;
+            match last {
+                Some(key) if keys == PAGE => range.start = [&key[..], &[0]].concat(),
+                _ => return Ok(payload),
+            }
+            rest_after(start);
+        }
+    }
+
+    /// Fails if the work is not wanted any more. Returns the time.
+    fn turn(&self, goes_on: GoesOn<'_>) -> Result<Instant, StoreError> {
+        if goes_on() { Ok(Instant::now()) } else { Err(StoreError::Closed) }
+    }
+
+    fn compact(&self, goes_on: GoesOn<'_>) -> Result<Compaction, StoreError> {
+        let (path, begun) = (&self.reader.path, self.turn(goes_on)?);
+        let before = files::occupied(path);
+        let (mut rebuild, follower) = self.jobs.run(|disk| disk.begin_rebuild())?;
+        let mut copy = KeyCopy::new(Arc::clone(&follower), &[tree_keys::all()]);
+        self.follow(&mut rebuild, &mut copy, goes_on)?;
+        let (entries, totals) = self.jobs.run(move |disk| disk.changed_until_now(&follower))?;
+        put(&mut rebuild, &entries)?;
+        rebuild.check(totals)?;
+        loop {
+            self.follow(&mut rebuild, &mut copy, goes_on)?;
+            let follower = copy.follower();
+            match self.jobs.run(move |disk| disk.exchange(rebuild, &follower))? {
+                None => break,
+                // Somebody copies the store.
+                Some(not_yet) => rebuild = not_yet,
+            }
+            thread::sleep(COPIED);
+        }
+        let compaction = Compaction { before, after: files::occupied(path) };
+        self.orders.note(compaction);
+        let Compaction { before, after } = compaction;
+        tracing::info!(target: "jwtauth", ?path, before, after, took = ?begun.elapsed(), "the session store was written anew without its free space");
+        Ok(compaction)
+    }
+
+    /// Copies until only a little is left that has changed last.
+    fn follow(
+        &self,
+        rebuild: &mut Rebuild,
+        copy: &mut KeyCopy,
+        goes_on: GoesOn<'_>,
+    ) -> Result<(), StoreError> {
+        copy.go_on();
+        loop {
+            let start = self.turn(goes_on)?;
+            has_room(&self.reader.path)?;
+            let Some(entries) = copy.some(&self.reader)? else { return Ok(()) };
+            put(rebuild, &entries)?;
+            if !copy.is_behind() {
+                rest_after(start);
+            }
+        }
+    }
+}
+
+fn put(rebuild: &mut Rebuild, entries: &TreeEntries) -> Result<(), StoreError> {
+    entries.iter().try_for_each(|(key, value)| rebuild.copy(key, value.as_deref()))
+}
+
+/// Gives others as much time as the work since `start` took.
+fn rest_after(start: Instant) {
+    thread::sleep(start.elapsed().min(TURN));
+}
+
+/// Fails before the disk is full: the store that is in use needs some of it.
+fn has_room(path: &Path) -> Result<(), StoreError> {
+    match fs2::available_space(path) {
+        Ok(free) if free < RESERVE => Err(StoreError::Io {
+            path: path.into(),
+            action: "write the store anew: the disk has no room for a second copy of what is in it",
+            source: io::ErrorKind::StorageFull.into(),
+        }),
+        // Where the system does not say it, writing will.
+        _ => Ok(()),
+    }
+}

@@ -6,6 +6,7 @@ mod nodes;
 mod outage;
 mod plans;
 mod schema;
+mod staleness;
 mod trail;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use super::super::requests::{StoreFuture, SubjectRevocation};
 use super::super::rules;
 use super::super::whole_store::RecordKey;
 use super::connections::{Param, StepError};
+use super::freshness::Touched;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
 use crate::error::StoreError;
@@ -38,6 +39,10 @@ struct CreateAccount(StoredAccount);
 impl DatabaseStep for CreateAccount {
     type Outcome = bool;
 
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
+
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
         let params = account_params(&self.0)?;
         transaction.found(&transaction.statements().add_account, params).await
@@ -52,6 +57,10 @@ struct ChangeAccount {
 
 impl DatabaseStep for ChangeAccount {
     type Outcome = Option<usize>;
+
+    fn touches(&self) -> Touched {
+        if self.revocation.is_some() { Touched::Any } else { Touched::Nothing }
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<Self::Outcome, StepError> {
         let Self { after, expected, revocation } = self;

@@ -9,6 +9,7 @@ use super::super::requests::StoreFuture;
 use super::super::rules;
 use super::super::whole_store::{RecordKey, StoreRecord};
 use super::connections::{Param, StepError};
+use super::freshness::Touched;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
 use crate::error::StoreError;
@@ -57,6 +58,10 @@ struct AppendEvents {
 
 impl DatabaseStep for AppendEvents {
     type Outcome = ();
+
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
         let statements = transaction.statements();

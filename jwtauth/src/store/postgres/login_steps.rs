@@ -23,6 +23,7 @@ use super::super::rules;
 use super::super::value_store::{NewValue, StoredValue};
 use super::Database;
 use super::connections::StepError;
+use super::freshness::Touched;
 use super::rows;
 use super::transaction::{DatabaseStep, Transaction};
 use crate::error::StoreError;
@@ -82,6 +83,10 @@ impl NewLogin {
 impl DatabaseStep for Open {
     type Outcome = bool;
 
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
+
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
         self.0.open(transaction).await
     }
@@ -121,6 +126,10 @@ impl DatabaseStep for Evict {
 impl DatabaseStep for OpenWithValue {
     type Outcome = Result<bool, Vec<u8>>;
 
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
+
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<Self::Outcome, StepError> {
         let Self(login, new) = self;
         if let Some(before) = transaction.take_place(new).await? {
@@ -152,6 +161,10 @@ impl Transaction<'_> {
 
 impl DatabaseStep for Disown {
     type Outcome = ();
+
+    fn touches(&self) -> Touched {
+        Touched::One(self.0)
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
         // The login may be under way still, and holds this then.

@@ -11,8 +11,8 @@
 //! 2. Who opens a session of a subject, or changes all of them, locks the row of the subject first. So no
 //!    login slips past a revocation of all, and the limit of sessions holds on any number of machines. Rows
 //!    of sessions are locked after that, in the order of their ids.
-//! 3. Nothing that was read is kept for another request: what another process has ended is over with the next
-//!    request here.
+//! 3. Nothing that was read is used for another request, unless the application allows it (`freshness`): what
+//!    another process has ended is over with the next request here.
 //! 4. No statement is left under way on a connection that another operation gets.
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
@@ -30,6 +30,7 @@ mod database_copy;
 mod database_fill;
 mod database_url;
 mod event_steps;
+mod freshness;
 mod login_steps;
 mod postgres_config;
 mod rows;
@@ -49,6 +50,7 @@ use std::time::Duration;
 use self::confirmations::Confirmations;
 use self::connections::{Connections, Param, Request};
 pub(in crate::store) use self::database_fill::DatabaseFill;
+use self::freshness::Freshness;
 use self::login_steps::{NewLogin, Unsettled};
 pub(in crate::store) use self::postgres_config::OPERATOR;
 pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
@@ -109,6 +111,7 @@ struct Database {
     synchronous_commit: Option<SynchronousCommit>,
     unsettled: Unsettled,
     confirmations: Confirmations,
+    freshness: Freshness,
     time: Arc<TimeMark>,
 }
 
@@ -158,6 +161,7 @@ impl PostgresStore {
                 synchronous_commit,
                 unsettled: Unsettled::default(),
                 confirmations: Confirmations::default(),
+                freshness: Freshness::new(config.max_staleness, Arc::clone(&time)),
                 time,
             }),
         })
@@ -228,6 +232,10 @@ impl SessionStore for PostgresStore {
             let live: HashSet<_> = live.map(|session| session.id).collect();
             Ok(ids.into_iter().filter(|id| !live.contains(id)).collect())
         })
+    }
+
+    fn stamp(&self, id: SessionId) -> Option<u64> {
+        self.database.freshness.stamp(id)
     }
 
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {

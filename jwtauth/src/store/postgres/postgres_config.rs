@@ -17,6 +17,9 @@ pub(in crate::store) const OPERATOR: &str = "jwtauth program";
 const MAX_NAME: usize = 63;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The longest time for which a session that was read may be used again.
+const MAX_STALENESS: Duration = Duration::from_secs(60);
+
 /// When a commit counts as done: PostgreSQL's `synchronous_commit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -85,6 +88,7 @@ pub enum Isolation {
 /// | [`timeout`](Self::timeout) | 5 seconds | 100 milliseconds to 1 minute |
 /// | [`schema`](Self::schema) | `jwtauth` | 1 to 63 bytes, none of them zero |
 /// | [`root_certificates`](Self::root_certificates) | those of the system | a file in PEM |
+/// | [`max_staleness`](Self::max_staleness) | none | up to 1 minute |
 /// | [`isolation`](Self::isolation) | read committed | |
 /// | [`synchronous_commit`](Self::synchronous_commit) | as the server has it, but not `off` | |
 /// | [`allow_fsync_off`](Self::allow_fsync_off) | refused | |
@@ -107,6 +111,7 @@ pub struct PostgresConfig {
     pub(super) timeout: Duration,
     pub(super) schema: String,
     pub(super) root_certificates: Option<PathBuf>,
+    pub(super) max_staleness: Duration,
     pub(super) isolation: Isolation,
     pub(super) synchronous_commit: Option<SynchronousCommit>,
     pub(super) allow_fsync_off: bool,
@@ -129,6 +134,7 @@ impl PostgresConfig {
             timeout: TIMEOUT,
             schema: SCHEMA.into(),
             root_certificates: None,
+            max_staleness: Duration::ZERO,
             isolation: Isolation::default(),
             synchronous_commit: None,
             allow_fsync_off: false,
@@ -166,6 +172,17 @@ impl PostgresConfig {
     /// authority, as managed services have them.
     pub fn root_certificates(mut self, path: impl Into<PathBuf>) -> Self {
         self.root_certificates = Some(path.into());
+        self
+    }
+
+    /// Sets for how long a session that was read is used again without asking the database: not at all by
+    /// default, 1 minute at most.
+    ///
+    /// Then most requests of a caller who is active cost no round trip. **What another process does to a
+    /// session is seen here up to so much later**: a logout, a revocation, other roles. What this process does
+    /// itself counts at once. Refreshes, logins and logouts always ask the database.
+    pub const fn max_staleness(mut self, longest: Duration) -> Self {
+        self.max_staleness = longest;
         self
     }
 
@@ -237,6 +254,12 @@ impl PostgresConfig {
         if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&self.timeout) {
             return refused("timeout", format!("{:?} is not between 100ms and 1 minute", self.timeout));
         }
+        if self.max_staleness > MAX_STALENESS {
+            return refused("max_staleness", format!("{:?} is more than 1 minute", self.max_staleness));
+        }
+        if self.max_staleness > Duration::ZERO && self.max_staleness < Duration::from_millis(1) {
+            return refused("max_staleness", format!("{:?} is less than 1ms: say 0", self.max_staleness));
+        }
         if !(1..=63).contains(&self.schema.len()) || self.schema.contains('\0') {
             return refused("schema", format!("{:?} is no name of 1 to 63 bytes", self.schema));
         }
@@ -283,6 +306,7 @@ impl fmt::Debug for PostgresConfig {
             .field("timeout", &self.timeout)
             .field("schema", &self.schema)
             .field("root_certificates", &self.root_certificates)
+            .field("max_staleness", &self.max_staleness)
             .field("isolation", &self.isolation)
             .field("synchronous_commit", &self.synchronous_commit)
             .field("allow_fsync_off", &self.allow_fsync_off)
@@ -338,6 +362,8 @@ mod tests {
             good().pool_size(1_001),
             good().timeout(Duration::from_millis(99)),
             good().timeout(Duration::from_secs(61)),
+            good().max_staleness(Duration::from_millis(60_001)),
+            good().max_staleness(Duration::from_micros(999)),
             good().schema(""),
             good().schema("x".repeat(64)),
             PostgresConfig::new("postgres://app:pa55word@localhost/app?colour=pa55word"),

@@ -3,6 +3,7 @@
 use super::super::requests::{RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate};
 use super::super::rules;
 use super::connections::StepError;
+use super::freshness::Touched;
 use super::rows;
 use super::transaction::{DatabaseStep, Transaction};
 use crate::id::SessionId;
@@ -20,6 +21,10 @@ pub(super) struct Rotate {
 
 impl DatabaseStep for Rotate {
     type Outcome = Option<(Rotation, Session)>;
+
+    fn touches(&self) -> Touched {
+        Touched::One(self.request.session)
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<Self::Outcome, StepError> {
         let request = &self.request;
@@ -61,6 +66,10 @@ pub(super) struct Confirm(pub(super) Vec<(SessionId, u64)>);
 impl DatabaseStep for Confirm {
     type Outcome = ();
 
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
+
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
         let ids = rows::ids(self.0.iter().map(|(id, _)| *id));
         for row in transaction.query(&transaction.statements().lock_sessions, vec![ids]).await? {
@@ -79,6 +88,10 @@ pub(super) struct Revoke(pub(super) SessionId, pub(super) Revocation);
 
 impl DatabaseStep for Revoke {
     type Outcome = bool;
+
+    fn touches(&self) -> Touched {
+        Touched::One(self.0)
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
         let Some(mut session) = transaction.lock_session(self.0).await? else { return Ok(false) };
@@ -102,6 +115,10 @@ impl DatabaseStep for RevokeSubject {
 
 impl DatabaseStep for TokenRevocation {
     type Outcome = bool;
+
+    fn touches(&self) -> Touched {
+        Touched::One(self.session)
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
         let Some(mut session) = transaction.lock_session(self.session).await? else { return Ok(false) };
@@ -145,6 +162,11 @@ pub(super) struct Sweep {
 impl DatabaseStep for Sweep {
     type Outcome = Swept;
 
+    fn touches(&self) -> Touched {
+        // Only what is over anyway.
+        Touched::Nothing
+    }
+
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<Swept, StepError> {
         let limit = self.limit as u64;
         // What has expired stays so, if the clock is behind when a program starts again.
@@ -182,6 +204,10 @@ pub(super) struct Archive {
 
 impl DatabaseStep for Archive {
     type Outcome = Swept;
+
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<Swept, StepError> {
         let params = vec![self.before.into(), (self.limit as u64).into()];

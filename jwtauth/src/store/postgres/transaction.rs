@@ -18,6 +18,7 @@ use tokio_postgres::Row;
 
 use super::Database;
 use super::connections::{Connection, Param, Request, StepError};
+use super::freshness::Touched;
 use super::postgres_config::{Isolation, SynchronousCommit};
 use super::statements::{SqlStatement, Statements};
 use crate::error::{PostgresError, StoreError};
@@ -38,6 +39,11 @@ const COMMIT: Duration = Duration::from_secs(60);
 pub(super) trait DatabaseStep: Send + Sync + 'static {
     /// What it returns.
     type Outcome: Send + 'static;
+
+    /// Says which records of sessions it may change.
+    fn touches(&self) -> Touched {
+        Touched::Any
+    }
 
     /// Reads, decides, and says what is to be written. May be called more than once, in transactions of which
     /// one is committed.
@@ -139,6 +145,14 @@ impl Database {
 
     /// Carries out a step, on the task of the caller.
     pub(super) async fn carry_out<S: DatabaseStep>(&self, step: &S) -> Result<S::Outcome, StoreError> {
+        let done = self.repeat(step).await;
+        // What failed may have happened.
+        self.freshness.changed(step.touches());
+        done
+    }
+
+    /// Makes attempts until one is committed, or it is of no use.
+    async fn repeat<S: DatabaseStep>(&self, step: &S) -> Result<S::Outcome, StoreError> {
         let until = Instant::now() + 2 * self.timeout;
         let (mut attempts, mut connections) = (1, 1);
         loop {

@@ -3,6 +3,7 @@
 use super::super::rules;
 use super::super::value_store::{NewValue, ValueKey};
 use super::connections::StepError;
+use super::freshness::Touched;
 use super::rows;
 use super::transaction::{DatabaseStep, Transaction};
 
@@ -10,6 +11,10 @@ pub(super) struct SaveValue(pub(super) NewValue);
 
 impl DatabaseStep for SaveValue {
     type Outcome = bool;
+
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
         let new = &self.0;
@@ -30,6 +35,10 @@ pub(super) struct RemoveValue {
 
 impl DatabaseStep for RemoveValue {
     type Outcome = bool;
+
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
         let params = vec![self.key.as_bytes()[..].into()];

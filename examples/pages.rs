@@ -1,7 +1,8 @@
-//! Ready-made pages (log in, register, change the password, devices) and one page of one's own.
+//! Ready-made pages (log in, register, change the password, devices), those for admins, and one page of one's own.
 //!
 //! Run with `cargo run -p examples --example pages --features pages`, open <http://127.0.0.1:3000/notes>, and make an
-//! account. It is in memory, and gone when the program ends. `JWTAUTH_ADDR` says where to listen.
+//! account. It is in memory, and gone when the program ends. `JWTAUTH_ADDR` says where to listen. With the name of an admin
+//! in `JWTAUTH_ADMIN` and a password in `JWTAUTH_ADMIN_PASSWORD`, there is one for <http://127.0.0.1:3000/admin>.
 //!
 //! ```text
 //! curl -i -H 'accept: text/html' 'http://127.0.0.1:3000/notes?page=2'   # 303 /account/login?next=/notes%3Fpage%3D2
@@ -61,8 +62,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let stop = shutdown_signal();
     let jwtauth = JwtAuth::dev()?;
+    let accounts = jwtauth.accounts().ok_or("accounts are off")?;
+    accounts.first_admin_from_env("JWTAUTH_ADMIN", "JWTAUTH_ADMIN_PASSWORD").await?;
     let app = Route::new()
         .nest("/account", jwtauth.pages().site_name("Notes").home("/notes")?)
+        .nest("/admin", jwtauth.admin_pages().site_name("Notes"))
         .at("/notes", get(show_notes).post(add_note))
         .data(Notes::default())
         .with(jwtauth);

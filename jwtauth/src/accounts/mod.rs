@@ -249,6 +249,26 @@ impl Accounts {
         Ok(found.into_iter().map(Account::from).collect())
     }
 
+    /// Returns the up to `limit` accounts whose names begin with `prefix` and come right before the name
+    /// `before`. `None` if the store does not read backwards.
+    #[cfg(feature = "pages")]
+    pub(crate) async fn list_before(
+        &self,
+        prefix: &str,
+        before: &str,
+        limit: usize,
+    ) -> Result<Option<Vec<Account>>, AccountError> {
+        let of = |name: &str| Name::parse(name).map_err(|problem| AccountError::Name { problem });
+        let before = of(before)?.key;
+        let prefix = if prefix.is_empty() { String::new() } else { of(prefix)?.key };
+        let page = self.0.store.accounts_before(before, limit.min(MAX_PAGE)).await?;
+        let found = |page: Vec<StoredAccount>| {
+            let wanted = page.into_iter().filter(|account| account.key.starts_with(&prefix));
+            wanted.map(Account::from).collect()
+        };
+        Ok(page.map(found))
+    }
+
     /// Returns how many password hashes were computed since the start, for a metric. Each uses one core for a
     /// while.
     #[must_use]

@@ -124,4 +124,11 @@ pub trait AccountStore: fmt::Debug + Send + Sync + 'static {
     /// Returns up to `limit` accounts in the order of the bytes of their keys, beginning behind the key
     /// `after`.
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>>;
+
+    /// Returns the up to `limit` accounts that come right before the key `before`, in the order of the bytes
+    /// of their keys. Default: `None`, and a list has no way to the page before.
+    fn accounts_before(&self, before: String, limit: usize) -> StoreFuture<'_, Option<Vec<StoredAccount>>> {
+        let _ = (before, limit);
+        Box::pin(async { Ok(None) })
+    }
 }

@@ -4,7 +4,7 @@
 
 use reqwest::{Method, Response};
 use tests::bounded;
-use tests::program::Running;
+use tests::program::{Program, Running};
 
 use super::forms::{Browser, encoded, sent_to};
 use super::start;
@@ -116,5 +116,30 @@ fn h_10_another_site_logs_nobody_in_or_out() {
         let answer = browser.submit("/account/logout", "same-origin", &[]).await;
         assert_eq!(sent_to(&answer), (303, "login?out"));
         assert_eq!(sent_to(&browser.open("/notes").await).0, 303);
+    });
+}
+
+#[test]
+fn m_23_the_admin_of_the_environment_looks_after_people() {
+    bounded(async {
+        let program = Program::new(env!("CARGO_BIN_EXE_pages")).env("JWTAUTH_ALLOW_DEV", "1");
+        let server = program.env("JWTAUTH_ADMIN", "ada").env("JWTAUTH_ADMIN_PASSWORD", PASSWORD).start();
+        let (alice, ada) = (Browser::new(&server), Browser::new(&server));
+        register(&alice, "alice").await;
+        assert_eq!(alice.open("/admin/people").await.status(), 403);
+        let refused = ada.open("/admin/people").await;
+        assert_eq!(sent_to(&refused), (303, "/account/login?next=/admin/people"));
+        assert_eq!(
+            sent_to(&send(&ada, "/account/login", "ada", "/admin/people").await),
+            (303, "/admin/people")
+        );
+        let people = ada.open("/admin/people").await.text().await.unwrap();
+        let id = people.split("person?id=").nth(2).unwrap().split('"').next().unwrap();
+        let page = format!("/admin/person?id={id}");
+        let ended = ada.submit(&page, "same-origin", &[("do", "end_all")]).await;
+        assert_eq!(sent_to(&ended).0, 303);
+        assert_eq!(alice.open("/notes").await.status(), 303, "alice is logged out");
+        let events = ada.open("/admin/events?event=all_revoked").await.text().await.unwrap();
+        assert!(events.contains(">alice</a>") && events.contains(">ada</a>"), "{events}");
     });
 }

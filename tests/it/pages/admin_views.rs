@@ -34,6 +34,18 @@ fn m_24_people_are_looked_for_and_listed_a_page_at_a_time() {
             at = next.split('"').next().unwrap().replace("&#38;", "&");
         }
         assert_eq!((found.len(), pages, &*found[0], &*found[120]), (121, 3, "ada", "user119"));
+        // And back, with and without a prefix.
+        for (start, expected) in
+            [(at, 50), ("people?q=u&after=user069".into(), 50), ("people?q=user1&after=user109".into(), 10)]
+        {
+            let page = text(open(&ada, &start).await).await;
+            let back = between(&page, "<a rel=\"prev\" href=\"", "\"")[0].replace("&#38;", "&");
+            let before = text(open(&ada, &back).await).await;
+            let (first, all) = (names(&page).remove(0), names(&before));
+            let place = found.iter().position(|name| *name == first).unwrap();
+            assert_eq!(all, found[place - expected..place], "{start}");
+            assert!(before.contains("rel=\"next\""), "{before}");
+        }
         for (query, expected) in [
             ("q=USER01", 10),
             ("q=user119", 1),

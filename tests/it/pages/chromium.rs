@@ -1,6 +1,6 @@
 //! The pages in a real browser: Chromium, driven by playwright-core, with axe-core to look for what keeps people out.
 //!
-//! `JWTAUTH_BLESS=1 cargo test -p tests --test it -- two_people` makes the picture of README anew.
+//! `JWTAUTH_BLESS=1 cargo test -p tests --test it -- two_people` makes the pictures of README anew.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +11,9 @@ use tests::program::Program;
 /// Debian's Chromium, and the packages that drive it and look.
 const CHROMIUM: &str = "/usr/bin/chromium";
 const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
+
+/// What `people.mjs` calls it too.
+const ADMIN_PASSWORD: &str = "through the looking glass";
 
 #[test]
 fn two_people_with_two_browsers_each_live_with_the_pages() {
@@ -26,7 +29,8 @@ fn two_people_with_two_browsers_each_live_with_the_pages() {
             return;
         }
     };
-    let server = Program::new(env!("CARGO_BIN_EXE_pages")).env("JWTAUTH_ALLOW_DEV", "1").start();
+    let program = Program::new(env!("CARGO_BIN_EXE_pages")).env("JWTAUTH_ALLOW_DEV", "1");
+    let server = program.env("JWTAUTH_ADMIN", "ada").env("JWTAUTH_ADMIN_PASSWORD", ADMIN_PASSWORD).start();
     // To be looked at when something is wrong.
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     fs::create_dir_all(&pictures).unwrap();
@@ -39,7 +43,9 @@ fn two_people_with_two_browsers_each_live_with_the_pages() {
     let (out, err) = (said(&output.stdout), said(&output.stderr));
     assert!(output.status.success() && out.trim() == "ok", "{out}{err}");
     if std::env::var_os("JWTAUTH_BLESS").is_some() {
-        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pictures/devices.png");
-        fs::copy(pictures.join("readme.png"), readme).unwrap();
+        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pictures");
+        for (picture, name) in [("readme.png", "devices.png"), ("readme_admin.png", "admin.png")] {
+            fs::copy(pictures.join(picture), readme.join(name)).unwrap();
+        }
     }
 }

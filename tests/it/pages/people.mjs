@@ -1,4 +1,4 @@
-// Two people with two browsers each use the ready-made pages, in Chromium.
+// Two people with two browsers each use the ready-made pages, in Chromium, and an admin looks after them.
 //
 // node people.mjs HOME URL PICTURES: packages in HOME, the example `pages` at URL, screenshots into PICTURES.
 // Prints `ok` at the end. What is wrong is thrown.
@@ -124,6 +124,62 @@ await fillIn(one, { 'Password now': password, 'New password': 'a new long passwo
 await one.getByText('The password is changed.').waitFor();
 await two.goto(`${url}/account/devices`);
 assert.equal(new URL(two.url()).pathname, '/account/login');
+
+// An admin looks at everything, on a laptop and on a phone at night.
+const admin = await person({ viewport: { width: 1280, height: 800 } });
+await admin.goto(`${url}/admin`);
+assert.equal(new URL(admin.url()).pathname, '/account/login');
+await fillIn(admin, { Name: 'ada', Password: password }, 'Log in');
+await admin.waitForURL('**/admin/overview');
+await look(admin, 'admin_overview');
+await admin.getByText('As a table').first().click();
+await admin.getByRole('table').first().waitFor();
+await look(admin, 'admin_overview_table');
+await admin.getByRole('link', { name: 'People' }).click();
+await admin.getByLabel('Name begins with').fill('BO');
+await admin.getByRole('button', { name: 'Search' }).click();
+await look(admin, 'admin_people');
+await admin.getByRole('link', { name: 'bob' }).click();
+await fillIn(admin, { 'New role': 'editor' }, 'Add role');
+await admin.getByText('The roles are changed.').waitFor();
+await look(admin, 'admin_person');
+// Bob's last browser is thrown out, and the trail says who it was.
+assert.equal(await one.goto(`${url}/notes`).then((answer) => answer.status()), 200);
+await admin.getByRole('button', { name: 'End all sessions' }).click();
+await admin.getByText('No sessions.').waitFor();
+await one.goto(`${url}/notes`);
+assert.equal(new URL(one.url()).pathname, '/account/login');
+await admin.getByRole('link', { name: 'Show sessions that are over, too' }).click();
+await admin.getByRole('listitem').filter({ hasText: 'all sessions were ended' }).getByRole('link').click();
+await admin.getByText('ended with its session: all sessions were ended').first().waitFor();
+await look(admin, 'admin_session');
+await admin.getByRole('link', { name: 'Events' }).click();
+const newest = admin.getByRole('row').nth(1);
+assert.match(await newest.innerText(), /all_revoked\s+bob\s+ada/);
+await look(admin, 'admin_events');
+await admin.getByRole('link', { name: 'Keys' }).click();
+await look(admin, 'admin_keys');
+// Nobody takes the last admin away.
+await admin.goto(`${url}/admin/people?q=ada`);
+await admin.getByRole('link', { name: 'ada' }).click();
+await admin.getByRole('button', { name: 'Disable' }).click();
+await admin.getByRole('alert').waitFor();
+const night = await person({ viewport: { width: 360, height: 740 }, colorScheme: 'dark', isMobile: true });
+await night.goto(`${url}/admin/`);
+await fillIn(night, { Name: 'ada', Password: password }, 'Log in');
+await night.waitForURL('**/admin/overview');
+for (const name of ['Overview', 'People', 'Events', 'Keys']) {
+  await night.getByRole('link', { name, exact: true }).click();
+  await look(night, `admin_${name.toLowerCase()}_dark`);
+}
+// Bob is nobody there.
+await fillIn(one, { Name: 'bob', Password: 'a new long password' }, 'Log in');
+await one.waitForURL('**/notes');
+assert.equal(await one.goto(`${url}/admin/people`).then((answer) => answer.status()), 403);
+// The picture of README.
+await admin.goto(`${url}/admin/events?person=bob`);
+await admin.setViewportSize({ width: 800, height: 200 });
+await look(admin, 'readme_admin');
 
 // A logout. The way back shows nothing.
 await laptop.goto(`${url}/account/logout`);

@@ -185,6 +185,20 @@ async fn accounts_are_listed_in_the_order_of_their_keys(store: &(impl SessionSto
         }
         assert_eq!(found, keys, "pages of {limit}");
     }
+    let before = async |key: &str, limit| -> Option<Vec<String>> {
+        let page = store.accounts_before(key.into(), limit).await.expect("accounts_before");
+        page.map(|page| page.into_iter().map(|account| account.key).collect())
+    };
+    if before("b", 1).await.is_some() {
+        for (at, key) in keys.iter().enumerate() {
+            for limit in [1, 3, 100] {
+                let expected = keys[at.saturating_sub(limit)..at].to_vec();
+                assert_eq!(before(key, limit).await.unwrap_or_default(), expected, "{limit} before {key:?}");
+            }
+        }
+        assert_eq!(before("ac", 1).await.unwrap_or_default(), ["ab"], "before a key that is not there");
+        assert_eq!(before("", 9).await.unwrap_or_default().len(), 0, "before all");
+    }
     let behind = store.accounts(Some("ac".into()), 1).await.expect("accounts");
     assert_eq!(behind[0].key, "b", "behind a key that is not there");
 }

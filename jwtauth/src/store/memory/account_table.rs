@@ -75,4 +75,12 @@ impl AccountStore for MemoryStore {
         let page = accounts.range((start, Bound::Unbounded)).take(limit);
         ready(page.map(|(_, account)| account.clone()).collect())
     }
+
+    fn accounts_before(&self, before: String, limit: usize) -> StoreFuture<'_, Option<Vec<StoredAccount>>> {
+        let accounts = self.lock_accounts();
+        let page = accounts.range(..before).rev().take(limit);
+        let mut page: Vec<_> = page.map(|(_, account)| account.clone()).collect();
+        page.reverse();
+        ready(Some(page))
+    }
 }

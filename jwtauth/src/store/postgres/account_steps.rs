@@ -153,4 +153,12 @@ impl AccountStore for PostgresStore {
             Ok(found.iter().map(account).collect::<Result<_, _>>()?)
         })
     }
+
+    fn accounts_before(&self, before: String, limit: usize) -> StoreFuture<'_, Option<Vec<StoredAccount>>> {
+        Box::pin(async move {
+            let params = vec![before.into_bytes().into(), Param::from(limit as u64)];
+            let found = self.database.read(&self.database.statements.accounts_before, params).await?;
+            Ok(Some(found.iter().rev().map(account).collect::<Result<_, _>>()?))
+        })
+    }
 }

@@ -132,6 +132,9 @@ statements! {
     accounts_behind(BYTEA, INT8) =
         "SELECT id, record FROM @accounts WHERE key > $1 ORDER BY key LIMIT $2";
     #[cfg(feature = "accounts")]
+    accounts_before(BYTEA, INT8) =
+        "SELECT id, record FROM @accounts WHERE key < $1 ORDER BY key DESC LIMIT $2";
+    #[cfg(feature = "accounts")]
     accounts_from_first(INT8) = "SELECT id, record FROM @accounts ORDER BY key LIMIT $1";
     count_accounts() = "SELECT count(*) FROM @accounts";
 

@@ -42,7 +42,23 @@ impl StoreReader {
         let entries = self.read(|tree| {
             tree.range(tree_keys::names_after(after)).keys().take(limit).collect::<Result<Vec<_>, _>>()
         })?;
-        entries.iter().filter_map(|entry| self.account(tree_keys::account_of(entry)?).transpose()).collect()
+        self.accounts_of(entries.iter())
+    }
+
+    fn accounts_before(&self, before: &str, limit: usize) -> Result<Vec<StoredAccount>, StoreError> {
+        let entries = self.read(|tree| {
+            let before = tree.range(tree_keys::names_before(before)).keys().rev();
+            before.take(limit).collect::<Result<Vec<_>, _>>()
+        })?;
+        self.accounts_of(entries.iter().rev())
+    }
+
+    /// Reads the accounts that entries of the index by name are about.
+    fn accounts_of<'e>(
+        &self,
+        entries: impl Iterator<Item = &'e ::sled::IVec>,
+    ) -> Result<Vec<StoredAccount>, StoreError> {
+        entries.filter_map(|entry| self.account(tree_keys::account_of(entry)?).transpose()).collect()
     }
 }
 
@@ -74,5 +90,9 @@ impl AccountStore for SledStore {
 
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {
         self.reader.answer(move |reader| reader.accounts(after.as_deref(), limit))
+    }
+
+    fn accounts_before(&self, before: String, limit: usize) -> StoreFuture<'_, Option<Vec<StoredAccount>>> {
+        self.reader.answer(move |reader| reader.accounts_before(&before, limit).map(Some))
     }
 }

@@ -246,7 +246,8 @@ impl SessionStore for SledStore {
             Ok(disk.totals())
         });
         Box::pin(async move {
-            let (totals, bytes) = (totals.await?, self.reader.read(|tree| tree.size_on_disk())?);
+            let bytes = self.reader.answer(|reader| reader.read(|tree| tree.size_on_disk()));
+            let (totals, bytes) = (totals.await?, bytes.await?);
             Ok(Some(StoreSize { bytes: Some(bytes), ..StoreSize::new(totals.sessions, totals.accounts) }))
         })
     }

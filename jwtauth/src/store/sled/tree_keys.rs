@@ -174,6 +174,12 @@ pub(super) fn names_after(key: Option<&str>) -> Range<Vec<u8>> {
     start..[NAMES, &[0xff]].concat()
 }
 
+/// All keys of the index by name that come before a name, in order.
+#[cfg(feature = "accounts")]
+pub(super) fn names_before(key: &str) -> Range<Vec<u8>> {
+    NAMES.to_vec()..name(key)
+}
+
 #[cfg(feature = "accounts")]
 pub(super) fn name_entry(key: &str, id: AccountId) -> Vec<u8> {
     [&name(key)[..], id.as_bytes()].concat()

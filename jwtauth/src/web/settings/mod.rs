@@ -94,6 +94,9 @@ impl Default for JwtAuthBuilder {
     }
 }
 
+/// How many events are kept in development.
+const DEV_EVENTS: u64 = 1_000;
+
 impl JwtAuth {
     /// Starts to configure one: see [`JwtAuthBuilder`] for the settings and their defaults.
     pub fn builder() -> JwtAuthBuilder {
@@ -105,6 +108,8 @@ impl JwtAuth {
     /// Everybody is logged out when the process ends. Requests for another host than `localhost`, `127.0.0.1`
     /// or `[::1]` are refused. So are connections from another address than loopback, such as those through
     /// a port that Docker maps. The answer and the log say which of the two it was, and what to write.
+    ///
+    /// It keeps the last 1,000 events and a record of each token, so that there is something to look at.
     ///
     /// # Errors
     ///
@@ -209,6 +214,7 @@ impl JwtAuthBuilder {
         let builder = Self { local_only: true, ..Self::default() };
         #[cfg(feature = "accounts")]
         let builder = builder.accounts(AccountsConfig::default());
+        let builder = builder.keep_events(DEV_EVENTS).token_registry();
         builder.secret(secret::random::<48>()?).insecure_cookies().build(MemoryStore::new())
     }
 }

@@ -27,8 +27,12 @@ text_fields! {
     never = "never";
     /// The link to the next page.
     next_page = "Next page";
+    /// The link to the page before.
+    previous_page = "Previous page";
     /// The link to the first page.
     first_page = "First page";
+    /// The heading of the device of a session.
+    device = "Device";
     /// When an account was registered.
     registered = "Registered";
     /// When a password was last set.

@@ -52,11 +52,15 @@ impl Chart {
         format!("0 0 {WIDTH} {HEIGHT}")
     }
 
-    /// The time of the first bar and that of the last, for people.
+    /// The time of the first bar and that of the last, without their year.
     pub(super) fn span(&self) -> (&str, &str) {
-        let first = self.bars.first().map_or("", |bar| &bar.at.1);
-        (first, self.bars.last().map_or("", |bar| &bar.at.1))
+        (without_year(self.bars.first()), without_year(self.bars.last()))
     }
+}
+
+fn without_year(bar: Option<&ChartBar>) -> &str {
+    let shown = bar.map_or("", |bar| &bar.at.1);
+    shown.split_once('-').map_or(shown, |(_, rest)| rest)
 }
 
 /// How high a bar is. Anything that is not nothing can be seen.

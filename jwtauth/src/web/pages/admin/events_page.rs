@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 use super::super::page_shell::{Shell, shown, times};
 use super::admin_visit::AdminVisit;
 use crate::events::EventRecord;
-use crate::id::AccountId;
+use crate::id::{AccountId, SessionId};
 use crate::store::EventStore;
 
 /// How many events stand on a page.
@@ -175,10 +175,11 @@ async fn row(
     let mut by = None;
     let mut details = Vec::new();
     for (name, value) in event.details {
-        if name == "by" {
-            by = Some(value);
-        } else {
-            details.push(format!("{name}: {value}"));
+        match value.parse::<SessionId>() {
+            _ if name == "by" => by = Some(value),
+            // In short, as in the log.
+            Ok(session) if name == "except" => details.push(format!("{name}: {}", session.log_id())),
+            _ => details.push(format!("{name}: {value}")),
         }
     }
     let session = match (&event.subject, event.session) {

@@ -1,7 +1,7 @@
 //! The page `people`: accounts in the order of their names, a page at a time.
 
 use askama::Template;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use poem::http::StatusCode;
 use poem::{Response, Result};
 use serde::Deserialize;
@@ -22,6 +22,8 @@ struct PeoplePage<'p> {
     rows: Vec<PersonRow>,
     /// The query of the first page, if this is another one.
     first: Option<String>,
+    /// The query of the page before this, if there is one.
+    previous: Option<String>,
     /// The query of the next page, if there is one.
     next: Option<String>,
 }
@@ -55,27 +57,66 @@ struct PeopleQuery {
     q: String,
     /// The last name of the page before.
     after: Option<String>,
+    /// The first name of the page behind.
+    before: Option<String>,
+}
+
+/// The accounts of a page, and whether there are more on both sides.
+struct Found {
+    accounts: Vec<Account>,
+    has_before: bool,
+    has_behind: bool,
 }
 
 /// `GET people`.
 pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let asked: PeopleQuery = visit.query().await;
     let prefix = asked.q.trim();
-    let found = visit.accounts.list_by_prefix(prefix, asked.after.as_deref(), ROWS + 1).await;
-    let mut found = match found {
+    let found = match find(visit, prefix, &asked).await {
         Ok(found) => found,
-        // A name that cannot be one comes behind all others.
-        Err(AccountError::Name { .. }) => Vec::new(),
+        // No name is like this.
+        Err(AccountError::Name { .. }) => {
+            Found { accounts: Vec::new(), has_before: false, has_behind: false }
+        }
         Err(error) => return Err(error.into()),
     };
-    let has_more = found.len() > ROWS;
-    found.truncate(ROWS);
-    let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let first = format!("q={}", encoded(prefix));
-    let next = found.last().filter(|_| has_more);
-    let next = next.map(|last| format!("{first}&after={}", encoded(&last.name)));
-    let first = asked.after.is_some().then_some(first);
-    let shell = visit.shell(&visit.texts.admin.people, "people");
-    let rows = found.into_iter().map(PersonRow::from).collect();
-    shown(StatusCode::OK, &PeoplePage { shell, prefix, rows, first, next })
+    let link = |to: &str, account: Option<&Account>, is_there: bool| {
+        account.filter(|_| is_there).map(|account| format!("{first}&{to}={}", encoded(&account.name)))
+    };
+    let previous = link("before", found.accounts.first(), found.has_before);
+    let next = link("after", found.accounts.last(), found.has_behind);
+    let is_first = asked.after.is_none() && asked.before.is_none();
+    let page = PeoplePage {
+        shell: visit.shell(&visit.texts.admin.people, "people"),
+        prefix,
+        rows: found.accounts.into_iter().map(PersonRow::from).collect(),
+        first: (!is_first).then_some(first),
+        previous,
+        next,
+    };
+    shown(StatusCode::OK, &page)
+}
+
+fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
+}
+
+/// Reads one account more than stand on a page, to know whether there is another page.
+async fn find(
+    visit: &AdminVisit<'_>,
+    prefix: &str,
+    asked: &PeopleQuery,
+) -> std::result::Result<Found, AccountError> {
+    if let Some(before) = &asked.before
+        && let Some(mut accounts) = visit.accounts.list_before(prefix, before, ROWS + 1).await?
+    {
+        let has_before = accounts.len() > ROWS;
+        accounts.drain(..accounts.len().saturating_sub(ROWS));
+        return Ok(Found { accounts, has_before, has_behind: true });
+    }
+    let mut accounts = visit.accounts.list_by_prefix(prefix, asked.after.as_deref(), ROWS + 1).await?;
+    let has_behind = accounts.len() > ROWS;
+    accounts.truncate(ROWS);
+    Ok(Found { accounts, has_before: asked.after.is_some(), has_behind })
 }

@@ -5,6 +5,7 @@ mod migrations;
 mod nodes;
 mod outage;
 mod plans;
+mod rolling;
 mod schema;
 mod staleness;
 mod trail;

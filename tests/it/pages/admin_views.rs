@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jwtauth::{AccountsConfig, JwtAuth, MemoryStore, PageTexts};
+use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore, PageTexts};
 use poem::{EndpointExt as _, Route};
 use tests::app::SECRET;
 use tests::bounded;
@@ -135,6 +135,14 @@ fn a_session_is_shown_with_its_tokens_and_what_has_ended_them() {
         assert!(text(open(&ada, &page).await).await.contains("No sessions."));
         let over = text(open(&ada, &format!("{page}&all")).await).await;
         assert!(over.contains("revoked: ended on request"), "{over}");
+        // Of a user of the application, who may be called anything.
+        let user = tests::app::User::named("b&c=d\r\n\"<b>");
+        let other = office.jwtauth.sessions().login(&user, Device::default()).await.unwrap().session;
+        let subject = super::encoded(&user.name);
+        let link = format!("session?of={subject}&mark={}", other.id.log_id());
+        assert_eq!(open(&ada, &link).await.status(), 200);
+        let answer = send(&ada, &link, &[("do", "end")]).await;
+        assert_eq!(sent_to(&answer), (303, format!("{link}&done=ended")));
         // Of nobody, and of somebody else.
         for odd in ["session", "session?of=nobody&mark=0", "session?of=%22%3E&mark=%00", "person?id=x"] {
             assert_eq!(sent_to(&open(&ada, odd).await), (303, "people".into()), "{odd}");

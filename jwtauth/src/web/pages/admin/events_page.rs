@@ -14,6 +14,7 @@ use tokio::task::yield_now;
 
 use super::super::page_shell::{Shell, shown, times};
 use super::admin_visit::AdminVisit;
+use super::session_page::query_of;
 use crate::events::EventRecord;
 use crate::id::{AccountId, SessionId};
 use crate::store::EventStore;
@@ -183,9 +184,7 @@ async fn row(
         }
     }
     let session = match (&event.subject, event.session) {
-        (Some(subject), Some(session)) => {
-            Some(format!("of={}&mark={}", utf8_percent_encode(subject, NON_ALPHANUMERIC), session.log_id()))
-        }
+        (Some(subject), Some(session)) => Some(query_of(subject, session)),
         _ => None,
     };
     let subject = match event.subject {

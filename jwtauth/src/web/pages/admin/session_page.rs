@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use askama::Template;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::http::StatusCode;
 use poem::{Response, Result};
 use serde::Deserialize;
@@ -11,10 +12,13 @@ use super::super::PageTexts;
 use super::super::device_row::DeviceRow;
 use super::super::page_shell::{Shell, see_other, shown, times};
 use super::admin_visit::AdminVisit;
-use crate::id::{AccountId, TokenId};
+use crate::id::{AccountId, SessionId, TokenId};
 use crate::record::{RevocationReason, Session, SessionState};
 use crate::registry::{TokenKind, TokenRecord};
 use crate::web::routes::form::Form;
+
+/// What stands in a query as it is, among what ids of accounts have.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 /// How many tokens stand on a page.
 const ROWS: usize = 50;
@@ -66,6 +70,12 @@ struct SessionQuery {
     done: String,
 }
 
+/// Returns the query that asks for a session. It has the short form of its id: addresses of pages are in many
+/// logs.
+pub(super) fn query_of(subject: &str, session: SessionId) -> String {
+    format!("of={}&mark={}", utf8_percent_encode(subject, QUERY), session.log_id())
+}
+
 /// Returns the words for what a session is worth.
 pub(super) fn state_of(session: &Session, now: u64, texts: &PageTexts) -> String {
     let words = &texts.admin;
@@ -113,7 +123,7 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let behind = query.from.saturating_add(on_page.len());
     let page = SessionPage {
         shell,
-        query: format!("of={}&mark={}", session.subject, session.id.log_id()),
+        query: query_of(&session.subject, session.id),
         person: account.as_ref().map_or(&session.subject, |account| &account.name),
         person_id: session.subject.clone(),
         row: DeviceRow::of(&session, visit.session, visit.texts),
@@ -182,5 +192,5 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
     if form.text("do") == "end" {
         visit.by_admin(visit.sessions().revoke(session.id)).await?;
     }
-    Ok(see_other(&format!("session?of={}&mark={}&done=ended", session.subject, session.id.log_id())))
+    Ok(see_other(&format!("session?{}&done=ended", query_of(&session.subject, session.id))))
 }

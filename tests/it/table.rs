@@ -9,6 +9,7 @@ use jwtauth::SessionStore as _;
 use tests::app::TestApp;
 use tests::bounded;
 use tests::faulty::Faulty;
+use tests::places::Place;
 use tests::tab::{Answer, Cookies, Tab, cookies};
 use tests::wire::Tokens;
 
@@ -127,9 +128,11 @@ fn the_table_of_cookies() {
         ("foreign neighbours", Fresh, |a, _| format!("x=\"; y=%00; {}; =z; w", a.cookies()), Kept),
     ];
     bounded(async {
-        for (row, age, header, outcome) in rows {
-            for path in ["/me", "/hello", "/plain"] {
-                let app = TestApp::new();
+        for place in &Place::all().await {
+            for ((row, age, header, outcome), path) in
+                rows.iter().flat_map(|row| ["/me", "/hello", "/plain"].map(|path| (*row, path)))
+            {
+                let app = place.app(|builder| builder);
                 let tab = Tab::new(&app);
                 let (a, b) = (tab.login("alice").await, tab.login("bob").await);
                 if matches!(age, Expired) {
@@ -161,9 +164,9 @@ fn the_table_after_the_end_of_a_session() {
 
     const GONE: Outcome = AnonymousAndDeleted("token_not_valid");
     bounded(async {
-        for path in ["/me", "/hello"] {
+        for (place, path) in Place::all().await.iter().flat_map(|place| [(place, "/me"), (place, "/hello")]) {
             // Revoked.
-            let app = TestApp::new();
+            let app = place.app(|builder| builder);
             let tab = Tab::new(&app);
             let pair = tab.login("alice").await;
             assert!(app.jwtauth.sessions().revoke(pair.session()).await.unwrap());
@@ -176,11 +179,11 @@ fn the_table_after_the_end_of_a_session() {
             check("revoked, expired access alone", &tab.get(path, &pair.only_access()).await, expired, path);
 
             // Swept.
-            let app = TestApp::new();
+            let app = place.app(|builder| builder);
             let tab = Tab::new(&app);
             let pair = tab.login("alice").await;
             app.clock.advance(Duration::from_secs(24 * 60 * 60));
-            assert_eq!(tests::sweep(app.jwtauth.sessions()).await, 1);
+            assert!(tests::sweep(app.jwtauth.sessions()).await >= 1);
             check("both expired", &tab.get(path, &pair.cookies()).await, expired, path);
             check("refresh expired", &tab.get(path, &pair.only_refresh()).await, expired, path);
 

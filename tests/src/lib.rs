@@ -10,6 +10,7 @@ pub mod faulty;
 pub mod log;
 pub mod node;
 pub mod numbers;
+pub mod places;
 #[cfg(unix)]
 pub mod postgres;
 pub mod program;

@@ -5,6 +5,7 @@ mod migrations;
 mod nodes;
 mod outage;
 mod plans;
+mod program;
 mod rolling;
 mod schema;
 mod staleness;

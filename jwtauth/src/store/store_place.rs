@@ -106,7 +106,7 @@ impl<P: AsRef<Path>> From<P> for StorePlace {
     }
 }
 
-/// Without what a URL has of user and password.
+/// Without what a URL has of user and password (O-15).
 impl fmt::Display for StorePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,10 +1,12 @@
 //! `jwtauth doctor`.
 
-use jwtauth::store::operate::{self, AccountRef, Condition, Diagnosis};
+use jwtauth::store::operate::{
+    self, AccountRef, Condition, DatabaseDiagnosis, Diagnosis, Finding, OperateError,
+};
 use serde_json::json;
 
 use super::arguments::CounterArgument;
-use super::database::StoreName;
+use super::database::{StoreName, without_postgres};
 use super::meter::Meter;
 use super::output::Output;
 use super::{Done, Failure, store};
@@ -12,26 +14,84 @@ use super::{Done, Failure, store};
 /// How many accounts are named.
 const NAMED: usize = 20;
 
-pub(crate) fn run(name: StoreName<'_>, counter: CounterArgument, output: Output) -> Done {
+pub(crate) async fn run(name: StoreName<'_>, counter: CounterArgument, output: Output) -> Done {
     let not_seen = |what: String| Failure::Found { code: 2, what };
-    let config = store::damaged(
-        name,
-        counter,
-        "`jwtauth status` and `jwtauth events --check` look at it, and pg_amcheck at its tables",
-    )
-    .map_err(|failure| not_seen(failure.to_string()))?;
-    let meter = Meter::begin("reading");
-    let diagnosis = operate::doctor(config, &|progress| meter.look(progress));
-    drop(meter);
-    let diagnosis = diagnosis.map_err(|error| not_seen(super::with_causes(&error)))?;
-    output.text(&lines(&diagnosis), &json!(diagnosis));
-    match diagnosis.condition {
-        Condition::Whole if !diagnosis.trail_faults.is_empty() => {
-            Err(Failure::Found { code: 1, what: "the audit trail is not as it was written".into() })
+    match name.database().map_err(|failure| not_seen(failure.to_string()))? {
+        Some(database) => {
+            let meter = Meter::begin("reading");
+            let diagnosis = operate::examine_database(database, &|progress| meter.look(progress)).await;
+            drop(meter);
+            let diagnosis = diagnosis.map_err(|error| not_seen(of_database(error)))?;
+            output.text(&database_lines(&diagnosis), &json!(diagnosis));
+            judge(diagnosis.condition, diagnosis.trail_faults.is_empty())
         }
+        None => {
+            let config =
+                store::damaged(name, counter, "").map_err(|failure| not_seen(failure.to_string()))?;
+            let meter = Meter::begin("reading");
+            let diagnosis = operate::doctor(config, &|progress| meter.look(progress));
+            drop(meter);
+            let diagnosis = diagnosis.map_err(|error| not_seen(super::with_causes(&error)))?;
+            output.text(&lines(&diagnosis), &json!(diagnosis));
+            judge(diagnosis.condition, diagnosis.trail_faults.is_empty())
+        }
+    }
+}
+
+fn of_database(error: OperateError) -> String {
+    match error {
+        OperateError::NoPostgres => without_postgres().to_string(),
+        error => super::with_causes(&error),
+    }
+}
+
+fn judge(condition: Condition, has_whole_trail: bool) -> Done {
+    let found = |code, what: &str| Err(Failure::Found { code, what: what.into() });
+    match condition {
+        Condition::Whole if !has_whole_trail => found(1, "the audit trail is not as it was written"),
         Condition::Whole => Ok(()),
-        Condition::Damaged => Err(Failure::Found { code: 1, what: "the store is damaged".into() }),
-        _ => Err(not_seen("the store could not be looked at".into())),
+        Condition::Damaged => found(1, "the store is damaged"),
+        _ => found(2, "the store could not be looked at"),
+    }
+}
+
+/// The same of a database.
+fn database_lines(diagnosis: &DatabaseDiagnosis) -> Vec<String> {
+    let mut lines = vec![format!("The store {} is {}.", diagnosis.place, diagnosis.condition)];
+    lines.extend(diagnosis.problem.iter().map(|problem| format!("  {problem}")));
+    let known = diagnosis.settings.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let settings: Vec<_> = known
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    lines.push(format!("The server says: {}.", settings.join(", ")));
+    let readable = &diagnosis.readable;
+    lines.push(format!(
+        "Readable: {} sessions, {} accounts, {} tokens, {} values, {} events.",
+        readable.sessions, readable.accounts, readable.tokens, readable.values, readable.events,
+    ));
+    if diagnosis.unreadable_rows > 0 {
+        lines.push(format!("Rows that are not as they were written: {}.", diagnosis.unreadable_rows));
+        for row in diagnosis.unreadable.iter().take(NAMED) {
+            lines.push(format!("  {} {}: {}", row.table, row.key, row.problem));
+        }
+        if diagnosis.unreadable_rows > NAMED as u64 {
+            lines.push("  and others: --json names up to 100".into());
+        }
+    }
+    if !diagnosis.trail_faults.is_empty() {
+        lines.push("The audit trail is not as it was written:".into());
+        lines.extend(diagnosis.trail_faults.iter().map(|fault| format!("  {fault}")));
+    }
+    note(&mut lines, &diagnosis.findings, &diagnosis.next);
+    lines
+}
+
+/// What else there is to say, and what to do.
+fn note(lines: &mut Vec<String>, findings: &[Finding], next: &[String]) {
+    lines.extend(findings.iter().map(|finding| format!("Note: {}: {}", finding.what, finding.advice)));
+    for (number, next) in next.iter().enumerate() {
+        lines.push(format!("{}{next}", if number == 0 { "Next: " } else { "  or: " }));
     }
 }
 
@@ -98,12 +158,7 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
         lines.push("The audit trail is not as it was written:".into());
         lines.extend(diagnosis.trail_faults.iter().map(|fault| format!("  {fault}")));
     }
-    for finding in &diagnosis.findings {
-        lines.push(format!("Note: {}: {}", finding.what, finding.advice));
-    }
-    for (number, next) in diagnosis.next.iter().enumerate() {
-        lines.push(format!("{}{next}", if number == 0 { "Next: " } else { "  or: " }));
-    }
+    note(&mut lines, &diagnosis.findings, &diagnosis.next);
     lines
 }
 

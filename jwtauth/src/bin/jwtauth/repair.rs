@@ -10,7 +10,7 @@ use super::output::{self, Output};
 use super::{Done, Failure, ask, doctor, store};
 
 /// What is done with a database.
-const INSTEAD: &str = "the tools of PostgreSQL repair it, and a dump or a backup brings it back";
+const INSTEAD: &str = "the tools of PostgreSQL repair it, and a backup brings it back: `jwtauth restore BACKUP` into an empty schema";
 
 pub(crate) fn run(name: StoreName<'_>, arguments: RepairArguments, output: Output, yes: bool) -> Done {
     let keep_accounts = arguments.keep_accounts;

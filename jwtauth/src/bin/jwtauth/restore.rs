@@ -8,17 +8,38 @@ use jwtauth::store::operate::{self, BackupFile, OperateError, RestoreOptions, Re
 use serde_json::json;
 
 use super::arguments::RestoreArguments;
-use super::database::StoreName;
+use super::database::{StoreName, without_postgres};
 use super::meter::Meter;
 use super::output::{self, Output, counted, shown};
 use super::{Done, Failure, ask, spool, store};
 
-pub(crate) fn run(store: StoreName<'_>, arguments: &RestoreArguments, output: Output, yes: bool) -> Done {
-    let path =
-        store::new_directory(store.directory("restore into a directory, and `jwtauth migrate` that")?)?;
+pub(crate) async fn run(
+    store: StoreName<'_>,
+    arguments: &RestoreArguments,
+    output: Output,
+    yes: bool,
+) -> Done {
+    let (place, path) = match store.database()? {
+        Some(_) if arguments.rollback_counter.is_some() => {
+            return Err(Failure::refused("a database has no rollback counter: leave --rollback-counter out"));
+        }
+        Some(database) => (database, None),
+        None => {
+            let path = store::new_directory(store.directory("")?)?;
+            let config = SledConfig::new(path);
+            let config = match &arguments.rollback_counter {
+                Some(counter) => config.rollback_counter(counter),
+                None => config,
+            };
+            (config.into(), Some(path))
+        }
+    };
+    let replaced = path.filter(|path| store::is_there(path));
     let name = &arguments.file;
-    let is_there = store::is_there(path);
-    if name == Path::new("-") && is_there && !yes {
+    if name == Path::new("-")
+        && !yes
+        && let Some(path) = replaced
+    {
         // Nobody can answer a question there.
         return Err(Failure::refused(format!(
             "this would replace the store in {path:?}: add --yes if you mean it"
@@ -43,19 +64,17 @@ pub(crate) fn run(store: StoreName<'_>, arguments: &RestoreArguments, output: Ou
     } else {
         "all sessions end: everybody logs in again"
     });
-    let mut config = SledConfig::new(path);
-    if let Some(counter) = &arguments.rollback_counter {
-        config = config.rollback_counter(counter);
-    }
-    if is_there {
+    if let Some(path) = replaced {
         ask::before(
             &format!("replace the store in {path:?}, whose files go to its directory \"aside\""),
             yes,
         )?;
     }
-    let options = RestoreOptions::default().keep_sessions(arguments.keep_sessions).replace(is_there);
+    let options =
+        RestoreOptions::default().keep_sessions(arguments.keep_sessions).replace(replaced.is_some());
     let writing = Meter::begin("writing");
-    let restored = operate::restore(backup, config, options, now, &|progress| writing.look(progress));
+    let restored =
+        operate::restore_into(backup, place, options, now, &|progress| writing.look(progress)).await;
     drop(writing);
     let restored = restored.map_err(failed)?;
     output.line(&text(&restored), &json!(restored));
@@ -65,6 +84,10 @@ pub(crate) fn run(store: StoreName<'_>, arguments: &RestoreArguments, output: Ou
 fn failed(error: OperateError) -> Failure {
     match error {
         OperateError::Store(error) => store::not_opened(error),
+        OperateError::NoPostgres => without_postgres(),
+        error @ (OperateError::InUse { .. } | OperateError::Occupied { .. }) => {
+            Failure::refused(format!("nothing was changed: {error}"))
+        }
         error @ (OperateError::NotABackup { .. } | OperateError::NewerBackup { .. }) => {
             Failure::refused(format!("nothing was changed: {error}"))
         }

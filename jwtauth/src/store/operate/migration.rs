@@ -3,9 +3,10 @@
 //! # Invariants
 //!
 //! 1. The new store opens when all records are in it and were read back, and not before. A kill at any step
-//!    leaves the old store, or the new one, or neither: never both. The same call goes on from there.
+//!    leaves the old store, or the new one, or neither: never both. The same call goes on from there (O-13).
 //! 2. Nothing is changed in the old store but its mark, which keeps it from being served beside the new one.
-//! 3. Records go over as they are. Who was logged out stays so, and nobody has to log in again (O-12).
+//! 3. Nothing is overwritten (O-14).
+//! 4. Records go over as they are. Who was logged out stays so, and nobody has to log in again (O-12).
 
 use std::ops::ControlFlow;
 

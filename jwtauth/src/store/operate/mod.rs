@@ -10,11 +10,17 @@
 
 mod api_key_line;
 mod backup_file;
+mod backup_records;
 mod backups;
 mod checked_trail;
 mod compaction;
 #[cfg(feature = "accounts")]
 mod damage;
+#[cfg(feature = "accounts")]
+mod database_diagnosis;
+#[cfg(feature = "accounts")]
+mod database_doctor;
+mod database_restoration;
 mod export_lines;
 mod exporting;
 mod import_lines;
@@ -37,6 +43,11 @@ pub use self::checked_trail::{CheckedTrail, check_trail};
 pub use self::compaction::compact;
 #[cfg(feature = "accounts")]
 pub use self::damage::{RepairOptions, doctor, repair};
+#[cfg(feature = "accounts")]
+pub use self::database_diagnosis::{DatabaseDiagnosis, UnreadableRow};
+#[cfg(feature = "accounts")]
+pub use self::database_doctor::examine_database;
+pub use self::database_restoration::restore_into;
 pub use self::exporting::{ExportOptions, export};
 pub use self::import_report::{ImportCounts, ImportOptions, SkipReason, SkippedRecord};
 pub use self::importing::import;

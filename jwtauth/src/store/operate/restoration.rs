@@ -3,36 +3,28 @@
 //! What happened after a backup is not in it. So nobody is let in by one unless the caller says so: each
 //! session in it may have been revoked since.
 
-use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::super::doubt::Doubt;
-use super::super::rules;
 use super::super::sled::SledConfig;
 use super::super::sled::refill::Refill;
-use super::super::value_store::ValueKey;
-use super::super::whole_store::{CopiedRecord, CopyTotals, RecordKey, StoreRecord};
+use super::super::whole_store::{CopiedRecord, CopyTotals};
 use super::backup_file::{BackupFrame, BackupReader, damaged};
+use super::backup_records::{BackupRecords, report};
 use super::backups::BackupSummary;
 use super::walk::{OperateError, Progress};
-use crate::events::{EventDetails, TrailHead};
-use crate::id::SessionId;
-
-/// How many records are read before progress is reported.
-const REPORT: u64 = 1_024;
 
 /// A backup that was read once, and is whole.
 #[derive(Debug)]
 pub struct BackupFile<F> {
-    file: F,
+    pub(super) file: F,
     summary: BackupSummary,
-    totals: CopyTotals,
-    frames: u64,
-    whole: u32,
+    pub(super) totals: CopyTotals,
+    /// How many frames it has, and its checksum.
+    pub(super) expected: (u64, u32),
 }
 
 impl<F: Read + Seek> BackupFile<F> {
@@ -62,7 +54,7 @@ impl<F: Read + Seek> BackupFile<F> {
         let (sessions, accounts) = (totals.sessions, totals.accounts);
         let summary = BackupSummary { taken_at: reader.taken_at, sessions, accounts, bytes: reader.bytes };
         let frames = reader.frames - 1;
-        Ok(Self { file, summary, totals, frames, whole })
+        Ok(Self { file, summary, totals, expected: (frames, whole) })
     }
 
     /// Returns what is in it.
@@ -75,7 +67,7 @@ impl<F: Read + Seek> BackupFile<F> {
 /// How a backup becomes a store. The default lets nobody in, and replaces no store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RestoreOptions {
-    keep_sessions: bool,
+    pub(super) keep_sessions: bool,
     replace: bool,
 }
 
@@ -152,105 +144,20 @@ pub fn restore<F: Read + Seek>(
 ) -> Result<Restored, OperateError> {
     let config = config.into();
     let mut refill = Refill::begin(config, options.replace)?.ok_or(OperateError::Exists)?;
-    // The time of a backup is known, so whoever restores it knows what has to be done again to accounts.
-    let doubt = Doubt {
-        keep_sessions: options.keep_sessions,
-        #[cfg(feature = "accounts")]
-        keep_accounts: true,
-        now,
-    };
-    let (mut restored, mut ended) = (Restored::default(), Ended::default());
-    backup.file.seek(SeekFrom::Start(0)).map_err(OperateError::Read)?;
-    let mut reader = BackupReader::begin(&mut backup.file)?;
-    loop {
-        match reader.next()? {
-            BackupFrame::Record(CopiedRecord::Kept(record)) => {
-                if let StoreRecord::TrailHead(head) = &record {
-                    ended.trail = Some(*head);
-                }
-                refill.put(&ended.settle(record, doubt))?;
-            }
-            BackupFrame::Record(CopiedRecord::Removed(key)) => {
-                ended.forget(&key);
-                refill.remove(key)?;
-            }
-            BackupFrame::End { whole, .. } if whole == backup.whole => break,
-            BackupFrame::End { .. } => return Err(damaged("it was replaced while it was read")),
-        }
-        report(&reader, Some(backup.frames), progress)?;
-    }
-    if let Some(head) = ended.trail {
-        let restored =
-            EventDetails::new("store_restored", now).with("backup_taken_at", backup.summary.taken_at);
-        let change = rules::append_events(Some(head), None, vec![restored], head.keep);
-        for number in change.removed {
-            refill.remove(RecordKey::Event(number))?;
-        }
-        change.added.into_iter().try_for_each(|record| refill.put(&StoreRecord::Event(record)))?;
-        refill.put(&StoreRecord::TrailHead(change.head))?;
-    }
     let totals = backup.totals;
+    let mut records = BackupRecords::begin(&mut backup.file, backup.expected, options.keep_sessions, now)?;
+    while let Some(record) = records.next()? {
+        match record {
+            CopiedRecord::Kept(record) => refill.put(&record)?,
+            CopiedRecord::Removed(key) => refill.remove(key)?,
+        }
+        records.report(progress)?;
+    }
     let (sessions, accounts) = refill.counted();
     if (sessions, accounts) != (totals.sessions, totals.accounts) {
         return Err(damaged("it does not hold as many sessions and accounts as it says"));
     }
-    restored.aside = refill.finish("restored", &totals)?;
-    (restored.sessions, restored.accounts) = (sessions, accounts);
-    (restored.sessions_ended, restored.values_ended) =
-        (ended.sessions.len() as u64, ended.values.len() as u64);
-    Ok(restored)
-}
-
-/// What was ended. Of a record that comes twice the last one counts.
-#[derive(Default)]
-struct Ended {
-    sessions: HashSet<SessionId>,
-    values: HashSet<ValueKey>,
-    /// Where the audit trail ends.
-    trail: Option<TrailHead>,
-}
-
-impl Ended {
-    /// Ends what lets somebody in, unless it is kept.
-    fn settle(&mut self, record: StoreRecord, doubt: Doubt) -> StoreRecord {
-        self.forget(&record.key());
-        match record {
-            StoreRecord::Session(mut session) => {
-                if doubt.settle_session(&mut session) {
-                    self.sessions.insert(session.id);
-                }
-                StoreRecord::Session(session)
-            }
-            StoreRecord::Value { key, value } if !doubt.keeps_value(&value) => {
-                let Some((mark, was_live)) = rules::remove_value(&value, doubt.now) else {
-                    return StoreRecord::Value { key, value };
-                };
-                if was_live {
-                    self.values.insert(key);
-                }
-                StoreRecord::Value { key, value: mark }
-            }
-            other => other,
-        }
-    }
-
-    fn forget(&mut self, key: &RecordKey) {
-        match key {
-            RecordKey::Session(id) => drop(self.sessions.remove(id)),
-            RecordKey::Value(key) => drop(self.values.remove(key)),
-            _ => {}
-        }
-    }
-}
-
-fn report<R: Read>(
-    reader: &BackupReader<R>,
-    of: Option<u64>,
-    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
-) -> Result<(), OperateError> {
-    let done = reader.frames;
-    if done.is_multiple_of(REPORT) && progress(Progress { done, of, bytes: reader.bytes }).is_break() {
-        return Err(OperateError::Stopped);
-    }
-    Ok(())
+    let (sessions_ended, values_ended) = records.ended();
+    let aside = refill.finish("restored", &totals)?;
+    Ok(Restored { accounts, sessions, sessions_ended, values_ended, aside })
 }

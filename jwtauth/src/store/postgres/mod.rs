@@ -17,8 +17,8 @@
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
 //! `statements` has all SQL, `schema` the tables, `connections` the wire, `transaction` how an operation is
-//! committed and tried again, and `rows` which bytes stand where. `database_copy` reads all of it,
-//! `database_fill` puts all of a store into it, and `schema_mark` says when it may not be served.
+//! committed and tried again, and `rows` which bytes stand where. `database_copy` and `database_check` read
+//! all of it, `database_fill` puts all of a store into it, and `schema_mark` says when it may not be served.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps` and `event_steps` are the operations.
 //! `confirmations` gathers what nobody waits for.
 
@@ -26,6 +26,8 @@
 mod account_steps;
 mod confirmations;
 mod connections;
+#[cfg(feature = "accounts")]
+mod database_check;
 mod database_copy;
 mod database_fill;
 mod database_url;

@@ -102,12 +102,15 @@ impl PostgresStore {
     }
 
     /// Counts connections that use these tables, and are none of [`OPERATOR`]: by their name, or by what they
-    /// have asked last. A server that hides that from this role, or that has no such list, says 0.
+    /// have asked last, unless that is somebody at a terminal. A server that hides that from this role, or
+    /// that has no such list, says 0.
     pub(in crate::store) async fn clients(&self) -> Result<u64, StoreError> {
         let database = &self.database;
         let sql = "SELECT count(*) FROM pg_catalog.pg_stat_activity
             WHERE datname = current_database() AND application_name <> convert_from($1, 'UTF8')
-            AND (application_name = convert_from($2, 'UTF8') OR position(convert_from($3, 'UTF8') IN query) > 0)";
+            AND (application_name = convert_from($2, 'UTF8')
+                OR application_name NOT IN ('', 'psql', 'pg_dump')
+                AND position(convert_from($3, 'UTF8') IN query) > 0)";
         let asked = SqlStatement { sql: sql.into(), types: vec![Type::BYTEA; 3] };
         let name = PostgresConfig::usual_name(&database.schema);
         let table = format!("{}.", quoted(&database.schema));

@@ -155,6 +155,21 @@ statements! {
     change_mark(BYTEA) = "UPDATE @store_mark SET mark = $1";
     clear_mark() = "UPDATE @store_mark SET mark = NULL";
 
+    // Each row with all its columns, for one who looks whether they are as they were written.
+    #[cfg(feature = "accounts")]
+    check_accounts(BYTEA, INT8) =
+        "SELECT id, key, record FROM @accounts WHERE id > $1 ORDER BY id LIMIT $2";
+    #[cfg(feature = "accounts")]
+    check_sessions(BYTEA, INT8) =
+        "SELECT id, subject, expires_at, record FROM @sessions WHERE id > $1 ORDER BY id LIMIT $2";
+    #[cfg(feature = "accounts")]
+    check_tokens(BYTEA, BYTEA, INT8) =
+        "SELECT session, place, expires_at, record FROM @tokens WHERE (session, place) > ($1, $2)
+         ORDER BY session, place LIMIT $3";
+    #[cfg(feature = "accounts")]
+    check_values(BYTEA, INT8) =
+        "SELECT name, expires_at, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
+
     // Many rows at once, in the place of those with the same key.
     fill_accounts(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =
         "INSERT INTO @accounts (id, key, record) SELECT * FROM UNNEST($1, $2, $3)

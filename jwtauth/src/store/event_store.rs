@@ -8,7 +8,8 @@
 //! 1. Events that are appended get the next numbers, and each has the hash of the one before it, as
 //!    [`rules::append_events`](super::rules::append_events) says. Records, removals and head change in one
 //!    step.
-//! 2. A record is never changed or overwritten, also if the head is lost. The oldest are removed when there are more than are to be kept.
+//! 2. A record is never changed or overwritten, also if the head is lost. The oldest are removed when there
+//!    are more than are to be kept.
 
 use std::fmt;
 

@@ -39,8 +39,8 @@ impl Sessions {
         Ok(self.report_after(change, events).await?.is_some())
     }
 
-    /// Removes an account, wakes those who wait for the end of its sessions, and reports that. Returns whether
-    /// it existed.
+    /// Removes an account, wakes those who wait for the end of its sessions, and reports that. Returns
+    /// whether it existed.
     pub(crate) async fn remove_account(
         &self,
         store: Arc<dyn AccountStore>,

@@ -296,8 +296,8 @@ impl Sessions {
         Ok(exchanged.as_deref().and_then(session_of))
     }
 
-    /// Writes a token to the list, and reports `event` if that is new. Returns whether it could be used and was
-    /// not there.
+    /// Writes a token to the list, and reports `event` if that is new. Returns whether it could be used and
+    /// was not there.
     ///
     /// One that has expired is written too: the clock may go back. An existing value is written again: the
     /// call that wrote it may not have it on disk yet.

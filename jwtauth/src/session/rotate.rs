@@ -5,8 +5,8 @@
 //! 1. An answer that is repeated has the same refresh token. Its access token is the same too, or one with an
 //!    id of its own.
 //! 2. Nothing is spent if the answer cannot be written.
-//! 3. A token that was presented is judged to the end, also if nobody waits for the answer: so nobody hides that a
-//!    spent one was used. A client that hung up presents it again, and gets the same successor.
+//! 3. A token that was presented is judged to the end, also if nobody waits for the answer: so nobody hides
+//!    that a spent one was used. A client that hung up presents it again, and gets the same successor.
 
 use std::slice;
 use std::sync::Arc;

@@ -26,6 +26,7 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// begin behind 0. Fewer than `limit` are the last ones. A record that is damaged is left out.
     fn events_after(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<EventRecord>>;
 
-    /// Returns where the trail begins and ends. `None` if nothing was ever appended, or if that record is damaged.
+    /// Returns where the trail begins and ends. `None` if nothing was ever appended, or if that record is
+    /// damaged.
     fn trail_head(&self) -> StoreFuture<'_, Option<TrailHead>>;
 }

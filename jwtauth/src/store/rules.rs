@@ -53,8 +53,8 @@ pub struct TrailChange {
 }
 
 /// Decides what appending `events` does to the trail with this head; `None` if there is none, or it cannot be
-/// read. `last` is the record with the highest number that there is. One that cannot be read has its number, and
-/// nothing else.
+/// read. `last` is the record with the highest number that there is. One that cannot be read has its number,
+/// and nothing else.
 ///
 /// Records are never overwritten, whatever has become of the head: behind a record that it does not know, the
 /// trail goes on with an event `trail_broken`.

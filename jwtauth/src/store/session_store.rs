@@ -37,8 +37,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Tells whether other processes change what this store keeps. Default: they do, which is always safe to
     /// say.
     ///
-    /// Then nothing that was loaded is used for another request, unless [`stamp`](Self::stamp) allows it. Those
-    /// who wait for the end of a session ask the store each second ([`over`](Self::over)).
+    /// Then nothing that was loaded is used for another request, unless [`stamp`](Self::stamp) allows it.
+    /// Those who wait for the end of a session ask the store each second ([`over`](Self::over)).
     fn is_shared(&self) -> bool {
         true
     }

@@ -126,8 +126,8 @@ impl DatabaseCopy {
         Ok(CopyPage::new(records, is_last.then_some(self.totals)))
     }
 
-    /// Returns the record in a row, and the key to go on behind. `None` for a damaged part of the trail, whose hashes
-    /// show that it is missing: it keeps nobody from a copy.
+    /// Returns the record in a row, and the key to go on behind. `None` for a damaged part of the trail,
+    /// whose hashes show that it is missing: it keeps nobody from a copy.
     fn read(&self, row: &Row) -> Result<(Option<StoreRecord>, Vec<Param>), StepError> {
         let record = match self.part {
             #[cfg(feature = "accounts")]

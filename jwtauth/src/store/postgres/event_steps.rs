@@ -28,8 +28,8 @@ pub(super) fn number(row: &Row) -> Result<u64, StepError> {
     number.try_into().map_err(|_| rows::is_damaged())
 }
 
-/// Reads a row with the head of the trail; there is one without a record before the first event. `None` also if
-/// the record is damaged.
+/// Reads a row with the head of the trail; there is one without a record before the first event. `None` also
+/// if the record is damaged.
 pub(super) fn head(row: &Row) -> Result<Option<TrailHead>, StepError> {
     let Some(record): Option<&[u8]> = row.try_get(0)? else { return Ok(None) };
     let key = codec::encode_key(&RecordKey::TrailHead);

@@ -179,8 +179,8 @@ impl PostgresConfig {
     /// default, 1 minute at most.
     ///
     /// Then most requests of a caller who is active cost no round trip. **What another process does to a
-    /// session is seen here up to so much later**: a logout, a revocation, other roles. What this process does
-    /// itself counts at once. Refreshes, logins and logouts always ask the database.
+    /// session is seen here up to so much later**: a logout, a revocation, other roles. What this process
+    /// does itself counts at once. Refreshes, logins and logouts always ask the database.
     pub const fn max_staleness(mut self, longest: Duration) -> Self {
         self.max_staleness = longest;
         self

@@ -27,8 +27,8 @@ const CACHE: u64 = 128 * 1024 * 1024;
 /// Likewise, while it is made.
 const CACHE_OF_NEW: u64 = 32 * 1024 * 1024;
 
-/// How often sled looks for space to use again in a database that is being made, in milliseconds. Each time it
-/// cleans one segment at most.
+/// How often sled looks for space to use again in a database that is being made, in milliseconds. Each time
+/// it cleans one segment at most.
 const CLEANED_EVERY: u64 = 5;
 
 /// What the writer keeps beside the tree; all of it but the lock is made anew when the store is opened anew.

@@ -1,8 +1,8 @@
 //! The audit trail in the tree: each event is a record under its number, and one more record says where the
 //! trail begins and ends.
 //!
-//! The totals know nothing of them: a damaged event must log nobody out. One that cannot be read is left out. The
-//! hashes show what is missing or changed.
+//! The totals know nothing of them: a damaged event must log nobody out. One that cannot be read is left out.
+//! The hashes show what is missing or changed.
 
 use super::super::codec::{self, RecordError};
 use super::super::event_store::EventStore;

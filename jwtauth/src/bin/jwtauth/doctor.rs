@@ -8,7 +8,7 @@ use serde_json::json;
 use super::arguments::CounterArgument;
 use super::database::{StoreName, without_postgres};
 use super::meter::Meter;
-use super::output::Output;
+use super::output::{Output, counted};
 use super::{Done, Failure, store};
 
 /// How many accounts are named.
@@ -118,19 +118,19 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
             damage.pages
         ));
     }
-    let counted = |readable: u64, expected: Option<u64>| match expected {
-        Some(expected) if expected != readable => format!("{readable} of {expected}"),
-        _ => readable.to_string(),
+    let of = |readable: u64, expected: Option<u64>, what| match expected {
+        Some(expected) if expected != readable => format!("{readable} of {}", counted(expected, what)),
+        _ => counted(readable, what),
     };
     let readable = &diagnosis.readable;
     if diagnosis.condition != Condition::Unknown {
         lines.push(format!(
-            "Readable: {} sessions, {} accounts, {} tokens, {} values, {} events.",
-            counted(readable.sessions, diagnosis.sessions_expected),
-            counted(readable.accounts, diagnosis.accounts_expected),
-            readable.tokens,
-            readable.values,
-            readable.events,
+            "Readable: {}, {}, {}, {}, {}.",
+            of(readable.sessions, diagnosis.sessions_expected, "session"),
+            of(readable.accounts, diagnosis.accounts_expected, "account"),
+            counted(readable.tokens, "token"),
+            counted(readable.values, "value"),
+            counted(readable.events, "event"),
         ));
     }
     if let Some(lost) = diagnosis.lost_changes.filter(|lost| *lost > 0) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::arguments::RepairArguments;
 use super::database::StoreName;
 use super::meter::Meter;
-use super::output::{self, Output};
+use super::output::{self, Output, counted};
 use super::{Done, Failure, ask, doctor, store};
 
 /// What is done with a database.
@@ -60,8 +60,11 @@ fn lines(repaired: &Repaired) -> Vec<String> {
     let mut lines = vec![
         format!("The store {:?} was written anew.", repaired.before.path),
         format!(
-            "Kept: {} sessions, {} accounts, {} tokens, {} values.",
-            kept.sessions, kept.accounts, kept.tokens, kept.values
+            "Kept: {}, {}, {}, {}.",
+            counted(kept.sessions, "session"),
+            counted(kept.accounts, "account"),
+            counted(kept.tokens, "token"),
+            counted(kept.values, "value")
         ),
     ];
     if repaired.sessions_ended {
@@ -69,8 +72,8 @@ fn lines(repaired: &Repaired) -> Vec<String> {
     }
     if repaired.values_left_out > 0 {
         lines.push(format!(
-            "{} values were left out: they could have let somebody in.",
-            repaired.values_left_out
+            "Left out: {}, which could have let somebody in.",
+            counted(repaired.values_left_out, "value")
         ));
     }
     doctor::named(

@@ -57,3 +57,17 @@ impl From<UseName> for ValueUse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lists, the audit trail and exports call a reason is one word.
+    #[test]
+    fn a_reason_has_one_name() {
+        for name in ["evicted", "inactive", "logout", "logout_all", "replaced", "requested", "reused"] {
+            let ReasonName(reason) = serde_json::from_value(name.into()).unwrap();
+            assert_eq!(reason.name(), name);
+        }
+    }
+}

@@ -14,7 +14,9 @@ use super::super::requests::LoginEffects;
 use super::super::rules;
 use super::super::value_store::NewValue;
 use super::disk::Disk;
+use super::disk_record::DiskRecord;
 use super::tree_change::Change;
+use super::tree_keys;
 use super::writer::{Settled, TwoSteps};
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -109,7 +111,7 @@ impl Disk {
         self.ready()?;
         let mut change = Change::default();
         let mut others = match effects.max_sessions {
-            Some(_) => self.sessions_of(&session.subject)?,
+            Some(max) => self.crowd_of(session, max)?,
             None => Vec::new(),
         };
         // Those that do not stand crowd nobody out. One that stands later looks at this one then.
@@ -131,6 +133,14 @@ impl Disk {
         self.group.add(change);
         self.awaited |= revokes;
         Ok(Settled::More { awaited: revokes })
+    }
+
+    /// Returns the sessions of the subject of a new one. None if even all of them are not too many: then
+    /// [`rules::login`] decides the same without them, and they need not be read.
+    fn crowd_of(&self, new: &Session, max: usize) -> Result<Vec<DiskRecord<Session>>, StoreError> {
+        let keys = self.keys_in(tree_keys::subject_range(&new.subject), usize::MAX)?;
+        let others = keys.iter().filter(|key| tree_keys::id_of(key) != Some(new.id)).count();
+        if others < max { Ok(Vec::new()) } else { self.sessions_of(&new.subject) }
     }
 
     /// Removes the session of a login that came to nothing, now or when the disk is back.

@@ -218,6 +218,8 @@ impl Disk {
         let mut change = Change::default();
         let mut removed = 0;
         let mut expired = Vec::new();
+        // Most stores keep none: then they are not looked for with each session.
+        let has_tokens = !self.keys_in(tree_keys::tokens_behind(None), 1)?.is_empty();
         for entry in entries {
             let session = match tree_keys::id_of(&entry) {
                 Some(id) => self.load(id)?,
@@ -225,7 +227,11 @@ impl Disk {
             };
             match session {
                 Some(session) if rules::has_expired(&session.record, now) => {
-                    self.forget(&mut change, &session)?;
+                    if has_tokens {
+                        self.forget(&mut change, &session)?;
+                    } else {
+                        change.remove(&session);
+                    }
                     removed += 1;
                     expired.extend(Some(session.record).filter(rules::is_reported));
                 }

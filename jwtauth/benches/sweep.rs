@@ -1,7 +1,8 @@
-//! How long a sweep of 100,000 sessions holds up a concurrent guarded request.
+//! How long a sweep takes, and how long it holds up concurrent guarded requests and logins.
 //!
-//! Run with `cargo bench -p jwtauth --bench sweep`. One task asks a guarded endpoint again and again, first
-//! alone, then while the sweep runs; both lines are from one run, so their ratio is what counts.
+//! Run with `cargo bench -p jwtauth --bench sweep`, or with the number of sessions: `-- 1000000`. One task asks
+//! a guarded endpoint again and again, and one logs in each millisecond, first alone, then while the sweep
+//! runs; all lines are from one run, so their ratio is what counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,6 @@ use poem::http::{Method, header};
 use poem::{Endpoint, EndpointExt, Request, Response, Result, Route, get, handler, post};
 use serde::{Deserialize, Serialize};
 
-const SESSIONS: usize = 100_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Clone, Serialize, Deserialize, AuthUser)]
@@ -57,6 +57,27 @@ async fn ask(app: App, cookie: String, stop: Arc<AtomicBool>) -> Vec<f64> {
     times
 }
 
+/// Logs in until `stop`, and returns how long each login took, in microseconds, in order.
+async fn log_in(app: App, first: usize, stop: Arc<AtomicBool>) -> Vec<f64> {
+    let mut times = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        login(&app, first + times.len()).await;
+        times.push(start.elapsed().as_nanos() as f64 / 1_000.0);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+/// The processor time of this process, in seconds.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    ticks as f64 / 100.0
+}
+
 fn report(what: &str, times: &[f64]) {
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
     println!(
@@ -69,8 +90,21 @@ fn report(what: &str, times: &[f64]) {
     );
 }
 
+/// Asks and logs in while `work` runs, and says how long that took.
+async fn measure<T>(what: &str, app: &App, cookie: &str, first: usize, work: impl Future<Output = T>) -> T {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn(ask(Arc::clone(app), cookie.to_owned(), Arc::clone(&stop)));
+    let logging_in = tokio::spawn(log_in(Arc::clone(app), first, Arc::clone(&stop)));
+    let done = work.await;
+    stop.store(true, Ordering::Relaxed);
+    report(&format!("GET /me {what}"), &asking.await.expect("it ends"));
+    report(&format!("login {what}"), &logging_in.await.expect("it ends"));
+    done
+}
+
 #[tokio::main]
 async fn main() {
+    let sessions: usize = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(10_000);
     let directory = std::env::temp_dir().join(format!("jwtauth-bench-{}", std::process::id()));
     let store = SledStore::open(directory.join("sessions")).await.expect("the store opens");
     let clock = ManualClock::at(1_800_000_000);
@@ -80,9 +114,9 @@ async fn main() {
         Route::new().at("/login/:id", post(post_login)).at("/me", get(get_me)).with(jwtauth.clone()).boxed(),
     );
 
-    let start = Instant::now();
-    for first in (0..SESSIONS).step_by(500) {
-        let logins = (first..first + 500).map(|id| {
+    let (start, before) = (Instant::now(), cpu());
+    for first in (0..sessions).step_by(500) {
+        let logins = (first..(first + 500).min(sessions)).map(|id| {
             let app = Arc::clone(&app);
             tokio::spawn(async move { login(&app, id).await })
         });
@@ -90,27 +124,25 @@ async fn main() {
             login.await.expect("a login");
         }
     }
-    println!("{SESSIONS} logins, 500 at a time, in {:?}", start.elapsed());
+    println!(
+        "{sessions} logins, 500 at a time, in {:?}, {:.1} s of processor time",
+        start.elapsed(),
+        cpu() - before
+    );
     clock.advance(DAY);
-    let cookie = login(&app, SESSIONS).await;
+    let cookie = login(&app, sessions).await;
+    // It sees that the clock has jumped, and does nothing.
+    assert_eq!(jwtauth.sessions().sweep().await.expect("the sweep succeeds"), 0);
 
-    let measure = || {
-        let stop = Arc::new(AtomicBool::new(false));
-        (Arc::clone(&stop), tokio::spawn(ask(Arc::clone(&app), cookie.clone(), stop)))
+    measure("alone", &app, &cookie, sessions + 1, tokio::time::sleep(Duration::from_secs(2))).await;
+    let work = async {
+        let (start, before) = (Instant::now(), cpu());
+        let removed = jwtauth.sessions().sweep().await.expect("the sweep succeeds");
+        (removed, start.elapsed(), cpu() - before)
     };
-    let (stop, alone) = measure();
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    stop.store(true, Ordering::Relaxed);
-    report("GET /me alone", &alone.await.expect("it ends"));
-
-    let (stop, during) = measure();
-    let start = Instant::now();
-    let removed = jwtauth.sessions().sweep().await.expect("the sweep succeeds");
-    let took = start.elapsed();
-    stop.store(true, Ordering::Relaxed);
-    report("GET /me during the sweep", &during.await.expect("it ends"));
-    println!("{removed} sessions swept in {took:?}");
-    assert_eq!(removed, SESSIONS);
+    let (removed, took, used) = measure("during the sweep", &app, &cookie, sessions + 1_000_000, work).await;
+    println!("{removed} sessions swept in {took:?}, {used:.1} s of processor time, all requests included");
+    assert_eq!(removed, sessions);
     drop((app, jwtauth));
     std::fs::remove_dir_all(directory).expect("the store can be removed");
 }

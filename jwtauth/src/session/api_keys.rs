@@ -8,12 +8,13 @@
 //! 1. The record is that of an API key and has the hash of this text, or nothing of it is used (K-1).
 //! 2. The next request after a revocation sees it: the record is asked each time, or it has not changed.
 //! 3. The application is asked whether the owner is still there as often as for a login, which is refreshed
-//!    when its access token has expired (K-6).
+//!    when its access token has expired (K-6). What it says that the owner may do narrows the key (K-4).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Sessions;
+use super::hooks::OwnerRights;
 use super::verify::alive;
 use crate::error::{SessionError, TokenError};
 use crate::id::SessionId;
@@ -21,25 +22,32 @@ use crate::record::{Session, SessionState};
 use crate::secret::alike;
 use crate::token::api_key_text;
 
-/// How many keys are remembered whose owner was asked for: about 300 kB.
+/// How many keys are remembered whose owner was asked for: a few MB, if each owner has ten roles.
 const MAX_ASKED: usize = 8_192;
 
-/// When the application was asked for the owner of a key.
+/// When the application was asked for the owner of a key, and what it has said of them.
+#[derive(Clone, Debug)]
+struct OwnerAnswer {
+    at: u64,
+    rights: Option<Arc<OwnerRights>>,
+}
+
+/// What the application has said of the owners of keys.
 #[derive(Debug, Default)]
-pub(super) struct AskedOwners(Mutex<HashMap<SessionId, u64>>);
+pub(super) struct AskedOwners(Mutex<HashMap<SessionId, OwnerAnswer>>);
 
 impl AskedOwners {
-    fn asked_at(&self, key: SessionId) -> Option<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    fn of(&self, key: SessionId) -> Option<OwnerAnswer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
 
-    fn note(&self, key: SessionId, now: u64) {
+    fn note(&self, key: SessionId, asked: OwnerAnswer) {
         // OK because every change under the lock is one call.
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.len() >= MAX_ASKED {
-            asked.clear();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_ASKED {
+            all.clear();
         }
-        asked.insert(key, now);
+        all.insert(key, asked);
     }
 }
 
@@ -69,7 +77,11 @@ impl Sessions {
             SessionState::Expired => return Err(TokenError::Expired.into()),
             state => alive(state)?,
         }
-        let ask_again_at = self.ask_for_owner(&session, now).await?;
+        let (rights, ask_again_at) = self.ask_for_owner(&session, now).await?;
+        let session = match rights {
+            Some(rights) => within(session, &rights),
+            None => session,
+        };
         if session.use_is_due(now) {
             // Nobody waits for it. What the record says then is remembered the next time.
             self.store.confirm(id, now);
@@ -79,20 +91,38 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Asks the hooks whether the owner of a key is still there, unless that was done lately. Returns when to
-    /// ask again.
-    async fn ask_for_owner(&self, session: &Session, now: u64) -> Result<u64, SessionError> {
+    /// Asks the hooks whether the owner of a key is still there, and what they may do, unless that was done
+    /// lately. Returns when to ask again, too.
+    async fn ask_for_owner(
+        &self,
+        session: &Session,
+        now: u64,
+    ) -> Result<(Option<Arc<OwnerRights>>, u64), SessionError> {
         if !self.hooks.know_users() {
-            return Ok(u64::MAX);
+            return Ok((None, u64::MAX));
         }
         let lasts = self.config.access_ttl.as_secs();
-        if let Some(asked_at) = self.asked_owners.asked_at(session.id)
-            && now < asked_at.saturating_add(lasts)
-        {
-            return Ok(asked_at.saturating_add(lasts));
-        }
-        self.ask_for_user(session).await?;
-        self.asked_owners.note(session.id, now);
-        Ok(now.saturating_add(lasts))
+        let asked = match self.asked_owners.of(session.id) {
+            Some(asked) if now < asked.at.saturating_add(lasts) => asked,
+            _ => {
+                let rights = self.ask_for_user(session).await?.map(Arc::new);
+                let asked = OwnerAnswer { at: now, rights };
+                self.asked_owners.note(session.id, asked.clone());
+                asked
+            }
+        };
+        Ok((asked.rights, asked.at.saturating_add(lasts)))
     }
+}
+
+/// Returns the session without what its owner does not have.
+fn within(session: Arc<Session>, rights: &OwnerRights) -> Arc<Session> {
+    let has_all = |given: &[String], has: &[String]| given.iter().all(|name| has.contains(name));
+    if has_all(&session.roles, &rights.roles) && has_all(&session.scopes, &rights.scopes) {
+        return session;
+    }
+    let mut session = Arc::unwrap_or_clone(session);
+    session.roles.retain(|role| rights.roles.contains(role));
+    session.scopes.retain(|scope| rights.scopes.contains(scope));
+    Arc::new(session)
 }

@@ -59,9 +59,16 @@ impl Veto {
     }
 }
 
+/// What a user may do now, as a hook says.
+#[derive(Debug)]
+pub(super) struct OwnerRights {
+    pub(super) roles: Vec<String>,
+    pub(super) scopes: Vec<String>,
+}
+
 /// What a hook knows of the user of a session.
 enum Standing {
-    Active,
+    Active(OwnerRights),
     Inactive,
     Gone,
     /// The session is none of its own.
@@ -120,7 +127,9 @@ impl Hooks {
             Box::pin(async move {
                 let Some(found) = found else { return Ok(Standing::Another) };
                 Ok(match found.await? {
-                    Some(user) if user.is_active() => Standing::Active,
+                    Some(user) if user.is_active() => {
+                        Standing::Active(OwnerRights { roles: user.roles(), scopes: user.scopes() })
+                    }
                     Some(_) => Standing::Inactive,
                     None => Standing::Gone,
                 })
@@ -228,18 +237,18 @@ impl Sessions {
         }
     }
 
-    /// Asks the hooks whether the user of a session is still there. One that knows the user is enough.
-    /// Together they have as long as a change of the store.
-    pub(super) async fn ask_for_user(&self, session: &Session) -> Result<(), SessionError> {
+    /// Asks the hooks whether the user of a session is still there, and what they may do. One that knows the
+    /// user is enough; `None` if none does. Together they have as long as a change of the store.
+    pub(super) async fn ask_for_user(&self, session: &Session) -> Result<Option<OwnerRights>, SessionError> {
         if self.hooks.users.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let of = Arc::new(session.clone());
         let asked = async {
-            let mut refusal = Ok(());
+            let mut refusal = Ok(None);
             for hook in &self.hooks.users {
                 match hook(Arc::clone(&of)).await.map_err(SessionError::UserUnknown)? {
-                    Standing::Active => return Ok(()),
+                    Standing::Active(rights) => return Ok(Some(rights)),
                     Standing::Inactive => refusal = Err(SessionError::UserInactive),
                     Standing::Gone => refusal = refusal.and(Err(SessionError::UserNotFound)),
                     Standing::Another => {}

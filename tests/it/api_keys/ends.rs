@@ -94,3 +94,33 @@ fn k_6_a_key_is_refused_when_its_owner_is_gone() {
         }
     });
 }
+
+/// K-6: a key that is made while everything ends is not handed out, or has ended too.
+#[test]
+fn k_6_no_key_slips_past_log_out_everywhere() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = jwtauth::SledStore::open(directory.path()).await.unwrap();
+        let app = Keyed::with(store, |builder| builder.api_keys(ApiKeyConfig::default().max_keys(1_000)));
+        let sessions = app.jwtauth.sessions();
+        let mut made = 0;
+        for round in 0..40 {
+            let login = app.login().await;
+            let asked = (0..4).map(|number| app.ask(&login, json!({ "name": number.to_string() })));
+            let ended = async {
+                for _ in 0..round {
+                    tokio::task::yield_now().await;
+                }
+                sessions.revoke_all("olga").await.unwrap()
+            };
+            let (answers, _) = tokio::join!(futures_util::future::join_all(asked), ended);
+            made += answers.iter().filter(|(status, _)| *status == 200).count();
+            assert_eq!(sessions.api_keys("olga").await.unwrap().len(), 0, "round {round}");
+            for (status, key) in answers.iter().filter(|(status, _)| *status == 200) {
+                let secret = key["secret"].as_str().unwrap();
+                assert_eq!(app.status("/who", secret).await, 401, "{status}");
+            }
+        }
+        assert!(made < 160, "some were refused: {made}");
+    });
+}

@@ -68,3 +68,35 @@ fn k_4_an_operator_makes_a_key_within_the_rights_of_its_user() {
         );
     });
 }
+
+/// K-4: what the application says of its users counts too, as soon as it is asked.
+#[test]
+fn k_4_the_application_can_take_rights_from_a_key() {
+    use std::sync::{Arc, Mutex};
+
+    bounded(async {
+        let user = Arc::new(Mutex::new(Owner::default()));
+        let table = Arc::clone(&user);
+        let app = Keyed::with(MemoryStore::new(), move |builder| {
+            builder.api_keys(ApiKeyConfig::default()).before_refresh(move |_: Identity| {
+                let user = table.lock().unwrap().clone();
+                async move { Ok(Some(user)) }
+            })
+        });
+        let login = app.login().await;
+        let key = app.make(&login, json!({ "name": "ci", "roles": ["admin"], "scopes": ["write"] })).await;
+        let statuses =
+            async || (app.status("/write", &key.secret).await, app.status("/admin", &key.secret).await);
+        assert_eq!(statuses().await, (200, 200));
+        *user.lock().unwrap() = Owner::with(&["editor"], &["write", "more"]);
+        app.clock.set(START + 299);
+        assert_eq!(statuses().await, (200, 200), "as long as an access token is good");
+        app.clock.set(START + 300);
+        for _ in 0..3 {
+            assert_eq!(statuses().await, (200, 403));
+        }
+        *user.lock().unwrap() = Owner::default();
+        app.clock.set(START + 600);
+        assert_eq!(statuses().await, (200, 200), "the key was not changed for good");
+    });
+}

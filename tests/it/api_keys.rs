@@ -2,6 +2,7 @@
 
 mod ends;
 mod owners;
+mod people;
 mod program;
 mod refused;
 mod rights;

@@ -167,6 +167,12 @@ impl Sessions {
         self.config.api_keys.as_ref().map_or(u64::MAX, |rules| rules.login_age.as_secs())
     }
 
+    /// Returns how long a key may be valid, in seconds.
+    #[cfg(feature = "pages")]
+    pub(crate) fn longest_api_key(&self) -> u64 {
+        self.config.api_keys.as_ref().map_or(0, |rules| rules.max_ttl.as_secs())
+    }
+
     fn draft_api_key(&self, owner: &Session, request: ApiKeyRequest) -> Result<IssuedApiKey, ApiKeyError> {
         let rules = self.config.api_keys.as_ref().ok_or(ApiKeyError::Off)?;
         let name = checked_name(&request.name)?;

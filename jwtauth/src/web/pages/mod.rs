@@ -1,6 +1,6 @@
 //! Ready-made pages for people: log in, register, change the password, see and end sessions, log out.
 //!
-//! `mod` mounts them, `login_pages` and `own_pages` have the handlers, `page_shell` is what all pages have
+//! `mod` mounts them, `login_pages`, `own_pages` and `api_keys_page` have the handlers, `page_shell` is what all pages have
 //! around them, `page_texts` what they say, and `style` how they look. `admin` has the pages for admins. The
 //! HTML is in `jwtauth/templates`.
 //!
@@ -14,6 +14,7 @@
 //!    a login (H-13).
 
 mod admin;
+mod api_keys_page;
 mod device_row;
 mod login_pages;
 mod own_pages;
@@ -35,7 +36,7 @@ use crate::web::middleware::JwtAuthEndpoint;
 use crate::web::state::JwtAuth;
 
 /// The paths of all pages.
-const PATHS: [&str; 5] = ["/login", "/register", "/password", "/devices", "/logout"];
+const PATHS: [&str; 6] = ["/login", "/register", "/password", "/devices", "/api-keys", "/logout"];
 
 type TextsFor = Box<dyn Fn(&str) -> Option<PageTexts> + Send + Sync>;
 
@@ -72,7 +73,8 @@ impl PageSettings {
             style: Style::default(),
             texts: Arc::default(),
             others: None,
-            without: Vec::new(),
+            // Without keys there is no page of them, unless the application has one.
+            without: if jwtauth.sessions().has_api_keys() { Vec::new() } else { vec!["/api-keys"] },
         }
     }
 
@@ -164,7 +166,7 @@ impl Pages {
     }
 
     /// Puts a page of the application in the place of one, for all its methods: `/login`, `/register`,
-    /// `/password`, `/devices` or `/logout`.
+    /// `/password`, `/devices`, `/api-keys` or `/logout`.
     ///
     /// # Errors
     ///
@@ -199,7 +201,7 @@ fn known(path: &str) -> Result<&'static str, ConfigError> {
     PATHS.into_iter().find(|known| *known == path).ok_or_else(|| ConfigError::Setting {
         name: "the path of a page",
         got: path.into(),
-        problem: "there is `/login`, `/register`, `/password`, `/devices` and `/logout`".into(),
+        problem: "there is `/login`, `/register`, `/password`, `/devices`, `/api-keys` and `/logout`".into(),
     })
 }
 
@@ -215,8 +217,8 @@ impl IntoEndpoint for Pages {
         for path in PATHS {
             // What was said last counts.
             all = match replaced.iter().rposition(|(known, _)| *known == path) {
-                None => all.at(path, page(path, &look)),
-                Some(_) => all,
+                None if look.has(path) => all.at(path, page(path, &look)),
+                _ => all,
             };
         }
         let mut mounted: Vec<&str> = Vec::new();
@@ -249,6 +251,7 @@ fn page(path: &str, look: &Arc<PageSettings>) -> RouteMethod {
         "/login" => get(with_look!(login_pages::show_login)).post(with_look!(login_pages::log_in)),
         "/register" => get(with_look!(login_pages::show_register)).post(with_look!(login_pages::register)),
         "/password" => get(with_look!(own_pages::show_password)).post(with_look!(own_pages::change_password)),
+        "/api-keys" => get(with_look!(api_keys_page::show)).post(with_look!(api_keys_page::change)),
         "/devices" => get(with_look!(own_pages::show_devices)).post(make(own_pages::end_sessions)),
         _ => get(with_look!(own_pages::show_logout)).post(make(own_pages::log_out)),
     }

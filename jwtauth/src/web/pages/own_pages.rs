@@ -39,14 +39,14 @@ struct LogoutPage<'p> {
 }
 
 /// Who is logged in, with the session.
-struct LoggedIn {
-    account: Account,
-    session: SessionId,
+pub(super) struct LoggedIn {
+    pub(super) account: Account,
+    pub(super) session: SessionId,
 }
 
 impl LoggedIn {
     /// Fails if nobody is logged in, or if another site caused the request. An API key is nobody here.
-    async fn of(request: &Request, body: &mut RequestBody) -> Result<Self> {
+    pub(super) async fn of(request: &Request, body: &mut RequestBody) -> Result<Self> {
         let account = Account::from_request(request, body).await?;
         let session = person(request).await?.session_id();
         Ok(Self { account, session })
@@ -68,7 +68,9 @@ pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Resul
         Err(refusal) => return to_login(&request, refusal),
     };
     let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
-    let own = sessions.list(&caller.account.id.to_string()).await?;
+    let mut own = sessions.list(&caller.account.id.to_string()).await?;
+    // They have a page of their own.
+    own.retain(|session| session.api_key.is_none() || !look.has("/api-keys"));
     let mut rows: Vec<_> = own.iter().map(|session| DeviceRow::of(session, caller.session, &texts)).collect();
     // This one first; the others stay in their order.
     rows.sort_by_key(|row| !row.is_this);

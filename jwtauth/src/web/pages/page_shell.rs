@@ -36,6 +36,7 @@ pub(super) struct Shell<'p> {
     pub(super) here: &'static str,
     /// Which pages there are to go to.
     pub(super) has_devices: bool,
+    pub(super) has_api_keys: bool,
     pub(super) has_password: bool,
     pub(super) has_logout: bool,
     pub(super) notice: Option<&'p str>,
@@ -51,6 +52,7 @@ impl<'p> Shell<'p> {
             name: None,
             here: "",
             has_devices: look.has("/devices"),
+            has_api_keys: look.has("/api-keys"),
             has_password: look.has("/password"),
             has_logout: look.has("/logout"),
             notice: None,
@@ -116,7 +118,12 @@ pub(super) fn sentence(error: &AccountError) -> String {
         AccountError::Name { problem } | AccountError::Password { problem } => problem.clone(),
         other => other.to_string(),
     };
-    let mut letters = problem.chars();
+    as_sentence(&problem)
+}
+
+/// Begins a text with a capital letter, and ends it with a full stop.
+pub(super) fn as_sentence(text: &str) -> String {
+    let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 

@@ -63,6 +63,38 @@ text_fields! {
     log_out_others = "Log out all other devices";
     /// The button that ends all sessions.
     log_out_everywhere = "Log out everywhere";
+    /// The title of the list of API keys, and the link to it.
+    api_keys = "API keys";
+    /// What API keys are. It stands above the list.
+    api_keys_hint = "With an API key a program acts for you, until the key ends.";
+    /// There are none.
+    no_api_keys = "You have no API keys.";
+    /// The title of the form for a new key, and its button.
+    make_api_key = "Make an API key";
+    /// The label of the name of a key.
+    api_key_name = "What it is for";
+    /// The label of the roles of a key.
+    api_key_roles = "What it may do";
+    /// The label of how long a key is valid.
+    api_key_days = "For how many days";
+    /// A number of days is too large or too small.
+    api_key_days_refused = "Not so many days.";
+    /// A key was made. The key stands below.
+    api_key_made = "This is the key. Keep it now: nobody can show it again.";
+    /// When a key ends.
+    api_key_ends = "Good until";
+    /// When a key was made.
+    api_key_since = "Made";
+    /// The button that ends a key.
+    end_api_key = "End this key";
+    /// After the end of a key.
+    api_key_ended = "That key has ended.";
+    /// There are too many keys.
+    too_many_api_keys = "You have as many keys as you may have. End one first.";
+    /// What a new password does to API keys.
+    password_keeps_api_keys = "API keys stay good. If somebody else knew the password, log out everywhere too.";
+    /// What the button that ends all sessions does to API keys.
+    everywhere_ends_api_keys = "To log out everywhere ends your API keys too.";
     /// On the login page, for somebody who is logged in.
     is_logged_in = "You are logged in already.";
     /// After a logout.

@@ -148,7 +148,7 @@ impl Form {
 
     /// Takes out a list of texts: an array, a field that stands several times, or one text. It is empty if it
     /// is missing.
-    pub(super) fn list(&mut self, name: &'static str) -> Result<Vec<String>, FormError> {
+    pub(in crate::web) fn list(&mut self, name: &'static str) -> Result<Vec<String>, FormError> {
         let values = match self.0.remove(name) {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(values)) => values,

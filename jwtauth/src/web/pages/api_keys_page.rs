@@ -1,0 +1,166 @@
+//! The page on which people list, make and end their API keys.
+//!
+//! A new key stands in the answer to the form that made it, and nowhere else. So that answer is no redirect.
+
+use std::time::Duration;
+
+use askama::Template;
+use poem::http::StatusCode;
+use poem::{FromRequest, Request, RequestBody, Response, Result};
+
+use super::own_pages::LoggedIn;
+use super::page_shell::{Shell, as_sentence, see_other, shown, times, to_login};
+use super::{PageSettings, PageTexts};
+use crate::error::ApiKeyError;
+use crate::id::SessionId;
+use crate::record::Session;
+use crate::session::{ApiKeyRequest, IssuedApiKey};
+use crate::web::extract::auth::Auth;
+use crate::web::request::wiring;
+use crate::web::routes::form::Form;
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// For how many days a key is good, unless somebody says another number.
+const DAYS: u64 = 90;
+
+#[derive(Template)]
+#[template(path = "api_keys.html")]
+struct ApiKeysPage<'p> {
+    shell: Shell<'p>,
+    rows: Vec<ApiKeyRow>,
+    /// The key that was just made.
+    secret: Option<&'p str>,
+    roles: &'p [String],
+    name: &'p str,
+    days: &'p str,
+    name_problem: &'p str,
+    days_problem: &'p str,
+}
+
+/// A key of the list.
+struct ApiKeyRow {
+    id: String,
+    name: String,
+    rights: String,
+    last_used: (String, String),
+    made: (String, String),
+    ends: (String, String),
+}
+
+impl ApiKeyRow {
+    fn of(key: &Session, texts: &PageTexts) -> Self {
+        let never = || (String::new(), texts.admin.never.to_string());
+        let rights: Vec<&str> = key.roles.iter().chain(&key.scopes).map(String::as_str).collect();
+        Self {
+            id: key.id.to_string(),
+            name: key.api_key.as_ref().map(|key| key.name.clone()).unwrap_or_default(),
+            rights: rights.join(", "),
+            last_used: key.last_used_at().map_or_else(never, times),
+            made: times(key.created_at),
+            ends: times(key.expires_at),
+        }
+    }
+}
+
+/// What was typed into the form, and what is wrong with it.
+#[derive(Default)]
+struct Typed {
+    name: String,
+    days: String,
+    name_problem: String,
+    days_problem: String,
+}
+
+/// `GET api-keys`.
+pub(super) async fn show(look: &PageSettings, request: Request) -> Result<Response> {
+    let texts = look.texts(&request);
+    let caller = match LoggedIn::of(&request, &mut RequestBody::default()).await {
+        Ok(caller) => caller,
+        Err(refusal) => return to_login(&request, refusal),
+    };
+    let mut shell = Shell::new(look, &texts, &texts.api_keys);
+    if request.uri().query() == Some("ended") {
+        shell.notice = Some(&texts.api_key_ended);
+    }
+    page(StatusCode::OK, shell, &request, &caller, &Typed::default(), None).await
+}
+
+/// `POST api-keys`: makes a key, or ends one.
+pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let texts = look.texts(&request);
+    let caller = match LoggedIn::of(&request, &mut body).await {
+        Ok(caller) => caller,
+        Err(refusal) => return to_login(&request, refusal),
+    };
+    let mut form = Form::read(request.headers(), &mut body).await?;
+    let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
+    let ends = form.text("end");
+    if !ends.is_empty() {
+        if let Ok(id) = ends.parse::<SessionId>() {
+            // Of somebody else's key nobody learns whether it exists.
+            auth.api_keys().revoke(id).await?;
+        }
+        return Ok(see_other("api-keys?ended"));
+    }
+    let roles = form.list("roles")?;
+    let mut typed = Typed { name: form.text("name"), days: form.text("days"), ..Typed::default() };
+    let mut shell = Shell::new(look, &texts, &texts.api_keys);
+    if typed.name.trim().is_empty() {
+        typed.name_problem = texts.required.to_string();
+        return page(StatusCode::UNPROCESSABLE_ENTITY, shell, &request, &caller, &typed, None).await;
+    }
+    // Of what is no number the store of keys says that it is not allowed.
+    let days: u64 = typed.days.trim().parse().unwrap_or_default();
+    let wanted = roles.into_iter().fold(ApiKeyRequest::new(&*typed.name), ApiKeyRequest::role);
+    let wanted = wanted.ttl(Duration::from_secs(days.saturating_mul(DAY)));
+    let refusal = match auth.api_keys().create_as(wanted).await {
+        Ok(key) => {
+            return page(StatusCode::OK, shell, &request, &caller, &Typed::default(), Some(&key)).await;
+        }
+        Err(refusal) => refusal,
+    };
+    let status = match refusal.downcast_ref::<ApiKeyError>() {
+        Some(ApiKeyError::Name { problem }) => {
+            typed.name_problem = as_sentence(problem);
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Some(ApiKeyError::Ttl { .. }) => {
+            typed.days_problem = texts.api_key_days_refused.to_string();
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Some(ApiKeyError::TooMany { .. }) => {
+            shell.problem = Some(&texts.too_many_api_keys);
+            StatusCode::CONFLICT
+        }
+        // The login is too old, for example.
+        _ => return to_login(&request, refusal),
+    };
+    page(status, shell, &request, &caller, &typed, None).await
+}
+
+async fn page<'p>(
+    status: StatusCode,
+    mut shell: Shell<'p>,
+    request: &Request,
+    caller: &'p LoggedIn,
+    typed: &Typed,
+    made: Option<&IssuedApiKey>,
+) -> Result<Response> {
+    let sessions = &wiring::state(request, "the page `api-keys`")?.sessions;
+    let keys = sessions.api_keys(&caller.account.id.to_string()).await?;
+    shell.belongs_to(&caller.account.name, "api-keys");
+    let usual = DAYS.min(sessions.longest_api_key() / DAY).to_string();
+    let page = ApiKeysPage {
+        rows: keys.iter().map(|key| ApiKeyRow::of(key, shell.texts)).collect(),
+        shell,
+        secret: made.map(IssuedApiKey::secret),
+        roles: &caller.account.roles,
+        name: &typed.name,
+        days: if typed.days.is_empty() { &usual } else { &typed.days },
+        name_problem: &typed.name_problem,
+        days_problem: &typed.days_problem,
+    };
+    shown(status, &page)
+}

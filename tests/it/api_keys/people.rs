@@ -1,0 +1,169 @@
+//! The page with which people make keys and end them.
+
+use jwtauth::AccountsConfig;
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response};
+use tests::serve::{Served, serve};
+
+use super::*;
+use crate::examples::encoded;
+
+const PASSWORD: &str = "through the looking glass";
+
+/// A browser of somebody who is logged in.
+struct Person {
+    site: Served,
+    client: Client,
+    jwtauth: JwtAuth,
+    clock: ManualClock,
+}
+
+impl Person {
+    async fn new(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> Self {
+        let set = |builder: JwtAuthBuilder| {
+            set(builder.accounts(AccountsConfig::default().hashers(1)).insecure_cookies())
+        };
+        let TestApp { jwtauth, clock, .. } = TestApp::with(MemoryStore::new(), set);
+        let accounts = jwtauth.accounts().unwrap();
+        let account = accounts.register("olga", PASSWORD).await.unwrap();
+        accounts.set_roles(account.id, ["admin", "editor"]).await.unwrap();
+        let app =
+            Route::new().nest("/account", jwtauth.pages()).at("/admin", get(admin)).at("/who", get(whose));
+        let site = serve(app.with(jwtauth.clone())).await;
+        let client =
+            Client::builder().no_proxy().cookie_store(true).redirect(Policy::none()).build().unwrap();
+        let person = Self { site, client, jwtauth, clock };
+        let login = person.send("login", &[("username", "olga"), ("password", PASSWORD)]).await;
+        assert_eq!(login.status(), 303);
+        person
+    }
+
+    async fn open(&self, page: &str) -> (u16, String) {
+        let answer = self.client.get(self.site.at(&format!("/account/{page}"))).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    async fn send(&self, page: &str, form: &[(&str, &str)]) -> Response {
+        self.post(page, form).header("sec-fetch-site", "same-origin").send().await.unwrap()
+    }
+
+    fn post(&self, page: &str, form: &[(&str, &str)]) -> RequestBuilder {
+        let request = self.client.post(self.site.at(&format!("/account/{page}")));
+        request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "text/html")
+            .body(encoded_form(form))
+    }
+
+    async fn make(&self, form: &[(&str, &str)]) -> (u16, String) {
+        let answer = self.send("api-keys", form).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    async fn with_key(&self, path: &str, key: &str) -> u16 {
+        let client = Client::builder().no_proxy().build().unwrap();
+        client.get(self.site.at(path)).bearer_auth(key).send().await.unwrap().status().as_u16()
+    }
+}
+
+fn encoded_form(fields: &[(&str, &str)]) -> String {
+    fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&")
+}
+
+fn keyed(builder: JwtAuthBuilder) -> JwtAuthBuilder {
+    builder.api_keys(ApiKeyConfig::default())
+}
+
+/// K-7: without a script, from an empty list to an empty list.
+#[test]
+fn k_7_a_person_makes_a_key_and_ends_it() {
+    bounded(async {
+        let person = Person::new(keyed).await;
+        let (status, empty) = person.open("api-keys").await;
+        assert!(status == 200 && empty.contains("You have no API keys."), "{empty}");
+        assert!(empty.contains(r#"value="editor""#) && empty.contains(r#"value="90""#), "{empty}");
+        let script = "\"'><script>alert(1)</script>";
+        let answer = person.send("api-keys", &[("name", script), ("roles", "admin"), ("days", "30")]).await;
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let made = answer.text().await.unwrap();
+        let key = made.split("<code>").nth(1).unwrap().split("</code>").next().unwrap().to_owned();
+        assert!(key.starts_with("jwtauth_") && !made.contains("<script>"), "{made}");
+        assert_eq!((person.with_key("/admin", &key).await, person.with_key("/who", &key).await), (200, 200));
+
+        let (_, listed) = person.open("api-keys").await;
+        assert!(
+            !listed.contains(&key) && listed.contains("alert(1)") && !listed.contains("<script>"),
+            "{listed}"
+        );
+        let (_, devices) = person.open("devices").await;
+        assert!(!devices.contains("alert(1)") && devices.contains("ends your API keys too"), "{devices}");
+        assert!(person.open("password").await.1.contains("API keys stay good"));
+        // With the key itself nothing of this is to be had.
+        assert_eq!(person.with_key("/account/api-keys", &key).await, 403);
+
+        let id = listed.split(r#"name="end" value=""#).nth(1).unwrap().split('"').next().unwrap();
+        let ended = person.send("api-keys", &[("end", id)]).await;
+        assert_eq!(
+            (ended.status().as_u16(), &ended.headers()["location"]),
+            (303, &"api-keys?ended".parse().unwrap())
+        );
+        assert_eq!(person.with_key("/who", &key).await, 401);
+        assert!(person.open("api-keys?ended").await.1.contains("That key has ended."));
+    });
+}
+
+/// K-3, K-7: what is wrong stands at its field, and an old login is asked for its password.
+#[test]
+fn k_3_k_7_the_page_says_what_is_wrong() {
+    bounded(async {
+        let person = Person::new(|builder| {
+            builder.api_keys(
+                ApiKeyConfig::default().max_keys(1).max_ttl(60 * DAY).login_age(Duration::from_secs(120)),
+            )
+        })
+        .await;
+        assert!(person.open("api-keys").await.1.contains(r#"value="60""#));
+        for (form, says) in [
+            (&[("name", " "), ("days", "1")][..], "Fill this in."),
+            (&[("name", "a\u{202e}"), ("days", "1")], "It has a control character."),
+            (&[("name", "ci"), ("days", "61")], "Not so many days."),
+            (&[("name", "ci"), ("days", "soon")], "Not so many days."),
+        ] {
+            let (status, page) = person.make(form).await;
+            assert!(
+                status == 422 && page.contains(says) && page.contains("aria-invalid"),
+                "{form:?}: {page}"
+            );
+        }
+        // A form that was changed asks for what its sender does not have.
+        assert_eq!(person.make(&[("name", "ci"), ("days", "1"), ("roles", "root")]).await.0, 400);
+        assert_eq!(person.make(&[("name", "ci"), ("days", "1")]).await.0, 200);
+        let (status, page) = person.make(&[("name", "two"), ("days", "1")]).await;
+        assert!(status == 409 && page.contains("End one first."), "{page}");
+        person.clock.advance(Duration::from_secs(121));
+        let late = person.send("api-keys", &[("name", "two"), ("days", "1")]).await;
+        assert_eq!(late.status(), 303);
+        assert!(late.headers()["location"].to_str().unwrap().starts_with("login?next="), "{late:?}");
+        let refused = person
+            .post("api-keys", &[("name", "x")])
+            .header("sec-fetch-site", "cross-site")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(refused.status(), 403);
+        assert_eq!(person.jwtauth.sessions().now(), START + 121);
+    });
+}
+
+/// K-7: where no keys are, there is no page of them and no word about them.
+#[test]
+fn k_7_without_keys_there_is_no_page() {
+    bounded(async {
+        let person = Person::new(|builder| builder).await;
+        assert_eq!(person.open("api-keys").await.0, 404);
+        for page in ["devices", "password", "logout"] {
+            let (status, text) = person.open(page).await;
+            assert!(status == 200 && !text.contains("API key"), "{text}");
+        }
+    });
+}

@@ -364,6 +364,31 @@ fn k_5_keys_and_logins_are_counted_apart() {
     });
 }
 
+/// K-5: whoever makes and revokes keys all day does not fill the store.
+#[test]
+fn k_5_keys_that_are_over_are_forgotten() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let sled = jwtauth::SledStore::open(directory.path()).await.unwrap();
+        let app = Keyed::with(sled.clone(), |builder| builder.api_keys(ApiKeyConfig::default().max_keys(3)));
+        let login = app.login().await;
+        for _ in 0..20 {
+            let key = app.make(&login, json!({ "name": "ci" })).await;
+            app.send(Method::DELETE, &format!("/keys/{}", key.id), &login, None).await;
+        }
+        let kept = sled.sessions_of("olga".into()).await.unwrap();
+        assert!(kept.len() <= 1 + 3 + 1, "{} records", kept.len());
+        assert_eq!(app.status("/who", &login).await, 200);
+        app.clock.advance(DAY + Duration::from_secs(1));
+        tests::sweep(app.jwtauth.sessions()).await;
+        assert_eq!(
+            sled.sessions_of("olga".into()).await.unwrap().len(),
+            0,
+            "nothing of them stays for a year"
+        );
+    });
+}
+
 /// K-5: however many are asked for at the same time.
 #[test]
 fn k_5_the_bound_holds_in_a_race() {

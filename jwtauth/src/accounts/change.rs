@@ -107,8 +107,9 @@ impl Accounts {
     /// Removes an account for good, and revokes all its sessions, in one step.
     ///
     /// Its name becomes free. Its id is never used again. The records of its sessions keep a copy of the
-    /// account until they are swept, within [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl). If users
-    /// remove their own account, ask for the password again first: [`verify`](Self::verify).
+    /// account until they are swept, within [`refresh_ttl`](crate::JwtAuthBuilder::refresh_ttl), and those of
+    /// its API keys within a day. If users remove their own account, ask for the password again first:
+    /// [`verify`](Self::verify).
     ///
     /// # Errors
     ///

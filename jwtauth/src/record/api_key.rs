@@ -16,6 +16,9 @@ use super::Session;
 /// How long a use stays unnoted after one that was noted, in seconds.
 const USE_NOTED_EACH: u64 = 60;
 
+/// How long the record of a revoked key is kept, in seconds.
+const REVOKED_KEPT: u64 = 24 * 60 * 60;
+
 /// An API key, as its session keeps it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,6 +81,17 @@ impl Session {
             self.rotated_at = at;
         }
         is_news
+    }
+}
+
+impl Session {
+    /// Lets the record of an API key that was revoked at `at` be swept a day later. Its key may have had a
+    /// year to go, and the record has a copy of the user.
+    pub(super) const fn shorten_revoked_key(&mut self, at: u64) {
+        let in_a_day = at.saturating_add(REVOKED_KEPT);
+        if self.api_key.is_some() && in_a_day < self.expires_at {
+            self.expires_at = in_a_day;
+        }
     }
 }
 

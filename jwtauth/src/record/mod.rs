@@ -259,6 +259,7 @@ impl Session {
             return false;
         }
         self.revoked = Some(revocation);
+        self.shorten_revoked_key(revocation.at);
         true
     }
 }

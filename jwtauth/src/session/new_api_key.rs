@@ -211,7 +211,9 @@ impl Sessions {
         self.check_number(&session.subject, 1).await?;
         // Until it is claimed nobody has the key.
         let unclaimed = self.unclaimed(session.id);
-        self.within(self.store.insert(session.clone(), LoginEffects::default())).await?;
+        let max_sessions = self.config.api_keys.as_ref().map(|rules| rules.max_keys);
+        let effects = LoginEffects { max_sessions, ..LoginEffects::default() };
+        self.within(self.store.insert(session.clone(), effects)).await?;
         confirm(session).await?;
         // Another one may have come meanwhile.
         self.check_number(&session.subject, 0).await?;

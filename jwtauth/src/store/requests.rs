@@ -57,7 +57,8 @@ pub struct LoginEffects {
     pub replaces: Vec<SessionId>,
     /// How many live sessions the subject may have, the new one included. API keys do not count. Those that
     /// were idle the longest are revoked, with
-    /// [`RevocationReason::Evicted`](super::RevocationReason::Evicted).
+    /// [`RevocationReason::Evicted`](super::RevocationReason::Evicted). For a new API key: how many keys that
+    /// are over are kept.
     pub max_sessions: Option<usize>,
     /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A
     /// store without a [`TokenStore`](super::TokenStore) never sees one.

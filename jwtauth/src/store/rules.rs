@@ -104,8 +104,8 @@ pub struct LoginOutcome {
 /// `others` are those of its subject, dead or alive; without [`LoginEffects::max_sessions`] nobody looks at
 /// them, and they may be left out. All is done at [`Session::created_at`].
 ///
-/// Sessions of API keys are left alone. Other sessions that are over are forgotten beyond `max_sessions` of
-/// them. A login looks at all sessions of its
+/// Logins do nothing to API keys, and keys nothing to logins. Those that are over are forgotten beyond
+/// `max_sessions` of their kind. A login looks at all sessions of its
 /// subject, so somebody who logs in and out all day must not make that slow. What is not kept is refused all
 /// the same.
 #[must_use]
@@ -123,12 +123,13 @@ pub fn login<'s>(
     let mut revoked: Vec<_> =
         replaced.iter().map(|id| (*id, revocation(RevocationReason::Replaced))).collect();
     let Some(max) = effects.max_sessions else { return LoginOutcome { revoked, forgotten: Vec::new() } };
-    // An API key crowds no login out, and no login a key.
-    let others = others.into_iter().filter(|other| other.api_key.is_none());
+    // Logins and API keys are counted apart, and of keys none is crowded out: who makes them counts them.
+    let is_key = new.api_key.is_some();
+    let others = others.into_iter().filter(|other| other.api_key.is_some() == is_key);
     let others = others.filter(|other| other.id != new.id && !replaced.contains(&other.id));
     let (mut live, mut over): (Vec<_>, Vec<_>) = others.partition(|other| other.is_live_at(now));
     live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
-    let crowded_out = (live.len() + 1).saturating_sub(max.max(1));
+    let crowded_out = if is_key { 0 } else { (live.len() + 1).saturating_sub(max.max(1)) };
     let evicted = live[..crowded_out].iter();
     revoked.extend(evicted.map(|session| (session.id, revocation(RevocationReason::Evicted))));
     over.sort_unstable_by_key(|session| (session.rotated_at, session.id));

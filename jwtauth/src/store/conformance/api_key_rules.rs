@@ -40,6 +40,15 @@ pub(super) async fn an_api_key_is_a_session_without_tokens(store: &impl SessionS
         assert_eq!(kept.roles, keeps, "a key of a user who has {has:?}");
     }
 
+    let second =
+        Session { api_key: Some(ApiKey::new("second", [8; 32])), created_at: 300, ..session(3, "a") };
+    let effects = LoginEffects { max_sessions: Some(1), ..LoginEffects::default() };
+    store.insert(second.clone(), effects).await.expect("insert");
+    for session in [&key, &login] {
+        assert_eq!(state(store, session, 300).await, Some(SessionState::Live), "a new key crowds nobody out");
+    }
+    assert!(store.revoke(second.id, logout(300)).await.expect("revoke"), "one key");
+
     let others = SubjectRevocation::all_except(login.id, logout(400));
     assert_eq!(store.revoke_subject("a".into(), others).await.expect("revoke_subject"), 0, "a key stays");
     let all = SubjectRevocation::all(logout(400));

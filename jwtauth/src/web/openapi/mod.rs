@@ -303,7 +303,8 @@ fn forbidden<O: Operation>(policy: &Policy) -> Option<String> {
     }
     let needs = (!needs.is_empty()).then(|| format!("This needs {}.", needs.join(" and ")));
     let origin = (O::IS_UNSAFE && !policy.any_site).then(|| "Requests of other sites are refused.".into());
-    let sentences: Vec<String> = needs.into_iter().chain(origin).collect();
+    let keys = policy.no_api_keys.then(|| "API keys are refused.".into());
+    let sentences: Vec<String> = needs.into_iter().chain(keys).chain(origin).collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 

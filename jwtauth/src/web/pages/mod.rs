@@ -1,8 +1,8 @@
 //! Ready-made pages for people: log in, register, change the password, see and end sessions, log out.
 //!
-//! `mod` mounts them, `login_pages`, `own_pages` and `api_keys_page` have the handlers, `page_shell` is what all pages have
-//! around them, `page_texts` what they say, and `style` how they look. `admin` has the pages for admins. The
-//! HTML is in `jwtauth/templates`.
+//! `mod` mounts them, `login_pages`, `own_pages` and `api_keys_page` have the handlers, `page_shell` is what
+//! all pages have around them, `page_texts` what they say, and `style` how they look. `admin` has the pages
+//! for admins. The HTML is in `jwtauth/templates`.
 //!
 //! # Invariants
 //!

@@ -11,8 +11,8 @@ use jwtauth::store::TrailMark;
 /// Operates a store of jwtauth: its sessions and accounts.
 ///
 /// `status`, `sessions`, `accounts`, `api-keys`, `events`, `backup`, `export` and `compact` work while the
-/// server runs, too: the server does what is asked for. For `restore`, `import`, `doctor` and `repair` it
-/// must be stopped.
+/// server runs, too: the server does what is asked for. For `restore`, `import`, `doctor`, `repair` and
+/// `migrate` it must be stopped. A database is used beside its servers, except for `restore` and `migrate`.
 ///
 /// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, the
 /// server does not answer, or it was stopped. `doctor`: 0 whole, 1 damaged, 2 not looked at.

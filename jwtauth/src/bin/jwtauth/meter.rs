@@ -33,7 +33,7 @@ impl Meter {
             bar
         });
         if let Some(bar) = &bar {
-            style(bar, "{prefix} {spinner} {human_pos} records, {msg}, {rate}");
+            style(bar, "{prefix} {spinner} {human_pos} records{msg}, {rate}");
         }
         Self { name, bar, told: Mutex::new(Instant::now()) }
     }
@@ -54,7 +54,7 @@ impl Meter {
         }
         *told = Instant::now();
         let of = progress.of.map(|of| format!(" of {of}")).unwrap_or_default();
-        eprintln!("jwtauth: {}: {}{of} records, {}", self.name, progress.done, size(progress.bytes));
+        eprintln!("jwtauth: {}: {}{of} records{}", self.name, progress.done, bytes(progress));
     }
 }
 
@@ -78,14 +78,19 @@ fn style(bar: &ProgressBar, template: &str) {
 
 fn show(bar: &ProgressBar, progress: Progress) {
     if progress.of.is_some() && bar.length() != progress.of {
-        style(bar, "{prefix} [{bar:30}] {human_pos}/{human_len} records, {msg}, {rate}, {eta} left");
+        style(bar, "{prefix} [{bar:30}] {human_pos}/{human_len} records{msg}, {rate}, {eta} left");
     }
     match progress.of {
         Some(of) => bar.set_length(of),
         None => bar.unset_length(),
     }
-    bar.set_message(size(progress.bytes));
+    bar.set_message(bytes(progress));
     bar.set_position(progress.done);
+}
+
+/// How many bytes were read or written, where there is a file.
+fn bytes(progress: Progress) -> String {
+    if progress.bytes == 0 { String::new() } else { format!(", {}", size(progress.bytes)) }
 }
 
 /// Whether the process was told to end.

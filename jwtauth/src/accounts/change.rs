@@ -137,17 +137,18 @@ impl Accounts {
         roles: impl IntoIterator<Item = R>,
     ) -> Result<Account, AccountError> {
         let roles = checked_roles(roles)?;
-        self.edit_roles(id, |_| Ok(roles.clone())).await
+        self.edit_roles(id, |_| Ok(Some(roles.clone()))).await
     }
 
     /// Adds a role to those that an account has, like [`set_roles`](Self::set_roles). Changes that others
-    /// make at the same time are not lost.
+    /// make at the same time are not lost. Nothing happens if it has the role.
     ///
     /// # Errors
     ///
     /// Those of [`set_roles`](Self::set_roles).
     pub async fn add_role(&self, id: AccountId, role: &str) -> Result<Account, AccountError> {
-        self.edit_roles(id, |roles| checked_roles(roles.iter().map(String::as_str).chain([role]))).await
+        let with = |roles: &[String]| checked_roles(roles.iter().map(String::as_str).chain([role]));
+        self.edit_roles(id, |roles| Ok(Some(with(roles)?).filter(|with| with.len() > roles.len()))).await
     }
 
     /// Takes a role away from those that an account has, like [`set_roles`](Self::set_roles). Changes that
@@ -157,22 +158,22 @@ impl Accounts {
     ///
     /// Those of [`set_roles`](Self::set_roles).
     pub async fn remove_role(&self, id: AccountId, role: &str) -> Result<Account, AccountError> {
-        self.edit_roles(id, |roles| Ok(roles.iter().filter(|has| *has != role).cloned().collect())).await
+        let without = |roles: &[String]| roles.iter().filter(|has| *has != role).cloned().collect::<Vec<_>>();
+        self.edit_roles(id, |roles| Ok(Some(without(roles)).filter(|left| left.len() < roles.len()))).await
     }
 
-    /// Writes other roles, which `edit` makes of those that the account has.
+    /// Writes other roles, which `edit` makes of those that the account has; `None` if they stay.
     async fn edit_roles(
         &self,
         id: AccountId,
-        edit: impl Fn(&[String]) -> Result<Vec<String>, AccountError>,
+        edit: impl Fn(&[String]) -> Result<Option<Vec<String>>, AccountError>,
     ) -> Result<Account, AccountError> {
         loop {
             let before = self.stored(id).await?;
-            let roles = edit(&before.roles)?;
-            if roles == before.roles {
+            let Some(roles) = edit(&before.roles)? else {
                 // Live sessions may have others still, if that has failed before.
                 return self.renew_copies(id).await;
-            }
+            };
             let after = StoredAccount { roles, ..before.clone() };
             self.0.sessions.draft_and_issue(&Account::from(after.clone())).await?;
             let event = Event::RolesSet { account: id, roles: after.roles.clone() };

@@ -144,6 +144,8 @@ fn o_11_each_change_names_the_admin_who_has_made_it() {
         for (fields, done) in [
             (&[("do", "add_role"), ("role", "editor")][..], "roles"),
             (&[("do", "remove_role"), ("role", "editor")], "roles"),
+            // What is so already is no change, and no event.
+            (&[("do", "remove_role"), ("role", "editor")], "roles"),
             (&[("do", "end_all")], "ended"),
             (&[("do", "disable")], "disabled"),
             (&[("do", "enable")], "enabled"),

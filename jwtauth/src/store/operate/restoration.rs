@@ -116,7 +116,7 @@ pub struct Restored {
 /// - Accounts are as they were at the time of the backup, with the passwords of that time. Names of accounts
 ///   that were added since are free.
 /// - Sessions end, unless [`keep_sessions`](RestoreOptions::keep_sessions) says otherwise. So do values that
-///   [may let somebody in](rules::outlives_restore).
+///   [may let somebody in](super::super::rules::outlives_restore).
 /// - What was revoked of tokens of another service ([`Compat`](crate::Compat)) stays so. What was revoked of
 ///   them after the backup is forgotten: they are good again until they expire.
 /// - An audit trail goes on: an event `store_restored` says when the backup was taken.

@@ -6,11 +6,13 @@
 //!    change took too long. So nobody hides what they do by closing the connection (O-8).
 //! 2. An event is on disk before a hook hears of it. No hook can undo it or make the request fail.
 //! 3. A change whose request waits is answered after its event was reported.
+//! 4. Lines of the log stand in the span of the request, also if another task writes them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::Sessions;
 use super::hooks::Hooks;
@@ -49,7 +51,7 @@ impl Reporter {
             this.tell(event).await;
         };
         // Neither of them panics: hooks have tasks of their own.
-        let _ = tokio::spawn(same_cause(told)).await;
+        let _ = tokio::spawn(same_cause(told).in_current_span()).await;
     }
 
     /// Reports an event to the hooks only. Returns whether they finished.
@@ -87,7 +89,7 @@ impl Sessions {
     ) -> Result<T, SessionError> {
         let (reporter, clock) = (self.reporter.clone(), Arc::clone(&self.clock));
         let (sender, outcome) = oneshot::channel();
-        let reported = tokio::spawn(same_cause(async move {
+        let reported = async move {
             let outcome = change.await;
             let events: Vec<Event> = outcome.as_ref().ok().map(events).into_iter().flatten().collect();
             // Nobody may wait any more.
@@ -95,7 +97,8 @@ impl Sessions {
             for event in events {
                 reporter.emit(event, clock.now()).await;
             }
-        }));
+        };
+        let reported = tokio::spawn(same_cause(reported).in_current_span());
         // It panicked, or the runtime is going down.
         let outcome = async { outcome.await.unwrap_or(Err(StoreError::Closed)) };
         let outcome = self.within(Box::pin(outcome)).await?;

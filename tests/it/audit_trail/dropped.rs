@@ -8,7 +8,9 @@ use poem::http::StatusCode;
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
+use tests::log::logged;
 use tests::tab::Tab;
+use tracing::Instrument as _;
 
 use super::{kept, names};
 
@@ -118,5 +120,19 @@ fn o_8_hooks_hear_of_what_nobody_waited_for() {
         store.set(Fault::None, Fault::Slow);
         hang_up(app.jwtauth.sessions().revoke(pair.session())).await;
         assert_eq!(events.recv().await, Some("session_revoked"));
+    });
+}
+
+/// Who looks for all lines of one request finds those of events too.
+#[test]
+fn an_event_is_logged_in_the_span_of_its_request() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let pair = Tab::new(&app).login("ann").await;
+        let request = tracing::info_span!("request", id = 7);
+        assert!(app.jwtauth.sessions().revoke(pair.session()).instrument(request).await.unwrap());
+        let text = log.text();
+        let line = text.lines().find(|line| line.contains("session_revoked")).unwrap();
+        assert!(line.contains("request{id=7}"), "{line}");
     });
 }

@@ -15,6 +15,41 @@ async fn logout_others(auth: Auth) -> Result<String> {
     Ok(auth.logout_others().await?.to_string())
 }
 
+#[handler]
+async fn impersonate(auth: Auth) -> Result<()> {
+    auth.login(&tests::app::User::named("bob")).await?;
+    Ok(())
+}
+
+#[handler]
+async fn issue(auth: Auth) -> Result<String> {
+    Ok(auth.issue_tokens(&tests::app::User::named("bob")).await?.access().to_owned())
+}
+
+/// K-3: a handler that logs somebody in without a password, as those for support do, makes no login of a key.
+#[test]
+fn k_3_no_key_becomes_a_login() {
+    bounded(async {
+        let app = Keyed::new();
+        let login = app.login().await;
+        let key = app.make(&login, json!({ "name": "ci" })).await;
+        let routes = Route::new().at("/impersonate", post(impersonate)).at("/issue", post(issue));
+        let client = TestClient::new(routes.with(app.jwtauth.clone()));
+        for path in ["/impersonate", "/issue"] {
+            for (token, status) in [(&login, 200), (&key.secret, 403)] {
+                let request = client.post(path).header("authorization", format!("Bearer {token}"));
+                let answer = request.send().await.0;
+                assert_eq!(answer.status().as_u16(), status, "{path}");
+                assert_eq!(
+                    answer.headers().contains_key("set-cookie"),
+                    status == 200 && path == "/impersonate"
+                );
+            }
+        }
+        assert_eq!(app.jwtauth.sessions().list("bob").await.unwrap().len(), 2);
+    });
+}
+
 /// K-3: a key cannot make keys, end sessions, log in or refresh.
 #[test]
 fn k_3_a_key_is_refused_where_a_person_acts() {

@@ -58,3 +58,30 @@ pub(super) async fn an_api_key_is_a_session_without_tokens(store: &impl SessionS
     let kept = load(store, key.id).await.expect("it is there");
     assert_eq!(kept.revoked, Some(logout(400)), "no use brings a key back");
 }
+
+/// Somebody who makes keys and ends them all day does not make each login of theirs slow.
+pub(super) async fn api_keys_that_are_over_are_forgotten(store: &impl SessionStore) {
+    let key = |number: u8| {
+        let at = 100 + u64::from(number);
+        let api_key = Some(ApiKey::new("ci", [number; 32]));
+        Session { api_key, created_at: at, rotated_at: at, ..session(number, "a") }
+    };
+    let login = session(200, "a");
+    put(store, &login).await;
+    for number in 1..=20 {
+        let effects = LoginEffects { max_sessions: Some(3), ..LoginEffects::default() };
+        store.insert(key(number), effects).await.expect("insert");
+        if number > 2 {
+            store.revoke(key(number).id, logout(300)).await.expect("revoke");
+        }
+    }
+    let kept = store.sessions_of("a".into()).await.expect("sessions_of");
+    let over = kept.iter().filter(|session| session.revoked.is_some()).count();
+    assert!((3..=4).contains(&over), "{over} keys that are over are kept");
+    for live in [login.id, key(1).id, key(2).id] {
+        assert!(
+            kept.iter().any(|session| session.id == live && session.revoked.is_none()),
+            "what is live stays"
+        );
+    }
+}

@@ -65,6 +65,7 @@ where
     a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     api_key_rules::an_api_key_is_a_session_without_tokens(&empty().await).await;
+    api_key_rules::api_keys_that_are_over_are_forgotten(&empty().await).await;
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
     page_rules::sessions_are_listed_in_pages(&Arc::new(empty().await)).await;
     stamp_rules::a_stamp_changes_with_its_record(&empty().await).await;

@@ -69,8 +69,10 @@ impl Auth {
     /// - [`SessionError::Subject`] if [`AuthUser::subject`] is empty or longer than 255 bytes.
     /// - [`SessionError::User`] if the user value cannot be kept. [`SessionError::TokenTooLarge`] if its
     ///   roles and scopes do not fit into a cookie.
+    /// - [`SessionError::ApiKeyRefused`] for a request with an API key: no key becomes a login.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U) -> std::result::Result<Session, SessionError> {
+        self.refuse_api_key()?;
         let sessions = &self.shared.sessions;
         let (old, _) = self.named_cookies();
         // Cookies of a session that this request has opened would never reach the client.
@@ -93,6 +95,16 @@ impl Auth {
         let session = issued.session.clone();
         self.handle.set_cookies(Cookies::Set(Box::new(issued)));
         Ok(session)
+    }
+
+    /// Refuses a request with an API key.
+    pub(super) fn refuse_api_key(&self) -> std::result::Result<(), SessionError> {
+        match &self.credentials.bearer {
+            Credential::One(token) if self.shared.sessions.read_api_key(token).is_some() => {
+                Err(SessionError::ApiKeyRefused)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Describes the client of this request, as a login keeps it.
@@ -149,14 +161,12 @@ impl Auth {
     ///   than four different cookies of one name: four are looked at.
     /// - [`SessionError::ApiKeyRefused`] for an API key, which a person has to revoke.
     pub async fn logout(&self) -> std::result::Result<(), SessionError> {
+        self.refuse_api_key()?;
         let sessions = &self.shared.sessions;
         let handed_out = self.handle.handed_out();
         let (mut ended, mut failed) = (handed_out.is_some(), None);
         let (named, mut doubt) = match &self.credentials.bearer {
             Credential::Absent => self.named_cookies(),
-            Credential::One(token) if sessions.read_api_key(token).is_some() => {
-                return Err(SessionError::ApiKeyRefused);
-            }
             Credential::One(token) => (vec![sessions.name_bearer(token)?], None),
             Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => {
                 return Err(TokenError::Malformed.into());

@@ -9,6 +9,7 @@ use crate::user::AuthUser;
 impl Auth {
     #[doc = include_str!("../../docs/issue_tokens.md")]
     pub async fn issue_tokens<U: AuthUser>(&self, user: &U) -> Result<Tokens, SessionError> {
+        self.refuse_api_key()?;
         self.shared.sessions.login(user, self.device()).await
     }
 

@@ -53,7 +53,8 @@ impl Growth {
 
     /// Says how large a file is that was just written.
     pub(super) fn rewritten(&mut self, file: u64, payload: u64, records: u64) {
-        self.factor = file as f64 / payload.max(1) as f64;
+        // One that is as small as a file can be says nothing of larger ones.
+        self.factor = if file <= SMALLEST { USUAL } else { file as f64 / payload.max(1) as f64 };
         self.measured(payload, records);
     }
 
@@ -120,11 +121,15 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_smaller_is_not_written_anew_again_and_again() {
         let mut growth = Growth::new(0, 4 * MB, 1_000);
-        for (file, may_have) in [(40 * MB, 60 * MB), (12 * MB, 24 * MB), (5 * MB, 10 * MB), (0, 2 * MB)] {
+        for (file, may_have) in [(40 * MB, 60 * MB), (12 * MB, 24 * MB), (5 * MB, 10 * MB), (MB, 26 * MB)] {
             growth.rewritten(file, 4 * MB, 1_000);
             assert!(growth.is_due(may_have + 9) && !growth.is_due(may_have), "{file}");
             assert!(!growth.seems_due(may_have, 1_000), "{file}");
         }
+        // As after a weekend on which all sessions have expired.
+        growth.rewritten(MB / 2, 60, 0);
+        growth.measured(10 * MB, 10_000);
+        assert!(growth.is_due(70 * MB), "{growth:?}");
         let empty = Growth::new(0, 0, 0);
         assert!(!empty.seems_due(2 * MB, 0) && !empty.is_due(2 * MB));
     }

@@ -68,7 +68,7 @@ fn a_store_stays_small_by_itself_and_nothing_is_lost() {
             let user = found.user.as_deref().unwrap();
             user.starts_with(format!(r#"{{"id":{round},"#).as_bytes())
         };
-        assert!(reads(&*store.load(session(1).id).await.unwrap().unwrap(), round - 1));
+        assert!(reads(&store.load(session(1).id).await.unwrap().unwrap(), round - 1));
         drop(store);
         let after = all(&path).await;
         assert!(reads(&after[1], round - 1) && reads(&after[4], round - 1) && after[2].revoked.is_some());

@@ -9,14 +9,14 @@ use jwtauth::error::{PostgresError, StoreError};
 use jwtauth::store::{
     AccountStore as _, EventStore as _, NewValue, PostgresConfig, ValueKey, ValueStore as _,
 };
-use jwtauth::{AccountsConfig, JwtAuthBuilder, PostgresStore, SessionStore, SledStore};
+use jwtauth::{AccountsConfig, JwtAuthBuilder, PostgresStore, SessionStore, SledStore, testing};
 use tests::app::{START, TestApp};
 use tests::bounded_by;
 use tests::postgres::{self, Postgres};
 use tests::tab::Tab;
 use tests::wire::Tokens;
 
-use super::client;
+use super::{client, open};
 use crate::operate::{Run, run};
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -326,4 +326,29 @@ async fn until_alone(server: &Arc<Postgres>, schema: &str) {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// O-12: a server that had no connection while its records were moved does not go on with the old ones.
+#[test]
+fn o_12_a_server_that_reconnects_does_not_serve_tables_that_were_moved() {
+    let Some(server) = postgres::shared() else { return };
+    bounded_by(LIMIT, async {
+        let store = open(&server.config().schema("reconnects")).await;
+        let owner = client(&server).await;
+        store.insert(testing::session(1, "a"), Default::default()).await.unwrap();
+        owner.execute("UPDATE reconnects.store_mark SET mark = 'moved elsewhere'", &[]).await.unwrap();
+        let idle = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE pid <> pg_backend_pid() AND position('\"reconnects\".' IN query) > 0";
+        assert!(!owner.query(idle, &[]).await.unwrap().is_empty(), "its idle connection is seen");
+        let error = store.load(testing::session(1, "a").id).await.unwrap_err();
+        assert!(jwtauth_says(&error).contains("elsewhere"), "{error:?}");
+        owner.execute("UPDATE reconnects.store_mark SET mark = NULL", &[]).await.unwrap();
+        assert!(store.load(testing::session(1, "a").id).await.unwrap().is_some());
+    });
+}
+
+/// What an error says, with its causes.
+fn jwtauth_says(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -130,10 +130,18 @@ pub async fn migrate(
     drop(copy);
     let read_back = |how_far| progress(MigrationPhase::ReadBack, how_far);
     let records = target.seal(&totals, Some(done), &read_back).await?;
-    // Nobody begins to serve the old store from here on, so what is read now is what it ends with.
+    // Nobody begins to serve the old store from here on, and nobody has begun meanwhile: what is read now is what
+    // it ends with.
     let closes = !options.keep_source;
     if closes && !was_marked {
         source.set_moved_to(Some(&to)).await?;
+    }
+    let clients = if options.is_stopped { 0 } else { source.clients().await? };
+    if clients > 0 {
+        if closes {
+            source.set_moved_to(None).await?;
+        }
+        return Err(OperateError::InUse { place: from, clients });
     }
     let compare = |how_far| progress(MigrationPhase::Compare, how_far);
     let same = match StoreDigest::of(&store, Some(done), &compare).await {

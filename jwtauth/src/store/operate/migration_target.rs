@@ -39,14 +39,17 @@ impl MigrationTarget {
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 let store = PostgresStore::connect_anyway(config.application_name(OPERATOR)).await?;
+                let Some(fill) = DatabaseFill::begin(&store).await? else {
+                    return Err(OperateError::Occupied { place: shown });
+                };
+                // Now that nobody begins to serve the tables.
                 let clients = if is_stopped { 0 } else { store.clients().await? };
                 if clients > 0 {
+                    // They are empty.
+                    store.set_moved_to(None).await?;
                     return Err(OperateError::InUse { place: shown, clients });
                 }
-                match DatabaseFill::begin(&store).await? {
-                    Some(fill) => Ok(Self::Postgres(store, Box::new(fill))),
-                    None => Err(OperateError::Occupied { place: shown }),
-                }
+                Ok(Self::Postgres(store, Box::new(fill)))
             }
             #[cfg(not(feature = "postgres"))]
             StorePlace::NoPostgres => {

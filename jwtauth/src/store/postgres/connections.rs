@@ -6,18 +6,22 @@
 //!    that nobody waited for. Any other is closed.
 //! 2. When one connection proves broken, the idle ones are closed too: after a restart of the server all of
 //!    them are dead.
+//! 3. Each new connection of a program that serves asks whether the tables may still be served. So one that
+//!    had none for a while does not go on with tables whose records were moved.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, Error, Row};
+use tokio_postgres::{Config, Error, Row, SimpleQueryMessage};
 
 use super::statements::SqlStatement;
 use super::tls::Tls;
@@ -76,9 +80,31 @@ pub(super) enum Request<'s> {
     Statement(&'s SqlStatement, Vec<Param>),
 }
 
+/// What each new connection asks, and what the answer means.
+struct Ticket {
+    /// Gives one row with a text, or with NULL if all is well.
+    question: String,
+    refusal: Box<dyn Fn(&str) -> PostgresError + Send + Sync>,
+}
+
+impl Ticket {
+    async fn show(&self, client: &tokio_postgres::Client) -> Result<(), HookError> {
+        let answers = client.simple_query(&self.question).await.map_err(HookError::Backend)?;
+        let marks = answers.iter().filter_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        match marks.last() {
+            Some(mark) => Err(HookError::message((self.refusal)(mark).to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Opens connections, and keeps them.
 pub(super) struct Connections {
     pool: Pool,
+    ticket: Arc<OnceLock<Ticket>>,
     size: usize,
     timeout: Duration,
     prepares: bool,
@@ -92,17 +118,39 @@ impl Connections {
         timeout: Duration,
         prepares: bool,
     ) -> Result<Self, PostgresError> {
+        let ticket = Arc::<OnceLock<Ticket>>::default();
+        let shown = Arc::clone(&ticket);
+        let on_entry = Hook::async_fn(move |client: &mut ClientWrapper, _| {
+            let shown = Arc::clone(&shown);
+            Box::pin(async move {
+                match shown.get() {
+                    Some(ticket) => ticket.show(client).await,
+                    None => Ok(()),
+                }
+            })
+        });
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(size)
             .runtime(Runtime::Tokio1)
+            .post_create(on_entry)
             .wait_timeout(Some(timeout))
             .create_timeout(Some(timeout))
             .recycle_timeout(Some(timeout))
             .build()
             .map_err(|error| PostgresError::Setting { setting: "pool_size", problem: error.to_string() })?;
-        Ok(Self { pool, size, timeout, prepares })
+        Ok(Self { pool, ticket, size, timeout, prepares })
+    }
+
+    /// Lets no new connection in whose `question` has another answer than NULL.
+    pub(super) fn ask_each(
+        &self,
+        question: String,
+        refusal: impl Fn(&str) -> PostgresError + Send + Sync + 'static,
+    ) {
+        // Asked once, by the one who connects.
+        let _ = self.ticket.set(Ticket { question, refusal: Box::new(refusal) });
     }
 
     /// Takes a connection that nothing is under way on.

@@ -137,7 +137,10 @@ impl PostgresStore {
         let store = Self::connect_anyway(config.into()).await?;
         match store.mark().await? {
             Some(mark) => Err(store.refusal(&mark)),
-            None => Ok(store),
+            None => {
+                store.ask_for_mark();
+                Ok(store)
+            }
         }
     }
 

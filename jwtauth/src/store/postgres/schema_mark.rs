@@ -1,7 +1,7 @@
 //! What says that tables may not be served: they are not full yet, or another store has their records now.
 //!
-//! The mark is read when a store opens. A process that has the tables open already does not see it, so
-//! [`clients`](PostgresStore::clients) looks for those.
+//! The mark is read when a store opens, and by each connection that it makes later. A connection that was there
+//! before does not see it, so [`clients`](PostgresStore::clients) looks for those.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -93,6 +93,14 @@ impl PostgresStore {
     /// What somebody hears who wants to serve tables with this mark.
     pub(in crate::store) fn refusal(&self, mark: &SchemaMark) -> StoreError {
         mark.refusal(&self.database.schema).into()
+    }
+
+    /// Lets no connection be made from now on while the tables have a mark.
+    pub(super) fn ask_for_mark(&self) {
+        let schema = self.database.schema.clone();
+        self.database.connections.ask_each(self.database.statements.mark_text.sql.clone(), move |mark| {
+            SchemaMark::of(mark.as_bytes()).refusal(&schema)
+        });
     }
 
     /// Says where the records were moved to, or that they were not.

@@ -151,6 +151,7 @@ statements! {
 
     // What says that the tables may not be served.
     mark() = "SELECT mark FROM @store_mark";
+    mark_text() = "SELECT convert_from(mark, 'UTF8') FROM @store_mark";
     lock_mark() = "SELECT mark FROM @store_mark FOR UPDATE";
     change_mark(BYTEA) = "UPDATE @store_mark SET mark = $1";
     clear_mark() = "UPDATE @store_mark SET mark = NULL";

@@ -19,8 +19,8 @@ impl Accounts {
     /// Replaces the old password, and revokes the sessions of the account except `keep`, in one step.
     ///
     /// Pass the id of the calling session as `keep`: [`Identity::session_id`](crate::Identity::session_id).
-    /// When this returns, the new password is on disk and the other sessions are refused. A wrong old
-    /// password counts as a failed attempt. These attempts are counted apart from those of logins.
+    /// When this returns, the new password is on disk and the other sessions are refused. API keys stay if a
+    /// session does, and end with `None`. A wrong old password counts as a failed attempt. These attempts are counted apart from those of logins.
     ///
     /// # Errors
     ///

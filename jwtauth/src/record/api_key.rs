@@ -29,7 +29,7 @@ pub struct ApiKey {
     pub roles: Vec<String>,
     /// The scopes that it was given. The session has those of them that the owner has.
     pub scopes: Vec<String>,
-    /// The SHA-256 of the key.
+    /// The SHA-256 of the text `jwtauth api key`, a zero byte and the key.
     pub hash: [u8; 32],
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::Sessions;
-use crate::error::{ApiKeyError, SessionError};
+use crate::error::{ApiKeyError, SessionError, StoreError};
 use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::plain_text::is_for_terminals;
@@ -143,7 +143,9 @@ impl Sessions {
         self.insert_api_key(made, async |key| {
             let login = self.live(login.id, &login.subject).await?;
             let lacks = |given: &[String], has: &[String]| given.iter().any(|name| !has.contains(name));
-            if lacks(&key.roles, &login.roles) || lacks(&key.scopes, &login.scopes) {
+            // The copy of the user in the key would be an older one until the next change.
+            let is_older = (&login.user, &login.user_kind) != (&key.user, &key.user_kind);
+            if is_older || lacks(&key.roles, &login.roles) || lacks(&key.scopes, &login.scopes) {
                 return Err(SessionError::Expired.into());
             }
             Ok(())
@@ -213,7 +215,16 @@ impl Sessions {
         let unclaimed = self.unclaimed(session.id);
         let max_sessions = self.config.api_keys.as_ref().map(|rules| rules.max_keys);
         let effects = LoginEffects { max_sessions, ..LoginEffects::default() };
-        self.within(self.store.insert(session.clone(), effects)).await?;
+        match self.within(self.store.insert(session.clone(), effects)).await {
+            Ok(()) => {}
+            // It may stand, or come later.
+            Err(error @ SessionError::Store(StoreError::TimedOut { .. })) => return Err(error.into()),
+            Err(error) => {
+                // The store has undone it.
+                unclaimed.claim();
+                return Err(error.into());
+            }
+        }
         confirm(session).await?;
         // Another one may have come meanwhile.
         self.check_number(&session.subject, 0).await?;

@@ -27,7 +27,6 @@ use super::walk::{OperateError, Progress};
 /// - [`OperateError::NoPostgres`]: this build cannot use a database.
 /// - [`OperateError::Stopped`]: `progress` said so.
 /// - [`OperateError::Store`]: it cannot be reached, or its tables are of another release.
-#[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "a database is asked"))]
 pub async fn examine_database(
     place: impl Into<StorePlace>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),

@@ -96,9 +96,10 @@ impl Followers {
         self.0.is_empty()
     }
 
-    /// Tells whether others follow beside one.
+    /// Tells whether others follow beside one. One whose copy cannot go on any more does not count.
     pub(super) fn are_others(&self, one: &Arc<Follower>) -> bool {
-        self.0.iter().filter_map(Weak::upgrade).any(|other| !Arc::ptr_eq(&other, one))
+        let mut others = self.0.iter().filter_map(Weak::upgrade).filter(|other| !Arc::ptr_eq(other, one));
+        others.any(|other| other.lock().lost.is_none())
     }
 
     /// Notes the keys that have changed and are in the tree.
@@ -169,7 +170,9 @@ mod tests {
         assert_eq!(follower.len(), MAX_NOTED);
         followers.note(&keys);
         assert_eq!((follower.len(), follower.take(1)), (0, Err(Lost::Behind)));
-        followers.note(&keys);
-        assert_eq!(follower.len(), 0);
+        let other = followers.add(Followed::AllKeys);
+        assert!(!followers.are_others(&other), "nothing waits for a copy that has failed");
+        followers.note(&keys[..1]);
+        assert_eq!((follower.len(), other.len()), (0, 1));
     }
 }

@@ -35,6 +35,16 @@ pub(super) struct StoreReader {
     pub(super) time: Arc<TimeMark>,
 }
 
+/// As long as this is there, answers wait. A panic drops it too.
+#[must_use]
+pub(super) struct ExchangeNotice(Arc<StoreReader>);
+
+impl Drop for ExchangeNotice {
+    fn drop(&mut self) {
+        self.0.exchanging.send_replace(false);
+    }
+}
+
 impl StoreReader {
     pub(super) fn new(path: PathBuf, tree: Db) -> Self {
         Self {
@@ -76,9 +86,10 @@ impl StoreReader {
         }
     }
 
-    /// Says whether new files are being put in the place of the old ones.
-    pub(super) fn set_exchanging(&self, is_exchanging: bool) {
-        self.exchanging.send_replace(is_exchanging);
+    /// Says that new files are being put in the place of the old ones, until what it returns is dropped.
+    pub(super) fn begin_exchange(self: Arc<Self>) -> ExchangeNotice {
+        self.exchanging.send_replace(true);
+        ExchangeNotice(self)
     }
 
     pub(super) fn load(&self, id: SessionId) -> Result<Option<DiskRecord<Session>>, StoreError> {

@@ -59,10 +59,9 @@ impl Disk {
         let payload = rebuild.payload();
         rebuild.decide("compacted", OldFiles::Removed)?;
         self.is_exchanging = true;
-        self.reader.set_exchanging(true);
-        let exchanged = self.reopen(Some(Counted { totals, payload }), |_| rebuild.install());
-        self.reader.set_exchanging(false);
-        exchanged?;
+        let notice = Arc::clone(&self.reader).begin_exchange();
+        self.reopen(Some(Counted { totals, payload }), |_| rebuild.install())?;
+        drop(notice);
         self.growth.rewritten(self.state.data.len(), payload, totals.records());
         Ok(None)
     }

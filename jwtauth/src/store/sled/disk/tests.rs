@@ -1,6 +1,8 @@
 //! The writer over failures, groups and damaged records.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, Waker};
 
 use super::super::super::requests::{LoginEffects, SubjectRevocation, Swept};
 use super::super::super::sample;
@@ -210,6 +212,25 @@ fn n_2_a_login_that_failed_is_removed_when_the_disk_is_back() {
     disk.retry();
     assert!(disk.load(session(1).id).unwrap().is_none() && disk.disowned.is_empty());
     assert_eq!(disk.state.totals.sessions, 0);
+}
+
+/// Whoever reads hears that there is no store, and does not wait for one that does not come.
+#[test]
+fn r_5_a_panic_in_an_exchange_lets_nobody_wait() {
+    let dir = Dir::new("panicked");
+    let disk = disk(&dir.0);
+    *disk.reader.tree.write().unwrap() = None;
+    let mut context = Context::from_waker(Waker::noop());
+    let notice = Arc::clone(&disk.reader).begin_exchange();
+    let mut answer = disk.reader.answer(|reader| reader.load(session(1).id));
+    assert!(answer.as_mut().poll(&mut context).is_pending());
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _notice = notice;
+        panic!("as sled may");
+    }));
+    assert!(panicked.is_err());
+    let answer = answer.as_mut().poll(&mut context);
+    assert!(matches!(answer, Poll::Ready(Err(StoreError::Unavailable { .. }))));
 }
 
 /// A directory that is removed when dropped.

@@ -187,7 +187,7 @@ impl Work {
         self.follow(&mut rebuild, &mut copy, goes_on)?;
         let (entries, totals) = self.jobs.run(move |disk| disk.changed_until_now(&follower))?;
         put(&mut rebuild, &entries)?;
-        rebuild.check(totals)?;
+        rebuild.check(totals, goes_on)?;
         loop {
             self.follow(&mut rebuild, &mut copy, goes_on)?;
             let follower = copy.follower();

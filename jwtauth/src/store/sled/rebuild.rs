@@ -221,18 +221,18 @@ impl Rebuild {
     pub(super) fn seal(&mut self, totals: impl FnOnce(Totals) -> Totals) -> Result<(), StoreError> {
         self.write()?;
         let totals = totals(self.totals);
-        self.check(totals)?;
+        self.check(totals, &|| true)?;
         self.tree = None;
         journal::make_new(&self.new, count_of(totals))
     }
 
-    /// Likewise, and more can be added.
-    pub(super) fn check(&mut self, totals: Totals) -> Result<(), StoreError> {
+    /// Likewise, and more can be added. Fails soon after `goes_on` has said no.
+    pub(super) fn check(&mut self, totals: Totals, goes_on: &dyn Fn() -> bool) -> Result<(), StoreError> {
         self.complete(totals)?;
         // Another handle sees what the next start will see.
         self.tree = None;
         let tree = open_new(&self.new)?;
-        match count(&self.new, &tree)? {
+        match count(&self.new, &tree, goes_on)? {
             Some(counted) if counted.totals == totals => self.payload = counted.payload,
             _ => return Err(damaged(&self.new, "it is not what was written".into())),
         }
@@ -366,6 +366,8 @@ mod tests {
         drop(store);
         let mut rebuild = Rebuild::begin(SledConfig::new(&path)).unwrap();
         rebuild.put(&StoreRecord::Session(Box::new(sample::session(2, "eve")))).unwrap();
+        let totals = rebuild.counted();
+        assert!(matches!(rebuild.check(totals, &|| false), Err(StoreError::Closed)));
         drop(rebuild);
         assert!(!path.join("new").exists());
         let store = SledStore::open(&path).await.unwrap();

@@ -31,6 +31,9 @@ const CACHE_OF_NEW: u64 = 32 * 1024 * 1024;
 /// it cleans one segment at most.
 const CLEANED_EVERY: u64 = 5;
 
+/// How many keys are read before it is asked once more whether to go on.
+const ASKED_EACH: usize = 1_024;
+
 /// What the writer keeps beside the tree; all of it but the lock is made anew when the store is opened anew.
 pub(super) struct DiskState {
     pub(super) totals: Totals,
@@ -163,7 +166,7 @@ impl Whole<'_> {
     fn open(&self, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
         let Self { path, changes, counter, is_new } = *self;
         let tree = open_tree(path, patience)?;
-        let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree))) {
+        let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree, &|| true))) {
             Ok(counted) => counted?,
             Err(_) => return Err(damaged(path, "reading it panicked".into())),
         };
@@ -266,14 +269,23 @@ pub(super) struct Counted {
 }
 
 /// Reads every key and compares what is there with what should be. `None` says that there is nothing at all.
-pub(super) fn count(path: &Path, tree: &Db) -> Result<Option<Counted>, StoreError> {
+///
+/// Fails with [`StoreError::Closed`] soon after `goes_on` has said no.
+pub(super) fn count(
+    path: &Path,
+    tree: &Db,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Option<Counted>, StoreError> {
     let failed = |error| explain(path, "read", error);
     let wrong = |error| unreadable(path, error);
     let (mut sessions, mut subjects, mut expiries) = (0_u64, 0_u64, 0_u64);
     let (mut accounts, mut names, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, None);
     let (mut values, mut value_expiries, mut of_accounts) = (0_u64, 0_u64, 0_u64);
     let mut payload = 0;
-    for entry in tree.iter() {
+    for (number, entry) in tree.iter().enumerate() {
+        if number.is_multiple_of(ASKED_EACH) && !goes_on() {
+            return Err(StoreError::Closed);
+        }
         let (key, value) = entry.map_err(failed)?;
         payload += (key.len() + value.len()) as u64;
         match &key[..1] {

@@ -23,6 +23,7 @@ use super::super::compact_store::{CompactStore, Compaction, StoreSpace};
 use super::super::requests::StoreFuture;
 use super::compaction_orders::{CompactionOrders, Order};
 use super::disk::Disk;
+use super::growth::RetryPause;
 use super::key_copy::{KeyCopy, TreeEntries};
 use super::reader::StoreReader;
 use super::rebuild::Rebuild;
@@ -39,9 +40,7 @@ const PAGE: usize = 1_024;
 const TURN: Duration = Duration::from_millis(10);
 /// How long to wait for somebody who copies the store, before it is tried again.
 const COPIED: Duration = Duration::from_millis(50);
-/// How long nothing is tried after a compaction that nobody asked for has failed.
-const FAILED: Duration = Duration::from_secs(60);
-/// Likewise, if the disk has no room.
+/// How long nothing is tried after a compaction that nobody asked for, if the disk has no room.
 const FULL: Duration = Duration::from_secs(60 * 60);
 
 /// The handle of the thread. Dropping it waits for the end.
@@ -106,18 +105,23 @@ struct Work {
 impl Work {
     fn run(&self) {
         let goes_on = || !self.orders.is_over() && !is_asked();
+        let mut pause = RetryPause::default();
         while let Some(order) = self.orders.next() {
             match order {
                 Order::Asked(asker) => {
                     let done = self.guarded(|| self.compact(&|| !asker.is_closed() && goes_on()));
+                    if done.is_ok() {
+                        pause = RetryPause::default();
+                    }
                     // Whoever hears of it may ask again.
                     self.orders.free();
                     let _ = asker.send(done);
                 }
                 Order::Due => {
                     match self.guarded(|| self.compact_if_due(&goes_on)) {
-                        Err(error) if goes_on() => self.put_off(&error),
-                        _ => {}
+                        Ok(()) => pause = RetryPause::default(),
+                        Err(error) if goes_on() => self.put_off(&error, &mut pause),
+                        Err(_) => {}
                     }
                     self.orders.free();
                 }
@@ -131,10 +135,10 @@ impl Work {
             .unwrap_or_else(|_| Err(self.reader.corrupt("writing it anew panicked")))
     }
 
-    fn put_off(&self, error: &StoreError) {
+    fn put_off(&self, error: &StoreError, pause: &mut RetryPause) {
         let is_full =
             matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull);
-        let time = if is_full { FULL } else { FAILED };
+        let time = if is_full { FULL } else { pause.next() };
         tracing::warn!(target: "jwtauth", path = ?self.reader.path, error = error as &dyn std::error::Error, ?time, "the session store has much free space in its files and cannot be written anew: it is tried again after this time");
         let _ = self.jobs.run(move |disk| {
             disk.growth.put_off(time);

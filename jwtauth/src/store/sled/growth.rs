@@ -4,7 +4,8 @@
 //! What is live is measured when the store is opened and when it is written anew. In between it is estimated
 //! from the number of records, which costs nothing. Before anything is done it is measured once more.
 
-use std::ops::Range;
+use std::mem;
+use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
 /// How large a new file is for each byte of its keys and values, if none was measured: that of 5,000 logins.
@@ -20,6 +21,27 @@ const MARGIN: u64 = 9;
 /// How many bytes of a file are taken for each record that was added since. If they are more, that is seen
 /// when it is measured.
 const ADDED: Range<u64> = 1_024..2_048;
+
+/// How long nothing is done after the first failure, and after many.
+const PAUSES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(60 * 60);
+
+/// How long nothing is done after a failure: twice as long after each that follows.
+#[derive(Debug)]
+pub(super) struct RetryPause(Duration);
+
+impl Default for RetryPause {
+    fn default() -> Self {
+        Self(*PAUSES.start())
+    }
+}
+
+impl RetryPause {
+    /// Returns how long it is this time.
+    pub(super) fn next(&mut self) -> Duration {
+        let longer = (2 * self.0).min(*PAUSES.end());
+        mem::replace(&mut self.0, longer)
+    }
+}
 
 /// How large the data file may grow.
 #[derive(Debug)]
@@ -106,6 +128,13 @@ mod tests {
         ] {
             assert_eq!(growth.seems_due(file, records), seems_due, "{file} {records}");
         }
+    }
+
+    #[test]
+    fn each_failure_makes_the_pause_longer() {
+        let mut pause = RetryPause::default();
+        let minutes: Vec<_> = (0..9).map(|_| pause.next().as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 
     #[test]

@@ -136,9 +136,7 @@ impl Work {
     }
 
     fn put_off(&self, error: &StoreError, pause: &mut RetryPause) {
-        let is_full =
-            matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull);
-        let time = if is_full { FULL } else { pause.next() };
+        let time = if is_full(error) { FULL } else { pause.next() };
         tracing::warn!(target: "jwtauth", path = ?self.reader.path, error = error as &dyn std::error::Error, ?time, "the session store has much free space in its files and cannot be written anew: it is tried again after this time");
         let _ = self.jobs.run(move |disk| {
             disk.growth.put_off(time);
@@ -149,7 +147,9 @@ impl Work {
     /// Compacts the store if its files are too large for what is in them.
     fn compact_if_due(&self, goes_on: GoesOn<'_>) -> Result<(), StoreError> {
         let payload = self.payload(goes_on)?;
-        if self.jobs.run(move |disk| Ok(disk.is_too_large_for(payload)))? {
+        if let Some(size) = self.jobs.run(move |disk| Ok(disk.new_size_if_due(payload)))? {
+            // Nobody has asked for it, so the disk is not filled to see whether it fits.
+            has_room(&self.reader.path, size)?;
             self.compact(goes_on)?;
         }
         Ok(())
@@ -219,7 +219,7 @@ impl Work {
         copy.go_on();
         loop {
             let start = self.turn(goes_on)?;
-            has_room(&self.reader.path)?;
+            has_room(&self.reader.path, 0)?;
             let Some(entries) = copy.some(&self.reader)? else { return Ok(()) };
             put(rebuild, &entries)?;
             if !copy.is_behind() {
@@ -238,15 +238,38 @@ fn rest_after(start: Instant) {
     thread::sleep(start.elapsed().min(TURN));
 }
 
-/// Fails before the disk is full: the store that is in use needs some of it.
-fn has_room(path: &Path) -> Result<(), StoreError> {
+/// Tells whether something failed because the disk, or what of it one may use, is full.
+fn is_full(error: &StoreError) -> bool {
+    let StoreError::Io { source, .. } = error else { return false };
+    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Fails if so many bytes more would fill the disk: the store that is in use needs some of it.
+fn has_room(path: &Path, bytes: u64) -> Result<(), StoreError> {
     match fs2::available_space(path) {
-        Ok(free) if free < RESERVE => Err(StoreError::Io {
+        Ok(free) if free < bytes.saturating_add(RESERVE) => Err(StoreError::Io {
             path: path.into(),
             action: "write the store anew: the disk has no room for a second copy of what is in it",
             source: io::ErrorKind::StorageFull.into(),
         }),
         // Where the system does not say it, writing will.
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_would_fill_the_disk_is_not_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = has_room(dir.path(), u64::MAX).unwrap_err();
+        assert!(is_full(&error), "{error:?}");
+        for (kind, full) in [(io::ErrorKind::QuotaExceeded, true), (io::ErrorKind::PermissionDenied, false)] {
+            let error = StoreError::Io { path: dir.path().into(), action: "write", source: kind.into() };
+            assert_eq!(is_full(&error), full, "{kind}");
+        }
+        assert!(!is_full(&StoreError::Closed));
     }
 }

@@ -99,6 +99,11 @@ impl Growth {
             && self.put_off.is_none_or(|until| Instant::now() >= until)
     }
 
+    /// Returns how large a new file is for keys and values of so many bytes, more or less.
+    pub(super) fn new_size(&self, payload: u64) -> u64 {
+        ((payload as f64 * self.factor) as u64).max(SMALLEST)
+    }
+
     /// Tells whether a file is too large for what was measured.
     pub(super) fn is_due(&self, file: u64) -> bool {
         file >= self.from && file > self.limit
@@ -115,6 +120,7 @@ mod tests {
     fn small_files_are_left_alone_and_others_when_they_are_dense() {
         // It may have 26 MB, and 29 and a quarter before that is measured.
         let growth = Growth::new(8 * MB, 4 * MB, 999);
+        assert_eq!((growth.new_size(4 * MB), growth.new_size(0)), (13 * MB, 2 * MB));
         assert!(growth.is_due(26 * MB + 1) && !growth.is_due(26 * MB));
         for (file, records, seems_due) in [
             (29 * MB, 999, false),

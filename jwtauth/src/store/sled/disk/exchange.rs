@@ -12,10 +12,11 @@ use super::{Disk, Instant};
 use crate::error::StoreError;
 
 impl Disk {
-    /// Tells whether the data file is too large for keys and values of so many bytes.
-    pub(in crate::store::sled) fn is_too_large_for(&mut self, payload: u64) -> bool {
+    /// Returns how large a new data file would be, if the one in use is too large for keys and values of so
+    /// many bytes.
+    pub(in crate::store::sled) fn new_size_if_due(&mut self, payload: u64) -> Option<u64> {
         self.growth.measured(payload, self.state.totals.records());
-        self.growth.is_due(self.state.data.len())
+        self.growth.is_due(self.state.data.len()).then(|| self.growth.new_size(payload))
     }
 
     /// Begins a database that is to take the place of this one, and to follow what changes.

@@ -192,6 +192,9 @@ impl Work {
         let (entries, totals) = self.jobs.run(move |disk| disk.changed_until_now(&follower))?;
         put(&mut rebuild, &entries)?;
         rebuild.check(totals, goes_on)?;
+        self.follow(&mut rebuild, &mut copy, goes_on)?;
+        // All wait for the exchange, so it finds little that is not on disk.
+        rebuild.sync()?;
         loop {
             self.follow(&mut rebuild, &mut copy, goes_on)?;
             let follower = copy.follower();

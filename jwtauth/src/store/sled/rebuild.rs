@@ -240,6 +240,13 @@ impl Rebuild {
         Ok(())
     }
 
+    /// Brings to disk what was taken in. It is no store yet.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        self.write()?;
+        self.tree()?.flush().map_err(|error| explain(&self.new, "write", error))?;
+        files::sync_all(&self.new)
+    }
+
     /// Returns how many bytes keys and values had when all was [checked](Self::check).
     pub(super) const fn payload(&self) -> u64 {
         self.payload

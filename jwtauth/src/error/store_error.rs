@@ -113,6 +113,14 @@ pub enum StoreError {
         /// The first foreign entry.
         found: String,
     },
+    /// A URL names the store, and not one of a database that is known. Nothing was made.
+    #[error(
+        "a store is no `{scheme}://` URL: name a directory, or a database as in `postgres://user@host/database`. For a directory of such a name, begin it with `./`"
+    )]
+    OtherScheme {
+        /// What stands in front of `://`. Of the rest nothing is shown, because a password may be in it.
+        scheme: String,
+    },
     /// The directory may not be written.
     #[error(
         "session store {path:?} (mode {mode:o}) cannot be written by this user: run the program as its owner, or give it to this user with `chown -R`"

@@ -1,4 +1,7 @@
 //! Where a store is, as one word: a directory, or the URL of a database.
+//!
+//! What looks like the address of a database is never taken for a directory: its password would be the name
+//! of one, on a disk and in messages (O-15).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +12,9 @@ use super::sled::SledConfig;
 use crate::error::StoreError;
 
 /// What [`JwtAuthBuilder::open`](crate::JwtAuthBuilder::open) opens: the embedded store in a directory, or a
-/// PostgreSQL database if the text begins with `postgres://` or `postgresql://` (feature `postgres`).
+/// PostgreSQL database (feature `postgres`) if the text begins with `postgres://` or `postgresql://`, or is
+/// of the form `host=.. user=..`. Another `scheme://` is refused. A text that begins with `/` or `.` is
+/// always a directory.
 ///
 /// Made of a path, a URL, a [`SledConfig`] or a `PostgresConfig`.
 #[derive(Clone, Debug)]
@@ -24,14 +29,22 @@ pub enum StorePlace {
     /// name.
     #[cfg(not(feature = "postgres"))]
     NoPostgres,
+    /// A URL of something else: a refusal to come, and no directory of that name.
+    OtherScheme {
+        /// What stands in front of `://`. Of the rest nothing is kept, because a password may be in it.
+        scheme: String,
+    },
 }
+
+/// The words by which a text of the form `host=.. user=..` is known.
+const DATABASE_WORDS: [&str; 6] = ["host", "hostaddr", "user", "dbname", "password", "port"];
 
 /// What a database needs beside its URL. A directory stays as it is.
 impl StorePlace {
     /// Tells whether it is a database.
     #[must_use]
     pub const fn is_database(&self) -> bool {
-        !matches!(self, Self::Sled(_))
+        !matches!(self, Self::Sled(_) | Self::OtherScheme { .. })
     }
 
     /// Tells whether a password is in it.
@@ -42,6 +55,16 @@ impl StorePlace {
             Self::Postgres(config) => config.has_password(),
             _ => false,
         }
+    }
+
+    #[cfg(feature = "postgres")]
+    fn database(url: String) -> Self {
+        Self::Postgres(url.into())
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn database(_: String) -> Self {
+        Self::NoPostgres
     }
 
     /// Sets the schema: see `PostgresConfig::schema`.
@@ -84,8 +107,9 @@ impl StorePlace {
     pub(super) fn absolute(self) -> Result<Self, StoreError> {
         match self {
             Self::Sled(config) => config.absolute().map(Self::Sled),
+            Self::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }),
             #[cfg(feature = "postgres")]
-            other => Ok(other),
+            other @ Self::Postgres(_) => Ok(other),
             #[cfg(not(feature = "postgres"))]
             Self::NoPostgres => Ok(Self::NoPostgres),
         }
@@ -94,16 +118,44 @@ impl StorePlace {
 
 impl<P: AsRef<Path>> From<P> for StorePlace {
     fn from(path: P) -> Self {
-        match path.as_ref().to_str() {
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                #[cfg(feature = "postgres")]
-                return Self::Postgres(url.into());
-                #[cfg(not(feature = "postgres"))]
-                Self::NoPostgres
+        let text = path.as_ref().to_string_lossy();
+        // Spaces and ends of lines come from files and environments.
+        let text = text.trim();
+        if let Some((scheme, rest)) = scheme_of(text) {
+            let scheme = scheme.to_ascii_lowercase();
+            if scheme != "postgres" && scheme != "postgresql" {
+                return Self::OtherScheme { scheme };
             }
-            _ => Self::Sled(path.into()),
+            return Self::database(format!("{scheme}://{rest}"));
         }
+        if has_database_words(text) { Self::database(text.into()) } else { Self::Sled(path.into()) }
     }
+}
+
+/// Takes a URL apart, if it is one. A drive of Windows has one letter, and is no scheme.
+fn scheme_of(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// Tells whether a text begins as `host=.. user=..` does. There may be spaces around `=`.
+fn has_database_words(text: &str) -> bool {
+    let Some((word, _)) = text.split_once('=') else { return false };
+    let word = word.trim_end();
+    if DATABASE_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        return true;
+    }
+    // Other settings may stand in front.
+    let is_setting = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    let is_known = |part: &str| DATABASE_WORDS.iter().any(|known| part.eq_ignore_ascii_case(known));
+    is_setting
+        && text.match_indices('=').skip(1).any(|(place, _)| {
+            let before = text.get(..place).unwrap_or_default().trim_end();
+            before.rsplit(char::is_whitespace).next().is_some_and(is_known)
+        })
 }
 
 /// Without what a URL has of user and password (O-15).
@@ -115,6 +167,7 @@ impl fmt::Display for StorePlace {
             Self::Postgres(config) => f.write_str(&config.place()),
             #[cfg(not(feature = "postgres"))]
             Self::NoPostgres => f.write_str("a PostgreSQL database"),
+            Self::OtherScheme { scheme } => write!(f, "{scheme}://.."),
         }
     }
 }
@@ -137,15 +190,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_a_database_and_all_else_is_a_directory() {
-        for url in ["postgres://app@db/app", "postgresql://app@db/app"] {
-            assert!(!matches!(url.into(), StorePlace::Sled(_)), "{url}");
+    fn what_looks_like_a_database_is_one_and_all_else_is_a_directory() {
+        for text in [
+            "postgres://app@db/app",
+            "postgresql://app@db/app",
+            "POSTGRES://app@db/app",
+            " PostgreSQL://app@db/app\n",
+            "host=db user=app password=s3cret dbname=app",
+            "password = s3cret host = db",
+            "sslmode=require host=db password=s3cret",
+            "HOST=db password=s3cret",
+        ] {
+            assert!(StorePlace::from(text).is_database(), "{text}");
         }
-        for path in ["data/store", "/postgres", "./postgres://x", "postgres:", ""] {
-            assert!(
-                matches!(path.into(), StorePlace::Sled(config) if config == SledConfig::new(path)),
-                "{path}"
-            );
+        for path in [
+            "data/store",
+            "/postgres",
+            "./postgres://x",
+            "/data/https://x",
+            "./host=db user=app",
+            "/srv/host=db",
+            "data/host=db",
+            "colour=red",
+            "c://data",
+            "data/x://y",
+            " spaced",
+            "postgres:",
+            "://",
+            "=",
+            "",
+        ] {
+            let place = StorePlace::from(path);
+            assert!(matches!(place, StorePlace::Sled(config) if config == SledConfig::new(path)), "{path}");
+        }
+        for text in
+            ["postgress://app:s3cret@db/app", "mysql://app:s3cret@db/app", "HTTPS://app:s3cret@db/app"]
+        {
+            let place = StorePlace::from(text);
+            assert!(matches!(place, StorePlace::OtherScheme { .. }) && !place.is_database(), "{text}");
+            let error = place.clone().absolute().unwrap_err();
+            assert!(!format!("{place:?} {place} {error:?}").contains("s3cret"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn the_driver_reads_what_is_taken_for_a_database() {
+        for text in ["POSTGRES://app:s3cret@db/app", " host=db user=app password=s3cret dbname=app\n"] {
+            let place = StorePlace::from(text);
+            assert_eq!(place.to_string().replace(":5432", ""), "postgres://db/app (schema \"jwtauth\")");
+            assert!(place.has_password());
         }
     }
 }

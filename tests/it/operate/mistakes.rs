@@ -239,3 +239,45 @@ fn an_import_lets_nobody_in_who_was_shut_out_here() {
         assert_eq!(count(&changed, "live_sessions"), json!(2), "those of bob");
     });
 }
+
+/// What looks like a database becomes no directory, whose name would have the password in it.
+#[test]
+fn o_15_no_directory_is_made_of_what_looks_like_a_database() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let from = path.to_str().unwrap();
+        let words = "host=127.0.0.1 port=1 user=app password=s3cret dbname=app";
+        let other = "postgress://app:s3cret@127.0.0.1:1/app";
+        for (text, said) in [
+            (words, "cannot connect to PostgreSQL"),
+            ("POSTGRES://app:s3cret@127.0.0.1:1/app", "cannot connect to PostgreSQL"),
+            (other, "a store is no `postgress://` URL"),
+        ] {
+            for arguments in [
+                &["status"][..],
+                &["doctor"],
+                &["backup", "-"],
+                &["compact"],
+                &["repair", "--yes"],
+                &["migrate", from, text],
+                &["migrate", text, from],
+            ] {
+                let run = run(Path::new(text), "", arguments);
+                assert!(run.code > 0 && !format!("{run:?}").contains("s3cret"), "{arguments:?}: {run:?}");
+                let is_for_directories = ["compact", "repair"].contains(&arguments[0]) && text != other;
+                assert!(is_for_directories || run.err.contains(said), "{arguments:?}: {run:?}");
+            }
+            let builder = JwtAuth::builder().secret(tests::app::SECRET);
+            let error = builder.open(text).await.unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("s3cret"), "{error:?}");
+            assert!(error.to_string().contains(said) || text != other, "{error:?}");
+            assert!(!Path::new(text).exists() && !Path::new(text.split("//").next().unwrap()).exists());
+        }
+        drop(SledStore::open(&path).await.unwrap());
+        // Whoever means a directory says so.
+        let odd = format!("{}/host=db", folder.path().display());
+        drop(JwtAuth::builder().secret(tests::app::SECRET).open(&*odd).await.unwrap());
+        assert!(Path::new(&odd).join("jwtauth").is_file());
+    });
+}

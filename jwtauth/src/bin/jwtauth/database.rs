@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use jwtauth::error::StoreError;
 use jwtauth::store::StorePlace;
 
 use super::arguments::DatabaseArguments;
@@ -30,25 +31,39 @@ impl<'a> StoreName<'a> {
     /// Returns the database, if it is one.
     pub(crate) fn database(self) -> Result<Option<StorePlace>, Failure> {
         let named = self.named()?;
-        let place = place(named, self.database, self.database.schema.as_deref());
+        let place = place(named, self.database, self.database.schema.as_deref())?;
         Ok(Some(place).filter(StorePlace::is_database))
     }
 
     /// Returns the directory. For what is not done to a database; `instead` says what is.
     pub(crate) fn directory(self, instead: &str) -> Result<&'a Path, Failure> {
         let named = self.named()?;
-        if StorePlace::from(named).is_database() {
+        if known(named)?.is_database() {
             return Err(Failure::refused(format!("the store is a database: {instead}")));
         }
         Ok(named)
     }
 }
 
-/// Returns the store that somebody means by a word.
-pub(crate) fn place(named: &Path, database: &DatabaseArguments, schema: Option<&str>) -> StorePlace {
-    let mut place = StorePlace::from(named);
+/// Returns the store that a word names. A URL of something else is refused before it is shown.
+fn known(named: &Path) -> Result<StorePlace, Failure> {
+    match StorePlace::from(named) {
+        StorePlace::OtherScheme { scheme } => {
+            Err(Failure::refused(StoreError::OtherScheme { scheme }.to_string()))
+        }
+        place => Ok(place),
+    }
+}
+
+/// Returns the store that somebody means by a word, with what a database needs.
+pub(crate) fn place(
+    named: &Path,
+    database: &DatabaseArguments,
+    schema: Option<&str>,
+) -> Result<StorePlace, Failure> {
+    let mut place = known(named)?;
     if !place.is_database() {
-        return place;
+        return Ok(place);
     }
     if let Some(schema) = schema {
         place = place.schema(schema);
@@ -62,12 +77,12 @@ pub(crate) fn place(named: &Path, database: &DatabaseArguments, schema: Option<&
                 "others on this machine see the password in the URL: leave it out there, and set PGPASSWORD",
             );
         }
-        return place;
+        return Ok(place);
     }
-    match std::env::var("PGPASSWORD") {
+    Ok(match std::env::var("PGPASSWORD") {
         Ok(password) if !password.is_empty() => place.password(password),
         _ => place,
-    }
+    })
 }
 
 /// Tells whether it is `--store=URL`.

@@ -17,8 +17,8 @@ use super::{Done, Failure, database, store};
 
 pub(crate) async fn run(what: &MigrateArguments, database: &DatabaseArguments, output: Output) -> Done {
     let schema = database.schema.as_deref();
-    let from = database::place(&what.from, database, schema);
-    let to = database::place(&what.to, database, what.to_schema.as_deref().or(schema));
+    let from = database::place(&what.from, database, schema)?;
+    let to = database::place(&what.to, database, what.to_schema.as_deref().or(schema))?;
     if let StorePlace::Sled(_) = from {
         store::of_this_user(&what.from)?;
     }

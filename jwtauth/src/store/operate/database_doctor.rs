@@ -16,6 +16,7 @@ use super::super::store_place::StorePlace;
 use super::checked_trail::check_trail;
 use super::database_diagnosis::DatabaseDiagnosis;
 use super::walk::{OperateError, Progress};
+use crate::error::StoreError;
 
 /// Looks at a store in a database, and changes nothing. It may be in use meanwhile. Feature `accounts`.
 ///
@@ -35,6 +36,7 @@ pub async fn examine_database(
     let shown = place.to_string();
     match place {
         StorePlace::Sled(_) => Err(OperateError::NoStore { place: shown }),
+        StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
         #[cfg(feature = "postgres")]
         StorePlace::Postgres(config) => postgres(config, shown, progress).await,
         #[cfg(not(feature = "postgres"))]

@@ -25,6 +25,7 @@ impl MigrationSource {
                 Some(store) => Ok(Self::Sled(store)),
                 None => Err(OperateError::NoStore { place: shown }),
             },
+            StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 Ok(Self::Postgres(PostgresStore::connect_anyway(config.for_operator()).await?))

@@ -36,6 +36,7 @@ impl MigrationTarget {
                 Some(refill) => Ok(Self::Sled(Box::new(refill))),
                 None => Err(OperateError::Occupied { place: shown }),
             },
+            StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 let store = PostgresStore::connect_anyway(config.application_name(OPERATOR)).await?;

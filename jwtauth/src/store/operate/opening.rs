@@ -8,6 +8,7 @@ use super::super::session_store::SessionStore;
 use super::super::sled::SledStore;
 use super::super::store_place::StorePlace;
 use super::walk::OperateError;
+use crate::error::StoreError;
 
 /// Opens a store that is there, and makes none. Of a database the tables stay as they are, and one is taken
 /// that no server would serve from because it runs with `fsync = off`.
@@ -25,6 +26,7 @@ pub async fn open(place: impl Into<StorePlace>) -> Result<Arc<dyn SessionStore>,
             Ok(Arc::new(SledStore::open(config).await?))
         }
         StorePlace::Sled(_) => Err(OperateError::NoStore { place: shown }),
+        StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
         #[cfg(feature = "postgres")]
         StorePlace::Postgres(config) => Ok(Arc::new(PostgresStore::connect(config.for_operator()).await?)),
         #[cfg(not(feature = "postgres"))]

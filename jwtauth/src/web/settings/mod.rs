@@ -22,7 +22,7 @@ use self::key_config::{KeyConfig, SecretSource};
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::error::{ConfigError, OpenError};
+use crate::error::{ConfigError, OpenError, StoreError};
 use crate::key::Key;
 use crate::operator::Operated;
 #[cfg(unix)]
@@ -124,8 +124,8 @@ impl JwtAuthBuilder {
     /// Opens the embedded store in a directory, and starts the background sweep. Creates the directory if it
     /// does not exist. Takes a path, or a [`SledConfig`](crate::SledConfig) with settings of the store.
     ///
-    /// With the feature `postgres` it takes a database too: a URL that begins with `postgres://`, or a
-    /// `PostgresConfig`.
+    /// With the feature `postgres` it takes a database too: a URL that begins with `postgres://`, a text of
+    /// the form `host=.. user=..`, or a `PostgresConfig`. Another `scheme://` is refused.
     ///
     /// # Errors
     ///
@@ -135,6 +135,7 @@ impl JwtAuthBuilder {
         let ready = self.check()?;
         Ok(match store.into() {
             StorePlace::Sled(config) => ready.with_store(Arc::new(SledStore::open(config).await?))?,
+            StorePlace::OtherScheme { scheme } => return Err(StoreError::OtherScheme { scheme }.into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 ready.with_store(Arc::new(PostgresStore::connect(config).await?))?

@@ -186,7 +186,7 @@ fn m_25_admins_do_not_lock_themselves_out() {
         let office = Office::open().await;
         let (ada, account) = office.person("ada", &["admin", "editor"]).await;
         let page = format!("person?id={}", account.id);
-        for fields in [&[("do", "disable")][..], &[("do", "remove_role"), ("role", " admin ")]] {
+        for fields in [&[("do", "disable")][..], &[("do", "remove_role"), ("role", "admin")]] {
             let refused = send(&ada, &page, fields).await;
             assert_eq!(refused.status(), 422);
             assert!(text(refused).await.contains("ask another admin"));
@@ -203,5 +203,43 @@ fn m_25_admins_do_not_lock_themselves_out() {
         let page = format!("person?id={}", other.id);
         let answer = send(&ada, &page, &[("do", "remove_role"), ("role", "admin")]).await;
         assert_eq!(sent_to(&answer).0, 303);
+    });
+}
+
+#[test]
+fn an_admin_page_tells_only_of_what_has_happened() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, _) = office.person("ada", &["admin"]).await;
+        let (_bob, of_bob) = office.person("bob", &[" odd "]).await;
+        let session = office.jwtauth.sessions().list(&of_bob.id.to_string()).await.unwrap().remove(0);
+        let (page, mark) = (format!("person?id={}", of_bob.id), session.id.log_id());
+        let of_session = format!("session?of={}&mark={mark}", of_bob.id);
+        let told = async |at: &str| text(open(&ada, at).await).await.contains("class=\"notice\"");
+        // Links that somebody has made up.
+        let ended = format!("done=ended&mark={mark}");
+        for done in ["done=disabled", "done=ended", &ended, "done=ended&mark=x"] {
+            assert!(!told(&format!("{page}&{done}")).await, "{done}");
+        }
+        assert!(!told(&format!("{of_session}&done=ended")).await);
+        // What does nothing is told of as nothing.
+        for (at, fields) in [
+            (&of_session, &[("do", "nothing")][..]),
+            (&page, &[("do", "nothing")]),
+            (&page, &[("do", "end"), ("session", "x")]),
+        ] {
+            assert_eq!(sent_to(&send(&ada, at, fields).await), (303, at.clone()));
+        }
+        for fields in [&[("do", "end"), ("session", &*session.id.to_string())][..], &[("do", "disable")]] {
+            let at = sent_to(&send(&ada, &page, fields).await).1;
+            assert!(told(&at).await, "{at}");
+        }
+        assert!(told(&format!("{of_session}&done=ended")).await);
+        assert!(!told(&format!("{page}&done=enabled")).await);
+        // What is taken away is meant as it is.
+        send(&ada, &page, &[("do", "remove_role"), ("role", " odd ")]).await;
+        send(&ada, &page, &[("do", "add_role"), ("role", " even ")]).await;
+        let kept = office.jwtauth.accounts().unwrap().by_id(of_bob.id).await.unwrap().unwrap();
+        assert_eq!(kept.roles, ["even"]);
     });
 }

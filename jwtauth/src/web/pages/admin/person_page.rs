@@ -45,6 +45,8 @@ pub(super) struct PersonQuery {
     id: String,
     /// What was done.
     done: String,
+    /// The short form of the id of the one session that was ended. Empty if all were.
+    mark: String,
     /// Whether sessions that are over are shown, too.
     all: Option<String>,
 }
@@ -82,14 +84,19 @@ async fn page(
     let words = &visit.texts.admin;
     let (subject, now) = (account.id.to_string(), visit.sessions().now());
     let mut sessions = visit.sessions().store().sessions_of(subject).await.map_err(AdminVisit::failed)?;
+    let is_ended = match &*query.mark {
+        "" => sessions.iter().all(|session| !session.is_live_at(now)),
+        mark => sessions.iter().any(|session| session.id.log_id() == mark && !session.is_live_at(now)),
+    };
     sessions.retain(|session| query.all.is_some() || session.is_live_at(now));
     sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
     let newest = sessions.iter().take(SESSIONS);
     let mut shell = visit.shell(&account.name, "person");
+    // A link can say anything: what is told has happened.
     shell.notice = match &*query.done {
-        "disabled" => Some(&words.was_disabled),
-        "enabled" => Some(&words.was_enabled),
-        "ended" => Some(&words.sessions_ended),
+        "disabled" if !account.active => Some(&words.was_disabled),
+        "enabled" if account.active => Some(&words.was_enabled),
+        "ended" if is_ended => Some(&words.sessions_ended),
         "roles" => Some(&words.roles_changed),
         _ => None,
     };
@@ -122,13 +129,15 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
     let (words, id) = (&visit.texts.admin, account.id);
     let is_self = id == visit.admin.id;
     let (what, role) = (form.text("do"), form.text("role"));
-    let role = role.trim();
+    // What an account has is taken away as it is.
+    let role = if what == "add_role" { role.trim() } else { &role };
     let takes_own = what == "disable" || (what == "remove_role" && role == visit.gate.role);
     if is_self && takes_own {
         let problem = PersonProblem { of_page: Some(&words.not_yourself), ..PersonProblem::default() };
         return page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, &PersonQuery::default(), problem)
             .await;
     }
+    let here = format!("person?id={id}");
     let done = match &*what {
         "disable" => visit.by_admin(visit.accounts.disable(id)).await.map(|_| "disabled"),
         "enable" => visit.by_admin(visit.accounts.enable(id)).await.map(|_| "enabled"),
@@ -139,15 +148,16 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
             Ok("ended")
         }
         "end" => {
-            if let Ok(session) = form.text("session").parse::<SessionId>() {
-                end_one(visit, &account, session).await?;
+            let Ok(session) = form.text("session").parse::<SessionId>() else { return Ok(see_other(&here)) };
+            if !end_one(visit, &account, session).await? {
+                return Ok(see_other(&here));
             }
-            Ok("ended")
+            return Ok(see_other(&format!("{here}&done=ended&mark={}", session.log_id())));
         }
-        _ => Ok(""),
+        _ => return Ok(see_other(&here)),
     };
     match done {
-        Ok(done) => Ok(see_other(&format!("person?id={id}&done={done}"))),
+        Ok(done) => Ok(see_other(&format!("{here}&done={done}"))),
         Err(AccountError::NotFound) => Ok(see_other("people")),
         Err(error @ (AccountError::Role { .. } | AccountError::Session(_))) => {
             let said = sentence(&error);
@@ -158,11 +168,12 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
     }
 }
 
-/// Ends one session of this account, and of no other one.
-async fn end_one(visit: &AdminVisit<'_>, account: &Account, session: SessionId) -> Result<()> {
+/// Ends one session of this account, and of no other one. Returns whether it was live.
+async fn end_one(visit: &AdminVisit<'_>, account: &Account, session: SessionId) -> Result<bool> {
     let own = visit.sessions().list(&account.id.to_string()).await?;
-    if own.iter().any(|it| it.id == session) {
+    let is_own = own.iter().any(|it| it.id == session);
+    if is_own {
         visit.by_admin(visit.sessions().revoke(session)).await?;
     }
-    Ok(())
+    Ok(is_own)
 }

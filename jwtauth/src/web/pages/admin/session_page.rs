@@ -115,7 +115,9 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     };
     let (words, now) = (&visit.texts.admin, visit.sessions().now());
     let mut shell = visit.shell(&words.session, "session");
-    shell.notice = (query.done == "ended").then_some(&*words.sessions_ended);
+    // A link can say anything: what is told has happened.
+    let is_ended = query.done == "ended" && !session.is_live_at(now);
+    shell.notice = is_ended.then_some(&*words.sessions_ended);
     let tokens = visit.sessions().tokens(session.id).await?;
     let rows = rows(&tokens, &session, now, visit.texts);
     // The newest first.
@@ -189,8 +191,10 @@ fn fate(
 pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Response> {
     let query: SessionQuery = visit.query().await;
     let Some(session) = asked(visit, &query).await? else { return Ok(see_other("people")) };
-    if form.text("do") == "end" {
-        visit.by_admin(visit.sessions().revoke(session.id)).await?;
+    let page = format!("session?{}", query_of(&session.subject, session.id));
+    if form.text("do") != "end" {
+        return Ok(see_other(&page));
     }
-    Ok(see_other(&format!("session?{}&done=ended", query_of(&session.subject, session.id))))
+    visit.by_admin(visit.sessions().revoke(session.id)).await?;
+    Ok(see_other(&format!("{page}&done=ended")))
 }

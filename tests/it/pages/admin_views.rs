@@ -268,6 +268,7 @@ fn every_admin_page_has_the_headers_and_loads_its_style_sheet_only() {
                 assert!(shown.contains(&format!("<input id=\"{id}\"")), "{page}: the label of {id}");
             }
             assert_eq!(shown.matches("<h1>").count(), 1, "{page}");
+            assert!(shown.contains("<a href=\"/account/logout\">Log out</a>"), "{page}: {shown}");
         }
         assert!(text(open(&ada, "style.css").await).await.contains("--accent: #ffd700"));
         let index = open(&ada, "").await;
@@ -286,8 +287,8 @@ fn admin_pages_say_what_is_not_kept_and_speak_other_languages() {
             german.admin.people = "Leute".into();
             german
         };
-        let pages =
-            jwtauth.admin_pages().role("boss").login("/login").unwrap().translate(move |_| Some(german()));
+        let pages = jwtauth.admin_pages().role("boss").login("/login").unwrap().logout("/bye").unwrap();
+        let pages = pages.translate(move |_| Some(german()));
         let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", pages);
         let site = serve(app.with(jwtauth.clone())).await;
         let accounts = jwtauth.accounts().unwrap();
@@ -301,6 +302,7 @@ fn admin_pages_say_what_is_not_kept_and_speak_other_languages() {
         ada.log_in("ada").await;
         let page = text(open(&ada, "people").await).await;
         assert!(page.contains("<html lang=\"de\">") && page.contains("<h1>Leute</h1>"), "{page}");
+        assert!(page.contains("<a href=\"/bye\">Log out</a>"), "{page}");
         assert!(text(open(&ada, "events").await).await.contains("does not call keep_events"));
         let session = jwtauth.sessions().list(&account.id.to_string()).await.unwrap().remove(0);
         let page = format!("session?of={}&mark={}", account.id, session.id.log_id());
@@ -309,6 +311,7 @@ fn admin_pages_say_what_is_not_kept_and_speak_other_languages() {
         let pages = || jwtauth.admin_pages();
         for (refused, said) in [
             (pages().login("https://elsewhere.example").unwrap_err(), "a path on this site"),
+            (pages().logout("//elsewhere.example").unwrap_err(), "a path on this site"),
             (pages().accent("red").unwrap_err(), "#rrggbb"),
             (pages().max_age(Duration::from_secs(59)).unwrap_err(), "60s at least"),
         ] {

@@ -39,6 +39,8 @@ pub(super) struct Shell<'p> {
     pub(super) has_api_keys: bool,
     pub(super) has_password: bool,
     pub(super) has_logout: bool,
+    /// Where the page to log out on is.
+    pub(super) logout: &'p str,
     pub(super) notice: Option<&'p str>,
     pub(super) problem: Option<&'p str>,
 }
@@ -55,6 +57,7 @@ impl<'p> Shell<'p> {
             has_api_keys: look.has("/api-keys"),
             has_password: look.has("/password"),
             has_logout: look.has("/logout"),
+            logout: "logout",
             notice: None,
             problem: None,
         }

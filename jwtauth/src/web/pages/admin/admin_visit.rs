@@ -77,6 +77,7 @@ impl<'v> AdminVisit<'v> {
     pub(super) fn shell<'s>(&'s self, title: &'s str, here: &'static str) -> Shell<'s> {
         let mut shell = Shell::new(self.look, self.texts, title);
         shell.belongs_to(&self.admin.name, here);
+        shell.logout = &self.gate.logout;
         shell
     }
 

@@ -64,6 +64,8 @@ struct AdminGate {
     max_age: Duration,
     /// The login page.
     login: String,
+    /// The page to log out on.
+    logout: String,
 }
 
 impl std::fmt::Debug for AdminPages {
@@ -84,7 +86,8 @@ impl JwtAuth {
     #[track_caller]
     pub fn admin_pages(&self) -> AdminPages {
         let look = PageSettings::new(self, "Admin");
-        let gate = AdminGate { role: "admin".into(), max_age: MAX_AGE, login: "/account/login".into() };
+        let (login, logout) = ("/account/login".into(), "/account/logout".into());
+        let gate = AdminGate { role: "admin".into(), max_age: MAX_AGE, login, logout };
         AdminPages { jwtauth: self.clone(), look, gate }
     }
 }
@@ -121,15 +124,18 @@ impl AdminPages {
     ///
     /// [`ConfigError`] if it is no [path on this site](crate::local_path).
     pub fn login(mut self, path: impl Into<String>) -> Result<Self, ConfigError> {
-        let path = path.into();
-        if crate::local_path(&path).is_none() {
-            return Err(ConfigError::Setting {
-                name: "the login page of the admin pages",
-                got: path,
-                problem: "it is a path on this site, such as `/account/login`".into(),
-            });
-        }
-        self.gate.login = path;
+        self.gate.login = on_this_site("the login page of the admin pages", path.into())?;
+        Ok(self)
+    }
+
+    /// Sets the page where people log out, which each page has a link to. Default: `/account/logout`, that of
+    /// [`pages`](JwtAuth::pages) where they are usually nested.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if it is no [path on this site](crate::local_path).
+    pub fn logout(mut self, path: impl Into<String>) -> Result<Self, ConfigError> {
+        self.gate.logout = on_this_site("the logout page of the admin pages", path.into())?;
         Ok(self)
     }
 
@@ -161,6 +167,15 @@ impl AdminPages {
         self.look.others = Some(Box::new(others));
         self
     }
+}
+
+/// Checks the path of a page that is elsewhere.
+fn on_this_site(name: &'static str, path: String) -> Result<String, ConfigError> {
+    if crate::local_path(&path).is_none() {
+        let problem = "it is a path on this site, such as `/account/login`".into();
+        return Err(ConfigError::Setting { name, got: path, problem });
+    }
+    Ok(path)
 }
 
 impl IntoEndpoint for AdminPages {

@@ -207,6 +207,33 @@ fn m_25_admins_do_not_lock_themselves_out() {
 }
 
 #[test]
+fn m_25_two_admins_do_not_remove_each_other() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, of_ada) = office.person("ada", &["admin"]).await;
+        let (bea, of_bea) = office.person("bea", &["admin"]).await;
+        let accounts = office.jwtauth.accounts().unwrap();
+        let (page_of_ada, page_of_bea) =
+            (format!("person?id={}", of_ada.id), format!("person?id={}", of_bea.id));
+        let form = [("do", "remove_role"), ("role", "admin")];
+        for _ in 0..20 {
+            for account in [&of_ada, &of_bea] {
+                accounts.set_roles(account.id, ["admin"]).await.unwrap();
+            }
+            let both = tokio::join!(send(&ada, &page_of_bea, &form), send(&bea, &page_of_ada, &form));
+            let mut answers = [both.0.status().as_u16(), both.1.status().as_u16()];
+            answers.sort_unstable();
+            assert_eq!(answers, [303, 403]);
+            let mut left = 0;
+            for account in [&of_ada, &of_bea] {
+                left += accounts.by_id(account.id).await.unwrap().unwrap().roles.len();
+            }
+            assert_eq!(left, 1, "one admin remains");
+        }
+    });
+}
+
+#[test]
 fn an_admin_page_tells_only_of_what_has_happened() {
     bounded(async {
         let office = Office::open().await;

@@ -10,7 +10,8 @@
 //!    but the style sheet (M-23).
 //! 2. Each change is made in the name of the admin, whom the audit trail then names (O-11).
 //! 3. A page reads a bounded number of records, however many there are (M-24).
-//! 4. Admins take neither their own role nor their own account away: so the last one stays (M-25).
+//! 4. Admins take neither their own role nor their own account away: so the last one stays. What takes
+//!    from others is done one after the other, and only by those who are admins still (M-25).
 //! 5. What holds for the pages for everybody holds here.
 
 mod admin_texts;

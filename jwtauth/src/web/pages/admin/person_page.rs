@@ -6,18 +6,25 @@ use askama::Template;
 use poem::http::StatusCode;
 use poem::{Response, Result};
 use serde::Deserialize;
+use tokio::sync::Mutex;
+use tracing::Instrument as _;
 
 use super::super::device_row::DeviceRow;
 use super::super::page_shell::{Shell, see_other, sentence, shown, times};
 use super::admin_visit::AdminVisit;
 use super::session_page::state_of;
 use crate::accounts::Account;
-use crate::error::AccountError;
+use crate::error::{AccountError, StoreError};
 use crate::id::{AccountId, SessionId};
+use crate::session::caused_by;
+use crate::web::answer::rejection::Rejection;
 use crate::web::routes::form::Form;
 
 /// How many sessions stand on the page: the newest.
 const SESSIONS: usize = 50;
+
+/// Held by each change that takes something away: two admins could remove each other at once.
+static TAKES: Mutex<()> = Mutex::const_new(());
 
 #[derive(Template)]
 #[template(path = "admin/person.html")]
@@ -139,10 +146,10 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
     }
     let here = format!("person?id={id}");
     let done = match &*what {
-        "disable" => visit.by_admin(visit.accounts.disable(id)).await.map(|_| "disabled"),
+        "disable" => take(visit, id, None).await?.map(|_| "disabled"),
         "enable" => visit.by_admin(visit.accounts.enable(id)).await.map(|_| "enabled"),
         "add_role" => visit.by_admin(visit.accounts.add_role(id, role)).await.map(|_| "roles"),
-        "remove_role" => visit.by_admin(visit.accounts.remove_role(id, role)).await.map(|_| "roles"),
+        "remove_role" => take(visit, id, Some(role)).await?.map(|_| "roles"),
         "end_all" => {
             visit.by_admin(visit.sessions().revoke_all(&id.to_string())).await?;
             Ok("ended")
@@ -165,6 +172,35 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
             page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, &PersonQuery::default(), problem).await
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes a role away, or disables the account. Fails unless whoever asks is still an admin when all changes
+/// before this one are done (M-25).
+async fn take(
+    visit: &AdminVisit<'_>,
+    id: AccountId,
+    role: Option<&str>,
+) -> Result<Result<Account, AccountError>> {
+    let (accounts, admin, role) = (visit.accounts.clone(), visit.admin.id, role.map(str::to_owned));
+    let needed = visit.gate.role.clone();
+    let change = async move {
+        let _alone = TAKES.lock().await;
+        let asks = accounts.by_id(admin).await?;
+        if !asks.is_some_and(|asks| asks.active && asks.roles.contains(&needed)) {
+            return Ok(None);
+        }
+        match role {
+            Some(role) => accounts.remove_role(id, &role).await.map(Some),
+            None => accounts.disable(id).await.map(Some),
+        }
+    };
+    // A task of its own: if the browser is gone, the next change still waits for this one.
+    let done = tokio::spawn(caused_by(admin.to_string(), change).in_current_span()).await;
+    match done.unwrap_or(Err(AccountError::Store(StoreError::Closed))) {
+        Ok(None) => Err(Rejection::PermissionDenied.into()),
+        Ok(Some(account)) => Ok(Ok(account)),
+        Err(error) => Ok(Err(error)),
     }
 }
 

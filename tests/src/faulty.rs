@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jwtauth::error::StoreError;
 use jwtauth::store::{
-    CompactStore, Compaction, EventDetails, EventRecord, EventStore, LoginEffects, NewValue, RotationRequest,
-    StoreFuture, SubjectRevocation, Swept, TimeMark, TokenRevocation, TokenStore, TrailHead, UserUpdate,
-    ValueKey, ValueStore,
+    AccountStore, CompactStore, Compaction, EventDetails, EventRecord, EventStore, LoginEffects, NewValue,
+    RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TimeMark, TokenRevocation, TokenStore,
+    TrailHead, UserUpdate, ValueKey, ValueStore,
 };
 use jwtauth::store::{Revocation, Rotation};
 use jwtauth::{MemoryStore, Session, SessionId, SessionStore, TokenRecord};
@@ -50,6 +50,7 @@ pub struct Faulty {
     loads: Arc<AtomicUsize>,
     value_loads: Arc<AtomicUsize>,
     without_values: bool,
+    without_size: bool,
     socket: Option<PathBuf>,
     /// Whether somebody waits for a compaction. It comes to no end.
     pub compacts: Arc<AtomicBool>,
@@ -77,6 +78,12 @@ impl Faulty {
     #[must_use]
     pub fn without_values() -> Self {
         Self { without_values: true, ..Self::default() }
+    }
+
+    /// Makes a store that keeps accounts, and fails to count what it keeps.
+    #[must_use]
+    pub fn without_size() -> Self {
+        Self { without_size: true, ..Self::default() }
     }
 
     /// Makes a store whose server listens to the program `jwtauth` at a path.
@@ -194,6 +201,16 @@ impl SessionStore for Faulty {
 
     fn flush(&self) -> StoreFuture<'_, ()> {
         self.with(&self.changes, move |store| store.flush())
+    }
+
+    fn size(&self) -> StoreFuture<'_, Option<StoreSize>> {
+        let counted =
+            if self.without_size { Err(StoreError::Backend("on purpose".into())) } else { Ok(None) };
+        Box::pin(async move { counted })
+    }
+
+    fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        if self.without_size { Some(Arc::clone(&self.inner) as _) } else { None }
     }
 
     fn time_mark(&self) -> Arc<TimeMark> {

@@ -25,8 +25,16 @@ pub(crate) struct LiveCount {
 }
 
 impl Sessions {
+    /// Counts what the store keeps, and notes it. A store may read all that it has for that.
+    async fn count_size(&self) -> Result<(), SessionError> {
+        if let Some(size) = self.within(self.store.size()).await? {
+            self.reporter.since_start.note_size(size, self.now());
+        }
+        Ok(())
+    }
+
     /// Counts the live sessions, and notes how many there are. It reads 2,048 at most. `None` if the store
-    /// does not offer what is needed.
+    /// does not offer what is needed, or there are more and nobody has counted them.
     pub(crate) async fn count_live(&self) -> Result<Option<LiveCount>, SessionError> {
         let Some(pages) = Arc::clone(&self.store).session_pages() else { return Ok(None) };
         let (now, mut after, mut read, mut live) = (self.now(), None, 0, 0);
@@ -39,7 +47,7 @@ impl Sessions {
                 break LiveCount { live, is_estimate: false };
             }
             if read >= LOOKED_AT as u64 {
-                let Some(size) = self.within(self.store.size()).await? else { return Ok(None) };
+                let Some((_, size)) = self.reporter.since_start.last_size() else { return Ok(None) };
                 let all = u128::from(live) * u128::from(size.sessions.max(read)) / u128::from(read);
                 break LiveCount {
                     live: all.try_into().unwrap_or(u64::MAX),
@@ -53,7 +61,8 @@ impl Sessions {
     }
 }
 
-/// The task that counts live sessions regularly. Stops when dropped, or when the sessions are gone.
+/// The task that counts regularly what the store keeps, and the live sessions. Stops when dropped, or when
+/// the sessions are gone.
 #[derive(Debug)]
 pub(crate) struct LiveCounter(JoinHandle<()>);
 
@@ -73,8 +82,11 @@ impl Drop for LiveCounter {
 async fn count_until_gone(sessions: Weak<Sessions>) {
     loop {
         let Some(sessions) = sessions.upgrade() else { return };
+        // What was counted before stays. A page shows it, or that it is unknown.
+        if let Err(error) = sessions.count_size().await {
+            tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "what the store keeps was not counted");
+        }
         if let Err(error) = sessions.count_live().await {
-            // A page that asks shows the error; this one only draws a line.
             tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "live sessions were not counted");
         }
         drop(sessions);
@@ -115,6 +127,8 @@ mod tests {
         // Half of very many.
         log_in(1_490, true).await;
         log_in(1_470, false).await;
+        assert_eq!(sessions.count_live().await.unwrap(), None, "nobody has counted all");
+        sessions.count_size().await.unwrap();
         let counted = sessions.count_live().await.unwrap().unwrap();
         assert!(counted.is_estimate && (1_300..1_700).contains(&counted.live), "{counted:?}");
     }

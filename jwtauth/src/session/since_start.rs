@@ -1,5 +1,6 @@
 //! What this process knows of itself since its start, for the pages of admins: how many events there were in
-//! the last week, when the store was swept and copied.
+//! the last week, when the store was swept and copied,
+//! and how much it keeps.
 //!
 //! In memory: it begins anew with the program, and says since when it counts.
 //!
@@ -12,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Sessions;
 use crate::events::Event;
+use crate::store::StoreSize;
 
 /// The length of a slot, in seconds.
 pub(crate) const SLOT: u64 = 300;
@@ -75,6 +77,8 @@ struct KeptCounts {
     /// When the last sweep ended, and how many records it removed.
     swept: Option<(u64, usize)>,
     backed_up: Option<u64>,
+    /// How much the store kept when that was last counted, and when that was.
+    size: Option<(u64, StoreSize)>,
 }
 
 impl KeptCounts {
@@ -94,7 +98,7 @@ impl SinceStart {
     /// Begins to count at `now`, in Unix seconds.
     pub(super) fn new(now: u64) -> Self {
         let slots = VecDeque::from([Stretch::default()]);
-        let kept = KeptCounts { newest: now / SLOT, slots, swept: None, backed_up: None };
+        let kept = KeptCounts { newest: now / SLOT, slots, swept: None, backed_up: None, size: None };
         Self { at: now, kept: Mutex::new(kept) }
     }
 
@@ -123,6 +127,15 @@ impl SinceStart {
 
     pub(crate) fn note_backup(&self, now: u64) {
         self.lock().backed_up = Some(now);
+    }
+
+    pub(super) fn note_size(&self, size: StoreSize, now: u64) {
+        self.lock().size = Some((now, size));
+    }
+
+    /// Returns when it was last counted how much the store keeps, in Unix seconds, and how much it was.
+    pub(crate) fn last_size(&self) -> Option<(u64, StoreSize)> {
+        self.lock().size
     }
 
     /// Returns when the last sweep ended, in Unix seconds, and how many records it removed.

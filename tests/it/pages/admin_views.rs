@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore, PageTexts};
-use poem::{EndpointExt as _, Route};
+use poem::{EndpointExt as _, IntoEndpoint as _, Route};
 use tests::app::SECRET;
 use tests::bounded;
+use tests::faulty::Faulty;
 use tests::serve::serve;
 
 use super::admins::{Office, PAGES, between, open, send};
@@ -162,6 +163,9 @@ fn the_overview_counts_what_happens() {
         office.clock.advance(Duration::from_secs(301));
         assert_eq!(bob.open("devices").await.status(), 200, "renews the tokens");
         office.jwtauth.sessions().sweep().await.unwrap();
+        // What the store keeps is counted when pages are mounted, beside them.
+        let _pages = office.jwtauth.admin_pages().into_endpoint();
+        while !text(open(&ada, "overview").await).await.contains("<dt>Accounts</dt><dd>2</dd>") {}
         for span in ["hour", "day", "week", "nothing"] {
             let page = text(open(&ada, &format!("overview?span={span}")).await).await;
             let captions: Vec<_> =
@@ -183,6 +187,26 @@ fn the_overview_counts_what_happens() {
             }
             assert!(page.contains(" MB</dd>") && page.contains("none since its start"), "{page}");
         }
+    });
+}
+
+#[test]
+fn m_24_what_could_not_be_counted_is_unknown() {
+    bounded(async {
+        let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
+        let jwtauth = builder.insecure_cookies().build(Faulty::without_size()).unwrap();
+        let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", jwtauth.admin_pages());
+        let site = serve(app.with(jwtauth.clone())).await;
+        let accounts = jwtauth.accounts().unwrap();
+        let account = accounts.register("ada", PASSWORD).await.unwrap();
+        accounts.set_roles(account.id, ["admin"]).await.unwrap();
+        let ada = Person::new(&site, FIREFOX);
+        ada.log_in("ada").await;
+        let overview = open(&ada, "overview").await;
+        assert_eq!(overview.status(), 200);
+        let page = text(overview).await;
+        assert!(page.contains("<dt>Accounts</dt><dd>unknown</dd>"), "{page}");
+        assert_eq!(page.matches("<dd>unknown</dd>").count(), 3, "{page}");
     });
 }
 

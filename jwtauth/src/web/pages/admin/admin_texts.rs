@@ -87,6 +87,10 @@ text_fields! {
     accounts = "Accounts";
     /// How large the files of the store are.
     size = "Size of the files";
+    /// When it was counted what the store keeps. That is done every five minutes.
+    counted = "Kept sessions and accounts counted";
+    /// In place of a number that could not be counted.
+    unknown = "unknown";
     /// When the store was last swept.
     last_sweep = "Last sweep";
     /// How many records a sweep removed. The number stands in front.

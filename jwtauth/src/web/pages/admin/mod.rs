@@ -9,7 +9,8 @@
 //! 1. Each page and each form is behind the guard: a role, and a recent login. Nothing is mounted elsewhere
 //!    but the style sheet (M-23).
 //! 2. Each change is made in the name of the admin, whom the audit trail then names (O-11).
-//! 3. A page reads a bounded number of records, however many there are (M-24).
+//! 3. A page reads a bounded number of records, however many there are. How many a store keeps is counted
+//!    beside the pages (M-24).
 //! 4. Admins take neither their own role nor their own account away: so the last one stays. What takes
 //!    from others is done one after the other, and only by those who are admins still (M-25).
 //! 5. What holds for the pages for everybody holds here.

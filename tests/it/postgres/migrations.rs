@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jwtauth::error::{PostgresError, StoreError};
-use jwtauth::store::{
-    AccountStore as _, EventStore as _, NewValue, PostgresConfig, ValueKey, ValueStore as _,
-};
+use jwtauth::store::{EventStore as _, NewValue, PostgresConfig, ValueKey};
 use jwtauth::{AccountsConfig, JwtAuthBuilder, PostgresStore, SessionStore, SledStore, testing};
 use tests::app::{START, TestApp};
 use tests::bounded_by;
@@ -281,7 +279,7 @@ fn o_14_a_migration_overwrites_nothing_and_moves_no_store_that_is_in_use() {
         // Something is there: one session is enough, and so is a server that has opened the tables.
         let occupied = PostgresStore::connect(database(&server, &schema)).await.unwrap();
         full(migrate(text(&path), &url, &["--schema", &schema]), "connections of servers");
-        let session = jwtauth::testing::session(1, "somebody");
+        let session = testing::session(1, "somebody");
         occupied.insert(session.clone(), Default::default()).await.unwrap();
         full(migrate(text(&path), &url, &["--schema", &schema, "--stopped"]), "holds something already");
         assert_eq!(occupied.load(session.id).await.unwrap().as_deref(), Some(&session));

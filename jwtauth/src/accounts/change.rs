@@ -20,7 +20,9 @@ impl Accounts {
     ///
     /// Pass the id of the calling session as `keep`: [`Identity::session_id`](crate::Identity::session_id).
     /// When this returns, the new password is on disk and the other sessions are refused. API keys stay if a
-    /// session does, and end with `None`. A wrong old password counts as a failed attempt. These attempts are counted apart from those of logins.
+    /// session does, and end with `None`.
+    ///
+    /// A wrong old password counts as a failed attempt. These attempts are counted apart from those of logins.
     ///
     /// # Errors
     ///

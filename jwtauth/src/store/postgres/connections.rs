@@ -81,14 +81,14 @@ pub(super) enum Request<'s> {
 }
 
 /// What each new connection asks, and what the answer means.
-struct Ticket {
+struct EntryQuestion {
     /// Gives one row with a text, or with NULL if all is well.
     question: String,
     refusal: Box<dyn Fn(&str) -> PostgresError + Send + Sync>,
 }
 
-impl Ticket {
-    async fn show(&self, client: &tokio_postgres::Client) -> Result<(), HookError> {
+impl EntryQuestion {
+    async fn ask(&self, client: &tokio_postgres::Client) -> Result<(), HookError> {
         let answers = client.simple_query(&self.question).await.map_err(HookError::Backend)?;
         let marks = answers.iter().filter_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => row.get(0),
@@ -104,7 +104,7 @@ impl Ticket {
 /// Opens connections, and keeps them.
 pub(super) struct Connections {
     pool: Pool,
-    ticket: Arc<OnceLock<Ticket>>,
+    entry: Arc<OnceLock<EntryQuestion>>,
     size: usize,
     timeout: Duration,
     prepares: bool,
@@ -118,13 +118,13 @@ impl Connections {
         timeout: Duration,
         prepares: bool,
     ) -> Result<Self, PostgresError> {
-        let ticket = Arc::<OnceLock<Ticket>>::default();
-        let shown = Arc::clone(&ticket);
+        let entry = Arc::<OnceLock<EntryQuestion>>::default();
+        let asked = Arc::clone(&entry);
         let on_entry = Hook::async_fn(move |client: &mut ClientWrapper, _| {
-            let shown = Arc::clone(&shown);
+            let asked = Arc::clone(&asked);
             Box::pin(async move {
-                match shown.get() {
-                    Some(ticket) => ticket.show(client).await,
+                match asked.get() {
+                    Some(entry) => entry.ask(client).await,
                     None => Ok(()),
                 }
             })
@@ -140,7 +140,7 @@ impl Connections {
             .recycle_timeout(Some(timeout))
             .build()
             .map_err(|error| PostgresError::Setting { setting: "pool_size", problem: error.to_string() })?;
-        Ok(Self { pool, ticket, size, timeout, prepares })
+        Ok(Self { pool, entry, size, timeout, prepares })
     }
 
     /// Lets no new connection in whose `question` has another answer than NULL.
@@ -150,7 +150,7 @@ impl Connections {
         refusal: impl Fn(&str) -> PostgresError + Send + Sync + 'static,
     ) {
         // Asked once, by the one who connects.
-        let _ = self.ticket.set(Ticket { question, refusal: Box::new(refusal) });
+        let _ = self.entry.set(EntryQuestion { question, refusal: Box::new(refusal) });
     }
 
     /// Takes a connection that nothing is under way on.

@@ -107,6 +107,9 @@ struct Database {
     connections: Arc<Connections>,
     statements: Statements,
     schema: String,
+    /// COMMIT, with the name of the schema: it is the last that an idle connection has asked, and `schema_mark`
+    /// finds the tables in it.
+    commit: String,
     timeout: Duration,
     isolation: Isolation,
     /// `None` where the server knows no such setting.
@@ -159,6 +162,7 @@ impl PostgresStore {
         Ok(Self {
             database: Arc::new(Database {
                 statements: Statements::new(&schema::quoted(&config.schema)),
+                commit: format!("COMMIT /* {}. */", schema::quoted(&config.schema).replace("*/", "* /")),
                 connections,
                 schema: config.schema,
                 timeout,

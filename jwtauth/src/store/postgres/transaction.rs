@@ -20,7 +20,6 @@ use super::Database;
 use super::connections::{Connection, Param, Request, StepError};
 use super::freshness::Touched;
 use super::postgres_config::{Isolation, SynchronousCommit};
-use super::schema::quoted;
 use super::statements::{SqlStatement, Statements};
 use crate::error::{PostgresError, StoreError};
 
@@ -106,9 +105,7 @@ impl<'c> Transaction<'c> {
         }
         // More than one statement, and only if all of them were fine: the server commits what did not fail.
         // If one fails, COMMIT undoes the transaction.
-        // The last that an idle connection has asked: `schema_mark` finds the tables in it.
-        let schema = quoted(&self.database.schema).replace("*/", "* /");
-        self.queue.push(Request::Plain(format!("COMMIT /* {schema}. */")));
+        self.queue.push(Request::Plain(self.database.commit.clone()));
         let requests = std::mem::take(&mut self.queue);
         match self.connection.send(&requests, COMMIT).await {
             Ok(_) => Ok(()),

@@ -1,8 +1,8 @@
 //! How long a sweep takes, and how long it holds up concurrent guarded requests and logins.
 //!
-//! Run with `cargo bench -p jwtauth --bench sweep`, or with the number of sessions: `-- 1000000`. One task asks
-//! a guarded endpoint again and again, and one logs in each millisecond, first alone, then while the sweep
-//! runs; all lines are from one run, so their ratio is what counts.
+//! Run with `cargo bench -p jwtauth --bench sweep`, or with the number of sessions: `-- 1000000`. One task
+//! asks a guarded endpoint again and again, and one logs in each millisecond, first alone, then while the
+//! sweep runs; all lines are from one run, so their ratio is what counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

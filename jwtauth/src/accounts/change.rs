@@ -22,7 +22,8 @@ impl Accounts {
     /// When this returns, the new password is on disk and the other sessions are refused. API keys stay if a
     /// session does, and end with `None`.
     ///
-    /// A wrong old password counts as a failed attempt. These attempts are counted apart from those of logins.
+    /// A wrong old password counts as a failed attempt. These attempts are counted apart from those of
+    /// logins.
     ///
     /// # Errors
     ///

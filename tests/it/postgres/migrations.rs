@@ -202,7 +202,7 @@ fn o_13_a_migration_into_a_database_that_was_killed_is_no_store_and_goes_on() {
         assert!(matches!(SledStore::open(&path).await, Err(StoreError::Moved { .. })));
         let elsewhere = migrate(text(&path), text(&folder.path().join("third")), &[]);
         assert_eq!(
-            (elsewhere.code, elsewhere.err.contains("migrate from there")),
+            (elsewhere.code, elsewhere.err.contains("if that was not finished, do that again")),
             (1, true),
             "{elsewhere:?}"
         );
@@ -210,6 +210,39 @@ fn o_13_a_migration_into_a_database_that_was_killed_is_no_store_and_goes_on() {
         assert_eq!(done.code, 0, "{done:?}");
         let store = PostgresStore::connect(database(&server, &schema)).await.unwrap();
         serves(&store, &users).await;
+    });
+}
+
+/// The last step fails: neither is a store, and the program says so, and what ends it.
+#[test]
+fn o_13_a_migration_that_fails_in_its_last_step_says_that_neither_store_opens() {
+    let Some(server) = postgres::durable() else { return };
+    bounded_by(LIMIT, async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, users) = sled(folder.path(), "old").await;
+        let (url, schema) = (server.url(), server.schema());
+        PostgresStore::connect(database(&server, &schema)).await.unwrap().close();
+        until_alone(&server, &schema).await;
+        let owner = client(&server).await;
+        let fails = format!(
+            "CREATE FUNCTION \"{schema}\".fails() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'no room'; END $$;
+             CREATE TRIGGER fails BEFORE UPDATE ON \"{schema}\".store_mark FOR EACH ROW
+                 WHEN (NEW.mark IS NULL) EXECUTE FUNCTION \"{schema}\".fails()"
+        );
+        owner.batch_execute(&fails).await.unwrap();
+        for keep in [&["--keep-source"][..], &[]] {
+            let failed = migrate(text(&path), &url, &[&["--schema", &schema], keep].concat());
+            assert_eq!((failed.code, failed.err.contains("no room")), (3, true), "{failed:?}");
+            let opens = SledStore::open(&path).await.is_ok();
+            assert_eq!(opens, !keep.is_empty(), "{failed:?}");
+            assert_ne!(opens, failed.err.contains("do the same again"), "{failed:?}");
+            let error = PostgresStore::connect(database(&server, &schema)).await.unwrap_err();
+            assert!(of(&error, |it| matches!(it, PostgresError::Unfinished { .. })), "{error:?}");
+        }
+        owner.batch_execute(&format!("DROP TRIGGER fails ON \"{schema}\".store_mark")).await.unwrap();
+        assert_eq!(migrate(text(&path), &url, &["--schema", &schema]).code, 0);
+        serves(&PostgresStore::connect(database(&server, &schema)).await.unwrap(), &users).await;
     });
 }
 

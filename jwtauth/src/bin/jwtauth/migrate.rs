@@ -80,6 +80,9 @@ fn failed(error: OperateError) -> Failure {
             "the old store is as it was, and the new one is none yet: to go on, write the same command again",
             OperateError::Stopped,
         ),
+        error @ OperateError::HalfMoved { .. } => {
+            Failure::store("the last steps failed, so perhaps neither store opens", error)
+        }
         error => Failure::store("the old store is as it was, and the new one is not served", error),
     }
 }

@@ -87,9 +87,10 @@ pub struct Migrated {
 /// - [`OperateError::Stopped`]: `progress` said so.
 /// - [`OperateError::Differs`]: somebody has changed one of the stores meanwhile, or a disk is broken.
 /// - [`OperateError::Store`]: one of the stores failed, or is open elsewhere.
+/// - [`OperateError::HalfMoved`]: it failed in its last steps, so perhaps neither of the stores opens before
+///   the call is made again.
 ///
-/// The old store is as it was, except after a failure in the very last step: then neither of the stores opens
-/// before the call is made again.
+/// After the other errors the old store is as it was.
 pub async fn migrate(
     from: impl Into<StorePlace>,
     to: impl Into<StorePlace>,
@@ -130,16 +131,19 @@ pub async fn migrate(
     drop(copy);
     let read_back = |how_far| progress(MigrationPhase::ReadBack, how_far);
     let records = target.seal(&totals, Some(done), &read_back).await?;
-    // Nobody begins to serve the old store from here on, and nobody has begun meanwhile: what is read now is what
-    // it ends with.
+    // Nobody begins to serve the old store from here on, and nobody has begun meanwhile: what is read now is
+    // what it ends with.
     let closes = !options.keep_source;
+    let half = |source| OperateError::HalfMoved { from: from.clone(), to: to.clone(), source };
     if closes && !was_marked {
-        source.set_moved_to(Some(&to)).await?;
+        source.set_moved_to(Some(&to)).await.map_err(half)?;
     }
-    let clients = if options.is_stopped { 0 } else { source.clients().await? };
+    // If it is marked, what fails leaves it so.
+    let failed = |error| if closes || was_marked { half(error) } else { error.into() };
+    let clients = if options.is_stopped { 0 } else { source.clients().await.map_err(failed)? };
     if clients > 0 {
         if closes {
-            source.set_moved_to(None).await?;
+            source.set_moved_to(None).await.map_err(half)?;
         }
         return Err(OperateError::InUse { place: from, clients });
     }
@@ -154,13 +158,13 @@ pub async fn migrate(
     };
     if let Err(error) = same {
         if closes {
-            source.set_moved_to(None).await?;
+            source.set_moved_to(None).await.map_err(half)?;
         }
         return Err(error);
     }
-    target.finish(&totals).await?;
+    target.finish(&totals).await.map_err(failed)?;
     if !closes && was_marked {
-        source.set_moved_to(None).await?;
+        source.set_moved_to(None).await.map_err(half)?;
     }
     Ok(Migrated { from, to, records, is_source_closed: closes })
 }

@@ -70,12 +70,27 @@ pub enum OperateError {
         what: String,
     },
     /// The records of the store were moved to another place before. Nothing was changed.
-    #[error("what was in {place} was moved to {to} before, and has changed there since: migrate from there")]
+    #[error(
+        "what was in {place} was moved to {to} before, and has changed there since: migrate from there. Or, if that was not finished, do that again, and write {to} exactly as it is shown"
+    )]
     MovedBefore {
         /// The store.
         place: String,
         /// Where its records are.
         to: String,
+    },
+    /// A migration failed in its last steps. The old store is marked, so it does not open. The new one may
+    /// not open either.
+    #[error(
+        "{from} does not open any more, and {to} may not open yet: do the same again. If that says that {to} holds something, {to} is complete: start the server there"
+    )]
+    HalfMoved {
+        /// The old store.
+        from: String,
+        /// The new one.
+        to: String,
+        /// What failed.
+        source: StoreError,
     },
     /// There is no store to read from. Nothing was made.
     #[error("there is no store in {place}")]

@@ -107,8 +107,8 @@ struct Database {
     connections: Arc<Connections>,
     statements: Statements,
     schema: String,
-    /// COMMIT, with the name of the schema: it is the last that an idle connection has asked, and `schema_mark`
-    /// finds the tables in it.
+    /// COMMIT, with the name of the schema: it is the last that an idle connection has asked, and
+    /// `schema_mark` finds the tables in it.
     commit: String,
     timeout: Duration,
     isolation: Isolation,

@@ -1,7 +1,7 @@
 //! What says that tables may not be served: they are not full yet, or another store has their records now.
 //!
-//! The mark is read when a store opens, and by each connection that it makes later. A connection that was there
-//! before does not see it, so [`clients`](PostgresStore::clients) looks for those.
+//! The mark is read when a store opens, and by each connection that it makes later. A connection that was
+//! there before does not see it, so [`clients`](PostgresStore::clients) looks for those.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;

@@ -327,6 +327,7 @@ fn sessions_are_listed_with_device_address_and_time() {
                 "os": "Linux",
                 "os_version": null,
                 "model": null,
+                "api_key": null,
                 "device_id": "laptop",
                 "address": "203.0.113.7",
                 "created_at": tests::app::START,

@@ -52,7 +52,7 @@ fn a_kill_at_any_call_of_a_start_that_is_refused_loses_nothing() {
 
 #[test]
 fn a_kill_at_any_call_of_a_repair_leaves_what_can_be_repaired() {
-    bounded_by(Duration::from_secs(300), async {
+    bounded_by(Duration::from_secs(600), async {
         let program = env!("CARGO_BIN_EXE_jwtauth_program");
         let original = tempfile::tempdir().unwrap();
         let path = original.path().join("store");

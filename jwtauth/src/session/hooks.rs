@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use super::Sessions;
 use crate::claims::RESERVED;
@@ -270,7 +271,7 @@ impl Sessions {
 ///
 /// Returns whether they finished within `after`. If not, they continue, and nobody waits.
 async fn run(hooks: impl Future<Output = ()> + Send + 'static, after: Duration) -> bool {
-    match tokio::time::timeout(after, tokio::spawn(hooks)).await {
+    match tokio::time::timeout(after, tokio::spawn(hooks.in_current_span())).await {
         Ok(Ok(())) => true,
         Ok(Err(_)) => {
             tracing::error!(target: "jwtauth", "a hook panicked; the others behind it were left out");

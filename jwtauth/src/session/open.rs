@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::end::MayEnd;
 use super::reporter::Reporter;
 use super::{IssuedTokens, Sessions, Tokens};
@@ -163,7 +165,7 @@ impl Drop for UnclaimedSession {
         let (store, reporter, id) = (Arc::clone(&self.store), self.reporter.clone(), self.id);
         let Revocation { at, reason } = self.revocation;
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
+            let revoked = async move {
                 match store.revoke(id, Revocation { at, reason }).await {
                     Ok(true) => reporter.emit(Event::SessionRevoked { session: id, reason }, at).await,
                     Ok(false) => {}
@@ -171,7 +173,8 @@ impl Drop for UnclaimedSession {
                         tracing::error!(target: "jwtauth", session = id.log_id(), error = &error as &dyn std::error::Error, "a login failed, and its session could not be revoked");
                     }
                 }
-            });
+            };
+            runtime.spawn(revoked.in_current_span());
         }
     }
 }

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use crate::config::Config;
 use crate::error::{ConfigError, StoreError};
 use crate::events::{Event, EventDetails};
@@ -211,7 +213,7 @@ impl Trail {
             return;
         }
         let trail = Arc::clone(self);
-        let writing = tokio::spawn(async move { trail.write(events, now).await });
+        let writing = tokio::spawn(async move { trail.write(events, now).await }.in_current_span());
         if tokio::time::timeout(self.timeout, writing).await.is_err() {
             let error = StoreError::TimedOut { after: self.timeout };
             self.tell(&error);

@@ -10,8 +10,10 @@
 //! 3. The application is asked whether the owner is still there as often as for a login, which is refreshed
 //!    when its access token has expired (K-6). What it says that the owner may do narrows the key (K-4).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
 
 use super::Sessions;
 use super::hooks::OwnerRights;
@@ -33,21 +35,17 @@ struct OwnerAnswer {
 }
 
 /// What the application has said of the owners of keys.
-#[derive(Debug, Default)]
-pub(super) struct AskedOwners(Mutex<HashMap<SessionId, OwnerAnswer>>);
+pub(super) struct AskedOwners(Cache<SessionId, OwnerAnswer>);
 
-impl AskedOwners {
-    fn of(&self, key: SessionId) -> Option<OwnerAnswer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+impl Default for AskedOwners {
+    fn default() -> Self {
+        Self(Cache::new(MAX_ASKED))
     }
+}
 
-    fn note(&self, key: SessionId, asked: OwnerAnswer) {
-        // OK because every change under the lock is one call.
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_ASKED {
-            all.clear();
-        }
-        all.insert(key, asked);
+impl fmt::Debug for AskedOwners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AskedOwners").finish_non_exhaustive()
     }
 }
 
@@ -102,12 +100,12 @@ impl Sessions {
             return Ok((None, u64::MAX));
         }
         let lasts = self.config.access_ttl.as_secs();
-        let asked = match self.asked_owners.of(session.id) {
+        let asked = match self.asked_owners.0.get(&session.id) {
             Some(asked) if now < asked.at.saturating_add(lasts) => asked,
             _ => {
                 let rights = self.ask_for_user(session).await?.map(Arc::new);
                 let asked = OwnerAnswer { at: now, rights };
-                self.asked_owners.note(session.id, asked.clone());
+                self.asked_owners.0.insert(session.id, asked.clone());
                 asked
             }
         };

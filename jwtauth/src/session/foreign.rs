@@ -282,6 +282,7 @@ impl Sessions {
         let event = Event::TokenRevoked { session: token.session, token: token.token };
         let event = self.exchanged_for(foreign).await?.is_none().then_some(event);
         let is_new = self.deny(foreign, event).await?;
+        // It may have been exchanged meanwhile. Nobody exchanges it any more.
         if let Some(session) = self.exchanged_for(foreign).await? {
             let exchanged = NamedToken { session, foreign: None, ..token.clone() };
             let Some(session) = self.record_of(&exchanged).await? else { return Ok(is_new) };

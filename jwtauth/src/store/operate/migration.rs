@@ -83,7 +83,8 @@ pub struct Migrated {
 /// # Errors
 ///
 /// - [`OperateError::NoStore`], [`OperateError::Occupied`], [`OperateError::InUse`],
-///   [`OperateError::MovedBefore`], [`OperateError::NoPostgres`]: nothing was changed.
+///   [`OperateError::MovedBefore`], [`OperateError::NoPostgres`]: nothing was changed, except that a server
+///   may have been seen when all was copied. Then the new store does not open, and the call goes on later.
 /// - [`OperateError::Stopped`]: `progress` said so.
 /// - [`OperateError::Differs`]: somebody has changed one of the stores meanwhile, or a disk is broken.
 /// - [`OperateError::Store`]: one of the stores failed, or is open elsewhere.
@@ -108,7 +109,8 @@ pub async fn migrate(
         Some(before) if before != to => return Err(OperateError::MovedBefore { place: from, to: before }),
         before => before.is_some(),
     };
-    let clients = if options.is_stopped { 0 } else { source.clients().await? };
+    let count = async || if options.is_stopped { Ok(0) } else { source.clients().await };
+    let clients = count().await?;
     if clients > 0 {
         return Err(OperateError::InUse { place: from, clients });
     }
@@ -140,7 +142,7 @@ pub async fn migrate(
     }
     // If it is marked, what fails leaves it so.
     let failed = |error| if closes || was_marked { half(error) } else { error.into() };
-    let clients = if options.is_stopped { 0 } else { source.clients().await.map_err(failed)? };
+    let clients = count().await.map_err(failed)?;
     if clients > 0 {
         if closes {
             source.set_moved_to(None).await.map_err(half)?;

@@ -162,7 +162,7 @@ impl PostgresStore {
         Ok(Self {
             database: Arc::new(Database {
                 statements: Statements::new(&schema::quoted(&config.schema)),
-                commit: format!("COMMIT /* {}. */", schema::quoted(&config.schema).replace("*/", "* /")),
+                commit: format!("COMMIT /* {}. */", schema::commented(&config.schema)),
                 connections,
                 schema: config.schema,
                 timeout,

@@ -57,6 +57,11 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Returns a name as it stands in a comment, which it neither ends nor nests.
+pub(super) fn commented(name: &str) -> String {
+    quoted(name).replace("*/", "* /").replace("/*", "/ *")
+}
+
 /// The tables of one store.
 pub(super) struct Schema<'a> {
     pub(super) name: &'a str,
@@ -188,4 +193,18 @@ fn is_of_others(failure: &StepError) -> bool {
         SqlState::UNIQUE_VIOLATION,
     ];
     failure.is_conflict() || error.code().is_some_and(|code| of_others.contains(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_neither_ends_nor_nests_a_comment() {
+        for (name, expected) in
+            [("shop", "\"shop\""), ("a\"b", "\"a\"\"b\""), ("*/ DROP", "\"* / DROP\""), ("/*/", "\"/ * /\"")]
+        {
+            assert_eq!(commented(name), expected);
+        }
+    }
 }

@@ -4,6 +4,9 @@
 //! `cargo bench -p jwtauth --bench churn -- 5000 1000000`. Of ten changes eight are refreshes, and two are
 //! logins of sessions that expire soon and are swept. One task reads records meanwhile, one each millisecond.
 
+#[path = "shared/processor_time.rs"]
+mod processor_time;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +16,8 @@ use jwtauth::store::{
     CompactStore as _, LoginEffects, RotationPolicy, RotationRequest, SessionStore, Successor,
 };
 use jwtauth::{Session, SessionId, SledStore, TokenId};
+
+use processor_time::processor_time;
 
 /// How many clients change something at the same time.
 const CLIENTS: u64 = 64;
@@ -51,14 +56,6 @@ fn size(path: &Path) -> (f64, f64) {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let data = std::fs::metadata(path.join("db")).map_or(0, |data| data.len());
     (megabytes(data), megabytes(all(path)))
-}
-
-/// The processor time of this process, in seconds.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    ticks as f64 / 100.0
 }
 
 /// Reads records until `stop`. Returns how long each took in microseconds, in order, and how many failed.
@@ -146,7 +143,7 @@ async fn main() {
 
     let stop = Arc::new(AtomicBool::new(false));
     let reading = tokio::spawn(read(store.clone(), live, Arc::clone(&stop)));
-    let (begun, cpu_before) = (Instant::now(), cpu());
+    let (begun, cpu_before) = (Instant::now(), processor_time());
     // The default is a sweep each minute.
     let step = (all / 20).clamp(1, 10_000);
     let (mut largest, mut longest) = (0.0_f64, Duration::ZERO);
@@ -174,7 +171,7 @@ async fn main() {
             );
         }
     }
-    println!("{:.1} us of processor time a change", (cpu() - cpu_before) * 1e6 / all as f64);
+    println!("{:.1} us of processor time a change", (processor_time() - cpu_before) * 1e6 / all as f64);
     stop.store(true, Ordering::Relaxed);
     let (times, failed) = reading.await.expect("it ends");
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];

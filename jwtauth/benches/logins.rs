@@ -4,6 +4,9 @@
 //! called directly, without a network. The processor time counts; how many logins a second there are depends
 //! on the disk, which is measured beside them: how long a small write and its sync take.
 
+#[path = "shared/processor_time.rs"]
+mod processor_time;
+
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +16,8 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
 use poem::{Endpoint, EndpointExt, Request, Response, Result, Route, handler, post};
 use serde::{Deserialize, Serialize};
+
+use processor_time::processor_time;
 
 #[derive(Clone, Serialize, Deserialize, AuthUser)]
 struct User {
@@ -40,14 +45,6 @@ async fn log_in(app: App, ids: std::ops::Range<usize>) -> Vec<Duration> {
         assert!(response.is_success());
     }
     times
-}
-
-/// The processor time of this process, in seconds.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    ticks as f64 / 100.0
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -79,7 +76,7 @@ async fn main() {
     let mut first = 0;
     for clients in [1, 32, 256] {
         let each = if clients == 1 { logins / 100 } else { logins / clients };
-        let (start, before) = (Instant::now(), cpu());
+        let (start, before) = (Instant::now(), processor_time());
         let tasks: Vec<_> = (0..clients)
             .map(|client| first + client * each)
             .map(|from| tokio::spawn(log_in(Arc::clone(&app), from..from + each)))
@@ -88,7 +85,7 @@ async fn main() {
         for task in tasks {
             times.extend(task.await.expect("it ends"));
         }
-        let (took, used, count) = (start.elapsed().as_secs_f64(), cpu() - before, times.len());
+        let (took, used, count) = (start.elapsed().as_secs_f64(), processor_time() - before, times.len());
         println!(
             "{clients:4} clients: {:7.0} logins/s, {:5.1} us of processor time each, p50 {:6.0} us",
             count as f64 / took,

@@ -4,6 +4,9 @@
 //! asks a guarded endpoint again and again, and one logs in each millisecond, first alone, then while the
 //! sweep runs; all lines are from one run, so their ratio is what counts.
 
+#[path = "shared/processor_time.rs"]
+mod processor_time;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +17,8 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
 use poem::{Endpoint, EndpointExt, Request, Response, Result, Route, get, handler, post};
 use serde::{Deserialize, Serialize};
+
+use processor_time::processor_time;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -70,14 +75,6 @@ async fn log_in(app: App, first: usize, stop: Arc<AtomicBool>) -> Vec<f64> {
     times
 }
 
-/// The processor time of this process, in seconds.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    ticks as f64 / 100.0
-}
-
 fn report(what: &str, times: &[f64]) {
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
     println!(
@@ -114,7 +111,7 @@ async fn main() {
         Route::new().at("/login/:id", post(post_login)).at("/me", get(get_me)).with(jwtauth.clone()).boxed(),
     );
 
-    let (start, before) = (Instant::now(), cpu());
+    let (start, before) = (Instant::now(), processor_time());
     for first in (0..sessions).step_by(500) {
         let logins = (first..(first + 500).min(sessions)).map(|id| {
             let app = Arc::clone(&app);
@@ -127,7 +124,7 @@ async fn main() {
     println!(
         "{sessions} logins, 500 at a time, in {:?}, {:.1} s of processor time",
         start.elapsed(),
-        cpu() - before
+        processor_time() - before
     );
     clock.advance(DAY);
     let cookie = login(&app, sessions).await;
@@ -136,9 +133,9 @@ async fn main() {
 
     measure("alone", &app, &cookie, sessions + 1, tokio::time::sleep(Duration::from_secs(2))).await;
     let work = async {
-        let (start, before) = (Instant::now(), cpu());
+        let (start, before) = (Instant::now(), processor_time());
         let removed = jwtauth.sessions().sweep().await.expect("the sweep succeeds");
-        (removed, start.elapsed(), cpu() - before)
+        (removed, start.elapsed(), processor_time() - before)
     };
     let (removed, took, used) = measure("during the sweep", &app, &cookie, sessions + 1_000_000, work).await;
     println!("{removed} sessions swept in {took:?}, {used:.1} s of processor time, all requests included");

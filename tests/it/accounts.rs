@@ -4,6 +4,7 @@ mod changes;
 mod http;
 mod imports;
 mod logins;
+mod reported;
 mod store;
 
 use std::path::Path;

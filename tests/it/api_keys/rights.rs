@@ -1,5 +1,7 @@
 //! A key has no more rights than it was given, and no more than its owner has at that moment.
 
+use tests::faulty::{Fault, Faulty};
+
 use super::*;
 
 /// K-4: no role and no scope that the key was not given.
@@ -98,5 +100,30 @@ fn k_4_the_application_can_take_rights_from_a_key() {
         *user.lock().unwrap() = Owner::default();
         app.clock.set(START + 600);
         assert_eq!(statuses().await, (200, 200), "the key was not changed for good");
+    });
+}
+
+/// K-4: a user who changes while a key is being written. Without a second look the key would have the older copy until
+/// the next change.
+#[test]
+fn k_4_no_key_has_an_older_copy_of_its_user() {
+    bounded(async {
+        let store = Faulty::default();
+        let app = Keyed::with(store.clone(), |builder| builder.api_keys(ApiKeyConfig::default()));
+        let login = app.login().await;
+        // The key is written a second after that was asked for.
+        store.set(Fault::None, Fault::Late);
+        let making = app.ask(&login, json!({ "name": "ci" }));
+        let changing = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            store.set(Fault::None, Fault::None);
+            let changed = Owner { scopes: Vec::new(), ..Owner::default() };
+            assert_eq!(app.jwtauth.sessions().update_user(&changed).await.unwrap(), 1);
+        };
+        let ((status, body), ()) = tokio::join!(making, changing);
+        assert_eq!((status, &body["code"]), (401, &json!("token_not_valid")));
+        while !app.jwtauth.sessions().api_keys("olga").await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     });
 }

@@ -25,8 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jwtauth::{
-    Account, Accounts, AccountsConfig, Event, Identity, JwtAuth, RequireAuth, TokenId, TokenRecord,
-    require_auth, shutdown_signal,
+    Account, Accounts, AccountsConfig, Event, Identity, JwtAuth, RequireAuth, StorageConfig, TokenId,
+    TokenRecord, require_auth, shutdown_signal,
 };
 use poem::http::StatusCode;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
@@ -106,7 +106,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let auth = JwtAuth::builder()
         .secret_file(data.join("secret"))
         .accounts(AccountsConfig::default())
-        .token_registry()
+        .storage(StorageConfig::default().token_registry())
         .on_event(move |event| follow(event, of_events.clone()))
         .deny_by_default(RequireAuth::new())
         .public("/auth/")

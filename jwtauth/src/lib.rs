@@ -91,6 +91,8 @@ pub use web::settings::api_key_config::ApiKeyConfig;
 pub use web::settings::client_config::ClientConfig;
 pub use web::settings::cookie_config::CookieConfig;
 pub use web::settings::key_config::KeyConfig;
+pub use web::settings::storage_config::StorageConfig;
+pub use web::settings::token_config::TokenConfig;
 pub use web::settings::verifier_builder::VerifierBuilder;
 pub use web::state::{JwtAuth, Verifier};
 #[cfg(feature = "testing")]

@@ -62,8 +62,8 @@ impl TokenRecord {
     ///
     /// That is what a request with it gets. A refresh token that was spent counts as ended when its successor
     /// was issued, a sliding token when the grace window after that is over. With
-    /// [`revoke_on_refresh`](crate::JwtAuthBuilder::revoke_on_refresh) a sliding token and an access token
-    /// end when their successors are issued. The [`leeway`](crate::JwtAuthBuilder::leeway) is not counted.
+    /// [`revoke_on_refresh`](crate::TokenConfig::revoke_on_refresh) a sliding token and an access token
+    /// end when their successors are issued. The [`leeway`](crate::TokenConfig::leeway) is not counted.
     #[must_use]
     pub fn is_active_at(&self, now: u64) -> bool {
         now < self.expires_at && self.revoked_at.is_none_or(|revoked_at| now < revoked_at)

@@ -15,7 +15,7 @@ use jwtauth::clock::ManualClock;
 use jwtauth::store::codec::encode_session;
 use jwtauth::{
     ApiKeyConfig, ApiKeyRequest, Auth, AuthUser, Identity, JwtAuth, JwtAuthBuilder, LoginAttempt, LoginError,
-    MemoryStore, Session, SessionId, SessionStore, require_auth,
+    MemoryStore, Session, SessionId, SessionStore, StorageConfig, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
@@ -234,7 +234,7 @@ fn k_1_a_key_works_until_it_is_revoked() {
 fn k_1_only_a_hash_is_kept() {
     let (secret, record, debug, log) = logged(async |log| {
         let app = Keyed::with(MemoryStore::new(), |builder| {
-            builder.api_keys(ApiKeyConfig::default()).keep_events(100)
+            builder.api_keys(ApiKeyConfig::default()).storage(StorageConfig::default().keep_events(100))
         });
         let login = app.login().await;
         let key = app.make(&login, json!({ "name": "geheim", "scopes": ["read"] })).await;

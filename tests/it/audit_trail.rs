@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jwtauth::store::operate::{self, CheckedTrail};
 use jwtauth::store::{EventRecord, EventStore as _, SessionStore, TrailHead, codec};
-use jwtauth::{AccountsConfig, Device, JwtAuth, SledStore};
+use jwtauth::{AccountsConfig, Device, JwtAuth, SledStore, StorageConfig};
 use serde_json::{Value, json};
 use tests::app::{SECRET, START, TestApp};
 use tests::bounded;
@@ -36,7 +36,9 @@ async fn check(store: &Arc<dyn SessionStore>) -> CheckedTrail {
 fn o_8_each_event_stands_in_the_trail_when_its_request_is_answered() {
     bounded(async {
         let store = Faulty::default();
-        let app = TestApp::with(store.clone(), |builder| builder.keep_events(KEEP));
+        let app = TestApp::with(store.clone(), |builder| {
+            builder.storage(StorageConfig::default().keep_events(KEEP))
+        });
         let tab = Tab::new(&app);
         let pair = tab.login("bob").await;
         assert_eq!(names(&kept(&store).await), ["login"]);
@@ -69,7 +71,9 @@ fn o_8_each_event_stands_in_the_trail_when_its_request_is_answered() {
 fn o_8_a_trail_that_cannot_be_written_fails_no_login_and_says_what_is_missing() {
     bounded(async {
         let store = Faulty::default();
-        let app = TestApp::with(store.clone(), |builder| builder.keep_events(KEEP));
+        let app = TestApp::with(store.clone(), |builder| {
+            builder.storage(StorageConfig::default().keep_events(KEEP))
+        });
         let tab = Tab::new(&app);
         drop(tab.login("ann").await);
         store.set_trail(Fault::Error);
@@ -89,7 +93,8 @@ fn o_9_the_trail_has_no_names_and_no_passwords() {
         let folder = tempfile::tempdir().unwrap();
         let store = SledStore::open(folder.path().join("store")).await.unwrap();
         let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
-        let jwtauth = builder.keep_events(KEEP).build(store.clone()).unwrap();
+        let jwtauth =
+            builder.storage(StorageConfig::default().keep_events(KEEP)).build(store.clone()).unwrap();
         let accounts = jwtauth.accounts().unwrap();
         let account = accounts.register("marie.curie", "through the looking glass").await.unwrap();
         accounts.set_password(account.id, "a new long password").await.unwrap();
@@ -111,7 +116,9 @@ fn o_9_the_trail_has_no_names_and_no_passwords() {
 fn o_10_nobody_can_push_the_events_of_others_out_of_the_trail() {
     bounded(async {
         let store = Faulty::default();
-        let app = TestApp::with(store.clone(), |builder| builder.keep_events(100));
+        let app = TestApp::with(store.clone(), |builder| {
+            builder.storage(StorageConfig::default().keep_events(100))
+        });
         let sessions = app.jwtauth.sessions();
         let tokens = sessions.login(&tests::app::User::named("ann"), Device::default()).await.unwrap();
         for _ in 0..500 {
@@ -133,7 +140,9 @@ fn o_10_nobody_can_push_the_events_of_others_out_of_the_trail() {
 fn o_10_logouts_are_counted_by_the_user_too() {
     bounded(async {
         let store = Faulty::default();
-        let app = TestApp::with(store.clone(), |builder| builder.keep_events(100));
+        let app = TestApp::with(store.clone(), |builder| {
+            builder.storage(StorageConfig::default().keep_events(100))
+        });
         let sessions = app.jwtauth.sessions();
         for _ in 0..60 {
             let eve = sessions.login(&tests::app::User::named("eve"), Device::default()).await.unwrap();
@@ -156,7 +165,7 @@ fn o_10_logouts_are_counted_by_the_user_too() {
 /// Makes a store with a trail of some events.
 async fn store_with_trail(path: &Path) -> TrailHead {
     let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
-    let jwtauth = builder.keep_events(KEEP).open(path).await.unwrap();
+    let jwtauth = builder.storage(StorageConfig::default().keep_events(KEEP)).open(path).await.unwrap();
     let account = jwtauth.accounts().unwrap().register("alice", "through the looking glass").await.unwrap();
     for _ in 0..6 {
         jwtauth.sessions().login(&account, Device::default()).await.unwrap();
@@ -211,7 +220,7 @@ fn o_8_while_a_server_runs_it_shows_its_trail() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
-        let jwtauth = builder.keep_events(KEEP).open(&path).await.unwrap();
+        let jwtauth = builder.storage(StorageConfig::default().keep_events(KEEP)).open(&path).await.unwrap();
         let account = jwtauth.accounts().unwrap().register("bob", "through the looking glass").await.unwrap();
         jwtauth.sessions().login(&account, Device::default()).await.unwrap();
         let ask = |arguments: &'static [&str]| {
@@ -300,7 +309,8 @@ fn o_8_events_are_never_overwritten_and_a_mark_shows_an_end_that_is_gone() {
             let check = run(&path, "", &["events", "--check"]);
             assert_eq!(check.code, 1, "{check:?}");
             let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
-            let jwtauth = builder.keep_events(KEEP).open(&path).await.unwrap();
+            let jwtauth =
+                builder.storage(StorageConfig::default().keep_events(KEEP)).open(&path).await.unwrap();
             jwtauth.accounts().unwrap().register("bob", "through the looking glass").await.unwrap();
             drop(jwtauth);
             let store = SledStore::open(&path).await.unwrap();

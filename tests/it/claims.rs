@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use jwtauth::error::{BoxError, SessionError};
-use jwtauth::{Device, JwtAuthBuilder, Key, MemoryStore, Verifier};
+use jwtauth::{Device, JwtAuthBuilder, Key, MemoryStore, TokenConfig, Verifier};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tests::app::{SECRET, TestApp, User};
@@ -142,7 +142,7 @@ fn n_29_an_access_token_names_its_client() {
     let cases: [(Set, &str); 3] = [
         (|builder| builder, "jwtauth"),
         (|builder| builder.issuer("https://login.example.com").audience("shop"), "shop"),
-        (|builder| builder.audience("shop").client_id("web"), "web"),
+        (|builder| builder.audience("shop").tokens(TokenConfig::default().client_id("web")), "web"),
     ];
     bounded(async {
         for (set, client) in cases {

@@ -252,7 +252,7 @@ fn d_8_h_14_defect_22_an_address_comes_from_the_socket_or_from_a_trusted_proxy()
 #[test]
 fn w_11_the_tokens_of_a_session_have_one_device() {
     bounded(async {
-        let site = Site::new(JwtAuthBuilder::token_registry).await;
+        let site = Site::new(tests::app::with_registry).await;
         let tokens = site.tokens(&[("user-agent", LINUX)]).await;
         let first = site.session_of(&tokens).await;
         let issued = site.app.jwtauth.sessions().tokens(first.id).await.unwrap();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jwtauth::error::SessionError;
 use jwtauth::{
-    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, RevocationReason, Session, Veto,
+    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, RevocationReason, Session,
+    StorageConfig, Veto,
 };
 use poem::Route;
 use poem::http::StatusCode;
@@ -131,7 +132,7 @@ fn a_hook_cannot_make_a_request_fail() {
     logged(async |log| {
         let app = app(|builder| {
             builder
-                .store_timeout(Duration::from_millis(100))
+                .storage(StorageConfig::default().timeout(Duration::from_millis(100)))
                 .on_event(|event| async move {
                     match event {
                         Event::Login { .. } => panic!("on purpose"),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, future};
 
-use jwtauth::{Event, JwtAuthBuilder, MemoryStore, Session, SessionStore as _, SledStore};
+use jwtauth::{Event, JwtAuthBuilder, MemoryStore, Session, SessionStore as _, SledStore, StorageConfig};
 use tests::app::TestApp;
 use tests::faulty::{Fault, Faulty};
 use tests::log::logged;
@@ -147,15 +147,17 @@ fn a_slow_hook_hears_of_every_session() {
         let told = expired.clone();
         let app = TestApp::with(MemoryStore::new(), |builder| {
             // The sweep in the background does not help.
-            builder.max_sessions(1_000).sweep_interval(DAY).on_event(move |event| {
-                let told = told.clone();
-                async move {
-                    if let Event::SessionExpired { session } = event {
-                        tokio::time::sleep(Duration::from_secs(9)).await;
-                        told.0.lock().unwrap().push(session);
+            builder.max_sessions(1_000).storage(StorageConfig::default().sweep_interval(DAY)).on_event(
+                move |event| {
+                    let told = told.clone();
+                    async move {
+                        if let Event::SessionExpired { session } = event {
+                            tokio::time::sleep(Duration::from_secs(9)).await;
+                            told.0.lock().unwrap().push(session);
+                        }
                     }
-                }
-            })
+                },
+            )
         });
         let tab = Tab::new(&app);
         for _ in 0..300 {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jwtauth::error::BoxError;
 use jwtauth::{
     ClientConfig, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, SessionStore, SledStore,
+    StorageConfig,
 };
 use poem::http::Method;
 use poem::test::TestClient;
@@ -121,7 +122,9 @@ fn n_5_a_refresh_whose_outcome_nobody_knows_is_no_theft() {
         for fault in [Fault::ErrorButDone, Fault::Late, Fault::Slow, Fault::Hang] {
             for path in ["/refresh", "/me"] {
                 let store = Faulty::default();
-                let set = |builder: JwtAuthBuilder| builder.store_timeout(Duration::from_millis(100));
+                let set = |builder: JwtAuthBuilder| {
+                    builder.storage(StorageConfig::default().timeout(Duration::from_millis(100)))
+                };
                 let app = TestApp::with(store.clone(), set);
                 let tab = Tab::new(&app);
                 let pair = tab.login("alice").await;
@@ -176,7 +179,7 @@ fn body_client(app: &TestApp) -> BodyClient<impl Endpoint + use<>> {
 #[test]
 fn n_6_n_28_a_lost_answer_of_body_tokens_is_given_again() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), JwtAuthBuilder::token_registry);
+        let app = TestApp::with(MemoryStore::new(), tests::app::with_registry);
         let client = body_client(&app);
         let first = client.obtain().await;
         let (_, lost) = client.refresh("owner", &first).await;

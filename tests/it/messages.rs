@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jwtauth::error::{AccountError, SessionError};
 use jwtauth::keys::Algorithm;
-use jwtauth::{Auth, JwtAuth, JwtAuthBuilder, Key, KeyConfig, MemoryStore, Verifier, require_auth};
+use jwtauth::{
+    Auth, JwtAuth, JwtAuthBuilder, Key, KeyConfig, MemoryStore, TokenConfig, Verifier, require_auth,
+};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get, handler};
@@ -53,8 +55,10 @@ fn a_length_of_time_names_the_setting_that_bounds_it() {
             r#"absolute_ttl "30 days" is refused: it must be between 60 days and 400 days (no shorter than refresh_ttl)"#,
         ),
         (
-            builder().leeway(Duration::from_secs(30)).access_ttl(Duration::from_secs(60)),
-            r#"leeway "30 seconds" is refused: it must be between 0 seconds and 15 seconds (at most a quarter of access_ttl)"#,
+            builder()
+                .tokens(TokenConfig::default().leeway(Duration::from_secs(30)))
+                .access_ttl(Duration::from_secs(60)),
+            r#"TokenConfig::leeway "30 seconds" is refused: it must be between 0 seconds and 15 seconds (at most a quarter of access_ttl)"#,
         ),
     ] {
         assert_eq!(refused(builder), want);

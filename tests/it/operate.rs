@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore};
+use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore, StorageConfig};
 use serde_json::{Value, json};
 use tests::bounded;
 
@@ -145,7 +145,9 @@ fn an_operator_changes_accounts() {
         accounts.verify("bob", "through the looking glass", None).await.unwrap();
         drop(jwtauth);
         // One without a socket is running, so the program says what to do.
-        let builder = JwtAuth::builder().secret(tests::app::SECRET).operator_socket(false);
+        let builder = JwtAuth::builder()
+            .secret(tests::app::SECRET)
+            .storage(StorageConfig::default().operator_socket(false));
         let _server = builder.open(&store).await.unwrap();
         let locked = run(&store, "", &["status"]);
         assert_eq!((locked.code, locked.err.contains("or stop it")), (3, true), "{locked:?}");

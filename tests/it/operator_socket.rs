@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jwtauth::{AccountsConfig, Device, JwtAuth, JwtAuthBuilder, SledConfig, SledStore};
+use jwtauth::{AccountsConfig, Device, JwtAuth, JwtAuthBuilder, SledConfig, SledStore, StorageConfig};
 use serde_json::{Value, json};
 use tests::app::{SECRET, TestApp};
 use tests::bounded;
@@ -238,7 +238,8 @@ fn o_5_the_socket_keeps_no_store_open() {
         fs::remove_file(path.join("aside-socket")).unwrap();
 
         // Switched off.
-        let server = builder().operator_socket(false).build(store.clone()).unwrap();
+        let server =
+            builder().storage(StorageConfig::default().operator_socket(false)).build(store.clone()).unwrap();
         assert!(!socket.exists());
         drop((server, store));
 

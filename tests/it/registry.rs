@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jwtauth::error::SessionError;
 use jwtauth::{
-    Device, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Sessions, TokenKind, TokenRecord,
+    Device, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Sessions, StorageConfig, TokenConfig,
+    TokenKind, TokenRecord,
 };
 use poem::test::TestClient;
 use poem::{EndpointExt, Route};
@@ -29,7 +30,7 @@ fn tree(tokens: &[TokenRecord], now: u64) -> Vec<(TokenKind, Option<usize>, bool
 fn w_7_tokens_hang_in_the_tree_of_their_login() {
     use TokenKind::{Access, Refresh};
     bounded(async {
-        let app = app(JwtAuthBuilder::token_registry);
+        let app = app(tests::app::with_registry);
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let first = tab.login("bob").await;
         let other = tab.login("bob").await;
@@ -96,7 +97,7 @@ fn w_9_without_the_registry_there_is_no_row() {
 #[test]
 fn w_13_an_access_token_ends_alone() {
     bounded(async {
-        let app = app(JwtAuthBuilder::token_registry);
+        let app = app(tests::app::with_registry);
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let pair = tab.login("bob").await;
         sessions.revoke_jwt(&pair.access, false).await.unwrap();
@@ -141,7 +142,7 @@ fn a_refresh_token_ends_alone_and_its_access_token_goes_on() {
 #[test]
 fn a_tree_ends_but_for_some_of_its_tokens() {
     bounded(async {
-        let app = app(JwtAuthBuilder::token_registry);
+        let app = app(tests::app::with_registry);
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let first = tab.login("bob").await;
         let second = tab.post("/refresh", &first.cookies()).await.pair();
@@ -157,7 +158,7 @@ fn a_tree_ends_but_for_some_of_its_tokens() {
 #[test]
 fn w_15_a_refresh_ends_the_access_token_before_it() {
     bounded(async {
-        let app = app(JwtAuthBuilder::revoke_on_refresh);
+        let app = app(|builder| builder.tokens(TokenConfig::default().revoke_on_refresh()));
         let tab = Tab::new(&app);
         let first = tab.login("bob").await;
         assert_eq!(tab.bearer("/me", &first.access).await.status, 200);
@@ -184,8 +185,10 @@ async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
 fn n_3_w_15_the_registry_lists_a_token_as_good_while_it_is_taken() {
     let settings = |at_once: bool, grace: u64| {
         move |builder: JwtAuthBuilder| {
-            let builder = builder.token_registry().refresh_grace(Duration::from_secs(grace));
-            if at_once { builder.revoke_on_refresh() } else { builder }
+            let builder = builder
+                .storage(StorageConfig::default().token_registry())
+                .refresh_grace(Duration::from_secs(grace));
+            if at_once { builder.tokens(TokenConfig::default().revoke_on_refresh()) } else { builder }
         }
     };
     bounded(async {
@@ -341,9 +344,9 @@ fn m_5_a_session_keeps_the_newest_of_its_tokens() {
             let app = match &store {
                 Some(path) => {
                     let store = jwtauth::SledStore::open(path).await.unwrap();
-                    TestApp::with(store, JwtAuthBuilder::token_registry)
+                    TestApp::with(store, tests::app::with_registry)
                 }
-                None => app(JwtAuthBuilder::token_registry),
+                None => app(tests::app::with_registry),
             };
             let sessions = app.jwtauth.sessions();
             let tokens = sessions.login(&User::named("bob"), Device::default()).await.unwrap();

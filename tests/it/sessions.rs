@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jwtauth::AuthUser as _;
 use jwtauth::error::SessionError;
-use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore};
+use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore, TokenConfig};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, handler};
@@ -285,7 +285,7 @@ fn settings_are_refused_at_the_start() {
     assert!(refused(good().trusted_origin("https://example.com/")).contains("https://example.com/"));
     assert!(refused(good().cookies(CookieConfig::default().names("a b", "c"))).contains("a b"));
     assert!(refused(good().issuer("")).contains("issuer"));
-    assert!(refused(good().client_id("")).contains("client_id"));
+    assert!(refused(good().tokens(TokenConfig::default().client_id(""))).contains("client_id"));
 }
 
 /// A user type as a release has left it, and as the next one has it.

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use jwtauth::{
     Compat, Identity, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Session, SessionEnd,
-    SessionStore, TokenUser, require_auth,
+    SessionStore, TokenConfig, TokenUser, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
@@ -85,7 +85,7 @@ async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
 
 /// Switches it on, with Django's lifetimes, which are our defaults.
 fn compatible(builder: JwtAuthBuilder) -> JwtAuthBuilder {
-    builder.compat(Compat::simplejwt())
+    builder.tokens(TokenConfig::default().compat(Compat::simplejwt()))
 }
 
 /// An app that takes tokens of both.

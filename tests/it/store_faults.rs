@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::{Device, MemoryStore, SessionStore as _};
+use jwtauth::{Device, MemoryStore, SessionStore as _, StorageConfig};
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
@@ -11,7 +11,9 @@ use tests::tab::{Answer, Cookies, Tab};
 
 fn app() -> (Faulty, TestApp, Tab) {
     let store = Faulty::default();
-    let app = TestApp::with(store.clone(), |builder| builder.store_timeout(Duration::from_millis(100)));
+    let app = TestApp::with(store.clone(), |builder| {
+        builder.storage(StorageConfig::default().timeout(Duration::from_millis(100)))
+    });
     let tab = Tab::new(&app);
     (store, app, tab)
 }
@@ -124,7 +126,9 @@ fn n_2_a_session_is_revoked_if_nobody_waits_for_the_store() {
 fn f_18_the_sweeper_outlives_a_failure_and_ends_with_the_last_handle() {
     bounded(async {
         let store = Faulty::default();
-        let app = TestApp::with(store.clone(), |builder| builder.sweep_interval(Duration::from_secs(1)));
+        let app = TestApp::with(store.clone(), |builder| {
+            builder.storage(StorageConfig::default().sweep_interval(Duration::from_secs(1)))
+        });
         let tab = Tab::new(&app);
         let pair = tab.login("alice").await;
         app.clock.advance(Duration::from_secs(24 * 60 * 60));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jwtauth::clock::ManualClock;
 use jwtauth::{
     Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, MaybeUser, MemoryStore, Rejection,
-    SessionStore, require_auth,
+    SessionStore, StorageConfig, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::web::{Data, Json};
@@ -37,6 +37,11 @@ impl User {
         let roles = if name.starts_with('a') { vec!["admin".into()] } else { Vec::new() };
         Self { name: name.into(), roles }
     }
+}
+
+/// Switches the registry of tokens on.
+pub fn with_registry(builder: JwtAuthBuilder) -> JwtAuthBuilder {
+    builder.storage(StorageConfig::default().token_registry())
 }
 
 /// A login form.

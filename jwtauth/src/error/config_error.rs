@@ -39,13 +39,13 @@ pub enum ConfigError {
     NoAccountStore,
     /// An audit trail was asked for, and the store keeps none.
     #[error(
-        "this store keeps no audit trail, which .keep_events(..) needs: use SledStore or MemoryStore, or implement SessionStore::event_store"
+        "this store keeps no audit trail, which StorageConfig::keep_events needs: use SledStore or MemoryStore, or implement SessionStore::event_store"
     )]
     NoEventStore,
     /// [`Compat`](crate::Compat) is switched on, but the store cannot keep values, which are needed to revoke
     /// tokens of the other service.
     #[error(
-        "this store keeps no values, which .compat(..) needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
+        "this store keeps no values, which TokenConfig::compat needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
     )]
     NoValueStore,
     /// The store is a PostgreSQL database, and this build has no feature `postgres`.
@@ -53,7 +53,7 @@ pub enum ConfigError {
     NoPostgres,
     /// The token registry was asked for, and the store keeps no records of tokens.
     #[error(
-        "this store keeps no records of tokens, which .token_registry() needs: use SledStore or MemoryStore, or implement SessionStore::token_store"
+        "this store keeps no records of tokens, which StorageConfig::token_registry needs: use SledStore or MemoryStore, or implement SessionStore::token_store"
     )]
     NoTokenStore,
     /// The random number generator failed.

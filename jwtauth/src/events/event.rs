@@ -172,7 +172,7 @@ pub enum Event {
     /// end.
     ///
     /// The sweep that removes the session reports it, so up to
-    /// [`sweep_interval`](crate::JwtAuthBuilder::sweep_interval) later. It is reported at most once. There is
+    /// [`sweep_interval`](crate::StorageConfig::sweep_interval) later. It is reported at most once. There is
     /// no event in these cases:
     /// - The process ends, or the store fails, after the removal.
     /// - A login removed the session before the sweep, because its subject had many that were over

@@ -102,7 +102,7 @@ fn key_of_not_before(subject: &str) -> ValueKey {
 
 impl DenyList {
     pub(super) fn of(config: &Config, store: &Arc<dyn SessionStore>) -> Result<Option<Self>, ConfigError> {
-        if config.compat.is_none() {
+        if config.tokens.compat.is_none() {
             return Ok(None);
         }
         let values = Arc::clone(store).value_store().ok_or(ConfigError::NoValueStore)?;
@@ -328,7 +328,7 @@ impl Sessions {
         let Some(list) = &self.deny_list else { return Ok(()) };
         let now = self.clock.now();
         // The other service's clock may be ahead.
-        let at = now.saturating_sub(self.clock.ahead()).saturating_add(self.config.leeway.as_secs());
+        let at = now.saturating_sub(self.clock.ahead()).saturating_add(self.config.tokens.leeway.as_secs());
         // Our own may have gone back.
         let at = list.not_before(subject, now).await?.map_or(at, |before| before.at.max(at));
         let last = self.ours(at).saturating_add((Config::MAX_TTL + Config::MAX_LEEWAY).as_secs());

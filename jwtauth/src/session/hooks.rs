@@ -189,14 +189,14 @@ impl Sessions {
                     hook(who.clone()).await;
                 }
             };
-            run(told, self.config.store_timeout).await;
+            run(told, self.config.storage.timeout).await;
         }
     }
 
     /// Asks the application for its claims in the next access token of a session.
     pub(super) async fn own_claims(&self, session: &Session) -> Result<Map<String, Value>, SessionError> {
         let Some(hook) = &self.hooks.claims else { return Ok(Map::new()) };
-        let after = self.config.store_timeout;
+        let after = self.config.storage.timeout;
         let claims = match tokio::time::timeout(after, hook(Arc::new(session.clone()))).await {
             Ok(claims) => claims.map_err(SessionError::Claims)?,
             Err(_) => return Err(SessionError::Claims(format!("no answer within {after:?}").into())),
@@ -205,7 +205,7 @@ impl Sessions {
         let Value::Object(claims) = claims else {
             return refused("claims are the members of a struct or a map, and this is something else".into());
         };
-        let of_compat = self.config.compat.as_ref().map(Compat::user_id);
+        let of_compat = self.config.tokens.compat.as_ref().map(Compat::user_id);
         if let Some(name) = RESERVED.into_iter().chain(of_compat).find(|name| claims.contains_key(*name)) {
             return refused(format!("`{name}` is a claim of jwtauth's own: take another name"));
         }
@@ -227,7 +227,7 @@ impl Sessions {
             }
             Ok::<(), Veto>(())
         };
-        let after = self.config.store_timeout;
+        let after = self.config.storage.timeout;
         match tokio::time::timeout(after, asked).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(veto)) => {
@@ -257,7 +257,7 @@ impl Sessions {
             }
             refusal
         };
-        let after = self.config.store_timeout;
+        let after = self.config.storage.timeout;
         let answer = tokio::time::timeout(after, asked).await;
         answer.unwrap_or(Err(SessionError::HookTimedOut { after })).inspect_err(|error| {
             if matches!(error, SessionError::UserInactive | SessionError::UserNotFound) {

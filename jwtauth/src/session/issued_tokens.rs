@@ -38,7 +38,7 @@ pub(crate) enum GoodToken {
 
 impl Sessions {
     /// Returns the recorded tokens of a session, which form one tree: the oldest first, parents before their
-    /// children. Empty unless [`token_registry`](crate::JwtAuthBuilder::token_registry) is on.
+    /// children. Empty unless [`token_registry`](crate::StorageConfig::token_registry) is on.
     ///
     /// Of a session with many, only the newest are kept: 512 at least, and 1,024 at most. So is their order
     /// kept, and a parent may be missing. To show them in pages, use [`tokens_after`](Self::tokens_after).
@@ -78,7 +78,10 @@ impl Sessions {
     }
 
     pub(super) const fn replacement(&self) -> Replacement {
-        Replacement { at_once: self.config.revoke_on_refresh, grace: self.config.refresh_grace.as_secs() }
+        Replacement {
+            at_once: self.config.tokens.revoke_on_refresh,
+            grace: self.config.refresh_grace.as_secs(),
+        }
     }
 
     /// Returns the recorded tokens of a subject, in all sessions that are still kept.

@@ -190,21 +190,21 @@ impl Sessions {
         let reporter = Reporter {
             hooks: Arc::clone(&hooks),
             trail,
-            patience: config.store_timeout,
+            patience: config.storage.timeout,
             #[cfg(feature = "pages")]
             since_start: Arc::new(SinceStart::new(clock.now())),
         };
         let set_back = reporter.tell_set_back(&mark);
         let clock = Arc::new(Timeline::new(clock, mark, set_back));
-        let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock) as _, config.store_timeout);
+        let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock) as _, config.storage.timeout);
         let registry = Arc::clone(&store).token_store();
-        if config.token_registry && registry.is_none() {
+        if config.storage.token_registry && registry.is_none() {
             return Err(ConfigError::NoTokenStore);
         }
         let access = Arc::new(tokens.access);
         // With `Compat`, the same keys sign refresh tokens.
-        let longest = if config.compat.is_some() { config.refresh_ttl } else { config.access_ttl };
-        let longest = (longest + config.leeway).as_secs();
+        let longest = if config.tokens.compat.is_some() { config.refresh_ttl } else { config.access_ttl };
+        let longest = (longest + config.tokens.leeway).as_secs();
         Ok(Self {
             keys: KeyRing::new(Arc::clone(&access), keys, longest),
             deny_list: DenyList::of(&config, &store)?,
@@ -228,7 +228,7 @@ impl Sessions {
     }
 
     pub(crate) const fn has_compat(&self) -> bool {
-        self.config.compat.is_some()
+        self.config.tokens.compat.is_some()
     }
 
     pub(crate) const fn has_api_keys(&self) -> bool {
@@ -255,7 +255,7 @@ impl Sessions {
 
     /// Waits for the store, with a time limit: a hanging disk or network must not hang every request.
     pub(crate) async fn within<T>(&self, change: StoreFuture<'_, T>) -> Result<T, SessionError> {
-        let after = self.config.store_timeout;
+        let after = self.config.storage.timeout;
         let done = tokio::time::timeout(after, change).await;
         Ok(done.unwrap_or(Err(StoreError::TimedOut { after }))?)
     }
@@ -296,7 +296,7 @@ impl Sessions {
             audience: &self.config.audience,
             now,
             ahead: Some(self.clock.ahead()),
-            leeway: self.config.leeway.as_secs(),
+            leeway: self.config.tokens.leeway.as_secs(),
             max_ttl,
         }
     }
@@ -315,7 +315,7 @@ impl Sessions {
         let access = self.access.issue(&self.claims_of(&session, own, ACCESS, iat, ahead));
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,
-            aud: self.config.compat.as_ref().map(|_| &*self.config.audience),
+            aud: self.config.tokens.compat.as_ref().map(|_| &*self.config.audience),
             sub: &session.subject,
             sid: session.id.to_string(),
             generation: session.generation,
@@ -351,7 +351,7 @@ impl Sessions {
             iss: &self.config.issuer,
             aud: &self.config.audience,
             sub: &session.subject,
-            client_id: self.config.compat.is_none().then(|| self.config.client_id()),
+            client_id: self.config.tokens.compat.is_none().then(|| self.config.client_id()),
             sid: session.id.to_string(),
             jti: session.access_id.to_string(),
             iat: now.saturating_sub(ahead),

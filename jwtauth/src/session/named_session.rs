@@ -131,7 +131,7 @@ impl Sessions {
         if session.has_revoked(id) || self.is_replaced(&session, token) {
             return Err(SessionError::Expired);
         }
-        if self.clock.now() >= token.expires_at.saturating_add(self.config.leeway.as_secs()) {
+        if self.clock.now() >= token.expires_at.saturating_add(self.config.tokens.leeway.as_secs()) {
             return Err(TokenError::Expired.into());
         }
         if self.revoke_token_until(&session, id, token.expires_at).await? {

@@ -63,7 +63,7 @@ impl Sessions {
     ) -> Result<Renewal, SessionError> {
         // With `revoke_on_refresh` nothing that was replaced is good.
         let late = match access {
-            Some(_) if !self.config.revoke_on_refresh => self.config.access_ttl,
+            Some(_) if !self.config.tokens.revoke_on_refresh => self.config.access_ttl,
             _ => Duration::ZERO,
         };
         let renewal = self.renew(refresh, client, late).await?;

@@ -188,7 +188,7 @@ impl Sessions {
 
     /// Tells whether a record of each token is kept.
     pub(crate) const fn keeps_tokens(&self) -> bool {
-        self.config.token_registry
+        self.config.storage.token_registry
     }
 }
 

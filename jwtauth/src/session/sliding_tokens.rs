@@ -131,7 +131,7 @@ impl Sessions {
         if !self.is_under_way(&session, sliding.generation) {
             return Err(SessionError::Expired);
         }
-        if self.config.revoke_on_refresh && sliding.generation < session.generation {
+        if self.config.tokens.revoke_on_refresh && sliding.generation < session.generation {
             // It can still be renewed.
             return Ok(AccessState::Expired);
         }

@@ -120,7 +120,7 @@ pub(crate) struct Sweeper(JoinHandle<()>);
 impl Sweeper {
     pub(crate) fn start(sessions: &Arc<Sessions>) -> Option<Self> {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
-        let interval = sessions.config.sweep_interval;
+        let interval = sessions.config.storage.sweep_interval;
         Some(Self(runtime.spawn(sweep_until_gone(Arc::downgrade(sessions), interval))))
     }
 }

@@ -165,14 +165,14 @@ impl Trail {
         config: &Config,
         store: &Arc<dyn SessionStore>,
     ) -> Result<Option<Arc<Self>>, ConfigError> {
-        let Some(keep) = config.keep_events else { return Ok(None) };
+        let Some(keep) = config.storage.keep_events else { return Ok(None) };
         let sessions = Arc::clone(store);
         let store = Arc::clone(store).event_store().ok_or(ConfigError::NoEventStore)?;
         Ok(Some(Arc::new(Self {
             store,
             sessions,
             keep,
-            timeout: config.store_timeout,
+            timeout: config.storage.timeout,
             minute: Mutex::default(),
             lost: AtomicU64::new(0),
             told: Mutex::default(),

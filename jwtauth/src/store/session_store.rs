@@ -138,7 +138,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Returns this store as one that keeps an audit trail too. Default: it keeps none.
     ///
     /// A store that implements [`EventStore`] returns `Some(self)`. The builder's
-    /// [`keep_events`](crate::JwtAuthBuilder::keep_events) needs one.
+    /// [`keep_events`](crate::StorageConfig::keep_events) needs one.
     fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
         None
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use jwtauth::{AccountsConfig, Device, SledStore};
+use jwtauth::{AccountsConfig, Device, SledStore, StorageConfig};
 use tests::serve::serve;
 
 use super::*;
@@ -15,7 +15,9 @@ const PASSWORD: &str = "through the looking glass";
 async fn server(path: &Path) -> (JwtAuth, tests::serve::Served) {
     let builder =
         JwtAuth::builder().secret(tests::app::SECRET).accounts(AccountsConfig::default().hashers(1));
-    let builder = builder.api_keys(ApiKeyConfig::default().prefix("acme").max_ttl(90 * DAY)).keep_events(100);
+    let builder = builder
+        .api_keys(ApiKeyConfig::default().prefix("acme").max_ttl(90 * DAY))
+        .storage(StorageConfig::default().keep_events(100));
     let jwtauth = builder.build(SledStore::open(path).await.unwrap()).unwrap();
     if jwtauth.accounts().unwrap().by_name("ann").await.unwrap().is_none() {
         let account = jwtauth.accounts().unwrap().register("ann", PASSWORD).await.unwrap();

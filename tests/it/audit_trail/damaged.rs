@@ -4,7 +4,7 @@ use tests::bounded;
 
 use super::{KEEP, SECRET, change, key, run, store_with_trail};
 use jwtauth::store::EventStore as _;
-use jwtauth::{AccountsConfig, JwtAuth, SledStore};
+use jwtauth::{AccountsConfig, JwtAuth, SledStore, StorageConfig};
 
 type Damage = fn(&sled::Db);
 
@@ -50,7 +50,8 @@ fn o_8_a_damaged_event_stops_nothing_and_is_found() {
 
             // Who serves the store goes on with the trail, and overwrites nothing.
             let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
-            let jwtauth = builder.keep_events(KEEP).open(&path).await.unwrap();
+            let jwtauth =
+                builder.storage(StorageConfig::default().keep_events(KEEP)).open(&path).await.unwrap();
             jwtauth.accounts().unwrap().register("bob", "through the looking glass").await.unwrap();
             drop(jwtauth);
             let store = SledStore::open(&path).await.unwrap();

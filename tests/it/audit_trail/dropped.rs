@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use jwtauth::{Device, MemoryStore, SessionStore as _};
+use jwtauth::{Device, MemoryStore, SessionStore as _, StorageConfig};
 use poem::http::StatusCode;
 use tests::app::{TestApp, User};
 use tests::bounded;
@@ -31,7 +31,9 @@ async fn hang_up(call: impl Future) {
 
 fn app(timeout: Duration) -> (Faulty, TestApp) {
     let store = Faulty::default();
-    let app = TestApp::with(store.clone(), |builder| builder.keep_events(1_000).store_timeout(timeout));
+    let app = TestApp::with(store.clone(), |builder| {
+        builder.storage(StorageConfig::default().keep_events(1_000).timeout(timeout))
+    });
     (store, app)
 }
 

@@ -2,7 +2,7 @@
 
 use super::refusals::is_refusal;
 use super::*;
-use jwtauth::{ClientConfig, Compat, JwtAuthBuilder, Key, RequireAuth, Verifier};
+use jwtauth::{ClientConfig, Compat, JwtAuthBuilder, Key, RequireAuth, TokenConfig, Verifier};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const OPENS: Headers<'static> = &[("accept", BROWSER), ("sec-fetch-mode", "navigate")];
@@ -101,7 +101,7 @@ fn n_24_a_page_is_translated_and_escaped() {
     bounded(async {
         for set in [
             (|builder| builder) as fn(JwtAuthBuilder) -> JwtAuthBuilder,
-            |builder| builder.compat(Compat::simplejwt()),
+            |builder| builder.tokens(TokenConfig::default().compat(Compat::simplejwt())),
             |builder| builder.clients(ClientConfig::default().token_scheme("JWT")),
         ] {
             let translate = |_, languages: &str| {

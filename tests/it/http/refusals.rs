@@ -1,7 +1,7 @@
 //! What a refused client is told, to the byte.
 
 use super::*;
-use jwtauth::{ClientConfig, Compat, JwtAuthBuilder};
+use jwtauth::{ClientConfig, Compat, JwtAuthBuilder, TokenConfig};
 
 /// One row of the table of answers.
 struct Refusal {
@@ -208,7 +208,7 @@ fn errors_of_the_application_are_left_alone() {
         for set in [
             (|builder| builder.translate(|_, _| Some("Nein".into()))) as fn(JwtAuthBuilder) -> JwtAuthBuilder,
             |builder| builder.clients(ClientConfig::default().token_scheme("JWT")),
-            |builder| builder.compat(Compat::simplejwt()),
+            |builder| builder.tokens(TokenConfig::default().compat(Compat::simplejwt())),
         ] {
             let app = TestApp::with(MemoryStore::new(), set);
             let caught = app

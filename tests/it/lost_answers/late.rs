@@ -1,5 +1,6 @@
 //! Requests that a browser made with its old cookies and sends late, from its queue.
 
+use jwtauth::TokenConfig;
 use poem::http::{HeaderMap, HeaderName};
 use tests::serve::serve;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -102,7 +103,9 @@ fn n_22_a_late_pair_is_good_for_a_while_and_for_a_request_only() {
             ("revoke_on_refresh", 31, true, |old| (Method::GET, "/me", old.cookies()), 401),
         ];
         for (row, wait, revokes, ask, want) in rows {
-            let set = |builder: JwtAuthBuilder| if revokes { builder.revoke_on_refresh() } else { builder };
+            let set = |builder: JwtAuthBuilder| {
+                if revokes { builder.tokens(TokenConfig::default().revoke_on_refresh()) } else { builder }
+            };
             let app = TestApp::with(MemoryStore::new(), set);
             let tab = Tab::new(&app);
             let old = tab.login("alice").await;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jwtauth::clock::ManualClock;
 use jwtauth::store::{EventRecord, EventStore as _};
-use jwtauth::{Account, AccountsConfig, AdminPages, ApiKeyConfig, ApiKeyRequest, JwtAuth, SledStore};
+use jwtauth::{
+    Account, AccountsConfig, AdminPages, ApiKeyConfig, ApiKeyRequest, JwtAuth, SledStore, StorageConfig,
+};
 use poem::{EndpointExt as _, Route};
 use tests::app::{SECRET, START};
 use tests::bounded;
@@ -38,8 +40,7 @@ impl Office {
         let builder = builder
             .insecure_cookies()
             .api_keys(ApiKeyConfig::default())
-            .keep_events(1_000)
-            .token_registry()
+            .storage(StorageConfig::default().keep_events(1_000).token_registry())
             .clock(clock.clone());
         let jwtauth = builder.build(store.clone()).unwrap();
         let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", set(jwtauth.admin_pages()));

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use jwtauth::error::{PostgresError, StoreError};
 use jwtauth::store::{EventStore as _, NewValue, PostgresConfig, ValueKey};
-use jwtauth::{AccountsConfig, JwtAuthBuilder, PostgresStore, SessionStore, SledStore, testing};
+use jwtauth::{
+    AccountsConfig, JwtAuthBuilder, PostgresStore, SessionStore, SledStore, StorageConfig, testing,
+};
 use tests::app::{START, TestApp};
 use tests::bounded_by;
 use tests::postgres::{self, Postgres};
@@ -26,7 +28,9 @@ fn migrate(from: &str, to: &str, options: &[&str]) -> Run {
 }
 
 fn set(builder: JwtAuthBuilder) -> JwtAuthBuilder {
-    builder.accounts(AccountsConfig::default()).token_registry().keep_events(1_000)
+    builder
+        .accounts(AccountsConfig::default())
+        .storage(StorageConfig::default().token_registry().keep_events(1_000))
 }
 
 /// Who is logged in, and who was.

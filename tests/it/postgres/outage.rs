@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jwtauth::StorageConfig;
 use jwtauth::store::{PostgresConfig, PostgresStore};
 use tests::app::TestApp;
 use tests::bounded_by;
@@ -44,7 +45,9 @@ async fn all_is_unavailable(tab: &Tab, pair: &Tokens, what: &str) {
 
 async fn app(config: PostgresConfig) -> (TestApp, Tab) {
     let store = PostgresStore::connect(config.timeout(TIMEOUT).pool_size(4)).await.unwrap();
-    let app = TestApp::with(store, |builder| builder.store_timeout(Duration::from_secs(2)));
+    let app = TestApp::with(store, |builder| {
+        builder.storage(StorageConfig::default().timeout(Duration::from_secs(2)))
+    });
     let tab = Tab::new(&app);
     (app, tab)
 }

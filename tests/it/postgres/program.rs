@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jwtauth::store::{PostgresConfig, PostgresStore};
-use jwtauth::{AccountsConfig, JwtAuthBuilder, SessionStore as _, testing};
+use jwtauth::{AccountsConfig, JwtAuthBuilder, SessionStore as _, StorageConfig, testing};
 use serde_json::json;
 use tests::app::TestApp;
 use tests::postgres::{self, Postgres};
@@ -25,7 +25,7 @@ fn program(server: &Postgres, schema: &str, input: &str, arguments: &[&str]) -> 
 }
 
 fn set(builder: JwtAuthBuilder) -> JwtAuthBuilder {
-    builder.accounts(AccountsConfig::default()).keep_events(1_000)
+    builder.accounts(AccountsConfig::default()).storage(StorageConfig::default().keep_events(1_000))
 }
 
 /// A server on a schema of its own.

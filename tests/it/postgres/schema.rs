@@ -2,7 +2,7 @@
 
 use jwtauth::error::{PostgresError, StoreError};
 use jwtauth::store::{PostgresConfig, PostgresStore, SynchronousCommit};
-use jwtauth::{AccountsConfig, SessionStore as _, testing};
+use jwtauth::{AccountsConfig, SessionStore as _, StorageConfig, testing};
 use tests::bounded;
 use tests::postgres::{self, Postgres};
 use tokio::task::JoinSet;
@@ -106,8 +106,9 @@ fn r_1_a_server_that_loses_what_it_has_acknowledged_is_refused() {
 #[test]
 fn r_3_no_token_is_ever_in_the_tables() {
     bounded(async {
-        let set =
-            |builder: jwtauth::JwtAuthBuilder| builder.token_registry().accounts(AccountsConfig::default());
+        let set = |builder: jwtauth::JwtAuthBuilder| {
+            builder.storage(StorageConfig::default().token_registry()).accounts(AccountsConfig::default())
+        };
         let Some(nodes) = TwoNodes::start(set).await else { return };
         let accounts = nodes.apps[0].jwtauth.accounts().unwrap();
         accounts.register("carol", "a good long password").await.unwrap();

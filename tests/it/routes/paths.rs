@@ -1,7 +1,7 @@
 //! Where the ready-made routes stand: renamed, left out, and as clients of the Django packages know them.
 
 use super::*;
-use jwtauth::Compat;
+use jwtauth::{Compat, TokenConfig};
 
 #[test]
 fn a_route_can_be_renamed() {
@@ -48,7 +48,9 @@ fn a_route_cannot_be_renamed_to_what_cannot_be_served() {
 #[test]
 fn s_81_s_82_compat_has_the_route_that_simplejwt_calls_blacklist() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.compat(Compat::simplejwt()));
+        let app = TestApp::with(MemoryStore::new(), |builder| {
+            builder.tokens(TokenConfig::default().compat(Compat::simplejwt()))
+        });
         for sliding in [false, true] {
             let routes = app.jwtauth.routes(authenticate);
             let auth = if sliding { routes.sliding_tokens() } else { routes.body_tokens() };

@@ -1,5 +1,7 @@
 //! How a session ends: logouts, limits, the sweep.
 
+use jwtauth::StorageConfig;
+
 use super::*;
 
 /// S-8: a logout works with either cookie, with an expired access token, twice, and with a bearer token.
@@ -131,7 +133,9 @@ fn s_13_limits_hold_without_a_sweep() {
 #[test]
 fn the_sweep_runs_in_the_background() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.sweep_interval(SECOND));
+        let app = TestApp::with(MemoryStore::new(), |builder| {
+            builder.storage(StorageConfig::default().sweep_interval(SECOND))
+        });
         let tab = Tab::new(&app);
         tab.login("alice").await;
         app.clock.advance(DAY);

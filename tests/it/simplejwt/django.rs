@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jwtauth::clock::{Clock as _, ManualClock, SystemClock};
 use jwtauth::keys::Algorithm;
-use jwtauth::{Compat, JwtAuth, JwtAuthBuilder, Key, MemoryStore, Verifier};
+use jwtauth::{Compat, JwtAuth, JwtAuthBuilder, Key, MemoryStore, TokenConfig, Verifier};
 use poem::{EndpointExt, Route, get};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -108,8 +108,7 @@ impl Ours {
         let builder = JwtAuth::builder()
             .secret(SECRET)
             .clock(clock.clone())
-            .leeway(Duration::from_secs(60))
-            .compat(Compat::simplejwt());
+            .tokens(TokenConfig::default().leeway(Duration::from_secs(60)).compat(Compat::simplejwt()));
         let jwtauth = set(builder).build(MemoryStore::new()).unwrap();
         let app = Route::new()
             .nest("/auth", jwtauth.routes(authenticate).body_tokens())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jwtauth::error::ConfigError;
 use jwtauth::keys::Algorithm;
-use jwtauth::{Compat, Key, MemoryStore};
+use jwtauth::{Compat, Key, MemoryStore, TokenConfig};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::{START, TestApp};
@@ -92,7 +92,8 @@ fn what_needs_a_session_refuses_an_access_token_of_django() {
 fn a_store_that_keeps_no_values_is_refused_at_start() {
     let build = |store: Faulty, compat: bool| {
         let builder = jwtauth::JwtAuth::builder().secret(tests::app::SECRET);
-        let builder = if compat { builder.compat(Compat::simplejwt()) } else { builder };
+        let builder =
+            if compat { builder.tokens(TokenConfig::default().compat(Compat::simplejwt())) } else { builder };
         builder.build(store).map(drop)
     };
     let refused = build(Faulty::without_values(), true);
@@ -260,7 +261,9 @@ fn s_15_a_token_of_django_is_not_fresh_unless_it_says_so() {
 fn j_16_the_leeway_counts_for_access_tokens_and_opens_no_session() {
     bounded(async {
         let leeway = Duration::from_secs(10);
-        let site = Site::with(MemoryStore::new(), |builder| builder.leeway(leeway));
+        let site = Site::of(TestApp::with(MemoryStore::new(), |builder| {
+            builder.tokens(TokenConfig::default().compat(Compat::simplejwt()).leeway(leeway))
+        }));
         let (token, revoked) = (access("7", "a1"), access("7", "a2"));
         let late = signed(&with(refresh_claims("7", "r2"), "exp", json!(START + 309)));
         let ahead = with(access_claims("7", "a3"), "iat", json!(START + 10));
@@ -313,8 +316,10 @@ fn r_10_a_retired_key_verifies_refresh_tokens_to_their_end() {
 fn a_claim_for_the_user_that_has_another_meaning_is_refused_at_start() {
     for (name, message) in [("exp", "\"exp\""), ("", "\"\"")] {
         let compat = Compat::simplejwt().user_id_claim(name);
-        let built =
-            jwtauth::JwtAuth::builder().secret(tests::app::SECRET).compat(compat).build(MemoryStore::new());
+        let built = jwtauth::JwtAuth::builder()
+            .secret(tests::app::SECRET)
+            .tokens(TokenConfig::default().compat(compat))
+            .build(MemoryStore::new());
         let refused = built.expect_err("it is refused").to_string();
         assert!(refused.contains(message) && refused.contains("USER_ID_CLAIM"), "{refused}");
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jwtauth::clock::ManualClock;
 use jwtauth::error::SessionError;
 use jwtauth::store::{ValueKey, ValueStore as _};
-use jwtauth::{AccountsConfig, Device, JwtAuth};
+use jwtauth::{AccountsConfig, Device, JwtAuth, StorageConfig};
 use tempfile::TempDir;
 
 use super::*;
@@ -44,7 +44,9 @@ fn r_19_a_store_in_layout_3_is_used_as_it_is() {
         assert_eq!(layouts(&path), [(3, 3)].into());
         let start = async || {
             let store = open(&path).await;
-            let builder = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").token_registry();
+            let builder = JwtAuth::builder()
+                .secret(*b"a secret of the tests, 32 bytes.")
+                .storage(StorageConfig::default().token_registry());
             let builder = builder.clock(ManualClock::at(WRITTEN_AT + 60));
             let builder = builder.accounts(AccountsConfig::default());
             (store.clone(), builder.build(store).unwrap())

@@ -6,7 +6,7 @@ use jwtauth::store::{
     LoginEffects, Revocation, Rotation, RotationRequest, Session, SessionId, SessionStore, StoreFuture,
     SubjectRevocation, Swept, TokenRevocation, UserUpdate,
 };
-use jwtauth::{JwtAuth, testing};
+use jwtauth::{JwtAuth, StorageConfig, testing};
 use std::sync::Arc;
 use toy_store::ToyStore;
 
@@ -25,9 +25,12 @@ async fn its_accounts_conform() {
 async fn a_registry_needs_a_store_that_keeps_it() {
     let builder = || JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.");
     let store = SessionsOnly(ToyStore::default());
-    let refused = builder().token_registry().build(store);
+    let refused = builder().storage(StorageConfig::default().token_registry()).build(store);
     assert!(matches!(refused, Err(ConfigError::NoTokenStore)), "{refused:?}");
-    builder().token_registry().build(ToyStore::default()).expect("this one keeps it");
+    builder()
+        .storage(StorageConfig::default().token_registry())
+        .build(ToyStore::default())
+        .expect("this one keeps it");
     let plain = builder().build(SessionsOnly(ToyStore::default())).expect("nothing is asked of it");
     let session = testing::session(1, "alice");
     assert!(plain.sessions().tokens(session.id).await.expect("no registry is no error").is_empty());

@@ -113,6 +113,6 @@ async fn check(operator: &Operator, mark: Option<TrailMark>, output: Output) -> 
 
 fn none() -> Failure {
     Failure::refused(
-        "this store has no audit trail: the server keeps one with `JwtAuth::builder().keep_events(100_000)`",
+        "this store has no audit trail: the server keeps one with `.storage(StorageConfig::default().keep_events(100_000))`",
     )
 }

@@ -9,7 +9,7 @@ use jwtauth::error::StoreError;
 use jwtauth::operator::Operator;
 use jwtauth::store::StorePlace;
 use jwtauth::store::operate::{self, OperateError};
-use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, SessionStore, SledConfig, SledStore};
+use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, SessionStore, SledConfig, SledStore, StorageConfig};
 
 use super::Failure;
 use super::arguments::CounterArgument;
@@ -81,16 +81,17 @@ async fn here(opened: Arc<dyn SessionStore>, keys: ApiKeyConfig) -> Result<Opera
         Some(trail) => trail.trail_head().await,
         None => Ok(None),
     };
-    let builder = match trail {
-        Ok(Some(trail)) => builder.keep_events(trail.keep.clamp(1, 10_000_000)),
-        Ok(None) => builder,
+    let storage = StorageConfig::default().operator_socket(false);
+    let storage = match trail {
+        Ok(Some(trail)) => storage.keep_events(trail.keep.clamp(1, 10_000_000)),
+        Ok(None) => storage,
         Err(error) => {
             let error = super::with_causes(&error);
             eprintln!("jwtauth: the audit trail cannot be continued, so nothing is added to it: {error}");
-            builder
+            storage
         }
     };
-    let jwtauth = builder.operator_socket(false).build_on(opened);
+    let jwtauth = builder.storage(storage).build_on(opened);
     Ok(jwtauth.map_err(|error| Failure::store("nothing was done", error))?.operator())
 }
 

@@ -155,7 +155,7 @@ impl PostgresConfig {
     /// Sets how long to wait for a connection, and how long for an answer: 5 seconds by default.
     ///
     /// The request is answered with 503 then. Choose less than
-    /// [`store_timeout`](crate::JwtAuthBuilder::store_timeout).
+    /// [`StorageConfig::timeout`](crate::StorageConfig::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -18,10 +18,10 @@ impl JwtAuthBuilder {
     /// Adds a hook that gets each event, after the change is on disk and before the answer leaves.
     ///
     /// Hooks run in the order in which they were added. None can make a request fail. A panic of a hook is
-    /// logged. A hook that takes longer than [`store_timeout`](Self::store_timeout) is not waited for. An
-    /// event is lost if the process ends before the hook runs, or if a request is dropped while its change is
-    /// being written. The sweep reports sessions that expire ([`Event::SessionExpired`]). After its hooks
-    /// took too long three times, it goes on without them.
+    /// logged. A hook that takes longer than [`StorageConfig::timeout`](crate::StorageConfig::timeout) is not
+    /// waited for. An event is lost if the process ends before the hook runs. The sweep reports sessions that
+    /// expire ([`Event::SessionExpired`]). After its hooks took too long three times, it continues without
+    /// them.
     ///
     /// ```
     /// use jwtauth::{Event, JwtAuth};
@@ -60,7 +60,7 @@ impl JwtAuthBuilder {
     ///
     /// It gets the session as it would be, with its subject, roles and device. Hooks are called in the order
     /// in which they were added, and the first refusal counts. If they have not all answered within
-    /// [`store_timeout`](Self::store_timeout), nobody is logged in and the answer is 503
+    /// [`StorageConfig::timeout`](crate::StorageConfig::timeout), nobody is logged in and the answer is 503
     /// ([`SessionError::HookTimedOut`](crate::error::SessionError::HookTimedOut)).
     ///
     /// ```

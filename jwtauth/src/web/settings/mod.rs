@@ -1,8 +1,9 @@
 //! How a [`JwtAuth`] is configured. Every setting is checked once, in [`JwtAuthBuilder::build`].
 //!
 //! What every program needs is one call on the builder. Other settings are grouped: cookies in
-//! [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`]. A value is checked
-//! in its group, or in the room that uses it.
+//! [`cookie_config`], keys in [`key_config`], the headers of clients in [`client_config`], tokens in
+//! [`token_config`], what is kept beside sessions in [`storage_config`], and API keys in [`api_key_config`].
+//! A value is checked in its group, or in the room that uses it.
 
 pub(crate) mod api_key_config;
 pub(crate) mod client_config;
@@ -11,6 +12,8 @@ mod guard_setters;
 mod hook_setters;
 pub(crate) mod key_config;
 mod session_setters;
+pub(crate) mod storage_config;
+pub(crate) mod token_config;
 pub(crate) mod verifier_builder;
 
 use std::sync::{Arc, Mutex};
@@ -18,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use self::client_config::ClientConfig;
 use self::cookie_config::CookieConfig;
 use self::key_config::{KeyConfig, SecretSource};
+use self::storage_config::StorageConfig;
 #[cfg(feature = "accounts")]
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::clock::{Clock, SystemClock};
@@ -61,7 +65,6 @@ pub struct JwtAuthBuilder {
     pub(crate) trusted_proxies: Vec<String>,
     wording: Wording,
     local_only: bool,
-    operator_socket: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
     #[cfg(feature = "accounts")]
@@ -85,7 +88,6 @@ impl Default for JwtAuthBuilder {
             trusted_proxies: Vec::new(),
             wording: Wording::default(),
             local_only: false,
-            operator_socket: true,
             clock: Arc::new(SystemClock),
             hooks: Hooks::default(),
             #[cfg(feature = "accounts")]
@@ -171,7 +173,7 @@ impl JwtAuthBuilder {
         let cookies = self.cookies.check(self.insecure_cookies)?;
         let (clients, token_header) = self.clients.check(&self.trusted_proxies)?;
         let mut wording = self.wording;
-        wording.simplejwt = self.config.compat.is_some();
+        wording.simplejwt = self.config.tokens.compat.is_some();
         wording.scheme = token_header.other_scheme().map(Into::into);
         #[cfg(feature = "openapi")]
         crate::web::openapi::name_places(&cookies.names.access, &token_header);
@@ -180,7 +182,7 @@ impl JwtAuthBuilder {
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let keys = self.keys.check(self.secret, self.key)?;
-        let tokens = Kinds::new(keys, self.config.compat.as_ref())?;
+        let tokens = Kinds::new(keys, self.config.tokens.compat.as_ref())?;
         if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
         }
@@ -194,7 +196,6 @@ impl JwtAuthBuilder {
             default_guard,
             clients,
             local_only: self.local_only,
-            operator_socket: self.operator_socket,
             clock: self.clock,
             hooks: self.hooks,
             #[cfg(feature = "accounts")]
@@ -215,7 +216,7 @@ impl JwtAuthBuilder {
         let builder = Self { local_only: true, ..Self::default() };
         #[cfg(feature = "accounts")]
         let builder = builder.accounts(AccountsConfig::default());
-        let builder = builder.keep_events(DEV_EVENTS).token_registry();
+        let builder = builder.storage(StorageConfig::default().keep_events(DEV_EVENTS).token_registry());
         builder.secret(secret::random::<48>()?).insecure_cookies().build(MemoryStore::new())
     }
 }
@@ -231,8 +232,6 @@ struct Ready {
     default_guard: Option<DefaultGuard>,
     clients: Clients,
     local_only: bool,
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no such sockets"))]
-    operator_socket: bool,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
     #[cfg(feature = "accounts")]
@@ -252,6 +251,8 @@ impl Ready {
         {
             crate::accounts::ask_before_refresh(&mut hooks, store);
         }
+        #[cfg(unix)]
+        let operator_socket = self.config.storage.operator_socket;
         let sessions =
             Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, hooks)?);
         #[cfg(feature = "accounts")]
@@ -266,7 +267,7 @@ impl Ready {
         });
         Ok(JwtAuth::from_state(JwtAuthState {
             #[cfg(unix)]
-            _operator_socket: self.operator_socket.then(|| listen(&operated)).flatten(),
+            _operator_socket: operator_socket.then(|| listen(&operated)).flatten(),
             _sweeper: Sweeper::start(&sessions),
             operated,
             sessions,

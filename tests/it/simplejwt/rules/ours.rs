@@ -1,5 +1,7 @@
 //! Our own tokens where another service reads them, and what it makes of them.
 
+use jwtauth::StorageConfig;
+
 use super::*;
 
 /// What PyJWT and simplejwt look for, and all that there was before.
@@ -24,7 +26,7 @@ fn our_tokens_have_the_form_that_simplejwt_reads() {
             assert!(said["sid"].is_string() && said["jti"].is_string() && said["iat"].is_u64());
         }
         let site = Site::with(MemoryStore::new(), |builder| {
-            builder.compat(Compat::simplejwt().user_id_claim("sub"))
+            builder.tokens(TokenConfig::default().compat(Compat::simplejwt().user_id_claim("sub")))
         });
         let (access, _) = site.obtain("7").await;
         assert_eq!((&claims(&access)["sub"], &claims(&access)["user_id"]), (&json!("7"), &Value::Null));
@@ -64,7 +66,9 @@ fn no_session_ends_when_it_is_switched_on() {
 #[test]
 fn what_django_makes_of_our_refresh_token_belongs_to_our_session() {
     bounded(async {
-        let site = Site::with(MemoryStore::new(), |builder| builder.token_registry());
+        let site = Site::with(MemoryStore::new(), |builder| {
+            builder.storage(StorageConfig::default().token_registry())
+        });
         let (_, refresh) = site.obtain("7").await;
         let mut derived = claims(&refresh);
         for (name, value) in

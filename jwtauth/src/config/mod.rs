@@ -1,10 +1,13 @@
 //! Lifetimes and names, each with its bounds, all checked once.
 //!
-//! After [`Config::check`] nothing is checked again. Cookies and origins are checked in `web`. All settings
-//! of the crate use the range checks here.
+//! After [`Config::check`] nothing is checked again. Cookies and origins are checked in `web`. [`bounds`] has
+//! the checks of ranges.
 
-use std::fmt::Display;
+mod bounds;
+
 use std::time::Duration;
+
+pub(crate) use self::bounds::{not_empty, number_within, within};
 
 use crate::compat::Compat;
 use crate::error::ConfigError;
@@ -17,27 +20,67 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) audience: String,
-    /// The audience, unless it is set.
-    pub(crate) client_id: Option<String>,
     pub(crate) access_ttl: Duration,
     pub(crate) refresh_ttl: Duration,
     pub(crate) absolute_ttl: Duration,
     pub(crate) refresh_grace: Duration,
-    pub(crate) leeway: Duration,
-    pub(crate) sweep_interval: Duration,
-    pub(crate) store_timeout: Duration,
     pub(crate) max_sessions: usize,
-    pub(crate) token_registry: bool,
-    /// How many events the audit trail keeps. `None` if there is none.
-    pub(crate) keep_events: Option<u64>,
-    /// Whether a refresh revokes the access token before it.
-    pub(crate) revoke_on_refresh: bool,
     /// Whether an answer is repeated to the client only that got it first.
     pub(crate) refuse_repeats_elsewhere: bool,
-    /// The other library whose tokens are shared, if any.
-    pub(crate) compat: Option<Compat>,
+    pub(crate) tokens: TokenRules,
+    pub(crate) storage: StorageRules,
     /// What holds for API keys. `None` if there are none.
     pub(crate) api_keys: Option<ApiKeyRules>,
+}
+
+/// What few applications set of tokens.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TokenRules {
+    /// The audience, unless it is set.
+    pub(crate) client_id: Option<String>,
+    pub(crate) leeway: Duration,
+    /// Whether a refresh revokes the access token before it.
+    pub(crate) revoke_on_refresh: bool,
+    /// The other library whose tokens are shared, if any.
+    pub(crate) compat: Option<Compat>,
+}
+
+/// What the store keeps beside sessions, and how it is used.
+#[derive(Clone, Debug)]
+pub(crate) struct StorageRules {
+    /// How many events the audit trail keeps. `None` if there is none.
+    pub(crate) keep_events: Option<u64>,
+    pub(crate) token_registry: bool,
+    pub(crate) sweep_interval: Duration,
+    /// How long a change, or a hook, may take.
+    pub(crate) timeout: Duration,
+    /// Whether the program `jwtauth` may be used while the server runs.
+    pub(crate) operator_socket: bool,
+}
+
+impl Default for StorageRules {
+    fn default() -> Self {
+        Self {
+            keep_events: None,
+            token_registry: false,
+            sweep_interval: MINUTE,
+            timeout: Duration::from_secs(10),
+            operator_socket: true,
+        }
+    }
+}
+
+impl StorageRules {
+    /// Some 4 GB on disk.
+    const MAX_EVENTS: u64 = 10_000_000;
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let second = Duration::from_secs(1);
+        within("StorageConfig::sweep_interval", self.sweep_interval, second, DAY)?;
+        within("StorageConfig::timeout", self.timeout, second / 10, MINUTE)?;
+        let keep = self.keep_events.unwrap_or(1);
+        number_within("StorageConfig::keep_events", keep, 1, Self::MAX_EVENTS)
+    }
 }
 
 /// What holds for all API keys.
@@ -73,20 +116,14 @@ impl Default for Config {
         Self {
             issuer: "jwtauth".into(),
             audience: "jwtauth".into(),
-            client_id: None,
             access_ttl: 5 * MINUTE,
             refresh_ttl: DAY,
             absolute_ttl: 30 * DAY,
             refresh_grace: MINUTE / 2,
-            leeway: Duration::ZERO,
-            sweep_interval: MINUTE,
-            store_timeout: Duration::from_secs(10),
             max_sessions: 32,
-            token_registry: false,
-            keep_events: None,
-            revoke_on_refresh: false,
             refuse_repeats_elsewhere: false,
-            compat: None,
+            tokens: TokenRules::default(),
+            storage: StorageRules::default(),
             api_keys: None,
         }
     }
@@ -102,35 +139,29 @@ impl Config {
     /// A login looks at all sessions of its subject.
     const MAX_SESSIONS: usize = 1_000;
 
-    /// Some 4 GB on disk.
-    const MAX_EVENTS: u64 = 10_000_000;
-
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let second = Duration::from_secs(1);
         within("access_ttl", self.access_ttl, second, DAY)?;
         within("refresh_ttl", self.refresh_ttl, self.access_ttl, Self::MAX_TTL)?;
         within("absolute_ttl", self.absolute_ttl, self.refresh_ttl, Self::MAX_TTL)?;
         within("refresh_grace", self.refresh_grace, Duration::ZERO, 5 * MINUTE)?;
-        within("leeway", self.leeway, Duration::ZERO, Self::MAX_LEEWAY.min(self.access_ttl / 4))?;
-        within("sweep_interval", self.sweep_interval, second, DAY)?;
-        within("store_timeout", self.store_timeout, second / 10, MINUTE)?;
+        let most = Self::MAX_LEEWAY.min(self.access_ttl / 4);
+        within("TokenConfig::leeway", self.tokens.leeway, Duration::ZERO, most)?;
         number_within("max_sessions", self.max_sessions, 1, Self::MAX_SESSIONS)?;
-        if let Some(keep) = self.keep_events {
-            number_within("keep_events", keep, 1, Self::MAX_EVENTS)?;
-        }
         not_empty("issuer", &self.issuer)?;
         not_empty("audience", &self.audience)?;
-        not_empty("client_id", self.client_id())?;
+        not_empty("TokenConfig::client_id", self.client_id())?;
+        self.storage.check()?;
         self.api_keys.as_ref().map_or(Ok(()), ApiKeyRules::check)?;
-        self.compat.as_ref().map_or(Ok(()), Compat::check)
+        self.tokens.compat.as_ref().map_or(Ok(()), Compat::check)
     }
 
     pub(crate) fn client_id(&self) -> &str {
-        self.client_id.as_deref().unwrap_or(&self.audience)
+        self.tokens.client_id.as_deref().unwrap_or(&self.audience)
     }
 
     pub(crate) fn register(&self) -> Option<Duration> {
-        self.token_registry.then_some(self.access_ttl)
+        self.storage.token_registry.then_some(self.access_ttl)
     }
 
     pub(crate) fn rotation(&self) -> RotationPolicy {
@@ -140,31 +171,6 @@ impl Config {
         policy.refuse_elsewhere = self.refuse_repeats_elsewhere;
         policy
     }
-}
-
-pub(crate) fn within(
-    name: &'static str,
-    got: Duration,
-    min: Duration,
-    max: Duration,
-) -> Result<(), ConfigError> {
-    if (min..=max).contains(&got) {
-        return Ok(());
-    }
-    let problem = format!("it must be between {} and {}{}", in_words(min), in_words(max), bound_to(name));
-    Err(ConfigError::setting(name, in_words(got), problem))
-}
-
-pub(crate) fn number_within<N: PartialOrd + Display>(
-    name: &'static str,
-    got: N,
-    min: N,
-    max: N,
-) -> Result<(), ConfigError> {
-    if (&min..=&max).contains(&&got) {
-        return Ok(());
-    }
-    Err(ConfigError::setting(name, got.to_string(), format!("it must be between {min} and {max}")))
 }
 
 fn check_prefix(prefix: &str) -> Result<(), ConfigError> {
@@ -177,35 +183,6 @@ fn check_prefix(prefix: &str) -> Result<(), ConfigError> {
     }
     let problem = "it has 2 to 32 small letters, digits and underscores, begins with a letter and ends with no underscore";
     Err(ConfigError::setting("ApiKeyConfig::prefix", prefix, problem))
-}
-
-pub(crate) fn not_empty(name: &'static str, got: &str) -> Result<(), ConfigError> {
-    if got.is_empty() { Err(ConfigError::setting(name, got, "it must not be empty")) } else { Ok(()) }
-}
-
-/// Writes a duration in its largest whole unit.
-fn in_words(time: Duration) -> String {
-    let seconds = time.as_secs();
-    if time != Duration::from_secs(seconds) {
-        return format!("{time:?}");
-    }
-    let units = [(24 * 60 * 60, "day"), (60 * 60, "hour"), (60, "minute"), (1, "second")];
-    let (length, unit) = units
-        .into_iter()
-        .find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length))
-        .unwrap_or((1, "second"));
-    let count = seconds / length;
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Says which other setting bounds one. The reader may never have set that other one.
-fn bound_to(name: &str) -> &'static str {
-    match name {
-        "absolute_ttl" => " (no shorter than refresh_ttl)",
-        "leeway" => " (at most a quarter of access_ttl)",
-        "refresh_ttl" => " (no shorter than access_ttl)",
-        _ => "",
-    }
 }
 
 #[cfg(test)]
@@ -228,8 +205,8 @@ mod tests {
             ("absolute_ttl", |c, d| c.absolute_ttl = d, DAY - secs(1), false),
             ("refresh_grace", |c, d| c.refresh_grace = d, 5 * MINUTE, true),
             ("refresh_grace", |c, d| c.refresh_grace = d, 5 * MINUTE + secs(1), false),
-            ("leeway", |c, d| c.leeway = d, MINUTE, true),
-            ("leeway", |c, d| c.leeway = d, MINUTE + secs(1), false),
+            ("TokenConfig::leeway", |c, d| c.tokens.leeway = d, MINUTE, true),
+            ("TokenConfig::leeway", |c, d| c.tokens.leeway = d, MINUTE + secs(1), false),
         ];
         for (setting, set, value, good) in cases {
             let mut config = Config::default();
@@ -248,13 +225,10 @@ mod tests {
     /// J-16: a leeway may not come near the lifetime it extends.
     #[test]
     fn j_16_leeway_is_at_most_a_quarter_of_the_access_lifetime() {
-        let mut config = Config {
-            access_ttl: Duration::from_secs(40),
-            leeway: Duration::from_secs(10),
-            ..Config::default()
-        };
+        let mut config = Config { access_ttl: Duration::from_secs(40), ..Config::default() };
+        config.tokens.leeway = Duration::from_secs(10);
         assert!(config.check().is_ok());
-        config.leeway = Duration::from_secs(11);
+        config.tokens.leeway = Duration::from_secs(11);
         assert!(config.check().is_err());
     }
 
@@ -310,27 +284,5 @@ mod tests {
         ] {
             assert!(check_prefix(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_bound_has_units_that_people_use_and_names_what_it_depends_on() {
-        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
-        let refused = |name, min, max, got| within(name, got, min, max).unwrap_err().to_string();
-        assert_eq!(
-            refused("absolute_ttl", days(60), days(400), days(30)),
-            r#"absolute_ttl "30 days" is refused: it must be between 60 days and 400 days (no shorter than refresh_ttl)"#
-        );
-        assert_eq!(
-            refused("store_timeout", Duration::from_millis(100), Duration::from_secs(60), Duration::ZERO),
-            r#"store_timeout "0 seconds" is refused: it must be between 100ms and 1 minute"#
-        );
-        assert_eq!(
-            refused("grace", Duration::ZERO, Duration::from_secs(300), Duration::from_secs(3_660)),
-            r#"grace "61 minutes" is refused: it must be between 0 seconds and 5 minutes"#
-        );
-        assert_eq!(
-            number_within("max_sessions", 0, 1, 1_000).unwrap_err().to_string(),
-            r#"max_sessions "0" is refused: it must be between 1 and 1000"#
-        );
     }
 }

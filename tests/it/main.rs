@@ -6,6 +6,7 @@ mod accounts;
 mod api_keys;
 mod audit_trail;
 mod brakes;
+mod browsers;
 mod claims;
 mod client_script;
 mod clock;

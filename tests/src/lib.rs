@@ -8,6 +8,7 @@ pub mod browser;
 pub mod cargo;
 pub mod faulty;
 pub mod log;
+pub mod nginx;
 pub mod node;
 pub mod numbers;
 pub mod places;

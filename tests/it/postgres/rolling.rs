@@ -1,8 +1,6 @@
 //! Two servers behind nginx, and a new release of both while people use them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,6 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 use tests::bounded;
 use tests::browser::Browser;
+use tests::nginx::{self, Nginx};
 use tests::postgres;
 use tests::program::{Program, Running};
 
@@ -18,37 +17,8 @@ use super::client;
 
 const PEOPLE: usize = 4;
 
-/// nginx with the settings of the guide. Ends when dropped.
-struct Nginx {
-    directory: PathBuf,
-    master: Child,
-}
-
-impl Nginx {
-    fn start(directory: &Path, port: u16, servers: &[(String, bool)]) -> Self {
-        write_settings(directory, port, servers);
-        let mut command = Command::new("nginx");
-        command.args(["-g", "daemon off;", "-c"]).arg(directory.join("nginx.conf"));
-        Self { directory: directory.into(), master: command.spawn().unwrap() }
-    }
-
-    /// Takes other servers from now on.
-    fn reload(&self, port: u16, servers: &[(String, bool)]) {
-        write_settings(&self.directory, port, servers);
-        let told = Command::new("kill").args(["-HUP", &self.master.id().to_string()]).status().unwrap();
-        assert!(told.success());
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.master.id().to_string()]).status();
-        let _ = self.master.wait();
-    }
-}
-
-/// Writes the guide's settings, with other addresses. The servers that are `true` are down.
-fn write_settings(directory: &Path, port: u16, servers: &[(String, bool)]) {
+/// Returns the guide's settings of nginx, with other addresses. The servers that are `true` are down.
+fn settings(port: u16, servers: &[(String, bool)]) -> String {
     let guide = include_str!("../../../jwtauth/src/docs/scaling.md");
     let block = guide.split("\n```nginx\n").nth(1).unwrap().split("```").next().unwrap();
     let lines = block.lines().filter(|line| !line.trim_start().starts_with("server 10."));
@@ -58,17 +28,7 @@ fn write_settings(directory: &Path, port: u16, servers: &[(String, bool)]) {
         let address = url.trim_start_matches("http://");
         text.insert(at, format!("server {address}{};", if *is_down { " down" } else { "" }));
     }
-    let text = text.join("\n").replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
-    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {};\n", path(name)))
-        .concat();
-    let whole = format!(
-        "pid {};\nerror_log {} error;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{text}}}\n",
-        path("pid"),
-        path("error.log")
-    );
-    std::fs::write(path("nginx.conf"), whole).unwrap();
+    text.join("\n").replace("listen 80;", &format!("listen 127.0.0.1:{port};"))
 }
 
 /// One person who logs in, looks, refreshes and logs out, again and again. Returns how many requests were
@@ -101,7 +61,7 @@ async fn life(url: String, name: String, stop: Arc<AtomicBool>) -> BTreeMap<&'st
 
 #[test]
 fn a_rolling_update_behind_nginx_fails_no_request() {
-    if Command::new("nginx").arg("-v").output().is_err() {
+    if !nginx::is_there() {
         println!("skipped: needs nginx (apt-get install nginx)");
         return;
     }
@@ -120,13 +80,10 @@ fn a_rolling_update_behind_nginx_fails_no_request() {
             let servers = running.iter().enumerate();
             servers.map(|(number, server)| (server.url.clone(), Some(number) == down)).collect()
         };
-        // nginx takes no port that the system picks, so this is one that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let nginx = Nginx::start(directory.path(), port, &state(&running, None));
+        let port = nginx::free_port();
+        let nginx = Nginx::start(directory.path(), &settings(port, &state(&running, None)));
         let url = format!("http://127.0.0.1:{port}");
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        nginx::listens(port).await;
         let stop = Arc::new(AtomicBool::new(false));
         let mut people = tokio::task::JoinSet::new();
         for number in 0..PEOPLE {
@@ -136,7 +93,7 @@ fn a_rolling_update_behind_nginx_fails_no_request() {
         let pause = || tokio::time::sleep(Duration::from_secs(1));
         pause().await;
         for number in 0..2 {
-            nginx.reload(port, &state(&running, Some(number)));
+            nginx.reload(&settings(port, &state(&running, Some(number))));
             pause().await;
             let program = program.clone();
             let old = running.remove(number);
@@ -146,7 +103,7 @@ fn a_rolling_update_behind_nginx_fails_no_request() {
                 program.start()
             });
             running.insert(number, new.await.unwrap());
-            nginx.reload(port, &state(&running, None));
+            nginx.reload(&settings(port, &state(&running, None)));
             pause().await;
         }
         stop.store(true, Ordering::Relaxed);

@@ -43,12 +43,12 @@ impl Accounts {
         keep: Option<SessionId>,
     ) -> Result<Account, AccountError> {
         loop {
-            let attempt = self.begin(Who::Change(id.as_bytes()), None)?;
+            let attempt = self.begin(Who::Change(id.as_bytes()), None).await?;
             let checked = match self.0.store.account(id).await {
                 Ok(found) => self.check(found, old, Line::Change, None).await,
                 Err(error) => Err(error.into()),
             };
-            let (before, _) = self.settle(&attempt, checked)?;
+            let (before, _) = self.settle(attempt, checked).await?;
             let after = self.with_password(&before, new, Line::Change).await?;
             let ends = self.ends(RevocationReason::Requested, keep);
             // If another change came first, the checked password may be outdated.

@@ -48,8 +48,9 @@ use self::throttle::{Registered, Throttle, Wait};
 use crate::error::{AccountError, ConfigError};
 use crate::events::Event;
 use crate::id::AccountId;
+use crate::key::KeyedNames;
 use crate::session::Sessions;
-use crate::store::{AccountStore, SessionStore, StoredAccount};
+use crate::store::{AccountStore, ProcessCounters, SessionStore, StoredAccount};
 
 /// The most accounts that [`Accounts::list`] returns at once.
 const MAX_PAGE: usize = 1000;
@@ -77,9 +78,12 @@ impl Accounts {
         config: &AccountsConfig,
         sessions: Arc<Sessions>,
         store: Arc<dyn SessionStore>,
+        names: KeyedNames,
     ) -> Result<Self, ConfigError> {
+        let counters = Arc::clone(&store).counter_store();
+        let counters = counters.unwrap_or_else(|| Arc::new(ProcessCounters::default()));
         let store = store.account_store().ok_or(ConfigError::NoAccountStore)?;
-        let (passwords, throttle) = (Passwords::new(config)?, Throttle::new(config));
+        let (passwords, throttle) = (Passwords::new(config)?, Throttle::new(config, names, counters));
         Ok(Self(Arc::new(AccountsParts {
             sessions,
             store,
@@ -133,7 +137,7 @@ impl Accounts {
     ) -> Result<Account, AccountError> {
         let (name, password) = self.wanted(name, password)?;
         let charged = match peer {
-            Some(peer) => Some(self.charge_registration(peer)?),
+            Some(peer) => Some(self.charge_registration(peer).await?),
             None => None,
         };
         let added = self.make(name, password, Line::Registration).await;
@@ -142,7 +146,7 @@ impl Accounts {
         if let (Err(error), Some(charged)) = (&added, charged)
             && !matches!(error, AccountError::NameTaken | AccountError::Busy)
         {
-            self.0.throttle.undo_registration(&charged);
+            self.0.throttle.undo_registration(charged, self.0.sessions.now()).await?;
         }
         added
     }
@@ -153,8 +157,9 @@ impl Accounts {
         Ok((name, password))
     }
 
-    fn charge_registration(&self, peer: IpAddr) -> Result<Registered, AccountError> {
-        self.0.throttle.register(peer, self.0.sessions.now()).map_err(|Wait { seconds, is_news }| {
+    async fn charge_registration(&self, peer: IpAddr) -> Result<Registered, AccountError> {
+        let charged = self.0.throttle.register(peer, self.0.sessions.now()).await?;
+        charged.map_err(|Wait { seconds, is_news }| {
             if is_news {
                 tracing::warn!(target: "jwtauth", event = "throttled", what = "registration", address = %peer, seconds);
             }

@@ -32,7 +32,8 @@ impl Accounts {
     /// of one's own may be that of a proxy, and all clients may have it: there, failures of other accounts
     /// delay nobody.
     ///
-    /// All of this is kept in bounded memory and lost with the process.
+    /// Over a store that several processes share, such as `PostgresStore`, they count together, and a restart
+    /// forgets nothing. Over any other, all of this is in bounded memory and lost with the process.
     ///
     /// The hash is renewed if [its parameters](super::AccountsConfig::argon2) have changed.
     ///
@@ -51,7 +52,7 @@ impl Accounts {
     ) -> Result<Account, AccountError> {
         let parsed = Name::parse(name).ok();
         let key = parsed.as_ref().map_or(name, |name| &name.key);
-        let attempt = self.begin(Who::Login(key), peer)?;
+        let attempt = self.begin(Who::Login(key), peer).await?;
         let line = match () {
             () if attempt.is_known() => Line::Known,
             () if attempt.is_in_crowd() => Line::Crowd,
@@ -65,7 +66,7 @@ impl Accounts {
             Ok(found) => self.check(found, password, line, peer).await,
             Err(error) => Err(error.into()),
         };
-        let (account, stale) = self.settle(&attempt, checked)?;
+        let (account, stale) = self.settle(attempt, checked).await?;
         let renewed = match stale {
             // The password is right. If the new hash fails, the next login tries again.
             Some(typed) => self.hasher().hash(line, typed).await.ok(),
@@ -74,8 +75,9 @@ impl Accounts {
         self.note_login(account, renewed).await
     }
 
-    pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
-        self.0.throttle.begin(who, peer, self.0.sessions.now()).map_err(|Wait { seconds, is_news }| {
+    pub(super) async fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
+        let begun = self.0.throttle.begin(who, peer, self.0.sessions.now()).await?;
+        begun.map_err(|Wait { seconds, is_news }| {
             if is_news {
                 let address = peer.map(tracing::field::display);
                 tracing::warn!(target: "jwtauth", event = "throttled", what = who.name(), address, seconds);
@@ -85,16 +87,18 @@ impl Accounts {
     }
 
     /// Reports the outcome of an attempt to the throttle.
-    pub(super) fn settle<T>(
+    pub(super) async fn settle<T>(
         &self,
-        attempt: &Attempt,
+        attempt: Attempt,
         outcome: Result<T, AccountError>,
     ) -> Result<T, AccountError> {
+        let now = self.0.sessions.now();
         match &outcome {
-            Ok(_) => self.0.throttle.succeeded(attempt, self.0.sessions.now()),
+            Ok(_) => self.0.throttle.succeeded(attempt, now).await?,
             // It stays charged, as does an abandoned attempt.
             Err(AccountError::InvalidCredentials) => {}
-            Err(_) => self.0.throttle.undone(attempt),
+            // If the store is down, it stays charged too: what was wrong first is what matters.
+            Err(_) => drop(self.0.throttle.undone(attempt, now).await),
         }
         outcome
     }

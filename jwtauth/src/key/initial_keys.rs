@@ -1,15 +1,20 @@
 //! The first keys of a `JwtAuth`: from a secret, a key of access tokens, and older keys.
 
+#[cfg(feature = "accounts")]
+use super::KeyedNames;
 use super::{Algorithm, Key, LEAKS_TIME, backend};
 use crate::error::{ConfigError, KeyError};
 use crate::secret::Secret;
 
-/// The keys of access tokens, of refresh tokens and of sliding tokens. The first of each signs.
+/// The keys of access tokens, of refresh tokens and of sliding tokens. The first of each signs. And what is
+/// made of the same secret for the names of counters.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     pub(crate) access: Vec<Key>,
     pub(crate) refresh: Vec<Key>,
     pub(crate) sliding: Vec<Key>,
+    #[cfg(feature = "accounts")]
+    pub(crate) counters: KeyedNames,
 }
 
 impl Keys {
@@ -28,7 +33,13 @@ impl Keys {
             vec![Key::of_secret(Algorithm::HS256, secret.expose())]
         };
         let (refresh, sliding) = (derived(b"jwtauth refresh key v1"), derived(b"jwtauth sliding key v1"));
-        Ok(Self { access: vec![access], refresh, sliding })
+        Ok(Self {
+            access: vec![access],
+            refresh,
+            sliding,
+            #[cfg(feature = "accounts")]
+            counters: KeyedNames::derived(secret, b"jwtauth counters v1"),
+        })
     }
 
     /// Derives the keys of refresh and sliding tokens from a secret, and uses `access` as it is.

@@ -9,7 +9,7 @@
 //!    With [`Compat`](crate::Compat) they do share one, because another service accepts both. A `kid` that is
 //!    made here identifies a key and reveals nothing about it.
 //!
-//! `initial_keys` makes the keys that a `JwtAuth` starts with. `der`, `pem` and `jwk` read the forms of a
+//! `initial_keys` makes the keys that a `JwtAuth` starts with, and `keyed_names` names that reveal nothing. `der`, `pem` and `jwk` read the forms of a
 //! key, `parts` holds its contents, `public` its public half, `strength` refuses weak secrets, and `backend`
 //! makes signatures.
 
@@ -19,6 +19,8 @@ mod der;
 mod es512;
 mod initial_keys;
 pub(crate) mod jwk;
+#[cfg(feature = "accounts")]
+mod keyed_names;
 mod parts;
 mod pem;
 mod public;
@@ -36,6 +38,8 @@ pub use self::algorithm::Algorithm;
 use self::algorithm::Family;
 use self::backend::{SignatureVerifier, Signer};
 pub(crate) use self::initial_keys::Keys;
+#[cfg(feature = "accounts")]
+pub(crate) use self::keyed_names::KeyedNames;
 use self::parts::{Material, Public};
 use crate::error::KeyError;
 use crate::secret::Secret;

@@ -6,14 +6,16 @@
 //! | [`TokenStore`] | a record of each token | no `token_registry` |
 //! | [`ValueStore`] | opaque values that expire | no `Compat`, no storage for poem's sessions |
 //! | `AccountStore` (feature `accounts`) | accounts with passwords | no `accounts` |
+//! | [`CounterStore`] | counters of failed logins | each process counts those that it sees |
 //! | [`EventStore`] | an audit trail | no `keep_events` |
 //! | [`SessionPages`] | nothing more: it lists all sessions | no [`operate`] |
 //! | [`WholeStore`] | nothing more: it gives all that it keeps | no backup, no export |
 //! | [`CompactStore`] | nothing more: it gives free space back while it is in use | no compaction but of a closed store |
 //!
-//! [`SledStore`] and [`MemoryStore`] keep all of it. A store outside this crate brings atomic steps and bytes
-//! on a disk or a wire, and nothing else: what each step decides is in [`rules`], what a record looks like in
-//! [`codec`]. Whether it is right is found by `conformance` (feature `testing`).
+//! [`SledStore`] and [`MemoryStore`] keep all of it, except counters: one process has them open. A store
+//! outside this crate brings atomic steps and bytes on a disk or a wire, and nothing else: what each step
+//! decides is in [`rules`], what a record looks like in [`codec`]. Whether it is right is found by
+//! `conformance` (feature `testing`).
 //!
 //! The traits are made of domain operations, each atomic, and not of get and put: what must not come
 //! apart is one call, which sled does in one batch and a remote store would do in one script.
@@ -38,12 +40,15 @@ pub mod codec;
 mod compact_store;
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod counter_store;
 mod doubt;
 mod event_store;
 mod memory;
 pub mod operate;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "accounts")]
+mod process_counters;
 mod requests;
 pub mod rules;
 #[cfg(any(test, feature = "testing"))]
@@ -59,10 +64,15 @@ mod whole_store;
 #[cfg(feature = "accounts")]
 pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
 pub use self::compact_store::{CompactStore, Compaction, StoreSpace};
+pub use self::counter_store::{COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore};
 pub use self::event_store::EventStore;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{Isolation, PostgresConfig, PostgresStore, SynchronousCommit};
+#[cfg(feature = "accounts")]
+pub(crate) use self::process_counters::ProcessCounters;
+#[cfg(all(test, feature = "accounts"))]
+pub(crate) use self::process_counters::ROOM as PROCESS_ROOM;
 pub use self::requests::{
     LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
     UserUpdate,

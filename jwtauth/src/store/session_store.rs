@@ -7,6 +7,7 @@ use std::sync::Arc;
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
 use super::compact_store::CompactStore;
+use super::counter_store::CounterStore;
 use super::event_store::EventStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
@@ -132,6 +133,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// A store that implements [`AccountStore`] returns `Some(self)`. The builder's `accounts` needs one.
     #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
+        None
+    }
+
+    /// Returns this store as one that keeps counters of failed logins too. Default: it keeps none, so each
+    /// process counts those that it sees.
+    ///
+    /// A store that implements [`CounterStore`] returns `Some(self)`. One that several processes share
+    /// should: otherwise strangers may guess more often the more processes there are.
+    fn counter_store(self: Arc<Self>) -> Option<Arc<dyn CounterStore>> {
         None
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jwtauth::store::{
-    AccountId, AccountStore, EventStore, LoginEffects, NewValue, PostgresConfig, PostgresStore, Revocation,
-    Rotation, RotationRequest, Session, SessionId, SessionPages, SessionStore, StoreFuture, StoredAccount,
-    SubjectRevocation, Swept, TimeMark, TokenRecord, TokenRevocation, TokenStore, UserUpdate, ValueKey,
-    ValueStore, WholeStore,
+    AccountId, AccountStore, Counter, CounterKey, CounterRule, CounterStore, EventStore, LoginEffects,
+    NewValue, PostgresConfig, PostgresStore, Revocation, Rotation, RotationRequest, Session, SessionId,
+    SessionPages, SessionStore, StoreFuture, StoredAccount, SubjectRevocation, Swept, TimeMark, TokenRecord,
+    TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore, WholeStore,
 };
 
 use super::open;
@@ -85,6 +85,10 @@ impl SessionStore for Alternating {
         Some(self)
     }
 
+    fn counter_store(self: Arc<Self>) -> Option<Arc<dyn CounterStore>> {
+        Some(self)
+    }
+
     fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
         Arc::new(self.next().clone()).event_store()
     }
@@ -136,6 +140,17 @@ impl ValueStore for Alternating {
         value: NewValue,
     ) -> StoreFuture<'_, Option<Vec<u8>>> {
         self.next().insert_with_value(session, effects, value)
+    }
+}
+
+impl CounterStore for Alternating {
+    fn change_counters(
+        &self,
+        keys: Vec<CounterKey>,
+        now: u64,
+        rule: CounterRule,
+    ) -> StoreFuture<'_, Vec<Option<Counter>>> {
+        self.next().change_counters(keys, now, rule)
     }
 }
 

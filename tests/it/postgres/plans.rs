@@ -1,12 +1,14 @@
 //! What the server does with each statement when there are many sessions: no table is read from end to end.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jwtauth::store::{AccountStore as _, SessionPages as _, TokenStore as _};
 use jwtauth::store::{
-    LoginEffects, NewValue, Revocation, RotationPolicy, RotationRequest, SubjectRevocation, Successor,
-    TokenRevocation, UserUpdate, ValueKey, ValueStore as _,
+    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, LoginEffects, NewValue, Revocation,
+    RotationPolicy, RotationRequest, SubjectRevocation, Successor, TokenRevocation, UserUpdate, ValueKey,
+    ValueStore as _,
 };
 use jwtauth::{RevocationReason, SessionId, SessionStore as _, TokenId, testing};
 use tests::bounded_by;
@@ -50,6 +52,9 @@ fn no_statement_reads_a_table_from_end_to_end() {
                      FROM generate_series(1, {sessions}) AS n;
                  INSERT INTO jwtauth.accounts
                      SELECT decode(md5('c' || n), 'hex'), ('name ' || n)::bytea, 'x'
+                     FROM generate_series(1, {sessions}) AS n;
+                 INSERT INTO jwtauth.counters
+                     SELECT decode(md5('d' || n) || '01', 'hex'), n % 5 + 1, 4000000000 + n, 'x'
                      FROM generate_series(1, {sessions}) AS n;
                  ANALYZE"
             ))
@@ -96,11 +101,16 @@ fn no_statement_reads_a_table_from_end_to_end() {
         store.accounts(Some("z".into()), 1).await.unwrap();
         store.change_account(account.clone(), 0, Some(SubjectRevocation::all(revocation))).await.unwrap();
         store.remove_account(account.id, SubjectRevocation::all(revocation)).await.unwrap();
+        let keys = CounterKind::ALL.map(|kind| CounterKey::new(kind, [7; 16]));
+        for counter in [Some(Counter::new(3_000, vec![1])), Some(Counter::new(3_000, vec![2])), None] {
+            let rule: CounterRule = Arc::new(move |found| vec![counter.clone(); found.len()]);
+            store.change_counters(keys.to_vec(), 160, rule).await.unwrap();
+        }
     });
     let log = fs::read_to_string(server.directory().join("log")).unwrap();
     let plans: Vec<_> = log.split("Query Text: ").skip(1).collect();
     assert!(plans.len() > 60, "the server has written its plans: {}", plans.len());
-    for table in ["sessions", "subjects", "tokens", "kept_values", "accounts"] {
+    for table in ["sessions", "subjects", "tokens", "kept_values", "accounts", "counters"] {
         assert!(plans.iter().any(|plan| plan.contains(&format!("Index Scan using {table}"))), "{table}");
         let whole = plans.iter().find(|plan| plan.contains(&format!("Seq Scan on {table}")));
         assert!(whole.is_none(), "{}", whole.unwrap());

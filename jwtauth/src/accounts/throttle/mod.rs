@@ -1,6 +1,9 @@
 //! Delays attempts after failures that were not forgiven yet: by account and address, by account, and by
-//! address. `table` counts them, `known` has the addresses of the owners, and `registrations` counts accounts
-//! that were registered.
+//! address. `failures` counts them, `known` has the addresses of the owners, and `registrations` counts
+//! accounts that were registered.
+//!
+//! All of it is kept as counters of the store if several processes share that, and in this process otherwise:
+//! `store::counter_store` says how. What is decided on them is here, and depends on nothing else.
 //!
 //! An attempt is charged as a failure before anything is hashed, and refunded if it did not fail. So of a
 //! thousand concurrent attempts only a few get through. A refused attempt costs nothing, so asking often does
@@ -15,28 +18,29 @@
 //!
 //! # Invariants
 //!
-//! 1. Memory is bounded. To push out a key with `n` failures, an attacker needs as many failures for each of
-//!    seven eighths of all keys that fit.
+//! 1. What is kept is bounded. To push out a key with `n` failures, an attacker needs as many failures for
+//!    each of seven eighths of all keys that fit.
 //! 2. Unknown names are treated like known ones.
-//! 3. Keys are hashed with a random key, so nobody can make two of them collide, and no name is kept.
+//! 3. Keys are hashed with a key that comes from the signing secret. So nobody can make two of them collide,
+//!    and nobody who reads the store learns who has tried, or from where.
+//! 4. An attempt whose failure cannot be counted is not made: a store that is down is no free guess.
 
+mod failures;
 mod known;
 mod registrations;
-mod table;
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use self::failures::{Charge, Failures, Limit};
 use self::known::KnownAddresses;
 pub(super) use self::registrations::Registered;
 use self::registrations::Registrations;
-use self::table::{Charge, Limit, Table};
 use super::AccountsConfig;
+use crate::error::StoreError;
 use crate::host::is_of_own_network;
-
-/// How many keys each table holds: about 2 MB for all five.
-const ROOM: usize = 16 * 1024;
+use crate::key::KeyedNames;
+use crate::store::{Counter, CounterKey, CounterKind, CounterStore};
 
 /// An address is forgiven one failure in so many seconds: many people of an office share one address.
 const ADDRESS_FORGIVEN: u64 = 60;
@@ -48,7 +52,7 @@ const EVERYWHERE: u32 = 4;
 /// Where many accounts have failed, the delay of an account begins with this failure.
 const WHERE_MANY_FAILED: u32 = 2;
 
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Who<'a> {
     /// Logins, by the key of the name or by the text that was typed.
     Login(&'a str),
@@ -57,6 +61,13 @@ pub(super) enum Who<'a> {
 }
 
 impl Who<'_> {
+    const fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Login(name) => name.as_bytes(),
+            Self::Change(id) => id,
+        }
+    }
+
     /// Returns what it is called in the log.
     pub(super) const fn name(&self) -> &'static str {
         match self {
@@ -74,10 +85,10 @@ pub(super) struct Wait {
     pub(super) is_news: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[must_use]
 pub(super) struct Attempt {
-    who: u64,
+    keys: AttemptKeys,
     /// The account from this address.
     pair: Charge,
     /// The account from everywhere, unless its owner was here before.
@@ -99,117 +110,230 @@ impl Attempt {
     }
 }
 
+/// The names of all that an attempt touches.
+#[derive(Clone, Copy, Debug)]
+struct AttemptKeys {
+    pair: [u8; CounterKey::NAME],
+    account: [u8; CounterKey::NAME],
+    address: Option<[u8; CounterKey::NAME]>,
+}
+
+impl AttemptKeys {
+    /// Returns them in ascending order, as [`AttemptCounters`] takes them.
+    fn all(&self) -> Vec<CounterKey> {
+        let address = self.address.map(|name| CounterKey::new(CounterKind::Address, name));
+        let mut keys = vec![
+            CounterKey::new(CounterKind::AccountAtAddress, self.pair),
+            CounterKey::new(CounterKind::Account, self.account),
+        ];
+        keys.extend(address);
+        keys.push(CounterKey::new(CounterKind::KnownAddresses, self.account));
+        keys
+    }
+}
+
+/// What is known of all that an attempt touches.
+struct AttemptCounters {
+    pair: Option<Failures>,
+    account: Option<Failures>,
+    address: Option<Failures>,
+    known: KnownAddresses,
+}
+
+impl AttemptCounters {
+    fn read(found: &[Option<Counter>]) -> Self {
+        let [pair, account, between @ .., known] = found else { return Self::read(&[None, None, None]) };
+        let failures = |counter: &Option<Counter>| counter.as_ref().and_then(Failures::read);
+        Self {
+            pair: failures(pair),
+            account: failures(account),
+            address: between.first().and_then(failures),
+            known: KnownAddresses::read(known.as_ref()),
+        }
+    }
+}
+
 /// Failures, and who has to wait for them. All times are Unix seconds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Throttle {
+    limits: Limits,
+    names: KeyedNames,
+    counters: Arc<dyn CounterStore>,
+}
+
+/// What is decided by. Pure: two processes with the same settings decide the same.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
     of_pair: Limit,
     of_account: Limit,
     of_address: Limit,
-    hasher: RandomState,
-    tables: Mutex<Tables>,
+    of_registrations: Registrations,
 }
 
-#[derive(Debug, Default)]
-struct Tables {
-    pairs: Table,
-    accounts: Table,
-    addresses: Table,
-    known: KnownAddresses,
-    registrations: Registrations,
-}
-
-impl Throttle {
-    pub(super) fn new(config: &AccountsConfig) -> Self {
+impl Limits {
+    fn new(config: &AccountsConfig) -> Self {
         let (max_delay, failures) = (config.max_delay.as_secs(), config.account_failures);
         let of_pair = Limit { free: failures, forgiven: max_delay, max_delay };
         Self {
             of_pair,
             of_account: Limit { free: failures.saturating_mul(EVERYWHERE), ..of_pair },
             of_address: Limit { free: config.address_failures, forgiven: ADDRESS_FORGIVEN, max_delay },
-            hasher: RandomState::new(),
-            tables: Mutex::new(Tables {
-                registrations: Registrations::new(config.registrations, config.registration_every),
-                ..Tables::default()
-            }),
+            of_registrations: Registrations::new(config.registrations, config.registration_every),
         }
     }
 
-    /// Begins an attempt, or says that it has to wait.
-    pub(super) fn begin(&self, who: Who<'_>, peer: Option<IpAddr>, now: u64) -> Result<Attempt, Wait> {
-        let network = peer.map(network_of);
-        let pair = self.hasher.hash_one((who, network));
-        let who = self.hasher.hash_one(who);
-        let address = network.map(|network| self.hasher.hash_one(network));
-        let may_be_proxy = network.is_some_and(is_of_own_network);
-        let mut tables = self.lock();
-        let account = (!tables.known.contains(who, pair)).then_some(who);
-        let failed_here = address.map_or(0, |key| tables.addresses.failures(key, now, self.of_address));
+    fn begin(
+        &self,
+        keys: AttemptKeys,
+        may_be_proxy: bool,
+        counters: &mut AttemptCounters,
+        now: u64,
+    ) -> Result<Attempt, Wait> {
+        let is_known = counters.known.contains(&keys.pair, now);
+        let failed_here = self.of_address.count(counters.address, now);
         let mut of_pair = self.of_pair;
         let is_crowded = may_be_proxy && failed_here >= self.of_address.free;
-        let is_in_crowd = is_crowded && account.is_some();
+        let is_in_crowd = is_crowded && !is_known;
         if is_crowded {
             // Known here or not: another limit would tell which names exist (S-16).
             of_pair.free = of_pair.free.min(WHERE_MANY_FAILED);
         }
-        let by_pair = tables.pairs.wait(pair, now, of_pair);
-        let by_account = account.and_then(|key| tables.accounts.wait(key, now, self.of_account));
-        let by_address = address.filter(|_| !may_be_proxy);
-        let by_address = by_address.and_then(|key| tables.addresses.wait(key, now, self.of_address));
-        let waits = [by_pair, by_account, by_address];
-        if let Some(longest) = waits.into_iter().flatten().max_by_key(|wait| wait.seconds) {
+        let by_pair = of_pair.wait(&mut counters.pair, now);
+        let by_account = if is_known { None } else { self.of_account.wait(&mut counters.account, now) };
+        let by_address = if may_be_proxy { None } else { self.of_address.wait(&mut counters.address, now) };
+        if let Some(longest) =
+            [by_pair, by_account, by_address].into_iter().flatten().max_by_key(|wait| wait.seconds)
+        {
             return Err(longest);
         }
         Ok(Attempt {
-            who,
-            pair: tables.pairs.charge(pair, now, of_pair),
-            account: account.map(|key| tables.accounts.charge(key, now, self.of_account)),
-            address: address.map(|key| tables.addresses.charge(key, now, self.of_address)),
+            keys,
+            pair: of_pair.charge(&mut counters.pair, now),
+            account: (!is_known).then(|| self.of_account.charge(&mut counters.account, now)),
+            address: keys.address.map(|_| self.of_address.charge(&mut counters.address, now)),
             is_in_crowd,
         })
+    }
+
+    /// Returns what is kept of an attempt.
+    fn kept(&self, counters: &AttemptCounters, with_address: bool) -> Vec<Option<Counter>> {
+        let mut kept = vec![
+            counters.pair.map(|failures| self.of_pair.counter(failures)),
+            counters.account.map(|failures| self.of_account.counter(failures)),
+        ];
+        if with_address {
+            kept.push(counters.address.map(|failures| self.of_address.counter(failures)));
+        }
+        kept.push(counters.known.counter());
+        kept
+    }
+}
+
+impl Throttle {
+    pub(super) fn new(config: &AccountsConfig, names: KeyedNames, counters: Arc<dyn CounterStore>) -> Self {
+        Self { limits: Limits::new(config), names, counters }
+    }
+
+    /// Begins an attempt, or says that it has to wait.
+    pub(super) async fn begin(
+        &self,
+        who: Who<'_>,
+        peer: Option<IpAddr>,
+        now: u64,
+    ) -> Result<Result<Attempt, Wait>, StoreError> {
+        let network = peer.map(network_of);
+        let shown = network.map(|network| network.to_string());
+        let place = shown.as_ref().map_or(&[][..], |shown| shown.as_bytes());
+        let keys = AttemptKeys {
+            pair: self.names.of(&[who.name().as_bytes(), who.bytes(), place]),
+            account: self.names.of(&[who.name().as_bytes(), who.bytes()]),
+            address: network.map(|_| self.names.of(&[b"address", place])),
+        };
+        let may_be_proxy = network.is_some_and(is_of_own_network);
+        let limits = self.limits;
+        self.change(keys, now, move |counters| limits.begin(keys, may_be_proxy, counters, now)).await
     }
 
     /// Reports a success: the failures of the account are forgotten, as counted for this address. If nobody
     /// knew that the owner is here, those from everywhere are too.
     ///
     /// Those of the address are not. Otherwise the owner of one account could try others without limit.
-    pub(super) fn succeeded(&self, attempt: &Attempt, now: u64) {
-        let mut tables = self.lock();
-        tables.pairs.0.remove(&attempt.pair.key);
-        if let Some(account) = &attempt.account {
-            tables.accounts.0.remove(&account.key);
-        }
-        let Some(address) = &attempt.address else { return };
-        tables.addresses.refund(address);
-        tables.known.note(attempt.who, attempt.pair.key, now);
+    pub(super) async fn succeeded(&self, attempt: Attempt, now: u64) -> Result<(), StoreError> {
+        let forget = move |counters: &mut AttemptCounters| {
+            counters.pair = None;
+            if attempt.account.is_some() {
+                counters.account = None;
+            }
+            let Some(address) = attempt.address else { return };
+            address.refund(&mut counters.address);
+            counters.known.note(attempt.keys.pair, now);
+        };
+        self.change(attempt.keys, now, forget).await
     }
 
     /// Reports that an attempt was abandoned, so it is not a failure.
-    pub(super) fn undone(&self, attempt: &Attempt) {
-        let mut tables = self.lock();
-        tables.pairs.refund(&attempt.pair);
-        if let Some(account) = &attempt.account {
-            tables.accounts.refund(account);
-        }
-        if let Some(address) = &attempt.address {
-            tables.addresses.refund(address);
-        }
+    pub(super) async fn undone(&self, attempt: Attempt, now: u64) -> Result<(), StoreError> {
+        let refund = move |counters: &mut AttemptCounters| {
+            attempt.pair.refund(&mut counters.pair);
+            if let Some(account) = attempt.account {
+                account.refund(&mut counters.account);
+            }
+            if let Some(address) = attempt.address {
+                address.refund(&mut counters.address);
+            }
+        };
+        self.change(attempt.keys, now, refund).await
+    }
+
+    /// Carries out a step on all that an attempt touches. The step may be called more than once.
+    async fn change<T>(
+        &self,
+        keys: AttemptKeys,
+        now: u64,
+        step: impl Fn(&mut AttemptCounters) -> T + Clone + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let (limits, of_rule, with_address) = (self.limits, step.clone(), keys.address.is_some());
+        let rule = move |found: &[Option<Counter>]| {
+            let mut counters = AttemptCounters::read(found);
+            of_rule(&mut counters);
+            limits.kept(&counters, with_address)
+        };
+        let found = self.counters.change_counters(keys.all(), now, Arc::new(rule)).await?;
+        Ok(step(&mut AttemptCounters::read(&found)))
     }
 
     /// Charges a registration to an address, or says that it has to wait.
-    pub(super) fn register(&self, peer: IpAddr, now: u64) -> Result<Registered, Wait> {
+    pub(super) async fn register(
+        &self,
+        peer: IpAddr,
+        now: u64,
+    ) -> Result<Result<Registered, Wait>, StoreError> {
         let network = network_of(peer);
-        let key = self.hasher.hash_one(("registration", network));
-        self.lock().registrations.charge(key, is_of_own_network(network), now)
+        let name = self.names.of(&[b"registration", network.to_string().as_bytes()]);
+        let key = CounterKey::new(CounterKind::Registrations, name);
+        let (of_registrations, is_shared) = (self.limits.of_registrations, is_of_own_network(network));
+        self.change_one(key, now, move |kept| of_registrations.charge(key, kept, is_shared, now)).await
     }
 
     /// Takes a registration back that failed and not by the fault of the address.
-    pub(super) fn undo_registration(&self, registered: &Registered) {
-        self.lock().registrations.refund(registered);
+    pub(super) async fn undo_registration(&self, registered: Registered, now: u64) -> Result<(), StoreError> {
+        self.change_one(registered.key, now, move |kept| registered.refund(kept)).await
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tables> {
-        // OK to go on after a panic, because no change here can stop half-way.
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn change_one<T>(
+        &self,
+        key: CounterKey,
+        now: u64,
+        step: impl Fn(&mut Option<Counter>) -> T + Clone + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let of_rule = step.clone();
+        let rule = move |found: &[Option<Counter>]| {
+            let mut kept = found.first().cloned().flatten();
+            of_rule(&mut kept);
+            vec![kept]
+        };
+        let found = self.counters.change_counters(vec![key], now, Arc::new(rule)).await?;
+        Ok(step(&mut found.into_iter().next().flatten()))
     }
 }
 

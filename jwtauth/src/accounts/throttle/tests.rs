@@ -1,24 +1,76 @@
 //! Delays, who shares one, and how much is kept.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::*;
+use crate::secret::Secret;
+use crate::store::{PROCESS_ROOM as ROOM, ProcessCounters};
 
 const NOW: u64 = 1_000_000;
 const HOME: Option<IpAddr> = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 1)));
 
-fn throttle() -> Throttle {
-    Throttle::new(&AccountsConfig::default())
+/// A throttle over counters of this process, which answer at once.
+struct InProcess {
+    throttle: Throttle,
+    counters: Arc<ProcessCounters>,
+}
+
+fn throttle() -> InProcess {
+    InProcess::new(&AccountsConfig::default())
+}
+
+/// Returns what a future has that never waits.
+fn at_once<T>(future: impl Future<Output = Result<T, StoreError>>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done.expect("nothing can fail"),
+        Poll::Pending => panic!("counters of a process are waited for"),
+    }
+}
+
+impl InProcess {
+    fn new(config: &AccountsConfig) -> Self {
+        let counters = Arc::new(ProcessCounters::default());
+        let names = KeyedNames::derived(&Secret::new(vec![7; 32]), b"tests");
+        Self { throttle: Throttle::new(config, names, Arc::clone(&counters) as _), counters }
+    }
+
+    fn begin(&self, who: Who<'_>, peer: Option<IpAddr>, now: u64) -> Result<Attempt, Wait> {
+        at_once(self.throttle.begin(who, peer, now))
+    }
+
+    fn succeeded(&self, attempt: &Attempt, now: u64) {
+        at_once(self.throttle.succeeded(*attempt, now));
+    }
+
+    fn undone(&self, attempt: &Attempt) {
+        at_once(self.throttle.undone(*attempt, NOW));
+    }
+
+    fn register(&self, peer: IpAddr, now: u64) -> Result<Registered, Wait> {
+        at_once(self.throttle.register(peer, now))
+    }
+
+    fn undo_registration(&self, registered: &Registered) {
+        at_once(self.throttle.undo_registration(*registered, NOW));
+    }
+
+    /// Returns how many failures are kept: by pair, by account and by address.
+    fn kept(&self) -> [usize; 3] {
+        [CounterKind::AccountAtAddress, CounterKind::Account, CounterKind::Address]
+            .map(|kind| self.counters.len(kind))
+    }
 }
 
 /// Fails once, and returns how long the next attempt has to wait.
-fn fail(throttle: &Throttle, name: &str, peer: Option<IpAddr>, now: u64) -> u64 {
+fn fail(throttle: &InProcess, name: &str, peer: Option<IpAddr>, now: u64) -> u64 {
     let _charged = throttle.begin(Who::Login(name), peer, now).expect("an attempt is let through");
     wait(throttle, name, peer, now)
 }
 
 /// Returns how long an attempt has to wait, and takes it back.
-fn wait(throttle: &Throttle, name: &str, peer: Option<IpAddr>, now: u64) -> u64 {
+fn wait(throttle: &InProcess, name: &str, peer: Option<IpAddr>, now: u64) -> u64 {
     match throttle.begin(Who::Login(name), peer, now) {
         Ok(attempt) => {
             throttle.undone(&attempt);
@@ -103,8 +155,7 @@ fn what_came_to_nothing_is_no_failure() {
         let attempt = throttle.begin(Who::Login("a"), HOME, NOW).unwrap();
         throttle.undone(&attempt);
     }
-    let tables = throttle.lock();
-    assert!([&tables.pairs, &tables.accounts, &tables.addresses].iter().all(|table| table.0.is_empty()));
+    assert_eq!(throttle.kept(), [0; 3]);
 }
 
 /// The owner, who was here before, does not wait for what others do elsewhere; elsewhere the owner does.
@@ -187,7 +238,7 @@ fn m_4_an_address_that_may_be_a_proxy_locks_nobody_out() {
 /// M-3: some at once, then one after the other, and as many again after a while.
 #[test]
 fn m_3_registrations_are_counted_by_address() {
-    let throttle = Throttle::new(&AccountsConfig::default().registrations(3, Duration::from_secs(60)));
+    let throttle = InProcess::new(&AccountsConfig::default().registrations(3, Duration::from_secs(60)));
     let begun = |peer: &str, now: u64| {
         let charged = throttle.register(peer.parse().unwrap(), now);
         charged.map(drop).map_err(|wait| wait.seconds)
@@ -226,7 +277,7 @@ fn m_3_registrations_are_counted_by_address() {
     for number in 0..2 * u32::try_from(ROOM).unwrap() {
         assert_eq!(throttle.register(address(number).unwrap(), NOW).map(drop), Ok(()), "{number}");
     }
-    assert!(throttle.lock().registrations.len() <= ROOM);
+    assert!(throttle.counters.len(CounterKind::Registrations) <= ROOM);
 }
 
 /// One address that tries many accounts: each attempt is of another name.
@@ -269,7 +320,7 @@ fn a_clock_that_was_set_back_makes_nobody_wait_longer() {
 #[test]
 fn a_long_delay_is_no_overflow() {
     let day = Duration::from_secs(86_400);
-    let throttle = Throttle::new(&AccountsConfig::default().max_delay(day).free_failures(1, 100));
+    let throttle = InProcess::new(&AccountsConfig::default().max_delay(day).free_failures(1, 100));
     let mut now = NOW;
     for _ in 0..200 {
         let delay = fail(&throttle, "a", None, now);
@@ -290,17 +341,15 @@ fn s_16_a_flood_of_names_fills_no_memory_and_frees_nobody() {
         let name = format!("name-{number}");
         let _charged = throttle.begin(Who::Login(&name), address(number), NOW + 1).unwrap();
     }
-    let kept = |table: &Table| (ROOM * 7 / 8..=ROOM).contains(&table.0.len());
-    let tables = throttle.lock();
-    assert!([&tables.pairs, &tables.accounts, &tables.addresses].iter().all(|table| kept(table)));
-    drop(tables);
+    let kept = |count: usize| (ROOM * 7 / 8..=ROOM).contains(&count);
+    assert!(throttle.kept().into_iter().all(kept), "{:?}", throttle.kept());
     let victim = throttle.begin(Who::Login("victim"), None, NOW).expect_err("it still waits");
     assert_eq!(victim.seconds, 1);
     // What is forgiven goes first: then there is room for as many again, and the victim is still there.
     for number in 0..ROOM {
         let _charged = throttle.begin(Who::Login(&format!("late-{number}")), None, NOW + 1 + 900).unwrap();
     }
-    assert!(kept(&throttle.lock().accounts));
+    assert!(kept(throttle.counters.len(CounterKind::Account)));
     assert!(wait(&throttle, "victim", None, NOW) > 0);
 }
 

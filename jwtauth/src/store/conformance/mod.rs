@@ -9,15 +9,17 @@
 //! ```
 //!
 //! What a store keeps beside sessions is found by [`SessionStore::token_store`],
-//! [`SessionStore::event_store`] and [`SessionStore::value_store`], and has rules of its own, and so has a
-//! copy of it all ([`SessionStore::whole_store`]). Run `run_accounts` too if it keeps accounts.
-//! Durability is not among the rules: what survives a crash is each store's own promise.
+//! [`SessionStore::event_store`], [`SessionStore::counter_store`] and [`SessionStore::value_store`], and has
+//! rules of its own, and so has a copy of it all ([`SessionStore::whole_store`]). Run `run_accounts` too if it
+//! keeps accounts. Durability is not among the rules: what survives a crash is each store's own promise.
 
 #[cfg(feature = "accounts")]
 mod account_rules;
 mod api_key_rules;
+mod counter_rules;
 mod page_rules;
 mod stamp_rules;
+mod sweep_rules;
 mod token_rules;
 mod trail_rules;
 mod value_rules;
@@ -31,7 +33,8 @@ use tokio::task::JoinSet;
 
 #[cfg(feature = "accounts")]
 pub use self::account_rules::run_accounts;
-use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate};
+pub use self::counter_rules::run_counters;
+use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, TokenRevocation, UserUpdate};
 use super::sample::session;
 use super::session_store::SessionStore;
 use crate::id::{SessionId, TokenId};
@@ -62,11 +65,12 @@ where
     a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
     subjects_do_not_run_into_each_other(&empty().await).await;
     the_user_is_renewed_in_live_sessions_only(&empty().await).await;
-    a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
+    sweep_rules::a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     api_key_rules::an_api_key_is_a_session_without_tokens(&empty().await).await;
     api_key_rules::api_keys_that_are_over_are_forgotten(&empty().await).await;
     a_revocation_is_final_whatever_races_with_it(&|| async { Arc::new(empty().await) }).await;
+    counter_rules::run(&Arc::new(empty().await)).await;
     page_rules::sessions_are_listed_in_pages(&Arc::new(empty().await)).await;
     stamp_rules::a_stamp_changes_with_its_record(&empty().await).await;
     token_rules::run(&empty).await;
@@ -310,34 +314,6 @@ async fn the_user_is_renewed_in_live_sessions_only(store: &impl SessionStore) {
     assert_eq!((&kept.roles, &kept.scopes), (&renewed.roles, &renewed.scopes), "roles belong to the subject");
     let copy = |session: &Session| (session.user.clone(), session.user_kind.clone());
     assert_eq!(copy(&kept), copy(&other), "a copy of another kind of user stays as it was");
-}
-
-async fn a_sweep_removes_what_is_expired_and_nothing_else(store: &impl SessionStore) {
-    for number in 0..100 {
-        let expires_at = 1_000 + u64::from(number);
-        put(store, &Session { expires_at, ..session(number, "a") }).await;
-    }
-    // One that expires later by now, and a revoked one.
-    store.rotate(presented(&session(0, "a"), 0, 900)).await.expect("rotate");
-    store.revoke(SessionId::from_bytes([1; 16]), logout(900)).await.expect("revoke");
-    assert_eq!(store.sweep(999, 10).await.expect("sweep"), Swept::default(), "nothing is expired yet");
-    let (mut removed, mut expired) = (0, Vec::new());
-    loop {
-        let swept = store.sweep(1_049, 20).await.expect("sweep");
-        assert!(swept.removed <= 20, "a batch keeps to its limit");
-        removed += swept.removed;
-        expired.extend(swept.expired);
-        if !swept.more {
-            break;
-        }
-    }
-    assert_eq!(removed, 49, "numbers 1 to 49 have expired");
-    expired.sort_unstable_by_key(|session| session.id);
-    let want =
-        (2..50).map(|number| Session { expires_at: 1_000 + u64::from(number), ..session(number, "a") });
-    assert_eq!(expired, want.collect::<Vec<_>>(), "all of them but the revoked one were live until then");
-    let left = store.sessions_of("a".into()).await.expect("sessions_of");
-    assert!(left.len() == 51 && left.iter().all(|session| session.expires_at > 1_049), "the rest is there");
 }
 
 async fn of_many_rotations_at_once_one_wins<S: SessionStore>(store: Arc<S>) {

@@ -19,13 +19,15 @@
 //! `statements` has all SQL, `schema` the tables, `connections` the wire, `transaction` how an operation is
 //! committed and tried again, and `rows` which bytes stand where. `database_copy` and `database_check` read
 //! all of it, `database_fill` puts all of a store into it, and `schema_mark` says when it may not be served.
-//! `session_steps`, `login_steps`, `value_steps`, `account_steps` and `event_steps` are the operations.
+//! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
+//! operations.
 //! `confirmations` gathers what nobody waits for.
 
 #[cfg(feature = "accounts")]
 mod account_steps;
 mod confirmations;
 mod connections;
+mod counter_steps;
 #[cfg(feature = "accounts")]
 mod database_check;
 mod database_copy;
@@ -47,6 +49,7 @@ mod value_steps;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use self::confirmations::Confirmations;
@@ -61,19 +64,18 @@ pub(in crate::store) use self::schema_mark::SchemaMark;
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
 use self::statements::{SqlStatement, Statements};
 use self::tls::Tls;
-use self::value_steps::{RemoveValue, SaveValue};
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
+use super::counter_store::CounterStore;
 use super::event_store::EventStore;
 use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
     UserUpdate,
 };
-use super::rules;
 use super::session_pages::SessionPages;
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
-use super::value_store::{NewValue, ValueKey, ValueStore};
+use super::value_store::ValueStore;
 use super::whole_store::WholeStore;
 use crate::clock::TimeMark;
 use crate::error::{PostgresError, StoreError};
@@ -117,6 +119,8 @@ struct Database {
     unsettled: Unsettled,
     confirmations: Confirmations,
     freshness: Freshness,
+    /// How many changes of counters were made by this process.
+    counter_changes: AtomicU64,
     time: Arc<TimeMark>,
 }
 
@@ -171,6 +175,7 @@ impl PostgresStore {
                 unsettled: Unsettled::default(),
                 confirmations: Confirmations::default(),
                 freshness: Freshness::new(config.max_staleness, Arc::clone(&time)),
+                counter_changes: AtomicU64::new(0),
                 time,
             }),
         })
@@ -308,6 +313,10 @@ impl SessionStore for PostgresStore {
         Some(self)
     }
 
+    fn counter_store(self: Arc<Self>) -> Option<Arc<dyn CounterStore>> {
+        Some(self)
+    }
+
     fn event_store(self: Arc<Self>) -> Option<Arc<dyn EventStore>> {
         Some(self)
     }
@@ -358,37 +367,5 @@ impl TokenStore for PostgresStore {
 
     fn archive(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
         Box::pin(self.database.change(Archive { before, limit }))
-    }
-}
-
-impl ValueStore for PostgresStore {
-    fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>> {
-        Box::pin(async move {
-            let params = vec![key.as_bytes()[..].into()];
-            let found = self.database.read(&self.database.statements.value, params).await?;
-            let value = found.first().map(rows::value).transpose()?;
-            Ok(value.and_then(|(_, value)| rules::live_value(value, now)))
-        })
-    }
-
-    fn save_value(&self, value: NewValue) -> StoreFuture<'_, bool> {
-        Box::pin(self.database.change(SaveValue(value)))
-    }
-
-    fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool> {
-        Box::pin(self.database.change(RemoveValue { key, now }))
-    }
-
-    fn insert_with_value(
-        &self,
-        session: Session,
-        effects: LoginEffects,
-        value: NewValue,
-    ) -> StoreFuture<'_, Option<Vec<u8>>> {
-        Box::pin(self.database.login_with_value(NewLogin { session, effects }, value))
-    }
-
-    fn time_mark(&self) -> Arc<TimeMark> {
-        Arc::clone(&self.database.time)
     }
 }

@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 const ATTEMPTS: u32 = 20;
 
 /// The steps from each version to the next one. Never change one that was released.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE @subjects (subject bytea PRIMARY KEY);
     CREATE TABLE @sessions (
@@ -47,6 +47,9 @@ const MIGRATIONS: [&str; 2] = [
     // What `schema_mark` says.
     "CREATE TABLE @store_mark (the_row boolean PRIMARY KEY DEFAULT true CHECK (the_row), mark bytea);
     INSERT INTO @store_mark (mark) VALUES (NULL)",
+    "CREATE TABLE @counters (
+        name bytea PRIMARY KEY, kind bigint NOT NULL, expires_at bigint NOT NULL, record bytea);
+    CREATE INDEX counters_by_expiry ON @counters (kind, expires_at)",
 ];
 
 /// The version that this release reads and writes.

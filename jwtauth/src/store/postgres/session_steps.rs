@@ -192,6 +192,9 @@ impl DatabaseStep for Sweep {
             swept.removed += values;
             swept.more = swept.removed == self.limit;
         }
+        if !swept.more {
+            transaction.sweep_counters(self.now);
+        }
         Ok(swept)
     }
 }

@@ -114,6 +114,25 @@ statements! {
         "SELECT name, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
     values_from_first(INT8) = "SELECT name, record FROM @kept_values ORDER BY name LIMIT $1";
 
+    // Leaves those alone that are there. What has no record is no counter yet.
+    make_counters(BYTEA_ARRAY, INT8_ARRAY) =
+        "INSERT INTO @counters (name, kind, expires_at) SELECT name, kind, 0 FROM UNNEST($1, $2) AS n (name, kind)
+         ON CONFLICT (name) DO NOTHING";
+    lock_counters(BYTEA_ARRAY) =
+        "SELECT name, expires_at, record FROM @counters WHERE name = ANY($1) ORDER BY name FOR UPDATE";
+    change_counters(BYTEA_ARRAY, INT8_ARRAY, BYTEA_ARRAY) =
+        "UPDATE @counters AS c SET expires_at = n.expires_at, record = n.record
+         FROM UNNEST($1, $2, $3) AS n (name, expires_at, record) WHERE c.name = n.name";
+    remove_counters(BYTEA_ARRAY) = "DELETE FROM @counters WHERE name = ANY($1)";
+    // Of one kind: what has expired, and what is more than `$3`. What expires first goes first.
+    sweep_counters(INT8, INT8, INT8, INT8) =
+        "WITH over AS MATERIALIZED (
+             SELECT name FROM @counters WHERE kind = $1 AND expires_at <= GREATEST($2, (
+                 SELECT expires_at FROM @counters WHERE kind = $1
+                 ORDER BY kind DESC, expires_at DESC OFFSET $3 LIMIT 1))
+             ORDER BY kind, expires_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+         DELETE FROM @counters WHERE name = ANY(ARRAY(SELECT name FROM over))";
+
     #[cfg(feature = "accounts")]
     account(BYTEA) = "SELECT id, record FROM @accounts WHERE id = $1";
     #[cfg(feature = "accounts")]

@@ -61,13 +61,14 @@ pub(super) struct Transaction<'c> {
     queue: Vec<Request<'c>>,
     limit: Duration,
     has_begun: bool,
+    is_undone: bool,
 }
 
 impl<'c> Transaction<'c> {
     pub(super) async fn begin(database: &'c Database, begin: String) -> Result<Self, StepError> {
         let connection = database.connections.take().await?;
         let queue = vec![Request::Plain(begin)];
-        Ok(Self { database, connection, queue, limit: database.timeout, has_begun: false })
+        Ok(Self { database, connection, queue, limit: database.timeout, has_begun: false, is_undone: false })
     }
 
     pub(super) const fn statements(&self) -> &'c Statements {
@@ -98,8 +99,17 @@ impl<'c> Transaction<'c> {
         rows
     }
 
+    /// Has everything undone at the end, in the place of a commit.
+    pub(super) const fn undo(&mut self) {
+        self.is_undone = true;
+    }
+
     /// Sends what waits, then commits.
     async fn commit(mut self) -> Result<(), StepError> {
+        if self.is_undone {
+            self.roll_back().await;
+            return Ok(());
+        }
         if !self.has_begun && self.queue.len() == 1 {
             return Ok(());
         }

@@ -1,13 +1,19 @@
 //! What happens to values.
 
+use std::sync::Arc;
+
+use super::super::requests::{LoginEffects, StoreFuture};
 use super::super::rules;
-use super::super::value_store::{NewValue, ValueKey};
+use super::super::value_store::{NewValue, ValueKey, ValueStore};
 use super::connections::StepError;
 use super::freshness::Touched;
-use super::rows;
+use super::login_steps::NewLogin;
 use super::transaction::{DatabaseStep, Transaction};
+use super::{PostgresStore, rows};
+use crate::clock::TimeMark;
+use crate::record::Session;
 
-pub(super) struct SaveValue(pub(super) NewValue);
+struct SaveValue(NewValue);
 
 impl DatabaseStep for SaveValue {
     type Outcome = bool;
@@ -28,9 +34,9 @@ impl DatabaseStep for SaveValue {
     }
 }
 
-pub(super) struct RemoveValue {
-    pub(super) key: ValueKey,
-    pub(super) now: u64,
+struct RemoveValue {
+    key: ValueKey,
+    now: u64,
 }
 
 impl DatabaseStep for RemoveValue {
@@ -49,5 +55,37 @@ impl DatabaseStep for RemoveValue {
         let params = rows::value_params(self.key, &mark)?;
         transaction.write(&transaction.statements().change_value, params);
         Ok(was_live)
+    }
+}
+
+impl ValueStore for PostgresStore {
+    fn load_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let params = vec![key.as_bytes()[..].into()];
+            let found = self.database.read(&self.database.statements.value, params).await?;
+            let value = found.first().map(rows::value).transpose()?;
+            Ok(value.and_then(|(_, value)| rules::live_value(value, now)))
+        })
+    }
+
+    fn save_value(&self, value: NewValue) -> StoreFuture<'_, bool> {
+        Box::pin(self.database.change(SaveValue(value)))
+    }
+
+    fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool> {
+        Box::pin(self.database.change(RemoveValue { key, now }))
+    }
+
+    fn insert_with_value(
+        &self,
+        session: Session,
+        effects: LoginEffects,
+        value: NewValue,
+    ) -> StoreFuture<'_, Option<Vec<u8>>> {
+        Box::pin(self.database.login_with_value(NewLogin { session, effects }, value))
+    }
+
+    fn time_mark(&self) -> Arc<TimeMark> {
+        Arc::clone(&self.database.time)
     }
 }

@@ -182,6 +182,8 @@ impl JwtAuthBuilder {
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
         let keys = self.keys.check(self.secret, self.key)?;
+        #[cfg(feature = "accounts")]
+        let counters = keys.counters.clone();
         let tokens = Kinds::new(keys, self.config.tokens.compat.as_ref())?;
         if self.insecure_cookies {
             tracing::warn!(target: "jwtauth", "cookies are sent without Secure and without the __Host- prefix: for development only");
@@ -200,6 +202,8 @@ impl JwtAuthBuilder {
             hooks: self.hooks,
             #[cfg(feature = "accounts")]
             accounts: self.accounts,
+            #[cfg(feature = "accounts")]
+            counters,
         })
     }
 
@@ -236,6 +240,8 @@ struct Ready {
     hooks: Hooks,
     #[cfg(feature = "accounts")]
     accounts: Option<AccountsConfig>,
+    #[cfg(feature = "accounts")]
+    counters: crate::key::KeyedNames,
 }
 
 impl Ready {
@@ -257,7 +263,7 @@ impl Ready {
             Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, hooks)?);
         #[cfg(feature = "accounts")]
         let accounts = match &self.accounts {
-            Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts)?),
+            Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts, self.counters)?),
             None => None,
         };
         let operated = Arc::new(Operated {

@@ -1,6 +1,7 @@
 //! Sessions in PostgreSQL, with a server of the tests' own. Where there is none, these tests are skipped and say so.
 
 mod alternating;
+mod failover;
 mod guesses;
 mod migrations;
 mod nodes;

@@ -18,6 +18,8 @@ pub mod program;
 pub mod python;
 pub mod raw;
 pub mod serve;
+#[cfg(unix)]
+mod standby;
 pub mod stranger;
 pub mod tab;
 pub mod wire;

@@ -162,13 +162,13 @@ fn shared_with(shared: &Mutex<Weak<Postgres>>, settings: &[&str]) -> Option<Arc<
     Some(server)
 }
 
-/// Returns where PostgreSQL's programs are.
-fn programs() -> Option<PathBuf> {
+/// Returns where PostgreSQL's programs are, these among them.
+pub(crate) fn programs(names: &[&str]) -> Option<PathBuf> {
     let mut places: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     // Where Debian has them, which is not on the path.
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     places.extend(versions.map(|version| version.path().join("bin")));
-    let has_all = |place: &PathBuf| ["initdb", "postgres"].iter().all(|name| place.join(name).is_file());
+    let has_all = |place: &PathBuf| names.iter().all(|name| place.join(name).is_file());
     places.into_iter().find(has_all)
 }
 
@@ -181,12 +181,26 @@ impl Postgres {
     /// If there are, and it does not start.
     #[must_use]
     pub fn start(settings: &[&str]) -> Option<Self> {
-        let Some(programs) = programs() else {
+        let Some(programs) = programs(&["initdb", "postgres"]) else {
             println!(
                 "skipped: needs PostgreSQL's server, `initdb` and `postgres` (apt-get install postgresql)"
             );
             return None;
         };
+        let server = Self::unmade(programs, settings);
+        let data = server.data();
+        let made = server
+            .command("initdb")
+            .args(["--no-sync", "--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C", "-D"])
+            .arg(&data)
+            .output()
+            .expect("initdb starts");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        Some(server.begun())
+    }
+
+    /// Makes a directory for a server, with nothing in it.
+    pub(crate) fn unmade(programs: PathBuf, settings: &[&str]) -> Self {
         // PostgreSQL refuses to run as root.
         let owner = geteuid().is_root().then(|| {
             let named =
@@ -199,27 +213,23 @@ impl Postgres {
             chown(directory.path(), Some(owner.uid.as_raw()), Some(owner.gid.as_raw())).expect("chown");
         }
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut server = Self { directory, programs, owner, port: 0, settings, running: Mutex::default() };
-        let data = server.data();
-        let made = server
-            .command("initdb")
-            .args(["--no-sync", "--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C", "-D"])
-            .arg(&data)
-            .output()
-            .expect("initdb starts");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        Self { directory, programs, owner, port: 0, settings, running: Mutex::default() }
+    }
+
+    /// Starts a server for the first time.
+    pub(crate) fn begun(mut self) -> Self {
         for _ in 0..5 {
             // Somebody else may take the port before the server does.
             let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-            server.port = port.expect("a port is free").port();
-            if server.try_to_run() {
-                return Some(server);
+            self.port = port.expect("a port is free").port();
+            if self.try_to_run() {
+                return self;
             }
         }
-        panic!("PostgreSQL does not start: {}", server.log());
+        panic!("PostgreSQL does not start: {}", self.log());
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
@@ -228,7 +238,7 @@ impl Postgres {
     }
 
     /// Returns a program as the user that the server belongs to. If this process ends, so does the program.
-    fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         self.command_at(&self.programs.join(program))
     }
 
@@ -300,6 +310,21 @@ impl Postgres {
     /// If it does not end.
     pub fn stop(&self) {
         self.end("-INT");
+    }
+
+    /// Ends the server and all of its processes with `kill -9`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end.
+    pub fn kill_all(&self) {
+        let Some(program) = self.lock().take() else { return };
+        let id = program.id.to_string();
+        let of_server = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        // At once, before one of them notices the end of another.
+        let all = [&*id].into_iter().chain(of_server.split_whitespace());
+        drop(Command::new("kill").arg("-9").args(all).stderr(Stdio::null()).status());
+        program.ended.recv_timeout(PATIENCE).expect("a program ends");
     }
 
     /// Ends the server without a warning, as a crash of its machine would.

@@ -1,7 +1,9 @@
 //! Sessions in PostgreSQL, with a server of the tests' own. Where there is none, these tests are skipped and say so.
 
 mod alternating;
+mod encrypted;
 mod failover;
+mod full_disk;
 mod guesses;
 mod migrations;
 mod nodes;

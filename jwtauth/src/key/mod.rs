@@ -9,9 +9,9 @@
 //!    With [`Compat`](crate::Compat) they do share one, because another service accepts both. A `kid` that is
 //!    made here identifies a key and reveals nothing about it.
 //!
-//! `initial_keys` makes the keys that a `JwtAuth` starts with, and `keyed_names` names that reveal nothing. `der`, `pem` and `jwk` read the forms of a
-//! key, `parts` holds its contents, `public` its public half, `strength` refuses weak secrets, and `backend`
-//! makes signatures.
+//! `initial_keys` makes the keys that a `JwtAuth` starts with, and `keyed_names` names that reveal nothing.
+//! `der`, `pem` and `jwk` read the forms of a key, `parts` holds its contents, `public` its public half,
+//! `strength` refuses weak secrets, and `backend` makes signatures.
 
 mod algorithm;
 mod backend;

@@ -201,7 +201,7 @@ fn m_26_counters_are_bounded() {
         );
         // Others have failed once each.
         let fill = format!(
-            "INSERT INTO \"{}\".counters SELECT decode(md5('n' || n) || 'ff', 'hex'), 1, {START} + 901, 'x'
+            "INSERT INTO \"{}\".counters SELECT decode(lpad(to_hex(n), 34, '0'), 'hex'), 1, {START} + 901, 'x'
              FROM generate_series(1, {}) AS n",
             nodes.schema,
             COUNTERS_KEPT + 5_000,
@@ -214,12 +214,18 @@ fn m_26_counters_are_bounded() {
         assert!((COUNTERS_KEPT..=COUNTERS_KEPT + 4_096).contains(&left), "{left}");
         assert_eq!(guess(there, "alice", address(1)).await, Some(1), "it still waits");
         // Without a sweep, those who fail make room too.
-        let key = CounterKey::new(CounterKind::Address, [1; CounterKey::NAME]);
-        for number in 0..512 {
-            let rule: CounterRule =
-                Arc::new(move |_| vec![Some(Counter::new(START + 999, vec![number as u8]))]);
-            nodes.stores[0].change_counters(vec![key], START + 902, rule).await.unwrap();
+        let mut failures = JoinSet::new();
+        for number in 0..512_u16 {
+            let store = nodes.stores[0].clone();
+            failures.spawn(async move {
+                let key = CounterKey::new(CounterKind::Address, [number.to_le_bytes()[0]; CounterKey::NAME]);
+                let bytes = number.to_be_bytes().to_vec();
+                let rule: CounterRule =
+                    Arc::new(move |_| vec![Some(Counter::new(START + 999, bytes.clone()))]);
+                store.change_counters(vec![key], START + 902, rule).await.unwrap();
+            });
         }
+        failures.join_all().await;
         let since = Instant::now();
         while count(&nodes, "kind = 1").await > left - 4_000 {
             assert!(since.elapsed() < Duration::from_secs(30), "nothing goes");

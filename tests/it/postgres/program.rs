@@ -1,6 +1,7 @@
 //! The program `jwtauth` over a database, beside the servers that use it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -220,10 +221,11 @@ fn the_password_comes_from_the_environment() {
         let rules = server.directory().join("data/pg_hba.conf");
         fs::write(rules, "local all all scram-sha-256\n").unwrap();
         owner.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        let file = server.directory().join("passwords");
         let status = |password: Option<&str>| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_jwtauth_program"));
             command.args(["status"]).env("JWTAUTH_STORE", server.url()).env_remove("PGPASSWORD");
-            command.envs(password.map(|password| ("PGPASSWORD", password)));
+            command.envs(password.map(|password| ("PGPASSWORD", password))).env("PGPASSFILE", &file);
             let output = command.output().unwrap();
             (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
         };
@@ -238,5 +240,13 @@ fn the_password_comes_from_the_environment() {
         assert_eq!((code, said.contains("PGPASSWORD")), (3, true), "{said}");
         assert_eq!(status(Some("another one")).0, 3);
         assert_eq!(status(Some(PASSWORD)).0, 0);
+
+        // Or in the file that the tools of PostgreSQL read, unless others can read it too.
+        fs::write(&file, format!("elsewhere:*:*:tests:no\n*:*:postgres:tests:{PASSWORD}\n")).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(status(None).0, 3);
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(status(None).0, 0);
+        assert_eq!(status(Some("another one")).0, 3, "what is named for this program comes first");
     });
 }

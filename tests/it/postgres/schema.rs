@@ -1,7 +1,12 @@
 //! The tables: who makes them, who may use them, and what is never in them.
 
+use std::sync::Arc;
+
 use jwtauth::error::{PostgresError, StoreError};
-use jwtauth::store::{PostgresConfig, PostgresStore, SynchronousCommit};
+use jwtauth::store::{
+    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, PostgresConfig, PostgresStore,
+    SynchronousCommit,
+};
 use jwtauth::{AccountsConfig, SessionStore as _, StorageConfig, testing};
 use tests::bounded;
 use tests::postgres::{self, Postgres};
@@ -57,6 +62,45 @@ fn r_19_tables_of_a_newer_release_are_refused() {
     });
 }
 
+/// R-19: tables of each earlier release are brought up, once, by whoever starts first, and what is in them stays.
+#[test]
+fn r_19_tables_of_an_earlier_release_are_brought_up() {
+    let Some(server) = postgres::shared() else { return };
+    bounded(async {
+        let config = server.config().schema("earlier");
+        let session = testing::session(1, "a");
+        let first = open(&config).await;
+        first.insert(session.clone(), Default::default()).await.unwrap();
+        first.close();
+        let owner = client(&server).await;
+        let version = async || -> i64 {
+            owner.query_one("SELECT version FROM earlier.schema_state", &[]).await.unwrap().get(0)
+        };
+        let newest = version().await;
+        for (earlier, added) in [(2, "counters"), (1, "counters, earlier.store_mark")] {
+            let back =
+                format!("DROP TABLE earlier.{added}; UPDATE earlier.schema_state SET version = {earlier}");
+            owner.batch_execute(&back).await.unwrap();
+            let error = refused(config.clone().makes_tables(false)).await;
+            assert!(matches!(error, PostgresError::OldSchema { .. }), "{error:?}");
+            let mut starts = JoinSet::new();
+            for _ in 0..4 {
+                let config = config.clone();
+                starts.spawn(async move { open(&config).await });
+            }
+            for store in starts.join_all().await {
+                let kept = store.load(session.id).await.unwrap();
+                assert_eq!(kept.as_deref(), Some(&session), "from {earlier}");
+                let rule: CounterRule = Arc::new(|_| vec![Some(Counter::new(2_000, vec![1]))]);
+                let key = CounterKey::new(CounterKind::Account, [1; CounterKey::NAME]);
+                store.change_counters(vec![key], 1_000, rule).await.unwrap();
+                store.close();
+            }
+            assert_eq!(version().await, newest, "from {earlier}");
+        }
+    });
+}
+
 /// Who serves needs no right to make or change tables.
 #[test]
 fn a_role_that_may_only_read_and_write_rows_is_enough() {
@@ -69,13 +113,21 @@ fn a_role_that_may_only_read_and_write_rows_is_enough() {
             .batch_execute(
                 "CREATE ROLE serving LOGIN;
                  GRANT USAGE ON SCHEMA least TO serving;
-                 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA least TO serving",
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA least TO serving;
+                 ALTER DEFAULT PRIVILEGES IN SCHEMA least
+                     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO serving;
+                 DROP TABLE least.counters; UPDATE least.schema_state SET version = 2",
             )
             .await
             .unwrap();
+        // A release that adds a table, started once by its owner.
+        open(&config).await;
         let url = server.url().replace("tests@", "serving@");
         let store = open(&PostgresConfig::new(&url).schema("least").allow_fsync_off()).await;
         store.insert(testing::session(1, "a"), Default::default()).await.unwrap();
+        let rule: CounterRule = Arc::new(|_| vec![Some(Counter::new(2_000, vec![1]))]);
+        let key = CounterKey::new(CounterKind::Account, [1; CounterKey::NAME]);
+        store.change_counters(vec![key], 1_000, rule).await.unwrap();
         store.sweep(2_000, 16).await.unwrap();
         assert_eq!(store.load(testing::session(1, "a").id).await.unwrap(), None);
         let error = refused(PostgresConfig::new(&url).schema("other").allow_fsync_off()).await;

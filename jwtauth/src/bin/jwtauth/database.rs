@@ -1,6 +1,7 @@
 //! The store that the command line names: a directory or a database, and what that needs beside its URL.
 //!
-//! The password of a database stands in `PGPASSWORD`, or in the URL.
+//! The password of a database stands in `PGPASSWORD`, in the URL, or in the file of PostgreSQL's own
+//! programs.
 
 use std::path::Path;
 

@@ -161,9 +161,10 @@ fn not_there(path: &Path) -> Failure {
 pub(crate) fn not_opened(error: StoreError) -> Failure {
     match error {
         StoreError::Locked { .. } => Failure::store("stop the server, and do this again", error),
-        error if super::with_causes(&error).contains("password missing") => {
-            Failure::store("the database asks for a password: set PGPASSWORD", error)
-        }
+        error if super::with_causes(&error).contains("password missing") => Failure::store(
+            "the database asks for a password: set PGPASSWORD, or write it into ~/.pgpass",
+            error,
+        ),
         error => Failure::store("the store cannot be opened", error),
     }
 }

@@ -10,8 +10,8 @@
 //!
 //! What a store keeps beside sessions is found by [`SessionStore::token_store`],
 //! [`SessionStore::event_store`], [`SessionStore::counter_store`] and [`SessionStore::value_store`], and has
-//! rules of its own, and so has a copy of it all ([`SessionStore::whole_store`]). Run `run_accounts` too if it
-//! keeps accounts. Durability is not among the rules: what survives a crash is each store's own promise.
+//! rules of its own, and so has a copy of it all ([`SessionStore::whole_store`]). Run `run_accounts` too if
+//! it keeps accounts. Durability is not among the rules: what survives a crash is each store's own promise.
 
 #[cfg(feature = "accounts")]
 mod account_rules;

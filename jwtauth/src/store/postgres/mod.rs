@@ -36,6 +36,7 @@ mod database_url;
 mod event_steps;
 mod freshness;
 mod login_steps;
+mod password_file;
 mod postgres_config;
 mod rows;
 mod schema;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_postgres::config::{Config, SslMode, TargetSessionAttrs};
 use zeroize::Zeroizing;
 
+use super::password_file;
 use crate::error::PostgresError;
 
 const POOL_SIZE: usize = 16;
@@ -94,7 +95,7 @@ pub enum Isolation {
 /// | [`allow_fsync_off`](Self::allow_fsync_off) | refused | |
 /// | [`prepared_statements`](Self::prepared_statements) | yes | |
 /// | [`makes_tables`](Self::makes_tables) | yes | |
-/// | [`password`](Self::password) | that of the URL | |
+/// | [`password`](Self::password) | that of the URL, or of `PGPASSFILE` | |
 /// | [`application_name`](Self::application_name) | that of the URL, or `jwtauth` | |
 ///
 /// # TLS
@@ -219,6 +220,10 @@ impl PostgresConfig {
     }
 
     /// Sets the password, in the place of one in the URL.
+    ///
+    /// Without either, the file that PostgreSQL's own programs read is asked: `PGPASSFILE`, or `~/.pgpass`.
+    /// It is left alone, with a warning, if others can read it. Of several hosts all get the same password,
+    /// that of the first which has one there.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(Zeroizing::new(password.into()));
         self
@@ -282,6 +287,10 @@ impl PostgresConfig {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         if let Some(password) = &self.password {
+            config.password(password.as_bytes());
+        } else if config.get_password().is_none()
+            && let Some(password) = password_file::password_of(&config)
+        {
             config.password(password.as_bytes());
         }
         match &self.application_name {

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 /// The port of a server that names none.
 const PORT: u16 = 5432;
 
-/// Returns the password that the file has for this database. Of several hosts, that of the first which has one.
+/// Returns the password that the file has for this database: of several hosts, that of the first which has
+/// one.
 pub(super) fn password_of(config: &Config) -> Option<Zeroizing<String>> {
     let path = path_of(std::env::var_os("PGPASSFILE"), std::env::var_os("HOME"))?;
     let text = read(&path)?;

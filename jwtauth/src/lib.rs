@@ -13,6 +13,7 @@ mod id;
 mod notice;
 mod plain_text;
 mod private_file;
+mod right_name;
 mod secret;
 mod shutdown;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with its floor, from the ground up. A module uses lower floors only; `error` may be used by all.
-const FLOORS: [(&str, u8); 30] = [
+const FLOORS: [(&str, u8); 31] = [
     ("clock", 0),
     ("error", 0),
     ("guide", 0),
@@ -12,6 +12,7 @@ const FLOORS: [(&str, u8); 30] = [
     ("notice", 0),
     ("plain_text", 0),
     ("private_file", 0),
+    ("right_name", 0),
     ("shutdown", 0),
     ("secret", 1),
     ("id", 2),

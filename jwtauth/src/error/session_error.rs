@@ -72,7 +72,8 @@ pub enum SessionError {
     /// A hook of the application refused the login.
     #[error("a hook refused the login")]
     Vetoed,
-    /// The user value could not be written into the session, or not read back. The cause names the field.
+    /// The user value could not be written into the session, or not read back, or a role or scope of it is
+    /// not one name. The cause names the field.
     #[error("user value cannot be kept in the session")]
     User(#[source] BoxError),
     /// The user is not active any more, as [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says.

@@ -73,6 +73,7 @@ use crate::config::Config;
 use crate::error::{ConfigError, SessionError, StoreError};
 use crate::id::SessionId;
 use crate::record::Session;
+use crate::right_name::scope_text;
 use crate::store::{SessionStore, StoreFuture, TokenStore};
 use crate::token::access::AccessTokens;
 use crate::token::refresh::RefreshTokens;
@@ -360,7 +361,7 @@ impl Sessions {
             clock_ahead: ahead,
             token_type,
             roles: &session.roles,
-            scope: session.scopes.join(" "),
+            scope: scope_text(&session.scopes),
             own,
         }
     }

@@ -12,6 +12,7 @@ use crate::error::{SessionError, StoreError};
 use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, Session, Successor};
+use crate::right_name::{NO_ROLE, NO_SCOPE, is_role, is_scope};
 use crate::store::{LoginEffects, SessionStore};
 use crate::user::{AuthUser, kind_of};
 
@@ -111,11 +112,13 @@ impl Sessions {
         if !(1..=MAX_SUBJECT).contains(&subject.len()) {
             return Err(SessionError::Subject { got: subject.len() });
         }
+        let roles = named("roles", user.roles(), is_role, NO_ROLE)?;
+        let scopes = named("scopes", user.scopes(), is_scope, NO_SCOPE)?;
         let now = self.clock.now();
         let absolute_expires_at = now.saturating_add(self.config.absolute_ttl.as_secs());
         Ok(Session {
-            roles: user.roles(),
-            scopes: user.scopes(),
+            roles,
+            scopes,
             user: user.session_copy().map_err(SessionError::User)?,
             user_kind: Some(kind_of::<U>().to_owned()),
             ..self.new_session(subject, now, absolute_expires_at)?
@@ -136,6 +139,21 @@ impl Sessions {
             expires_at: now.saturating_add(self.config.refresh_ttl.as_secs()).min(absolute_expires_at),
             ..Session::new(SessionId::random()?, subject, now, tokens)
         })
+    }
+}
+
+/// Returns roles or scopes, if each is a name: a token would say something else of it. Empty ones are left
+/// out: splitting a text leaves one where there is none.
+fn named(
+    what: &'static str,
+    mut names: Vec<String>,
+    is_name: fn(&str) -> bool,
+    rule: &'static str,
+) -> Result<Vec<String>, SessionError> {
+    names.retain(|name| !name.is_empty());
+    match names.iter().find(|name| !is_name(name)) {
+        Some(bad) => Err(SessionError::User(format!("`{what}` has {bad:?}: {rule}").into())),
+        None => Ok(names),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::TokenError;
 use crate::id::SessionId;
 use crate::issuer_profile::{ClaimPath, IssuerProfile, RequiredClaim};
 use crate::key;
+use crate::right_name::scopes_in;
 use crate::user::{TokenUser, VerifiedClaims};
 
 /// What issuers write into tokens of other kinds, and where.
@@ -80,7 +81,7 @@ pub(super) fn read(
         session: session(json),
         roles: names(&claims, &profile.roles, "roles", |role| vec![role.to_owned()])?,
         scopes: names(&claims, &profile.scopes, "scope", |scope| {
-            scope.split_ascii_whitespace().map(str::to_owned).collect()
+            scopes_in(scope).map(str::to_owned).collect()
         })?,
         // Without it, nothing is fresh enough.
         auth_time: auth_time.unwrap_or(0),

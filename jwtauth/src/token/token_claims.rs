@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::parse::Object;
 use crate::error::TokenError;
 use crate::id::SessionId;
+use crate::right_name::scopes_in;
 use crate::user::{TokenUser, VerifiedClaims};
 
 /// Reads what a token says, of which is known already whom it is about and of which session it is.
@@ -27,7 +28,7 @@ pub(super) fn read(json: &str, subject: Arc<str>, session: SessionId) -> Result<
         subject,
         session,
         roles,
-        scopes: scope.split_ascii_whitespace().map(str::to_owned).collect(),
+        scopes: scopes_in(scope).map(str::to_owned).collect(),
         auth_time: auth_time.unwrap_or(0),
         expires_at: super::required(object.time("exp", f64::floor), "exp")?,
         claims,

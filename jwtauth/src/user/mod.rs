@@ -254,11 +254,18 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     fn subject(&self) -> String;
 
     /// Returns the roles that the session gets at login. Default: none.
+    ///
+    /// Each is one name: no control characters, no white space around it, and none of `,` `;` `|` `&`, except
+    /// in a name with `=`. Others are [`SessionError::User`](crate::error::SessionError::User) at a login or
+    /// update. Empty ones are left out.
     fn roles(&self) -> Vec<String> {
         Vec::new()
     }
 
     /// Returns the scopes that the session gets at login. Default: none.
+    ///
+    /// Each is one name of visible ASCII without `"` and `\` (RFC 6749, section 3.3), and otherwise like a
+    /// role.
     fn scopes(&self) -> Vec<String> {
         Vec::new()
     }

@@ -198,7 +198,7 @@ fn roles_that_cannot_be_are_refused_and_change_nothing() {
         let alice = register(&app, "alice").await;
         accounts(&app).set_roles(alice.id, ["admin"]).await.unwrap();
         let (long, longer) = ("r".repeat(64), "r".repeat(65));
-        for bad in ["", "a\nb", &longer] {
+        for bad in ["", "a\nb", &longer, "admin,editor", "admin|editor", " admin", "admin\u{a0}"] {
             let refused = accounts(&app).set_roles(alice.id, [bad]).await;
             assert!(matches!(refused, Err(AccountError::Role { .. })), "{bad:?}: {refused:?}");
         }

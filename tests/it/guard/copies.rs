@@ -115,6 +115,59 @@ fn n_10_a_copy_that_cannot_be_read_back_is_no_login_and_names_the_field() {
     });
 }
 
+/// A token writes scopes as one text: one with a space would be two everywhere else.
+#[test]
+fn n_15_a_right_that_is_not_one_name_is_no_login_and_names_the_field() {
+    #[derive(Clone, Serialize, Deserialize, AuthUser)]
+    struct Entitled {
+        id: u64,
+        roles: Vec<String>,
+        #[auth(scopes)]
+        may: Vec<String>,
+    }
+    let user = |roles: &[&str], may: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Entitled { id: 7, roles: names(roles), may: names(may) }
+    };
+    bounded(async {
+        let app = &TestApp::new();
+        let sessions = app.jwtauth.sessions();
+        let good =
+            user(&["admin", "Team Lead", "cn=ops,dc=example", "größe"], &["posts:read", "", "a'b", "*"]);
+        assert_eq!(refused(app, &good).await, None);
+        for bad in ["a b", "a\tb", "a\u{a0}b", "größe", "a\"b", "a\\b", "a,b", "a|b", "a;b", "a&b"] {
+            let cause = refused(app, &user(&[], &["posts:read", bad])).await;
+            let cause = cause.unwrap_or_else(|| panic!("{bad:?} is a scope"));
+            assert!(cause.contains("`scopes`") && cause.contains(&format!("{bad:?}")), "{bad:?}: {cause}");
+        }
+        for bad in [
+            " admin",
+            "admin ",
+            "\u{a0}admin",
+            "admin\u{3000}",
+            "a\nb",
+            "a\u{85}b",
+            "a,b",
+            "a, b",
+            "a|b",
+            "a;b",
+            "a && b",
+        ] {
+            let cause = refused(app, &user(&["editor", bad], &[])).await;
+            let cause = cause.unwrap_or_else(|| panic!("{bad:?} is a role"));
+            assert!(cause.contains("`roles`") && cause.contains(&format!("{bad:?}")), "{bad:?}: {cause}");
+        }
+        for session in sessions.list("7").await.unwrap() {
+            assert_eq!(
+                session.scopes,
+                ["posts:read", "a'b", "*"],
+                "empty ones are none, and nothing was changed"
+            );
+        }
+        assert_eq!(sessions.list("7").await.unwrap().len(), 2, "nobody else is logged in");
+    });
+}
+
 /// What comes back is kept, whatever else is lost on the way.
 #[test]
 fn n_10_a_copy_that_can_be_read_back_is_kept() {

@@ -101,7 +101,8 @@ fn names(value: &Expr) -> Vec<String> {
     }
 }
 
-const SEPARATORS: [char; 3] = [',', '|', ';'];
+/// As in the library's `right_name`, which judges constants.
+const SEPARATORS: [char; 4] = [',', ';', '|', '&'];
 
 /// Whether a scope may have this byte (RFC 6749, section 3.3).
 fn is_scope_byte(byte: u8) -> bool {

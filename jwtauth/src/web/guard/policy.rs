@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::local_path::is_local;
+use crate::right_name::{is_one_name, is_scope_token};
 use crate::user::Identity;
 use crate::web::answer::names::Names;
 use crate::web::answer::rejection::{Rejection, Scopes};
@@ -111,7 +112,7 @@ impl Need {
         let mut index = 0;
         while index < names.len() {
             assert!(
-                is_scope(names.at(index)),
+                is_scope_token(names.at(index)),
                 "a scope is visible ASCII without `\"` and `\\` (RFC 6749, section 3.3)"
             );
             assert!(is_one_name(names.at(index)), "{}", ONE_NAME);
@@ -152,34 +153,6 @@ impl fmt::Display for Need {
 }
 
 const ONE_NAME: &str = "one role or scope is one name, without white space around it: for several take a list, with `any_role`, `all_roles`, `any_scope` or `all_scopes`";
-
-/// Tells whether a role or scope is one name, and no list of them that nobody has. With `=` it is the
-/// distinguished name of a directory, where commas belong into the name.
-const fn is_one_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let (mut at, mut has_separator, mut is_distinguished) = (0, false, false);
-    while at < bytes.len() {
-        has_separator |= matches!(bytes[at], b',' | b'|' | b';');
-        is_distinguished |= bytes[at] == b'=';
-        if bytes[at].is_ascii_control() {
-            return false;
-        }
-        at += 1;
-    }
-    bytes.trim_ascii().len() == bytes.len() && (is_distinguished || !has_separator)
-}
-
-const fn is_scope(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        if !bytes[at].is_ascii_graphic() || bytes[at] == b'"' || bytes[at] == b'\\' {
-            return false;
-        }
-        at += 1;
-    }
-    !bytes.is_empty()
-}
 
 /// The conditions of one guard.
 #[derive(Clone, Copy)]

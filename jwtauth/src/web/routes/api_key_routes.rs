@@ -12,6 +12,7 @@ use super::json;
 use super::token_routes::done;
 use crate::id::SessionId;
 use crate::record::Session;
+use crate::right_name::scopes_in;
 use crate::session::ApiKeyRequest;
 use crate::web::answer::rejection::Rejection;
 use crate::web::extract::auth::Auth;
@@ -36,7 +37,7 @@ pub(super) async fn create(request: Request) -> Result<Response> {
     let wanted = ApiKeyRequest::new(name);
     let wanted = roles.into_iter().fold(wanted, ApiKeyRequest::role);
     // As in OAuth (RFC 6749, section 3.3), one text may have several.
-    let scopes = scopes.iter().flat_map(|text| text.split_ascii_whitespace());
+    let scopes = scopes.iter().flat_map(|text| scopes_in(text));
     let wanted = scopes.fold(wanted, ApiKeyRequest::scope);
     let wanted = match form.number("expires_in")? {
         Some(seconds) => wanted.ttl(Duration::from_secs(seconds)),

@@ -23,6 +23,7 @@ use super::{Choices, ReadyRoute, json};
 use crate::error::{ConfigError, SessionError};
 use crate::record::RevocationReason;
 use crate::registry::TokenKind;
+use crate::right_name::scope_text;
 use crate::secret::{Secret, alike};
 use crate::session::{AnyToken, GoodToken};
 use crate::web::answer::problem::{problem, problem_error};
@@ -181,7 +182,7 @@ async fn introspect(services: Arc<Services>, request: Request) -> poem::Result<R
         &["iss", "exp", "iat", "jti", "sid"]
     } else {
         said.insert("token_type".into(), "Bearer".into());
-        said.insert("scope".into(), scopes.join(" ").into());
+        said.insert("scope".into(), scope_text(scopes).into());
         said.insert("roles".into(), roles.into());
         &["iss", "aud", "client_id", "exp", "iat", "jti", "sid", "auth_time"]
     };

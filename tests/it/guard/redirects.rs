@@ -6,7 +6,7 @@ use jwtauth::{RequireAuth, local_path};
 use poem::FromRequest as _;
 use reqwest::redirect::Policy;
 
-use super::users::{Finds, Member, Members};
+use super::users::{Finds, Member, Members, login_member};
 use super::*;
 
 type Headers = &'static [(&'static str, &'static str)];
@@ -146,6 +146,7 @@ fn h_13_what_a_login_mends_is_redirected_and_nothing_else() {
         let store = Faulty::default();
         let app = TestApp::with(store.clone(), |builder| builder);
         let bob = login(&app, "bob").await.cookies();
+        let looked_up = login_member(&app).await.cookies();
         let with = |finds| client(&app, Route::new().nest("/", routes().data(Members::new(finds))));
         let (found, gone, outage) = (with(Finds::Member), with(Finds::Nobody), with(Finds::Outage));
         for path in ["/page", "/member", "/member/above", "/checked", "/block", "/fresh"] {
@@ -157,7 +158,7 @@ fn h_13_what_a_login_mends_is_redirected_and_nothing_else() {
         }
         for path in ["/member", "/member/above", "/checked", "/block"] {
             // A user who is gone is a stranger, who loses the cookies on the way.
-            let answered = navigate(&gone, path, Some(&bob)).await;
+            let answered = navigate(&gone, path, Some(&looked_up)).await;
             assert_eq!(answered.status(), 303, "{path}");
             assert_eq!(set_cookies(answered.headers()).len(), 2, "{path}");
             assert_eq!(answer(gone.get(path), Some(&bob)).await.status(), 401, "{path}, no page");

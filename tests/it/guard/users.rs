@@ -73,6 +73,38 @@ async fn maybe_member_above_handler(
     member.map_or("nobody".into(), |member| member.name.clone())
 }
 
+/// Two types of one request: the copy in the session, and one that is looked up.
+#[require_auth(optional)]
+async fn copy_then_member(user: Option<User>, _: Option<CurrentUser<Member>>) -> String {
+    user.map_or("nobody".into(), |user| user.name)
+}
+
+#[require_auth(optional)]
+async fn member_then_copy(_: Option<CurrentUser<Member>>, user: Option<User>) -> String {
+    user.map_or("nobody".into(), |user| user.name)
+}
+
+/// Another type that is looked up, and finds everybody.
+#[derive(Clone)]
+struct Regular(String);
+
+impl AuthUser for Regular {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        self.0.clone()
+    }
+
+    async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
+        Ok(Some(Self(who.subject().to_owned())))
+    }
+}
+
+#[require_auth(optional)]
+async fn member_then_regular(_: Option<CurrentUser<Member>>, user: Option<CurrentUser<Regular>>) -> String {
+    user.map_or("nobody".into(), |user| user.0.0)
+}
+
 #[require_auth]
 async fn member_twice(
     member: CurrentUser<Member>,
@@ -90,6 +122,9 @@ fn members(store: Option<&Members>, ran: &Arc<AtomicUsize>) -> Route {
         .at("/member", get(show_member))
         .at("/maybe", get(maybe_member))
         .at("/maybe/above", get(maybe_member_above_handler))
+        .at("/copy-first", get(copy_then_member))
+        .at("/copy-last", get(member_then_copy))
+        .at("/regular", get(member_then_regular))
         .at("/twice", get(member_twice));
     let routes = match store {
         Some(store) => routes.data(store.clone()).boxed(),
@@ -98,11 +133,50 @@ fn members(store: Option<&Members>, ran: &Arc<AtomicUsize>) -> Route {
     Route::new().nest("/", routes.data(Arc::clone(ran)))
 }
 
+/// Logs in a user of the type that is looked up.
+pub(super) async fn login_member(app: &TestApp) -> Tokens {
+    let member = Member { name: "bob".into() };
+    let tokens = app.jwtauth.sessions().login(&member, Device::default()).await.unwrap();
+    let refresh = tokens.refresh().expect("it has one");
+    Tokens { access: tokens.access().to_owned(), refresh: refresh.to_owned() }
+}
+
+/// That one type finds nobody is no proof that the user is gone: the session was opened for another one.
+#[test]
+fn n_9_a_type_that_finds_nobody_takes_no_cookies_of_another_type() {
+    bounded(async {
+        let app = TestApp::new();
+        let (copy, member) = (login(&app, "bob").await, login_member(&app).await);
+        let client = client(&app, members(Some(&Members::new(Finds::Nobody)), &Arc::default()));
+        for (path, tokens, said) in [
+            ("/copy-first", &copy, "bob"),
+            ("/copy-last", &copy, "bob"),
+            ("/maybe", &copy, "nobody"),
+            // Found by another type, after it was not.
+            ("/regular", &member, "bob"),
+        ] {
+            // Twice: from the second time on the copy is not read again.
+            for _ in 0..2 {
+                let answered = answer(client.get(path), Some(&tokens.cookies())).await;
+                assert_eq!(set_cookies(answered.headers()), Vec::<String>::new(), "{path}");
+                assert_eq!(text(answered).await, said, "{path}");
+            }
+        }
+        let gone = answer(client.get("/member"), Some(&copy.cookies())).await;
+        assert_eq!((gone.status().as_u16(), set_cookies(gone.headers())), (401, Vec::new()));
+        let gone = answer(client.get("/maybe"), Some(&member.cookies())).await;
+        assert_eq!(set_cookies(gone.headers()).len(), 2, "nobody else has found the user");
+        // New cookies that came with the request stay too.
+        let answered = answer(client.get("/regular"), Some(&member.only_refresh())).await;
+        assert!(!Tokens::of(answered.headers()).access.is_empty());
+    });
+}
+
 #[test]
 fn a_user_who_is_gone_is_refused_and_loses_the_cookies() {
     bounded(async {
         let app = TestApp::new();
-        let bob = login(&app, "bob").await;
+        let bob = login_member(&app).await;
         let client = client(&app, members(Some(&Members::new(Finds::Nobody)), &Arc::default()));
         let gone = answer(client.get("/member"), Some(&bob.cookies())).await;
         assert_eq!(gone.status(), 401);

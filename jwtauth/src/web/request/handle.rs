@@ -3,9 +3,10 @@
 //! The middleware puts it on the request. Guard and extractors share it. Nothing is verified before the first
 //! question. An [`Authority`] decides.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poem::http::header;
@@ -20,7 +21,7 @@ use super::pending_answer::{self, PendingAnswer};
 use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::notice::misconfigured;
-use crate::user::{AuthUser, Identity, OtherKind, TokenSource, Unfit, check_kind, kind_of};
+use crate::user::{AuthUser, Identity, OtherKind, TokenSource, TokenUser, Unfit, check_kind, kind_of};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::{Credentials, PlainTokens};
@@ -36,6 +37,8 @@ struct HandleParts {
     caller: OnceCell<Result<Caller, Rejection>>,
     /// User values, one for each type, each loaded once. Locked while loading, so that nobody loads twice.
     users: tokio::sync::Mutex<Vec<Box<dyn Any + Send + Sync>>>,
+    /// Whether one of the types has found the user.
+    has_found_user: AtomicBool,
     answer: Mutex<PendingAnswer>,
 }
 
@@ -51,6 +54,7 @@ impl Handle {
             authority,
             caller: OnceCell::new(),
             users: tokio::sync::Mutex::default(),
+            has_found_user: AtomicBool::new(false),
             answer: Mutex::default(),
         }))
     }
@@ -104,7 +108,10 @@ impl Handle {
     }
 
     pub(crate) fn set_cookies(&self, cookies: Cookies) {
-        self.answer().cookies = cookies;
+        let mut answer = self.answer();
+        answer.cookies = cookies;
+        // It is decided anew.
+        answer.before_user_was_gone = None;
     }
 
     /// Returns the session whose tokens would leave with the answer now.
@@ -214,6 +221,7 @@ impl Handle {
         if let Some(user) = identity.user_read_before::<U>()
             && user.is_active()
         {
+            self.found_user::<U>();
             return Ok(user.clone());
         }
         let mut users = self.0.users.lock().await;
@@ -237,18 +245,19 @@ impl Handle {
         match U::load(store, identity).await {
             Ok(Some(user)) if !user.is_active() => {
                 tracing::info!(target: "jwtauth", event = "user_inactive", session = identity.session_id().log_id());
-                self.forget_user(identity);
+                self.forget_user::<U>(identity);
                 Err(Rejection::UserInactive)
             }
             Ok(Some(user)) => {
                 users.push(Box::new(user.clone()));
+                self.found_user::<U>();
                 Ok(user)
             }
             Ok(None) => {
                 let (asked, held) =
                     (kind_of::<U>(), identity.session().and_then(|it| it.user_kind.as_deref()));
                 tracing::info!(target: "jwtauth", event = "user_not_found", session = identity.session_id().log_id(), asked, held);
-                self.forget_user(identity);
+                self.forget_user::<U>(identity);
                 Err(Rejection::UserNotFound)
             }
             // Any client can send a token that has no session, so the application has made no mistake.
@@ -269,10 +278,25 @@ impl Handle {
         }
     }
 
-    /// Deletes the cookies of a user who is gone or not active.
-    fn forget_user(&self, identity: &Identity) {
-        if identity.token_source() == TokenSource::Cookie {
-            self.set_cookies(Cookies::Clear);
+    /// Notes that a type has found the user. An identity is there without a look.
+    fn found_user<U: AuthUser>(&self) {
+        if ![TypeId::of::<Identity>(), TypeId::of::<TokenUser>()].contains(&TypeId::of::<U>()) {
+            self.0.has_found_user.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Deletes the cookies of a user who is gone or not active, unless another type finds the user.
+    ///
+    /// That a type finds nobody proves something of its own kind of users. If the session keeps a user of
+    /// another kind, it proves nothing.
+    fn forget_user<U: AuthUser>(&self, identity: &Identity) {
+        let is_of_another_kind = identity.session().is_some_and(|session| {
+            session.user.is_some() && session.user_kind.as_deref() != Some(kind_of::<U>())
+        });
+        if identity.token_source() == TokenSource::Cookie && !is_of_another_kind {
+            let mut answer = self.answer();
+            let before = std::mem::replace(&mut answer.cookies, Cookies::Clear);
+            answer.before_user_was_gone.get_or_insert(before);
         }
     }
 
@@ -298,7 +322,12 @@ impl Handle {
             pending_answer::tell_of_failed_login(&result, address);
             return result;
         }
-        let answer = std::mem::take(&mut *self.answer());
+        let mut answer = std::mem::take(&mut *self.answer());
+        if let Some(before) = answer.before_user_was_gone.take()
+            && self.0.has_found_user.load(Ordering::Relaxed)
+        {
+            answer.cookies = before;
+        }
         if answer.sets_cookies() {
             // Boxed, because few answers do.
             return Box::pin(answer.finish_with_cookies(&self.0.authority, result)).await;

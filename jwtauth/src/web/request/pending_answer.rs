@@ -22,6 +22,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 #[derive(Default)]
 pub(super) struct PendingAnswer {
     pub(super) cookies: Cookies,
+    /// What they were when a user type said that the user is gone. They count if another type finds the user.
+    pub(super) before_user_was_gone: Option<Cookies>,
     /// Whether anything asked who is calling: then the answer may be private.
     pub(super) asked: bool,
     pub(super) origin: OriginCheck,

@@ -3,25 +3,15 @@
 use proc_macro2::TokenStream;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Expr, Field, Ident, LitStr, Meta, Token, parenthesized, token};
+use syn::{
+    Attribute, Data, DeriveInput, Expr, Field, Fields, Ident, LitStr, Meta, Path, Token, parenthesized, token,
+};
 
+use super::access_names::near_miss;
 use super::sources::{Mark, ON_FIELD, ON_TYPE, Setting, Source, Sources};
 use crate::errors::Errors;
 use crate::library::Library;
 use crate::words::{self, Words};
-
-/// Names of fields that look as if they were read, and the names that are.
-const NEAR: [(&str, &str); 5] = [
-    ("role", "roles"),
-    ("scope", "scopes"),
-    ("is_active", "active"),
-    ("enabled", "active"),
-    ("is_enabled", "active"),
-];
-
-/// Names of fields that say the opposite of `active`, each also with `is_` in front.
-const OPPOSITE: [&str; 7] =
-    ["inactive", "disabled", "deactivated", "blocked", "banned", "suspended", "locked_out"];
 
 /// What `#[auth(..)]` on the type says.
 #[derive(Default)]
@@ -126,6 +116,7 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
             errors.add(field.ident.span(), message);
         }
     }
+    check_default(input, fields, &sources, &mut errors);
     // If there is another error, a misspelt mark is the likely reason.
     if sources.id.is_none() && errors.is_empty() {
         errors.add(
@@ -136,37 +127,29 @@ pub(super) fn sources(input: &DeriveInput) -> (Sources, Errors) {
     (sources, errors)
 }
 
-/// Returns what to say of a field that is not read and looks as if it were. What it says would have no
-/// effect.
-fn near_miss(name: &str, sources: &Sources) -> Option<String> {
-    let skip = "help: if it has nothing to do with access, mark it with `#[auth(skip)]`";
-    if sources.active.is_none() && OPPOSITE.contains(&name.strip_prefix("is_").unwrap_or(name)) {
-        return Some(format!(
-            "`{name}` is not read, so such users could log in\n\
-             help: keep the opposite, `active: bool`, or implement `AuthUser` by hand with an `is_active` of its own\n{skip}"
-        ));
-    }
-    let (_, word) = NEAR.iter().find(|(near, _)| *near == name)?;
-    let (source, harm, kind) = match *word {
-        "roles" => (
-            &sources.roles,
-            format!("`#[require_auth({name} = \"..\")]` would refuse everyone"),
-            "Vec<String>",
-        ),
-        "scopes" => (
-            &sources.scopes,
-            format!("`#[require_auth({name} = \"..\")]` would refuse everyone"),
-            "Vec<String>",
-        ),
-        _ => (&sources.active, "everyone could log in".to_owned(), "bool"),
+/// Refuses a default that is `false` for the field that says who may be logged in.
+fn check_default(input: &DeriveInput, fields: &Fields, sources: &Sources, errors: &mut Errors) {
+    let Some(active) = &sources.active else { return };
+    let Some(field) = fields.iter().enumerate().find_map(|(index, field)| {
+        let source = Source::new(index, field);
+        (source.member == active.member).then_some(field)
+    }) else {
+        return;
     };
-    let what = if kind == "bool" { "it" } else { "a collection" };
-    source.is_none().then(|| {
-        format!(
-            "`{name}` is not read, so {harm}\n\
-             help: make it `{word}: {kind}`, or mark {what} with `#[auth({word})]`\n{skip}"
-        )
-    })
+    let words = serde_words(&field.attrs);
+    let own: Vec<_> = words.iter().filter(|word| word.path.is_ident("default")).collect();
+    let of_type = serde_words(&input.attrs);
+    let mut bare = own.iter().copied().chain(of_type.iter().filter(|_| own.is_empty()));
+    if let Some(bare) = bare.find(|word| word.path.is_ident("default") && !word.has_value) {
+        let name = active.name();
+        errors.add(
+            bare.path.span(),
+            format!(
+                "`{name}` would be `false` in sessions that do not have it, so their users would be refused\n\
+                 help: put `#[serde(default = \"yes\")]` on `{name}`, and write `fn yes() -> bool {{ true }}`"
+            ),
+        );
+    }
 }
 
 /// Tells whether an attribute is one of ours.
@@ -176,18 +159,30 @@ fn is_mark(attr: &Attribute) -> bool {
 
 /// Tells whether serde writes the members of a field among those of the struct.
 fn is_flattened(field: &Field) -> bool {
-    let mut found = false;
-    for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+    serde_words(&field.attrs).iter().any(|word| word.path.is_ident("flatten"))
+}
+
+/// A word in `#[serde(..)]`.
+struct SerdeWord {
+    path: Path,
+    has_value: bool,
+}
+
+/// Returns the words in the `#[serde(..)]` among the attributes.
+fn serde_words(attrs: &[Attribute]) -> Vec<SerdeWord> {
+    let mut found = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
         // Serde itself reports what it does not understand.
         let _ = attr.parse_nested_meta(|meta| {
-            found |= meta.path.is_ident("flatten");
-            if meta.input.peek(Token![=]) {
+            let has_value = meta.input.peek(Token![=]);
+            if has_value {
                 meta.value()?.parse::<Expr>()?;
             } else if meta.input.peek(token::Paren) {
                 let inside;
                 parenthesized!(inside in meta.input);
                 inside.parse::<TokenStream>()?;
             }
+            found.push(SerdeWord { path: meta.path, has_value });
             Ok(())
         });
     }
@@ -252,7 +247,22 @@ mod tests {
             ("struct U { id: u64, r#active: bool }", ["id", "", "", "r#active"]),
             ("struct U { id: u64, #[auth(skip)] active: u8, #[auth(skip)] roles: u8 }", ["id", "", "", ""]),
             ("struct U { id: u64, #[auth(scopes)] roles: S }", ["id", "", "roles", ""]),
-            ("struct U { id: u64, active: bool, blocked: bool, enabled: bool }", ["id", "", "", "active"]),
+            ("struct U { id: u64, active: bool, #[auth(skip)] blocked: bool }", ["id", "", "", "active"]),
+            (
+                "struct U { id: u64, locked_doors: u8, blocked_users: U, last_active_at: T }",
+                ["id", "", "", ""],
+            ),
+            (
+                "struct U { id: u64, #[auth(roles)] groups: G, permissions: S, scopes: S }",
+                ["id", "groups", "scopes", ""],
+            ),
+            ("struct U { id: u64, #[serde(default = \"yes\")] active: bool }", ["id", "", "", "active"]),
+            ("#[serde(default = \"u\")] struct U { id: u64, active: bool }", ["id", "", "", "active"]),
+            (
+                "#[serde(default)] struct U { id: u64, #[serde(default = \"yes\")] active: bool }",
+                ["id", "", "", "active"],
+            ),
+            ("#[serde(default)] struct U { id: u64, #[serde(default)] roles: R }", ["id", "roles", "", ""]),
             ("struct U { id: u64, #[auth(active)] is_active: bool }", ["id", "", "", "is_active"]),
             ("struct U { id: u64, active: u8, #[auth(active)] on: bool }", ["id", "", "", "on"]),
             ("struct U { id: u64, #[auth(skip)] role: String }", ["id", "", "", ""]),
@@ -282,10 +292,45 @@ mod tests {
             ),
             ("struct U { id: u64, disabled: bool }", "keep the opposite, `active: bool`"),
             ("struct U { id: u64, #[serde(default)] r#banned: bool }", "`banned` is not read"),
+            ("struct U { id: u64, locked: bool }", "`locked` is not read, so such users could log in"),
+            ("struct U { id: u64, is_deleted: bool }", "`is_deleted` is not read"),
+            ("struct U { id: u64, archived: bool }", "`archived` is not read"),
+            ("struct U { id: u64, is_locked_out: bool }", "`is_locked_out` is not read"),
+            ("struct U { id: u64, disabled_at: Option<T> }", "`disabled_at` is not read"),
+            ("struct U { id: u64, deleted_at: Option<T> }", "keep the opposite, `active: bool`"),
+            ("struct U { id: u64, banned_until: Option<T> }", "`banned_until` is not read"),
+            ("struct U { id: u64, account_blocked_by: Option<T> }", "`account_blocked_by` is not read"),
+            ("struct U { id: u64, locked_until: Option<T> }", "`locked_until` is not read"),
+            ("struct U { id: u64, active: bool, banned: bool }", "let `active` say it too"),
+            (
+                "struct U { id: u64, #[auth(active)] ok: bool, active_until: T }",
+                "only `ok` says who can log in",
+            ),
+            (
+                "struct U { id: u64, permissions: S }",
+                "`#[require_auth(scope = \"..\")]` would refuse everyone",
+            ),
+            ("struct U { id: u64, groups: R }", "`#[require_auth(role = \"..\")]` would refuse everyone"),
         ] {
             let (_, errors) = sources(&syn::parse_str(input).expect("a type"));
             let messages = errors.messages();
             assert!(messages.len() == 1 && messages[0].contains(name), "{input}: {messages:?}");
+        }
+    }
+
+    #[test]
+    fn n_10_a_default_that_refuses_every_user_is_refused() {
+        for input in [
+            "struct U { id: u64, #[serde(default)] active: bool }",
+            "struct U { id: u64, #[serde(rename = \"on\", default)] #[auth(active)] is_active: bool }",
+            "#[serde(default)] struct U { id: u64, active: bool }",
+            "#[serde(deny_unknown_fields, default)] struct U { id: u64, #[serde(rename = \"on\")] active: bool }",
+        ] {
+            let (_, errors) = sources(&syn::parse_str(input).expect("a type"));
+            let messages = errors.messages();
+            let says = |part| messages[0].contains(part);
+            assert!(messages.len() == 1 && says("would be `false`"), "{input}: {messages:?}");
+            assert!(says("active` would be") && says("#[serde(default = \"yes\")]"), "{input}: {messages:?}");
         }
     }
 

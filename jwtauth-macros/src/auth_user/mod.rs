@@ -3,8 +3,8 @@
 //! The fields say who the user is, and what the user may do. The session keeps a copy of the whole value, so
 //! nothing has to be loaded. The type also gets `FromRequest`, so that a handler can take `user: User`.
 //!
-//! `sources` is the table of the marks on fields, `fields` finds the field of each method, and `impls` writes
-//! the impls.
+//! `sources` is the table of the marks on fields, `fields` finds the field of each method, `access_names`
+//! knows which names look like one, and `impls` writes the impls.
 //!
 //! # Invariants
 //!
@@ -13,6 +13,7 @@
 //! 3. A field that looks as if it decided about access is read, or is an error, or has a mark. It is never
 //!    left out without a word.
 
+mod access_names;
 mod fields;
 mod impls;
 mod sources;

@@ -186,7 +186,7 @@ fn read<U: Keepable>(session: &Session) -> Result<Option<U>, BoxError> {
     let Some(json) = &session.user else { return Ok(None) };
     let user = U::from_json(json).map_err(|error| {
         let what = explain::<U>(json, &error, &[]);
-        bad::<U>(format!("is one that it cannot read any more: {what}. Give new fields `#[serde(default)]`"))
+        bad::<U>(format!("is one that it cannot read any more: {what}. Give new fields `#[serde(default)]`, and `active` a `#[serde(default = \"yes\")]` with `fn yes() -> bool {{ true }}`"))
     })?;
     if user.subject() != session.subject {
         return Err(bad::<U>("is about another subject than the session".into()));

@@ -163,6 +163,22 @@ impl Bodies {
     async fn body_first(&self, body: Json<Vec<u8>>, member: CurrentUser<Member>) {
         let _ = (body, member);
     }
+
+    #[oai(path = "/of-request", method = "post")]
+    async fn of_request<'a>(&'a self, body: Json<Vec<u8>>, who: &'a Identity, member: CurrentUser<Member>) {
+        let _ = (self, body, who, member);
+    }
+}
+
+struct Boxes<T, const N: usize>([T; N]);
+
+#[require_auth]
+#[OpenApi]
+impl<T: Clone + Send + Sync + 'static, const N: usize> Boxes<T, N> {
+    #[oai(path = "/of-box", method = "post")]
+    async fn of_box(&self, body: Json<Vec<u8>>, count: Data<&[T; N]>, member: CurrentUser<Member>) {
+        let _ = (&self.0, body, count, member);
+    }
 }
 
 #[test]
@@ -170,10 +186,18 @@ fn n_14_a_caller_who_is_gone_is_refused_before_an_operation_reads_the_body() {
     bounded(async {
         let app = TestApp::new();
         let bob = login(&app, "bob").await;
-        let routes = Route::new().nest("/", OpenApiService::new(Bodies, "Test", "1")).data(Members::Gone);
+        let routes = Route::new()
+            .nest("/", OpenApiService::new((Bodies, Boxes([1_u8; 2])), "Test", "1"))
+            .data(Members::Gone);
         let client = TestClient::new(routes.with(app.jwtauth.clone()));
-        let request = client.post("/body-first").content_type("application/json").body("no json");
-        let answered = answer(request, Some(&bob)).await;
-        assert_eq!((answered.status().as_u16(), &*code(answered).await), (401, "user_not_found"));
+        for path in ["/body-first", "/of-request", "/of-box"] {
+            let request = client.post(path).content_type("application/json").body("no json");
+            let answered = answer(request, Some(&bob)).await;
+            assert_eq!(
+                (answered.status().as_u16(), &*code(answered).await),
+                (401, "user_not_found"),
+                "{path}"
+            );
+        }
     });
 }

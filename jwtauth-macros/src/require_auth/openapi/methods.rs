@@ -7,6 +7,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::super::args::Args;
+use super::super::generics;
 use super::super::guard::{assert_fit, extract_early, policy};
 use super::api::{Api, Operation, Param};
 use crate::library::Library;
@@ -151,18 +152,25 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
     }
 }
 
-/// Returns the types of the parameters that mean the same outside the block: none with generics, and no type
-/// that names `Self`.
+/// Returns the types of the parameters that mean the same outside the block: those that name no type
+/// parameter, no constant and no `Self`. A lifetime of the method or the block is found by the compiler.
 fn known_types(operation: &Operation, api: &Api) -> impl Iterator<Item = TokenStream> {
-    let is_generic = !api.block.generics.params.is_empty() || !operation.sig.generics.params.is_empty();
+    let all = [&api.block.generics, &operation.sig.generics];
+    let lifetimes: Vec<_> = all.into_iter().flat_map(generics::lifetimes).collect();
+    let types = all.into_iter().flat_map(|of| of.type_params().map(|param| param.ident.clone()));
+    let constants = all.into_iter().flat_map(|of| of.const_params().map(|param| param.ident.clone()));
+    let unknown: Vec<_> = types.chain(constants).collect();
     let types = operation.params.iter().map(|param| param.ty.to_token_stream());
-    types.filter(move |ty| !is_generic && !names_self(ty.clone()))
+    types
+        .filter(move |ty| !names_any(ty.clone(), &unknown))
+        .map(move |ty| generics::anonymous(ty, &lifetimes))
 }
 
-fn names_self(ty: TokenStream) -> bool {
+/// Tells whether a type names one of these, or `Self`.
+fn names_any(ty: TokenStream, names: &[Ident]) -> bool {
     ty.into_iter().any(|token| match token {
-        TokenTree::Ident(name) => name == "Self",
-        TokenTree::Group(group) => names_self(group.stream()),
+        TokenTree::Ident(name) => name == "Self" || names.contains(&name),
+        TokenTree::Group(group) => names_any(group.stream(), names),
         _ => false,
     })
 }

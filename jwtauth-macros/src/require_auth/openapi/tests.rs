@@ -173,7 +173,8 @@ fn methods_that_change_nothing_are_safe() {
 fn with_optional_every_parameter_must_accept_anonymous_users() {
     for (block, operation, want) in [
         ("impl A", "async fn a(&self, b: B, c: Option<Self>)", 1),
-        ("impl A", "async fn a<'a>(&self, b: &'a B)", 0),
+        ("impl A", "async fn a<'a>(&self, b: &'a B)", 1),
+        ("impl<B> A<B>", "async fn a<C>(&self, b: Option<B>, c: C, d: D)", 1),
         ("impl<B> A<B>", "async fn a(&self, b: B)", 0),
     ] {
         let oai = "#[oai(path = \"/\", method = \"get\")]";

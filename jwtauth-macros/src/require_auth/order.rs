@@ -32,16 +32,18 @@ fn ends_in_handler(mut text: &str) -> bool {
             return false;
         };
         let path = attribute.split(['(', '=', '{', '[']).next().unwrap_or_default();
-        if last_segment(path) == Some(HANDLER) {
+        if is_poems(path) {
             return true;
         }
         text = rest;
     }
 }
 
-/// Returns the last segment of a path.
-fn last_segment(path: &str) -> Option<&str> {
-    path.rsplit("::").next().map(str::trim)
+/// Whether a path names poem's `#[handler]`. Alone it may be another's after an import; behind another module
+/// it is another's, and may well stand above.
+fn is_poems(path: &str) -> bool {
+    let mut segments = path.rsplit("::").map(str::trim);
+    segments.next() == Some(HANDLER) && segments.next().is_none_or(|before| before == "poem")
 }
 
 /// Removes white space and comments from the end.
@@ -115,6 +117,8 @@ mod tests {
             "/** #[handler] */\n",
             "#[doc = \"#[handler]\"]\n",
             "#[handler_of_mine]\n",
+            "#[tracing_of_mine::handler]\n",
+            "#[poem::other::handler(internal)]\n",
             "#![handler]\n",
             "]\n",
             "[handler]\n",

@@ -81,6 +81,65 @@ pub(crate) fn is_unsupported(error: &io::Error) -> bool {
         || error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
+/// Tells whether the system did not let this program write, or look.
+pub(crate) fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Returns the path itself, or what is there of it.
+pub(crate) fn nearest(path: &Path) -> &Path {
+    path.ancestors().find(|path| !path.as_os_str().is_empty() && path.exists()).unwrap_or(Path::new("."))
+}
+
+/// Says what to do where the system [refused](is_refused) a path.
+pub(crate) fn remedy(path: &Path, refusal: &io::Error) -> String {
+    if refusal.kind() == io::ErrorKind::ReadOnlyFilesystem {
+        return "its file system is mounted for reading only. Mount a volume there that can be written (without `:ro`, \
+                `readOnly: true` or `ro`), or keep data in another directory"
+            .to_owned();
+    }
+    let found = nearest(path);
+    let whole = if found.is_dir() { found } else { parent(found) };
+    if found == path || !found.is_dir() { of_what_is_there(whole) } else { of_what_is_missing(path) }
+}
+
+#[cfg(unix)]
+fn of_what_is_there(path: &Path) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let user = nix::unistd::geteuid();
+    match fs::metadata(path) {
+        Ok(found) if found.uid() == user.as_raw() => {
+            format!("it belongs to this user, who took the rights away: run `chmod -R u+rwX {path:?}`")
+        }
+        Ok(found) => format!(
+            "it belongs to the user with the id {}, and this program runs as {user}: run `chown -R {user} {path:?}`, \
+             or start the program as the owner. For a volume in Kubernetes set `fsGroup`",
+            found.uid()
+        ),
+        Err(_) => format!("run `chown -R {user} {path:?}`"),
+    }
+}
+
+#[cfg(unix)]
+fn of_what_is_missing(path: &Path) -> String {
+    let user = nix::unistd::geteuid();
+    format!(
+        "it is not there, and the user with the id {user}, whom this program runs as, may not make it: \
+         run `install -d -m 700 -o {user} {path:?}`, or mount a volume there that belongs to this user"
+    )
+}
+
+#[cfg(not(unix))]
+fn of_what_is_there(_: &Path) -> String {
+    "let the user whom this program runs as change it".to_owned()
+}
+
+#[cfg(not(unix))]
+fn of_what_is_missing(_: &Path) -> String {
+    "make it, and let the user whom this program runs as change it".to_owned()
+}
+
 /// Writes a small file so that it is there as a whole or as it was before, also after a power cut.
 /// `unfinished` is its name in the same directory until then.
 pub(crate) fn replace_file(path: &Path, unfinished: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -224,3 +224,17 @@ fn m_7_a_read_only_mount_is_taken_as_it_is() {
     set(&version.join("secret"), 0, 0o666);
     refused(&secret, &mounted(&[]), &["so anybody can change"]);
 }
+
+/// M-7: a new volume belongs to root, so the program makes no secret there. The error says what to write.
+#[test]
+fn m_7_m_10_an_error_says_why_no_secret_can_be_made() {
+    if !is_root() || !works(&AS_ANOTHER) {
+        println!("skipped: needs root and setpriv");
+        return;
+    }
+    let directory = directory();
+    let said = read(&directory.path().join("secret"), &AS_ANOTHER);
+    assert!(said.contains("belongs to the user with the id 0") && said.contains("chown -R 65534"), "{said}");
+    let said = read(&directory.path().join("data/secret"), &AS_ANOTHER);
+    assert!(said.contains("install -d -m 700 -o 65534"), "{said}");
+}

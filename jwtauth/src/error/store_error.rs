@@ -121,15 +121,15 @@ pub enum StoreError {
         /// What stands in front of `://`. Of the rest nothing is shown, because a password may be in it.
         scheme: String,
     },
-    /// The directory may not be written.
-    #[error(
-        "session store {path:?} (mode {mode:o}) cannot be written by this user: run the program as its owner, or give it to this user with `chown -R`"
-    )]
+    /// The directory, or a file in it, may not be read or written.
+    #[error("session store {path:?} (mode {mode:o}) cannot be used by this user: {remedy}")]
     Permission {
-        /// The directory.
+        /// The directory or file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// What to do.
+        remedy: String,
         /// What the operating system said.
         source: io::Error,
     },

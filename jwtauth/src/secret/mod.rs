@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use self::secret_file::{Exposed, SecretFile};
 use crate::error::{ConfigError, RandomError};
-use crate::private_file::{create_dir, is_unsupported, parent, private, sync_dir};
+use crate::private_file::{create_dir, is_refused, parent, private, remedy, sync_dir};
 
 /// Bytes that sign tokens. Redacted in `Debug`, overwritten on drop.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
     match read(path) {
         Err(ConfigError::SecretFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(new_secret()?);
-            make(path, secret.as_bytes()).map_err(failed)?;
+            make(path, secret.as_bytes()).map_err(|error| failed(advised(path, error)))?;
             read(path)
         }
         // Its maker was killed in between, or somebody only made room for it.
@@ -118,6 +118,16 @@ fn read(path: &Path) -> Result<Secret, ConfigError> {
     Ok(Secret::new(bytes.trim_ascii().to_vec()))
 }
 
+/// Adds to a refusal what to do.
+fn advised(path: &Path, refusal: io::Error) -> io::Error {
+    if !is_refused(&refusal) {
+        return refusal;
+    }
+    let directory = parent(path);
+    let advice = format!("{refusal}: no file can be made in {directory:?}: {}", remedy(directory, &refusal));
+    io::Error::new(refusal.kind(), advice)
+}
+
 /// Writes the file under another name first, then renames it, unless the file exists by now.
 fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
     let directory = parent(path);
@@ -134,17 +144,13 @@ fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
         })
         .and_then(|()| match fs::hard_link(&unfinished, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) if has_no_links(&error) => write_new(path, secret),
-            other => other,
+            // exFAT and some file systems over a network have no hard links, and say so in many ways.
+            Err(_) => write_new(path, secret),
+            Ok(()) => Ok(()),
         })
         .and_then(|()| sync_dir(directory));
     let removed = fs::remove_file(&unfinished);
     written.and(removed)
-}
-
-/// exFAT and some file systems over a network have no hard links. Linux says `EPERM` then.
-fn has_no_links(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied || is_unsupported(error)
 }
 
 /// Writes the file in its place. One who is quicker wins.

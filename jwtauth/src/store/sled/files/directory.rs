@@ -15,14 +15,22 @@ use crate::private_file::{create_dir, private, sync_dir};
 const MARK_TEXT: &[u8] = b"session store of jwtauth, format 1\n";
 
 /// What systems leave in directories. A directory with nothing else in it is empty.
-const LEFT_BY_SYSTEMS: [&str; 9] = [
+const LEFT_BY_SYSTEMS: [&str; 17] = [
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
     ".DS_Store",
     ".Spotlight-V100",
     ".TemporaryItems",
     ".Trashes",
+    ".directory",
     ".fseventsd",
+    ".snapshot",
+    ".snapshots",
+    ".zfs",
     "@eaDir",
     "System Volume Information",
+    "Thumbs.db",
     "desktop.ini",
     "lost+found",
 ];
@@ -36,11 +44,16 @@ pub(in crate::store::sled) struct Found {
     /// Whether there was a data file.
     pub(in crate::store::sled) data: bool,
     /// Whether the directory has its mark.
-    marked: bool,
+    pub(in crate::store::sled) marked: bool,
 }
 
 /// Looks at the directory, and changes nothing. One that is not there is empty.
 pub(in crate::store::sled) fn look(path: &Path) -> Result<Found, StoreError> {
+    look_for_strange(path).map(|(found, _)| found)
+}
+
+/// Likewise. Returns the names of what is no part of a store too.
+fn look_for_strange(path: &Path) -> Result<(Found, Vec<String>), StoreError> {
     let mut names = names(path)?;
     names.retain(|name| name != PROBE && name != LOCK);
     let marked = is_marked(path)?;
@@ -50,14 +63,12 @@ pub(in crate::store::sled) fn look(path: &Path) -> Result<Found, StoreError> {
         // The mark is there before anything else is.
         let data = found.data.then(|| format!("{DATA} without {MARK}"));
         let other = ours.into_iter().find(|name| name != MARK && name != DATA);
-        let strange = strange.into_iter().find(|name| !is_left_by_systems(name));
+        let strange = strange.iter().find(|name| !is_left_by_systems(name)).cloned();
         if let Some(found) = strange.or(data).or(other) {
             return Err(StoreError::NotAStore { path: path.into(), found });
         }
-    } else if !strange.is_empty() {
-        tracing::warn!(target: "jwtauth", ?path, found = ?strange, "files in the directory of the session store are no part of it: they are left alone");
     }
-    Ok(found)
+    Ok((found, strange))
 }
 
 /// Tells whether a directory that is to be filled holds a store, or what is left of one. Old files alone are
@@ -114,10 +125,12 @@ pub(in crate::store::sled) fn make(path: &Path) -> Result<(), StoreError> {
 /// Changes nothing if what is there is not a store.
 pub(in crate::store::sled) fn prepare(path: &Path) -> Result<Found, StoreError> {
     // Another process may have made it meanwhile.
-    let found = look(path)?;
+    let (found, strange) = look_for_strange(path)?;
     probe(path, 0, 1)?;
     if !found.marked {
         mark(path)?;
+    } else if !strange.is_empty() {
+        tracing::warn!(target: "jwtauth", ?path, found = ?strange, "files in the directory of the session store are no part of it: they are left alone");
     }
     Ok(found)
 }

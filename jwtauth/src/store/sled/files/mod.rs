@@ -25,7 +25,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::error::StoreError;
-use crate::private_file::{mode, parent, private, sync_dir};
+use crate::private_file::{is_refused, mode, nearest, parent, private, remedy, sync_dir};
 
 /// The file that the store's data is in.
 pub(super) const DATA: &str = "db";
@@ -205,10 +205,6 @@ fn sync_name(path: &Path) -> io::Result<()> {
     }
 }
 
-fn is_refused(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
-}
-
 /// Takes from group and others what the umask gave them, for files that sled made.
 pub(super) fn restrict(path: &Path) {
     modes::restrict_all(path);
@@ -217,8 +213,9 @@ pub(super) fn restrict(path: &Path) {
 /// Names the cause of an I/O error: permissions apart, because the remedy is another one.
 pub(super) fn refused(path: &Path, action: &'static str, source: io::Error) -> StoreError {
     if is_refused(&source) {
-        let nearest = path.ancestors().find(|path| path.exists()).unwrap_or(path);
-        return StoreError::Permission { path: nearest.into(), mode: mode_of(nearest), source };
+        let found = nearest(path);
+        let remedy = remedy(path, &source);
+        return StoreError::Permission { path: found.into(), mode: mode_of(found), remedy, source };
     }
     StoreError::Io { path: path.into(), action, source }
 }

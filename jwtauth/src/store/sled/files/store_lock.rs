@@ -77,6 +77,7 @@ impl StoreLock {
                         return Err(StoreError::Locked { path: path.into() });
                     }
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(not_locked(path, source)),
             }
         }

@@ -19,8 +19,8 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// By how much a clock may go back without a word, in seconds.
 const SILENT: u64 = 60;
@@ -37,12 +37,28 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns now, in seconds since 1970-01-01T00:00:00Z.
     fn now(&self) -> u64;
 
-    /// Returns how many seconds have passed since some moment, by a clock that nobody sets. Default: by that
-    /// of the process.
+    /// Returns how many seconds have passed since some moment, by a clock that nobody sets. Default: by the
+    /// system's own, since the machine was started. On Linux and Android it goes on while the machine sleeps.
     fn elapsed(&self) -> u64 {
-        static SINCE: OnceLock<Instant> = OnceLock::new();
-        SINCE.get_or_init(Instant::now).elapsed().as_secs()
+        uptime().as_secs()
     }
+}
+
+/// Returns how long the machine has run, with the time that it slept: otherwise a machine that wakes up would
+/// look like one whose clock was set.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn uptime() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+
+    // It cannot fail: every kernel that the standard library runs on has this clock.
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// Likewise, since this was called first, without the time that the machine slept on some systems.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn uptime() -> Duration {
+    static SINCE: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    SINCE.get_or_init(std::time::Instant::now).elapsed()
 }
 
 /// The clock of the operating system.
@@ -158,7 +174,8 @@ pub(crate) struct Timeline {
 /// When somebody looked whether the clock has jumped ahead.
 struct LastLook {
     time: u64,
-    at: Instant,
+    /// The [`uptime`] then.
+    at: Duration,
 }
 
 impl Timeline {
@@ -171,7 +188,7 @@ impl Timeline {
             0 => clock.now(),
             latest => latest,
         };
-        let look = Mutex::new(LastLook { time, at: Instant::now() });
+        let look = Mutex::new(LastLook { time, at: uptime() });
         Self { clock, mark, look, set_back: Box::new(set_back) }
     }
 
@@ -206,8 +223,8 @@ impl Timeline {
     pub(crate) fn explains(&self, now: u64) -> Result<(), u64> {
         // OK because every change under the lock is one assignment.
         let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
-        let explained = look.time.saturating_add(look.at.elapsed().as_secs());
-        *look = LastLook { time: now, at: Instant::now() };
+        let explained = look.time.saturating_add(uptime().saturating_sub(look.at).as_secs());
+        *look = LastLook { time: now, at: uptime() };
         // `now` is before `explained` if the clock is slow.
         let jump = now.saturating_sub(explained);
         if jump <= EXPLAINED { Ok(()) } else { Err(jump) }

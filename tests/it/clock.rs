@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::error::AccountError;
-use jwtauth::{AccountsConfig, Event, JwtAuthBuilder, MemoryStore, SessionStore as _, SledStore};
-use tests::app::{START, TestApp};
+use jwtauth::clock::{Clock as _, SystemClock};
+use jwtauth::error::{AccountError, SessionError};
+use jwtauth::{AccountsConfig, Device, Event, JwtAuthBuilder, MemoryStore, SessionStore as _, SledStore};
+use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::faulty::Faulty;
 use tests::log::logged;
@@ -46,6 +47,61 @@ impl Steps {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// The program of [`n_8_a_machine_that_sleeps_was_not_set`]: says what the clock of the machine shows.
+#[test]
+fn uptime_here() {
+    println!("uptime {} s", SystemClock.elapsed());
+}
+
+/// N-8: what has passed while a machine slept has passed. Seen in a namespace whose machine has run, and slept, for
+/// longer than this one.
+#[test]
+fn n_8_a_machine_that_sleeps_was_not_set() {
+    const SLEPT: u64 = 1_000_000;
+    let words = ["unshare", "--time", "--fork", "--boottime", "1000000"];
+    let run = |program: &std::path::Path, arguments: &[&str]| {
+        let output =
+            std::process::Command::new(words[0]).args(&words[1..]).arg(program).args(arguments).output();
+        output.ok().filter(|output| output.status.success())
+    };
+    if run("true".as_ref(), &[]).is_none() {
+        println!("skipped: needs root and a namespace of time");
+        return;
+    }
+    let before = SystemClock.elapsed();
+    let own = std::env::current_exe().unwrap();
+    let output = run(&own, &["--exact", "clock::uptime_here", "--nocapture"]).unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let there: u64 = said.split("uptime ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((before + SLEPT..before + SLEPT + 600).contains(&there), "{there} there, {before} here");
+}
+
+/// N-8: a token that just fits at the login fits after a step back too, when it says how far time is ahead.
+#[test]
+fn n_8_tokens_that_just_fit_still_fit_after_a_step_back() {
+    bounded(async {
+        let app = TestApp::new();
+        let mut user = User::named("alice");
+        let longest = async |from: usize, step: usize| {
+            let mut length = from;
+            loop {
+                let user = User { roles: vec!["r".repeat(length + step)], ..User::named("alice") };
+                match app.jwtauth.sessions().login(&user, Device::default()).await {
+                    Ok(_) => length += step,
+                    Err(SessionError::TokenTooLarge { .. }) => break length,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        };
+        let length = longest(longest(1_500, 100).await, 1).await;
+        user.roles = vec!["r".repeat(length)];
+        let tokens = app.jwtauth.sessions().login(&user, Device::default()).await.unwrap();
+        app.clock.set(START - HOURS);
+        let refreshed = app.jwtauth.sessions().refresh(tokens.refresh().unwrap(), &Device::default()).await;
+        assert!(refreshed.is_ok(), "{length}: {refreshed:?}");
+    });
 }
 
 /// N-8: one second is enough where no leeway is.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::rotate::successor;
-use super::{AccessState, Sessions, Token, Tokens, issued_at};
+use super::{AccessState, Sessions, Token, Tokens, issued_at, later_growth};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
@@ -163,7 +163,7 @@ impl Sessions {
             generation: session.generation,
             refresh_exp: session.expires_at.saturating_sub(ahead),
         });
-        let got = token.len();
+        let got = token.len() + later_growth(session, ahead);
         if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token(token)) }
     }
 

@@ -8,6 +8,9 @@ use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Error, Response, Result};
 use serde_json::{Map, Value};
 
+/// The kind of its body (RFC 9457, section 3).
+const PROBLEM: &str = "application/problem+json";
+
 /// On the response of a problem: what its page says.
 #[derive(Clone)]
 struct Detail {
@@ -19,7 +22,7 @@ struct Detail {
 pub(crate) fn problem(status: StatusCode, detail: &str, code: &str, others: Map<String, Value>) -> Response {
     let mut response = Response::builder()
         .status(status)
-        .content_type("application/problem+json")
+        .content_type(PROBLEM)
         .header(header::CACHE_CONTROL, "no-store")
         .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .finish();
@@ -68,6 +71,10 @@ pub(crate) fn as_page(result: Result<Response>) -> Result<Response> {
 /// Turns a problem into a page. Every other response stays as it is.
 pub(crate) fn page(mut response: Response) -> Response {
     let Some(Detail { detail, code }) = response.extensions_mut().remove() else { return response };
+    if response.content_type() != Some(PROBLEM) {
+        // Something in between has put another body there.
+        return response;
+    }
     let (detail, code, title) = (escaped(&detail), escaped(&code), response.status().to_string());
     response.set_body(format!(
         "<!doctype html><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
@@ -92,12 +99,16 @@ mod tests {
 
     #[tokio::test]
     async fn n_24_a_page_is_made_of_a_problem_only_and_once() {
-        let problem = problem(StatusCode::FORBIDDEN, "<b>\"a\" & 'b'</b>", "a_code", Map::new());
-        let mut once = page(page(problem));
+        let made = problem(StatusCode::FORBIDDEN, "<b>\"a\" & 'b'</b>", "a_code", Map::new());
+        let mut once = page(page(made));
         let text = once.take_body().into_string().await.unwrap();
         let said = "<p>&lt;b&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/b&gt;</p><p><code>a_code</code></p>";
         assert!(text.contains(said) && text.contains("<title>403 Forbidden</title>"), "{text}");
         assert_eq!(once.headers().get_all(header::VARY).iter().count(), 1);
+        let mut own = problem(StatusCode::FORBIDDEN, "no", "a_code", Map::new());
+        own.set_body("<h1>ours</h1>");
+        own.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        assert_eq!(page(own).into_body().into_string().await.unwrap(), "<h1>ours</h1>");
         let mut other = page(Response::builder().content_type("application/problem+json").body("{}"));
         assert_eq!(other.content_type(), Some("application/problem+json"));
         assert_eq!(other.take_body().into_string().await.unwrap(), "{}");

@@ -1,7 +1,8 @@
 //! The attributes of the user's items, known by the last segment of their paths.
 //!
-//! The module in front is not looked at: `#[poem::handler]`, and `#[handler]` after an import, are the same.
-//! Only `#[public]`, which is no real attribute, is known by its name alone.
+//! The module in front is mostly not looked at: `#[jwtauth::require_auth]`, and `#[require_auth]` after an
+//! import, are the same. `#[handler]` takes another's place, so with a module in front it must be poem's.
+//! `#[public]`, which is no real attribute, is known by its name alone.
 
 use syn::Attribute;
 
@@ -11,6 +12,12 @@ pub(super) const HANDLER: &str = "handler";
 /// Whether the path of an attribute ends in `name`.
 pub(super) fn has_name(attr: &Attribute, name: &str) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == name)
+}
+
+/// Whether a `#[handler]` can be poem's: it stands alone, after an import, or behind `poem`.
+pub(super) fn may_be_poems(attr: &Attribute) -> bool {
+    let mut before = attr.path().segments.iter().rev().skip(1);
+    before.next().is_none_or(|segment| segment.ident == "poem")
 }
 
 /// Removes the first attribute whose path ends in `name`.

@@ -10,7 +10,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, Generics, ItemImpl, LitStr, Signature, Visibility, token};
 
-use super::attributes::{HANDLER, has_name};
+use super::attributes::{HANDLER, has_name, may_be_poems};
 use super::generics;
 use super::signature::{refusals, typed};
 use crate::errors::Errors;
@@ -93,6 +93,24 @@ fn without_second(mut attrs: Vec<Attribute>) -> (Vec<Attribute>, Errors) {
     (attrs, errors)
 }
 
+/// Refuses and removes a `#[handler]` of another crate: the endpoint would take its place, and what it does
+/// would not be done.
+fn without_foreign_handler(mut attrs: Vec<Attribute>) -> (Vec<Attribute>, Errors) {
+    let mut errors = Errors::default();
+    attrs.retain(|attr| {
+        let is_foreign = has_name(attr, HANDLER) && !may_be_poems(attr);
+        if is_foreign {
+            errors.add(
+                attr.path().span(),
+                "this `#[handler]` need not be poem's, and nothing would be left of what it does\n\
+                 help: remove it, because `#[require_auth]` makes the endpoint by itself, or write `#[poem::handler]`",
+            );
+        }
+        !is_foreign
+    });
+    (attrs, errors)
+}
+
 fn function(
     input: ParseStream<'_>,
     attrs: Vec<Attribute>,
@@ -117,6 +135,8 @@ fn function(
     }
     let body = input.parse()?;
 
+    let (attrs, foreign) = without_foreign_handler(attrs);
+    errors.extend(foreign);
     let refusals = refusals(&sig);
     let (generics, unbound) = generics::of_endpoint(&sig.generics);
     let refused = !refusals.is_empty() || !unbound.is_empty();
@@ -320,11 +340,23 @@ mod tests {
     }
 
     #[test]
+    fn n_15_a_handler_of_another_crate_is_refused() {
+        for attr in ["#[a::handler]", "#[::a::b::handler]", "#[poem::a::handler(b)]", "#[poems::handler]"] {
+            let (item, errors) = parsed(&format!("{attr} #[b] fn a() {{}}"));
+            let [message] = &errors.messages()[..] else { panic!("{attr}") };
+            assert!(message.contains("need not be poem's"), "{message}");
+            let Item::Handler(handler) = item else { panic!("no handler") };
+            assert!(handler.handler_attr.is_none() && handler.fn_attrs.len() == 1, "{attr}");
+        }
+    }
+
+    #[test]
     fn only_a_path_that_ends_in_handler_is_one() {
         for (attr, want) in [
             ("#[handler]", true),
             ("#[handler(internal)]", true),
-            ("#[a::b::handler]", true),
+            ("#[::poem::handler]", true),
+            ("#[a::poem::handler]", true),
             ("#[handler::a]", false),
             ("#[handlers]", false),
             ("#[my_handler]", false),

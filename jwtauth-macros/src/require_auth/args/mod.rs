@@ -11,7 +11,7 @@
 mod table;
 mod values;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
@@ -74,6 +74,15 @@ pub(crate) struct PolicyStep {
 impl Args {
     /// Parses the arguments. An argument with a mistake is left out; the errors tell about it.
     pub(crate) fn parse(tokens: TokenStream) -> (Self, Errors) {
+        if let Some(word) = word_self(tokens.clone()) {
+            let mut errors = Errors::default();
+            errors.add(
+                word,
+                "`Self` is not known where the conditions stand, which is outside of the block: \
+                 write the name of the type, as in `role = Api::ADMIN`",
+            );
+            return (Self::default(), errors);
+        }
         let mut args = Self::default();
         let mut seen = Vec::new();
         let mut errors = words::for_each_argument(tokens, |input| args.read(input, &mut seen));
@@ -194,6 +203,15 @@ impl Args {
         });
         [optional, fresh, no_api_keys, redirect, csrf].into_iter().flatten()
     }
+}
+
+/// Finds the word `Self`.
+fn word_self(tokens: TokenStream) -> Option<Span> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word == "Self" => Some(word.span()),
+        TokenTree::Group(group) => word_self(group.stream()),
+        _ => None,
+    })
 }
 
 /// Refuses `#[require_auth("admin")]`, which could be a role, a scope, a realm or a page.

@@ -32,6 +32,14 @@ fn read(args: &str) -> String {
 }
 
 #[test]
+fn n_16_self_is_no_type_here() {
+    for args in ["role = Self::ADMIN", "any_role(\"a\", Self::B), optional", "check = Self::may"] {
+        let [message] = &errors(args)[..] else { panic!("{args}") };
+        assert!(message.contains("`Self` is not known"), "{message}");
+    }
+}
+
+#[test]
 fn reads_what_it_knows() {
     for (text, want) in [
         ("", ""),

@@ -279,3 +279,35 @@ fn n_20_a_body_has_one_kind() {
         }
     });
 }
+
+#[derive(serde::Deserialize)]
+struct Own {
+    password: String,
+}
+
+#[poem::handler]
+fn by_form(poem::web::Form(own): poem::web::Form<Own>) -> String {
+    own.password
+}
+
+#[poem::handler]
+fn by_json(Json(own): Json<Own>) -> String {
+    own.password
+}
+
+/// N-20: what the guide says of login forms of one's own.
+#[test]
+fn n_20_form_of_poem_makes_one_password_of_two_and_its_json_makes_none() {
+    bounded(async {
+        let routes = Route::new().at("/form", poem::post(by_form)).at("/json", poem::post(by_json));
+        let client = TestClient::new(routes);
+        let read = async |path: &str, kind: &str, body: &[u8]| {
+            let answer = client.post(path).content_type(kind).body(body.to_vec()).send().await.0;
+            (answer.status().as_u16(), answer.into_body().into_string().await.unwrap())
+        };
+        let two = [b"password=gr%FCn".as_slice(), b"password=gr%E4n"];
+        let [one, other] = [read("/form", FORM, two[0]).await, read("/form", FORM, two[1]).await];
+        assert_eq!((one.0, &one.1), (200, &other.1));
+        assert_eq!(read("/json", JSON, b"{\"password\":\"gr\xfcn\"}").await.0, 400);
+    });
+}

@@ -1,5 +1,7 @@
 //! What was issued, tokens that end alone, and how many sessions a user may have.
 
+mod alone;
+
 use std::time::Duration;
 
 use jwtauth::error::SessionError;

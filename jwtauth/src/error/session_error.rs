@@ -33,6 +33,10 @@ pub enum SessionError {
     /// The user is not active ([`AuthUser::is_active`](crate::AuthUser::is_active)).
     #[error("user is not active")]
     Inactive,
+    /// The session was revoked because its client logged out, or logged in anew. That client may have tokens
+    /// of a newer session by now.
+    #[error("session was left by its client, which logged out or logged in anew")]
+    Left,
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -44,7 +48,7 @@ pub enum SessionError {
     /// is now revoked.
     #[error("refresh token was used before; its session is revoked")]
     Reused,
-    /// The session was revoked.
+    /// The session was revoked by somebody else than its client; see [`Left`](Self::Left).
     #[error("session is revoked")]
     Revoked,
     /// The store failed; the session's state is unknown.
@@ -69,6 +73,9 @@ pub enum SessionError {
     /// The token itself was refused, before the store was asked.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The token was revoked alone. Its session, if it has one, goes on.
+    #[error("token is revoked, and its session is not")]
+    TokenRevoked,
     /// A hook of the application refused the login.
     #[error("a hook refused the login")]
     Vetoed,

@@ -118,8 +118,10 @@ impl DenyList {
         opened: Option<SessionId>,
         now: u64,
     ) -> Result<(), SessionError> {
-        let is_revoked = self.0.load_value(key_of_revoked(token), now).await?.is_some();
-        if is_revoked || self.not_before(subject, now).await?.is_some_and(|it| it.refuses(token, opened)) {
+        if self.0.load_value(key_of_revoked(token), now).await?.is_some() {
+            return Err(SessionError::TokenRevoked);
+        }
+        if self.not_before(subject, now).await?.is_some_and(|it| it.refuses(token, opened)) {
             return Err(SessionError::Revoked);
         }
         Ok(())
@@ -245,7 +247,7 @@ impl Sessions {
         session: SessionId,
     ) -> Result<(), SessionError> {
         let checked = self.deny_list()?.check(&refresh.subject, token, Some(session), self.clock.now()).await;
-        if let Err(SessionError::Revoked) = checked {
+        if let Err(SessionError::Revoked | SessionError::TokenRevoked) = checked {
             self.revoke_for(session, RevocationReason::Requested).await?;
         }
         checked

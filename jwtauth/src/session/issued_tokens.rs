@@ -207,6 +207,7 @@ impl Sessions {
                     Ok(GoodToken::Sessionless { subject, user: Some(user) })
                 }
                 AccessState::Expired => Err(TokenError::Expired.into()),
+                AccessState::Revoked => Err(SessionError::TokenRevoked),
             },
             AnyToken::Refresh(refresh) => {
                 if let Some(foreign) = &refresh.foreign {
@@ -218,6 +219,7 @@ impl Sessions {
             AnyToken::Sliding(sliding) => match self.check_sliding(sliding).await? {
                 AccessState::Live(session) => Ok(GoodToken::Session(session)),
                 AccessState::Sessionless(_) | AccessState::Expired => Err(TokenError::Expired.into()),
+                AccessState::Revoked => Err(SessionError::TokenRevoked),
             },
         }
     }

@@ -59,17 +59,21 @@ impl Sessions {
         Ok(record)
     }
 
-    /// Returns the live session that a token names, unless the token was revoked alone.
+    /// Returns the live session that a token names, or why there is none. The outer error: unknown.
     pub(crate) async fn live_session_of(
         &self,
         token: &NamedToken,
-    ) -> Result<Option<Arc<Session>>, SessionError> {
-        let record = match self.record_of(token).await {
-            Err(SessionError::Token(_)) => None,
-            record => record?,
+    ) -> Result<Result<Arc<Session>, SessionError>, SessionError> {
+        let session = match self.record_of(token).await {
+            Ok(Some(session)) => session,
+            Ok(None) | Err(SessionError::Token(_)) => return Ok(Err(SessionError::Expired)),
+            Err(error) => return Err(error),
         };
-        let now = self.clock.now();
-        Ok(record.filter(|session| session.is_live_at(now) && !session.has_revoked(token.token)))
+        Ok(match alive(session.state_at(self.clock.now())) {
+            Ok(()) if session.has_revoked(token.token) => Err(SessionError::TokenRevoked),
+            Ok(()) => Ok(session),
+            Err(over) => Err(over),
+        })
     }
 
     /// Revokes the session that a token names; a token that another service has issued on its own, itself.
@@ -111,8 +115,8 @@ impl Sessions {
     /// # Errors
     ///
     /// - [`SessionError::Token`] if it is not a token of this application, or has expired and was to be
-    ///   revoked alone. [`SessionError::Expired`] or [`SessionError::Revoked`] if it, or its session, is
-    ///   over.
+    ///   revoked alone. [`SessionError::Expired`], [`SessionError::Left`] or [`SessionError::Revoked`] if it,
+    ///   or its session, is over.
     /// - [`SessionError::Store`] if the store failed.
     pub async fn revoke_jwt(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
         self.revoke_any(&self.name_any(token)?, affect_tree).await

@@ -69,7 +69,7 @@ impl Sessions {
         let renewal = self.renew(refresh, client, late).await?;
         if let (Renewal::Late(session), Some(access)) = (&renewal, access) {
             if session.has_revoked(access.said().token) {
-                return Err(SessionError::Expired);
+                return Err(SessionError::TokenRevoked);
             }
             tracing::debug!(target: "jwtauth", event = "late_request", session = session.id.log_id());
         }
@@ -211,8 +211,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`] or
-    ///   [`SessionError::Revoked`] if its session is over.
+    /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`],
+    ///   [`SessionError::Left`] or [`SessionError::Revoked`] if its session is over.
     /// - [`SessionError::Reused`] if its successor was used, and the grace window is over. Its session is now
     ///   revoked.
     /// - [`SessionError::RepeatedElsewhere`] if another client spent it, and

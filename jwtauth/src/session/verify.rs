@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Sessions;
 use crate::error::{SessionError, TokenError};
 use crate::id::SessionId;
-use crate::record::{Session, SessionState};
+use crate::record::{RevocationReason, Session, SessionState};
 use crate::registry::TokenKind;
 use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
@@ -19,6 +19,8 @@ pub(crate) enum AccessState {
     Sessionless(TokenUser),
     /// Expired, otherwise good. Its session was not looked at.
     Expired,
+    /// Revoked alone: its session is alive.
+    Revoked,
 }
 
 impl Sessions {
@@ -38,8 +40,11 @@ impl Sessions {
             return self.check_foreign(access, foreign).await;
         }
         let session = self.live(access.session, &access.subject).await?;
-        if session.has_revoked(access.token) || access.origin.is_some_and(|it| self.was_spent(&session, it)) {
-            return Err(SessionError::Expired);
+        if session.has_revoked(access.token) {
+            return Ok(AccessState::Revoked);
+        }
+        if access.origin.is_some_and(|it| self.was_spent(&session, it)) {
+            return Err(SessionError::TokenRevoked);
         }
         let replaced = access.token != session.access_id;
         if replaced && self.replacement().end(TokenKind::Access, session.rotated_at).is_some() {
@@ -117,10 +122,14 @@ impl Sessions {
     }
 }
 
+/// Why a session cannot be used, if so.
 pub(super) fn alive(state: SessionState) -> Result<(), SessionError> {
     match state {
         SessionState::Live => Ok(()),
         SessionState::Expired => Err(SessionError::Expired),
+        SessionState::Revoked(RevocationReason::Logout | RevocationReason::Replaced) => {
+            Err(SessionError::Left)
+        }
         SessionState::Revoked(_) => Err(SessionError::Revoked),
     }
 }

@@ -296,12 +296,28 @@ impl From<&SessionError> for Rejection {
             SessionError::UserNotFound => Self::UserNotFound,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
             SessionError::Expired
+            | SessionError::Left
             | SessionError::RepeatedElsewhere
             | SessionError::Reused
             | SessionError::Revoked
-            | SessionError::Token(_) => Self::TokenNotValid,
+            | SessionError::Token(_)
+            | SessionError::TokenRevoked => Self::TokenNotValid,
         }
     }
+}
+
+/// Tells whether a session is over and its browser has no newer cookies, as far as can be known. A client
+/// that has left its session was told so: it deleted these cookies, or has those of the next login, which
+/// have the same names.
+pub(crate) const fn is_over(error: &SessionError) -> bool {
+    matches!(
+        error,
+        SessionError::Expired
+            | SessionError::Revoked
+            | SessionError::Reused
+            | SessionError::UserInactive
+            | SessionError::UserNotFound
+    )
 }
 
 /// Logs the cause, which the client does not get.

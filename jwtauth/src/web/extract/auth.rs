@@ -20,7 +20,7 @@ use crate::web::client::{Client, ClientHeaders};
 use crate::web::headers::credential::Credential;
 use crate::web::headers::credentials::Credentials;
 use crate::web::request::handle::Handle;
-use crate::web::request::outcome::{Caller, Cookies, is_over};
+use crate::web::request::outcome::{Caller, Cookies};
 use crate::web::request::twins::{self, Choice};
 use crate::web::request::wiring;
 use crate::web::state::JwtAuthState;
@@ -273,7 +273,8 @@ impl Auth {
         self.refreshed(shared.sessions.refresh_pair(refresh, &self.device()).await)
     }
 
-    /// Sends new tokens with the response, or deletes the cookies of a session that is over.
+    /// Sends new tokens with the response, or deletes the cookies of a session that is over, unless its
+    /// client may have newer ones.
     fn refreshed(&self, issued: std::result::Result<IssuedTokens, SessionError>) -> Result<Session> {
         match issued {
             Ok(issued) => {
@@ -282,7 +283,7 @@ impl Auth {
                 Ok(session)
             }
             Err(error) => {
-                if is_over(&error) {
+                if rejection::is_over(&error) {
                     self.forget();
                 }
                 Err(error.into())
@@ -375,7 +376,7 @@ impl Auth {
         let mut subjects = Vec::new();
         for token in &named {
             match sessions.live_session_of(token).await {
-                Ok(session) => subjects.extend(session.map(|session| session.subject.clone())),
+                Ok(session) => subjects.extend(session.ok().map(|session| session.subject.clone())),
                 Err(error) => return Err(self.unknown(&error)),
             }
         }

@@ -45,11 +45,13 @@ pub(crate) enum Cookies {
 /// | live | absent, refused, or of the same session | known | kept |
 /// | expired, same session | valid | known | rotated |
 /// | expired, same session | spent, its successor was used, same `User-Agent`, not long ago | known, this once | kept |
-/// | absent, or of a key that is gone | valid | known | rotated |
+/// | absent, revoked alone, or of a key that is gone | valid | known | rotated |
 /// | expired or absent | expired or absent | anonymous | kept |
+/// | revoked alone | absent or refused | anonymous | kept |
 /// | of session A | genuine, of session B | anonymous | kept |
 /// | forged, malformed, empty, wrong kind | any | anonymous | kept |
-/// | session ended | any | anonymous | deleted |
+/// | session left by its client: logged out, or logged in anew | any | anonymous | kept |
+/// | session ended in another way | any | anonymous | deleted |
 /// | several values under one name | | by the one live session; 401 if there are two | other forms deleted |
 ///
 /// With an `Authorization: Bearer` header the cookies are not read (H-6). An API key is looked for only
@@ -126,9 +128,8 @@ async fn by_bearer(shared: &JwtAuthState, token: &str) -> Result<Caller, Rejecti
         Ok(BearerToken::Sliding(sliding)) => sessions.check_sliding(&sliding).await,
         Err(error) => Err(error.into()),
     };
-    match checked.map(|state| known(state, TokenSource::Bearer)) {
-        Ok(Some(caller)) => Ok(caller),
-        Ok(None) => refused(Rejection::TokenExpired),
+    match checked.and_then(|state| known(state, TokenSource::Bearer)) {
+        Ok(caller) => Ok(caller),
         Err(error) => refused(refusal(&error)?),
     }
 }
@@ -141,8 +142,8 @@ async fn by_twins(
     let (access, refresh, resent) = match twins::choose(&shared.sessions, credentials).await {
         Ok(Choice::Pair { access, refresh, resent }) => (access, refresh, resent),
         Ok(Choice::Conflict) => return Err(Rejection::TokenNotValid),
-        Ok(Choice::Nobody { ended: true }) => return refused(&SessionError::Expired),
-        Ok(Choice::Nobody { ended: false }) => return Ok(anonymous(Rejection::TokenNotValid)),
+        Ok(Choice::Nobody { why: Some(why) }) => return refused(&why),
+        Ok(Choice::Nobody { why: None }) => return Ok(anonymous(Rejection::TokenNotValid)),
         Err(error) => return refused(&error),
     };
     Ok(match by_cookie(shared, &access, &refresh, client).await? {
@@ -213,20 +214,21 @@ async fn by_cookie(
     match (known(state, TokenSource::Cookie), refresh) {
         // Two sessions in one browser: somebody planted one of the cookies.
         (_, Some(refresh)) if !access.said().goes_with(&refresh) => Ok(anonymous(Rejection::TokenNotValid)),
-        (Some(caller), _) => Ok((caller, Cookies::Keep)),
-        (None, Some(refresh)) => silent_refresh(shared, Some(&access), refresh, client).await,
-        (None, None) => Ok(anonymous(Rejection::TokenExpired)),
+        (Ok(caller), _) => Ok((caller, Cookies::Keep)),
+        (Err(_), Some(refresh)) => silent_refresh(shared, Some(&access), refresh, client).await,
+        (Err(error), None) => refused(&error),
     }
 }
 
-/// Returns the caller with a genuine access or sliding token; `None` if it has expired.
-fn known(state: AccessState, source: TokenSource) -> Option<Caller> {
+/// Returns the caller with a genuine access or sliding token, or why a new token is needed.
+fn known(state: AccessState, source: TokenSource) -> Result<Caller, SessionError> {
     let identity = match state {
         AccessState::Live(session) => Identity::new(session, source),
         AccessState::Sessionless(user) => Identity::of_token(user, source),
-        AccessState::Expired => return None,
+        AccessState::Expired => return Err(TokenError::Expired.into()),
+        AccessState::Revoked => return Err(SessionError::TokenRevoked),
     };
-    Some(Caller::Known(Box::new(identity)))
+    Ok(Caller::Known(Box::new(identity)))
 }
 
 async fn silent_refresh(
@@ -243,23 +245,12 @@ async fn silent_refresh(
     }
 }
 
-/// Deletes cookies only if the session is proven to be over: a late refusal must not remove what a newer
-/// answer has set.
+/// Deletes cookies only if the session is proven to be over, and its browser cannot have newer ones: a late
+/// refusal must not remove what a newer answer has set.
 fn refused(error: &SessionError) -> Result<(Caller, Cookies), Rejection> {
     let why = refusal(error)?;
-    let cookies = if is_over(error) { Cookies::Clear } else { Cookies::Keep };
+    let cookies = if rejection::is_over(error) { Cookies::Clear } else { Cookies::Keep };
     Ok((Caller::Anonymous { why, bearer: false }, cookies))
-}
-
-pub(crate) const fn is_over(error: &SessionError) -> bool {
-    matches!(
-        error,
-        SessionError::Expired
-            | SessionError::Revoked
-            | SessionError::Reused
-            | SessionError::UserInactive
-            | SessionError::UserNotFound
-    )
 }
 
 fn anonymous(why: Rejection) -> (Caller, Cookies) {

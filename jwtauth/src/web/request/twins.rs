@@ -31,8 +31,9 @@ pub(crate) enum Choice<'c> {
     Pair { access: Credential<'c>, refresh: Credential<'c>, resent: Resent },
     /// Two sessions are live, or there are too many cookies to look at.
     Conflict,
-    /// No session is live. `ended`: one was.
-    Nobody { ended: bool },
+    /// No session is live, or no token of one. `why`: what became of the session that one of them names, if
+    /// any does. One that says that the browser has newer cookies comes first.
+    Nobody { why: Option<SessionError> },
 }
 
 /// Cookies that the answer sends again in the form of today. `Debug` would show them.
@@ -53,6 +54,8 @@ struct Candidate<'c> {
     token: NamedToken,
     /// Its session, if that is live.
     session: Option<Arc<Session>>,
+    /// Why it has none.
+    why: Option<SessionError>,
     /// Whether another service has issued it, and it is good.
     is_good_alone: bool,
 }
@@ -66,12 +69,15 @@ pub(crate) async fn choose<'c>(
     if credentials.has_more() {
         return Ok(Choice::Conflict);
     }
-    let accesses = candidates(sessions, access, |token| sessions.name_access(token)).await?;
-    let refreshes = candidates(sessions, refresh, |token| sessions.name_refresh(token)).await?;
+    let mut accesses = candidates(sessions, access, |token| sessions.name_access(token)).await?;
+    let mut refreshes = candidates(sessions, refresh, |token| sessions.name_refresh(token)).await?;
+    let mut ended =
+        accesses.iter_mut().chain(&mut refreshes).filter_map(|it| it.why.take()).collect::<Vec<_>>();
     let all = || accesses.iter().chain(&refreshes);
     let Some(first) = all().find(|it| it.session.is_some()).or_else(|| all().find(|it| it.is_good_alone))
     else {
-        return Ok(Choice::Nobody { ended: all().any(|it| it.token.foreign.is_none()) });
+        ended.sort_by_key(rejection::is_over);
+        return Ok(Choice::Nobody { why: ended.into_iter().next() });
     };
     // Tokens of another service have only their subject in common, with each other and with a session.
     let is_other = |it: &Candidate<'_>| match (&it.session, &first.session) {
@@ -117,9 +123,13 @@ async fn candidates<'c>(
     let mut found = Vec::new();
     for value in credential.values() {
         let Ok(token) = name(value) else { continue };
-        let session = sessions.live_session_of(&token).await?;
         let is_good_alone = token.foreign.is_some() && sessions.is_good(value).await?;
-        found.push(Candidate { value, token, session, is_good_alone });
+        let (session, why) = match sessions.live_session_of(&token).await? {
+            Ok(session) => (Some(session), None),
+            Err(_) if token.foreign.is_some() => (None, None),
+            Err(why) => (None, Some(why)),
+        };
+        found.push(Candidate { value, token, session, why, is_good_alone });
     }
     Ok(found)
 }

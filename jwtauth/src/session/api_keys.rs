@@ -20,7 +20,7 @@ use super::hooks::OwnerRights;
 use super::verify::alive;
 use crate::error::{SessionError, TokenError};
 use crate::id::SessionId;
-use crate::record::{Session, SessionState};
+use crate::record::{RevocationReason, Session, SessionState};
 use crate::secret::alike;
 use crate::token::api_key_text;
 
@@ -64,11 +64,7 @@ impl Sessions {
         text: &str,
     ) -> Result<Arc<Session>, SessionError> {
         let before = self.store.stamp(id);
-        let record = self.load(id).await?;
-        let hash = api_key_text::hash(text);
-        let is_its =
-            |session: &Arc<Session>| session.api_key.as_ref().is_some_and(|key| alike(&key.hash, &hash));
-        let session = record.filter(is_its).ok_or(TokenError::ApiKeyUnknown)?;
+        let session = self.record_of_api_key(id, text).await?;
         let now = self.clock.now();
         match session.state_at(now) {
             // A program can tell its user.
@@ -87,6 +83,21 @@ impl Sessions {
             self.know_api_key(stamp, text, &session, ask_again_at);
         }
         Ok(session)
+    }
+
+    /// Revokes an API key, whether it is good now or not: the clock may go back. `id` is from
+    /// [`Self::read_api_key`].
+    pub(crate) async fn revoke_api_key(&self, id: SessionId, text: &str) -> Result<bool, SessionError> {
+        let session = self.record_of_api_key(id, text).await?;
+        self.revoke_for(session.id, RevocationReason::Requested).await
+    }
+
+    /// Returns the record of an API key, alive or not.
+    async fn record_of_api_key(&self, id: SessionId, text: &str) -> Result<Arc<Session>, SessionError> {
+        let hash = api_key_text::hash(text);
+        let is_its =
+            |session: &Arc<Session>| session.api_key.as_ref().is_some_and(|key| alike(&key.hash, &hash));
+        Ok(self.load(id).await?.filter(is_its).ok_or(TokenError::ApiKeyUnknown)?)
     }
 
     /// Asks the hooks whether the owner of a key is still there, and what they may do, unless that was done

@@ -200,23 +200,33 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&claims).ok()
 }
 
-/// `POST /oauth/revoke`: revokes an access token alone, a refresh or sliding token with its session.
+/// `POST /oauth/revoke`: revokes an access token alone, a refresh or sliding token with its session, and an
+/// API key.
 async fn revoke(services: Arc<Services>, request: Request) -> poem::Result<Response> {
     let (request, mut body) = request.split();
     services.check(request.headers())?;
     let [token] = Form::read(request.headers(), &mut body).await?.take(["token"])?;
     let sessions = &wiring::state(&request, "the route `/oauth/revoke`")?.sessions;
-    let revoked = match sessions.name_any(&token) {
-        Ok(access) if access.kind == TokenKind::Access => sessions.revoke_any(&access, false).await,
-        Ok(named) => sessions.revoke_named(&named, RevocationReason::Requested).await.map(drop),
-        Err(error) => Err(error.into()),
+    let revoked = match sessions.read_api_key(&token) {
+        Some(Ok(id)) => sessions.revoke_api_key(id, &token).await.map(drop),
+        Some(Err(error)) => Err(error.into()),
+        None => match sessions.name_any(&token) {
+            Ok(access) if access.kind == TokenKind::Access => sessions.revoke_any(&access, false).await,
+            Ok(named) => sessions.revoke_named(&named, RevocationReason::Requested).await.map(drop),
+            Err(error) => Err(error.into()),
+        },
     };
     match revoked {
         Err(error) if Rejection::from(&error).is_outage() => Err(error.into()),
         // An unknown token, or one that is not good any more, counts as revoked (RFC 7009, section 2.2).
-        Ok(()) | Err(SessionError::Token(_) | SessionError::Expired | SessionError::Revoked) => {
-            Ok(StatusCode::OK.into_response())
-        }
+        Ok(())
+        | Err(
+            SessionError::Token(_)
+            | SessionError::TokenRevoked
+            | SessionError::Expired
+            | SessionError::Left
+            | SessionError::Revoked,
+        ) => Ok(StatusCode::OK.into_response()),
         Err(error) => Err(error.into()),
     }
 }

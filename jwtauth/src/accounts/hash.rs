@@ -226,17 +226,22 @@ impl HashMethod {
 fn argon2_params(text: &str) -> Option<Params> {
     let hash = Phc::new(text).ok()?;
     Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-    hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    version_of(&hash)?;
     let is_whole = hash.salt.is_some() && hash.hash.is_some();
     Params::try_from(&hash).ok().filter(|_| is_whole)
+}
+
+/// Returns the version of Argon2. A hash that names none is older than the second version (PHC string format;
+/// `decode_string` of the reference).
+fn version_of(hash: &Phc) -> Option<Version> {
+    hash.version.map_or(Ok(Version::V0x10), Version::try_from).ok()
 }
 
 /// Compares in constant time. `None`: the hash has parts that are missing or unknown.
 fn matches(password: &Password, hash: &Phc, memory: &mut HashMemory) -> Option<bool> {
     let (salt, expected): (Salt, Output) = (hash.salt?, hash.hash?);
     let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-    let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
-    let argon2 = Argon2::new(algorithm, version, Params::try_from(hash).ok()?);
+    let argon2 = Argon2::new(algorithm, version_of(hash)?, Params::try_from(hash).ok()?);
     let mut computed = [0; Output::MAX_LENGTH];
     let computed = computed.get_mut(..expected.len())?;
     memory.compute(&argon2, password, &salt, computed).ok()?;

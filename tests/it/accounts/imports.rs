@@ -57,6 +57,26 @@ fn m_20_imported_users_log_in_with_the_password_that_they_have() {
 }
 
 /// Other programs hash what was typed, in whichever form of Unicode that was.
+/// M-20: a hash of Argon2 that names no version is of version 16, as in the reference and in passlib.
+#[test]
+fn m_20_a_hash_of_argon2_without_a_version_is_of_the_first_one() {
+    bounded(async {
+        let app = with(MemoryStore::new(), AccountsConfig::default().hashers(1));
+        let accounts = accounts(&app);
+        let rest = "$m=19456,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$EEeMG+mWEBnEyeONflR/tQBEUfRAJcZp/vb/jw0in7o";
+        for (name, version, matches) in [("ann", "", true), ("bob", "$v=16", true), ("cy", "$v=19", false)] {
+            let hash = format!("$argon2id{version}{rest}");
+            accounts.import(ImportedAccount::new(name, &hash)).await.unwrap();
+            let verified = verify(&app, name, "correct horse battery").await;
+            assert_eq!(verified.is_ok(), matches, "{name}: {verified:?}");
+        }
+        // The first login has renewed it.
+        let before = accounts.hashes_computed();
+        verify(&app, "ann", "correct horse battery").await.unwrap();
+        assert_eq!(accounts.hashes_computed() - before, 1);
+    });
+}
+
 #[test]
 fn m_20_an_imported_hash_is_of_what_was_typed() {
     bounded(async {

@@ -123,7 +123,8 @@ impl Accounts {
     /// [`Auth::client_address`](crate::Auth::client_address). IPv6 addresses count by their first 64 bits.
     /// Each name that is asked for is charged to it, a name that is taken too: nobody can ask for many. From
     /// one address come [30 at once, and then one a minute](AccountsConfig::registrations). A loopback or
-    /// private address may be a proxy, so it has ten times that rate. With `None` there is no limit.
+    /// private address may be a proxy, so it has ten times that rate. Requests without an address, such as
+    /// those by a Unix socket, count as one such address.
     ///
     /// # Errors
     ///
@@ -136,14 +137,11 @@ impl Accounts {
         peer: Option<IpAddr>,
     ) -> Result<Account, AccountError> {
         let (name, password) = self.wanted(name, password)?;
-        let charged = match peer {
-            Some(peer) => Some(self.charge_registration(peer).await?),
-            None => None,
-        };
+        let charged = self.charge_registration(peer).await?;
         let added = self.make(name, password, Line::Registration).await;
         // A failure of the store is not the fault of the address. `Busy` is charged: it tells that the name
         // is free.
-        if let (Err(error), Some(charged)) = (&added, charged)
+        if let Err(error) = &added
             && !matches!(error, AccountError::NameTaken | AccountError::Busy)
         {
             self.0.throttle.undo_registration(charged, self.0.sessions.now()).await?;
@@ -157,11 +155,12 @@ impl Accounts {
         Ok((name, password))
     }
 
-    async fn charge_registration(&self, peer: IpAddr) -> Result<Registered, AccountError> {
+    async fn charge_registration(&self, peer: Option<IpAddr>) -> Result<Registered, AccountError> {
         let charged = self.0.throttle.register(peer, self.0.sessions.now()).await?;
         charged.map_err(|Wait { seconds, is_news }| {
             if is_news {
-                tracing::warn!(target: "jwtauth", event = "throttled", what = "registration", address = %peer, seconds);
+                let address = peer.map(tracing::field::display);
+                tracing::warn!(target: "jwtauth", event = "throttled", what = "registration", address, seconds);
             }
             AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
         })

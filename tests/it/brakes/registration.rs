@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jwtauth::AccountsConfig;
+use jwtauth::error::AccountError;
+use jwtauth::{AccountsConfig, MemoryStore};
 use poem::{EndpointExt as _, Route};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -133,5 +134,32 @@ fn m_3_logins_go_through_while_registrations_flood() {
         println!("24 of 24 logins, the longest in {longest:?}; {busy} registrations were told to come again");
         assert!(busy > 0, "it was a flood");
         assert!(longest < Duration::from_secs(15), "{longest:?}");
+    });
+}
+
+/// M-3: peers without an address, which come by a Unix socket, share one line.
+#[test]
+fn m_3_peers_without_an_address_share_one_line() {
+    bounded(async {
+        let config = AccountsConfig::default().hashers(1).registrations(3, Duration::from_secs(600));
+        let app = TestApp::with(MemoryStore::new(), |builder| builder.accounts(config));
+        let accounts = app.jwtauth.accounts().unwrap();
+        accounts.register("ann", "correct horse battery").await.unwrap();
+        let ask = async || accounts.register_from("ann", "correct horse battery", None).await.unwrap_err();
+        for _ in 0..3 {
+            assert!(matches!(ask().await, AccountError::NameTaken));
+        }
+        // They came through a proxy, so there may be many: a tenth of the time.
+        let refused = ask().await;
+        let AccountError::RateLimited { retry_after } = refused else { panic!("{refused:?}") };
+        assert_eq!(retry_after, Duration::from_secs(60));
+        let elsewhere = Some("203.0.113.7".parse().unwrap());
+        let answer = accounts.register_from("ann", "correct horse battery", elsewhere).await.unwrap_err();
+        assert!(matches!(answer, AccountError::NameTaken), "an address of its own has a line of its own");
+        // Operators have no limit.
+        for _ in 0..5 {
+            let refused = accounts.register("ann", "correct horse battery").await.unwrap_err();
+            assert!(matches!(refused, AccountError::NameTaken));
+        }
     });
 }

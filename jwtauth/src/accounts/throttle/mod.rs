@@ -302,16 +302,19 @@ impl Throttle {
         Ok(step(&mut AttemptCounters::read(&found)))
     }
 
-    /// Charges a registration to an address, or says that it has to wait.
+    /// Charges a registration to an address, or says that it has to wait. Those without an address, which
+    /// came through a proxy on this machine, are one.
     pub(super) async fn register(
         &self,
-        peer: IpAddr,
+        peer: Option<IpAddr>,
         now: u64,
     ) -> Result<Result<Registered, Wait>, StoreError> {
-        let network = network_of(peer);
-        let name = self.names.of(&[b"registration", network.to_string().as_bytes()]);
+        let network = peer.map(network_of);
+        let text = network.map(|network| network.to_string()).unwrap_or_default();
+        let name = self.names.of(&[b"registration", text.as_bytes()]);
         let key = CounterKey::new(CounterKind::Registrations, name);
-        let (of_registrations, is_shared) = (self.limits.of_registrations, is_of_own_network(network));
+        let (of_registrations, is_shared) =
+            (self.limits.of_registrations, network.is_none_or(is_of_own_network));
         self.change_one(key, now, move |kept| of_registrations.charge(key, kept, is_shared, now)).await
     }
 

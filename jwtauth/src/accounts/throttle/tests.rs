@@ -49,7 +49,7 @@ impl InProcess {
     }
 
     fn register(&self, peer: IpAddr, now: u64) -> Result<Registered, Wait> {
-        at_once(self.throttle.register(peer, now))
+        at_once(self.throttle.register(Some(peer), now))
     }
 
     fn undo_registration(&self, registered: &Registered) {

@@ -101,7 +101,7 @@ fn h_13_only_somebody_who_looks_at_pages_is_sent_to_the_login() {
         let app = TestApp::new();
         let client = client(&app, routes());
         let html: Headers = &[("accept", BROWSER)];
-        let cases: [(&str, Headers, bool); 15] = [
+        let cases: [(&str, Headers, bool); 18] = [
             ("GET", NAVIGATION, true),
             ("HEAD", NAVIGATION, true),
             ("GET", html, true),
@@ -117,7 +117,11 @@ fn h_13_only_somebody_who_looks_at_pages_is_sent_to_the_login() {
             ("POST", NAVIGATION, false),
             ("PUT", html, false),
             ("GET", &[("accept", BROWSER), ("authorization", "Bearer x.y.z")], false),
-            ("GET", &[("sec-fetch-mode", "navigate"), ("authorization", "Basic eDp5")], false),
+            ("GET", &[("sec-fetch-mode", "navigate"), ("authorization", "Bearer x.y.z")], false),
+            ("GET", &[("sec-fetch-mode", "navigate"), ("authorization", "Bearer ?")], false),
+            // Of a proxy that has its own login: no token of this service, and nothing that a program would send here.
+            ("GET", &[("sec-fetch-mode", "navigate"), ("authorization", "Basic eDp5")], true),
+            ("GET", &[("accept", BROWSER), ("authorization", "Negotiate YIIJ")], true),
         ];
         for (method, headers, redirected) in cases {
             for path in ["/page", "/above", "/block", "/tree/page"] {

@@ -91,10 +91,9 @@ fn unmet(handle: &Handle, policy: &Policy, needs: &[Need], who: &Identity) -> Op
 pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poem::Error {
     let Some(login) = policy.redirect else { return error };
     let mends = error.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
-    let with_token = || {
-        let jwtauth = request.data::<Handle>().and_then(Handle::jwtauth);
-        jwtauth.is_some_and(|it| request.headers().contains_key(it.state().token_header.name()))
-    };
+    // Of a program. A proxy in front, or a service beside this one, may have put its own login there.
+    let with_token =
+        || request.data::<Handle>().is_some_and(|handle| handle.credentials(request).has_bearer());
     if !mends || with_token() || !is_navigation(request) {
         return error;
     }
@@ -111,10 +110,7 @@ pub fn redirected(request: &Request, policy: &Policy, error: poem::Error) -> poe
 
 /// Tells whether a browser is about to show the answer as a page.
 fn is_navigation(request: &Request) -> bool {
-    let headers = request.headers();
-    matches!(*request.method(), Method::GET | Method::HEAD)
-        && !headers.contains_key(header::AUTHORIZATION)
-        && takes_page(headers)
+    matches!(*request.method(), Method::GET | Method::HEAD) && takes_page(request.headers())
 }
 
 /// Refuses to run a handler if an outage made its `Option<..>` argument `None`.

@@ -3,6 +3,7 @@
 //!
 //! `providers.json` has the documented form of each. The tokens are signed here, and by PyJWT and jose.
 
+mod lifetimes;
 mod signers;
 
 use std::collections::BTreeMap;

@@ -171,7 +171,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the longest lifetime that a token may have.
+    /// Sets the longest lifetime that a token may have, from its `iat` to its `exp`. Longer than the default
+    /// of one day live tokens of Entra ID for clients that can be told of a revocation: up to 28 hours.
     pub fn max_ttl(mut self, ttl: Duration) -> Self {
         self.max_ttl = ttl;
         self
@@ -256,11 +257,15 @@ impl VerifierBuilder {
         not_empty("audience", &self.audience)?;
         within("max_age", self.max_age, minute, day)?;
         within("leeway", self.leeway, Duration::ZERO, minute)?;
-        within("max_ttl", self.max_ttl, Duration::from_secs(1), day)?;
+        within("max_ttl", self.max_ttl, Duration::from_secs(1), 2 * day)?;
+        let mut max_ttl = self.max_ttl;
         match &self.form {
             TokenForm::Own => {}
             TokenForm::Compat(compat) => compat.check()?,
-            TokenForm::Profile(profile) => profile.check()?,
+            TokenForm::Profile(profile) => {
+                profile.check()?;
+                max_ttl += profile.dated_back;
+            }
         }
         if self.keys.is_empty() && self.key_set.is_none() {
             return Err(
@@ -273,7 +278,7 @@ impl VerifierBuilder {
             issuer: self.issuer,
             audience: self.audience,
             leeway: self.leeway,
-            max_ttl: self.max_ttl,
+            max_ttl,
             clock: self.clock,
             explained: Mutex::default(),
         };

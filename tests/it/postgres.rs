@@ -5,6 +5,7 @@ mod encrypted;
 mod failover;
 mod full_disk;
 mod guesses;
+mod logins;
 mod migrations;
 mod nodes;
 mod outage;
@@ -13,12 +14,13 @@ mod program;
 mod rolling;
 mod schema;
 mod staleness;
+mod times;
 mod trail;
 
 use std::sync::Arc;
 
+use jwtauth::JwtAuthBuilder;
 use jwtauth::store::{Isolation, PostgresConfig, PostgresStore, conformance};
-use jwtauth::{JwtAuthBuilder, SessionStore};
 use tests::app::TestApp;
 use tests::postgres::{self, Pooler, Postgres};
 use tests::tab::Tab;
@@ -129,19 +131,4 @@ fn two_processes_on_one_database_conform() {
 fn one_connection_is_enough() {
     let Some(server) = postgres::shared() else { return };
     bounded(conformance::run_accounts(async || open(&server.config().pool_size(1)).await));
-}
-
-/// The time that was swept at is kept, so that a clock that is behind brings nothing back (N-8).
-#[test]
-fn n_8_the_time_survives_the_process() {
-    let Some(server) = postgres::shared() else { return };
-    bounded(async {
-        for (_, config) in ways(&server) {
-            let first = open(&config).await;
-            assert_eq!(SessionStore::time_mark(&first).latest(), 0);
-            first.sweep(1_800_000_000, 16).await.unwrap();
-            first.sweep(1_700_000_000, 16).await.unwrap();
-            assert_eq!(SessionStore::time_mark(&open(&config).await).latest(), 1_800_000_000);
-        }
-    });
 }

@@ -56,7 +56,17 @@ impl Sessions {
         match self.within(self.store.insert(session.clone(), effects)).await {
             Ok(()) => {}
             // It stands if it can be seen: only what it revokes is not on disk yet.
-            Err(SessionError::Store(StoreError::TimedOut { .. })) if self.is_kept(session.id).await => {}
+            Err(error @ SessionError::Store(StoreError::TimedOut { .. })) => {
+                match self.is_kept(session.id).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        unclaimed.claim();
+                        return Err(error);
+                    }
+                    // Nobody knows. It is revoked, if it is there.
+                    Err(_) => return Err(error),
+                }
+            }
             Err(error) => {
                 // The store has undone it.
                 unclaimed.claim();
@@ -71,8 +81,11 @@ impl Sessions {
         Ok(())
     }
 
-    async fn is_kept(&self, id: SessionId) -> bool {
-        matches!(self.load(id).await, Ok(Some(_)))
+    async fn is_kept(&self, id: SessionId) -> Result<bool, SessionError> {
+        if self.store.stands(id) {
+            return Ok(true);
+        }
+        Ok(self.load(id).await?.is_some())
     }
 
     /// Follows a session that was just added until its login is over.

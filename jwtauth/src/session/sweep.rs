@@ -41,8 +41,7 @@ impl Sessions {
     /// revoked is reported as [`Event::SessionExpired`], and the sweep waits for the hooks.
     ///
     /// If the clock has jumped ahead by more than an hour since the last sweep, more than the process has
-    /// run, this one removes nothing: see [`Event::ClockJumpedAhead`]. So a clock that is wrong for a moment
-    /// removes no session.
+    /// run, this one removes nothing: see [`Event::ClockJumpedAhead`].
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 
 use tokio_postgres::Row;
 
-use super::super::codec::{self, RecordError};
+use super::super::codec;
 use super::super::event_store::EventStore;
 use super::super::requests::StoreFuture;
 use super::super::rules;
@@ -19,7 +19,7 @@ use crate::events::{EventDetails, EventRecord, TrailHead};
 pub(super) fn event(row: &Row) -> Result<Option<EventRecord>, StepError> {
     let number = number(row)?;
     let key = codec::encode_key(&RecordKey::Event(number));
-    readable(codec::decode_event(&key, number, rows::bytes(row, 1)?))
+    rows::readable(codec::decode_event(&key, number, rows::bytes(row, 1)?))
 }
 
 /// Reads the number of the event in a row.
@@ -33,15 +33,7 @@ pub(super) fn number(row: &Row) -> Result<u64, StepError> {
 pub(super) fn head(row: &Row) -> Result<Option<TrailHead>, StepError> {
     let Some(record): Option<&[u8]> = row.try_get(0)? else { return Ok(None) };
     let key = codec::encode_key(&RecordKey::TrailHead);
-    readable(codec::decode_trail_head(&key, record))
-}
-
-fn readable<T>(record: Result<T, RecordError>) -> Result<Option<T>, StepError> {
-    match record {
-        Ok(record) => Ok(Some(record)),
-        Err(RecordError::Damaged) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    rows::readable(codec::decode_trail_head(&key, record))
 }
 
 /// Returns the parameters of `add_event`.

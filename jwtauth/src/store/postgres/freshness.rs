@@ -30,8 +30,10 @@ pub(super) struct Freshness {
     /// In milliseconds; 0 for none.
     limit: u64,
     start: Instant,
-    /// The clock of the application, which goes on while the machine sleeps, and never goes back.
+    /// The time of the application, which goes on while the machine sleeps. It may go back.
     time: Arc<TimeMark>,
+    /// How many windows there were at its latest.
+    latest: AtomicU64,
     of_some: Box<[AtomicU64]>,
     of_all: AtomicU64,
 }
@@ -44,6 +46,7 @@ impl Freshness {
             limit,
             start: Instant::now(),
             time,
+            latest: AtomicU64::new(0),
             of_some: (0..counters).map(|_| AtomicU64::new(0)).collect(),
             of_all: AtomicU64::new(0),
         }
@@ -61,7 +64,8 @@ impl Freshness {
         let elapsed = u64::try_from(elapsed.as_millis()).ok()? + number(id) % self.limit;
         let windows = elapsed / self.limit;
         let seconds = self.limit.div_ceil(1_000);
-        let clock_windows = self.time.latest() / seconds;
+        let reached = self.time.latest() / seconds;
+        let clock_windows = self.latest.fetch_max(reached, Ordering::AcqRel).max(reached);
         let changes = counter.load(Ordering::Acquire) + self.of_all.load(Ordering::Acquire);
         Some(windows + clock_windows + changes)
     }

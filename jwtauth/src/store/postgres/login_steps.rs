@@ -8,8 +8,12 @@
 //!
 //! 1. This process does not see a session before it stands: it is committed, and its caller waited then.
 //!    Nobody else has its tokens.
-//! 2. A session whose caller was gone or heard an error is removed. If the database fails, it is removed when
-//!    that is back. One that came with a value stays: a client that asks again with the same value gets it.
+//! 2. A session whose caller was gone before, or heard an error, is removed. If the database fails, it is
+//!    removed when that is back. One that came with a value stays: a client that asks again with the same
+//!    value gets it.
+//! 3. A session that stands is removed only if its caller hears the error: one who stopped waiting may have
+//!    been told that it stands.
+//! 4. A session that does not stand crowds nobody out.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -41,8 +45,9 @@ const MAX_DISOWNED: usize = 10_000;
 /// A login.
 #[derive(Clone)]
 pub(super) struct NewLogin {
-    pub(super) session: Session,
-    pub(super) effects: LoginEffects,
+    session: Session,
+    effects: LoginEffects,
+    unsettled: Arc<Unsettled>,
 }
 
 /// Adds the session. Returns whether other sessions have to be revoked.
@@ -60,7 +65,7 @@ struct Disown(SessionId, String);
 
 impl NewLogin {
     async fn open(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
-        let Self { session, effects } = self;
+        let Self { session, effects, .. } = self;
         let statements = transaction.statements();
         transaction.lock_subject(&session.subject);
         transaction.write(&statements.put_session, rows::session_params(session)?);
@@ -71,12 +76,20 @@ impl NewLogin {
         }
         let mut others = Vec::new();
         if effects.max_sessions.is_some() {
-            let params = vec![session.subject.as_bytes().into()];
-            others = rows::sessions(&transaction.query(&statements.sessions_of, params).await?)?;
+            others = self.crowd(transaction).await?;
         }
         let outcome = rules::login(session, &others, effects);
         transaction.remove_sessions(&outcome.forgotten);
         Ok(!outcome.revoked.is_empty())
+    }
+
+    /// Returns the sessions of the subject, with this one.
+    async fn crowd(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Session>, StepError> {
+        let params = vec![self.session.subject.as_bytes().into()];
+        let found = transaction.query(&transaction.statements().sessions_of, params).await?;
+        let mut crowd = rows::sessions(&found)?;
+        self.unsettled.keep_visible(&mut crowd);
+        Ok(crowd)
     }
 }
 
@@ -96,14 +109,13 @@ impl DatabaseStep for Evict {
     type Outcome = ();
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
-        let NewLogin { session, effects } = &self.0;
+        let NewLogin { session, effects, .. } = &self.0;
         let statements = transaction.statements();
         transaction.lock_subject(&session.subject);
         let mut effects = effects.clone();
         let mut others = Vec::new();
         if effects.max_sessions.is_some() {
-            let params = vec![session.subject.as_bytes().into()];
-            others = rows::sessions(&transaction.query(&statements.sessions_of, params).await?)?;
+            others = self.0.crowd(transaction).await?;
             let own = others.iter().find(|other| other.id == session.id);
             if own.is_none_or(|own| own.revoked.is_some()) {
                 // A login that came later has crowded this one out, so it crowds nobody out.
@@ -113,7 +125,7 @@ impl DatabaseStep for Evict {
         let outcome = rules::login(session, &others, &effects);
         let revoked = rows::ids(outcome.revoked.iter().map(|(id, _)| *id));
         for row in transaction.query(&statements.lock_sessions, vec![revoked]).await? {
-            let mut other = rows::session(&row)?;
+            let Some(mut other) = rows::readable_session(&row)? else { continue };
             let how = outcome.revoked.iter().find(|(id, _)| *id == other.id);
             if how.is_some_and(|(_, revocation)| other.revoke(*revocation)) {
                 transaction.change_session(&other)?;
@@ -177,37 +189,59 @@ impl DatabaseStep for Disown {
 
 /// The sessions of logins that are under way.
 #[derive(Default)]
-pub(super) struct Unsettled(Mutex<HashSet<SessionId>>);
+pub(super) struct Unsettled {
+    hidden: Mutex<HashSet<SessionId>>,
+    /// Those that stand, while others are revoked for them.
+    standing: Mutex<HashSet<SessionId>>,
+}
+
+/// OK because every change under a lock is one call.
+fn lock(ids: &Mutex<HashSet<SessionId>>) -> MutexGuard<'_, HashSet<SessionId>> {
+    ids.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Unsettled {
-    fn lock(&self) -> MutexGuard<'_, HashSet<SessionId>> {
-        // OK because every change under the lock is one call.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn hides(&self, id: SessionId) -> bool {
+        let hidden = lock(&self.hidden);
+        !hidden.is_empty() && hidden.contains(&id)
     }
 
-    pub(super) fn hides(&self, id: SessionId) -> bool {
-        let unsettled = self.lock();
-        !unsettled.is_empty() && unsettled.contains(&id)
+    pub(super) fn stands(&self, id: SessionId) -> bool {
+        lock(&self.standing).contains(&id)
     }
 
     pub(super) fn keep_visible(&self, sessions: &mut Vec<Session>) {
-        let unsettled = self.lock();
-        sessions.retain(|session| !unsettled.contains(&session.id));
+        let hidden = lock(&self.hidden);
+        sessions.retain(|session| !hidden.contains(&session.id));
+    }
+
+    fn hide(&self, id: SessionId) {
+        lock(&self.hidden).insert(id);
+    }
+
+    fn show(&self, id: SessionId) {
+        lock(&self.hidden).remove(&id);
     }
 
     /// Lets a session stand if its caller waits. One who gives up later than this is too late.
     fn settle<T>(&self, id: SessionId, caller: &oneshot::Sender<T>) -> bool {
-        let mut unsettled = self.lock();
+        let mut hidden = lock(&self.hidden);
         let waits = !caller.is_closed();
         if waits {
-            unsettled.remove(&id);
+            lock(&self.standing).insert(id);
+            hidden.remove(&id);
         }
         waits
     }
 }
 
 impl Database {
-    pub(super) async fn login(self: &Arc<Self>, login: NewLogin) -> Result<(), StoreError> {
+    pub(super) async fn login(
+        self: &Arc<Self>,
+        session: Session,
+        effects: LoginEffects,
+    ) -> Result<(), StoreError> {
+        let login = self.new_login(session, effects);
         let (database, own) = (Arc::clone(self), login.clone());
         let opened = async move { database.carry_out(&Open(own)).await.map(Ok::<_, ()>) };
         self.open(login, false, opened).await.map(|_| ())
@@ -215,12 +249,18 @@ impl Database {
 
     pub(super) async fn login_with_value(
         self: &Arc<Self>,
-        login: NewLogin,
+        session: Session,
+        effects: LoginEffects,
         value: NewValue,
     ) -> Result<Option<Vec<u8>>, StoreError> {
+        let login = self.new_login(session, effects);
         let (database, own) = (Arc::clone(self), login.clone());
         let opened = async move { database.carry_out(&OpenWithValue(own, value)).await };
         self.open(login, true, opened).await.map(Result::err)
+    }
+
+    fn new_login(&self, session: Session, effects: LoginEffects) -> NewLogin {
+        NewLogin { session, effects, unsettled: Arc::clone(&self.unsettled) }
     }
 
     /// Opens a session on a task of its own, and waits for it as long as anybody should.
@@ -233,21 +273,29 @@ impl Database {
         let (caller, answer) = oneshot::channel();
         let database = Arc::clone(self);
         if !stays {
-            database.unsettled.lock().insert(login.session.id);
+            database.unsettled.hide(login.session.id);
         }
         tokio::spawn(async move {
-            let id = login.session.id;
+            let (id, unsettled) = (login.session.id, &database.unsettled);
             let done = match opened.await {
                 Ok(Err(occupant)) => Ok(Err(occupant)),
-                Ok(Ok(_)) if !database.unsettled.settle(id, &caller) => Err(StoreError::Closed),
+                Ok(Ok(_)) if !unsettled.settle(id, &caller) => Err(StoreError::Closed),
                 Ok(Ok(true)) => database.carry_out(&Evict(login.clone())).await.map(Ok),
                 Ok(Ok(false)) => Ok(Ok(())),
                 Err(error) => Err(error),
             };
-            if done.is_err() && !stays {
+            let is_removed = done.is_err() && !stays;
+            if is_removed {
+                // Before its caller hears of it.
+                unsettled.hide(id);
+            }
+            let is_heard = caller.send(done).is_ok();
+            let stood = lock(&unsettled.standing).remove(&id);
+            if is_removed && stood && !is_heard {
+                unsettled.show(id);
+            } else if is_removed {
                 database.disown(id, login.session.subject);
             }
-            drop(caller.send(done));
         });
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(done) => done.unwrap_or(Err(StoreError::Closed)),
@@ -257,13 +305,13 @@ impl Database {
 
     /// Removes a session that nobody has, now or when the database is back.
     fn disown(self: &Arc<Self>, id: SessionId, subject: String) {
-        let mut unsettled = self.unsettled.lock();
-        if unsettled.len() >= MAX_DISOWNED {
-            unsettled.remove(&id);
+        let mut hidden = lock(&self.unsettled.hidden);
+        if hidden.len() >= MAX_DISOWNED {
+            hidden.remove(&id);
             return;
         }
-        unsettled.insert(id);
-        drop(unsettled);
+        hidden.insert(id);
+        drop(hidden);
         let database = Arc::clone(self);
         tokio::spawn(async move {
             let step = Disown(id, subject);
@@ -275,7 +323,7 @@ impl Database {
                 tokio::time::sleep(pause).await;
                 pause = (2 * pause).min(LONGEST_PAUSE);
             }
-            database.unsettled.lock().remove(&id);
+            database.unsettled.show(id);
         });
     }
 }

@@ -57,7 +57,7 @@ use self::confirmations::Confirmations;
 use self::connections::{Connections, Param, Request};
 pub(in crate::store) use self::database_fill::DatabaseFill;
 use self::freshness::Freshness;
-use self::login_steps::{NewLogin, Unsettled};
+use self::login_steps::Unsettled;
 pub(in crate::store) use self::postgres_config::OPERATOR;
 pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
 use self::schema::Schema;
@@ -117,7 +117,7 @@ struct Database {
     isolation: Isolation,
     /// `None` where the server knows no such setting.
     synchronous_commit: Option<SynchronousCommit>,
-    unsettled: Unsettled,
+    unsettled: Arc<Unsettled>,
     confirmations: Confirmations,
     freshness: Freshness,
     /// How many changes of counters were made by this process.
@@ -162,7 +162,7 @@ impl PostgresStore {
         let synchronous_commit = durability(&connections, &config).await?;
         let schema = Schema { name: &config.schema, connections: &connections, timeout, makes_tables };
         let latest = schema.prepare().await?;
-        let time = Arc::<TimeMark>::default();
+        let time = Arc::new(TimeMark::of_many());
         time.raise(latest, 0);
         Ok(Self {
             database: Arc::new(Database {
@@ -173,7 +173,7 @@ impl PostgresStore {
                 timeout,
                 isolation: config.isolation,
                 synchronous_commit,
-                unsettled: Unsettled::default(),
+                unsettled: Arc::default(),
                 confirmations: Confirmations::default(),
                 freshness: Freshness::new(config.max_staleness, Arc::clone(&time)),
                 counter_changes: AtomicU64::new(0),
@@ -227,14 +227,18 @@ impl fmt::Debug for PostgresStore {
 
 impl SessionStore for PostgresStore {
     fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
-        Box::pin(self.database.login(NewLogin { session, effects }))
+        Box::pin(self.database.login(session, effects))
+    }
+
+    fn stands(&self, id: SessionId) -> bool {
+        self.database.unsettled.stands(id)
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         Box::pin(async move {
             let params = vec![Param::from(&id.as_bytes()[..])];
             let found = self.database.read(&self.database.statements.session, params).await?;
-            let session = found.first().map(rows::session).transpose()?;
+            let session = found.first().map_or(Ok(None), rows::readable_session)?;
             Ok(session.filter(|_| !self.database.unsettled.hides(id)).map(Arc::new))
         })
     }
@@ -342,16 +346,26 @@ impl SessionStore for PostgresStore {
 impl SessionPages for PostgresStore {
     fn sessions_after(&self, after: Option<SessionId>, limit: usize) -> StoreFuture<'_, Vec<Session>> {
         Box::pin(async move {
-            let statements = &self.database.statements;
-            let limit = Param::from(limit as u64);
-            let found = match after {
-                Some(id) => {
-                    let params = vec![id.as_bytes()[..].into(), limit];
-                    self.database.read(&statements.sessions_behind, params).await?
+            let Statements { sessions_behind, sessions_from_first, .. } = &self.database.statements;
+            let (mut sessions, mut after) = (Vec::new(), after.map(|id| id.as_bytes().to_vec()));
+            loop {
+                let wanted = limit - sessions.len();
+                let found = match after {
+                    Some(id) => {
+                        let params = vec![id.into(), (wanted as u64).into()];
+                        self.database.read(sessions_behind, params).await?
+                    }
+                    None => self.database.read(sessions_from_first, vec![(wanted as u64).into()]).await?,
+                };
+                let mut page = rows::sessions(&found)?;
+                self.database.unsettled.keep_visible(&mut page);
+                sessions.append(&mut page);
+                // What is not shown is no end of the list.
+                if found.len() < wanted || sessions.len() == limit {
+                    return Ok(sessions);
                 }
-                None => self.database.read(&statements.sessions_from_first, vec![limit]).await?,
-            };
-            Ok(rows::sessions(&found)?)
+                after = found.last().map(|row| rows::bytes(row, 0)).transpose()?.map(<[u8]>::to_vec);
+            }
         })
     }
 }

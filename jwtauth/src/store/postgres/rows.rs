@@ -43,8 +43,29 @@ pub(super) fn session(row: &Row) -> Result<Session, StepError> {
     Ok(codec::decode_session(&key, id, bytes(row, 1)?)?)
 }
 
+/// Reads a row with a session. One that is damaged is gone: it lets nobody in, and keeps nobody out.
+pub(super) fn readable_session(row: &Row) -> Result<Option<Session>, StepError> {
+    let id = SessionId::from_bytes(bytes(row, 0)?.try_into().map_err(|_| is_damaged())?);
+    let key = codec::encode_key(&RecordKey::Session(id));
+    let session = readable(codec::decode_session(&key, id, bytes(row, 1)?))?;
+    if session.is_none() {
+        tracing::error!(target: "jwtauth", session = id.log_id(), "a session record cannot be read and is treated as gone");
+    }
+    Ok(session)
+}
+
+/// Reads all of these that can be read.
 pub(super) fn sessions(rows: &[Row]) -> Result<Vec<Session>, StepError> {
-    rows.iter().map(session).collect()
+    rows.iter().filter_map(|row| readable_session(row).transpose()).collect()
+}
+
+/// Returns a record, and `None` if it is damaged.
+pub(super) fn readable<T>(record: Result<T, codec::RecordError>) -> Result<Option<T>, StepError> {
+    match record {
+        Ok(record) => Ok(Some(record)),
+        Err(codec::RecordError::Damaged) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Returns the record of a session as bytes.
@@ -103,7 +124,7 @@ impl<'c> Transaction<'c> {
     /// Returns a session that nobody else changes before this transaction ends.
     pub(super) async fn lock_session(&mut self, id: SessionId) -> Result<Option<Session>, StepError> {
         let rows = self.query(&self.statements().lock_session, vec![id.as_bytes()[..].into()]).await?;
-        rows.first().map(session).transpose()
+        rows.first().map_or(Ok(None), readable_session)
     }
 
     /// Makes everybody wait who opens sessions of a subject or changes all of them.

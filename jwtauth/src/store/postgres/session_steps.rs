@@ -169,10 +169,17 @@ impl DatabaseStep for Sweep {
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<Swept, StepError> {
         let limit = self.limit as u64;
-        // What has expired stays so, if the clock is behind when a program starts again.
-        transaction.write(&transaction.statements().keep_time, vec![self.now.into()]);
+        // What has expired stays so, whose clock ever is set back.
+        let time = transaction.time();
+        if let Some(news) = time.news() {
+            transaction.write(&transaction.statements().keep_time, vec![news.into()]);
+        }
+        transaction.write(&transaction.statements().latest_time, Vec::new());
         let params = vec![self.now.into(), limit.into()];
-        let found = transaction.query(&transaction.statements().sweep_sessions, params).await?;
+        transaction.write(&transaction.statements().sweep_sessions, params);
+        let mut rows = transaction.send().await?;
+        let found = rows.pop().unwrap_or_default();
+        time.raise(rows::number(&rows.pop().unwrap_or_default())?, 0);
         let mut swept = Swept { removed: found.len(), more: found.len() == self.limit, ..Swept::default() };
         let (mut gone, mut subjects) = (Vec::new(), Vec::new());
         for row in &found {

@@ -238,6 +238,7 @@ statements! {
         "DELETE FROM @kept_values WHERE name IN (SELECT name FROM @kept_values LIMIT $1) RETURNING 1";
 
     // Keeps the latest time that anything was decided by.
+    latest_time() = "SELECT latest FROM @schema_state";
     keep_time(INT8) = "UPDATE @schema_state SET latest = $1 WHERE latest < $1";
 }
 

@@ -21,6 +21,7 @@ use super::connections::{Connection, Param, Request, StepError};
 use super::freshness::Touched;
 use super::postgres_config::{Isolation, SynchronousCommit};
 use super::statements::{SqlStatement, Statements};
+use crate::clock::TimeMark;
 use crate::error::{PostgresError, StoreError};
 
 /// How often a step is tried that runs into others.
@@ -73,6 +74,10 @@ impl<'c> Transaction<'c> {
 
     pub(super) const fn statements(&self) -> &'c Statements {
         &self.database.statements
+    }
+
+    pub(super) fn time(&self) -> &'c TimeMark {
+        &self.database.time
     }
 
     /// Sends a statement with the next one whose rows are asked for, or with the commit.

@@ -7,7 +7,6 @@ use super::super::rules;
 use super::super::value_store::{NewValue, ValueKey, ValueStore};
 use super::connections::StepError;
 use super::freshness::Touched;
-use super::login_steps::NewLogin;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
 use crate::clock::TimeMark;
@@ -82,7 +81,7 @@ impl ValueStore for PostgresStore {
         effects: LoginEffects,
         value: NewValue,
     ) -> StoreFuture<'_, Option<Vec<u8>>> {
-        Box::pin(self.database.login_with_value(NewLogin { session, effects }, value))
+        Box::pin(self.database.login_with_value(session, effects, value))
     }
 
     fn time_mark(&self) -> Arc<TimeMark> {

@@ -15,12 +15,18 @@
 //!
 //! What others read (`iat` and `exp` in tokens) and what others write is by the clock.
 //!
+//! Of a store that several processes use, [`shared_time`] has the rules.
+//!
 //! Times are whole seconds since the Unix epoch, UTC (NumericDate, RFC 7519, section 2).
+
+mod shared_time;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use self::shared_time::SharedTime;
 
 /// By how much a clock may go back without a word, in seconds.
 const SILENT: u64 = 60;
@@ -134,9 +140,27 @@ pub struct TimeMark {
     /// What the clock showed last while it was behind, and the seconds that had passed then. Locked by those
     /// who change how far the time is ahead.
     seen: Mutex<Option<(u64, u64)>>,
+    /// Of a store that several processes use.
+    shared: Option<SharedTime>,
 }
 
 impl TimeMark {
+    /// Makes one for a store that several processes use at the same moment.
+    ///
+    /// Each of them goes by its own clock then, and never before what the store has kept. The store keeps what
+    /// is [news](Self::news) with a sweep, and [raises](Self::raise) the mark to what is kept by then.
+    #[must_use]
+    pub fn of_many() -> Self {
+        Self { shared: Some(SharedTime::default()), ..Self::default() }
+    }
+
+    /// Returns what a store that several processes use is to keep, if there is something new: a time to which
+    /// the clock of this process has kept for a while.
+    #[must_use]
+    pub fn news(&self) -> Option<u64> {
+        self.shared.as_ref()?.news()
+    }
+
     /// Returns the latest time that anything was decided by, in Unix seconds.
     #[must_use]
     pub fn latest(&self) -> u64 {
@@ -155,8 +179,12 @@ impl TimeMark {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Raises both numbers. What is lower changes nothing.
+    /// Raises both numbers. What is lower changes nothing. Of a store that several processes use, `latest` is
+    /// what all of them know, and `ahead` is 0.
     pub fn raise(&self, latest: u64, ahead: u64) {
+        if let Some(shared) = &self.shared {
+            return shared.learn(latest);
+        }
         self.ahead.fetch_max(ahead, Ordering::AcqRel);
         self.latest.fetch_max(latest, Ordering::AcqRel);
     }
@@ -176,6 +204,8 @@ struct LastLook {
     time: u64,
     /// The [`uptime`] then.
     at: Duration,
+    /// What had passed by the clock.
+    elapsed: u64,
 }
 
 impl Timeline {
@@ -188,7 +218,7 @@ impl Timeline {
             0 => clock.now(),
             latest => latest,
         };
-        let look = Mutex::new(LastLook { time, at: uptime() });
+        let look = Mutex::new(LastLook { time, at: uptime(), elapsed: clock.elapsed() });
         Self { clock, mark, look, set_back: Box::new(set_back) }
     }
 
@@ -197,8 +227,12 @@ impl Timeline {
         &self.mark
     }
 
-    /// Returns now, in Unix seconds. It is never before what this has returned.
+    /// Returns now, in Unix seconds. It is never before what this has returned, except for a
+    /// [shared store](TimeMark::of_many), and by more than a minute there.
     pub(crate) fn now(&self) -> u64 {
+        if let Some(shared) = &self.mark.shared {
+            return self.now_of_many(shared);
+        }
         let (ahead, latest) = (self.mark.ahead(), self.mark.latest());
         let reading = self.clock.now().saturating_add(ahead);
         if reading > latest && ahead > 0 {
@@ -224,10 +258,37 @@ impl Timeline {
         // OK because every change under the lock is one assignment.
         let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let explained = look.time.saturating_add(uptime().saturating_sub(look.at).as_secs());
-        *look = LastLook { time: now, at: uptime() };
+        if let Some(shared) = &self.mark.shared {
+            let passed = self.clock.elapsed().saturating_sub(look.elapsed);
+            if now.abs_diff(look.time.saturating_add(passed)) <= SILENT {
+                shared.keep(now);
+            }
+        }
+        *look = LastLook { time: now, at: uptime(), elapsed: self.clock.elapsed() };
         // `now` is before `explained` if the clock is slow.
         let jump = now.saturating_sub(explained);
         if jump <= EXPLAINED { Ok(()) } else { Err(jump) }
+    }
+
+    /// Returns now for a store that several processes use.
+    fn now_of_many(&self, shared: &SharedTime) -> u64 {
+        let (clock, floor) = (self.clock.now(), shared.floor(self.clock.elapsed()));
+        let latest = self.mark.latest();
+        let now = match clock.max(floor) {
+            // The clock catches up soon.
+            now if now < latest && latest - now <= SILENT => latest,
+            now => now,
+        };
+        self.mark.ahead.store(now.saturating_sub(clock), Ordering::Release);
+        // Another thread may have read the clock later.
+        let is_set =
+            self.mark.latest.compare_exchange(latest, now, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        if is_set && now < latest {
+            (self.set_back)(latest - now);
+        } else if floor > clock.saturating_add(SILENT) && !shared.is_told.swap(true, Ordering::Relaxed) {
+            (self.set_back)(floor - clock);
+        }
+        now
     }
 
     /// Goes on from where it is, at the pace of a clock that was set back.
@@ -343,6 +404,48 @@ mod tests {
         mark.raise(1_800_000_000, 1_700_000_000);
         let time = Timeline::new(Arc::new(clock), Arc::new(mark), |_| ());
         assert_eq!((time.now(), time.ahead()), (1_800_000_900, 0));
+    }
+
+    /// Of many processes one has a clock that is wrong for a moment. It must not live ahead of the others.
+    #[test]
+    fn n_8_of_many_processes_each_goes_by_its_clock_and_by_what_the_store_knows() {
+        let clock = ManualClock::at(1_000_000);
+        let mark = Arc::new(TimeMark::of_many());
+        let steps = Arc::<Mutex<Vec<u64>>>::default();
+        let told = Arc::clone(&steps);
+        let time = Timeline::new(Arc::new(clock.clone()), Arc::clone(&mark), move |by| {
+            told.lock().unwrap().push(by);
+        });
+        let at = |passed, shows, now, ahead| {
+            clock.advance(Duration::from_secs(passed));
+            clock.set(shows);
+            assert_eq!((time.now(), time.ahead()), (now, ahead), "the clock shows {shows}");
+        };
+        at(0, 1_000_000, 1_000_000, 0);
+        at(0, 1_086_400, 1_086_400, 0);
+        at(0, 1_000_001, 1_000_001, 0);
+        // A step back that is small is waited for.
+        at(0, 999_951, 1_000_001, 50);
+        at(60, 1_000_061, 1_000_061, 0);
+        assert_eq!((time.explains(time.now()), mark.news()), (Ok(()), Some(1_000_061)));
+        // Wrong when the sweep looks: it is not kept.
+        at(0, 1_086_400, 1_086_400, 0);
+        assert_eq!((time.explains(time.now()).is_err(), mark.news()), (true, Some(1_000_061)));
+        at(60, 1_000_121, 1_000_121, 0);
+        assert_eq!((time.explains(time.now()), mark.news()), (Ok(()), Some(1_000_061)));
+        at(60, 1_000_181, 1_000_181, 0);
+        assert_eq!((time.explains(time.now()), mark.news()), (Ok(()), Some(1_000_181)));
+        // The store has kept it. A clock that is set back brings nothing back.
+        mark.raise(1_000_181, 0);
+        assert_eq!(mark.news(), None);
+        at(0, 993_000, 1_000_181, 7_181);
+        at(10, 993_010, 1_000_191, 7_181);
+        // Another process is ahead.
+        mark.raise(1_000_500, 0);
+        at(0, 993_010, 1_000_500, 7_490);
+        // It is put right.
+        at(0, 1_000_510, 1_000_510, 0);
+        assert_eq!(*steps.lock().unwrap(), [86_399, 86_279, 7_181]);
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! The time of a store that several processes use at the same moment, each with a clock of its own.
+//!
+//! The difference that one process keeps from a step back is no good here: a process whose clock was ahead for
+//! a moment would live ahead of the others, and take their sessions for expired. So each process goes by its
+//! clock, and never before a *floor*: the latest time that the store knows, and what has passed since it was
+//! read. All processes read the same floor, so a clock that is set back brings nothing back.
+//!
+//! # Invariants
+//!
+//! 1. What a process lets the store keep, its clock has kept to for a while: a clock that is wrong for a
+//!    moment raises nobody's floor.
+//! 2. The floor never goes down, and goes on at the pace of the process.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct SharedTime {
+    /// The latest time that the store knows.
+    known: AtomicU64,
+    /// The latest time that it may know of this process.
+    steady: AtomicU64,
+    floor: Mutex<Floor>,
+    /// Whether it was told that the clock is behind.
+    pub(super) is_told: AtomicBool,
+}
+
+/// A time, and how many seconds of the process had passed then.
+#[derive(Clone, Copy, Debug, Default)]
+struct Floor {
+    time: u64,
+    at: u64,
+}
+
+impl SharedTime {
+    pub(super) fn learn(&self, known: u64) {
+        self.known.fetch_max(known, Ordering::AcqRel);
+    }
+
+    /// Notes a time to which the clock has kept.
+    pub(super) fn keep(&self, steady: u64) {
+        self.steady.fetch_max(steady, Ordering::AcqRel);
+    }
+
+    /// Returns what is news for the store.
+    pub(super) fn news(&self) -> Option<u64> {
+        let steady = self.steady.load(Ordering::Acquire);
+        (steady > self.known.load(Ordering::Acquire)).then_some(steady)
+    }
+
+    /// Returns the time before which nothing is decided, when so many seconds have passed.
+    pub(super) fn floor(&self, elapsed: u64) -> u64 {
+        let known = self.known.load(Ordering::Acquire);
+        // OK because every change under the lock is one assignment.
+        let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = match floor.time {
+            0 => 0,
+            time => time.saturating_add(elapsed.saturating_sub(floor.at)),
+        };
+        if known <= time {
+            return time;
+        }
+        *floor = Floor { time: known, at: elapsed };
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n_8_the_floor_goes_on_and_what_the_store_knows_raises_it() {
+        let time = SharedTime::default();
+        assert_eq!((time.floor(5), time.floor(50), time.news()), (0, 0, None));
+        time.learn(1_000);
+        assert_eq!((time.floor(50), time.floor(60)), (1_000, 1_010));
+        time.learn(1_005);
+        assert_eq!(time.floor(60), 1_010);
+        time.learn(2_000);
+        assert_eq!((time.floor(70), time.floor(69)), (2_000, 2_000));
+        time.learn(1_500);
+        assert_eq!(time.floor(71), 2_001);
+        time.keep(1_999);
+        assert_eq!(time.news(), None);
+        time.keep(2_001);
+        assert_eq!(time.news(), Some(2_001));
+    }
+}

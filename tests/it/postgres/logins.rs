@@ -1,0 +1,90 @@
+//! Logins that a slow database holds up: what was answered with 200 stays, what was not leaves nothing (N-2).
+
+use std::time::Duration;
+
+use jwtauth::StorageConfig;
+use jwtauth::store::{PostgresConfig, PostgresStore};
+use tests::app::TestApp;
+use tests::bounded;
+use tests::postgres::{self, Postgres};
+use tests::tab::Tab;
+
+use super::client;
+
+/// Opens a store that is given up before a request of its users is, or after.
+async fn app(
+    server: &Postgres,
+    schema: &str,
+    connections: usize,
+    store: u64,
+    request: u64,
+) -> (TestApp, Tab) {
+    let config = PostgresConfig::new(server.url()).schema(schema).allow_fsync_off();
+    let config = config.pool_size(connections).timeout(Duration::from_millis(store));
+    let timeout = StorageConfig::default().timeout(Duration::from_millis(request));
+    let app =
+        TestApp::with(PostgresStore::connect(config).await.unwrap(), |builder| builder.storage(timeout));
+    let tab = Tab::new(&app);
+    (app, tab)
+}
+
+/// The session stands, and only the end of the one before it waits. That fails later.
+#[test]
+fn n_2_a_login_that_was_answered_200_stays_though_the_rest_of_it_fails() {
+    let Some(server) = postgres::shared() else { return };
+    bounded(async {
+        let schema = server.schema();
+        let (_app, tab) = app(&server, &schema, 4, 1_000, 300).await;
+        let first = tab.login("alice").await;
+        let mut other = client(&server).await;
+        let hold = other.transaction().await.unwrap();
+        hold.execute(&format!("SELECT 1 FROM \"{schema}\".sessions FOR UPDATE"), &[]).await.unwrap();
+        let second = tab.login_with("alice", &first.cookies()).await.pair();
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        hold.rollback().await.unwrap();
+        assert_eq!(tab.get("/me", &second.cookies()).await.status, 200);
+    });
+}
+
+/// Likewise, when nothing can be read meanwhile. Then the session before it is over.
+#[test]
+fn n_2_a_login_that_stands_is_answered_200_though_nothing_can_be_read() {
+    let Some(server) = postgres::shared() else { return };
+    bounded(async {
+        let schema = server.schema();
+        let (app, tab) = app(&server, &schema, 1, 5_000, 500).await;
+        let first = tab.login("alice").await;
+        let mut other = client(&server).await;
+        let hold = other.transaction().await.unwrap();
+        hold.execute(&format!("SELECT 1 FROM \"{schema}\".sessions FOR UPDATE"), &[]).await.unwrap();
+        let second = tab.login_with("alice", &first.cookies()).await.pair();
+        hold.rollback().await.unwrap();
+        let mut left = app.jwtauth.sessions().list("alice").await.unwrap();
+        while left.len() != 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            left = app.jwtauth.sessions().list("alice").await.unwrap();
+        }
+        assert_eq!(tab.get("/me", &second.cookies()).await.status, 200);
+    });
+}
+
+/// It is logged out, and can log in again and log out everywhere.
+#[test]
+fn a_record_that_cannot_be_read_is_gone_and_keeps_nobody_out() {
+    let Some(server) = postgres::shared() else { return };
+    bounded(async {
+        let schema = server.schema();
+        let (app, tab) = app(&server, &schema, 4, 2_000, 5_000).await;
+        let (lost, kept) = (tab.login("alice").await, tab.login("alice").await);
+        let rows = format!("UPDATE \"{schema}\".sessions SET record = $1 WHERE id = $2");
+        let id = lost.session().as_bytes().to_vec();
+        assert_eq!(client(&server).await.execute(&rows, &[&vec![0_u8], &id]).await.unwrap(), 1);
+        assert_eq!(tab.get("/me", &lost.cookies()).await.status, 401);
+        assert_eq!(tab.get("/me", &kept.cookies()).await.status, 200);
+        let again = tab.login_with("alice", &lost.cookies()).await.pair();
+        assert_eq!(tab.get("/me", &again.cookies()).await.status, 200);
+        assert_eq!(app.jwtauth.sessions().list("alice").await.unwrap().len(), 2);
+        assert_eq!(tab.post("/logout/all", &again.cookies()).await.status, 200);
+        assert_eq!(tab.get("/me", &kept.cookies()).await.status, 401);
+    });
+}

@@ -1,0 +1,91 @@
+//! Clocks of several machines with one database (N-8).
+
+use std::time::Duration;
+
+use jwtauth::JwtAuthBuilder;
+use tests::app::{START, TestApp};
+use tests::tab::Tab;
+use tests::{bounded, postgres};
+
+use super::{TwoNodes, open, ways};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A machine whose clock is a day ahead for a moment throws nobody out, then or later, and its tokens are good
+/// for as long as those of the others.
+#[test]
+fn n_8_a_clock_that_is_wrong_for_a_moment_costs_nobody_on_another_node() {
+    bounded(async {
+        let Some(nodes) = TwoNodes::start(|builder| builder).await else { return };
+        let [a, b] = &nodes.apps;
+        let before = nodes.tabs[1].login("ann").await;
+        a.clock.set(START + 86_400);
+        assert_eq!(nodes.tabs[0].get("/hello", &before.cookies()).await.status, 200);
+        a.clock.set(START);
+        let bob = nodes.tabs[1].login("bob").await;
+        for (at, tab) in nodes.tabs.iter().enumerate() {
+            assert_eq!(tab.get("/me", &bob.cookies()).await.status, 200, "node {at}");
+        }
+        for _ in 0..3 {
+            for app in [a, b] {
+                app.clock.advance(MINUTE);
+                app.jwtauth.sessions().sweep().await.unwrap();
+            }
+        }
+        let carl = nodes.tabs[0].login("carl").await;
+        for (at, tab) in nodes.tabs.iter().enumerate() {
+            assert_eq!(tab.get("/me", &bob.cookies()).await.status, 200, "node {at}, after the sweeps");
+            assert_eq!(tab.get("/me", &carl.only_access()).await.status, 200, "node {at}");
+        }
+        b.clock.advance(6 * MINUTE);
+        assert_eq!(nodes.tabs[1].get("/me", &carl.only_access()).await.status, 401, "it has expired");
+    });
+}
+
+/// What has expired does not come back on a machine whose clock is set back: the others know the time.
+#[test]
+fn n_8_a_clock_that_is_set_back_brings_nothing_back_on_any_node() {
+    bounded(async {
+        let Some(nodes) = TwoNodes::start(|builder| builder).await else { return };
+        let [a, b] = &nodes.apps;
+        let bob = nodes.tabs[0].login("bob").await;
+        for app in [a, b] {
+            app.clock.advance(6 * MINUTE);
+            app.jwtauth.sessions().sweep().await.unwrap();
+        }
+        // The second one reads what the first one has kept.
+        b.jwtauth.sessions().sweep().await.unwrap();
+        b.clock.set(START);
+        for (at, tab) in nodes.tabs.iter().enumerate() {
+            assert_eq!(tab.get("/me", &bob.only_access()).await.status, 401, "node {at}");
+        }
+        // Who logs in there now has a token that is good for five minutes.
+        let ann = nodes.tabs[1].login("ann").await;
+        assert_eq!(nodes.tabs[1].get("/me", &ann.only_access()).await.status, 200);
+        b.clock.advance(6 * MINUTE);
+        assert_eq!(nodes.tabs[1].get("/me", &ann.only_access()).await.status, 401);
+    });
+}
+
+/// The time that a program has kept to is known to the next one, whose clock is behind.
+#[test]
+fn n_8_the_time_survives_the_process() {
+    let Some(server) = postgres::shared() else { return };
+    bounded(async {
+        for (way, config) in ways(&server) {
+            let config = config.schema(server.schema());
+            let start = async |at: u64| {
+                let app = TestApp::with(open(&config).await, |builder: JwtAuthBuilder| builder);
+                app.clock.set(at);
+                let tab = Tab::new(&app);
+                (app, tab)
+            };
+            let (app, tab) = start(START).await;
+            let bob = tab.login("bob").await;
+            app.clock.advance(6 * MINUTE);
+            tests::sweep(app.jwtauth.sessions()).await;
+            let (_app, tab) = start(START + 10).await;
+            assert_eq!(tab.get("/me", &bob.only_access()).await.status, 401, "{way}");
+        }
+    });
+}

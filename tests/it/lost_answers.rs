@@ -1,7 +1,7 @@
 //! Answers that never arrive, come twice, or are asked for late: the owner stays in, and a thief is found.
 
 mod late;
-mod logged_out;
+mod replaced;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

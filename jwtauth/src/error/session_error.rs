@@ -33,9 +33,8 @@ pub enum SessionError {
     /// The user is not active ([`AuthUser::is_active`](crate::AuthUser::is_active)).
     #[error("user is not active")]
     Inactive,
-    /// The session was revoked because its client logged out, or logged in anew. That client may have tokens
-    /// of a newer session by now.
-    #[error("session was left by its client, which logged out or logged in anew")]
+    /// The session was revoked because its client logged in anew. That client has tokens of a newer session.
+    #[error("session was left by its client, which logged in anew")]
     Left,
     /// The random number generator failed.
     #[error(transparent)]
@@ -48,7 +47,7 @@ pub enum SessionError {
     /// is now revoked.
     #[error("refresh token was used before; its session is revoked")]
     Reused,
-    /// The session was revoked by somebody else than its client; see [`Left`](Self::Left).
+    /// The session was revoked, and not by a new login of its client: that is [`Left`](Self::Left).
     #[error("session is revoked")]
     Revoked,
     /// The store failed; the session's state is unknown.

@@ -127,9 +127,7 @@ pub(super) fn alive(state: SessionState) -> Result<(), SessionError> {
     match state {
         SessionState::Live => Ok(()),
         SessionState::Expired => Err(SessionError::Expired),
-        SessionState::Revoked(RevocationReason::Logout | RevocationReason::Replaced) => {
-            Err(SessionError::Left)
-        }
+        SessionState::Revoked(RevocationReason::Replaced) => Err(SessionError::Left),
         SessionState::Revoked(_) => Err(SessionError::Revoked),
     }
 }

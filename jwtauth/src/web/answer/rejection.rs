@@ -307,8 +307,7 @@ impl From<&SessionError> for Rejection {
 }
 
 /// Tells whether a session is over and its browser has no newer cookies, as far as can be known. A client
-/// that has left its session was told so: it deleted these cookies, or has those of the next login, which
-/// have the same names.
+/// that has logged in anew has those of the next login, which have the same names.
 pub(crate) const fn is_over(error: &SessionError) -> bool {
     matches!(
         error,

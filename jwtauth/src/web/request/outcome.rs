@@ -50,7 +50,7 @@ pub(crate) enum Cookies {
 /// | revoked alone | absent or refused | anonymous | kept |
 /// | of session A | genuine, of session B | anonymous | kept |
 /// | forged, malformed, empty, wrong kind | any | anonymous | kept |
-/// | session left by its client: logged out, or logged in anew | any | anonymous | kept |
+/// | session left by its client, which logged in anew | any | anonymous | kept |
 /// | session ended in another way | any | anonymous | deleted |
 /// | several values under one name | | by the one live session; 401 if there are two | other forms deleted |
 ///

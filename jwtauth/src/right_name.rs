@@ -8,12 +8,12 @@
 
 /// What is wrong with what [`is_role`] refuses.
 pub(crate) const NO_ROLE: &str = "a role is one name, without control characters, without white space \
-                                  around it, and without `,` `;` `|` `&` (a name with `=` may have them): \
+                                  around it, and without `,` `;` `|` `&&` (a name with `=` may have them): \
                                   write several roles as several items";
 
 /// What is wrong with what [`is_scope`] refuses.
 pub(crate) const NO_SCOPE: &str = "a scope is one name of visible ASCII without `\"` `\\` (RFC 6749, \
-                                   section 3.3), and without `,` `;` `|` `&` (a name with `=` may have \
+                                   section 3.3), and without `,` `;` `|` `&&` (a name with `=` may have \
                                    them): write several scopes as several items";
 
 /// Tells whether a text is one role, and no list of them that nobody has.
@@ -55,12 +55,14 @@ pub(crate) const fn is_scope_token(name: &str) -> bool {
 pub(crate) const fn is_one_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     let (mut at, mut has_separator, mut is_distinguished) = (0, false, false);
-    let mut is_space = false;
+    let (mut is_space, mut is_and) = (false, false);
     while at < bytes.len() {
         let (c, length) = char_at(bytes, at);
-        has_separator |= matches!(c, ',' | ';' | '|' | '&');
+        // `R&D` is one name, `a && b` and `a & b` are two.
+        has_separator |= matches!(c, ',' | ';' | '|');
+        has_separator |= (c == '&' && is_space) || (is_and && (c == '&' || c.is_whitespace()));
         is_distinguished |= c == '=';
-        is_space = c.is_whitespace();
+        (is_space, is_and) = (c.is_whitespace(), c == '&');
         if is_control(c) || (is_space && at == 0) {
             return false;
         }
@@ -114,10 +116,10 @@ mod tests {
 
     #[test]
     fn n_15_a_role_or_scope_is_one_name() {
-        for name in ["admin", "Team Lead", "größe", "cn=ops,dc=example"] {
+        for name in ["admin", "Team Lead", "R&D", "größe", "cn=ops,dc=example"] {
             assert!(is_role(name), "{name:?}");
         }
-        for name in ["", " ", "a,b", "a & b", "a\tb", "\u{a0}a"] {
+        for name in ["", " ", "a,b", "a & b", "a& b", "a &b", "a&&b", "a\tb", "\u{a0}a"] {
             assert!(!is_role(name), "{name:?}");
         }
         for name in ["posts:read", "*", "https://a.b/c?d=e&f=g"] {

@@ -124,7 +124,7 @@ fn every_mistake_has_its_sentence() {
         ("scope = \"a b\"", scope.into()),
         ("all_scopes(\"a\\\"\")", scope.into()),
         ("role = \"admin,editor\"", one_of("role", "any_role", "all_roles", "\"admin\", \"editor\"")),
-        ("role = \"admin&editor\"", one_of("role", "any_role", "all_roles", "\"admin\", \"editor\"")),
+        ("role = \"admin & editor\"", one_of("role", "any_role", "all_roles", "\"admin\", \"editor\"")),
         ("role = \"admin && editor\"", one_of("role", "any_role", "all_roles", "\"admin\", \"editor\"")),
         ("role = \" admin | editor;ops \"", one_of("role", "any_role", "all_roles", "\"admin\", \"editor\", \"ops\"")),
         ("role = [\"a\", B]", one_of("role", "any_role", "all_roles", "\"a\", B")),

@@ -91,7 +91,7 @@ fn names(value: &Expr) -> Vec<String> {
         }) => each(left).into_iter().chain(each(right)).collect(),
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
             let text = text.value();
-            if text.contains('=') || !text.contains(SEPARATORS) {
+            if text.contains('=') || !is_several(&text) {
                 return Vec::new();
             }
             let parts = text.split(SEPARATORS).map(str::trim).filter(|part| !part.is_empty());
@@ -101,8 +101,21 @@ fn names(value: &Expr) -> Vec<String> {
     }
 }
 
-/// As in the library's `right_name`, which judges constants.
+/// What stands between two names.
 const SEPARATORS: [char; 4] = [',', ';', '|', '&'];
+
+/// Whether a text is several names, as in the library's `right_name`, which judges constants: `R&D` is one
+/// name, `a && b` and `a & b` are two.
+fn is_several(text: &str) -> bool {
+    let mut before = ' ';
+    let mut ands = text.trim().chars().map(|c| (std::mem::replace(&mut before, c), c));
+    text.contains([',', ';', '|'])
+        || ands.any(|(before, c)| match (before, c) {
+            ('&', c) => c == '&' || c.is_whitespace(),
+            (before, '&') => before.is_whitespace(),
+            _ => false,
+        })
+}
 
 /// Whether a scope may have this byte (RFC 6749, section 3.3).
 fn is_scope_byte(byte: u8) -> bool {

@@ -8,6 +8,9 @@ use crate::store::Counter;
 pub(super) struct Charge {
     /// The delay that it has caused ends then.
     until: u64,
+    at: u64,
+    /// Since when there was no other before it.
+    since: Option<u64>,
 }
 
 /// What is known of a key. A key without failures has none.
@@ -34,10 +37,12 @@ impl Limit {
     /// What is left of failures at `now`; `None` is nothing.
     fn left(self, failures: Failures, now: u64) -> Option<Failures> {
         let forgiven = now.saturating_sub(failures.since) / self.forgiven;
+        // What has passed of the next one counts.
+        let since = failures.since.saturating_add(forgiven.saturating_mul(self.forgiven));
         let count = failures.count.checked_sub(forgiven.try_into().ok()?).filter(|count| *count > 0)?;
         // A clock that was set back must not make anybody wait longer than a delay lasts.
         let until = failures.until.min(now.saturating_add(self.max_delay));
-        Some(Failures { count, until, ..failures })
+        Some(Failures { count, since, until, ..failures })
     }
 
     pub(super) fn delay(self, failures: u32) -> u64 {
@@ -67,7 +72,7 @@ impl Limit {
         };
         let told = left.map_or(0, |left| left.told);
         *kept = Some(Failures { count, since: now, until, told });
-        Charge { until }
+        Charge { until, at: now, since: left.map(|left| left.since) }
     }
 
     /// Returns how many failures were not forgiven yet.
@@ -100,6 +105,10 @@ impl Charge {
     pub(super) fn refund(self, kept: &mut Option<Failures>) {
         let Some(failures) = kept else { return };
         failures.count = failures.count.saturating_sub(1);
+        // Whoever logs in puts off nothing that is forgiven to others.
+        if let Some(since) = self.since.filter(|_| failures.since == self.at) {
+            failures.since = since;
+        }
         if failures.until == self.until {
             failures.until = 0;
         }

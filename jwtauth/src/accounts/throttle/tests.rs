@@ -119,6 +119,29 @@ fn s_16_a_day_has_about_a_hundred_attempts() {
     assert!(days[0] <= 130 && days[1..].iter().all(|day| *day <= 96), "{days:?}");
 }
 
+/// M-4: an office, or a provider, has one address, and somebody logs in there all the time.
+#[test]
+fn m_4_an_address_is_forgiven_while_its_people_log_in() {
+    let (throttle, office, mut now) = (throttle(), address(0xcb00_7107), NOW);
+    for hour in 0..200 {
+        // One in twelve mistypes.
+        let typo = throttle.begin(Who::Login(&format!("{hour}")), office, now);
+        assert!(typo.is_ok(), "hour {hour}: {typo:?}");
+        for person in 0..12 {
+            now += 50;
+            let login = throttle.begin(Who::Login(&format!("{hour} {person}")), office, now).unwrap();
+            throttle.succeeded(&login, now);
+        }
+    }
+    // Whoever guesses all the time waits: 20 are free, and about one a minute.
+    let guesses = (0..3_600).filter(|second| {
+        let name = format!("guess {second}");
+        throttle.begin(Who::Login(&name), office, now + second).is_ok()
+    });
+    let guesses = guesses.count();
+    assert!((20..=90).contains(&guesses), "{guesses} in an hour");
+}
+
 #[test]
 fn a_failure_is_forgiven_in_time_and_all_by_a_success() {
     let throttle = throttle();

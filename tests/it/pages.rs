@@ -43,6 +43,13 @@ impl<'s> Person<'s> {
         request.header("sec-fetch-mode", "navigate").header("accept", "text/html").send().await.unwrap()
     }
 
+    /// Follows a link there. The browser says where it stands.
+    async fn open_from(&self, page: &str, from: &str) -> Response {
+        let request = self.client.request(Method::GET, self.site.at(&format!("/account/{page}")));
+        let request = request.header("sec-fetch-mode", "navigate").header("accept", "text/html");
+        request.header("sec-fetch-site", from).send().await.unwrap()
+    }
+
     async fn send(&self, page: &str, fields: &[(&str, &str)]) -> Response {
         let request = self.client.request(Method::POST, self.site.at(&format!("/account/{page}")));
         let request = request.header("sec-fetch-site", "same-origin").header("sec-fetch-mode", "navigate");
@@ -105,6 +112,15 @@ fn a_person_registers_finds_their_devices_and_logs_another_one_out() {
         );
         let page = text(laptop.open("devices?ended").await).await;
         assert!(page.contains("That device is logged out.") && !page.contains("Safari"), "{page}");
+        // What has not happened is not told, whatever a link from elsewhere says.
+        assert_eq!(sent_to(&laptop.send("devices", &[("end", &listed[1])]).await).1, "devices");
+        for from in ["none", "cross-site", "same-site"] {
+            for page in ["devices?ended", "password?changed"] {
+                let page = text(laptop.open_from(page, from).await).await;
+                assert!(!page.contains("That device is logged out."), "{from}");
+                assert!(!page.contains("The password is changed."), "{from}");
+            }
+        }
         let thrown_out = phone.open("devices").await;
         assert_eq!(sent_to(&thrown_out), (303, "login?next=/account/devices".into()));
 

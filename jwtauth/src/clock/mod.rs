@@ -147,8 +147,8 @@ pub struct TimeMark {
 impl TimeMark {
     /// Makes one for a store that several processes use at the same moment.
     ///
-    /// Each of them goes by its own clock then, and never before what the store has kept. The store keeps what
-    /// is [news](Self::news) with a sweep, and [raises](Self::raise) the mark to what is kept by then.
+    /// Each of them goes by its own clock then, and never before what the store has kept. The store keeps
+    /// what is [news](Self::news) with a sweep, and [raises](Self::raise) the mark to what is kept by then.
     #[must_use]
     pub fn of_many() -> Self {
         Self { shared: Some(SharedTime::default()), ..Self::default() }

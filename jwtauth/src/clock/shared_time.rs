@@ -1,9 +1,9 @@
 //! The time of a store that several processes use at the same moment, each with a clock of its own.
 //!
-//! The difference that one process keeps from a step back is no good here: a process whose clock was ahead for
-//! a moment would live ahead of the others, and take their sessions for expired. So each process goes by its
-//! clock, and never before a *floor*: the latest time that the store knows, and what has passed since it was
-//! read. All processes read the same floor, so a clock that is set back brings nothing back.
+//! The difference that one process keeps from a step back is no good here: a process whose clock was ahead
+//! for a moment would live ahead of the others, and take their sessions for expired. So each process goes by
+//! its clock, and never before a *floor*: the latest time that the store knows, and what has passed since it
+//! was read. All processes read the same floor, so a clock that is set back brings nothing back.
 //!
 //! # Invariants
 //!

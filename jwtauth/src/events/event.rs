@@ -77,8 +77,9 @@ pub enum Event {
     /// `clock_jumped_ahead`: when a sweep began, the clock had gone on by more than the process has run since
     /// the last one.
     ///
-    /// The sweep removes nothing, and the next one what has expired by then. In a store of one process the time
-    /// does not go back: what ends before the new time has expired for good, also if the clock is put right.
+    /// The sweep removes nothing, and the next one what has expired by then. In a store of one process the
+    /// time does not go back: what ends before the new time has expired for good, also if the clock is put
+    /// right.
     /// A program that starts again after more than an hour has this event too.
     ClockJumpedAhead {
         /// By how much, in whole seconds. More than an hour.

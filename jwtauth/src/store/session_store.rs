@@ -29,9 +29,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a new session and carries out [`rules::login`](super::rules::login), in one step.
     fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()>;
 
-    /// Tells, without waiting, whether a session stands whose [`insert`](Self::insert) has not returned yet: it
-    /// can be seen, its caller waited then, and it is not undone unless the caller hears an error. Default:
-    /// `false`, and then [`load`](Self::load) is asked.
+    /// Tells, without waiting, whether a session stands whose [`insert`](Self::insert) has not returned yet:
+    /// it can be seen, its caller waited then, and it is not undone unless the caller hears an error.
+    /// Default: `false`, and then [`load`](Self::load) is asked.
     fn stands(&self, id: SessionId) -> bool {
         let _ = id;
         false

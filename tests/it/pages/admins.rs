@@ -239,7 +239,7 @@ fn an_admin_page_tells_only_of_what_has_happened() {
     bounded(async {
         let office = Office::open().await;
         let (ada, _) = office.person("ada", &["admin"]).await;
-        let (_bob, of_bob) = office.person("bob", &[" odd "]).await;
+        let (_bob, of_bob) = office.person("bob", &["odd  one"]).await;
         let session = office.jwtauth.sessions().list(&of_bob.id.to_string()).await.unwrap().remove(0);
         let (page, mark) = (format!("person?id={}", of_bob.id), session.id.log_id());
         let of_session = format!("session?of={}&mark={mark}", of_bob.id);
@@ -265,7 +265,7 @@ fn an_admin_page_tells_only_of_what_has_happened() {
         assert!(told(&format!("{of_session}&done=ended")).await);
         assert!(!told(&format!("{page}&done=enabled")).await);
         // What is taken away is meant as it is.
-        send(&ada, &page, &[("do", "remove_role"), ("role", " odd ")]).await;
+        send(&ada, &page, &[("do", "remove_role"), ("role", "odd  one")]).await;
         send(&ada, &page, &[("do", "add_role"), ("role", " even ")]).await;
         let kept = office.jwtauth.accounts().unwrap().by_id(of_bob.id).await.unwrap().unwrap();
         assert_eq!(kept.roles, ["even"]);

@@ -62,9 +62,6 @@ impl Opened {
             return Err(StoreError::Missing { path: config.path.clone(), counter: counter.into() });
         }
         directory::make(&config.path)?;
-        if found.marked {
-            modes::open_up(&config.path);
-        }
         let lock = Arc::new(StoreLock::acquire(&config.path, &mut patience)?);
         Self::open_locked(config, lock, &mut patience, None)
     }

@@ -9,7 +9,7 @@ use poem::http::StatusCode;
 use poem::{FromRequest, Request, RequestBody, Response, Result};
 
 use super::own_pages::LoggedIn;
-use super::page_shell::{Shell, as_sentence, see_other, shown, times, to_login};
+use super::page_shell::{Shell, as_sentence, is_told, see_other, shown, times, to_login};
 use super::{PageSettings, PageTexts};
 use crate::error::ApiKeyError;
 use crate::id::SessionId;
@@ -80,7 +80,7 @@ pub(super) async fn show(look: &PageSettings, request: Request) -> Result<Respon
         Err(refusal) => return to_login(&request, refusal),
     };
     let mut shell = Shell::new(look, &texts, &texts.api_keys);
-    if request.uri().query() == Some("ended") {
+    if is_told(&request, "ended") {
         shell.notice = Some(&texts.api_key_ended);
     }
     page(StatusCode::OK, shell, &request, &caller, &Typed::default(), None).await
@@ -98,11 +98,12 @@ pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Resp
     let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
     let ends = form.text("end");
     if !ends.is_empty() {
-        if let Ok(id) = ends.parse::<SessionId>() {
-            // Of somebody else's key nobody learns whether it exists.
-            auth.api_keys().revoke(id).await?;
-        }
-        return Ok(see_other("api-keys?ended"));
+        // Of somebody else's key nobody learns whether it exists.
+        let has_ended = match ends.parse::<SessionId>() {
+            Ok(id) => auth.api_keys().revoke(id).await?,
+            Err(_) => false,
+        };
+        return Ok(see_other(if has_ended { "api-keys?ended" } else { "api-keys" }));
     }
     let roles = form.list("roles")?;
     let mut typed = Typed { name: form.text("name"), days: form.text("days"), ..Typed::default() };

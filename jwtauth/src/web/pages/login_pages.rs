@@ -8,7 +8,7 @@ use poem::{FromRequest, Request, Response, Result};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::page_shell::{Shell, see_other, sentence, shown};
+use super::page_shell::{Shell, is_told, see_other, sentence, shown};
 use super::{PageSettings, PageTexts};
 use crate::accounts::Accounts;
 use crate::error::AccountError;
@@ -43,16 +43,14 @@ struct RegisterPage<'p> {
 #[serde(default)]
 struct WayBack {
     next: String,
-    /// Whether somebody has just logged out.
-    out: Option<String>,
 }
 
 impl WayBack {
     /// Reads it. What cannot be read asks for nothing.
     async fn of(request: &Request) -> Self {
         let asked = Query::<Self>::from_request_without_body(request).await;
-        let Self { next, out } = asked.map(|Query(asked)| asked).unwrap_or_default();
-        Self { next: local(next), out }
+        let Self { next } = asked.map(|Query(asked)| asked).unwrap_or_default();
+        Self { next: local(next) }
     }
 }
 
@@ -77,7 +75,7 @@ pub(super) async fn show_login(look: &PageSettings, request: Request) -> Result<
     // Whatever is wrong with the cookies, a login mends it.
     if matches!(auth.session().await, Ok(Some(_))) {
         shell.notice = Some(&texts.is_logged_in);
-    } else if asked.out.is_some() {
+    } else if is_told(&request, "out") {
         shell.notice = Some(&texts.logged_out);
     }
     login_page(StatusCode::OK, look, shell, "", &asked.next)

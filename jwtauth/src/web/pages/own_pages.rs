@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::PageSettings;
 use super::device_row::DeviceRow;
-use super::page_shell::{Shell, logged_out, see_other, sentence, shown, to_login};
+use super::page_shell::{Shell, is_told, logged_out, see_other, sentence, shown, to_login};
 use crate::accounts::{Account, Accounts};
 use crate::error::AccountError;
 use crate::id::SessionId;
@@ -76,7 +76,7 @@ pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Resul
     rows.sort_by_key(|row| !row.is_this);
     let mut shell = Shell::new(look, &texts, &texts.devices);
     shell.belongs_to(&caller.account.name, "devices");
-    if request.uri().query() == Some("ended") {
+    if is_told(&request, "ended") {
         shell.notice = Some(&texts.device_logged_out);
     }
     shown(StatusCode::OK, &DevicesPage { shell, rows })
@@ -109,10 +109,9 @@ pub(super) async fn end_sessions(request: Request) -> Result<Response> {
                 let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
                 // Of somebody else's session nobody learns whether it exists.
                 let own = sessions.list(&caller.account.id.to_string()).await?;
-                if own.iter().any(|session| session.id == id) {
-                    sessions.revoke(id).await?;
-                }
-                Ok(see_other("devices?ended"))
+                let is_own = own.iter().any(|session| session.id == id);
+                let has_ended = is_own && sessions.revoke(id).await?;
+                Ok(see_other(if has_ended { "devices?ended" } else { "devices" }))
             }
             Err(_) => Ok(see_other("devices")),
         },
@@ -125,7 +124,7 @@ pub(super) async fn show_password(look: &PageSettings, request: Request) -> Resu
     match LoggedIn::of(&request, &mut RequestBody::default()).await {
         Ok(caller) => {
             let mut shell = Shell::new(look, &texts, &texts.change_password);
-            if request.uri().query() == Some("changed") {
+            if is_told(&request, "changed") {
                 shell.notice = Some(&texts.password_changed);
             }
             password_page(StatusCode::OK, shell, &caller, ["", ""])

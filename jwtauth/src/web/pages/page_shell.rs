@@ -25,6 +25,13 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
+/// Tells whether a page of this site has led here and says in the query what it did. A link from elsewhere
+/// can say anything, and browsers tell where one comes from.
+pub(super) fn is_told(request: &Request, what: &str) -> bool {
+    let from = request.headers().get("sec-fetch-site");
+    request.uri().query() == Some(what) && from.is_none_or(|site| site == "same-origin")
+}
+
 /// What all pages say.
 pub(super) struct Shell<'p> {
     pub(super) texts: &'p PageTexts,

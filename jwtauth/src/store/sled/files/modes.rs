@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::blobs::is_page;
-use super::{BLOBS, LOCK, is_ours};
+use super::{BLOBS, is_ours};
 use crate::private_file::{mode, set_mode};
 
 /// Makes the directory and each file of ours private. Returns what was wider, with its mode, and whether it
@@ -37,18 +37,6 @@ pub(super) fn restrict_all(path: &Path) -> Vec<Widened> {
 /// Likewise, and says what was found.
 pub(in crate::store::sled) fn mend(path: &Path) {
     tell(path, &restrict_all(path));
-}
-
-/// Gives the owner of the directory back what is needed to take the lock: some copies keep only the right to
-/// read. [`mend`] does the rest, for one who has the lock.
-pub(in crate::store::sled) fn open_up(path: &Path) {
-    for (path, rights) in [(path.to_owned(), 0o700), (path.join(LOCK), 0o600)] {
-        let found = fs::symlink_metadata(&path).ok().filter(|found| !found.is_symlink());
-        if let Some(mode) = found.map(|found| mode(&found)).filter(|mode| mode & rights != rights) {
-            // What cannot be changed is reported when it is opened.
-            let _ = set_mode(&path, mode | rights);
-        }
-    }
 }
 
 /// Makes one file of ours private, and says so if it was not.

@@ -256,8 +256,8 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// Returns the roles that the session gets at login. Default: none.
     ///
     /// Each is one name: no control characters, no white space around it, and none of `,` `;` `|` `&&`,
-    /// except in a name with `=`. Others are [`SessionError::User`](crate::error::SessionError::User) at a login or
-    /// update. Empty ones are left out.
+    /// except in a name with `=`. Others are [`SessionError::User`](crate::error::SessionError::User) at a
+    /// login or update. Empty ones are left out.
     fn roles(&self) -> Vec<String> {
         Vec::new()
     }

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use self::shared_time::SharedTime;
+use self::shared_time::{Floor, SharedTime};
 
 /// By how much a clock may go back without a word, in seconds.
 const SILENT: u64 = 60;
@@ -195,6 +195,8 @@ pub(crate) struct Timeline {
     clock: Arc<dyn Clock>,
     mark: Arc<TimeMark>,
     look: Mutex<LastLook>,
+    /// Of a store that several processes use.
+    floor: Floor,
     /// Hears by how many seconds the clock was set back, if that is more than a minute.
     set_back: Box<dyn Fn(u64) + Send + Sync>,
 }
@@ -219,7 +221,7 @@ impl Timeline {
             latest => latest,
         };
         let look = Mutex::new(LastLook { time, at: uptime(), elapsed: clock.elapsed() });
-        Self { clock, mark, look, set_back: Box::new(set_back) }
+        Self { clock, mark, look, floor: Floor::default(), set_back: Box::new(set_back) }
     }
 
     #[cfg(feature = "poem-session")]
@@ -272,7 +274,7 @@ impl Timeline {
 
     /// Returns now for a store that several processes use.
     fn now_of_many(&self, shared: &SharedTime) -> u64 {
-        let (clock, floor) = (self.clock.now(), shared.floor(self.clock.elapsed()));
+        let (clock, floor) = (self.clock.now(), self.floor.after(self.clock.elapsed(), shared));
         let latest = self.mark.latest();
         let now = match clock.max(floor) {
             // The clock catches up soon.

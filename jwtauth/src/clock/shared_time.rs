@@ -21,14 +21,17 @@ pub(super) struct SharedTime {
     known: AtomicU64,
     /// The latest time that it may know of this process.
     steady: AtomicU64,
-    floor: Mutex<Floor>,
     /// Whether it was told that the clock is behind.
     pub(super) is_told: AtomicBool,
 }
 
-/// A time, and how many seconds of the process had passed then.
+/// The time before which nothing is decided by one clock.
+#[derive(Debug, Default)]
+pub(super) struct Floor(Mutex<Reached>);
+
+/// A time, and how many seconds had passed by that clock.
 #[derive(Clone, Copy, Debug, Default)]
-struct Floor {
+struct Reached {
     time: u64,
     at: u64,
 }
@@ -48,20 +51,22 @@ impl SharedTime {
         let steady = self.steady.load(Ordering::Acquire);
         (steady > self.known.load(Ordering::Acquire)).then_some(steady)
     }
+}
 
-    /// Returns the time before which nothing is decided, when so many seconds have passed.
-    pub(super) fn floor(&self, elapsed: u64) -> u64 {
-        let known = self.known.load(Ordering::Acquire);
+impl Floor {
+    /// Returns it when so many seconds have passed.
+    pub(super) fn after(&self, elapsed: u64, shared: &SharedTime) -> u64 {
+        let known = shared.known.load(Ordering::Acquire);
         // OK because every change under the lock is one assignment.
-        let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        let time = match floor.time {
+        let mut reached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = match reached.time {
             0 => 0,
-            time => time.saturating_add(elapsed.saturating_sub(floor.at)),
+            time => time.saturating_add(elapsed.saturating_sub(reached.at)),
         };
         if known <= time {
             return time;
         }
-        *floor = Floor { time: known, at: elapsed };
+        *reached = Reached { time: known, at: elapsed };
         known
     }
 }
@@ -72,16 +77,17 @@ mod tests {
 
     #[test]
     fn n_8_the_floor_goes_on_and_what_the_store_knows_raises_it() {
-        let time = SharedTime::default();
-        assert_eq!((time.floor(5), time.floor(50), time.news()), (0, 0, None));
+        let (time, floor) = (SharedTime::default(), Floor::default());
+        let after = |elapsed| floor.after(elapsed, &time);
+        assert_eq!((after(5), after(50), time.news()), (0, 0, None));
         time.learn(1_000);
-        assert_eq!((time.floor(50), time.floor(60)), (1_000, 1_010));
+        assert_eq!((after(50), after(60)), (1_000, 1_010));
         time.learn(1_005);
-        assert_eq!(time.floor(60), 1_010);
+        assert_eq!(after(60), 1_010);
         time.learn(2_000);
-        assert_eq!((time.floor(70), time.floor(69)), (2_000, 2_000));
+        assert_eq!((after(70), after(69)), (2_000, 2_000));
         time.learn(1_500);
-        assert_eq!(time.floor(71), 2_001);
+        assert_eq!(after(71), 2_001);
         time.keep(1_999);
         assert_eq!(time.news(), None);
         time.keep(2_001);

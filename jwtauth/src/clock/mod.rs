@@ -15,7 +15,7 @@
 //!
 //! What others read (`iat` and `exp` in tokens) and what others write is by the clock.
 //!
-//! Of a store that several processes use, [`shared_time`] has the rules.
+//! Of a store that several processes use, `clock/shared_time.rs` has the rules.
 //!
 //! Times are whole seconds since the Unix epoch, UTC (NumericDate, RFC 7519, section 2).
 

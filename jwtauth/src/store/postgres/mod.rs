@@ -1,7 +1,7 @@
 //! Sessions in a PostgreSQL database that many processes use. The only folder that names the driver.
 //!
 //! The database keeps records as bytes ([`codec`](super::codec)), beside the columns that they are looked for
-//! by. What an operation decides is in [`rules`]. No token is in the database, and nothing that
+//! by. What an operation decides is in [`rules`](super::rules). No token is in the database, and nothing that
 //! one could be made of.
 //!
 //! # Invariants

@@ -48,7 +48,7 @@ fn read(path: &Path) -> Option<Zeroizing<String>> {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = found.permissions().mode();
         if mode & 0o077 != 0 {
-            let mode = format_args!("{:o}", mode & 0o777);
+            let mode = format!("{:o}", mode & 0o777);
             tracing::warn!(target: "jwtauth", ?path, %mode, "the file of passwords for PostgreSQL is left alone, because others can read it");
             return None;
         }

@@ -65,7 +65,13 @@ impl Freshness {
         let windows = elapsed / self.limit;
         let seconds = self.limit.div_ceil(1_000);
         let reached = self.time.latest() / seconds;
-        let clock_windows = self.latest.fetch_max(reached, Ordering::AcqRel).max(reached);
+        let latest = self.latest.load(Ordering::Acquire);
+        // Written when it rises only: each request asks for this.
+        let clock_windows = if reached > latest {
+            self.latest.fetch_max(reached, Ordering::AcqRel).max(reached)
+        } else {
+            latest
+        };
         let changes = counter.load(Ordering::Acquire) + self.of_all.load(Ordering::Acquire);
         Some(windows + clock_windows + changes)
     }

@@ -14,7 +14,7 @@ use super::answer::wording::Wording;
 use super::headers::navigation::wants_page;
 use super::request::authority::Authority;
 use super::request::handle::Handle;
-use super::state::{Gate, JwtAuth, Verifier};
+use super::state::{JwtAuth, Verifier};
 
 impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
@@ -59,14 +59,22 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
-        let handle = Handle::new(authority);
+        let handle = Handle::put_on(&mut request, authority);
         let languages = state.wording.languages(&request);
-        let result = match admitted(&handle, &mut request, state.gate.get()).await {
-            Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
-            Err(refused) => Err(refused),
+        let refusal = match state.gate.get() {
+            Some(gate) => gate.admit(&mut request).await.err(),
+            None => None,
+        };
+        let result = match refusal {
+            None => self.inner.call(request).await.map(IntoResponse::into_response),
+            Some(refusal) => Err(refusal),
         };
         let result = state.wording.apply(result, languages.as_deref(), wants_page);
-        shown(handle.finish(result).await, wants_page)
+        let result = match handle.finish(result) {
+            Ok(finished) => finished,
+            Err(waiting) => waiting.await,
+        };
+        shown(result, wants_page)
     }
 }
 
@@ -95,23 +103,22 @@ impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
         if request.data::<Handle>().is_some_and(|handle| handle.is_of(&authority)) {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
-        let handle = Handle::new(authority);
+        let handle = Handle::put_on(&mut request, authority);
         let wants_page = wants_page(request.headers());
-        let result = match admitted(&handle, &mut request, self.verifier.state().gate.get()).await {
-            Ok(()) => self.inner.call(request).await.map(IntoResponse::into_response),
-            Err(refused) => Err(refused),
+        let refusal = match self.verifier.state().gate.get() {
+            Some(gate) => gate.admit(&mut request).await.err(),
+            None => None,
+        };
+        let result = match refusal {
+            None => self.inner.call(request).await.map(IntoResponse::into_response),
+            Some(refusal) => Err(refusal),
         };
         let result = Wording::default().apply(result, None, wants_page);
-        shown(handle.finish(result).await, wants_page)
-    }
-}
-
-/// Puts the handle on a request and asks the gate of the middleware, if it has one.
-async fn admitted(handle: &Handle, request: &mut Request, gate: Option<&dyn Gate>) -> Result<()> {
-    request.extensions_mut().insert(handle.clone());
-    match gate {
-        Some(gate) => gate.admit(request).await,
-        None => Ok(()),
+        let result = match handle.finish(result) {
+            Ok(finished) => finished,
+            Err(waiting) => waiting.await,
+        };
+        shown(result, wants_page)
     }
 }
 

@@ -49,14 +49,17 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(authority: Authority) -> Self {
-        Self(Arc::new(HandleParts {
+    /// Puts a new handle on a request, where guard and extractors find it.
+    pub(crate) fn put_on(request: &mut Request, authority: Authority) -> Self {
+        let handle = Self(Arc::new(HandleParts {
             authority,
             caller: OnceCell::new(),
             users: tokio::sync::Mutex::default(),
             has_found_user: AtomicBool::new(false),
             answer: Mutex::default(),
-        }))
+        }));
+        request.extensions_mut().insert(handle.clone());
+        handle
     }
 
     /// Returns the [`JwtAuth`] that stands in front, if it is one.
@@ -312,17 +315,20 @@ impl Handle {
         self.answer().outage
     }
 
-    /// Finishes the answer of the request.
-    pub(crate) async fn finish(&self, result: poem::Result<Response>) -> poem::Result<Response> {
-        let (asked, address) = {
-            let answer = self.answer();
-            (answer.asked, answer.client_address)
-        };
-        if !asked {
+    /// Finishes the answer of the request. `Err` is one that has to wait, because it sets cookies.
+    pub(crate) fn finish(
+        &self,
+        result: poem::Result<Response>,
+    ) -> Result<poem::Result<Response>, impl Future<Output = poem::Result<Response>> + Send + use<'_>> {
+        let mut kept = self.answer();
+        if !kept.asked {
+            let address = kept.client_address;
+            drop(kept);
             pending_answer::tell_of_failed_login(&result, address);
-            return result;
+            return Ok(result);
         }
-        let mut answer = std::mem::take(&mut *self.answer());
+        let mut answer = std::mem::take(&mut *kept);
+        drop(kept);
         if let Some(before) = answer.before_user_was_gone.take()
             && self.0.has_found_user.load(Ordering::Relaxed)
         {
@@ -330,9 +336,9 @@ impl Handle {
         }
         if answer.sets_cookies() {
             // Boxed, because few answers do.
-            return Box::pin(answer.finish_with_cookies(&self.0.authority, result)).await;
+            return Err(Box::pin(answer.finish_with_cookies(&self.0.authority, result)));
         }
-        Ok(answer.finish(&self.0.authority, result))
+        Ok(Ok(answer.finish(&self.0.authority, result)))
     }
 }
 

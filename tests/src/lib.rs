@@ -6,12 +6,16 @@
 pub mod app;
 pub mod browser;
 pub mod cargo;
+#[cfg(unix)]
+mod daemon;
 pub mod faulty;
 pub mod log;
 pub mod nginx;
 pub mod node;
 pub mod numbers;
 pub mod places;
+#[cfg(unix)]
+pub mod pooler;
 #[cfg(unix)]
 pub mod postgres;
 pub mod program;

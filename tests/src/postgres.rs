@@ -4,20 +4,20 @@
 //! what is missing, and are skipped.
 
 use std::env;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::Read as _;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jwtauth::store::{PostgresConfig, PostgresStore};
-use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
+
+use crate::daemon::{Daemon, PlainUser};
 
 /// How long a server may take to start, or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,104 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Postgres {
     directory: TempDir,
     programs: PathBuf,
-    owner: Option<User>,
+    pub(crate) user: PlainUser,
     port: u16,
     settings: Vec<String>,
-    running: Mutex<Option<Running>>,
-}
-
-/// A program that runs as the user that the server belongs to.
-#[derive(Debug)]
-struct Running {
-    id: u32,
-    ended: mpsc::Receiver<()>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let (started, id) = mpsc::channel();
-        let (tell, ended) = mpsc::channel();
-        // The signal comes when the thread ends that has started the program, so that one waits for its end.
-        thread::spawn(move || {
-            let mut child: Child = command.spawn().expect("a program starts");
-            // Nobody hears these when the test is over.
-            let _ = started.send(child.id());
-            let _ = child.wait();
-            let _ = tell.send(());
-        });
-        Self { id: id.recv().expect("a program starts"), ended }
-    }
-
-    fn end(self, signal: &str) {
-        // It is of another user, which root may signal too.
-        let sent = Command::new("kill").args([signal, &self.id.to_string()]).status().expect("kill starts");
-        assert!(sent.success(), "kill {signal} {}", self.id);
-        self.ended.recv_timeout(PATIENCE).expect("a program ends");
-    }
-}
-
-/// A pooler before a server: PgBouncer in transaction mode, with two connections for all clients.
-#[derive(Debug)]
-pub struct Pooler {
-    running: Option<Running>,
-    url: String,
-}
-
-impl Pooler {
-    /// Starts it. `None`, and a line that says so, if it is not on this machine.
-    ///
-    /// # Panics
-    ///
-    /// If it is, and does not start.
-    #[must_use]
-    pub fn start(server: &Postgres) -> Option<Self> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let program =
-            env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).map(|place| place.join("pgbouncer"));
-        let Some(program) = program.into_iter().find(|program| program.is_file()) else {
-            println!("skipped: needs PgBouncer (apt-get install pgbouncer)");
-            return None;
-        };
-        let directory = tempfile::tempdir_in(server.directory.path()).expect("a directory is made").keep();
-        if let Some(owner) = &server.owner {
-            chown(&directory, Some(owner.uid.as_raw()), Some(owner.gid.as_raw())).expect("chown");
-        }
-        let (place, home, port) = (directory.display(), server.directory.path().display(), server.port);
-        let settings = directory.join("pgbouncer.ini");
-        let text = format!(
-            "[databases]\npostgres = host={home} port={port} dbname=postgres user=tests\n[pgbouncer]\n\
-             pool_mode = transaction\ndefault_pool_size = 2\nauth_type = any\nlisten_addr =\n\
-             listen_port = {port}\nunix_socket_dir = {place}\nlogfile = {place}/log\n"
-        );
-        fs::write(&settings, text).expect("a file is written");
-        fs::set_permissions(&settings, Permissions::from_mode(0o644)).expect("chmod");
-        let mut command = server.command_at(&program);
-        command.arg(&settings).stdout(Stdio::null()).stderr(Stdio::null());
-        let running = Running::start(command);
-        let socket = directory.join(format!(".s.PGSQL.{port}"));
-        let since = Instant::now();
-        while !socket.exists() {
-            let log = || fs::read_to_string(directory.join("log")).unwrap_or_default();
-            assert!(running.ended.try_recv().is_err() && since.elapsed() < PATIENCE, "PgBouncer: {}", log());
-            thread::sleep(Duration::from_millis(20));
-        }
-        let place = directory.to_str().expect("a path in UTF-8").replace('/', "%2F");
-        Some(Self { running: Some(running), url: format!("postgres://tests@{place}:{port}/postgres") })
-    }
-
-    /// Returns the URL of the database, through the pooler.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.end("-INT");
-        }
-    }
+    running: Mutex<Option<Daemon>>,
 }
 
 /// Returns the server that the tests share.
@@ -168,6 +74,8 @@ pub(crate) fn programs(names: &[&str]) -> Option<PathBuf> {
     // Where Debian has them, which is not on the path.
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     places.extend(versions.map(|version| version.path().join("bin")));
+    // Nor what only root uses.
+    places.push("/usr/sbin".into());
     let has_all = |place: &PathBuf| names.iter().all(|name| place.join(name).is_file());
     places.into_iter().find(has_all)
 }
@@ -201,19 +109,11 @@ impl Postgres {
 
     /// Makes a directory for a server, with nothing in it.
     pub(crate) fn unmade(programs: PathBuf, settings: &[&str]) -> Self {
-        // PostgreSQL refuses to run as root.
-        let owner = geteuid().is_root().then(|| {
-            let named =
-                ["postgres", "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
-            named.expect("the system has a user without rights")
-        });
+        let user = PlainUser::new();
         let directory = tempfile::tempdir().expect("a directory is made");
-        if let Some(owner) = &owner {
-            fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("chmod");
-            chown(directory.path(), Some(owner.uid.as_raw()), Some(owner.gid.as_raw())).expect("chown");
-        }
+        user.give(directory.path());
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        Self { directory, programs, owner, port: 0, settings, running: Mutex::default() }
+        Self { directory, programs, user, port: 0, settings, running: Mutex::default() }
     }
 
     /// Starts a server for the first time.
@@ -239,22 +139,7 @@ impl Postgres {
 
     /// Returns a program as the user that the server belongs to. If this process ends, so does the program.
     pub(crate) fn command(&self, program: &str) -> Command {
-        self.command_at(&self.programs.join(program))
-    }
-
-    fn command_at(&self, path: &Path) -> Command {
-        let mut command = match &self.owner {
-            None => Command::new(path),
-            Some(owner) => {
-                let mut command = Command::new("setpriv");
-                let (user, group) = (owner.uid.to_string(), owner.gid.to_string());
-                command.args(["--reuid", &user, "--regid", &group, "--clear-groups"]);
-                command.args(["--pdeathsig", "SIGQUIT", "--"]).arg(path);
-                command
-            }
-        };
-        command.current_dir(self.directory.path()).stdin(Stdio::null()).env("LC_ALL", "C");
-        command
+        self.user.command(&self.programs.join(program), self.directory.path())
     }
 
     /// Starts the server again, after [`stop`](Self::stop) or [`kill`](Self::kill).
@@ -278,10 +163,10 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         command.stdout(log.try_clone().expect("a file is shared")).stderr(log);
-        let program = Running::start(command);
+        let program = Daemon::start(command);
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
-            if program.ended.try_recv().is_ok() {
+            if program.has_ended() {
                 return false;
             }
             // The line that says that it takes connections, in a file that only a running server has.
@@ -299,7 +184,7 @@ impl Postgres {
         false
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Daemon>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -318,13 +203,9 @@ impl Postgres {
     ///
     /// If it does not end.
     pub fn kill_all(&self) {
-        let Some(program) = self.lock().take() else { return };
-        let id = program.id.to_string();
-        let of_server = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        // At once, before one of them notices the end of another.
-        let all = [&*id].into_iter().chain(of_server.split_whitespace());
-        drop(Command::new("kill").arg("-9").args(all).stderr(Stdio::null()).status());
-        program.ended.recv_timeout(PATIENCE).expect("a program ends");
+        if let Some(program) = self.lock().take() {
+            program.kill_all();
+        }
     }
 
     /// Ends the server without a warning, as a crash of its machine would.

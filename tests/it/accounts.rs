@@ -11,17 +11,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jwtauth::error::StoreError;
-use jwtauth::{
-    Account, Accounts, AccountsConfig, Device, JwtAuth, MemoryStore, Session, SessionStore, SledStore,
-};
+use jwtauth::{Account, Accounts, AccountsConfig, Device, JwtAuth, Session, SessionStore, SledStore};
 use tests::app::TestApp;
+use tests::test_store::TestStore;
 
 const PASSWORD: &str = "correct horse battery";
 const OTHER: &str = "staple by the dozen";
 
 /// An app whose accounts are in memory.
 fn app() -> TestApp {
-    with(MemoryStore::new(), AccountsConfig::default())
+    with(TestStore::new(), AccountsConfig::default())
 }
 
 fn with(store: impl SessionStore, config: AccountsConfig) -> TestApp {

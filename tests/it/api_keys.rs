@@ -15,7 +15,7 @@ use jwtauth::clock::ManualClock;
 use jwtauth::store::codec::encode_session;
 use jwtauth::{
     ApiKeyConfig, ApiKeyRequest, Auth, AuthUser, Identity, JwtAuth, JwtAuthBuilder, LoginAttempt, LoginError,
-    MemoryStore, Session, SessionId, SessionStore, StorageConfig, require_auth,
+    Session, SessionId, SessionStore, StorageConfig, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use tests::app::{START, TestApp};
 use tests::bounded;
 use tests::log::logged;
+use tests::test_store::TestStore;
 use tests::wire::Tokens;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -137,7 +138,7 @@ struct Made {
 
 impl Keyed {
     fn new() -> Self {
-        Self::with(MemoryStore::new(), |builder| builder.api_keys(ApiKeyConfig::default()))
+        Self::with(TestStore::new(), |builder| builder.api_keys(ApiKeyConfig::default()))
     }
 
     fn with(store: impl SessionStore, set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> Self {
@@ -233,7 +234,7 @@ fn k_1_a_key_works_until_it_is_revoked() {
 #[test]
 fn k_1_only_a_hash_is_kept() {
     let (secret, record, debug, log) = logged(async |log| {
-        let app = Keyed::with(MemoryStore::new(), |builder| {
+        let app = Keyed::with(TestStore::new(), |builder| {
             builder.api_keys(ApiKeyConfig::default()).storage(StorageConfig::default().keep_events(100))
         });
         let login = app.login().await;
@@ -262,7 +263,7 @@ fn k_2_what_is_no_key_is_refused() {
         let key = app.make(&login, json!({ "name": "ci" })).await.secret;
         let elsewhere = Keyed::new();
         let unknown = elsewhere.make(&elsewhere.login().await, json!({ "name": "ci" })).await.secret;
-        let acme = Keyed::with(MemoryStore::new(), |builder| {
+        let acme = Keyed::with(TestStore::new(), |builder| {
             builder.api_keys(ApiKeyConfig::default().prefix("acme_2"))
         });
         let other = acme.make(&acme.login().await, json!({ "name": "ci" })).await.secret;
@@ -274,7 +275,7 @@ fn k_2_what_is_no_key_is_refused() {
             assert_eq!((status, &*code(&body)), (401, "token_not_valid"), "{wrong}");
         }
         // Where no keys are, a key is nothing.
-        let without = Keyed::with(MemoryStore::new(), |builder| builder);
+        let without = Keyed::with(TestStore::new(), |builder| builder);
         assert_eq!(without.status("/who", &key).await, 401);
         let (status, body) = without.ask(&without.login().await, json!({ "name": "ci" })).await;
         assert_eq!((status, &body["code"]), (500, &json!("server_error")));

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use jwtauth::error::{BoxError, SessionError};
-use jwtauth::{Device, JwtAuthBuilder, Key, MemoryStore, TokenConfig, Verifier};
+use jwtauth::{Device, JwtAuthBuilder, Key, TokenConfig, Verifier};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tests::app::{SECRET, TestApp, User};
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tests::wire::claims;
 use tests::{bounded, in_no_time};
 
 fn app(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> TestApp {
-    TestApp::with(MemoryStore::new(), set)
+    TestApp::with(TestStore::new(), set)
 }
 
 /// What the application says of a user, and how often it was asked.
@@ -146,7 +147,7 @@ fn n_29_an_access_token_names_its_client() {
     ];
     bounded(async {
         for (set, client) in cases {
-            let app = TestApp::with(MemoryStore::new(), set);
+            let app = TestApp::with(TestStore::new(), set);
             let sessions = app.jwtauth.sessions();
             let sliding = sessions.login_sliding(&User::named("bob"), Device::default()).await.unwrap();
             let pair = sessions.login(&User::named("bob"), Device::default()).await.unwrap();

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jwtauth::clock::{Clock as _, SystemClock};
 use jwtauth::error::{AccountError, SessionError};
-use jwtauth::{AccountsConfig, Device, Event, JwtAuthBuilder, MemoryStore, SessionStore as _, SledStore};
+use jwtauth::{AccountsConfig, Device, Event, JwtAuthBuilder, SessionStore as _, SledStore};
 use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::faulty::Faulty;
 use tests::log::logged;
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tests::wire::{Tokens, claims};
 
 const HOURS: u64 = 2 * 60 * 60;
@@ -179,7 +180,7 @@ fn n_8_what_ended_while_the_clock_was_ahead_stays_ended() {
     bounded(async {
         let steps = Steps::default();
         let app =
-            TestApp::with(MemoryStore::new(), |builder| steps.hooked(builder.refresh_ttl(seconds(60 * 60))));
+            TestApp::with(TestStore::new(), |builder| steps.hooked(builder.refresh_ttl(seconds(60 * 60))));
         let tab = Tab::new(&app);
         let (asks, sleeps) = (tab.login("bob").await, tab.login("carol").await);
         app.clock.advance(seconds(HOURS));
@@ -276,7 +277,7 @@ fn n_8_f_13_the_latest_time_is_kept_on_disk() {
 #[test]
 fn n_8_a_throttled_account_is_let_in_in_time() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.accounts(AccountsConfig::default().free_failures(1, 20))
         });
         let accounts = app.jwtauth.accounts().unwrap();

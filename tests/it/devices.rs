@@ -4,9 +4,7 @@ mod total;
 
 use std::net::IpAddr;
 
-use jwtauth::{
-    ClientConfig, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, ProxyHeader, Session, SessionId,
-};
+use jwtauth::{ClientConfig, JwtAuthBuilder, LoginAttempt, LoginError, ProxyHeader, Session, SessionId};
 use poem::http::HeaderValue;
 use poem::{EndpointExt, Route};
 use reqwest::{Client, RequestBuilder};
@@ -15,6 +13,7 @@ use tests::app::{TestApp, User};
 use tests::browser::json as body_of;
 use tests::log::logged;
 use tests::serve::{Served, serve};
+use tests::test_store::TestStore;
 use tests::{bounded, wire};
 
 const LINUX: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/101.0.4951.64 Safari/537.36";
@@ -40,7 +39,7 @@ struct Site {
 
 impl Site {
     async fn new(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> Self {
-        let app = TestApp::with(MemoryStore::new(), set);
+        let app = TestApp::with(TestStore::new(), set);
         let auth = app.jwtauth.routes(authenticate).body_tokens();
         let cookies = app.jwtauth.routes(authenticate);
         let routes = Route::new().nest("/auth", auth).nest("/cookies", cookies);

@@ -14,8 +14,7 @@ use futures_util::poll;
 use jwtauth::clock::Clock;
 use jwtauth::store::Revocation;
 use jwtauth::{
-    EndReason, JwtAuth, MemoryStore, RevocationReason, SessionEnd, SessionId, SessionStore, SledStore,
-    require_auth,
+    EndReason, JwtAuth, RevocationReason, SessionEnd, SessionId, SessionStore, SledStore, require_auth,
 };
 use poem::test::TestClient;
 use poem::web::Data;
@@ -23,6 +22,7 @@ use poem::{EndpointExt, Route, get};
 use tests::app::{SECRET, START, TestApp, User};
 use tests::faulty::{Fault, Faulty, LATE};
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tests::wire::Tokens;
 use tests::{bounded, in_no_time};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -224,7 +224,7 @@ impl Clock for Passing {
 fn the_limits_end_the_wait_and_a_rotation_moves_the_idle_one() {
     in_no_time(|| async {
         let start = Instant::now();
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.clock(Passing(start)).refresh_ttl(DAY).absolute_ttl(3 * DAY)
         });
         let tab = Tab::new(&app);
@@ -336,7 +336,7 @@ fn many_wait_and_only_those_who_are_meant_look() {
 #[test]
 fn no_end_is_missed_in_a_race() {
     bounded(async {
-        let jwtauth = JwtAuth::builder().secret(SECRET).build(MemoryStore::new()).unwrap();
+        let jwtauth = JwtAuth::builder().secret(SECRET).build(TestStore::new()).unwrap();
         let app = TestApp { jwtauth: jwtauth.clone(), ..TestApp::new() };
         let tab = Tab::new(&app);
         for round in 0..300 {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jwtauth::error::SessionError;
 use jwtauth::{
-    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, RevocationReason, Session,
-    StorageConfig, Veto,
+    Device, Event, JwtAuthBuilder, LoginAttempt, LoginError, RevocationReason, Session, StorageConfig, Veto,
 };
 use poem::Route;
 use poem::http::StatusCode;
@@ -15,6 +14,7 @@ use serde_json::json;
 use tests::app::{TestApp, User};
 use tests::log::logged;
 use tests::tab::{Cookies, Tab};
+use tests::test_store::TestStore;
 use tests::{bounded, in_no_time};
 use tokio::time::Instant;
 
@@ -42,7 +42,7 @@ impl Heard {
 }
 
 fn app(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> TestApp {
-    TestApp::with(MemoryStore::new(), set)
+    TestApp::with(TestStore::new(), set)
 }
 
 #[test]

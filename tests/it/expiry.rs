@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, future};
 
-use jwtauth::{Event, JwtAuthBuilder, MemoryStore, Session, SessionStore as _, SledStore, StorageConfig};
+use jwtauth::{Event, JwtAuthBuilder, Session, SessionStore as _, SledStore, StorageConfig};
 use tests::app::TestApp;
 use tests::faulty::{Fault, Faulty};
 use tests::log::logged;
 use tests::raw::copy;
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tests::{bounded, in_no_time};
 use tokio::time::Instant;
 
@@ -65,7 +66,7 @@ fn a_session_that_runs_out_is_told_of_once_and_one_that_was_ended_is_not() {
 fn the_sweep_in_the_background_tells_it_too() {
     in_no_time(|| async {
         let expired = Expired::default();
-        let app = TestApp::with(MemoryStore::new(), |builder| expired.hooked(builder));
+        let app = TestApp::with(TestStore::new(), |builder| expired.hooked(builder));
         let pair = Tab::new(&app).login("bob").await;
         app.clock.advance(DAY);
         // The first sweep finds that the clock has jumped ahead.
@@ -114,7 +115,7 @@ fn a_hook_that_hangs_does_not_hold_up_a_sweep_for_ever() {
     in_no_time(|| async {
         let begun = Arc::new(Mutex::new(0));
         let counted = Arc::clone(&begun);
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.max_sessions(1_000).on_event(move |event| {
                 let expired = matches!(event, Event::SessionExpired { .. });
                 *counted.lock().unwrap() += usize::from(expired);
@@ -145,7 +146,7 @@ fn a_slow_hook_hears_of_every_session() {
     in_no_time(|| async {
         let expired = Expired::default();
         let told = expired.clone();
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             // The sweep in the background does not help.
             builder.max_sessions(1_000).storage(StorageConfig::default().sweep_interval(DAY)).on_event(
                 move |event| {

@@ -18,7 +18,7 @@ mod secrets;
 mod token_header;
 mod twins;
 
-use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore, Rejection, SameSite, require_auth};
+use jwtauth::{Auth, CookieConfig, JwtAuth, Rejection, SameSite, require_auth};
 use poem::error::NotFoundError;
 use poem::http::header::{self, HeaderMap};
 use poem::http::{Method, StatusCode};

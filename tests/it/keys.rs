@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jwtauth::error::{ConfigError, KeyError, TokenError};
 use jwtauth::keys::Algorithm;
-use jwtauth::{JwtAuth, Key, KeyConfig, MemoryStore, TokenUser, Verifier};
+use jwtauth::{JwtAuth, Key, KeyConfig, TokenUser, Verifier};
 use poem::http::{StatusCode, header};
 use poem::test::TestClient;
 use poem::{EndpointExt, Route, get, handler};
@@ -14,6 +14,7 @@ use serde_json::Value;
 use tests::app::{SECRET, START, TestApp};
 use tests::bounded;
 use tests::tab::{Cookies, Tab};
+use tests::test_store::TestStore;
 use tests::wire::Tokens;
 
 const P256: &str = include_str!("../keys/p256.pem");
@@ -26,7 +27,7 @@ fn pem(text: &str) -> Key {
 }
 
 fn with_key(key: Key) -> TestApp {
-    TestApp::with(MemoryStore::new(), |builder| builder.key(key))
+    TestApp::with(TestStore::new(), |builder| builder.key(key))
 }
 
 /// Returns the header of a token.
@@ -171,7 +172,7 @@ fn r_10_a_restart_with_other_keys_ends_no_session() {
             ("a key", |builder| builder.key(pem(P256)), [401, 200]),
         ];
         for (name, set, expected) in cases {
-            let memory = MemoryStore::new();
+            let memory = TestStore::new();
             jwtauth::SessionStore::insert(&memory, session.clone(), Default::default()).await.unwrap();
             let tab = Tab::new(&TestApp::with(memory, set));
             let bearer = tab.bearer("/me", &pair.access).await.status.as_u16();
@@ -185,7 +186,7 @@ fn r_10_a_restart_with_other_keys_ends_no_session() {
 #[test]
 fn j_4_settings_that_do_not_fit() {
     let build = |set: fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder| {
-        set(JwtAuth::builder()).build(MemoryStore::new()).unwrap_err()
+        set(JwtAuth::builder()).build(TestStore::new()).unwrap_err()
     };
     assert!(matches!(build(|builder| builder.key(pem(P256))), ConfigError::MissingSecret));
     let refused = |error: ConfigError| match error {
@@ -223,7 +224,7 @@ fn j_4_settings_that_do_not_fit() {
         .secret(SECRET)
         .key(pem(RSA))
         .keys(KeyConfig::default().algorithm(Algorithm::PS512));
-    assert_eq!(rsa.build(MemoryStore::new()).unwrap().keys().signing().algorithm, Algorithm::PS512);
+    assert_eq!(rsa.build(TestStore::new()).unwrap().keys().signing().algorithm, Algorithm::PS512);
 }
 
 /// The published set has the public parts of all keys that are good, and nothing of a secret.

@@ -16,6 +16,7 @@ mod devices;
 mod disk;
 mod ends;
 mod events;
+mod every_store;
 mod examples;
 mod expiry;
 mod field;

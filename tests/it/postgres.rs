@@ -36,7 +36,7 @@ async fn open(config: &PostgresConfig) -> PostgresStore {
 }
 
 /// Connects to the database, for what no store does.
-async fn client(server: &Postgres) -> Client {
+pub(crate) async fn client(server: &Postgres) -> Client {
     let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
     // It ends with the client.
     tokio::spawn(connection);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jwtauth::error::SessionError;
 use jwtauth::{
-    Device, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Sessions, StorageConfig, TokenConfig,
-    TokenKind, TokenRecord,
+    Device, JwtAuthBuilder, LoginAttempt, LoginError, Sessions, StorageConfig, TokenConfig, TokenKind,
+    TokenRecord,
 };
 use poem::test::TestClient;
 use poem::{EndpointExt, Route};
@@ -15,10 +15,11 @@ use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::Faulty;
 use tests::tab::{Cookies, Tab};
+use tests::test_store::TestStore;
 use tests::wire::claims;
 
 fn app(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> TestApp {
-    TestApp::with(MemoryStore::new(), set)
+    TestApp::with(TestStore::new(), set)
 }
 
 /// Returns each token as its kind, the place of its parent, and whether it is good.
@@ -307,7 +308,7 @@ fn s_12_a_user_has_as_many_sessions_as_one_may_have() {
 fn s_12_the_limit_has_bounds() {
     for (max, good) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
         let builder = jwtauth::JwtAuth::builder().secret(tests::app::SECRET).max_sessions(max);
-        let built = builder.build(MemoryStore::new());
+        let built = builder.build(TestStore::new());
         assert_eq!(built.is_ok(), good, "{max}");
         if let Err(error) = built {
             assert_eq!(

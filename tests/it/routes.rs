@@ -7,7 +7,7 @@ mod standing;
 
 use std::time::Duration;
 
-use jwtauth::{Device, LoginAttempt, LoginError, MemoryStore, Rejection, require_auth};
+use jwtauth::{Device, LoginAttempt, LoginError, Rejection, require_auth};
 use poem::http::{HeaderMap, Method, StatusCode, header};
 use poem::test::TestClient;
 use poem::web::Json;

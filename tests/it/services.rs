@@ -4,7 +4,7 @@ mod api_keys;
 mod common_clients;
 mod refusals;
 
-use jwtauth::{LoginAttempt, LoginError, MemoryStore};
+use jwtauth::{LoginAttempt, LoginError};
 use poem::http::header;
 use poem::test::TestClient;
 use poem::{Endpoint, EndpointExt, Route};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
+use tests::test_store::TestStore;
 use tests::wire::claims;
 
 const SECRET: &str = "m0c4l9dS1kQ7vXyZ2bN5hJ8tR3wE6uA+:%";
@@ -213,7 +214,7 @@ fn nobody_but_a_service_is_told_anything() {
 #[test]
 fn n_26_a_service_needs_a_name_and_a_good_secret() {
     for (name, secret) in [("", SECRET), ("a:b", SECRET), ("billing", "short")] {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder);
+        let app = TestApp::with(TestStore::new(), |builder| builder);
         let refused = app.jwtauth.routes(authenticate).service(name, secret).unwrap_err().to_string();
         assert!(refused.contains("service"), "{refused}");
         assert!(!refused.contains("short"), "a secret is never shown: {refused}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jwtauth::AuthUser as _;
 use jwtauth::error::SessionError;
-use jwtauth::{Auth, CookieConfig, JwtAuth, MemoryStore, TokenConfig};
+use jwtauth::{Auth, CookieConfig, JwtAuth, TokenConfig};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{EndpointExt, handler};
@@ -15,6 +15,7 @@ use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::log::logged;
 use tests::tab::{Cookies, Tab};
+use tests::test_store::TestStore;
 use tests::wire::{Tokens, claims};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -258,7 +259,7 @@ fn j_17_j_18_tokens_of_another_service_are_refused() {
             |builder| builder.audience("other"),
         ];
         for set in others {
-            let other = TestApp::with(MemoryStore::new(), set);
+            let other = TestApp::with(TestStore::new(), set);
             let tab = Tab::new(&other);
             assert_eq!(tab.bearer("/me", &pair.access).await.code(), "token_not_valid");
             assert_eq!(tab.get("/me", &pair.cookies()).await.cookies(), Cookies::None);
@@ -269,8 +270,7 @@ fn j_17_j_18_tokens_of_another_service_are_refused() {
 /// A setting that is refused says which one, and what to do.
 #[test]
 fn settings_are_refused_at_the_start() {
-    let refused =
-        |builder: jwtauth::JwtAuthBuilder| builder.build(MemoryStore::new()).unwrap_err().to_string();
+    let refused = |builder: jwtauth::JwtAuthBuilder| builder.build(TestStore::new()).unwrap_err().to_string();
     let good = || JwtAuth::builder().secret(tests::app::SECRET);
     assert!(refused(JwtAuth::builder()).contains("no signing secret"));
     assert!(refused(JwtAuth::builder().secret(*b"short")).contains("openssl rand -base64 48"));

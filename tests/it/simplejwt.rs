@@ -14,8 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use jwtauth::{
-    Compat, Identity, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, Session, SessionEnd,
-    SessionStore, TokenConfig, TokenUser, require_auth,
+    Compat, Identity, JwtAuthBuilder, LoginAttempt, LoginError, Session, SessionEnd, SessionStore,
+    TokenConfig, TokenUser, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
@@ -23,6 +23,7 @@ use poem::test::TestClient;
 use poem::{EndpointExt, Response, Route, get, handler, post};
 use serde_json::{Value, json};
 use tests::app::{SECRET, START, TestApp, User};
+use tests::test_store::TestStore;
 
 #[require_auth]
 async fn whoami(who: &Identity) -> String {
@@ -96,7 +97,7 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        Self::with(MemoryStore::new(), |builder| builder)
+        Self::with(TestStore::new(), |builder| builder)
     }
 
     fn with(store: impl SessionStore, set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> Self {

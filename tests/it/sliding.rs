@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use jwtauth::error::{BoxError, SessionError};
-use jwtauth::{Device, JwtAuthBuilder, LoginAttempt, LoginError, MemoryStore, require_auth};
+use jwtauth::{Device, JwtAuthBuilder, LoginAttempt, LoginError, require_auth};
 use poem::http::{HeaderMap, Method, header};
 use poem::test::TestClient;
 use poem::web::Json;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tests::app::{SECRET, START, TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
+use tests::test_store::TestStore;
 use tests::wire::{claims, set_cookies};
 
 async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
@@ -236,7 +237,7 @@ fn a_sliding_token_from_anywhere_in_a_program() {
 #[test]
 fn s_12_sliding_sessions_count_and_follow_their_user() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.max_sessions(1));
+        let app = TestApp::with(TestStore::new(), |builder| builder.max_sessions(1));
         let (sessions, client) = (app.jwtauth.sessions(), client(&app));
         let first = client.obtain("alice").await;
         advance(&app, 1);
@@ -262,7 +263,7 @@ fn s_23_a_sliding_token_has_the_applications_own_claims() {
     bounded(async {
         let (asked, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (ask, long) = (Arc::clone(&asked), Arc::clone(&answer));
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.refresh_grace(Duration::ZERO).access_claims(move |_| {
                 let (asked, long) = (ask.fetch_add(1, SeqCst) + 1, long.load(SeqCst));
                 let fails = asked == 2;

@@ -9,7 +9,6 @@ use jwtauth::SessionStore as _;
 use tests::app::TestApp;
 use tests::bounded;
 use tests::faulty::Faulty;
-use tests::places::Place;
 use tests::tab::{Answer, Cookies, Tab, cookies};
 use tests::wire::Tokens;
 
@@ -128,30 +127,24 @@ fn the_table_of_cookies() {
         ("foreign neighbours", Fresh, |a, _| format!("x=\"; y=%00; {}; =z; w", a.cookies()), Kept),
     ];
     bounded(async {
-        for place in &Place::all().await {
-            for ((row, age, header, outcome), path) in
-                rows.iter().flat_map(|row| ["/me", "/hello", "/plain"].map(|path| (*row, path)))
-            {
-                let app = place.app(|builder| builder);
-                let tab = Tab::new(&app);
-                let (a, b) = (tab.login("alice").await, tab.login("bob").await);
-                if matches!(age, Expired) {
-                    app.clock.advance(Duration::from_secs(300));
-                }
-                let header = header(&a, &b);
-                let answer = tab.get(path, &header).await;
-                check(row, &answer, outcome, path);
-                if answer.status == 200 && answer.body != "nobody" {
-                    assert!(answer.body.contains("alice"), "{row}, {path}: {}", answer.body);
-                }
-                if let Cookies::Set(pair) = answer.cookies() {
-                    assert_eq!(
-                        tab.get("/me", &pair.cookies()).await.status,
-                        200,
-                        "{row}: the new pair works"
-                    );
-                    assert_eq!(pair.session(), a.session(), "{row}: the session stays");
-                }
+        for ((row, age, header, outcome), path) in
+            rows.iter().flat_map(|row| ["/me", "/hello", "/plain"].map(|path| (*row, path)))
+        {
+            let app = TestApp::new();
+            let tab = Tab::new(&app);
+            let (a, b) = (tab.login("alice").await, tab.login("bob").await);
+            if matches!(age, Expired) {
+                app.clock.advance(Duration::from_secs(300));
+            }
+            let header = header(&a, &b);
+            let answer = tab.get(path, &header).await;
+            check(row, &answer, outcome, path);
+            if answer.status == 200 && answer.body != "nobody" {
+                assert!(answer.body.contains("alice"), "{row}, {path}: {}", answer.body);
+            }
+            if let Cookies::Set(pair) = answer.cookies() {
+                assert_eq!(tab.get("/me", &pair.cookies()).await.status, 200, "{row}: the new pair works");
+                assert_eq!(pair.session(), a.session(), "{row}: the session stays");
             }
         }
     });
@@ -164,9 +157,9 @@ fn the_table_after_the_end_of_a_session() {
 
     const GONE: Outcome = AnonymousAndDeleted("token_not_valid");
     bounded(async {
-        for (place, path) in Place::all().await.iter().flat_map(|place| [(place, "/me"), (place, "/hello")]) {
+        for path in ["/me", "/hello"] {
             // Revoked.
-            let app = place.app(|builder| builder);
+            let app = TestApp::new();
             let tab = Tab::new(&app);
             let pair = tab.login("alice").await;
             assert!(app.jwtauth.sessions().revoke(pair.session()).await.unwrap());
@@ -179,7 +172,7 @@ fn the_table_after_the_end_of_a_session() {
             check("revoked, expired access alone", &tab.get(path, &pair.only_access()).await, expired, path);
 
             // Swept.
-            let app = place.app(|builder| builder);
+            let app = TestApp::new();
             let tab = Tab::new(&app);
             let pair = tab.login("alice").await;
             app.clock.advance(Duration::from_secs(24 * 60 * 60));

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jwtauth::clock::ManualClock;
 use jwtauth::{
-    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, MaybeUser, MemoryStore, Rejection,
-    SessionStore, StorageConfig, require_auth,
+    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, MaybeUser, Rejection, SessionStore,
+    StorageConfig, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::web::{Data, Json};
 use poem::{Endpoint, EndpointExt, Result, Route, get, handler, post};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+
+use crate::test_store::TestStore;
 
 /// When the clock of every test starts, in Unix seconds.
 pub const START: u64 = 1_800_000_000;
@@ -159,10 +161,10 @@ impl std::fmt::Debug for TestApp {
 }
 
 impl TestApp {
-    /// Makes one with sessions in memory and the default settings.
+    /// Makes one with a store of its own and the default settings.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(MemoryStore::new(), |builder| builder)
+        Self::with(TestStore::new(), |builder| builder)
     }
 
     /// Makes one with another store or other settings.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jwtauth::error::{AccountError, SessionError};
 use jwtauth::{
-    AccountId, AccountsConfig, Device, EndReason, Event, MemoryStore, RevocationReason, SessionStore,
-    SledStore,
+    AccountId, AccountsConfig, Device, EndReason, Event, RevocationReason, SessionStore, SledStore,
 };
 use tests::app::{START, TestApp};
 use tests::bounded;
+use tests::test_store::TestStore;
 
 use super::{OTHER, PASSWORD, accounts, app, live, open, register, verify, with};
 
@@ -84,7 +84,7 @@ fn s_11_a_disabled_account_has_no_session_and_gets_none() {
 fn s_11_those_who_wait_for_the_end_of_a_session_are_told() {
     bounded(async {
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             let heard = Arc::clone(&heard);
             builder.accounts(AccountsConfig::default()).on_event(move |event| {
                 if let Event::AllRevoked { except, count, reason, .. } = event {
@@ -169,7 +169,7 @@ async fn logins_race_with_disable(store: impl SessionStore) {
 #[test]
 fn s_11_no_session_outlives_a_disable_that_races_with_logins() {
     bounded(async {
-        logins_race_with_disable(MemoryStore::new()).await;
+        logins_race_with_disable(TestStore::new()).await;
         let dir = tempfile::tempdir().unwrap();
         logins_race_with_disable(SledStore::open(dir.path().join("store")).await.unwrap()).await;
     });

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tests::app::{SECRET, TestApp};
 use tests::bounded;
 use tests::faulty::Faulty;
+use tests::test_store::TestStore;
 use tests::wire::Tokens;
 
 use super::{OTHER, PASSWORD, accounts, app, register};
@@ -184,7 +185,7 @@ fn accounts_that_were_not_asked_for_are_a_mistake_that_is_said() {
         let refused = builder().accounts(AccountsConfig::default()).build(Faulty::default());
         assert!(matches!(refused, Err(ConfigError::NoAccountStore)), "{refused:?}");
         let weak = AccountsConfig::default().argon2(19_455, 2, 1);
-        let refused = builder().accounts(weak).build(jwtauth::MemoryStore::new());
+        let refused = builder().accounts(weak).build(TestStore::new());
         let refused = refused.unwrap_err();
         assert!(matches!(refused, ConfigError::Setting { name: "AccountsConfig::argon2", .. }), "{refused}");
         for part in ["19455 KiB, 2 passes", "too weak", "take 19456 KiB and 2 passes"] {

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jwtauth::error::AccountError;
-use jwtauth::{AccountsConfig, ImportedAccount, JwtAuth, MemoryStore};
+use jwtauth::{AccountsConfig, ImportedAccount, JwtAuth};
 use serde_json::json;
 use tests::app::START;
 use tests::bounded;
+use tests::test_store::TestStore;
 
 use super::{accounts, app, live, open, register, verify, with};
 
@@ -26,7 +27,7 @@ const HASHES: [&str; 5] = [
 #[test]
 fn m_20_imported_users_log_in_with_the_password_that_they_have() {
     bounded(async {
-        let app = with(MemoryStore::new(), AccountsConfig::default().hashers(1));
+        let app = with(TestStore::new(), AccountsConfig::default().hashers(1));
         let accounts = accounts(&app);
         for (number, hash) in HASHES.into_iter().enumerate() {
             let name = format!("User{number}");
@@ -61,7 +62,7 @@ fn m_20_imported_users_log_in_with_the_password_that_they_have() {
 #[test]
 fn m_20_a_hash_of_argon2_without_a_version_is_of_the_first_one() {
     bounded(async {
-        let app = with(MemoryStore::new(), AccountsConfig::default().hashers(1));
+        let app = with(TestStore::new(), AccountsConfig::default().hashers(1));
         let accounts = accounts(&app);
         let rest = "$m=19456,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$EEeMG+mWEBnEyeONflR/tQBEUfRAJcZp/vb/jw0in7o";
         for (name, version, matches) in [("ann", "", true), ("bob", "$v=16", true), ("cy", "$v=19", false)] {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use jwtauth::error::AccountError;
 use jwtauth::store::AccountStore;
-use jwtauth::{AccountsConfig, Device, MemoryStore, SessionStore};
+use jwtauth::{AccountsConfig, Device, SessionStore};
 use tests::app::{START, TestApp};
 use tests::bounded;
 use tests::log::logged;
-use tests::places::Place;
+use tests::test_store::TestStore;
 
 use super::{OTHER, PASSWORD, accounts, app, register, sled, verify, with};
 
@@ -57,7 +57,7 @@ async fn fifty_registrations(store: impl SessionStore) {
 #[test]
 fn of_fifty_registrations_of_a_name_one_wins() {
     bounded(async {
-        fifty_registrations(MemoryStore::new()).await;
+        fifty_registrations(TestStore::new()).await;
         let dir = tempfile::tempdir().unwrap();
         fifty_registrations(sled(&dir.path().join("store")).await).await;
     });
@@ -171,47 +171,45 @@ fn a_login_is_noted() {
 #[test]
 fn s_16_failures_are_slowed_down_by_account() {
     bounded(async {
-        for place in Place::all().await {
-            let app = place.app(|set| set.accounts(AccountsConfig::default()));
-            register(&app, "alice").await;
-            register(&app, "bob").await;
-            for name in ["Alice", "nobody"] {
-                for _ in 0..5 {
-                    let refused = verify(&app, name, OTHER).await;
-                    assert!(matches!(refused, Err(AccountError::InvalidCredentials)), "{refused:?}");
-                }
-                let before = accounts(&app).hashes_computed();
-                assert_eq!(throttled(verify(&app, &name.to_uppercase(), PASSWORD).await), 1, "{name}");
-                assert_eq!(accounts(&app).hashes_computed(), before, "nothing was hashed");
+        let app = TestApp::with(TestStore::new(), |set| set.accounts(AccountsConfig::default()));
+        register(&app, "alice").await;
+        register(&app, "bob").await;
+        for name in ["Alice", "nobody"] {
+            for _ in 0..5 {
+                let refused = verify(&app, name, OTHER).await;
+                assert!(matches!(refused, Err(AccountError::InvalidCredentials)), "{refused:?}");
             }
-            verify(&app, "bob", PASSWORD).await.unwrap();
-            app.clock.advance(Duration::from_secs(1));
-            verify(&app, "alice", OTHER).await.unwrap_err();
-            assert_eq!(throttled(verify(&app, "alice", PASSWORD).await), 2);
-            app.clock.advance(Duration::from_secs(2));
-            verify(&app, "alice", PASSWORD).await.unwrap();
-            for _ in 0..4 {
-                verify(&app, "alice", OTHER).await.unwrap_err();
-            }
-            verify(&app, "alice", PASSWORD).await.unwrap();
+            let before = accounts(&app).hashes_computed();
+            assert_eq!(throttled(verify(&app, &name.to_uppercase(), PASSWORD).await), 1, "{name}");
+            assert_eq!(accounts(&app).hashes_computed(), before, "nothing was hashed");
         }
+        verify(&app, "bob", PASSWORD).await.unwrap();
+        app.clock.advance(Duration::from_secs(1));
+        verify(&app, "alice", OTHER).await.unwrap_err();
+        assert_eq!(throttled(verify(&app, "alice", PASSWORD).await), 2);
+        app.clock.advance(Duration::from_secs(2));
+        verify(&app, "alice", PASSWORD).await.unwrap();
+        for _ in 0..4 {
+            verify(&app, "alice", OTHER).await.unwrap_err();
+        }
+        verify(&app, "alice", PASSWORD).await.unwrap();
     });
 }
 
 #[test]
 fn s_16_failures_are_slowed_down_by_address() {
     bounded(async {
-        for place in Place::all().await {
-            let app = place.app(|set| set.accounts(AccountsConfig::default().free_failures(5, 3)));
-            register(&app, "alice").await;
-            for number in 0..3 {
-                let guess = accounts(&app).verify(&format!("name-{number}"), OTHER, address(1)).await;
-                assert!(matches!(guess, Err(AccountError::InvalidCredentials)));
-            }
-            assert_eq!(throttled(accounts(&app).verify("alice", PASSWORD, address(1)).await), 1);
-            accounts(&app).verify("alice", PASSWORD, address(2)).await.unwrap();
-            accounts(&app).verify("alice", PASSWORD, None).await.unwrap();
+        let app = TestApp::with(TestStore::new(), |set| {
+            set.accounts(AccountsConfig::default().free_failures(5, 3))
+        });
+        register(&app, "alice").await;
+        for number in 0..3 {
+            let guess = accounts(&app).verify(&format!("name-{number}"), OTHER, address(1)).await;
+            assert!(matches!(guess, Err(AccountError::InvalidCredentials)));
         }
+        assert_eq!(throttled(accounts(&app).verify("alice", PASSWORD, address(1)).await), 1);
+        accounts(&app).verify("alice", PASSWORD, address(2)).await.unwrap();
+        accounts(&app).verify("alice", PASSWORD, None).await.unwrap();
     });
 }
 
@@ -219,16 +217,14 @@ fn s_16_failures_are_slowed_down_by_address() {
 #[test]
 fn s_16_an_attacker_does_not_lock_the_owner_out() {
     bounded(async {
-        for place in Place::all().await {
-            let app = place.app(|set| set.accounts(AccountsConfig::default()));
-            register(&app, "alice").await;
-            accounts(&app).verify("alice", PASSWORD, address(1)).await.unwrap();
-            for attacker in 2..22 {
-                accounts(&app).verify("alice", OTHER, address(attacker)).await.unwrap_err();
-            }
-            assert_eq!(throttled(accounts(&app).verify("alice", PASSWORD, address(99)).await), 1);
-            accounts(&app).verify("alice", PASSWORD, address(1)).await.unwrap();
+        let app = TestApp::with(TestStore::new(), |set| set.accounts(AccountsConfig::default()));
+        register(&app, "alice").await;
+        accounts(&app).verify("alice", PASSWORD, address(1)).await.unwrap();
+        for attacker in 2..22 {
+            accounts(&app).verify("alice", OTHER, address(attacker)).await.unwrap_err();
         }
+        assert_eq!(throttled(accounts(&app).verify("alice", PASSWORD, address(99)).await), 1);
+        accounts(&app).verify("alice", PASSWORD, address(1)).await.unwrap();
     });
 }
 
@@ -236,22 +232,22 @@ fn s_16_an_attacker_does_not_lock_the_owner_out() {
 #[test]
 fn an_outage_is_no_failure() {
     bounded(async {
-        for place in Place::all().await {
-            let app = place.app(|set| set.accounts(AccountsConfig::default().hashers(1).waiting(0)));
-            register(&app, "alice").await;
-            let mut busy = 0;
-            for _ in 0..10 {
-                let at_once = (0..4).map(|_| verify(&app, "alice", PASSWORD));
-                for outcome in futures_util::future::join_all(at_once).await {
-                    match outcome {
-                        Ok(_) => {}
-                        Err(AccountError::Busy) => busy += 1,
-                        Err(error) => panic!("{error}"),
-                    }
+        let app = TestApp::with(TestStore::new(), |set| {
+            set.accounts(AccountsConfig::default().hashers(1).waiting(0))
+        });
+        register(&app, "alice").await;
+        let mut busy = 0;
+        for _ in 0..10 {
+            let at_once = (0..4).map(|_| verify(&app, "alice", PASSWORD));
+            for outcome in futures_util::future::join_all(at_once).await {
+                match outcome {
+                    Ok(_) => {}
+                    Err(AccountError::Busy) => busy += 1,
+                    Err(error) => panic!("{error}"),
                 }
             }
-            assert!(busy >= 20, "{busy}");
         }
+        assert!(busy >= 20, "{busy}");
     });
 }
 

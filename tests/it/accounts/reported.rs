@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::{AccountsConfig, Event, MemoryStore};
+use jwtauth::{AccountsConfig, Event};
 use tests::app::TestApp;
 use tests::bounded;
+use tests::test_store::TestStore;
 
 use super::{OTHER, PASSWORD, accounts, register};
 
@@ -29,7 +30,7 @@ fn m_21_changes_of_accounts_are_events() {
             noted.lock().unwrap().push(format!("{} {line}", event.name()));
             std::future::ready(())
         };
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.accounts(AccountsConfig::default()).on_event(hook)
         });
         let accounts = accounts(&app);
@@ -64,7 +65,7 @@ fn m_21_no_event_is_lost_with_the_caller() {
     bounded(async {
         let heard = Arc::new(Mutex::new(0));
         let noted = Arc::clone(&heard);
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.accounts(AccountsConfig::default()).on_event(move |event| {
                 if let Event::AccountRegistered { .. } = event {
                     *noted.lock().unwrap() += 1;

@@ -71,7 +71,7 @@ fn k_6_a_key_is_refused_when_its_owner_is_gone() {
         let asked = Arc::new(AtomicUsize::new(0));
         let gone_after = 3;
         let counted = Arc::clone(&asked);
-        let app = Keyed::with(MemoryStore::new(), move |builder| {
+        let app = Keyed::with(TestStore::new(), move |builder| {
             builder.api_keys(ApiKeyConfig::default()).before_refresh(move |_: Identity| {
                 let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
                 async move { Ok((number < gone_after).then(Owner::default)) }

@@ -71,7 +71,7 @@ impl Owned {
 #[test]
 fn k_6_a_key_ends_with_its_account() {
     bounded(async {
-        let owned = Owned::new(MemoryStore::new()).await;
+        let owned = Owned::new(TestStore::new()).await;
         owned.accounts().disable(owned.account.id).await.unwrap();
         assert_eq!(owned.status("/who").await, 401);
         owned.accounts().enable(owned.account.id).await.unwrap();
@@ -80,11 +80,11 @@ fn k_6_a_key_ends_with_its_account() {
             owned.jwtauth.sessions().create_api_key(&owned.account, ApiKeyRequest::new("ci")).await.is_err()
         );
 
-        let owned = Owned::new(MemoryStore::new()).await;
+        let owned = Owned::new(TestStore::new()).await;
         owned.accounts().remove(owned.account.id).await.unwrap();
         assert_eq!(owned.status("/who").await, 401);
 
-        let owned = Owned::new(MemoryStore::new()).await;
+        let owned = Owned::new(TestStore::new()).await;
         owned.accounts().set_password(owned.account.id, "curiouser and curiouser").await.unwrap();
         assert_eq!(owned.status("/who").await, 401);
     });
@@ -94,7 +94,7 @@ fn k_6_a_key_ends_with_its_account() {
 #[test]
 fn k_6_a_key_outlives_a_new_password_of_its_owner() {
     bounded(async {
-        let owned = Owned::new(MemoryStore::new()).await;
+        let owned = Owned::new(TestStore::new()).await;
         let wanted = json!({ "old_password": PASSWORD, "new_password": "curiouser and curiouser" });
         let (status, refused) = owned.post("/auth/change-password", &owned.key, wanted.clone()).await;
         assert_eq!((status, &refused["code"]), (403, &json!("api_key_refused")));
@@ -125,7 +125,7 @@ fn k_4_a_key_loses_a_role_with_its_account() {
 #[test]
 fn k_3_the_pages_refuse_keys() {
     bounded(async {
-        let owned = Owned::new(MemoryStore::new()).await;
+        let owned = Owned::new(TestStore::new()).await;
         for page in ["devices", "password", "logout"] {
             assert_eq!(owned.status(&format!("/account/{page}")).await, 403, "{page}");
             let (status, _) =

@@ -23,7 +23,7 @@ impl Person {
         let set = |builder: JwtAuthBuilder| {
             set(builder.accounts(AccountsConfig::default().hashers(1)).insecure_cookies())
         };
-        let TestApp { jwtauth, clock, .. } = TestApp::with(MemoryStore::new(), set);
+        let TestApp { jwtauth, clock, .. } = TestApp::with(TestStore::new(), set);
         let accounts = jwtauth.accounts().unwrap();
         let account = accounts.register("olga", PASSWORD).await.unwrap();
         accounts.set_roles(account.id, ["admin", "editor"]).await.unwrap();

@@ -136,7 +136,7 @@ fn k_3_a_key_needs_a_recent_login() {
                 .refresh_ttl(DAY)
                 .api_keys(ApiKeyConfig::default().login_age(Duration::from_secs(60)))
         };
-        let app = Keyed::with(MemoryStore::new(), set);
+        let app = Keyed::with(TestStore::new(), set);
         let login = app.login().await;
         app.clock.set(START + 60);
         app.make(&login, json!({ "name": "ci" })).await;
@@ -151,7 +151,7 @@ fn k_3_a_key_needs_a_recent_login() {
 #[test]
 fn k_3_a_key_that_is_not_allowed_is_refused_with_the_reason() {
     bounded(async {
-        let app = Keyed::with(MemoryStore::new(), |builder| {
+        let app = Keyed::with(TestStore::new(), |builder| {
             builder.api_keys(ApiKeyConfig::default().max_ttl(90 * DAY))
         });
         let login = app.login().await;

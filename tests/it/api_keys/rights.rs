@@ -79,7 +79,7 @@ fn k_4_the_application_can_take_rights_from_a_key() {
     bounded(async {
         let user = Arc::new(Mutex::new(Owner::default()));
         let table = Arc::clone(&user);
-        let app = Keyed::with(MemoryStore::new(), move |builder| {
+        let app = Keyed::with(TestStore::new(), move |builder| {
             builder.api_keys(ApiKeyConfig::default()).before_refresh(move |_: Identity| {
                 let user = table.lock().unwrap().clone();
                 async move { Ok(Some(user)) }

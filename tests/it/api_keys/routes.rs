@@ -23,6 +23,8 @@ fn k_7_the_routes_of_keys() {
         let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
         assert_eq!(app.get("/who", secret).await, (200, "olga by ci".into()));
         assert_eq!(app.status("/write", secret).await, 200);
+        // Nobody waits until its use is noted.
+        app.jwtauth.sessions().flush().await.unwrap();
 
         let (status, body) = app.get("/auth/api-keys", &login).await;
         let shown: Value = serde_json::from_str(&body).unwrap();
@@ -101,7 +103,7 @@ fn k_7_the_body_of_a_new_key() {
             let answer: Value = serde_json::from_str(&answer).unwrap();
             assert!(answer[field].is_array(), "{body}: {answer}");
         }
-        let without = Keyed::with(MemoryStore::new(), |builder| builder);
+        let without = Keyed::with(TestStore::new(), |builder| builder);
         assert_eq!(without.status("/auth/api-keys", &without.login().await).await, 404, "there are none");
     });
 }

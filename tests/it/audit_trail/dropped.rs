@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::time::Duration;
 
-use jwtauth::{Device, MemoryStore, SessionStore as _, StorageConfig};
+use jwtauth::{Device, SessionStore as _, StorageConfig};
 use poem::http::StatusCode;
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
 use tests::log::logged;
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tracing::Instrument as _;
 
 use super::{kept, names};
@@ -129,7 +130,7 @@ fn o_8_hooks_hear_of_what_nobody_waited_for() {
 #[test]
 fn an_event_is_logged_in_the_span_of_its_request() {
     logged(async |log| {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.on_event(|event| async move { tracing::info!("heard of {}", event.name()) })
         });
         let pair = Tab::new(&app).login("ann").await;

@@ -2,16 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
-use jwtauth::{AccountsConfig, ClientConfig, JwtAuthBuilder, MemoryStore, ProxyHeader};
+use jwtauth::{AccountsConfig, ClientConfig, JwtAuthBuilder, ProxyHeader};
 use poem::{EndpointExt as _, Route};
 use reqwest::Client;
 use serde_json::json;
 use tests::app::TestApp;
 use tests::log::logged;
 use tests::serve::{Served, serve_as};
+use tests::test_store::TestStore;
 
 async fn site(peer: &str, set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> (TestApp, Served) {
-    let app = TestApp::with(MemoryStore::new(), |builder| set(builder.accounts(AccountsConfig::default())));
+    let app = TestApp::with(TestStore::new(), |builder| set(builder.accounts(AccountsConfig::default())));
     let routes = Route::new().nest("/auth", app.jwtauth.account_routes());
     let peer = Arc::new(Mutex::new(peer.parse().unwrap()));
     let served = serve_as(peer, routes.with(app.jwtauth.clone())).await;

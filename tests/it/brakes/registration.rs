@@ -4,15 +4,15 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jwtauth::AccountsConfig;
 use jwtauth::error::AccountError;
-use jwtauth::{AccountsConfig, MemoryStore};
 use poem::{EndpointExt as _, Route};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tests::app::TestApp;
 use tests::bounded;
-use tests::places::Place;
 use tests::serve::{Served, serve_as};
+use tests::test_store::TestStore;
 
 /// A server, and where its clients are.
 struct Site {
@@ -22,8 +22,8 @@ struct Site {
 }
 
 impl Site {
-    async fn new(place: &Place, config: AccountsConfig) -> Self {
-        let app = place.app(|builder| builder.accounts(config));
+    async fn new(config: AccountsConfig) -> Self {
+        let app = TestApp::with(TestStore::new(), |builder| builder.accounts(config));
         let routes = Route::new().nest("/auth", app.jwtauth.account_routes());
         let peer = Arc::new(Mutex::new([203, 0, 113, 7].into()));
         let served = serve_as(Arc::clone(&peer), routes.with(app.jwtauth.clone())).await;
@@ -50,45 +50,43 @@ async fn parts(answer: Response) -> (u16, Option<String>, Value) {
 #[test]
 fn m_3_registrations_are_charged_to_their_address() {
     bounded(async {
-        for place in Place::all().await {
-            let site = Site::new(&place, AccountsConfig::default()).await;
-            let stranger = site.from("203.0.113.7");
-            let register = async |client: &Client, name: &str| {
-                parts(site.send(client, "/auth/register", name, "correct horse").await).await
-            };
-            // What cannot be a name or a password costs nothing, and tells nothing.
-            for _ in 0..40 {
-                assert_eq!(register(&stranger, "a b").await.0, 400);
-            }
-            for number in 0..10 {
-                assert_eq!(register(&stranger, &format!("name-{number}")).await.0, 201);
-            }
-            for _ in 10..30 {
-                assert_eq!(register(&stranger, "name-1").await.0, 409);
-            }
-            let hashes = site.app.jwtauth.accounts().unwrap().hashes_computed();
-            for name in ["name-1", "name-10", "NAME-1"] {
-                let (status, retry, body) = register(&stranger, name).await;
-                assert_eq!((status, retry.as_deref()), (429, Some("60")), "{name}");
-                assert_eq!(body["code"], json!("rate_limited"));
-            }
-            assert_eq!(site.app.jwtauth.accounts().unwrap().hashes_computed(), hashes, "nothing was hashed");
-            // Somebody else, and this one later.
-            let other = site.from("2001:db8::1");
-            assert_eq!(register(&other, "name-10").await.0, 201);
-            site.app.clock.advance(Duration::from_secs(60));
-            assert_eq!(register(&stranger, "name-11").await.0, 201);
-            assert_eq!(register(&stranger, "name-12").await.0, 429);
-            // What may be a proxy has a limit too, and ten times the rate.
-            let proxy = site.from("127.0.0.1");
-            for _ in 0..30 {
-                assert_eq!(register(&proxy, "name-1").await.0, 409);
-            }
-            assert_eq!(register(&proxy, "name-1").await.1.as_deref(), Some("6"));
-            // Logins are not counted with them.
-            let login = site.send(&stranger, "/auth/obtain", "name-1", "correct horse").await;
-            assert_eq!(login.status(), 200);
+        let site = Site::new(AccountsConfig::default()).await;
+        let stranger = site.from("203.0.113.7");
+        let register = async |client: &Client, name: &str| {
+            parts(site.send(client, "/auth/register", name, "correct horse").await).await
+        };
+        // What cannot be a name or a password costs nothing, and tells nothing.
+        for _ in 0..40 {
+            assert_eq!(register(&stranger, "a b").await.0, 400);
         }
+        for number in 0..10 {
+            assert_eq!(register(&stranger, &format!("name-{number}")).await.0, 201);
+        }
+        for _ in 10..30 {
+            assert_eq!(register(&stranger, "name-1").await.0, 409);
+        }
+        let hashes = site.app.jwtauth.accounts().unwrap().hashes_computed();
+        for name in ["name-1", "name-10", "NAME-1"] {
+            let (status, retry, body) = register(&stranger, name).await;
+            assert_eq!((status, retry.as_deref()), (429, Some("60")), "{name}");
+            assert_eq!(body["code"], json!("rate_limited"));
+        }
+        assert_eq!(site.app.jwtauth.accounts().unwrap().hashes_computed(), hashes, "nothing was hashed");
+        // Somebody else, and this one later.
+        let other = site.from("2001:db8::1");
+        assert_eq!(register(&other, "name-10").await.0, 201);
+        site.app.clock.advance(Duration::from_secs(60));
+        assert_eq!(register(&stranger, "name-11").await.0, 201);
+        assert_eq!(register(&stranger, "name-12").await.0, 429);
+        // What may be a proxy has a limit too, and ten times the rate.
+        let proxy = site.from("127.0.0.1");
+        for _ in 0..30 {
+            assert_eq!(register(&proxy, "name-1").await.0, 409);
+        }
+        assert_eq!(register(&proxy, "name-1").await.1.as_deref(), Some("6"));
+        // Logins are not counted with them.
+        let login = site.send(&stranger, "/auth/obtain", "name-1", "correct horse").await;
+        assert_eq!(login.status(), 200);
     });
 }
 
@@ -97,7 +95,7 @@ fn m_3_registrations_are_charged_to_their_address() {
 fn m_3_logins_go_through_while_registrations_flood() {
     bounded(async {
         let config = AccountsConfig::default().registrations(1_000_000, Duration::from_millis(1));
-        let site = Site::new(&Place::Memory, config.hashers(2).waiting(32)).await;
+        let site = Site::new(config.hashers(2).waiting(32)).await;
         let client = site.from("203.0.113.7");
         assert_eq!(site.send(&client, "/auth/register", "owner", "correct horse").await.status(), 201);
         let (served, stop) = (site.served.at("/auth/register"), Arc::new(Mutex::new(false)));
@@ -142,7 +140,7 @@ fn m_3_logins_go_through_while_registrations_flood() {
 fn m_3_peers_without_an_address_share_one_line() {
     bounded(async {
         let config = AccountsConfig::default().hashers(1).registrations(3, Duration::from_secs(600));
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.accounts(config));
+        let app = TestApp::with(TestStore::new(), |builder| builder.accounts(config));
         let accounts = app.jwtauth.accounts().unwrap();
         accounts.register("ann", "correct horse battery").await.unwrap();
         let ask = async || accounts.register_from("ann", "correct horse battery", None).await.unwrap_err();

@@ -1,13 +1,14 @@
 //! Deny by default: what is not public is closed, before anything behind the middleware runs.
 
-use jwtauth::{JwtAuthBuilder, MemoryStore, RequireAuth};
+use jwtauth::{JwtAuthBuilder, RequireAuth};
 use poem::middleware::{Cors, NormalizePath, TrailingSlash};
 
 use super::*;
+use tests::test_store::TestStore;
 
 /// An app that denies by default.
 fn denying(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> TestApp {
-    TestApp::with(MemoryStore::new(), |builder| {
+    TestApp::with(TestStore::new(), |builder| {
         set(builder.deny_by_default(RequireAuth::new()).public("POST /login"))
     })
 }
@@ -74,7 +75,7 @@ fn h_11_nothing_behind_it_runs_for_a_stranger() {
 #[test]
 fn h_11_the_conditions_of_the_default_guard_are_those_of_require_auth() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             let guard = RequireAuth::new().role("admin").redirect("/sign-in");
             builder.deny_by_default(guard).public("/login").public("GET /sign-in")
         });

@@ -1,10 +1,11 @@
 //! One type of user is not another: the session knows for which type it was opened.
 
 use jwtauth::store::{SessionStore as _, UserUpdate};
-use jwtauth::{Account, AccountsConfig, Device, MaybeUser, MemoryStore};
+use jwtauth::{Account, AccountsConfig, Device, MaybeUser};
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use tests::test_store::TestStore;
 
 #[derive(Clone, Serialize, Deserialize, AuthUser)]
 struct Customer {
@@ -261,7 +262,7 @@ fn n_9_a_copy_is_read_from_a_session_as_its_own_type_only() {
 #[test]
 fn n_11_an_account_and_a_type_of_the_application_are_not_each_other() {
     logged(async |log| {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.accounts(AccountsConfig::default()));
+        let app = TestApp::with(TestStore::new(), |builder| builder.accounts(AccountsConfig::default()));
         let client = client(&app, routes());
         let accounts = app.jwtauth.accounts().unwrap();
         let account = accounts.register("alice", "correct horse battery").await.unwrap();

@@ -1,9 +1,10 @@
 //! What a program says that is set up wrongly and has no subscriber of `tracing`: standard error is told once per
 //! process and kind. And a gate that stands in front of nothing.
 
-use jwtauth::{Key, LoginAttempt, LoginError, MemoryStore, RequireAuth, Verifier};
+use jwtauth::{Key, LoginAttempt, LoginError, RequireAuth, Verifier};
 
 use super::*;
+use tests::test_store::TestStore;
 
 /// Runs the program `wired_wrongly`. Returns its lines on standard error, and what it printed.
 fn said(arguments: &[&str]) -> (Vec<String>, String) {
@@ -61,7 +62,7 @@ async fn nobody(_: LoginAttempt) -> std::result::Result<User, LoginError> {
 
 fn denying() -> JwtAuth {
     let builder = JwtAuth::builder().secret(tests::app::SECRET).deny_by_default(RequireAuth::new());
-    builder.build(MemoryStore::new()).unwrap()
+    builder.build(TestStore::new()).unwrap()
 }
 
 /// Asks for `/` once, and returns the status with the log.

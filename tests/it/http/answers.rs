@@ -1,6 +1,7 @@
 //! What our answers carry: cookies with their attributes, on errors too, and no permission to keep a copy.
 
 use super::*;
+use tests::test_store::TestStore;
 
 #[test]
 fn h_1_h_2_cookies_have_their_attributes_and_deletions_repeat_them() {
@@ -28,7 +29,7 @@ fn h_1_h_2_cookies_have_their_attributes_and_deletions_repeat_them() {
 fn h_1_settings_reach_the_cookies() {
     bounded(async {
         let set = |same_site, insecure| {
-            TestApp::with(MemoryStore::new(), move |builder| {
+            TestApp::with(TestStore::new(), move |builder| {
                 let builder = builder.cookies(CookieConfig::default().same_site(same_site));
                 if insecure { builder.insecure_cookies() } else { builder }
             })

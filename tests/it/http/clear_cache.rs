@@ -2,6 +2,7 @@
 
 use super::*;
 use jwtauth::{Auth, LoginAttempt, LoginError};
+use tests::test_store::TestStore;
 
 async fn authenticate(attempt: LoginAttempt) -> Result<User, LoginError> {
     Ok(User::named(attempt.username()))
@@ -20,7 +21,7 @@ fn cleared(answer: &Response) -> Vec<&str> {
 }
 
 async fn site(set: impl FnOnce(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder) -> Site {
-    let app = TestApp::with(MemoryStore::new(), set);
+    let app = TestApp::with(TestStore::new(), set);
     let more = Route::new()
         .nest("/auth", app.jwtauth.routes(authenticate))
         .at("/more", post(logout_and_more))

@@ -2,12 +2,13 @@
 
 use super::*;
 use std::time::Duration;
+use tests::test_store::TestStore;
 
 /// A refresh token that travels to one path: nothing is renewed silently, and everything else goes on.
 #[test]
 fn h_1_h_2_a_refresh_cookie_of_one_path() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.insecure_cookies().cookies(CookieConfig::default().refresh_path("/refresh"))
         });
         let site = Site::of(app).await;
@@ -64,7 +65,7 @@ fn h_1_prefixes_follow_domain_and_path() {
             ),
         ];
         for (set, insecure, name, contains) in cases {
-            let app = TestApp::with(MemoryStore::new(), |builder| {
+            let app = TestApp::with(TestStore::new(), |builder| {
                 let builder = builder.cookies(set(CookieConfig::default()));
                 if insecure { builder.insecure_cookies() } else { builder }
             });

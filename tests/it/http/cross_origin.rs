@@ -1,6 +1,7 @@
 //! Requests that other sites caused.
 
 use super::*;
+use tests::test_store::TestStore;
 
 /// Unsafe requests that ask for the caller or for [`Auth`], with a body each can read.
 const UNSAFE: [(&str, &str); 8] = [
@@ -123,7 +124,7 @@ fn h_10_a_foreign_request_rotates_nothing() {
 #[test]
 fn h_10_trusted_origins_and_exempt_paths() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.trusted_origin("https://app.example").cross_origin_exempt("/change")
         });
         // Nested: the path that counts is the whole one.

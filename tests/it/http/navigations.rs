@@ -3,6 +3,7 @@
 use super::refusals::is_refusal;
 use super::*;
 use jwtauth::{ClientConfig, Compat, JwtAuthBuilder, Key, RequireAuth, TokenConfig, Verifier};
+use tests::test_store::TestStore;
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const OPENS: Headers<'static> = &[("accept", BROWSER), ("sec-fetch-mode", "navigate")];
@@ -107,7 +108,7 @@ fn n_24_a_page_is_translated_and_escaped() {
             let translate = |_, languages: &str| {
                 languages.starts_with("de").then(|| "Bitte <b onload=\"x\">'anmelden'</b> & weiter".into())
             };
-            let app = TestApp::with(MemoryStore::new(), |builder| set(builder.translate(translate)));
+            let app = TestApp::with(TestStore::new(), |builder| set(builder.translate(translate)));
             let site = Site::of(app).await;
             let headers =
                 [("accept", BROWSER), ("accept-language", "de"), ("cookie", "__Host-access_token=x")];
@@ -123,7 +124,7 @@ fn n_24_a_page_is_translated_and_escaped() {
 fn n_24_each_refusal_is_shown() {
     bounded(async {
         let accounts = |builder: JwtAuthBuilder| builder.accounts(jwtauth::AccountsConfig::default());
-        let app = TestApp::with(MemoryStore::new(), accounts);
+        let app = TestApp::with(TestStore::new(), accounts);
         let endpoint =
             Route::new().nest("/auth", app.jwtauth.account_routes()).at("/own", post(own_register));
         let endpoint = endpoint.with(app.jwtauth.clone());
@@ -139,7 +140,7 @@ fn n_24_each_refusal_is_shown() {
         }
 
         let guard = |builder: JwtAuthBuilder| builder.deny_by_default(RequireAuth::new());
-        let app = TestApp::with(MemoryStore::new(), guard);
+        let app = TestApp::with(TestStore::new(), guard);
         let endpoint = app.endpoint();
         let site = Site::serving(app, endpoint).await;
         is_page(site.get("/open", OPENS).await, 401, "were not provided").await;

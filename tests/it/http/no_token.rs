@@ -3,6 +3,7 @@
 use super::refusals::is_refusal;
 use super::*;
 use jwtauth::{ClientConfig, LoginAttempt, LoginError};
+use tests::test_store::TestStore;
 
 /// What clients write for "nothing".
 const NOTHING: [&str; 16] = [
@@ -98,7 +99,7 @@ fn n_21_h_6_anything_else_is_refused_beside_good_cookies() {
 fn n_21_another_header_and_scheme_too() {
     bounded(async {
         let clients = ClientConfig::default().token_header("X-Access-Token").token_scheme("JWT");
-        let site = Site::of(TestApp::with(MemoryStore::new(), |builder| builder.clients(clients))).await;
+        let site = Site::of(TestApp::with(TestStore::new(), |builder| builder.clients(clients))).await;
         let bob = site.login("bob").await;
         for (value, expected) in [("JWT null", 200), ("jwt", 200), ("JWT x", 401)] {
             let answer = site.get("/me", &[("x-access-token", value), ("cookie", &bob.cookies())]).await;

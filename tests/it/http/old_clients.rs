@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::*;
+use tests::test_store::TestStore;
 
 /// What JDK's `CookieManager` sends for a cookie of which it knows a `Max-Age` and no `Expires`.
 #[test]
@@ -78,7 +79,7 @@ fn n_18_cookies_come_in_several_headers() {
 #[test]
 fn n_18_the_client_of_the_jdk_logs_in_and_out() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.insecure_cookies());
+        let app = TestApp::with(TestStore::new(), |builder| builder.insecure_cookies());
         let site = Site::of(app).await;
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/it/http/Client.java");
         let mut java = Command::new("timeout");
@@ -118,6 +119,6 @@ fn n_18_no_cookie_of_ours_has_the_name_of_an_attribute() {
     let refused = JwtAuth::builder()
         .secret(SECRET)
         .cookies(CookieConfig::default().names("$Version", "r"))
-        .build(MemoryStore::new());
+        .build(TestStore::new());
     assert!(refused.unwrap_err().to_string().contains("dollar"));
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use jwtauth::{Event, Tokens as Issued, Veto};
 use poem::web::Json;
+use tests::test_store::TestStore;
 
 fn shown(tokens: &Issued) -> Json<Value> {
     Json(json!({
@@ -38,7 +39,7 @@ async fn post_json(site: &Site, path: &str, body: &str, headers: Headers<'_>) ->
 async fn site() -> (Site, Arc<Mutex<Vec<&'static str>>>) {
     let told = Arc::<Mutex<Vec<&'static str>>>::default();
     let hook = Arc::clone(&told);
-    let app = TestApp::with(MemoryStore::new(), |builder| {
+    let app = TestApp::with(TestStore::new(), |builder| {
         let builder = builder.on_event(move |event: Event| {
             hook.lock().unwrap().push(event.name());
             async {}

@@ -2,6 +2,7 @@
 
 use super::*;
 use jwtauth::{ClientConfig, Compat, JwtAuthBuilder, TokenConfig};
+use tests::test_store::TestStore;
 
 /// One row of the table of answers.
 struct Refusal {
@@ -183,7 +184,7 @@ fn a_refusal_is_translated_for_who_asks_for_it() {
             (why == Rejection::NotAuthenticated && languages.starts_with("de"))
                 .then(|| "Bitte \"anmelden\"".into())
         };
-        let site = Site::of(TestApp::with(MemoryStore::new(), |builder| builder.translate(translate))).await;
+        let site = Site::of(TestApp::with(TestStore::new(), |builder| builder.translate(translate))).await;
         let german = site.get("/me", &[("accept-language", "de-AT, en;q=0.5")]).await;
         let length: usize = german.headers()[header::CONTENT_LENGTH].to_str().unwrap().parse().unwrap();
         let text = german.text().await.unwrap();
@@ -210,7 +211,7 @@ fn errors_of_the_application_are_left_alone() {
             |builder| builder.clients(ClientConfig::default().token_scheme("JWT")),
             |builder| builder.tokens(TokenConfig::default().compat(Compat::simplejwt())),
         ] {
-            let app = TestApp::with(MemoryStore::new(), set);
+            let app = TestApp::with(TestStore::new(), set);
             let caught = app
                 .endpoint()
                 .catch_error(|_: NotFoundError| async { StatusCode::IM_A_TEAPOT })
@@ -226,7 +227,7 @@ fn errors_of_the_application_are_left_alone() {
 #[test]
 fn a_wrong_password_of_an_account_is_translated() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder
                 .accounts(jwtauth::AccountsConfig::default())
                 .translate(|why, _| (why == Rejection::InvalidCredentials).then(|| "Nein".into()))

@@ -4,6 +4,7 @@ use super::*;
 use jwtauth::Sessions;
 use poem::web::Path;
 use std::time::Duration;
+use tests::test_store::TestStore;
 use tests::wire::claims;
 
 #[handler]
@@ -140,9 +141,8 @@ fn s_8_a_logout_ends_the_session_that_the_same_handler_has_opened() {
 fn s_2_a_refresh_in_the_request_of_a_login_or_refresh_costs_nobody_the_session() {
     bounded(async {
         for grace in [0, 30] {
-            let app = TestApp::with(MemoryStore::new(), |builder| {
-                builder.refresh_grace(Duration::from_secs(grace))
-            });
+            let app =
+                TestApp::with(TestStore::new(), |builder| builder.refresh_grace(Duration::from_secs(grace)));
             let routes = Route::new()
                 .at("/in/:name", post(log_in_and_refresh))
                 .at("/again", post(refresh_behind_a_guard))

@@ -3,9 +3,10 @@
 use super::*;
 use jwtauth::error::ConfigError;
 use jwtauth::{ClientConfig, testing};
+use tests::test_store::TestStore;
 
 async fn site(set: impl FnOnce(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder) -> Site {
-    Site::of(TestApp::with(MemoryStore::new(), set)).await
+    Site::of(TestApp::with(TestStore::new(), set)).await
 }
 
 fn challenge(answer: &Response) -> &str {
@@ -124,7 +125,7 @@ fn ours() -> Result<()> {
 #[test]
 fn only_our_own_refusals_are_reworded() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.clients(ClientConfig::default().token_scheme("JWT"))
         });
         let routes =
@@ -139,7 +140,7 @@ fn only_our_own_refusals_are_reworded() {
 #[test]
 fn h_10_headers_and_schemes_that_browsers_send_are_refused() {
     let build = |set: &dyn Fn(jwtauth::JwtAuthBuilder) -> jwtauth::JwtAuthBuilder| {
-        set(JwtAuth::builder().secret(SECRET)).build(MemoryStore::new())
+        set(JwtAuth::builder().secret(SECRET)).build(TestStore::new())
     };
     for name in [
         "",
@@ -188,7 +189,7 @@ async fn page() {}
 #[test]
 fn h_13_who_sends_the_header_is_not_redirected() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.clients(ClientConfig::default().token_header("X-Access-Token"))
         });
         let pages = Route::new().at("/page", get(page)).with(app.jwtauth.clone());

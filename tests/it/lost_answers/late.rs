@@ -106,7 +106,7 @@ fn n_22_a_late_pair_is_good_for_a_while_and_for_a_request_only() {
             let set = |builder: JwtAuthBuilder| {
                 if revokes { builder.tokens(TokenConfig::default().revoke_on_refresh()) } else { builder }
             };
-            let app = TestApp::with(MemoryStore::new(), set);
+            let app = TestApp::with(TestStore::new(), set);
             let tab = Tab::new(&app);
             let old = tab.login("alice").await;
             app.clock.advance(LATER);

@@ -6,6 +6,7 @@ use jwtauth::error::AccountError;
 use jwtauth::{Accounts, AccountsConfig};
 use poem::endpoint::BoxEndpoint;
 use tests::serve::serve;
+use tests::test_store::TestStore;
 
 use super::*;
 
@@ -15,7 +16,7 @@ const PARTS: &str = "multipart/form-data; boundary=x";
 
 fn accounts_app() -> (TestApp, BoxEndpoint<'static>) {
     let config = AccountsConfig::default();
-    let app = TestApp::with(MemoryStore::new(), |builder| builder.accounts(config));
+    let app = TestApp::with(TestStore::new(), |builder| builder.accounts(config));
     let routes = Route::new().nest("/auth", app.jwtauth.account_routes());
     (app, routes.boxed())
 }

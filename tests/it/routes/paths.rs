@@ -2,6 +2,7 @@
 
 use super::*;
 use jwtauth::{Compat, TokenConfig};
+use tests::test_store::TestStore;
 
 #[test]
 fn a_route_can_be_renamed() {
@@ -48,7 +49,7 @@ fn a_route_cannot_be_renamed_to_what_cannot_be_served() {
 #[test]
 fn s_81_s_82_compat_has_the_route_that_simplejwt_calls_blacklist() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.tokens(TokenConfig::default().compat(Compat::simplejwt()))
         });
         for sliding in [false, true] {

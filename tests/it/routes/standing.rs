@@ -13,6 +13,7 @@ use poem::post;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use tests::test_store::TestStore;
 
 /// What the application knows of the user.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,7 +124,7 @@ async fn next(app: &TestApp, kind: Kind, tokens: &Pair) -> (u16, HeaderMap, Valu
 fn n_27_a_user_who_is_gone_or_not_active_gets_no_new_tokens() {
     logged(async |log| {
         let table = Table::new(Mutex::new(Found::Active));
-        let app = TestApp::with(MemoryStore::new(), by_hand(&table));
+        let app = TestApp::with(TestStore::new(), by_hand(&table));
         for kind in KINDS {
             let tokens = log_in(&app, kind).await;
             for (found, status, code) in [
@@ -155,7 +156,7 @@ fn n_27_a_hook_that_hangs_is_an_outage_and_spends_nothing() {
     tests::in_no_time(|| async {
         let hangs = Arc::new(std::sync::atomic::AtomicBool::new(true));
         let shared = Arc::clone(&hangs);
-        let app = TestApp::with(MemoryStore::new(), move |builder| {
+        let app = TestApp::with(TestStore::new(), move |builder| {
             builder.before_refresh(move |_| {
                 let hangs = shared.load(std::sync::atomic::Ordering::SeqCst);
                 async move {
@@ -177,7 +178,7 @@ fn n_27_a_hook_that_hangs_is_an_outage_and_spends_nothing() {
 #[test]
 fn n_27_a_hook_is_asked_about_its_own_kind_of_user() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             let builder = builder.before_refresh(async |_| Ok(None::<Copied>));
             builder.before_refresh(async |who: Identity| {
                 assert_eq!(who.session().unwrap().user_kind.as_deref(), Some("User"));
@@ -191,7 +192,7 @@ fn n_27_a_hook_is_asked_about_its_own_kind_of_user() {
         assert_eq!(next(&app, Kind::Body, &carl).await.2["code"], "user_not_found");
         // A type of its own without a kind speaks for everybody.
         let table = Table::new(Mutex::new(Found::Active));
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             by_hand(&table)(builder.before_refresh(async |_| Ok(None::<User>)))
         });
         let bob = log_in(&app, Kind::Body).await;

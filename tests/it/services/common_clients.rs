@@ -21,7 +21,7 @@ fn n_25_n_26_n_29_authlib_and_requests() {
     bounded(async {
         let clock = jwtauth::clock::SystemClock;
         let key = jwtauth::Key::from_pem(include_str!("../../keys/p256.pem")).unwrap();
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.clock(clock).key(key));
+        let app = TestApp::with(TestStore::new(), |builder| builder.clock(clock).key(key));
         let auth = app.jwtauth.routes(authenticate).body_tokens().service("billing", SECRET).unwrap();
         let server = serve(Route::new().nest("/auth", auth).with(app.jwtauth.clone())).await;
         let asked = json!({"url": server.at("/auth"), "name": "billing", "secret": SECRET});

@@ -91,7 +91,7 @@ fn s_9_logout_everywhere_and_elsewhere() {
 #[test]
 fn s_10_idle_and_absolute_limits() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| builder.absolute_ttl(3 * DAY));
+        let app = TestApp::with(TestStore::new(), |builder| builder.absolute_ttl(3 * DAY));
         let tab = Tab::new(&app);
         let idle = tab.login("alice").await;
         let mut busy = tab.login("alice").await;
@@ -133,7 +133,7 @@ fn s_13_limits_hold_without_a_sweep() {
 #[test]
 fn the_sweep_runs_in_the_background() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.storage(StorageConfig::default().sweep_interval(SECOND))
         });
         let tab = Tab::new(&app);

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jwtauth::error::BoxError;
-use jwtauth::{AuthUser, Event, Identity, MemoryStore, RevocationReason, SledStore, Veto};
+use jwtauth::{AuthUser, Event, Identity, RevocationReason, SledStore, Veto};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::START;
 use tests::bounded;
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tests::wire::claims;
 
 use super::{Site, access, access_claims, refresh, refresh_claims, signed, text, with};
@@ -189,7 +190,7 @@ impl AuthUser for Banned {
 fn s_11_an_account_that_is_disabled_takes_tokens_along_that_nobody_has_seen() {
     bounded(async {
         let config = || jwtauth::AccountsConfig::default();
-        let site = Site::with(MemoryStore::new(), |builder| builder.accounts(config()));
+        let site = Site::with(TestStore::new(), |builder| builder.accounts(config()));
         let accounts = site.app.jwtauth.accounts().unwrap();
         let account = accounts.register("alice", "correct horse battery").await.unwrap();
         let user = account.id.to_string();
@@ -250,7 +251,7 @@ fn defect_24_no_race_brings_an_ended_token_back() {
 #[test]
 fn no_ended_token_comes_back_however_many_there_are() {
     bounded(async {
-        let site = Site::with(MemoryStore::new(), |builder| builder.max_sessions(2));
+        let site = Site::with(TestStore::new(), |builder| builder.max_sessions(2));
         let sessions = site.app.jwtauth.sessions();
         let tokens: Vec<_> = (0..400).map(|number| access("7", &format!("a{number}"))).collect();
         for token in &tokens {
@@ -271,7 +272,7 @@ fn no_ended_token_comes_back_however_many_there_are() {
 #[test]
 fn s_8_a_logout_counts_for_longer_than_what_was_forgotten() {
     bounded(async {
-        let site = Site::with(MemoryStore::new(), |builder| builder.max_sessions(2));
+        let site = Site::with(TestStore::new(), |builder| builder.max_sessions(2));
         let mut older = refresh_claims("7", "r1");
         older["iat"] = json!(START - 10);
         let older = signed(&with(older, "exp", json!(START + 86_390)));
@@ -293,7 +294,7 @@ fn s_8_a_logout_counts_for_longer_than_what_was_forgotten() {
 #[test]
 fn s_7_a_login_that_is_refused_ends_no_token() {
     bounded(async {
-        let site = Site::with(MemoryStore::new(), |builder| {
+        let site = Site::with(TestStore::new(), |builder| {
             builder.before_login(|session| async move {
                 if session.subject == "666" { Err(Veto::new("banned")) } else { Ok(()) }
             })
@@ -316,7 +317,7 @@ fn r_12_hooks_hear_of_a_token_of_django_once_and_may_refuse_it() {
     bounded(async {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (hears, hears_who) = (Arc::clone(&heard), Arc::clone(&heard));
-        let site = Site::with(MemoryStore::new(), |builder| {
+        let site = Site::with(TestStore::new(), |builder| {
             builder
                 .on_event(move |event: Event| {
                     let right = match &event {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::{MemoryStore, SledStore};
+use jwtauth::SledStore;
 use poem::http::Method;
 use serde_json::json;
 use tests::app::{START, TestApp};
 use tests::faulty::{Fault, Faulty, LATE};
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tests::wire::claims;
 use tests::{bounded, in_no_time};
 
@@ -47,7 +48,7 @@ fn a_refresh_token_of_django_is_spent_once_for_a_pair_of_ours() {
 #[test]
 fn a_pair_of_django_in_cookies_is_refreshed_in_silence() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), compatible);
+        let app = TestApp::with(TestStore::new(), compatible);
         let (site, tab) = (Site::of(app), |app: &TestApp| Tab::new(app));
         let tab = tab(&site.app);
         let (access, refresh) = (access("7", "a1"), refresh("7", "r1"));
@@ -89,7 +90,7 @@ fn many_who_bring_one_refresh_token_get_one_successor() {
 #[test]
 fn s_12_sessions_of_django_are_capped_with_ours() {
     bounded(async {
-        let site = Site::with(MemoryStore::new(), |builder| builder.max_sessions(2));
+        let site = Site::with(TestStore::new(), |builder| builder.max_sessions(2));
         let mut exchanged = Vec::new();
         for jti in ["r1", "r2"] {
             exchanged.push(text(&site.refresh(&refresh("7", jti)).await.1["access"]));

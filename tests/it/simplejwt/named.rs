@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use jwtauth::{JwtAuthBuilder, MemoryStore};
+use jwtauth::JwtAuthBuilder;
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::START;
 use tests::bounded;
 use tests::faulty::Faulty;
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 
 use super::{Site, access_claims, refresh_claims, signed, text, with};
 
@@ -65,7 +66,7 @@ fn n_1_a_token_of_django_is_ended_that_is_not_good_now() {
         // A refresh token that was exchanged names the session that it was exchanged for, after its own end
         // too.
         for way in ["logout", "login"] {
-            let site = Site::with(MemoryStore::new(), longer);
+            let site = Site::with(TestStore::new(), longer);
             let token = signed(&with(refresh_claims("7", way), "exp", json!(START + 1_000)));
             let (_, pair) = site.refresh(&token).await;
             site.app.clock.advance(Duration::from_secs(2_000));

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use jwtauth::error::ConfigError;
 use jwtauth::keys::Algorithm;
-use jwtauth::{Compat, Key, MemoryStore, TokenConfig};
+use jwtauth::{Compat, Key, TokenConfig};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::{START, TestApp};
 use tests::bounded;
 use tests::faulty::Faulty;
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 use tests::wire::claims;
 
 use super::{HEADER, Site, access, access_claims, refresh, refresh_claims, sign, signed, text, with};
@@ -261,7 +262,7 @@ fn s_15_a_token_of_django_is_not_fresh_unless_it_says_so() {
 fn j_16_the_leeway_counts_for_access_tokens_and_opens_no_session() {
     bounded(async {
         let leeway = Duration::from_secs(10);
-        let site = Site::of(TestApp::with(MemoryStore::new(), |builder| {
+        let site = Site::of(TestApp::with(TestStore::new(), |builder| {
             builder.tokens(TokenConfig::default().compat(Compat::simplejwt()).leeway(leeway))
         }));
         let (token, revoked) = (access("7", "a1"), access("7", "a2"));
@@ -319,7 +320,7 @@ fn a_claim_for_the_user_that_has_another_meaning_is_refused_at_start() {
         let built = jwtauth::JwtAuth::builder()
             .secret(tests::app::SECRET)
             .tokens(TokenConfig::default().compat(compat))
-            .build(MemoryStore::new());
+            .build(TestStore::new());
         let refused = built.expect_err("it is refused").to_string();
         assert!(refused.contains(message) && refused.contains("USER_ID_CLAIM"), "{refused}");
     }
@@ -353,7 +354,7 @@ fn refusals_have_the_codes_that_its_clients_know() {
             (401, &json!("token_not_valid"), &message("Token is invalid"))
         );
         let translated =
-            Site::with(MemoryStore::new(), |builder| builder.translate(|_, _| Some("Nein".into())));
+            Site::with(TestStore::new(), |builder| builder.translate(|_, _| Some("Nein".into())));
         let (_, code, messages, detail) = said(translated.who("x.y.z").await);
         assert_eq!((&*code, messages, &*detail), ("token_not_valid", message("Token is invalid"), "Nein"));
     });

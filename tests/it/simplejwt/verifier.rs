@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tests::app::{SECRET, START, TestApp};
 use tests::bounded;
 use tests::tab::Tab;
+use tests::test_store::TestStore;
 
 use super::{access, access_claims, compatible, refresh, signed, text, whoami, with};
 
@@ -80,7 +81,7 @@ fn a_guarded_service_takes_tokens_of_django_for_what_they_say() {
 #[test]
 fn j_9_tokens_of_django_are_taken_by_who_asked_for_them() {
     bounded(async {
-        let shared = TestApp::with(jwtauth::MemoryStore::new(), compatible);
+        let shared = TestApp::with(TestStore::new(), compatible);
         let plain = TestApp::new();
         let clock = ManualClock::at(START);
         let (both, ours) =

@@ -1,10 +1,11 @@
 //! Sliding tokens that are ended, what is recorded of them, and that none comes back.
 
-use jwtauth::{MemoryStore, TokenConfig, TokenKind};
+use jwtauth::{TokenConfig, TokenKind};
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::{START, TestApp};
 use tests::bounded;
+use tests::test_store::TestStore;
 use tests::wire::claims;
 
 use super::{SERVICE, advance, client, good, refused};
@@ -13,7 +14,7 @@ use super::{SERVICE, advance, client, good, refused};
 #[test]
 fn defect_24_a_sweep_brings_no_sliding_token_back() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), tests::app::with_registry);
+        let app = TestApp::with(TestStore::new(), tests::app::with_registry);
         let client = client(&app);
         let sessions = app.jwtauth.sessions();
         let first = client.obtain("alice").await;
@@ -113,7 +114,7 @@ fn an_old_copy_of_a_sliding_token_ends_alone() {
 #[test]
 fn w_15_a_refresh_ends_the_sliding_token_before_it() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.tokens(TokenConfig::default().revoke_on_refresh())
         });
         let client = client(&app);
@@ -133,7 +134,7 @@ fn w_15_a_refresh_ends_the_sliding_token_before_it() {
 #[test]
 fn w_7_sliding_tokens_are_recorded_as_what_they_are() {
     bounded(async {
-        let app = TestApp::with(MemoryStore::new(), tests::app::with_registry);
+        let app = TestApp::with(TestStore::new(), tests::app::with_registry);
         let client = client(&app);
         let sessions = app.jwtauth.sessions();
         let first = client.obtain("alice").await;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jwtauth::{MemoryStore, SledStore};
+use jwtauth::SledStore;
 use poem::EndpointExt;
 use poem::http::Method;
 use serde_json::{Value, json};
 use tests::app::{START, TestApp};
 use tests::bounded;
 use tests::serve::serve;
+use tests::test_store::TestStore;
 use tests::wire::claims;
 
 use super::{advance, client, endpoint, good, refused};
@@ -121,7 +122,7 @@ fn s_5_of_parallel_refreshes_of_a_sliding_token_one_rotates() {
 fn defect_25_exp_is_never_behind_refresh_exp() {
     bounded(async {
         let ttl = Duration::from_secs;
-        let app = TestApp::with(MemoryStore::new(), |builder| {
+        let app = TestApp::with(TestStore::new(), |builder| {
             builder.access_ttl(ttl(300)).refresh_ttl(ttl(1_000)).absolute_ttl(ttl(1_500))
         });
         let client = client(&app);

@@ -3,6 +3,7 @@
 use jwtauth::StorageConfig;
 
 use super::*;
+use tests::test_store::TestStore;
 
 /// What PyJWT and simplejwt look for, and all that there was before.
 #[test]
@@ -25,7 +26,7 @@ fn our_tokens_have_the_form_that_simplejwt_reads() {
             assert_eq!(said.get("client_id"), None, "N-29: simplejwt has no such claim");
             assert!(said["sid"].is_string() && said["jti"].is_string() && said["iat"].is_u64());
         }
-        let site = Site::with(MemoryStore::new(), |builder| {
+        let site = Site::with(TestStore::new(), |builder| {
             builder.tokens(TokenConfig::default().compat(Compat::simplejwt().user_id_claim("sub")))
         });
         let (access, _) = site.obtain("7").await;
@@ -66,7 +67,7 @@ fn no_session_ends_when_it_is_switched_on() {
 #[test]
 fn what_django_makes_of_our_refresh_token_belongs_to_our_session() {
     bounded(async {
-        let site = Site::with(MemoryStore::new(), |builder| {
+        let site = Site::with(TestStore::new(), |builder| {
             builder.storage(StorageConfig::default().token_registry())
         });
         let (_, refresh) = site.obtain("7").await;
@@ -167,7 +168,7 @@ fn s_8_what_django_makes_of_a_refresh_token_that_was_ended_is_refused() {
 fn claims_of_the_applications_own_leave_the_users_id_alone() {
     bounded(async {
         let with = |name: &'static str| {
-            Site::with(MemoryStore::new(), move |builder| {
+            Site::with(TestStore::new(), move |builder| {
                 builder.access_claims(move |session| async move { Ok(json!({ name: session.subject })) })
             })
         };

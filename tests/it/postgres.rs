@@ -14,6 +14,7 @@ mod program;
 mod rolling;
 mod schema;
 mod staleness;
+mod sweeping;
 mod times;
 mod trail;
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use jwtauth::store::{AccountStore as _, SessionPages as _, TokenStore as _};
 use jwtauth::store::{
-    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, LoginEffects, NewValue, Revocation,
-    RotationPolicy, RotationRequest, SubjectRevocation, Successor, TokenRevocation, UserUpdate, ValueKey,
-    ValueStore as _,
+    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, LoginEffects, NewValue, PostgresStore,
+    Revocation, RotationPolicy, RotationRequest, SubjectRevocation, Successor, TokenRevocation, UserUpdate,
+    ValueKey, ValueStore as _,
 };
 use jwtauth::{RevocationReason, SessionId, SessionStore as _, TokenId, testing};
 use tests::bounded_by;
 use tests::postgres::Postgres;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{client, open};
 
@@ -56,10 +57,12 @@ fn no_statement_reads_a_table_from_end_to_end() {
                  INSERT INTO jwtauth.counters
                      SELECT decode(md5('d' || n) || '01', 'hex'), n % 5 + 1, 4000000000 + n, 'x'
                      FROM generate_series(1, {sessions}) AS n;
+                 INSERT INTO jwtauth.events SELECT n, 'x' FROM generate_series(1, {sessions}) AS n;
                  ANALYZE"
             ))
             .await
             .unwrap();
+        every_statement_uses_an_index(&store, &owner).await;
         let register = Some(Duration::from_secs(300));
         for number in 0..10 {
             let mut effects = LoginEffects::default();
@@ -115,4 +118,75 @@ fn no_statement_reads_a_table_from_end_to_end() {
         let whole = plans.iter().find(|plan| plan.contains(&format!("Seq Scan on {table}")));
         assert!(whole.is_none(), "{}", whole.unwrap());
     }
+}
+
+/// The tables that grow with the number of users.
+const BIG: [&str; 7] = ["accounts", "counters", "events", "kept_values", "sessions", "subjects", "tokens"];
+
+/// Statements that may read such a table without an index.
+const WHOLE: [(&str, &str); 9] = [
+    ("count_accounts", "an operator asks how many there are"),
+    ("count_sessions", "an operator asks how many there are"),
+    ("empty_accounts", "any rows will do, and they end at a limit"),
+    ("empty_events", "any rows will do, and they end at a limit"),
+    ("empty_sessions", "any rows will do, and they end at a limit"),
+    ("empty_subjects", "any rows will do, and they end at a limit"),
+    ("empty_tokens", "any rows will do, and they end at a limit"),
+    ("empty_values", "any rows will do, and they end at a limit"),
+    ("holds_anything", "one row is enough"),
+];
+
+/// Returns parameters of these types.
+fn arguments(types: &[String]) -> String {
+    let one = |number: u32| format!("\\x{number:032x}");
+    let many = (0..32).map(|number| format!("\"\\{}\"", one(number))).collect::<Vec<_>>().join(",");
+    let arguments = types.iter().map(|name| match name.as_str() {
+        "bytea" => format!("'{}'", one(7)),
+        "_bytea" => format!("'{{{many}}}'"),
+        "int8" => "32".to_owned(),
+        "_int8" => format!("'{{{}}}'", vec!["32"; 32].join(",")),
+        other => panic!("a parameter of the type {other}"),
+    });
+    arguments.collect::<Vec<_>>().join(", ")
+}
+
+/// Asks the server for the plan of every statement of the store, as it is used first and as it is used later: after
+/// five times the server may take a plan that is the same for all parameters.
+async fn every_statement_uses_an_index(store: &PostgresStore, owner: &Client) {
+    let statements = store.statements();
+    assert!(statements.len() > 70, "{}", statements.len());
+    let mut without = Vec::new();
+    for (name, sql, types) in &statements {
+        let (of, given) = match types.as_slice() {
+            [] => (String::new(), String::new()),
+            types => (format!("({})", types.join(", ")), format!("({})", arguments(types))),
+        };
+        owner.batch_execute(&format!("PREPARE \"{name}\"{of} AS {sql}")).await.unwrap();
+        for time in 1..=7 {
+            let explain = format!("EXPLAIN (COSTS OFF) EXECUTE \"{name}\"{given}");
+            let plan = owner.simple_query(&explain).await.unwrap();
+            let lines = plan.iter().filter_map(|line| match line {
+                SimpleQueryMessage::Row(row) => row.get(0),
+                _ => None,
+            });
+            // Without the parameters, which are long.
+            let lines = lines.filter(|line| !line.contains(" Cond: "));
+            let plan = lines.collect::<Vec<_>>().join("\n");
+            if BIG.iter().any(|table| reads_all_of(&plan, table)) && !WHOLE.iter().any(|(may, _)| may == name)
+            {
+                without.push(format!("{name}, the {time}th time: {plan}"));
+            }
+        }
+    }
+    assert!(without.is_empty(), "{}", without.join("\n"));
+    for (name, _) in WHOLE {
+        assert!(statements.iter().any(|(statement, ..)| *statement == name), "{name} is no statement");
+    }
+}
+
+/// Tells whether a table is read from its first row to its last.
+fn reads_all_of(plan: &str, table: &str) -> bool {
+    plan.lines().any(|line| {
+        line.split_once("Seq Scan on ").is_some_and(|(_, read)| read.split(' ').next() == Some(table))
+    })
 }

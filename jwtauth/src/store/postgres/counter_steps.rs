@@ -10,10 +10,10 @@ use super::super::counter_store::{
     COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore,
 };
 use super::super::requests::StoreFuture;
-use super::PostgresStore;
 use super::connections::{Param, StepError};
 use super::freshness::Touched;
 use super::transaction::{DatabaseStep, Transaction};
+use super::{Database, PostgresStore};
 
 /// Surplus counters are looked for with each change whose number is a multiple of this.
 const LOOKS_EACH: u64 = 512;
@@ -95,18 +95,20 @@ impl DatabaseStep for SweepCounters {
     }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
-        transaction.sweep_counters(self.0);
+        let statement = &transaction.statements().sweep_counters;
+        for kind in CounterKind::ALL {
+            let numbers = [u64::from(kind.number()), self.0, ROOM, SWEPT_AT_ONCE];
+            transaction.write(statement, numbers.map(Param::from).into());
+        }
         Ok(())
     }
 }
 
-impl Transaction<'_> {
-    pub(super) fn sweep_counters(&mut self, now: u64) {
-        let statement = &self.statements().sweep_counters;
-        for kind in CounterKind::ALL {
-            let numbers = [u64::from(kind.number()), now, ROOM, SWEPT_AT_ONCE];
-            self.write(statement, numbers.map(Param::from).into());
-        }
+impl Database {
+    /// In a transaction of its own: it reads as many entries of an index as there are counters, and no
+    /// sessions stay because that takes too long. If it fails, the next sweep does it.
+    pub(super) async fn sweep_counters(self: &Arc<Self>, now: u64) {
+        drop(self.change(SweepCounters(now)).await);
     }
 }
 
@@ -122,8 +124,7 @@ impl CounterStore for PostgresStore {
             let changes = self.database.counter_changes.fetch_add(1, Ordering::Relaxed);
             if changes % LOOKS_EACH == LOOKS_EACH - 1 {
                 let database = Arc::clone(&self.database);
-                // If it fails, the next sweep does it.
-                tokio::spawn(async move { drop(database.carry_out(&SweepCounters(now)).await) });
+                tokio::spawn(async move { database.sweep_counters(now).await });
             }
             Ok(before)
         })

@@ -293,7 +293,13 @@ impl SessionStore for PostgresStore {
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {
-        Box::pin(self.database.change(Sweep { now, limit }))
+        Box::pin(async move {
+            let swept = self.database.change(Sweep { now, limit }).await?;
+            if !swept.more {
+                self.database.sweep_counters(now).await;
+            }
+            Ok(swept)
+        })
     }
 
     fn flush(&self) -> StoreFuture<'_, ()> {

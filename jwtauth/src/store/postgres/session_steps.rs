@@ -199,9 +199,6 @@ impl DatabaseStep for Sweep {
             swept.removed += values;
             swept.more = swept.removed == self.limit;
         }
-        if !swept.more {
-            transaction.sweep_counters(self.now);
-        }
         Ok(swept)
     }
 }

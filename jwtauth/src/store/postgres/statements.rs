@@ -3,6 +3,9 @@
 //!
 //! Records are bytes, as [`codec`](super::super::codec) writes them. What is looked for stands beside them in
 //! columns. Text is bytes too: a subject may hold a zero byte, and keys are in the order of their bytes.
+//!
+//! What one statement finds and removes goes by `ANY(ARRAY(..))`, not by a join: a server joins by reading
+//! all of a table where it thinks that this is cheaper, and the table grows before it notices.
 
 use tokio_postgres::types::Type;
 
@@ -29,7 +32,7 @@ macro_rules! statements {
             }
 
             /// Returns each with its name.
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             pub(super) fn all(&self) -> Vec<(&'static str, &SqlStatement)> {
                 vec![$($(#[$when])* (stringify!($name), &self.$name),)*]
             }
@@ -46,7 +49,7 @@ statements! {
     forget_subjects(BYTEA_ARRAY) =
         "WITH free AS MATERIALIZED (
              SELECT subject FROM @subjects WHERE subject = ANY($1) FOR UPDATE SKIP LOCKED)
-         DELETE FROM @subjects AS s USING free WHERE s.subject = free.subject
+         DELETE FROM @subjects AS s WHERE s.subject = ANY(ARRAY(SELECT subject FROM free))
          AND NOT EXISTS (SELECT 1 FROM @sessions AS x WHERE x.subject = s.subject)";
 
     session(BYTEA) = "SELECT id, record FROM @sessions WHERE id = $1";
@@ -69,7 +72,7 @@ statements! {
         "WITH over AS MATERIALIZED (
              SELECT id FROM @sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
              FOR UPDATE SKIP LOCKED)
-         DELETE FROM @sessions AS s USING over WHERE s.id = over.id RETURNING s.id, s.record";
+         DELETE FROM @sessions WHERE id = ANY(ARRAY(SELECT id FROM over)) RETURNING id, record";
     count_sessions() = "SELECT count(*) FROM @sessions";
 
     tokens_of(BYTEA) = "SELECT session, place, record FROM @tokens WHERE session = $1 ORDER BY place";
@@ -109,7 +112,7 @@ statements! {
         "WITH over AS MATERIALIZED (
              SELECT name FROM @kept_values WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
              FOR UPDATE SKIP LOCKED)
-         DELETE FROM @kept_values AS v USING over WHERE v.name = over.name RETURNING 1";
+         DELETE FROM @kept_values WHERE name = ANY(ARRAY(SELECT name FROM over)) RETURNING 1";
     values_behind(BYTEA, INT8) =
         "SELECT name, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
     values_from_first(INT8) = "SELECT name, record FROM @kept_values ORDER BY name LIMIT $1";
@@ -240,6 +243,18 @@ statements! {
     // Keeps the latest time that anything was decided by.
     latest_time() = "SELECT latest FROM @schema_state";
     keep_time(INT8) = "UPDATE @schema_state SET latest = $1 WHERE latest < $1";
+}
+
+#[cfg(feature = "testing")]
+impl super::PostgresStore {
+    /// Returns every statement of the store: its name, its text, and the types of its parameters. For tests
+    /// that ask a server how it carries out each.
+    #[must_use]
+    pub fn statements(&self) -> Vec<(&'static str, String, Vec<String>)> {
+        let types = |types: &[Type]| types.iter().map(|of| of.name().to_owned()).collect();
+        let all = self.database.statements.all().into_iter();
+        all.map(|(name, of)| (name, of.sql.clone(), types(&of.types))).collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Sessions in PostgreSQL, with a server of the tests' own. Where there is none, these tests are skipped and say so.
 
 mod alternating;
+mod certificates;
 mod encrypted;
 mod failover;
 mod full_disk;
@@ -9,6 +10,7 @@ mod logins;
 mod migrations;
 mod nodes;
 mod outage;
+mod patroni;
 mod plans;
 mod program;
 mod rolling;

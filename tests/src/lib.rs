@@ -14,6 +14,8 @@ pub mod nginx;
 pub mod node;
 pub mod numbers;
 #[cfg(unix)]
+pub mod patroni;
+#[cfg(unix)]
 pub mod pooler;
 #[cfg(unix)]
 pub mod postgres;

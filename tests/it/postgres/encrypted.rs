@@ -2,8 +2,6 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
-use std::path::Path;
-use std::process::Command;
 
 use jwtauth::error::StoreError;
 use jwtauth::store::{PostgresConfig, PostgresStore};
@@ -11,88 +9,8 @@ use jwtauth::{SessionStore as _, testing};
 use tests::bounded;
 use tests::postgres::Postgres;
 
+use super::certificates::{authority, certificate};
 use super::client;
-
-/// Runs `openssl`. `false`, and a line that says so, if it is not on this machine.
-fn openssl(directory: &Path, arguments: &[&str]) -> bool {
-    let Ok(made) = Command::new("openssl").current_dir(directory).args(arguments).output() else {
-        println!("skipped: needs openssl");
-        return false;
-    };
-    assert!(made.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&made.stderr));
-    true
-}
-
-/// Makes an authority.
-fn authority(directory: &Path, name: &str) -> bool {
-    let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
-    let subject = format!("/CN={name}");
-    openssl(
-        directory,
-        &[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            &subject,
-            "-addext",
-            "keyUsage=critical,keyCertSign",
-            "-keyout",
-            &key,
-            "-out",
-            &certificate,
-        ],
-    )
-}
-
-/// Makes a certificate for `localhost` by an authority.
-fn certificate(directory: &Path, of: &str) {
-    openssl(
-        directory,
-        &[
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=localhost",
-            "-keyout",
-            "server.key",
-            "-out",
-            "server.csr",
-        ],
-    );
-    fs::write(directory.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
-    let (certificate, key) = (format!("{of}.pem"), format!("{of}.key"));
-    openssl(
-        directory,
-        &[
-            "x509",
-            "-req",
-            "-in",
-            "server.csr",
-            "-CA",
-            &certificate,
-            "-CAkey",
-            &key,
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            "names",
-            "-out",
-            "server.crt",
-        ],
-    );
-}
 
 async fn refused(config: PostgresConfig) -> String {
     match PostgresStore::connect(config).await {
@@ -109,13 +27,13 @@ fn a_server_is_trusted_by_its_authority_and_its_name() {
     if !authority(path, "ours") || !authority(path, "theirs") {
         return;
     }
-    certificate(path, "ours");
+    certificate(path, "ours", "server", "DNS:localhost");
     let Some(server) = Postgres::start(&[]) else { return };
     bounded(async {
         let data = server.directory().join("data");
         let owner = fs::metadata(&data).unwrap();
-        for name in ["server.key", "server.crt"] {
-            fs::copy(path.join(name), data.join(name)).unwrap();
+        for (made, name) in [("server.key", "server.key"), ("server.pem", "server.crt")] {
+            fs::copy(path.join(made), data.join(name)).unwrap();
             fs::set_permissions(data.join(name), Permissions::from_mode(0o600)).unwrap();
             chown(data.join(name), Some(owner.uid()), Some(owner.gid())).unwrap();
         }

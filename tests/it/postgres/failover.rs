@@ -1,5 +1,6 @@
 //! A primary that dies and a standby that takes its place: what was acknowledged is there, and all goes on by itself.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ const BOUND: Duration = Duration::from_secs(10);
 
 /// What was acknowledged.
 #[derive(Debug, Default)]
-struct Acknowledged {
+pub(super) struct Acknowledged {
     logins: usize,
     refreshes: usize,
     logouts: usize,
@@ -46,6 +47,16 @@ impl Acknowledged {
         self.unknown += other.unknown;
         self.live.extend(other.live);
         self.over.extend(other.over);
+    }
+}
+
+impl fmt::Display for Acknowledged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { logins, refreshes, logouts, unknown, .. } = self;
+        write!(
+            f,
+            "{logins} logins, {refreshes} refreshes, {logouts} logouts acknowledged, {unknown} times 503"
+        )
     }
 }
 
@@ -116,51 +127,84 @@ async fn until_synchronous(primary: &Postgres) {
     }
 }
 
+/// People who live on two machines with one database.
+pub(super) struct Load {
+    tabs: Arc<[Tab; 2]>,
+    enough: Arc<AtomicBool>,
+    people: JoinSet<Acknowledged>,
+    said: Acknowledged,
+}
+
+impl Load {
+    /// Starts with a database.
+    pub(super) async fn start(config: PostgresConfig) -> Self {
+        let mut apps = Vec::new();
+        for _ in 0..2 {
+            let config = config.clone().timeout(Duration::from_secs(2)).pool_size(8);
+            let store = PostgresStore::connect(config).await.unwrap();
+            apps.push(TestApp::with(store, |builder| {
+                builder.storage(StorageConfig::default().timeout(Duration::from_secs(4)))
+            }));
+        }
+        let tabs = Arc::new([Tab::new(&apps[0]), Tab::new(&apps[1])]);
+        let enough = Arc::new(AtomicBool::new(false));
+        let mut people = JoinSet::new();
+        for number in 0..PEOPLE {
+            people.spawn(live(Arc::clone(&tabs), number, Arc::clone(&enough)));
+        }
+        Self { tabs, enough, people, said: Acknowledged::default() }
+    }
+
+    /// Waits for the first change that is taken again.
+    pub(super) async fn first_change(&mut self) {
+        let first = answered(&mut self.said, &self.tabs[0], Asked::Login("first")).await;
+        assert_eq!(first.status, 200);
+    }
+
+    /// Lets everybody come to an end, and looks at what was acknowledged.
+    pub(super) async fn end(mut self) -> Acknowledged {
+        self.enough.store(true, Ordering::Relaxed);
+        while let Some(person) = self.people.join_next().await {
+            self.said.add(person.unwrap());
+        }
+        for (number, pair) in self.said.live.iter().enumerate() {
+            let tab = &self.tabs[number % 2];
+            assert_eq!(
+                tab.get("/me", &pair.only_access()).await.status,
+                200,
+                "a session that was acknowledged"
+            );
+            assert_eq!(
+                tab.post("/refresh", &pair.only_refresh()).await.status,
+                200,
+                "its newest refresh token"
+            );
+        }
+        for (number, pair) in self.said.over.iter().enumerate() {
+            let tab = &self.tabs[number % 2];
+            assert_eq!(tab.get("/me", &pair.cookies()).await.status, 401, "a logout that was acknowledged");
+            assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 401, "and its refresh token");
+        }
+        assert!(self.said.logins > PEOPLE && self.said.unknown > 0, "there was load when the primary died");
+        self.said
+    }
+}
+
 /// One failover. `None` if there are no servers on this machine.
 async fn fail_over() -> Option<(Acknowledged, Duration)> {
     let primary = Postgres::start(&["synchronous_standby_names=*"])?;
     let standby = primary.standby()?;
     until_synchronous(&primary).await;
     let url = format!("postgres://tests@127.0.0.1:{},127.0.0.1:{}/postgres", primary.port(), standby.port());
-    let mut apps = Vec::new();
-    for _ in 0..2 {
-        let config = PostgresConfig::new(&url).timeout(Duration::from_secs(2)).pool_size(8);
-        let store = PostgresStore::connect(config).await.unwrap();
-        apps.push(TestApp::with(store, |builder| {
-            builder.storage(StorageConfig::default().timeout(Duration::from_secs(4)))
-        }));
-    }
-    let tabs = Arc::new([Tab::new(&apps[0]), Tab::new(&apps[1])]);
-    let enough = Arc::new(AtomicBool::new(false));
-    let mut people = JoinSet::new();
-    for number in 0..PEOPLE {
-        people.spawn(live(Arc::clone(&tabs), number, Arc::clone(&enough)));
-    }
+    let mut load = Load::start(PostgresConfig::new(url)).await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     primary.kill_all();
     let since = Instant::now();
     client(&standby).await.execute("SELECT pg_promote(true, 30)", &[]).await.unwrap();
-    // The first change that is taken again.
-    let mut said = Acknowledged::default();
-    let first = answered(&mut said, &tabs[0], Asked::Login("first")).await;
+    load.first_change().await;
     let outage = since.elapsed();
-    assert_eq!(first.status, 200);
     tokio::time::sleep(Duration::from_millis(700)).await;
-    enough.store(true, Ordering::Relaxed);
-    while let Some(person) = people.join_next().await {
-        said.add(person.unwrap());
-    }
-    for (number, pair) in said.live.iter().enumerate() {
-        let tab = &tabs[number % 2];
-        assert_eq!(tab.get("/me", &pair.only_access()).await.status, 200, "a session that was acknowledged");
-        assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 200, "its newest refresh token");
-    }
-    for (number, pair) in said.over.iter().enumerate() {
-        let tab = &tabs[number % 2];
-        assert_eq!(tab.get("/me", &pair.cookies()).await.status, 401, "a logout that was acknowledged");
-        assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 401, "and its refresh token");
-    }
-    Some((said, outage))
+    Some((load.end().await, outage))
 }
 
 /// N-5: none of what was acknowledged is lost or undone, and nobody restarts anything.
@@ -172,15 +216,7 @@ fn r_1_a_failover_loses_nothing_that_was_acknowledged() {
         let (mut said, mut longest) = (Acknowledged::default(), Duration::ZERO);
         for _ in 0..rounds {
             let Some((round, outage)) = fail_over().await else { return };
-            println!(
-                "{} logins, {} refreshes, {} logouts acknowledged, {} times 503, {} ms until the next change",
-                round.logins,
-                round.refreshes,
-                round.logouts,
-                round.unknown,
-                outage.as_millis()
-            );
-            assert!(round.logins > PEOPLE && round.unknown > 0, "there was load when the primary died");
+            println!("{round}, {} ms until the next change", outage.as_millis());
             longest = longest.max(outage);
             said.add(round);
         }

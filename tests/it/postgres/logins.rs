@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use jwtauth::StorageConfig;
-use jwtauth::store::{PostgresConfig, PostgresStore};
+use jwtauth::store::{LoginEffects, PostgresConfig, PostgresStore, SessionPages as _};
+use jwtauth::{SessionStore as _, StorageConfig, testing};
 use tests::app::TestApp;
 use tests::bounded;
 use tests::postgres::{self, Postgres};
 use tests::tab::Tab;
+use tokio_postgres::Client;
 
 use super::client;
 
@@ -86,5 +87,56 @@ fn a_record_that_cannot_be_read_is_gone_and_keeps_nobody_out() {
         assert_eq!(app.jwtauth.sessions().list("alice").await.unwrap().len(), 2);
         assert_eq!(tab.post("/logout/all", &again.cookies()).await.status, 200);
         assert_eq!(tab.get("/me", &kept.cookies()).await.status, 401);
+    });
+}
+
+/// Waits until so many statements wait for a lock.
+async fn until_waiting(asked: &Client, wanted: i64) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+    while asked.query_one(sql, &[&"%page of hidden%"]).await.unwrap().get::<_, i64>(0) < wanted {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// N-2: a session whose caller was gone is in the table until it is removed, and in no list.
+#[test]
+fn n_2_a_page_of_sessions_shows_none_that_nobody_has() {
+    let Some(server) = postgres::shared() else { return };
+    bounded(async {
+        let schema = format!("{} page of hidden", server.schema());
+        let store = super::open(&server.config().schema(&schema).timeout(Duration::from_secs(20))).await;
+        let (hidden, shown) = (testing::session(1, "alice"), testing::session(2, "alice"));
+        store.insert(shown.clone(), LoginEffects::default()).await.unwrap();
+        let lock = format!("SELECT 1 FROM \"{schema}\".subjects FOR UPDATE");
+        let asked = client(&server).await;
+        let (mut first, mut second) = (client(&server).await, client(&server).await);
+        let held = first.transaction().await.unwrap();
+        held.execute(&lock, &[]).await.unwrap();
+        let login = store.insert(hidden.clone(), LoginEffects::default());
+        tokio::time::timeout(Duration::from_millis(300), login).await.unwrap_err();
+        until_waiting(&asked, 1).await;
+        // Behind the login, and before its removal.
+        let next = second.transaction().await.unwrap();
+        let waits = next.execute(&lock, &[]);
+        let (_, ()) = tokio::join!(async { waits.await.unwrap() }, async {
+            until_waiting(&asked, 2).await;
+            held.rollback().await.unwrap();
+        });
+        let count = async || {
+            let sql = format!("SELECT count(*) FROM \"{schema}\".sessions");
+            asked.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0)
+        };
+        assert_eq!(count().await, 2);
+        for limit in [1, 2, 10] {
+            assert_eq!(store.sessions_after(None, limit).await.unwrap(), [shown.clone()], "{limit}");
+        }
+        assert_eq!(store.sessions_after(Some(hidden.id), 1).await.unwrap(), [shown.clone()]);
+        assert_eq!(store.sessions_of("alice".into()).await.unwrap(), [shown.clone()]);
+        assert_eq!(store.load(hidden.id).await.unwrap(), None);
+        next.rollback().await.unwrap();
+        while count().await != 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(store.sessions_after(None, 10).await.unwrap(), [shown]);
     });
 }

@@ -7,7 +7,7 @@ use tests::app::{START, TestApp};
 use tests::tab::Tab;
 use tests::{bounded, postgres};
 
-use super::{TwoNodes, open, ways};
+use super::{TwoNodes, client, open, ways};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -86,6 +86,52 @@ fn n_8_the_time_survives_the_process() {
             tests::sweep(app.jwtauth.sessions()).await;
             let (_app, tab) = start(START + 10).await;
             assert_eq!(tab.get("/me", &bob.only_access()).await.status, 401, "{way}");
+        }
+    });
+}
+
+/// Returns what the guide says to do about a clock that stayed ahead, for a schema.
+fn repair(schema: &str) -> String {
+    let guide = include_str!("../../../jwtauth/src/docs/scaling.md");
+    let found = guide.split("\n```sql\n-- The servers are stopped.\n").nth(1).unwrap();
+    found.split("```").next().unwrap().replace("jwtauth.", &format!("\"{schema}\"."))
+}
+
+/// A machine whose clock stays ahead takes all of them along. They are told, go on, and can be brought back.
+#[test]
+fn n_8_a_clock_that_stays_ahead_takes_all_along_until_the_operator_repairs_the_time() {
+    bounded(async {
+        let Some(nodes) = TwoNodes::start(|builder| builder).await else { return };
+        let TwoNodes { server, schema, stores, apps: [a, b], tabs } = nodes;
+        let ann = tabs[1].login("ann").await;
+        a.clock.set(START + 86_400);
+        for _ in 0..3 {
+            for app in [&a, &b] {
+                app.clock.advance(MINUTE);
+                app.jwtauth.sessions().sweep().await.unwrap();
+            }
+        }
+        assert_eq!(tabs[1].get("/me", &ann.cookies()).await.status, 401, "her day is over");
+        let bob = tabs[1].login("bob").await;
+        assert_eq!(tabs[1].get("/me", &bob.cookies()).await.status, 200, "others go on");
+        let opened = async |app: &TestApp, name: &str| {
+            app.jwtauth.sessions().list(name).await.unwrap().first().unwrap().created_at
+        };
+        assert!(opened(&b, "bob").await >= START + 86_400, "a day ahead");
+        // All stop, the clock is set right, and the time is repaired.
+        drop((a, b, tabs, stores));
+        client(&server).await.batch_execute(&repair(&schema)).await.unwrap();
+        let config = server.config().schema(&schema);
+        for number in 0..2 {
+            let app = TestApp::with(open(&config).await, |builder| builder);
+            app.clock.set(START + 600);
+            let tab = Tab::new(&app);
+            let name = format!("carl {number}");
+            let carl = tab.login(&name).await;
+            assert_eq!(tab.get("/me", &carl.cookies()).await.status, 200);
+            assert_eq!(opened(&app, &name).await, START + 600, "by the clock");
+            assert_eq!(tab.get("/me", &bob.cookies()).await.status, 200, "who logged in meanwhile stays");
+            app.jwtauth.sessions().sweep().await.unwrap();
         }
     });
 }

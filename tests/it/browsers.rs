@@ -4,7 +4,6 @@
 //! in front. `pages::chromium` has a browser for the ready-made pages.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use poem::{EndpointExt, Result, Route, get, handler, post};
 use tests::app::{START, TestApp, User};
 use tests::nginx::{self, Nginx};
 use tests::serve::serve;
-use tests::{bounded_by, node};
+use tests::{bounded_by, certificate, node};
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 const FIREFOX: &str = "/usr/bin/firefox-esr";
@@ -72,8 +71,8 @@ fn uses(name: &str, browser: &str, program: &str, is_https: bool) {
     if !Path::new(program).exists() {
         return eprintln!("skipped {what}: there is no {program}");
     }
-    if is_https && !nginx::is_there() {
-        return eprintln!("skipped {what}: there is no nginx (apt-get install nginx)");
+    if is_https && !(nginx::is_there() && certificate::is_there()) {
+        return eprintln!("skipped {what}: there is no nginx or no openssl (apt-get install nginx openssl)");
     }
     let home = match node::installed(env!("CARGO_TARGET_TMPDIR"), &PACKAGES) {
         Ok(home) => home,
@@ -122,14 +121,7 @@ fn uses(name: &str, browser: &str, program: &str, is_https: bool) {
 
 /// nginx with a certificate that it has signed itself.
 async fn in_front(directory: &Path, app: &str) -> (Nginx, u16) {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
-        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
-        .current_dir(directory)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    certificate::self_signed(directory, "localhost");
     let port = nginx::free_port();
     let at = directory.display();
     let nginx = Nginx::start(

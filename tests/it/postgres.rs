@@ -1,7 +1,6 @@
 //! Sessions in PostgreSQL, with a server of the tests' own. Where there is none, these tests are skipped and say so.
 
 mod alternating;
-mod certificates;
 mod encrypted;
 mod failover;
 mod full_disk;

@@ -14,6 +14,7 @@ mod self_compaction;
 mod snapshots;
 mod upgrade;
 mod volume;
+mod volume_rights;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};

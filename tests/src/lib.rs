@@ -6,6 +6,7 @@
 pub mod app;
 pub mod browser;
 pub mod cargo;
+pub mod certificate;
 #[cfg(unix)]
 mod daemon;
 pub mod faulty;

@@ -38,6 +38,23 @@ impl Nginx {
     }
 }
 
+/// Lets nginx look at what stands in its block `http`.
+///
+/// # Errors
+///
+/// What it says against that.
+///
+/// # Panics
+///
+/// If there is no nginx.
+pub fn verify(directory: &Path, http: &str) -> Result<(), String> {
+    write_settings(directory, http);
+    let mut command = Command::new("nginx");
+    command.args(["-t", "-q", "-e", "stderr", "-c"]).arg(directory.join("nginx.conf"));
+    let tested = command.output().expect("nginx starts");
+    if tested.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&tested.stderr).into_owned()) }
+}
+
 impl Drop for Nginx {
     fn drop(&mut self) {
         let _ = Command::new("kill").args(["-TERM", &self.master.id().to_string()]).status();

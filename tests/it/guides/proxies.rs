@@ -10,7 +10,7 @@ use poem::web::Json;
 use poem::{EndpointExt, Result, Route, handler, post};
 use serde::{Deserialize, Serialize};
 use tests::app::SECRET;
-use tests::bounded;
+use tests::{bounded, certificate, nginx};
 
 use super::{block, guide, is_installed};
 
@@ -96,46 +96,21 @@ fn m_19_nginx_passes_on_what_the_library_reads() {
 /// M-19: nginx takes the file.
 #[test]
 fn m_19_nginx_verifies_its_file() {
-    if !is_installed("nginx") || !is_installed("openssl") {
+    if !nginx::is_there() || !certificate::is_there() {
         println!("skipped: needs nginx and openssl");
         return;
     }
     let directory = tempfile::tempdir().unwrap();
+    certificate::self_signed(directory.path(), "shop.example.com");
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", "/CN=shop.example.com", "-keyout", &key, "-out", &certificate])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let text = block("reverse_proxy", "nginx");
     let [own_certificate, own_key] =
         ["ssl_certificate", "ssl_certificate_key"].map(|name| values(&text, name)[0].to_owned());
-    let text = text.replace(&own_certificate, &certificate).replace(&own_key, &key);
+    let text = text.replace(&own_certificate, &path("certificate.pem")).replace(&own_key, &path("key.pem"));
     // Ports that anybody may have.
     let text = text.replace("listen 443 ssl;", &format!("listen unix:{} ssl;", path("https")));
     let text = text.replace("listen 80;", &format!("listen unix:{};", path("http")));
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {};\n", path(name)))
-        .concat();
-    let whole = format!(
-        "pid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{text}}}\n",
-        path("pid")
-    );
-    fs::write(path("nginx.conf"), whole).unwrap();
-    let tested = Command::new("nginx").args(["-t", "-q", "-c", &path("nginx.conf")]).output().unwrap();
-    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
+    nginx::verify(directory.path(), &text).unwrap_or_else(|said| panic!("{said}"));
 }
 
 /// M-19: Caddy takes its file.

@@ -4,6 +4,11 @@ use quote::ToTokens;
 
 use super::*;
 
+/// The rule of the library, which judges constants.
+#[expect(dead_code, reason = "the library has more to ask about names")]
+#[path = "../../../../jwtauth/src/right_name.rs"]
+mod right_name;
+
 fn errors(args: &str) -> Vec<String> {
     Args::parse(args.parse().expect("tokens")).1.messages()
 }
@@ -245,4 +250,38 @@ fn the_table_is_complete() {
 #[test]
 fn the_documentation_shows_the_table() {
     WORDS.assert_documented_in("arguments.md");
+}
+
+/// N-15: what a literal may be called a constant may be called too, and nothing else. Each text of up to four of these.
+#[test]
+fn n_15_the_macro_and_the_library_have_one_rule_of_names() {
+    let letters = [
+        "", "a", " ", ",", ";", "|", "&", "=", "\t", "\u{a0}", "\u{7f}", "\u{85}", "ü", "\"", "\\", "/", "界",
+    ];
+    let longer = |texts: Vec<String>| -> Vec<String> {
+        let with = |text: &String| letters.map(|letter| format!("{text}{letter}"));
+        let mut all: Vec<_> = texts.iter().flat_map(with).collect();
+        all.sort();
+        all.dedup();
+        all
+    };
+    let mut texts = vec![String::new()];
+    for _ in 0..4 {
+        texts = longer(texts);
+    }
+    let known = ["admin", "Team Lead", "cn=ops,dc=example", "a & b", "https://a.b/c?d=e&f=g", "posts:read"];
+    texts.extend(known.map(str::to_owned));
+    let (mut good, mut bad) = (0, 0);
+    for text in &texts {
+        let takes = |word: &str, parse: fn(&syn::Ident, syn::Expr) -> syn::Result<syn::Expr>| {
+            let word = syn::Ident::new(word, proc_macro2::Span::call_site());
+            parse(&word, syn::parse_quote!(#text)).is_ok()
+        };
+        let (is_role, is_scope) = (right_name::is_role(text), right_name::is_scope(text));
+        assert_eq!(takes("role", values::role), is_role, "role {text:?}");
+        assert_eq!(takes("any_role", values::role), is_role, "any_role {text:?}");
+        assert_eq!(takes("scope", values::scope), is_scope, "scope {text:?}");
+        (good, bad) = if is_role { (good + 1, bad) } else { (good, bad + 1) };
+    }
+    assert!(good > 1_000 && bad > 1_000, "{good} and {bad}: both answers were asked for");
 }

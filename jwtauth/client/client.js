@@ -5,6 +5,8 @@ const routes = new URL('.', import.meta.url);
 const channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel('jwtauth ' + routes.href) : undefined;
 const listeners = new Set();
 let renewing;
+/** When somebody has logged in, here or in another tab, by the clock of this page. */
+let loggedInAt = -Infinity;
 /** When another tab has renewed the tokens, by the clock of this page. */
 let renewedElsewhere = -Infinity;
 let isOver = false;
@@ -44,6 +46,7 @@ async function problem(answer) {
 function tell(change, elsewhere) {
   if (change === 'end' && isOver) return;
   isOver = change !== 'login';
+  if (!isOver) loggedInAt = performance.now();
   if (!elsewhere) channel?.postMessage(change);
   for (const listener of listeners) {
     try {
@@ -59,8 +62,8 @@ channel?.addEventListener('message', ({ data }) => {
 });
 
 /**
- * Renews the tokens once for all who ask at the same time, in other tabs too. Returns the answer, or `true` if another tab
- * has done it.
+ * Renews the tokens once for all who ask at the same time, in other tabs too. Returns the answer, or `true` if there are new
+ * tokens already: another tab has renewed them, or somebody has logged in.
  */
 function renew() {
   renewing ??= (async () => {
@@ -70,7 +73,8 @@ function renew() {
       if (renewedElsewhere >= since) return true;
       const answer = await post('refresh');
       if (answer.ok) channel?.postMessage('renewed');
-      return answer;
+      // It was about the session before: somebody has logged in meanwhile.
+      return answer.status === 401 && loggedInAt >= since ? true : answer;
     };
     try {
       return await (navigator.locks ? navigator.locks.request('jwtauth ' + routes.href, ask) : ask());

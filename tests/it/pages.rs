@@ -3,6 +3,9 @@
 mod admin_views;
 mod admins;
 mod chromium;
+mod facts;
+mod hostile;
+mod newcomer;
 
 use std::sync::Arc;
 

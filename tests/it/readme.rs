@@ -1,6 +1,8 @@
 //! README is run: its commands with the output it prints, its programs as crates of their own and as doctests of the
 //! library.
 
+mod front_end;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -110,6 +110,26 @@ await one.getByText('You are logged out.').waitFor();
 // A logout in one tab shows in the other. Scripts see no cookie.
 await enter(two, 'ann', password, 'Log in');
 await Promise.all([hello(one), hello(two)]);
+// A refusal to renew that comes when somebody has logged in again ends nothing: it was about the session before.
+let asked = 0;
+await one.route('**/notes', (route) => {
+  asked += 1;
+  return asked === 1 ? route.fulfill(expired) : route.continue();
+});
+await one.route('**/auth/refresh', async (route) => {
+  await two.evaluate((password) => import('/auth/client.js').then(({ login }) => login('ann', password)), password);
+  await hello(one);
+  await route.fulfill({ ...expired, body: '{"code":"token_not_valid","detail":"x"}' });
+});
+const late = await one.evaluate(() => import('/auth/client.js').then(async ({ fetch, onChange }) => {
+  const told = [];
+  const stop = onChange((change) => told.push(change));
+  const { status } = await fetch('/notes');
+  stop();
+  return [status, told];
+}));
+assert.deepEqual(late, [200, ['login']]);
+for (const path of ['**/auth/refresh', '**/notes']) await one.unroute(path);
 assert.equal(await one.evaluate('document.cookie'), '');
 await two.getByRole('button', { name: 'Log out' }).click();
 await Promise.all([stranger(one), stranger(two)]);

@@ -9,8 +9,8 @@ use tests::node;
 use tests::program::Program;
 
 /// Debian's Chromium, and the packages that drive it and look.
-const CHROMIUM: &str = "/usr/bin/chromium";
-const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
+pub(super) const CHROMIUM: &str = "/usr/bin/chromium";
+pub(super) const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 
 /// What `people.mjs` calls it too.
 const ADMIN_PASSWORD: &str = "through the looking glass";

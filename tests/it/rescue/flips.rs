@@ -19,7 +19,9 @@ struct Trials {
     pristine: PathBuf,
     content: Content,
     live: Vec<jwtauth::SessionId>,
+    trials: u32,
     refused: u32,
+    repaired: u32,
     complete: u32,
     lost: usize,
     /// Records that are whole in a message that is not.
@@ -36,7 +38,9 @@ impl Trials {
             folder,
             content: Content::new(),
             live: Vec::new(),
+            trials: 0,
             refused: 0,
+            repaired: 0,
             complete: 0,
             lost: 0,
             whole: 0,
@@ -58,6 +62,7 @@ impl Trials {
         damage(&path);
         copy(&path, &opened);
         let opens = SledStore::open(&opened).await.map(drop);
+        self.trials += 1;
         let before = fs::read(path.join("db")).unwrap_or_default();
         let diagnosis = doctor(&path);
         assert!(
@@ -78,9 +83,20 @@ impl Trials {
             return;
         }
         let repaired = repair(&path);
+        self.repaired += 1;
         assert!(repaired.aside.is_some(), "{what}: {repaired:#?}");
         self.complete += u32::from(!repaired.sessions_ended);
         self.check(what, &path, &before, &repaired).await;
+    }
+
+    /// Prints a row of the table: `cargo test -p tests --test it -- rescue::flips --nocapture`. The doctor was right in all
+    /// trials, or the test has failed.
+    fn print(&self, what: &str) {
+        let Self { trials, refused, repaired, complete, lost, whole, .. } = self;
+        println!(
+            "| damage | trials | do not open | repaired | nothing lost | records lost | of these whole on disk |"
+        );
+        println!("| {what} | {trials} | {refused} | {repaired} | {complete} | {lost} | {whole} |");
     }
 
     /// Compares what was brought back with what was whole on the disk.
@@ -126,6 +142,7 @@ fn a_bit_that_flipped_is_found_and_all_comes_back() {
             let bit = random.below(8) as u32;
             trials.run(&format!("bit {bit} of byte {at}"), |path| flip(&path.join("db"), at, bit)).await;
         }
+        trials.print("one bit");
         let Trials { refused, complete, lost, whole, .. } = trials;
         // The checksum of the message says which bit it was.
         assert!(refused > 20 && complete == refused && lost == 0, "{refused} {complete} {lost} {whole}");
@@ -144,7 +161,9 @@ fn of_a_byte_that_is_wrong_what_is_whole_comes_back() {
             let damage = |path: &Path| [0, 4].into_iter().for_each(|bit| flip(&path.join("db"), at, bit));
             trials.run(&format!("two bits of byte {at}"), damage).await;
         }
-        assert!(trials.refused > 10, "{}", trials.refused);
+        trials.print("two bits of a byte");
+        let Trials { refused, complete, lost, whole, .. } = trials;
+        assert!(refused > 10 && whole * 4 <= lost, "{refused} {complete} {lost} {whole}");
     });
 }
 
@@ -161,6 +180,92 @@ fn a_file_that_was_cut_gives_what_is_left() {
             };
             trials.run(&format!("cut at {end}"), cut).await;
         }
+        trials.print("cut");
         assert!(trials.refused > 5, "{}", trials.refused);
+    });
+}
+
+/// Each file is missing, empty, or that of another store.
+#[test]
+fn a_file_that_is_missing_or_of_another_store_is_found() {
+    bounded_by(std::time::Duration::from_secs(240), async {
+        let mut trials = Trials::new().await;
+        let other = trials.folder.path().join("other");
+        make(&other, 40).await;
+        let files: Vec<PathBuf> = fs::read_dir(&trials.pristine)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| path.file_name().unwrap().into())
+            .collect();
+        assert!(files.len() >= 4, "{files:?}");
+        for file in &files {
+            let missing = |path: &Path| fs::remove_file(path.join(file)).unwrap();
+            trials.run(&format!("{file:?} is missing"), missing).await;
+            let empty = |path: &Path| fs::write(path.join(file), "").unwrap();
+            trials.run(&format!("{file:?} is empty"), empty).await;
+            let theirs = fs::read(other.join(file));
+            let mixed = |path: &Path| match theirs {
+                Ok(theirs) => fs::write(path.join(file), theirs).unwrap(),
+                // Its name is that of a moment of this store.
+                Err(_) => fs::write(path.join(file), [7; 100]).unwrap(),
+            };
+            trials.run(&format!("{file:?} is of another store"), mixed).await;
+        }
+        trials.print("a file is missing, empty or of another store");
+        assert!(trials.refused > 4, "{}", trials.refused);
+    });
+}
+
+/// Where a value stands in the data file, in each message that has it.
+fn places_of(db: &[u8], value: &[u8]) -> Vec<usize> {
+    (0..db.len().saturating_sub(value.len())).filter(|at| db[*at..].starts_with(value)).collect()
+}
+
+/// Of a message in which several bits are wrong, all other records are found, and it is said whose are lost.
+#[test]
+fn it_is_said_whose_sessions_are_lost_and_nothing_around_them_is() {
+    bounded_by(std::time::Duration::from_secs(120), async {
+        let trials = Trials::new().await;
+        let path = trials.folder.path().join("damaged");
+        let whole = doctor(&trials.pristine);
+        for number in [1_u8, 22, 79] {
+            copy(&trials.pristine, &path);
+            let key = [&b"s"[..], &[number; 16]].concat();
+            let db = fs::read(path.join("db")).unwrap();
+            let places = places_of(&db, &trials.content[&key]);
+            assert!(!places.is_empty());
+            for at in places {
+                // Five wrong bits, all in this record.
+                [7, 9, 20, 31, 33].into_iter().for_each(|byte| flip(&path.join("db"), (at + byte) as u64, 3));
+            }
+            let found = doctor(&path);
+            assert_eq!(found.condition, Condition::Damaged);
+            let counts = |of: &Diagnosis| (of.readable.sessions, of.readable.accounts, of.readable.values);
+            let (sessions, accounts, values) = counts(&whole);
+            assert_eq!(counts(&found), (sessions - 1, accounts, values), "{number}: {found:#?}");
+            let [lost] = &found.lost_sessions[..] else { panic!("{:?}", found.lost_sessions) };
+            assert_eq!((&*lost.subject, lost.sessions), (&*format!("user {}", number % 7), 1));
+            let said = run(&path, "", &["doctor"]).out;
+            assert!(said.contains("Sessions that cannot be read: 1. They were of:"), "{said}");
+            let repaired = run(&path, "", &["repair", "--yes"]);
+            let named = format!("  user {}    1 session", number % 7);
+            assert!(repaired.code == 0 && repaired.out.contains(&named), "{repaired:?}");
+        }
+        // Of an account its name is said too.
+        copy(&trials.pristine, &path);
+        let account = jwtauth_on(SledStore::open(&path).await.unwrap());
+        let bob = account.accounts().unwrap().by_name("bob").await.unwrap().unwrap();
+        let of_bob = account.sessions().list(&bob.id.to_string()).await.unwrap();
+        drop(account);
+        let raw = trials.folder.path().join("raw");
+        copy(&path, &raw);
+        let value = content(&raw)[&[&b"s"[..], of_bob[0].id.as_bytes()].concat()].clone();
+        let db = fs::read(path.join("db")).unwrap();
+        for at in places_of(&db, &value) {
+            [8, 12, 40].into_iter().for_each(|byte| flip(&path.join("db"), (at + byte) as u64, 1));
+        }
+        let found = doctor(&path);
+        assert_eq!(found.lost_sessions[0].name.as_deref(), Some("bob"), "{found:#?}");
     });
 }

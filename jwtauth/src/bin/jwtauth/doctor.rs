@@ -1,7 +1,7 @@
 //! `jwtauth doctor`.
 
 use jwtauth::store::operate::{
-    self, AccountRef, Condition, DatabaseDiagnosis, Diagnosis, Finding, OperateError,
+    self, AccountRef, Condition, DatabaseDiagnosis, Diagnosis, Finding, LostSessions, OperateError,
 };
 use serde_json::json;
 
@@ -154,12 +154,29 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
         "Accounts that may be as they were before their last change, disabled and removed ones among them",
         &diagnosis.doubtful_accounts,
     );
+    whose_sessions(&mut lines, &diagnosis.lost_sessions);
     if !diagnosis.trail_faults.is_empty() {
         lines.push("The audit trail is not as it was written:".into());
         lines.extend(diagnosis.trail_faults.iter().map(|fault| format!("  {fault}")));
     }
     note(&mut lines, &diagnosis.findings, &diagnosis.next);
     lines
+}
+
+/// Says whose sessions are lost, not of too many.
+pub(crate) fn whose_sessions(lines: &mut Vec<String>, lost: &[LostSessions]) {
+    if lost.is_empty() {
+        return;
+    }
+    let all: u64 = lost.iter().map(|lost| lost.sessions).sum();
+    lines.push(format!("Sessions that cannot be read: {all}. They were of:"));
+    lines.extend(lost.iter().take(NAMED).map(|LostSessions { subject, name, sessions, .. }| {
+        let name = name.as_deref().unwrap_or_default();
+        format!("  {subject}  {name}  {}", counted(*sessions, "session"))
+    }));
+    if lost.len() > NAMED {
+        lines.push("  and others: --json names all".into());
+    }
 }
 
 /// Names accounts, not too many.

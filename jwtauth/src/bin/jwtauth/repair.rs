@@ -19,7 +19,9 @@ pub(crate) fn run(name: StoreName<'_>, arguments: RepairArguments, output: Outpu
         let meter = Meter::begin("reading");
         let diagnosis = operate::doctor(config.clone(), &|progress| meter.look(progress));
         drop(meter);
-        let diagnosis = diagnosis.map_err(failed)?;
+        let mut diagnosis = diagnosis.map_err(failed)?;
+        // This is what comes next.
+        diagnosis.next.clear();
         for line in doctor::lines(&diagnosis) {
             output::show(&line);
         }
@@ -70,6 +72,7 @@ fn lines(repaired: &Repaired) -> Vec<String> {
     if repaired.sessions_ended {
         lines.push("Everybody was logged out, because something is missing.".into());
     }
+    doctor::whose_sessions(&mut lines, &repaired.before.lost_sessions);
     if repaired.values_left_out > 0 {
         lines.push(format!(
             "Left out: {}, which could have let somebody in.",

@@ -59,4 +59,6 @@ pub use self::store_digest::StoreDigest;
 pub use self::store_status::{StoreStatus, status};
 pub use self::walk::{OperateError, Progress, each_session};
 #[cfg(feature = "accounts")]
-pub use super::sled::{AccountRef, Condition, Diagnosis, FileDamage, Finding, RecordCounts, Repaired};
+pub use super::sled::{
+    AccountRef, Condition, Diagnosis, FileDamage, Finding, LostSessions, RecordCounts, Repaired,
+};

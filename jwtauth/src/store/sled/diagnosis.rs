@@ -101,6 +101,18 @@ pub struct AccountRef {
     pub id: String,
 }
 
+/// Sessions of one subject that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
+pub struct LostSessions {
+    /// The subject. For an account that is its id.
+    pub subject: String,
+    /// The name of the account, if it is one that can be read.
+    pub name: Option<String>,
+    /// How many there were.
+    pub sessions: u64,
+}
+
 /// What was found of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -128,6 +140,8 @@ pub struct Diagnosis {
     pub accounts_are_complete: bool,
     /// Accounts whose record cannot be read, and whose name is still known.
     pub lost_accounts: Vec<AccountRef>,
+    /// Sessions whose record cannot be read, by subject, as far as the index still has them.
+    pub lost_sessions: Vec<LostSessions>,
     /// Accounts that may be as they were before their last change: an older password, other roles, or removed
     /// since.
     pub doubtful_accounts: Vec<AccountRef>,

@@ -1,15 +1,15 @@
 //! All records of a store that can be read, and whether they are what its totals say.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 
 use super::super::codec::{self, RecordError, Totals};
-use super::diagnosis::{AccountRef, RecordCounts};
+use super::diagnosis::{AccountRef, LostSessions, RecordCounts};
 use super::found_trail::FoundTrail;
 use super::salvage::Salvage;
 use super::tree_keys;
-use crate::id::AccountId;
+use crate::id::{AccountId, SessionId};
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -28,6 +28,10 @@ pub(super) struct Evidence {
     pub(super) lost_accounts: Vec<(AccountId, String)>,
     /// Accounts that are in the index.
     pub(super) indexed: HashSet<AccountId>,
+    /// The sessions that were read.
+    sessions: HashSet<SessionId>,
+    /// How many sessions of each subject are in the index and cannot be read.
+    lost_sessions: BTreeMap<String, u64>,
     /// What was read of the audit trail.
     pub(super) trail: FoundTrail,
     /// How long all keys and values are together.
@@ -82,7 +86,10 @@ impl Evidence {
             tree_keys::SESSIONS => {
                 let id = tree_keys::id_of(key).ok_or(RecordError::Damaged);
                 let session = id.and_then(|id| codec::decode_session(key, id, value));
-                session.map(|_| (&mut self.readable.sessions, true))
+                session.map(|session| {
+                    self.sessions.insert(session.id);
+                    (&mut self.readable.sessions, true)
+                })
             }
             tree_keys::ACCOUNTS => {
                 let id = tree_keys::account_of(key).ok_or(RecordError::Damaged);
@@ -113,7 +120,15 @@ impl Evidence {
                 self.take_name(key);
                 return;
             }
-            tree_keys::SUBJECTS => Ok((&mut self.subjects, false)),
+            tree_keys::SUBJECTS => {
+                // Sessions come before the index.
+                if let Some((subject, id)) = tree_keys::parts_of_subject(key)
+                    && !self.sessions.contains(&id)
+                {
+                    *self.lost_sessions.entry(subject.to_owned()).or_default() += 1;
+                }
+                Ok((&mut self.subjects, false))
+            }
             tree_keys::EXPIRIES => Ok((&mut self.expiries, false)),
             tree_keys::VALUE_EXPIRIES => Ok((&mut self.value_expiries, false)),
             _ => {
@@ -181,6 +196,19 @@ impl Evidence {
     /// The accounts that cannot be read, in the order of their names.
     pub(super) fn all_lost(&self) -> Vec<AccountRef> {
         sorted(self.lost_accounts.iter().map(|(id, name)| (*id, name.as_str())))
+    }
+}
+
+impl Evidence {
+    /// The sessions that cannot be read, by subject.
+    pub(super) fn all_lost_sessions(&self) -> Vec<LostSessions> {
+        let name = |subject: &str| self.accounts.get(&subject.parse::<AccountId>().ok()?).cloned();
+        let each = self.lost_sessions.iter().map(|(subject, sessions)| LostSessions {
+            name: name(subject),
+            subject: subject.clone(),
+            sessions: *sessions,
+        });
+        each.collect()
     }
 }
 

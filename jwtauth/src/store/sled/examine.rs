@@ -183,6 +183,7 @@ fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, h
     diagnosis.is_complete = evidence.is_complete(acknowledged);
     diagnosis.accounts_are_complete = diagnosis.is_complete || evidence.has_all_accounts(acknowledged);
     diagnosis.lost_accounts = evidence.all_lost();
+    diagnosis.lost_sessions = evidence.all_lost_sessions();
     diagnosis.trail_faults = evidence.trail.faults();
     let now = SystemClock.now();
     diagnosis.findings.extend(surroundings::inside(&diagnosis.path, evidence.totals, evidence.bytes, now));
@@ -195,6 +196,7 @@ fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>) {
         Condition::Whole => {
             // What is damaged then is in a place that nothing needs.
             diagnosis.lost_accounts.clear();
+            diagnosis.lost_sessions.clear();
             if diagnosis.damage.is_any() {
                 diagnosis.findings.push(Finding::new(
                     "bytes are damaged in places that are not in use",

@@ -84,7 +84,9 @@ use std::sync::Arc;
 
 use self::compactor::Compactor;
 #[cfg(feature = "accounts")]
-pub use self::diagnosis::{AccountRef, Condition, Diagnosis, FileDamage, Finding, RecordCounts};
+pub use self::diagnosis::{
+    AccountRef, Condition, Diagnosis, FileDamage, Finding, LostSessions, RecordCounts,
+};
 use self::disk::Disk;
 pub(crate) use self::files::SOCKET;
 use self::login_change::LoginChange;

@@ -63,7 +63,7 @@ impl StoreReader {
         let tree = tree.as_ref().ok_or_else(|| self.unavailable())?;
         match catch_unwind(AssertUnwindSafe(|| read(tree))) {
             Ok(result) => result.map_err(|error| explain(&self.path, "read", error)),
-            Err(_) => Err(self.corrupt("reading it panicked")),
+            Err(_) => Err(self.corrupt("its database cannot read its own files")),
         }
     }
 

@@ -168,7 +168,7 @@ impl Whole<'_> {
         let tree = open_tree(path, patience)?;
         let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree, &|| true))) {
             Ok(counted) => counted?,
-            Err(_) => return Err(damaged(path, "reading it panicked".into())),
+            Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
         };
         let counted = match counted {
             Some(Counted { totals, .. }) if totals.changes < changes => {
@@ -238,7 +238,7 @@ fn open_with(
         let opening = || config().path(path).open();
         let opened = match catch_unwind(AssertUnwindSafe(opening)) {
             Ok(opened) => opened.map_err(|error| explain(path, "open", error)),
-            Err(_) => return Err(damaged(path, "opening it panicked".into())),
+            Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
         };
         match opened {
             Err(StoreError::Locked { .. }) if patience.wait(path) => {}
@@ -252,7 +252,7 @@ fn open_known(path: &Path, known: Counted, patience: &mut Patience) -> Result<(D
     let tree = open_tree(path, patience)?;
     let found = match catch_unwind(AssertUnwindSafe(|| tree.get(tree_keys::TOTALS))) {
         Ok(found) => found.map_err(|error| explain(path, "read", error))?,
-        Err(_) => return Err(damaged(path, "reading it panicked".into())),
+        Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
     };
     if found.and_then(|bytes| codec::decode_totals(tree_keys::TOTALS, &bytes)) != Some(known.totals) {
         return Err(damaged(path, "it is not what was put in its place".into()));

@@ -142,6 +142,14 @@ pub(super) fn expiry_entry(session: &Session) -> Vec<u8> {
     [EXPIRIES, &session.expires_at.to_be_bytes(), session.id.as_bytes()].concat()
 }
 
+/// Returns subject and session of an entry of the index by subject.
+#[cfg(feature = "accounts")]
+pub(super) fn parts_of_subject(key: &[u8]) -> Option<(&str, SessionId)> {
+    let (rest, id) = key.strip_prefix(SUBJECTS)?.split_last_chunk::<ID_LEN>()?;
+    let subject = rest.split_at_checked(2)?.1;
+    Some((std::str::from_utf8(subject).ok()?, SessionId::from_bytes(*id)))
+}
+
 /// The first key behind all sessions that expire at `now` or earlier.
 pub(super) fn expired_until(now: u64) -> Vec<u8> {
     match now.checked_add(1) {

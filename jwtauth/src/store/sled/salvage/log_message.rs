@@ -79,6 +79,11 @@ impl LogMessage {
         Some((message.sum(segment, at) ^ sum, end - message.body..end))
     }
 
+    /// Reads the header of the message that begins at a place, whatever its sum says.
+    pub(super) fn header_at(segment: &[u8], at: usize) -> Option<Self> {
+        Self::claimed(segment, at).map(|(_, message)| message)
+    }
+
     /// Returns what the header says that begins here, and the sum in it.
     fn claimed(segment: &[u8], at: usize) -> Option<(u32, Self)> {
         if at > SEGMENT - MAX_HEADER {

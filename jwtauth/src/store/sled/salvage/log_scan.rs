@@ -7,6 +7,10 @@
 //! byte by byte. A text that a user has chosen may look like a message. So one that was found byte by byte
 //! counts only if another message, or the end of what is written, follows it at once, and if it belongs into
 //! this segment. So does one of which a single bit was wrong, and is put right.
+//!
+//! A message in which more is wrong is *torn*, if another one, or the end of what is written, stands where
+//! its header says that it ends. It is told too: single records in it may be whole, and have checksums of
+//! their own.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,6 +33,24 @@ pub(super) struct FoundMessage {
     /// The length of its body.
     pub(super) len: u32,
     pub(super) kind: LogKind,
+    /// Whether something in it is wrong.
+    pub(super) is_torn: bool,
+}
+
+impl FoundMessage {
+    /// Describes a message that begins at a place of a segment, which begins at `start` in the file.
+    fn of(message: &LogMessage, start: u64, at: usize, is_torn: bool) -> Option<Self> {
+        let body = at + message.len - message.body;
+        matches!(message.kind, LogKind::Free | LogKind::Page { .. } | LogKind::Link { .. }).then(|| Self {
+            page: message.page,
+            lsn: message.segment * SEGMENT as u64 + at as u64,
+            at: start + body as u64,
+            // OK because a segment is not longer.
+            len: u32::try_from(message.body).unwrap_or_default(),
+            kind: message.kind,
+            is_torn,
+        })
+    }
 }
 
 /// What was found in a log.
@@ -113,7 +135,15 @@ impl LogScan {
             {
                 (next, gap) = (Some((at, mended)), true);
             }
-            let Some((found, message)) = next else { break };
+            let is_lost = next.is_none_or(|(found, _)| found != at);
+            let torn = is_lost.then(|| torn_at(segment, at, &mut cost)).flatten();
+            let torn = torn.and_then(|torn| Some((torn.segment, FoundMessage::of(&torn, start, at, true)?)));
+            let Some((found, message)) = next else {
+                let current = newest.as_ref().map(|newest| newest.number);
+                self.messages
+                    .extend(torn.filter(|(number, _)| Some(*number) == current).map(|(_, torn)| torn));
+                break;
+            };
             gap |= found != at;
             if gap && header.is_some_and(|number| message.segment > number) {
                 // Somebody has put it there: a message says which segment it is in.
@@ -137,23 +167,14 @@ impl LogScan {
                 older.get_or_insert((self.messages.len(), batches.len()));
             }
             gap = false;
+            // It is of the same use of the segment as what follows.
+            self.messages.extend(torn.filter(|(number, _)| *number == message.segment).map(|(_, torn)| torn));
             *tip = (*tip).max(lsn + message.len as u64);
             match message.kind {
                 LogKind::Batch => {
                     batches.extend(end_of_batch(&segment[at - message.body..at]).map(|end| (lsn, end)));
                 }
-                LogKind::Free | LogKind::Page { .. } | LogKind::Link { .. } => {
-                    let body = message.body;
-                    self.messages.push(FoundMessage {
-                        page: message.page,
-                        lsn,
-                        at: start + (at - body) as u64,
-                        // OK because a segment is not longer.
-                        len: u32::try_from(body).unwrap_or_default(),
-                        kind: message.kind,
-                    });
-                }
-                LogKind::Cap | LogKind::Other => {}
+                _ => self.messages.extend(FoundMessage::of(&message, start, found, false)),
             }
         }
         self.segments += u64::from(newest.is_some());
@@ -175,6 +196,15 @@ impl LogScan {
         }
         message
     }
+}
+
+/// Returns what the header says of a message in which more than one bit is wrong, if something follows where
+/// it ends.
+fn torn_at(segment: &[u8], at: usize, cost: &mut usize) -> Option<LogMessage> {
+    let message = LogMessage::header_at(segment, at)?;
+    let is_in_log =
+        matches!(message.kind, LogKind::Page { in_file: false } | LogKind::Link { in_file: false });
+    (is_in_log && is_followed(segment, at + message.len, cost)).then_some(message)
 }
 
 /// Returns the next whole message at a place in a segment or behind it.

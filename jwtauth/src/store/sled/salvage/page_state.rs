@@ -1,4 +1,5 @@
-//! What a page says of keys: rebuilt from its newest whole base and all whole changes behind it.
+//! What a page says of keys: rebuilt from its newest whole base and all changes behind it. Of a message that
+//! is torn only those records count that prove themselves: their checksum covers the key too.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -115,7 +116,10 @@ pub(super) fn find(
     let freed = last(|kind| *kind == LogKind::Free);
     let newest_change = last(|kind| matches!(kind, LogKind::Link { .. }));
     let mut broken = 0;
-    for at in of_page.clone().rev().filter(|at| matches!(all[*at].kind, LogKind::Page { .. })) {
+    let is_base = |message: &FoundMessage| matches!(message.kind, LogKind::Page { .. });
+    let has_torn_base = of_page.clone().any(|at| is_base(&all[at]) && all[at].is_torn);
+    broken += u64::from(has_torn_base);
+    for at in of_page.clone().rev().filter(|at| is_base(&all[*at]) && !all[*at].is_torn) {
         let Some(body) = reader.read(&all[at])? else {
             broken += 1;
             continue;
@@ -142,6 +146,7 @@ pub(super) fn find(
     let is_free = freed.is_some_and(|freed| newest_change.is_none_or(|last| last < freed));
     let found = match newest_change {
         Some(_) => FoundPage::WithoutBase { changes: of_page, is_free },
+        None if has_torn_base => FoundPage::WithoutBase { changes: of_page, is_free },
         None => FoundPage::Nothing,
     };
     Ok((found, broken))
@@ -157,6 +162,26 @@ impl PagePlace {
     /// Tells whether the page says of a key that it is not there, if it does not name it.
     pub(super) fn covers(&self, key: &[u8]) -> bool {
         self.since.is_some() && *self.range.lo <= *key && (self.range.hi.is_empty() || *key < *self.range.hi)
+    }
+
+    /// Returns the records of a torn message that are whole, each with its key.
+    fn proven_records(&self, kind: LogKind, body: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let of_page = |range: &PageRange, rest: &[u8], value: &[u8]| {
+            let proves = |key: &[u8]| codec::layout_of(key, value).is_some();
+            range.proven_key(rest, proves).map(|key| (key, value.to_vec()))
+        };
+        match kind {
+            LogKind::Page { .. } => match page(body) {
+                Some((range, PageItems::Leaf(items))) => {
+                    items.into_iter().filter_map(|(rest, value)| of_page(&range, rest, value)).collect()
+                }
+                _ => Vec::new(),
+            },
+            _ => match change(body) {
+                Some((rest, Some(value))) => of_page(&self.range, rest, value).into_iter().collect(),
+                _ => Vec::new(),
+            },
+        }
     }
 
     /// Returns all that the page says, in the order of keys, and how many values do not prove themselves.
@@ -176,6 +201,14 @@ impl PagePlace {
             }
         }
         for message in &all[self.changes.clone()] {
+            if message.is_torn {
+                let Some(body) = reader.read(message)? else { continue };
+                let proven = self.proven_records(message.kind, &body).into_iter();
+                said.extend(
+                    proven.map(|(key, value)| (key, Statement { lsn: message.lsn, value: Some(value) })),
+                );
+                continue;
+            }
             if !matches!(message.kind, LogKind::Link { .. }) {
                 continue;
             }

@@ -55,7 +55,7 @@ pub mod __private;
 pub use accounts::{Account, Accounts, AccountsConfig, ImportedAccount, Passwords};
 pub use compat::Compat;
 pub use device::Device;
-pub use events::Event;
+pub use events::{CopyKind, Event};
 #[cfg(feature = "accounts")]
 pub use id::AccountId;
 pub use id::{SessionId, TokenId};
@@ -81,6 +81,8 @@ pub use web::extract::own_api_keys::OwnApiKeys;
 pub use web::extract::user::{CurrentUser, MaybeUser};
 pub use web::guard::local_path::local_path;
 pub use web::guard::require_auth::RequireAuth;
+#[cfg(feature = "openapi")]
+pub use web::openapi::api_keys_api::ApiKeysApi;
 #[cfg(feature = "pages")]
 pub use web::pages::{AdminPages, AdminTexts, PageTexts, Pages};
 #[cfg(feature = "poem-session")]

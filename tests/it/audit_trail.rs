@@ -349,8 +349,9 @@ fn o_8_a_trail_goes_through_a_backup_and_goes_on_after_a_restore() {
         assert_eq!(run(&path, "", &["backup", file]).code, 0);
         assert_eq!(run(&restored, "", &["restore", file]).code, 0);
         let all = run(&restored, "", &["events", "--json"]).json();
-        let last = &all[7];
-        assert_eq!((all.len(), &last["event"]), (8, &json!("store_restored")));
+        let [before, last] = [&all[7], &all[8]];
+        assert_eq!(before["event"], json!("store_copied"), "the copy has who took it");
+        assert_eq!((all.len(), &last["event"]), (9, &json!("store_restored")));
         assert_eq!(last["details"][0][0], "backup_taken_at");
         assert_eq!(run(&restored, "", &["events", "--check"]).code, 0);
         assert_eq!(run(&restored, "", &["compact"]).code, 0);
@@ -359,7 +360,7 @@ fn o_8_a_trail_goes_through_a_backup_and_goes_on_after_a_restore() {
         // An export shows it. An import leaves it where it is.
         let lines = run(&restored, "", &["export"]).out;
         let events = lines.lines().filter(|line| line.contains("\"kind\":\"event\"")).count();
-        assert_eq!(events, 8, "{lines}");
+        assert_eq!(events, 10, "{lines}");
         assert!(lines.contains("\"kind\":\"trail_head\""), "{lines}");
         let export = folder.path().join("export");
         std::fs::write(&export, lines).unwrap();

@@ -1,6 +1,7 @@
 //! A poem-openapi API under `#[require_auth]`: who gets into its operations, and what its document says.
 
 mod access;
+mod api_keys;
 mod arguments;
 mod bad_requests;
 mod document;

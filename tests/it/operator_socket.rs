@@ -4,6 +4,7 @@
 //! that the store keeps.
 
 mod attacks;
+mod copies;
 mod limits;
 mod whole_files;
 

@@ -73,6 +73,10 @@ pub enum Event {
     ApiKeyCreated {
         /// The session of the key.
         session: Arc<Session>,
+        /// The login that made it. `None` if an operator or the application did.
+        login: Option<SessionId>,
+        /// The address of the client that asked for it, if that is known.
+        client_address: Option<IpAddr>,
     },
     /// `clock_jumped_ahead`: when a sweep began, the clock had gone on by more than the process has run since
     /// the last one.
@@ -190,6 +194,13 @@ pub enum Event {
         /// Why.
         reason: RevocationReason,
     },
+    /// `store_copied`: an operator takes a copy of everything, by a backup or an export.
+    ///
+    /// It happens before the first byte is handed out, so that a copy which was cut short is known too.
+    StoreCopied {
+        /// Which copy.
+        copy: CopyKind,
+    },
     /// `store_behind`: a refresh token was newer than its record: the store has lost a write.
     StoreBehind {
         /// The session, after its record was brought up to date.
@@ -202,6 +213,19 @@ pub enum Event {
         session: SessionId,
         /// The token.
         token: TokenId,
+    },
+}
+
+/// A copy of everything in a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CopyKind {
+    /// A backup. It has the hashes of passwords.
+    Backup,
+    /// An export.
+    Export {
+        /// With the hashes of passwords.
+        hashes: bool,
     },
 }
 
@@ -238,6 +262,7 @@ impl Event {
             Self::SessionExpired { .. } => "session_expired",
             Self::SessionRevoked { .. } => "session_revoked",
             Self::StoreBehind { .. } => "store_behind",
+            Self::StoreCopied { .. } => "store_copied",
             Self::TokenRevoked { .. } => "token_revoked",
         }
     }
@@ -256,8 +281,9 @@ impl Event {
             | Self::RolesSet { account, .. } => {
                 tracing::info!(target: "jwtauth", event, account = account.log_id());
             }
-            Self::ApiKeyCreated { session } => {
-                tracing::info!(target: "jwtauth", event, session = session.id.log_id());
+            Self::ApiKeyCreated { session, login, client_address: _ } => {
+                let login = login.map(|login| login.log_id());
+                tracing::info!(target: "jwtauth", event, session = session.id.log_id(), login);
             }
             Self::ClockJumpedAhead { by } => {
                 tracing::warn!(target: "jwtauth", event, ?by, "the clock has jumped ahead: this sweep removes nothing, and the next one what has expired");
@@ -297,6 +323,9 @@ impl Event {
             }
             Self::StoreBehind { session } => {
                 tracing::warn!(target: "jwtauth", event, session = session.id.log_id(), "a refresh token is newer than its record: the store has lost a write");
+            }
+            Self::StoreCopied { copy } => {
+                tracing::info!(target: "jwtauth", event, ?copy, "somebody takes a copy of the store");
             }
             Self::TokenRevoked { session, .. } => {
                 tracing::info!(target: "jwtauth", event, session = session.log_id());

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, TrailMark};
+use super::{CopyKind, Event, TrailMark};
 use crate::id::{SessionId, TokenId};
 use crate::key::sha256;
 use crate::record::Session;
@@ -85,10 +85,15 @@ impl EventDetails {
                 }
             }
             // Its name is of its owner's choice: it is in no record.
-            Event::ApiKeyCreated { session } => is
-                .of_session(session)
-                .with("roles", session.roles.join(" "))
-                .with("scopes", session.scopes.join(" ")),
+            Event::ApiKeyCreated { session, login, client_address } => {
+                let is = is.of_session(session).from(*client_address);
+                let is = is.with("roles", session.roles.join(" "));
+                let is = is.with("scopes", session.scopes.join(" "));
+                match login {
+                    Some(login) => is.with("login", login),
+                    None => is,
+                }
+            }
             Event::ClockJumpedAhead { by } | Event::ClockSetBack { by } => is.with("seconds", by.as_secs()),
             Event::DeviceChanged { session, device } => {
                 is.of_session(session).with("from", &session.device).with("to", device)
@@ -105,6 +110,10 @@ impl EventDetails {
             Event::ReuseDetected { session } | Event::StoreBehind { session } => is.of_session(session),
             Event::SessionRevoked { session, reason } => {
                 Self { session: Some(*session), ..is }.with("reason", reason.name())
+            }
+            Event::StoreCopied { copy: CopyKind::Backup } => is.with("copy", "backup").with("hashes", true),
+            Event::StoreCopied { copy: CopyKind::Export { hashes } } => {
+                is.with("copy", "export").with("hashes", hashes)
             }
             Event::TokenRevoked { session, token } => {
                 Self { session: Some(*session), token: Some(*token), ..is }

@@ -9,7 +9,7 @@ mod hex;
 mod trail_check;
 mod trail_mark;
 
-pub use self::event::Event;
+pub use self::event::{CopyKind, Event};
 pub use self::event_record::{EventDetails, EventRecord, TrailHead};
 pub use self::trail_check::{TrailCheck, TrailFault};
 pub use self::trail_mark::{NoTrailMark, TrailMark};

@@ -8,7 +8,7 @@ use super::wiped::ShownApiKey;
 use super::{Operated, OperatorError};
 use crate::error::{ApiKeyError, SessionError};
 use crate::record::Session;
-use crate::session::{ApiKeyRequest, IssuedApiKey};
+use crate::session::{ApiKeyOrigin, ApiKeyRequest, IssuedApiKey};
 
 /// Puts a request together.
 pub(super) fn wanted(
@@ -58,7 +58,9 @@ impl Operated {
                 "{owner:?} has no live login, which would say what a key of theirs may do: let them log in, and do this again"
             ))
         })?;
-        self.sessions.create_api_key_by(login, request).await.map_err(failed)
+        // That login lends its rights, and has asked for nothing.
+        let origin = ApiKeyOrigin::default();
+        self.sessions.create_api_key_by(login, request, origin).await.map_err(failed)
     }
 }
 
@@ -67,6 +69,9 @@ fn failed(error: ApiKeyError) -> OperatorError {
     match error {
         ApiKeyError::Session(SessionError::Store(_)) => OperatorError::of_store(error),
         ApiKeyError::Session(error) => OperatorError::Refused(error.to_string()),
+        ApiKeyError::Off => OperatorError::Refused(
+            "the server of this store has no API keys: turn them on in its program with `.api_keys(ApiKeyConfig::default())`, start it once, and do this again".into(),
+        ),
         error => OperatorError::Refused(error.to_string()),
     }
 }

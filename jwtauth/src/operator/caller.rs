@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::OperatorError;
 use super::messages::{OperatorAnswer, OperatorRequest};
 use super::place::ShortPath;
-use super::wire::{self, Frame, FrameKind, VERSION, WireError};
+use super::wire::{self, Frame, FrameKind, SentRecords, VERSION, WireError};
 use crate::private_file::parent;
 
 /// How long to wait for a sign of life. The server sends one each second.
@@ -34,18 +34,29 @@ pub(super) async fn is_served(path: &Path) -> Result<bool, OperatorError> {
     Ok(connect(path).await?.is_some())
 }
 
-/// Takes parts of a file.
-pub(super) type TakePart<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), OperatorError> + Send);
+/// What comes before the answer.
+pub(super) enum Piece<'a> {
+    /// Bytes of a file.
+    Part(&'a [u8]),
+    /// How far the file is.
+    Sent(SentRecords),
+}
+
+/// Takes what comes before the answer.
+pub(super) type TakePiece<'a> = &'a mut (dyn FnMut(Piece<'_>) -> Result<(), OperatorError> + Send);
 
 /// For requests that are answered without a file.
-pub(super) fn no_file(_: &[u8]) -> Result<(), OperatorError> {
-    Err(OperatorError::Failed("the server sends a file instead of an answer".into()))
+pub(super) fn no_file(piece: Piece<'_>) -> Result<(), OperatorError> {
+    match piece {
+        Piece::Sent(_) => Ok(()),
+        Piece::Part(_) => Err(OperatorError::Failed("the server sends a file instead of an answer".into())),
+    }
 }
 
 pub(super) async fn ask(
     path: &Path,
     request: &OperatorRequest,
-    take: TakePart<'_>,
+    take: TakePiece<'_>,
 ) -> Result<OperatorAnswer, OperatorError> {
     let request = wire::json_frame(FrameKind::Request, request)
         .map_err(|error| OperatorError::Refused(error.to_string()))?;
@@ -73,7 +84,7 @@ enum Heard {
 async fn converse(
     stream: &mut UnixStream,
     request: &[u8],
-    take: TakePart<'_>,
+    take: TakePiece<'_>,
 ) -> Result<Heard, OperatorError> {
     // A server that refuses does not read it all. Then it says why.
     let sent = timeout(PATIENCE, wire::send(stream, request)).await.map_err(no_answer)?;
@@ -83,8 +94,11 @@ async fn converse(
             Err(error) => return Err(not_read(sent.err(), &error)),
         };
         match frame.kind {
-            FrameKind::Working => {}
-            FrameKind::Part => take(frame.bytes())?,
+            FrameKind::Working if frame.bytes().is_empty() => {}
+            FrameKind::Working => {
+                take(Piece::Sent(frame.json().map_err(|error| not_read(None, &error))?))?;
+            }
+            FrameKind::Part => take(Piece::Part(frame.bytes()))?,
             FrameKind::Busy => return Ok(Heard::Busy(frame.text())),
             FrameKind::Refusal => return Err(OperatorError::Refused(frame.text())),
             FrameKind::Reply => {

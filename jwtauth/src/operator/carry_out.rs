@@ -12,6 +12,7 @@ use super::messages::{OperatorAnswer, OperatorRequest, OperatorStatus};
 use super::session_row::SessionRow;
 use super::{Operated, OperatorError};
 use crate::error::{SessionError, StoreError};
+use crate::events::{CopyKind, Event};
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::session::caused_by;
@@ -139,6 +140,14 @@ impl Operated {
         progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
     ) -> Answered {
         let now = self.sessions.now();
+        let copy = match &request {
+            OperatorRequest::Backup => Some(CopyKind::Backup),
+            OperatorRequest::Export { hashes } => Some(CopyKind::Export { hashes: *hashes }),
+            _ => None,
+        };
+        if let Some(copy) = copy {
+            caused_by(CAUSE, self.sessions.emit(Event::StoreCopied { copy })).await;
+        }
         match request {
             OperatorRequest::Backup => {
                 let summary = operate::backup(self.store(), sink, now, progress).await;
@@ -336,7 +345,8 @@ fn joined(
 
 fn of_operate(error: OperateError) -> OperatorError {
     match error {
-        OperateError::NotOffered { .. } | OperateError::Stopped => OperatorError::Refused(error.to_string()),
+        OperateError::Stopped => OperatorError::Stopped,
+        OperateError::NotOffered { .. } => OperatorError::Refused(error.to_string()),
         error => OperatorError::failed("the store cannot be read", &error),
     }
 }

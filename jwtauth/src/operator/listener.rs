@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 
 use super::carry_out::Answered;
 use super::messages::{OperatorAnswer, OperatorRequest, ServerFacts};
-use super::part_sink::PartSink;
+use super::part_sink::{FileProgress, PartSink};
 use super::place::SocketFile;
-use super::wire::{self, Frame, FrameKind, VERSION, WireError};
+use super::wire::{self, Frame, FrameKind, SentRecords, VERSION, WireError};
 use super::{Operated, OperatorError};
 use crate::notice::OnceAMinute;
 use crate::shutdown::is_asked;
@@ -176,9 +176,12 @@ impl Listening {
         let sending = tokio::task::spawn_blocking(move || {
             let Self { operated, ending, .. } = self;
             let is_ending = || ending.strong_count() == 0 || is_asked();
+            let Ok(told) = FileProgress::on(&stream) else { return };
             let Ok(mut sink) = PartSink::new(stream, is_ending) else { return };
-            let go_on = |_: Progress| {
-                if is_ending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let go_on = |progress: Progress| {
+                let sent = SentRecords { done: progress.done, of: progress.of };
+                let is_gone = told.tell(sent, is_ending).is_err();
+                if is_gone || is_ending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let answer = match operated.upgrade() {
                 Some(operated) => runtime.block_on(operated.carry_out_into(request, &mut sink, &go_on)),

@@ -93,6 +93,9 @@ pub enum OperatorError {
     /// It is refused, and nothing was changed.
     #[error("{0}")]
     Refused(String),
+    /// Whoever asked has stopped it, and nothing was changed.
+    #[error("it was stopped")]
+    Stopped,
 }
 
 impl OperatorError {
@@ -199,7 +202,8 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// Those of [`ask`](Self::ask); [`OperatorError::Failed`] too if `sink` failed.
+    /// Those of [`ask`](Self::ask); [`OperatorError::Failed`] too if `sink` failed, and
+    /// [`OperatorError::Stopped`] if `progress` said so.
     pub async fn ask_into(
         &self,
         request: OperatorRequest,
@@ -210,14 +214,20 @@ impl Operator {
             Way::Here(operated) => operated.carry_out_into(request, sink, progress).await,
             #[cfg(unix)]
             Way::Socket(path) => {
-                let mut sent = 0;
-                let mut take = |part: &[u8]| {
-                    sent += part.len() as u64;
-                    sink.write_all(part)
-                        .map_err(|error| OperatorError::failed("the file cannot be written", &error))?;
-                    match progress(Progress { bytes: sent, ..Progress::default() }) {
+                let mut sent = Progress::default();
+                let mut take = |piece: caller::Piece<'_>| {
+                    match piece {
+                        caller::Piece::Part(part) => {
+                            sent.bytes += part.len() as u64;
+                            sink.write_all(part).map_err(|error| {
+                                OperatorError::failed("the file cannot be written", &error)
+                            })?;
+                        }
+                        caller::Piece::Sent(records) => (sent.done, sent.of) = (records.done, records.of),
+                    }
+                    match progress(sent) {
                         ControlFlow::Continue(()) => Ok(()),
-                        ControlFlow::Break(()) => Err(OperatorError::refused("it was stopped")),
+                        ControlFlow::Break(()) => Err(OperatorError::Stopped),
                     }
                 };
                 caller::ask(path, &request, &mut take).await

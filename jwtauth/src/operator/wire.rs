@@ -11,8 +11,8 @@
 
 use std::io;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
@@ -35,7 +35,7 @@ pub(super) enum FrameKind {
     Request = 1,
     /// What came of the request: the last frame of the server.
     Reply = 2,
-    /// A sign of life, while the request is being carried out. Empty.
+    /// A sign of life, while the request is being carried out. Empty, or how far it is.
     Working = 3,
     /// The server does not take the request: the text says why.
     Refusal = 4,
@@ -43,6 +43,13 @@ pub(super) enum FrameKind {
     Busy = 5,
     /// Bytes of a file that was asked for. The reply follows the last of them.
     Part = 6,
+}
+
+/// How far a file is that is being sent: records, and of how many.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct SentRecords {
+    pub(super) done: u64,
+    pub(super) of: Option<u64>,
 }
 
 /// Why a frame cannot be read.

@@ -21,6 +21,7 @@ mod end;
 mod foreign;
 mod hooks;
 mod issued_tokens;
+mod kept_api_key_rules;
 mod key_ring;
 mod known_callers;
 #[cfg(feature = "pages")]
@@ -52,11 +53,13 @@ use self::foreign::DenyList;
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
 pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
+pub(crate) use self::kept_api_key_rules::kept_api_key_rules;
 pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::known_callers::Beside;
 use self::known_callers::KnownCallers;
 #[cfg(feature = "pages")]
 pub(crate) use self::live_count::LiveCounter;
+pub(crate) use self::new_api_key::ApiKeyOrigin;
 pub use self::new_api_key::{ApiKeyRequest, IssuedApiKey};
 use self::reporter::Reporter;
 pub(crate) use self::rotate::Renewal;

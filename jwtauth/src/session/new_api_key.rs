@@ -8,6 +8,7 @@
 //!    not handed out: its owner is looked at again when the key is on disk (K-6).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,15 @@ impl fmt::Debug for IssuedApiKey {
     }
 }
 
+/// Where a key was asked for, as far as that is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ApiKeyOrigin {
+    /// The login that asked for it.
+    pub(crate) login: Option<SessionId>,
+    /// The address of the client.
+    pub(crate) address: Option<IpAddr>,
+}
+
 impl Sessions {
     /// Makes an API key for a user. On disk when this returns.
     ///
@@ -123,7 +133,7 @@ impl Sessions {
             return Err(SessionError::Inactive.into());
         }
         let made = self.draft_api_key(&self.draft(owner)?, request)?;
-        self.insert_api_key(made, async |key| {
+        self.insert_api_key(made, ApiKeyOrigin::default(), async |key| {
             #[cfg(feature = "accounts")]
             self.confirm(owner, key.id).await?;
             #[cfg(not(feature = "accounts"))]
@@ -133,14 +143,15 @@ impl Sessions {
         .await
     }
 
-    /// Makes an API key for the user who is logged in with `login`.
+    /// Makes an API key for the user who is logged in with `login`. It has no more rights than that login.
     pub(crate) async fn create_api_key_by(
         &self,
         login: &Session,
         request: ApiKeyRequest,
+        origin: ApiKeyOrigin,
     ) -> Result<IssuedApiKey, ApiKeyError> {
         let made = self.draft_api_key(login, request)?;
-        self.insert_api_key(made, async |key| {
+        self.insert_api_key(made, origin, async |key| {
             let login = self.live(login.id, &login.subject).await?;
             let lacks = |given: &[String], has: &[String]| given.iter().any(|name| !has.contains(name));
             // The copy of the user in the key would be an older one until the next change.
@@ -207,6 +218,7 @@ impl Sessions {
     async fn insert_api_key(
         &self,
         made: IssuedApiKey,
+        origin: ApiKeyOrigin,
         confirm: impl AsyncFnOnce(&Session) -> Result<(), ApiKeyError>,
     ) -> Result<IssuedApiKey, ApiKeyError> {
         let session = &made.session;
@@ -228,7 +240,9 @@ impl Sessions {
         confirm(session).await?;
         // Another one may have come meanwhile.
         self.check_number(&session.subject, 0).await?;
-        self.emit(Event::ApiKeyCreated { session: Arc::new(session.clone()) }).await;
+        let ApiKeyOrigin { login, address: client_address } = origin;
+        let session = Arc::new(session.clone());
+        self.emit(Event::ApiKeyCreated { session, login, client_address }).await;
         unclaimed.claim();
         Ok(made)
     }

@@ -112,7 +112,8 @@ impl Sessions {
     }
 }
 
-/// The task that sweeps regularly. Stops when dropped, or when the sessions are gone.
+/// The task that sweeps regularly, and first keeps the settings of API keys. Stops when dropped, or when the
+/// sessions are gone.
 #[derive(Debug)]
 pub(crate) struct Sweeper(JoinHandle<()>);
 
@@ -131,7 +132,18 @@ impl Drop for Sweeper {
 }
 
 async fn sweep_until_gone(sessions: Weak<Sessions>, interval: Duration) {
+    let mut are_rules_kept = false;
     loop {
+        if !are_rules_kept {
+            let Some(sessions) = sessions.upgrade() else { return };
+            match sessions.keep_api_key_rules().await {
+                Ok(()) => are_rules_kept = true,
+                // The store may be away for a while. The next sweep tries again.
+                Err(error) => {
+                    tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "the settings of API keys are not kept yet");
+                }
+            }
+        }
         tokio::time::sleep(interval).await;
         let Some(sessions) = sessions.upgrade() else { return };
         // A task of its own, so that a store that panics does not end all sweeps.

@@ -1,8 +1,10 @@
 //! The page with which people make keys and end them.
 
-use jwtauth::AccountsConfig;
+use jwtauth::store::EventStore as _;
+use jwtauth::{AccountsConfig, Event};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
+use tests::faulty::{Fault, Faulty};
 use tests::serve::{Served, serve};
 
 use super::*;
@@ -20,10 +22,14 @@ struct Person {
 
 impl Person {
     async fn new(set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> Self {
+        Self::on(TestStore::new(), set).await
+    }
+
+    async fn on(store: impl SessionStore, set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> Self {
         let set = |builder: JwtAuthBuilder| {
             set(builder.accounts(AccountsConfig::default().hashers(1)).insecure_cookies())
         };
-        let TestApp { jwtauth, clock, .. } = TestApp::with(TestStore::new(), set);
+        let TestApp { jwtauth, clock, .. } = TestApp::with(store, set);
         let accounts = jwtauth.accounts().unwrap();
         let account = accounts.register("olga", PASSWORD).await.unwrap();
         accounts.set_roles(account.id, ["admin", "editor"]).await.unwrap();
@@ -152,6 +158,52 @@ fn k_3_k_7_the_page_says_what_is_wrong() {
             .unwrap();
         assert_eq!(refused.status(), 403);
         assert_eq!(person.jwtauth.sessions().now(), START + 121);
+    });
+}
+
+/// K-7: the one answer that has the key has it, also if the other keys cannot be listed then.
+#[test]
+fn k_7_a_key_is_shown_also_if_the_others_cannot_be_listed() {
+    bounded(async {
+        let store = Faulty::without_size();
+        let failing = store.clone();
+        let person = Person::on(store.clone(), move |builder| {
+            keyed(builder).on_event(move |event: Event| {
+                if event.name() == "api_key_created" {
+                    failing.set(Fault::Error, Fault::None);
+                }
+                std::future::ready(())
+            })
+        })
+        .await;
+        let (status, made) = person.make(&[("name", "ci"), ("days", "30")]).await;
+        assert_eq!(status, 200, "{made}");
+        let key = made.split("<code>").nth(1).unwrap().split("</code>").next().unwrap().to_owned();
+        assert!(made.contains("<h2>ci</h2>") && made.matches("name=\"end\"").count() == 1, "{made}");
+        assert_eq!(person.open("api-keys").await.0, 503, "a list alone is refused");
+        store.set(Fault::None, Fault::None);
+        assert_eq!(person.with_key("/who", &key).await, 200);
+    });
+}
+
+/// K-7: whoever looks into a stolen account sees which login made a key, and from where.
+#[test]
+fn k_7_the_trail_says_which_login_made_a_key_and_from_where() {
+    bounded(async {
+        let store = Faulty::without_size();
+        let person = Person::on(store.clone(), |builder| {
+            keyed(builder).storage(StorageConfig::default().keep_events(100))
+        })
+        .await;
+        assert_eq!(person.make(&[("name", "geheim"), ("days", "30")]).await.0, 200);
+        let events = store.events_after(0, usize::MAX).await.unwrap();
+        let of = |name: &str| &events.iter().find(|record| record.event.event == name).unwrap().event;
+        let (login, created) = (of("login"), of("api_key_created"));
+        assert_eq!(created.address, "127.0.0.1".parse().ok());
+        assert_ne!(created.session, login.session, "it is that of the key");
+        let by = ("login".to_owned(), login.session.unwrap().to_string());
+        assert!(created.details.contains(&by), "{created:?}");
+        assert!(!format!("{created:?}").contains("geheim"));
     });
 }
 

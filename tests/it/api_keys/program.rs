@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use jwtauth::{AccountsConfig, Device, SledStore, StorageConfig};
 use tests::serve::serve;
@@ -16,9 +17,11 @@ async fn server(path: &Path) -> (JwtAuth, tests::serve::Served) {
     let builder =
         JwtAuth::builder().secret(tests::app::SECRET).accounts(AccountsConfig::default().hashers(1));
     let builder = builder
-        .api_keys(ApiKeyConfig::default().prefix("acme").max_ttl(90 * DAY))
+        .api_keys(ApiKeyConfig::default().prefix("acme").max_ttl(90 * DAY).max_keys(3))
         .storage(StorageConfig::default().keep_events(100));
-    let jwtauth = builder.build(SledStore::open(path).await.unwrap()).unwrap();
+    let opened: Arc<dyn SessionStore> = Arc::new(SledStore::open(path).await.unwrap());
+    let jwtauth = builder.build_on(Arc::clone(&opened)).unwrap();
+    written(opened, true).await;
     if jwtauth.accounts().unwrap().by_name("ann").await.unwrap().is_none() {
         let account = jwtauth.accounts().unwrap().register("ann", PASSWORD).await.unwrap();
         jwtauth.accounts().unwrap().set_roles(account.id, ["admin", "editor"]).await.unwrap();
@@ -30,6 +33,13 @@ async fn server(path: &Path) -> (JwtAuth, tests::serve::Served) {
         .with(jwtauth.clone());
     let served = serve(app).await;
     (jwtauth, served)
+}
+
+/// Waits until a server has written whether it has API keys.
+async fn written(store: Arc<dyn SessionStore>, has_api_keys: bool) {
+    while ApiKeyConfig::kept_in(Arc::clone(&store)).await.unwrap().is_some() != has_api_keys {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 /// Runs the program beside the runtime of the test, in which the server is.
@@ -120,7 +130,7 @@ fn k_7_the_program_makes_and_ends_keys_in_a_running_server() {
         assert!(refused.code == 1 && refused.err.contains("is a login"), "{refused:?}");
         for (arguments, says) in [
             (&["--of", "ann", "--role", "root"][..], r#"you do not have the role "root""#),
-            (&["--of", "ann", "--days", "91"], "7776000 seconds"),
+            TOO_LONG,
             (&["--of", "nobody"], "nobody is known"),
         ] {
             let refused = ask(&store, &[&["api-keys", "create", "x"], arguments].concat()).await;
@@ -137,25 +147,64 @@ fn k_7_the_program_makes_and_ends_keys_in_a_running_server() {
     });
 }
 
-/// K-7: without a server the program makes the key itself, with the prefix that the server knows.
+/// More days than the server allows, and what is said of them.
+const TOO_LONG: (&[&str], &str) = (&["--of", "ann", "--days", "91"], "7776000 seconds");
+
+/// Waits until the server has closed its store.
+async fn once_closed(store: &Path, command: &[&str]) -> Run {
+    loop {
+        let run = ask(store, command).await;
+        if run.code != 3 {
+            return run;
+        }
+    }
+}
+
+/// K-7: without a server the program makes the key itself, by the rules of the server that was there last.
 #[test]
 fn k_7_the_program_makes_a_key_without_a_server() {
     bounded(async {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("store");
         drop(server(&store).await);
-        let command = ["api-keys", "create", "ci", "--of", "ann", "--prefix", "acme", "--json"];
-        let made = loop {
-            let made = ask(&store, &command).await;
-            // The server is about to close its store.
-            if made.code == 0 {
-                break made.json().remove(0);
-            }
-            assert!(made.code == 3, "{made:?}");
-        };
+        let made = once_closed(&store, &["api-keys", "create", "ci", "--of", "ann", "--json"]).await;
+        assert_eq!(made.code, 0, "{made:?}");
+        let made = made.json().remove(0);
+        assert!(made["secret"].as_str().unwrap().starts_with("acme_"), "the prefix of the server");
+        let lasts = made["expires_at"].as_u64().unwrap() - made["created_at"].as_u64().unwrap();
+        assert_eq!(lasts, 90 * 24 * 60 * 60, "as long as the server allows");
+        let refused = ask(&store, &[&["api-keys", "create", "x"], TOO_LONG.0].concat()).await;
+        assert!(refused.code == 1 && refused.err.contains(TOO_LONG.1), "{refused:?}");
+        for number in 2..=3 {
+            let made = ask(&store, &["api-keys", "create", "x", "--of", "ann"]).await;
+            assert_eq!(made.code, 0, "{number}: {made:?}");
+        }
+        let refused = ask(&store, &["api-keys", "create", "x", "--of", "ann"]).await;
+        assert!(refused.code == 1 && refused.err.contains("there are 3 keys already"), "{refused:?}");
         let (_jwtauth, served) = server(&store).await;
         let key = format!("authorization: Bearer {}", made["secret"].as_str().unwrap());
         let (status, body) = curl(&["-H", &key, &served.at("/who")]).await;
         assert!(status == "200" && body.ends_with(" by ci"), "{status} {body}");
+    });
+}
+
+/// K-7: where the server has no API keys, the program makes none, also if the server once had some.
+#[test]
+fn k_7_the_program_makes_no_key_that_no_server_takes() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store");
+        let command = ["api-keys", "create", "ci", "--of", "ann"];
+        drop(server(&store).await);
+        let builder =
+            JwtAuth::builder().secret(tests::app::SECRET).accounts(AccountsConfig::default().hashers(1));
+        let opened: Arc<dyn SessionStore> = Arc::new(SledStore::open(&store).await.unwrap());
+        let without = builder.build_on(Arc::clone(&opened)).unwrap();
+        let refused = ask(&store, &command).await;
+        assert!(refused.code == 1 && refused.err.contains("turn them on"), "{refused:?}");
+        written(opened, false).await;
+        drop(without);
+        let refused = once_closed(&store, &command).await;
+        assert!(refused.code == 1 && refused.err.contains("start it once"), "{refused:?}");
     });
 }

@@ -100,7 +100,12 @@ fn guarded_operations_say_how_to_say_who_is_calling() {
         ("/health", "post", Value::Null),
     ] {
         assert!(paths[path][method].is_object(), "{method} {path}");
-        assert_eq!(paths[path][method]["security"], want, "{method} {path}");
+        let mut security = paths[path][method]["security"].clone();
+        // Another test may have API keys at this moment.
+        if let Some(schemes) = security.as_array_mut() {
+            schemes.retain(|scheme| scheme["api_key"].is_null());
+        }
+        assert_eq!(security, want, "{method} {path}");
     }
     assert_eq!(paths["/hidden"], Value::Null);
 }
@@ -112,7 +117,8 @@ fn both_schemes_are_described_once() {
         let _ = TestApp::new();
         let document = parsed();
         let schemes = document["components"]["securitySchemes"].clone();
-        (schemes["bearer"]["type"] == "http" && schemes["bearer"]["scheme"] == "bearer").then_some(schemes)
+        let is_usual = schemes["bearer"]["type"] == "http" && schemes["bearer"]["scheme"] == "bearer";
+        (is_usual && schemes["api_key"].is_null()).then_some(schemes)
     };
     let schemes = &std::iter::repeat_with(usual).take(100).flatten().next().expect("the usual header");
     assert_eq!(schemes.as_object().expect("schemes").len(), 2);

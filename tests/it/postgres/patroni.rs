@@ -94,6 +94,7 @@ fn one_machine_dies(hosts: impl FnOnce(&mut Cluster, String) -> Option<String>) 
         println!("skipped: needs openssl");
         return;
     }
+    certificate::authority(path, "ca");
     let Some(hosts) = hosts(&mut cluster, addresses.join(",")) else { return };
     let all = addresses.iter().map(String::as_str).chain(hosts.split(','));
     let names = all.map(|address| format!("IP:{address}")).collect::<Vec<_>>().join(",");

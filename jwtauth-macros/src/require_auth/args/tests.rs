@@ -252,7 +252,8 @@ fn the_documentation_shows_the_table() {
     WORDS.assert_documented_in("arguments.md");
 }
 
-/// N-15: what a literal may be called a constant may be called too, and nothing else. Each text of up to four of these.
+/// N-15: what a literal may be called a constant may be called too, and nothing else. Each text of up to four
+/// of these.
 #[test]
 fn n_15_the_macro_and_the_library_have_one_rule_of_names() {
     let letters = [

@@ -1,7 +1,7 @@
 //! `jwtauth api-keys`.
 
+use jwtauth::SessionId;
 use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest};
-use jwtauth::{ApiKeyConfig, SessionId};
 use serde_json::json;
 
 use super::arguments::{ApiKeysCommand, NewApiKey};
@@ -12,10 +12,7 @@ use super::{Done, Failure, store, unexpected};
 pub(crate) async fn run(name: StoreName<'_>, command: ApiKeysCommand, output: Output) -> Done {
     match command {
         ApiKeysCommand::List { of, over } => list(&store::operator(name).await?, of, over, output).await,
-        ApiKeysCommand::Create(new) => {
-            let keys = ApiKeyConfig::default().prefix(&new.prefix);
-            create(&store::operator_with(name, keys).await?, new, output).await
-        }
+        ApiKeysCommand::Create(new) => create(&store::operator(name).await?, new, output).await,
         ApiKeysCommand::Revoke { ids } => revoke(&store::operator(name).await?, ids, output).await,
     }
 }
@@ -53,7 +50,7 @@ async fn list(operator: &Operator, of: Option<String>, over: bool, output: Outpu
 }
 
 async fn create(operator: &Operator, new: NewApiKey, output: Output) -> Done {
-    let NewApiKey { name, of: owner, scopes, roles, days, prefix: _ } = new;
+    let NewApiKey { name, of: owner, scopes, roles, days } = new;
     let ttl = days.map(|days| u64::from(days) * 24 * 60 * 60);
     let (row, secret) =
         match operator.ask(OperatorRequest::CreateApiKey { owner, name, roles, scopes, ttl }).await? {

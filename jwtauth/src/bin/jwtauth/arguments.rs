@@ -343,7 +343,8 @@ pub(crate) enum ApiKeysCommand {
     },
     /// Make an API key, and print it. It cannot be had again
     ///
-    /// Only the key goes to standard output. The server must have API keys turned on.
+    /// Only the key goes to standard output. The settings of the server count, also while it is stopped: its
+    /// prefix, how long a key may be valid, and how many a user may have.
     Create(NewApiKey),
     /// End API keys. Their programs are refused with their next request
     Revoke {
@@ -369,9 +370,6 @@ pub(crate) struct NewApiKey {
     /// For how many days it is valid; without it, for as long as a key may be
     #[arg(long, value_name = "COUNT")]
     pub(crate) days: Option<u32>,
-    /// What it begins with, if no server is asked that says so: the `prefix` of its `ApiKeyConfig`
-    #[arg(long, value_name = "PREFIX", default_value = "jwtauth")]
-    pub(crate) prefix: String,
 }
 
 #[derive(Debug, Subcommand)]

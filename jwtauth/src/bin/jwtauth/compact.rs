@@ -17,10 +17,16 @@ const INSTEAD: &str = "it gives free space back by itself (autovacuum), and VACU
 
 pub(crate) async fn run(name: StoreName<'_>, output: Output) -> Done {
     let compaction = match store::server(name, INSTEAD).await? {
-        Some(server) => match server.ask(OperatorRequest::Compact).await? {
-            OperatorAnswer::Compacted(compaction) => compaction,
-            _ => return Err(unexpected()),
-        },
+        Some(server) => {
+            // Only the server knows how far it is. A program that goes lets it stop.
+            let meter = Meter::begin_waiting("the server copies");
+            let answer = server.ask(OperatorRequest::Compact).await;
+            drop(meter);
+            match answer? {
+                OperatorAnswer::Compacted(compaction) => compaction,
+                _ => return Err(unexpected()),
+            }
+        }
         None => here(store::directory(name, INSTEAD)?)?,
     };
     let text = format!("the files had {} and have {}", size(compaction.before), size(compaction.after));

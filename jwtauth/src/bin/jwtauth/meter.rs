@@ -38,6 +38,17 @@ impl Meter {
         Self { name, bar, told: Mutex::new(Instant::now()) }
     }
 
+    /// Shows for how long somebody else has worked. A signal ends the process at once.
+    pub(crate) fn begin_waiting(name: &'static str) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::no_length().with_prefix(name);
+            style(&bar, "{prefix} {spinner} {elapsed}");
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Self { name, bar, told: Mutex::new(Instant::now()) }
+    }
+
     /// Notes how far it is, and says whether to go on.
     pub(crate) fn look(&self, progress: Progress) -> ControlFlow<()> {
         match &self.bar {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use jwtauth::operator::{is_for_terminals, printable};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -48,26 +48,53 @@ impl Output {
 
     /// Begins a list with these columns.
     pub(crate) fn list(self, columns: &[&str]) -> List {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let mut table = empty_table();
         table.set_header(columns.iter().map(|name| name.to_uppercase()));
-        List { output: self, table }
+        List { output: self, table, rows: 0 }
     }
+}
+
+/// How many rows are written at once. Their columns are as wide as the widest of these rows, and at least as
+/// wide as those before. So a list of any length takes no more memory than that.
+const BLOCK: usize = 1_000;
+
+fn empty_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
 }
 
 /// A list that is being written.
 pub(crate) struct List {
     output: Output,
     table: Table,
+    /// How many rows the table has that are not written yet.
+    rows: usize,
 }
 
 impl List {
     pub(crate) fn row(&mut self, cells: &[String], json: &Value) {
         if self.output.json {
             write(escaped(json));
-        } else {
-            self.table.add_row(cells.iter().map(|cell| printable(cell)));
+            return;
         }
+        if self.rows == BLOCK {
+            write(self.table.trim_fmt());
+            let widths = self.table.column_max_content_widths();
+            self.table = empty_table();
+            self.rows = 0;
+            self.add(cells);
+            for (column, width) in self.table.column_iter_mut().zip(widths) {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+            }
+            return;
+        }
+        self.add(cells);
+    }
+
+    fn add(&mut self, cells: &[String]) {
+        self.table.add_row(cells.iter().map(|cell| printable(cell)));
+        self.rows += 1;
     }
 
     pub(crate) fn end(self) {

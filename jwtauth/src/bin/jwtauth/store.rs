@@ -18,21 +18,16 @@ use super::database::{StoreName, without_postgres};
 /// Speaks to the server that has the store in a directory open, or opens it. Makes none. A database is opened
 /// beside its servers.
 pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
-    operator_with(name, ApiKeyConfig::default()).await
-}
-
-/// The same. If no server says what API keys are like, `keys` does.
-pub(crate) async fn operator_with(name: StoreName<'_>, keys: ApiKeyConfig) -> Result<Operator, Failure> {
     if let Some(database) = name.database()? {
-        return here(open(database).await?, keys).await;
+        return here(open(database).await?).await;
     }
     let path = look(name, "")?;
     if let Some(server) = Operator::connect(path).await? {
         return Ok(server);
     }
     check_user(path)?;
-    match SledStore::open(path).await {
-        Ok(opened) => here(Arc::new(opened), keys).await,
+    match quietly(SledStore::open(path)).await {
+        Ok(opened) => here(Arc::new(opened)).await,
         // A server may have started meanwhile.
         Err(error @ StoreError::Locked { .. }) => Operator::connect(path).await?.ok_or_else(|| {
             let what = "a server has the store open and offers no socket: see whether its log says why, or stop it, and do this again";
@@ -40,6 +35,16 @@ pub(crate) async fn operator_with(name: StoreName<'_>, keys: ApiKeyConfig) -> Re
         }),
         Err(error) => Err(not_opened(error)),
     }
+}
+
+/// Opens a store that may be damaged. What sled says when it panics is for those who write it, and the error
+/// says what to do.
+async fn quietly<T>(opening: impl Future<Output = T>) -> T {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let opened = opening.await;
+    std::panic::set_hook(hook);
+    opened
 }
 
 /// Returns the directory that a store is to be made in: by this user, if there is one.
@@ -59,7 +64,7 @@ pub(crate) async fn opened(name: StoreName<'_>) -> Result<Arc<dyn SessionStore>,
 }
 
 async fn open(place: StorePlace) -> Result<Arc<dyn SessionStore>, Failure> {
-    operate::open(place).await.map_err(|error| match error {
+    quietly(operate::open(place)).await.map_err(|error| match error {
         OperateError::Store(error) => not_opened(error),
         OperateError::NoPostgres => without_postgres(),
         error => Failure::refused(error.to_string()),
@@ -71,11 +76,20 @@ pub(crate) async fn server(name: StoreName<'_>, instead: &str) -> Result<Option<
     Ok(Operator::connect(look(name, instead)?).await?)
 }
 
-async fn here(opened: Arc<dyn SessionStore>, keys: ApiKeyConfig) -> Result<Operator, Failure> {
+async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
-    let builder =
-        JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1)).api_keys(keys);
+    let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
+    // The rules of keys are those of the server.
+    let builder = match ApiKeyConfig::kept_in(Arc::clone(&opened)).await {
+        Ok(Some(keys)) => builder.api_keys(keys),
+        Ok(None) => builder,
+        Err(error) => {
+            let error = super::with_causes(&error);
+            eprintln!("jwtauth: the settings of API keys cannot be read, so none can be made: {error}");
+            builder
+        }
+    };
     // What is done here stands in the trail that the server keeps.
     let trail = match Arc::clone(&opened).event_store() {
         Some(trail) => trail.trail_head().await,

@@ -7,7 +7,7 @@ use poem::Result;
 use super::auth::Auth;
 use crate::id::SessionId;
 use crate::record::{RevocationReason, Session};
-use crate::session::{ApiKeyRequest, IssuedApiKey};
+use crate::session::{ApiKeyOrigin, ApiKeyRequest, IssuedApiKey};
 use crate::web::answer::rejection::Rejection;
 
 /// The API keys of the calling user: [`Auth::api_keys`] returns it. The guide
@@ -70,7 +70,8 @@ impl OwnApiKeys<'_> {
         if sessions.now().saturating_sub(login.auth_time) > max_age {
             return Err(Rejection::FreshLoginRequired { max_age }.into());
         }
-        Ok(sessions.create_api_key_by(&login, request).await?)
+        let origin = ApiKeyOrigin { login: Some(login.id), address: self.0.client_address() };
+        Ok(sessions.create_api_key_by(&login, request, origin).await?)
     }
 
     /// Returns the live keys of the user, the newest first, each as its session: see

@@ -13,91 +13,27 @@
 //! 2. No handler of bad requests sees a refusal of this crate, or 401 would become 400.
 //! 3. The application's own documentation stays.
 
-use std::collections::BTreeSet;
+pub(crate) mod api_keys_api;
+mod caller_schemes;
+
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Mutex, PoisonError};
 
 pub use poem::EndpointExt;
 use poem::error::IntoResult;
 use poem::{Error, IntoResponse, Request, RequestBody, Result};
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{
-    MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, MetaSecurityScheme,
-    Registry,
+    MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
 };
 use poem_openapi::types::Type as _;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object};
 
+pub(crate) use self::caller_schemes::name_places;
+use self::caller_schemes::{Places, interned};
 use crate::web::answer::rejection::Rejection;
 use crate::web::guard::admit::{self, settled};
 use crate::web::guard::policy::Policy;
-use crate::web::headers::token_header::TokenHeader;
-
-const COOKIE: &str = "cookie";
-const BEARER: &str = "bearer";
-
-/// Where access tokens are, for documents that are written later.
-static PLACES: Mutex<Places> =
-    Mutex::new(Places { cookie: "__Host-access_token", header: "authorization", scheme: "bearer" });
-
-/// Where access tokens are.
-#[derive(Clone, Copy)]
-struct Places {
-    cookie: &'static str,
-    header: &'static str,
-    scheme: &'static str,
-}
-
-/// Sets where access tokens are. Documents are made by functions without a value, so this cannot be part of
-/// one: the last call counts.
-pub(crate) fn name_places(cookie: &str, header: &TokenHeader) {
-    let places = Places {
-        cookie: interned(cookie.into()),
-        header: interned(header.name().as_str().into()),
-        scheme: header.other_scheme().map_or("bearer", |scheme| interned(scheme.into())),
-    };
-    *PLACES.lock().unwrap_or_else(PoisonError::into_inner) = places;
-}
-
-/// Keeps each text once, for ever: documents take `&'static str`.
-fn interned(text: String) -> &'static str {
-    static TEXTS: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
-    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = texts.get(text.as_str()) {
-        return known;
-    }
-    let kept: &'static str = text.leak();
-    texts.insert(kept);
-    kept
-}
-
-/// Describes the header of access tokens.
-fn by_header(header: &'static str, scheme: &'static str) -> MetaSecurityScheme {
-    let common = MetaSecurityScheme {
-        ty: "http",
-        description: Some("The access token, for clients that keep no cookies."),
-        name: None,
-        key_in: None,
-        scheme: Some(scheme),
-        bearer_format: Some("JWT"),
-        flows: None,
-        openid_connect_url: None,
-    };
-    if header == "authorization" {
-        return common;
-    }
-    let description = format!("`{scheme}`, a space and the access token, for clients that keep no cookies.");
-    MetaSecurityScheme {
-        ty: "apiKey",
-        description: Some(interned(description)),
-        name: Some(header),
-        key_in: Some("header"),
-        scheme: None,
-        bearer_format: None,
-        ..common
-    }
-}
 
 /// An operation, as the macro knows it.
 pub trait Operation: Send + Sync + 'static {
@@ -149,26 +85,13 @@ impl<'a, O: Operation> ApiExtractor<'a> for Scheme<O> {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        if O::POLICY.is_none() {
-            return;
+        if let Some(policy) = O::POLICY {
+            Places::now().register(policy, registry);
         }
-        let Places { cookie, header, scheme } = *PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_cookie = MetaSecurityScheme {
-            ty: "apiKey",
-            description: Some("The access token, in the cookie that a login sets."),
-            name: Some(cookie),
-            key_in: Some("cookie"),
-            scheme: None,
-            bearer_format: None,
-            flows: None,
-            openid_connect_url: None,
-        };
-        registry.create_security_scheme(COOKIE, by_cookie);
-        registry.create_security_scheme(BEARER, by_header(header, scheme));
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        if O::POLICY.is_some() { vec![COOKIE, BEARER] } else { Vec::new() }
+        O::POLICY.map(|policy| Places::now().schemes(policy)).unwrap_or_default()
     }
 
     fn has_security_fallback() -> bool {
@@ -346,20 +269,5 @@ fn add(responses: &mut Vec<MetaResponse>, refusal: MetaResponse) {
             header.required = false; // the application's own answer may be without
             known.headers.push(header);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_header_of_tokens_is_described_as_it_is() {
-        let usual = by_header("authorization", "bearer");
-        assert_eq!((usual.ty, usual.scheme, usual.name), ("http", Some("bearer"), None));
-        let other = by_header("x-access-token", "bearer");
-        assert_eq!((other.ty, other.key_in, other.name), ("apiKey", Some("header"), Some("x-access-token")));
-        assert!(other.description.is_some_and(|says| says.starts_with("`bearer`, a space")), "{other:?}");
-        assert_eq!((other.scheme, other.bearer_format), (None, None));
     }
 }

@@ -150,7 +150,15 @@ async fn page<'p>(
     made: Option<&IssuedApiKey>,
 ) -> Result<Response> {
     let sessions = &wiring::state(request, "the page `api-keys`")?.sessions;
-    let keys = sessions.api_keys(&caller.account.id.to_string()).await?;
+    let keys = match (sessions.api_keys(&caller.account.id.to_string()).await, made) {
+        (Ok(keys), _) => keys,
+        // It is shown once: so it is shown, without the others.
+        (Err(error), Some(made)) => {
+            tracing::warn!(target: "jwtauth", error = &error as &dyn std::error::Error, "an API key was made, and the others of its owner cannot be listed");
+            vec![made.session().clone()]
+        }
+        (Err(error), None) => return Err(error.into()),
+    };
     shell.belongs_to(&caller.account.name, "api-keys");
     let usual = DAYS.min(sessions.longest_api_key() / DAY).to_string();
     let page = ApiKeysPage {

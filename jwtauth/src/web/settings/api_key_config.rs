@@ -1,8 +1,13 @@
 //! The settings of API keys. `config` checks them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::ApiKeyRules;
+use crate::error::StoreError;
+use crate::session::kept_api_key_rules;
+use crate::store::SessionStore;
 
 /// Settings of API keys, with which programs of a user call this service. Give them to
 /// [`JwtAuthBuilder::api_keys`](super::JwtAuthBuilder::api_keys).
@@ -27,6 +32,20 @@ pub struct ApiKeyConfig {
 }
 
 impl ApiKeyConfig {
+    /// Returns the settings of the server that has opened this store last. `None` if it has no API keys, or
+    /// if no server has opened the store since there are such settings.
+    ///
+    /// A server writes them into the store when it starts, so that a key which another program makes, such as
+    /// `jwtauth`, is one that the server takes.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] if they cannot be read.
+    pub async fn kept_in(store: Arc<dyn SessionStore>) -> Result<Option<Self>, StoreError> {
+        let rules = kept_api_key_rules(store, SystemClock.now()).await?;
+        Ok(rules.map(|rules| Self { rules }))
+    }
+
     /// Sets what each key begins with, before an underscore: the name of your application, so that a key that
     /// leaks says where it belongs.
     ///

@@ -176,7 +176,11 @@ impl JwtAuthBuilder {
         wording.simplejwt = self.config.tokens.compat.is_some();
         wording.scheme = token_header.other_scheme().map(Into::into);
         #[cfg(feature = "openapi")]
-        crate::web::openapi::name_places(&cookies.names.access, &token_header);
+        crate::web::openapi::name_places(
+            &cookies.names.access,
+            &token_header,
+            self.config.api_keys.is_some(),
+        );
         let mut cross_origin = CrossOrigin::default();
         self.trusted_origins.iter().try_for_each(|origin| cross_origin.trust(origin))?;
         self.exempt_paths.iter().try_for_each(|pattern| cross_origin.exempt(pattern))?;

@@ -179,7 +179,9 @@ async fn row(
         match value.parse::<SessionId>() {
             _ if name == "by" => by = Some(value),
             // In short, as in the log.
-            Ok(session) if name == "except" => details.push(format!("{name}: {}", session.log_id())),
+            Ok(session) if matches!(&*name, "except" | "login") => {
+                details.push(format!("{name}: {}", session.log_id()))
+            }
             _ => details.push(format!("{name}: {value}")),
         }
     }

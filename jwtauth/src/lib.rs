@@ -5,7 +5,7 @@
 
 extern crate self as jwtauth;
 
-// Floor 0: the ground.
+// The ground.
 pub mod clock;
 pub mod error;
 mod host;
@@ -17,7 +17,7 @@ mod right_name;
 mod secret;
 mod shutdown;
 
-// Floor 1: what things are.
+// What things are.
 mod claims;
 mod compat;
 mod config;
@@ -29,20 +29,20 @@ mod record;
 mod registry;
 mod user;
 
-// Floor 2: tokens and stores. Neither knows the other.
+// Tokens and stores. Neither knows the other.
 pub mod store;
 mod token;
 
-// Floor 3: what happens to a session, and to an account.
+// What happens to a session, and to an account.
 #[cfg(feature = "accounts")]
 mod accounts;
 mod session;
 mod verifier;
 
-// Floor 4: what an operator asks for.
+// What an operator asks for.
 pub mod operator;
 
-// Floor 5: HTTP.
+// HTTP.
 mod web;
 
 pub mod guide;

@@ -8,15 +8,15 @@
 //!    and time, and the record, which has not changed since (`SessionStore::stamp`) and has not expired.
 //! 3. Only a request that changed nothing is kept: no rotation waits to be confirmed, and no cookie was set.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
+use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{Equivalent, UnitWeighter};
 
 use super::Sessions;
 use crate::record::Session;
 use crate::token::access::{Access, Verified};
+use crate::token::token_bytes::{KeyedEnds, SoughtBytes, TokenBytes};
 use crate::token::verified::Assurance;
 use crate::user::SharedSession;
 
@@ -27,7 +27,7 @@ const LEN: usize = 8192;
 const MAX_USER: usize = 4 * 1024;
 
 /// The callers by their access tokens.
-pub(super) struct KnownCallers(Cache<AccessBytes, Arc<KnownCaller>, UnitWeighter, KeyedEnds>);
+pub(super) struct KnownCallers(Cache<TokenBytes, Arc<KnownCaller>, UnitWeighter, KeyedEnds>);
 
 /// Who sent a token, and for how long that is known.
 pub(super) struct KnownCaller {
@@ -60,73 +60,10 @@ pub(crate) enum Beside<'r> {
     Only(Option<&'r [u8]>),
 }
 
-#[derive(PartialEq, Eq)]
-struct AccessBytes(Box<[u8]>);
-
-/// A token that is looked for.
-struct SoughtBytes<'t>(&'t [u8]);
-
-impl Hash for AccessBytes {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        SoughtBytes(&self.0).hash(state);
-    }
-}
-
-/// The end of a signature is as random as the whole.
-impl Hash for SoughtBytes<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        if let Some(end) = self.0.last_chunk::<16>() {
-            state.write_u128(u128::from_ne_bytes(*end));
-        }
-    }
-}
-
-impl Equivalent<AccessBytes> for SoughtBytes<'_> {
-    fn equivalent(&self, key: &AccessBytes) -> bool {
-        *self.0 == *key.0
-    }
-}
-
-/// Hashes the 16 bytes at the end of a token with a key that nobody knows.
-#[derive(Clone)]
-struct KeyedEnds([u64; 2]);
-
-struct KeyedEnd {
-    key: [u64; 2],
-    hash: u64,
-}
-
-impl BuildHasher for KeyedEnds {
-    type Hasher = KeyedEnd;
-
-    fn build_hasher(&self) -> KeyedEnd {
-        KeyedEnd { key: self.0, hash: 0 }
-    }
-}
-
-impl Hasher for KeyedEnd {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u128(u128::from(*byte));
-        }
-    }
-
-    fn write_u128(&mut self, number: u128) {
-        let [low, high] = [number as u64 ^ self.key[0] ^ self.hash, (number >> 64) as u64 ^ self.key[1]];
-        let product = u128::from(low) * u128::from(high);
-        self.hash = (product as u64) ^ (product >> 64) as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.hash
-    }
-}
-
 impl Default for KnownCallers {
     fn default() -> Self {
-        let (one, other) = (RandomState::new(), RandomState::new());
-        let keys = KeyedEnds([one.hash_one(0), other.hash_one(0)]);
-        Self(Cache::with(LEN, LEN as u64, UnitWeighter, keys, DefaultLifecycle::default()))
+        let (hashes, lifecycle) = (KeyedEnds::default(), DefaultLifecycle::default());
+        Self(Cache::with(LEN, LEN as u64, UnitWeighter, hashes, lifecycle))
     }
 }
 
@@ -198,6 +135,6 @@ impl Sessions {
         let refresh = refresh.map(|token| token.as_bytes().into());
         let session = Arc::new(SharedSession::new(Arc::clone(session)));
         let known = KnownCaller { refresh, good, stamp, session };
-        self.known_callers.0.insert(AccessBytes(token.as_bytes().into()), Arc::new(known));
+        self.known_callers.0.insert(token.into(), Arc::new(known));
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! `ring` holds the keys, `parse` reads JSON strictly, `access`, `refresh` and `sliding` read the claims of
 //! each kind, `simplejwt` those of another library, `profiled` those of any other issuer, and `verified`
-//! remembers verified tokens. `named_token` reads which session a token names, good or not. `api_key_text` is
-//! the form of API keys, which are no JWS. Sessions are not known here.
+//! remembers verified tokens. `token_bytes` are tokens as keys of a table. `named_token` reads which session a
+//! token names, good or not. `api_key_text` is the form of API keys, which are no JWS. Sessions are not known
+//! here.
 
 pub(crate) mod access;
 pub(crate) mod api_key_text;
@@ -22,6 +23,7 @@ pub(crate) mod ring;
 pub(crate) mod simplejwt;
 pub(crate) mod sliding;
 pub(crate) mod stateless;
+pub(crate) mod token_bytes;
 mod token_claims;
 pub(crate) mod verified;
 

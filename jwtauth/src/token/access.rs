@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::parse::Object;
 use super::ring::Ring;
 use super::simplejwt::{self, Foreign, Origin, UserId, Written};
+use super::token_weight::{self, Weighed};
 use super::verified::{Assurance, VerifiedTokens};
 use super::{Envelope, Expected, OpenedToken, check_audience, required, token_claims};
 use crate::claims::{ACCESS, AccessClaims};
@@ -46,6 +47,13 @@ impl Access {
     /// none.
     pub(crate) fn names(&self) -> Option<SessionId> {
         self.foreign.is_none().then_some(self.session)
+    }
+}
+
+impl Weighed for Access {
+    fn heap_bytes(&self) -> usize {
+        let user = self.user.as_ref().map_or(0, Weighed::heap_bytes);
+        token_weight::text(&self.subject) + token_weight::foreign(self.foreign.as_deref()) + user
     }
 }
 

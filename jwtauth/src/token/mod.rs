@@ -9,9 +9,9 @@
 //!
 //! `ring` holds the keys, `parse` reads JSON strictly, `access`, `refresh` and `sliding` read the claims of
 //! each kind, `simplejwt` those of another library, `profiled` those of any other issuer, and `verified`
-//! remembers verified tokens. `token_bytes` are tokens as keys of a table. `named_token` reads which session a
-//! token names, good or not. `api_key_text` is the form of API keys, which are no JWS. Sessions are not known
-//! here.
+//! remembers verified tokens: `token_bytes` are its keys, and `token_weight` says how much memory they take.
+//! `named_token` reads which session a token names, good or not. `api_key_text` is the form of API keys,
+//! which are no JWS. Sessions are not known here.
 
 pub(crate) mod access;
 pub(crate) mod api_key_text;
@@ -25,6 +25,7 @@ pub(crate) mod sliding;
 pub(crate) mod stateless;
 pub(crate) mod token_bytes;
 mod token_claims;
+mod token_weight;
 pub(crate) mod verified;
 
 use std::ops::Range;

@@ -9,6 +9,7 @@ use super::access::{Access, AccessTokens};
 use super::parse::Object;
 use super::ring::Ring;
 use super::simplejwt::{self, Foreign, Said, UserId, Written};
+use super::token_weight::{self, Weighed};
 use super::verified::VerifiedTokens;
 use super::{Envelope, Expected, check, required};
 use crate::claims::{REFRESH, RefreshClaims};
@@ -44,6 +45,12 @@ impl Refresh {
     /// none.
     pub(crate) fn names(&self) -> Option<SessionId> {
         self.foreign.is_none().then_some(self.session)
+    }
+}
+
+impl Weighed for Refresh {
+    fn heap_bytes(&self) -> usize {
+        token_weight::text(&self.subject) + token_weight::foreign(self.foreign.as_deref())
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::access::Verified;
 use super::parse::Object;
 use super::ring::Ring;
+use super::token_weight::{self, Weighed};
 use super::verified::VerifiedTokens;
 use super::{Envelope, Expected, MAX_TIME, check, check_audience, required};
 use crate::claims::{SLIDING, SlidingClaims};
@@ -29,6 +30,12 @@ pub(crate) struct Sliding {
     pub(crate) session: SessionId,
     pub(crate) generation: u64,
     pub(crate) token: TokenId,
+}
+
+impl Weighed for Sliding {
+    fn heap_bytes(&self) -> usize {
+        token_weight::text(&self.subject)
+    }
 }
 
 impl SlidingTokens {

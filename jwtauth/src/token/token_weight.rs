@@ -1,0 +1,79 @@
+//! How much memory it takes to remember what a token says, so that a table of tokens has a bound in bytes.
+//!
+//! Counts rather too much than too little: what the allocator adds, and the empty places of maps and lists.
+
+use serde_json::{Map, Value};
+
+use super::simplejwt::Foreign;
+use crate::user::TokenUser;
+
+/// What an allocation takes beside its bytes.
+const ALLOCATION: usize = 16;
+
+/// What a map takes that has an entry, and what each entry adds: a node of a B-tree is half full at least.
+const MAP: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 4 * ALLOCATION;
+
+/// Something that a token says.
+pub(crate) trait Weighed {
+    /// Returns how many bytes it takes beside its own size.
+    fn heap_bytes(&self) -> usize;
+}
+
+impl Weighed for TokenUser {
+    fn heap_bytes(&self) -> usize {
+        let names = self.roles().iter().chain(self.scopes());
+        let names: usize = names.map(|name| size_of::<String>() + text(name)).sum();
+        // What all of it is in comes on top: its fixed fields, twice, for the claims and the identity.
+        2 * size_of::<Self>() + 16 * ALLOCATION + text(self.subject()) + names + map(self.claims())
+    }
+}
+
+/// Returns what a text takes.
+pub(super) fn text(text: &str) -> usize {
+    text.len() + 2 * ALLOCATION
+}
+
+/// Returns what a token takes that another service has issued on its own.
+pub(super) fn foreign(foreign: Option<&Foreign>) -> usize {
+    foreign.map_or(0, |foreign| size_of::<Foreign>() + text(&foreign.name))
+}
+
+fn map(map: &Map<String, Value>) -> usize {
+    if map.is_empty() {
+        return 0;
+    }
+    let entries = map.iter().map(|(name, value)| MAP / 4 + text(name) + json(value));
+    MAP + entries.sum::<usize>()
+}
+
+fn json(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(value) => text(value),
+        Value::Array(values) if values.is_empty() => 0,
+        Value::Array(values) => {
+            let places = values.capacity().max(4) * size_of::<Value>() + ALLOCATION;
+            places + values.iter().map(json).sum::<usize>()
+        }
+        Value::Object(values) => map(values),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token of 8 kB may say what takes much more memory than its text.
+    #[test]
+    fn what_is_nested_weighs_what_it_takes() {
+        let weight = |text: &str| json(&serde_json::from_str(text).unwrap());
+        assert_eq!(weight("17"), 0);
+        let (flat, nested) = ("[0,0,0,0,0,0,0,0]", "[[0],[0],[0],[0]]");
+        assert!(weight(flat) >= 8 * size_of::<Value>(), "{}", weight(flat));
+        assert!(weight(nested) >= 5 * 4 * size_of::<Value>(), "{}", weight(nested));
+        assert!(weight(r#"{"":0}"#) >= 11 * 56, "a node has eleven places");
+        let many: String = (0..100).map(|number| format!(r#""{number}":0,"#)).collect();
+        let many = weight(&format!("{{{}}}", many.trim_end_matches(',')));
+        assert!(many > 100 * 2 * 56 && many < 100 * 10 * 56, "{many}");
+    }
+}

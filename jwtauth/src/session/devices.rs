@@ -1,25 +1,38 @@
 //! Sessions that continue on another device than the one of the login, so that a change is reported once, not
 //! with each refresh.
 //!
-//! Kept in memory: the record only holds the first device. After a restart, or if there were very many, a
-//! change is reported again.
+//! Kept in memory: the record only holds the first device. After a restart a change is reported again, and if
+//! there were very many, one of a session that was not refreshed for long.
 
-use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
+
+use quick_cache::unsync::Cache;
 
 use crate::device::Device;
 use crate::id::SessionId;
 use crate::record::Session;
 
-/// How many sessions are remembered: about 100 kB.
+/// How many sessions are remembered: about 300 kB. Those that are refreshed again stay.
 const MAX_CHANGED: usize = 4_096;
 
-#[derive(Debug, Default)]
 pub(super) struct ChangedDevices {
     /// For each session the device that was reported last, as a hash of its identifying fields.
-    told: Mutex<HashMap<SessionId, u64>>,
+    told: Mutex<Cache<SessionId, u64>>,
     state: RandomState,
+}
+
+impl Default for ChangedDevices {
+    fn default() -> Self {
+        Self { told: Mutex::new(Cache::new(MAX_CHANGED)), state: RandomState::new() }
+    }
+}
+
+impl fmt::Debug for ChangedDevices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangedDevices").finish_non_exhaustive()
+    }
 }
 
 impl ChangedDevices {
@@ -31,11 +44,12 @@ impl ChangedDevices {
             told.remove(&session.id);
             return false;
         }
-        if told.len() >= MAX_CHANGED {
-            told.clear();
-        }
         let hash = self.state.hash_one((&device.app, &device.os, &device.model, &device.id));
-        told.insert(session.id, hash) != Some(hash)
+        if told.get(&session.id) == Some(&hash) {
+            return false;
+        }
+        told.insert(session.id, hash);
+        true
     }
 }
 
@@ -69,18 +83,20 @@ mod tests {
     }
 
     #[test]
-    fn few_are_remembered() {
+    fn few_are_remembered_and_those_that_come_again() {
         let changed = ChangedDevices::default();
-        for number in 0..=MAX_CHANGED {
+        let session = |number: usize| {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            let session = Session {
-                id: SessionId::from_bytes(id),
-                device: device("Firefox"),
-                ..sample::session(1, "1")
-            };
-            assert!(changed.is_new(&session, &device("Chrome")));
+            let device = device("Firefox");
+            Session { id: SessionId::from_bytes(id), device, ..sample::session(1, "1") }
+        };
+        assert!(changed.is_new(&session(0), &device("Chrome")));
+        for number in 1..=3 * MAX_CHANGED {
+            assert!(changed.is_new(&session(number), &device("Chrome")));
+            assert!(!changed.is_new(&session(0), &device("Chrome")), "after {number}");
         }
-        assert_eq!(changed.told.lock().unwrap().len(), 1);
+        let len = changed.told.lock().unwrap().len();
+        assert!(len <= MAX_CHANGED, "{len}");
     }
 }

@@ -21,6 +21,9 @@ use crate::id::SessionId;
 use crate::record::Session;
 use crate::registry::TokenRecord;
 
+/// How much memory records take that were asked for lately, in bytes.
+const RECENT: u64 = 32 * 1024 * 1024;
+
 /// What readers and the writer share.
 pub(super) struct StoreReader {
     pub(super) path: PathBuf,
@@ -50,7 +53,7 @@ impl StoreReader {
         Self {
             path,
             tree: RwLock::new(Some(tree)),
-            recent: Recent::default(),
+            recent: Recent::new(RECENT),
             exchanging: watch::Sender::new(false),
             hidden: Mutex::default(),
             time: Arc::default(),

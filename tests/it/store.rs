@@ -13,6 +13,7 @@ mod restoring;
 mod self_compaction;
 mod snapshots;
 mod upgrade;
+mod verifying;
 mod volume;
 mod volume_rights;
 

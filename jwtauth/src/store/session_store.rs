@@ -124,6 +124,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// Tells whether every record was read since the store was opened, and nothing is wrong: a store may be
+    /// used before that. Default: it needs no such thing.
+    fn is_verified(&self) -> bool {
+        true
+    }
+
     /// Returns what the store remembers of time. All who use one store share it. A store that keeps it with
     /// each commit does not forget it when the program starts again. Default: it keeps none.
     fn time_mark(&self) -> Arc<TimeMark> {

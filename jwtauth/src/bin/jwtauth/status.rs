@@ -31,6 +31,7 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
         ("last used", time(store.last_used)),
         ("accounts", number(store.accounts)),
         ("disabled accounts", number(store.disabled_accounts)),
+        ("records", verified(store.verified).into()),
         ("files", store.file_bytes.map_or("-".into(), size)),
         ("written anew", written_anew(&store)),
         ("server", answered),
@@ -39,6 +40,15 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
     json["server"] = serde_json::json!(server);
     output.fields(&fields, &json);
     Ok(())
+}
+
+/// Says whether every record was read.
+const fn verified(verified: Option<bool>) -> &'static str {
+    match verified {
+        Some(true) => "every one was read and is whole",
+        Some(false) => "not every one was read yet",
+        None => "-",
+    }
 }
 
 /// Says how often the server has made the files smaller.

@@ -11,6 +11,8 @@ const WITH_ACCOUNTS: u8 = 2;
 const WITH_TIME: u8 = 3;
 /// Totals that sum up accounts apart.
 const WITH_SUM_OF_ACCOUNTS: u8 = 4;
+/// Totals that sum up values apart too.
+const WITH_SUM_OF_VALUES: u8 = 5;
 
 /// Numbers that are true of the store as a whole; written with every change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(in crate::store) struct Totals {
     /// The part of it that is of accounts, so that these are known to be whole when other records are not.
     /// Earlier releases did not write it.
     pub(in crate::store) sum_of_accounts: Option<u64>,
+    /// The part of it that is of values, likewise. What is left is of sessions.
+    pub(in crate::store) sum_of_values: Option<u64>,
 }
 
 impl Totals {
@@ -38,27 +42,47 @@ impl Totals {
     pub(in crate::store) const fn records(self) -> u64 {
         self.sessions.saturating_add(self.accounts)
     }
+
+    /// Tells whether it says what each kind of records adds up to.
+    pub(in crate::store) const fn sums_are_apart(&self) -> bool {
+        self.sum_of_accounts.is_some() && self.sum_of_values.is_some()
+    }
 }
 
 /// Those of an empty store.
 impl Default for Totals {
     fn default() -> Self {
-        Self { changes: 0, sessions: 0, accounts: 0, latest: 0, ahead: 0, sum: 0, sum_of_accounts: Some(0) }
+        let nothing = Some(0);
+        Self {
+            changes: 0,
+            sessions: 0,
+            accounts: 0,
+            latest: 0,
+            ahead: 0,
+            sum: 0,
+            sum_of_accounts: nothing,
+            sum_of_values: nothing,
+        }
     }
 }
 
 pub(in crate::store) fn encode_totals(key: &[u8], totals: Totals) -> Vec<u8> {
-    let Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts } = totals;
+    let Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values } = totals;
     let known = (changes, sessions, accounts, latest, ahead, sum);
-    match sum_of_accounts {
-        Some(of_accounts) => frame::close(WITH_SUM_OF_ACCOUNTS, key, |out| write((known, of_accounts), out)),
-        None => frame::close(WITH_TIME, key, |out| write(known, out)),
+    match (sum_of_accounts, sum_of_values) {
+        (Some(of_accounts), Some(of_values)) => {
+            frame::close(WITH_SUM_OF_VALUES, key, |out| write((known, of_accounts, of_values), out))
+        }
+        (Some(of_accounts), None) => {
+            frame::close(WITH_SUM_OF_ACCOUNTS, key, |out| write((known, of_accounts), out))
+        }
+        (None, _) => frame::close(WITH_TIME, key, |out| write(known, out)),
     }
 }
 
 pub(in crate::store) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals> {
-    let (layout, body) = frame::open(WITH_SUM_OF_ACCOUNTS, key, bytes).ok()?;
-    let earlier = Totals { sum_of_accounts: None, ..Totals::default() };
+    let (layout, body) = frame::open(WITH_SUM_OF_VALUES, key, bytes).ok()?;
+    let earlier = Totals { sum_of_accounts: None, sum_of_values: None, ..Totals::default() };
     let totals = match layout {
         WITHOUT_ACCOUNTS => {
             let (changes, sessions, sum) = read_whole(body)?;
@@ -72,9 +96,16 @@ pub(in crate::store) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals
             let (changes, sessions, accounts, latest, ahead, sum) = read_whole(body)?;
             Totals { changes, sessions, accounts, latest, ahead, sum, ..earlier }
         }
-        _ => {
+        WITH_SUM_OF_ACCOUNTS => {
             let ((changes, sessions, accounts, latest, ahead, sum), of_accounts) = read_whole(body)?;
-            Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts: Some(of_accounts) }
+            let sum_of_accounts = Some(of_accounts);
+            Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, ..earlier }
+        }
+        _ => {
+            let ((changes, sessions, accounts, latest, ahead, sum), of_accounts, of_values) =
+                read_whole(body)?;
+            let (sum_of_accounts, sum_of_values) = (Some(of_accounts), Some(of_values));
+            Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values }
         }
     };
     Some(totals)
@@ -86,13 +117,15 @@ mod tests {
 
     #[test]
     fn totals_of_every_layout_are_read_and_damaged_ones_are_not() {
-        let sum_of_accounts = Some(7);
-        let all =
-            Totals { changes: 1, sessions: 2, accounts: 3, latest: 4, ahead: 5, sum: 6, sum_of_accounts };
-        let with_time = Totals { sum_of_accounts: None, ..all };
+        let (sum_of_accounts, sum_of_values) = (Some(7), Some(8));
+        let (changes, sessions, accounts, latest, ahead, sum) = (1, 2, 3, 4, 5, 6);
+        let all = Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values };
+        let with_accounts = Totals { sum_of_values: None, ..all };
+        let with_time = Totals { sum_of_accounts: None, ..with_accounts };
         let without_time = Totals { latest: 0, ahead: 0, ..with_time };
         for (bytes, totals) in [
             (encode_totals(b"m", all), all),
+            (encode_totals(b"m", with_accounts), with_accounts),
             (encode_totals(b"m", with_time), with_time),
             (frame::close(WITH_ACCOUNTS, b"m", |out| write((1_u64, 2_u64, 3_u64, 6_u64), out)), without_time),
             (

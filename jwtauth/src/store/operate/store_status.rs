@@ -34,6 +34,10 @@ pub struct StoreStatus {
     pub disabled_accounts: Option<u64>,
     /// How many bytes its files have. `None` if the store does not say it.
     pub file_bytes: Option<u64>,
+    /// Whether every record was read since the store was opened, and nothing is wrong. A large one is used
+    /// while that goes on: see [`SledConfig::verify_first`](crate::SledConfig::verify_first). `None` if an
+    /// older server has answered.
+    pub verified: Option<bool>,
     /// How often a server has written it anew without its free space, since it has opened it.
     pub compactions: u64,
     /// What the last of these has done.
@@ -69,6 +73,7 @@ pub async fn status(
     status.live_subjects = subjects.len() as u64;
     #[cfg(feature = "accounts")]
     count_accounts(store, &mut status, sessions, progress).await?;
+    status.verified = Some(store.is_verified());
     if let Some(files) = Arc::clone(store).compact_store() {
         let StoreSpace { bytes, compactions, last } = files.space().await?;
         (status.file_bytes, status.compactions, status.last_compaction) = (bytes, compactions, last);

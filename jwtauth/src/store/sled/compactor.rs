@@ -27,6 +27,7 @@ use super::growth::RetryPause;
 use super::key_copy::{KeyCopy, TreeEntries};
 use super::reader::StoreReader;
 use super::rebuild::Rebuild;
+use super::record_check::CheckStage;
 use super::writer::{JobSender, Writer};
 use super::{SledStore, files, tree_keys};
 use crate::error::StoreError;
@@ -109,7 +110,8 @@ impl Work {
         while let Some(order) = self.orders.next() {
             match order {
                 Order::Asked(asker) => {
-                    let done = self.guarded(|| self.compact(&|| !asker.is_closed() && goes_on()));
+                    let goes_on = || !asker.is_closed() && goes_on();
+                    let done = self.guarded(|| self.verified(&goes_on).and_then(|()| self.compact(&goes_on)));
                     if done.is_ok() {
                         pause = RetryPause::default();
                     }
@@ -144,8 +146,18 @@ impl Work {
         });
     }
 
+    /// Waits until every record was read: what is wrong must be noticed in these files, not in new ones.
+    fn verified(&self, goes_on: GoesOn<'_>) -> Result<(), StoreError> {
+        while self.reader.check.stage() == CheckStage::UnderWay {
+            self.turn(goes_on)?;
+            thread::sleep(COPIED);
+        }
+        self.reader.is_trusted()
+    }
+
     /// Compacts the store if its files are too large for what is in them.
     fn compact_if_due(&self, goes_on: GoesOn<'_>) -> Result<(), StoreError> {
+        self.verified(goes_on)?;
         let payload = self.payload(goes_on)?;
         if let Some(size) = self.jobs.run(move |disk| Ok(disk.new_size_if_due(payload)))? {
             // Nobody has asked for it, so the disk is not filled to see whether it fits.

@@ -16,7 +16,7 @@ impl SledStore {
         if !Self::is_there(&config)? {
             return Ok(None);
         }
-        Self::open(SledConfig { even_if_moved: true, ..config }).await.map(Some)
+        Self::open(SledConfig { even_if_moved: true, ..config.verify_first(u64::MAX) }).await.map(Some)
     }
 
     /// Returns where the records were moved to.

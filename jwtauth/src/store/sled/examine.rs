@@ -13,7 +13,7 @@ use super::diagnosis::{Condition, Diagnosis, Finding};
 use super::evidence::Evidence;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, DATA};
-use super::files::{journal, keepsake, moved, swap};
+use super::files::{doubt_mark, journal, keepsake, moved, swap};
 use super::salvage::Salvage;
 use super::sled_config::SledConfig;
 use super::surroundings::{self, quoted};
@@ -91,6 +91,13 @@ pub(super) fn examine_locked(
     let mut diagnosis =
         Diagnosis { path: path.into(), findings: surroundings::outside(path), ..Diagnosis::default() };
     let (acknowledged, highest) = journals(config, &mut diagnosis.findings);
+    if let Some(problem) = doubt_mark::read(path) {
+        let what = format!("a server has found while it used the store that something is wrong: {problem}");
+        diagnosis.findings.push(Finding::new(
+            what,
+            "the next start reads every record before it serves, and forgets this if all is well",
+        ));
+    }
     if let Some(to) = moved::read(path)? {
         let what = format!("what is in it was moved to {to}, so it does not open");
         diagnosis.findings.push(Finding::new(what, "start the server there"));

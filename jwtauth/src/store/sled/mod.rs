@@ -8,7 +8,7 @@
 //! | `flush()` **and** fsync of the data file before any answer | acknowledged logins lost after a power cut in 30 of 30 |
 //! | fsync of every file beside the log before that flush | the same with records of 30 kB in 55 of 60 |
 //! | fsync of every file and the directory after open | database refused after a power cut in 23 of 60 |
-//! | totals in every batch, all records counted at open, a journal beside the data file | of 200 damaged files 82 opened with records silently missing |
+//! | totals in every batch, all records counted once it is open, a journal beside the data file | of 200 damaged files 82 opened with records silently missing |
 //! | the sum of all checksums in the totals | of 600 damaged files 2 opened with a record as it was before its last change |
 //! | every call under `catch_unwind` | 72 of those 200 panicked |
 //! | drop and open anew after any failed write | after a full disk all writes fail until restart |
@@ -21,7 +21,9 @@
 //! writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow disk 50
 //! refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `startup` finds a database whole. `reader` reads. `operations`, `login_change`, `value_change`,
+//! `startup` opens a database, and `record_count` reads what must be known first, or all of it.
+//! `record_checker` reads the rest while the store is used, `record_check` says how far it is, and
+//! `record_tally` compares it with the totals. `reader` reads. `operations`, `login_change`, `value_change`,
 //! `account_change` and `trail_change` run the rules, `tree_change` says what is written, and `disk` writes
 //! it on the thread of `writer`. `recent` keeps what readers ask for most, and `stamps` tells others who keep
 //! a record that it has changed. `found_trail` reads the audit trail of a damaged store. `tree_copy` copies
@@ -58,6 +60,10 @@ mod operations;
 mod reader;
 mod rebuild;
 mod recent;
+mod record_check;
+mod record_checker;
+mod record_count;
+mod record_tally;
 pub(in crate::store) mod refill;
 #[cfg(feature = "accounts")]
 pub(super) mod rescue;
@@ -91,6 +97,8 @@ use self::disk::Disk;
 pub(crate) use self::files::SOCKET;
 use self::login_change::LoginChange;
 use self::reader::StoreReader;
+use self::record_check::RecordCheck;
+use self::record_checker::RecordChecker;
 #[cfg(feature = "accounts")]
 pub use self::rescue::Repaired;
 pub use self::sled_config::SledConfig;
@@ -124,6 +132,8 @@ use crate::registry::TokenRecord;
 pub struct SledStore {
     /// In front of the writer: it is dropped first.
     compactor: Arc<Compactor>,
+    /// Likewise. It only has to be there.
+    _checker: Arc<RecordChecker>,
     reader: Arc<StoreReader>,
     writer: Arc<Writer<Disk>>,
 }
@@ -138,9 +148,10 @@ impl SledStore {
     /// A store that was cut short, damaged, or whose data file was replaced by an older one is refused
     /// instead of believed. An older copy of the whole directory is believed, unless there is a
     /// [`rollback_counter`](SledConfig::rollback_counter). Every record is read once and its checksum
-    /// compared; that takes some 2 us a session. With the feature `accounts` the log is looked through before
-    /// that, which takes 0.7 ms a megabyte: if something is wrong in it, a copy is kept until the store is
-    /// open.
+    /// compared: of a small store before this returns, and of a large one while it is used
+    /// ([`verify_first`](SledConfig::verify_first)). With the feature `accounts` the log is looked through
+    /// before that, which takes 0.7 ms a megabyte: if something is wrong in it, a copy is kept until the
+    /// store is open.
     ///
     /// A store of an earlier release, which has a file `<path>.journal` beside it, is taken over: the number
     /// in that file moves into the directory, and the file is removed.
@@ -169,14 +180,18 @@ impl SledStore {
             let config = config.absolute()?;
             let path = config.path.clone();
             let opened = Opened::open(config)?;
-            let reader = Arc::new(StoreReader::new(path.clone(), opened.tree));
+            let check = RecordCheck::new(opened.state.first, opened.state.totals);
+            let recent = opened.state.config.cache_of_records();
+            let reader = Arc::new(StoreReader::new(path.clone(), opened.tree, recent, check));
             let disk = Disk::new(Arc::clone(&reader), opened.state);
             let orders = Arc::clone(&disk.compactions);
             let failed =
                 |source| StoreError::Io { path: path.clone(), action: "start a thread for it", source };
             let writer = Writer::start(disk).map_err(failed)?;
             let compactor = Compactor::start(Arc::clone(&reader), &writer, orders).map_err(failed)?;
-            Ok(Self { compactor: Arc::new(compactor), reader, writer: Arc::new(writer) })
+            let checker = RecordChecker::start(Arc::clone(&reader)).map_err(failed)?;
+            let (compactor, _checker) = (Arc::new(compactor), Arc::new(checker));
+            Ok(Self { compactor, _checker, reader, writer: Arc::new(writer) })
         });
         opening.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -195,6 +210,10 @@ impl SessionStore for SledStore {
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.reader.answer(move |reader| reader.find(id))
+    }
+
+    fn is_verified(&self) -> bool {
+        self.reader.is_verified()
     }
 
     fn is_shared(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use ::sled::Db;
 use tokio::sync::watch;
@@ -14,15 +14,13 @@ use super::super::requests::StoreFuture;
 use super::disk_record::DiskRecord;
 use super::explain::{damaged, explain};
 use super::recent::Recent;
+use super::record_check::RecordCheck;
 use super::tree_keys;
 use crate::clock::TimeMark;
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::registry::TokenRecord;
-
-/// How much memory records take that were asked for lately, in bytes.
-const RECENT: u64 = 32 * 1024 * 1024;
 
 /// What readers and the writer share.
 pub(super) struct StoreReader {
@@ -36,6 +34,10 @@ pub(super) struct StoreReader {
     hidden: Mutex<HashSet<SessionId>>,
     /// Written with each commit.
     pub(super) time: Arc<TimeMark>,
+    /// How far the records were read since the store was opened.
+    pub(super) check: RecordCheck,
+    /// What was found to be wrong since then. With that, nothing in it is believed.
+    doubt: OnceLock<String>,
 }
 
 /// As long as this is there, answers wait. A panic drops it too.
@@ -49,11 +51,14 @@ impl Drop for ExchangeNotice {
 }
 
 impl StoreReader {
-    pub(super) fn new(path: PathBuf, tree: Db) -> Self {
+    /// Serves a tree. Records that are asked for take `recent` bytes of memory at most.
+    pub(super) fn new(path: PathBuf, tree: Db, recent: u64, check: RecordCheck) -> Self {
         Self {
             path,
             tree: RwLock::new(Some(tree)),
-            recent: Recent::new(RECENT),
+            recent: Recent::new(recent),
+            check,
+            doubt: OnceLock::new(),
             exchanging: watch::Sender::new(false),
             hidden: Mutex::default(),
             time: Arc::default(),
@@ -62,6 +67,7 @@ impl StoreReader {
 
     /// Reads from the tree; a panic inside sled becomes an error.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
+        self.is_trusted()?;
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
         let tree = tree.as_ref().ok_or_else(|| self.unavailable())?;
         match catch_unwind(AssertUnwindSafe(|| read(tree))) {
@@ -201,6 +207,19 @@ impl StoreReader {
     fn lock_hidden(&self) -> MutexGuard<'_, HashSet<SessionId>> {
         // OK because every change under the lock is one call.
         self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is wrong with the store: from now on it answers nothing but this.
+    pub(super) fn refuse(&self, problem: String) {
+        if self.doubt.set(problem).is_ok() {
+            self.recent.close();
+            self.check.end();
+        }
+    }
+
+    /// Fails if something is wrong with the store.
+    pub(super) fn is_trusted(&self) -> Result<(), StoreError> {
+        self.doubt.get().map_or(Ok(()), |problem| Err(self.corrupt(problem)))
     }
 
     pub(super) fn unavailable(&self) -> StoreError {

@@ -126,6 +126,17 @@ impl Recent {
         self.stamps.change_all();
     }
 
+    /// Drops everything, and keeps nothing any more.
+    pub(super) fn close(&self) {
+        for part in &self.parts {
+            let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            part.changes += 1;
+            part.open += 1;
+            part.sessions.clear();
+        }
+        self.stamps.close();
+    }
+
     fn part(&self, id: SessionId) -> MutexGuard<'_, Part> {
         // Ids are random. OK to go on after a panic, because no change here can stop half-way.
         let part = usize::from(id.as_bytes()[0]) % self.parts.len();
@@ -188,6 +199,19 @@ mod tests {
         if let Err(ticket) = recent.find(session.id) {
             recent.remember(&ticket, session);
         }
+    }
+
+    #[test]
+    fn what_is_closed_keeps_nothing_and_has_no_stamp() {
+        let recent = Recent::new(1024 * 1024);
+        let session = session(1, 0);
+        remember(&recent, &session);
+        recent.begin(&[session.id]);
+        recent.close();
+        recent.end(&[session.id]);
+        remember(&recent, &session);
+        assert!(recent.find(session.id).is_err());
+        assert_eq!(recent.stamp(session.id), None);
     }
 
     /// However large the records are. What is asked for again and again stays.

@@ -20,7 +20,8 @@ pub(in crate::store) fn compact(
     config: SledConfig,
     mut look: impl FnMut(u64) -> bool,
 ) -> Result<Option<Compaction>, StoreError> {
-    let opened = Opened::open(config.absolute()?)?;
+    // What is wrong must be noticed in these files, not in new ones.
+    let opened = Opened::open(config.absolute()?.verify_first(u64::MAX))?;
     let path = opened.state.config.path.clone();
     let before = files::occupied(&path);
     let mut rebuild = Rebuild::begin_locked(path.clone(), Arc::clone(&opened.state.lock))?;

@@ -10,6 +10,18 @@ use crate::error::StoreError;
 /// How long to wait for a process that has the store open, unless it is set.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How much memory the caches of a store take, unless it is set, in bytes.
+const CACHE: u64 = 128 * 1024 * 1024;
+
+/// How much of that is for records that were asked for, as they are used. The rest is for pages of the file.
+const FOR_RECORDS: u64 = 4;
+
+/// The least that the pages need to be of any use, and what sled takes for the least.
+const CACHE_AT_LEAST: u64 = 1024 * 1024;
+
+/// The largest data file of a store that is read as a whole before it is used.
+const VERIFY_FIRST: u64 = 16 * 1024 * 1024;
+
 /// Smaller files are not worth the work.
 const COMPACT_FROM: u64 = 8 * 1024 * 1024;
 
@@ -30,15 +42,19 @@ const COMPACT_FROM: u64 = 8 * 1024 * 1024;
 ///
 /// | setting | default | range |
 /// |---|---|---|
+/// | [`cache`](Self::cache) | 128 MiB | from 1 MiB |
 /// | [`compact_from`](Self::compact_from) | 8 MiB | from 0; `u64::MAX` switches it off |
 /// | [`lock_timeout`](Self::lock_timeout) | 5 seconds | from zero, which tries once |
 /// | [`rollback_counter`](Self::rollback_counter) | none | a file outside the store's directory |
+/// | [`verify_first`](Self::verify_first) | 16 MiB | from 0; `u64::MAX` is always |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SledConfig {
     pub(super) path: PathBuf,
+    pub(super) cache: u64,
     pub(super) compact_from: u64,
     pub(super) lock_timeout: Duration,
     pub(super) rollback_counter: Option<PathBuf>,
+    pub(super) verify_first: u64,
     /// Opens a store whose records were moved into another one.
     pub(super) even_if_moved: bool,
 }
@@ -49,11 +65,44 @@ impl SledConfig {
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().into(),
+            cache: CACHE,
             compact_from: COMPACT_FROM,
             lock_timeout: LOCK_TIMEOUT,
             rollback_counter: None,
+            verify_first: VERIFY_FIRST,
             even_if_moved: false,
         }
+    }
+
+    /// Sets how much memory the caches of the store take, in bytes: 128 MiB by default, and 1 MiB at least.
+    ///
+    /// Three quarters are for pages of the data file, and one quarter is for records that were asked for.
+    /// What is in neither is read from the disk, or from the system's cache of it. Beside its caches the
+    /// store keeps in memory where each page is.
+    #[must_use]
+    pub const fn cache(mut self, bytes: u64) -> Self {
+        self.cache = bytes;
+        self
+    }
+
+    /// Sets up to which size of the data file all records are read before the store is used, in bytes: 16 MiB
+    /// by default. With `u64::MAX` that is so for any store, and with 0 for none.
+    ///
+    /// Every record is read once after a start, and compared with the totals of the store, to notice one that
+    /// is missing, or as it was before a change. That takes some 2 us a session, and a store that is damaged
+    /// is refused.
+    ///
+    /// A larger store is used before that. What must be known before the first answer is read first: that no
+    /// change was rolled back, and that all accounts and values are whole. Sessions are read while the store
+    /// is used, at half the speed of one core. If one is missing, somebody is logged out. If one is as it was
+    /// before its last change, it may be let in for the seconds that this takes. When something is found, the
+    /// store answers nothing any more but [`StoreError::Corrupt`], so each request is answered with 503, and
+    /// the next start reads all records first. [`StoreStatus::verified`](crate::store::operate::StoreStatus)
+    /// says whether all were read.
+    #[must_use]
+    pub const fn verify_first(mut self, bytes: u64) -> Self {
+        self.verify_first = bytes;
+        self
     }
 
     /// Sets from which size on the store makes its data file smaller by itself, in bytes: 8 MiB by default.
@@ -104,6 +153,16 @@ impl SledConfig {
     /// Returns the directory.
     pub(in crate::store) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns how much memory pages of the data file take.
+    pub(super) fn cache_of_pages(&self) -> u64 {
+        self.cache.max(CACHE_AT_LEAST) - self.cache_of_records()
+    }
+
+    /// Returns how much memory records take that were asked for.
+    pub(super) fn cache_of_records(&self) -> u64 {
+        self.cache.max(CACHE_AT_LEAST) / FOR_RECORDS
     }
 
     /// Makes paths absolute: the directory of the process may change.

@@ -1,4 +1,5 @@
-//! Opens a database, and counts all that is in it, before anybody may rely on it.
+//! Opens a database, and sees to it that what is in it was read (`record_count`), before anybody may rely on
+//! it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -6,39 +7,37 @@ use std::sync::Arc;
 
 use ::sled::Db;
 
-use super::super::codec::{self, RecordError, Totals};
-use super::explain::{damaged, explain, unreadable};
+use super::super::codec::{self, Totals};
+use super::explain::{damaged, explain};
 use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
 #[cfg(feature = "accounts")]
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::{self, directory, modes, moved, snapshots, swap};
+use super::files::{self, directory, doubt_mark, modes, moved, snapshots, swap};
+use super::record_count::{Counted, count, count_first};
+use super::record_tally::RecordTally;
 #[cfg(feature = "accounts")]
 use super::salvage;
 use super::sled_config::SledConfig;
 use super::tree_keys;
 use crate::error::StoreError;
 
-/// How much of the database sled may keep in memory, in bytes.
-const CACHE: u64 = 128 * 1024 * 1024;
-
-/// Likewise, while it is made.
+/// How much of a database sled may keep in memory while it is made, in bytes.
 const CACHE_OF_NEW: u64 = 32 * 1024 * 1024;
 
 /// How often sled looks for space to use again in a database that is being made, in milliseconds. Each time
 /// it cleans one segment at most.
 const CLEANED_EVERY: u64 = 5;
 
-/// How many keys are read before it is asked once more whether to go on.
-const ASKED_EACH: usize = 1_024;
-
 /// What the writer keeps beside the tree; all of it but the lock is made anew when the store is opened anew.
 pub(super) struct DiskState {
     pub(super) totals: Totals,
-    /// How many bytes all keys and values had when the store was opened.
+    /// How many bytes all keys and values had that were read when the store was opened.
     pub(super) payload: u64,
+    /// What was counted, if sessions are still to be read.
+    pub(super) first: Option<RecordTally>,
     pub(super) data: DataFile,
     pub(super) blobs: Blobs,
     pub(super) journals: Journals,
@@ -46,7 +45,7 @@ pub(super) struct DiskState {
     pub(super) lock: Arc<StoreLock>,
 }
 
-/// A database that was opened, counted and found whole.
+/// A database that was opened, and found whole as far as it was read.
 pub(super) struct Opened {
     pub(super) tree: Db,
     pub(super) state: DiskState,
@@ -100,20 +99,28 @@ impl Opened {
         snapshots::keep_trusted(path, &lock)?;
         blobs::set_nameless_aside(path)?;
         let (changes, counter) = (counts.changes(), counts.highest(path));
-        let whole = Whole { path, changes, counter: &counter, is_new };
+        let doubt = doubt_mark::read(path);
+        if let Some(problem) = &doubt {
+            tracing::warn!(target: "jwtauth", ?path, problem, "the session store seemed to be damaged when it was in use last: every record is read before it is used");
+        }
+        let reads_all = doubt.is_some() || files::len_of_data(path) <= config.verify_first;
+        let whole = Whole { path, cache: config.cache_of_pages(), changes, counter: &counter, is_new };
         let opened = match known {
-            Some(known) => open_known(path, known, patience),
-            None => whole.open_with_keepsake(patience),
+            Some(known) => open_known(path, known, config.cache_of_pages(), patience),
+            None => whole.open_with_keepsake(reads_all, patience),
         };
         snapshots::note_current(path, &lock);
-        let (tree, Counted { totals, payload }) = opened?;
+        let (tree, Counted { totals, payload, first }) = opened?;
         files::restrict(path);
         files::sync_all(path)?;
         let mut blobs = Blobs::open(path)?;
         blobs.sync()?;
         let data = DataFile::open(path)?;
         let journals = counts.keep(path, count_of(totals))?;
-        Ok(Self { tree, state: DiskState { totals, payload, data, blobs, journals, config, lock } })
+        if doubt.is_some() && first.is_none() {
+            doubt_mark::remove(path);
+        }
+        Ok(Self { tree, state: DiskState { totals, payload, first, data, blobs, journals, config, lock } })
     }
 }
 
@@ -137,6 +144,8 @@ fn is_damage(error: &StoreError) -> bool {
 /// What a store must hold to be whole.
 struct Whole<'a> {
     path: &'a Path,
+    /// How much memory its pages take.
+    cache: u64,
     /// How many changes were acknowledged.
     changes: u64,
     /// The file that says it.
@@ -145,12 +154,19 @@ struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    /// Opens the tree. If it is damaged, its files are as they were.
-    fn open_with_keepsake(&self, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
+    /// Opens the tree. If it is damaged, its files are as they were. One whose log looks damaged is read as a
+    /// whole.
+    fn open_with_keepsake(
+        &self,
+        reads_all: bool,
+        patience: &mut Patience,
+    ) -> Result<(Db, Counted), StoreError> {
         #[cfg(feature = "accounts")]
         let keepsake =
             Keepsake::take(self.path, || salvage::looks_damaged(self.path).is_ok_and(|damaged| damaged));
-        let opened = match self.open(patience) {
+        #[cfg(feature = "accounts")]
+        let reads_all = reads_all || keepsake.is_some();
+        let opened = match self.open(reads_all, patience) {
             Err(error) if is_damage(&error) => self.open_without_snapshots(patience, error),
             opened => opened,
         };
@@ -162,11 +178,12 @@ impl Whole<'_> {
         opened
     }
 
-    /// Opens the tree and counts what is in it.
-    fn open(&self, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
-        let Self { path, changes, counter, is_new } = *self;
-        let tree = open_tree(path, patience)?;
-        let counted = match catch_unwind(AssertUnwindSafe(|| count(path, &tree, &|| true))) {
+    /// Opens the tree and counts what is in it: all, or what must be known first.
+    fn open(&self, reads_all: bool, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
+        let Self { path, cache, changes, counter, is_new } = *self;
+        let tree = open_tree(path, cache, patience)?;
+        let count = || if reads_all { count(path, &tree, &|| true) } else { count_first(path, &tree) };
+        let counted = match catch_unwind(AssertUnwindSafe(count)) {
             Ok(counted) => counted?,
             Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
         };
@@ -175,7 +192,10 @@ impl Whole<'_> {
                 let lost = changes - totals.changes;
                 return Err(StoreError::RolledBack { path: path.into(), lost, counter: counter.into() });
             }
-            Some(counted) => counted,
+            Some(counted) => {
+                keep_totals(path, &tree, &counted)?;
+                counted
+            }
             None if !is_new && changes > 0 => {
                 return Err(damaged(path, "it holds nothing, and it did once".into()));
             }
@@ -184,12 +204,9 @@ impl Whole<'_> {
                 if changes > 0 {
                     tracing::warn!(target: "jwtauth", ?path, "the session store was removed; a new one is made, and all sessions have ended");
                     // Before its journal says that there were changes.
-                    let failed = |error| explain(path, "write", error);
-                    tree.insert(tree_keys::TOTALS, codec::encode_totals(tree_keys::TOTALS, totals))
-                        .map_err(failed)?;
-                    tree.flush().map_err(failed)?;
+                    write_totals(path, &tree, totals)?;
                 }
-                Counted { totals, payload: 0 }
+                Counted { totals, payload: 0, first: None }
             }
         };
         Ok((tree, counted))
@@ -205,7 +222,7 @@ impl Whole<'_> {
         if aside.is_empty() {
             return Err(error);
         }
-        match self.open(patience) {
+        match self.open(true, patience) {
             Ok(opened) => {
                 tracing::warn!(target: "jwtauth", path = ?self.path, error = &error as &dyn std::error::Error, "the session store is whole without its snapshot, which is kept in its directory `aside`");
                 Ok(opened)
@@ -218,9 +235,26 @@ impl Whole<'_> {
     }
 }
 
+/// Writes totals that an earlier release has written with less in them, so that the next start need not read
+/// everything.
+fn keep_totals(path: &Path, tree: &Db, counted: &Counted) -> Result<(), StoreError> {
+    if counted.first.is_some() {
+        return Ok(());
+    }
+    let there = tree.get(tree_keys::TOTALS).map_err(|error| explain(path, "read", error))?;
+    let there = there.and_then(|bytes| codec::decode_totals(tree_keys::TOTALS, &bytes));
+    if there == Some(counted.totals) { Ok(()) } else { write_totals(path, tree, counted.totals) }
+}
+
+fn write_totals(path: &Path, tree: &Db, totals: Totals) -> Result<(), StoreError> {
+    let failed = |error| explain(path, "write", error);
+    tree.insert(tree_keys::TOTALS, codec::encode_totals(tree_keys::TOTALS, totals)).map_err(failed)?;
+    tree.flush().map(drop).map_err(failed)
+}
+
 /// Opens the tree, and waits for one who is about to let it go: an earlier release has no lock but this one.
-pub(super) fn open_tree(path: &Path, patience: &mut Patience) -> Result<Db, StoreError> {
-    open_with(|| ::sled::Config::new().cache_capacity(CACHE), path, patience)
+pub(super) fn open_tree(path: &Path, cache: u64, patience: &mut Patience) -> Result<Db, StoreError> {
+    open_with(|| ::sled::Config::new().cache_capacity(cache), path, patience)
 }
 
 /// Opens a tree that many keys are written into at once.
@@ -248,8 +282,13 @@ fn open_with(
 }
 
 /// Opens a tree that was read as a whole since it was made: only sees whether it is that one.
-fn open_known(path: &Path, known: Counted, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
-    let tree = open_tree(path, patience)?;
+fn open_known(
+    path: &Path,
+    known: Counted,
+    cache: u64,
+    patience: &mut Patience,
+) -> Result<(Db, Counted), StoreError> {
+    let tree = open_tree(path, cache, patience)?;
     let found = match catch_unwind(AssertUnwindSafe(|| tree.get(tree_keys::TOTALS))) {
         Ok(found) => found.map_err(|error| explain(path, "read", error))?,
         Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
@@ -258,119 +297,4 @@ fn open_known(path: &Path, known: Counted, patience: &mut Patience) -> Result<(D
         return Err(damaged(path, "it is not what was put in its place".into()));
     }
     Ok((tree, known))
-}
-
-/// What was found in a tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counted {
-    pub(super) totals: Totals,
-    /// How many bytes all keys and values have.
-    pub(super) payload: u64,
-}
-
-/// Reads every key and compares what is there with what should be. `None` says that there is nothing at all.
-///
-/// Fails with [`StoreError::Closed`] soon after `goes_on` has said no.
-pub(super) fn count(
-    path: &Path,
-    tree: &Db,
-    goes_on: &dyn Fn() -> bool,
-) -> Result<Option<Counted>, StoreError> {
-    let failed = |error| explain(path, "read", error);
-    let wrong = |error| unreadable(path, error);
-    let (mut sessions, mut subjects, mut expiries) = (0_u64, 0_u64, 0_u64);
-    let (mut accounts, mut names, mut sum, mut totals) = (0_u64, 0_u64, 0_u64, None);
-    let (mut values, mut value_expiries, mut of_accounts) = (0_u64, 0_u64, 0_u64);
-    let mut payload = 0;
-    for (number, entry) in tree.iter().enumerate() {
-        if number.is_multiple_of(ASKED_EACH) && !goes_on() {
-            return Err(StoreError::Closed);
-        }
-        let (key, value) = entry.map_err(failed)?;
-        payload += (key.len() + value.len()) as u64;
-        match &key[..1] {
-            tree_keys::SESSIONS => {
-                let id = tree_keys::id_of(&key).ok_or(RecordError::Damaged);
-                id.and_then(|id| codec::decode_session(&key, id, &value)).map_err(wrong)?;
-                sessions += 1;
-                sum = sum.wrapping_add(codec::checksum_of(&value));
-            }
-            tree_keys::TOKENS => {
-                let token = tree_keys::parts_of_token(&key).ok_or(RecordError::Damaged);
-                token
-                    .and_then(|(session, kind)| codec::decode_token(&key, session, kind, &value))
-                    .map_err(wrong)?;
-            }
-            // The hashes show what is wrong with it, and an event must log nobody out.
-            tree_keys::EVENTS => {}
-            tree_keys::SUBJECTS => subjects += 1,
-            tree_keys::EXPIRIES => expiries += 1,
-            tree_keys::VALUES => {
-                codec::decode_value(&key, &value).map_err(wrong)?;
-                values += 1;
-                sum = sum.wrapping_add(codec::checksum_of(&value));
-            }
-            tree_keys::VALUE_EXPIRIES => value_expiries += 1,
-            tree_keys::ACCOUNTS => {
-                whole_account(&key, &value).map_err(wrong)?;
-                accounts += 1;
-                sum = sum.wrapping_add(codec::checksum_of(&value));
-                of_accounts = of_accounts.wrapping_add(codec::checksum_of(&value));
-            }
-            tree_keys::NAMES => names += 1,
-            tree_keys::TOTALS => totals = codec::decode_totals(&key, &value),
-            _ => {
-                return Err(StoreError::NotAStore {
-                    path: path.into(),
-                    found: "another sled database".into(),
-                });
-            }
-        }
-    }
-    match totals {
-        None if [sessions, subjects, expiries, values, value_expiries, accounts, names] == [0; 7] => Ok(None),
-        None => Err(damaged(path, "its totals are missing".into())),
-        Some(totals) if [sessions, subjects, expiries] != [totals.sessions; 3] => Err(damaged(
-            path,
-            format!(
-                "{} sessions should be there, {sessions} are, with {subjects} and {expiries} index entries",
-                totals.sessions
-            ),
-        )),
-        Some(totals) if [accounts, names] != [totals.accounts; 2] => Err(damaged(
-            path,
-            format!(
-                "{} accounts should be there, {accounts} are, with {names} names in the index",
-                totals.accounts
-            ),
-        )),
-        Some(_) if values != value_expiries => {
-            Err(damaged(path, format!("it holds {values} values, with {value_expiries} index entries")))
-        }
-        Some(totals)
-            if sum != totals.sum || totals.sum_of_accounts.is_some_and(|known| known != of_accounts) =>
-        {
-            Err(damaged(
-                path,
-                "every session is there, but a record is as it was before a change, or a value is missing"
-                    .into(),
-            ))
-        }
-        // Earlier releases did not write it, and the next change does.
-        Some(totals) => {
-            let totals = Totals { sum_of_accounts: Some(of_accounts), ..totals };
-            Ok(Some(Counted { totals, payload }))
-        }
-    }
-}
-
-/// Without the feature nobody reads an account, so any layout will do.
-fn whole_account(key: &[u8], bytes: &[u8]) -> Result<(), RecordError> {
-    #[cfg(feature = "accounts")]
-    return match tree_keys::account_of(key) {
-        Some(id) => codec::decode_account(key, id, bytes).map(drop),
-        None => Err(RecordError::Damaged),
-    };
-    #[cfg(not(feature = "accounts"))]
-    codec::layout_of(key, bytes).map(drop).ok_or(RecordError::Damaged)
 }

@@ -34,6 +34,8 @@ pub(super) struct Change {
     sum: u64,
     /// What is added to [`Totals::sum_of_accounts`], wrapping.
     sum_of_accounts: u64,
+    /// What is added to [`Totals::sum_of_values`], wrapping.
+    sum_of_values: u64,
 }
 
 impl Change {
@@ -111,13 +113,14 @@ impl Change {
         self.writes.insert(key, Some(Vec::new()));
     }
 
-    /// Puts other bytes in the place of a record, or nothing: of a kind that is in the sum and not in the
-    /// counts.
+    /// Puts other bytes in the place of a value, or nothing.
     ///
     /// `before` is the checksum of the record that is there.
     pub(super) fn put_record(&mut self, key: Vec<u8>, before: Option<u64>, after: Option<Vec<u8>>) {
-        self.subtract(before.unwrap_or(0));
-        self.sum = self.sum.wrapping_add(after.as_deref().map_or(0, codec::checksum_of));
+        let after_sum = after.as_deref().map_or(0, codec::checksum_of);
+        let added = after_sum.wrapping_sub(before.unwrap_or(0));
+        self.sum = self.sum.wrapping_add(added);
+        self.sum_of_values = self.sum_of_values.wrapping_add(added);
         self.writes.insert(key, after);
     }
 
@@ -236,6 +239,7 @@ impl Group {
             accounts: self.totals.accounts.saturating_add_signed(change.accounts),
             sum: self.totals.sum.wrapping_add(change.sum),
             sum_of_accounts: self.totals.sum_of_accounts.map(|sum| sum.wrapping_add(change.sum_of_accounts)),
+            sum_of_values: self.totals.sum_of_values.map(|sum| sum.wrapping_add(change.sum_of_values)),
             ..self.totals
         };
     }
@@ -248,6 +252,11 @@ impl Group {
     /// Returns the keys of a range that the group decides, and whether each will be there.
     pub(super) fn range(&self, range: &Range<Vec<u8>>) -> impl Iterator<Item = (&Vec<u8>, bool)> {
         self.writes.range(range.clone()).map(|(key, value)| (key, value.is_some()))
+    }
+
+    /// Returns what it writes, but the totals.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Vec<u8>, Option<&[u8]>)> {
+        self.writes.iter().map(|(key, value)| (key, value.as_deref()))
     }
 
     /// Returns the keys that it changes.

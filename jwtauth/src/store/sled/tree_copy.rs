@@ -60,11 +60,13 @@ impl StoreCopy for TreeCopy {
 impl TreeCopy {
     fn begin(store: &SledStore) -> impl Future<Output = Result<Self, StoreError>> + Send + use<> {
         let (reader, writer) = (Arc::clone(&store.reader), Arc::clone(&store.writer));
-        let begun = writer.submit(|disk| {
-            disk.ready()?;
-            Ok((disk.followers.add(Followed::Records), disk.totals()))
-        });
         async move {
+            // What is wrong in the store must not pass for right in a copy.
+            reader.verified().await?;
+            let begun = writer.submit(|disk| {
+                disk.ready()?;
+                Ok((disk.followers.add(Followed::Records), disk.totals()))
+            });
             let (follower, totals) = begun.await?;
             let keys = Some(KeyCopy::new(follower, &tree_keys::records()));
             Ok(Self { reader, writer, expected: totals.into(), keys, is_over: false })
@@ -130,7 +132,16 @@ impl StoreReader {
 
 impl From<Totals> for CopyTotals {
     fn from(totals: Totals) -> Self {
-        let Totals { changes, sessions, accounts, latest, ahead, sum: _, sum_of_accounts: _ } = totals;
+        let Totals {
+            changes,
+            sessions,
+            accounts,
+            latest,
+            ahead,
+            sum: _,
+            sum_of_accounts: _,
+            sum_of_values: _,
+        } = totals;
         Self { changes, sessions, accounts, latest, ahead }
     }
 }

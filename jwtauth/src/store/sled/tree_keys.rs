@@ -57,6 +57,42 @@ pub(super) fn records() -> [Range<Vec<u8>>; 4] {
         .map(|range| range.start.to_vec()..range.end.to_vec())
 }
 
+/// The keys that are read before a store is used: those of accounts and values, and of their indexes.
+pub(super) fn read_first() -> [Range<Vec<u8>>; 3] {
+    [ACCOUNTS..b"b", NAMES..b"o", VALUES..EXPIRIES].map(|range| range.start.to_vec()..range.end.to_vec())
+}
+
+/// Tells whether a key is one of those.
+pub(super) fn is_read_first(key: &[u8]) -> bool {
+    [ACCOUNTS, NAMES, VALUES, VALUE_EXPIRIES].iter().any(|kind| key.starts_with(kind))
+}
+
+/// Tells whether the totals say how many keys of this kind there are.
+pub(super) fn is_counted(key: &[u8]) -> bool {
+    is_read_first(key) || [SESSIONS, SUBJECTS, EXPIRIES].iter().any(|kind| key.starts_with(kind))
+}
+
+/// The keys from a key on that are read while a store is used: those of sessions and tokens, and of the
+/// indexes of sessions. `None` if none are left.
+pub(super) fn unread(key: &[u8]) -> Option<Range<Vec<u8>>> {
+    let ranges = [SESSIONS..VALUES, EXPIRIES..b"y"];
+    let range = ranges.into_iter().find(|range| key < range.end)?;
+    Some(key.max(range.start).to_vec()..range.end.to_vec())
+}
+
+/// Where no store of ours has keys.
+pub(super) fn gaps() -> [Range<Vec<u8>>; 6] {
+    [
+        &b""[..]..ACCOUNTS,
+        b"b"..EVENTS,
+        EVENTS_END..TOTALS,
+        b"m\0"..NAMES,
+        b"o"..SESSIONS,
+        b"y"..&[u8::MAX; 64],
+    ]
+    .map(|range| range.start.to_vec()..range.end.to_vec())
+}
+
 /// All keys.
 pub(super) fn all() -> Range<Vec<u8>> {
     Vec::new()..vec![u8::MAX]

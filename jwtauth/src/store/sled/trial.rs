@@ -118,7 +118,7 @@ pub(super) fn run(config: &SledConfig) -> Trial {
         Ok(copy) => copy,
         Err(error) => return Trial::NotTried(format!("the store cannot be copied to {folder:?}: {error}")),
     };
-    let mut trial = SledConfig::new(copy.path.join("store"));
+    let mut trial = SledConfig::new(copy.path.join("store")).verify_first(u64::MAX);
     if config.rollback_counter.is_some() {
         trial = trial.rollback_counter(copy.path.join("counter"));
     }

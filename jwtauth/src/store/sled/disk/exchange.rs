@@ -7,7 +7,7 @@ use super::super::files::swap::OldFiles;
 use super::super::follow::{Followed, Follower};
 use super::super::key_copy::TreeEntries;
 use super::super::rebuild::Rebuild;
-use super::super::startup::Counted;
+use super::super::record_count::Counted;
 use super::{Disk, Instant};
 use crate::error::StoreError;
 
@@ -61,7 +61,7 @@ impl Disk {
         rebuild.decide("compacted", OldFiles::Removed)?;
         self.is_exchanging = true;
         let notice = Arc::clone(&self.reader).begin_exchange();
-        self.reopen(Some(Counted { totals, payload }), |_| rebuild.install())?;
+        self.reopen(Some(Counted { totals, payload, first: None }), |_| rebuild.install())?;
         drop(notice);
         self.growth.rewritten(self.state.data.len(), payload, totals.records());
         Ok(None)

@@ -19,7 +19,8 @@ use super::disk_record::DiskRecord;
 use super::follow::Followers;
 use super::growth::Growth;
 use super::reader::StoreReader;
-use super::startup::{Counted, DiskState, Opened, count_of};
+use super::record_count::Counted;
+use super::startup::{DiskState, Opened, count_of};
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
 use super::{files, tree_keys};
@@ -66,7 +67,7 @@ impl Disk {
     pub(super) fn new(reader: Arc<StoreReader>, state: DiskState) -> Self {
         let group = Group::new(state.totals);
         reader.time.raise(state.totals.latest, state.totals.ahead);
-        let growth = Growth::new(state.config.compact_from, state.payload, state.totals.records());
+        let growth = Growth::new(state.config.compact_from, payload_of(&state), state.totals.records());
         Self {
             reader,
             state,
@@ -95,6 +96,7 @@ impl Disk {
     ///
     /// sled answers every write with the same error after one has failed, so nothing else helps.
     pub(super) fn ready(&mut self) -> Result<(), StoreError> {
+        self.reader.is_trusted()?;
         let Some(failed) = self.failed else { return Ok(()) };
         // Those who wait for this group must hear that it failed, so it is not carried over.
         if !self.group.is_empty() || failed.elapsed() < RETRY {
@@ -130,12 +132,13 @@ impl Disk {
         drop(old);
         between(&self.reader.path)?;
         let opened = Opened::reopen(self.state.config.clone(), Arc::clone(&self.state.lock), known)?;
+        self.reader.check.begin(opened.state.first, opened.state.totals);
         *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
         self.reader.recent.clear();
         self.followers.lose_all();
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
-        self.growth.measured(self.state.payload, self.state.totals.records());
+        self.growth.measured(payload_of(&self.state), self.state.totals.records());
         (self.failed, self.is_exchanging) = (None, false);
         Ok(())
     }
@@ -160,9 +163,11 @@ impl Disk {
         }
         let changed = group.sessions();
         let followed = if self.followers.is_empty() { Vec::new() } else { group.keys() };
+        self.reader.check.group_begins(&group, |key| self.reader.read(|tree| tree.get(key)))?;
         let (batch, totals) = group.into_batch(&self.reader.time);
         self.reader.recent.begin(&changed);
         let applied = self.reader.read(|tree| tree.apply_batch(batch));
+        self.reader.check.group_ends();
         // Also when it failed: nobody knows what is in the tree then, and readers read just that.
         self.reader.recent.end(&changed);
         applied?;
@@ -194,6 +199,9 @@ impl Disk {
         if awaited {
             self.save()?;
         }
+        if let Some(payload) = self.reader.check.take_payload() {
+            self.growth.measured(payload, self.state.totals.records());
+        }
         if !self.is_swept && self.growth.seems_due(self.state.data.len(), self.state.totals.records()) {
             self.compactions.due();
         }
@@ -205,11 +213,22 @@ impl Disk {
     }
 }
 
+/// Returns how many bytes keys and values have. As long as not all of them were read, the file says how many
+/// there may be.
+fn payload_of(state: &DiskState) -> u64 {
+    if state.first.is_some() { state.data.len() } else { state.payload }
+}
+
 impl Commit for Disk {
     fn commit(&mut self) -> Result<(), StoreError> {
         let awaited = std::mem::take(&mut self.awaited);
         if !awaited && !self.tidy && self.group.is_empty() {
             return Ok(());
+        }
+        if let Err(error) = self.reader.is_trusted() {
+            self.group = Group::new(self.state.totals);
+            self.disowned.append(&mut self.removing);
+            return Err(error);
         }
         let committed = self.try_commit(awaited);
         let removed = std::mem::take(&mut self.removing);
@@ -230,7 +249,8 @@ impl Commit for Disk {
     }
 
     fn retry_in(&self) -> Option<Duration> {
-        self.failed.map(|failed| RETRY.saturating_sub(failed.elapsed()))
+        let failed = self.failed.filter(|_| self.reader.is_trusted().is_ok())?;
+        Some(RETRY.saturating_sub(failed.elapsed()))
     }
 
     fn retry(&mut self) {
@@ -245,6 +265,7 @@ impl Commit for Disk {
 
     fn close(mut self) {
         if self.failed.is_none()
+            && self.reader.is_trusted().is_ok()
             && let Err(error) = self.write(0).and_then(|()| self.save())
         {
             tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store could not be closed in order");

@@ -8,6 +8,9 @@ use super::super::super::requests::{LoginEffects, SubjectRevocation, Swept};
 use super::super::super::sample;
 use super::super::super::value_store::{NewValue, ValueKey};
 use super::super::login_change::LoginChange;
+use super::super::record_check::{CheckStage, RecordCheck};
+use super::super::record_checker::{CheckReading, Pass};
+use super::super::sled_config::SledConfig;
 use super::super::writer::{Settled, TwoSteps as _, Writer};
 use super::*;
 use crate::record::{Revocation, RevocationReason};
@@ -18,7 +21,8 @@ fn session(number: u8) -> Session {
 
 fn disk(path: &Path) -> Disk {
     let Opened { tree, state } = Opened::open(path.into()).unwrap();
-    Disk::new(Arc::new(StoreReader::new(path.into(), tree)), state)
+    let check = RecordCheck::new(state.first, state.totals);
+    Disk::new(Arc::new(StoreReader::new(path.into(), tree, 1 << 20, check)), state)
 }
 
 /// Both steps of a login, in the group of the moment.
@@ -248,4 +252,63 @@ impl Drop for Dir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(self.0.parent().unwrap());
     }
+}
+
+/// The records are read again and again while they change. Each time they are found whole.
+#[test]
+fn r_7_records_that_are_read_while_they_change_are_found_whole() {
+    let dir = Dir::new("checked");
+    let mut disk = disk(&dir.0);
+    for number in 1..=120 {
+        insert(&mut disk, session(number), LoginEffects::default()).unwrap();
+    }
+    disk.commit().unwrap();
+    disk.close();
+    let Opened { tree, state } = Opened::open(SledConfig::new(&dir.0).verify_first(0)).unwrap();
+    let check = RecordCheck::new(state.first, state.totals);
+    let first = state.first;
+    assert!(first.is_some(), "sessions are to be read");
+    let mut disk = Disk::new(Arc::new(StoreReader::new(dir.0.clone(), tree, 1 << 20, check)), state);
+    let reader = Arc::clone(&disk.reader);
+    let reading = CheckReading { reader: Arc::clone(&reader), page: 7, rests: false };
+    std::thread::scope(|scope| {
+        let passes = scope.spawn(|| {
+            let mut passes = 0;
+            while let Some(start) = reading.reader.check.next_page() {
+                match reading.pass(&start) {
+                    Pass::Read(read) => assert!(read.is_ok(), "pass {passes}: {read:?}"),
+                    Pass::Restarted => panic!("nobody has opened it anew"),
+                    Pass::Over => break,
+                }
+                passes += 1;
+            }
+            passes
+        });
+        let mut random = 1_u64;
+        for round in 0..4_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let number = 1 + (random >> 33) as u8 % 120;
+            let is_there = disk.load(session(number).id).unwrap().is_some();
+            match round % 3 {
+                0 if !is_there => insert(&mut disk, session(number), LoginEffects::default()).unwrap(),
+                1 if is_there => {
+                    let mut change = Change::default();
+                    change.remove(&disk.load(session(number).id).unwrap().unwrap());
+                    disk.apply(change);
+                }
+                _ => {
+                    let revocation = Revocation { at: 200 + round, reason: RevocationReason::Logout };
+                    disk.revoke(session(number).id, revocation).unwrap();
+                }
+            }
+            disk.write(0).unwrap();
+            if reader.check.stage() == CheckStage::Verified {
+                // No accounts, no values: what was counted first is the same.
+                reader.check.begin(first, disk.state.totals);
+            }
+        }
+        reader.check.end();
+        let passes = passes.join().unwrap();
+        assert!(passes > 3, "{passes} passes");
+    });
 }

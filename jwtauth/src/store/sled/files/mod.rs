@@ -2,13 +2,15 @@
 //!
 //! Everything that belongs to a store lies in its directory, except a rollback counter that was asked for.
 //! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others
-//! out, [`journal`] proves that nothing is missing, [`snapshots`] keeps sled from a wrong snapshot, [`modes`]
-//! keeps readers out, [`data_file`] and [`blobs`] bring data to disk, [`swap`] puts new files in the place of
-//! old ones, [`moved`] says that another store has the records now.
+//! out, [`journal`] proves that nothing is missing, [`doubt_mark`] says that something is wrong,
+//! [`snapshots`] keeps sled from a wrong snapshot, [`modes`] keeps readers out, [`data_file`] and [`blobs`]
+//! bring data to disk, [`swap`] puts new files in the place of old ones, [`moved`] says that another store
+//! has the records now.
 
 pub(super) mod blobs;
 pub(super) mod data_file;
 pub(super) mod directory;
+pub(super) mod doubt_mark;
 pub(super) mod journal;
 #[cfg(feature = "accounts")]
 pub(super) mod keepsake;
@@ -56,6 +58,10 @@ const SWAP_UNFINISHED: &str = "swap.new";
 pub(super) const MOVED: &str = "moved";
 const MOVED_UNFINISHED: &str = "moved.new";
 
+/// Says that something was found wrong in the store.
+const DOUBT: &str = "doubt";
+const DOUBT_UNFINISHED: &str = "doubt.new";
+
 /// Where a running server listens to the program `jwtauth`. No data is in it.
 pub(crate) const SOCKET: &str = "socket";
 
@@ -63,6 +69,7 @@ pub(crate) const SOCKET: &str = "socket";
 fn is_ours(name: &str) -> bool {
     const UNFINISHED: &str = "journal.new";
     [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK].contains(&name)
+        || [DOUBT, DOUBT_UNFINISHED].contains(&name)
         || [ASIDE, MOVED, MOVED_UNFINISHED, NEW, SWAP, SWAP_UNFINISHED, SOCKET].contains(&name)
         || name.starts_with(snapshots::START)
 }
@@ -120,6 +127,11 @@ pub(super) fn occupied(path: &Path) -> u64 {
     };
     lengths(path, &|name| name == DATA || name.starts_with(snapshots::START))
         + lengths(&path.join(BLOBS), &|name| blobs::is_page(name.as_ref()))
+}
+
+/// Returns how long the data file is.
+pub(super) fn len_of_data(path: &Path) -> u64 {
+    fs::metadata(path.join(DATA)).map_or(0, |metadata| metadata.len())
 }
 
 /// Finds out whether the disk takes as many bytes as opening the store may need, where they will be needed.

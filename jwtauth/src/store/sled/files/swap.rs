@@ -16,7 +16,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ASIDE, BLOBS, CONF, DATA, JOURNAL, MOVED, NEW, SWAP, SWAP_UNFINISHED, refused, snapshots};
+use super::{
+    ASIDE, BLOBS, CONF, DATA, DOUBT, JOURNAL, MOVED, NEW, SWAP, SWAP_UNFINISHED, refused, snapshots,
+};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, replace_file, sync_dir};
 
@@ -243,7 +245,7 @@ fn move_out(path: &Path, aside: &Path) -> io::Result<()> {
 /// Tells whether a file is one that an exchange replaces.
 fn is_data(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        [DATA, BLOBS, CONF, JOURNAL, MOVED].contains(&name) || name.starts_with(snapshots::START)
+        [DATA, BLOBS, CONF, DOUBT, JOURNAL, MOVED].contains(&name) || name.starts_with(snapshots::START)
     })
 }
 

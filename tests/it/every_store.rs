@@ -52,8 +52,8 @@ const OF_ONE_PROCESS: [(&str, &str); 1] = [("clock::", "postgres::times")];
 /// Runs them over stores that are in `place`, without these.
 fn all_again(place: &str, without: &[(&str, &str)]) {
     let mut run = Command::new("timeout");
-    run.args(["--kill-after=5", "900"]).arg(env::current_exe().unwrap()).args(SUBJECTS);
-    for (other, _) in OTHERS.iter().chain(without) {
+    run.args(["--kill-after=5", "1500"]).arg(env::current_exe().unwrap()).args(SUBJECTS);
+    for &(other, _) in OTHERS.iter().chain(without) {
         run.args(["--skip", other]);
     }
     let ran = run.env(STORE, place).output().unwrap();

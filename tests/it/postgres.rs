@@ -1,5 +1,6 @@
 //! Sessions in PostgreSQL, with a server of the tests' own. Where there is none, these tests are skipped and say so.
 
+mod ahead;
 mod alternating;
 mod encrypted;
 mod failover;

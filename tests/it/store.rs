@@ -141,7 +141,7 @@ fn r_1_a_reopened_store_holds_the_same() {
             put(&store, round * 10..round * 10 + 10).await;
             store.revoke(session(round * 10).id, LOGOUT).await.unwrap();
             store.rotate(presented(round * 10 + 1)).await.unwrap();
-            store.update_user("subject-2".into(), UserUpdate::default(), 400).await.unwrap();
+            store.update_user("subject-2".into(), UserUpdate::default()).await.unwrap();
             let swept = store.sweep(1_002 + u64::from(round), 100).await.unwrap();
             assert!(!swept.more, "round {round}");
             expected.clear();

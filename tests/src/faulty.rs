@@ -191,8 +191,8 @@ impl SessionStore for Faulty {
         self.with(&self.reads, move |store| store.sessions_of(subject))
     }
 
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        self.with(&self.changes, move |store| store.update_user(subject, update, now))
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize> {
+        self.with(&self.changes, move |store| store.update_user(subject, update))
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {

@@ -2,9 +2,9 @@
 //!
 //! `name` and `password` check what people choose, `hash` makes hashes, and `hasher` says when and in which
 //! memory, of which `memory_limit` knows how much there is. `throttle` delays attempts after failures and
-//! counts registrations, `password_check` verifies a password, `change` changes accounts, which ends their
-//! sessions, and `first_admin` makes the one that makes the others. [`Account`] is what an application sees,
-//! and [`Passwords`] is for one with other users.
+//! counts registrations, in `settled_counters`, `password_check` verifies a password, `change` changes accounts,
+//! which ends their sessions, and `first_admin` makes the one that makes the others. [`Account`] is what an
+//! application sees, and [`Passwords`] is for one with other users.
 //!
 //! # Invariants
 //!
@@ -29,6 +29,7 @@ mod name;
 mod password;
 mod password_check;
 mod passwords;
+mod settled_counters;
 mod throttle;
 
 use std::fmt;
@@ -44,6 +45,7 @@ pub use self::import::ImportedAccount;
 use self::name::Name;
 use self::password::Password;
 pub use self::passwords::Passwords;
+use self::settled_counters::SettledCounters;
 use self::throttle::{Registered, Throttle, Wait};
 use crate::error::{AccountError, ConfigError};
 use crate::events::Event;
@@ -82,6 +84,7 @@ impl Accounts {
     ) -> Result<Self, ConfigError> {
         let counters = Arc::clone(&store).counter_store();
         let counters = counters.unwrap_or_else(|| Arc::new(ProcessCounters::default()));
+        let counters = Arc::new(SettledCounters { counters, sessions: Arc::clone(&sessions) });
         let store = store.account_store().ok_or(ConfigError::NoAccountStore)?;
         let (passwords, throttle) = (Passwords::new(config)?, Throttle::new(config, names, counters));
         Ok(Self(Arc::new(AccountsParts {

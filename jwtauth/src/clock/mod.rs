@@ -15,7 +15,8 @@
 //!
 //! What others read (`iat` and `exp` in tokens) and what others write is by the clock.
 //!
-//! Of a store that several processes use, `clock/shared_time.rs` has the rules.
+//! Of a store that several processes use, `clock/shared_time.rs` has the rules. There a time may be dated
+//! ahead, by a process whose clock was. It says nothing about how long ago that was: [`seconds_since`].
 //!
 //! Times are whole seconds since the Unix epoch, UTC (NumericDate, RFC 7519, section 2).
 
@@ -29,6 +30,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::shared_time::SharedTime;
 pub(crate) use self::timeline::Timeline;
+
+/// How far clocks may differ without a word, in seconds.
+pub(crate) const SILENT: u64 = 60;
+
+/// Returns how long ago something was that is dated `at`, in seconds. What is dated ahead by a minute at most
+/// is just now.
+///
+/// `None` if it is dated ahead by more. A clock was wrong then, and nobody knows how long ago it was: never
+/// take it for recent.
+pub(crate) const fn seconds_since(at: u64, now: u64) -> Option<u64> {
+    match at.checked_sub(now) {
+        Some(ahead) if ahead > SILENT => None,
+        _ => Some(now.saturating_sub(at)),
+    }
+}
 
 /// Tells the time in whole seconds since the Unix epoch.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
@@ -179,5 +195,25 @@ impl TimeMark {
         }
         self.ahead.fetch_max(ahead, Ordering::AcqRel);
         self.latest.fetch_max(latest, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// N-8: what is dated ahead is not recent.
+    #[test]
+    fn n_8_nobody_knows_how_long_ago_something_was_that_is_dated_ahead() {
+        for (at, since) in [
+            (0, Some(1_000)),
+            (999, Some(1)),
+            (1_000, Some(0)),
+            (1_060, Some(0)),
+            (1_061, None),
+            (u64::MAX, None),
+        ] {
+            assert_eq!(seconds_since(at, 1_000), since, "{at}");
+        }
     }
 }

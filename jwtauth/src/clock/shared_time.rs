@@ -41,6 +41,16 @@ impl SharedTime {
         self.known.fetch_max(known, Ordering::AcqRel);
     }
 
+    /// Returns the latest time that the store knows; 0 if it knows none.
+    pub(super) fn known(&self) -> u64 {
+        self.known.load(Ordering::Acquire)
+    }
+
+    /// Returns the latest time to which a clock has kept; 0 if none has yet.
+    pub(super) fn steady(&self) -> u64 {
+        self.steady.load(Ordering::Acquire)
+    }
+
     /// Notes a time to which the clock has kept.
     pub(super) fn keep(&self, steady: u64) {
         self.steady.fetch_max(steady, Ordering::AcqRel);
@@ -48,15 +58,14 @@ impl SharedTime {
 
     /// Returns what is news for the store.
     pub(super) fn news(&self) -> Option<u64> {
-        let steady = self.steady.load(Ordering::Acquire);
-        (steady > self.known.load(Ordering::Acquire)).then_some(steady)
+        let steady = self.steady();
+        (steady > self.known()).then_some(steady)
     }
 }
 
 impl Floor {
-    /// Returns it when so many seconds have passed.
-    pub(super) fn after(&self, elapsed: u64, shared: &SharedTime) -> u64 {
-        let known = shared.known.load(Ordering::Acquire);
+    /// Returns it when so many seconds have passed. It is `known` at least.
+    pub(super) fn after(&self, elapsed: u64, known: u64) -> u64 {
         // OK because every change under the lock is one assignment.
         let mut reached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let time = match reached.time {
@@ -78,7 +87,7 @@ mod tests {
     #[test]
     fn n_8_the_floor_goes_on_and_what_the_store_knows_raises_it() {
         let (time, floor) = (SharedTime::default(), Floor::default());
-        let after = |elapsed| floor.after(elapsed, &time);
+        let after = |elapsed| floor.after(elapsed, time.known());
         assert_eq!((after(5), after(50), time.news()), (0, 0, None));
         time.learn(1_000);
         assert_eq!((after(50), after(60)), (1_000, 1_010));

@@ -5,6 +5,7 @@
 //!
 //! 1. In a store of one process the time never goes back.
 //! 2. In a store of several it goes back by more than a minute only, to the time of the others.
+//! 3. Nothing of a store of several is deleted by a time to which the clock has not kept for a while.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -12,10 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::shared_time::{Floor, SharedTime};
-use super::{Clock, TimeMark, uptime};
-
-/// By how much a clock may go back without a word, in seconds.
-const SILENT: u64 = 60;
+use super::{Clock, SILENT, TimeMark, uptime};
 
 /// How far two whole numbers of seconds may be from what has passed.
 const INEXACT: u64 = 2;
@@ -31,6 +29,8 @@ pub(crate) struct Timeline {
     look: Mutex<LastLook>,
     /// Of a store that several processes use.
     floor: Floor,
+    /// The latest time there to which this clock, or another one of this process, has kept.
+    kept: Floor,
     /// Hears by how many seconds the clock was set back, if that is more than a minute.
     set_back: Box<dyn Fn(u64) + Send + Sync>,
 }
@@ -50,12 +50,14 @@ impl Timeline {
         mark: Arc<TimeMark>,
         set_back: impl Fn(u64) + Send + Sync + 'static,
     ) -> Self {
-        let time = match mark.latest() {
+        // By the clock of a process that starts nobody knows how much time has passed.
+        let time = match mark.shared.as_ref().map_or_else(|| mark.latest(), SharedTime::known) {
             0 => clock.now(),
             latest => latest,
         };
         let look = Mutex::new(LastLook { time, at: uptime(), elapsed: clock.elapsed() });
-        Self { clock, mark, look, floor: Floor::default(), set_back: Box::new(set_back) }
+        let (floor, kept) = (Floor::default(), Floor::default());
+        Self { clock, mark, look, floor, kept, set_back: Box::new(set_back) }
     }
 
     #[cfg(feature = "poem-session")]
@@ -106,9 +108,22 @@ impl Timeline {
         if jump <= EXPLAINED { Ok(()) } else { Err(jump) }
     }
 
+    /// Returns the time by which something may be deleted, at `now`. What has expired by it is over for
+    /// everybody who uses the store.
+    ///
+    /// For a [shared store](TimeMark::of_many) it is what the store knows or to which the clock has kept for
+    /// a while ([`Self::explains`]), and what has passed since. A clock that is ahead for a moment, or when
+    /// the process starts, deletes nothing.
+    pub(crate) fn settled(&self, now: u64) -> u64 {
+        let Some(shared) = &self.mark.shared else { return now };
+        let elapsed = self.clock.elapsed();
+        let floor = self.floor.after(elapsed, shared.known());
+        self.kept.after(elapsed, shared.steady()).max(floor).min(now)
+    }
+
     /// Returns now for a store that several processes use.
     fn now_of_many(&self, shared: &SharedTime) -> u64 {
-        let (clock, floor) = (self.clock.now(), self.floor.after(self.clock.elapsed(), shared));
+        let (clock, floor) = (self.clock.now(), self.floor.after(self.clock.elapsed(), shared.known()));
         let latest = self.mark.latest();
         let now = match clock.max(floor) {
             // The clock catches up soon.
@@ -272,6 +287,13 @@ mod tests {
         assert_eq!((time.explains(time.now()), mark.news()), (Ok(()), Some(1_000_061)));
         at(60, 1_000_181, 1_000_181, 0);
         assert_eq!((time.explains(time.now()), mark.news()), (Ok(()), Some(1_000_181)));
+        assert_eq!(time.settled(time.now()), 1_000_181);
+        // Ahead by less than a sweep asks about: nothing is deleted by that.
+        at(10, 1_003_191, 1_003_191, 0);
+        assert_eq!((time.explains(time.now()), mark.news()), (Ok(()), Some(1_000_181)));
+        assert_eq!(time.settled(time.now()), 1_000_191);
+        at(0, 1_000_181, 1_000_181, 0);
+        assert_eq!(time.settled(time.now()), 1_000_181);
         // The store has kept it. A clock that is set back brings nothing back.
         mark.raise(1_000_181, 0);
         assert_eq!(mark.news(), None);
@@ -282,7 +304,13 @@ mod tests {
         at(0, 993_010, 1_000_500, 7_490);
         // It is put right.
         at(0, 1_000_510, 1_000_510, 0);
-        assert_eq!(*steps.lock().unwrap(), [86_399, 86_279, 7_181]);
+        assert_eq!(*steps.lock().unwrap(), [86_399, 86_279, 3_010, 7_181]);
+        // A process that starts with a clock of its own.
+        let clock = ManualClock::at(1_086_400);
+        let time = Timeline::new(Arc::new(clock.clone()), Arc::clone(&mark), |_| ());
+        assert_eq!((time.now(), time.settled(time.now())), (1_086_400, 1_000_500));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!((time.explains(time.now()).is_err(), time.settled(time.now())), (true, 1_000_560));
     }
 
     #[test]

@@ -238,7 +238,11 @@ impl Session {
         if self.has_revoked(id) || self.revoked.is_some() {
             return false;
         }
-        self.revoked_tokens.retain(|token| now < token.expires_at);
+        if self.revoked_tokens.len() >= MAX_REVOKED_TOKENS {
+            // Not before there is no room: a token that has expired here may be good where the clock is not
+            // ahead.
+            self.revoked_tokens.retain(|token| now < token.expires_at);
+        }
         if self.revoked_tokens.len() < MAX_REVOKED_TOKENS {
             self.revoked_tokens.push(RevokedToken { id, expires_at });
             true

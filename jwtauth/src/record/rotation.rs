@@ -6,6 +6,7 @@
 //! | the one before it, while nobody has used the current one | the same refresh token again |
 //! | the one before it, in the grace window | the same refresh token again |
 //! | the one before it, later, from the client that spent it and with an access token | let in, nothing more |
+//! | the one before it, if the rotation is dated ahead | refused, once |
 //! | any other | reuse: the session is revoked |
 //!
 //! # Invariants
@@ -87,6 +88,10 @@ pub enum Rotation {
     /// It was spent, and its successor was used. But it comes from the client that spent it, which may have
     /// sent this request before: it is let in, without new tokens. Nothing changed.
     Late,
+    /// It was spent, and its successor was used. But the rotation is dated ahead, by a clock that was, so
+    /// nobody knows how long ago that was: refused. The record says from now on that the grace window is
+    /// over.
+    Undated,
     /// Two parties have it: its successor was used, or a later one. The session is revoked now.
     Reused,
     /// The session had ended before. Nothing changed.
@@ -97,7 +102,7 @@ impl Rotation {
     /// Tells whether the record was changed and must be written.
     #[must_use]
     pub const fn is_change(self) -> bool {
-        self.issues() || matches!(self, Self::Reissued | Self::Reused)
+        self.issues() || matches!(self, Self::Reissued | Self::Undated | Self::Reused)
     }
 
     /// Tells whether the session is a generation on.
@@ -135,6 +140,11 @@ impl Session {
             && self.agent.is_some_and(|agent| successor.agent == Some(agent))
         {
             return Rotation::Late;
+        }
+        if self.is_before_current(presented) && self.rotated_at > now {
+            // By a clock that was ahead. The window must not open again when time has come as far.
+            self.rotated_at = now.saturating_sub(policy.grace.as_secs());
+            return Rotation::Undated;
         }
         if presented < self.generation {
             self.revoke(Revocation { at: now, reason: RevocationReason::Reused });

@@ -72,12 +72,38 @@ fn n_6_only_the_last_rotation_can_be_repeated() {
 /// N-8: a clock that was put back by more than the window does not open it again.
 #[test]
 fn n_8_the_window_does_not_open_again_when_the_clock_goes_back() {
-    for (now, outcome) in [(171, Rotation::Repeated), (170, Rotation::Reused)] {
+    for (now, outcome) in [(171, Rotation::Repeated), (170, Rotation::Undated)] {
         let mut session = session();
         session.rotate(0, 200, POLICY, SUCCESSOR);
         session.confirm(1);
         assert_eq!(session.rotate(0, now, POLICY, SUCCESSOR), outcome, "{now}");
     }
+}
+
+/// N-8: a rotation that is dated ahead is no proof of theft, once. Its window is over then, and stays so.
+#[test]
+fn n_8_a_rotation_that_is_dated_ahead_is_dated_once() {
+    let policy = RotationPolicy { late: Duration::from_secs(300), ..POLICY };
+    let by = |agent| Successor { agent: Some(agent), ..SUCCESSOR };
+    let mut session = session();
+    session.rotate(0, 900, policy, by(1));
+    session.confirm(1);
+    let mut older = session.clone();
+    older.generation = 2;
+    assert_eq!(older.rotate(0, 400, policy, by(1)), Rotation::Reused, "an older one");
+    assert_eq!(session.rotate(0, 400, policy, by(2)), Rotation::Undated);
+    assert_eq!((session.rotated_at, session.generation, session.revoked), (370, 1, None));
+    for (agent, now, outcome) in [
+        (1, 400, Rotation::Late),
+        (1, 669, Rotation::Late),
+        (1, 670, Rotation::Reused),
+        (2, 400, Rotation::Reused),
+        (1, 900, Rotation::Reused),
+    ] {
+        let mut session = session.clone();
+        assert_eq!(session.rotate(0, now, policy, by(agent)), outcome, "{agent} at {now}");
+    }
+    assert_eq!(session.rotate(1, 400, policy, by(1)), Rotation::Rotated);
 }
 
 /// N-22: the client that rotated is let in with what it had before, for a while. Nothing else changes.
@@ -233,6 +259,9 @@ fn tokens_are_ended_alone_up_to_a_limit_and_then_with_their_session() {
     // Those that have expired need not be remembered.
     assert!(later.revoke_token(id(100), 900, 500));
     assert_eq!((later.revoked_tokens.len(), later.state_at(500)), (1, SessionState::Live));
+    assert!(later.has_revoked(id(100)));
+    // N-8: while there is room, nothing is forgotten by a clock that may be ahead.
+    assert!(later.revoke_token(id(101), 2_000, 1_000));
     assert!(later.has_revoked(id(100)));
 }
 

@@ -18,6 +18,7 @@ use quick_cache::sync::Cache;
 use super::Sessions;
 use super::hooks::OwnerRights;
 use super::verify::alive;
+use crate::clock::seconds_since;
 use crate::error::{SessionError, TokenError};
 use crate::id::SessionId;
 use crate::record::{RevocationReason, Session, SessionState};
@@ -112,7 +113,7 @@ impl Sessions {
         }
         let lasts = self.config.access_ttl.as_secs();
         let asked = match self.asked_owners.0.get(&session.id) {
-            Some(asked) if now < asked.at.saturating_add(lasts) => asked,
+            Some(asked) if seconds_since(asked.at, now).is_some_and(|since| since < lasts) => asked,
             _ => {
                 let rights = self.ask_for_user(session).await?.map(Arc::new);
                 let asked = OwnerAnswer { at: now, rights };

@@ -272,6 +272,11 @@ impl Sessions {
         self.clock.now()
     }
 
+    /// Returns the time by which something may be deleted now, in Unix seconds.
+    pub(crate) fn settled(&self) -> u64 {
+        self.clock.settled(self.clock.now())
+    }
+
     /// Returns the tokens of a login or refresh.
     fn hand_over(&self, issued: IssuedTokens) -> Tokens {
         let (expires_in, refresh_expires_in) = self.left(&issued.session);

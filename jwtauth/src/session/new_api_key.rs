@@ -175,6 +175,12 @@ impl Sessions {
         Ok(keys)
     }
 
+    /// Tells whether a subject has an API key of this id that was not revoked.
+    pub(crate) async fn has_api_key(&self, subject: &str, id: SessionId) -> Result<bool, SessionError> {
+        let own = self.store.sessions_of(subject.into()).await?;
+        Ok(own.iter().any(|key| key.id == id && key.api_key.is_some() && key.revoked.is_none()))
+    }
+
     /// Returns how old the login may be that makes a key, in seconds.
     pub(crate) fn login_age_for_keys(&self) -> u64 {
         self.config.api_keys.as_ref().map_or(u64::MAX, |rules| rules.login_age.as_secs())

@@ -85,7 +85,8 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Renews roles, scopes and the copy of a user in all live sessions of that user. Returns in how many.
+    /// Renews roles, scopes and the copy of a user in all sessions of that user that were not revoked. Returns
+    /// in how many. One that has expired and was not swept counts: it may be live where the clock is behind.
     ///
     /// A session of another [kind](AuthUser::KIND) of user keeps its copy, and gets the roles and scopes:
     /// they belong to the subject.
@@ -100,10 +101,9 @@ impl Sessions {
         if !user.is_active() {
             return self.revoke_subject(&user.subject(), None, RevocationReason::Inactive).await;
         }
-        let Session { subject, roles, scopes, user, user_kind, created_at: now, .. } =
-            self.draft_and_issue(user).await?;
+        let Session { subject, roles, scopes, user, user_kind, .. } = self.draft_and_issue(user).await?;
         let update = UserUpdate { roles, scopes, user, user_kind };
-        self.within(self.store.update_user(subject, update, now)).await
+        self.within(self.store.update_user(subject, update)).await
     }
 
     /// Returns the session that a login of `user` would open now, and checks that its tokens are not too

@@ -18,7 +18,7 @@ use super::end::MayEnd;
 use super::verify::alive;
 use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
-use crate::error::SessionError;
+use crate::error::{SessionError, TokenError};
 use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, Successor};
@@ -160,6 +160,13 @@ impl Sessions {
                 tracing::debug!(target: "jwtauth", event = "refresh_repeated", session = session.id.log_id());
             }
             Rotation::Elsewhere => return Err(SessionError::RepeatedElsewhere),
+            // The first request of a queue.
+            Rotation::Undated
+                if !late.is_zero() && session.agent.is_some_and(|it| successor.agent == Some(it)) =>
+            {
+                return Ok((Rotation::Late, session));
+            }
+            Rotation::Undated => return Err(TokenError::Expired.into()),
             Rotation::Reused => return Err(SessionError::Reused),
             Rotation::Over(state) => {
                 alive(state)?;
@@ -214,7 +221,8 @@ impl Sessions {
     /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`],
     ///   [`SessionError::Left`] or [`SessionError::Revoked`] if its session is over.
     /// - [`SessionError::Reused`] if its successor was used, and the grace window is over. Its session is now
-    ///   revoked.
+    ///   revoked. The first time it is [`TokenError::Expired`] instead, if a machine has spent it whose clock
+    ///   was ahead of this one. Nothing is revoked then.
     /// - [`SessionError::RepeatedElsewhere`] if another client spent it, and
     ///   [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere) is set.
     /// - [`SessionError::UserNotFound`], [`SessionError::UserInactive`] and [`SessionError::UserUnknown`] if

@@ -132,7 +132,8 @@ impl Sessions {
         if !self.is_under_way(&session, sliding.generation) {
             return Err(SessionError::Expired);
         }
-        if self.config.tokens.revoke_on_refresh && sliding.generation < session.generation {
+        let is_replaced = self.config.tokens.revoke_on_refresh && sliding.generation < session.generation;
+        if is_replaced || self.is_far_ahead(session.access_issued_at) {
             // It can still be renewed.
             return Ok(AccessState::Expired);
         }

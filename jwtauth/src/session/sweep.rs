@@ -41,7 +41,8 @@ impl Sessions {
     /// revoked is reported as [`Event::SessionExpired`], and the sweep waits for the hooks.
     ///
     /// If the clock has jumped ahead by more than an hour since the last sweep, more than the process has
-    /// run, this one removes nothing: see [`Event::ClockJumpedAhead`].
+    /// run, this one removes nothing: see [`Event::ClockJumpedAhead`]. Of a store that several processes use,
+    /// a sweep removes what has expired by a time to which a clock has kept for a while.
     ///
     /// # Errors
     ///
@@ -52,6 +53,7 @@ impl Sessions {
             self.emit(Event::ClockJumpedAhead { by: Duration::from_secs(seconds) }).await;
             return Ok(0);
         }
+        let over_by = self.clock.settled(now);
         if let Some(trail) = &self.reporter.trail {
             trail.catch_up(now).await;
         }
@@ -59,7 +61,7 @@ impl Sessions {
         let (mut expired, mut bytes) = (Vec::new(), 0);
         let mut patience = PATIENCE;
         loop {
-            let swept: Swept = self.within(self.store.sweep(now, BATCH)).await?;
+            let swept: Swept = self.within(self.store.sweep(over_by, BATCH)).await?;
             let more = swept.more;
             total += swept.removed;
             bytes +=

@@ -11,6 +11,9 @@ use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::TokenUser;
 
+/// How far ahead an access token may be dated, in seconds. It lives for so much longer at most.
+const FAR_AHEAD: u64 = 60 * 60;
+
 #[derive(Debug)]
 pub(crate) enum AccessState {
     /// Valid, of a live session.
@@ -51,6 +54,10 @@ impl Sessions {
             // Counts as expired: its refresh token, if present, gets the next one.
             return Ok(AccessState::Expired);
         }
+        if self.is_far_ahead(access.issued_at) {
+            // By a clock that was wrong. It would live for as much longer.
+            return Ok(AccessState::Expired);
+        }
         match access.origin {
             Some(origin) => self.confirm_rotation(&session, origin.generation),
             None if session.is_of_current(access.token, access.issued_at) => {
@@ -59,6 +66,11 @@ impl Sessions {
             None => {}
         }
         Ok(AccessState::Live(session))
+    }
+
+    /// Tells whether something of this session was issued by a clock that was far ahead of this one.
+    pub(super) fn is_far_ahead(&self, issued_at: u64) -> bool {
+        issued_at > self.clock.now().saturating_add(FAR_AHEAD)
     }
 
     /// Returns the live session that a genuine token names.

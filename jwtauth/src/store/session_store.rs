@@ -108,7 +108,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Runs [`rules::update_user`](super::rules::update_user) on all sessions of a subject, in one step.
     /// Returns how many it has changed.
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize>;
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize>;
 
     /// Removes sessions that [have expired](super::rules::has_expired) at `now`, revoked ones included, and
     /// expired values if the store keeps any: at most `limit` in all.

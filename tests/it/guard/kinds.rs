@@ -233,7 +233,7 @@ fn n_9_a_copy_without_a_kind_is_read_as_before() {
         let carla = bearer(&app, &customer()).await;
         let mut update = UserUpdate::default();
         update.user = Some(br#"{"id":1,"name":"Old"}"#.to_vec());
-        assert_eq!(store.update_user("1".into(), update, tests::app::START).await.unwrap(), 1);
+        assert_eq!(store.update_user("1".into(), update).await.unwrap(), 1);
         assert_eq!(app.jwtauth.sessions().list("1").await.unwrap()[0].user_kind, None);
         assert_eq!(ask(&client, "/shop", &carla).await, (200, "Old".into()));
         assert_eq!(app.jwtauth.sessions().update_user(&customer()).await.unwrap(), 1);

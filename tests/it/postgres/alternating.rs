@@ -61,8 +61,8 @@ impl SessionStore for Alternating {
         self.next().sessions_of(subject)
     }
 
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        self.next().update_user(subject, update, now)
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize> {
+        self.next().update_user(subject, update)
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {

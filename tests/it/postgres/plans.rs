@@ -85,7 +85,7 @@ fn no_statement_reads_a_table_from_end_to_end() {
         store.sessions_after(Some(SessionId::from_bytes([0xff; 16])), 10).await.unwrap();
         store.revoke_token(TokenRevocation::new(session.id, session.access_id, 400, 160)).await.unwrap();
         store.tokens_of(session.id).await.unwrap();
-        store.update_user("a".into(), UserUpdate::default(), 160).await.unwrap();
+        store.update_user("a".into(), UserUpdate::default()).await.unwrap();
         let revocation = Revocation { at: 170, reason: RevocationReason::Logout };
         store.revoke(session.id, revocation).await.unwrap();
         store.revoke_subject("a".into(), SubjectRevocation::all(revocation)).await.unwrap();

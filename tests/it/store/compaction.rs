@@ -16,7 +16,7 @@ async fn wasteful(dir: &Path, rounds: u64) -> PathBuf {
     for round in 0..rounds {
         let mut update = UserUpdate::default();
         update.user = Some(format!(r#"{{"id":{round},"x":"{}"}}"#, "x".repeat(30_000)).into_bytes());
-        store.update_user("subject-1".into(), update, 100).await.unwrap();
+        store.update_user("subject-1".into(), update).await.unwrap();
     }
     assert!(store.revoke(session(2).id, LOGOUT).await.unwrap());
     path

@@ -152,7 +152,7 @@ fn a_power_cut_in_a_compaction_loses_nothing() {
         for round in 0..40 {
             let mut update = UserUpdate::default();
             update.user = Some(format!(r#"{{"id":{round},"x":"{}"}}"#, "x".repeat(3_000)).into_bytes());
-            store.update_user("subject-1".into(), update, 100).await.unwrap();
+            store.update_user("subject-1".into(), update).await.unwrap();
         }
         assert!(store.revoke(session(2).id, LOGOUT).await.unwrap());
         drop(store);

@@ -21,7 +21,7 @@ fn data_len(path: &Path) -> u64 {
 async fn churn(store: &SledStore, round: u64) {
     let mut update = UserUpdate::default();
     update.user = Some(format!(r#"{{"id":{round},"x":"{}"}}"#, "x".repeat(30_000)).into_bytes());
-    assert_eq!(store.update_user("subject-1".into(), update, 100).await.unwrap(), 2);
+    assert_eq!(store.update_user("subject-1".into(), update).await.unwrap(), 2);
 }
 
 /// Waits for something that the thread of the store does when it comes to it.

@@ -123,7 +123,7 @@ async fn write(store: &SledStore, steps: u64, size: usize) -> Result<(), StoreEr
         let mut update = UserUpdate::default();
         update.roles = counter(0, 0, 0).roles;
         update.user = Some(count(number, steps, size));
-        store.update_user(COUNTER.into(), update, 100).await?;
+        store.update_user(COUNTER.into(), update).await?;
         let mut stdout = std::io::stdout();
         let _ = writeln!(stdout, "ACK {number}").and_then(|()| stdout.flush());
     }

@@ -109,8 +109,8 @@ impl SessionStore for ToyStore {
         self.step(|rows| rows.sessions_of(&subject))
     }
 
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        self.step(|rows| rows.alter_all(&subject, |session| rules::update_user(session, &update, now)))
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize> {
+        self.step(|rows| rows.alter_all(&subject, |session| rules::update_user(session, &update)))
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {

@@ -1,6 +1,7 @@
 //! The failures of one key: how many, and how long one has to wait for them.
 
 use super::Wait;
+use crate::clock::SILENT;
 use crate::store::Counter;
 
 /// A failure that was charged and may be refunded.
@@ -34,15 +35,24 @@ pub(super) struct Limit {
 }
 
 impl Limit {
+    /// Dates failures at `now` that are dated ahead: another process has counted them, and its clock was. The
+    /// delay lasts as long as it should. To be kept, or it would begin anew with each look.
+    pub(super) fn redate(self, kept: &mut Option<Failures>, now: u64) {
+        let Some(failures) = kept else { return };
+        if let Some(ahead) = failures.since.checked_sub(now).filter(|ahead| *ahead > SILENT) {
+            failures.since = now;
+            failures.until = failures.until.saturating_sub(ahead);
+        }
+        failures.until = failures.until.min(now.saturating_add(self.max_delay));
+    }
+
     /// What is left of failures at `now`; `None` is nothing.
     fn left(self, failures: Failures, now: u64) -> Option<Failures> {
         let forgiven = now.saturating_sub(failures.since) / self.forgiven;
         // What has passed of the next one counts.
         let since = failures.since.saturating_add(forgiven.saturating_mul(self.forgiven));
         let count = failures.count.checked_sub(forgiven.try_into().ok()?).filter(|count| *count > 0)?;
-        // A clock that was set back must not make anybody wait longer than a delay lasts.
-        let until = failures.until.min(now.saturating_add(self.max_delay));
-        Some(Failures { count, since, until, ..failures })
+        Some(Failures { count, since, ..failures })
     }
 
     pub(super) fn delay(self, failures: u32) -> u64 {

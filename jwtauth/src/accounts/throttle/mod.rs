@@ -189,6 +189,9 @@ impl Limits {
         counters: &mut AttemptCounters,
         now: u64,
     ) -> Result<Attempt, Wait> {
+        self.of_pair.redate(&mut counters.pair, now);
+        self.of_account.redate(&mut counters.account, now);
+        self.of_address.redate(&mut counters.address, now);
         let is_known = counters.known.contains(&keys.pair, now);
         let failed_here = self.of_address.count(counters.address, now);
         let mut of_pair = self.of_pair;

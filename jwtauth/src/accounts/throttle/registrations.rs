@@ -69,14 +69,14 @@ impl Registrations {
         let most = cost.saturating_mul(self.at_once);
         let found = kept.as_ref().and_then(Registrant::read);
         let found = found.unwrap_or(Registrant { forgotten_at: now, told: 0 });
-        // A clock that was set back must not make anybody wait longer than all of them take.
+        // A clock that was ahead must not make anybody wait longer than all of them take. That is kept, or the
+        // time would begin anew with each look.
         let before = found.forgotten_at.clamp(now, now.saturating_add(most));
         let after = before.saturating_add(cost);
         let beyond = after.saturating_sub(now).saturating_sub(most);
         if beyond > 0 {
-            let told = found.forgotten_at;
-            *kept = Some(Registrant { told, ..found }.counter());
-            return Err(Wait { seconds: beyond.div_ceil(1000).max(1), is_news: found.told != told });
+            *kept = Some(Registrant { forgotten_at: before, told: before }.counter());
+            return Err(Wait { seconds: beyond.div_ceil(1000).max(1), is_news: found.told != before });
         }
         *kept = Some(Registrant { forgotten_at: after, ..found }.counter());
         Ok(Registered { key, cost })

@@ -35,7 +35,7 @@ pub(super) async fn an_api_key_is_a_session_without_tokens(store: &impl SessionS
     for (has, keeps) in [(&["editor", "other"][..], &["editor"][..]), (&[], &[]), (&["admin"], &["admin"])] {
         let roles = has.iter().map(|role| (*role).to_owned()).collect();
         let update = UserUpdate { roles, ..UserUpdate::default() };
-        store.update_user("a".into(), update, 300).await.expect("update_user");
+        store.update_user("a".into(), update).await.expect("update_user");
         let kept = load(store, key.id).await.expect("it is there");
         assert_eq!(kept.roles, keeps, "a key of a user who has {has:?}");
     }

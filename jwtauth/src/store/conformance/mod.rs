@@ -64,7 +64,7 @@ where
     nothing_happens_to_a_session_that_is_not_there(&empty().await).await;
     a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
     subjects_do_not_run_into_each_other(&empty().await).await;
-    the_user_is_renewed_in_live_sessions_only(&empty().await).await;
+    the_user_is_renewed_in_all_sessions_that_were_not_revoked(&empty().await).await;
     sweep_rules::a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     api_key_rules::an_api_key_is_a_session_without_tokens(&empty().await).await;
@@ -243,7 +243,7 @@ async fn nothing_happens_to_a_session_that_is_not_there(store: &impl SessionStor
         "revoke_subject"
     );
     assert_eq!(
-        store.update_user("a".into(), UserUpdate::default(), 200).await.expect("update_user"),
+        store.update_user("a".into(), UserUpdate::default()).await.expect("update_user"),
         0,
         "update_user"
     );
@@ -288,7 +288,7 @@ async fn subjects_do_not_run_into_each_other(store: &impl SessionStore) {
     );
 }
 
-async fn the_user_is_renewed_in_live_sessions_only(store: &impl SessionStore) {
+async fn the_user_is_renewed_in_all_sessions_that_were_not_revoked(store: &impl SessionStore) {
     let (live, revoked, expired) =
         (session(1, "a"), session(2, "a"), Session { expires_at: 150, ..session(3, "a") });
     let other = Session { user_kind: Some("Other".into()), ..session(4, "a") };
@@ -306,10 +306,19 @@ async fn the_user_is_renewed_in_live_sessions_only(store: &impl SessionStore) {
         access_issued_at: 0,
         ..live
     };
-    assert_eq!(store.update_user("a".into(), update, 200).await.expect("update_user"), 2, "live sessions");
+    assert_eq!(store.update_user("a".into(), update).await.expect("update_user"), 3, "sessions");
     assert_eq!(load(store, renewed.id).await.as_ref(), Some(&renewed), "only the user changes");
     let kept = load(store, expired.id).await;
-    assert_eq!(kept, Some(expired), "an expired session stays as it was");
+    let changed = Session {
+        id: expired.id,
+        expires_at: expired.expires_at,
+        refresh_id: expired.refresh_id,
+        access_id: expired.access_id,
+        ..renewed.clone()
+    };
+    assert_eq!(kept, Some(changed), "an expired session may be live for another process");
+    let kept = load(store, revoked.id).await.expect("it is there");
+    assert_eq!((&kept.scopes, &kept.user), (&revoked.scopes, &revoked.user), "a revoked one stays as it was");
     let kept = load(store, other.id).await.expect("it is there");
     assert_eq!((&kept.roles, &kept.scopes), (&renewed.roles, &renewed.scopes), "roles belong to the subject");
     let copy = |session: &Session| (session.user.clone(), session.user_kind.clone());
@@ -354,13 +363,11 @@ where
         for number in 0..8 {
             let store = Arc::clone(&store);
             let id = session.id;
-            let presented = presented(&session, 0, 200);
+            let (presented, update) = (presented(&session, 0, 200), UserUpdate::default());
             tasks.spawn(async move {
                 match number {
                     4 => drop(store.revoke(id, logout(200)).await.expect("revoke")),
-                    5 => drop(
-                        store.update_user("a".into(), UserUpdate::default(), 200).await.expect("update_user"),
-                    ),
+                    5 => drop(store.update_user("a".into(), update).await.expect("update_user")),
                     _ => drop(store.rotate(presented).await.expect("rotate")),
                 }
             });

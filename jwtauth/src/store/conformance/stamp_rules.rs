@@ -29,7 +29,7 @@ pub(super) async fn a_stamp_changes_with_its_record(store: &impl SessionStore) {
     check("the revocation of a token");
     let update =
         UserUpdate { roles: vec!["new".to_owned()], scopes: Vec::new(), user: None, user_kind: None };
-    store.update_user("a".into(), update, 200).await.expect("update_user");
+    store.update_user("a".into(), update).await.expect("update_user");
     check("an update of the user");
     let all = SubjectRevocation::all(logout(200));
     store.revoke_subject("a".into(), all).await.expect("revoke_subject");

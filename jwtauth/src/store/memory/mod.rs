@@ -184,8 +184,8 @@ impl SessionStore for MemoryStore {
         ready(self.read().sessions.values().filter(|session| session.subject == subject).cloned().collect())
     }
 
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        ready(self.lock().alter_all(&subject, |session| rules::update_user(session, &update, now)))
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize> {
+        ready(self.lock().alter_all(&subject, |session| rules::update_user(session, &update)))
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {

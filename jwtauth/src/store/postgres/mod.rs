@@ -288,8 +288,8 @@ impl SessionStore for PostgresStore {
         })
     }
 
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        Box::pin(self.database.change(UpdateUser { subject, update, now }))
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize> {
+        Box::pin(self.database.change(UpdateUser { subject, update }))
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {

@@ -141,14 +141,13 @@ impl DatabaseStep for TokenRevocation {
 pub(super) struct UpdateUser {
     pub(super) subject: String,
     pub(super) update: UserUpdate,
-    pub(super) now: u64,
 }
 
 impl DatabaseStep for UpdateUser {
     type Outcome = usize;
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<usize, StepError> {
-        let rule = |session: &mut Session| rules::update_user(session, &self.update, self.now);
+        let rule = |session: &mut Session| rules::update_user(session, &self.update);
         transaction.alter_all(&self.subject, rule).await
     }
 }

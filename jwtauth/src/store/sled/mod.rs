@@ -249,8 +249,8 @@ impl SessionStore for SledStore {
         self.reader.answer(move |reader| reader.sessions_of(&subject))
     }
 
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        Box::pin(self.writer.submit(move |disk| disk.update_user(&subject, &update, now)))
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize> {
+        Box::pin(self.writer.submit(move |disk| disk.update_user(&subject, &update)))
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {

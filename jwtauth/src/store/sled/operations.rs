@@ -179,16 +179,10 @@ impl Disk {
         self.alter_all(change, subject, |session| rules::revoke_subject(session, revocation))
     }
 
-    pub(super) fn update_user(
-        &mut self,
-        subject: &str,
-        update: &UserUpdate,
-        now: u64,
-    ) -> Result<usize, StoreError> {
+    pub(super) fn update_user(&mut self, subject: &str, update: &UserUpdate) -> Result<usize, StoreError> {
         self.ready()?;
         let mut change = Change::default();
-        let updated =
-            self.alter_all(&mut change, subject, |session| rules::update_user(session, update, now))?;
+        let updated = self.alter_all(&mut change, subject, |session| rules::update_user(session, update))?;
         if updated > 0 {
             self.apply(change);
         }

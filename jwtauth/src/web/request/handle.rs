@@ -18,6 +18,7 @@ use super::dropped_cookies::who_drops_cookies;
 use super::origin::{self, OriginCheck, Sites};
 use super::outcome::{Caller, Cookies};
 use super::pending_answer::{self, PendingAnswer};
+use crate::clock::seconds_since;
 use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::notice::misconfigured;
@@ -87,9 +88,9 @@ impl Handle {
         credentials
     }
 
-    /// Returns how long ago the caller proved who they are, in seconds.
+    /// Returns how long ago the caller proved who they are, in seconds. For ever, if nobody knows.
     pub(crate) fn age_of_login(&self, who: &Identity) -> u64 {
-        self.0.authority.now().saturating_sub(who.auth_time())
+        seconds_since(who.auth_time(), self.0.authority.now()).unwrap_or(u64::MAX)
     }
 
     /// Notes that the answer depends on the caller.

@@ -41,6 +41,7 @@ mod postgres_config;
 mod rows;
 mod schema;
 mod schema_mark;
+mod server_settings;
 mod session_steps;
 mod statements;
 mod tls;
@@ -54,7 +55,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use self::confirmations::Confirmations;
-use self::connections::{Connections, Param, Request};
+use self::connections::{Connections, Param};
 pub(in crate::store) use self::database_fill::DatabaseFill;
 use self::freshness::Freshness;
 use self::login_steps::Unsettled;
@@ -62,8 +63,9 @@ pub(in crate::store) use self::postgres_config::OPERATOR;
 pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
 use self::schema::Schema;
 pub(in crate::store) use self::schema_mark::SchemaMark;
+use self::server_settings::durability;
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
-use self::statements::{SqlStatement, Statements};
+use self::statements::Statements;
 use self::tls::Tls;
 #[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
@@ -79,7 +81,7 @@ use super::token_store::TokenStore;
 use super::value_store::ValueStore;
 use super::whole_store::WholeStore;
 use crate::clock::TimeMark;
-use crate::error::{PostgresError, StoreError};
+use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};
 use crate::registry::TokenRecord;
@@ -138,7 +140,7 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Backend`] with a [`PostgresError`] as its source: a setting that is refused, a database
+    /// [`StoreError::Backend`] with a [`PostgresError`](crate::error::PostgresError) as its source: a setting that is refused, a database
     /// that cannot be reached or that loses what it has acknowledged, tables of a newer release, tables that
     /// a migration or a restore has not filled to its end, or whose records were moved elsewhere.
     pub async fn connect(config: impl Into<PostgresConfig>) -> Result<Self, StoreError> {
@@ -186,37 +188,6 @@ impl PostgresStore {
     pub fn close(&self) {
         self.database.connections.close();
     }
-}
-
-/// Refuses a server that loses what it has acknowledged. Returns when its commits are to count as done.
-async fn durability(
-    connections: &Arc<Connections>,
-    config: &PostgresConfig,
-) -> Result<Option<SynchronousCommit>, StoreError> {
-    let asked = SqlStatement {
-        sql: "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true)".into(),
-        types: Vec::new(),
-    };
-    let mut connection = connections.take().await?;
-    let rows = connection.send(&[Request::Statement(&asked, Vec::new())], config.timeout).await?;
-    let row = rows.first().and_then(|rows| rows.first());
-    let setting = |column| row.and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
-    let remedy = |setting, remedy| Err(PostgresError::Durability { setting, remedy }.into());
-    if setting(0).as_deref() == Some("off") && !config.allow_fsync_off && !config.is_lenient {
-        return remedy("fsync", "turn it on, or say `allow_fsync_off()` where nothing matters");
-    }
-    let of_server = setting(1).as_deref().and_then(SynchronousCommit::named);
-    let of_server = match of_server {
-        Some(SynchronousCommit::Off) if config.is_lenient => Some(SynchronousCommit::On),
-        other => other,
-    };
-    if of_server == Some(SynchronousCommit::Off) && config.synchronous_commit.is_none() {
-        return remedy(
-            "synchronous_commit",
-            "turn it on, or say what this store wants with `synchronous_commit(SynchronousCommit::On)`",
-        );
-    }
-    Ok(of_server.and(config.synchronous_commit.or(of_server)))
 }
 
 impl fmt::Debug for PostgresStore {

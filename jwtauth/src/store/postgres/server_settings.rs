@@ -1,0 +1,39 @@
+//! What the server is set to, asked once at the start: it must not lose what it has acknowledged.
+
+use std::sync::Arc;
+
+use super::connections::{Connections, Request};
+use super::postgres_config::{PostgresConfig, SynchronousCommit};
+use super::statements::SqlStatement;
+use crate::error::{PostgresError, StoreError};
+
+/// Refuses a server that loses what it has acknowledged. Returns when its commits are to count as done.
+pub(super) async fn durability(
+    connections: &Arc<Connections>,
+    config: &PostgresConfig,
+) -> Result<Option<SynchronousCommit>, StoreError> {
+    let asked = SqlStatement {
+        sql: "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true)".into(),
+        types: Vec::new(),
+    };
+    let mut connection = connections.take().await?;
+    let rows = connection.send(&[Request::Statement(&asked, Vec::new())], config.timeout).await?;
+    let row = rows.first().and_then(|rows| rows.first());
+    let setting = |column| row.and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
+    let remedy = |setting, remedy| Err(PostgresError::Durability { setting, remedy }.into());
+    if setting(0).as_deref() == Some("off") && !config.allow_fsync_off && !config.is_lenient {
+        return remedy("fsync", "turn it on, or say `allow_fsync_off()` where nothing matters");
+    }
+    let of_server = setting(1).as_deref().and_then(SynchronousCommit::named);
+    let of_server = match of_server {
+        Some(SynchronousCommit::Off) if config.is_lenient => Some(SynchronousCommit::On),
+        other => other,
+    };
+    if of_server == Some(SynchronousCommit::Off) && config.synchronous_commit.is_none() {
+        return remedy(
+            "synchronous_commit",
+            "turn it on, or say what this store wants with `synchronous_commit(SynchronousCommit::On)`",
+        );
+    }
+    Ok(of_server.and(config.synchronous_commit.or(of_server)))
+}

@@ -2,6 +2,8 @@
 
 mod ahead;
 mod alternating;
+mod certificates;
+mod crowding;
 mod encrypted;
 mod failover;
 mod full_disk;

@@ -11,6 +11,7 @@ use super::super::counter_store::{
 };
 use super::super::requests::StoreFuture;
 use super::connections::{Param, StepError};
+use super::counter_line::CounterPlace;
 use super::freshness::Touched;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{Database, PostgresStore};
@@ -28,6 +29,8 @@ struct ChangeCounters {
     /// In ascending order, as they are locked.
     keys: Vec<CounterKey>,
     rule: CounterRule,
+    /// Held until the step has ended, whoever stops waiting for it.
+    _place: CounterPlace,
 }
 
 impl DatabaseStep for ChangeCounters {
@@ -120,7 +123,8 @@ impl CounterStore for PostgresStore {
         rule: CounterRule,
     ) -> StoreFuture<'_, Vec<Option<Counter>>> {
         Box::pin(async move {
-            let before = self.database.change(ChangeCounters { keys, rule }).await?;
+            let place = self.database.counter_line.wait(self.database.timeout).await?;
+            let before = self.database.change(ChangeCounters { keys, rule, _place: place }).await?;
             let changes = self.database.counter_changes.fetch_add(1, Ordering::Relaxed);
             if changes % LOOKS_EACH == LOOKS_EACH - 1 {
                 let database = Arc::clone(&self.database);

@@ -21,12 +21,14 @@
 //! all of it, `database_fill` puts all of a store into it, and `schema_mark` says when it may not be served.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
-//! `confirmations` gathers what nobody waits for.
+//! `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking all
+//! connections.
 
 #[cfg(feature = "accounts")]
 mod account_steps;
 mod confirmations;
 mod connections;
+mod counter_line;
 mod counter_steps;
 #[cfg(feature = "accounts")]
 mod database_check;
@@ -56,6 +58,7 @@ use std::time::Duration;
 
 use self::confirmations::Confirmations;
 use self::connections::{Connections, Param};
+use self::counter_line::CounterLine;
 pub(in crate::store) use self::database_fill::DatabaseFill;
 use self::freshness::Freshness;
 use self::login_steps::Unsettled;
@@ -63,7 +66,7 @@ pub(in crate::store) use self::postgres_config::OPERATOR;
 pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
 use self::schema::Schema;
 pub(in crate::store) use self::schema_mark::SchemaMark;
-use self::server_settings::durability;
+use self::server_settings::{ServerSettings, server_settings};
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
 use self::statements::Statements;
 use self::tls::Tls;
@@ -119,11 +122,14 @@ struct Database {
     isolation: Isolation,
     /// `None` where the server knows no such setting.
     synchronous_commit: Option<SynchronousCommit>,
+    /// Whether the server knows the setting for it.
+    ends_idle_transactions: bool,
     unsettled: Arc<Unsettled>,
     confirmations: Confirmations,
     freshness: Freshness,
     /// How many changes of counters were made by this process.
     counter_changes: AtomicU64,
+    counter_line: CounterLine,
     time: Arc<TimeMark>,
 }
 
@@ -161,7 +167,8 @@ impl PostgresStore {
         let PostgresConfig { pool_size, timeout, prepared_statements, makes_tables, .. } = config;
         let connections = Connections::new(driver, tls, pool_size, timeout, prepared_statements)?;
         let connections = Arc::new(connections);
-        let synchronous_commit = durability(&connections, &config).await?;
+        let ServerSettings { synchronous_commit, ends_idle_transactions } =
+            server_settings(&connections, &config).await?;
         let schema = Schema { name: &config.schema, connections: &connections, timeout, makes_tables };
         let latest = schema.prepare().await?;
         let time = Arc::new(TimeMark::of_many());
@@ -175,6 +182,8 @@ impl PostgresStore {
                 timeout,
                 isolation: config.isolation,
                 synchronous_commit,
+                ends_idle_transactions,
+                counter_line: CounterLine::new(pool_size),
                 unsettled: Arc::default(),
                 confirmations: Confirmations::default(),
                 freshness: Freshness::new(config.max_staleness, Arc::clone(&time)),

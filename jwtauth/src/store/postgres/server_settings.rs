@@ -7,13 +7,22 @@ use super::postgres_config::{PostgresConfig, SynchronousCommit};
 use super::statements::SqlStatement;
 use crate::error::{PostgresError, StoreError};
 
-/// Refuses a server that loses what it has acknowledged. Returns when its commits are to count as done.
-pub(super) async fn durability(
+/// What transactions may set.
+pub(super) struct ServerSettings {
+    /// When commits are to count as done. `None` where the server knows no such setting.
+    pub(super) synchronous_commit: Option<SynchronousCommit>,
+    pub(super) ends_idle_transactions: bool,
+}
+
+/// Refuses a server that loses what it has acknowledged. Returns which settings it knows.
+pub(super) async fn server_settings(
     connections: &Arc<Connections>,
     config: &PostgresConfig,
-) -> Result<Option<SynchronousCommit>, StoreError> {
+) -> Result<ServerSettings, StoreError> {
     let asked = SqlStatement {
-        sql: "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true)".into(),
+        sql: "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true),
+              current_setting('idle_in_transaction_session_timeout', true)"
+            .into(),
         types: Vec::new(),
     };
     let mut connection = connections.take().await?;
@@ -35,5 +44,8 @@ pub(super) async fn durability(
             "turn it on, or say what this store wants with `synchronous_commit(SynchronousCommit::On)`",
         );
     }
-    Ok(of_server.and(config.synchronous_commit.or(of_server)))
+    Ok(ServerSettings {
+        synchronous_commit: of_server.and(config.synchronous_commit.or(of_server)),
+        ends_idle_transactions: setting(2).is_some(),
+    })
 }

@@ -7,6 +7,8 @@
 //!    once its commit was sent, unless the server says that it undid it.
 //! 3. The commit of a transaction in which something failed is not sent.
 //! 4. The number of attempts, and the time they take, are bounded.
+//! 5. Whoever stands still in the middle gives its locks back after a while, before those who wait for them
+//!    give up. So does whoever waits too long.
 
 use std::future::Future;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -32,6 +34,9 @@ const CONNECTIONS: u32 = 3;
 
 /// The longest pause before another attempt, in milliseconds.
 const LONGEST_PAUSE: u64 = 64;
+
+/// How long a busy process may take between two statements of a transaction at least.
+const LEAST_IDLE: Duration = Duration::from_secs(1);
 
 /// How long a commit may take: it may wait for a standby, and it is not stopped.
 const COMMIT: Duration = Duration::from_secs(60);
@@ -148,14 +153,22 @@ impl Database {
             Isolation::ReadCommitted => "READ COMMITTED",
             Isolation::Serializable => "SERIALIZABLE",
         };
-        let timeout = self.timeout.as_millis();
+        // Before this side gives up: what it gives up on may be the network.
+        let timeout = (self.timeout * 3 / 4).as_millis();
         let durable = self.synchronous_commit.map_or("", SynchronousCommit::name);
         let durable = match durable {
             "" => String::new(),
             name => format!("; SET LOCAL synchronous_commit = {name}"),
         };
+        let idle = match self.ends_idle_transactions {
+            true => format!(
+                "; SET LOCAL idle_in_transaction_session_timeout = {}",
+                idle_limit(self.timeout).as_millis()
+            ),
+            false => String::new(),
+        };
         // Not for the session: behind a pooler, statements of one client go to many sessions.
-        format!("BEGIN ISOLATION LEVEL {isolation}; SET LOCAL statement_timeout = {timeout}{durable}")
+        format!("BEGIN ISOLATION LEVEL {isolation}; SET LOCAL statement_timeout = {timeout}{idle}{durable}")
     }
 
     /// Carries out a step, on the task of the caller.
@@ -231,6 +244,12 @@ impl Database {
             }
         }
     }
+}
+
+/// Returns how long the server waits for the next statement of a transaction, before it undoes it. A process
+/// that was paused, or whose machine is gone, would keep its locks for hours.
+fn idle_limit(timeout: Duration) -> Duration {
+    (timeout / 2).max(LEAST_IDLE)
 }
 
 /// Returns how long to wait before the next attempt: longer each time, and not as long as others do.

@@ -2,9 +2,9 @@
 //!
 //! `name` and `password` check what people choose, `hash` makes hashes, and `hasher` says when and in which
 //! memory, of which `memory_limit` knows how much there is. `throttle` delays attempts after failures and
-//! counts registrations, in `settled_counters`, `password_check` verifies a password, `change` changes accounts,
-//! which ends their sessions, and `first_admin` makes the one that makes the others. [`Account`] is what an
-//! application sees, and [`Passwords`] is for one with other users.
+//! counts registrations, in `settled_counters`. `password_check` verifies a password, `change` changes
+//! accounts, which ends their sessions, and `first_admin` makes the one that makes the others. [`Account`] is
+//! what an application sees, and [`Passwords`] is for one with other users.
 //!
 //! # Invariants
 //!

@@ -90,6 +90,12 @@ impl Timeline {
         self.mark.ahead()
     }
 
+    /// Likewise, for times that are written into tokens. Of a store that several processes use it is 0: the
+    /// others are right, and each writes the same token.
+    pub(crate) fn ahead_in_tokens(&self) -> u64 {
+        if self.mark.shared.is_some() { 0 } else { self.ahead() }
+    }
+
     /// Tells whether the clock of the process has gone on as far as this time, since this was asked last. If
     /// not, returns by how many seconds it is behind.
     pub(crate) fn explains(&self, now: u64) -> Result<(), u64> {

@@ -112,8 +112,8 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// Revokes one token of a session alone. Other tokens of the session stay valid. Returns whether the
-    /// session is alive and the token was not revoked before.
+    /// Revokes one token of a session alone. Other tokens of the session stay valid. Returns whether neither
+    /// the session nor the token was revoked before.
     ///
     /// An access token is refused from the next request on. A refresh token can no longer be spent, so its
     /// session ends with its access token. Revoking the newest sliding token revokes its session, which has

@@ -320,7 +320,7 @@ impl Sessions {
         own: &Map<String, Value>,
         now: u64,
     ) -> Result<IssuedTokens, SessionError> {
-        let (iat, ahead) = (issued_at(&session, now), self.clock.ahead());
+        let (iat, ahead) = (issued_at(&session, now), self.clock.ahead_in_tokens());
         let access = self.access.issue(&self.claims_of(&session, own, ACCESS, iat, ahead));
         let refresh = self.refresh.issue(&RefreshClaims {
             iss: &self.config.issuer,

@@ -85,8 +85,9 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Renews roles, scopes and the copy of a user in all sessions of that user that were not revoked. Returns
-    /// in how many. One that has expired and was not swept counts: it may be live where the clock is behind.
+    /// Renews roles, scopes and the copy of a user in all sessions of that user that were not revoked.
+    /// Returns in how many. One that has expired and was not swept counts: it may be live where the clock is
+    /// behind.
     ///
     /// A session of another [kind](AuthUser::KIND) of user keeps its copy, and gets the roles and scopes:
     /// they belong to the subject.

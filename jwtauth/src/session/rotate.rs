@@ -24,7 +24,6 @@ use crate::id::{SessionId, TokenId};
 use crate::record::{Rotation, Session, Successor};
 use crate::store::RotationRequest;
 use crate::token::MAX_LEN;
-use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 
 /// What came of a silent refresh.
@@ -51,13 +50,14 @@ impl Sessions {
         }
     }
 
-    /// Likewise, for a request that has an expired access token beside it, or none.
+    /// Likewise, for a request that has a genuine access token of the same session beside it that is not good
+    /// any more, or none.
     ///
     /// A browser puts cookies on a request when it makes it, and may send it much later. So a pair that was
     /// replaced is let in for as long as an access token lives.
     pub(crate) async fn refresh_silently(
         &self,
-        access: Option<&Verified<Access>>,
+        access: Option<TokenId>,
         refresh: Refresh,
         client: &Device,
     ) -> Result<Renewal, SessionError> {
@@ -68,7 +68,7 @@ impl Sessions {
         };
         let renewal = self.renew(refresh, client, late).await?;
         if let (Renewal::Late(session), Some(access)) = (&renewal, access) {
-            if session.has_revoked(access.said().token) {
+            if session.has_revoked(access) {
                 return Err(SessionError::TokenRevoked);
             }
             tracing::debug!(target: "jwtauth", event = "late_request", session = session.id.log_id());

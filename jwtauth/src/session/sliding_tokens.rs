@@ -159,7 +159,7 @@ impl Sessions {
         now: u64,
         max: usize,
     ) -> Result<Token, SessionError> {
-        let ahead = self.clock.ahead();
+        let ahead = self.clock.ahead_in_tokens();
         let token = self.sliding.issue(&SlidingClaims {
             access: self.claims_of(session, own, SLIDING, issued_at(session, now), ahead),
             generation: session.generation,

@@ -69,3 +69,28 @@ fn n_19_the_log_says_the_narrowest_remedy_first() {
         assert!(line.contains(r#"route="/apple/callback/:state""#) && !text.contains("s3cr3t"), "{text}");
     });
 }
+
+/// H-10: who causes requests from another site does not fill the log.
+#[test]
+fn h_10_the_log_has_the_advice_once_for_a_route_and_then_a_count() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let inner = Route::new().at("/a", post(callback)).at("/b", post(callback)).with(app.jwtauth.clone());
+        let site = Site::serving(app, inner).await;
+        let foreign = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
+        for _ in 0..50 {
+            for path in ["/a", "/b"] {
+                assert_eq!(site.ask(Method::POST, path, &foreign).await.status(), 403);
+            }
+        }
+        let text = log.text();
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("cross_origin")).collect();
+        assert!((2..=4).contains(&lines.len()), "{}: {text}", lines.len());
+        for path in ["/a", "/b"] {
+            let advice = lines.iter().filter(|line| {
+                line.contains("trusted_origin") && line.contains(&format!("route=\"{path}\""))
+            });
+            assert_eq!(advice.count(), 1, "{path}: {text}");
+        }
+    });
+}

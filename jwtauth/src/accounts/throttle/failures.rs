@@ -12,6 +12,8 @@ pub(super) struct Charge {
     at: u64,
     /// Since when there was no other before it.
     since: Option<u64>,
+    /// How many had begun with it.
+    begun: u32,
 }
 
 /// What is known of a key. A key without failures has none.
@@ -22,6 +24,8 @@ pub(super) struct Failures {
     until: u64,
     /// The end of the delay that was told last.
     told: u64,
+    /// How many attempts have begun since there were none, failed or not.
+    begun: u32,
 }
 
 /// How failures of one kind of key are delayed.
@@ -81,8 +85,22 @@ impl Limit {
             delay => now.saturating_add(delay),
         };
         let told = left.map_or(0, |left| left.told);
-        *kept = Some(Failures { count, since: now, until, told });
-        Charge { until, at: now, since: left.map(|left| left.since) }
+        let begun = left.map_or(0, |left| left.begun).saturating_add(1);
+        *kept = Some(Failures { count, since: now, until, told, begun });
+        Charge { until, at: now, since: left.map(|left| left.since), begun }
+    }
+
+    /// Forgets what was counted up to an attempt that has succeeded. Those that have begun after it may fail,
+    /// so they stay: otherwise one with the right password would have as many at once as they like.
+    pub(super) fn forgive(self, kept: &mut Option<Failures>, succeeded: Charge) {
+        let Some(failures) = kept else { return };
+        failures.count = failures.count.min(failures.begun.saturating_sub(succeeded.begun));
+        if self.delay(failures.count) == 0 {
+            failures.until = 0;
+        }
+        if failures.count == 0 {
+            *kept = None;
+        }
     }
 
     /// Returns how many failures were not forgiven yet.
@@ -92,10 +110,10 @@ impl Limit {
 
     /// Returns failures as they are kept, until all are forgiven.
     pub(super) fn counter(self, failures: Failures) -> Counter {
-        let Failures { count, since, until, told } = failures;
+        let Failures { count, since, until, told, begun } = failures;
         let forgiven = since.saturating_add(self.forgiven.saturating_mul(count.into()));
         let numbers = [since, until, told].map(u64::to_be_bytes).concat();
-        Counter::new(forgiven, [&count.to_be_bytes(), &numbers[..]].concat())
+        Counter::new(forgiven, [&count.to_be_bytes(), &numbers[..], &begun.to_be_bytes()].concat())
     }
 }
 
@@ -104,10 +122,13 @@ impl Failures {
     pub(super) fn read(counter: &Counter) -> Option<Self> {
         let (count, rest) = counter.bytes.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
-        let (until, told) = rest.split_first_chunk()?;
-        let told = u64::from_be_bytes(told.try_into().ok()?);
-        let [since, until] = [since, until].map(|bytes| u64::from_be_bytes(*bytes));
-        Some(Self { count: u32::from_be_bytes(*count), since, until, told })
+        let (until, rest) = rest.split_first_chunk()?;
+        let (told, begun) = rest.split_first_chunk()?;
+        let [since, until, told] = [since, until, told].map(|bytes| u64::from_be_bytes(*bytes));
+        let count = u32::from_be_bytes(*count);
+        // An older release has not kept it.
+        let begun = if begun.is_empty() { count } else { u32::from_be_bytes(begun.try_into().ok()?) };
+        Some(Self { count, since, until, told, begun })
     }
 }
 
@@ -125,5 +146,56 @@ impl Charge {
         if failures.count == 0 {
             *kept = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Limit = Limit { free: 5, forgiven: 900, max_delay: 900 };
+
+    /// S-16: who knows the password has no more attempts under way than others.
+    #[test]
+    fn s_16_a_success_forgets_nothing_that_is_under_way() {
+        let mut kept = None;
+        let mut running = std::collections::VecDeque::new();
+        let mut most = 0;
+        for _ in 0..1_000 {
+            if LIMIT.wait(&mut kept, 100).is_none() {
+                running.push_back(LIMIT.charge(&mut kept, 100));
+            } else if let Some(first) = running.pop_front() {
+                LIMIT.forgive(&mut kept, first);
+            }
+            most = most.max(running.len());
+            kept = kept.map(|failures| Failures::read(&LIMIT.counter(failures)).unwrap());
+        }
+        assert_eq!(most, 5);
+        // Of failures before it nothing is left, those after it stay.
+        for failed_before in 0..5 {
+            let mut kept = None;
+            for _ in 0..failed_before {
+                let _ = LIMIT.charge(&mut kept, 100);
+            }
+            let right = LIMIT.charge(&mut kept, 100);
+            let failed_later = 5 - failed_before;
+            for _ in 0..failed_later {
+                let _ = LIMIT.charge(&mut kept, 100);
+            }
+            LIMIT.forgive(&mut kept, right);
+            assert_eq!(LIMIT.count(kept, 100), failed_later);
+            assert_eq!(LIMIT.wait(&mut kept, 100).is_some(), failed_later == 5);
+        }
+    }
+
+    /// A counter of an earlier release.
+    #[test]
+    fn what_an_earlier_release_has_kept_is_read() {
+        let mut bytes = 3_u32.to_be_bytes().to_vec();
+        bytes.extend([100_u64, 0, 0].into_iter().flat_map(u64::to_be_bytes));
+        let read = Failures::read(&Counter::new(9_999, bytes.clone())).unwrap();
+        assert_eq!((read.count, read.begun, read.since), (3, 3, 100));
+        bytes.push(0);
+        assert_eq!(Failures::read(&Counter::new(9_999, bytes)), None);
     }
 }

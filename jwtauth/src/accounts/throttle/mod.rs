@@ -257,15 +257,17 @@ impl Throttle {
         self.change(keys, now, move |counters| limits.begin(keys, may_be_proxy, counters, now)).await
     }
 
-    /// Reports a success: the failures of the account are forgotten, as counted for this address. If nobody
-    /// knew that the owner is here, those from everywhere are too.
+    /// Reports a success: the failures of the account before it are forgotten, as counted for this address.
+    /// If nobody knew that the owner is here, those from everywhere are too. Attempts that are under way stay
+    /// charged.
     ///
     /// Those of the address are not. Otherwise the owner of one account could try others without limit.
     pub(super) async fn succeeded(&self, attempt: Attempt, now: u64) -> Result<(), StoreError> {
+        let limits = self.limits;
         let forget = move |counters: &mut AttemptCounters| {
-            counters.pair = None;
-            if attempt.account.is_some() {
-                counters.account = None;
+            limits.of_pair.forgive(&mut counters.pair, attempt.pair);
+            if let Some(account) = attempt.account {
+                limits.of_account.forgive(&mut counters.account, account);
             }
             let Some(address) = attempt.address else { return };
             address.refund(&mut counters.address);

@@ -69,8 +69,8 @@ impl Registrations {
         let most = cost.saturating_mul(self.at_once);
         let found = kept.as_ref().and_then(Registrant::read);
         let found = found.unwrap_or(Registrant { forgotten_at: now, told: 0 });
-        // A clock that was ahead must not make anybody wait longer than all of them take. That is kept, or the
-        // time would begin anew with each look.
+        // A clock that was ahead must not make anybody wait longer than all of them take. That is kept, or
+        // the time would begin anew with each look.
         let before = found.forgotten_at.clamp(now, now.saturating_add(most));
         let after = before.saturating_add(cost);
         let beyond = after.saturating_sub(now).saturating_sub(most);

@@ -1,6 +1,6 @@
-//! Where changes of counters wait for a connection. Strangers cause them, before anything is known of them, and
-//! all of an address wait for one row. So they have a part of the connections, and the rest is for those who
-//! are logged in.
+//! Where changes of counters wait for a connection. Strangers cause them, before anything is known of them,
+//! and all of an address wait for one row. So they have a part of the connections, and the rest is for those
+//! who are logged in.
 //!
 //! # Invariants
 //!

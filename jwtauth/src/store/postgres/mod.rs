@@ -21,8 +21,8 @@
 //! all of it, `database_fill` puts all of a store into it, and `schema_mark` says when it may not be served.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
-//! `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking all
-//! connections.
+//! `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking
+//! all connections.
 
 #[cfg(feature = "accounts")]
 mod account_steps;
@@ -146,9 +146,10 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Backend`] with a [`PostgresError`](crate::error::PostgresError) as its source: a setting that is refused, a database
-    /// that cannot be reached or that loses what it has acknowledged, tables of a newer release, tables that
-    /// a migration or a restore has not filled to its end, or whose records were moved elsewhere.
+    /// [`StoreError::Backend`] with a [`PostgresError`](crate::error::PostgresError) as its source: a setting
+    /// that is refused, a database that cannot be reached or that loses what it has acknowledged, tables of a
+    /// newer release, tables that a migration or a restore has not filled to its end, or whose records were
+    /// moved elsewhere.
     pub async fn connect(config: impl Into<PostgresConfig>) -> Result<Self, StoreError> {
         let store = Self::connect_anyway(config.into()).await?;
         match store.mark().await? {

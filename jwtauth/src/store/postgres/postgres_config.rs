@@ -148,6 +148,7 @@ impl PostgresConfig {
     }
 
     /// Sets how many connections there may be at a time: 16 by default. They are opened when they are needed.
+    /// A quarter of them, and one at least, is for attempts to log in or to register.
     pub fn pool_size(mut self, size: usize) -> Self {
         self.pool_size = size;
         self
@@ -155,8 +156,9 @@ impl PostgresConfig {
 
     /// Sets how long to wait for a connection, and how long for an answer: 5 seconds by default.
     ///
-    /// The request is answered with 503 then. Choose less than
-    /// [`StorageConfig::timeout`](crate::StorageConfig::timeout).
+    /// The request is answered with 503 then. A statement that waits for a lock is given up after three
+    /// quarters of it, and a transaction in which nothing happens after half of it, or a second. Choose less
+    /// than [`StorageConfig::timeout`](crate::StorageConfig::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

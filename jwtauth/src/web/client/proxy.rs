@@ -164,18 +164,36 @@ fn from_right(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let list = rest?;
         let mut quoted = false;
-        let cut = list.iter().rposition(|byte| {
-            quoted ^= *byte == b'"';
-            *byte == separator && !quoted
+        let is_escaped =
+            |at: usize| list[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+        let cut = (0..list.len()).rev().find(|at| {
+            // Outside of quotes there is nothing to escape.
+            quoted ^= list[*at] == b'"' && !(quoted && is_escaped(*at));
+            list[*at] == separator && !quoted
         });
         rest = cut.map(|cut| &list[..cut]);
         Some(cut.map_or(list, |cut| &list[cut + 1..]))
     })
 }
 
+/// Splits an element of `Forwarded` into its parameters. A separator in quotes does not count, and a proxy
+/// puts there what the client sent as its host (RFC 9110, section 5.6.4; RFC 7239, section 4).
+fn parameters(element: &str) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    element.split(move |c| {
+        let is_literal = std::mem::take(&mut is_escaped);
+        match c {
+            '\\' if is_quoted && !is_literal => is_escaped = true,
+            '"' if !is_literal => is_quoted = !is_quoted,
+            _ => {}
+        }
+        c == ';' && !is_quoted
+    })
+}
+
 /// Reads the parameter `for` of an element of `Forwarded`.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let mut found = element.split(';').filter_map(|pair| {
+    let mut found = parameters(element).filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then_some(value.trim())
     });
@@ -291,6 +309,11 @@ mod tests {
             (&["for=\"evil, for=203.0.113.7"], "203.0.113.7"),
             (&["for=\"evil, for=\"[2001:db8::7]\""], "2001:db8::7"),
             (&["for=\"a,b\", for=10.0.0.2"], "10.0.0.2"),
+            // What the client sent as its host says nothing of its address.
+            (&[r#"for=203.0.113.7;host="a;for=6.6.6.6";proto=https"#], "203.0.113.7"),
+            (&[r#"host="a\";for=6.6.6.6";for=203.0.113.7"#], "203.0.113.7"),
+            (&[r#"for=1.1.1.1, for=203.0.113.7;host="a\"b,for=6.6.6.6""#], "203.0.113.7"),
+            (&[r#"for=1.1.1.1, for=203.0.113.7;host="a\\""#], "203.0.113.7"),
         ] {
             let header = lines("forwarded", header);
             assert_eq!(shown(proxies.client(&peer("10.0.0.1"), &header)), want, "{header:?}");

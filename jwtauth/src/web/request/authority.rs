@@ -10,6 +10,7 @@ use super::outcome::{Caller, Cookies, by_session, by_token, known_before};
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
 use crate::web::headers::credentials::{Credentials, PlainTokens};
+use crate::web::headers::cross_origin::RefusalLine;
 use crate::web::state::{JwtAuth, VerifierState};
 
 /// The middleware that put a handle on a request.
@@ -70,6 +71,14 @@ impl Authority {
         match self {
             Self::Sessions(jwtauth) => jwtauth.state().cross_origin.refuses(request),
             Self::Verifier(_) => false,
+        }
+    }
+
+    /// Notes a request that is refused for that, and returns what the log says of it.
+    pub(crate) fn line_of_refusal(&self, route: Option<&str>) -> RefusalLine {
+        match self {
+            Self::Sessions(jwtauth) => jwtauth.state().cross_origin.told.note(route),
+            Self::Verifier(_) => RefusalLine::Nothing,
         }
     }
 

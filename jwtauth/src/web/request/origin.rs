@@ -6,6 +6,7 @@ use poem::{PathPattern, Request};
 use super::authority::Authority;
 use crate::web::answer::rejection::Rejection;
 use crate::web::headers::credentials::Credentials;
+use crate::web::headers::cross_origin::RefusalLine;
 
 /// From which sites a request is accepted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,14 +73,24 @@ pub(super) fn check_always(authority: &Authority, request: &Request) -> Result<(
         let value = request.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
         String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned()
     };
+    let (origin, host) = (sent(header::ORIGIN), sent(header::HOST));
+    // As the application wrote it: what a client sent in its place may be secret.
+    let route = request.data::<PathPattern>().map(|pattern| &*pattern.0);
+    match authority.line_of_refusal(route) {
+        RefusalLine::Nothing => return Err(Rejection::CrossOrigin),
+        RefusalLine::Count(count) => {
+            tracing::warn!(target: "jwtauth", event = "cross_origin", count, route, ?origin, ?host, "requests of other sites were refused");
+            return Err(Rejection::CrossOrigin);
+        }
+        RefusalLine::Advice => {}
+    }
     tracing::warn!(
         target: "jwtauth",
         event = "cross_origin",
         method = %request.method(),
-        // As the application wrote it: what a client sent in its place may be secret.
-        route = request.data::<PathPattern>().map(|pattern| &*pattern.0),
-        origin = ?sent(header::ORIGIN),
-        host = ?sent(header::HOST),
+        route,
+        ?origin,
+        ?host,
         "a request of another site was refused. If other sites must call this one path, such as a login provider \
          or a webhook, call .cross_origin_exempt(..) with the path, or write #[require_auth(csrf = false)]. \
          Only if the pages of that origin are yours, call .trusted_origin(..) with it: it opens every path to them"

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::twins::{self, Choice, Resent};
 use crate::error::{SessionError, TokenError};
+use crate::id::TokenId;
 use crate::session::{AccessState, BearerToken, Beside, IssuedTokens, Renewal};
-use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::{Identity, TokenSource};
 use crate::web::answer::rejection::{self, Rejection};
@@ -185,7 +185,16 @@ async fn by_cookie(
         // Its key was retired long ago: a rotation of keys ends no session.
         Err(error @ TokenError::UnknownKey) => {
             return match genuine_refresh() {
-                Some(token) => silent_refresh(shared, None, token, client).await,
+                Some(token) => {
+                    // While that key is still known, its token says with whom it was.
+                    let named = match access_sent {
+                        Credential::One(access) => sessions.name_access(access).ok(),
+                        _ => None,
+                    };
+                    let beside =
+                        named.filter(|named| named.foreign.is_none() && named.session == token.session);
+                    silent_refresh(shared, beside.map(|named| named.token), token, client).await
+                }
                 None => refused(&error.into()),
             };
         }
@@ -215,7 +224,7 @@ async fn by_cookie(
         // Two sessions in one browser: somebody planted one of the cookies.
         (_, Some(refresh)) if !access.said().goes_with(&refresh) => Ok(anonymous(Rejection::TokenNotValid)),
         (Ok(caller), _) => Ok((caller, Cookies::Keep)),
-        (Err(_), Some(refresh)) => silent_refresh(shared, Some(&access), refresh, client).await,
+        (Err(_), Some(refresh)) => silent_refresh(shared, Some(access.said().token), refresh, client).await,
         (Err(error), None) => refused(&error),
     }
 }
@@ -233,7 +242,7 @@ fn known(state: AccessState, source: TokenSource) -> Result<Caller, SessionError
 
 async fn silent_refresh(
     shared: &JwtAuthState,
-    access: Option<&Verified<Access>>,
+    access: Option<TokenId>,
     token: Refresh,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {

@@ -10,9 +10,14 @@
 //! Another site is allowed only if its origin or the path was configured. `SameSite` cookies alone are not
 //! enough: sibling subdomains count as the same site (RFC 6265bis, section 8.8.1).
 
+mod refusals_told;
+
 use poem::Request;
 use poem::http::{HeaderMap, Method, header};
 
+pub(crate) use self::refusals_told::RefusalLine;
+
+use self::refusals_told::RefusalsTold;
 use super::pattern::{asked_uri, matches_path};
 use crate::error::ConfigError;
 use crate::host::{HostPort, WebOrigin};
@@ -22,6 +27,7 @@ use crate::host::{HostPort, WebOrigin};
 pub(crate) struct CrossOrigin {
     trusted: Vec<WebOrigin>,
     exempt: Vec<String>,
+    pub(crate) told: RefusalsTold,
 }
 
 impl CrossOrigin {

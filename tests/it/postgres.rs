@@ -2,7 +2,6 @@
 
 mod ahead;
 mod alternating;
-mod certificates;
 mod crowding;
 mod encrypted;
 mod failover;

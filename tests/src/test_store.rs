@@ -130,8 +130,8 @@ impl SessionStore for TestStore {
         self.0.sessions_of(subject)
     }
 
-    fn update_user(&self, subject: String, update: UserUpdate, now: u64) -> StoreFuture<'_, usize> {
-        self.0.update_user(subject, update, now)
+    fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize> {
+        self.0.update_user(subject, update)
     }
 
     fn sweep(&self, now: u64, limit: usize) -> StoreFuture<'_, Swept> {

@@ -300,7 +300,7 @@ fn n_10_a_copy_about_another_subject_is_no_user() {
         let bob = login(&app, "bob").await;
         let mut update = UserUpdate::default();
         update.user = Some(b"{}".to_vec());
-        store.update_user("bob".into(), update, tests::app::START).await.unwrap();
+        store.update_user("bob".into(), update).await.unwrap();
         let refused = answer(client.get("/"), Some(&bob.cookies())).await;
         assert_eq!(refused.status(), 401);
         assert_eq!(code(refused).await, "user_not_found");

@@ -5,7 +5,7 @@
 //! ```text
 //! curl -i http://127.0.0.1:3000/posts/1       # public
 //! curl -i http://127.0.0.1:3000/drafts        # 401, though the handler has no guard of its own
-//! curl -i http://127.0.0.1:3000/nowhere       # 401: strangers do not learn which routes there are
+//! curl -i http://127.0.0.1:3000/nowhere       # 401: anonymous users do not learn which routes there are
 //! curl -c jar -H 'content-type: application/json' -d '"wonderland"' http://127.0.0.1:3000/login
 //! curl -b jar -c jar http://127.0.0.1:3000/drafts
 //! curl -b jar -c jar -X POST http://127.0.0.1:3000/posts/1
@@ -28,7 +28,7 @@ use poem::web::{Json, Path};
 use poem::{Endpoint, EndpointExt, Result, Route, Server, get, handler, post};
 use serde::{Deserialize, Serialize};
 
-/// Names what strangers may do. Everything else asks for a login, and what is added tomorrow does too.
+/// Names what anonymous users may do. Everything else asks for a login, and what is added tomorrow does too.
 pub(crate) fn guarded(builder: JwtAuthBuilder) -> JwtAuthBuilder {
     builder
         .deny_by_default(RequireAuth::new())

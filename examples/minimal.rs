@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn error::Error>> {
     let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
     let auth = JwtAuth::builder().secret_file(format!("{data}/secret")).accounts(AccountsConfig::default());
     let auth = auth.open(env::var("JWTAUTH_STORE").unwrap_or_else(|_| format!("{data}/store"))).await?;
-    let app = Route::new().nest("/auth", auth.account_routes()).at("/me", get(me)).with(auth);
+    let app = Route::new().nest("/auth", auth.account_routes()?).at("/me", get(me)).with(auth);
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no TCP")?);

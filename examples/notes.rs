@@ -115,7 +115,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let accounts = auth.accounts().ok_or("accounts are switched on above")?;
     accounts.first_admin_from_env("JWTAUTH_ADMIN", "JWTAUTH_ADMIN_PASSWORD").await?;
     let app = Route::new()
-        .nest("/auth", auth.account_routes())
+        .nest("/auth", auth.account_routes()?)
         .at("/accounts", get(people))
         .at("/notes", get(list).post(add))
         .at("/notes/:number", get(show))

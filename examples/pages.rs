@@ -36,7 +36,7 @@ fn escaped(text: &str) -> String {
     text.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// The page of one's own. Strangers are sent to the login, and back.
+/// The page of one's own. Anonymous users are sent to the login, and back.
 #[require_auth(redirect = "/account/login")]
 async fn show_notes(user: Account, notes: Data<&Notes>) -> Html<String> {
     let notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,8 +65,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let accounts = jwtauth.accounts().ok_or("accounts are off")?;
     accounts.first_admin_from_env("JWTAUTH_ADMIN", "JWTAUTH_ADMIN_PASSWORD").await?;
     let app = Route::new()
-        .nest("/account", jwtauth.pages().site_name("Notes").home("/notes")?)
-        .nest("/admin", jwtauth.admin_pages().site_name("Notes"))
+        .nest("/account", jwtauth.pages()?.site_name("Notes").home("/notes")?)
+        .nest("/admin", jwtauth.admin_pages()?.site_name("Notes"))
         .at("/notes", get(show_notes).post(add_note))
         .data(Notes::default())
         .with(jwtauth);

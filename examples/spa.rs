@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Route::new()
         .at("/", get(file("text/html; charset=utf-8", include_str!("spa/index.html"))))
         .at("/app.js", get(file("text/javascript; charset=utf-8", include_str!("spa/app.js"))))
-        .nest("/auth", jwtauth.account_routes().client_script())
+        .nest("/auth", jwtauth.account_routes()?.client_script()?)
         .at("/notes", get(list_notes).post(add_note))
         .data(Notes::default())
         .with(jwtauth)

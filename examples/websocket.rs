@@ -60,7 +60,7 @@ async fn me(user: User) -> Json<User> {
     Json(user)
 }
 
-#[require_auth] // strangers get 401 and other sites 403, before there is a WebSocket
+#[require_auth] // anonymous users get 401 and other sites 403, before there is a WebSocket
 async fn chat(socket: WebSocket, user: User, end: SessionEnd) -> impl IntoResponse {
     socket.on_upgrade(move |mut socket| async move {
         // The whole talk races against the end: a client that does not read must not hold it up.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The client of a session, as it was at login.
 ///
@@ -17,7 +17,8 @@ use serde::Serialize;
 /// If a session continues on another device, that is an
 /// [`Event::DeviceChanged`](crate::Event::DeviceChanged). Another device is one that names another app,
 /// system, model or id. A missing name, another version or another address does not count.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Device {
     /// The browser or program, such as `Chrome`.

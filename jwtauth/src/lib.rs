@@ -69,9 +69,10 @@ pub use record::{ApiKey, RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
 pub use session::{ApiKeyRequest, EndReason, IssuedApiKey, SessionEnd, Sessions, Tokens, Veto};
 pub use shutdown::shutdown_signal;
-pub use store::{MemoryStore, SessionStore, SledConfig, SledStore};
+pub use store::memory::MemoryStore;
 #[cfg(feature = "postgres")]
-pub use store::{PostgresConfig, PostgresStore};
+pub use store::postgres::{PostgresConfig, PostgresStore};
+pub use store::sled::{SledConfig, SledStore};
 pub use user::{AuthUser, Identity, TokenSource, TokenUser};
 pub use web::answer::cookie::SameSite;
 pub use web::answer::rejection::{Rejection, Scopes};

@@ -3,7 +3,7 @@
 //! A program that is set up wrongly often has no subscriber of `tracing` yet. So that it is not silent, the
 //! line goes to standard error if nobody listens: once per process and kind of mistake.
 //!
-//! And [`OnceAMinute`], for lines that strangers cause.
+//! And [`OnceAMinute`], for lines that attackers can cause.
 
 use std::fmt;
 use std::io::{self, Write as _};

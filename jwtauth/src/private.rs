@@ -1,4 +1,5 @@
-//! What the output of the macros uses. Not for people: it may change in any release.
+//! What the output of the macros, and the program `jwtauth`, use. Not for people: it may change in any
+//! release.
 
 pub use std::concat;
 pub use std::default::Default;
@@ -19,6 +20,8 @@ pub use std::vec::Vec;
 pub use poem::{Endpoint, FromRequest, Request, RequestBody, Response, Result as PoemResult};
 
 pub use crate::error::BoxError;
+// For the program `jwtauth`.
+pub use crate::plain_text::{is_for_terminals, printable};
 pub use crate::user::{CopyFields, copy_of, load_copy};
 pub use crate::web::answer::handler_answer::{HandlerAnswer, PoemHandler, is_poems_handler};
 pub use crate::web::extract::argument::{

@@ -104,5 +104,5 @@ async fn listen() {
 }
 
 fn tell(name: &str, error: &io::Error) {
-    tracing::error!(target: "jwtauth", signal = name, error = error as &dyn std::error::Error, "the system lets nobody wait for this signal: it does what it does without a handler");
+    tracing::error!(target: "jwtauth", signal = name, error = error as &dyn std::error::Error, "the handler of this signal could not be installed: the signal keeps its default action");
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jwtauth::error::StoreError;
-use jwtauth::{Account, Accounts, AccountsConfig, Device, JwtAuth, Session, SessionStore, SledStore};
+use jwtauth::store::SessionStore;
+use jwtauth::{Account, Accounts, AccountsConfig, Device, JwtAuth, Session, SledStore};
 use tests::app::TestApp;
 use tests::test_store::TestStore;
 

@@ -12,10 +12,11 @@ mod routes;
 use std::time::Duration;
 
 use jwtauth::clock::ManualClock;
+use jwtauth::store::SessionStore;
 use jwtauth::store::codec::encode_session;
 use jwtauth::{
     ApiKeyConfig, ApiKeyRequest, Auth, AuthUser, Identity, JwtAuth, JwtAuthBuilder, LoginAttempt, LoginError,
-    Session, SessionId, SessionStore, StorageConfig, require_auth,
+    Session, SessionId, StorageConfig, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::Method;

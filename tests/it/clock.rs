@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jwtauth::clock::{Clock as _, SystemClock};
 use jwtauth::error::{AccountError, SessionError};
-use jwtauth::{AccountsConfig, Device, Event, JwtAuthBuilder, SessionStore as _, SledStore};
+use jwtauth::store::SessionStore as _;
+use jwtauth::{AccountsConfig, Device, Event, JwtAuthBuilder, SledStore};
 use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::faulty::Faulty;

@@ -12,10 +12,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::poll;
 use jwtauth::clock::Clock;
-use jwtauth::store::Revocation;
-use jwtauth::{
-    EndReason, JwtAuth, RevocationReason, SessionEnd, SessionId, SessionStore, SledStore, require_auth,
-};
+use jwtauth::store::{Revocation, SessionStore};
+use jwtauth::{EndReason, JwtAuth, RevocationReason, SessionEnd, SessionId, SledStore, require_auth};
 use poem::test::TestClient;
 use poem::web::Data;
 use poem::{EndpointExt, Route, get};

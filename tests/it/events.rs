@@ -60,7 +60,7 @@ fn r_12_every_event_is_told_once_and_after_it_is_done() {
         assert_eq!(heard.take(), ["refresh"], "a silent one too");
         assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 200);
         assert_eq!(heard.take(), Vec::<String>::new(), "the same successor once more");
-        sessions.revoke_jwt(&renewed.access, false).await.unwrap();
+        sessions.revoke_jwt(&renewed.access).await.unwrap();
         assert_eq!(heard.take(), ["token_revoked"]);
         app.clock.advance(Duration::from_secs(60));
         assert_eq!(tab.post("/refresh", &pair.only_refresh()).await.status, 401);

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, future};
 
-use jwtauth::{Event, JwtAuthBuilder, Session, SessionStore as _, SledStore, StorageConfig};
+use jwtauth::store::SessionStore as _;
+use jwtauth::{Event, JwtAuthBuilder, Session, SledStore, StorageConfig};
 use tests::app::TestApp;
 use tests::faulty::{Fault, Faulty};
 use tests::log::logged;

@@ -173,7 +173,7 @@ fn r_10_a_restart_with_other_keys_ends_no_session() {
         ];
         for (name, set, expected) in cases {
             let memory = TestStore::new();
-            jwtauth::SessionStore::insert(&memory, session.clone(), Default::default()).await.unwrap();
+            jwtauth::store::SessionStore::insert(&memory, session.clone(), Default::default()).await.unwrap();
             let tab = Tab::new(&TestApp::with(memory, set));
             let bearer = tab.bearer("/me", &pair.access).await.status.as_u16();
             let cookies = me(&tab, &pair).await;

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jwtauth::error::BoxError;
-use jwtauth::{
-    ClientConfig, Event, JwtAuthBuilder, LoginAttempt, LoginError, SessionStore, SledStore, StorageConfig,
-};
+use jwtauth::store::SessionStore;
+use jwtauth::{Event, JwtAuthBuilder, LoginAttempt, LoginError, SledStore, StorageConfig, TokenConfig};
 use poem::http::Method;
 use poem::test::TestClient;
 use poem::{Endpoint, EndpointExt as _, Route};
@@ -255,8 +254,9 @@ fn n_7_an_answer_that_is_repeated_elsewhere_is_told() {
                 heard.lock().unwrap().push(event.name());
                 std::future::ready(())
             };
-            let clients = ClientConfig::default().refuse_repeats_elsewhere(refuse);
-            let set = |builder: JwtAuthBuilder| builder.clients(clients).on_event(hook);
+            let tokens = TokenConfig::default();
+            let tokens = if refuse { tokens.refuse_repeats_elsewhere() } else { tokens };
+            let set = |builder: JwtAuthBuilder| builder.tokens(tokens).on_event(hook);
             let app = TestApp::with(TestStore::new(), set);
             let client = body_client(&app);
             let first = client.obtain().await;

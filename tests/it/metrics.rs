@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jwtauth::store::LoginEffects;
-use jwtauth::{Device, Event, LoginAttempt, LoginError, SessionStore as _};
+use jwtauth::store::{LoginEffects, SessionStore as _};
+use jwtauth::{Device, Event, LoginAttempt, LoginError};
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use poem::Route;
 use poem::test::TestClient;
@@ -76,7 +76,7 @@ fn each_event_is_counted_once_under_its_name() {
         let mut phone = Device::default();
         phone.app = Some("Chrome".into());
         let tokens = sessions.refresh(tokens.refresh().unwrap(), &phone).await.unwrap();
-        sessions.revoke_jwt(tokens.access(), false).await.unwrap();
+        sessions.revoke_jwt(tokens.access()).await.unwrap();
         sessions.revoke(tokens.session.id).await.unwrap();
         drop(tab.login("bob").await);
         sessions.revoke_all("bob").await.unwrap();

@@ -26,7 +26,7 @@ const SCRIPT: &str = "\"'><script>alert(1)</script><b onmouseover=x>&{{7*7}}";
 async fn site(set: impl FnOnce(Pages) -> Pages) -> Served {
     let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
     let jwtauth = builder.insecure_cookies().build(MemoryStore::new()).unwrap();
-    serve(Route::new().nest("/account", set(jwtauth.pages())).with(jwtauth)).await
+    serve(Route::new().nest("/account", set(jwtauth.pages().unwrap())).with(jwtauth)).await
 }
 
 /// A browser that shows where it is sent.
@@ -358,7 +358,7 @@ fn pages_speak_other_languages_and_are_replaced_and_left_out() {
 fn settings_of_pages_are_checked() {
     let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
     let jwtauth = Arc::new(builder.build(MemoryStore::new()).unwrap());
-    let pages = || jwtauth.pages();
+    let pages = || jwtauth.pages().unwrap();
     for (refused, said) in [
         (pages().home("https://elsewhere.example").unwrap_err(), "a path on this site"),
         (pages().accent("red").unwrap_err(), "#rrggbb"),

@@ -126,20 +126,20 @@ fn r_1_a_session_lives_across_restarts_until_it_is_purged() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
-        let app = App::new(open(&path).await);
+        let app = App::new(PoemSessions::new(open(&path).await));
         assert_eq!(app.word("").await, "nothing");
         let id = app.open("first").await;
         assert_eq!(app.word(&id).await, "first");
         assert_eq!(app.get("/write/second", &id).await.cookie, None, "the id stays");
         drop(app);
 
-        let app = App::new(open(&path).await);
+        let app = App::new(PoemSessions::new(open(&path).await));
         assert_eq!(app.word(&id).await, "second");
         assert!(app.get("/purge", &id).await.cookie.is_some_and(|cookie| cookie.is_empty()), "it is deleted");
         assert_eq!(app.word(&id).await, "nothing");
         drop(app);
 
-        let app = App::new(open(&path).await);
+        let app = App::new(PoemSessions::new(open(&path).await));
         assert_eq!(app.word(&id).await, "nothing", "a purge that was answered holds");
         let another = app.get("/write/third", &id).await.cookie.expect("a purged id is not taken up again");
         assert!(another != id && !another.is_empty());
@@ -155,7 +155,7 @@ fn fifty_browsers_at_once_keep_their_sessions_apart() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
         let store = open(&path).await;
-        let served = serve(App::new(store.clone()).endpoint).await;
+        let served = serve(App::new(PoemSessions::new(store.clone())).endpoint).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let browsers = (0..50).map(async |number| {
             let answer = client.get(served.at(&format!("/write/word-{number}"))).send().await.unwrap();
@@ -185,7 +185,7 @@ fn fifty_browsers_at_once_keep_their_sessions_apart() {
                 opened => break opened.unwrap(),
             }
         };
-        let app = App::new(store);
+        let app = App::new(PoemSessions::new(store));
         assert!(app.word(&ids[0]).await.starts_with("shared-"), "one of them was the last");
         for (number, id) in ids.iter().enumerate().skip(1) {
             assert_eq!(app.word(id).await, format!("word-{number}"));
@@ -259,7 +259,7 @@ fn the_default_lifetime_has_bounds() {
 fn s_2_a_renewed_session_leaves_its_old_id_behind() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let app = App::new(open(&directory.path().join("store")).await);
+        let app = App::new(PoemSessions::new(open(&directory.path().join("store")).await));
         let old = app.open("kept").await;
         let new = app.get("/renew", &old).await.cookie.expect("a new id");
         assert_ne!(new, old);
@@ -273,7 +273,7 @@ fn s_2_a_renewed_session_leaves_its_old_id_behind() {
 fn j_24_a_slow_request_does_not_undo_a_purge() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let app = App::new(open(&directory.path().join("store")).await);
+        let app = App::new(PoemSessions::new(open(&directory.path().join("store")).await));
         for end in ["/purge", "/renew"] {
             let id = app.open("word").await;
             let slow = app.get("/write-slowly", &id);
@@ -295,7 +295,7 @@ fn r_3_no_session_id_is_ever_in_the_files() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
-        let app = App::new(open(&path).await);
+        let app = App::new(PoemSessions::new(open(&path).await));
         let mut ids = Vec::new();
         for number in 0..5 {
             let id = app.open(&format!("wanderer-{number}")).await;

@@ -23,8 +23,8 @@ mod trail;
 
 use std::sync::Arc;
 
-use jwtauth::JwtAuthBuilder;
-use jwtauth::store::{Isolation, PostgresConfig, PostgresStore, conformance};
+use jwtauth::store::{Isolation, conformance};
+use jwtauth::{JwtAuthBuilder, PostgresConfig, PostgresStore};
 use tests::app::TestApp;
 use tests::pooler::Pooler;
 use tests::postgres::{self, Postgres};

@@ -28,6 +28,21 @@ fn tree(tokens: &[TokenRecord], now: u64) -> Vec<(TokenKind, Option<usize>, bool
     tokens.iter().map(|token| (token.kind, token.parent.map(place), token.is_active_at(now))).collect()
 }
 
+/// An id that came from a client may be anybody's.
+#[test]
+fn a_user_revokes_their_own_sessions_only() {
+    bounded(async {
+        let app = app(|builder| builder);
+        let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
+        let [bobs, alices] = [tab.login("bob").await, tab.login("alice").await].map(|pair| pair.session());
+        assert!(!sessions.revoke_of("bob", alices).await.unwrap());
+        assert!(sessions.find(alices).await.unwrap().is_some(), "it goes on");
+        assert!(sessions.revoke_of("bob", bobs).await.unwrap());
+        assert!(sessions.find(bobs).await.unwrap().is_none());
+        assert!(!sessions.revoke_of("bob", bobs).await.unwrap(), "it is over");
+    });
+}
+
 /// W6, W7, W10: login, rotation, rotation; and the user of each without asking.
 #[test]
 fn w_7_tokens_hang_in_the_tree_of_their_login() {
@@ -103,11 +118,11 @@ fn w_13_an_access_token_ends_alone() {
         let app = app(tests::app::with_registry);
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let pair = tab.login("bob").await;
-        sessions.revoke_jwt(&pair.access, false).await.unwrap();
+        sessions.revoke_jwt(&pair.access).await.unwrap();
         // At once, by cookie and as bearer, though its session goes on.
         assert_eq!(tab.bearer("/me", &pair.access).await.status, 401);
         assert_eq!(tab.get("/me", &pair.only_access()).await.status, 401);
-        assert!(matches!(sessions.revoke_jwt(&pair.access, false).await, Err(SessionError::Expired)));
+        assert!(matches!(sessions.revoke_jwt(&pair.access).await, Err(SessionError::Expired)));
         let renewed = tab.post("/refresh", &pair.only_refresh()).await.pair();
         assert_eq!(tab.bearer("/me", &renewed.access).await.status, 200);
         let active = active_tokens(sessions, "bob").await;
@@ -116,10 +131,10 @@ fn w_13_an_access_token_ends_alone() {
             [TokenKind::Refresh, TokenKind::Access]
         );
         // With its tree.
-        sessions.revoke_jwt(&renewed.access, true).await.unwrap();
+        sessions.revoke_jwt_tree(&renewed.access).await.unwrap();
         assert_eq!(tab.post("/refresh", &renewed.only_refresh()).await.status, 401);
         assert_eq!(active_tokens(sessions, "bob").await, []);
-        assert!(matches!(sessions.revoke_jwt("x.y.z", true).await, Err(SessionError::Token(_))));
+        assert!(matches!(sessions.revoke_jwt_tree("x.y.z").await, Err(SessionError::Token(_))));
     });
 }
 
@@ -130,7 +145,7 @@ fn a_refresh_token_ends_alone_and_its_access_token_goes_on() {
         let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
         let first = tab.login("bob").await;
         let pair = tab.post("/refresh", &first.cookies()).await.pair();
-        sessions.revoke_jwt(&pair.refresh, false).await.unwrap();
+        sessions.revoke_jwt(&pair.refresh).await.unwrap();
         for refresh in [&pair, &first] {
             let refused = tab.post("/refresh", &refresh.only_refresh()).await;
             assert_eq!((refused.status.as_u16(), refused.code().as_str()), (401, "token_not_valid"));
@@ -236,8 +251,8 @@ fn n_3_w_15_the_registry_lists_a_token_as_good_while_it_is_taken() {
                 match end {
                     "alone" => {
                         // Each may be over already.
-                        let _ = sessions.revoke_jwt(&issued[0], false).await;
-                        let _ = sessions.revoke_jwt(&issued[2], false).await;
+                        let _ = sessions.revoke_jwt(&issued[0]).await;
+                        let _ = sessions.revoke_jwt(&issued[2]).await;
                     }
                     "session" => assert!(sessions.revoke(newest.session.id).await.unwrap()),
                     _ => {}

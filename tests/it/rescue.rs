@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use jwtauth::store::operate::{self, Condition, Diagnosis, RepairOptions, Repaired};
 use jwtauth::store::{
-    AccountStore as _, LoginEffects, NewValue, PasswordHash, Revocation, RevocationReason, SessionState,
+    AccountStore as _, LoginEffects, NewValue, PasswordHash, Revocation, SessionState, SessionStore as _,
     StoredAccount, ValueKey, ValueStore as _,
 };
-use jwtauth::{AccountsConfig, Device, JwtAuth, SessionStore as _, SledStore};
+use jwtauth::{AccountsConfig, Device, JwtAuth, RevocationReason, SledStore};
 use tests::numbers::Numbers;
 use tests::{bounded, bounded_by};
 
@@ -85,7 +85,7 @@ async fn make(path: &Path, sessions: u8) {
         let value = if number % 2 == 0 { Vec::new() } else { format!("{{\"user\":{number}}}").into_bytes() };
         assert!(store.save_value(NewValue::new(key, value, 100, u64::MAX / 4)).await.unwrap());
         let hash = PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into());
-        let (id, name) = (jwtauth::store::AccountId::from_bytes([number; 16]), format!("user {number:03}"));
+        let (id, name) = (jwtauth::AccountId::from_bytes([number; 16]), format!("user {number:03}"));
         let account = StoredAccount::new(id, name.clone(), name, hash, 100);
         assert!(store.create_account(account).await.unwrap());
     }

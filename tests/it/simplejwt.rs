@@ -13,9 +13,10 @@ mod verifier;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use jwtauth::store::SessionStore;
 use jwtauth::{
-    Compat, Identity, JwtAuthBuilder, LoginAttempt, LoginError, Session, SessionEnd, SessionStore,
-    TokenConfig, TokenUser, require_auth,
+    Compat, Identity, JwtAuthBuilder, LoginAttempt, LoginError, Session, SessionEnd, TokenConfig, TokenUser,
+    require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};

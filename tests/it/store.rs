@@ -29,11 +29,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jwtauth::error::StoreError;
-use jwtauth::store::{LoginEffects, RotationRequest, UserUpdate, conformance};
-use jwtauth::store::{Revocation, RotationPolicy, Successor};
-use jwtauth::{
-    MemoryStore, RevocationReason, Session, SessionId, SessionStore, SledConfig, SledStore, TokenId, testing,
+use jwtauth::store::{
+    LoginEffects, Revocation, RotationPolicy, RotationRequest, SessionStore, Successor, UserUpdate,
+    conformance,
 };
+use jwtauth::{MemoryStore, RevocationReason, Session, SessionId, SledConfig, SledStore, TokenId, testing};
 use reqwest::Method;
 use tests::browser::Browser;
 use tests::numbers::Numbers;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::{Device, MemoryStore, SessionStore as _, StorageConfig};
+use jwtauth::store::SessionStore as _;
+use jwtauth::{Device, MemoryStore, StorageConfig};
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};

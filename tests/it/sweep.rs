@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jwtauth::store::LoginEffects;
-use jwtauth::{Session, SessionId, SessionStore as _, SledStore, testing};
+use jwtauth::store::{LoginEffects, SessionStore as _};
+use jwtauth::{Session, SessionId, SledStore, testing};
 use tests::bounded_by;
 use tests::numbers::{Numbers, spread};
 

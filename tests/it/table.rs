@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jwtauth::SessionStore as _;
+use jwtauth::store::SessionStore as _;
 use tests::app::TestApp;
 use tests::bounded;
 use tests::faulty::Faulty;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jwtauth::error::StoreError;
-use jwtauth::store::{LoginEffects, NewValue, REMEMBERED, ValueKey, ValueStore as _};
-use jwtauth::{Session, SessionStore as _, SledStore, testing};
+use jwtauth::store::{LoginEffects, NewValue, REMEMBERED, SessionStore as _, ValueKey, ValueStore as _};
+use jwtauth::{Session, SledStore, testing};
 use tests::bounded;
 use tests::numbers::Numbers;
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jwtauth::clock::ManualClock;
+use jwtauth::store::SessionStore;
 use jwtauth::{
-    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, MaybeUser, Rejection, SessionStore,
-    StorageConfig, require_auth,
+    Auth, AuthUser, CurrentUser, Identity, JwtAuth, JwtAuthBuilder, MaybeUser, Rejection, StorageConfig,
+    require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::web::{Data, Json};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jwtauth::clock::TimeMark;
 use jwtauth::error::StoreError;
 use jwtauth::store::{
     AccountStore, CompactStore, Compaction, EventDetails, EventRecord, EventStore, LoginEffects, NewValue,
-    RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TimeMark, TokenRevocation, TokenStore,
-    TrailHead, UserUpdate, ValueKey, ValueStore,
+    Revocation, Rotation, RotationRequest, SessionStore, StoreFuture, StoreSize, SubjectRevocation, Swept,
+    TokenRevocation, TokenStore, TrailHead, UserUpdate, ValueKey, ValueStore,
 };
-use jwtauth::store::{Revocation, Rotation};
-use jwtauth::{MemoryStore, Session, SessionId, SessionStore, TokenRecord};
+use jwtauth::{MemoryStore, Session, SessionId, TokenRecord};
 use tokio::time::sleep;
 
 /// What a call to the store does.

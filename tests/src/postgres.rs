@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jwtauth::store::{PostgresConfig, PostgresStore};
+use jwtauth::{PostgresConfig, PostgresStore};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, PlainUser};

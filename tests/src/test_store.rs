@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use jwtauth::clock::TimeMark;
 use jwtauth::store::{
-    AccountStore, CompactStore, CounterStore, EventStore, LoginEffects, PostgresConfig, PostgresStore,
-    Revocation, Rotation, RotationRequest, SessionPages, StoreFuture, StoreSize, SubjectRevocation, Swept,
-    TimeMark, TokenRevocation, TokenStore, UserUpdate, ValueStore, WholeStore,
+    AccountStore, CompactStore, CounterStore, EventStore, LoginEffects, Revocation, Rotation,
+    RotationRequest, SessionPages, SessionStore, StoreFuture, StoreSize, SubjectRevocation, Swept,
+    TokenRevocation, TokenStore, UserUpdate, ValueStore, WholeStore,
 };
-use jwtauth::{MemoryStore, Session, SessionId, SessionStore, SledStore};
+use jwtauth::{MemoryStore, PostgresConfig, PostgresStore, Session, SessionId, SledStore};
 use tokio::runtime::Runtime;
 
 /// Names a directory, where each store gets one of its own, or the URL of a PostgreSQL database, where each gets a

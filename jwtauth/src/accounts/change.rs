@@ -51,10 +51,10 @@ impl Accounts {
             };
             let (before, _) = self.settle(attempt, checked).await?;
             let after = self.with_password(&before, new, Line::Change).await?;
-            let ends = self.ends(RevocationReason::Requested, keep);
+            let revocation = self.revocation(RevocationReason::Requested, keep);
             // If another change came first, the checked password may be outdated.
             if let Some(after) =
-                self.replace(&before, after, Some(ends), Event::PasswordChanged { account: id }).await?
+                self.replace(&before, after, Some(revocation), Event::PasswordChanged { account: id }).await?
             {
                 return self.renew_copies(after.id).await;
             }
@@ -77,9 +77,9 @@ impl Accounts {
         loop {
             let before = self.stored(id).await?;
             let after = self.with_password(&before, new, Line::Operator).await?;
-            let ends = self.ends(RevocationReason::Requested, None);
+            let revocation = self.revocation(RevocationReason::Requested, None);
             if let Some(after) =
-                self.replace(&before, after, Some(ends), Event::PasswordSet { account: id }).await?
+                self.replace(&before, after, Some(revocation), Event::PasswordSet { account: id }).await?
             {
                 return Ok(after.into());
             }
@@ -94,8 +94,8 @@ impl Accounts {
     /// or neither.
     pub async fn disable(&self, id: AccountId) -> Result<Account, AccountError> {
         let disabled = |account: &mut StoredAccount| account.active = false;
-        let ends = self.ends(RevocationReason::Inactive, None);
-        Ok(self.change(id, disabled, Some(ends), Event::AccountDisabled { account: id }).await?.into())
+        let revocation = self.revocation(RevocationReason::Inactive, None);
+        Ok(self.change(id, disabled, Some(revocation), Event::AccountDisabled { account: id }).await?.into())
     }
 
     /// Enables a disabled account again, with the password and the roles that it had.
@@ -120,8 +120,8 @@ impl Accounts {
     /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed: either both have happened
     /// or neither.
     pub async fn remove(&self, id: AccountId) -> Result<(), AccountError> {
-        let ends = self.ends(RevocationReason::Inactive, None);
-        let removed = self.0.sessions.remove_account(Arc::clone(&self.0.store), id, ends).await?;
+        let revocation = self.revocation(RevocationReason::Inactive, None);
+        let removed = self.0.sessions.remove_account(Arc::clone(&self.0.store), id, revocation).await?;
         if removed { Ok(()) } else { Err(AccountError::NotFound) }
     }
 
@@ -204,7 +204,7 @@ impl Accounts {
         Ok(StoredAccount { hash, password_changed_at: self.0.sessions.now(), ..before.clone() })
     }
 
-    fn ends(&self, reason: RevocationReason, except: Option<SessionId>) -> SubjectRevocation {
+    fn revocation(&self, reason: RevocationReason, except: Option<SessionId>) -> SubjectRevocation {
         let revocation = Revocation { at: self.0.sessions.now(), reason };
         SubjectRevocation { except, ..SubjectRevocation::all(revocation) }
     }
@@ -214,14 +214,14 @@ impl Accounts {
         &self,
         id: AccountId,
         edit: impl Fn(&mut StoredAccount),
-        ends: Option<SubjectRevocation>,
+        revocation: Option<SubjectRevocation>,
         event: Event,
     ) -> Result<StoredAccount, AccountError> {
         loop {
             let before = self.stored(id).await?;
             let mut after = before.clone();
             edit(&mut after);
-            if let Some(after) = self.replace(&before, after, ends, event.clone()).await? {
+            if let Some(after) = self.replace(&before, after, revocation, event.clone()).await? {
                 return Ok(after);
             }
         }
@@ -232,13 +232,13 @@ impl Accounts {
         &self,
         before: &StoredAccount,
         after: StoredAccount,
-        ends: Option<SubjectRevocation>,
+        revocation: Option<SubjectRevocation>,
         event: Event,
     ) -> Result<Option<StoredAccount>, AccountError> {
         let after = StoredAccount { revision: before.revision + 1, ..after };
         let (store, expected) = (Arc::clone(&self.0.store), before.revision);
         let replaced =
-            self.0.sessions.change_account(store, after.clone(), expected, ends, Some(event)).await?;
+            self.0.sessions.change_account(store, after.clone(), expected, revocation, Some(event)).await?;
         Ok(replaced.then_some(after))
     }
 

@@ -27,7 +27,7 @@ impl Accounts {
     ///
     /// - If the variable `name` is not set, or is empty, nothing happens.
     /// - If there is an account of that name, nothing happens, and the password is not needed. Its password
-    ///   and roles stay as they are. If it is not an admin, the log says so at WARN: it may be a stranger's.
+    ///   and roles stay as they are. If it is not an admin, the log says so at WARN: it may be somebody else's.
     /// - Else the account is made and returned. That is an event:
     ///   [`AccountRegistered`](crate::Event::AccountRegistered).
     ///
@@ -70,7 +70,7 @@ impl Accounts {
         password: &str,
     ) -> Result<Option<Account>, AccountError> {
         let Some(typed) = variable(environment, name)? else { return Ok(None) };
-        let parsed = Name::parse(&typed).map_err(|problem| AccountError::Name { problem })?;
+        let parsed = Name::parse(&typed)?;
         if let Some(there) = self.by_name(&parsed.shown).await? {
             if !there.roles.iter().any(|role| role == ADMIN) {
                 tracing::warn!(target: "jwtauth", account = there.id.log_id(), "the account that {name} names was there already and has no role `admin`: if it is yours, give it the role with `Accounts::set_roles`, else choose another name");

@@ -96,6 +96,7 @@ pub(super) struct HashMethod {
 
 impl HashMethod {
     pub(super) fn new(config: &AccountsConfig) -> Result<Self, RandomError> {
+        // OK because `AccountsConfig::check` has refused other values.
         let params = Params::new(config.memory, config.passes, config.lanes, Some(HASH_LEN))
             .expect("the bounds of the settings are within those of Argon2");
         // A hash that belongs to no password costs as much to compare with as any other.

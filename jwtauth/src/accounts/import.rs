@@ -119,7 +119,7 @@ impl Accounts {
     ///   for scrypt, and cost 16 of bcrypt.
     /// - [`AccountError::Random`], or [`AccountError::Store`] if the store failed; the account may exist.
     pub async fn import(&self, account: ImportedAccount) -> Result<Account, AccountError> {
-        let name = Name::parse(&account.name).map_err(|problem| AccountError::Name { problem })?;
+        let name = Name::parse(&account.name)?;
         let hash = match &account.hash {
             Some(hash) => self.hasher().adopt(hash)?,
             None => self.hasher().of_nobody(),

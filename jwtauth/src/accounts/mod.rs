@@ -85,7 +85,11 @@ impl Accounts {
         let counters = Arc::clone(&store).counter_store();
         let counters = counters.unwrap_or_else(|| Arc::new(ProcessCounters::default()));
         let counters = Arc::new(SettledCounters { counters, sessions: Arc::clone(&sessions) });
-        let store = store.account_store().ok_or(ConfigError::NoAccountStore)?;
+        let store = store.account_store().ok_or(ConfigError::NotKept {
+            what: "accounts",
+            needed_by: "JwtAuthBuilder::accounts",
+            method: "account_store",
+        })?;
         let (passwords, throttle) = (Passwords::new(config)?, Throttle::new(config, names, counters));
         Ok(Self(Arc::new(AccountsParts {
             sessions,
@@ -105,7 +109,7 @@ impl Accounts {
     /// character in the place of bytes that are no UTF-8, so two passwords would be one.
     ///
     /// Anyone who can call this can learn which names are taken, and fill the store. So this is for
-    /// operators: strangers get [`register_from`](Self::register_from), which limits how often.
+    /// operators: anonymous users get [`register_from`](Self::register_from), which limits how often.
     ///
     /// # Errors
     ///
@@ -153,20 +157,14 @@ impl Accounts {
     }
 
     fn wanted(&self, name: &str, password: &str) -> Result<(Name, Password), AccountError> {
-        let name = Name::parse(name).map_err(|problem| AccountError::Name { problem })?;
+        let name = Name::parse(name)?;
         let password = self.chosen(password, &name.key)?;
         Ok((name, password))
     }
 
     async fn charge_registration(&self, peer: Option<IpAddr>) -> Result<Registered, AccountError> {
         let charged = self.0.throttle.register(peer, self.0.sessions.now()).await?;
-        charged.map_err(|Wait { seconds, is_news }| {
-            if is_news {
-                let address = peer.map(tracing::field::display);
-                tracing::warn!(target: "jwtauth", event = "throttled", what = "registration", address, seconds);
-            }
-            AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
-        })
+        charged.map_err(|wait| throttled("registration", peer, wait))
     }
 
     async fn make(&self, name: Name, password: Password, line: Line) -> Result<Account, AccountError> {
@@ -221,7 +219,7 @@ impl Accounts {
     ///
     /// [`AccountError::Name`] if `after` cannot be a name, [`AccountError::Store`] if the store failed.
     pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<Account>, AccountError> {
-        let after = after.map(Name::parse).transpose().map_err(|problem| AccountError::Name { problem })?;
+        let after = after.map(Name::parse).transpose()?;
         let page = self.0.store.accounts(after.map(|name| name.key), limit.min(MAX_PAGE)).await?;
         Ok(page.into_iter().map(Account::from).collect())
     }
@@ -229,12 +227,10 @@ impl Accounts {
     /// Returns accounts like [`list`](Self::list), of those only whose names begin with `prefix`, without
     /// case. An empty prefix is that of all names.
     ///
-    /// It reads as many accounts as it returns, however many there are.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`list`](Self::list). A prefix that no name can have finds nobody.
-    pub async fn list_by_prefix(
+    /// It reads as many accounts as it returns, however many there are. A prefix that no name can have finds
+    /// nobody.
+    #[cfg(feature = "pages")]
+    pub(crate) async fn list_by_prefix(
         &self,
         prefix: &str,
         after: Option<&str>,
@@ -243,7 +239,7 @@ impl Accounts {
         if prefix.trim().is_empty() {
             return self.list(after, limit).await;
         }
-        let after = after.map(Name::parse).transpose().map_err(|problem| AccountError::Name { problem })?;
+        let after = after.map(Name::parse).transpose()?;
         let Ok(Name { key: prefix, .. }) = Name::parse(prefix) else { return Ok(Vec::new()) };
         let (limit, after) = (limit.min(MAX_PAGE), after.map(|name| name.key).unwrap_or_default());
         let mut found = Vec::new();
@@ -265,9 +261,8 @@ impl Accounts {
         before: &str,
         limit: usize,
     ) -> Result<Option<Vec<Account>>, AccountError> {
-        let of = |name: &str| Name::parse(name).map_err(|problem| AccountError::Name { problem });
-        let before = of(before)?.key;
-        let prefix = if prefix.is_empty() { String::new() } else { of(prefix)?.key };
+        let before = Name::parse(before)?.key;
+        let prefix = if prefix.is_empty() { String::new() } else { Name::parse(prefix)?.key };
         let page = self.0.store.accounts_before(before, limit.min(MAX_PAGE)).await?;
         let found = |page: Vec<StoredAccount>| {
             let wanted = page.into_iter().filter(|account| account.key.starts_with(&prefix));
@@ -276,8 +271,8 @@ impl Accounts {
         Ok(page.map(found))
     }
 
-    /// Returns how many password hashes were computed since the start, for a metric. Each uses one core for a
-    /// while.
+    /// Returns how many password hashes were computed since the start. Feature `testing`.
+    #[cfg(feature = "testing")]
     #[must_use]
     pub fn hashes_computed(&self) -> u64 {
         self.hasher().computed()
@@ -307,4 +302,13 @@ impl Accounts {
         Password::chosen(password, name, self.0.min_password)
             .map_err(|problem| AccountError::Password { problem })
     }
+}
+
+/// Logs the first refusal of a delay.
+fn throttled(what: &str, peer: Option<IpAddr>, Wait { seconds, is_news }: Wait) -> AccountError {
+    if is_news {
+        let address = peer.map(tracing::field::display);
+        tracing::warn!(target: "jwtauth", event = "throttled", what, address, seconds);
+    }
+    AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
 }

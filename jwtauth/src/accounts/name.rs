@@ -18,6 +18,8 @@
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::error::AccountError;
+
 /// The longest name, in bytes: an e-mail address has 254 at most (RFC 5321, section 4.5.3.1.3).
 const MAX: usize = 255;
 
@@ -28,9 +30,13 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// Reads a name as it was typed, without the white space around it. The error says what to do.
-    pub(super) fn parse(typed: &str) -> Result<Self, String> {
-        let typed = typed.trim();
+    /// Reads a name as it was typed, without the white space around it.
+    pub(super) fn parse(typed: &str) -> Result<Self, AccountError> {
+        Self::read(typed.trim()).map_err(|problem| AccountError::Name { problem })
+    }
+
+    /// The error says what to do.
+    fn read(typed: &str) -> Result<Self, String> {
         if typed.is_empty() {
             return Err("it is empty".into());
         }

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::hasher::Line;
 use super::name::Name;
 use super::password::Password;
-use super::throttle::{Attempt, Wait, Who};
-use super::{Account, Accounts};
+use super::throttle::{Attempt, Who};
+use super::{Account, Accounts, throttled};
 use crate::error::AccountError;
 use crate::store::{PasswordHash, StoredAccount};
 
@@ -27,7 +26,7 @@ impl Accounts {
     /// success resets the failures of the account. Otherwise one failure of an account is forgiven every 15
     /// minutes, and one of an address every minute.
     ///
-    /// **Nobody is locked out by strangers.** From an address where the account logged in before, failures
+    /// **Attackers lock nobody out.** From an address where the account logged in before, failures
     /// from elsewhere do not count. From any other, they count from the twentieth on. An address of a network
     /// of one's own may be that of a proxy, and all clients may have it: there, failures of other accounts
     /// delay nobody.
@@ -77,13 +76,7 @@ impl Accounts {
 
     pub(super) async fn begin(&self, who: Who<'_>, peer: Option<IpAddr>) -> Result<Attempt, AccountError> {
         let begun = self.0.throttle.begin(who, peer, self.0.sessions.now()).await?;
-        begun.map_err(|Wait { seconds, is_news }| {
-            if is_news {
-                let address = peer.map(tracing::field::display);
-                tracing::warn!(target: "jwtauth", event = "throttled", what = who.name(), address, seconds);
-            }
-            AccountError::RateLimited { retry_after: Duration::from_secs(seconds) }
-        })
+        begun.map_err(|wait| throttled(who.name(), peer, wait))
     }
 
     /// Reports the outcome of an attempt to the throttle.

@@ -25,8 +25,6 @@ pub(crate) struct Config {
     pub(crate) absolute_ttl: Duration,
     pub(crate) refresh_grace: Duration,
     pub(crate) max_sessions: usize,
-    /// Whether an answer is repeated to the client only that got it first.
-    pub(crate) refuse_repeats_elsewhere: bool,
     pub(crate) tokens: TokenRules,
     pub(crate) storage: StorageRules,
     /// What holds for API keys. `None` if there are none.
@@ -41,6 +39,8 @@ pub(crate) struct TokenRules {
     pub(crate) leeway: Duration,
     /// Whether a refresh revokes the access token before it.
     pub(crate) revoke_on_refresh: bool,
+    /// Whether an answer is repeated to the client only that got it first.
+    pub(crate) refuse_repeats_elsewhere: bool,
     /// The other library whose tokens are shared, if any.
     pub(crate) compat: Option<Compat>,
 }
@@ -121,7 +121,6 @@ impl Default for Config {
             absolute_ttl: 30 * DAY,
             refresh_grace: MINUTE / 2,
             max_sessions: 32,
-            refuse_repeats_elsewhere: false,
             tokens: TokenRules::default(),
             storage: StorageRules::default(),
             api_keys: None,
@@ -168,7 +167,7 @@ impl Config {
         let mut policy = RotationPolicy::new(self.refresh_grace, self.refresh_ttl);
         // An access token that is handed out again can still be used for a while.
         policy.rewrite = Duration::from_secs(self.access_ttl.as_secs().div_ceil(2));
-        policy.refuse_elsewhere = self.refuse_repeats_elsewhere;
+        policy.refuse_elsewhere = self.tokens.refuse_repeats_elsewhere;
         policy
     }
 }

@@ -32,30 +32,21 @@ pub enum ConfigError {
         /// The variable.
         name: String,
     },
-    /// Accounts are switched on, but the store cannot keep any.
+    /// Routes or pages for accounts were asked for, and the builder has no accounts.
+    #[error("there are no accounts: call .accounts(AccountsConfig::default()) on the builder")]
+    NoAccounts,
+    /// The store does not keep what a setting needs.
     #[error(
-        "this store keeps no accounts: use SledStore or MemoryStore, or implement SessionStore::account_store"
+        "this store keeps no {what}, which {needed_by} needs: use SledStore, PostgresStore or MemoryStore, or implement SessionStore::{method}"
     )]
-    NoAccountStore,
-    /// An audit trail was asked for, and the store keeps none.
-    #[error(
-        "this store keeps no audit trail, which StorageConfig::keep_events needs: use SledStore or MemoryStore, or implement SessionStore::event_store"
-    )]
-    NoEventStore,
-    /// [`Compat`](crate::Compat) is switched on, but the store cannot keep values, which are needed to revoke
-    /// tokens of the other service.
-    #[error(
-        "this store keeps no values, which TokenConfig::compat needs: use SledStore or MemoryStore, or implement SessionStore::value_store"
-    )]
-    NoValueStore,
-    /// The store is a PostgreSQL database, and this build has no feature `postgres`.
-    #[error("a `postgres://` URL names the store, and this build lacks the feature `postgres` of jwtauth")]
-    NoPostgres,
-    /// The token registry was asked for, and the store keeps no records of tokens.
-    #[error(
-        "this store keeps no records of tokens, which StorageConfig::token_registry needs: use SledStore or MemoryStore, or implement SessionStore::token_store"
-    )]
-    NoTokenStore,
+    NotKept {
+        /// What it does not keep, in words.
+        what: &'static str,
+        /// The setting.
+        needed_by: &'static str,
+        /// The method with which a store says that it keeps it.
+        method: &'static str,
+    },
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),

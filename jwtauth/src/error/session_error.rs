@@ -19,13 +19,13 @@ pub enum SessionError {
         problem: String,
     },
     /// The application failed to provide its claims for an access token.
-    #[error("claims of the application's own could not be had")]
+    #[error("the hook `access_claims` failed")]
     Claims(#[source] BoxError),
     /// The session is past its idle or absolute limit, or its record is gone.
     #[error("session has expired")]
     Expired,
     /// A hook did not answer in time before a login or refresh, so nothing has happened.
-    #[error("a hook has not answered within {after:?} whether somebody may log in or stay")]
+    #[error("a hook did not answer within {after:?}: nobody was logged in and nothing was refreshed")]
     HookTimedOut {
         /// The time limit.
         after: Duration,
@@ -33,21 +33,21 @@ pub enum SessionError {
     /// The user is not active ([`AuthUser::is_active`](crate::AuthUser::is_active)).
     #[error("user is not active")]
     Inactive,
-    /// The session was revoked because its client logged in anew. That client has tokens of a newer session.
-    #[error("session was left by its client, which logged in anew")]
-    Left,
     /// The random number generator failed.
     #[error(transparent)]
     Random(#[from] RandomError),
     /// A spent refresh token was presented by another client than the one that spent it. Nothing was changed;
-    /// see [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere).
+    /// see [`refuse_repeats_elsewhere`](crate::TokenConfig::refuse_repeats_elsewhere).
     #[error("refresh token was spent by another client")]
     RepeatedElsewhere,
+    /// The session was revoked because its client logged in anew. That client has tokens of a newer session.
+    #[error("session was replaced: its client logged in anew")]
+    Replaced,
     /// A spent refresh token came back although its successor was used, outside the grace window. Its session
     /// is now revoked.
     #[error("refresh token was used before; its session is revoked")]
     Reused,
-    /// The session was revoked, and not by a new login of its client: that is [`Left`](Self::Left).
+    /// The session was revoked, and not by a new login of its client: that is [`Replaced`](Self::Replaced).
     #[error("session is revoked")]
     Revoked,
     /// The store failed; the session's state is unknown.
@@ -73,7 +73,7 @@ pub enum SessionError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The token was revoked alone. Its session, if it has one, goes on.
-    #[error("token is revoked, and its session is not")]
+    #[error("token is revoked; its session is live")]
     TokenRevoked,
     /// A hook of the application refused the login.
     #[error("a hook refused the login")]

@@ -113,9 +113,14 @@ pub enum StoreError {
         /// The first foreign entry.
         found: String,
     },
+    /// A database is named, and this build has no feature `postgres`.
+    #[error(
+        "a PostgreSQL database is named, and this build lacks the feature `postgres` of jwtauth. For the program `jwtauth`: cargo install --git https://github.com/jwtauth/jwtauth jwtauth --features cli,postgres"
+    )]
+    NoPostgres,
     /// A URL names the store, and not one of a database that is known. Nothing was made.
     #[error(
-        "a store is no `{scheme}://` URL: name a directory, or a database as in `postgres://user@host/database`. For a directory of such a name, begin it with `./`"
+        "`{scheme}://` URLs are not supported: name a directory, or a database as in `postgres://user@host/database`. For a directory of such a name, begin it with `./`"
     )]
     OtherScheme {
         /// What stands in front of `://`. Of the rest nothing is shown, because a password may be in it.
@@ -195,6 +200,13 @@ fn gone(store: &Path, counter: &Path) -> String {
 
 fn store(path: Option<&Path>) -> String {
     path.map_or("session store".into(), |path| format!("session store {path:?}"))
+}
+
+impl StoreError {
+    /// The error for a URL of something that this build does not open.
+    pub(crate) fn of_scheme(scheme: String) -> Self {
+        if scheme == "postgres" { Self::NoPostgres } else { Self::OtherScheme { scheme } }
+    }
 }
 
 debug_with_causes!(StoreError);

@@ -1,6 +1,6 @@
 //! What happens to sessions and accounts, for the log, the metrics and the hooks of the application.
 //!
-//! Each event is one value, made where it happens. `session::hooks` passes it to all three.
+//! Each event is one value, made where it happens. `session::reporter` passes it to all three.
 //!
 //! # Invariants
 //!
@@ -155,7 +155,7 @@ pub enum Event {
         /// The address of the client that presented the token now.
         client_address: Option<IpAddr>,
         /// Whether the answer was refused
-        /// ([`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere)).
+        /// ([`refuse_repeats_elsewhere`](crate::TokenConfig::refuse_repeats_elsewhere)).
         refused: bool,
     },
     /// `reuse_detected`: a spent refresh token came back. Two parties had it, so its session was revoked.

@@ -233,6 +233,7 @@ pub(super) fn write_ec(curve: Curve, scalar: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut id = Vec::new();
     put(&mut id, OID, EC);
     let oid = CURVES.into_iter().find_map(|(known, oid)| (known == curve).then_some(oid));
+    // OK because `Curve` has three variants, and the table a row for each.
     put(&mut id, OID, oid.expect("every curve is in the table"));
     write_private_info(&id, &key)
 }

@@ -354,8 +354,8 @@ impl Key {
     /// Returns the signature of `message`, as the third part of a compact JWS. Call it only for keys that can
     /// sign.
     pub(crate) fn sign(&self, message: &[u8]) -> String {
+        // OK because a ring asks `check_signs` first, and the key has signed a test message.
         let signer = self.signer.as_ref().expect("only a key that can sign is asked to");
-        // OK because the key has signed a test message.
         signer.sign(self.algorithm, message).expect("a key that was tried signs")
     }
 
@@ -373,6 +373,7 @@ pub(crate) fn digest(label: &str, text: &str) -> [u8; 32] {
 
 /// Returns the SHA-256 of some bytes.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
+    // OK because the backend returns a whole digest.
     backend::sha256(data).try_into().expect("SHA-256 has 32 bytes")
 }
 

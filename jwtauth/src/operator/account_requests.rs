@@ -2,11 +2,11 @@
 
 use super::carry_out::{PAGE, Rows};
 use super::messages::{OperatorAnswer, OperatorRequest};
-use super::{Operated, OperatorError};
+use super::{OperatorError, OperatorTarget};
 use crate::accounts::{Account, Accounts};
 use crate::error::AccountError;
 
-impl Operated {
+impl OperatorTarget {
     /// The rest of [`carry_out`](Self::carry_out).
     pub(super) async fn carry_out_on_accounts(
         &self,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::messages::OperatorAnswer;
 use super::session_row::SessionRow;
 use super::wiped::ShownApiKey;
-use super::{Operated, OperatorError};
+use super::{OperatorError, OperatorTarget};
 use crate::error::{ApiKeyError, SessionError};
 use crate::record::Session;
 use crate::session::{ApiKeyOrigin, ApiKeyRequest, IssuedApiKey};
@@ -25,7 +25,7 @@ pub(super) fn wanted(
     }
 }
 
-impl Operated {
+impl OperatorTarget {
     /// Makes a key for a user.
     pub(super) async fn create_api_key(
         &self,

@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, yield_now};
 use super::api_key_requests;
 use super::messages::{OperatorAnswer, OperatorRequest, OperatorStatus};
 use super::session_row::SessionRow;
-use super::{Operated, OperatorError};
+use super::{OperatorError, OperatorTarget};
 use crate::error::{SessionError, StoreError};
 use crate::events::{CopyKind, Event};
 use crate::id::SessionId;
@@ -55,7 +55,7 @@ impl<R: Serialize> Rows<R> {
     }
 }
 
-impl Operated {
+impl OperatorTarget {
     pub(crate) async fn carry_out(&self, request: OperatorRequest) -> Answered {
         caused_by(CAUSE, self.answer(request)).await
     }
@@ -75,18 +75,11 @@ impl Operated {
                 })
             }
             OperatorRequest::Status => self.status().await,
-            OperatorRequest::ListSessions { of, over, after } => {
+            OperatorRequest::ListSessions { of, over, only_api_keys, after } => {
                 let now = self.sessions.now();
-                let wanted = |session: &Session| over || session.is_live_at(now);
-                match of {
-                    Some(user) => self.sessions_of(&user, wanted, after).await,
-                    None => self.all_sessions(wanted, after).await,
-                }
-            }
-            OperatorRequest::ListApiKeys { of, over, after } => {
-                let now = self.sessions.now();
-                let wanted =
-                    |session: &Session| session.api_key.is_some() && (over || session.is_live_at(now));
+                let wanted = |session: &Session| {
+                    (over || session.is_live_at(now)) && (!only_api_keys || session.api_key.is_some())
+                };
                 match of {
                     Some(user) => self.sessions_of(&user, wanted, after).await,
                     None => self.all_sessions(wanted, after).await,

@@ -17,7 +17,7 @@ use super::messages::{OperatorAnswer, OperatorRequest, ServerFacts};
 use super::part_sink::{FileProgress, PartSink};
 use super::place::SocketFile;
 use super::wire::{self, Frame, FrameKind, SentRecords, VERSION, WireError};
-use super::{Operated, OperatorError};
+use super::{OperatorError, OperatorTarget};
 use crate::notice::OnceAMinute;
 use crate::shutdown::is_asked;
 use crate::store::operate::Progress;
@@ -45,13 +45,13 @@ pub(crate) struct OperatorSocket {
 
 impl OperatorSocket {
     /// Listens at this path, if there is a runtime to listen in. If that fails, the log says so.
-    pub(crate) fn start(path: &Path, operated: &Arc<Operated>) -> Option<Self> {
+    pub(crate) fn start(path: &Path, target: &Arc<OperatorTarget>) -> Option<Self> {
         let runtime = Handle::try_current().ok()?;
         match SocketFile::bind(path) {
             Ok(Some((file, listener))) => {
                 let open = Arc::new(());
                 let serving = Listening {
-                    operated: Arc::downgrade(operated),
+                    target: Arc::downgrade(target),
                     ending: Arc::downgrade(&open),
                     start: Instant::now(),
                 };
@@ -81,7 +81,7 @@ impl Drop for OperatorSocket {
 #[derive(Clone)]
 struct Listening {
     /// Weak, so that neither the listener nor an idle connection keeps the store open.
-    operated: Weak<Operated>,
+    target: Weak<OperatorTarget>,
     /// Gone when the socket is.
     ending: Weak<()>,
     start: Instant,
@@ -92,7 +92,7 @@ impl Listening {
         let listener = match UnixListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
-                tracing::warn!(target: "jwtauth", %error, "nobody listens to the program `jwtauth`");
+                tracing::warn!(target: "jwtauth", %error, "the socket for the program `jwtauth` cannot accept connections");
                 return;
             }
         };
@@ -122,7 +122,7 @@ impl Listening {
                 },
                 Err(error) => {
                     if failures.is_due() {
-                        tracing::warn!(target: "jwtauth", %error, "the program `jwtauth` cannot be spoken to for the moment");
+                        tracing::warn!(target: "jwtauth", %error, "a connection of the program `jwtauth` was not accepted; it is tried again");
                     }
                     sleep(RECOVERY).await;
                 }
@@ -174,7 +174,7 @@ impl Listening {
         let Ok(stream) = stream.into_std() else { return };
         let runtime = Handle::current();
         let sending = tokio::task::spawn_blocking(move || {
-            let Self { operated, ending, .. } = self;
+            let Self { target, ending, .. } = self;
             let is_ending = || ending.strong_count() == 0 || is_asked();
             let Ok(told) = FileProgress::on(&stream) else { return };
             let Ok(mut sink) = PartSink::new(stream, is_ending) else { return };
@@ -183,8 +183,8 @@ impl Listening {
                 let is_gone = told.tell(sent, is_ending).is_err();
                 if is_gone || is_ending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let answer = match operated.upgrade() {
-                Some(operated) => runtime.block_on(operated.carry_out_into(request, &mut sink, &go_on)),
+            let answer = match target.upgrade() {
+                Some(target) => runtime.block_on(target.carry_out_into(request, &mut sink, &go_on)),
                 None => Err(self::ending()),
             };
             if let Ok(frame) = reply(&answer) {
@@ -197,10 +197,10 @@ impl Listening {
     }
 
     async fn carry_out(&self, request: OperatorRequest) -> Answered {
-        let Some(operated) = self.operated.upgrade() else {
+        let Some(target) = self.target.upgrade() else {
             return Err(ending());
         };
-        let mut answer = operated.carry_out(request).await?;
+        let mut answer = target.carry_out(request).await?;
         if let OperatorAnswer::Status(status) = &mut answer {
             status.server = Some(ServerFacts::since(self.start));
         }

@@ -42,6 +42,8 @@ pub enum OperatorRequest {
         of: Option<String>,
         /// Those that are over, too.
         over: bool,
+        /// Those of API keys only.
+        only_api_keys: bool,
         /// Begins behind this one: what [`OperatorAnswer::Sessions`] calls `next`.
         after: Option<SessionId>,
     },
@@ -49,16 +51,6 @@ pub enum OperatorRequest {
     ShowSession {
         /// Its id.
         id: SessionId,
-    },
-    /// Lists API keys in the order of their ids, a page at a time. Answered with
-    /// [`OperatorAnswer::Sessions`].
-    ListApiKeys {
-        /// Those of one user only.
-        of: Option<String>,
-        /// Those that are over, too.
-        over: bool,
-        /// Begins behind this one: what [`OperatorAnswer::Sessions`] calls `next`.
-        after: Option<SessionId>,
     },
     /// Makes an API key. Answered with [`OperatorAnswer::ApiKey`].
     ///
@@ -127,7 +119,7 @@ pub enum OperatorRequest {
         /// Its roles.
         roles: Vec<String>,
     },
-    /// Sets another password, and ends the sessions of the account. Answered with
+    /// Sets another password, and revokes the sessions of the account. Answered with
     /// [`OperatorAnswer::Account`].
     #[cfg(feature = "accounts")]
     SetPassword {
@@ -150,7 +142,7 @@ pub enum OperatorRequest {
         /// Its roles, in place of those that it has.
         roles: Vec<String>,
     },
-    /// Disables an account, and ends its sessions. Answered with [`OperatorAnswer::Account`].
+    /// Disables an account, and revokes its sessions. Answered with [`OperatorAnswer::Account`].
     #[cfg(feature = "accounts")]
     DisableAccount {
         /// The account.
@@ -162,7 +154,7 @@ pub enum OperatorRequest {
         /// The account.
         id: AccountId,
     },
-    /// Removes an account for good, and ends its sessions. Answered with [`OperatorAnswer::Done`].
+    /// Removes an account for good, and revokes its sessions. Answered with [`OperatorAnswer::Done`].
     #[cfg(feature = "accounts")]
     RemoveAccount {
         /// The account.

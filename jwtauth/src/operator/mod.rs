@@ -71,7 +71,6 @@ pub use self::wiped::WipedPassword;
 #[cfg(feature = "accounts")]
 use crate::accounts::Accounts;
 use crate::error::in_one_line;
-pub use crate::plain_text::{is_for_terminals, printable};
 use crate::session::Sessions;
 use crate::store::operate::Progress;
 
@@ -114,7 +113,7 @@ impl OperatorError {
 }
 
 /// What requests work on.
-pub(crate) struct Operated {
+pub(crate) struct OperatorTarget {
     pub(crate) sessions: Arc<Sessions>,
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<Accounts>,
@@ -139,14 +138,14 @@ pub(crate) struct Operated {
 pub struct Operator(Way);
 
 enum Way {
-    Here(Arc<Operated>),
+    Here(Arc<OperatorTarget>),
     #[cfg(unix)]
     Socket(PathBuf),
 }
 
 impl Operator {
-    pub(crate) const fn here(operated: Arc<Operated>) -> Self {
-        Self(Way::Here(operated))
+    pub(crate) const fn here(target: Arc<OperatorTarget>) -> Self {
+        Self(Way::Here(target))
     }
 
     /// Returns an operator that asks the server which has the store in this directory open. `None` if there
@@ -186,7 +185,7 @@ impl Operator {
     /// - [`OperatorError::Failed`] if the store failed, or the connection.
     pub async fn ask(&self, request: OperatorRequest) -> Result<OperatorAnswer, OperatorError> {
         match &self.0 {
-            Way::Here(operated) => operated.carry_out(request).await,
+            Way::Here(target) => target.carry_out(request).await,
             #[cfg(unix)]
             Way::Socket(path) => caller::ask(path, &request, &mut caller::no_file).await,
         }
@@ -211,7 +210,7 @@ impl Operator {
         progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
     ) -> Result<OperatorAnswer, OperatorError> {
         match &self.0 {
-            Way::Here(operated) => operated.carry_out_into(request, sink, progress).await,
+            Way::Here(target) => target.carry_out_into(request, sink, progress).await,
             #[cfg(unix)]
             Way::Socket(path) => {
                 let mut sent = Progress::default();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::SessionId;
-use crate::record::Session;
+use crate::record::{Session, SessionState};
 
 /// A session, as operators see it. Without the copy of its user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,12 +43,10 @@ pub struct SessionRow {
 
 impl SessionRow {
     pub(super) fn at(now: u64, session: &Session) -> Self {
-        let state = if session.revoked.is_some() {
-            "revoked"
-        } else if session.is_live_at(now) {
-            "live"
-        } else {
-            "expired"
+        let state = match session.state_at(now) {
+            SessionState::Live => "live",
+            SessionState::Expired => "expired",
+            SessionState::Revoked(_) => "revoked",
         };
         Self {
             id: session.id,

@@ -25,7 +25,7 @@ pub use self::rotation::{Rotation, RotationPolicy, Successor};
 use crate::device::{self, Device};
 use crate::id::{SessionId, TokenId};
 
-/// How many tokens of one session can be ended alone at a time; more end the session.
+/// How many tokens of one session can be revoked alone at a time; one more revokes the session.
 const MAX_REVOKED_TOKENS: usize = 64;
 
 /// A login of one subject on one device, as the store keeps it. All times are Unix seconds.
@@ -46,7 +46,7 @@ pub struct Session {
     /// The application's user value as JSON, if its type asks for a copy to be kept.
     pub user: Option<Vec<u8>>,
     /// Which type of user logged in: [`AuthUser::KIND`](crate::AuthUser::KIND), or the path of a type without
-    /// one. `None` in records of older releases, and if no user value was given.
+    /// one. `None` in records of layouts up to 4, and if no user value was given.
     pub user_kind: Option<String>,
     /// When the session was opened.
     pub created_at: u64,
@@ -72,19 +72,19 @@ pub struct Session {
     /// When that access token was issued. 0 if it cannot be written again, because what it says of the user
     /// has changed.
     pub access_issued_at: u64,
-    /// Tokens that were ended alone, until they expire.
+    /// Tokens that were revoked alone, until they expire.
     pub revoked_tokens: Vec<RevokedToken>,
     /// The client that logged in. It stays, whoever refreshes later.
     pub device: Device,
     /// The address that the last login or refresh came from.
     pub last_address: Option<IpAddr>,
-    /// When and why the session was ended before its time, if it was.
+    /// When and why the session was revoked, if it was.
     pub revoked: Option<Revocation>,
     /// The API key that it belongs to. `None` for a login.
     pub api_key: Option<ApiKey>,
 }
 
-/// A token that was ended without its session.
+/// A token that was revoked without its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevokedToken {
     /// The token (claim `jti`).
@@ -93,7 +93,7 @@ pub struct RevokedToken {
     pub expires_at: u64,
 }
 
-/// When and why a session was ended.
+/// When and why a session was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// When, in Unix seconds.
@@ -231,9 +231,10 @@ impl Session {
         format!("{}{address}, last seen {}", self.device, device::ago(now.saturating_sub(self.rotated_at)))
     }
 
-    /// Ends one token alone, which expires by itself at `expires_at`. Returns `false` if it was ended before.
+    /// Revokes one token alone, which expires by itself at `expires_at`. Returns `false` if it was revoked
+    /// before.
     ///
-    /// A session can remember 64 such tokens at a time. One more ends the session.
+    /// A session can remember 64 such tokens at a time. One more revokes the session.
     pub fn revoke_token(&mut self, id: TokenId, expires_at: u64, now: u64) -> bool {
         if self.has_revoked(id) || self.revoked.is_some() {
             return false;
@@ -251,13 +252,13 @@ impl Session {
         }
     }
 
-    /// Tells whether a token of the session was ended alone.
+    /// Tells whether a token of the session was revoked alone.
     #[must_use]
     pub fn has_revoked(&self, id: TokenId) -> bool {
         self.revoked_tokens.iter().any(|token| token.id == id)
     }
 
-    /// Ends the session. Returns `false` if it had been revoked before; the first reason stands.
+    /// Revokes the session. Returns `false` if it had been revoked before; the first reason stands.
     pub const fn revoke(&mut self, revocation: Revocation) -> bool {
         if self.revoked.is_some() {
             return false;

@@ -22,18 +22,19 @@ impl Sessions {
         store: Arc<dyn AccountStore>,
         account: StoredAccount,
         expected: u64,
-        ends: Option<SubjectRevocation>,
+        revocation: Option<SubjectRevocation>,
         event: Option<Event>,
     ) -> Result<bool, SessionError> {
         let subject = account.id.to_string();
-        if let Some(ends) = ends {
-            self.deny_subject(&subject, ends.except).await?;
+        if let Some(revocation) = revocation {
+            self.deny_subject(&subject, revocation.except).await?;
         }
-        let _told = ends.map(|ends| self.ends.follow(MayEnd::Of { subject: &subject, except: ends.except }));
-        let change = async move { store.change_account(account, expected, ends).await };
+        let of_subject = |it: SubjectRevocation| MayEnd::Of { subject: &subject, except: it.except };
+        let _told = revocation.map(|it| self.ends.follow(of_subject(it)));
+        let change = async move { store.change_account(account, expected, revocation).await };
         let of = subject.clone();
         let events = move |ended: &Option<usize>| {
-            let revoked = ended.zip(ends).map(|(count, ends)| all_revoked(of, ends, count));
+            let revoked = ended.zip(revocation).map(|(count, revocation)| all_revoked(of, revocation, count));
             revoked.into_iter().chain(ended.and(event))
         };
         Ok(self.report_after(change, events).await?.is_some())
@@ -45,15 +46,15 @@ impl Sessions {
         &self,
         store: Arc<dyn AccountStore>,
         id: AccountId,
-        ends: SubjectRevocation,
+        revocation: SubjectRevocation,
     ) -> Result<bool, SessionError> {
         let subject = id.to_string();
         self.deny_subject(&subject, None).await?;
         let _told = self.ends.follow(MayEnd::Of { subject: &subject, except: None });
-        let remove = async move { store.remove_account(id, ends).await };
+        let remove = async move { store.remove_account(id, revocation).await };
         let of = subject.clone();
         let events = move |ended: &Option<usize>| {
-            let revoked = ended.map(|count| all_revoked(of, ends, count));
+            let revoked = ended.map(|count| all_revoked(of, revocation, count));
             revoked.into_iter().chain(ended.map(|_| Event::AccountRemoved { account: id }))
         };
         Ok(self.report_after(remove, events).await?.is_some())
@@ -83,6 +84,6 @@ impl Sessions {
     }
 }
 
-fn all_revoked(subject: String, ends: SubjectRevocation, count: usize) -> Event {
-    Event::AllRevoked { subject, except: ends.except, count, reason: ends.revocation.reason }
+fn all_revoked(subject: String, theirs: SubjectRevocation, count: usize) -> Event {
+    Event::AllRevoked { subject, except: theirs.except, count, reason: theirs.revocation.reason }
 }

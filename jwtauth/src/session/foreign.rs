@@ -105,7 +105,11 @@ impl DenyList {
         if config.tokens.compat.is_none() {
             return Ok(None);
         }
-        let values = Arc::clone(store).value_store().ok_or(ConfigError::NoValueStore)?;
+        let values = Arc::clone(store).value_store().ok_or(ConfigError::NotKept {
+            what: "values",
+            needed_by: "TokenConfig::compat",
+            method: "value_store",
+        })?;
         Ok(Some(Self(values)))
     }
 

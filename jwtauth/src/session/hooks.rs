@@ -28,9 +28,9 @@ use crate::events::Event;
 use crate::record::Session;
 use crate::user::{AuthUser, Identity, TokenSource};
 
-type Told<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-type Asked<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = Result<(), Veto>> + Send>> + Send + Sync>;
-type Looked = Box<
+type EventHook<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+type LoginHook<T> = Box<dyn Fn(T) -> Pin<Box<dyn Future<Output = Result<(), Veto>> + Send>> + Send + Sync>;
+type UserHook = Box<
     dyn Fn(Arc<Session>) -> Pin<Box<dyn Future<Output = Result<Standing, BoxError>> + Send>> + Send + Sync,
 >;
 type Claims =
@@ -78,10 +78,10 @@ enum Standing {
 
 #[derive(Default)]
 pub(crate) struct Hooks {
-    events: Vec<Told<Event>>,
-    authenticated: Vec<Told<Identity>>,
-    logins: Vec<Asked<Arc<Session>>>,
-    users: Vec<Looked>,
+    events: Vec<EventHook<Event>>,
+    authenticated: Vec<EventHook<Identity>>,
+    logins: Vec<LoginHook<Arc<Session>>>,
+    users: Vec<UserHook>,
     claims: Option<Claims>,
 }
 

@@ -47,15 +47,15 @@ enum Good {
 }
 
 /// What is to be remembered of a request, from before its session was looked at.
-pub(crate) struct Beforehand {
+pub(crate) struct EarlierStamp {
     stamp: u64,
 }
 
 /// Which refresh token is beside an access token.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Beside<'r> {
+pub(crate) enum CompanionToken<'r> {
     /// It does not matter: no cookie is read.
-    Anything,
+    Any,
     /// This one, or none.
     Only(Option<&'r [u8]>),
 }
@@ -82,9 +82,13 @@ fn is_kept(session: &Session) -> bool {
 impl Sessions {
     /// Returns the live session of an access token, if it was let in before with the same one beside it and
     /// nothing has changed since.
-    pub(crate) fn known_caller(&self, access: &[u8], beside: Beside<'_>) -> Option<Arc<SharedSession>> {
+    pub(crate) fn known_caller(
+        &self,
+        access: &[u8],
+        beside: CompanionToken<'_>,
+    ) -> Option<Arc<SharedSession>> {
         let known = self.known_callers.0.get(&SoughtBytes(access))?;
-        if let Beside::Only(refresh) = beside
+        if let CompanionToken::Only(refresh) = beside
             && refresh.is_some()
             && refresh != known.refresh.as_deref()
         {
@@ -96,7 +100,7 @@ impl Sessions {
             Good::Signed(assurance) => self.access.is_still_good(assurance, &self.access_expected(now)),
             // No key is read from a cookie.
             Good::ApiKey { ask_again_at } => {
-                matches!(beside, Beside::Anything) && now < *ask_again_at && !session.use_is_due(now)
+                matches!(beside, CompanionToken::Any) && now < *ask_again_at && !session.use_is_due(now)
             }
         };
         let holds = is_good && session.is_live_at(now) && self.store.stamp(session.id) == Some(known.stamp);
@@ -104,22 +108,22 @@ impl Sessions {
     }
 
     /// Begins to remember who sends an access token. To be called before its session is looked at.
-    pub(crate) fn beforehand(&self, access: &Verified<Access>) -> Option<Beforehand> {
+    pub(crate) fn beforehand(&self, access: &Verified<Access>) -> Option<EarlierStamp> {
         let Verified::Valid(access) = access else { return None };
         // Tokens of another service are on a list of their own.
         let session = access.names().filter(|_| access.origin.is_none() && !self.has_compat())?;
-        self.store.stamp(session).map(|stamp| Beforehand { stamp })
+        self.store.stamp(session).map(|stamp| EarlierStamp { stamp })
     }
 
     /// Remembers who sent an access token, with a refresh token of the same session or none.
     pub(crate) fn know_caller(
         &self,
-        before: Option<Beforehand>,
+        before: Option<EarlierStamp>,
         access: &str,
         refresh: Option<&str>,
         session: &Arc<Session>,
     ) {
-        let Some(Beforehand { stamp }) = before.filter(|_| is_kept(session)) else { return };
+        let Some(EarlierStamp { stamp }) = before.filter(|_| is_kept(session)) else { return };
         let Some(assurance) = self.access.assurance(access) else { return };
         self.remember(access, refresh, Good::Signed(assurance), stamp, session);
     }

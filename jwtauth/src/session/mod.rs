@@ -20,7 +20,6 @@ mod devices;
 mod end;
 mod foreign;
 mod hooks;
-mod issued_tokens;
 mod kept_api_key_rules;
 mod key_ring;
 mod known_callers;
@@ -36,6 +35,7 @@ mod rotate;
 mod since_start;
 mod sliding_tokens;
 mod sweep;
+mod token_registry;
 mod trail;
 mod verify;
 
@@ -52,10 +52,9 @@ pub use self::end::{EndReason, SessionEnd};
 use self::foreign::DenyList;
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
-pub(crate) use self::issued_tokens::{AnyToken, GoodToken};
 pub(crate) use self::kept_api_key_rules::kept_api_key_rules;
 pub use self::key_ring::{KeyInfo, KeyRing};
-pub(crate) use self::known_callers::Beside;
+pub(crate) use self::known_callers::CompanionToken;
 use self::known_callers::KnownCallers;
 #[cfg(feature = "pages")]
 pub(crate) use self::live_count::LiveCounter;
@@ -67,6 +66,7 @@ pub(crate) use self::rotate::Renewal;
 pub(crate) use self::since_start::{CountedEvent, SinceStart, Stretch};
 pub(crate) use self::sliding_tokens::BearerToken;
 pub(crate) use self::sweep::Sweeper;
+pub(crate) use self::token_registry::{AnyToken, GoodToken};
 use self::trail::Trail;
 pub(crate) use self::trail::caused_by;
 pub(crate) use self::verify::AccessState;
@@ -86,7 +86,8 @@ use crate::token::{Expected, Kinds};
 /// The sessions of an application: list them, revoke them, renew the user in them.
 ///
 /// A handler takes `sessions: &Sessions` as an argument. The argument checks nothing, so guard the handler.
-/// Background tasks and admin tools use [`JwtAuth::sessions`](crate::JwtAuth::sessions).
+/// Background tasks and admin tools use [`JwtAuth::sessions`](crate::JwtAuth::sessions). Call it in a tokio
+/// runtime whose time is enabled.
 ///
 /// ```
 /// use jwtauth::{SessionId, Sessions, require_auth};
@@ -203,7 +204,11 @@ impl Sessions {
         let ends = Ends::new(Arc::clone(&store), Arc::clone(&clock) as _, config.storage.timeout);
         let registry = Arc::clone(&store).token_store();
         if config.storage.token_registry && registry.is_none() {
-            return Err(ConfigError::NoTokenStore);
+            return Err(ConfigError::NotKept {
+                what: "records of tokens",
+                needed_by: "StorageConfig::token_registry",
+                method: "token_store",
+            });
         }
         let access = Arc::new(tokens.access);
         // With `Compat`, the same keys sign refresh tokens.

@@ -1,7 +1,7 @@
-//! Ends the session that a token names, whether or not the token is good now.
+//! Revokes the session that a token names, whether or not the token is good now.
 //!
 //! A token of this application names its session at any time and under any settings (`token::named_token`). A
-//! logout must end that session when the clock was put back, or when the issuer has another name by now. So
+//! logout must revoke that session when the clock was put back, or when the issuer has another name by now. So
 //! everything that revokes by a token starts here, and everything that lets somebody in starts in `verify`.
 //!
 //! # Invariants
@@ -106,24 +106,34 @@ impl Sessions {
         }
     }
 
-    /// Revokes a token of any kind, given as text: alone, or with its whole session if `affect_tree`.
-    ///
-    /// The times of the token and the settings of today do not matter: a token that this application has
-    /// issued names its session. With `affect_tree` a token that has expired or was spent revokes that
-    /// session too, if it is alive.
+    /// Revokes a token of any kind, given as text, and not its session: that does
+    /// [`revoke_jwt_tree`](Self::revoke_jwt_tree).
     ///
     /// # Errors
     ///
-    /// - [`SessionError::Token`] if it is not a token of this application, or has expired and was to be
-    ///   revoked alone. [`SessionError::Expired`], [`SessionError::Left`] or [`SessionError::Revoked`] if it,
-    ///   or its session, is over.
+    /// - [`SessionError::Token`] if it is not a token of this application, or has expired.
+    ///   [`SessionError::Expired`], [`SessionError::Replaced`] or [`SessionError::Revoked`] if it, or its
+    ///   session, is over.
     /// - [`SessionError::Store`] if the store failed.
-    pub async fn revoke_jwt(&self, token: &str, affect_tree: bool) -> Result<(), SessionError> {
-        self.revoke_any(&self.name_any(token)?, affect_tree).await
+    pub async fn revoke_jwt(&self, token: &str) -> Result<(), SessionError> {
+        self.revoke_alone(&self.name_any(token)?).await
     }
 
-    pub(crate) async fn revoke_any(&self, token: &NamedToken, affect_tree: bool) -> Result<(), SessionError> {
-        if affect_tree || token.foreign.is_some() {
+    /// Revokes the session of a token of any kind, given as text.
+    ///
+    /// The times of the token and the present settings do not matter: a token that this application has
+    /// issued names its session. A token that has expired or was spent revokes that session too, if it is
+    /// alive.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`revoke_jwt`](Self::revoke_jwt).
+    pub async fn revoke_jwt_tree(&self, token: &str) -> Result<(), SessionError> {
+        self.revoke_live(&self.name_any(token)?).await
+    }
+
+    pub(crate) async fn revoke_alone(&self, token: &NamedToken) -> Result<(), SessionError> {
+        if token.foreign.is_some() {
             return self.revoke_live(token).await;
         }
         let session = self.live_record(token).await?;

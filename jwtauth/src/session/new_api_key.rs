@@ -177,8 +177,8 @@ impl Sessions {
 
     /// Tells whether a subject has an API key of this id that was not revoked.
     pub(crate) async fn has_api_key(&self, subject: &str, id: SessionId) -> Result<bool, SessionError> {
-        let own = self.store.sessions_of(subject.into()).await?;
-        Ok(own.iter().any(|key| key.id == id && key.api_key.is_some() && key.revoked.is_none()))
+        let own = |session: &Session| session.subject == subject && session.api_key.is_some();
+        Ok(self.load(id).await?.is_some_and(|session| own(&session) && session.revoked.is_none()))
     }
 
     /// Returns how old the login may be that makes a key, in seconds.

@@ -13,7 +13,8 @@ use crate::store::{SubjectRevocation, UserUpdate};
 use crate::user::AuthUser;
 
 impl Sessions {
-    /// Revokes one session. Returns whether it existed and was not revoked before.
+    /// Revokes one session, whoever's it is: see [`revoke_of`](Self::revoke_of) for users and their own.
+    /// Returns whether it existed and was not revoked before.
     ///
     /// Durable when this returns. The very next request with any of its tokens is refused.
     ///
@@ -22,6 +23,21 @@ impl Sessions {
     /// [`SessionError::Store`] if the store failed; the session may then be alive or not.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, SessionError> {
         self.revoke_for(id, RevocationReason::Requested).await
+    }
+
+    /// Revokes one session of this user, and of no other one. Returns whether there was one with this id that
+    /// was not revoked. For handlers in which users log out their own devices: an id that came from a client may be
+    /// anybody's.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the store failed; the session may then be alive or not.
+    pub async fn revoke_of(&self, subject: &str, id: SessionId) -> Result<bool, SessionError> {
+        // Whether it has expired or not: the clock may be ahead of others.
+        match self.load(id).await? {
+            Some(session) if session.subject == subject => self.revoke(id).await,
+            _ => Ok(false),
+        }
     }
 
     pub(crate) async fn revoke_for(
@@ -64,10 +80,10 @@ impl Sessions {
     ) -> Result<usize, SessionError> {
         self.deny_subject(subject, except).await?;
         let _following = self.ends.follow(MayEnd::Of { subject, except });
-        let ends = SubjectRevocation { except, ..SubjectRevocation::all(self.revocation(reason)) };
+        let revocation = SubjectRevocation { except, ..SubjectRevocation::all(self.revocation(reason)) };
         let (store, subject) = (Arc::clone(&self.store), subject.to_owned());
         let theirs = subject.clone();
-        let revoke = async move { store.revoke_subject(theirs, ends).await };
+        let revoke = async move { store.revoke_subject(theirs, revocation).await };
         self.report_after(revoke, move |&count| Some(Event::AllRevoked { subject, except, count, reason }))
             .await
     }

@@ -219,12 +219,12 @@ impl Sessions {
     /// # Errors
     ///
     /// - [`SessionError::Token`] if it is not a token of this application. [`SessionError::Expired`],
-    ///   [`SessionError::Left`] or [`SessionError::Revoked`] if its session is over.
+    ///   [`SessionError::Replaced`] or [`SessionError::Revoked`] if its session is over.
     /// - [`SessionError::Reused`] if its successor was used, and the grace window is over. Its session is now
     ///   revoked. The first time it is [`TokenError::Expired`] instead, if a machine has spent it whose clock
     ///   was ahead of this one. Nothing is revoked then.
     /// - [`SessionError::RepeatedElsewhere`] if another client spent it, and
-    ///   [`refuse_repeats_elsewhere`](crate::ClientConfig::refuse_repeats_elsewhere) is set.
+    ///   [`refuse_repeats_elsewhere`](crate::TokenConfig::refuse_repeats_elsewhere) is set.
     /// - [`SessionError::UserNotFound`], [`SessionError::UserInactive`] and [`SessionError::UserUnknown`] if
     ///   [`before_refresh`](crate::JwtAuthBuilder::before_refresh) says so, or failed. Nothing is spent.
     /// - [`SessionError::Claims`], [`SessionError::ClaimRefused`] and [`SessionError::TokenTooLarge`] if

@@ -67,7 +67,7 @@ impl Sessions {
     /// # Errors
     ///
     /// - [`SessionError::Token`] if it is not a token of this application, or is past its `refresh_exp`.
-    ///   [`SessionError::Expired`], [`SessionError::Left`] or [`SessionError::Revoked`] if its session is
+    ///   [`SessionError::Expired`], [`SessionError::Replaced`] or [`SessionError::Revoked`] if its session is
     ///   over.
     /// - [`SessionError::Reused`] if its successor was used, and the grace window is over. Its session is now
     ///   revoked. [`SessionError::RepeatedElsewhere`] as in [`refresh`](Self::refresh).

@@ -94,7 +94,7 @@ impl Sessions {
             if *patience > 0 && !self.reporter.tell(event).await {
                 *patience -= 1;
                 if *patience == 0 {
-                    tracing::error!(target: "jwtauth", "hooks take too long: this sweep tells them of no more sessions that have expired");
+                    tracing::error!(target: "jwtauth", "hooks are too slow: this sweep reports no more expired sessions");
                 }
             }
         }

@@ -167,7 +167,11 @@ impl Trail {
     ) -> Result<Option<Arc<Self>>, ConfigError> {
         let Some(keep) = config.storage.keep_events else { return Ok(None) };
         let sessions = Arc::clone(store);
-        let store = Arc::clone(store).event_store().ok_or(ConfigError::NoEventStore)?;
+        let store = Arc::clone(store).event_store().ok_or(ConfigError::NotKept {
+            what: "audit trail",
+            needed_by: "StorageConfig::keep_events",
+            method: "event_store",
+        })?;
         Ok(Some(Arc::new(Self {
             store,
             sessions,

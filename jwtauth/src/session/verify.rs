@@ -139,7 +139,7 @@ pub(super) fn alive(state: SessionState) -> Result<(), SessionError> {
     match state {
         SessionState::Live => Ok(()),
         SessionState::Expired => Err(SessionError::Expired),
-        SessionState::Revoked(RevocationReason::Replaced) => Err(SessionError::Left),
+        SessionState::Revoked(RevocationReason::Replaced) => Err(SessionError::Replaced),
         SessionState::Revoked(_) => Err(SessionError::Revoked),
     }
 }

@@ -1,4 +1,4 @@
-//! Counters of attempts, such as failed logins, for a store that several processes share: what strangers have
+//! Counters of attempts, such as failed logins, for a store that several processes share: what attackers have
 //! tried on one machine counts on all.
 //!
 //! A counter is a few bytes under a name that reveals nothing. What they mean, and what an attempt makes of
@@ -10,7 +10,7 @@
 //!    take place one after the other.
 //! 2. When the future resolves to `Ok`, the change is as durable as a login.
 //! 3. A counter goes after it has expired, and not before, unless there are more than [`COUNTERS_KEPT`] of
-//!    its kind: then those go first that expire first. So strangers fill no disk.
+//!    its kind: then those go first that expire first. So attackers fill no disk.
 
 use std::fmt;
 use std::sync::Arc;

@@ -28,7 +28,7 @@ pub(in crate::store) struct Doubt {
 }
 
 impl Doubt {
-    /// Ends a session. Returns whether it was live.
+    /// Revokes a session. Returns whether it was live.
     pub(in crate::store) fn settle_session(self, session: &mut Session) -> bool {
         if self.keep_sessions {
             return false;

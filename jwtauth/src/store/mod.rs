@@ -12,13 +12,13 @@
 //! | [`WholeStore`] | nothing more: it gives all that it keeps | no backup, no export |
 //! | [`CompactStore`] | nothing more: it gives free space back while it is in use | no compaction but of a closed store |
 //!
-//! [`SledStore`] and [`MemoryStore`] keep all of it, except counters: one process has them open. A store
-//! outside this crate brings atomic steps and bytes on a disk or a wire, and nothing else: what each step
+//! `PostgresStore` (feature `postgres`) keeps all of it. So do [`SledStore`] and [`MemoryStore`], except
+//! counters: one process has them open. A store outside this crate brings atomic steps and bytes on a disk or a wire, and nothing else: what each step
 //! decides is in [`rules`], what a record looks like in [`codec`]. Whether it is right is found by
 //! `conformance` (feature `testing`).
 //!
 //! The traits are made of domain operations, each atomic, and not of get and put: what must not come
-//! apart is one call, which sled does in one batch and a remote store would do in one script.
+//! apart is one call, which sled does in one batch and PostgreSQL in one transaction.
 //!
 //! # Invariants of every store
 //!
@@ -43,10 +43,10 @@ pub mod conformance;
 mod counter_store;
 mod doubt;
 mod event_store;
-mod memory;
+pub(crate) mod memory;
 pub mod operate;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "accounts")]
 mod process_counters;
 mod requests;
@@ -55,7 +55,7 @@ pub mod rules;
 pub(crate) mod sample;
 mod session_pages;
 mod session_store;
-mod sled;
+pub(crate) mod sled;
 mod store_place;
 mod token_store;
 mod value_store;
@@ -66,9 +66,11 @@ pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
 pub use self::compact_store::{CompactStore, Compaction, StoreSpace};
 pub use self::counter_store::{COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore};
 pub use self::event_store::EventStore;
-pub use self::memory::MemoryStore;
+pub(crate) use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
-pub use self::postgres::{Isolation, PostgresConfig, PostgresStore, SynchronousCommit};
+pub(crate) use self::postgres::PostgresStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{Isolation, SynchronousCommit};
 #[cfg(feature = "accounts")]
 pub(crate) use self::process_counters::ProcessCounters;
 #[cfg(all(test, feature = "accounts"))]
@@ -81,24 +83,14 @@ pub use self::session_pages::SessionPages;
 pub use self::session_store::SessionStore;
 #[cfg(unix)]
 pub(crate) use self::sled::SOCKET;
-pub use self::sled::{SledConfig, SledStore};
+pub(crate) use self::sled::SledStore;
 pub use self::store_place::StorePlace;
 pub use self::token_store::TokenStore;
 pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore, ValueUse};
 pub use self::whole_store::{
     CopiedRecord, CopyPage, CopyTotals, RecordKey, StoreCopy, StoreRecord, WholeStore,
 };
-pub use crate::clock::TimeMark;
-pub use crate::device::Device;
-pub use crate::error::StoreError;
 pub use crate::events::{
     EventDetails, EventRecord, NoTrailMark, TrailCheck, TrailFault, TrailHead, TrailMark,
 };
-#[cfg(feature = "accounts")]
-pub use crate::id::AccountId;
-pub use crate::id::{SessionId, TokenId};
-pub use crate::record::{
-    ApiKey, Revocation, RevocationReason, RevokedToken, Rotation, RotationPolicy, Session, SessionState,
-    Successor,
-};
-pub use crate::registry::{TokenKind, TokenRecord};
+pub use crate::record::{Revocation, RevokedToken, Rotation, RotationPolicy, SessionState, Successor};

@@ -294,7 +294,7 @@ pub fn remove_value(before: &StoredValue, now: u64) -> Option<(StoredValue, bool
 /// What was revoked of tokens of another service stays, and so does the mark of a value that was removed.
 /// Everything else ends: a session of poem may be logged in, and so may be what an application keeps.
 ///
-/// Of a value of an earlier release nobody has said what it is. Those of [`Compat`](crate::Compat) are empty,
+/// A value of an earlier layout does not say what it is. Those of [`Compat`](crate::Compat) are empty,
 /// the id of a session (16 bytes), or a time (8 bytes) with or without one. Those of poem are JSON.
 #[must_use]
 pub fn outlives_restore(value: &StoredValue) -> bool {

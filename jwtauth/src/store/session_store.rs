@@ -154,7 +154,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// process counts those that it sees.
     ///
     /// A store that implements [`CounterStore`] returns `Some(self)`. One that several processes share
-    /// should: otherwise strangers may guess more often the more processes there are.
+    /// should: otherwise attackers may guess more often the more processes there are.
     fn counter_store(self: Arc<Self>) -> Option<Arc<dyn CounterStore>> {
         None
     }

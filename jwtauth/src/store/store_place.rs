@@ -25,13 +25,9 @@ pub enum StorePlace {
     /// A database.
     #[cfg(feature = "postgres")]
     Postgres(PostgresConfig),
-    /// A database, in a build without the feature `postgres`: a refusal to come, and no directory of that
-    /// name.
-    #[cfg(not(feature = "postgres"))]
-    NoPostgres,
-    /// A URL of something else: a refusal to come, and no directory of that name.
+    /// A URL of something that this build does not open: a refusal to come, and no directory of that name.
     OtherScheme {
-        /// What stands in front of `://`. Of the rest nothing is kept, because a password may be in it.
+        /// What stands in front of `://`; `postgres` without the feature `postgres`. Of the rest nothing is kept, because a password may be in it.
         scheme: String,
     },
 }
@@ -43,8 +39,13 @@ const DATABASE_WORDS: [&str; 6] = ["host", "hostaddr", "user", "dbname", "passwo
 impl StorePlace {
     /// Tells whether it is a database.
     #[must_use]
-    pub const fn is_database(&self) -> bool {
-        !matches!(self, Self::Sled(_) | Self::OtherScheme { .. })
+    pub fn is_database(&self) -> bool {
+        match self {
+            Self::Sled(_) => false,
+            Self::OtherScheme { scheme } => scheme == "postgres",
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+        }
     }
 
     /// Tells whether a password is in it.
@@ -64,7 +65,7 @@ impl StorePlace {
 
     #[cfg(not(feature = "postgres"))]
     fn database(_: String) -> Self {
-        Self::NoPostgres
+        Self::OtherScheme { scheme: "postgres".into() }
     }
 
     /// Sets the schema: see `PostgresConfig::schema`.
@@ -107,11 +108,9 @@ impl StorePlace {
     pub(super) fn absolute(self) -> Result<Self, StoreError> {
         match self {
             Self::Sled(config) => config.absolute().map(Self::Sled),
-            Self::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }),
+            Self::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme)),
             #[cfg(feature = "postgres")]
             other @ Self::Postgres(_) => Ok(other),
-            #[cfg(not(feature = "postgres"))]
-            Self::NoPostgres => Ok(Self::NoPostgres),
         }
     }
 }
@@ -165,8 +164,6 @@ impl fmt::Display for StorePlace {
             Self::Sled(config) => write!(f, "{:?}", config.path()),
             #[cfg(feature = "postgres")]
             Self::Postgres(config) => f.write_str(&config.place()),
-            #[cfg(not(feature = "postgres"))]
-            Self::NoPostgres => f.write_str("a PostgreSQL database"),
             Self::OtherScheme { scheme } => write!(f, "{scheme}://.."),
         }
     }

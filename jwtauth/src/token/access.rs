@@ -172,7 +172,7 @@ fn check_foreign(
     expected: &Expected<'_>,
 ) -> Result<(Verified, Option<Range<u64>>), TokenError> {
     let claims = Object::parse(json)?;
-    let simplejwt::Said { subject, session, token, foreign, origin } =
+    let simplejwt::SimplejwtClaims { subject, session, token, foreign, origin } =
         simplejwt::read(&claims, ACCESS, compat)?;
     let good = simplejwt::check(&claims, expected)?;
     let issued_at = issued_at(&claims, expected, foreign.is_none() && origin.is_none())?;

@@ -114,6 +114,7 @@ impl Envelope {
     /// Signs `claims`. Call it only if the ring has a key that signs.
     fn seal(&self, claims: &impl Serialize) -> String {
         let held = self.ring.held();
+        // OK because `Keys` refuses a first key that cannot sign, and claims write themselves without error.
         let signs = held.signs().expect("a ring of tokens that are issued has a key that signs");
         let claims = serde_json::to_vec(claims).expect("claims are strings and numbers");
         let mut token = String::with_capacity(signs.header.len() + claims.len() * 4 / 3 + 96);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::access::AccessTokens;
 use super::parse::Object;
 use super::refresh::RefreshTokens;
-use super::simplejwt::{self, Foreign, Said};
+use super::simplejwt::{self, Foreign, SimplejwtClaims};
 use super::sliding::SlidingTokens;
 use super::{Envelope, check_kind, required};
 use crate::claims::{ACCESS, AHEAD, REFRESH, SLIDING};
@@ -94,7 +94,8 @@ fn name(
     let shifted = |time: u64| time.saturating_add(ahead.unwrap_or(0));
     let (issued_at, expires_at) = (shifted(time("iat")?), shifted(time(end)?));
     if let Some(compat) = compat.filter(|_| opened.current) {
-        let Said { subject, session, token, foreign, origin } = simplejwt::read(&claims, claim, compat)?;
+        let SimplejwtClaims { subject, session, token, foreign, origin } =
+            simplejwt::read(&claims, claim, compat)?;
         let generation = origin.map(|origin| origin.generation);
         return Ok(NamedToken { kind, subject, session, token, generation, issued_at, expires_at, foreign });
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::access::{Access, AccessTokens};
 use super::parse::Object;
 use super::ring::Ring;
-use super::simplejwt::{self, Foreign, Said, UserId, Written};
+use super::simplejwt::{self, Foreign, SimplejwtClaims, UserId, Written};
 use super::token_weight::{self, Weighed};
 use super::verified::VerifiedTokens;
 use super::{Envelope, Expected, check, required};
@@ -154,7 +154,7 @@ fn read_foreign(
     compat: &Compat,
     expected: &Expected<'_>,
 ) -> Result<ReadRefresh, TokenError> {
-    let Said { subject, session, foreign, origin, .. } = simplejwt::read(claims, REFRESH, compat)?;
+    let SimplejwtClaims { subject, session, foreign, origin, .. } = simplejwt::read(claims, REFRESH, compat)?;
     // A token that opens a session is its first generation.
     let generation = match (&foreign, origin) {
         (Some(_), _) => 0,

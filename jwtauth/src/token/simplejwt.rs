@@ -60,7 +60,7 @@ pub(crate) struct Origin {
 }
 
 /// The claims of a token, of either kind.
-pub(super) struct Said {
+pub(super) struct SimplejwtClaims {
     pub(super) subject: Arc<str>,
     /// For a token without a session, an id that only this token has.
     pub(super) session: SessionId,
@@ -91,7 +91,7 @@ pub(super) fn check(claims: &Object<'_>, expected: &Expected<'_>) -> Result<Opti
 }
 
 /// Reads a token whose signature is good.
-pub(super) fn read(claims: &Object<'_>, kind: &str, compat: &Compat) -> Result<Said, TokenError> {
+pub(super) fn read(claims: &Object<'_>, kind: &str, compat: &Compat) -> Result<SimplejwtClaims, TokenError> {
     check_kind(claims, kind)?;
     let jti = text_of(required(claims.text("jti"), "jti")?, "jti")?;
     let auth_time = claims
@@ -111,14 +111,14 @@ pub(super) fn read(claims: &Object<'_>, kind: &str, compat: &Compat) -> Result<S
         let generation = claims.integer("gen").map_err(|_| TokenError::Claim("gen"))?;
         let used_at = required(claims.time("iat", f64::ceil), "iat")?;
         let origin = generation.map(|generation| Origin { generation, used_at });
-        return Ok(Said { subject: subject.into(), session, token, foreign: None, origin });
+        return Ok(SimplejwtClaims { subject: subject.into(), session, token, foreign: None, origin });
     }
     let subject = user.ok_or(TokenError::Claim("user id"))?;
     let token = token_of(kind, jti);
     // Rounded down, so that a token of the second in which all sessions were revoked counts as revoked.
     let issued_at = required(claims.time("iat", f64::floor), "iat")?;
     let expires_at = required(claims.time("exp", f64::floor), "exp")?;
-    Ok(Said {
+    Ok(SimplejwtClaims {
         subject: subject.into(),
         session: SessionId::from_bytes(fingerprint("jwtauth foreign session v1", kind, jti)),
         token,

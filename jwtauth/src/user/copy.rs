@@ -88,7 +88,7 @@ pub(crate) fn kind_of<U: AuthUser>() -> &'static str {
     U::KIND.unwrap_or_else(type_name::<U>)
 }
 
-/// Refuses a session of another kind of user. One that does not know its kind was opened by an older release,
+/// Refuses a session of another kind of user. One that does not know its kind is of an earlier layout,
 /// or has no user value.
 pub(crate) fn check_kind<U: AuthUser>(session: &Session) -> Result<(), OtherKind> {
     match (U::KIND, &session.user_kind) {

@@ -19,9 +19,7 @@ use serde_json::Value;
 use crate::clock::{Clock, SystemClock, Timeline};
 use crate::error::{ConfigError, StoreError};
 use crate::key::digest;
-#[cfg(feature = "postgres")]
-use crate::store::PostgresStore;
-use crate::store::{NewValue, SledStore, StoreFuture, ValueKey, ValueStore};
+use crate::store::{NewValue, StoreFuture, ValueKey, ValueStore};
 use crate::web::answer::rejection::Rejection;
 
 type Entries = BTreeMap<String, Value>;
@@ -133,34 +131,6 @@ impl SessionStorage for PoemSessions {
         self.remove(session_id).await.map_err(|error| refuse(&error))
     }
 }
-
-macro_rules! with_defaults {
-    ($store:ty) => {
-        /// With the defaults of [`PoemSessions`]. Feature `poem-session`.
-        impl SessionStorage for $store {
-            async fn load_session<'a>(&'a self, session_id: &'a str) -> poem::Result<Option<Entries>> {
-                PoemSessions::new(self.clone()).load_session(session_id).await
-            }
-
-            async fn update_session<'a>(
-                &'a self,
-                session_id: &'a str,
-                entries: &'a Entries,
-                expires: Option<Duration>,
-            ) -> poem::Result<()> {
-                PoemSessions::new(self.clone()).update_session(session_id, entries, expires).await
-            }
-
-            async fn remove_session<'a>(&'a self, session_id: &'a str) -> poem::Result<()> {
-                PoemSessions::new(self.clone()).remove_session(session_id).await
-            }
-        }
-    };
-}
-
-with_defaults!(SledStore);
-#[cfg(feature = "postgres")]
-with_defaults!(PostgresStore);
 
 /// The name of a session in the store. The label keeps it apart from other hashes.
 fn key(session_id: &str) -> ValueKey {

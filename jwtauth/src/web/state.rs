@@ -27,7 +27,7 @@ use crate::error::TokenError;
 use crate::notice::misconfigured;
 #[cfg(unix)]
 use crate::operator::OperatorSocket;
-use crate::operator::{Operated, Operator};
+use crate::operator::{Operator, OperatorTarget};
 use crate::session::{KeyRing, Sessions, Sweeper};
 use crate::user::{OtherKind, TokenUser};
 use crate::verifier::Verification;
@@ -120,7 +120,7 @@ pub(crate) struct JwtAuthState {
     pub(crate) _operator_socket: Option<OperatorSocket>,
     /// Likewise, so that it stops first.
     pub(crate) _sweeper: Option<Sweeper>,
-    pub(crate) operated: Arc<Operated>,
+    pub(crate) operator_target: Arc<OperatorTarget>,
     pub(crate) sessions: Arc<Sessions>,
     #[cfg(feature = "accounts")]
     pub(crate) accounts: Option<crate::accounts::Accounts>,
@@ -133,9 +133,9 @@ pub(crate) struct JwtAuthState {
     /// If only this machine may send requests.
     pub(crate) local_only: Option<LocalOnly>,
     /// Whether the log has said already that cookies are dropped: by everybody, and by programs.
-    pub(crate) told_of_dropped: [AtomicBool; 2],
+    pub(crate) dropped_cookies_logged: [AtomicBool; 2],
     /// The kinds of user that were held and asked for in the log already.
-    pub(crate) told_kinds: Mutex<BTreeSet<(String, &'static str)>>,
+    pub(crate) logged_kinds: Mutex<BTreeSet<(String, &'static str)>>,
 }
 
 impl Clone for JwtAuth {
@@ -169,7 +169,7 @@ impl JwtAuth {
     /// store. It keeps the store open.
     #[must_use]
     pub fn operator(&self) -> Operator {
-        Operator::here(Arc::clone(&self.0.operated))
+        Operator::here(Arc::clone(&self.0.operator_target))
     }
 
     /// Returns the keys of access tokens, which can be changed while the program runs.
@@ -211,14 +211,14 @@ impl fmt::Debug for JwtAuthState {
 
 impl JwtAuthState {
     /// Tells whether the log has not named these two kinds of user yet.
-    pub(crate) fn is_told_first(&self, other: &OtherKind) -> bool {
-        let mut told = self.told_kinds.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn is_first_time(&self, other: &OtherKind) -> bool {
+        let mut told = self.logged_kinds.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert((other.held.clone(), other.asked))
     }
 
     /// Logs once why nobody stays logged in. The server cannot see that a client dropped its cookies.
     pub(crate) fn warn_of_dropped_cookies(&self, who: DroppedBy) {
-        if self.told_of_dropped[who as usize].swap(true, Ordering::Relaxed) {
+        if self.dropped_cookies_logged[who as usize].swap(true, Ordering::Relaxed) {
             return;
         }
         match who {

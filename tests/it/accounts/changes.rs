@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jwtauth::error::{AccountError, SessionError};
-use jwtauth::{
-    AccountId, AccountsConfig, Device, EndReason, Event, RevocationReason, SessionStore, SledStore,
-};
+use jwtauth::store::SessionStore;
+use jwtauth::{AccountId, AccountsConfig, Device, EndReason, Event, RevocationReason, SledStore};
 use tests::app::{START, TestApp};
 use tests::bounded;
 use tests::test_store::TestStore;

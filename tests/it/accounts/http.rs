@@ -178,12 +178,19 @@ fn accounts_that_were_not_asked_for_are_a_mistake_that_is_said() {
     bounded(async {
         let app = TestApp::new();
         assert!(app.jwtauth.accounts().is_none());
+        for refused in [
+            app.jwtauth.account_routes().map(drop),
+            app.jwtauth.pages().map(drop),
+            app.jwtauth.admin_pages().map(drop),
+        ] {
+            assert!(matches!(refused, Err(ConfigError::NoAccounts)), "{refused:?}");
+        }
         let (status, _, body) = send(&client(&app), "/sign-up", form("alice", PASSWORD)).await;
         assert_eq!((status, &body["code"]), (500, &json!("server_error")));
         // A store that keeps none, and a setting out of bounds, are refused at start.
         let builder = || JwtAuth::builder().secret(SECRET);
         let refused = builder().accounts(AccountsConfig::default()).build(Faulty::default());
-        assert!(matches!(refused, Err(ConfigError::NoAccountStore)), "{refused:?}");
+        assert!(matches!(refused, Err(ConfigError::NotKept { method: "account_store", .. })), "{refused:?}");
         let weak = AccountsConfig::default().argon2(19_455, 2, 1);
         let refused = builder().accounts(weak).build(TestStore::new());
         let refused = refused.unwrap_err();

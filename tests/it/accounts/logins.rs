@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jwtauth::error::AccountError;
-use jwtauth::store::AccountStore;
-use jwtauth::{AccountsConfig, Device, SessionStore};
+use jwtauth::store::{AccountStore, SessionStore};
+use jwtauth::{AccountsConfig, Device};
 use tests::app::{START, TestApp};
 use tests::bounded;
 use tests::log::logged;

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jwtauth::error::StoreError;
-use jwtauth::store::AccountStore;
-use jwtauth::store::conformance;
-use jwtauth::{AccountsConfig, MemoryStore, SessionId, SessionStore, SledStore};
+use jwtauth::store::{AccountStore, SessionStore, conformance};
+use jwtauth::{AccountsConfig, MemoryStore, SessionId, SledStore};
 use tests::numbers::{Numbers, spread};
 use tests::{bounded, bounded_by};
 

@@ -25,9 +25,9 @@ impl Owned {
         let account = accounts.register("olga", PASSWORD).await.unwrap();
         let account = accounts.set_roles(account.id, ["admin", "editor"]).await.unwrap();
         let app = Route::new()
-            .nest("/auth", jwtauth.account_routes().body_tokens())
-            .nest("/account", jwtauth.pages())
-            .nest("/admin-pages", jwtauth.admin_pages())
+            .nest("/auth", jwtauth.account_routes().unwrap().body_tokens())
+            .nest("/account", jwtauth.pages().unwrap())
+            .nest("/admin-pages", jwtauth.admin_pages().unwrap())
             .at("/who", get(whose))
             .at("/admin", get(admin))
             .with(jwtauth.clone())

@@ -33,8 +33,10 @@ impl Person {
         let accounts = jwtauth.accounts().unwrap();
         let account = accounts.register("olga", PASSWORD).await.unwrap();
         accounts.set_roles(account.id, ["admin", "editor"]).await.unwrap();
-        let app =
-            Route::new().nest("/account", jwtauth.pages()).at("/admin", get(admin)).at("/who", get(whose));
+        let app = Route::new()
+            .nest("/account", jwtauth.pages().unwrap())
+            .at("/admin", get(admin))
+            .at("/who", get(whose));
         let site = serve(app.with(jwtauth.clone())).await;
         let client =
             Client::builder().no_proxy().cookie_store(true).redirect(Policy::none()).build().unwrap();

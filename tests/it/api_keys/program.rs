@@ -27,7 +27,7 @@ async fn server(path: &Path) -> (JwtAuth, tests::serve::Served) {
         jwtauth.accounts().unwrap().set_roles(account.id, ["admin", "editor"]).await.unwrap();
     }
     let app = Route::new()
-        .nest("/auth", jwtauth.account_routes().body_tokens())
+        .nest("/auth", jwtauth.account_routes().unwrap().body_tokens())
         .at("/who", get(whose))
         .at("/admin", get(admin))
         .with(jwtauth.clone());

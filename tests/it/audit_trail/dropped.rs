@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use jwtauth::{Device, SessionStore as _, StorageConfig};
+use jwtauth::store::SessionStore as _;
+use jwtauth::{Device, StorageConfig};
 use poem::http::StatusCode;
 use tests::app::{TestApp, User};
 use tests::bounded;

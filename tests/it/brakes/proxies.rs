@@ -13,7 +13,7 @@ use tests::test_store::TestStore;
 
 async fn site(peer: &str, set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> (TestApp, Served) {
     let app = TestApp::with(TestStore::new(), |builder| set(builder.accounts(AccountsConfig::default())));
-    let routes = Route::new().nest("/auth", app.jwtauth.account_routes());
+    let routes = Route::new().nest("/auth", app.jwtauth.account_routes().unwrap());
     let peer = Arc::new(Mutex::new(peer.parse().unwrap()));
     let served = serve_as(peer, routes.with(app.jwtauth.clone())).await;
     (app, served)

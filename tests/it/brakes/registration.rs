@@ -24,7 +24,7 @@ struct Site {
 impl Site {
     async fn new(config: AccountsConfig) -> Self {
         let app = TestApp::with(TestStore::new(), |builder| builder.accounts(config));
-        let routes = Route::new().nest("/auth", app.jwtauth.account_routes());
+        let routes = Route::new().nest("/auth", app.jwtauth.account_routes().unwrap());
         let peer = Arc::new(Mutex::new([203, 0, 113, 7].into()));
         let served = serve_as(Arc::clone(&peer), routes.with(app.jwtauth.clone())).await;
         Self { app, served, peer }

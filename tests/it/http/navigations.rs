@@ -126,7 +126,7 @@ fn n_24_each_refusal_is_shown() {
         let accounts = |builder: JwtAuthBuilder| builder.accounts(jwtauth::AccountsConfig::default());
         let app = TestApp::with(TestStore::new(), accounts);
         let endpoint =
-            Route::new().nest("/auth", app.jwtauth.account_routes()).at("/own", post(own_register));
+            Route::new().nest("/auth", app.jwtauth.account_routes().unwrap()).at("/own", post(own_register));
         let endpoint = endpoint.with(app.jwtauth.clone());
         let site = Site::serving(app, endpoint).await;
         let form = [OPENS, &[("content-type", "application/x-www-form-urlencoded")]].concat();

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use jwtauth::store::operate::{self, ExportOptions, ImportCounts, ImportOptions, OperateError, SkipReason};
-use jwtauth::store::{LoginEffects, NewValue, Revocation, ValueKey};
-use jwtauth::{RevocationReason, Session, SessionStore, SledStore, testing};
+use jwtauth::store::{LoginEffects, NewValue, Revocation, SessionStore, ValueKey};
+use jwtauth::{RevocationReason, Session, SledStore, testing};
 
 use super::*;
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use jwtauth::store::AccountStore as _;
-use jwtauth::{SessionStore as _, SledStore, testing};
+use jwtauth::store::{AccountStore as _, SessionStore as _};
+use jwtauth::{SledStore, testing};
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn options_may_stand_behind_ids() {
 const WILD: &str = "a\u{1b}]0;x\u{7}b\u{9b}2Jc\u{202e}d\u{2066}e\u{7f}";
 
 fn is_wild(text: &str) -> bool {
-    text.chars().any(|c| c != '\n' && jwtauth::operator::is_for_terminals(c))
+    text.chars().any(|c| c != '\n' && jwtauth::__private::is_for_terminals(c))
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn o_15_no_directory_is_made_of_what_looks_like_a_database() {
         for (text, said) in [
             (words, "cannot connect to PostgreSQL"),
             ("POSTGRES://app:s3cret@127.0.0.1:1/app", "cannot connect to PostgreSQL"),
-            (other, "a store is no `postgress://` URL"),
+            (other, "`postgress://` URLs are not supported"),
         ] {
             for arguments in [
                 &["status"][..],

@@ -164,7 +164,7 @@ fn the_overview_counts_what_happens() {
         assert_eq!(bob.open("devices").await.status(), 200, "renews the tokens");
         office.jwtauth.sessions().sweep().await.unwrap();
         // What the store keeps is counted when pages are mounted, beside them.
-        let _pages = office.jwtauth.admin_pages().into_endpoint();
+        let _pages = office.jwtauth.admin_pages().unwrap().into_endpoint();
         while !text(open(&ada, "overview").await).await.contains("<dt>Accounts</dt><dd>2</dd>") {}
         for span in ["hour", "day", "week", "nothing"] {
             let page = text(open(&ada, &format!("overview?span={span}")).await).await;
@@ -195,7 +195,9 @@ fn m_24_what_could_not_be_counted_is_unknown() {
     bounded(async {
         let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
         let jwtauth = builder.insecure_cookies().build(Faulty::without_size()).unwrap();
-        let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", jwtauth.admin_pages());
+        let app = Route::new()
+            .nest("/account", jwtauth.pages().unwrap())
+            .nest("/admin", jwtauth.admin_pages().unwrap());
         let site = serve(app.with(jwtauth.clone())).await;
         let accounts = jwtauth.accounts().unwrap();
         let account = accounts.register("ada", PASSWORD).await.unwrap();
@@ -311,9 +313,10 @@ fn admin_pages_say_what_is_not_kept_and_speak_other_languages() {
             german.admin.people = "Leute".into();
             german
         };
-        let pages = jwtauth.admin_pages().role("boss").login("/login").unwrap().logout("/bye").unwrap();
+        let pages =
+            jwtauth.admin_pages().unwrap().role("boss").login("/login").unwrap().logout("/bye").unwrap();
         let pages = pages.translate(move |_| Some(german()));
-        let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", pages);
+        let app = Route::new().nest("/account", jwtauth.pages().unwrap()).nest("/admin", pages);
         let site = serve(app.with(jwtauth.clone())).await;
         let accounts = jwtauth.accounts().unwrap();
         let account = accounts.register("ada", PASSWORD).await.unwrap();
@@ -332,7 +335,7 @@ fn admin_pages_say_what_is_not_kept_and_speak_other_languages() {
         let page = format!("session?of={}&mark={}", account.id, session.id.log_id());
         assert!(text(open(&ada, &page).await).await.contains("does not call token_registry"));
 
-        let pages = || jwtauth.admin_pages();
+        let pages = || jwtauth.admin_pages().unwrap();
         for (refused, said) in [
             (pages().login("https://elsewhere.example").unwrap_err(), "a path on this site"),
             (pages().logout("//elsewhere.example").unwrap_err(), "a path on this site"),

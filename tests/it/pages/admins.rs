@@ -43,7 +43,9 @@ impl Office {
             .storage(StorageConfig::default().keep_events(1_000).token_registry())
             .clock(clock.clone());
         let jwtauth = builder.build(store.clone()).unwrap();
-        let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", set(jwtauth.admin_pages()));
+        let app = Route::new()
+            .nest("/account", jwtauth.pages().unwrap())
+            .nest("/admin", set(jwtauth.admin_pages().unwrap()));
         let site = serve(app.with(jwtauth.clone())).await;
         Self { site, jwtauth, store, clock, _folder: folder }
     }

@@ -29,7 +29,9 @@ fn each_page_is_small_and_axe_finds_nothing() {
         let accounts = jwtauth.accounts().unwrap();
         let ada = accounts.register("ada", PASSWORD).await.unwrap();
         accounts.set_roles(ada.id, ["admin"]).await.unwrap();
-        let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", jwtauth.admin_pages());
+        let app = Route::new()
+            .nest("/account", jwtauth.pages().unwrap())
+            .nest("/admin", jwtauth.admin_pages().unwrap());
         let served = serve(app.with(jwtauth.clone())).await;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/pages/facts.mjs");
         let mut command = node::command(100, &home, script.to_str().unwrap());

@@ -37,7 +37,9 @@ async fn app(trusted: &[Value]) -> (JwtAuth, Account, TestClient<impl Endpoint>)
     let accounts = jwtauth.accounts().unwrap();
     let ada = accounts.register("ada", PASSWORD).await.unwrap();
     let ada = accounts.set_roles(ada.id, ["admin"]).await.unwrap();
-    let app = Route::new().nest("/account", jwtauth.pages()).nest("/admin", jwtauth.admin_pages());
+    let app = Route::new()
+        .nest("/account", jwtauth.pages().unwrap())
+        .nest("/admin", jwtauth.admin_pages().unwrap());
     let client = TestClient::new(app.with(jwtauth.clone()));
     (jwtauth, ada, client)
 }

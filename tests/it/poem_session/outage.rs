@@ -106,7 +106,7 @@ fn r_5_an_outage_is_503_and_never_an_empty_session() {
 fn a_session_that_is_too_large_is_500_and_stays_as_it_was() {
     bounded(async {
         let directory = tempfile::tempdir().unwrap();
-        let app = App::new(open(&directory.path().join("store")).await);
+        let app = App::new(PoemSessions::new(open(&directory.path().join("store")).await));
         let id = app.open("word").await;
         assert_eq!(app.get("/write-long/60000", &id).await.status, 200);
         let answer = app.get("/write-long/65536", &id).await;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jwtauth::clock::TimeMark;
 use jwtauth::store::{
-    AccountId, AccountStore, Counter, CounterKey, CounterRule, CounterStore, EventStore, LoginEffects,
-    NewValue, PostgresConfig, PostgresStore, Revocation, Rotation, RotationRequest, Session, SessionId,
-    SessionPages, SessionStore, StoreFuture, StoredAccount, SubjectRevocation, Swept, TimeMark, TokenRecord,
-    TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore, WholeStore,
+    AccountStore, Counter, CounterKey, CounterRule, CounterStore, EventStore, LoginEffects, NewValue,
+    Revocation, Rotation, RotationRequest, SessionPages, SessionStore, StoreFuture, StoredAccount,
+    SubjectRevocation, Swept, TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore, WholeStore,
 };
+use jwtauth::{AccountId, PostgresConfig, PostgresStore, Session, SessionId, TokenRecord};
 
 use super::open;
 

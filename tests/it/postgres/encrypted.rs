@@ -4,8 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 
 use jwtauth::error::StoreError;
-use jwtauth::store::{PostgresConfig, PostgresStore};
-use jwtauth::{SessionStore as _, testing};
+use jwtauth::store::SessionStore as _;
+use jwtauth::{PostgresConfig, PostgresStore, testing};
 use tests::postgres::Postgres;
 use tests::{bounded, certificate};
 

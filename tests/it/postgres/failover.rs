@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use jwtauth::StorageConfig;
-use jwtauth::store::{PostgresConfig, PostgresStore};
+use jwtauth::{PostgresConfig, PostgresStore, StorageConfig};
 use tests::app::TestApp;
 use tests::bounded_by;
 use tests::postgres::Postgres;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use jwtauth::store::PostgresStore;
+use jwtauth::PostgresStore;
 use tests::app::TestApp;
 use tests::bounded_by;
 use tests::postgres::Postgres;

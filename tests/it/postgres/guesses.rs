@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jwtauth::error::AccountError;
-use jwtauth::store::{COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore as _};
-use jwtauth::{Account, Accounts, AccountsConfig, SessionStore as _};
+use jwtauth::store::{
+    COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, SessionStore as _,
+};
+use jwtauth::{Account, Accounts, AccountsConfig};
 use tests::app::{START, TestApp};
 use tests::postgres::Postgres;
 use tests::{bounded, bounded_by};

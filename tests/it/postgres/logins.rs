@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jwtauth::store::{LoginEffects, PostgresConfig, PostgresStore, SessionPages as _};
-use jwtauth::{SessionStore as _, StorageConfig, testing};
+use jwtauth::store::{LoginEffects, SessionPages as _, SessionStore as _};
+use jwtauth::{PostgresConfig, PostgresStore, StorageConfig, testing};
 use tests::app::TestApp;
 use tests::bounded;
 use tests::postgres::{self, Postgres};

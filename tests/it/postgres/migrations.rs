@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jwtauth::error::{PostgresError, StoreError};
-use jwtauth::store::{EventStore as _, NewValue, PostgresConfig, ValueKey};
+use jwtauth::store::{EventStore as _, NewValue, SessionStore, ValueKey};
 use jwtauth::{
-    AccountsConfig, JwtAuthBuilder, PostgresStore, SessionStore, SledStore, StorageConfig, testing,
+    AccountsConfig, JwtAuthBuilder, PostgresConfig, PostgresStore, SledStore, StorageConfig, testing,
 };
 use tests::app::{START, TestApp};
 use tests::bounded_by;

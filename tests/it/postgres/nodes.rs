@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jwtauth::store::{LoginEffects, Revocation, SubjectRevocation};
-use jwtauth::{AccountsConfig, EndReason, RevocationReason, SessionId, SessionStore, testing};
+use jwtauth::store::{LoginEffects, Revocation, SessionStore, SubjectRevocation};
+use jwtauth::{AccountsConfig, EndReason, RevocationReason, SessionId, testing};
 use tests::app::User;
 use tests::{bounded, bounded_by};
 use tokio::task::JoinSet;

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jwtauth::StorageConfig;
-use jwtauth::store::{PostgresConfig, PostgresStore};
+use jwtauth::{PostgresConfig, PostgresStore, StorageConfig};
 use tests::app::TestApp;
 use tests::bounded_by;
 use tests::postgres::Postgres;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jwtauth::store::PostgresConfig;
+use jwtauth::PostgresConfig;
 use tests::patroni::Cluster;
 use tests::{bounded_by, certificate};
 

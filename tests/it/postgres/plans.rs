@@ -4,13 +4,12 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::store::{AccountStore as _, SessionPages as _, TokenStore as _};
 use jwtauth::store::{
-    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, LoginEffects, NewValue, PostgresStore,
-    Revocation, RotationPolicy, RotationRequest, SubjectRevocation, Successor, TokenRevocation, UserUpdate,
-    ValueKey, ValueStore as _,
+    AccountStore as _, Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, LoginEffects,
+    NewValue, Revocation, RotationPolicy, RotationRequest, SessionPages as _, SessionStore as _,
+    SubjectRevocation, Successor, TokenRevocation, TokenStore as _, UserUpdate, ValueKey, ValueStore as _,
 };
-use jwtauth::{RevocationReason, SessionId, SessionStore as _, TokenId, testing};
+use jwtauth::{PostgresStore, RevocationReason, SessionId, TokenId, testing};
 use tests::bounded_by;
 use tests::postgres::Postgres;
 use tokio_postgres::{Client, SimpleQueryMessage};

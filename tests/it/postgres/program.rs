@@ -7,8 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::store::{PostgresConfig, PostgresStore};
-use jwtauth::{AccountsConfig, JwtAuthBuilder, SessionStore as _, StorageConfig, testing};
+use jwtauth::store::SessionStore as _;
+use jwtauth::{AccountsConfig, JwtAuthBuilder, PostgresConfig, PostgresStore, StorageConfig, testing};
 use serde_json::json;
 use tests::app::TestApp;
 use tests::postgres::{self, Postgres};

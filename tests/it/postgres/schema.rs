@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use jwtauth::error::{PostgresError, StoreError};
 use jwtauth::store::{
-    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, PostgresConfig, PostgresStore,
-    SynchronousCommit,
+    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, SessionStore as _, SynchronousCommit,
 };
-use jwtauth::{AccountsConfig, SessionStore as _, StorageConfig, testing};
+use jwtauth::{AccountsConfig, PostgresConfig, PostgresStore, StorageConfig, testing};
 use tests::bounded;
 use tests::postgres::{self, Postgres};
 use tokio::task::JoinSet;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jwtauth::store::PostgresStore;
+use jwtauth::PostgresStore;
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::postgres::{self, Postgres};

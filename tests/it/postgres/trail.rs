@@ -3,9 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use jwtauth::SessionStore;
-use jwtauth::store::operate;
-use jwtauth::store::{EventDetails, EventStore as _, PostgresStore};
+use jwtauth::PostgresStore;
+use jwtauth::store::{EventDetails, EventStore as _, SessionStore, operate};
 use tests::bounded;
 use tests::postgres;
 

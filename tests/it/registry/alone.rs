@@ -30,7 +30,7 @@ fn w_13_an_access_token_that_ends_alone_logs_nobody_out() {
             // Two of one session, in two forms of a cookie.
             let again = tab.post("/refresh", &next.cookies()).await.pair();
             for pair in [&next, &again] {
-                sessions.revoke_jwt(&pair.access, false).await.unwrap();
+                sessions.revoke_jwt(&pair.access).await.unwrap();
             }
             let twins = format!("{}; {}", next.only_access(), again.only_access());
             let answer = tab.get("/me", &twins).await;

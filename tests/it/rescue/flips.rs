@@ -85,7 +85,7 @@ impl Trials {
         let repaired = repair(&path);
         self.repaired += 1;
         assert!(repaired.aside.is_some(), "{what}: {repaired:#?}");
-        self.complete += u32::from(!repaired.sessions_ended);
+        self.complete += u32::from(!repaired.sessions_revoked);
         self.check(what, &path, &before, &repaired).await;
     }
 
@@ -108,10 +108,13 @@ impl Trials {
             let was_live = self.live.contains(&id);
             let is_live = state == Some(SessionState::Live);
             assert!(
-                !is_live || was_live && !repaired.sessions_ended,
+                !is_live || was_live && !repaired.sessions_revoked,
                 "{what}: session {number} is {state:?}"
             );
-            assert!(is_live || !was_live || repaired.sessions_ended, "{what}: session {number} is {state:?}");
+            assert!(
+                is_live || !was_live || repaired.sessions_revoked,
+                "{what}: session {number} is {state:?}"
+            );
         }
         drop(store);
         let found = content(path);

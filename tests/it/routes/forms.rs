@@ -17,7 +17,7 @@ const PARTS: &str = "multipart/form-data; boundary=x";
 fn accounts_app() -> (TestApp, BoxEndpoint<'static>) {
     let config = AccountsConfig::default();
     let app = TestApp::with(TestStore::new(), |builder| builder.accounts(config));
-    let routes = Route::new().nest("/auth", app.jwtauth.account_routes());
+    let routes = Route::new().nest("/auth", app.jwtauth.account_routes().unwrap());
     (app, routes.boxed())
 }
 

@@ -45,6 +45,24 @@ fn a_route_cannot_be_renamed_to_what_cannot_be_served() {
     assert!(routes.rename("/oauth/revoke", "/revocation").is_ok());
 }
 
+/// Each of these panicked when it was mounted, or left the script out.
+#[test]
+fn routes_that_are_added_never_take_the_place_of_others() {
+    let app = TestApp::new();
+    let routes = |from, to| app.jwtauth.routes(authenticate).rename(from, to).unwrap();
+    for refused in [
+        routes("/obtain", "/oauth/introspect").service("billing", "x".repeat(32)),
+        routes("/me", "/client.js").client_script(),
+        routes("/me", "/client.d.ts").client_script(),
+        routes("/me", "/my").client_script().unwrap().client_script(),
+    ] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("another route"), "{refused}");
+    }
+    let routes = routes("/me", "/my").client_script().unwrap().rename("/client.js", "/auth.js").unwrap();
+    assert!(routes.client_script().is_err(), "the types are there already");
+}
+
 /// simplejwt's `TokenBlacklistView`: `refresh` in, `{}` out, and the second time 401.
 #[test]
 fn s_81_s_82_compat_has_the_route_that_simplejwt_calls_blacklist() {

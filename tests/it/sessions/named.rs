@@ -2,8 +2,8 @@
 
 use jwtauth::error::TokenError;
 use jwtauth::keys::Algorithm;
-use jwtauth::store::LoginEffects;
-use jwtauth::{Device, JwtAuthBuilder, Key, LoginAttempt, LoginError, Session, SessionStore as _};
+use jwtauth::store::{LoginEffects, SessionStore as _};
+use jwtauth::{Device, JwtAuthBuilder, Key, LoginAttempt, LoginError, Session};
 use poem::{Endpoint, Route};
 use serde_json::json;
 use tests::faulty::{Fault, Faulty};
@@ -292,8 +292,8 @@ fn j_19_n_1_the_subject_of_a_token_is_that_of_the_record() {
             assert!(wrong(sessions.refresh_sliding(sliding.access(), &device).await.unwrap_err()));
             for token in [&pair.access, &pair.refresh, sliding.access()] {
                 assert_eq!(post(&client, "/auth/verify", json!({"token": token})).await, 401);
-                assert!(wrong(sessions.revoke_jwt(token, false).await.unwrap_err()));
-                assert!(wrong(sessions.revoke_jwt(token, true).await.unwrap_err()));
+                assert!(wrong(sessions.revoke_jwt(token).await.unwrap_err()));
+                assert!(wrong(sessions.revoke_jwt_tree(token).await.unwrap_err()));
             }
             let records = sessions.list("bob").await.unwrap();
             assert_eq!(records.len(), 2, "nothing was revoked");
@@ -360,7 +360,7 @@ fn n_1_s_14_a_revocation_asks_which_session_a_token_names() {
                             let form = request.content_type("application/x-www-form-urlencoded");
                             form.body(format!("token={token}")).send().await.0.status().as_u16()
                         }
-                        "revoke_jwt" => match app.jwtauth.sessions().revoke_jwt(token, true).await {
+                        "revoke_jwt" => match app.jwtauth.sessions().revoke_jwt_tree(token).await {
                             Ok(()) => 200,
                             Err(_) => 401,
                         },

@@ -98,7 +98,7 @@ fn a_store_that_keeps_no_values_is_refused_at_start() {
         builder.build(store).map(drop)
     };
     let refused = build(Faulty::without_values(), true);
-    assert!(matches!(refused, Err(ConfigError::NoValueStore)), "{refused:?}");
+    assert!(matches!(refused, Err(ConfigError::NotKept { method: "value_store", .. })), "{refused:?}");
     bounded(async move {
         assert!(build(Faulty::default(), true).is_ok());
         assert!(build(Faulty::without_values(), false).is_ok(), "nothing is to be remembered");

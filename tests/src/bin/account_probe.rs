@@ -7,9 +7,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use jwtauth::error::StoreError;
-use jwtauth::store::{AccountStore, Revocation};
-use jwtauth::store::{LoginEffects, StoredAccount, SubjectRevocation};
-use jwtauth::{AccountId, RevocationReason, Session, SessionId, SessionStore, SledStore, testing};
+use jwtauth::store::{
+    AccountStore, LoginEffects, Revocation, SessionStore, StoredAccount, SubjectRevocation,
+};
+use jwtauth::{AccountId, RevocationReason, Session, SessionId, SledStore, testing};
 use tests::numbers::spread;
 
 fn account(number: u64) -> StoredAccount {

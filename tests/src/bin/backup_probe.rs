@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jwtauth::store::operate::{self, NewFile};
-use jwtauth::store::{AccountStore, LoginEffects, Revocation};
-use jwtauth::{AccountId, RevocationReason, SessionId, SessionStore, SledStore, testing};
+use jwtauth::store::{AccountStore, LoginEffects, Revocation, SessionStore};
+use jwtauth::{AccountId, RevocationReason, SessionId, SledStore, testing};
 use tests::numbers::spread;
 
 /// How many accounts are there before the backup begins.

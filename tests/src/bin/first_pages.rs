@@ -13,7 +13,7 @@ async fn home(_user: Account) -> Html<&'static str> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (auth, stop) = (JwtAuth::builder().secret_file("data/secret"), shutdown_signal());
     let auth = auth.accounts(AccountsConfig::default()).open("data/store").await?;
-    let app = Route::new().at("/", get(home)).nest("/account", auth.pages().home("/")?).with(auth);
+    let app = Route::new().at("/", get(home)).nest("/account", auth.pages()?.home("/")?).with(auth);
     let address = std::env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     println!("listening on {}", acceptor.local_addr()[0]);

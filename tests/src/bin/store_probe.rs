@@ -19,9 +19,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jwtauth::error::StoreError;
-use jwtauth::store::{LoginEffects, NewValue, RotationRequest, UserUpdate, ValueKey, ValueStore as _};
-use jwtauth::store::{Revocation, RotationPolicy, Successor};
-use jwtauth::{RevocationReason, Session, SessionId, SessionStore, SledStore, TokenId, testing};
+use jwtauth::store::{
+    LoginEffects, NewValue, Revocation, RotationPolicy, RotationRequest, SessionStore, Successor, UserUpdate,
+    ValueKey, ValueStore as _,
+};
+use jwtauth::{RevocationReason, Session, SessionId, SledStore, TokenId, testing};
 use tests::numbers::spread;
 
 const POLICY: RotationPolicy = RotationPolicy::new(Duration::from_secs(30), Duration::from_secs(1_000));

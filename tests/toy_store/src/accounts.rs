@@ -1,8 +1,8 @@
 //! Accounts among the rows. Finding one by its key looks at all of them.
 
-use jwtauth::store::{
-    AccountId, AccountStore, StoreError, StoreFuture, StoredAccount, SubjectRevocation, codec, rules,
-};
+use jwtauth::AccountId;
+use jwtauth::error::StoreError;
+use jwtauth::store::{AccountStore, StoreFuture, StoredAccount, SubjectRevocation, codec, rules};
 
 use crate::ToyStore;
 use crate::rows::{Rows, account_key};

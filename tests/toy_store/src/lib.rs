@@ -9,11 +9,14 @@ mod rows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jwtauth::clock::TimeMark;
+use jwtauth::error::StoreError;
 use jwtauth::store::{
-    AccountStore, LoginEffects, NewValue, Revocation, Rotation, RotationRequest, Session, SessionId,
-    SessionStore, StoreError, StoreFuture, StoredValue, SubjectRevocation, Swept, TimeMark, TokenRecord,
-    TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore, codec, rules,
+    AccountStore, LoginEffects, NewValue, Revocation, Rotation, RotationRequest, SessionStore, StoreFuture,
+    StoredValue, SubjectRevocation, Swept, TokenRevocation, TokenStore, UserUpdate, ValueKey, ValueStore,
+    codec, rules,
 };
+use jwtauth::{Session, SessionId, TokenRecord};
 
 use crate::rows::{Rows, session_key, value_key};
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jwtauth::store::{
-    AccountId, Session, SessionId, StoreError, StoredValue, TokenId, TokenKind, TokenRecord, ValueKey, codec,
-    rules,
-};
+use jwtauth::error::StoreError;
+use jwtauth::store::{StoredValue, ValueKey, codec, rules};
+use jwtauth::{AccountId, Session, SessionId, TokenId, TokenKind, TokenRecord};
 
 /// The kinds of token, by the number that keys have for them.
 const KINDS: [TokenKind; 3] = [TokenKind::Refresh, TokenKind::Access, TokenKind::Sliding];

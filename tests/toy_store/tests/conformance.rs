@@ -1,12 +1,11 @@
 //! A store outside of jwtauth keeps the rules that jwtauth's own stores keep.
 
 use jwtauth::error::ConfigError;
-use jwtauth::store::conformance;
 use jwtauth::store::{
-    LoginEffects, Revocation, Rotation, RotationRequest, Session, SessionId, SessionStore, StoreFuture,
-    SubjectRevocation, Swept, TokenRevocation, UserUpdate,
+    LoginEffects, Revocation, Rotation, RotationRequest, SessionStore, StoreFuture, SubjectRevocation, Swept,
+    TokenRevocation, UserUpdate, conformance,
 };
-use jwtauth::{JwtAuth, StorageConfig, testing};
+use jwtauth::{JwtAuth, Session, SessionId, StorageConfig, testing};
 use std::sync::Arc;
 use toy_store::ToyStore;
 
@@ -26,7 +25,7 @@ async fn a_registry_needs_a_store_that_keeps_it() {
     let builder = || JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.");
     let store = SessionsOnly(ToyStore::default());
     let refused = builder().storage(StorageConfig::default().token_registry()).build(store);
-    assert!(matches!(refused, Err(ConfigError::NoTokenStore)), "{refused:?}");
+    assert!(matches!(refused, Err(ConfigError::NotKept { method: "token_store", .. })), "{refused:?}");
     builder()
         .storage(StorageConfig::default().token_registry())
         .build(ToyStore::default())

@@ -106,6 +106,7 @@ impl Hasher {
         })
     }
 
+    #[cfg(feature = "testing")]
     pub(super) fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }

@@ -10,7 +10,7 @@
 //! not make the delay longer.
 //!
 //! **The owner is not locked out.** Addresses from which the owner has logged in before are counted apart
-//! from all others (NIST SP 800-63B, 3.2.2). Anywhere else the owner waits for strangers only after many
+//! from all others (NIST SP 800-63B, 3.2.2). Anywhere else the owner waits for attackers only after many
 //! failures. No delay is longer than `max_delay`.
 //!
 //! **Nobody is locked out behind a proxy** that was not configured, and whose address all clients have (M-4).

@@ -1,12 +1,13 @@
 //! `jwtauth api-keys`.
 
 use jwtauth::SessionId;
-use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest};
+use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, SessionRow};
 use serde_json::json;
 
 use super::arguments::{ApiKeysCommand, NewApiKey};
 use super::database::StoreName;
 use super::output::{Output, counted, say, shown, used};
+use super::sessions::each_page;
 use super::{Done, Failure, store, unexpected};
 
 pub(crate) async fn run(name: StoreName<'_>, command: ApiKeysCommand, output: Output) -> Done {
@@ -18,35 +19,21 @@ pub(crate) async fn run(name: StoreName<'_>, command: ApiKeysCommand, output: Ou
 }
 
 async fn list(operator: &Operator, of: Option<String>, over: bool, output: Output) -> Done {
-    let mut list =
-        output.list(&["id", "name", "subject", "state", "last used", "expires", "roles", "scopes"]);
-    let mut after = None;
-    loop {
-        let page = OperatorRequest::ListApiKeys { of: of.clone(), over, after };
-        let (rows, next) = match operator.ask(page).await? {
-            OperatorAnswer::Sessions { rows, next } => (rows, next),
-            _ => return Err(unexpected()),
-        };
-        for row in &rows {
-            let cells = [
-                row.id.to_string(),
-                row.api_key.clone().unwrap_or_default(),
-                row.subject.clone(),
-                row.state.clone(),
-                used(row.last_used_at),
-                shown(row.expires_at),
-                row.roles.join(", "),
-                row.scopes.join(", "),
-            ];
-            list.row(&cells, &json!(row));
-        }
-        after = next;
-        if after.is_none() {
-            break;
-        }
-    }
-    list.end();
-    Ok(())
+    let list = output.list(&["id", "name", "subject", "state", "last used", "expires", "roles", "scopes"]);
+    let cells = |row: &SessionRow| {
+        [
+            row.id.to_string(),
+            row.api_key.clone().unwrap_or_default(),
+            row.subject.clone(),
+            row.state.clone(),
+            used(row.last_used_at),
+            shown(row.expires_at),
+            row.roles.join(", "),
+            row.scopes.join(", "),
+        ]
+    };
+    let request = |after| OperatorRequest::ListSessions { of: of.clone(), over, only_api_keys: true, after };
+    each_page(operator, request, list, cells).await
 }
 
 async fn create(operator: &Operator, new: NewApiKey, output: Output) -> Done {

@@ -295,7 +295,7 @@ pub(crate) enum AccountsCommand {
         /// The file, or `-` for standard input
         file: PathBuf,
     },
-    /// Set another password, and end all sessions of the account
+    /// Set another password, and revoke all sessions of the account
     Password {
         /// Its name
         #[arg(allow_hyphen_values = true)]
@@ -309,7 +309,7 @@ pub(crate) enum AccountsCommand {
         /// The roles; none takes all of them away
         roles: Vec<String>,
     },
-    /// Disable an account, and end all its sessions
+    /// Disable an account, and revoke all its sessions
     Disable {
         /// Its name
         #[arg(allow_hyphen_values = true)]
@@ -321,7 +321,7 @@ pub(crate) enum AccountsCommand {
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
     },
-    /// Remove an account for good, and end all its sessions
+    /// Remove an account for good, and revoke all its sessions
     Remove {
         /// Its name
         #[arg(allow_hyphen_values = true)]

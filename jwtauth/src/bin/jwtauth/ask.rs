@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use jwtauth::operator::{WipedPassword, printable};
+use jwtauth::__private::printable;
+use jwtauth::operator::WipedPassword;
 
 use super::{Done, Failure};
 

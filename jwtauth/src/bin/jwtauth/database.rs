@@ -90,10 +90,3 @@ pub(crate) fn place(
 fn is_option_with(word: &std::ffi::OsStr, named: &Path) -> bool {
     word.to_str().zip(named.to_str()).is_some_and(|(word, named)| word == format!("--store={named}"))
 }
-
-/// The program that a database needs.
-pub(crate) fn without_postgres() -> Failure {
-    Failure::refused(
-        "the store is a database, and this program was built without the feature `postgres`: cargo install --git https://github.com/jwtauth/jwtauth jwtauth --features cli,postgres",
-    )
-}

@@ -1,12 +1,12 @@
 //! `jwtauth doctor`.
 
 use jwtauth::store::operate::{
-    self, AccountRef, Condition, DatabaseDiagnosis, Diagnosis, Finding, LostSessions, OperateError,
+    self, AccountRef, Condition, DatabaseDiagnosis, Diagnosis, Finding, LostSessions,
 };
 use serde_json::json;
 
 use super::arguments::CounterArgument;
-use super::database::{StoreName, without_postgres};
+use super::database::StoreName;
 use super::meter::Meter;
 use super::output::{Output, counted};
 use super::{Done, Failure, store};
@@ -21,7 +21,7 @@ pub(crate) async fn run(name: StoreName<'_>, counter: CounterArgument, output: O
             let meter = Meter::begin("reading");
             let diagnosis = operate::examine_database(database, &|progress| meter.look(progress)).await;
             drop(meter);
-            let diagnosis = diagnosis.map_err(|error| not_seen(of_database(error)))?;
+            let diagnosis = diagnosis.map_err(|error| not_seen(super::with_causes(&error)))?;
             output.text(&database_lines(&diagnosis), &json!(diagnosis));
             judge(diagnosis.condition, diagnosis.trail_faults.is_empty())
         }
@@ -35,13 +35,6 @@ pub(crate) async fn run(name: StoreName<'_>, counter: CounterArgument, output: O
             output.text(&lines(&diagnosis), &json!(diagnosis));
             judge(diagnosis.condition, diagnosis.trail_faults.is_empty())
         }
-    }
-}
-
-fn of_database(error: OperateError) -> String {
-    match error {
-        OperateError::NoPostgres => without_postgres().to_string(),
-        error => super::with_causes(&error),
     }
 }
 

@@ -69,7 +69,6 @@ fn look(
 fn failed(error: OperateError) -> Failure {
     match error {
         OperateError::Store(error) => store::not_opened(error),
-        OperateError::NoPostgres => database::without_postgres(),
         error @ OperateError::InUse { .. } => Failure::refused(format!(
             "nothing was changed: {error} (if they are those of a pooler, and all servers are stopped: add --stopped)"
         )),

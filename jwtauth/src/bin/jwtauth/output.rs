@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use jwtauth::operator::{is_for_terminals, printable};
+use jwtauth::__private::{is_for_terminals, printable};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

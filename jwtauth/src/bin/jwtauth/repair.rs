@@ -69,7 +69,7 @@ fn lines(repaired: &Repaired) -> Vec<String> {
             counted(kept.values, "value")
         ),
     ];
-    if repaired.sessions_ended {
+    if repaired.sessions_revoked {
         lines.push("Everybody was logged out, because something is missing.".into());
     }
     doctor::whose_sessions(&mut lines, &repaired.before.lost_sessions);

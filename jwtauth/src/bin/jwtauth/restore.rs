@@ -8,7 +8,7 @@ use jwtauth::store::operate::{self, BackupFile, OperateError, RestoreOptions, Re
 use serde_json::json;
 
 use super::arguments::RestoreArguments;
-use super::database::{StoreName, without_postgres};
+use super::database::StoreName;
 use super::meter::Meter;
 use super::output::{self, Output, counted, shown};
 use super::{Done, Failure, ask, spool, store};
@@ -84,7 +84,6 @@ pub(crate) async fn run(
 fn failed(error: OperateError) -> Failure {
     match error {
         OperateError::Store(error) => store::not_opened(error),
-        OperateError::NoPostgres => without_postgres(),
         error @ (OperateError::InUse { .. } | OperateError::Occupied { .. }) => {
             Failure::refused(format!("nothing was changed: {error}"))
         }
@@ -96,9 +95,9 @@ fn failed(error: OperateError) -> Failure {
 }
 
 fn text(restored: &Restored) -> String {
-    let Restored { accounts, sessions, sessions_ended, values_ended, aside, .. } = restored;
+    let Restored { accounts, sessions, sessions_revoked, values_ended, aside, .. } = restored;
     let mut text = format!(
-        "{} and {} restored, {sessions_ended} of them ended",
+        "{} and {} restored, {sessions_revoked} of them ended",
         counted(*accounts, "account"),
         counted(*sessions, "session")
     );

@@ -1,10 +1,11 @@
 //! `jwtauth sessions`.
 
+use jwtauth::SessionId;
 use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, SessionRow};
 use serde_json::json;
 
 use super::arguments::{Revoked, SessionsCommand};
-use super::output::{Output, counted, shown, used};
+use super::output::{List, Output, counted, shown, used};
 use super::{Done, ask, unexpected};
 
 pub(crate) async fn run(operator: &Operator, command: SessionsCommand, output: Output, yes: bool) -> Done {
@@ -19,33 +20,40 @@ pub(crate) async fn run(operator: &Operator, command: SessionsCommand, output: O
 }
 
 async fn list(operator: &Operator, of: Option<String>, over: bool, output: Output) -> Done {
-    let mut list = output.list(&["id", "subject", "state", "last used", "device", "address"]);
+    let list = output.list(&["id", "subject", "state", "last used", "device", "address"]);
+    let cells = |row: &SessionRow| {
+        [
+            row.id.to_string(),
+            row.subject.clone(),
+            row.state.clone(),
+            used(row.last_used_at),
+            row.device.clone(),
+            row.address.map(|address| address.to_string()).unwrap_or_default(),
+        ]
+    };
+    let request = |after| OperatorRequest::ListSessions { of: of.clone(), over, only_api_keys: false, after };
+    each_page(operator, request, list, cells).await
+}
+
+/// Shows the sessions of each page that is asked for.
+pub(crate) async fn each_page<const N: usize>(
+    operator: &Operator,
+    request: impl Fn(Option<SessionId>) -> OperatorRequest,
+    mut list: List,
+    cells: impl Fn(&SessionRow) -> [String; N],
+) -> Done {
     let mut after = None;
     loop {
-        let page = OperatorRequest::ListSessions { of: of.clone(), over, after };
-        let (rows, next) = match operator.ask(page).await? {
-            OperatorAnswer::Sessions { rows, next } => (rows, next),
-            _ => return Err(unexpected()),
+        let OperatorAnswer::Sessions { rows, next } = operator.ask(request(after)).await? else {
+            return Err(unexpected());
         };
-        for row in &rows {
-            let address = row.address.map(|address| address.to_string());
-            let cells = [
-                row.id.to_string(),
-                row.subject.clone(),
-                row.state.clone(),
-                used(row.last_used_at),
-                row.device.clone(),
-                address.unwrap_or_default(),
-            ];
-            list.row(&cells, &json!(row));
-        }
+        rows.iter().for_each(|row| list.row(&cells(row), &json!(row)));
         after = next;
         if after.is_none() {
-            break;
+            list.end();
+            return Ok(());
         }
     }
-    list.end();
-    Ok(())
 }
 
 fn show(session: &SessionRow, output: Output) -> Done {

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use jwtauth::error::StoreError;
 use jwtauth::operator::Operator;
-use jwtauth::store::StorePlace;
 use jwtauth::store::operate::{self, OperateError};
-use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, SessionStore, SledConfig, SledStore, StorageConfig};
+use jwtauth::store::{SessionStore, StorePlace};
+use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, SledConfig, SledStore, StorageConfig};
 
 use super::Failure;
 use super::arguments::CounterArgument;
-use super::database::{StoreName, without_postgres};
+use super::database::StoreName;
 
 /// Speaks to the server that has the store in a directory open, or opens it. Makes none. A database is opened
 /// beside its servers.
@@ -66,7 +66,6 @@ pub(crate) async fn opened(name: StoreName<'_>) -> Result<Arc<dyn SessionStore>,
 async fn open(place: StorePlace) -> Result<Arc<dyn SessionStore>, Failure> {
     quietly(operate::open(place)).await.map_err(|error| match error {
         OperateError::Store(error) => not_opened(error),
-        OperateError::NoPostgres => without_postgres(),
         error => Failure::refused(error.to_string()),
     })
 }

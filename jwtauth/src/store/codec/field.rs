@@ -20,6 +20,7 @@ const fn config() -> BincodeConfig {
 
 /// Writes a value at the end of some bytes.
 pub(super) fn write(value: impl Encode, out: &mut Vec<u8>) {
+    // OK because a `Vec` takes any number of bytes, and no value writes itself.
     bincode::encode_into_std_write(value, out, config()).expect("encoding into memory cannot fail");
 }
 
@@ -127,14 +128,10 @@ impl Field for Vec<RevokedToken> {
     }
 
     fn take(rest: &mut &[u8]) -> Option<Self> {
-        read(rest).map(revoked_tokens)
+        let list: Vec<([u8; 16], u64)> = read(rest)?;
+        let token = |(id, expires_at)| RevokedToken { id: TokenId::from_bytes(id), expires_at };
+        Some(list.into_iter().map(token).collect())
     }
-}
-
-pub(super) fn revoked_tokens(list: Vec<([u8; 16], u64)>) -> Vec<RevokedToken> {
-    list.into_iter()
-        .map(|(id, expires_at)| RevokedToken { id: TokenId::from_bytes(id), expires_at })
-        .collect()
 }
 
 impl Field for Revocation {
@@ -164,7 +161,7 @@ fn reason_number(reason: RevocationReason) -> u8 {
     REASONS.iter().find(|(known, _)| *known == reason).map_or(0, |(_, number)| *number)
 }
 
-pub(super) fn reason_of(number: u8) -> Option<RevocationReason> {
+fn reason_of(number: u8) -> Option<RevocationReason> {
     REASONS.iter().find(|(_, known)| *known == number).map(|(reason, _)| *reason)
 }
 

@@ -38,7 +38,7 @@ impl From<RecordError> for StoreError {
 
 /// Returns the layout that whole bytes were written in, known or not; `None` if they are damaged.
 #[must_use]
-pub fn layout_of(key: &[u8], bytes: &[u8]) -> Option<u8> {
+pub(crate) fn layout_of(key: &[u8], bytes: &[u8]) -> Option<u8> {
     let (header, body) = bytes.split_at_checked(HEADER)?;
     (header[1..] == checksum(header[0], key, body).to_le_bytes()).then_some(header[0])
 }
@@ -46,7 +46,7 @@ pub fn layout_of(key: &[u8], bytes: &[u8]) -> Option<u8> {
 /// Returns the checksum that a record carries. A store that adds up those of all its records notices one that
 /// is as it was before a change, each record well-formed.
 #[must_use]
-pub fn checksum_of(bytes: &[u8]) -> u64 {
+pub(crate) fn checksum_of(bytes: &[u8]) -> u64 {
     match bytes {
         [_, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]).into(),
         _ => 0,

@@ -7,14 +7,13 @@
 //!
 //! # Layouts
 //!
-//! Records are always written in the newest layout of their kind. Every layout that was ever written is read:
-//! each has a file of its own with a step to the next one, and a record is upgraded when it is read. So a
-//! store takes a new layout record by record, whenever a record changes. A record of a layout that is not
+//! Records are always written in the newest layout of their kind. Every layout that was ever written is read,
+//! and a record is upgraded when it is read. So a store takes a new layout record by record, whenever a record changes. A record of a layout that is not
 //! known yet is a [`RecordError::NewerLayout`], told apart from damage.
 //!
 //! | record | key holds | layouts |
 //! |---|---|---|
-//! | session | id | `session/v1.rs` to `v4.rs` |
+//! | session | id | `session/before_v4.rs`, `session/v4.rs` |
 //! | token | session, kind | `token_codec.rs` |
 //! | account (feature `accounts`) | id | `account_codec.rs` |
 //! | event | number | `event_codec.rs` |
@@ -46,8 +45,9 @@ mod value_codec;
 #[cfg(feature = "accounts")]
 pub use self::account_codec::{decode_account, encode_account};
 pub use self::event_codec::{decode_event, decode_trail_head, encode_event, encode_trail_head};
-pub use self::frame::{MAX_RECORD, RecordError, checksum_of, layout_of};
-pub use self::record_codec::{decode_key, decode_record, encode_key, encode_record};
+pub use self::frame::{MAX_RECORD, RecordError};
+pub(crate) use self::frame::{checksum_of, layout_of};
+pub(crate) use self::record_codec::{decode_key, decode_record, encode_key, encode_record};
 pub use self::session::{decode_session, encode_session};
 pub use self::token_codec::{decode_token, encode_token};
 pub(super) use self::totals::{Totals, decode_totals, encode_totals};

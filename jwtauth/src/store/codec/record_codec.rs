@@ -26,7 +26,7 @@ use crate::registry::TokenKind;
 
 /// Returns a key as bytes.
 #[must_use]
-pub fn encode_key(key: &RecordKey) -> Vec<u8> {
+pub(crate) fn encode_key(key: &RecordKey) -> Vec<u8> {
     match key {
         #[cfg(feature = "accounts")]
         RecordKey::Account(id) => [b"a", &id.as_bytes()[..]].concat(),
@@ -48,7 +48,7 @@ pub fn encode_key(key: &RecordKey) -> Vec<u8> {
 
 /// Reads a key. `None` if it is none of a record that this build knows.
 #[must_use]
-pub fn decode_key(key: &[u8]) -> Option<RecordKey> {
+pub(crate) fn decode_key(key: &[u8]) -> Option<RecordKey> {
     let (kind, rest) = key.split_first()?;
     match kind {
         #[cfg(feature = "accounts")]
@@ -83,7 +83,7 @@ pub fn decode_key(key: &[u8]) -> Option<RecordKey> {
 /// # Errors
 ///
 /// [`StoreError::TooLarge`] if the bytes are more than [`MAX_RECORD`](super::MAX_RECORD).
-pub fn encode_record(record: &StoreRecord) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+pub(crate) fn encode_record(record: &StoreRecord) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
     let key = encode_key(&record.key());
     let bytes = match record {
         #[cfg(feature = "accounts")]
@@ -102,7 +102,7 @@ pub fn encode_record(record: &StoreRecord) -> Result<(Vec<u8>, Vec<u8>), StoreEr
 /// # Errors
 ///
 /// A [`RecordError`] if key and bytes are no record.
-pub fn decode_record(key: &[u8], bytes: &[u8]) -> Result<StoreRecord, RecordError> {
+pub(crate) fn decode_record(key: &[u8], bytes: &[u8]) -> Result<StoreRecord, RecordError> {
     match decode_key(key).ok_or(RecordError::Damaged)? {
         #[cfg(feature = "accounts")]
         RecordKey::Account(id) => decode_account(key, id, bytes).map(StoreRecord::Account),

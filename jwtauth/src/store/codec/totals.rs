@@ -31,7 +31,7 @@ pub(in crate::store) struct Totals {
     /// page may come back as it was some changes ago, every record in it well-formed.
     pub(in crate::store) sum: u64,
     /// The part of it that is of accounts, so that these are known to be whole when other records are not.
-    /// Earlier releases did not write it.
+    /// Earlier layouts do not have it.
     pub(in crate::store) sum_of_accounts: Option<u64>,
     /// The part of it that is of values, likewise. What is left is of sessions.
     pub(in crate::store) sum_of_values: Option<u64>,

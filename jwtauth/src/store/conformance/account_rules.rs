@@ -44,9 +44,9 @@ async fn change(
     store: &impl AccountStore,
     after: &StoredAccount,
     expected: u64,
-    ends: Option<SubjectRevocation>,
+    revocation: Option<SubjectRevocation>,
 ) -> Option<usize> {
-    store.change_account(after.clone(), expected, ends).await.expect("change_account")
+    store.change_account(after.clone(), expected, revocation).await.expect("change_account")
 }
 
 async fn by_id(store: &impl AccountStore, id: AccountId) -> Option<StoredAccount> {

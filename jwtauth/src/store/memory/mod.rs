@@ -37,7 +37,7 @@ use crate::registry::TokenRecord;
 /// session, so this is no store for many of them.
 #[derive(Default)]
 pub struct MemoryStore {
-    kept: Mutex<Kept>,
+    kept: Mutex<MemoryTables>,
     /// How many changes have begun. A reader waits for the one that is under way.
     changes: AtomicU64,
     time: Arc<TimeMark>,
@@ -46,7 +46,7 @@ pub struct MemoryStore {
 }
 
 #[derive(Default)]
-struct Kept {
+struct MemoryTables {
     sessions: HashMap<SessionId, Session>,
     /// In the order in which they were issued, each with the generation that it was issued for.
     tokens: HashMap<SessionId, Vec<(u64, TokenRecord)>>,
@@ -55,7 +55,7 @@ struct Kept {
     trail: Option<TrailHead>,
 }
 
-impl Kept {
+impl MemoryTables {
     fn open(&mut self, session: Session, effects: &LoginEffects) {
         // Lazy: it looks at every session, and only where sessions are limited.
         let theirs = self.sessions.values().filter(|other| other.subject == session.subject);
@@ -98,13 +98,13 @@ impl MemoryStore {
     }
 
     /// Locks it to read.
-    fn read(&self) -> MutexGuard<'_, Kept> {
+    fn read(&self) -> MutexGuard<'_, MemoryTables> {
         // OK because nothing in an operation can panic half-way.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks it for a change.
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, MemoryTables> {
         let kept = self.read();
         self.changes.fetch_add(1, Ordering::SeqCst);
         kept

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::super::requests::{LoginEffects, StoreFuture, Swept};
 use super::super::rules;
 use super::super::value_store::{NewValue, StoredValue, ValueKey, ValueStore};
-use super::{Kept, MemoryStore, ready};
+use super::{MemoryStore, MemoryTables, ready};
 use crate::clock::TimeMark;
 use crate::record::Session;
 
-impl Kept {
+impl MemoryTables {
     fn keep(&mut self, new: NewValue) {
         self.values.insert(new.key, new.into());
     }

@@ -241,7 +241,8 @@ fn checksum(number: u64, frame: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{RecordKey, SessionId, StoreRecord, sample};
+    use crate::id::SessionId;
+    use crate::store::{RecordKey, StoreRecord, sample};
 
     fn backup() -> Vec<u8> {
         let mut bytes = Vec::new();

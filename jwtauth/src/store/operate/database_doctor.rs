@@ -25,9 +25,9 @@ use crate::error::StoreError;
 /// # Errors
 ///
 /// - [`OperateError::NoStore`]: a directory is named. For that there is [`doctor`](super::doctor).
-/// - [`OperateError::NoPostgres`]: this build cannot use a database.
 /// - [`OperateError::Stopped`]: `progress` said so.
 /// - [`OperateError::Store`]: it cannot be reached, or its tables are of another release.
+#[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "a database is asked"))]
 pub async fn examine_database(
     place: impl Into<StorePlace>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
@@ -36,14 +36,9 @@ pub async fn examine_database(
     let shown = place.to_string();
     match place {
         StorePlace::Sled(_) => Err(OperateError::NoStore { place: shown }),
-        StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
+        StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
         #[cfg(feature = "postgres")]
         StorePlace::Postgres(config) => postgres(config, shown, progress).await,
-        #[cfg(not(feature = "postgres"))]
-        StorePlace::NoPostgres => {
-            let _ = progress;
-            Err(OperateError::NoPostgres)
-        }
     }
 }
 

@@ -23,8 +23,8 @@ const BATCH: usize = 1_000;
 ///
 /// # Errors
 ///
-/// Those of [`restore`]. For a database too [`OperateError::Occupied`], if it holds something,
-/// [`OperateError::InUse`], if it has connections of servers, and [`OperateError::NoPostgres`].
+/// Those of [`restore`]. For a database too [`OperateError::Occupied`], if it holds something, and
+/// [`OperateError::InUse`], if it has connections of servers.
 pub async fn restore_into<F: Read + Seek + Send>(
     mut backup: BackupFile<F>,
     place: impl Into<StorePlace>,
@@ -48,12 +48,12 @@ pub async fn restore_into<F: Read + Seek + Send>(
         records.report(progress)?;
     }
     target.take(batch).await?;
-    let (sessions_ended, values_ended) = records.ended();
+    let (sessions_revoked, values_ended) = records.ended();
     let found = target.seal(&totals, Some(totals.sessions + totals.accounts), progress).await?;
     let (sessions, accounts) = (found.sessions, found.accounts);
     if (sessions, accounts) != (totals.sessions, totals.accounts) {
         return Err(damaged("it does not hold as many sessions and accounts as it says"));
     }
     target.finish(&totals).await?;
-    Ok(Restored { accounts, sessions, sessions_ended, values_ended, aside: None })
+    Ok(Restored { accounts, sessions, sessions_revoked, values_ended, aside: None })
 }

@@ -28,7 +28,7 @@ use crate::device::Device;
 #[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Revocation, RevokedToken, Session, Successor};
+use crate::record::{Revocation, RevokedToken, Session};
 use crate::registry::TokenRecord;
 
 /// The version that is written and read.
@@ -127,25 +127,12 @@ pub(super) struct SessionLine {
     access_id: TokenId,
     access_issued_at: u64,
     revoked_tokens: Vec<(TokenId, u64)>,
-    device: DeviceLine,
+    device: Device,
     last_address: Option<IpAddr>,
     revoked: Option<(u64, ReasonName)>,
-    /// Only of an API key. Exports of earlier releases do not have it.
+    /// Only of an API key. Earlier exports do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     api_key: Option<ApiKeyLine>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DeviceLine {
-    app: Option<String>,
-    app_version: Option<String>,
-    os: Option<String>,
-    os_version: Option<String>,
-    model: Option<String>,
-    id: Option<String>,
-    user_agent: Option<String>,
-    address: Option<IpAddr>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -170,7 +157,7 @@ pub(super) struct ValueLine {
     expires_at: u64,
     /// In base64url; `null` marks a value that was removed.
     bytes: Option<String>,
-    /// Exports of earlier releases do not say it.
+    /// Earlier exports do not say it.
     #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
     value_use: Option<UseName>,
 }
@@ -235,7 +222,6 @@ fn session_line(session: &Session, hashes: bool) -> serde_json::Result<SessionLi
         }
         serde_json::value::to_raw_value(&serde_json::from_str::<serde_json::Value>(value.get())?)
     });
-    let device = session.device.clone();
     Ok(SessionLine {
         kind: LineKind::Session,
         id: session.id,
@@ -256,16 +242,7 @@ fn session_line(session: &Session, hashes: bool) -> serde_json::Result<SessionLi
         access_id: session.access_id,
         access_issued_at: session.access_issued_at,
         revoked_tokens: session.revoked_tokens.iter().map(|token| (token.id, token.expires_at)).collect(),
-        device: DeviceLine {
-            app: device.app,
-            app_version: device.app_version,
-            os: device.os,
-            os_version: device.os_version,
-            model: device.model,
-            id: device.id,
-            user_agent: device.user_agent,
-            address: device.address,
-        },
+        device: session.device.clone(),
         last_address: session.last_address,
         revoked: session.revoked.map(|revocation| (revocation.at, ReasonName(revocation.reason))),
         api_key: session.api_key.as_ref().map(|key| ApiKeyLine::of(key, hashes)),
@@ -337,14 +314,17 @@ impl From<AccountLine> for StoredAccount {
 
 impl From<SessionLine> for Session {
     fn from(line: SessionLine) -> Self {
-        let tokens = Successor::new(line.refresh_id, line.access_id);
         let revoked_tokens =
             line.revoked_tokens.into_iter().map(|(id, expires_at)| RevokedToken { id, expires_at });
+        // Each field by its name: a new one must not be lost here.
         Self {
+            id: line.id,
+            subject: line.subject,
             roles: line.roles,
             scopes: line.scopes,
             user: line.user.map(|user| user.get().as_bytes().to_vec()),
             user_kind: line.user_kind,
+            created_at: line.created_at,
             auth_time: line.auth_time,
             absolute_expires_at: line.absolute_expires_at,
             expires_at: line.expires_at,
@@ -352,22 +332,14 @@ impl From<SessionLine> for Session {
             rotated_at: line.rotated_at,
             confirmed: line.confirmed,
             agent: line.agent,
+            refresh_id: line.refresh_id,
+            access_id: line.access_id,
             access_issued_at: line.access_issued_at,
             revoked_tokens: revoked_tokens.collect(),
-            device: Device {
-                app: line.device.app,
-                app_version: line.device.app_version,
-                os: line.device.os,
-                os_version: line.device.os_version,
-                model: line.device.model,
-                id: line.device.id,
-                user_agent: line.device.user_agent,
-                address: line.device.address,
-            },
+            device: line.device,
             last_address: line.last_address,
             revoked: line.revoked.map(|(at, reason)| Revocation { at, reason: reason.0 }),
             api_key: line.api_key.map(Into::into),
-            ..Self::new(line.id, line.subject, line.created_at, tokens)
         }
     }
 }

@@ -83,8 +83,8 @@ pub struct Migrated {
 /// # Errors
 ///
 /// - [`OperateError::NoStore`], [`OperateError::Occupied`], [`OperateError::InUse`],
-///   [`OperateError::MovedBefore`], [`OperateError::NoPostgres`]: nothing was changed, except that a server
-///   may have been seen when all was copied. Then the new store does not open, and the call goes on later.
+///   [`OperateError::MovedBefore`]: nothing was changed, except that a server may have been seen when all was
+///   copied. Then the new store does not open, and the call goes on later.
 /// - [`OperateError::Stopped`]: `progress` said so.
 /// - [`OperateError::Differs`]: somebody has changed one of the stores meanwhile, or a disk is broken.
 /// - [`OperateError::Store`]: one of the stores failed, or is open elsewhere.

@@ -25,13 +25,11 @@ impl MigrationSource {
                 Some(store) => Ok(Self::Sled(store)),
                 None => Err(OperateError::NoStore { place: shown }),
             },
-            StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
+            StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 Ok(Self::Postgres(PostgresStore::connect_anyway(config.for_operator()).await?))
             }
-            #[cfg(not(feature = "postgres"))]
-            StorePlace::NoPostgres => Err(OperateError::NoPostgres),
         }
     }
 

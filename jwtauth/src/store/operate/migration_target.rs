@@ -28,7 +28,10 @@ pub(super) enum MigrationTarget {
 
 impl MigrationTarget {
     /// Begins to fill a store that holds nothing. What is left there of one that was stopped is removed.
-    #[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "a database is asked"))]
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, unused_variables, reason = "a database is asked")
+    )]
     pub(super) async fn begin(place: StorePlace, is_stopped: bool) -> Result<Self, OperateError> {
         let shown = place.to_string();
         match place {
@@ -36,7 +39,7 @@ impl MigrationTarget {
                 Some(refill) => Ok(Self::Sled(Box::new(refill))),
                 None => Err(OperateError::Occupied { place: shown }),
             },
-            StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
+            StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 let store = PostgresStore::connect_anyway(config.application_name(OPERATOR)).await?;
@@ -51,11 +54,6 @@ impl MigrationTarget {
                     return Err(OperateError::InUse { place: shown, clients });
                 }
                 Ok(Self::Postgres(store, Box::new(fill)))
-            }
-            #[cfg(not(feature = "postgres"))]
-            StorePlace::NoPostgres => {
-                let _ = is_stopped;
-                Err(OperateError::NoPostgres)
             }
         }
     }

@@ -16,7 +16,6 @@ use crate::error::StoreError;
 /// # Errors
 ///
 /// - [`OperateError::NoStore`]: there is no directory with a store.
-/// - [`OperateError::NoPostgres`]: it is a database, and this build cannot use one.
 /// - [`OperateError::Store`]: what [`SledStore::open`] and `PostgresStore::connect` say.
 pub async fn open(place: impl Into<StorePlace>) -> Result<Arc<dyn SessionStore>, OperateError> {
     let place = place.into();
@@ -27,10 +26,8 @@ pub async fn open(place: impl Into<StorePlace>) -> Result<Arc<dyn SessionStore>,
             Ok(Arc::new(SledStore::open(config.verify_first(u64::MAX)).await?))
         }
         StorePlace::Sled(_) => Err(OperateError::NoStore { place: shown }),
-        StorePlace::OtherScheme { scheme } => Err(StoreError::OtherScheme { scheme }.into()),
+        StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
         #[cfg(feature = "postgres")]
         StorePlace::Postgres(config) => Ok(Arc::new(PostgresStore::connect(config.for_operator()).await?)),
-        #[cfg(not(feature = "postgres"))]
-        StorePlace::NoPostgres => Err(OperateError::NoPostgres),
     }
 }

@@ -101,7 +101,7 @@ pub struct Restored {
     /// Sessions in it, dead or alive.
     pub sessions: u64,
     /// Sessions that were alive in the backup and were ended.
-    pub sessions_ended: u64,
+    pub sessions_revoked: u64,
     /// Values that may let somebody in, such as poem's own sessions, and were ended.
     pub values_ended: u64,
     /// Where the files of the store are that was there before.
@@ -157,7 +157,7 @@ pub fn restore<F: Read + Seek>(
     if (sessions, accounts) != (totals.sessions, totals.accounts) {
         return Err(damaged("it does not hold as many sessions and accounts as it says"));
     }
-    let (sessions_ended, values_ended) = records.ended();
+    let (sessions_revoked, values_ended) = records.ended();
     let aside = refill.finish("restored", &totals)?;
-    Ok(Restored { accounts, sessions, sessions_ended, values_ended, aside })
+    Ok(Restored { accounts, sessions, sessions_revoked, values_ended, aside })
 }

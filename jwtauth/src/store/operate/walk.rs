@@ -38,7 +38,7 @@ impl Progress {
 #[non_exhaustive]
 pub enum OperateError {
     /// It was told to stop. What only looks has changed nothing.
-    #[error("it was stopped")]
+    #[error("the operation was stopped")]
     Stopped,
     /// The store does not offer what the operation needs.
     #[error("this store does not offer to {what}")]
@@ -104,11 +104,8 @@ pub enum OperateError {
         /// The store.
         place: String,
     },
-    /// A store in a database is named, and this build has no feature `postgres`.
-    #[error("a `postgres://` URL names a store, and this build lacks the feature `postgres` of jwtauth")]
-    NoPostgres,
     /// The directory holds a store, which is not to be replaced.
-    #[error("there is a store already, and nobody has said that it is to be replaced")]
+    #[error("there is a store already: allow it with `RestoreOptions::replace(true)`")]
     Exists,
     /// A file is no backup, or a damaged one. Nothing was changed.
     #[error("this is not a whole backup: {problem}")]
@@ -135,10 +132,10 @@ pub enum OperateError {
         newest: u32,
     },
     /// What is read failed.
-    #[error("it cannot be read")]
+    #[error("the input cannot be read")]
     Read(#[source] io::Error),
     /// What is written to failed.
-    #[error("it cannot be written")]
+    #[error("the output cannot be written")]
     Write(#[source] io::Error),
     /// The store failed.
     #[error(transparent)]

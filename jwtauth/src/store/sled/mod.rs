@@ -153,7 +153,7 @@ impl SledStore {
     /// before that, which takes 0.7 ms a megabyte: if something is wrong in it, a copy is kept until the
     /// store is open.
     ///
-    /// A store of an earlier release, which has a file `<path>.journal` beside it, is taken over: the number
+    /// A store of an earlier layout, which has a file `<path>.journal` beside it, is taken over: the number
     /// in that file moves into the directory, and the file is removed.
     ///
     /// A change is answered only when it would survive `kill -9` and a power cut.

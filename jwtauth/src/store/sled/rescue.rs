@@ -58,7 +58,7 @@ pub struct Repaired {
     /// What is in the new store.
     pub kept: RecordCounts,
     /// Whether all sessions were ended, because something is missing.
-    pub sessions_ended: bool,
+    pub sessions_revoked: bool,
     /// Values that were left out, because they could log somebody in.
     pub values_left_out: u64,
     /// Accounts that are disabled now: their record is lost, or they may have been removed.
@@ -118,7 +118,7 @@ pub(in crate::store) fn repair(
     let now = doubt.now;
     if let Some(head) = read.evidence.trail.whole_head() {
         let repaired = EventDetails::new("store_repaired", now);
-        let repaired = repaired.with("sessions_ended", rescue.report.sessions_ended);
+        let repaired = repaired.with("sessions_revoked", rescue.report.sessions_revoked);
         let repaired = repaired.with("accounts_disabled", rescue.report.in_doubt.len());
         let mut change = Change::default();
         change.append_events(Some(head), None, vec![repaired], head.keep)?;
@@ -211,7 +211,7 @@ impl Rescue {
         }
         let lost = lost.into_iter().filter(|(id, name)| holders.get(name) == Some(id));
         let lost = if accounts_are_complete { Vec::new() } else { lost.map(|(id, _)| id).collect() };
-        let report = Repaired { sessions_ended: !is_complete, ..Repaired::default() };
+        let report = Repaired { sessions_revoked: !is_complete, ..Repaired::default() };
         Self { is_complete, accounts_are_complete, doubt, holders, removed, lost, report }
     }
 

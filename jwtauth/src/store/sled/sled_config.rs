@@ -177,7 +177,7 @@ impl SledConfig {
             }),
             Some(path) if is_former_journal(&path, &self.path) => Err(StoreError::Io {
                 path,
-                action: "keep a rollback counter where earlier releases had a journal, which is removed: choose another name",
+                action: "keep a rollback counter where earlier layouts have a journal, which is removed: choose another name",
                 source: io::ErrorKind::InvalidInput.into(),
             }),
             _ => Ok(self),
@@ -185,7 +185,7 @@ impl SledConfig {
     }
 }
 
-/// Returns where earlier releases had the journal.
+/// Returns where earlier layouts have the journal.
 pub(super) fn former_journal(store: &Path) -> PathBuf {
     let mut name = store.file_name().map_or_else(|| OsString::from("store"), OsString::from);
     name.push(".journal");

@@ -165,6 +165,7 @@ impl CookieStyle {
         let text = format!(
             "{name}={value}{domain}; Path={path}; Max-Age={max_age}; Expires={expires}; HttpOnly{secure}; SameSite={same_site}{partitioned}"
         );
+        // OK because `check` has refused other names, domains and paths.
         let mut header = HeaderValue::try_from(text)
             .expect("names, domain and paths are checked and tokens are base64url");
         header.set_sensitive(true);

@@ -113,7 +113,7 @@ mod tests {
         lines.iter().map(|line| line.to_str().unwrap().to_owned()).collect()
     }
 
-    /// N-4: the prefix leaves one other form, and each deletion has the attributes of today.
+    /// N-4: the prefix leaves one other form, and each deletion has the attributes of the present settings.
     #[test]
     fn n_4_h_2_a_host_cookie_has_one_other_form() {
         let plain = style("__Host-");
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// N-4: other domains and paths, but never the form of today, and never too many.
+    /// N-4: other domains and paths, but never the form of the present settings, and never too many.
     #[test]
     fn n_4_forms_of_other_domains_and_paths() {
         let gone = |style: CookieStyle| style.clear()[0].to_str().unwrap().to_owned();

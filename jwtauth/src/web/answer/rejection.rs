@@ -258,7 +258,8 @@ impl Error for Rejection {}
 
 impl ResponseError for Rejection {
     fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.row().status).expect("the table has statuses of HTTP only, see there")
+        // OK because the table refuses other statuses when it is compiled.
+        StatusCode::from_u16(self.row().status).expect("the table has statuses of HTTP only")
     }
 
     fn as_response(&self) -> Response {
@@ -296,7 +297,7 @@ impl From<&SessionError> for Rejection {
             SessionError::UserNotFound => Self::UserNotFound,
             SessionError::Token(TokenError::Expired) => Self::TokenExpired,
             SessionError::Expired
-            | SessionError::Left
+            | SessionError::Replaced
             | SessionError::RepeatedElsewhere
             | SessionError::Reused
             | SessionError::Revoked

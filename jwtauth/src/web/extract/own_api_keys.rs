@@ -7,7 +7,7 @@ use poem::Result;
 use super::auth::Auth;
 use crate::clock::seconds_since;
 use crate::id::SessionId;
-use crate::record::{RevocationReason, Session};
+use crate::record::Session;
 use crate::session::{ApiKeyOrigin, ApiKeyRequest, IssuedApiKey};
 use crate::web::answer::rejection::Rejection;
 
@@ -33,8 +33,8 @@ use crate::web::answer::rejection::Rejection;
 pub struct OwnApiKeys<'a>(&'a Auth);
 
 impl Auth {
-    /// Returns the API keys of the calling user, to list, make and revoke them. Nobody is asked for before
-    /// that.
+    /// Returns the API keys of the calling user, to list, make and revoke them. Nothing is looked up
+    /// until one of its methods is called.
     #[must_use]
     pub const fn api_keys(&self) -> OwnApiKeys<'_> {
         OwnApiKeys(self)
@@ -92,12 +92,9 @@ impl OwnApiKeys<'_> {
     ///
     /// A [`Rejection`] if nobody is logged in, or if the store failed.
     pub async fn revoke(&self, id: SessionId) -> Result<bool> {
-        let sessions = &self.0.shared.sessions;
-        let login = self.0.own_login().await?;
-        // Whether it has expired or not: the clock may be ahead of others.
-        if !sessions.has_api_key(&login.subject, id).await? {
-            return Ok(false);
-        }
-        Ok(sessions.revoke_for(id, RevocationReason::Requested).await?)
+        let (login, sessions) = (self.0.own_login().await?, &self.0.shared.sessions);
+        // A login is not revoked here.
+        let is_key = sessions.has_api_key(&login.subject, id).await?;
+        Ok(is_key && sessions.revoke_of(&login.subject, id).await?)
     }
 }

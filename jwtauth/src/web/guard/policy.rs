@@ -52,7 +52,8 @@ impl Need {
     ///
     /// # Panics
     ///
-    /// Like all of these, if a name or the list is empty: nobody or everybody would meet it.
+    /// Like all of these, if a name or the list is empty, or a name looks like several: nobody or everybody
+    /// would meet it.
     #[must_use]
     #[track_caller]
     pub const fn role(role: &'static str) -> Self {

@@ -26,36 +26,60 @@ impl RequireAuth {
     }
 
     /// Asks for a role as well. Called again, for another one too.
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty, or looks like several.
     #[track_caller]
     pub fn role(self, role: &'static str) -> Self {
         self.need(Need::role(role))
     }
 
     /// Asks for at least one of these roles as well.
+    ///
+    /// # Panics
+    ///
+    /// If the list is empty, or a name is empty or looks like several.
     #[track_caller]
     pub fn any_role(self, roles: &'static [&'static str]) -> Self {
         self.need(Need::any_role(roles))
     }
 
     /// Asks for each of these roles as well.
+    ///
+    /// # Panics
+    ///
+    /// If the list is empty, or a name is empty or looks like several.
     #[track_caller]
     pub fn all_roles(self, roles: &'static [&'static str]) -> Self {
         self.need(Need::all_roles(roles))
     }
 
     /// Asks for a scope as well. Called again, for another one too.
+    ///
+    /// # Panics
+    ///
+    /// If the name is no scope (RFC 6749, section 3.3), or looks like several.
     #[track_caller]
     pub fn scope(self, scope: &'static str) -> Self {
         self.need(Need::scope(scope))
     }
 
     /// Asks for at least one of these scopes as well.
+    ///
+    /// # Panics
+    ///
+    /// If the list is empty, or a name is no scope (RFC 6749, section 3.3) or looks like several.
     #[track_caller]
     pub fn any_scope(self, scopes: &'static [&'static str]) -> Self {
         self.need(Need::any_scope(scopes))
     }
 
     /// Asks for each of these scopes as well.
+    ///
+    /// # Panics
+    ///
+    /// If the list is empty, or a name is no scope (RFC 6749, section 3.3) or looks like several.
     #[track_caller]
     pub fn all_scopes(self, scopes: &'static [&'static str]) -> Self {
         self.need(Need::all_scopes(scopes))
@@ -75,6 +99,10 @@ impl RequireAuth {
 
     /// Sends anonymous users who are opening a page to this login page, with the page that they asked for as
     /// `next`. It is a path on this site. See [`local_path`](crate::local_path) for the way back.
+    ///
+    /// # Panics
+    ///
+    /// If it is no path on this site.
     #[track_caller]
     pub fn redirect(mut self, login: &'static str) -> Self {
         self.policy = self.policy.redirect(login);

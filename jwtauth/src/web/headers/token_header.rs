@@ -69,7 +69,7 @@ impl TokenHeader {
         let schemes = if schemes.is_empty() { vec![BEARER.into()] } else { schemes };
         let vary = match name.as_str() {
             "authorization" => HeaderValue::from_static("Cookie, Authorization"),
-            // The name of a header is a valid value too.
+            // OK because the name of a header is a valid value too.
             name => {
                 HeaderValue::try_from(format!("Cookie, {name}")).expect("a name of a header is visible ASCII")
             }

@@ -65,7 +65,7 @@ impl ApiKeyRow {
 
 /// What was typed into the form, and what is wrong with it.
 #[derive(Default)]
-struct Typed {
+struct ApiKeyForm {
     name: String,
     days: String,
     name_problem: String,
@@ -83,7 +83,7 @@ pub(super) async fn show(look: &PageSettings, request: Request) -> Result<Respon
     if is_told(&request, "ended") {
         shell.notice = Some(&texts.api_key_ended);
     }
-    page(StatusCode::OK, shell, &request, &caller, &Typed::default(), None).await
+    page(StatusCode::OK, shell, &request, &caller, &ApiKeyForm::default(), None).await
 }
 
 /// `POST api-keys`: makes a key, or ends one.
@@ -106,7 +106,7 @@ pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Resp
         return Ok(see_other(if has_ended { "api-keys?ended" } else { "api-keys" }));
     }
     let roles = form.list("roles")?;
-    let mut typed = Typed { name: form.text("name"), days: form.text("days"), ..Typed::default() };
+    let mut typed = ApiKeyForm { name: form.text("name"), days: form.text("days"), ..ApiKeyForm::default() };
     let mut shell = Shell::new(look, &texts, &texts.api_keys);
     if typed.name.trim().is_empty() {
         typed.name_problem = texts.required.to_string();
@@ -118,7 +118,7 @@ pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Resp
     let wanted = wanted.ttl(Duration::from_secs(days.saturating_mul(DAY)));
     let refusal = match auth.api_keys().create_as(wanted).await {
         Ok(key) => {
-            return page(StatusCode::OK, shell, &request, &caller, &Typed::default(), Some(&key)).await;
+            return page(StatusCode::OK, shell, &request, &caller, &ApiKeyForm::default(), Some(&key)).await;
         }
         Err(refusal) => refusal,
     };
@@ -146,7 +146,7 @@ async fn page<'p>(
     mut shell: Shell<'p>,
     request: &Request,
     caller: &'p LoggedIn,
-    typed: &Typed,
+    typed: &ApiKeyForm,
     made: Option<&IssuedApiKey>,
 ) -> Result<Response> {
     let sessions = &wiring::state(request, "the page `api-keys`")?.sessions;

@@ -61,13 +61,9 @@ struct PageSettings {
 
 impl PageSettings {
     /// The settings that nobody has changed.
-    #[track_caller]
-    fn new(jwtauth: &JwtAuth, site: &str) -> Self {
-        assert!(
-            jwtauth.accounts().is_some(),
-            "call `.accounts(AccountsConfig::default())` on the builder first"
-        );
-        Self {
+    fn new(jwtauth: &JwtAuth, site: &str) -> Result<Self, ConfigError> {
+        jwtauth.accounts().ok_or(ConfigError::NoAccounts)?;
+        Ok(Self {
             site: site.into(),
             home: None,
             style: Style::default(),
@@ -75,7 +71,7 @@ impl PageSettings {
             others: None,
             // Without keys there is no page of them, unless the application has one.
             without: if jwtauth.sessions().has_api_keys() { Vec::new() } else { vec!["/api-keys"] },
-        }
+        })
     }
 
     fn accent(&mut self, colour: &str) -> Result<(), ConfigError> {
@@ -105,14 +101,15 @@ impl std::fmt::Debug for Pages {
 impl JwtAuth {
     /// Returns ready-made pages for [`accounts`](crate::JwtAuthBuilder::accounts). Feature `pages`.
     ///
-    /// Nest them anywhere: `.nest("/account", jwtauth.pages())`.
+    /// Nest them anywhere: `.nest("/account", jwtauth.pages()?)`.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// At start, if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder.
-    #[track_caller]
-    pub fn pages(&self) -> Pages {
-        Pages { jwtauth: self.clone(), look: PageSettings::new(self, "Account"), replaced: Vec::new() }
+    /// [`ConfigError::NoAccounts`] if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the
+    /// builder.
+    pub fn pages(&self) -> Result<Pages, ConfigError> {
+        let look = PageSettings::new(self, "Account")?;
+        Ok(Pages { jwtauth: self.clone(), look, replaced: Vec::new() })
     }
 }
 
@@ -129,15 +126,7 @@ impl Pages {
     ///
     /// [`ConfigError`] if it is no [path on this site](crate::local_path).
     pub fn home(mut self, path: impl Into<String>) -> Result<Self, ConfigError> {
-        let path = path.into();
-        if crate::local_path(&path).is_none() {
-            return Err(ConfigError::Setting {
-                name: "the home of the pages",
-                got: path,
-                problem: "it is a path on this site, such as `/`".into(),
-            });
-        }
-        self.look.home = Some(path);
+        self.look.home = Some(on_this_site("the home of the pages", path.into())?);
         Ok(self)
     }
 
@@ -183,8 +172,8 @@ impl Pages {
     }
 
     /// Leaves a page out, with the links to it. Without `/devices` name a [`home`](Self::home). Without
-    /// `/login` strangers are sent to a page that is not there: put one of yours in its place with
-    /// [`replace`](Self::replace).
+    /// `/login` anonymous users are redirected to a page that does not exist: put one of yours in its place
+    /// with [`replace`](Self::replace).
     ///
     /// # Errors
     ///
@@ -198,11 +187,18 @@ impl Pages {
 }
 
 fn known(path: &str) -> Result<&'static str, ConfigError> {
-    PATHS.into_iter().find(|known| *known == path).ok_or_else(|| ConfigError::Setting {
-        name: "the path of a page",
-        got: path.into(),
-        problem: "there is `/login`, `/register`, `/password`, `/devices`, `/api-keys` and `/logout`".into(),
+    PATHS.into_iter().find(|known| *known == path).ok_or_else(|| {
+        let problem = "there is `/login`, `/register`, `/password`, `/devices`, `/api-keys` and `/logout`";
+        ConfigError::setting("the path of a page", path, problem)
     })
+}
+
+/// Checks the path of a page that is elsewhere.
+fn on_this_site(name: &'static str, path: String) -> Result<String, ConfigError> {
+    match crate::local_path(&path) {
+        Some(_) => Ok(path),
+        None => Err(ConfigError::setting(name, path, "it is a path on this site, such as `/account/login`")),
+    }
 }
 
 impl IntoEndpoint for Pages {

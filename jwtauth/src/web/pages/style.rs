@@ -23,11 +23,7 @@ impl Style {
         let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         let [_, red, green, blue] = number
-            .ok_or_else(|| ConfigError::Setting {
-                name: "the colour of the pages",
-                got: colour.into(),
-                problem: "write it as `#rrggbb`".into(),
-            })?
+            .ok_or_else(|| ConfigError::setting("the colour of the pages", colour, "write it as `#rrggbb`"))?
             .to_be_bytes();
         Ok(Self::of([red, green, blue]))
     }

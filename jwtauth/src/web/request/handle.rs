@@ -275,7 +275,7 @@ impl Handle {
     /// Logs that a handler asks for another kind of user than the session has: the first time as a warning,
     /// because two types for one user may be a mistake of the application.
     fn tell_of(&self, other: &OtherKind) {
-        if self.jwtauth().is_some_and(|jwtauth| jwtauth.state().is_told_first(other)) {
+        if self.jwtauth().is_some_and(|jwtauth| jwtauth.state().is_first_time(other)) {
             tracing::warn!(target: "jwtauth", "403: {other}");
         } else {
             tracing::debug!(target: "jwtauth", "403: {other}");

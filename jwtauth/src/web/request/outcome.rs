@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::twins::{self, Choice, Resent};
 use crate::error::{SessionError, TokenError};
 use crate::id::TokenId;
-use crate::session::{AccessState, BearerToken, Beside, IssuedTokens, Renewal};
+use crate::session::{AccessState, BearerToken, CompanionToken, IssuedTokens, Renewal};
+use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::{Identity, TokenSource};
 use crate::web::answer::rejection::{self, Rejection};
@@ -33,7 +34,7 @@ pub(crate) enum Cookies {
     #[default]
     Keep,
     Set(Box<IssuedTokens>),
-    /// What the browser sent, in the form of today.
+    /// What the browser sent, in the form of the present settings.
     SetAgain(Box<Resent>),
     Clear,
 }
@@ -94,10 +95,10 @@ const UNREADABLE: Caller = Caller::Anonymous { why: Rejection::InvalidRequest, b
 pub(crate) fn known_before(shared: &JwtAuthState, tokens: PlainTokens<'_>) -> Option<Caller> {
     let (found, source) = match tokens {
         PlainTokens::Bearer(token) => {
-            (shared.sessions.known_caller(token, Beside::Anything), TokenSource::Bearer)
+            (shared.sessions.known_caller(token, CompanionToken::Any), TokenSource::Bearer)
         }
         PlainTokens::Cookies { access, refresh } => {
-            (shared.sessions.known_caller(access, Beside::Only(refresh)), TokenSource::Cookie)
+            (shared.sessions.known_caller(access, CompanionToken::Only(refresh)), TokenSource::Cookie)
         }
     };
     Some(Caller::Known(Box::new(Identity::of_shared(found?, source))))

@@ -3,7 +3,7 @@
 //! A browser keeps a partitioned and an unpartitioned cookie of one name, and those of each domain and path.
 //! So after a change of these settings it sends two values, and which of them came first means nothing. Where
 //! exactly one session of all that they name is live, its newest tokens count. The answer brings them into
-//! the form of today and deletes the other forms.
+//! the form of the present settings and deletes the other forms.
 //!
 //! # Invariants
 //!
@@ -36,7 +36,7 @@ pub(crate) enum Choice<'c> {
     Nobody { why: Option<SessionError> },
 }
 
-/// Cookies that the answer sends again in the form of today. `Debug` would show them.
+/// Cookies that the answer sends again in the form of the present settings. `Debug` would show them.
 pub(crate) struct Resent {
     access: Option<String>,
     refresh: Option<String>,

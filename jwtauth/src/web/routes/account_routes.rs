@@ -9,7 +9,7 @@ use super::authenticate::{Authenticate, LoginAttempt, LoginError};
 use super::form::Form;
 use super::{ReadyRoute, Routes};
 use crate::accounts::{Account, Accounts};
-use crate::error::AccountError;
+use crate::error::{AccountError, ConfigError};
 use crate::web::extract::auth::Auth;
 use crate::web::extract::user::person;
 use crate::web::state::JwtAuth;
@@ -27,19 +27,16 @@ impl JwtAuth {
     /// from one address. If somebody else makes the accounts, leave the route out with
     /// `.without("/register")?`.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// At start, if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder.
-    #[track_caller]
-    pub fn account_routes(&self) -> Routes {
-        let accounts = self.accounts().cloned();
-        let accounts = accounts.expect("call `.accounts(AccountsConfig::default())` on the builder first");
-        let mut routes = self.routes(accounts);
-        routes.routes.extend([
-            ReadyRoute::fixed("/register", post(make(register))),
-            ReadyRoute::fixed("/change-password", post(make(change_password))),
-        ]);
-        routes
+    /// [`ConfigError::NoAccounts`] if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the
+    /// builder.
+    pub fn account_routes(&self) -> Result<Routes, ConfigError> {
+        let accounts = self.accounts().ok_or(ConfigError::NoAccounts)?;
+        let mut routes = self.routes(accounts.clone());
+        routes.push(ReadyRoute::fixed("/register", post(make(register))))?;
+        routes.push(ReadyRoute::fixed("/change-password", post(make(change_password))))?;
+        Ok(routes)
     }
 }
 

@@ -5,6 +5,7 @@ use poem::http::header;
 use poem::{Endpoint, Response, get};
 
 use super::{ReadyRoute, Routes};
+use crate::error::ConfigError;
 
 const SCRIPT: &str = include_str!("../../../client/client.js");
 const TYPES: &str = include_str!("../../../client/client.d.ts");
@@ -31,14 +32,14 @@ impl Routes {
     /// `/refresh`, `/me`, `/logout`, `/logout_all`), or take [`body_tokens`](Self::body_tokens) with it. For
     /// TypeScript, save `client.d.ts` in the project and name it with `paths`:
     /// `{"/auth/client.js": ["./client.d.ts"]}`.
-    pub fn client_script(mut self) -> Self {
-        if self.find("/client.js").is_ok() {
-            return self;
-        }
-        self.routes
-            .push(ReadyRoute::fixed("/client.js", get(file("text/javascript; charset=utf-8", SCRIPT))));
-        self.routes.push(ReadyRoute::fixed("/client.d.ts", get(file("text/plain; charset=utf-8", TYPES))));
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if another route is at one of these two paths.
+    pub fn client_script(mut self) -> Result<Self, ConfigError> {
+        self.push(ReadyRoute::fixed("/client.js", get(file("text/javascript; charset=utf-8", SCRIPT))))?;
+        self.push(ReadyRoute::fixed("/client.d.ts", get(file("text/plain; charset=utf-8", TYPES))))?;
+        Ok(self)
     }
 }
 

@@ -167,7 +167,7 @@ impl Routes {
         let is_first = self.services.is_empty();
         self.services.add(name.into(), secret.into())?;
         if is_first {
-            self.routes.extend(services::table());
+            services::table().into_iter().try_for_each(|route| self.push(route))?;
         }
         Ok(self)
     }
@@ -197,12 +197,8 @@ impl Routes {
         if parameters(path) != parameters(&to) {
             return Err(refused(&to, "give it the parameters of the path before, such as `:id`"));
         }
-        self.routes[at].path = to;
-        let mut paths = self.routes.iter().map(|route| &route.path);
-        let mounted = paths.try_fold(Route::new(), |all, path| all.try_at(path, RouteMethod::new()));
-        if mounted.is_err() {
-            return Err(refused(&self.routes[at].path, "another route is there, or it is no path"));
-        }
+        let route = ReadyRoute { path: to, ..self.routes.remove(at) };
+        self.push(route)?;
         Ok(self)
     }
 
@@ -232,6 +228,17 @@ impl Routes {
         Ok(self)
     }
 
+    /// Adds a route, unless poem cannot serve its path beside the others.
+    fn push(&mut self, route: ReadyRoute) -> Result<(), ConfigError> {
+        let mut paths = self.routes.iter().chain(std::iter::once(&route)).map(|route| &route.path);
+        let mounted = paths.try_fold(Route::new(), |all, path| all.try_at(path, RouteMethod::new()));
+        if mounted.is_err() {
+            return Err(refused(&route.path, "another route is there, or it is no path"));
+        }
+        self.routes.push(route);
+        Ok(())
+    }
+
     fn find(&self, path: &str) -> Result<usize, ConfigError> {
         let at = self.routes.iter().position(|route| route.path == path);
         at.ok_or_else(|| {
@@ -242,7 +249,7 @@ impl Routes {
 
 /// The error for a path of a route.
 fn refused(path: &str, problem: &'static str) -> ConfigError {
-    ConfigError::Setting { name: "the path of a ready-made route", got: path.into(), problem: problem.into() }
+    ConfigError::setting("the path of a ready-made route", path, problem)
 }
 
 /// Returns the parameters of a path, in their order.

@@ -41,11 +41,7 @@ impl Services {
     pub(super) fn add(&mut self, name: String, secret: String) -> Result<(), ConfigError> {
         if name.is_empty() || name.contains(':') {
             let problem = "it needs one character at least, and no colon";
-            return Err(ConfigError::Setting {
-                name: "the name of a service",
-                got: name,
-                problem: problem.into(),
-            });
+            return Err(ConfigError::setting("the name of a service", name, problem));
         }
         if secret.len() < MIN_SECRET {
             return Err(ConfigError::WeakServiceSecret { name });
@@ -211,7 +207,7 @@ async fn revoke(services: Arc<Services>, request: Request) -> poem::Result<Respo
         Some(Ok(id)) => sessions.revoke_api_key(id, &token).await.map(drop),
         Some(Err(error)) => Err(error.into()),
         None => match sessions.name_any(&token) {
-            Ok(access) if access.kind == TokenKind::Access => sessions.revoke_any(&access, false).await,
+            Ok(access) if access.kind == TokenKind::Access => sessions.revoke_alone(&access).await,
             Ok(named) => sessions.revoke_named(&named, RevocationReason::Requested).await.map(drop),
             Err(error) => Err(error.into()),
         },
@@ -224,7 +220,7 @@ async fn revoke(services: Arc<Services>, request: Request) -> poem::Result<Respo
             SessionError::Token(_)
             | SessionError::TokenRevoked
             | SessionError::Expired
-            | SessionError::Left
+            | SessionError::Replaced
             | SessionError::Revoked,
         ) => Ok(StatusCode::OK.into_response()),
         Err(error) => Err(error.into()),

@@ -44,13 +44,12 @@ pub(super) async fn revoke_one(request: Request) -> Result<Response> {
     let who = person(&request).await?;
     let sessions = &wiring::state(&request, "the route `/sessions/{id}`")?.sessions;
     let id = request.path_params::<String>().ok().and_then(|id| id.parse::<SessionId>().ok());
-    let own = sessions.list(who.subject()).await?;
-    // Another user's session is answered like one that does not exist.
-    let found = own.iter().find(|session| Some(session.id) == id).ok_or(Rejection::SessionNotFound)?;
-    if found.id == who.session_id() {
+    let id = id.ok_or(Rejection::SessionNotFound)?;
+    if id == who.session_id() {
         Auth::from_request(&request, &mut RequestBody::default()).await?.logout().await?;
-    } else {
-        sessions.revoke(found.id).await?;
+    } else if !sessions.revoke_of(who.subject(), id).await? {
+        // Another user's session is answered like one that does not exist.
+        return Err(Rejection::SessionNotFound.into());
     }
     Ok(done())
 }

@@ -100,7 +100,10 @@ pub(super) async fn revoke_token(request: Request) -> Result<Response> {
     let mut form = Form::read(request.headers(), &mut body).await?;
     let ([token], affect_tree) = (form.take(["token"])?, form.flag("affect_tree")?);
     let sessions = &wiring::state(&request, "the route `/expire`")?.sessions;
-    sessions.revoke_jwt(&token, affect_tree).await?;
+    match affect_tree {
+        true => sessions.revoke_jwt_tree(&token).await?,
+        false => sessions.revoke_jwt(&token).await?,
+    }
     Ok(json(json!({})))
 }
 

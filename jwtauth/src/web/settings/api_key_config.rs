@@ -71,8 +71,8 @@ impl ApiKeyConfig {
         self
     }
 
-    /// Sets how long ago the user may have logged in who makes a key. Whoever finds a browser open cannot
-    /// make one.
+    /// Sets the greatest age of the login that may create a key, so that an unattended browser cannot create
+    /// one.
     pub fn login_age(mut self, age: Duration) -> Self {
         self.rules.login_age = age;
         self

@@ -26,7 +26,6 @@ pub struct ClientConfig {
     device_id_header: Option<String>,
     token_header: Option<String>,
     token_schemes: Vec<String>,
-    refuse_repeats_elsewhere: bool,
 }
 
 impl ClientConfig {
@@ -48,21 +47,6 @@ impl ClientConfig {
     /// A text that is no header name is refused. So is a header that holds secrets.
     pub fn device_id_header(mut self, name: impl Into<String>) -> Self {
         self.device_id_header = Some(name.into());
-        self
-    }
-
-    /// Refuses to repeat the answer to a refresh to another client than the one that spent the token: one
-    /// with another `User-Agent` or another address. Default: `false`, it is repeated and reported.
-    ///
-    /// A spent refresh token is answered with its successor again for as long as nobody has used that, so
-    /// that an answer that was lost throws nobody out. Anyone with a copy of the spent token gets that answer
-    /// too. Each time it goes to another client, that is an
-    /// [`Event::RepeatedElsewhere`](crate::Event::RepeatedElsewhere) and a warning in the log. With `true` it
-    /// is refused with 401, and nothing is ended.
-    ///
-    /// Then somebody who loses an answer while their phone changes its network must log in again.
-    pub fn refuse_repeats_elsewhere(mut self, refuse: bool) -> Self {
-        self.refuse_repeats_elsewhere = refuse;
         self
     }
 
@@ -118,7 +102,6 @@ fn device_id_header(name: String) -> Result<HeaderName, ConfigError> {
 impl JwtAuthBuilder {
     /// Sets which headers clients and proxies send. Called again, the last value replaces the one before.
     pub fn clients(mut self, clients: ClientConfig) -> Self {
-        self.config.refuse_repeats_elsewhere = clients.refuse_repeats_elsewhere;
         self.clients = clients;
         self
     }

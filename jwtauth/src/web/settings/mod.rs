@@ -28,9 +28,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{ConfigError, OpenError, StoreError};
 use crate::key::Key;
-use crate::operator::Operated;
 #[cfg(unix)]
 use crate::operator::OperatorSocket;
+use crate::operator::OperatorTarget;
 use crate::secret;
 use crate::session::{Hooks, Sessions, Sweeper};
 #[cfg(feature = "postgres")]
@@ -137,13 +137,11 @@ impl JwtAuthBuilder {
         let ready = self.check()?;
         Ok(match store.into() {
             StorePlace::Sled(config) => ready.with_store(Arc::new(SledStore::open(config).await?))?,
-            StorePlace::OtherScheme { scheme } => return Err(StoreError::OtherScheme { scheme }.into()),
+            StorePlace::OtherScheme { scheme } => return Err(StoreError::of_scheme(scheme).into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 ready.with_store(Arc::new(PostgresStore::connect(config).await?))?
             }
-            #[cfg(not(feature = "postgres"))]
-            StorePlace::NoPostgres => return Err(ConfigError::NoPostgres.into()),
         })
     }
 
@@ -270,16 +268,16 @@ impl Ready {
             Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts, self.counters)?),
             None => None,
         };
-        let operated = Arc::new(Operated {
+        let operator_target = Arc::new(OperatorTarget {
             sessions: Arc::clone(&sessions),
             #[cfg(feature = "accounts")]
             accounts: accounts.clone(),
         });
         Ok(JwtAuth::from_state(JwtAuthState {
             #[cfg(unix)]
-            _operator_socket: operator_socket.then(|| listen(&operated)).flatten(),
+            _operator_socket: operator_socket.then(|| listen(&operator_target)).flatten(),
             _sweeper: Sweeper::start(&sessions),
-            operated,
+            operator_target,
             sessions,
             #[cfg(feature = "accounts")]
             accounts,
@@ -290,14 +288,14 @@ impl Ready {
             gate: FrontGate::new(self.default_guard),
             clients: self.clients,
             local_only: self.local_only.then(LocalOnly::default),
-            told_of_dropped: Default::default(),
-            told_kinds: Mutex::default(),
+            dropped_cookies_logged: Default::default(),
+            logged_kinds: Mutex::default(),
         }))
     }
 }
 
 #[cfg(unix)]
-fn listen(operated: &Arc<Operated>) -> Option<OperatorSocket> {
-    let path = operated.sessions.store().operator_socket()?;
-    OperatorSocket::start(&path, operated)
+fn listen(operator_target: &Arc<OperatorTarget>) -> Option<OperatorSocket> {
+    let path = operator_target.sessions.store().operator_socket()?;
+    OperatorSocket::start(&path, operator_target)
 }

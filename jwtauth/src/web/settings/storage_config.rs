@@ -31,10 +31,10 @@ pub struct StorageConfig {
 impl StorageConfig {
     /// Keeps an audit trail in the store: the newest `count` events, from 1 to 10,000,000. Default: none.
     ///
-    /// Kept is each [`Event`](crate::Event) but [`Refresh`](crate::Event::Refresh) and
+    /// It keeps every [`Event`](crate::Event) except [`Refresh`](crate::Event::Refresh) and
     /// [`SessionExpired`](crate::Event::SessionExpired), without names and passwords, before the request is
     /// answered: a login waits for one more write. Each record has the hash of the one before it, so that one
-    /// which was changed or removed is noticed. Strangers cannot fill the trail: of logins that failed 20 a
+    /// which was changed or removed is noticed. Attackers cannot fill the trail: of logins that failed 20 a
     /// minute are kept one by one, and of any other event 10 a minute about one subject. The others are
     /// counted. A record takes some 400 bytes on disk.
     ///

@@ -13,6 +13,7 @@ use crate::config::TokenRules;
 /// | [`client_id`](Self::client_id) | the [`audience`](JwtAuthBuilder::audience) | not empty |
 /// | [`leeway`](Self::leeway) | 0 | 0 to 1 minute, at most a quarter of `access_ttl` |
 /// | [`revoke_on_refresh`](Self::revoke_on_refresh) | off | |
+/// | [`refuse_repeats_elsewhere`](Self::refuse_repeats_elsewhere) | off | |
 /// | [`compat`](Self::compat) | off | |
 ///
 /// ```
@@ -47,6 +48,20 @@ impl TokenConfig {
     /// or refreshed by its refresh token.
     pub fn revoke_on_refresh(mut self) -> Self {
         self.rules.revoke_on_refresh = true;
+        self
+    }
+
+    /// Refuses to repeat the answer to a refresh to another client than the one that spent the token: one
+    /// with another `User-Agent` or another address. Default: it is repeated
+    /// and reported.
+    ///
+    /// A spent refresh token is answered with its successor again for as long as nobody has used that, so
+    /// that an answer that was lost throws nobody out. Anyone with a copy of the spent token gets that answer
+    /// too. Each time it goes to another client, that is an
+    /// [`Event::RepeatedElsewhere`](crate::Event::RepeatedElsewhere) and a warning in the log. With this setting
+    /// it is refused with 401, and nothing is ended. Then somebody who loses an answer while their phone changes its network must log in again.
+    pub fn refuse_repeats_elsewhere(mut self) -> Self {
+        self.rules.refuse_repeats_elsewhere = true;
         self
     }
 

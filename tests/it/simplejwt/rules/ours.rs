@@ -83,7 +83,7 @@ fn what_django_makes_of_our_refresh_token_belongs_to_our_session() {
         let sessions = site.app.jwtauth.sessions();
         assert_eq!(sessions.list("7").await.unwrap().len(), 1, "no session is added");
         // It ends alone, as any access token does.
-        sessions.revoke_jwt(&token, false).await.unwrap();
+        sessions.revoke_jwt(&token).await.unwrap();
         assert_eq!(site.who(&token).await.0, 401);
         let second = signed(&with(derived, "jti", json!("0f2d")));
         assert_eq!(site.who(&second).await.0, 200);
@@ -152,7 +152,7 @@ fn s_8_what_django_makes_of_a_refresh_token_that_was_ended_is_refused() {
         for (name, refresh) in [("the one before", &first), ("the one", &second)] {
             assert_eq!(site.who(&derived(refresh, "a1")).await.0, 200, "{name}");
         }
-        site.app.jwtauth.sessions().revoke_jwt(&second, false).await.unwrap();
+        site.app.jwtauth.sessions().revoke_jwt(&second).await.unwrap();
         for (name, refresh) in [("the one before", &first), ("the one", &second)] {
             assert_eq!(site.who(&derived(refresh, "a2")).await.0, 401, "{name}");
             assert_eq!(site.refresh(refresh).await.0, 401, "{name}");

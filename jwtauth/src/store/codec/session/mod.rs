@@ -1,14 +1,8 @@
 //! Sessions as bytes, in every layout that was ever written.
 
-mod v1;
-mod v2;
-mod v3;
+mod before_v4;
 mod v4;
 
-use self::v1::SessionV1;
-use self::v2::SessionV2;
-use self::v3::SessionV3;
-use super::field::read_whole;
 use super::frame::{self, RecordError};
 use crate::error::StoreError;
 use crate::id::{SessionId, TokenId};
@@ -30,17 +24,10 @@ pub fn encode_session(key: &[u8], session: &Session) -> Result<Vec<u8>, StoreErr
 /// A [`RecordError`] if the bytes are no session.
 pub fn decode_session(key: &[u8], id: SessionId, bytes: &[u8]) -> Result<Session, RecordError> {
     let (layout, body) = frame::open(v4::NEWEST, key, bytes)?;
-    let session = match layout {
-        1 => read_whole(body).map(SessionV1::upgrade).map(SessionV2::upgrade).and_then(|it| it.upgrade(id)),
-        2 => read_whole(body).map(SessionV2::upgrade).and_then(|it| it.upgrade(id)),
-        3 => read_whole(body).and_then(|it: SessionV3| it.upgrade(id)),
-        _ => {
-            let none = TokenId::from_bytes([0; 16]);
-            let mut session = Session::new(id, String::new(), 0, Successor::new(none, none));
-            v4::take(layout, body, &mut session).map(|()| session)
-        }
-    };
-    session.ok_or(RecordError::Damaged)
+    let none = TokenId::from_bytes([0; 16]);
+    let mut session = Session::new(id, String::new(), 0, Successor::new(none, none));
+    let take = if layout < 4 { before_v4::take } else { v4::take };
+    take(layout, body, &mut session).map(|()| session).ok_or(RecordError::Damaged)
 }
 
 #[cfg(test)]

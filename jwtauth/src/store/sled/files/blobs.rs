@@ -31,7 +31,7 @@ impl Blobs {
 
     /// Brings the files that are new to disk, and makes them private. To be called before the log is flushed.
     ///
-    /// Opens nothing if no file is new: a commit must not need a descriptor, which strangers may have taken.
+    /// Opens nothing if no file is new: a commit must not need a descriptor, which attackers may have taken.
     pub(in crate::store::sled) fn sync(&mut self) -> Result<(), StoreError> {
         let mut sync = || -> io::Result<()> {
             let mut synced = HashSet::new();
@@ -83,7 +83,7 @@ pub(in crate::store::sled) fn set_nameless_aside(store: &Path) -> Result<(), Sto
                 to.as_mut_os_string().push(".more");
             }
             fs::rename(entry.path(), to)?;
-            tracing::warn!(target: "jwtauth", path = ?store, ?name, "a file among the large pages of the session store is none of its own: it is kept in its directory `aside`");
+            tracing::warn!(target: "jwtauth", path = ?store, ?name, "a file among the large pages of the session store does not belong to it: it is kept in its directory `aside`");
         }
         Ok(())
     };

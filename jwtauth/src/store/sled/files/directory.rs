@@ -38,7 +38,7 @@ const STARTS_OF_THOSE: [&str; 4] = [".Trash-", ".fuse_hidden", ".nfs", "._"];
 
 /// What was found.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::store::sled) struct Found {
+pub(in crate::store::sled) struct DirectoryState {
     /// Whether there was anything of a store.
     pub(in crate::store::sled) something: bool,
     /// Whether there was a data file.
@@ -48,17 +48,18 @@ pub(in crate::store::sled) struct Found {
 }
 
 /// Looks at the directory, and changes nothing. One that is not there is empty.
-pub(in crate::store::sled) fn look(path: &Path) -> Result<Found, StoreError> {
+pub(in crate::store::sled) fn look(path: &Path) -> Result<DirectoryState, StoreError> {
     look_for_strange(path).map(|(found, _)| found)
 }
 
 /// Likewise. Returns the names of what is no part of a store too.
-fn look_for_strange(path: &Path) -> Result<(Found, Vec<String>), StoreError> {
+fn look_for_strange(path: &Path) -> Result<(DirectoryState, Vec<String>), StoreError> {
     let mut names = names(path)?;
     names.retain(|name| name != PROBE && name != LOCK);
     let marked = is_marked(path)?;
     let (ours, strange): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_ours(name));
-    let found = Found { something: !ours.is_empty(), data: ours.iter().any(|name| name == DATA), marked };
+    let found =
+        DirectoryState { something: !ours.is_empty(), data: ours.iter().any(|name| name == DATA), marked };
     if !marked {
         // The mark is there before anything else is.
         let data = found.data.then(|| format!("{DATA} without {MARK}"));
@@ -123,7 +124,7 @@ pub(in crate::store::sled) fn make(path: &Path) -> Result<(), StoreError> {
 /// Marks the directory. Nobody else may have the store open.
 ///
 /// Changes nothing if what is there is not a store.
-pub(in crate::store::sled) fn prepare(path: &Path) -> Result<Found, StoreError> {
+pub(in crate::store::sled) fn prepare(path: &Path) -> Result<DirectoryState, StoreError> {
     // Another process may have made it meanwhile.
     let (found, strange) = look_for_strange(path)?;
     probe(path, 0, 1)?;

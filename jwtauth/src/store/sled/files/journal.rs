@@ -6,7 +6,7 @@
 //! counter, may be kept in another place
 //! ([`SledConfig::rollback_counter`](crate::SledConfig::rollback_counter)).
 //!
-//! Earlier releases kept the journal beside the directory, as `<path>.journal`. It is read, and removed when
+//! Earlier layouts have the journal beside the directory, as `<path>.journal`. It is read, and removed when
 //! its number is in the directory.
 //!
 //! # Invariants
@@ -29,11 +29,11 @@ use crate::private_file::{create_dir, parent, replace_file, sync_dir};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::store::sled) struct Count {
     pub(in crate::store::sled) changes: u64,
-    /// How many accounts there were. Earlier releases did not write it.
+    /// How many accounts there were. Earlier layouts do not have it.
     pub(in crate::store::sled) accounts: Option<u64>,
 }
 
-/// `changes (8) ‖ CRC-32 of it (4)`, little endian: what earlier releases wrote.
+/// `changes (8) ‖ CRC-32 of it (4)`, little endian: the earlier layout.
 const FIRST_LEN: usize = 12;
 /// `changes (8) ‖ accounts (8) ‖ CRC-32 of both (4)`, little endian.
 const LEN: usize = 20;
@@ -157,7 +157,7 @@ impl Counts {
 
     /// Returns the file that says that there were accounts in a store of which nothing else is left.
     ///
-    /// Journals of earlier releases do not say it, so there may have been.
+    /// Journals of the earlier layout do not say it, so there may have been.
     pub(in crate::store::sled) fn accounts_are_gone(&self) -> Option<&Path> {
         let had = |count: Count| count.changes > 0 && count.accounts != Some(0);
         self.outside().find(|(_, count)| had(*count)).map(|(path, _)| path)
@@ -202,7 +202,7 @@ impl Counts {
         if let Some((beside, _)) = self.beside {
             // Behind from now on, it says nothing wrong.
             if let Err(error) = fs::remove_file(&beside).and_then(|()| sync_dir(parent(&beside))) {
-                tracing::warn!(target: "jwtauth", path = ?beside, %error, "this file of an earlier release is not needed any more and cannot be removed");
+                tracing::warn!(target: "jwtauth", path = ?beside, %error, "this file of an earlier layout is not needed any more and cannot be removed");
             }
         }
         Ok(Journals { inside, elsewhere })

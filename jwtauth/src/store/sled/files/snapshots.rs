@@ -31,7 +31,7 @@ pub(in crate::store::sled) fn keep_trusted(path: &Path, lock: &StoreLock) -> Res
     let is_trusted = |name: &str, sum: Option<u32>| match (&noted, sum) {
         (_, None) => false,
         (Some(noted), Some(sum)) => *noted == note(name, sum),
-        // An earlier release had it open last.
+        // Its lock has no note: an earlier layout.
         (None, Some(_)) => true,
     };
     let (trusted, others): (Vec<_>, Vec<_>) =

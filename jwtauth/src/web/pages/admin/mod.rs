@@ -36,7 +36,7 @@ use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, get};
 pub use self::admin_texts::AdminTexts;
 use self::admin_visit::AdminVisit;
 use super::page_shell::{see_other, to_login_at};
-use super::{PageSettings, PageTexts};
+use super::{PageSettings, PageTexts, on_this_site};
 use crate::error::ConfigError;
 use crate::session::LiveCounter;
 use crate::web::middleware::JwtAuthEndpoint;
@@ -80,17 +80,17 @@ impl JwtAuth {
     /// Returns ready-made pages for admins, over [`accounts`](crate::JwtAuthBuilder::accounts). Feature
     /// `pages`.
     ///
-    /// Nest them anywhere: `.nest("/admin", jwtauth.admin_pages())`.
+    /// Nest them anywhere: `.nest("/admin", jwtauth.admin_pages()?)`.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// At start, if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the builder.
-    #[track_caller]
-    pub fn admin_pages(&self) -> AdminPages {
-        let look = PageSettings::new(self, "Admin");
+    /// [`ConfigError::NoAccounts`] if [`accounts`](crate::JwtAuthBuilder::accounts) was not called on the
+    /// builder.
+    pub fn admin_pages(&self) -> Result<AdminPages, ConfigError> {
+        let look = PageSettings::new(self, "Admin")?;
         let (login, logout) = ("/account/login".into(), "/account/logout".into());
         let gate = AdminGate { role: "admin".into(), max_age: MAX_AGE, login, logout };
-        AdminPages { jwtauth: self.clone(), look, gate }
+        Ok(AdminPages { jwtauth: self.clone(), look, gate })
     }
 }
 
@@ -109,11 +109,9 @@ impl AdminPages {
     /// [`ConfigError`] if it is shorter.
     pub fn max_age(mut self, age: Duration) -> Result<Self, ConfigError> {
         if age < SHORTEST {
-            return Err(ConfigError::Setting {
-                name: "the age of a login for the admin pages",
-                got: format!("{age:?}"),
-                problem: format!("it is {SHORTEST:?} at least").into(),
-            });
+            let (name, problem) =
+                ("the age of a login for the admin pages", format!("it is {SHORTEST:?} at least"));
+            return Err(ConfigError::setting(name, format!("{age:?}"), problem));
         }
         self.gate.max_age = age;
         Ok(self)
@@ -169,15 +167,6 @@ impl AdminPages {
         self.look.others = Some(Box::new(others));
         self
     }
-}
-
-/// Checks the path of a page that is elsewhere.
-fn on_this_site(name: &'static str, path: String) -> Result<String, ConfigError> {
-    if crate::local_path(&path).is_none() {
-        let problem = "it is a path on this site, such as `/account/login`".into();
-        return Err(ConfigError::Setting { name, got: path, problem });
-    }
-    Ok(path)
 }
 
 impl IntoEndpoint for AdminPages {

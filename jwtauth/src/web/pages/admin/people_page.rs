@@ -62,7 +62,7 @@ struct PeopleQuery {
 }
 
 /// The accounts of a page, and whether there are more on both sides.
-struct Found {
+struct FoundAccounts {
     accounts: Vec<Account>,
     has_before: bool,
     has_behind: bool,
@@ -76,7 +76,7 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         Ok(found) => found,
         // No name is like this.
         Err(AccountError::Name { .. }) => {
-            Found { accounts: Vec::new(), has_before: false, has_behind: false }
+            FoundAccounts { accounts: Vec::new(), has_before: false, has_behind: false }
         }
         Err(error) => return Err(error.into()),
     };
@@ -107,16 +107,16 @@ async fn find(
     visit: &AdminVisit<'_>,
     prefix: &str,
     asked: &PeopleQuery,
-) -> std::result::Result<Found, AccountError> {
+) -> std::result::Result<FoundAccounts, AccountError> {
     if let Some(before) = &asked.before
         && let Some(mut accounts) = visit.accounts.list_before(prefix, before, ROWS + 1).await?
     {
         let has_before = accounts.len() > ROWS;
         accounts.drain(..accounts.len().saturating_sub(ROWS));
-        return Ok(Found { accounts, has_before, has_behind: true });
+        return Ok(FoundAccounts { accounts, has_before, has_behind: true });
     }
     let mut accounts = visit.accounts.list_by_prefix(prefix, asked.after.as_deref(), ROWS + 1).await?;
     let has_behind = accounts.len() > ROWS;
     accounts.truncate(ROWS);
-    Ok(Found { accounts, has_before: asked.after.is_some(), has_behind })
+    Ok(FoundAccounts { accounts, has_before: asked.after.is_some(), has_behind })
 }

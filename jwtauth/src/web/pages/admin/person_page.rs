@@ -156,7 +156,8 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
         }
         "end" => {
             let Ok(session) = form.text("session").parse::<SessionId>() else { return Ok(see_other(&here)) };
-            if !end_one(visit, &account, session).await? {
+            // Of this account, and of no other one.
+            if !visit.by_admin(visit.sessions().revoke_of(&id.to_string(), session)).await? {
                 return Ok(see_other(&here));
             }
             return Ok(see_other(&format!("{here}&done=ended&mark={}", session.log_id())));
@@ -202,14 +203,4 @@ async fn take(
         Ok(Some(account)) => Ok(Ok(account)),
         Err(error) => Ok(Err(error)),
     }
-}
-
-/// Ends one session of this account, and of no other one. Returns whether it was live.
-async fn end_one(visit: &AdminVisit<'_>, account: &Account, session: SessionId) -> Result<bool> {
-    let own = visit.sessions().list(&account.id.to_string()).await?;
-    let is_own = own.iter().any(|it| it.id == session);
-    if is_own {
-        visit.by_admin(visit.sessions().revoke(session)).await?;
-    }
-    Ok(is_own)
 }

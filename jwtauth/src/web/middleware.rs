@@ -62,7 +62,7 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         let handle = Handle::put_on(&mut request, authority);
         let languages = state.wording.languages(&request);
         let refusal = match state.gate.get() {
-            Some(gate) => gate.admit(&mut request).await.err(),
+            Some(gate) => gate.admit(&request).await.err(),
             None => None,
         };
         let result = match refusal {
@@ -106,7 +106,7 @@ impl<E: Endpoint> Endpoint for VerifierEndpoint<E> {
         let handle = Handle::put_on(&mut request, authority);
         let wants_page = wants_page(request.headers());
         let refusal = match self.verifier.state().gate.get() {
-            Some(gate) => gate.admit(&mut request).await.err(),
+            Some(gate) => gate.admit(&request).await.err(),
             None => None,
         };
         let result = match refusal {

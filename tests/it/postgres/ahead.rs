@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use jwtauth::clock::ManualClock;
 use jwtauth::error::AccountError;
-use jwtauth::{Account, Accounts, AccountsConfig, JwtAuthBuilder, RequireAuth, SessionStore as _};
+use jwtauth::store::SessionStore as _;
+use jwtauth::{Account, Accounts, AccountsConfig, JwtAuthBuilder, RequireAuth};
 use poem::test::TestClient;
 use poem::{EndpointExt as _, Route, get, handler};
 use tests::app::{START, TestApp, User};

@@ -274,8 +274,8 @@ fn n_15_the_macro_and_the_library_have_one_rule_of_names() {
     texts.extend(known.map(str::to_owned));
     let (mut good, mut bad) = (0, 0);
     for text in &texts {
-        let takes = |word: &str, parse: fn(&syn::Ident, syn::Expr) -> syn::Result<syn::Expr>| {
-            let word = syn::Ident::new(word, proc_macro2::Span::call_site());
+        let takes = |word: &str, parse: fn(&Ident, Expr) -> syn::Result<Expr>| {
+            let word = Ident::new(word, Span::call_site());
             parse(&word, syn::parse_quote!(#text)).is_ok()
         };
         let (is_role, is_scope) = (right_name::is_role(text), right_name::is_scope(text));

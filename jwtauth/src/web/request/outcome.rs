@@ -8,7 +8,6 @@ use super::twins::{self, Choice, Resent};
 use crate::error::{SessionError, TokenError};
 use crate::id::TokenId;
 use crate::session::{AccessState, BearerToken, CompanionToken, IssuedTokens, Renewal};
-use crate::token::access::{Access, Verified};
 use crate::token::refresh::Refresh;
 use crate::user::{Identity, TokenSource};
 use crate::web::answer::rejection::{self, Rejection};

@@ -154,9 +154,7 @@ fn n_8_a_clock_that_was_put_right_is_right_after_a_restart() {
         let directory = tempfile::tempdir().unwrap();
         let start = async |now| {
             let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
-            let app = TestApp::with(store, |builder| builder);
-            app.clock.set(now);
-            app
+            TestApp::starting_at(now, store, |builder| builder)
         };
         let app = start(START).await;
         let tab = Tab::new(&app);
@@ -236,9 +234,7 @@ fn n_8_a_grace_window_does_not_grow() {
 fn n_8_f_13_the_latest_time_is_kept_on_disk() {
     async fn start(path: &std::path::Path, now: u64, steps: &Steps) -> TestApp {
         let store = SledStore::open(path).await.unwrap();
-        let app = TestApp::with(store, |builder| steps.hooked(builder.refresh_ttl(seconds(60 * 60))));
-        app.clock.set(now);
-        app
+        TestApp::starting_at(now, store, |builder| steps.hooked(builder.refresh_ttl(seconds(60 * 60))))
     }
     async fn stop(app: TestApp) {
         app.jwtauth.sessions().flush().await.unwrap();

@@ -243,8 +243,7 @@ fn n_3_w_15_the_registry_lists_a_token_as_good_while_it_is_taken() {
                     note(&newest, &mut issued);
                 }
                 let now = sessions.now();
-                let app = TestApp::with(store, settings(after, grace));
-                app.clock.set(now);
+                let app = TestApp::starting_at(now, store, settings(after, grace));
                 let (sessions, tab) = (app.jwtauth.sessions(), Tab::new(&app));
                 let routes = app.jwtauth.routes(authenticate).body_tokens();
                 let client = TestClient::new(Route::new().nest("/auth", routes).with(app.jwtauth.clone()));

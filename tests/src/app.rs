@@ -175,7 +175,21 @@ impl TestApp {
     /// If a setting is refused.
     #[must_use]
     pub fn with(store: impl SessionStore, set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder) -> Self {
-        let clock = ManualClock::at(START);
+        Self::starting_at(START, store, set)
+    }
+
+    /// Likewise, with a clock that shows another time at the start. Its tasks may look at the clock at once.
+    ///
+    /// # Panics
+    ///
+    /// If a setting is refused.
+    #[must_use]
+    pub fn starting_at(
+        now: u64,
+        store: impl SessionStore,
+        set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder,
+    ) -> Self {
+        let clock = ManualClock::at(now);
         let builder = JwtAuth::builder().secret(SECRET).clock(clock.clone());
         let jwtauth = set(builder).build(store).expect("good settings");
         Self { clock, jwtauth, gate: Arc::new(Semaphore::new(0)), started: Started::default() }

@@ -92,7 +92,12 @@ fn k_5_the_bound_holds_in_a_race() {
         let asked = (0..32).map(|number| app.ask(&login, json!({ "name": number.to_string() })));
         let answers = futures_util::future::join_all(asked).await;
         let made = answers.iter().filter(|(status, _)| *status == 200).count();
-        let kept = app.jwtauth.sessions().api_keys("olga").await.unwrap().len();
-        assert!(made <= 4 && kept == made, "{made} made, {kept} kept");
+        assert!(made <= 4, "{made} made");
+        // Those that were too many are revoked after their answer.
+        let kept = async || app.jwtauth.sessions().api_keys("olga").await.unwrap().len();
+        while kept().await > made {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(kept().await, made);
     });
 }

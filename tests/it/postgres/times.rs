@@ -75,8 +75,8 @@ fn n_8_the_time_survives_the_process() {
         for (way, config) in ways(&server) {
             let config = config.schema(server.schema());
             let start = async |at: u64| {
-                let app = TestApp::with(open(&config).await, |builder: JwtAuthBuilder| builder);
-                app.clock.set(at);
+                let store = open(&config).await;
+                let app = TestApp::starting_at(at, store, |builder: JwtAuthBuilder| builder);
                 let tab = Tab::new(&app);
                 (app, tab)
             };
@@ -123,8 +123,7 @@ fn n_8_a_clock_that_stays_ahead_takes_all_along_until_the_operator_repairs_the_t
         client(&server).await.batch_execute(&repair(&schema)).await.unwrap();
         let config = server.config().schema(&schema);
         for number in 0..2 {
-            let app = TestApp::with(open(&config).await, |builder| builder);
-            app.clock.set(START + 600);
+            let app = TestApp::starting_at(START + 600, open(&config).await, |builder| builder);
             let tab = Tab::new(&app);
             let name = format!("carl {number}");
             let carl = tab.login(&name).await;

@@ -44,7 +44,7 @@ fn one_name(word: &Ident, what: &str, [any, all]: [&str; 2], value: &Expr) -> sy
     };
     let is_single = word == what;
     let message = match (&names(value)[..], text) {
-        (_, Some(text)) if text.trim().is_empty() => {
+        (_, Some(text)) if has_no_name(&text) => {
             format!("`{word}` must not be empty: name the {what}, or remove the argument")
         }
         ([], Some(text)) if text.trim() != text || text.contains(char::is_control) => {
@@ -103,6 +103,12 @@ fn names(value: &Expr) -> Vec<String> {
 
 /// What stands between two names.
 const SEPARATORS: [char; 4] = [',', ';', '|', '&'];
+
+/// Whether a text has nothing but white space and what stands between names.
+fn has_no_name(text: &str) -> bool {
+    let is_between = |c: char| c.is_whitespace() || SEPARATORS.contains(&c);
+    text.trim().is_empty() || (is_several(text) && text.chars().all(is_between))
+}
 
 /// Whether a text is several names, as in the library's `right_name`, which judges constants: `R&D` is one
 /// name, `a && b` and `a & b` are two.

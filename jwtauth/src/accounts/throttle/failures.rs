@@ -24,7 +24,7 @@ pub(super) struct Failures {
     until: u64,
     /// The end of the delay that was told last.
     told: u64,
-    /// How many attempts have begun since there were none, failed or not.
+    /// How many attempts have begun since there were none, failed or not, without those that were refunded.
     begun: u32,
 }
 
@@ -126,7 +126,7 @@ impl Failures {
         let (told, begun) = rest.split_first_chunk()?;
         let [since, until, told] = [since, until, told].map(|bytes| u64::from_be_bytes(*bytes));
         let count = u32::from_be_bytes(*count);
-        // An older release has not kept it.
+        // An earlier layout has not kept it.
         let begun = if begun.is_empty() { count } else { u32::from_be_bytes(begun.try_into().ok()?) };
         Some(Self { count, since, until, told, begun })
     }
@@ -136,6 +136,8 @@ impl Charge {
     pub(super) fn refund(self, kept: &mut Option<Failures>) {
         let Some(failures) = kept else { return };
         failures.count = failures.count.saturating_sub(1);
+        // Or a success would take it for one that is still under way.
+        failures.begun = failures.begun.saturating_sub(1);
         // Whoever logs in puts off nothing that is forgiven to others.
         if let Some(since) = self.since.filter(|_| failures.since == self.at) {
             failures.since = since;
@@ -188,9 +190,33 @@ mod tests {
         }
     }
 
-    /// A counter of an earlier release.
+    /// S-16: what came to nothing is not counted, in whatever order attempts end.
     #[test]
-    fn what_an_earlier_release_has_kept_is_read() {
+    fn s_16_a_success_among_attempts_that_came_to_nothing_leaves_no_failure() {
+        for right in 0..4 {
+            for refunded_first in 0..4 {
+                let mut kept = None;
+                let charges = [(); 4].map(|()| LIMIT.charge(&mut kept, 100));
+                let others = (0..4).filter(|other| *other != right);
+                let (first, later): (Vec<_>, Vec<_>) = others.partition(|other| *other < refunded_first);
+                first.iter().for_each(|other| charges[*other].refund(&mut kept));
+                LIMIT.forgive(&mut kept, charges[right]);
+                later.iter().for_each(|other| charges[*other].refund(&mut kept));
+                assert_eq!(kept, None, "attempt {right} succeeds, after {refunded_first} came to nothing");
+            }
+        }
+        // Also those that began later.
+        let mut kept = None;
+        let [right, one, two] = [(); 3].map(|()| LIMIT.charge(&mut kept, 100));
+        one.refund(&mut kept);
+        LIMIT.forgive(&mut kept, right);
+        two.refund(&mut kept);
+        assert_eq!(kept, None);
+    }
+
+    /// A counter of an earlier layout.
+    #[test]
+    fn what_an_earlier_layout_has_kept_is_read() {
         let mut bytes = 3_u32.to_be_bytes().to_vec();
         bytes.extend([100_u64, 0, 0].into_iter().flat_map(u64::to_be_bytes));
         let read = Failures::read(&Counter::new(9_999, bytes.clone())).unwrap();

@@ -27,7 +27,8 @@ impl Accounts {
     ///
     /// - If the variable `name` is not set, or is empty, nothing happens.
     /// - If there is an account of that name, nothing happens, and the password is not needed. Its password
-    ///   and roles stay as they are. If it is not an admin, the log says so at WARN: it may be somebody else's.
+    ///   and roles stay as they are. If it is not an admin, the log says so at WARN: it may be somebody
+    ///   else's.
     /// - Else the account is made and returned. That is an event:
     ///   [`AccountRegistered`](crate::Event::AccountRegistered).
     ///

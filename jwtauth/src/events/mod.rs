@@ -1,7 +1,7 @@
 //! What happens to sessions and accounts: [`Event`], and what an audit trail keeps of it: [`EventRecord`].
 //!
-//! Plain data. `session::reporter` passes each event to the log, the metrics, the hooks of the application and
-//! the trail. Where records are kept is in `store::event_store`.
+//! Plain data. `session::reporter` passes each event to the log, the metrics, the hooks of the application
+//! and the trail. Where records are kept is in `store::event_store`.
 
 mod event;
 mod event_record;

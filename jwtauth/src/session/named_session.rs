@@ -1,8 +1,9 @@
 //! Revokes the session that a token names, whether or not the token is good now.
 //!
 //! A token of this application names its session at any time and under any settings (`token::named_token`). A
-//! logout must revoke that session when the clock was put back, or when the issuer has another name by now. So
-//! everything that revokes by a token starts here, and everything that lets somebody in starts in `verify`.
+//! logout must revoke that session when the clock was put back, or when the issuer has another name by now.
+//! So everything that revokes by a token starts here, and everything that lets somebody in starts in
+//! `verify`.
 //!
 //! # Invariants
 //!

@@ -26,8 +26,8 @@ impl Sessions {
     }
 
     /// Revokes one session of this user, and of no other one. Returns whether there was one with this id that
-    /// was not revoked. For handlers in which users log out their own devices: an id that came from a client may be
-    /// anybody's.
+    /// was not revoked. For handlers in which users log out their own devices: an id that came from a client
+    /// may be anybody's.
     ///
     /// # Errors
     ///

@@ -13,9 +13,9 @@
 //! | [`CompactStore`] | nothing more: it gives free space back while it is in use | no compaction but of a closed store |
 //!
 //! `PostgresStore` (feature `postgres`) keeps all of it. So do [`SledStore`] and [`MemoryStore`], except
-//! counters: one process has them open. A store outside this crate brings atomic steps and bytes on a disk or a wire, and nothing else: what each step
-//! decides is in [`rules`], what a record looks like in [`codec`]. Whether it is right is found by
-//! `conformance` (feature `testing`).
+//! counters: one process has them open. A store outside this crate brings atomic steps and bytes on a disk or
+//! a wire, and nothing else: what each step decides is in [`rules`], what a record looks like in [`codec`].
+//! Whether it is right is found by `conformance` (feature `testing`).
 //!
 //! The traits are made of domain operations, each atomic, and not of get and put: what must not come
 //! apart is one call, which sled does in one batch and PostgreSQL in one transaction.

@@ -27,7 +27,8 @@ pub enum StorePlace {
     Postgres(PostgresConfig),
     /// A URL of something that this build does not open: a refusal to come, and no directory of that name.
     OtherScheme {
-        /// What stands in front of `://`; `postgres` without the feature `postgres`. Of the rest nothing is kept, because a password may be in it.
+        /// What stands in front of `://`; `postgres` without the feature `postgres`. Of the rest nothing is
+        /// kept, because a password may be in it.
         scheme: String,
     },
 }

@@ -8,8 +8,9 @@
 //! # Layouts
 //!
 //! Records are always written in the newest layout of their kind. Every layout that was ever written is read,
-//! and a record is upgraded when it is read. So a store takes a new layout record by record, whenever a record changes. A record of a layout that is not
-//! known yet is a [`RecordError::NewerLayout`], told apart from damage.
+//! and a record is upgraded when it is read. So a store takes a new layout record by record, whenever a
+//! record changes. A record of a layout that is not known yet is a [`RecordError::NewerLayout`], told apart
+//! from damage.
 //!
 //! | record | key holds | layouts |
 //! |---|---|---|

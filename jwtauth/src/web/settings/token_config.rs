@@ -58,8 +58,9 @@ impl TokenConfig {
     /// A spent refresh token is answered with its successor again for as long as nobody has used that, so
     /// that an answer that was lost throws nobody out. Anyone with a copy of the spent token gets that answer
     /// too. Each time it goes to another client, that is an
-    /// [`Event::RepeatedElsewhere`](crate::Event::RepeatedElsewhere) and a warning in the log. With this setting
-    /// it is refused with 401, and nothing is ended. Then somebody who loses an answer while their phone changes its network must log in again.
+    /// [`Event::RepeatedElsewhere`](crate::Event::RepeatedElsewhere) and a warning in the log. With this
+    /// setting it is refused with 401, and nothing is revoked. Then somebody who loses an answer while their
+    /// phone changes its network must log in again.
     pub fn refuse_repeats_elsewhere(mut self) -> Self {
         self.rules.refuse_repeats_elsewhere = true;
         self

@@ -171,9 +171,9 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the longest lifetime that a token may have, from its `iat` to its `exp`. Entra ID issues tokens of
-    /// up to 28 hours to clients that support continuous access evaluation: set a longer time than the default
-    /// of one day for them.
+    /// Sets the longest lifetime that a token may have, from its `iat` to its `exp`. Entra ID issues tokens
+    /// of up to 28 hours to clients that support continuous access evaluation: set a longer time than the
+    /// default of one day for them.
     pub fn max_ttl(mut self, ttl: Duration) -> Self {
         self.max_ttl = ttl;
         self

@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -183,6 +184,9 @@ fn make_calls(directory: &Path) -> Vec<(&'static str, usize)> {
     let outside = Route::new().at("/open", get(get_open)).boxed();
     cases.request(OPEN, &outside, || cookie("/open")(&both));
     let by_cookie = |name, path| cases.request(name, &first_app, || cookie(path)(&both));
+    // The least that a middleware costs which puts one value on the request.
+    let with_data = Route::new().at("/open", get(get_open)).data(Arc::new(())).boxed();
+    cases.request("open route inside poem's AddData", &with_data, || cookie("/open")(&both));
     by_cookie("public route inside the middleware", "/public");
     by_cookie("user: User", "/user");
     by_cookie("&Identity", "/identity");

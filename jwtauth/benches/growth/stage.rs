@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use jwtauth::clock::ManualClock;
-use jwtauth::{Auth, AuthUser, JwtAuth, require_auth};
+use jwtauth::{Auth, AuthUser, JwtAuth, StorageConfig, require_auth};
 use poem::endpoint::BoxEndpoint;
 use poem::http::{Method, header};
 use poem::web::{Json, Path as UrlPath};
@@ -126,7 +126,10 @@ impl Stage {
     }
 
     fn open(&self) -> Served {
+        // Nobody sweeps but the benchmark.
+        let storage = StorageConfig::default().sweep_interval(24 * HOUR);
         let builder = JwtAuth::builder().secret(SECRET).clock(self.clock.clone()).access_ttl(HOUR);
+        let builder = builder.storage(storage);
         let auth = self.runtime.block_on(builder.open(self.store())).expect("the store opens");
         let app = Route::new().at("/login/:id", post(post_login)).at("/me", get(get_me)).with(auth.clone());
         let app = Route::new().nest("/", app).at("/open", get(get_open)).at("/by-hand", get(get_by_hand));

@@ -113,7 +113,8 @@ fn has_no_name(text: &str) -> bool {
 /// Whether a text is several names, as in the library's `right_name`, which judges constants: `R&D` is one
 /// name, `a && b` and `a & b` are two.
 fn is_several(text: &str) -> bool {
-    let mut before = ' ';
+    // Nothing stands in front of the first one.
+    let mut before = '\0';
     let mut ands = text.trim().chars().map(|c| (std::mem::replace(&mut before, c), c));
     text.contains([',', ';', '|'])
         || ands.any(|(before, c)| match (before, c) {

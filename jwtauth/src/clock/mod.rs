@@ -16,7 +16,7 @@
 //! What others read (`iat` and `exp` in tokens) and what others write is by the clock.
 //!
 //! Of a store that several processes use, `clock/shared_time.rs` has the rules. There a time may be dated
-//! ahead, by a process whose clock was. It says nothing about how long ago that was: [`seconds_since`].
+//! ahead, by a process whose clock was. It says nothing about how long ago that was.
 //!
 //! Times are whole seconds since the Unix epoch, UTC (NumericDate, RFC 7519, section 2).
 

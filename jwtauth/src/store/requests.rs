@@ -29,7 +29,7 @@ pub struct RotationRequest {
     pub policy: RotationPolicy,
     /// The next tokens, if the presented one is good.
     pub successor: Successor,
-    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A
+    /// The lifetime of access tokens, if a [`TokenRecord`](crate::TokenRecord) of each token is to be kept. A
     /// store without a [`TokenStore`](super::TokenStore) never sees one.
     pub register: Option<Duration>,
 }
@@ -53,14 +53,14 @@ impl RotationRequest {
 #[non_exhaustive]
 pub struct LoginEffects {
     /// Sessions that are revoked, if they are still there, with
-    /// [`RevocationReason::Replaced`](super::RevocationReason::Replaced).
+    /// [`RevocationReason::Replaced`](crate::RevocationReason::Replaced).
     pub replaces: Vec<SessionId>,
     /// How many live sessions the subject may have, the new one included. API keys do not count. Those that
     /// were idle the longest are revoked, with
-    /// [`RevocationReason::Evicted`](super::RevocationReason::Evicted). For a new API key: how many keys that
+    /// [`RevocationReason::Evicted`](crate::RevocationReason::Evicted). For a new API key: how many keys that
     /// are over are kept.
     pub max_sessions: Option<usize>,
-    /// The lifetime of access tokens, if a [`TokenRecord`](super::TokenRecord) of each token is to be kept. A
+    /// The lifetime of access tokens, if a [`TokenRecord`](crate::TokenRecord) of each token is to be kept. A
     /// store without a [`TokenStore`](super::TokenStore) never sees one.
     pub register: Option<Duration>,
 }

@@ -68,6 +68,7 @@ fn draw(path: &Path, title: &str, across: &str, up: &str, lines: &[Line]) {
     let mut chart = ChartBuilder::on(&area)
         .caption(title, ("sans-serif", 20))
         .margin(12)
+        .margin_right(48)
         .x_label_area_size(42)
         .y_label_area_size(64)
         .build_cartesian_2d((left..right).log_scale(), (bottom / 1.5..top * 2.0).log_scale())

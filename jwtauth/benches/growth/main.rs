@@ -7,12 +7,13 @@
 //! run, so their ratios are what counts. `--pictures DIRECTORY` draws them, too.
 //!
 //! `stage` measures one number of sessions, `cookie_file` keeps the cookies of all of them outside of the
-//! memory that is measured, and `picture` draws.
+//! memory that is measured, `sampling` chooses sessions and sums up times, and `picture` draws.
 
 mod cookie_file;
 mod picture;
 #[path = "../shared/processor_time.rs"]
 mod processor_time;
+mod sampling;
 mod stage;
 
 use std::collections::BTreeMap;

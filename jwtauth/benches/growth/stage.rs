@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::Figures;
 use super::cookie_file::CookieFile;
 use super::processor_time::processor_time;
+use super::sampling::{Random, Times, Zipf};
 
 const SECRET: &[u8] = b"Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG";
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -341,60 +342,6 @@ async fn log_in(app: App, id: usize) -> String {
         cookie.split(';').next().expect("a pair").to_owned()
     });
     pairs.collect::<Vec<_>>().join("; ")
-}
-
-/// Times in microseconds.
-struct Times(Vec<f64>);
-
-impl Times {
-    fn sorted(mut self) -> Self {
-        self.0.sort_by(f64::total_cmp);
-        self
-    }
-
-    /// The time that this part of them is below. They must be sorted.
-    fn at(&self, part: f64) -> f64 {
-        self.0[((self.0.len() - 1) as f64 * part) as usize]
-    }
-}
-
-/// Numbers that are the same in each run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
-
-/// The first is asked for twice as often as the second, and three times as often as the third.
-struct Zipf(Vec<f64>);
-
-impl Zipf {
-    fn new(count: usize) -> Self {
-        let mut sum = 0.0;
-        Self(
-            (1..=count)
-                .map(|rank| {
-                    sum += 1.0 / rank as f64;
-                    sum
-                })
-                .collect(),
-        )
-    }
-
-    fn pick(&self, random: &mut Random) -> usize {
-        let all = self.0.last().expect("one at least");
-        let at = (random.next() >> 11) as f64 / (1_u64 << 53) as f64 * all;
-        self.0.partition_point(|&sum| sum < at).min(self.0.len() - 1)
-    }
 }
 
 /// Returns how much memory the process has now, in megabytes.

@@ -7,6 +7,9 @@ use jwtauth::store::operate::{self, OperateError};
 
 use super::*;
 
+/// The length of a data file of sled, in bytes.
+const FOUR_SEGMENTS: u64 = 4 * 512 * 1024;
+
 /// Makes a store of some sessions, one of which is revoked, whose files hold much that is free.
 async fn wasteful(dir: &Path, rounds: u64) -> PathBuf {
     let path = dir.join("store");
@@ -25,12 +28,18 @@ async fn wasteful(dir: &Path, rounds: u64) -> PathBuf {
 #[test]
 fn a_compact_store_holds_the_same_in_less_space() {
     bounded(async {
-        let dir = tempfile::tempdir().unwrap();
-        let path = wasteful(dir.path(), 200).await;
-        let before = all(&path).await;
+        // sled uses free segments again, so now and then there is little to save.
+        let (_dir, path, before) = loop {
+            let dir = tempfile::tempdir().unwrap();
+            let path = wasteful(dir.path(), 200).await;
+            let before = all(&path).await;
+            if fs::metadata(path.join("db")).unwrap().len() >= FOUR_SEGMENTS {
+                break (dir, path, before);
+            }
+        };
         fs::write(path.join("note.txt"), "of a person").unwrap();
         let compaction = operate::compact(&path, &|_| ControlFlow::Continue(())).unwrap();
-        assert!(compaction.after * 2 < compaction.before, "{compaction:?}");
+        assert!(compaction.after * 3 < compaction.before, "{compaction:?}");
         assert_eq!(all(&path).await, before);
         assert_eq!(fs::read(path.join("note.txt")).unwrap(), b"of a person");
         for name in ["new", "swap", "aside"] {

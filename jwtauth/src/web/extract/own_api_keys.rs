@@ -95,6 +95,6 @@ impl OwnApiKeys<'_> {
         let (login, sessions) = (self.0.own_login().await?, &self.0.shared.sessions);
         // A login is not revoked here.
         let is_key = sessions.has_api_key(&login.subject, id).await?;
-        Ok(is_key && sessions.revoke_of(&login.subject, id).await?)
+        Ok(is_key && sessions.revoke(id).await?)
     }
 }

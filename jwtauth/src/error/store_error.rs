@@ -118,6 +118,15 @@ pub enum StoreError {
         "a PostgreSQL database is named, and this build lacks the feature `postgres` of jwtauth. For the program `jwtauth`: cargo install --git https://github.com/jwtauth/jwtauth jwtauth --features cli,postgres"
     )]
     NoPostgres,
+    /// There is no store in the directory, and none is to be made
+    /// ([`SledConfig::create_if_missing`](crate::SledConfig::create_if_missing)). Nothing was made.
+    #[error(
+        "there is no session store in {path:?}, and `SledConfig::create_if_missing(false)` allows no new one: is its volume mounted, and is the path right? A backup is restored with `jwtauth restore BACKUP --store {path:?}`. For a first start, allow a new one"
+    )]
+    NoStore {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A URL names the store, and not one of a database that is known. Nothing was made.
     #[error(
         "`{scheme}://` URLs are not supported: name a directory, or a database as in `postgres://user@host/database`. For a directory of such a name, begin it with `./`"

@@ -176,9 +176,7 @@ fn m_8_a_counter_that_cannot_count_is_refused() {
     });
 }
 
-/// M-12: a volume that is not mounted looks like a new store. With accounts anybody could register their
-/// names.
-/// A process may be killed at any step of making a store in the place of one that was removed.
+/// M-12: a process may be killed at any step of making a store in the place of one that was removed.
 #[test]
 fn m_12_a_store_without_accounts_that_is_gone_is_made_anew_in_any_number_of_starts() {
     bounded(async {
@@ -209,6 +207,8 @@ fn m_12_a_store_without_accounts_that_is_gone_is_made_anew_in_any_number_of_star
     });
 }
 
+/// M-12: a volume that is not mounted looks like a new store. With accounts anybody could register their
+/// names.
 #[test]
 fn m_12_a_store_with_accounts_that_is_gone_is_refused() {
     use jwtauth::{AccountsConfig, JwtAuth};
@@ -255,4 +255,56 @@ fn m_12_a_store_with_accounts_that_is_gone_is_refused() {
         fs::remove_file(&counter).unwrap();
         drop(SledStore::open(config()).await.unwrap());
     });
+}
+
+/// M-12: who says that the store is there gets no new one in its place, and nothing is made.
+#[test]
+fn m_12_no_store_is_made_where_one_must_be() {
+    bounded(async {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("volume/store");
+        let existing = || SledConfig::new(&path).create_if_missing(false);
+        let refused = async |found: &str| {
+            let error = SledStore::open(existing()).await.unwrap_err();
+            assert!(
+                matches!(&error, StoreError::NoStore { path: named } if *named == path),
+                "{found}: {error:?}"
+            );
+            assert!(error.to_string().contains("is its volume mounted"), "{error}");
+        };
+        refused("nothing").await;
+        assert!(!data.path().join("volume").exists(), "nothing was made");
+        fs::create_dir_all(&path).unwrap();
+        refused("an empty directory").await;
+        fs::create_dir(path.join("lost+found")).unwrap();
+        refused("a new volume").await;
+        assert_eq!(names(&path), ["lost+found"]);
+
+        drop(SledStore::open(&path).await.unwrap());
+        put(&SledStore::open(existing()).await.unwrap(), 0..2).await;
+        put(&SledStore::open(&path).await.unwrap(), 2..4).await;
+        // What a process has left that was killed while it made the store is none.
+        let mark = fs::read(path.join("jwtauth")).unwrap();
+        fs::remove_dir_all(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("jwtauth"), mark).unwrap();
+        refused("a mark").await;
+        assert!(!path.join("db").exists());
+        put(&SledStore::open(&path).await.unwrap(), 0..2).await;
+        put(&SledStore::open(existing()).await.unwrap(), 2..4).await;
+    });
+}
+
+/// M-12: the log tells of a store that is new, by its path.
+#[test]
+fn m_12_a_new_store_is_told_of() {
+    let data = tempfile::tempdir().unwrap();
+    let program = crate::quickstart().data(data.path()).env("JWTAUTH_DEV", "1");
+    for times in [1, 0] {
+        let (status, log) = program.start().terminate();
+        let told: Vec<_> = log.lines().filter(|line| line.contains("a new session store was made")).collect();
+        assert!(status.success() && told.len() == times, "{log}");
+        let path = data.path().join("sessions");
+        assert!(told.iter().all(|line| line.contains(path.to_str().unwrap())), "{log}");
+    }
 }

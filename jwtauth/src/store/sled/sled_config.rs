@@ -44,6 +44,7 @@ const COMPACT_FROM: u64 = 8 * 1024 * 1024;
 /// |---|---|---|
 /// | [`cache`](Self::cache) | 128 MiB | from 1 MiB |
 /// | [`compact_from`](Self::compact_from) | 8 MiB | from 0; `u64::MAX` switches it off |
+/// | [`create_if_missing`](Self::create_if_missing) | true | |
 /// | [`lock_timeout`](Self::lock_timeout) | 5 seconds | from zero, which tries once |
 /// | [`rollback_counter`](Self::rollback_counter) | none | a file outside the store's directory |
 /// | [`verify_first`](Self::verify_first) | 16 MiB | from 0; `u64::MAX` is always |
@@ -52,6 +53,7 @@ pub struct SledConfig {
     pub(super) path: PathBuf,
     pub(super) cache: u64,
     pub(super) compact_from: u64,
+    pub(super) create_if_missing: bool,
     pub(super) lock_timeout: Duration,
     pub(super) rollback_counter: Option<PathBuf>,
     pub(super) verify_first: u64,
@@ -67,6 +69,7 @@ impl SledConfig {
             path: path.as_ref().into(),
             cache: CACHE,
             compact_from: COMPACT_FROM,
+            create_if_missing: true,
             lock_timeout: LOCK_TIMEOUT,
             rollback_counter: None,
             verify_first: VERIFY_FIRST,
@@ -117,6 +120,27 @@ impl SledConfig {
     #[must_use]
     pub const fn compact_from(mut self, bytes: u64) -> Self {
         self.compact_from = bytes;
+        self
+    }
+
+    /// Sets whether a new store is made where there is none: it is by default, and the log says so at INFO.
+    ///
+    /// A volume that is not mounted looks like a first start. In a new, empty store all users are logged out,
+    /// and with accounts anybody may register the names of others. With `false`, opening such a directory is
+    /// an error, [`StoreError::NoStore`], and nothing is made. Switch it off when the store is there, or make
+    /// it depend on a variable that you set for the first start:
+    ///
+    /// ```
+    /// # use jwtauth::SledConfig;
+    /// let is_first = std::env::var_os("SHOP_NEW_STORE").is_some();
+    /// let config = SledConfig::new("/data/sessions").create_if_missing(is_first);
+    /// ```
+    ///
+    /// A [`rollback_counter`](Self::rollback_counter) tells the two cases apart by itself, if it is on another
+    /// volume and the store has accounts.
+    #[must_use]
+    pub const fn create_if_missing(mut self, creates: bool) -> Self {
+        self.create_if_missing = creates;
         self
     }
 

@@ -60,6 +60,9 @@ impl Opened {
         {
             return Err(StoreError::Missing { path: config.path.clone(), counter: counter.into() });
         }
+        if !found.something {
+            may_make(&config)?;
+        }
         directory::make(&config.path)?;
         let lock = Arc::new(StoreLock::acquire(&config.path, &mut patience)?);
         Self::open_locked(config, lock, &mut patience, None)
@@ -96,6 +99,9 @@ impl Opened {
         if !is_new && !found.data && counts.changes() > 0 {
             return Err(StoreError::Missing { path: path.into(), counter: counts.highest(path) });
         }
+        if !found.data {
+            may_make(&config)?;
+        }
         snapshots::keep_trusted(path, &lock)?;
         blobs::set_nameless_aside(path)?;
         let (changes, counter) = (counts.changes(), counts.highest(path));
@@ -117,11 +123,20 @@ impl Opened {
         blobs.sync()?;
         let data = DataFile::open(path)?;
         let journals = counts.keep(path, count_of(totals))?;
+        // Otherwise the log has a warning.
+        if !found.data && changes == 0 {
+            tracing::info!(target: "jwtauth", ?path, "a new session store was made, because none was there");
+        }
         if doubt.is_some() && first.is_none() {
             doubt_mark::remove(path);
         }
         Ok(Self { tree, state: DiskState { totals, payload, first, data, blobs, journals, config, lock } })
     }
+}
+
+/// Refuses to make a store where one must be.
+fn may_make(config: &SledConfig) -> Result<(), StoreError> {
+    if config.create_if_missing { Ok(()) } else { Err(StoreError::NoStore { path: config.path.clone() }) }
 }
 
 /// Goes on with an exchange of files that was stopped. To be called by one who has the lock.

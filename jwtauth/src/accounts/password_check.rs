@@ -17,7 +17,7 @@ impl Accounts {
     ///
     /// `peer` is the address that the attempt comes from: that of the socket, or the one that your own proxy
     /// reports. With `None`, failures are not counted by address. IPv6 addresses count by their first 64
-    /// bits.
+    /// bits, and those with the same 48 bits together as ten.
     ///
     /// **Failures are slowed down**: those of an account from one address, those of an account from
     /// everywhere, and those of an address. After [5, 20 and 20](super::AccountsConfig::free_failures)
@@ -52,16 +52,24 @@ impl Accounts {
         let parsed = Name::parse(name).ok();
         let key = parsed.as_ref().map_or(name, |name| &name.key);
         let attempt = self.begin(Who::Login(key), peer).await?;
-        let line = match () {
-            () if attempt.is_known() => Line::Known,
-            () if attempt.is_in_crowd() => Line::Crowd,
-            () => Line::Login,
+        let line = match (attempt.is_known(), attempt.is_crowded()) {
+            (true, _) => Line::Known,
+            (false, true) => Line::Crowd,
+            (false, false) => Line::Login,
         };
         let found = match &parsed {
             Some(name) => self.0.store.account_by_key(name.key.clone()).await,
             None => Ok(None),
         };
         let checked = match found {
+            Ok(found) if attempt.is_crowded() => {
+                let checked = self.check_in_crowd(found, password, line, peer).await;
+                if let Err(error @ AccountError::Busy) = checked {
+                    // It stays charged: a password may have been tried.
+                    return Err(error);
+                }
+                checked
+            }
             Ok(found) => self.check(found, password, line, peer).await,
             Err(error) => Err(error.into()),
         };
@@ -94,6 +102,38 @@ impl Accounts {
             Err(_) => drop(self.0.throttle.undone(attempt, now).await),
         }
         outcome
+    }
+
+    /// Checks a password at an address that may be a proxy, and where many have failed. Those who have logged
+    /// in there before do not wait behind the others, so that attackers lock nobody out (M-4). That must not
+    /// tell who they are (S-16): a wrong password of theirs waits for its answer in the line of the others
+    /// too, and gets the same one.
+    async fn check_in_crowd(
+        &self,
+        found: Option<StoredAccount>,
+        typed: &str,
+        line: Line,
+        peer: Option<IpAddr>,
+    ) -> Result<(StoredAccount, Option<Password>), AccountError> {
+        if line == Line::Crowd {
+            let checked = self.check(found, typed, line, peer).await;
+            if matches!(checked, Err(AccountError::Busy)) {
+                self.hasher().wait_as_for_a_hash().await;
+            }
+            return checked;
+        }
+        let Some(same) = Password::typed(typed) else { return self.check(found, typed, line, peer).await };
+        let accounts = self.clone();
+        let crowd = tokio::spawn(async move { accounts.hasher().check(Line::Crowd, same, None).await });
+        let checked = self.check(found, typed, line, peer).await;
+        if !matches!(checked, Err(AccountError::InvalidCredentials)) {
+            crowd.abort();
+            return checked;
+        }
+        match crowd.await {
+            Ok(Err(AccountError::Busy)) => Err(AccountError::Busy),
+            _ => checked,
+        }
     }
 
     /// Checks a password, for one hash. Returns the account, and the password if it must be hashed again.
@@ -148,5 +188,61 @@ impl Accounts {
                 .filter(|now| now.active && now.hash == checked)
                 .ok_or(AccountError::InvalidCredentials)?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::store::MemoryStore;
+    use crate::{AccountsConfig, JwtAuth};
+
+    const PASSWORD: &str = "correct horse";
+    const WRONG: &str = "another horse";
+
+    /// S-16, M-4: where a proxy may be and attackers take all places, whoever was here before is let in, and a
+    /// wrong password gets the answer that an unknown name gets.
+    #[tokio::test]
+    async fn s_16_m_4_a_crowd_does_not_tell_who_was_here_before() {
+        let proxy = Some([10, 0, 0, 1].into());
+        let clock = ManualClock::at(1_000_000);
+        let jwtauth = JwtAuth::builder().secret(*b"a secret of the tests, 32 bytes.").clock(clock);
+        let jwtauth = jwtauth.accounts(AccountsConfig::default()).build(MemoryStore::new()).unwrap();
+        let accounts = jwtauth.accounts().unwrap();
+        for name in ["ann", "bob", "eve"] {
+            accounts.register(name, PASSWORD).await.unwrap();
+            accounts.verify(name, PASSWORD, proxy).await.unwrap();
+        }
+        for number in 0..20 {
+            let refused = accounts.verify(&format!("invented-{number}"), WRONG, proxy).await;
+            assert!(matches!(refused, Err(AccountError::InvalidCredentials)), "{number}: {refused:?}");
+        }
+        let outcome = async |name: &str, password: &str| match accounts.verify(name, password, proxy).await {
+            Ok(_) => "let in",
+            Err(AccountError::InvalidCredentials) => "wrong",
+            Err(AccountError::Busy) => "busy",
+            Err(AccountError::RateLimited { .. }) => "wait",
+            Err(error) => panic!("{error}"),
+        };
+        // As long as there is room, both are wrong.
+        for name in ["ann", "nobody"] {
+            assert_eq!(outcome(name, WRONG).await, "wrong", "{name}");
+        }
+        let flood = accounts.hasher().fill(Line::Crowd);
+        for name in ["bob", "someone"] {
+            let (started, hash) = (Instant::now(), accounts.hasher().last_took());
+            assert_eq!(outcome(name, WRONG).await, "busy", "{name}");
+            assert!(started.elapsed() >= hash / 2, "{name}: {:?} and {hash:?}", started.elapsed());
+            // Nor do counts tell: each try has cost both the same.
+            assert_eq!(outcome(name, WRONG).await, "busy", "{name}");
+            assert_eq!(outcome(name, WRONG).await, "wait", "{name}");
+        }
+        assert_eq!(outcome("eve", PASSWORD).await, "let in", "whoever knows the password");
+        drop(flood);
+        assert_eq!(outcome("eve", PASSWORD).await, "let in");
+        assert_eq!(outcome("eve", WRONG).await, "wrong");
     }
 }

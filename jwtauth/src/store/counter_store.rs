@@ -34,12 +34,20 @@ pub enum CounterKind {
     KnownAddresses,
     /// Registrations from one address.
     Registrations,
+    /// Failures, and apart from them registrations, from all addresses of a large network of IPv6.
+    Network,
 }
 
 impl CounterKind {
     /// Returns all of them.
-    pub const ALL: [Self; 5] =
-        [Self::AccountAtAddress, Self::Account, Self::Address, Self::KnownAddresses, Self::Registrations];
+    pub const ALL: [Self; 6] = [
+        Self::AccountAtAddress,
+        Self::Account,
+        Self::Address,
+        Self::KnownAddresses,
+        Self::Registrations,
+        Self::Network,
+    ];
 
     /// Returns the number that stands for it in a store.
     #[must_use]
@@ -50,6 +58,7 @@ impl CounterKind {
             Self::Address => 3,
             Self::KnownAddresses => 4,
             Self::Registrations => 5,
+            Self::Network => 6,
         }
     }
 }

@@ -14,6 +14,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -75,6 +76,8 @@ pub(super) struct Hasher {
     /// The memory of hashers that are free and have worked before.
     kept: Arc<Mutex<Vec<HashMemory>>>,
     computed: Arc<AtomicU64>,
+    /// How long the last hash took, in microseconds.
+    last_took: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Hasher {
@@ -103,6 +106,7 @@ impl Hasher {
             lines: std::array::from_fn(|_| line()),
             kept: Arc::default(),
             computed: Arc::default(),
+            last_took: Arc::default(),
         })
     }
 
@@ -140,6 +144,12 @@ impl Hasher {
         self.run(line, need, move |memory| method.check(&password, hash.as_ref(), memory)).await
     }
 
+    /// Waits as long as the last hash took: for an answer that must look like one behind a hash.
+    pub(super) async fn wait_as_for_a_hash(&self) {
+        let micros = self.last_took.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_micros(micros)).await;
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         line: Line,
@@ -160,11 +170,15 @@ impl Hasher {
         let turn = Arc::clone(&self.turns).acquire_many_owned(turns).await.map_err(|_| AccountError::Busy)?;
         drop(first);
         let (computed, kept) = (Arc::clone(&self.computed), Arc::clone(&self.kept));
+        let last_took = Arc::clone(&self.last_took);
         let working = tokio::task::spawn_blocking(move || {
             let _until_done = (place, turn);
             computed.fetch_add(1, Ordering::Relaxed);
             let mut memory = take(&kept, need.blocks, usual, needed)?;
+            let started = Instant::now();
             let done = work(&mut memory);
+            let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            last_took.store(micros, Ordering::Relaxed);
             if memory.blocks() == usual {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
             }
@@ -198,6 +212,20 @@ fn default_hashers(cores: usize, memory: Option<u64>, blocks: usize) -> usize {
     let one = u64::try_from(blocks).unwrap_or(u64::MAX).saturating_mul(1024).max(1);
     let fit = memory.map_or(usize::MAX, |memory| usize::try_from(memory / SHARE / one).unwrap_or(usize::MAX));
     cores.min(fit).clamp(1, MAX_HASHERS)
+}
+
+#[cfg(test)]
+impl Hasher {
+    pub(super) fn last_took(&self) -> Duration {
+        Duration::from_micros(self.last_took.load(Ordering::Relaxed))
+    }
+
+    /// Takes all places of a line, as a flood does.
+    pub(super) fn fill(&self, line: Line) -> tokio::sync::OwnedSemaphorePermit {
+        let all = &self.lines[line as usize].all;
+        let places = u32::try_from(all.available_permits()).expect("they are few");
+        Arc::clone(all).try_acquire_many_owned(places).expect("nobody else takes them")
+    }
 }
 
 #[cfg(test)]

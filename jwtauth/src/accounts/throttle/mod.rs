@@ -1,6 +1,6 @@
-//! Delays attempts after failures that were not forgiven yet: by account and address, by account, and by
-//! address. `failures` counts them, `known` has the addresses of the owners, and `registrations` counts
-//! accounts that were registered.
+//! Delays attempts after failures that were not forgiven yet: by account and address, by account, by
+//! address, and by large network. `failures` counts them, `known` has the addresses of the owners, `networks`
+//! says what is one address, and `registrations` counts accounts that were registered.
 //!
 //! All of it is kept as counters of the store if several processes share that, and in this process otherwise:
 //! `store::counter_store` says how. What is decided on them is here, and depends on nothing else.
@@ -16,6 +16,9 @@
 //! **Nobody is locked out behind a proxy** that was not configured, and whose address all clients have (M-4).
 //! An address of a network of one's own may be one: failures there delay only the account that they are of.
 //!
+//! **Nobody has addresses without end.** One customer may have a /48 of IPv6, so 65,536 networks that count as
+//! one address each. All of it has what ten addresses have (M-27).
+//!
 //! # Invariants
 //!
 //! 1. What is kept is bounded. To push out a key with `n` failures, an attacker needs as many failures for
@@ -25,17 +28,20 @@
 //!    and nobody who reads the store learns who has tried, or from where.
 //! 4. An attempt whose failure cannot be counted is not made: a store that is down is no free guess.
 
+mod attempt_counters;
 mod failures;
 mod known;
+mod networks;
 mod registrations;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use self::failures::{Charge, Failures, Limit};
-use self::known::KnownAddresses;
+use self::attempt_counters::{AttemptCounters, AttemptKeys};
+use self::failures::{Charge, Limit};
+use self::networks::{large_network_of, network_of};
 pub(super) use self::registrations::Registered;
-use self::registrations::Registrations;
+use self::registrations::{Registrations, Share};
 use super::AccountsConfig;
 use crate::error::StoreError;
 use crate::host::is_of_own_network;
@@ -44,6 +50,9 @@ use crate::store::{Counter, CounterKey, CounterKind, CounterStore};
 
 /// An address is forgiven one failure in so many seconds: many people of an office share one address.
 const ADDRESS_FORGIVEN: u64 = 60;
+
+/// So many addresses a large network counts for.
+const NETWORK_ADDRESSES: u32 = 10;
 
 /// An account waits for failures from everywhere when there are so many times more than may come from one
 /// address.
@@ -94,7 +103,9 @@ pub(super) struct Attempt {
     /// The account from everywhere, unless its owner was here before.
     account: Option<Charge>,
     address: Option<Charge>,
-    is_in_crowd: bool,
+    /// The large network that the address is of, unless its owner was here before.
+    network: Option<Charge>,
+    is_crowded: bool,
 }
 
 impl Attempt {
@@ -103,53 +114,9 @@ impl Attempt {
         self.account.is_none()
     }
 
-    /// Tells whether many have failed at this address, which may be a proxy, and the account is not known
-    /// there.
-    pub(super) const fn is_in_crowd(&self) -> bool {
-        self.is_in_crowd
-    }
-}
-
-/// The names of all that an attempt touches.
-#[derive(Clone, Copy, Debug)]
-struct AttemptKeys {
-    pair: [u8; CounterKey::NAME],
-    account: [u8; CounterKey::NAME],
-    address: Option<[u8; CounterKey::NAME]>,
-}
-
-impl AttemptKeys {
-    /// Returns them in ascending order, as [`AttemptCounters`] takes them.
-    fn all(&self) -> Vec<CounterKey> {
-        let address = self.address.map(|name| CounterKey::new(CounterKind::Address, name));
-        let mut keys = vec![
-            CounterKey::new(CounterKind::AccountAtAddress, self.pair),
-            CounterKey::new(CounterKind::Account, self.account),
-        ];
-        keys.extend(address);
-        keys.push(CounterKey::new(CounterKind::KnownAddresses, self.account));
-        keys
-    }
-}
-
-/// What is known of all that an attempt touches.
-struct AttemptCounters {
-    pair: Option<Failures>,
-    account: Option<Failures>,
-    address: Option<Failures>,
-    known: KnownAddresses,
-}
-
-impl AttemptCounters {
-    fn read(found: &[Option<Counter>]) -> Self {
-        let [pair, account, between @ .., known] = found else { return Self::read(&[None, None, None]) };
-        let failures = |counter: &Option<Counter>| counter.as_ref().and_then(Failures::read);
-        Self {
-            pair: failures(pair),
-            account: failures(account),
-            address: between.first().and_then(failures),
-            known: KnownAddresses::read(known.as_ref()),
-        }
+    /// Tells whether many have failed at this address, which may be a proxy.
+    pub(super) const fn is_crowded(&self) -> bool {
+        self.is_crowded
     }
 }
 
@@ -167,6 +134,7 @@ struct Limits {
     of_pair: Limit,
     of_account: Limit,
     of_address: Limit,
+    of_network: Limit,
     of_registrations: Registrations,
 }
 
@@ -174,10 +142,16 @@ impl Limits {
     fn new(config: &AccountsConfig) -> Self {
         let (max_delay, failures) = (config.max_delay.as_secs(), config.account_failures);
         let of_pair = Limit { free: failures, forgiven: max_delay, max_delay };
+        let of_address = Limit { free: config.address_failures, forgiven: ADDRESS_FORGIVEN, max_delay };
         Self {
             of_pair,
             of_account: Limit { free: failures.saturating_mul(EVERYWHERE), ..of_pair },
-            of_address: Limit { free: config.address_failures, forgiven: ADDRESS_FORGIVEN, max_delay },
+            of_address,
+            of_network: Limit {
+                free: of_address.free.saturating_mul(NETWORK_ADDRESSES),
+                forgiven: ADDRESS_FORGIVEN / u64::from(NETWORK_ADDRESSES),
+                max_delay,
+            },
             of_registrations: Registrations::new(config.registrations, config.registration_every),
         }
     }
@@ -192,11 +166,11 @@ impl Limits {
         self.of_pair.redate(&mut counters.pair, now);
         self.of_account.redate(&mut counters.account, now);
         self.of_address.redate(&mut counters.address, now);
+        self.of_network.redate(&mut counters.network, now);
         let is_known = counters.known.contains(&keys.pair, now);
         let failed_here = self.of_address.count(counters.address, now);
         let mut of_pair = self.of_pair;
         let is_crowded = may_be_proxy && failed_here >= self.of_address.free;
-        let is_in_crowd = is_crowded && !is_known;
         if is_crowded {
             // Known here or not: another limit would tell which names exist (S-16).
             of_pair.free = of_pair.free.min(WHERE_MANY_FAILED);
@@ -204,30 +178,36 @@ impl Limits {
         let by_pair = of_pair.wait(&mut counters.pair, now);
         let by_account = if is_known { None } else { self.of_account.wait(&mut counters.account, now) };
         let by_address = if may_be_proxy { None } else { self.of_address.wait(&mut counters.address, now) };
-        if let Some(longest) =
-            [by_pair, by_account, by_address].into_iter().flatten().max_by_key(|wait| wait.seconds)
-        {
+        // Many customers of one provider may have it. Those who were here before do not wait for the others.
+        let by_network = if is_known { None } else { self.of_network.wait(&mut counters.network, now) };
+        let waits = [by_pair, by_account, by_address, by_network];
+        if let Some(longest) = waits.into_iter().flatten().max_by_key(|wait| wait.seconds) {
             return Err(longest);
         }
+        let is_counted = keys.network.is_some() && !is_known;
         Ok(Attempt {
             keys,
             pair: of_pair.charge(&mut counters.pair, now),
             account: (!is_known).then(|| self.of_account.charge(&mut counters.account, now)),
             address: keys.address.map(|_| self.of_address.charge(&mut counters.address, now)),
-            is_in_crowd,
+            network: is_counted.then(|| self.of_network.charge(&mut counters.network, now)),
+            is_crowded,
         })
     }
 
-    /// Returns what is kept of an attempt.
-    fn kept(&self, counters: &AttemptCounters, with_address: bool) -> Vec<Option<Counter>> {
+    /// Returns what is kept of an attempt, in the order of its keys.
+    fn kept(&self, keys: &AttemptKeys, counters: &AttemptCounters) -> Vec<Option<Counter>> {
         let mut kept = vec![
             counters.pair.map(|failures| self.of_pair.counter(failures)),
             counters.account.map(|failures| self.of_account.counter(failures)),
         ];
-        if with_address {
+        if keys.address.is_some() {
             kept.push(counters.address.map(|failures| self.of_address.counter(failures)));
         }
         kept.push(counters.known.counter());
+        if keys.network.is_some() {
+            kept.push(counters.network.map(|failures| self.of_network.counter(failures)));
+        }
         kept
     }
 }
@@ -251,6 +231,7 @@ impl Throttle {
             pair: self.names.of(&[who.name().as_bytes(), who.bytes(), place]),
             account: self.names.of(&[who.name().as_bytes(), who.bytes()]),
             address: network.map(|_| self.names.of(&[b"address", place])),
+            network: peer.and_then(large_network_of).map(|large| self.names.of(&[b"network", &large])),
         };
         let may_be_proxy = network.is_some_and(is_of_own_network);
         let limits = self.limits;
@@ -271,6 +252,9 @@ impl Throttle {
             }
             let Some(address) = attempt.address else { return };
             address.refund(&mut counters.address);
+            if let Some(network) = attempt.network {
+                network.refund(&mut counters.network);
+            }
             counters.known.note(attempt.keys.pair, now);
         };
         self.change(attempt.keys, now, forget).await
@@ -286,6 +270,9 @@ impl Throttle {
             if let Some(address) = attempt.address {
                 address.refund(&mut counters.address);
             }
+            if let Some(network) = attempt.network {
+                network.refund(&mut counters.network);
+            }
         };
         self.change(attempt.keys, now, refund).await
     }
@@ -297,18 +284,18 @@ impl Throttle {
         now: u64,
         step: impl Fn(&mut AttemptCounters) -> T + Clone + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
-        let (limits, of_rule, with_address) = (self.limits, step.clone(), keys.address.is_some());
+        let (limits, of_rule) = (self.limits, step.clone());
         let rule = move |found: &[Option<Counter>]| {
-            let mut counters = AttemptCounters::read(found);
+            let mut counters = AttemptCounters::read(&keys, found);
             of_rule(&mut counters);
-            limits.kept(&counters, with_address)
+            limits.kept(&keys, &counters)
         };
         let found = self.counters.change_counters(keys.all(), now, Arc::new(rule)).await?;
-        Ok(step(&mut AttemptCounters::read(&found)))
+        Ok(step(&mut AttemptCounters::read(&keys, &found)))
     }
 
-    /// Charges a registration to an address, or says that it has to wait. Those without an address, which
-    /// came through a proxy on this machine, are one.
+    /// Charges a registration to an address and its large network, or says that it has to wait. Those without
+    /// an address, which came through a proxy on this machine, are one.
     pub(super) async fn register(
         &self,
         peer: Option<IpAddr>,
@@ -317,43 +304,36 @@ impl Throttle {
         let network = peer.map(network_of);
         let text = network.map(|network| network.to_string()).unwrap_or_default();
         let name = self.names.of(&[b"registration", text.as_bytes()]);
-        let key = CounterKey::new(CounterKind::Registrations, name);
-        let (of_registrations, is_shared) =
-            (self.limits.of_registrations, network.is_none_or(is_of_own_network));
-        self.change_one(key, now, move |kept| of_registrations.charge(key, kept, is_shared, now)).await
+        let share = if network.is_none_or(is_of_own_network) { Share::OfMany } else { Share::OfOne };
+        let mut shares = vec![(CounterKey::new(CounterKind::Registrations, name), share)];
+        if let Some(large) = peer.and_then(large_network_of) {
+            let name = self.names.of(&[b"registration", &large]);
+            shares.push((CounterKey::new(CounterKind::Network, name), Share::OfNetwork));
+        }
+        let (keys, limit) = (shares.iter().map(|(key, _)| *key).collect(), self.limits.of_registrations);
+        self.change_some(keys, now, move |kept| limit.charge(&shares, kept, now)).await
     }
 
     /// Takes a registration back that failed and not by the fault of the address.
     pub(super) async fn undo_registration(&self, registered: Registered, now: u64) -> Result<(), StoreError> {
-        self.change_one(registered.key, now, move |kept| registered.refund(kept)).await
+        self.change_some(registered.keys(), now, move |kept| registered.refund(kept)).await
     }
 
-    async fn change_one<T>(
+    /// Carries out a step on some counters. It may be called more than once.
+    async fn change_some<T>(
         &self,
-        key: CounterKey,
+        keys: Vec<CounterKey>,
         now: u64,
-        step: impl Fn(&mut Option<Counter>) -> T + Clone + Send + Sync + 'static,
+        step: impl Fn(&mut [Option<Counter>]) -> T + Clone + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let of_rule = step.clone();
         let rule = move |found: &[Option<Counter>]| {
-            let mut kept = found.first().cloned().flatten();
+            let mut kept = found.to_vec();
             of_rule(&mut kept);
-            vec![kept]
+            kept
         };
-        let found = self.counters.change_counters(vec![key], now, Arc::new(rule)).await?;
-        Ok(step(&mut found.into_iter().next().flatten()))
-    }
-}
-
-/// What counts as one address: all of IPv4, and the 64 bits of IPv6 that one customer has at least (RFC
-/// 6177).
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
+        let mut found = self.counters.change_counters(keys, now, Arc::new(rule)).await?;
+        Ok(step(&mut found))
     }
 }
 

@@ -1,6 +1,7 @@
-//! How many accounts an address registers: some at once, and then one in a while.
+//! How many accounts an address registers, and a large network of addresses: some at once, and then one in a
+//! while.
 //!
-//! For each address one number is kept: when it may register as many at once as at the beginning. Each
+//! For each of them one number is kept: when it may register as many at once as at the beginning. Each
 //! registration puts that off by the time of one.
 
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use super::Wait;
 use crate::store::{Counter, CounterKey};
 
-/// Where many clients may share one address, it waits the time divided by this.
+/// Where many clients may share one address, it waits the time divided by this. A large network counts for as
+/// many addresses.
 const SHARED: u64 = 10;
 
 /// How many an address registers.
@@ -42,13 +44,21 @@ impl Registrant {
     }
 }
 
-/// A registration that was charged.
+/// Whose registrations are counted together.
 #[derive(Clone, Copy, Debug)]
-#[must_use]
-pub(in crate::accounts) struct Registered {
-    pub(super) key: CounterKey,
-    cost: u64,
+pub(super) enum Share {
+    /// An address has one customer.
+    OfOne,
+    /// Many clients may share the address: it waits a tenth of the time.
+    OfMany,
+    /// A large network of many addresses: what ten of them have.
+    OfNetwork,
 }
+
+/// A registration that was charged, with what it has cost under each key.
+#[derive(Clone, Debug)]
+#[must_use]
+pub(in crate::accounts) struct Registered(Vec<(CounterKey, u64)>);
 
 impl Registrations {
     pub(super) fn new(at_once: u32, every: Duration) -> Self {
@@ -56,38 +66,64 @@ impl Registrations {
         Self { at_once: at_once.into(), every }
     }
 
-    /// Charges one, or says how long to wait. `now` is in seconds.
+    /// Charges one to each key, or to none, and says how long to wait. `now` is in seconds.
     pub(super) fn charge(
         self,
-        key: CounterKey,
-        kept: &mut Option<Counter>,
-        is_shared: bool,
+        shares: &[(CounterKey, Share)],
+        kept: &mut [Option<Counter>],
         now: u64,
     ) -> Result<Registered, Wait> {
         let now = now.saturating_mul(1000);
-        let cost = if is_shared { (self.every / SHARED).max(1) } else { self.every };
-        let most = cost.saturating_mul(self.at_once);
-        let found = kept.as_ref().and_then(Registrant::read);
-        let found = found.unwrap_or(Registrant { forgotten_at: now, told: 0 });
-        // A clock that was ahead must not make anybody wait longer than all of them take. That is kept, or
-        // the time would begin anew with each look.
-        let before = found.forgotten_at.clamp(now, now.saturating_add(most));
-        let after = before.saturating_add(cost);
-        let beyond = after.saturating_sub(now).saturating_sub(most);
-        if beyond > 0 {
-            *kept = Some(Registrant { forgotten_at: before, told: before }.counter());
-            return Err(Wait { seconds: beyond.div_ceil(1000).max(1), is_news: found.told != before });
+        let (mut charged, mut costs, mut longest) = (Vec::new(), Vec::new(), None::<Wait>);
+        for ((key, share), kept) in shares.iter().zip(kept.iter_mut()) {
+            let (cost, most) = self.cost(*share);
+            let found = kept.as_ref().and_then(Registrant::read);
+            let found = found.unwrap_or(Registrant { forgotten_at: now, told: 0 });
+            // A clock that was ahead must not make anybody wait longer than all of them take. That is kept,
+            // or the time would begin anew with each look.
+            let before = found.forgotten_at.clamp(now, now.saturating_add(most));
+            let after = before.saturating_add(cost);
+            let beyond = after.saturating_sub(now).saturating_sub(most);
+            if beyond > 0 {
+                *kept = Some(Registrant { forgotten_at: before, told: before }.counter());
+                let wait = Wait { seconds: beyond.div_ceil(1000).max(1), is_news: found.told != before };
+                longest = longest.filter(|longest| longest.seconds >= wait.seconds).or(Some(wait));
+            }
+            charged.push(Registrant { forgotten_at: after, ..found }.counter());
+            costs.push((*key, cost));
         }
-        *kept = Some(Registrant { forgotten_at: after, ..found }.counter());
-        Ok(Registered { key, cost })
+        if let Some(wait) = longest {
+            return Err(wait);
+        }
+        for (kept, charged) in kept.iter_mut().zip(charged) {
+            *kept = Some(charged);
+        }
+        Ok(Registered(costs))
+    }
+
+    /// Returns what one registration costs, and how much may be owed, in milliseconds.
+    fn cost(self, share: Share) -> (u64, u64) {
+        let shared = (self.every / SHARED).max(1);
+        match share {
+            Share::OfOne => (self.every, self.every.saturating_mul(self.at_once)),
+            Share::OfMany => (shared, shared.saturating_mul(self.at_once)),
+            Share::OfNetwork => (shared, shared.saturating_mul(self.at_once).saturating_mul(SHARED)),
+        }
     }
 }
 
 impl Registered {
-    pub(super) fn refund(self, kept: &mut Option<Counter>) {
-        if let Some(found) = kept.as_ref().and_then(Registrant::read) {
-            let forgotten_at = found.forgotten_at.saturating_sub(self.cost);
-            *kept = Some(Registrant { forgotten_at, ..found }.counter());
+    pub(super) fn keys(&self) -> Vec<CounterKey> {
+        self.0.iter().map(|(key, _)| *key).collect()
+    }
+
+    /// Takes it back. The counters stand in the order of the keys.
+    pub(super) fn refund(&self, kept: &mut [Option<Counter>]) {
+        for ((_, cost), kept) in self.0.iter().zip(kept) {
+            if let Some(found) = kept.as_ref().and_then(Registrant::read) {
+                let forgotten_at = found.forgotten_at.saturating_sub(*cost);
+                *kept = Some(Registrant { forgotten_at, ..found }.counter());
+            }
         }
     }
 }

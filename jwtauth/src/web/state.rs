@@ -13,8 +13,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use poem::{Request, Result};
+use tokio::runtime::Handle;
 
 use super::answer::cookie::CookieStyle;
 use super::answer::wording::Wording;
@@ -43,12 +45,18 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync {
 /// The middleware can be given away as data of requests too, where its gate stands in front of nothing. Then
 /// nothing of it runs, except that `.data(..)` puts a clone on each request, and the clone ends with the
 /// request. If nothing was put behind the gate before that, the log tells of the mistake.
+///
+/// A reference to the middleware, or an `Arc` of it, can be data too. Of that nothing runs at all, so the log
+/// tells a minute after the gate was made.
 #[derive(Debug)]
 pub(crate) struct FrontGate {
     gate: Option<Box<dyn Gate>>,
     /// Whether it stands in front of something, or the log has said that it does not.
-    is_settled: AtomicBool,
+    is_settled: Arc<AtomicBool>,
 }
+
+/// How long a program may take until the application is behind its gate.
+const SET_UP: Duration = Duration::from_secs(60);
 
 /// Where a value of a middleware comes from, as long as its gate is not settled.
 #[derive(Debug, Default)]
@@ -60,9 +68,16 @@ struct CloneTrace {
 }
 
 impl FrontGate {
-    pub(crate) fn new(gate: Option<impl Gate + 'static>) -> Self {
+    /// Returns the gate of a value of this middleware.
+    pub(crate) fn new(gate: Option<impl Gate + 'static>, middleware: &'static str) -> Self {
         let gate = gate.map(|gate| Box::new(gate) as Box<dyn Gate>);
-        Self { is_settled: AtomicBool::new(gate.is_none()), gate }
+        let is_settled = Arc::new(AtomicBool::new(gate.is_none()));
+        if gate.is_some()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(look_later(Arc::downgrade(&is_settled), middleware));
+        }
+        Self { is_settled, gate }
     }
 
     pub(crate) fn get(&self) -> Option<&dyn Gate> {
@@ -99,6 +114,20 @@ impl FrontGate {
                 ),
             );
         }
+    }
+}
+
+/// Tells of a gate that is in front of nothing when the program must have been set up.
+async fn look_later(is_settled: Weak<AtomicBool>, middleware: &'static str) {
+    tokio::time::sleep(SET_UP).await;
+    if is_settled.upgrade().is_some_and(|settled| !settled.swap(true, Ordering::Relaxed)) {
+        misconfigured(
+            "gate in front of nothing",
+            format_args!(
+                "`{middleware}` denies by default and is in front of nothing a minute after it was made: if this program serves \
+                 requests, handlers without a guard are open. It is a middleware, so write `.with(..)` and not only `.data(..)`"
+            ),
+        );
     }
 }
 

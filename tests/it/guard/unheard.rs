@@ -94,6 +94,45 @@ fn n_13_a_gate_in_front_of_nothing_is_told_of_at_the_first_request() {
     assert!(log.contains("`Verifier` denies by default and is in front of nothing"), "{log}");
 }
 
+/// N-13: of what only a pointer is data, nothing runs in a request. A minute after the start is soon enough to
+/// find it in the log.
+#[test]
+fn n_13_a_gate_that_is_shared_and_in_front_of_nothing_is_told_of() {
+    let plain = || Route::new().at("/", get(open));
+    type Wire = fn(Route, JwtAuth) -> poem::endpoint::BoxEndpoint<'static, Response>;
+    let cases: [(&str, Wire, bool); 4] = [
+        ("an Arc", |app, auth| app.data(Arc::new(auth)).map_to_response().boxed(), true),
+        ("a static", |app, auth| app.data(&*Box::leak(Box::new(auth))).map_to_response().boxed(), true),
+        ("an Arc and in front", |app, auth| app.data(Arc::new(auth.clone())).with(auth).boxed(), false),
+        ("in front", |app, auth| app.with(auth).boxed(), false),
+    ];
+    for (what, wire, is_told) in cases {
+        logged(async |log| {
+            tokio::time::pause();
+            let client = TestClient::new(wire(plain(), denying()));
+            let told = || log.text().matches("in front of nothing a minute after it was made").count();
+            client.get("/").send().await;
+            tokio::time::sleep(Duration::from_secs(59)).await;
+            assert_eq!(told(), 0, "{what}: there may be more to set up");
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            assert_eq!(told(), usize::from(is_told), "{what}: {}", log.text());
+            drop(client);
+        });
+    }
+    // A guarded handler says at once what is wrong.
+    for shared in [
+        |app: Route, auth: JwtAuth| app.data(Arc::new(auth)).map_to_response().boxed(),
+        |app: Route, auth: JwtAuth| app.data(&*Box::leak(Box::new(auth))).map_to_response().boxed(),
+    ] {
+        let (status, log) = asked_once(|| shared(Route::new().at("/", get(guarded)), denying()));
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(log.contains("`JwtAuth` was added with `.data(auth)`"), "{log}");
+    }
+}
+
+#[require_auth]
+async fn guarded(_who: &Identity) {}
+
 /// What an application keeps for its handlers.
 #[derive(Clone)]
 struct State {

@@ -1,5 +1,6 @@
 //! [`RequireAuth`], the guard of a whole tree of routes, with the conditions of `#[require_auth]`.
 
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -12,6 +13,17 @@ use super::policy::{Need, Policy, Site};
 #[derive(Debug)]
 #[must_use = "it guards nothing until `.with(..)` has put it around an endpoint"]
 pub struct RequireAuth {
+    guard: TreeGuard,
+    /// Data of a request is shared between threads, an `Arc` and a reference too.
+    _not_data: PhantomData<dyn GivenAsDataItGuardsNothing + Send + Unpin>,
+}
+
+/// Names the reason in the message of the compiler: it is in the type of what must not be data.
+trait GivenAsDataItGuardsNothing {}
+
+/// What a guard asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct TreeGuard {
     policy: Policy,
     needs: Vec<Need>,
 }
@@ -22,7 +34,10 @@ impl RequireAuth {
     pub fn new() -> Self {
         let place = Location::caller();
         let site = Site { handler: Site::TREE, file: place.file(), line: place.line() };
-        Self { policy: Policy::new(site, &[]), needs: Vec::new() }
+        Self {
+            guard: TreeGuard { policy: Policy::new(site, &[]), needs: Vec::new() },
+            _not_data: PhantomData,
+        }
     }
 
     /// Asks for a role as well. Called again, for another one too.
@@ -87,13 +102,13 @@ impl RequireAuth {
 
     /// Asks for a login that is not older than this (RFC 9470). Whole seconds count.
     pub fn fresh(mut self, max_age: Duration) -> Self {
-        self.policy = self.policy.fresh(max_age.as_secs());
+        self.guard.policy = self.guard.policy.fresh(max_age.as_secs());
         self
     }
 
     /// Refuses API keys: only people pass who are logged in.
     pub fn no_api_keys(mut self) -> Self {
-        self.policy = self.policy.no_api_keys();
+        self.guard.policy = self.guard.policy.no_api_keys();
         self
     }
 
@@ -105,21 +120,28 @@ impl RequireAuth {
     /// If it is no path on this site.
     #[track_caller]
     pub fn redirect(mut self, login: &'static str) -> Self {
-        self.policy = self.policy.redirect(login);
+        self.guard.policy = self.guard.policy.redirect(login);
         self
     }
 
     /// Says whether requests that another site caused are refused. Default: they are.
     pub fn csrf(mut self, check: bool) -> Self {
-        self.policy.any_site = !check;
+        self.guard.policy.any_site = !check;
         self
     }
 
     fn need(mut self, need: Need) -> Self {
-        self.needs.push(need);
+        self.guard.needs.push(need);
         self
     }
 
+    /// Returns what it asks for, to be put in front of something.
+    pub(crate) fn into_guard(self) -> TreeGuard {
+        self.guard
+    }
+}
+
+impl TreeGuard {
     pub(crate) const fn login_page(&self) -> Option<&'static str> {
         self.policy.redirect
     }
@@ -141,7 +163,7 @@ impl<E: Endpoint> Middleware<E> for RequireAuth {
     type Output = RequireAuthEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        RequireAuthEndpoint { inner, guard: Self { policy: self.policy, needs: self.needs.clone() } }
+        RequireAuthEndpoint { inner, guard: self.guard.clone() }
     }
 }
 
@@ -164,7 +186,7 @@ where
     for<'a> GuardAsData<'a>: RequestData,
 {
     fn clone(&self) -> Self {
-        Self { policy: self.policy, needs: self.needs.clone() }
+        Self { guard: self.guard.clone(), _not_data: PhantomData }
     }
 }
 
@@ -172,7 +194,7 @@ where
 #[derive(Debug)]
 pub struct RequireAuthEndpoint<E> {
     inner: E,
-    guard: RequireAuth,
+    guard: TreeGuard,
 }
 
 impl<E: Endpoint> Endpoint for RequireAuthEndpoint<E> {

@@ -40,11 +40,18 @@ pub(crate) fn jwtauth<'r>(request: &'r Request, asker: &str) -> Result<&'r JwtAu
 
 /// Says what to do if no middleware has put its handle on the request.
 pub(crate) fn missing(request: &Request) -> &'static str {
-    if request.data::<JwtAuth>().is_some() {
+    if has::<JwtAuth>(request) {
         "`JwtAuth` was added with `.data(auth)`; it is a middleware: write `.with(auth)`"
-    } else if request.data::<Verifier>().is_some() {
+    } else if has::<Verifier>(request) {
         "`Verifier` was added with `.data(verifier)`; it is a middleware: write `.with(verifier)`"
     } else {
         "no `JwtAuth` and no `Verifier` in front of this route; add `.with(auth)` or `.with(verifier)` to the app, after (outside) every other `.with(..)` that needs the user"
     }
+}
+
+/// Tells whether this is data of the request, in any of the usual forms.
+fn has<T: Send + Sync + 'static>(request: &Request) -> bool {
+    request.data::<T>().is_some()
+        || request.data::<Arc<T>>().is_some()
+        || request.data::<&'static T>().is_some()
 }

@@ -6,7 +6,7 @@ use crate::web::guard::require_auth::RequireAuth;
 impl JwtAuthBuilder {
     #[doc = include_str!("../../docs/deny_by_default.md")]
     pub fn deny_by_default(mut self, guard: RequireAuth) -> Self {
-        self.default_guard = Some(guard);
+        self.default_guard = Some(guard.into_guard());
         self
     }
 

@@ -41,7 +41,7 @@ use crate::web::answer::cookie::CookieStyle;
 use crate::web::answer::wording::Wording;
 use crate::web::client::Clients;
 use crate::web::guard::default_guard::DefaultGuard;
-use crate::web::guard::require_auth::RequireAuth;
+use crate::web::guard::require_auth::TreeGuard;
 use crate::web::headers::cross_origin::CrossOrigin;
 use crate::web::headers::token_header::TokenHeader;
 use crate::web::local_only::LocalOnly;
@@ -59,7 +59,7 @@ pub struct JwtAuthBuilder {
     insecure_cookies: bool,
     trusted_origins: Vec<String>,
     exempt_paths: Vec<String>,
-    default_guard: Option<RequireAuth>,
+    default_guard: Option<TreeGuard>,
     public: Vec<String>,
     pub(crate) clients: ClientConfig,
     pub(crate) trusted_proxies: Vec<String>,
@@ -285,7 +285,7 @@ impl Ready {
             wording: self.wording,
             token_header: self.token_header,
             cross_origin: self.cross_origin,
-            gate: FrontGate::new(self.default_guard),
+            gate: FrontGate::new(self.default_guard, "JwtAuth"),
             clients: self.clients,
             local_only: self.local_only.then(LocalOnly::default),
             dropped_cookies_logged: Default::default(),

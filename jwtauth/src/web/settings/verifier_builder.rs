@@ -14,7 +14,7 @@ use crate::token::stateless::{ForeignTokens, TokenForm};
 use crate::verifier::Verification;
 use crate::verifier::source::{Fetch, Source};
 use crate::web::guard::default_guard::DefaultGuard;
-use crate::web::guard::require_auth::RequireAuth;
+use crate::web::guard::require_auth::{RequireAuth, TreeGuard};
 use crate::web::headers::token_header::TokenHeader;
 use crate::web::state::{FrontGate, Verifier, VerifierState};
 
@@ -30,7 +30,7 @@ pub struct VerifierBuilder {
     leeway: Duration,
     max_ttl: Duration,
     form: TokenForm,
-    default_guard: Option<RequireAuth>,
+    default_guard: Option<TreeGuard>,
     public: Vec<String>,
     clock: Arc<dyn Clock>,
 }
@@ -234,7 +234,7 @@ impl VerifierBuilder {
     /// Guards every route that is not [`public`](Self::public), like
     /// [`JwtAuthBuilder::deny_by_default`](crate::JwtAuthBuilder::deny_by_default).
     pub fn deny_by_default(mut self, guard: RequireAuth) -> Self {
-        self.default_guard = Some(guard);
+        self.default_guard = Some(guard.into_guard());
         self
     }
 
@@ -284,7 +284,7 @@ impl VerifierBuilder {
             explained: Mutex::default(),
         };
         let default_guard = DefaultGuard::new(self.default_guard, self.public)?;
-        let gate = FrontGate::new(default_guard);
+        let gate = FrontGate::new(default_guard, "Verifier");
         let token_header = TokenHeader::default();
         Ok(Verifier::from_state(VerifierState { verification, token_header, gate }))
     }

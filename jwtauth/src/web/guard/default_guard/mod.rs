@@ -13,7 +13,7 @@ use std::pin::Pin;
 use poem::http::Method;
 use poem::{Request, Result};
 
-use super::require_auth::RequireAuth;
+use super::require_auth::TreeGuard;
 use crate::error::ConfigError;
 use crate::web::headers::pattern::{asked_uri, matches_path};
 use crate::web::state::Gate;
@@ -21,14 +21,14 @@ use crate::web::state::Gate;
 /// A guard, and the routes that it does not guard.
 #[derive(Debug)]
 pub(crate) struct DefaultGuard {
-    guard: RequireAuth,
+    guard: TreeGuard,
     public: Vec<PublicRoute>,
 }
 
 impl DefaultGuard {
     /// Checks the settings; `None` if nothing is denied by default.
     pub(crate) fn new(
-        guard: Option<RequireAuth>,
+        guard: Option<TreeGuard>,
         routes: Vec<String>,
     ) -> std::result::Result<Option<Self>, ConfigError> {
         let Some(guard) = guard else {

@@ -1,10 +1,11 @@
 //! Which requests a public route covers: what an attacker would try to make of it.
 
+use super::super::require_auth::RequireAuth;
 use super::*;
 
 fn public(routes: &[&str]) -> DefaultGuard {
     let routes = routes.iter().map(ToString::to_string).collect();
-    DefaultGuard::new(Some(RequireAuth::new()), routes).unwrap().unwrap()
+    DefaultGuard::new(Some(RequireAuth::new().into_guard()), routes).unwrap().unwrap()
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn public_routes_need_something_that_is_denied() {
 #[test]
 fn the_login_page_must_be_public() {
     let with = |routes: &[&str]| {
-        let guard = RequireAuth::new().redirect("/login?theme=dark");
+        let guard = RequireAuth::new().redirect("/login?theme=dark").into_guard();
         DefaultGuard::new(Some(guard), routes.iter().map(ToString::to_string).collect())
     };
     for routes in [&[][..], &["POST /login"], &["/login/"]] {

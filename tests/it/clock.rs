@@ -125,6 +125,37 @@ fn n_8_a_step_back_logs_nobody_out() {
     });
 }
 
+/// N-8: times of records are ahead of a clock that was set back; how long ago something was is right.
+#[test]
+fn n_8_what_is_shown_as_so_long_ago_is_right_after_a_step_back() {
+    bounded(async {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
+        let app = TestApp::with(store, |builder| builder);
+        let (tab, sessions) = (Tab::new(&app), app.jwtauth.sessions());
+        let summaries = async || {
+            let listed = sessions.list("alice").await.unwrap();
+            let told = listed.iter().map(|session| {
+                let text = session.summary_at(sessions.now());
+                text.rsplit_once(", last seen ").map(|(_, seen)| seen.to_owned()).unwrap()
+            });
+            let mut told: Vec<_> = told.collect();
+            told.sort();
+            told
+        };
+        tab.login("alice").await;
+        app.clock.advance(seconds(10 * 60));
+        assert_eq!(summaries().await, ["10 min ago"]);
+        app.clock.set(START + 10 * 60 - HOURS);
+        assert_eq!(summaries().await, ["10 min ago"], "nothing has passed");
+        tab.login("alice").await;
+        app.clock.advance(seconds(5 * 60));
+        assert_eq!(summaries().await, ["15 min ago", "5 min ago"]);
+        let newest = sessions.list("alice").await.unwrap().iter().map(|session| session.created_at).max();
+        assert_eq!(newest, Some(START + 10 * 60), "by the time of sessions, which is ahead of the clock");
+    });
+}
+
 /// N-8: the clock is a day behind for a while, and is put right: nobody is logged out, then or before.
 #[test]
 fn n_8_a_clock_that_was_behind_logs_nobody_out() {

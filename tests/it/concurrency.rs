@@ -74,10 +74,10 @@ fn s_8_of_64_logouts_at_once_none_fails() {
     });
 }
 
-/// A logout that was answered stays one: no slower request of that session brings it or its cookies
-/// back, whether that request had to refresh first or not.
+/// S-8: a logout that was answered stays one: no slower request of that session brings it or its cookies
+/// back, whether that request had to refresh first or not. One everywhere too.
 #[test]
-fn a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
+fn s_8_a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
     bounded_by(Duration::from_secs(120), async {
         let directory = tempfile::tempdir().unwrap();
         let store = SledStore::open(directory.path().join("sessions")).await.unwrap();
@@ -100,7 +100,8 @@ fn a_logout_stays_a_logout_while_slower_requests_are_in_flight() {
             while app.started.load(Ordering::SeqCst) < before + 4 {
                 tokio::task::yield_now().await;
             }
-            let logout = browser.post("/logout").await;
+            let way = ["/logout", "/logout/all"][round / 2 % 2];
+            let logout = browser.post(way).await;
             assert_eq!(logout.status(), 200, "round {round}");
             app.gate.add_permits(4);
             for answer in slow {

@@ -38,7 +38,7 @@ use serde_json::Value;
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
-use tests::log::logged;
+use tests::log::{logged, logged_in_no_time};
 use tests::serve::serve;
 use tests::wire::{Tokens, send, set_cookies, status};
 

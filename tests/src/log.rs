@@ -14,6 +14,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
+use crate::in_no_time;
+
 thread_local! {
     /// Where this thread's lines go.
     static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
@@ -80,6 +82,21 @@ pub fn logged<T>(test: impl AsyncFnOnce(&Log) -> T) -> T {
     let outcome = runtime.block_on(async { tokio::time::timeout(minute, test(&log)).await });
     LOG.set(None);
     outcome.expect("the test ends in time")
+}
+
+/// Runs a test like [`logged`], with tokio's time standing still: see [`in_no_time`].
+///
+/// # Panics
+///
+/// When it takes longer than a minute of real time.
+pub fn logged_in_no_time(test: impl AsyncFnOnce(&Log) + Send + 'static) {
+    in_no_time(|| async {
+        subscribe();
+        let log = Log::default();
+        LOG.set(Some(log.clone()));
+        test(&log).await;
+        LOG.set(None);
+    });
 }
 
 #[cfg(test)]

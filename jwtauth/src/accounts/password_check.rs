@@ -203,8 +203,8 @@ mod tests {
     const PASSWORD: &str = "correct horse";
     const WRONG: &str = "another horse";
 
-    /// S-16, M-4: where a proxy may be and attackers take all places, whoever was here before is let in, and a
-    /// wrong password gets the answer that an unknown name gets.
+    /// S-16, M-4: where a proxy may be and attackers take all places, whoever was here before is let in, and
+    /// a wrong password gets the answer that an unknown name gets.
     #[tokio::test]
     async fn s_16_m_4_a_crowd_does_not_tell_who_was_here_before() {
         let proxy = Some([10, 0, 0, 1].into());

@@ -213,7 +213,8 @@ impl Session {
 
     /// Describes the session for its user: `Chrome 126 on Linux, 203.0.113.7, last seen 3 min ago`.
     ///
-    /// `now` is in Unix seconds. Seen means logged in or refreshed, so a session in use may have been seen as
+    /// `now` is in Unix seconds: [`Sessions::now`](crate::Sessions::now), which is also right after the clock
+    /// was set back. Seen means logged in or refreshed, so a session in use may have been seen as
     /// long ago as an access token lives. It is told in whole minutes, hours or days; less than a minute is
     /// `just now`. The device is that of the login, the address the latest one, and left out if there is
     /// none. Escape it for HTML: a client can say anything of itself.

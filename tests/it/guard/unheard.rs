@@ -1,6 +1,8 @@
 //! What a program says that is set up wrongly and has no subscriber of `tracing`: standard error is told once per
 //! process and kind. And a gate that stands in front of nothing.
 
+use std::time::Duration;
+
 use jwtauth::{Key, LoginAttempt, LoginError, RequireAuth, Verifier};
 
 use super::*;
@@ -94,6 +96,24 @@ fn n_13_a_gate_in_front_of_nothing_is_told_of_at_the_first_request() {
     assert!(log.contains("`Verifier` denies by default and is in front of nothing"), "{log}");
 }
 
+/// N-13: data of a request is `Send` and `Sync`. A guard is not `Sync`, so neither an `Arc` of it nor a
+/// reference is data. This does not compile if it is: then it is not clear which `some` is meant.
+#[test]
+fn n_13_a_guard_behind_a_pointer_is_no_data() {
+    trait AmbiguousIfShared<Kind> {
+        fn some() {}
+    }
+    struct Shared;
+    impl<T: ?Sized> AmbiguousIfShared<()> for T {}
+    impl<T: ?Sized + Sync> AmbiguousIfShared<Shared> for T {}
+    <RequireAuth as AmbiguousIfShared<_>>::some();
+
+    const fn is_movable<T: Send>() {}
+    is_movable::<RequireAuth>();
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<JwtAuth>();
+}
+
 /// N-13: of what only a pointer is data, nothing runs in a request. A minute after the start is soon enough to
 /// find it in the log.
 #[test]
@@ -107,8 +127,7 @@ fn n_13_a_gate_that_is_shared_and_in_front_of_nothing_is_told_of() {
         ("in front", |app, auth| app.with(auth).boxed(), false),
     ];
     for (what, wire, is_told) in cases {
-        logged(async |log| {
-            tokio::time::pause();
+        logged_in_no_time(async move |log| {
             let client = TestClient::new(wire(plain(), denying()));
             let told = || log.text().matches("in front of nothing a minute after it was made").count();
             client.get("/").send().await;

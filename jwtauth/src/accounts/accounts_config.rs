@@ -85,8 +85,8 @@ impl AccountsConfig {
     }
 
     /// Sets how many failures cause no delay: of one account from one address, and of all accounts from one
-    /// address. Of one account from everywhere it is four times the first number. A network of IPv6 with 48 bits
-    /// has ten times the second one, from all its addresses: one customer may have 65,536 of them.
+    /// address. Of one account from everywhere it is four times the first number. A network of IPv6 with 48
+    /// bits has ten times the second one, from all its addresses: one customer may have 65,536 of them.
     ///
     /// Many clients behind a proxy that is not [trusted](crate::JwtAuthBuilder::trusted_proxy) have its
     /// address. So an address of a network of one's own (loopback, private, link-local) is never delayed for
@@ -108,8 +108,8 @@ impl AccountsConfig {
     }
 
     /// Sets how many accounts one address may [register](crate::Accounts::register_from) at once, and the
-    /// time after which it may register one more. An attempt for a name that is taken counts too. A network of
-    /// IPv6 with 48 bits has ten times as many at once, in a tenth of the time.
+    /// time after which it may register one more. An attempt for a name that is taken counts too. A network
+    /// of IPv6 with 48 bits has ten times as many at once, in a tenth of the time.
     ///
     /// A loopback, private or link-local address may be a proxy in front of many clients. It waits a tenth of
     /// the time.

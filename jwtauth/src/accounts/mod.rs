@@ -128,10 +128,11 @@ impl Accounts {
     ///
     /// `peer` is the address that the request comes from:
     /// [`Auth::client_address`](crate::Auth::client_address). IPv6 addresses count by their first 64 bits,
-    /// and those with the same 48 bits together as ten. Each name that is asked for is charged to it, a name that is taken too: nobody can ask for many. From
-    /// one address come [30 at once, and then one a minute](AccountsConfig::registrations). A loopback or
-    /// private address may be a proxy, so it has ten times that rate. Requests without an address, such as
-    /// those by a Unix socket, count as one such address.
+    /// and those with the same 48 bits together as ten. Each name that is asked for is charged to it, a name
+    /// that is taken too: nobody can ask for many. From one address come
+    /// [30 at once, and then one a minute](AccountsConfig::registrations). A loopback or private address may
+    /// be a proxy, so it has ten times that rate. Requests without an address, such as those by a Unix
+    /// socket, count as one such address.
     ///
     /// # Errors
     ///

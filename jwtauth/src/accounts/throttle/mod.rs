@@ -16,8 +16,8 @@
 //! **Nobody is locked out behind a proxy** that was not configured, and whose address all clients have (M-4).
 //! An address of a network of one's own may be one: failures there delay only the account that they are of.
 //!
-//! **Nobody has addresses without end.** One customer may have a /48 of IPv6, so 65,536 networks that count as
-//! one address each. All of it has what ten addresses have (M-27).
+//! **Nobody has addresses without end.** One customer may have a /48 of IPv6, so 65,536 networks that count
+//! as one address each. All of it has what ten addresses have (M-27).
 //!
 //! # Invariants
 //!

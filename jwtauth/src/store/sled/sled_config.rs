@@ -136,8 +136,8 @@ impl SledConfig {
     /// let config = SledConfig::new("/data/sessions").create_if_missing(is_first);
     /// ```
     ///
-    /// A [`rollback_counter`](Self::rollback_counter) tells the two cases apart by itself, if it is on another
-    /// volume and the store has accounts.
+    /// A [`rollback_counter`](Self::rollback_counter) tells the two cases apart by itself, if it is on
+    /// another volume and the store has accounts.
     #[must_use]
     pub const fn create_if_missing(mut self, creates: bool) -> Self {
         self.create_if_missing = creates;

@@ -304,11 +304,11 @@ impl Throttle {
         let network = peer.map(network_of);
         let text = network.map(|network| network.to_string()).unwrap_or_default();
         let name = self.names.of(&[b"registration", text.as_bytes()]);
-        let share = if network.is_none_or(is_of_own_network) { Share::OfMany } else { Share::OfOne };
+        let share = if network.is_none_or(is_of_own_network) { Share::Many } else { Share::One };
         let mut shares = vec![(CounterKey::new(CounterKind::Registrations, name), share)];
         if let Some(large) = peer.and_then(large_network_of) {
             let name = self.names.of(&[b"registration", &large]);
-            shares.push((CounterKey::new(CounterKind::Network, name), Share::OfNetwork));
+            shares.push((CounterKey::new(CounterKind::Network, name), Share::Network));
         }
         let (keys, limit) = (shares.iter().map(|(key, _)| *key).collect(), self.limits.of_registrations);
         self.change_some(keys, now, move |kept| limit.charge(&shares, kept, now)).await

@@ -48,11 +48,11 @@ impl Registrant {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Share {
     /// An address has one customer.
-    OfOne,
+    One,
     /// Many clients may share the address: it waits a tenth of the time.
-    OfMany,
+    Many,
     /// A large network of many addresses: what ten of them have.
-    OfNetwork,
+    Network,
 }
 
 /// A registration that was charged, with what it has cost under each key.
@@ -105,9 +105,9 @@ impl Registrations {
     fn cost(self, share: Share) -> (u64, u64) {
         let shared = (self.every / SHARED).max(1);
         match share {
-            Share::OfOne => (self.every, self.every.saturating_mul(self.at_once)),
-            Share::OfMany => (shared, shared.saturating_mul(self.at_once)),
-            Share::OfNetwork => (shared, shared.saturating_mul(self.at_once).saturating_mul(SHARED)),
+            Share::One => (self.every, self.every.saturating_mul(self.at_once)),
+            Share::Many => (shared, shared.saturating_mul(self.at_once)),
+            Share::Network => (shared, shared.saturating_mul(self.at_once).saturating_mul(SHARED)),
         }
     }
 }

@@ -152,6 +152,13 @@ fn r_5_a_revocation_of_all_sessions_that_fails_says_so() {
     });
 }
 
+/// Waits until the server has looked for the settings of API keys. It does so once, by a task of its own.
+async fn started(store: &Faulty) {
+    while store.value_loads() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// An access token of Django's costs two reads with each request, and no write. Those of ours cost no more than without.
 #[test]
 fn an_access_token_of_django_writes_nothing() {
@@ -160,6 +167,7 @@ fn an_access_token_of_django_writes_nothing() {
         let site = Site::with(store.clone(), |builder| builder);
         let (own, refresh) = site.obtain("7").await;
         let token = signed(&with(access_claims("7", "a1"), "extra", json!("x")));
+        started(&store).await;
         // No change works any more, and none is needed.
         store.set(Fault::None, Fault::Error);
         let before = (store.loads(), store.value_loads());
@@ -182,10 +190,7 @@ fn nobody_looks_at_the_list_where_no_tokens_of_django_are_taken() {
     bounded(async {
         let store = Faulty::default();
         let site = Site::of(tests::app::TestApp::with(store.clone(), |builder| builder));
-        // The settings of API keys are looked for once, at the start.
-        while store.value_loads() == 0 {
-            tokio::task::yield_now().await;
-        }
+        started(&store).await;
         let (own, spent) = site.obtain("7").await;
         let (_, pair) = site.refresh(&spent).await;
         assert_eq!(site.who(&own).await.0, 200);

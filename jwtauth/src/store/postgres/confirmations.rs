@@ -7,6 +7,7 @@
 //! 1. A change of this process that comes later finds the session confirmed, written or not. One of another
 //!    process may come first, by as long as a batch takes.
 //! 2. Memory is bounded. What is not noted is noted with the next request of the client.
+//! 3. One batch is written at a time. After a flush none is on its way, so it locks no row that somebody asks for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,11 @@ const MAX_WAITING: usize = 10_000;
 
 /// The newest generation that was shown, for each session.
 #[derive(Default)]
-pub(super) struct Confirmations(Mutex<Shown>);
+pub(super) struct Confirmations {
+    shown: Mutex<Shown>,
+    /// Held by whoever writes a batch.
+    writing: tokio::sync::Mutex<()>,
+}
 
 #[derive(Default)]
 struct Shown {
@@ -35,7 +40,7 @@ struct Shown {
 impl Confirmations {
     fn lock(&self) -> MutexGuard<'_, Shown> {
         // OK because nothing under the lock can panic half-way, except an allocation, which aborts.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn of(&self, id: SessionId) -> Option<u64> {
@@ -88,6 +93,7 @@ impl Database {
     }
 
     async fn write_batch(&self) -> Result<(), StoreError> {
+        let _alone = self.confirmations.writing.lock().await;
         let batch = self.confirmations.batch();
         if batch.is_empty() {
             return Ok(());

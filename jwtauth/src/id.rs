@@ -96,13 +96,11 @@ id! {
     TokenId
 }
 
-#[cfg(feature = "accounts")]
 id! {
     /// Names an account. Never reused, even after the account is removed.
     AccountId
 }
 
-#[cfg(feature = "accounts")]
 impl AccountId {
     /// Returns the short form that log lines carry.
     #[must_use]

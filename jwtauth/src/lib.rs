@@ -56,9 +56,7 @@ pub use accounts::{Account, Accounts, AccountsConfig, ImportedAccount, Passwords
 pub use compat::Compat;
 pub use device::Device;
 pub use events::{CopyKind, Event};
-#[cfg(feature = "accounts")]
-pub use id::AccountId;
-pub use id::{SessionId, TokenId};
+pub use id::{AccountId, SessionId, TokenId};
 pub use issuer_profile::{ClaimPath, IssuerProfile};
 #[doc = include_str!("docs/auth_user.md")]
 pub use jwtauth_macros::AuthUser;

@@ -20,7 +20,6 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a directory, 0700, that nobody else has made.
-#[cfg(feature = "accounts")]
 pub(crate) fn create_new_dir(path: &Path) -> io::Result<()> {
     dir_builder().create(path)
 }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::device::Device;
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::record::{RevocationReason, Session};
@@ -30,19 +29,16 @@ use crate::record::{RevocationReason, Session};
 #[non_exhaustive]
 pub enum Event {
     /// `account_disabled`: an account was disabled, and all its sessions revoked.
-    #[cfg(feature = "accounts")]
     AccountDisabled {
         /// The account. Its text is the subject of its sessions.
         account: AccountId,
     },
     /// `account_enabled`: a disabled account was enabled again.
-    #[cfg(feature = "accounts")]
     AccountEnabled {
         /// The account. Its text is the subject of its sessions.
         account: AccountId,
     },
     /// `account_registered`: an account was added, by a visitor or by the application.
-    #[cfg(feature = "accounts")]
     AccountRegistered {
         /// The account. Its text is the subject of its sessions.
         account: AccountId,
@@ -50,7 +46,6 @@ pub enum Event {
         name: String,
     },
     /// `account_removed`: an account was removed for good, and all its sessions revoked.
-    #[cfg(feature = "accounts")]
     AccountRemoved {
         /// The account. No other one will have this id.
         account: AccountId,
@@ -126,14 +121,12 @@ pub enum Event {
     },
     /// `password_changed`: an account has a new password. Its sessions were revoked, or all but the one that
     /// asked for it.
-    #[cfg(feature = "accounts")]
     PasswordChanged {
         /// The account. Its text is the subject of its sessions.
         account: AccountId,
     },
     /// `password_set`: an account was given a new password without being asked for the old one. All its
     /// sessions were revoked.
-    #[cfg(feature = "accounts")]
     PasswordSet {
         /// The account. Its text is the subject of its sessions.
         account: AccountId,
@@ -164,7 +157,6 @@ pub enum Event {
         session: Arc<Session>,
     },
     /// `roles_set`: an account has other roles.
-    #[cfg(feature = "accounts")]
     RolesSet {
         /// The account. Its text is the subject of its sessions.
         account: AccountId,
@@ -234,13 +226,9 @@ impl Event {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            #[cfg(feature = "accounts")]
             Self::AccountDisabled { .. } => "account_disabled",
-            #[cfg(feature = "accounts")]
             Self::AccountEnabled { .. } => "account_enabled",
-            #[cfg(feature = "accounts")]
             Self::AccountRegistered { .. } => "account_registered",
-            #[cfg(feature = "accounts")]
             Self::AccountRemoved { .. } => "account_removed",
             Self::AllRevoked { .. } => "all_revoked",
             Self::ApiKeyCreated { .. } => "api_key_created",
@@ -250,14 +238,11 @@ impl Event {
             Self::Exchanged { .. } => "exchanged",
             Self::Login { .. } => "login",
             Self::LoginFailed { .. } => "login_failed",
-            #[cfg(feature = "accounts")]
             Self::PasswordChanged { .. } => "password_changed",
-            #[cfg(feature = "accounts")]
             Self::PasswordSet { .. } => "password_set",
             Self::Refresh { .. } => "refresh",
             Self::RepeatedElsewhere { .. } => "repeated_elsewhere",
             Self::ReuseDetected { .. } => "reuse_detected",
-            #[cfg(feature = "accounts")]
             Self::RolesSet { .. } => "roles_set",
             Self::SessionExpired { .. } => "session_expired",
             Self::SessionRevoked { .. } => "session_revoked",
@@ -271,7 +256,6 @@ impl Event {
     pub(crate) fn log(&self) {
         let event = self.name();
         match self {
-            #[cfg(feature = "accounts")]
             Self::AccountDisabled { account }
             | Self::AccountEnabled { account }
             | Self::AccountRegistered { account, .. }

@@ -66,14 +66,12 @@ impl EventDetails {
         let is = Self::new(event.name(), at);
         Some(match event {
             Event::Refresh { .. } | Event::SessionExpired { .. } => return None,
-            #[cfg(feature = "accounts")]
             Event::AccountDisabled { account }
             | Event::AccountEnabled { account }
             | Event::AccountRegistered { account, .. }
             | Event::AccountRemoved { account }
             | Event::PasswordChanged { account }
             | Event::PasswordSet { account } => is.about(account.to_string()),
-            #[cfg(feature = "accounts")]
             Event::RolesSet { account, roles } => {
                 is.about(account.to_string()).with("roles", roles.join(" "))
             }

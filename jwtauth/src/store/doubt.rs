@@ -9,7 +9,6 @@
 //! - A value ends that [may let somebody in](rules::outlives_restore). It goes with the sessions.
 //! - An account is disabled, with its password and its roles, until somebody enables it.
 
-#[cfg(feature = "accounts")]
 use super::account_store::StoredAccount;
 use super::rules;
 use super::value_store::StoredValue;
@@ -21,7 +20,6 @@ pub(in crate::store) struct Doubt {
     /// Whether sessions stay as they are, and values that may let somebody in.
     pub(in crate::store) keep_sessions: bool,
     /// Whether accounts stay as they are.
-    #[cfg(feature = "accounts")]
     pub(in crate::store) keep_accounts: bool,
     /// When it is decided, in Unix seconds.
     pub(in crate::store) now: u64,
@@ -44,7 +42,6 @@ impl Doubt {
     }
 
     /// Disables an account. Returns whether it was active.
-    #[cfg(feature = "accounts")]
     pub(in crate::store) fn settle_account(self, account: &mut StoredAccount) -> bool {
         !self.keep_accounts && std::mem::replace(&mut account.active, false)
     }

@@ -5,7 +5,7 @@
 //! | [`SessionStore`] | sessions | |
 //! | [`TokenStore`] | a record of each token | no `token_registry` |
 //! | [`ValueStore`] | opaque values that expire | no `Compat`, no storage for poem's sessions |
-//! | `AccountStore` (feature `accounts`) | accounts with passwords | no `accounts` |
+//! | [`AccountStore`] | accounts with passwords | no `accounts` |
 //! | [`CounterStore`] | counters of failed logins | each process counts those that it sees |
 //! | [`EventStore`] | an audit trail | no `keep_events` |
 //! | [`SessionPages`] | nothing more: it lists all sessions | no [`operate`] |
@@ -34,7 +34,6 @@
 //!
 //! The life of a session is in `record`; a store only runs it where nobody can interfere.
 
-#[cfg(feature = "accounts")]
 mod account_store;
 pub mod codec;
 mod compact_store;
@@ -61,7 +60,6 @@ mod token_store;
 mod value_store;
 mod whole_store;
 
-#[cfg(feature = "accounts")]
 pub use self::account_store::{AccountStore, PasswordHash, StoredAccount};
 pub use self::compact_store::{CompactStore, Compaction, StoreSpace};
 pub use self::counter_store::{COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore};

@@ -20,7 +20,6 @@
 use std::ops::Range;
 use std::time::Duration;
 
-#[cfg(feature = "accounts")]
 use super::account_store::StoredAccount;
 use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, TokenRevocation, UserUpdate};
 use super::value_store::{REMEMBERED, StoredValue, ValueUse};
@@ -311,7 +310,6 @@ pub fn outlives_restore(value: &StoredValue) -> bool {
 
 /// Tells whether an account may take the place of the one that is kept: that one is at revision `expected`,
 /// and id and key stay the same.
-#[cfg(feature = "accounts")]
 #[must_use]
 pub fn may_change(kept: &StoredAccount, after: &StoredAccount, expected: u64) -> bool {
     kept.id == after.id && kept.key == after.key && kept.revision == expected

@@ -1,8 +1,6 @@
 //! One session and one account for tests: what a record needs to have is written here, and nowhere else.
 
-#[cfg(feature = "accounts")]
 use super::account_store::{PasswordHash, StoredAccount};
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Session, Successor};
@@ -32,7 +30,6 @@ pub fn session(number: u8, subject: &str) -> Session {
 }
 
 /// Makes up an account that was registered at 100 s, under this key. Its id is the byte `number`, 16 times.
-#[cfg(feature = "accounts")]
 #[must_use]
 pub fn account(number: u8, key: &str) -> StoredAccount {
     let hash = PasswordHash::from_phc("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into());

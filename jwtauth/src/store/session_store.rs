@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
 use super::compact_store::CompactStore;
 use super::counter_store::CounterStore;
@@ -145,7 +144,6 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Returns this store as one that keeps accounts too. Default: it keeps none.
     ///
     /// A store that implements [`AccountStore`] returns `Some(self)`. The builder's `accounts` needs one.
-    #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
         None
     }

@@ -11,27 +11,21 @@
 
 use std::fmt;
 
-#[cfg(feature = "accounts")]
 use super::account_store::StoredAccount;
 use super::requests::StoreFuture;
 use super::value_store::{StoredValue, ValueKey};
 use crate::error::StoreError;
 use crate::events::{EventRecord, TrailHead};
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 use crate::registry::{TokenKind, TokenRecord};
 
 /// Anything that a store keeps.
-///
-/// A store that holds accounts and is read without the feature `accounts` says so with an error, so that no
-/// copy is made without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreRecord {
     /// An account.
-    #[cfg(feature = "accounts")]
     Account(StoredAccount),
     /// An event of the audit trail.
     Event(EventRecord),
@@ -60,7 +54,6 @@ impl StoreRecord {
     #[must_use]
     pub fn key(&self) -> RecordKey {
         match self {
-            #[cfg(feature = "accounts")]
             Self::Account(account) => RecordKey::Account(account.id),
             Self::Event(event) => RecordKey::Event(event.number),
             Self::TrailHead(_) => RecordKey::TrailHead,
@@ -79,7 +72,6 @@ impl StoreRecord {
 #[non_exhaustive]
 pub enum RecordKey {
     /// The account with this id.
-    #[cfg(feature = "accounts")]
     Account(AccountId),
     /// The event with this number.
     Event(u64),

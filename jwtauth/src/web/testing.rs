@@ -13,9 +13,7 @@ use serde_json::Value;
 
 use crate::device::Device;
 use crate::record::Session;
-#[cfg(feature = "accounts")]
-pub use crate::store::sample::account;
-pub use crate::store::sample::session;
+pub use crate::store::sample::{account, session};
 use crate::user::AuthUser;
 use crate::web::answer::rejection::Rejection;
 use crate::web::guard::refusal_note::Refusal;

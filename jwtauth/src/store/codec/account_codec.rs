@@ -1,6 +1,4 @@
 //! Accounts as bytes. Layout 1 and those that follow it, each with one field more.
-//!
-//! Without the feature `accounts` nobody reads an account, but accounts are counted and kept.
 
 use super::super::account_store::{PasswordHash, StoredAccount};
 use super::field::{Field, fields};

@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | session | id | `session/before_v4.rs`, `session/v4.rs` |
 //! | token | session, kind | `token_codec.rs` |
-//! | account (feature `accounts`) | id | `account_codec.rs` |
+//! | account | id | `account_codec.rs` |
 //! | event | number | `event_codec.rs` |
 //! | head of the audit trail | | `event_codec.rs` |
 //! | value | | `value_codec.rs` |
@@ -32,7 +32,6 @@
 //! The user's own value inside a session is JSON, because its type changes between releases of an application
 //! and uses serde attributes.
 
-#[cfg(feature = "accounts")]
 mod account_codec;
 mod event_codec;
 mod field;
@@ -43,7 +42,6 @@ mod token_codec;
 mod totals;
 mod value_codec;
 
-#[cfg(feature = "accounts")]
 pub use self::account_codec::{decode_account, encode_account};
 pub use self::event_codec::{decode_event, decode_trail_head, encode_event, encode_trail_head};
 pub use self::frame::{MAX_RECORD, RecordError};

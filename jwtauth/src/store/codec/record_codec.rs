@@ -12,14 +12,12 @@
 use super::super::value_store::ValueKey;
 use super::super::whole_store::{RecordKey, StoreRecord};
 use super::frame::RecordError;
-#[cfg(feature = "accounts")]
 use super::{decode_account, encode_account};
 use super::{
     decode_event, decode_session, decode_token, decode_trail_head, decode_value, encode_event,
     encode_session, encode_token, encode_trail_head, encode_value,
 };
 use crate::error::StoreError;
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::registry::TokenKind;
@@ -28,7 +26,6 @@ use crate::registry::TokenKind;
 #[must_use]
 pub(crate) fn encode_key(key: &RecordKey) -> Vec<u8> {
     match key {
-        #[cfg(feature = "accounts")]
         RecordKey::Account(id) => [b"a", &id.as_bytes()[..]].concat(),
         RecordKey::Session(id) => [b"s", &id.as_bytes()[..]].concat(),
         RecordKey::Event(number) => [b"e", &number.to_be_bytes()[..]].concat(),
@@ -51,7 +48,6 @@ pub(crate) fn encode_key(key: &RecordKey) -> Vec<u8> {
 pub(crate) fn decode_key(key: &[u8]) -> Option<RecordKey> {
     let (kind, rest) = key.split_first()?;
     match kind {
-        #[cfg(feature = "accounts")]
         b'a' => rest.try_into().ok().map(|id| RecordKey::Account(AccountId::from_bytes(id))),
         b'e' if rest.is_empty() => Some(RecordKey::TrailHead),
         b'e' => rest.try_into().ok().map(|number| RecordKey::Event(u64::from_be_bytes(number))),
@@ -86,7 +82,6 @@ pub(crate) fn decode_key(key: &[u8]) -> Option<RecordKey> {
 pub(crate) fn encode_record(record: &StoreRecord) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
     let key = encode_key(&record.key());
     let bytes = match record {
-        #[cfg(feature = "accounts")]
         StoreRecord::Account(account) => encode_account(&key, account)?,
         StoreRecord::Event(event) => encode_event(&key, event)?,
         StoreRecord::TrailHead(head) => encode_trail_head(&key, head),
@@ -104,7 +99,6 @@ pub(crate) fn encode_record(record: &StoreRecord) -> Result<(Vec<u8>, Vec<u8>), 
 /// A [`RecordError`] if key and bytes are no record.
 pub(crate) fn decode_record(key: &[u8], bytes: &[u8]) -> Result<StoreRecord, RecordError> {
     match decode_key(key).ok_or(RecordError::Damaged)? {
-        #[cfg(feature = "accounts")]
         RecordKey::Account(id) => decode_account(key, id, bytes).map(StoreRecord::Account),
         RecordKey::Event(number) => decode_event(key, number, bytes).map(StoreRecord::Event),
         RecordKey::TrailHead => decode_trail_head(key, bytes).map(StoreRecord::TrailHead),
@@ -132,7 +126,6 @@ mod tests {
         let session = sample::session(1, "alice");
         let token = |kind| TokenRecord::new(TokenId::from_bytes([9; 16]), session.id, kind, 1, 2);
         let records = [
-            #[cfg(feature = "accounts")]
             StoreRecord::Account(sample::account(2, "alice")),
             StoreRecord::Event(EventRecord::new(3, [4; 32], EventDetails::new("login", 5).with("a", 6))),
             StoreRecord::TrailHead(TrailHead { hash: [9; 32], ..TrailHead::new(7) }),

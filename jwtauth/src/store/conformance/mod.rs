@@ -13,7 +13,6 @@
 //! rules of its own, and so has a copy of it all ([`SessionStore::whole_store`]). Run `run_accounts` too if
 //! it keeps accounts. Durability is not among the rules: what survives a crash is each store's own promise.
 
-#[cfg(feature = "accounts")]
 mod account_rules;
 mod api_key_rules;
 mod counter_rules;
@@ -31,7 +30,6 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-#[cfg(feature = "accounts")]
 pub use self::account_rules::run_accounts;
 pub use self::counter_rules::run_counters;
 use super::requests::{LoginEffects, RotationRequest, SubjectRevocation, TokenRevocation, UserUpdate};

@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 use super::{logout, presented, put, session};
 use crate::id::SessionId;
 use crate::record::Session;
-#[cfg(feature = "accounts")]
 use crate::store::sample::account;
 use crate::store::session_store::SessionStore;
 use crate::store::whole_store::{CopiedRecord, CopyTotals, RecordKey, StoreCopy, StoreRecord};
@@ -79,9 +78,7 @@ pub(super) async fn a_copy_has_everything<S: SessionStore>(store: &Arc<S>) {
         }
         values.remove_value(ValueKey::from_bytes([2; 32]), 200).await.expect("remove_value");
     }
-    #[cfg(feature = "accounts")]
     let accounts = Arc::clone(store).account_store();
-    #[cfg(feature = "accounts")]
     if let Some(accounts) = &accounts {
         assert!(accounts.create_account(account(1, "alice")).await.expect("create_account"));
     }
@@ -113,7 +110,6 @@ pub(super) async fn a_copy_has_everything<S: SessionStore>(store: &Arc<S>) {
         };
         assert_eq!((bytes(1), bytes(2)), (Some(vec![1]), None), "a value, and the mark of one");
     }
-    #[cfg(feature = "accounts")]
     if accounts.is_some() {
         let alice = account(1, "alice");
         assert_eq!(copied.get(RecordKey::Account(alice.id)), Some(&StoreRecord::Account(alice)));

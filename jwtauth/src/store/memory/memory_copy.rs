@@ -21,11 +21,9 @@ struct MemoryCopy {
 
 impl WholeStore for MemoryStore {
     fn copy(&self) -> StoreFuture<'_, Box<dyn StoreCopy>> {
-        #[cfg(feature = "accounts")]
         let accounts = self.lock_accounts();
         let kept = self.lock();
         let mut records = Vec::new();
-        #[cfg(feature = "accounts")]
         records.extend(accounts.values().cloned().map(StoreRecord::Account));
         let totals = CopyTotals {
             latest: self.time.latest(),

@@ -1,6 +1,5 @@
 //! A store that lives and dies with its process: for tests and throwaway programs.
 
-#[cfg(feature = "accounts")]
 mod account_table;
 mod memory_copy;
 mod memory_trail;
@@ -12,7 +11,6 @@ use std::future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
 use super::event_store::EventStore;
 use super::requests::{
@@ -41,7 +39,6 @@ pub struct MemoryStore {
     /// How many changes have begun. A reader waits for the one that is under way.
     changes: AtomicU64,
     time: Arc<TimeMark>,
-    #[cfg(feature = "accounts")]
     accounts: account_table::AccountTable,
 }
 
@@ -208,10 +205,7 @@ impl SessionStore for MemoryStore {
     }
 
     fn size(&self) -> StoreFuture<'_, Option<StoreSize>> {
-        #[cfg(feature = "accounts")]
         let accounts = self.lock_accounts().len() as u64;
-        #[cfg(not(feature = "accounts"))]
-        let accounts = 0;
         ready(Some(StoreSize::new(self.read().sessions.len() as u64, accounts)))
     }
 
@@ -219,7 +213,6 @@ impl SessionStore for MemoryStore {
         Arc::clone(&self.time)
     }
 
-    #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
         Some(self)
     }

@@ -154,10 +154,10 @@ impl<R: Read> BackupReader<R> {
         let (key, body) = frame[start.len()..].split_at(key_len);
         let frame = match kind {
             KEPT => BackupFrame::Record(CopiedRecord::Kept(
-                codec::decode_record(key, body).map_err(|error| self.unreadable(key, error))?,
+                codec::decode_record(key, body).map_err(|error| self.unreadable(error))?,
             )),
             REMOVED => BackupFrame::Record(CopiedRecord::Removed(
-                codec::decode_key(key).ok_or_else(|| self.unreadable(key, RecordError::Damaged))?,
+                codec::decode_key(key).ok_or_else(|| self.damaged_here())?,
             )),
             END => self.end(body, before)?,
             _ => return Err(self.damaged_here()),
@@ -216,10 +216,7 @@ impl<R: Read> BackupReader<R> {
         damaged(&format!("it was changed or cut at byte {}", self.bytes))
     }
 
-    fn unreadable(&self, key: &[u8], error: RecordError) -> OperateError {
-        if cfg!(not(feature = "accounts")) && key.starts_with(b"a") {
-            return damaged("it holds accounts, and this program was built without the feature `accounts`");
-        }
+    fn unreadable(&self, error: RecordError) -> OperateError {
         match error {
             RecordError::Damaged => self.damaged_here(),
             newer @ RecordError::NewerLayout { .. } => OperateError::Store(newer.into()),

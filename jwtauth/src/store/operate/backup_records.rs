@@ -36,12 +36,7 @@ impl<'f, F: Read + Seek> BackupRecords<'f, F> {
         now: u64,
     ) -> Result<Self, OperateError> {
         // The time of a backup is known, so whoever restores it knows what has to be done again to accounts.
-        let doubt = Doubt {
-            keep_sessions,
-            #[cfg(feature = "accounts")]
-            keep_accounts: true,
-            now,
-        };
+        let doubt = Doubt { keep_sessions, keep_accounts: true, now };
         file.seek(SeekFrom::Start(0)).map_err(OperateError::Read)?;
         let reader = BackupReader::begin(file)?;
         Ok(Self { reader, expected, doubt, ended: Ended::default(), rest: None })

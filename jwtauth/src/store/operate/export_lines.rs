@@ -17,7 +17,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-#[cfg(feature = "accounts")]
 use super::super::account_store::{PasswordHash, StoredAccount};
 use super::super::codec;
 use super::super::value_store::{StoredValue, ValueKey};
@@ -25,7 +24,6 @@ use super::super::whole_store::{CopiedRecord, StoreRecord};
 use super::api_key_line::ApiKeyLine;
 use super::line_names::{ReasonName, TokenKindName, UseName};
 use crate::device::Device;
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevokedToken, Session};
@@ -87,7 +85,6 @@ pub(super) struct RemovedLine {
     record: String,
 }
 
-#[cfg(feature = "accounts")]
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountLine {
@@ -165,7 +162,6 @@ pub(super) struct ValueLine {
 /// Returns a record as its line, without the end of the line.
 pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result<Vec<u8>> {
     match record {
-        #[cfg(feature = "accounts")]
         CopiedRecord::Kept(StoreRecord::Account(account)) => serde_json::to_vec(&AccountLine {
             kind: LineKind::Account,
             id: account.id,
@@ -252,7 +248,6 @@ fn session_line(session: &Session, hashes: bool) -> serde_json::Result<SessionLi
 /// Reads the line of a record. `None` if it is none of a record, or one that this build cannot keep.
 pub(super) fn record_of(kind: LineKind, line: &[u8]) -> serde_json::Result<Option<CopiedRecord>> {
     let record = match kind {
-        #[cfg(feature = "accounts")]
         LineKind::Account => StoreRecord::Account(serde_json::from_slice::<AccountLine>(line)?.into()),
         LineKind::Event => StoreRecord::Event(serde_json::from_slice(line)?),
         LineKind::TrailHead => StoreRecord::TrailHead(serde_json::from_slice(line)?),
@@ -295,7 +290,6 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     BASE64URL.decode(text).ok()
 }
 
-#[cfg(feature = "accounts")]
 impl From<AccountLine> for StoredAccount {
     fn from(line: AccountLine) -> Self {
         // Without a hash no password fits.

@@ -8,7 +8,6 @@ use super::super::codec::{self, MAX_RECORD};
 use super::super::whole_store::{CopiedRecord, StoreRecord};
 use super::export_lines::{AnyLine, EndLine, FirstLine, LineKind, VERSION, record_of};
 use super::walk::OperateError;
-#[cfg(feature = "accounts")]
 use crate::plain_text::is_for_terminals;
 
 /// The longest line: a record, its bytes in base64url or escaped, and the names of its members.
@@ -112,7 +111,6 @@ impl<F: BufRead + Seek> LineReader<F> {
 /// Tells whether a record is one that this crate could have written.
 fn is_sound(record: &CopiedRecord) -> bool {
     match record {
-        #[cfg(feature = "accounts")]
         CopiedRecord::Kept(StoreRecord::Account(account)) => {
             let names = [&account.name, &account.key];
             names.iter().all(|name| (1..=255).contains(&name.len()) && !name.contains(is_for_terminals))

@@ -6,7 +6,6 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
     pub(super) keep_sessions: bool,
-    #[cfg(feature = "accounts")]
     pub(super) keep_accounts: bool,
 }
 
@@ -22,7 +21,6 @@ impl ImportOptions {
     /// Takes accounts in as they are. By default those come disabled that are added to a store which has
     /// accounts already, because each one may have been removed there. An account that is here is never
     /// changed.
-    #[cfg(feature = "accounts")]
     #[must_use]
     pub const fn keep_accounts(mut self, keep: bool) -> Self {
         self.keep_accounts = keep;

@@ -1,12 +1,10 @@
 //! How the records of an export come into a store: each in one atomic step, some at the same time.
 
-#[cfg(feature = "accounts")]
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-#[cfg(feature = "accounts")]
 use super::super::account_store::StoredAccount;
 use super::super::doubt::Doubt;
 use super::super::requests::LoginEffects;
@@ -32,7 +30,6 @@ pub(super) enum RecordKind {
 impl RecordKind {
     pub(super) const fn of(record: &StoreRecord) -> Self {
         match record {
-            #[cfg(feature = "accounts")]
             StoreRecord::Account(_) => Self::Account,
             StoreRecord::Session(_) => Self::Session,
             _ => Self::Other,
@@ -47,12 +44,10 @@ struct Outcome {
     /// Whether it is an account that was added disabled.
     is_disabled: bool,
     /// What that means for the sessions of this subject.
-    #[cfg(feature = "accounts")]
     fate: Option<(String, AccountFate)>,
 }
 
 /// An account that is not here as it is in the export.
-#[cfg(feature = "accounts")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AccountFate {
     /// It has changed here or there, or it is disabled now.
@@ -65,14 +60,12 @@ enum AccountFate {
 pub(super) struct Import {
     store: Arc<dyn SessionStore>,
     doubt: Doubt,
-    #[cfg(feature = "accounts")]
     fates: HashMap<String, AccountFate>,
     running: JoinSet<Result<Outcome, StoreError>>,
     pub(super) counts: ImportCounts,
 }
 
 impl Import {
-    #[cfg_attr(not(feature = "accounts"), expect(clippy::unused_async, reason = "accounts are looked up"))]
     pub(super) async fn begin(
         store: &Arc<dyn SessionStore>,
         options: ImportOptions,
@@ -80,14 +73,12 @@ impl Import {
     ) -> Result<Self, StoreError> {
         let doubt = Doubt {
             keep_sessions: options.keep_sessions,
-            #[cfg(feature = "accounts")]
             keep_accounts: options.keep_accounts || !has_accounts(store).await?,
             now,
         };
         Ok(Self {
             store: Arc::clone(store),
             doubt,
-            #[cfg(feature = "accounts")]
             fates: HashMap::new(),
             running: JoinSet::new(),
             counts: ImportCounts::default(),
@@ -108,18 +99,14 @@ impl Import {
         let (store, doubt) = (Arc::clone(&self.store), self.doubt);
         let skip = move |reason| SkippedRecord { line, what, reason };
         match record {
-            #[cfg(feature = "accounts")]
             StoreRecord::Account(account) => self.running.spawn(async move {
                 let (reason, is_disabled, fate) = put_account(store, account, doubt).await?;
                 Ok(Outcome { kind, skipped: reason.map(skip), is_disabled, fate })
             }),
             StoreRecord::Session(session) => {
-                #[cfg(feature = "accounts")]
                 let fate = self.fates.get(&session.subject).copied();
                 self.running.spawn(async move {
-                    #[cfg(feature = "accounts")]
                     let doubt = Doubt { keep_sessions: doubt.keep_sessions && fate.is_none(), ..doubt };
-                    #[cfg(feature = "accounts")]
                     if fate == Some(AccountFate::LeftOut) {
                         return Ok(Outcome::of(kind, Some(skip(SkipReason::AccountLeftOut))));
                     }
@@ -151,7 +138,6 @@ impl Import {
     async fn join(&mut self, skipped: &mut (dyn FnMut(SkippedRecord) + Send)) -> Result<(), OperateError> {
         let Some(done) = self.running.join_next().await else { return Ok(()) };
         let done = done.unwrap_or(Err(StoreError::Closed))?;
-        #[cfg(feature = "accounts")]
         self.fates.extend(done.fate);
         let counts = &mut self.counts;
         counts.accounts_disabled += u64::from(done.is_disabled);
@@ -170,19 +156,12 @@ impl Import {
 
 impl Outcome {
     const fn of(kind: RecordKind, skipped: Option<SkippedRecord>) -> Self {
-        Self {
-            kind,
-            skipped,
-            is_disabled: false,
-            #[cfg(feature = "accounts")]
-            fate: None,
-        }
+        Self { kind, skipped, is_disabled: false, fate: None }
     }
 }
 
 fn describe(record: &StoreRecord) -> String {
     match record {
-        #[cfg(feature = "accounts")]
         StoreRecord::Account(account) => format!("account {:?}", account.name),
         StoreRecord::Session(session) => format!("session {}", session.id),
         StoreRecord::Event(event) => format!("event {}", event.number),
@@ -192,7 +171,6 @@ fn describe(record: &StoreRecord) -> String {
     }
 }
 
-#[cfg(feature = "accounts")]
 async fn has_accounts(store: &Arc<dyn SessionStore>) -> Result<bool, StoreError> {
     let Some(accounts) = Arc::clone(store).account_store() else { return Ok(false) };
     Ok(!accounts.accounts(None, 1).await?.is_empty())
@@ -200,7 +178,6 @@ async fn has_accounts(store: &Arc<dyn SessionStore>) -> Result<bool, StoreError>
 
 /// Adds an account, unless there is a reason not to. Returns that reason, whether the account was added
 /// disabled though it was active, and what becomes of its sessions.
-#[cfg(feature = "accounts")]
 async fn put_account(
     store: Arc<dyn SessionStore>,
     mut account: StoredAccount,
@@ -225,7 +202,6 @@ async fn put_account(
     })
 }
 
-#[cfg(feature = "accounts")]
 fn is_here(
     here: &StoredAccount,
     there: &StoredAccount,

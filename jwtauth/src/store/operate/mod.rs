@@ -14,11 +14,8 @@ mod backup_records;
 mod backups;
 mod checked_trail;
 mod compaction;
-#[cfg(feature = "accounts")]
 mod damage;
-#[cfg(feature = "accounts")]
 mod database_diagnosis;
-#[cfg(feature = "accounts")]
 mod database_doctor;
 mod database_restoration;
 mod export_lines;
@@ -41,11 +38,8 @@ mod walk;
 pub use self::backups::{BackupSummary, backup};
 pub use self::checked_trail::{CheckedTrail, check_trail};
 pub use self::compaction::compact;
-#[cfg(feature = "accounts")]
 pub use self::damage::{RepairOptions, doctor, repair};
-#[cfg(feature = "accounts")]
 pub use self::database_diagnosis::{DatabaseDiagnosis, UnreadableRow};
-#[cfg(feature = "accounts")]
 pub use self::database_doctor::examine_database;
 pub use self::database_restoration::restore_into;
 pub use self::exporting::{ExportOptions, export};
@@ -58,7 +52,6 @@ pub use self::restoration::{BackupFile, RestoreOptions, Restored, restore};
 pub use self::store_digest::StoreDigest;
 pub use self::store_status::{StoreStatus, status};
 pub use self::walk::{OperateError, Progress, each_session};
-#[cfg(feature = "accounts")]
 pub use super::sled::{
     AccountRef, Condition, Diagnosis, FileDamage, Finding, LostSessions, RecordCounts, Repaired,
 };

@@ -45,7 +45,6 @@ impl StoreDigest {
         sum.copy_from_slice(&hash[..16]);
         self.checksum = self.checksum.wrapping_add(u128::from_be_bytes(sum));
         let count = match record {
-            #[cfg(feature = "accounts")]
             StoreRecord::Account(_) => &mut self.accounts,
             StoreRecord::Event(_) => &mut self.events,
             StoreRecord::Session(_) => &mut self.sessions,

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::compact_store::{Compaction, StoreSpace};
 use super::super::session_store::SessionStore;
-#[cfg(feature = "accounts")]
 use super::walk::PAGE;
 use super::walk::{OperateError, Progress, each_session};
 
@@ -28,7 +27,7 @@ pub struct StoreStatus {
     pub oldest_login: Option<u64>,
     /// When a session was last opened or refreshed, live or not.
     pub last_used: Option<u64>,
-    /// Accounts. `None` if the store keeps none, or without the feature `accounts`.
+    /// Accounts. `None` if the store keeps none.
     pub accounts: Option<u64>,
     /// Accounts among them that are disabled.
     pub disabled_accounts: Option<u64>,
@@ -68,10 +67,8 @@ pub async fn status(
             status.sessions_over += 1;
         }
     };
-    #[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "accounts go on counting"))]
     let sessions = each_session(store, count, progress).await?;
     status.live_subjects = subjects.len() as u64;
-    #[cfg(feature = "accounts")]
     count_accounts(store, &mut status, sessions, progress).await?;
     status.verified = Some(store.is_verified());
     if let Some(files) = Arc::clone(store).compact_store() {
@@ -81,7 +78,6 @@ pub async fn status(
     Ok(status)
 }
 
-#[cfg(feature = "accounts")]
 async fn count_accounts(
     store: &Arc<dyn SessionStore>,
     status: &mut StoreStatus,

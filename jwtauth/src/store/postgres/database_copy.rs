@@ -11,13 +11,10 @@ use super::super::requests::StoreFuture;
 use super::super::whole_store::{
     CopiedRecord, CopyPage, CopyTotals, StoreCopy, StoreRecord, WholeStore, is_over,
 };
-#[cfg(feature = "accounts")]
 use super::account_steps;
 use super::connections::{Connection, Param, Request, StepError};
 use super::statements::SqlStatement;
 use super::{Database, PostgresStore, event_steps, rows};
-#[cfg(not(feature = "accounts"))]
-use crate::error::StoreError;
 
 /// How many records a page has.
 const PAGE: u64 = 256;
@@ -25,7 +22,6 @@ const PAGE: u64 = 256;
 /// What a copy reads, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CopyPart {
-    #[cfg(feature = "accounts")]
     Accounts,
     Events,
     Sessions,
@@ -64,16 +60,7 @@ impl WholeStore for PostgresStore {
                 ahead: database.time.ahead(),
                 ..CopyTotals::new(count(1)?, count(2)?)
             };
-            #[cfg(not(feature = "accounts"))]
-            if totals.accounts > 0 {
-                return Err(StoreError::Backend(
-                    "the store holds accounts, and this build has no feature `accounts`".into(),
-                ));
-            }
-            #[cfg(feature = "accounts")]
             let part = CopyPart::Accounts;
-            #[cfg(not(feature = "accounts"))]
-            let part = CopyPart::Trail;
             let copy = DatabaseCopy { database, connection, totals, part, after: None };
             Ok(Box::new(copy) as Box<dyn StoreCopy>)
         })
@@ -84,7 +71,6 @@ impl DatabaseCopy {
     async fn page(&mut self) -> Result<CopyPage, StepError> {
         let statements = &self.database.statements;
         let (first, behind, next) = match self.part {
-            #[cfg(feature = "accounts")]
             CopyPart::Accounts => {
                 (&statements.accounts_from_first, &statements.accounts_behind, CopyPart::Trail)
             }
@@ -130,7 +116,6 @@ impl DatabaseCopy {
     /// whose hashes show that it is missing: it keeps nobody from a copy.
     fn read(&self, row: &Row) -> Result<(Option<StoreRecord>, Vec<Param>), StepError> {
         let record = match self.part {
-            #[cfg(feature = "accounts")]
             CopyPart::Accounts => {
                 let account = account_steps::account(row)?;
                 let key = vec![account.key.as_bytes().into()];

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use super::super::codec;
 use super::super::whole_store::{CopiedRecord, RecordKey, StoreRecord};
-#[cfg(feature = "accounts")]
 use super::account_steps::account_params;
 use super::connections::{Param, StepError};
 use super::event_steps::event_params;
@@ -124,7 +123,6 @@ impl FillBatch {
         for (key, record) in records {
             match record {
                 None => removed.extend(codec::decode_key(&key)),
-                #[cfg(feature = "accounts")]
                 Some(StoreRecord::Account(account)) => accounts.push(account_params(&account)?),
                 Some(StoreRecord::Event(event)) => events.push(event_params(event)?),
                 Some(StoreRecord::Session(session)) => sessions.push(rows::session_params(&session)?),
@@ -137,8 +135,6 @@ impl FillBatch {
                 Some(StoreRecord::Value { key, value }) => values.push(rows::value_params(key, &value)?),
             }
         }
-        #[cfg(not(feature = "accounts"))]
-        let _: &mut Vec<Vec<Param>> = &mut accounts;
         Ok(Self {
             mark,
             accounts: columns(accounts),
@@ -235,7 +231,6 @@ impl Transaction<'_> {
     fn remove_record(&mut self, key: &RecordKey) {
         let statements = self.statements();
         match key {
-            #[cfg(feature = "accounts")]
             RecordKey::Account(id) => {
                 self.write(&statements.remove_account, vec![id.as_bytes()[..].into()]);
             }
@@ -288,7 +283,6 @@ impl DatabaseFill {
             match record {
                 CopiedRecord::Kept(record) => {
                     // Of two that are written at once with one name, the later one has it.
-                    #[cfg(feature = "accounts")]
                     if let StoreRecord::Account(account) = &record {
                         self.pending.retain(|_, other| {
                             !matches!(other, Some(StoreRecord::Account(other)) if other.key == account.key)

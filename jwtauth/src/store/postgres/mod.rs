@@ -24,13 +24,11 @@
 //! `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking
 //! all connections.
 
-#[cfg(feature = "accounts")]
 mod account_steps;
 mod confirmations;
 mod connections;
 mod counter_line;
 mod counter_steps;
-#[cfg(feature = "accounts")]
 mod database_check;
 mod database_copy;
 mod database_fill;
@@ -70,7 +68,6 @@ use self::server_settings::{ServerSettings, server_settings};
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
 use self::statements::Statements;
 use self::tls::Tls;
-#[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
 use super::counter_store::CounterStore;
 use super::event_store::EventStore;
@@ -300,7 +297,6 @@ impl SessionStore for PostgresStore {
         Arc::clone(&self.database.time)
     }
 
-    #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
         Some(self)
     }

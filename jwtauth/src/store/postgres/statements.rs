@@ -136,27 +136,18 @@ statements! {
              ORDER BY kind, expires_at LIMIT $4 FOR UPDATE SKIP LOCKED)
          DELETE FROM @counters WHERE name = ANY(ARRAY(SELECT name FROM over))";
 
-    #[cfg(feature = "accounts")]
     account(BYTEA) = "SELECT id, record FROM @accounts WHERE id = $1";
-    #[cfg(feature = "accounts")]
     account_by_key(BYTEA) = "SELECT id, record FROM @accounts WHERE key = $1";
-    #[cfg(feature = "accounts")]
     lock_account(BYTEA) = "SELECT id, record FROM @accounts WHERE id = $1 FOR UPDATE";
-    #[cfg(feature = "accounts")]
     // Returns a row if neither id nor key was taken.
     add_account(BYTEA, BYTEA, BYTEA) =
         "INSERT INTO @accounts (id, key, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1";
-    #[cfg(feature = "accounts")]
     change_account(BYTEA, BYTEA) = "UPDATE @accounts SET record = $2 WHERE id = $1";
-    #[cfg(feature = "accounts")]
     remove_account(BYTEA) = "DELETE FROM @accounts WHERE id = $1";
-    #[cfg(feature = "accounts")]
     accounts_behind(BYTEA, INT8) =
         "SELECT id, record FROM @accounts WHERE key > $1 ORDER BY key LIMIT $2";
-    #[cfg(feature = "accounts")]
     accounts_before(BYTEA, INT8) =
         "SELECT id, record FROM @accounts WHERE key < $1 ORDER BY key DESC LIMIT $2";
-    #[cfg(feature = "accounts")]
     accounts_from_first(INT8) = "SELECT id, record FROM @accounts ORDER BY key LIMIT $1";
     count_accounts() = "SELECT count(*) FROM @accounts";
 
@@ -179,17 +170,13 @@ statements! {
     clear_mark() = "UPDATE @store_mark SET mark = NULL";
 
     // Each row with all its columns, for one who looks whether they are as they were written.
-    #[cfg(feature = "accounts")]
     check_accounts(BYTEA, INT8) =
         "SELECT id, key, record FROM @accounts WHERE id > $1 ORDER BY id LIMIT $2";
-    #[cfg(feature = "accounts")]
     check_sessions(BYTEA, INT8) =
         "SELECT id, subject, expires_at, record FROM @sessions WHERE id > $1 ORDER BY id LIMIT $2";
-    #[cfg(feature = "accounts")]
     check_tokens(BYTEA, BYTEA, INT8) =
         "SELECT session, place, expires_at, record FROM @tokens WHERE (session, place) > ($1, $2)
          ORDER BY session, place LIMIT $3";
-    #[cfg(feature = "accounts")]
     check_values(BYTEA, INT8) =
         "SELECT name, expires_at, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
 

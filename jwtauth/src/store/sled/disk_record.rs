@@ -3,11 +3,9 @@
 //! The bytes may be of an older layout, so encoding the record again gives others. What leaves the sum of the
 //! totals is the checksum that went into it.
 
-#[cfg(feature = "accounts")]
 use super::super::account_store::StoredAccount;
 use super::super::codec::{self, RecordError};
 use super::super::value_store::StoredValue;
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::record::Session;
@@ -26,7 +24,6 @@ impl DiskRecord<Session> {
     }
 }
 
-#[cfg(feature = "accounts")]
 impl DiskRecord<StoredAccount> {
     pub(super) fn account(key: &[u8], id: AccountId, bytes: &[u8]) -> Result<Self, RecordError> {
         let record = codec::decode_account(key, id, bytes)?;

@@ -33,25 +33,19 @@
 //! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
 //! say what stands where.
 
-#[cfg(feature = "accounts")]
 mod account_change;
-#[cfg(feature = "accounts")]
 mod account_lookup;
 mod compaction_orders;
 mod compactor;
 mod departure;
-#[cfg(feature = "accounts")]
 mod diagnosis;
 mod disk;
 mod disk_record;
-#[cfg(feature = "accounts")]
 mod evidence;
-#[cfg(feature = "accounts")]
 pub(super) mod examine;
 mod explain;
 mod files;
 mod follow;
-#[cfg(feature = "accounts")]
 mod found_trail;
 mod growth;
 mod key_copy;
@@ -65,21 +59,17 @@ mod record_checker;
 mod record_count;
 mod record_tally;
 pub(in crate::store) mod refill;
-#[cfg(feature = "accounts")]
 pub(super) mod rescue;
-#[cfg(feature = "accounts")]
 mod salvage;
 pub(super) mod shrink;
 mod sled_config;
 mod stamps;
 mod startup;
-#[cfg(feature = "accounts")]
 mod surroundings;
 mod trail_change;
 mod tree_change;
 mod tree_copy;
 mod tree_keys;
-#[cfg(feature = "accounts")]
 mod trial;
 mod value_change;
 mod writer;
@@ -89,7 +79,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::compactor::Compactor;
-#[cfg(feature = "accounts")]
 pub use self::diagnosis::{
     AccountRef, Condition, Diagnosis, FileDamage, Finding, LostSessions, RecordCounts,
 };
@@ -99,12 +88,10 @@ use self::login_change::LoginChange;
 use self::reader::StoreReader;
 use self::record_check::RecordCheck;
 use self::record_checker::RecordChecker;
-#[cfg(feature = "accounts")]
 pub use self::rescue::Repaired;
 pub use self::sled_config::SledConfig;
 use self::startup::Opened;
 use self::writer::Writer;
-#[cfg(feature = "accounts")]
 use super::account_store::AccountStore;
 use super::compact_store::CompactStore;
 use super::event_store::EventStore;
@@ -149,9 +136,8 @@ impl SledStore {
     /// instead of believed. An older copy of the whole directory is believed, unless there is a
     /// [`rollback_counter`](SledConfig::rollback_counter). Every record is read once and its checksum
     /// compared: of a small store before this returns, and of a large one while it is used
-    /// ([`verify_first`](SledConfig::verify_first)). With the feature `accounts` the log is looked through
-    /// before that, which takes 0.7 ms a megabyte: if something is wrong in it, a copy is kept until the
-    /// store is open.
+    /// ([`verify_first`](SledConfig::verify_first)). The log is looked through before that, which takes
+    /// 0.7 ms a megabyte: if something is wrong in it, a copy is kept until the store is open.
     ///
     /// A store of an earlier layout, which has a file `<path>.journal` beside it, is taken over: the number
     /// in that file moves into the directory, and the file is removed.
@@ -169,9 +155,7 @@ impl SledStore {
     /// - [`StoreError::NotAStore`]: the directory holds something else; it is left as it was.
     /// - [`StoreError::Missing`]: a counter outside the directory says that it held accounts, and it is not
     ///   there or empty. Its volume may not be mounted. Nothing was made.
-    /// - [`StoreError::Corrupt`]: files are damaged. With the feature `accounts` they are as they were.
-    ///   Without it sled may have cut its log while it looked at them: copy the directory before you try to
-    ///   save what is in it.
+    /// - [`StoreError::Corrupt`]: files are damaged. They are as they were before.
     /// - [`StoreError::RolledBack`]: acknowledged changes are missing. The same goes for sled's log.
     /// - [`StoreError::Io`]: the operating system refused something else, such as space, or a lock.
     pub async fn open(config: impl Into<SledConfig>) -> Result<Self, StoreError> {
@@ -281,7 +265,6 @@ impl SessionStore for SledStore {
         Some(self.reader.path.join(SOCKET))
     }
 
-    #[cfg(feature = "accounts")]
     fn account_store(self: Arc<Self>) -> Option<Arc<dyn AccountStore>> {
         Some(self)
     }

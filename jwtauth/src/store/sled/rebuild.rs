@@ -8,14 +8,12 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-#[cfg(feature = "accounts")]
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::sled::{Db, IVec};
 
-#[cfg(feature = "accounts")]
 use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
 use super::super::value_store::{StoredValue, ValueKey};
@@ -32,7 +30,6 @@ use super::tree_change::{Change, Group};
 use super::tree_keys;
 use crate::clock::TimeMark;
 use crate::error::StoreError;
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::record::Session;
@@ -78,7 +75,6 @@ impl Rebuild {
     }
 
     /// Returns the directory of the store.
-    #[cfg(feature = "accounts")]
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -87,7 +83,6 @@ impl Rebuild {
     pub(in crate::store) fn put(&mut self, record: &StoreRecord) -> Result<(), StoreError> {
         let mut change = Change::default();
         match record {
-            #[cfg(feature = "accounts")]
             StoreRecord::Account(account) => {
                 if let Some(before) = self.account(account.id)? {
                     change.remove_account(&before);
@@ -115,7 +110,6 @@ impl Rebuild {
     pub(in crate::store) fn remove(&mut self, key: RecordKey) -> Result<(), StoreError> {
         let mut change = Change::default();
         match key {
-            #[cfg(feature = "accounts")]
             RecordKey::Account(id) => {
                 if let Some(before) = self.account(id)? {
                     change.remove_account(&before);
@@ -154,7 +148,6 @@ impl Rebuild {
         read.map_err(|error| unreadable(&self.new, error))
     }
 
-    #[cfg(feature = "accounts")]
     fn account(&mut self, id: AccountId) -> Result<Option<DiskRecord<StoredAccount>>, StoreError> {
         let key = tree_keys::account(id);
         let found = self.find(&key)?;

@@ -170,22 +170,14 @@ pub(super) fn check(key: &[u8], value: &[u8]) -> Result<(), Uncounted> {
             codec::decode_token(key, session, kind, value).map(drop)?;
         }
         tree_keys::VALUES => codec::decode_value(key, value).map(drop)?,
-        tree_keys::ACCOUNTS => whole_account(key, value)?,
+        tree_keys::ACCOUNTS => {
+            let id = tree_keys::account_of(key).ok_or(RecordError::Damaged)?;
+            codec::decode_account(key, id, value).map(drop)?;
+        }
         // The hashes show what is wrong with an event, and it must log nobody out.
         tree_keys::EVENTS | tree_keys::TOTALS => {}
         tree_keys::SUBJECTS | tree_keys::EXPIRIES | tree_keys::NAMES | tree_keys::VALUE_EXPIRIES => {}
         _ => return Err(Uncounted::Foreign),
     }
     Ok(())
-}
-
-/// Without the feature nobody reads an account, so any layout will do.
-fn whole_account(key: &[u8], bytes: &[u8]) -> Result<(), RecordError> {
-    #[cfg(feature = "accounts")]
-    return match tree_keys::account_of(key) {
-        Some(id) => codec::decode_account(key, id, bytes).map(drop),
-        None => Err(RecordError::Damaged),
-    };
-    #[cfg(not(feature = "accounts"))]
-    codec::layout_of(key, bytes).map(drop).ok_or(RecordError::Damaged)
 }

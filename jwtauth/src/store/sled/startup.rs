@@ -12,13 +12,11 @@ use super::explain::{damaged, explain};
 use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
-#[cfg(feature = "accounts")]
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, directory, doubt_mark, modes, moved, snapshots, swap};
 use super::record_count::{Counted, count, count_first};
 use super::record_tally::RecordTally;
-#[cfg(feature = "accounts")]
 use super::salvage;
 use super::sled_config::SledConfig;
 use super::tree_keys;
@@ -176,16 +174,13 @@ impl Whole<'_> {
         reads_all: bool,
         patience: &mut Patience,
     ) -> Result<(Db, Counted), StoreError> {
-        #[cfg(feature = "accounts")]
         let keepsake =
             Keepsake::take(self.path, || salvage::looks_damaged(self.path).is_ok_and(|damaged| damaged));
-        #[cfg(feature = "accounts")]
         let reads_all = reads_all || keepsake.is_some();
         let opened = match self.open(reads_all, patience) {
             Err(error) if is_damage(&error) => self.open_without_snapshots(patience, error),
             opened => opened,
         };
-        #[cfg(feature = "accounts")]
         if let Some(keepsake) = keepsake {
             // Another process may have it open and write to it: that is no damage.
             if opened.as_ref().is_err_and(is_damage) { keepsake.put_back() } else { keepsake.discard() }

@@ -10,7 +10,6 @@ use std::ops::Range;
 
 use ::sled::Batch;
 
-#[cfg(feature = "accounts")]
 use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
 use super::disk_record::DiskRecord;
@@ -143,7 +142,6 @@ impl Change {
     }
 
     /// Adds an account that is not there yet.
-    #[cfg(feature = "accounts")]
     pub(super) fn add_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
         self.put_account(account)?;
         self.writes.insert(tree_keys::name_entry(&account.key, account.id), Some(Vec::new()));
@@ -152,7 +150,6 @@ impl Change {
     }
 
     /// Writes an account of the same name.
-    #[cfg(feature = "accounts")]
     pub(super) fn replace_account(
         &mut self,
         before: &DiskRecord<StoredAccount>,
@@ -163,7 +160,6 @@ impl Change {
     }
 
     /// Removes an account, and its name from the index.
-    #[cfg(feature = "accounts")]
     pub(super) fn remove_account(&mut self, account: &DiskRecord<StoredAccount>) {
         self.subtract_account(account.checksum);
         let account = &account.record;
@@ -172,7 +168,6 @@ impl Change {
         self.accounts -= 1;
     }
 
-    #[cfg(feature = "accounts")]
     fn put_account(&mut self, account: &StoredAccount) -> Result<(), StoreError> {
         let key = tree_keys::account(account.id);
         let bytes = codec::encode_account(&key, account)?;
@@ -192,7 +187,6 @@ impl Change {
     }
 
     /// Takes an account out of both sums.
-    #[cfg(feature = "accounts")]
     fn subtract_account(&mut self, checksum: u64) {
         self.subtract(checksum);
         self.sum_of_accounts = self.sum_of_accounts.wrapping_sub(checksum);

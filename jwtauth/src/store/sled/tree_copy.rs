@@ -110,12 +110,6 @@ impl StoreReader {
     }
 
     fn copied_record(&self, key: &[u8], bytes: Option<&[u8]>) -> Result<CopiedRecord, StoreError> {
-        if cfg!(not(feature = "accounts")) && key.starts_with(tree_keys::ACCOUNTS) {
-            return Err(StoreError::Backend(
-                "the store holds accounts, and this program was built without the feature `accounts`, so a copy would lose them: build it with that feature"
-                    .into(),
-            ));
-        }
         // A damaged event keeps nobody from a copy: the hashes show that it is missing.
         let is_of_trail = key.starts_with(tree_keys::EVENTS);
         match bytes.map(|bytes| codec::decode_record(key, bytes)) {

@@ -20,7 +20,6 @@
 use std::ops::Range;
 
 use super::super::value_store::ValueKey;
-#[cfg(feature = "accounts")]
 use crate::id::AccountId;
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
@@ -179,7 +178,6 @@ pub(super) fn expiry_entry(session: &Session) -> Vec<u8> {
 }
 
 /// Returns subject and session of an entry of the index by subject.
-#[cfg(feature = "accounts")]
 pub(super) fn parts_of_subject(key: &[u8]) -> Option<(&str, SessionId)> {
     let (rest, id) = key.strip_prefix(SUBJECTS)?.split_last_chunk::<ID_LEN>()?;
     let subject = rest.split_at_checked(2)?.1;
@@ -194,43 +192,36 @@ pub(super) fn expired_until(now: u64) -> Vec<u8> {
     }
 }
 
-#[cfg(feature = "accounts")]
 pub(super) fn account(id: AccountId) -> Vec<u8> {
     [ACCOUNTS, id.as_bytes()].concat()
 }
 
 /// The part of the index by name that holds one name. No folded name has a byte below a space.
-#[cfg(feature = "accounts")]
 pub(super) fn name(key: &str) -> Vec<u8> {
     [NAMES, key.as_bytes(), &[0]].concat()
 }
 
 /// All keys of the index by name that hold one name.
-#[cfg(feature = "accounts")]
 pub(super) fn name_range(key: &str) -> Range<Vec<u8>> {
     name(key)..[NAMES, key.as_bytes(), &[1]].concat()
 }
 
 /// All keys of the index by name that come behind a name, in order.
-#[cfg(feature = "accounts")]
 pub(super) fn names_after(key: Option<&str>) -> Range<Vec<u8>> {
     let start = key.map_or_else(|| NAMES.to_vec(), |key| name_range(key).end);
     start..[NAMES, &[0xff]].concat()
 }
 
 /// All keys of the index by name that come before a name, in order.
-#[cfg(feature = "accounts")]
 pub(super) fn names_before(key: &str) -> Range<Vec<u8>> {
     NAMES.to_vec()..name(key)
 }
 
-#[cfg(feature = "accounts")]
 pub(super) fn name_entry(key: &str, id: AccountId) -> Vec<u8> {
     [&name(key)[..], id.as_bytes()].concat()
 }
 
 /// Returns name and account of an entry of the index by name.
-#[cfg(feature = "accounts")]
 pub(super) fn parts_of_name(key: &[u8]) -> Option<(&str, AccountId)> {
     let (rest, id) = key.strip_prefix(NAMES)?.split_last_chunk::<ID_LEN>()?;
     let name = rest.strip_suffix(&[0])?;
@@ -238,7 +229,6 @@ pub(super) fn parts_of_name(key: &[u8]) -> Option<(&str, AccountId)> {
 }
 
 /// Returns the account id that ends a key.
-#[cfg(feature = "accounts")]
 pub(super) fn account_of(key: &[u8]) -> Option<AccountId> {
     let start = key.len().checked_sub(ID_LEN)?;
     key[start..].try_into().ok().map(AccountId::from_bytes)
@@ -278,7 +268,6 @@ pub(super) fn expired_values(now: u64) -> Range<Vec<u8>> {
 }
 
 /// Returns the name of the value that stands under a key.
-#[cfg(feature = "accounts")]
 pub(super) fn key_of_value(key: &[u8]) -> Option<ValueKey> {
     key.strip_prefix(VALUES)?.try_into().ok().map(ValueKey::from_bytes)
 }

@@ -223,7 +223,6 @@ pub(in crate::store::sled) fn read_each(
 }
 
 /// Puts another number into a rollback counter, which may be damaged.
-#[cfg(feature = "accounts")]
 pub(in crate::store::sled) fn renew(path: &Path, count: Count) -> Result<(), StoreError> {
     make(path, count).map_err(|source| refused(path, "write the rollback counter", source))
 }

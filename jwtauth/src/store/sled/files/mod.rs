@@ -12,7 +12,6 @@ pub(super) mod data_file;
 pub(super) mod directory;
 pub(super) mod doubt_mark;
 pub(super) mod journal;
-#[cfg(feature = "accounts")]
 pub(super) mod keepsake;
 pub(super) mod modes;
 pub(super) mod moved;
@@ -23,7 +22,6 @@ pub(super) mod swap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-#[cfg(feature = "accounts")]
 use std::path::PathBuf;
 
 use crate::error::StoreError;
@@ -75,7 +73,6 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Returns the names in a directory that are those of files of a store.
-#[cfg(feature = "accounts")]
 pub(super) fn ours(path: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let names = names.collect::<io::Result<Vec<_>>>()?;
@@ -83,7 +80,6 @@ pub(super) fn ours(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Returns the names in a directory that are not, without those that systems leave anywhere.
-#[cfg(feature = "accounts")]
 pub(super) fn strange(path: &Path) -> io::Result<Vec<String>> {
     let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let names = names.collect::<io::Result<Vec<_>>>()?;
@@ -91,14 +87,12 @@ pub(super) fn strange(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Tells whether there is anything of a store that is in use: more than old files, a lock and a socket.
-#[cfg(feature = "accounts")]
 pub(super) fn has_any(path: &Path) -> bool {
     let names = ours(path).unwrap_or_default();
     names.iter().any(|name| ![ASIDE, LOCK, PROBE, SOCKET].contains(&&**name))
 }
 
 /// Returns the directories of old files that have data, the newest first.
-#[cfg(feature = "accounts")]
 pub(super) fn older(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path.join(ASIDE)).into_iter().flatten().flatten();
     let dated = entries.filter_map(|entry| {

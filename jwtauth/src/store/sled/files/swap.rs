@@ -30,7 +30,6 @@ pub(in crate::store::sled) enum OldFiles {
 }
 
 /// Where old files go when nobody knows any more where they were to go.
-#[cfg(feature = "accounts")]
 const MENDED: &str = "replaced";
 
 /// What stands in the file `swap`: `out` or `in`, `keep` or `remove`, and the name in `aside`.
@@ -163,7 +162,6 @@ fn read(path: &Path) -> Result<Option<Swap>, StoreError> {
 }
 
 /// Fails if the file `swap` is damaged.
-#[cfg(feature = "accounts")]
 pub(in crate::store::sled) fn check(path: &Path) -> Result<(), StoreError> {
     read(path).map(drop)
 }
@@ -171,7 +169,6 @@ pub(in crate::store::sled) fn check(path: &Path) -> Result<(), StoreError> {
 /// Writes the file `swap` anew, if it is damaged: where the files are says how far the exchange is.
 ///
 /// It had its name only when it was whole and the new files were too, so they are the store.
-#[cfg(feature = "accounts")]
 pub(in crate::store::sled) fn mend(path: &Path) -> Result<(), StoreError> {
     match check(path) {
         Err(StoreError::Corrupt { .. }) => {}

@@ -41,7 +41,11 @@ async fn open(config: &PostgresConfig) -> PostgresStore {
 
 /// Connects to the database, for what no store does.
 pub(crate) async fn client(server: &Postgres) -> Client {
-    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    connected(&server.url()).await
+}
+
+async fn connected(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     // It ends with the client.
     tokio::spawn(connection);
     client

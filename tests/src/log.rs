@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::{Arc, Mutex, Once};
-use std::time::Duration;
 
 use tracing_subscriber::filter::DynFilterFn;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -65,7 +64,7 @@ fn subscribe() {
     });
 }
 
-/// Runs a test on this thread alone, with its log, and fails it when it takes longer than a minute.
+/// Runs a test on this thread alone, with its log, and fails it when it takes longer than [`LIMIT`](crate::LIMIT).
 ///
 /// Everything the test spawns runs on this thread too, so every line is its own.
 ///
@@ -78,8 +77,7 @@ pub fn logged<T>(test: impl AsyncFnOnce(&Log) -> T) -> T {
     LOG.set(Some(log.clone()));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    let minute = Duration::from_secs(60);
-    let outcome = runtime.block_on(async { tokio::time::timeout(minute, test(&log)).await });
+    let outcome = runtime.block_on(async { tokio::time::timeout(crate::LIMIT, test(&log)).await });
     LOG.set(None);
     outcome.expect("the test ends in time")
 }

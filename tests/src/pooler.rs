@@ -37,7 +37,7 @@ impl Pooler {
         let settings = directory.join("pgbouncer.ini");
         let text = format!(
             "[databases]\npostgres = host={home} port={port} dbname=postgres user=tests\n[pgbouncer]\n\
-             pool_mode = transaction\ndefault_pool_size = 2\nauth_type = any\nlisten_addr =\n\
+             pool_mode = transaction\nadmin_users = tests\ndefault_pool_size = 2\nauth_type = any\nlisten_addr =\n\
              listen_port = {port}\nunix_socket_dir = {place}\nlogfile = {place}/log\n"
         );
         fs::write(&settings, text).expect("a file is written");
@@ -60,6 +60,12 @@ impl Pooler {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the URL of its console, which understands PAUSE and RESUME.
+    #[must_use]
+    pub fn console_url(&self) -> String {
+        self.url.replace("/postgres", "/pgbouncer")
     }
 }
 

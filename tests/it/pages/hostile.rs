@@ -62,6 +62,8 @@ fn h_10_the_public_vectors_hold_for_every_form() {
             let trusted = row.get("trusted").and_then(Value::as_array).cloned().unwrap_or_default();
             let (jwtauth, ada, client) = app(&trusted).await;
             for (form, fields) in FORMS {
+                // One of the forms before may have disabled her.
+                let ada = jwtauth.accounts().unwrap().enable(ada.id).await.unwrap();
                 let tokens = jwtauth.sessions().login(&ada, Device::default()).await.unwrap();
                 let refresh = tokens.refresh().unwrap();
                 let cookies = format!("access_token={}; refresh_token={refresh}", tokens.access());

@@ -125,7 +125,7 @@ fn n_8_attempts_on_a_node_that_is_ahead_delete_no_failures_of_others() {
             for _ in 0..64 {
                 drop(accounts(&nodes.apps[0]).verify("bob", OTHER, address(2)).await);
             }
-            assert!(since.elapsed() < Duration::from_secs(50), "nothing goes");
+            assert!(since.elapsed() < Duration::from_secs(200), "nothing goes");
         }
         let bob = 3;
         assert_eq!(counters(&nodes, "record IS NOT NULL").await, before + bob);

@@ -49,7 +49,7 @@ fn r_21_a_node_that_stands_still_gives_its_locks_back() {
             done.unwrap().unwrap();
             assert_eq!(nodes.tabs[1].get("/me", &pair.cookies()).await.status, 200);
         }
-        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
         drop(wake);
         // What it had begun was undone, and is done anew if somebody still waits for it.
         drop(paused.await.unwrap());

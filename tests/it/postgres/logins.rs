@@ -36,13 +36,13 @@ fn n_2_a_login_that_was_answered_200_stays_though_the_rest_of_it_fails() {
     let Some(server) = postgres::shared() else { return };
     bounded(async {
         let schema = server.schema();
-        let (_app, tab) = app(&server, &schema, 4, 1_000, 300).await;
+        let (_app, tab) = app(&server, &schema, 4, 4_000, 1_500).await;
         let first = tab.login("alice").await;
         let mut other = client(&server).await;
         let hold = other.transaction().await.unwrap();
         hold.execute(&format!("SELECT 1 FROM \"{schema}\".sessions FOR UPDATE"), &[]).await.unwrap();
         let second = tab.login_with("alice", &first.cookies()).await.pair();
-        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        tokio::time::sleep(Duration::from_millis(7_000)).await;
         hold.rollback().await.unwrap();
         assert_eq!(tab.get("/me", &second.cookies()).await.status, 200);
     });
@@ -54,7 +54,7 @@ fn n_2_a_login_that_stands_is_answered_200_though_nothing_can_be_read() {
     let Some(server) = postgres::shared() else { return };
     bounded(async {
         let schema = server.schema();
-        let (app, tab) = app(&server, &schema, 1, 5_000, 500).await;
+        let (app, tab) = app(&server, &schema, 1, 10_000, 2_000).await;
         let first = tab.login("alice").await;
         let mut other = client(&server).await;
         let hold = other.transaction().await.unwrap();

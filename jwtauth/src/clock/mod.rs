@@ -61,7 +61,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 /// Returns how long the machine has run, with the time that it slept: otherwise a machine that wakes up would
 /// look like one whose clock was set.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn uptime() -> Duration {
+pub(crate) fn uptime() -> Duration {
     use nix::time::{ClockId, clock_gettime};
 
     // It cannot fail: every kernel that the standard library runs on has this clock.
@@ -70,7 +70,7 @@ fn uptime() -> Duration {
 
 /// Likewise, since this was called first, without the time that the machine slept on some systems.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn uptime() -> Duration {
+pub(crate) fn uptime() -> Duration {
     static SINCE: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     SINCE.get_or_init(std::time::Instant::now).elapsed()
 }

@@ -8,9 +8,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::clock::TimeMark;
+use crate::clock::{self, TimeMark};
 use crate::id::SessionId;
 
 /// How many counters there are. Sessions share them: a change of one makes some others be read once more.
@@ -29,8 +29,9 @@ pub(super) enum Touched {
 pub(super) struct Freshness {
     /// In milliseconds; 0 for none.
     limit: u64,
-    start: Instant,
-    /// The time of the application, which goes on while the machine sleeps. It may go back.
+    /// How long the machine had run then, with the time that it slept where the system tells that.
+    start: Duration,
+    /// The time of the application, which goes on while the machine sleeps on any system. It may go back.
     time: Arc<TimeMark>,
     /// How many windows there were at its latest.
     latest: AtomicU64,
@@ -44,7 +45,7 @@ impl Freshness {
         let counters = if limit == 0 { 0 } else { COUNTERS };
         Self {
             limit,
-            start: Instant::now(),
+            start: clock::uptime(),
             time,
             latest: AtomicU64::new(0),
             of_some: (0..counters).map(|_| AtomicU64::new(0)).collect(),
@@ -54,7 +55,7 @@ impl Freshness {
 
     /// Returns what stands for the record as it is now.
     pub(super) fn stamp(&self, id: SessionId) -> Option<u64> {
-        self.stamp_after(self.start.elapsed(), id)
+        self.stamp_after(clock::uptime().saturating_sub(self.start), id)
     }
 
     /// Likewise, so long after the start. None of the numbers in the sum ever goes down.

@@ -211,8 +211,9 @@ impl StoreReader {
 
     /// Something is wrong with the store: from now on it answers nothing but this.
     pub(super) fn refuse(&self, problem: String) {
+        // First nobody is known any more: who asks the store then hears of the doubt.
+        self.recent.close();
         if self.doubt.set(problem).is_ok() {
-            self.recent.close();
             self.check.end();
         }
     }

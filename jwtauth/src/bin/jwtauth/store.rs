@@ -15,6 +15,9 @@ use super::Failure;
 use super::arguments::CounterArgument;
 use super::database::StoreName;
 
+/// How many events a trail keeps at most.
+const MOST_EVENTS: u64 = 10_000_000;
+
 /// Speaks to the server that has the store in a directory open, or opens it. Makes none. A database is opened
 /// beside its servers.
 pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
@@ -75,6 +78,16 @@ pub(crate) async fn server(name: StoreName<'_>, instead: &str) -> Result<Option<
     Ok(Operator::connect(look(name, instead)?).await?)
 }
 
+/// Returns how many events the trail of a store keeps; `None` if it has no trail. If its head cannot be read, they
+/// all stay: the server says anew how many, and the next event is `trail_broken`.
+async fn kept_events(opened: &Arc<dyn SessionStore>) -> Result<Option<u64>, StoreError> {
+    let Some(trail) = Arc::clone(opened).event_store() else { return Ok(None) };
+    if let Some(head) = trail.trail_head().await? {
+        return Ok(Some(head.keep));
+    }
+    Ok(trail.events_after(0, 1).await?.first().map(|_| MOST_EVENTS))
+}
+
 async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
@@ -90,13 +103,9 @@ async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
         }
     };
     // What is done here stands in the trail that the server keeps.
-    let trail = match Arc::clone(&opened).event_store() {
-        Some(trail) => trail.trail_head().await,
-        None => Ok(None),
-    };
     let storage = StorageConfig::default().operator_socket(false);
-    let storage = match trail {
-        Ok(Some(trail)) => storage.keep_events(trail.keep.clamp(1, 10_000_000)),
+    let storage = match kept_events(&opened).await {
+        Ok(Some(keep)) => storage.keep_events(keep.clamp(1, MOST_EVENTS)),
         Ok(None) => storage,
         Err(error) => {
             let error = super::with_causes(&error);

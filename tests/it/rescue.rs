@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use jwtauth::store::operate::{self, Condition, Diagnosis, RepairOptions, Repaired};
+use jwtauth::store::operate::{self, Condition, Diagnosis, RecordCounts, RepairOptions, Repaired};
 use jwtauth::store::{
     AccountStore as _, LoginEffects, NewValue, PasswordHash, Revocation, SessionState, SessionStore as _,
     StoredAccount, ValueKey, ValueStore as _,

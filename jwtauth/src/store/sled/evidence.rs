@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use super::super::codec::{self, RecordError, Totals};
 use super::diagnosis::{AccountRef, LostSessions, RecordCounts};
 use super::found_trail::FoundTrail;
-use super::salvage::Salvage;
+use super::salvage::{Salvage, SalvageReach};
 use super::tree_keys;
 use crate::id::{AccountId, SessionId};
 
@@ -48,27 +48,38 @@ impl Evidence {
     /// Reads all. `None` if `look`, which hears how many records were read, says that it is enough.
     ///
     /// `acknowledged` says how many changes the store must have. An incomplete batch at the end of the log
-    /// counts if without it some of these are missing.
+    /// counts if without it some of these are missing. Older states of pages count if without them anything is,
+    /// and if they do not bring back what was removed from a store that is complete.
     pub(super) fn gather(
         salvage: &mut Salvage,
         acknowledged: u64,
         look: &mut dyn FnMut(u64) -> ControlFlow<()>,
-    ) -> io::Result<Option<(Self, bool)>> {
-        let Some(evidence) = Self::read(salvage, false, look)? else { return Ok(None) };
+    ) -> io::Result<Option<(Self, SalvageReach)>> {
+        let mut reach = SalvageReach::default();
+        let Some(mut evidence) = Self::read(salvage, reach, look)? else { return Ok(None) };
         let is_enough = evidence.totals.is_some_and(|totals| totals.changes >= acknowledged);
-        if is_enough || !salvage.damage.is_cut {
-            return Ok(Some((evidence, false)));
+        if !is_enough && salvage.damage.is_cut {
+            reach.cut_batch = true;
+            let Some(longer) = Self::read(salvage, reach, look)? else { return Ok(None) };
+            evidence = longer;
         }
-        Ok(Self::read(salvage, true, look)?.map(|evidence| (evidence, true)))
+        let is_complete = evidence.is_complete(Some(acknowledged));
+        if is_complete && !salvage.damage.is_any() {
+            return Ok(Some((evidence, reach)));
+        }
+        let older = SalvageReach { older_states: true, ..reach };
+        let Some(deeper) = Self::read(salvage, older, look)? else { return Ok(None) };
+        let is_better = !is_complete || deeper.is_complete(Some(acknowledged));
+        Ok(Some(if is_better { (deeper, older) } else { (evidence, reach) }))
     }
 
     fn read(
         salvage: &mut Salvage,
-        with_cut_batch: bool,
+        reach: SalvageReach,
         look: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> io::Result<Option<Self>> {
         let (mut evidence, mut read, mut is_enough) = (Self::default(), 0_u64, false);
-        salvage.each(with_cut_batch, |key, value| {
+        salvage.each(reach, |key, value| {
             evidence.take(key, value);
             read += 1;
             if read.is_multiple_of(1_024) && look(read).is_break() {

@@ -14,7 +14,7 @@ use super::evidence::Evidence;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, DATA};
 use super::files::{doubt_mark, journal, keepsake, moved, swap};
-use super::salvage::Salvage;
+use super::salvage::{Salvage, SalvageReach};
 use super::sled_config::SledConfig;
 use super::surroundings::{self, quoted};
 use super::trial::{self, Trial};
@@ -33,8 +33,8 @@ pub(super) struct Examined {
 pub(super) struct Read {
     pub(super) salvage: Salvage,
     pub(super) evidence: Evidence,
-    /// Whether what is left of the last changes counts too.
-    pub(super) with_cut_batch: bool,
+    /// What counts of what was found.
+    pub(super) reach: SalvageReach,
 }
 
 /// Looks at a store. `None` if `look` says that it is enough; it hears how many records were read.
@@ -176,7 +176,7 @@ fn read(path: &Path, highest: u64, look: &mut dyn FnMut(u64) -> ControlFlow<()>)
     let data = keepsake::data_file(path);
     let Some(mut salvage) = Salvage::scan(path, &data, |_, _| look(0))? else { return Ok(None) };
     let evidence = Evidence::gather(&mut salvage, highest, look)?;
-    Ok(evidence.map(|(evidence, with_cut_batch)| Read { salvage, evidence, with_cut_batch }))
+    Ok(evidence.map(|(evidence, reach)| Read { salvage, evidence, reach }))
 }
 
 /// Says what the records tell.

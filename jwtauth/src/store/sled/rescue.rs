@@ -154,7 +154,7 @@ fn write(
     look: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<bool, StoreError> {
     let (mut written, mut failed, mut is_enough) = (0_u64, None, false);
-    let each = read.salvage.each(read.with_cut_batch, |key, value| {
+    let each = read.salvage.each(read.reach, |key, value| {
         let added =
             rescue.change(key, value).and_then(|change| change.map_or(Ok(()), |change| rebuild.add(change)));
         written += 1;

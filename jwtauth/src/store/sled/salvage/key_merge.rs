@@ -4,8 +4,8 @@
 //! page is damaged, an older one is in its place, which may reach into the range of its neighbours. Then the
 //! newest statement counts: that a key has a value, or that a page which holds its range does not name it.
 //!
-//! Pages are read in the order of their first keys, so that only those are in memory that reach over the key
-//! that is looked at.
+//! Pages are read in the order of the first keys that matter of them, so that only those are in memory that
+//! reach over the key that is looked at.
 
 use std::collections::btree_map::{BTreeMap, IntoIter};
 use std::io;
@@ -46,8 +46,8 @@ impl<'a> OpenPage<'a> {
 }
 
 /// Calls `look` with each key that is there and its newest value, in the order of keys, until it says that it
-/// has seen enough. Returns how many values do not prove themselves. `places` stand in the order of their
-/// first keys.
+/// has seen enough. Returns how many values do not prove themselves. `places` stand in the order of
+/// [`PagePlace::from`].
 pub(super) fn each_key(
     places: &[PagePlace],
     reader: &mut BodyReader,
@@ -58,8 +58,7 @@ pub(super) fn each_key(
     let mut to_come = places.iter().peekable();
     loop {
         let mut key = open.iter_mut().filter_map(|page| page.next_key().cloned()).min();
-        while let Some(place) = to_come.next_if(|place| key.as_ref().is_none_or(|key| place.range.lo <= *key))
-        {
+        while let Some(place) = to_come.next_if(|place| key.as_ref().is_none_or(|key| place.from <= *key)) {
             let (said, lost) = place.statements(reader, messages)?;
             unproven += lost;
             let mut page = OpenPage::new(place, said);

@@ -31,6 +31,8 @@ pub(super) enum LogKind {
     Page { in_file: bool },
     /// A change of a page.
     Link { in_file: bool },
+    /// A page in a file of its own that no message names. It is not in the log.
+    LoneFile,
     /// Counters, the table of trees, and what was given up.
     Other,
 }
@@ -84,8 +86,23 @@ impl LogMessage {
         Self::claimed(segment, at).map(|(_, message)| message)
     }
 
-    /// Returns what the header says that begins here, and the sum in it.
+    /// Reads the header of a message that the file ends in, and takes what is left for its body.
+    pub(super) fn cut_at(segment: &[u8], at: usize) -> Option<Self> {
+        let (_, message, left) = Self::header(segment, at)?;
+        (segment.len() < SEGMENT && left < message.body).then(|| {
+            let head = message.len - message.body;
+            Self { len: head + left, body: left, ..message }
+        })
+    }
+
+    /// Returns what the header says that begins here, and the sum in it, if all of its body can be here.
     fn claimed(segment: &[u8], at: usize) -> Option<(u32, Self)> {
+        let (sum, message, left) = Self::header(segment, at)?;
+        (message.body <= left).then_some((sum, message))
+    }
+
+    /// Returns what the header says that begins here, the sum in it, and how many bytes follow it.
+    fn header(segment: &[u8], at: usize) -> Option<(u32, Self, usize)> {
         if at > SEGMENT - MAX_HEADER {
             return None;
         }
@@ -98,12 +115,11 @@ impl LogMessage {
         let page = rest.number()?;
         let head = all.len() - rest.len();
         // A position has 63 bits.
-        if number >= 1 << 44 || body > rest.len() {
+        if number >= 1 << 44 || body > SEGMENT {
             return None;
         }
-        let len = head + body;
-        let message = Self { kind, page, segment: number, len, body };
-        Some((u32::from_le_bytes(sum), message))
+        let message = Self { kind, page, segment: number, len: head + body, body };
+        Some((u32::from_le_bytes(sum), message, rest.len()))
     }
 
     fn sum(&self, segment: &[u8], at: usize) -> u32 {

@@ -9,8 +9,8 @@
 //! this segment. So does one of which a single bit was wrong, and is put right.
 //!
 //! A message in which more is wrong is *torn*, if another one, or the end of what is written, stands where
-//! its header says that it ends. It is told too: single records in it may be whole, and have checksums of
-//! their own.
+//! its header says that it ends, or if the file ends in it. It is told too: single records in it may be
+//! whole, and have checksums of their own.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,6 +38,11 @@ pub(super) struct FoundMessage {
 }
 
 impl FoundMessage {
+    /// Stands for a page in a file of its own, whose name is the position of the message that is missing.
+    pub(super) const fn of_file(page: u64, name: u64) -> Self {
+        Self { page, lsn: name, at: name, len: 0, kind: LogKind::LoneFile, is_torn: false }
+    }
+
     /// Describes a message that begins at a place of a segment, which begins at `start` in the file.
     fn of(message: &LogMessage, start: u64, at: usize, is_torn: bool) -> Option<Self> {
         let body = at + message.len - message.body;
@@ -199,12 +204,16 @@ impl LogScan {
 }
 
 /// Returns what the header says of a message in which more than one bit is wrong, if something follows where
-/// it ends.
+/// it ends, or if the file ends in it.
 fn torn_at(segment: &[u8], at: usize, cost: &mut usize) -> Option<LogMessage> {
-    let message = LogMessage::header_at(segment, at)?;
+    let whole = LogMessage::header_at(segment, at);
+    let message = match whole.filter(|message| is_followed(segment, at + message.len, cost)) {
+        Some(message) => message,
+        None => LogMessage::cut_at(segment, at)?,
+    };
     let is_in_log =
         matches!(message.kind, LogKind::Page { in_file: false } | LogKind::Link { in_file: false });
-    (is_in_log && is_followed(segment, at + message.len, cost)).then_some(message)
+    is_in_log.then_some(message)
 }
 
 /// Returns the next whole message at a place in a segment or behind it.

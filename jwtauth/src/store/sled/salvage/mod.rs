@@ -16,6 +16,8 @@
 //! 3. Of a damaged one it yields for each key the newest value that is whole and can be placed. That may be
 //!    an older one than was acknowledged, and a key that was removed may be there again. Whoever asks
 //!    compares with the totals of the store before anything is believed.
+//! 4. A value that is whole anywhere in these files is found, if older states of pages are looked at too
+//!    (`page_history`), and nothing newer is whole that speaks of its key.
 
 mod bit_mend;
 mod key_merge;
@@ -23,8 +25,11 @@ mod log_bytes;
 mod log_message;
 mod log_scan;
 mod page_bytes;
+mod page_history;
 mod page_state;
+mod torn_page;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -42,6 +47,17 @@ pub(in crate::store) struct Salvage {
     reader: BodyReader,
     scan: LogScan,
     pub(in crate::store) damage: FileDamage,
+}
+
+/// What counts of what is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::store) struct SalvageReach {
+    /// What is left of an incomplete batch at the end of the log. It was acknowledged only if it was complete
+    /// once.
+    pub(in crate::store) cut_batch: bool,
+    /// States of pages that sled does not need any more, where nothing newer speaks of a key. Of a store that
+    /// is not complete without them, they are all that is left of some records.
+    pub(in crate::store) older_states: bool,
 }
 
 /// Tells whether something in a log is not as sled has written it, so that sled would cut it there.
@@ -73,28 +89,25 @@ impl Salvage {
     }
 
     /// Calls `look` with each key and its newest whole value, in the order of keys, until it has seen enough.
-    ///
-    /// `with_cut_batch` takes what is left of an incomplete batch at the end of the log, which was
-    /// acknowledged only if it was complete once.
     pub(in crate::store) fn each(
         &mut self,
-        with_cut_batch: bool,
+        reach: SalvageReach,
         look: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> io::Result<()> {
-        let cut = self.scan.cut_batch.filter(|_| !with_cut_batch);
-        let cut_messages: Vec<FoundMessage>;
-        let messages = match cut {
-            None => &self.scan.messages,
-            Some(cut) => {
-                let kept = self.scan.messages.iter().filter(|message| message.lsn < cut);
-                cut_messages = kept.copied().collect();
-                &cut_messages
-            }
+        let cut = self.scan.cut_batch.filter(|_| !reach.cut_batch);
+        let mut messages: Cow<'_, [FoundMessage]> = match cut {
+            None => Cow::Borrowed(&self.scan.messages),
+            Some(cut) => self.scan.messages.iter().filter(|message| message.lsn < cut).copied().collect(),
         };
-        let (places, damaged) = places(&mut self.reader, messages)?;
+        if reach.older_states {
+            messages.to_mut().extend(self.reader.lone_files(&self.scan.messages)?);
+            let places = page_history::places(&mut self.reader, &messages)?;
+            return key_merge::each_key(&places, &mut self.reader, &messages, look).map(drop);
+        }
+        let (places, damaged) = places(&mut self.reader, &messages)?;
         self.damage.pages = places.len() as u64;
         self.damage.damaged_pages = damaged;
-        self.damage.lost_changes = key_merge::each_key(&places, &mut self.reader, messages, look)?;
+        self.damage.lost_changes = key_merge::each_key(&places, &mut self.reader, &messages, look)?;
         Ok(())
     }
 }
@@ -124,7 +137,7 @@ fn places(reader: &mut BodyReader, messages: &[FoundMessage]) -> io::Result<(Vec
         let first = first_keys.remove(&page).unwrap_or_default();
         places.push(PagePlace::without_base(changes, first, is_free));
     }
-    places.sort_by(|one, two| one.range.lo.cmp(&two.range.lo));
+    places.sort_by(|one, two| one.from.cmp(&two.from));
     Ok((places, damaged))
 }
 

@@ -5,7 +5,10 @@
 
 use super::log_bytes::LogBytes;
 
-/// The beginning of a page: which keys it holds.
+/// The kind of a page that holds keys and values.
+const LEAF: u8 = 0;
+
+/// Which keys a page holds.
 #[derive(Clone, Debug)]
 pub(super) struct PageRange {
     pub(super) lo: Vec<u8>,
@@ -22,8 +25,17 @@ pub(super) enum PageItems<'a> {
     Index(Vec<(&'a [u8], u64)>),
 }
 
-/// Reads a page.
-pub(super) fn page(bytes: &[u8]) -> Option<(PageRange, PageItems<'_>)> {
+/// The beginning of a page, up to its keys.
+#[derive(Debug)]
+struct PageHead<'a> {
+    range: PageRange,
+    kind: u8,
+    /// How many keys it has.
+    count: usize,
+    rest: LogBytes<'a>,
+}
+
+fn head(bytes: &[u8]) -> Option<PageHead<'_>> {
     let mut rest = LogBytes::new(bytes);
     // The next page, and one that is being merged with it, and whether it is itself.
     rest.number()?;
@@ -36,6 +48,12 @@ pub(super) fn page(bytes: &[u8]) -> Option<(PageRange, PageItems<'_>)> {
     }
     let kind = rest.byte()?;
     let count = usize::try_from(rest.number()?).ok()?;
+    Some(PageHead { range: PageRange { lo: lo.into(), hi: hi.into(), prefix }, kind, count, rest })
+}
+
+/// Reads a page.
+pub(super) fn page(bytes: &[u8]) -> Option<(PageRange, PageItems<'_>)> {
+    let PageHead { range, kind, count, mut rest } = head(bytes)?;
     // Each key takes a byte at least.
     if count > rest.len() {
         return None;
@@ -45,7 +63,7 @@ pub(super) fn page(bytes: &[u8]) -> Option<(PageRange, PageItems<'_>)> {
         keys.push(rest.text()?);
     }
     let items = match kind {
-        0 => {
+        LEAF => {
             let values = keys.into_iter().map(|key| Some((key, rest.text()?)));
             PageItems::Leaf(values.collect::<Option<_>>()?)
         }
@@ -55,7 +73,15 @@ pub(super) fn page(bytes: &[u8]) -> Option<(PageRange, PageItems<'_>)> {
         }
         _ => return None,
     };
-    Some((PageRange { lo: lo.into(), hi: hi.into(), prefix }, items))
+    Some((range, items))
+}
+
+/// Reads the keys of a leaf of which bytes are wrong or missing, as far as that goes. Returns them with where
+/// their values begin.
+pub(super) fn torn_leaf(bytes: &[u8]) -> Option<(PageRange, Vec<&[u8]>, usize)> {
+    let PageHead { range, kind, count, mut rest } = head(bytes)?;
+    let keys: Vec<_> = std::iter::from_fn(|| rest.text()).take(count).collect();
+    (kind == LEAF).then_some((range, keys, bytes.len() - rest.len()))
 }
 
 /// A change of a leaf: a key without its beginning, and its value, or nothing if it goes.
@@ -65,6 +91,13 @@ pub(super) fn change(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
         0 => Some((rest.text()?, Some(rest.text()?))),
         1 => Some((rest.text()?, None)),
         _ => None,
+    }
+}
+
+/// The range of a page of which only the first key is known.
+impl From<Vec<u8>> for PageRange {
+    fn from(lo: Vec<u8>) -> Self {
+        Self { lo, hi: Vec::new(), prefix: 0 }
     }
 }
 

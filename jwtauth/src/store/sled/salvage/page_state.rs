@@ -1,7 +1,7 @@
 //! What a page says of keys: rebuilt from its newest whole base and all changes behind it. Of a message that
 //! is torn only those records count that prove themselves: their checksum covers the key too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
@@ -12,6 +12,7 @@ use super::bit_mend;
 use super::log_message::LogKind;
 use super::log_scan::FoundMessage;
 use super::page_bytes::{PageItems, PageRange, change, page};
+use super::torn_page;
 
 /// A page in a file of its own is not longer, or the file is damaged: a record has 64 KiB at most, and sled
 /// splits pages.
@@ -29,12 +30,38 @@ pub(super) struct BodyReader {
 }
 
 impl BodyReader {
+    /// Returns the pages in files of their own that no message names, as if there were messages.
+    pub(super) fn lone_files(&mut self, all: &[FoundMessage]) -> io::Result<Vec<FoundMessage>> {
+        let mut lone: BTreeSet<u64> = BTreeSet::new();
+        for entry in fs::read_dir(&self.blobs).into_iter().flatten().flatten() {
+            lone.extend(entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok()));
+        }
+        for message in all.iter().filter(|message| message.kind == LogKind::Page { in_file: true }) {
+            lone.remove(&self.number_of_file(message)?);
+        }
+        let page = |name| FoundMessage::of_file(u64::MAX, name);
+        Ok(lone.into_iter().map(page).collect())
+    }
+
+    /// Returns the name of the file that a message is about.
+    fn number_of_file(&mut self, message: &FoundMessage) -> io::Result<u64> {
+        let mut name = [0; 8];
+        self.file.seek(SeekFrom::Start(message.at))?;
+        if message.len == 8 {
+            self.file.read_exact(&mut name)?;
+        }
+        Ok(u64::from_le_bytes(name))
+    }
+
     pub(super) fn new(file: File, store: &Path, mends: BTreeMap<u64, u8>) -> Self {
         Self { file, blobs: store.join("blobs"), mends }
     }
 
     /// Returns the body; `None` if it is in a file of its own, and that is missing or damaged.
     pub(super) fn read(&mut self, message: &FoundMessage) -> io::Result<Option<Vec<u8>>> {
+        if message.kind == LogKind::LoneFile {
+            return Ok(i64::try_from(message.at).ok().and_then(|name| self.blob(name)));
+        }
         let mut body = vec![0; message.len as usize];
         self.file.seek(SeekFrom::Start(message.at))?;
         self.file.read_exact(&mut body)?;
@@ -44,14 +71,15 @@ impl BodyReader {
             }
         }
         match message.kind {
-            LogKind::Page { in_file: true } | LogKind::Link { in_file: true } => Ok(self.blob(&body)),
+            LogKind::Page { in_file: true } | LogKind::Link { in_file: true } => {
+                Ok(body.try_into().ok().and_then(|name| self.blob(i64::from_le_bytes(name))))
+            }
             _ => Ok(Some(body)),
         }
     }
 
-    fn blob(&self, body: &[u8]) -> Option<Vec<u8>> {
-        let name = i64::from_le_bytes(body.try_into().ok()?).to_string();
-        let path = self.blobs.join(name);
+    fn blob(&self, name: i64) -> Option<Vec<u8>> {
+        let path = self.blobs.join(name.to_string());
         if fs::metadata(&path).ok()?.len() > MAX_BLOB {
             return None;
         }
@@ -80,6 +108,10 @@ pub(super) struct PagePlace {
     /// The position of its base; `None` if there is none that is whole.
     pub(super) since: Option<u64>,
     pub(super) range: PageRange,
+    /// No key of it that matters is before this one.
+    pub(super) from: Vec<u8>,
+    /// Other ranges that it may have had, if its own is not known.
+    others: Vec<PageRange>,
     /// Whether sled has given it up. What it says counts only where nobody else says anything.
     pub(super) is_free: bool,
 }
@@ -126,12 +158,9 @@ pub(super) fn find(
         };
         let found = match page(&body) {
             Some((range, PageItems::Leaf(_))) => FoundPage::Leaf(PagePlace {
-                changes: at + 1..of_page.end,
-                base: Some(at),
-                since: Some(all[at].lsn),
-                range,
                 is_free: freed
                     .is_some_and(|freed| freed > at && newest_change.is_none_or(|last| last < freed)),
+                ..PagePlace::with_base(at, all[at].lsn, range, at + 1..of_page.end)
             }),
             Some((range, PageItems::Index(pages))) => {
                 FoundPage::Index(pages.into_iter().map(|(key, page)| (range.key(key), page)).collect())
@@ -153,10 +182,38 @@ pub(super) fn find(
 }
 
 impl PagePlace {
+    /// A state of a page that begins with a message, which is whole, and the changes that follow it.
+    pub(super) fn with_base(at: usize, lsn: u64, range: PageRange, changes: Range<usize>) -> Self {
+        let from = range.lo.clone();
+        Self { changes, base: Some(at), since: Some(lsn), range, from, others: Vec::new(), is_free: false }
+    }
+
     /// A page of which only changes are left, and the first key is known from elsewhere.
     pub(super) fn without_base(changes: Range<usize>, lo: Vec<u8>, is_free: bool) -> Self {
-        let range = PageRange { prefix: 0, hi: Vec::new(), lo };
-        Self { changes, base: None, since: None, range, is_free }
+        let from = lo.clone();
+        Self {
+            changes,
+            base: None,
+            since: None,
+            range: PageRange::from(lo),
+            from,
+            others: Vec::new(),
+            is_free,
+        }
+    }
+
+    /// Changes of a page that may have had several ranges. `None` if they say nothing.
+    pub(super) fn of_changes(
+        changes: Range<usize>,
+        others: Vec<PageRange>,
+        reader: &mut BodyReader,
+        all: &[FoundMessage],
+    ) -> io::Result<Option<Self>> {
+        let mut place = Self { others, ..Self::without_base(changes, Vec::new(), false) };
+        let (said, _) = place.statements(reader, all)?;
+        let Some((first, _)) = said.first_key_value() else { return Ok(None) };
+        place.from.clone_from(first);
+        Ok(Some(place))
     }
 
     /// Tells whether the page says of a key that it is not there, if it does not name it.
@@ -166,22 +223,20 @@ impl PagePlace {
 
     /// Returns the records of a torn message that are whole, each with its key.
     fn proven_records(&self, kind: LogKind, body: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let of_page = |range: &PageRange, rest: &[u8], value: &[u8]| {
-            let proves = |key: &[u8]| codec::layout_of(key, value).is_some();
-            range.proven_key(rest, proves).map(|key| (key, value.to_vec()))
-        };
-        match kind {
-            LogKind::Page { .. } => match page(body) {
-                Some((range, PageItems::Leaf(items))) => {
-                    items.into_iter().filter_map(|(rest, value)| of_page(&range, rest, value)).collect()
-                }
-                _ => Vec::new(),
-            },
-            _ => match change(body) {
-                Some((rest, Some(value))) => of_page(&self.range, rest, value).into_iter().collect(),
-                _ => Vec::new(),
-            },
+        match (kind, change(body)) {
+            (LogKind::Page { .. }, _) => torn_page::records(body),
+            (_, Some((rest, Some(value)))) => {
+                let key = self.proven_key(rest, |key| codec::layout_of(key, value).is_some());
+                key.map(|key| (key, value.to_vec())).into_iter().collect()
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// Returns the whole key under which a value proves itself.
+    fn proven_key(&self, rest: &[u8], proves: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+        let of_others = || self.others.iter().find_map(|range| range.proven_key(rest, &proves));
+        self.range.proven_key(rest, &proves).or_else(of_others)
     }
 
     /// Returns all that the page says, in the order of keys, and how many values do not prove themselves.
@@ -217,10 +272,10 @@ impl PagePlace {
                 None => continue,
                 Some((rest, Some([]))) => Some(self.range.key(rest)),
                 Some((rest, Some(value))) => {
-                    self.range.proven_key(rest, |key| codec::layout_of(key, value).is_some())
+                    self.proven_key(rest, |key| codec::layout_of(key, value).is_some())
                 }
                 Some((rest, None)) => {
-                    let known = self.range.proven_key(rest, |key| said.contains_key(key));
+                    let known = self.proven_key(rest, |key| said.contains_key(key));
                     Some(known.unwrap_or_else(|| self.range.key(rest)))
                 }
             };
@@ -230,8 +285,8 @@ impl PagePlace {
                 None => unproven += 1,
             }
         }
-        // Pages are read in the order of their first keys.
-        let said = said.split_off(&self.range.lo);
+        // Pages are read in this order.
+        let said = said.split_off(&self.from);
         Ok((said, unproven))
     }
 }

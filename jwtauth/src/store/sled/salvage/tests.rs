@@ -1,6 +1,6 @@
 //! The reader against sled itself: over stores that sled wrote, whole and damaged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -54,7 +54,8 @@ fn entry(random: &mut Random, keys: u64, longest: u64) -> (Vec<u8>, Vec<u8>) {
         return (key, Vec::new());
     }
     let value = StoredValue {
-        expires_at: 5,
+        // No two are alike.
+        expires_at: random.below(u64::MAX),
         bytes: Some(vec![7; random.below(longest) as usize]),
         ..StoredValue::default()
     };
@@ -86,11 +87,15 @@ fn churn(path: &Path, content: &mut Content, random: &mut Random, batches: u64, 
 }
 
 fn read(path: &Path) -> (Content, FileDamage) {
+    read_as(path, SalvageReach::default())
+}
+
+fn read_as(path: &Path, reach: SalvageReach) -> (Content, FileDamage) {
     let mut salvage =
         Salvage::scan(path, &path.join(DATA), |_, _| ControlFlow::Continue(())).unwrap().unwrap();
     let (mut content, mut last) = (Content::new(), Vec::new());
     salvage
-        .each(false, |key, value| {
+        .each(reach, |key, value| {
             assert!(last.is_empty() || *last < *key, "keys come in order");
             last = key.to_vec();
             content.insert(key.into(), value.into());
@@ -176,6 +181,98 @@ fn a_byte_costs_no_more_than_its_message() {
         },
     );
     assert!(noticed > 10 && changed > 5, "{noticed} {changed}");
+}
+
+/// Returns all that is whole of some records in the files of a store, as one finds it who looks for their
+/// bytes, and knows nothing of pages.
+fn whole_on_disk<'a>(path: &Path, content: &'a Content) -> Vec<(&'a Vec<u8>, &'a Vec<u8>)> {
+    let mut disk = fs::read(path.join(DATA)).unwrap();
+    for entry in fs::read_dir(path.join("blobs")).unwrap() {
+        disk.extend(fs::read(entry.unwrap().path()).unwrap());
+    }
+    // The checksum of a record covers its key, so that no other record has these bytes.
+    let mut wanted: HashMap<&[u8], Vec<_>> = HashMap::new();
+    for (key, value) in content.iter().filter(|(_, value)| value.len() >= 8) {
+        wanted.entry(&value[..8]).or_default().push((key, value));
+    }
+    let mut whole = Vec::new();
+    let layouts: BTreeSet<u8> = wanted.keys().map(|start| start[0]).collect();
+    for (at, start) in disk.windows(8).enumerate().filter(|(_, start)| layouts.contains(&start[0])) {
+        let records = wanted.get(start).into_iter().flatten();
+        whole.extend(records.filter(|(_, value)| disk[at..].starts_with(value)));
+    }
+    whole.sort();
+    whole.dedup();
+    whole
+}
+
+type Damage = fn(&mut Vec<u8>, &mut Random);
+
+/// A place in a file, at the beginning of a block of the disk in half of the cases.
+fn place(bytes: &[u8], random: &mut Random) -> usize {
+    let at = random.below(bytes.len() as u64) as usize;
+    if random.below(2) == 0 { at } else { at / 4_096 * 4_096 }
+}
+
+fn block(bytes: &[u8], random: &mut Random) -> std::ops::Range<usize> {
+    let start = place(bytes, random);
+    start..(start + 4_096).min(bytes.len())
+}
+
+const ROUNDS: usize = 6;
+
+/// What happens to files.
+const DAMAGES: [(&str, Damage); 6] = [
+    ("cut", |bytes, random| bytes.truncate(place(bytes, random))),
+    ("zeros up to the end", |bytes, random| {
+        let start = place(bytes, random);
+        bytes[start..].fill(0);
+    }),
+    ("a block of zeros", |bytes, random| {
+        let block = block(bytes, random);
+        bytes[block].fill(0);
+    }),
+    ("a block of anything", |bytes, random| {
+        let block = block(bytes, random);
+        bytes[block].fill_with(|| random.below(256) as u8);
+    }),
+    ("a byte", |bytes, random| {
+        let at = random.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 0x81 | (random.below(64) << 1) as u8;
+    }),
+    ("nothing", |_, _| {}),
+];
+
+/// Whatever is damaged: each record of which the newest state is still there, anywhere, is found.
+#[test]
+fn o_17_each_record_that_is_whole_on_disk_is_found() {
+    println!("| store | damage | times | whole on disk | of these not found |");
+    for (name, batches, keys, longest) in [("whole", 100, 800, 300), ("whole-long", 10, 40, 40_000)] {
+        let folder = Folder::new(name);
+        let (mut content, mut random) = (Content::new(), Random(17));
+        for _ in 0..3 {
+            churn(&folder.0, &mut content, &mut random, batches, keys, longest);
+        }
+        let data = folder.0.join(DATA);
+        let bytes = fs::read(&data).unwrap();
+        for (what, damage) in DAMAGES {
+            let (mut lost, mut all) = (0, 0);
+            for _ in 0..ROUNDS {
+                let mut damaged = bytes.clone();
+                damage(&mut damaged, &mut random);
+                fs::write(&data, damaged).unwrap();
+                let reach = SalvageReach { cut_batch: true, older_states: true };
+                let (found, _) = read_as(&folder.0, reach);
+                let whole = whole_on_disk(&folder.0, &content);
+                lost += whole.iter().filter(|(key, value)| found.get(*key) != Some(*value)).count();
+                all += whole.len();
+            }
+            println!("| {name} | {what} | {ROUNDS} | {all} | {lost} |");
+            // In a block that is gone there may be the keys of values behind it.
+            let most = if what.starts_with("a block") { all / 1_000 } else { 0 };
+            assert!(all > 100 && lost <= most, "{name}, {what}: {lost} of {all} are not found");
+        }
+    }
 }
 
 /// Any bytes: no panic, no end that does not come.

@@ -184,7 +184,7 @@ fn of_a_byte_that_is_wrong_what_is_whole_comes_back() {
 }
 
 #[test]
-fn o_17_a_file_that_was_cut_gives_what_is_left() {
+fn a_file_that_was_cut_gives_what_is_left() {
     bounded_by(std::time::Duration::from_secs(240), async {
         let mut trials = Trials::new().await;
         let len = fs::metadata(trials.pristine.join("db")).unwrap().len();

@@ -78,8 +78,8 @@ pub(crate) async fn server(name: StoreName<'_>, instead: &str) -> Result<Option<
     Ok(Operator::connect(look(name, instead)?).await?)
 }
 
-/// Returns how many events the trail of a store keeps; `None` if it has no trail. If its head cannot be read, they
-/// all stay: the server says anew how many, and the next event is `trail_broken`.
+/// Returns how many events the trail of a store keeps; `None` if it has no trail. If its head cannot be read,
+/// they all stay: the server says anew how many, and the next event is `trail_broken`.
 async fn kept_events(opened: &Arc<dyn SessionStore>) -> Result<Option<u64>, StoreError> {
     let Some(trail) = Arc::clone(opened).event_store() else { return Ok(None) };
     if let Some(head) = trail.trail_head().await? {

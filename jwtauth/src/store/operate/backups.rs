@@ -31,9 +31,8 @@ pub struct BackupSummary {
 /// than a millisecond. Everything that was answered before the call is in it. `now`, in Unix seconds, is when
 /// it is taken.
 ///
-/// It adds nothing to the store, so the audit trail does not say who has taken it. To have that,
-/// [ask](crate::operator::Operator::ask_into) for an
-/// [`OperatorRequest::Backup`](crate::operator::OperatorRequest::Backup) instead.
+/// It adds nothing to the store, so the audit trail does not say who has taken it. The guide
+/// [`operating`](crate::guide::operating) says how it does.
 ///
 /// The backup is as secret as the store. Writing to `sink` blocks the task, so call this on a thread that may
 /// wait for a disk. Bring the sink to disk afterwards: see [`File::sync_all`](std::fs::File::sync_all).

@@ -245,7 +245,7 @@ const DAMAGES: [(&str, Damage); 6] = [
 
 /// Whatever is damaged: each record of which the newest state is still there, anywhere, is found.
 #[test]
-fn o_17_each_record_that_is_whole_on_disk_is_found() {
+fn each_record_that_is_whole_on_disk_is_found() {
     println!("| store | damage | times | whole on disk | of these not found |");
     for (name, batches, keys, longest) in [("whole", 100, 800, 300), ("whole-long", 10, 40, 40_000)] {
         let folder = Folder::new(name);

@@ -1,6 +1,8 @@
 //! Damage in many places: what the doctor says against what really opens, and what a repair brings back
 //! against what is on the disk.
 
+use jwtauth::store::codec;
+
 use super::*;
 
 const SESSIONS: u8 = 80;
@@ -11,6 +13,17 @@ type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 fn content(path: &Path) -> Content {
     let raw = tests::raw::open(path);
     raw.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
+}
+
+/// Tells whether a record was brought back. A repair revokes sessions, and disables accounts that may have been removed.
+fn is_back(key: &[u8], found: &[u8], value: &[u8]) -> bool {
+    let as_it_was = || {
+        let id = jwtauth::AccountId::from_bytes(key[1..].try_into().ok()?);
+        let mut account = codec::decode_account(key, id, found).ok()?;
+        account.active = true;
+        codec::encode_account(key, &account).ok()
+    };
+    found == value || key[0] == b's' || key[0] == b'a' && as_it_was().is_some_and(|bytes| bytes == value)
 }
 
 /// Damages copies of one store, and checks each.
@@ -109,7 +122,7 @@ impl Trials {
             disk.extend(files.filter_map(|entry| fs::read(entry.path()).ok()));
         }
         for (key, value) in self.content.iter().filter(|(key, _)| matches!(key[0], b'a' | b's' | b't')) {
-            if found.get(key).is_some_and(|found| found == value || key[0] == b's') {
+            if found.get(key).is_some_and(|found| is_back(key, found, value)) {
                 continue;
             }
             self.lost += 1;

@@ -21,6 +21,7 @@ mod dead_ends;
 mod doubt;
 mod flips;
 mod no_dead_end;
+mod no_room;
 
 const PASSWORD: &str = "through the looking glass";
 const OLD_PASSWORD: &str = "down the rabbit hole";

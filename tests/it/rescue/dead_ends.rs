@@ -147,6 +147,27 @@ fn a_restore_that_did_not_come_to_its_end_is_done_again() {
     });
 }
 
+/// A power cut has left a part of the mark, which is the first file of a store.
+#[test]
+fn a_migration_and_a_restore_that_had_just_begun_are_done_again() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backup) = backed_up(folder.path()).await;
+        let half = folder.path().join("half");
+        let (from, to, backup) = (path.to_str().unwrap(), half.to_str().unwrap(), backup.to_str().unwrap());
+        for mark in ["", "session store"] {
+            for command in [&["migrate", "--keep-source", from, to][..], &["restore", backup]] {
+                fs::create_dir(&half).unwrap();
+                fs::write(half.join("jwtauth"), mark).unwrap();
+                let done = run(&half, "", command);
+                assert_eq!(done.code, 0, "{mark:?} {done:?}");
+                assert!(logs_in(&half, "alice", PASSWORD).await, "{mark:?}");
+                fs::remove_dir_all(&half).unwrap();
+            }
+        }
+    });
+}
+
 /// New files were on their way to the place of the old ones, and what says how far that is makes no sense.
 #[test]
 fn a_damaged_exchange_is_repaired_at_any_step() {

@@ -68,7 +68,7 @@ impl Rebuild {
         }
         directory::mark_anew(&path)?;
         let new = swap::new_files(&path)?;
-        let tree = open_new(&new)?;
+        let tree = open_new(&new).inspect_err(|_| drop(fs::remove_dir_all(&new)))?;
         let (totals, time) = (Totals::default(), TimeMark::default());
         let group = Group::new(totals);
         Ok(Self { path, new, lock, tree: Some(tree), group, totals, payload: 0, time, is_decided: false })

@@ -85,11 +85,13 @@ pub(in crate::store::sled) fn holds_store(path: &Path) -> Result<bool, StoreErro
 }
 
 /// Tells whether nothing is there but what a restore or a migration has left that was stopped, and old files.
+/// The mark is there before the new files are, so it may be incomplete only while there are none.
 pub(in crate::store::sled) fn is_unfinished(path: &Path) -> Result<bool, StoreError> {
     let names = names(path)?;
     let of_those = |name: &String| [ASIDE, LOCK, MARK, NEW, PROBE].contains(&&**name);
     let mut others = names.iter().filter(|name| !of_those(name) && !is_left_by_systems(name));
-    Ok(others.next().is_none() && is_marked(path)?)
+    let has_new = names.iter().any(|name| name == NEW);
+    Ok(others.next().is_none() && (is_marked(path)? || !has_new))
 }
 
 fn is_all_ours(path: &Path) -> bool {

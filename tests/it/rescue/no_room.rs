@@ -1,0 +1,105 @@
+//! A disk that is full while a store is repaired, restored, written anew or backed up: nothing was changed, and with room
+//! the same command does it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::*;
+
+/// A file system in memory, unmounted when dropped.
+struct Small<'a>(&'a Path);
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+/// All files below a directory, but the lock.
+fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            all.insert(entry.clone(), Vec::new());
+            all.extend(files(&entry));
+        } else if entry.file_name().is_some_and(|name| name != "lock") {
+            all.insert(entry.clone(), fs::read(&entry).unwrap());
+        }
+    }
+    all
+}
+
+/// Leaves so many bytes free.
+fn fill(disk: &Path, left: u64) {
+    let free = free_bytes(disk);
+    let file = fs::File::create(disk.join("ballast")).unwrap();
+    let bytes = vec![1; free.saturating_sub(left) as usize];
+    // It may be a little less than was said.
+    let _ = std::io::Write::write_all(&mut &file, &bytes);
+}
+
+/// How many bytes a file system has free, as `df` says.
+fn free_bytes(disk: &Path) -> u64 {
+    let output = Command::new("df").args(["-B1", "--output=avail"]).arg(disk).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn a_full_disk_leaves_the_store_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&disk);
+    if !mount.output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: needs root and a tmpfs to mount");
+        return;
+    }
+    let mounted = Small(&disk);
+    bounded_by(Duration::from_secs(240), async {
+        let (whole, damaged) = (folder.path().join("whole"), folder.path().join("damaged"));
+        make(&whole, 10).await;
+        let backup = folder.path().join("backup");
+        let backup = backup.to_str().unwrap();
+        assert_eq!(run(&whole, "", &["backup", backup]).code, 0);
+        copy(&whole, &damaged);
+        let bytes = fs::read(damaged.join("db")).unwrap();
+        let at = bytes.windows(8).rposition(|window| window == b"user 007").unwrap();
+        [0, 4].into_iter().for_each(|bit| flip(&damaged.join("db"), at as u64, bit));
+
+        let path = mounted.0.join("store");
+        let copied = mounted.0.join("copy");
+        let of_copy = copied.to_str().unwrap();
+        for (of, command) in [
+            (&damaged, &["repair", "--yes"][..]),
+            (&whole, &["restore", backup, "--yes"]),
+            (&whole, &["compact", "--yes"]),
+            (&whole, &["backup", of_copy, "--yes"]),
+        ] {
+            for left in [0, 40_000, 300_000] {
+                let when = format!("{command:?} with {left} bytes");
+                copy(of, &path);
+                fill(mounted.0, left);
+                let before = files(&path);
+                let done = run(&path, "", command);
+                if done.code == 0 {
+                    // It needs less than that.
+                    assert!(left > 0, "{when}: {done:?}");
+                } else {
+                    assert_eq!(done.code, 3, "{when}: {done:?}");
+                    assert!(done.err.contains("space") && !done.err.contains("panicked"), "{when}: {done:?}");
+                    let after = files(&path);
+                    let names = |of: &BTreeMap<PathBuf, Vec<u8>>| of.keys().cloned().collect::<Vec<_>>();
+                    assert!(before == after, "{when}: {:?} {:?}", names(&before), names(&after));
+                }
+                assert!(!mounted.0.join("copy.part").exists(), "{when}");
+                fs::remove_file(mounted.0.join("ballast")).unwrap();
+                let again = run(&path, "", command);
+                assert_eq!(again.code, 0, "{when}: {again:?}");
+                assert_eq!(run(&path, "", &["doctor"]).code, 0, "{when}");
+                let _ = fs::remove_file(&copied);
+                fs::remove_dir_all(&path).unwrap();
+            }
+        }
+    });
+}

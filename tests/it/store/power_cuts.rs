@@ -1,5 +1,5 @@
-//! `jwtauth backup`, `restore`, `repair`, `migrate` and `compact`, with a power cut at many moments of each: the old store is whole,
-//! or the new one is. What was said to be done is done.
+//! `jwtauth backup`, `restore`, `repair`, `migrate` and `compact`, with a power cut at many moments of each: the old store is
+//! whole, or the new one is. What was said to be done is done.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;

@@ -48,8 +48,8 @@ impl Evidence {
     /// Reads all. `None` if `look`, which hears how many records were read, says that it is enough.
     ///
     /// `acknowledged` says how many changes the store must have. An incomplete batch at the end of the log
-    /// counts if without it some of these are missing. Older states of pages count if without them anything is,
-    /// and if they do not bring back what was removed from a store that is complete.
+    /// counts if without it some of these are missing. Older states of pages count if without them anything
+    /// is, and if they do not bring back what was removed from a store that is complete.
     pub(super) fn gather(
         salvage: &mut Salvage,
         acknowledged: u64,

@@ -90,6 +90,10 @@ impl CheckReading {
                 Pass::Read(Err(problem)) => {
                     suspected = true;
                     tracing::warn!(target: "jwtauth", path = ?self.reader.path, problem, "the session store may be damaged: all of it is read once more");
+                    // What fails for a moment only must not close the store for good.
+                    if !self.reader.check.rest(RETRY) {
+                        return;
+                    }
                     self.reader.check.read_again(&start);
                 }
                 Pass::Restarted => suspected = false,

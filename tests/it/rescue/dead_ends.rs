@@ -156,7 +156,7 @@ fn a_migration_and_a_restore_that_had_just_begun_are_done_again() {
         let half = folder.path().join("half");
         let (from, to, backup) = (path.to_str().unwrap(), half.to_str().unwrap(), backup.to_str().unwrap());
         for mark in ["", "session store"] {
-            for command in [&["migrate", "--keep-source", from, to][..], &["restore", backup]] {
+            for command in [&["migrate", "--keep-source", from, to][..], &["restore", backup, "--yes"]] {
                 fs::create_dir(&half).unwrap();
                 fs::write(half.join("jwtauth"), mark).unwrap();
                 let done = run(&half, "", command);

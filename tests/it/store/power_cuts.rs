@@ -1,5 +1,5 @@
-//! `jwtauth backup`, `restore`, `repair`, `migrate` and `compact`, with a power cut at many moments of each: the old store is
-//! whole, or the new one is. What was said to be done is done.
+//! `jwtauth backup`, `restore`, `repair` and `compact`, with a power cut at many moments of each: the old store is whole,
+//! or the new one is. What was said to be done is done.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
@@ -139,30 +139,6 @@ fn a_power_cut_in_a_repair_leaves_what_can_be_repaired() {
             assert!(path.join("aside/damaged/db").exists(), "{when}");
         };
         is_enough(power::cut_at_many_moments(PROGRAM, command(&["repair"]), copies(&original), check).await);
-    });
-}
-
-/// The same command again ends it. Then the new store has everything, and the old one does not open.
-#[test]
-fn a_power_cut_in_a_migration_loses_nothing() {
-    bounded_by(Duration::from_secs(300), async {
-        let original = tempfile::tempdir().unwrap();
-        let before = all(&backed_up(original.path()).await).await;
-        let arguments = |dir: &Path| {
-            let [from, to] = ["store", "another"].map(|name| dir.join(name).into_os_string());
-            vec!["migrate".into(), from, to]
-        };
-        let check = async |dir: &Path, when: &str, is_done: bool| {
-            if !is_done {
-                let again = program(&arguments(dir));
-                let said = String::from_utf8_lossy(&again.stderr).into_owned();
-                assert!(again.status.success() || said.contains("was moved to"), "{when}: {said}");
-            }
-            assert_eq!(all(&dir.join("another")).await, before, "{when}");
-            let old = SledStore::open(dir.join("store")).await;
-            assert!(matches!(old, Err(StoreError::Moved { .. })), "{when}: {old:?}");
-        };
-        is_enough(power::cut_at_many_moments(PROGRAM, arguments, copies(&original), check).await);
     });
 }
 

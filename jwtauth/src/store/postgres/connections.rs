@@ -124,7 +124,8 @@ impl Connections {
             let asked = Arc::clone(&asked);
             Box::pin(async move {
                 match asked.get() {
-                    // The pool has no limit for this, and a pooler may let in whom its server does not answer.
+                    // The pool has no limit for this, and a pooler may let in whom its server does not
+                    // answer.
                     Some(entry) => {
                         tokio::time::timeout(timeout, entry.ask(client)).await.unwrap_or_else(|_| {
                             Err(HookError::message(format!("it did not answer within {timeout:?}")))

@@ -7,8 +7,7 @@
 //! 1. A change of this process that comes later finds the session confirmed, written or not. One of another
 //!    process may come first, by as long as a batch takes.
 //! 2. Memory is bounded. What is not noted is noted with the next request of the client.
-//! 3. One batch is written at a time. After a flush none is on its way, so none locks a row that somebody asks
-//!    for.
+//! 3. One batch is written at a time. After a flush none is on its way that locks rows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,11 @@
-//! How many instructions a request takes: the same number on each run, whatever else the machine does.
+//! How many instructions a request takes: the same number each time, whatever else the machine does.
 //!
 //! Run with `cargo bench -p jwtauth --bench instructions`. It needs valgrind, and says so without it. It
 //! fails if a figure is more than 5 % above the one in `instructions.txt`, which `JWTAUTH_BLESS=1` writes
 //! anew.
+//!
+//! A figure is the median of some runs. One run differs from the next by some hundred instructions, whatever
+//! the code is: ids and addresses are not the same.
 //!
 //! The program runs itself under callgrind, which counts what every thread executes between the start and
 //! the end of a case. Endpoints are called directly, without a network. A request has both cookies of a
@@ -251,7 +254,10 @@ const DECODE: &str = "jsonwebtoken::decode alone";
 /// These are not requests, or not compared with an open route.
 const ABSOLUTE: [&str; 2] = [OPEN, DECODE];
 
-/// How long a run takes at most, in seconds. It takes five. How often it is tried.
+/// How many runs there are. Each takes three seconds.
+const RUNS: usize = 9;
+
+/// How long a run takes at most, in seconds. How often it is tried.
 const PATIENCE: &str = "120";
 const ATTEMPTS: usize = 3;
 
@@ -281,8 +287,19 @@ fn run(directory: &Path, out: &Path) -> Output {
     output.expect("there was an attempt")
 }
 
-/// Runs this program under callgrind, and returns the figures.
+/// Returns the medians of the figures of all runs.
 fn count() -> Vec<(String, f64)> {
+    let runs: Vec<_> = (0..RUNS).map(|_| count_once()).collect();
+    let median = |case: usize| {
+        let mut figures: Vec<_> = runs.iter().map(|run| run[case].1).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[RUNS / 2]
+    };
+    runs[0].iter().enumerate().map(|(case, (name, _))| (name.clone(), median(case))).collect()
+}
+
+/// Runs this program under callgrind, and returns the figures.
+fn count_once() -> Vec<(String, f64)> {
     let directory = std::env::temp_dir().join(format!("jwtauth-instructions-{}", std::process::id()));
     let out = directory.join("callgrind.out");
     let output = run(&directory, &out);

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Response, header};
 use tests::browser::{Browser, json};
 use tests::program::Running;
+use tests::small_disk::SmallDisk;
 use tests::{bounded, bounded_by};
 
 /// Nobody in particular.
@@ -207,34 +208,14 @@ fn r_5_a_file_size_limit_is_survived() {
     }
 }
 
-/// A file system in memory, unmounted when dropped.
-struct Mount<'a>(&'a Path);
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
-
 /// R-5, F-5: there is no space left.
 #[test]
 fn r_5_a_full_disk_is_survived() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().to_str().unwrap();
-    if !is_root() || !runs(&["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", path]) {
-        println!("skipped: needs root and a tmpfs to mount");
-        return;
-    }
-    let mounted = Mount(dir.path());
+    let Some(disk) = SmallDisk::mount(dir.path(), 4) else { return };
     bounded_by(Duration::from_secs(120), async {
-        let ballast = mounted.0.join("ballast");
-        let program = crate::quickstart().data(mounted.0).env("JWTAUTH_DEV", "1");
-        let fill = || {
-            // As much as there is, and no error if that is less.
-            let _ = fs::write(&ballast, vec![1; 8 * 1024 * 1024]);
-        };
-        full_and_back(program.start(), || program.start(), fill, |_| fs::remove_file(&ballast).unwrap())
-            .await;
+        let program = crate::quickstart().data(disk.path()).env("JWTAUTH_DEV", "1");
+        full_and_back(program.start(), || program.start(), || disk.fill(0), |_| disk.empty()).await;
     });
 }
 

@@ -24,6 +24,7 @@ pub mod program;
 pub mod python;
 pub mod raw;
 pub mod serve;
+pub mod small_disk;
 #[cfg(unix)]
 mod standby;
 pub mod stranger;

@@ -86,7 +86,7 @@ pub fn logged<T>(test: impl AsyncFnOnce(&Log) -> T) -> T {
 ///
 /// # Panics
 ///
-/// When it takes longer than a minute of real time.
+/// When it takes longer than [`LIMIT`](crate::LIMIT) of real time.
 pub fn logged_in_no_time(test: impl AsyncFnOnce(&Log) + Send + 'static) {
     in_no_time(|| async {
         subscribe();

@@ -1,19 +1,11 @@
 //! A disk that is full while a store is repaired, restored, written anew or backed up: nothing was changed, and with room
 //! the same command does it.
 
-use std::process::Command;
 use std::time::Duration;
 
+use tests::small_disk::SmallDisk;
+
 use super::*;
-
-/// A file system in memory, unmounted when dropped.
-struct Small<'a>(&'a Path);
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
 
 /// All files below a directory, but the lock.
 fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -29,33 +21,12 @@ fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
-/// Leaves so many bytes free.
-fn fill(disk: &Path, left: u64) {
-    let free = free_bytes(disk);
-    let file = fs::File::create(disk.join("ballast")).unwrap();
-    let bytes = vec![1; free.saturating_sub(left) as usize];
-    // It may be a little less than was said.
-    let _ = std::io::Write::write_all(&mut &file, &bytes);
-}
-
-/// How many bytes a file system has free, as `df` says.
-fn free_bytes(disk: &Path) -> u64 {
-    let output = Command::new("df").args(["-B1", "--output=avail"]).arg(disk).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().trim().parse().unwrap()
-}
-
 #[test]
 fn a_full_disk_leaves_the_store_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().join("disk");
     fs::create_dir(&disk).unwrap();
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&disk);
-    if !mount.output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: needs root and a tmpfs to mount");
-        return;
-    }
-    let mounted = Small(&disk);
+    let Some(disk) = SmallDisk::mount(&disk, 4) else { return };
     bounded_by(Duration::from_secs(240), async {
         let (whole, damaged) = (folder.path().join("whole"), folder.path().join("damaged"));
         make(&whole, 10).await;
@@ -67,8 +38,8 @@ fn a_full_disk_leaves_the_store_as_it_was() {
         let at = bytes.windows(8).rposition(|window| window == b"user 007").unwrap();
         [0, 4].into_iter().for_each(|bit| flip(&damaged.join("db"), at as u64, bit));
 
-        let path = mounted.0.join("store");
-        let copied = mounted.0.join("copy");
+        let path = disk.path().join("store");
+        let copied = disk.path().join("copy");
         let of_copy = copied.to_str().unwrap();
         for (of, command) in [
             (&damaged, &["repair", "--yes"][..]),
@@ -79,7 +50,7 @@ fn a_full_disk_leaves_the_store_as_it_was() {
             for left in [0, 40_000, 300_000] {
                 let when = format!("{command:?} with {left} bytes");
                 copy(of, &path);
-                fill(mounted.0, left);
+                disk.fill(left);
                 let before = files(&path);
                 let done = run(&path, "", command);
                 if done.code == 0 {
@@ -92,8 +63,8 @@ fn a_full_disk_leaves_the_store_as_it_was() {
                     let names = |of: &BTreeMap<PathBuf, Vec<u8>>| of.keys().cloned().collect::<Vec<_>>();
                     assert!(before == after, "{when}: {:?} {:?}", names(&before), names(&after));
                 }
-                assert!(!mounted.0.join("copy.part").exists(), "{when}");
-                fs::remove_file(mounted.0.join("ballast")).unwrap();
+                assert!(!disk.path().join("copy.part").exists(), "{when}");
+                disk.empty();
                 let again = run(&path, "", command);
                 assert_eq!(again.code, 0, "{when}: {again:?}");
                 assert_eq!(run(&path, "", &["doctor"]).code, 0, "{when}");

@@ -1,5 +1,6 @@
 //! [`RequireAuth`], the guard of a whole tree of routes, with the conditions of `#[require_auth]`.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::time::Duration;
@@ -14,12 +15,13 @@ use super::policy::{Need, Policy, Site};
 #[must_use = "it guards nothing until `.with(..)` has put it around an endpoint"]
 pub struct RequireAuth {
     guard: TreeGuard,
-    /// Data of a request is shared between threads, an `Arc` and a reference too.
-    _not_data: PhantomData<dyn GivenAsDataItGuardsNothing + Send + Unpin>,
+    _not_data: GivenAsDataItGuardsNothing,
 }
 
-/// Names the reason in the message of the compiler: it is in the type of what must not be data.
-trait GivenAsDataItGuardsNothing {}
+/// Keeps a guard from being data of a request, because that is shared between threads: as an `Arc` and as a
+/// reference too. Its name tells the reason in the message of the compiler.
+#[derive(Clone, Debug)]
+struct GivenAsDataItGuardsNothing(PhantomData<Cell<()>>);
 
 /// What a guard asks for.
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ impl RequireAuth {
         let site = Site { handler: Site::TREE, file: place.file(), line: place.line() };
         Self {
             guard: TreeGuard { policy: Policy::new(site, &[]), needs: Vec::new() },
-            _not_data: PhantomData,
+            _not_data: GivenAsDataItGuardsNothing(PhantomData),
         }
     }
 
@@ -186,7 +188,7 @@ where
     for<'a> GuardAsData<'a>: RequestData,
 {
     fn clone(&self) -> Self {
-        Self { guard: self.guard.clone(), _not_data: PhantomData }
+        Self { guard: self.guard.clone(), _not_data: self._not_data.clone() }
     }
 }
 

@@ -6,17 +6,15 @@ use std::time::Duration;
 
 use askama::Template;
 use poem::http::StatusCode;
-use poem::{FromRequest, Request, RequestBody, Response, Result};
+use poem::{Response, Result};
 
-use super::own_pages::LoggedIn;
-use super::page_shell::{Shell, as_sentence, is_told, see_other, shown, times, to_login};
-use super::{PageSettings, PageTexts};
+use super::PageTexts;
+use super::own_visit::OwnVisit;
+use super::page_shell::{Shell, as_sentence, see_other, shown, times};
 use crate::error::ApiKeyError;
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::session::{ApiKeyRequest, IssuedApiKey};
-use crate::web::extract::auth::Auth;
-use crate::web::request::wiring;
 use crate::web::routes::form::Form;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -73,29 +71,17 @@ struct ApiKeyForm {
 }
 
 /// `GET api-keys`.
-pub(super) async fn show(look: &PageSettings, request: Request) -> Result<Response> {
-    let texts = look.texts(&request);
-    let caller = match LoggedIn::of(&request, &mut RequestBody::default()).await {
-        Ok(caller) => caller,
-        Err(refusal) => return to_login(&request, refusal),
-    };
-    let mut shell = Shell::new(look, &texts, &texts.api_keys);
-    if is_told(&request, "ended") {
-        shell.notice = Some(&texts.api_key_ended);
+pub(super) async fn show(visit: &OwnVisit<'_>) -> Result<Response> {
+    let mut shell = visit.shell(&visit.texts.api_keys, "api-keys");
+    if visit.is_told("ended") {
+        shell.notice = Some(&visit.texts.api_key_ended);
     }
-    page(StatusCode::OK, shell, &request, &caller, &ApiKeyForm::default(), None).await
+    page(StatusCode::OK, shell, visit, &ApiKeyForm::default(), None).await
 }
 
 /// `POST api-keys`: makes a key, or ends one.
-pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Response> {
-    let (request, mut body) = request.split();
-    let texts = look.texts(&request);
-    let caller = match LoggedIn::of(&request, &mut body).await {
-        Ok(caller) => caller,
-        Err(refusal) => return to_login(&request, refusal),
-    };
-    let mut form = Form::read(request.headers(), &mut body).await?;
-    let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
+pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Response> {
+    let (texts, auth) = (visit.texts, visit.auth().await?);
     let ends = form.text("end");
     if !ends.is_empty() {
         // Of somebody else's key nobody learns whether it exists.
@@ -107,10 +93,10 @@ pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Resp
     }
     let roles = form.list("roles")?;
     let mut typed = ApiKeyForm { name: form.text("name"), days: form.text("days"), ..ApiKeyForm::default() };
-    let mut shell = Shell::new(look, &texts, &texts.api_keys);
+    let mut shell = visit.shell(&texts.api_keys, "api-keys");
     if typed.name.trim().is_empty() {
         typed.name_problem = texts.required.to_string();
-        return page(StatusCode::UNPROCESSABLE_ENTITY, shell, &request, &caller, &typed, None).await;
+        return page(StatusCode::UNPROCESSABLE_ENTITY, shell, visit, &typed, None).await;
     }
     // Of what is no number the store of keys says that it is not allowed.
     let days: u64 = typed.days.trim().parse().unwrap_or_default();
@@ -118,7 +104,7 @@ pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Resp
     let wanted = wanted.ttl(Duration::from_secs(days.saturating_mul(DAY)));
     let refusal = match auth.api_keys().create_as(wanted).await {
         Ok(key) => {
-            return page(StatusCode::OK, shell, &request, &caller, &ApiKeyForm::default(), Some(&key)).await;
+            return page(StatusCode::OK, shell, visit, &ApiKeyForm::default(), Some(&key)).await;
         }
         Err(refusal) => refusal,
     };
@@ -136,21 +122,20 @@ pub(super) async fn change(look: &PageSettings, request: Request) -> Result<Resp
             StatusCode::CONFLICT
         }
         // The login is too old, for example.
-        _ => return to_login(&request, refusal),
+        _ => return Err(refusal),
     };
-    page(status, shell, &request, &caller, &typed, None).await
+    page(status, shell, visit, &typed, None).await
 }
 
 async fn page<'p>(
     status: StatusCode,
-    mut shell: Shell<'p>,
-    request: &Request,
-    caller: &'p LoggedIn,
+    shell: Shell<'p>,
+    visit: &'p OwnVisit<'_>,
     typed: &ApiKeyForm,
     made: Option<&IssuedApiKey>,
 ) -> Result<Response> {
-    let sessions = &wiring::state(request, "the page `api-keys`")?.sessions;
-    let keys = match (sessions.api_keys(&caller.account.id.to_string()).await, made) {
+    let sessions = visit.sessions();
+    let keys = match (sessions.api_keys(&visit.subject()).await, made) {
         (Ok(keys), _) => keys,
         // It is shown once: so it is shown, without the others.
         (Err(error), Some(made)) => {
@@ -159,13 +144,12 @@ async fn page<'p>(
         }
         (Err(error), None) => return Err(error.into()),
     };
-    shell.belongs_to(&caller.account.name, "api-keys");
     let usual = DAYS.min(sessions.longest_api_key() / DAY).to_string();
     let page = ApiKeysPage {
         rows: keys.iter().map(|key| ApiKeyRow::of(key, shell.texts)).collect(),
         shell,
         secret: made.map(IssuedApiKey::secret),
-        roles: &caller.account.roles,
+        roles: &visit.account.roles,
         name: &typed.name,
         days: if typed.days.is_empty() { &usual } else { &typed.days },
         name_problem: &typed.name_problem,

@@ -1,8 +1,9 @@
 //! Ready-made pages for people: log in, register, change the password, see and end sessions, log out.
 //!
-//! `mod` mounts them, `login_pages`, `own_pages` and `api_keys_page` have the handlers, `page_shell` is what
-//! all pages have around them, `page_texts` what they say, and `style` how they look. `admin` has the pages
-//! for admins. The HTML is in `jwtauth/templates`.
+//! `mod` mounts them, `login_pages`, `own_pages` and `api_keys_page` have the handlers, `own_visit` the guard
+//! of pages for people who are logged in, `page_shell` is what all pages have around them, `page_texts` what
+//! they say, and `style` how they look. `admin` has the pages for admins. The HTML is in
+//! `jwtauth/templates`.
 //!
 //! # Invariants
 //!
@@ -18,6 +19,7 @@ mod api_keys_page;
 mod device_row;
 mod login_pages;
 mod own_pages;
+mod own_visit;
 mod page_shell;
 mod page_texts;
 mod style;
@@ -26,13 +28,17 @@ mod text_fields;
 use std::sync::Arc;
 
 use poem::endpoint::{BoxEndpoint, make};
+use poem::http::Method;
 use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, RouteMethod, get};
 
 pub use self::admin::{AdminPages, AdminTexts};
+use self::own_visit::OwnVisit;
+use self::page_shell::to_login;
 pub use self::page_texts::PageTexts;
 use self::style::Style;
 use crate::error::ConfigError;
 use crate::web::middleware::JwtAuthEndpoint;
+use crate::web::routes::form::Form;
 use crate::web::state::JwtAuth;
 
 /// The paths of all pages.
@@ -233,9 +239,9 @@ impl IntoEndpoint for Pages {
 }
 
 /// Returns the two halves of a page: what shows it, and what takes its form.
-fn page(path: &str, look: &Arc<PageSettings>) -> RouteMethod {
+fn page(path: &'static str, look: &Arc<PageSettings>) -> RouteMethod {
     macro_rules! with_look {
-        ($handler:path) => {{
+        ($handler:expr) => {{
             let look = Arc::clone(look);
             make(move |request: Request| {
                 let look = Arc::clone(&look);
@@ -243,12 +249,36 @@ fn page(path: &str, look: &Arc<PageSettings>) -> RouteMethod {
             })
         }};
     }
+    let own = || with_look!(|look, request| own_page(path, look, request));
     match path {
         "/login" => get(with_look!(login_pages::show_login)).post(with_look!(login_pages::log_in)),
         "/register" => get(with_look!(login_pages::show_register)).post(with_look!(login_pages::register)),
-        "/password" => get(with_look!(own_pages::show_password)).post(with_look!(own_pages::change_password)),
-        "/api-keys" => get(with_look!(api_keys_page::show)).post(with_look!(api_keys_page::change)),
-        "/devices" => get(with_look!(own_pages::show_devices)).post(make(own_pages::end_sessions)),
-        _ => get(with_look!(own_pages::show_logout)).post(make(own_pages::log_out)),
+        "/logout" => get(own()).post(make(own_pages::log_out)),
+        _ => get(own()).post(own()),
     }
+}
+
+/// Answers a request for a page of somebody who is logged in. Anyone else goes to the login page first.
+async fn own_page(path: &str, look: &PageSettings, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let texts = look.texts(&request);
+    let answer = async {
+        let visit = OwnVisit::of(look, &texts, &request, &mut body).await?;
+        if *request.method() == Method::POST {
+            let form = Form::read(request.headers(), &mut body).await?;
+            return match path {
+                "/api-keys" => api_keys_page::change(&visit, form).await,
+                "/devices" => own_pages::end_sessions(&visit, form).await,
+                _ => own_pages::change_password(&visit, form).await,
+            };
+        }
+        match path {
+            "/api-keys" => api_keys_page::show(&visit).await,
+            "/devices" => own_pages::show_devices(&visit).await,
+            "/logout" => own_pages::show_logout(&visit),
+            _ => own_pages::show_password(&visit).await,
+        }
+    };
+    let answer: Result<Response> = answer.await;
+    answer.or_else(|refusal| to_login("login", &request, refusal))
 }

@@ -5,15 +5,13 @@ use poem::http::StatusCode;
 use poem::{FromRequest, Request, RequestBody, Response, Result};
 use zeroize::Zeroizing;
 
-use super::PageSettings;
 use super::device_row::DeviceRow;
-use super::page_shell::{Shell, is_told, logged_out, see_other, sentence, shown, to_login};
-use crate::accounts::{Account, Accounts};
+use super::own_visit::OwnVisit;
+use super::page_shell::{Shell, logged_out, see_other, sentence, shown};
+use crate::accounts::Accounts;
 use crate::error::AccountError;
 use crate::id::SessionId;
 use crate::web::extract::auth::Auth;
-use crate::web::extract::user::person;
-use crate::web::request::wiring;
 use crate::web::routes::form::Form;
 
 #[derive(Template)]
@@ -38,21 +36,6 @@ struct LogoutPage<'p> {
     shell: Shell<'p>,
 }
 
-/// Who is logged in, with the session.
-pub(super) struct LoggedIn {
-    pub(super) account: Account,
-    pub(super) session: SessionId,
-}
-
-impl LoggedIn {
-    /// Fails if nobody is logged in, or if another site caused the request. An API key is nobody here.
-    pub(super) async fn of(request: &Request, body: &mut RequestBody) -> Result<Self> {
-        let account = Account::from_request(request, body).await?;
-        let session = person(request).await?.session_id();
-        Ok(Self { account, session })
-    }
-}
-
 /// `GET /`.
 pub(super) async fn to_devices(request: Request) -> Result<Response> {
     // Nested at `/account`, that is the whole path: a relative one would begin beside it.
@@ -61,36 +44,24 @@ pub(super) async fn to_devices(request: Request) -> Result<Response> {
 }
 
 /// `GET devices`.
-pub(super) async fn show_devices(look: &PageSettings, request: Request) -> Result<Response> {
-    let texts = look.texts(&request);
-    let caller = match LoggedIn::of(&request, &mut RequestBody::default()).await {
-        Ok(caller) => caller,
-        Err(refusal) => return to_login(&request, refusal),
-    };
-    let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
-    let mut own = sessions.list(&caller.account.id.to_string()).await?;
+pub(super) async fn show_devices(visit: &OwnVisit<'_>) -> Result<Response> {
+    let texts = visit.texts;
+    let mut own = visit.sessions().list(&visit.subject()).await?;
     // They have a page of their own.
-    own.retain(|session| session.api_key.is_none() || !look.has("/api-keys"));
-    let mut rows: Vec<_> = own.iter().map(|session| DeviceRow::of(session, caller.session, &texts)).collect();
+    own.retain(|session| session.api_key.is_none() || !visit.look.has("/api-keys"));
+    let mut rows: Vec<_> = own.iter().map(|session| DeviceRow::of(session, visit.session, texts)).collect();
     // This one first; the others stay in their order.
     rows.sort_by_key(|row| !row.is_this);
-    let mut shell = Shell::new(look, &texts, &texts.devices);
-    shell.belongs_to(&caller.account.name, "devices");
-    if is_told(&request, "ended") {
+    let mut shell = visit.shell(&texts.devices, "devices");
+    if visit.is_told("ended") {
         shell.notice = Some(&texts.device_logged_out);
     }
     shown(StatusCode::OK, &DevicesPage { shell, rows })
 }
 
 /// `POST devices`: ends a session of one's own, all others, or all.
-pub(super) async fn end_sessions(request: Request) -> Result<Response> {
-    let (request, mut body) = request.split();
-    let caller = match LoggedIn::of(&request, &mut body).await {
-        Ok(caller) => caller,
-        Err(refusal) => return to_login(&request, refusal),
-    };
-    let mut form = Form::read(request.headers(), &mut body).await?;
-    let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
+pub(super) async fn end_sessions(visit: &OwnVisit<'_>, mut form: Form) -> Result<Response> {
+    let auth = visit.auth().await?;
     match &*form.text("end") {
         "all" => {
             auth.logout_all().await?;
@@ -101,14 +72,13 @@ pub(super) async fn end_sessions(request: Request) -> Result<Response> {
             Ok(see_other("devices"))
         }
         id => match id.parse::<SessionId>() {
-            Ok(id) if id == caller.session => {
+            Ok(id) if id == visit.session => {
                 auth.logout().await?;
                 Ok(logged_out())
             }
             Ok(id) => {
-                let sessions = &wiring::state(&request, "the page `devices`")?.sessions;
                 // Of somebody else's session nobody learns whether it exists.
-                let has_ended = sessions.revoke_of(&caller.account.id.to_string(), id).await?;
+                let has_ended = visit.sessions().revoke_of(&visit.subject(), id).await?;
                 Ok(see_other(if has_ended { "devices?ended" } else { "devices" }))
             }
             Err(_) => Ok(see_other("devices")),
@@ -117,48 +87,35 @@ pub(super) async fn end_sessions(request: Request) -> Result<Response> {
 }
 
 /// `GET password`.
-pub(super) async fn show_password(look: &PageSettings, request: Request) -> Result<Response> {
-    let texts = look.texts(&request);
-    match LoggedIn::of(&request, &mut RequestBody::default()).await {
-        Ok(caller) => {
-            let mut shell = Shell::new(look, &texts, &texts.change_password);
-            if is_told(&request, "changed") {
-                shell.notice = Some(&texts.password_changed);
-            }
-            password_page(StatusCode::OK, shell, &caller, ["", ""])
-        }
-        Err(refusal) => to_login(&request, refusal),
+pub(super) async fn show_password(visit: &OwnVisit<'_>) -> Result<Response> {
+    let mut shell = visit.shell(&visit.texts.change_password, "password");
+    if visit.is_told("changed") {
+        shell.notice = Some(&visit.texts.password_changed);
     }
+    password_page(StatusCode::OK, shell, visit, ["", ""])
 }
 
 fn password_page<'p>(
     status: StatusCode,
-    mut shell: Shell<'p>,
-    caller: &'p LoggedIn,
+    shell: Shell<'p>,
+    visit: &'p OwnVisit<'_>,
     [old_problem, new_problem]: [&'p str; 2],
 ) -> Result<Response> {
-    shell.belongs_to(&caller.account.name, "password");
-    shown(status, &PasswordPage { shell, username: &caller.account.name, old_problem, new_problem })
+    shown(status, &PasswordPage { shell, username: &visit.account.name, old_problem, new_problem })
 }
 
 /// `POST password`.
-pub(super) async fn change_password(look: &PageSettings, request: Request) -> Result<Response> {
-    let (request, mut body) = request.split();
-    let texts = look.texts(&request);
-    let caller = match LoggedIn::of(&request, &mut body).await {
-        Ok(caller) => caller,
-        Err(refusal) => return to_login(&request, refusal),
-    };
-    let mut form = Form::read(request.headers(), &mut body).await?;
+pub(super) async fn change_password(visit: &OwnVisit<'_>, mut form: Form) -> Result<Response> {
+    let texts = visit.texts;
     let [old, new] = ["old_password", "new_password"].map(|field| Zeroizing::new(form.text(field)));
-    let mut shell = Shell::new(look, &texts, &texts.change_password);
+    let mut shell = visit.shell(&texts.change_password, "password");
     let empty = |text: &str| if text.is_empty() { &*texts.required } else { "" };
     if old.is_empty() || new.is_empty() {
         let problems = [empty(&old), empty(&new)];
-        return password_page(StatusCode::UNPROCESSABLE_ENTITY, shell, &caller, problems);
+        return password_page(StatusCode::UNPROCESSABLE_ENTITY, shell, visit, problems);
     }
-    let accounts = <&Accounts>::from_request_without_body(&request).await?;
-    let changed = accounts.change_password(caller.account.id, &old, &new, Some(caller.session)).await;
+    let accounts = <&Accounts>::from_request_without_body(visit.request).await?;
+    let changed = accounts.change_password(visit.account.id, &old, &new, Some(visit.session)).await;
     let Err(error) = changed else { return Ok(see_other("password?changed")) };
     let said = sentence(&error);
     let (status, problems) = match &error {
@@ -176,23 +133,15 @@ pub(super) async fn change_password(look: &PageSettings, request: Request) -> Re
         }
         _ => return Err(error.into()),
     };
-    password_page(status, shell, &caller, problems)
+    password_page(status, shell, visit, problems)
 }
 
 /// `GET logout`.
-pub(super) async fn show_logout(look: &PageSettings, request: Request) -> Result<Response> {
-    let texts = look.texts(&request);
-    match LoggedIn::of(&request, &mut RequestBody::default()).await {
-        Ok(caller) => {
-            let mut shell = Shell::new(look, &texts, &texts.log_out);
-            shell.belongs_to(&caller.account.name, "logout");
-            shown(StatusCode::OK, &LogoutPage { shell })
-        }
-        Err(refusal) => to_login(&request, refusal),
-    }
+pub(super) fn show_logout(visit: &OwnVisit<'_>) -> Result<Response> {
+    shown(StatusCode::OK, &LogoutPage { shell: visit.shell(&visit.texts.log_out, "logout") })
 }
 
-/// `POST logout`.
+/// `POST logout`: also of somebody who is logged out already.
 pub(super) async fn log_out(request: Request) -> Result<Response> {
     let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
     auth.logout().await?;

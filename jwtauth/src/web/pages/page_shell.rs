@@ -106,14 +106,9 @@ pub(super) fn logged_out() -> Response {
     response
 }
 
-/// Sends somebody who is not logged in to the login page, and from there back to this one. Every other
+/// Sends somebody who is not logged in to the page at `login`, and from there back to this one. Every other
 /// refusal stays as it is.
-pub(super) fn to_login(request: &Request, refusal: poem::Error) -> Result<Response> {
-    to_login_at("login", request, refusal)
-}
-
-/// The same, to a login page that is elsewhere.
-pub(super) fn to_login_at(login: &str, request: &Request, refusal: poem::Error) -> Result<Response> {
+pub(super) fn to_login(login: &str, request: &Request, refusal: poem::Error) -> Result<Response> {
     let mends =
         refusal.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
     match login_url(login, request).filter(|_| mends) {

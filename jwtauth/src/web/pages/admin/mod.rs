@@ -35,7 +35,7 @@ use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, get};
 
 pub use self::admin_texts::AdminTexts;
 use self::admin_visit::AdminVisit;
-use super::page_shell::{see_other, to_login_at};
+use super::page_shell::{see_other, to_login};
 use super::{PageSettings, PageTexts, on_this_site};
 use crate::error::ConfigError;
 use crate::session::LiveCounter;
@@ -203,7 +203,7 @@ async fn answer(path: &str, look: &PageSettings, gate: &AdminGate, request: Requ
     let texts = look.texts(&request);
     let visit = match AdminVisit::of(look, gate, &texts, &request, &mut body).await {
         Ok(visit) => visit,
-        Err(refusal) => return to_login_at(&gate.login, &request, refusal),
+        Err(refusal) => return to_login(&gate.login, &request, refusal),
     };
     match *request.method() {
         Method::GET | Method::HEAD => match path {

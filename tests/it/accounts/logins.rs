@@ -236,8 +236,10 @@ fn an_outage_is_no_failure() {
             set.accounts(AccountsConfig::default().hashers(1).waiting(0))
         });
         register(&app, "alice").await;
-        let mut busy = 0;
-        for _ in 0..10 {
+        let (mut busy, mut rounds) = (0, 0);
+        // On a busy machine some come one after the other.
+        while busy < 20 && rounds < 100 {
+            rounds += 1;
             let at_once = (0..4).map(|_| verify(&app, "alice", PASSWORD));
             for outcome in futures_util::future::join_all(at_once).await {
                 match outcome {
@@ -247,7 +249,7 @@ fn an_outage_is_no_failure() {
                 }
             }
         }
-        assert!(busy >= 20, "{busy}");
+        assert!(busy >= 20, "{busy} in {rounds} rounds");
     });
 }
 

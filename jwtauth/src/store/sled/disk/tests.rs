@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use super::super::super::requests::{LoginEffects, SubjectRevocation, Swept};
@@ -271,21 +272,23 @@ fn r_7_records_that_are_read_while_they_change_are_found_whole() {
     let mut disk = Disk::new(Arc::new(StoreReader::new(dir.0.clone(), tree, 1 << 20, check)), state);
     let reader = Arc::clone(&disk.reader);
     let reading = CheckReading { reader: Arc::clone(&reader), page: 7, rests: false };
+    let passes = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        let passes = scope.spawn(|| {
-            let mut passes = 0;
+        let reads = scope.spawn(|| {
             while let Some(start) = reading.reader.check.next_page() {
                 match reading.pass(&start) {
-                    Pass::Read(read) => assert!(read.is_ok(), "pass {passes}: {read:?}"),
+                    Pass::Read(read) => assert!(read.is_ok(), "{read:?} after {passes:?}"),
                     Pass::Restarted => panic!("nobody has opened it anew"),
                     Pass::Over => break,
                 }
-                passes += 1;
+                passes.fetch_add(1, Ordering::Relaxed);
             }
-            passes
         });
         let mut random = 1_u64;
-        for round in 0..4_000 {
+        let (start, mut round) = (Instant::now(), 0);
+        let enough = || passes.load(Ordering::Relaxed) > 3 || start.elapsed() > Duration::from_secs(60);
+        while round < 4_000 || !enough() {
+            round += 1;
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let number = 1 + (random >> 33) as u8 % 120;
             let is_there = disk.load(session(number).id).unwrap().is_some();
@@ -308,7 +311,7 @@ fn r_7_records_that_are_read_while_they_change_are_found_whole() {
             }
         }
         reader.check.end();
-        let passes = passes.join().unwrap();
-        assert!(passes > 3, "{passes} passes");
+        reads.join().unwrap();
     });
+    assert!(passes.into_inner() > 3, "it was read some times meanwhile");
 }

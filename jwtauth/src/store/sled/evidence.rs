@@ -47,10 +47,10 @@ pub(super) struct Evidence {
 impl Evidence {
     /// Reads all. `None` if `look`, which hears how many records were read, says that it is enough.
     ///
-    /// `acknowledged` says how many changes the store must have. If some of these are missing, an incomplete
-    /// batch at the end of the log counts too. If anything is still missing, older states of pages count. Of a
-    /// damaged store in which nothing is missing, they count only if it stays complete with them: otherwise
-    /// they would bring back what was removed.
+    /// `acknowledged` says how many changes the store must have. If some of these are missing, an
+    /// incomplete batch at the end of the log counts too. If anything is still missing, older states of
+    /// pages count. Of a damaged store in which nothing is missing, they count only if it stays complete
+    /// with them: otherwise they would bring back what was removed.
     pub(super) fn gather(
         salvage: &mut Salvage,
         acknowledged: u64,

@@ -2,6 +2,7 @@
 
 mod named;
 mod over;
+mod room;
 
 use std::time::Duration;
 

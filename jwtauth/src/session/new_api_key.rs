@@ -15,6 +15,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::Sessions;
+use super::open::check_room;
 use crate::error::{ApiKeyError, SessionError, StoreError};
 use crate::events::Event;
 use crate::id::{SessionId, TokenId};
@@ -218,6 +219,7 @@ impl Sessions {
             // Nobody has tokens with these ids.
             ..Session::new(id, &owner.subject, now, Successor::new(TokenId::random()?, TokenId::random()?))
         };
+        check_room(&session)?;
         Ok(IssuedApiKey { text, session })
     }
 

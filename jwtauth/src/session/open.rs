@@ -13,11 +13,16 @@ use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::record::{Revocation, RevocationReason, Session, Successor};
 use crate::right_name::{NO_ROLE, NO_SCOPE, is_role, is_scope};
-use crate::store::{LoginEffects, SessionStore};
+use crate::store::{LoginEffects, SessionStore, codec};
 use crate::user::{AuthUser, kind_of};
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
 const MAX_SUBJECT: usize = 255;
+
+/// What a record has room for beside what a login or `update_user` writes, in bytes: the client, tokens that
+/// are revoked alone, the revocation. Without it, a session could be opened that cannot be refreshed or
+/// revoked.
+const ROOM: usize = 4 * 1024;
 
 impl Sessions {
     /// Opens a session with new ids, durable when this returns. Revokes those in `replaces`.
@@ -129,13 +134,15 @@ impl Sessions {
         let scopes = named("scopes", user.scopes(), is_scope, NO_SCOPE)?;
         let now = self.clock.now();
         let absolute_expires_at = now.saturating_add(self.config.absolute_ttl.as_secs());
-        Ok(Session {
+        let session = Session {
             roles,
             scopes,
             user: user.session_copy().map_err(SessionError::User)?,
             user_kind: Some(kind_of::<U>().to_owned()),
             ..self.new_session(subject, now, absolute_expires_at)?
-        })
+        };
+        check_room(&session)?;
+        Ok(session)
     }
 
     /// Returns a session with new ids that nobody knows yet. It has no roles, no scopes, no user and no
@@ -153,6 +160,18 @@ impl Sessions {
             ..Session::new(SessionId::random()?, subject, now, tokens)
         })
     }
+}
+
+/// Refuses a session whose record would leave no room for what happens to it later.
+pub(super) fn check_room(session: &Session) -> Result<(), SessionError> {
+    let (got, max) = (codec::session_len(session), codec::MAX_RECORD - ROOM);
+    if got <= max {
+        return Ok(());
+    }
+    let problem = format!(
+        "user value, roles and scopes have {got} bytes with what is kept beside them, and {max} are the most: keep less in the user value"
+    );
+    Err(SessionError::User(problem.into()))
 }
 
 /// Returns roles or scopes, if each is a name: a token would say something else of it. Empty ones are left

@@ -47,6 +47,7 @@ pub use self::event_codec::{decode_event, decode_trail_head, encode_event, encod
 pub use self::frame::{MAX_RECORD, RecordError};
 pub(crate) use self::frame::{checksum_of, layout_of};
 pub(crate) use self::record_codec::{decode_key, decode_record, encode_key, encode_record};
+pub(crate) use self::session::session_len;
 pub use self::session::{decode_session, encode_session};
 pub use self::token_codec::{decode_token, encode_token};
 pub(super) use self::totals::{Totals, decode_totals, encode_totals};

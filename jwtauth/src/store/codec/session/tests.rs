@@ -188,8 +188,22 @@ fn a_forged_length_allocates_nothing() {
 
 #[test]
 fn a_record_over_the_limit_is_refused_with_its_size() {
-    let session = Session { user: Some(vec![b' '; MAX_RECORD]), ..session() };
+    let session = Session { user: Some(vec![b' '; MAX_RECORD]), revoked: None, ..session() };
     assert!(
         matches!(encode_session(KEY, &session), Err(StoreError::TooLarge { got, .. }) if got > MAX_RECORD)
     );
+}
+
+/// N-1: what is added by a revocation has room.
+#[test]
+fn n_1_a_session_that_is_revoked_is_never_too_large() {
+    let mut session = session();
+    session.revoked = None;
+    session.user = Some(Vec::new());
+    session.user = Some(vec![b' '; MAX_RECORD - session_len(&session)]);
+    assert_eq!(encode_session(KEY, &session).unwrap().len(), MAX_RECORD);
+    assert!(session.revoke(Revocation { at: 9, reason: RevocationReason::Logout }));
+    let bytes = encode_session(KEY, &session).unwrap();
+    let kept = decode_session(KEY, session.id, &bytes).unwrap();
+    assert_eq!(kept, Session { user: None, ..session });
 }

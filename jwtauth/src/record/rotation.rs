@@ -62,13 +62,23 @@ pub struct RotationPolicy {
     pub rewrite: Duration,
     /// Whether an answer is repeated to the client only that got it first.
     pub refuse_elsewhere: bool,
+    /// Whether the request that got the tokens of the presented generation writes them again, before they
+    /// have left. Another request may have got the same ones, so these have an access token of their own.
+    pub writes_again: bool,
 }
 
 impl RotationPolicy {
     /// Takes both lengths. Nobody is let in late, and an answer is repeated as it was, to any client.
     #[must_use]
     pub const fn new(grace: Duration, refresh_ttl: Duration) -> Self {
-        Self { grace, refresh_ttl, late: Duration::ZERO, rewrite: Duration::MAX, refuse_elsewhere: false }
+        Self {
+            grace,
+            refresh_ttl,
+            late: Duration::ZERO,
+            rewrite: Duration::MAX,
+            refuse_elsewhere: false,
+            writes_again: false,
+        }
     }
 }
 
@@ -132,6 +142,13 @@ impl Session {
         if presented.saturating_add(1) >= self.generation && self.has_revoked(self.refresh_id) {
             // Its predecessor would be answered with it.
             return Rotation::Over(SessionState::Expired);
+        }
+        if policy.writes_again {
+            if presented != self.generation {
+                // A later request has got newer ones.
+                return Rotation::Over(SessionState::Expired);
+            }
+            return self.reissue(now, successor);
         }
         if self.answers(presented, now, policy.grace) {
             return self.repeat(now, policy, successor);
@@ -209,9 +226,15 @@ impl Session {
         if policy.refuse_elsewhere && self.was_spent_by_another(successor) {
             return Rotation::Elsewhere;
         }
-        if now.abs_diff(self.access_issued_at) < policy.rewrite.as_secs() {
+        let is_known = self.access_issued_at > 0;
+        if is_known && now.abs_diff(self.access_issued_at) < policy.rewrite.as_secs() {
             return Rotation::Repeated;
         }
+        self.reissue(now, successor)
+    }
+
+    /// Names another access token of the current generation.
+    fn reissue(&mut self, now: u64, successor: Successor) -> Rotation {
         if self.is_sliding() {
             self.refresh_id = successor.access;
         }

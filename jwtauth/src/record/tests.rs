@@ -153,6 +153,27 @@ fn n_28_an_answer_that_is_issued_again_names_its_token() {
     }
 }
 
+/// N-28: tokens that have not left are written again with an access token of their own, and no others.
+#[test]
+fn n_28_what_is_written_again_is_of_the_newest_generation() {
+    let policy = RotationPolicy { writes_again: true, grace: Duration::ZERO, ..POLICY };
+    let before = Session { generation: 5, rotated_at: 200, access_issued_at: 200, ..session() };
+    for presented in [3, 4, 6] {
+        let mut session = before.clone();
+        let over = Rotation::Over(SessionState::Expired);
+        assert_eq!(session.rotate(presented, 200, policy, SUCCESSOR), over, "{presented}");
+        assert_eq!(session, before);
+    }
+    let mut session = before.clone();
+    assert_eq!(session.rotate(5, 201, policy, SUCCESSOR), Rotation::Reissued);
+    assert_eq!(session, Session { access_id: SUCCESSOR.access, access_issued_at: 201, ..before });
+    // A machine whose clock shows 1970.
+    let policy = RotationPolicy { rewrite: Duration::from_secs(100), ..POLICY };
+    let mut session =
+        Session { generation: 1, rotated_at: 5, access_issued_at: 0, confirmed: false, ..session };
+    assert_eq!(session.rotate(0, 7, policy, SUCCESSOR), Rotation::Reissued);
+}
+
 /// N-6: each access token of the generation proves that its answer has arrived, also the first one of
 /// several.
 #[test]

@@ -26,6 +26,9 @@ use crate::store::RotationRequest;
 use crate::token::MAX_LEN;
 use crate::token::refresh::Refresh;
 
+/// How often tokens are written again that were refreshed meanwhile.
+const WRITTEN_AGAIN: usize = 8;
+
 /// What came of a silent refresh.
 pub(crate) enum Renewal {
     /// New tokens.
@@ -109,11 +112,40 @@ impl Sessions {
     }
 
     /// Writes the tokens of a session again, with its user and claims as they are now. Spends nothing. Used
-    /// before they are handed out.
-    pub(crate) async fn issue_again(&self, id: SessionId) -> Result<IssuedTokens, SessionError> {
-        let session = self.find(id).await?.ok_or(SessionError::Expired)?;
-        let own = self.own_claims(&session).await?;
-        self.issue(Session::clone(&session), &own, self.clock.now())
+    /// before `first`, those of the same request, have left.
+    ///
+    /// Only a login is sure to be the one request that has its tokens. What a refresh has brought may have
+    /// left with the answer of another request, so it is written again as it was, or with an access token of
+    /// its own (N-28).
+    pub(crate) async fn issue_again(
+        &self,
+        id: SessionId,
+        first: &str,
+        client: &Device,
+    ) -> Result<IssuedTokens, SessionError> {
+        for _ in 0..WRITTEN_AGAIN {
+            let session = self.find(id).await?.ok_or(SessionError::Expired)?;
+            let own = self.own_claims(&session).await?;
+            let issued = self.issue(Session::clone(&session), &own, self.clock.now())?;
+            if session.generation == 0 || issued.access.expose() == first {
+                return Ok(issued);
+            }
+            let now = self.clock.now();
+            let mut policy = self.config.rotation();
+            policy.writes_again = true;
+            let successor = successor(TokenId::random()?, TokenId::random()?, client);
+            let request = RotationRequest {
+                register: self.config.register(),
+                ..RotationRequest::new(id, session.generation, now, policy, successor)
+            };
+            let (rotation, session) =
+                self.within(self.store.rotate(request)).await?.ok_or(SessionError::Expired)?;
+            // Otherwise it was refreshed or has ended since it was looked at.
+            if rotation == Rotation::Reissued {
+                return self.issue(session, &own, now);
+            }
+        }
+        Err(SessionError::TokenRevoked)
     }
 
     /// Returns the record of the session that a genuine token is about to spend. Called before anything is

@@ -56,6 +56,22 @@ async fn refresh_behind_a_guard(auth: Auth, sessions: &Sessions, user: User) -> 
     Ok(auth.refresh().await?.subject)
 }
 
+/// While it runs, another request of the same browser gets its answer.
+#[require_auth]
+async fn refresh_beside_another(
+    auth: Auth,
+    request: &poem::Request,
+    sessions: &Sessions,
+    user: User,
+) -> Result<String> {
+    let spent = request.header("cookie").and_then(|line| line.rsplit_once(&format!("{REFRESH}=")));
+    let (_, spent) = spent.expect("both cookies, in this order");
+    let other = sessions.refresh(spent, &auth.device()).await?;
+    sessions.update_user(&User { roles: vec!["clerk".into()], ..user }).await?;
+    auth.refresh().await?;
+    Ok(other.access().to_owned())
+}
+
 /// Defect 9: after a login the request is its user's, and after a logout nobody's.
 #[test]
 fn defect_9_a_request_is_whose_its_handler_has_made_it() {
@@ -173,5 +189,39 @@ fn s_2_a_refresh_in_the_request_of_a_login_or_refresh_costs_nobody_the_session()
             let spent = site.ask(Method::POST, "/refresh", &[("cookie", &pair.only_refresh())]).await;
             assert_eq!(spent.status(), StatusCode::UNAUTHORIZED, "grace {grace}");
         }
+    });
+}
+
+/// N-28: what a refresh has brought may have left with another answer, so what says something else has an id and a
+/// record of its own.
+#[test]
+fn n_28_tokens_that_another_request_has_are_not_written_again_under_their_id() {
+    bounded(async {
+        let app = TestApp::with(TestStore::new(), tests::app::with_registry);
+        let routes = Route::new()
+            .at("/beside", post(refresh_beside_another))
+            .nest("/", app.endpoint())
+            .with(app.jwtauth.clone());
+        let site = Site::serving(app, routes).await;
+        let pair = site.login("dave").await;
+        site.app.clock.advance(Duration::from_secs(301));
+        let answer = site.ask(Method::POST, "/beside", &[("cookie", &pair.cookies())]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let own = Tokens::of(answer.headers());
+        let other = answer.text().await.unwrap();
+        assert_ne!(own.access, other);
+        let ids = [&other, &own.access].map(|token| claims(token)["jti"].clone());
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!(claims(&own.access)["roles"], json!(["clerk"]));
+        assert_eq!(site.generation("dave").await, 1, "nothing was spent for it");
+        let sessions = site.app.jwtauth.sessions();
+        let mut recorded = sessions.tokens(own.session()).await.unwrap();
+        recorded.retain(|token| token.is_active_at(sessions.now()));
+        for (id, token) in ids.iter().zip([&other, &own.access]) {
+            assert!(recorded.iter().any(|token| json!(token.id.to_string()) == *id), "{id}");
+            let bearer = format!("Bearer {token}");
+            assert_eq!(site.get("/me", &[("authorization", &bearer)]).await.status(), 200);
+        }
+        assert_eq!(site.get("/me", &[("cookie", &own.cookies())]).await.status(), 200);
     });
 }

@@ -239,8 +239,8 @@ impl Auth {
     /// another session. 503 if the store failed.
     pub async fn refresh(&self) -> Result<Session> {
         let shared = &self.shared;
-        if let Some(id) = self.handle.handed_out() {
-            return self.refreshed(shared.sessions.issue_again(id).await);
+        if let Some((id, first)) = self.handle.access_to_hand_out() {
+            return self.refreshed(shared.sessions.issue_again(id, &first, &self.device()).await);
         }
         if self.credentials.has_bearer() {
             return Err(Rejection::NotAuthenticated.into());

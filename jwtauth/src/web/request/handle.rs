@@ -126,6 +126,14 @@ impl Handle {
         }
     }
 
+    /// Returns that session, and its access token as it would leave.
+    pub(crate) fn access_to_hand_out(&self) -> Option<(SessionId, String)> {
+        match &self.answer().cookies {
+            Cookies::Set(issued) => Some((issued.session.id, issued.access.expose().to_owned())),
+            Cookies::Keep | Cookies::SetAgain(_) | Cookies::Clear => None,
+        }
+    }
+
     /// Like [`Self::set_cookies`], but a login, refresh or logout of the handler is newer and wins.
     fn propose_cookies(&self, cookies: Cookies) {
         let mut answer = self.answer();

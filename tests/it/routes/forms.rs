@@ -114,7 +114,12 @@ fn n_20_other_charsets_are_refused_by_their_name() {
         let form = b"username=bob&password=right";
         let json = br#"{"username":"bob","password":"right"}"#;
         let parts = multipart(&[("username", b"bob"), ("password", b"right")]);
-        let cases: [(String, &[u8], u16); 16] = [
+        let marked = [b"\xef\xbb\xbf", &json[..]].concat();
+        let marked_twice = [b"\xef\xbb\xbf", &marked[..]].concat();
+        let cases: [(String, &[u8], u16); 18] = [
+            // .NET writes a mark in front.
+            (JSON.into(), &marked, 200),
+            (JSON.into(), &marked_twice, 400),
             (format!("{FORM}; charset=utf-8"), form, 200),
             (format!("{FORM};charset=\"UTF-8\""), form, 200),
             (format!("{FORM}; charset=UTF8; a=b"), form, 200),

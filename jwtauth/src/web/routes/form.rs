@@ -56,6 +56,8 @@ impl Form {
         match kind.value.as_str() {
             "application/json" => {
                 let text = std::str::from_utf8(&bytes).map_err(|_| FormError::NotUtf8)?;
+                // Writers of .NET put a mark in front of UTF-8 (RFC 8259, section 8.1).
+                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
                 let BodyMembers(members) = serde_json::from_str(text).map_err(|_| FormError::Malformed)?;
                 Self::of_members(members)
             }

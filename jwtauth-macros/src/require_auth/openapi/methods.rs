@@ -101,9 +101,10 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
                 #private::openapi::checked::<#name>(&__req, #private::check(&__req, #rule).await)?;
             }
         });
-        let fit = assert_fit(known_types(operation, api), args);
-        // The caller comes before what reads the body. What was loaded is kept for the extraction itself.
-        let early = known_types(operation, api).skip(1).map(|ty| {
+        let fit = assert_fit(known_types(operation, api).map(|(_, ty)| ty), args);
+        // The caller comes before what reads the body. What was loaded is kept for the extraction itself. The
+        // first one is early in any case.
+        let early = known_types(operation, api).filter(|(index, _)| *index > 0).map(|(_, ty)| {
             let span = blame(ty.span());
             let private = library.private(span);
             let request = Ident::new("__req", span);
@@ -144,8 +145,8 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
 
         impl #private::openapi::Operation for #name {
             const POLICY: #private::Option<&'static #private::Policy> = #policy;
-            const IS_CHECKED: bool = #is_checked;
-            const IS_UNSAFE: bool = #is_unsafe;
+            const IS_CHECKED: #private::bool = #is_checked;
+            const IS_UNSAFE: #private::bool = #is_unsafe;
         }
 
         #guard
@@ -153,17 +154,18 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
 }
 
 /// Returns the types of the parameters that mean the same outside the block: those that name no type
-/// parameter, no constant and no `Self`. A lifetime of the method or the block is found by the compiler.
-fn known_types(operation: &Operation, api: &Api) -> impl Iterator<Item = TokenStream> {
+/// parameter, no constant and no `Self`. Each with its number. A lifetime of the method or the block is found
+/// by the compiler.
+fn known_types(operation: &Operation, api: &Api) -> impl Iterator<Item = (usize, TokenStream)> {
     let all = [&api.block.generics, &operation.sig.generics];
     let lifetimes: Vec<_> = all.into_iter().flat_map(generics::lifetimes).collect();
     let types = all.into_iter().flat_map(|of| of.type_params().map(|param| param.ident.clone()));
     let constants = all.into_iter().flat_map(|of| of.const_params().map(|param| param.ident.clone()));
     let unknown: Vec<_> = types.chain(constants).collect();
-    let types = operation.params.iter().map(|param| param.ty.to_token_stream());
+    let types = operation.params.iter().map(|param| param.ty.to_token_stream()).enumerate();
     types
-        .filter(move |ty| !names_any(ty.clone(), &unknown))
-        .map(move |ty| generics::anonymous(ty, &lifetimes))
+        .filter(move |(_, ty)| !names_any(ty.clone(), &unknown))
+        .map(move |(index, ty)| (index, generics::anonymous(ty, &lifetimes)))
 }
 
 /// Tells whether a type names one of these, or `Self`.

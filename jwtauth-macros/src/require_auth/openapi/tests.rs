@@ -133,8 +133,8 @@ fn every_operation_has_its_policy() {
             vec![
                 "\"Api<T>::read\"".into(),
                 format!("& [{a}]"),
-                "IS_CHECKED : bool = false".into(),
-                "IS_UNSAFE : bool = false".into(),
+                "IS_CHECKED : :: jwtauth :: __private :: bool = false".into(),
+                "IS_UNSAFE : :: jwtauth :: __private :: bool = false".into(),
             ],
         ),
         (
@@ -142,8 +142,8 @@ fn every_operation_has_its_policy() {
             vec![
                 "\"Api<T>::type\"".into(),
                 format!("& [{a} , {b}]"),
-                "IS_CHECKED : bool = true".into(),
-                "IS_UNSAFE : bool = true".into(),
+                "IS_CHECKED : :: jwtauth :: __private :: bool = true".into(),
+                "IS_UNSAFE : :: jwtauth :: __private :: bool = true".into(),
             ],
         ),
         (2, vec![":: Option :: None".into()]),
@@ -165,7 +165,11 @@ fn methods_that_change_nothing_are_safe() {
         let block =
             format!("#[OpenApi] impl A {{ #[oai(path = \"/\", {arguments})] async fn a(&self) {{}} }}");
         let (items, _) = routed(&good("", &block));
-        assert!(items[1].contains(&format!("IS_UNSAFE : bool = {want}")), "{arguments}: {}", items[1]);
+        assert!(
+            items[1].contains(&format!("IS_UNSAFE : :: jwtauth :: __private :: bool = {want}")),
+            "{arguments}: {}",
+            items[1]
+        );
     }
 }
 
@@ -308,6 +312,21 @@ fn every_mistake_has_its_sentence() {
         for attribute in ["OpenApi", "oai", "require_auth", "public"] {
             assert!(!left.contains(attribute), "{attribute}: {left}");
         }
+    }
+}
+
+/// N-14: the caller is asked for ahead, also behind a parameter whose type is not known outside of the block.
+#[test]
+fn n_14_the_caller_behind_an_unknown_type_is_extracted_early() {
+    let block = |first: &str| {
+        format!(
+            "#[OpenApi] impl<T: B> Api<T> {{ #[oai(path = \"/\", method = \"post\")] \
+             async fn a(&self, body: Json<{first}>, user: User) {{}} }}"
+        )
+    };
+    for first in ["T", "Self", "Post"] {
+        let (items, _) = routed(&good("", &block(first)));
+        assert_eq!(items.concat().matches(":: early (").count(), 1, "{first}: {items:#?}");
     }
 }
 

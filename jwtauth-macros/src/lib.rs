@@ -36,8 +36,8 @@ use proc_macro::TokenStream;
 /// Roles, scopes and pages are literals, or constants of type `&'static str`. The compiler checks them.
 #[proc_macro_attribute]
 pub fn require_auth(args: TokenStream, item: TokenStream) -> TokenStream {
-    let below_handler = require_auth::stands_below_handler(proc_macro::Span::call_site());
-    require_auth::expand(args.into(), item.into(), below_handler).into()
+    let before = require_auth::source_before(proc_macro::Span::call_site()).unwrap_or_default();
+    require_auth::expand(args.into(), item.into(), &before).into()
 }
 
 /// # Marks on fields

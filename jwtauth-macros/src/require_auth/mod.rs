@@ -22,6 +22,7 @@ mod item;
 mod openapi;
 mod order;
 mod signature;
+mod surroundings;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -29,15 +30,15 @@ use quote::quote;
 use self::args::Args;
 use self::item::Item;
 
-pub(crate) use self::order::stands_below_handler;
+pub(crate) use self::order::source_before;
 
-/// Expands the attribute. `below_handler` is true if `#[handler]` was found above it.
+/// Expands the attribute. `before` is the source above it, as far as it is known.
 ///
 /// After a mistake in the arguments or in the order, the rest of the endpoint is still written. After a
 /// mistake in the function, an endpoint is written that never runs. Either one stands beside the errors.
-pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) -> TokenStream {
+pub(crate) fn expand(args: TokenStream, item: TokenStream, before: &str) -> TokenStream {
     let (args, mut errors) = Args::parse(args);
-    if below_handler {
+    if order::ends_in_handler(before) {
         errors.add(
             Span::call_site(),
             "`#[require_auth]` must be above `#[handler]`\n\
@@ -45,9 +46,20 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, below_handler: bool) 
              help: swap the two lines, or remove `#[handler]`",
         );
     }
+    let as_it_came = item.clone();
     let (item, more) = item::parse(item);
     errors.extend(more);
     let output = match item {
+        Item::Handler(handler) | Item::Refused(handler) if surroundings::ends_in_block(before) => {
+            errors.add(
+                handler.sig.ident.span(),
+                "cannot guard a function of a type or a trait, because an endpoint is a type of its own: \
+                 put the `fn` outside of the block\n\
+                 help: on a poem-openapi API, put `#[require_auth]` on the block, above `#[OpenApi]`; \
+                 an operation takes `&self`",
+            );
+            as_it_came
+        }
         Item::Handler(handler) => endpoint::endpoint(&handler, &args),
         Item::Refused(handler) => endpoint::stub(&handler, &args),
         Item::Block(block) => {
@@ -70,7 +82,7 @@ mod tests {
 
     fn expanded(args: &str, item: &str) -> File {
         let (args, item) = (args.parse().expect("tokens"), item.parse().expect("tokens"));
-        syn::parse2(expand(args, item, false)).expect("items")
+        syn::parse2(expand(args, item, "")).expect("items")
     }
 
     fn messages(file: &File) -> Vec<String> {
@@ -272,7 +284,7 @@ mod tests {
             quote!(
                 fn a() {}
             ),
-            true,
+            "#[handler]\n",
         );
         let file: File = syn::parse2(expanded).expect("items");
         let want = "`#[require_auth]` must be above `#[handler]`\n\
@@ -282,13 +294,23 @@ mod tests {
         position(&call(&file), ":: guard (");
     }
 
+    /// N-16: the compiler would say that a struct is not supported there.
+    #[test]
+    fn n_16_a_function_of_a_type_is_one_error_and_stays() {
+        let item = "async fn a(user: User) {}".parse().expect("tokens");
+        let file: File = syn::parse2(expand(quote!(), item, "impl A { ")).expect("items");
+        let messages = messages(&file);
+        assert!(messages.len() == 1 && messages[0].contains("outside of the block"), "{messages:?}");
+        assert!(matches!(&file.items[1..], [Item::Fn(_)]));
+    }
+
     #[test]
     fn another_name_of_the_library_is_used_everywhere() {
         let item = quote! {
             #[deprecated]
             pub async fn a<T: B, const N: usize>(b: T) -> C {}
         };
-        let text = expand(quote!(crate = ::renamed, role = R), item, false).to_string();
+        let text = expand(quote!(crate = ::renamed, role = R), item, "").to_string();
         assert!(!text.replace("__jwtauth_a", "").contains("jwtauth"), "{text}");
     }
 }

@@ -9,13 +9,12 @@
 
 use super::attributes::HANDLER;
 
-/// Whether one of the attributes right before `attribute` is `#[handler]`.
-pub(crate) fn stands_below_handler(attribute: proc_macro::Span) -> bool {
-    // There is no file for the tokens of another macro, or for those that rust-analyzer sends.
-    let Some(source) = attribute.local_file().and_then(|file| std::fs::read_to_string(file).ok()) else {
-        return false;
-    };
-    text_before(&source, attribute.line(), attribute.column()).is_some_and(ends_in_handler)
+/// Returns the source before `attribute`.
+///
+/// There is no file for the tokens of another macro, or for those that rust-analyzer sends.
+pub(crate) fn source_before(attribute: proc_macro::Span) -> Option<String> {
+    let source = std::fs::read_to_string(attribute.local_file()?).ok()?;
+    text_before(&source, attribute.line(), attribute.column()).map(str::to_owned)
 }
 
 /// Returns the source before a position. Lines and characters are counted from 1.
@@ -25,7 +24,8 @@ fn text_before(source: &str, line: usize, column: usize) -> Option<&str> {
     source.get(..start + within)
 }
 
-fn ends_in_handler(mut text: &str) -> bool {
+/// Tells whether one of the attributes at the end of a text is `#[handler]`.
+pub(super) fn ends_in_handler(mut text: &str) -> bool {
     loop {
         text = without_trailing_comments(text);
         let Some((rest, attribute)) = split_last_attribute(text) else {

@@ -277,9 +277,11 @@ pub(super) async fn cut_at_many_moments(
     let mut images = 0;
     for steps in moments {
         for unsynced in [0, 50] {
-            let image = tempfile::tempdir().unwrap();
-            recording.image(steps, unsynced, &mut random).write(image.path());
-            check(image.path(), &format!("after {steps} of {all} steps, {unsynced}%"), steps == all).await;
+            // Where the program ran, because files may name others by their paths.
+            fs::remove_dir_all(&path).unwrap();
+            fs::create_dir(&path).unwrap();
+            recording.image(steps, unsynced, &mut random).write(&path);
+            check(&path, &format!("after {steps} of {all} steps, {unsynced}%"), steps == all).await;
             images += 1;
         }
     }

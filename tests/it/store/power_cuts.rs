@@ -1,5 +1,5 @@
-//! `jwtauth backup`, `restore`, `repair` and `compact`, with a power cut at many moments of each: the old store is whole,
-//! or the new one is. What was said to be done is done.
+//! `jwtauth backup`, `restore`, `repair`, `migrate` and `compact`, with a power cut at many moments of each: the old store is
+//! whole, or the new one is. What was said to be done is done.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
@@ -139,6 +139,41 @@ fn a_power_cut_in_a_repair_leaves_what_can_be_repaired() {
             assert!(path.join("aside/damaged/db").exists(), "{when}");
         };
         is_enough(power::cut_at_many_moments(PROGRAM, command(&["repair"]), copies(&original), check).await);
+    });
+}
+
+/// Never do both stores open, and the same command ends it. Then the new one has everything.
+#[test]
+fn o_13_a_power_cut_in_a_migration_loses_nothing() {
+    bounded_by(Duration::from_secs(300), async {
+        let original = tempfile::tempdir().unwrap();
+        let before = all(&backed_up(original.path()).await).await;
+        let arguments = |dir: &Path| {
+            let [from, to] = ["store", "another"].map(|name| dir.join(name).into_os_string());
+            vec!["migrate".into(), from, to]
+        };
+        let opened = async |path: PathBuf| {
+            let opened = SledStore::open(SledConfig::new(path).create_if_missing(false)).await;
+            opened.map(drop)
+        };
+        let check = async |dir: &Path, when: &str, is_done: bool| {
+            let (old, new) = (opened(dir.join("store")).await, opened(dir.join("another")).await);
+            assert!(old.is_err() || new.is_err(), "{when}: both open");
+            assert_eq!(old.is_err(), matches!(old, Err(StoreError::Moved { .. })), "{when}: {old:?}");
+            assert!(new.is_ok() || !is_done, "{when}: {new:?}");
+            let again = program(&arguments(dir));
+            let said = String::from_utf8_lossy(&again.stderr).into_owned();
+            let was_done = new.is_ok() && old.is_err();
+            assert_eq!(
+                (again.status.success(), said.contains("was moved to")),
+                (!was_done, was_done),
+                "{when}: {said}"
+            );
+            assert_eq!(all(&dir.join("another")).await, before, "{when}");
+            let old = opened(dir.join("store")).await;
+            assert!(matches!(old, Err(StoreError::Moved { .. })), "{when}: {old:?}");
+        };
+        is_enough(power::cut_at_many_moments(PROGRAM, arguments, copies(&original), check).await);
     });
 }
 

@@ -73,6 +73,7 @@ fn failed(error: OperateError) -> Failure {
             "nothing was changed: {error} (if they are those of a pooler, and all servers are stopped: add --stopped)"
         )),
         error @ (OperateError::MovedBefore { .. }
+        | OperateError::MovedAlready { .. }
         | OperateError::NoStore { .. }
         | OperateError::Occupied { .. }) => Failure::refused(format!("nothing was changed: {error}")),
         OperateError::Stopped => Failure::store(

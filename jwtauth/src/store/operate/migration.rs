@@ -83,8 +83,8 @@ pub struct Migrated {
 /// # Errors
 ///
 /// - [`OperateError::NoStore`], [`OperateError::Occupied`], [`OperateError::InUse`],
-///   [`OperateError::MovedBefore`]: nothing was changed, except that a server may have been seen when all was
-///   copied. Then the new store does not open, and the call goes on later.
+///   [`OperateError::MovedBefore`], [`OperateError::MovedAlready`]: nothing was changed, except that a server
+///   may have been seen when all was copied. Then the new store does not open, and the call goes on later.
 /// - [`OperateError::Stopped`]: `progress` said so.
 /// - [`OperateError::Differs`]: somebody has changed one of the stores meanwhile, or a disk is broken.
 /// - [`OperateError::Store`]: one of the stores failed, or is open elsewhere.
@@ -114,7 +114,13 @@ pub async fn migrate(
     if clients > 0 {
         return Err(OperateError::InUse { place: from, clients });
     }
-    let mut target = MigrationTarget::begin(to_place, options.is_stopped).await?;
+    let begun = MigrationTarget::begin(to_place, options.is_stopped).await;
+    let mut target = begun.map_err(|error| match error {
+        OperateError::Occupied { .. } if was_marked => {
+            OperateError::MovedAlready { place: from.clone(), to: to.clone() }
+        }
+        error => error,
+    })?;
     let store = source.store();
     let (mut copy, expected) = begin_copy(&store).await?;
     let mut done = 0;

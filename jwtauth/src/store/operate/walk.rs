@@ -98,6 +98,14 @@ pub enum OperateError {
         /// What was named.
         place: String,
     },
+    /// The records were moved to this very place before, and that came to its end. Nothing was changed.
+    #[error("what was in {place} was moved to {to} before, and is there: start the server on that")]
+    MovedAlready {
+        /// The store that was named.
+        place: String,
+        /// Where its records are.
+        to: String,
+    },
     /// The store that records are to come into holds something already. Nothing was changed.
     #[error("{place} holds something already, and nothing is overwritten: name a place that is empty")]
     Occupied {

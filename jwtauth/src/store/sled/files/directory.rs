@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{ASIDE, DATA, LOCK, MARK, NEW, PROBE, is_ours, probe, refused, sync_name};
+use super::{ASIDE, DATA, LOCK, MARK, NEW, PROBE, SWAP_UNFINISHED, is_ours, probe, refused, sync_name};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, private, sync_dir};
 
@@ -88,7 +88,7 @@ pub(in crate::store::sled) fn holds_store(path: &Path) -> Result<bool, StoreErro
 /// The mark is there before the new files are, so it may be incomplete only while there are none.
 pub(in crate::store::sled) fn is_unfinished(path: &Path) -> Result<bool, StoreError> {
     let names = names(path)?;
-    let of_those = |name: &String| [ASIDE, LOCK, MARK, NEW, PROBE].contains(&&**name);
+    let of_those = |name: &String| [ASIDE, LOCK, MARK, NEW, PROBE, SWAP_UNFINISHED].contains(&&**name);
     let mut others = names.iter().filter(|name| !of_those(name) && !is_left_by_systems(name));
     let has_new = names.iter().any(|name| name == NEW);
     Ok(others.next().is_none() && (is_marked(path)? || !has_new))

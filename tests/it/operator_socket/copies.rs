@@ -1,7 +1,7 @@
 //! Copies of everything that a server hands out: how far they are, that they can be stopped, who took them, and how much
 //! memory a long list takes.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::ops::ControlFlow;
 use std::process::Child;
 
@@ -9,6 +9,7 @@ use jwtauth::operator::{Operator, OperatorRequest};
 use jwtauth::store::operate::Progress;
 use jwtauth::store::{EventDetails, EventStore as _};
 use jwtauth::{CopyKind, Event};
+use tests::bounded_by;
 use tests::faulty::Faulty;
 
 use super::*;
@@ -140,6 +141,65 @@ fn a_signal_stops_a_copy_in_order() {
         // A file that was begun is not left.
         let status = ask(&path, "", &["status", "--json"]).json();
         assert_eq!(status[0]["live_sessions"], json!(901));
+    });
+}
+
+/// Work that stands still says so, and a second Ctrl-C ends it: here nobody reads the answer, as when a disk hangs.
+#[test]
+fn who_waits_hears_that_it_does_not_go_on() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let app = app(&path, |builder| builder).await;
+        let tab = Tab::new(&app);
+        for number in 0..600 {
+            tab.login(&format!("user-{number}")).await;
+        }
+        drop(tab);
+        drop(app);
+        let mut child = begin(&path, &["backup", "-"]);
+        let mut said = std::io::BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let stands = said.find(|line| line.contains(", the same for ")).unwrap();
+        assert!(stands.starts_with("jwtauth: copying: "), "{stands}");
+        interrupt(&child);
+        let again = said.find(|line| !line.contains("the same for"));
+        assert!(
+            again.as_ref().is_some_and(|line| line.contains("Ctrl-C again ends it at once")),
+            "{again:?}"
+        );
+        interrupt(&child);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(ask(&path, "", &["doctor"]).code, 0);
+    });
+}
+
+/// At a question there is no work to end in order.
+#[test]
+fn ctrl_c_at_a_question_ends_the_program() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let backup = folder.path().join("backup");
+        drop(app(&path, |builder| builder).await);
+        assert_eq!(ask(&path, "", &["backup", backup.to_str().unwrap()]).code, 0);
+        let program = env!("CARGO_BIN_EXE_jwtauth_program");
+        let typed = format!("{program} --store {} restore {}", path.display(), backup.display());
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &typed, "/dev/null"]).env_remove("JWTAUTH_STORE");
+        let Ok(mut terminal) = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+            println!("skipped: needs script");
+            return;
+        };
+        let (mut shown, mut out) = (Vec::new(), terminal.stdout.take().unwrap());
+        while !shown.ends_with(b"[y/N] ") {
+            let mut byte = [0];
+            out.read_exact(&mut byte).unwrap();
+            shown.extend(byte);
+        }
+        terminal.stdin.take().unwrap().write_all(b"\x03").unwrap();
+        out.read_to_end(&mut shown).unwrap();
+        assert_eq!(terminal.wait().unwrap().code(), Some(130), "{}", String::from_utf8_lossy(&shown));
+        assert!(!path.join("aside").exists(), "nothing was changed");
     });
 }
 

@@ -3,6 +3,7 @@
 mod backups;
 mod exports;
 mod mistakes;
+mod odd_inputs;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -341,6 +341,7 @@ fn of_operate(error: OperateError) -> OperatorError {
     match error {
         OperateError::Stopped => OperatorError::Stopped,
         OperateError::NotOffered { .. } => OperatorError::Refused(error.to_string()),
+        OperateError::Write(error) => OperatorError::failed("the file cannot be written", &error),
         error => OperatorError::failed("the store cannot be read", &error),
     }
 }

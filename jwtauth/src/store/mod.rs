@@ -44,9 +44,10 @@ mod doubt;
 mod event_store;
 pub(crate) mod memory;
 pub mod operate;
+#[cfg(feature = "accounts")]
+mod path_text;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
-#[cfg(feature = "accounts")]
 mod process_counters;
 mod requests;
 pub mod rules;

@@ -10,7 +10,7 @@ use jwtauth::store::operate::Progress;
 use serde_json::json;
 
 use super::meter::Meter;
-use super::output::Output;
+use super::output::{Output, show};
 use super::{Done, Failure, unexpected};
 
 /// The longest line, in bytes: more than any account that is taken.
@@ -56,7 +56,7 @@ pub(crate) async fn run(operator: &Operator, file: &Path, output: Output) -> Don
             OperatorAnswer::Account(_) => {
                 counts.there += 1;
                 if counts.there <= TOLD {
-                    eprintln!("line {line}: {name:?} is there already");
+                    show(&format!("line {line}: {name:?} is there already"));
                 }
                 continue;
             }
@@ -67,13 +67,13 @@ pub(crate) async fn run(operator: &Operator, file: &Path, output: Output) -> Don
             Ok(_) => return Err(unexpected()),
             Err(OperatorError::Refused(why)) => {
                 counts.refused += 1;
-                eprintln!("line {line}: {name:?} is refused: {why}");
+                show(&format!("line {line}: {name:?} is refused: {why}"));
             }
             Err(error) => {
-                eprintln!(
+                show(&format!(
                     "{} accounts were imported before that; do the same again to go on",
                     counts.imported
-                );
+                ));
                 return Err(error.into());
             }
         }
@@ -81,7 +81,7 @@ pub(crate) async fn run(operator: &Operator, file: &Path, output: Output) -> Don
     drop(meter);
     let Counts { imported, there, refused } = counts;
     if there > TOLD {
-        eprintln!("and {} others are there already", there - TOLD);
+        show(&format!("and {} others are there already", there - TOLD));
     }
     let text = format!("{imported} imported, {there} were there already, {refused} refused");
     output.line(&text, &json!({ "imported": imported, "there": there, "refused": refused }));

@@ -15,8 +15,7 @@ pub(crate) fn before(what: &str, yes: bool) -> Done {
     if !io::stdin().is_terminal() {
         return Err(Failure::refused(format!("this would {what}: add --yes if you mean it")));
     }
-    eprint!("This will {}. Go on? [y/N] ", printable(what));
-    let _ = io::stderr().flush();
+    let _ = write!(io::stderr(), "This will {}. Go on? [y/N] ", printable(what));
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     match (read, answer.trim()) {
@@ -30,7 +29,9 @@ pub(crate) fn new_password() -> Result<WipedPassword, Failure> {
     let failed = |error: io::Error| Failure::refused(format!("the password cannot be read: {error}"));
     if !io::stdin().is_terminal() {
         let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map_err(failed)?;
+        if io::stdin().lock().read_line(&mut line).map_err(failed)? == 0 {
+            return Err(Failure::refused("standard input is empty: its first line is the password"));
+        }
         let end = line.trim_end_matches(['\r', '\n']).len();
         line.truncate(end);
         return Ok(WipedPassword::new(line));

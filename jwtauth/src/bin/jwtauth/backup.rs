@@ -1,5 +1,6 @@
 //! `jwtauth backup`.
 
+use std::fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
@@ -34,11 +35,19 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output:
 /// Begins to write a file that is there as a whole or not at all.
 pub(crate) fn begin(file: &Path, yes: bool) -> Result<NewFile, Failure> {
     NewFile::begin(file, yes).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists if !is_plain(file) => Failure::refused(format!(
+            "{file:?} is there already, and only a plain file is replaced: name another one"
+        )),
         io::ErrorKind::AlreadyExists if !yes => {
             Failure::refused(format!("{file:?} is there already: add --yes to replace it"))
         }
         _ => unwritten(file, error),
     })
+}
+
+/// A link is none.
+fn is_plain(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_ok_and(|found| found.is_file())
 }
 
 pub(crate) fn unwritten(file: &Path, error: io::Error) -> Failure {

@@ -95,6 +95,7 @@ impl Failure {
 type Done = Result<(), Failure>;
 
 fn main() -> ExitCode {
+    leave_out_sled();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(Arguments::parse_from(in_order(std::env::args_os())))),
@@ -107,6 +108,18 @@ fn main() -> ExitCode {
             failure.exit_code().into()
         }
     }
+}
+
+/// What sled says when it panics is for those who write it: the error of the store says what to do.
+fn leave_out_sled() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // Its own files, and those of the standard library that it calls.
+        let file = panic.location().map_or("", |place| place.file());
+        if !file.contains("sled-") && !file.contains("/rustc/") {
+            others(panic);
+        }
+    }));
 }
 
 /// An error and what has caused it, in one line.

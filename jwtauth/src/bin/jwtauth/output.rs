@@ -109,9 +109,9 @@ pub(crate) fn say(text: &str) {
     show(&format!("jwtauth: {text}"));
 }
 
-/// Shows a line on standard error.
+/// Shows a line on standard error. If nobody reads that any more, the work goes on.
 pub(crate) fn show(line: &str) {
-    eprintln!("{}", printable(line));
+    let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
 /// JSON, in which a terminal finds nothing to obey either. It stays the same for programs.
@@ -135,7 +135,7 @@ fn write(line: impl Display) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(0),
         Err(error) => {
-            eprintln!("jwtauth: the answer cannot be written: {error}");
+            say(&format!("the answer cannot be written: {error}"));
             process::exit(3);
         }
     }

@@ -10,7 +10,11 @@ use super::Failure;
 /// more than once. `what` says what the file should be.
 pub(crate) fn open(file: &Path, what: &str) -> Result<File, Failure> {
     if file != Path::new("-") {
-        return File::open(file).map_err(|error| unread(&format!("{what} {file:?}"), &error));
+        let opened = File::open(file).and_then(|opened| match opened.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(opened),
+        });
+        return opened.map_err(|error| unread(&format!("{what} {file:?}"), &error));
     }
     if io::stdin().is_terminal() {
         return Err(Failure::refused(format!(

@@ -14,6 +14,8 @@ use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, SledConfig, SledStore, Stor
 use super::Failure;
 use super::arguments::CounterArgument;
 use super::database::StoreName;
+use super::meter::Meter;
+use super::output::say;
 
 /// How many events a trail keeps at most.
 const MOST_EVENTS: u64 = 10_000_000;
@@ -29,7 +31,7 @@ pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
         return Ok(server);
     }
     check_user(path)?;
-    match quietly(SledStore::open(path)).await {
+    match opening(SledStore::open(path)).await {
         Ok(opened) => here(Arc::new(opened)).await,
         // A server may have started meanwhile.
         Err(error @ StoreError::Locked { .. }) => Operator::connect(path).await?.ok_or_else(|| {
@@ -40,14 +42,10 @@ pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
     }
 }
 
-/// Opens a store that may be damaged. What sled says when it panics is for those who write it, and the error
-/// says what to do.
-async fn quietly<T>(opening: impl Future<Output = T>) -> T {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let opened = opening.await;
-    std::panic::set_hook(hook);
-    opened
+/// Opens a store, which takes a while if it is large.
+async fn opening<T>(opening: impl Future<Output = T>) -> T {
+    let _meter = Meter::begin_waiting("opening");
+    opening.await
 }
 
 /// Returns the directory that a store is to be made in: by this user, if there is one.
@@ -67,7 +65,7 @@ pub(crate) async fn opened(name: StoreName<'_>) -> Result<Arc<dyn SessionStore>,
 }
 
 async fn open(place: StorePlace) -> Result<Arc<dyn SessionStore>, Failure> {
-    quietly(operate::open(place)).await.map_err(|error| match error {
+    opening(operate::open(place)).await.map_err(|error| match error {
         OperateError::Store(error) => not_opened(error),
         error => Failure::refused(error.to_string()),
     })
@@ -98,7 +96,7 @@ async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
         Ok(None) => builder,
         Err(error) => {
             let error = super::with_causes(&error);
-            eprintln!("jwtauth: the settings of API keys cannot be read, so none can be made: {error}");
+            say(&format!("the settings of API keys cannot be read, so none can be made: {error}"));
             builder
         }
     };
@@ -109,7 +107,7 @@ async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
         Ok(None) => storage,
         Err(error) => {
             let error = super::with_causes(&error);
-            eprintln!("jwtauth: the audit trail cannot be continued, so nothing is added to it: {error}");
+            say(&format!("the audit trail cannot be continued, so nothing is added to it: {error}"));
             storage
         }
     };
@@ -140,9 +138,7 @@ fn look<'a>(name: StoreName<'a>, instead: &str) -> Result<&'a Path, Failure> {
 fn has_mark(path: &Path) -> Result<(), Failure> {
     match std::fs::metadata(path.join("jwtauth")) {
         Ok(found) if found.is_file() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Failure::refused(format!(
-            "this user may not look into {path:?}: run this as the user whom the server runs as"
-        ))),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(not_seen(path)),
         _ => Err(not_there(path)),
     }
 }
@@ -160,16 +156,23 @@ pub(crate) fn damaged(
 ) -> Result<SledConfig, Failure> {
     let path = name.directory(instead)?;
     if !is_there(path) && !path.join("aside").is_dir() {
-        return Err(not_there(path));
+        return Err(match std::fs::read_dir(path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => not_seen(path),
+            _ => not_there(path),
+        });
     }
     check_user(path)?;
-    // What sled says when it panics is for those who write it.
-    std::panic::set_hook(Box::new(|_| ()));
     let config = SledConfig::new(path);
     Ok(match counter.rollback_counter {
         Some(counter) => config.rollback_counter(counter),
         None => config,
     })
+}
+
+fn not_seen(path: &Path) -> Failure {
+    Failure::refused(format!(
+        "this user may not look into {path:?}: run this as the user whom the server runs as"
+    ))
 }
 
 fn not_there(path: &Path) -> Failure {

@@ -105,6 +105,7 @@ pub struct Restored {
     /// Values that may let somebody in, such as poem's own sessions, and were ended.
     pub values_ended: u64,
     /// Where the files of the store are that was there before.
+    #[serde(serialize_with = "super::super::path_text::one_or_none")]
     pub aside: Option<PathBuf>,
 }
 

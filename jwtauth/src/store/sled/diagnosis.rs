@@ -118,6 +118,7 @@ pub struct LostSessions {
 #[non_exhaustive]
 pub struct Diagnosis {
     /// Its directory.
+    #[serde(serialize_with = "crate::store::path_text::one")]
     pub path: PathBuf,
     /// Whether it is whole.
     pub condition: Condition,

@@ -242,7 +242,10 @@ fn journals(config: &SledConfig, findings: &mut Vec<Finding>) -> (Option<u64>, u
                 acknowledged = acknowledged.map(|changes: u64| changes.max(count.changes));
             }
             // A counter that was not there yet says nothing.
-            Ok(None) if number > 0 => {}
+            Ok(None) if number > 0 => {
+                let what = format!("there is no rollback counter in {path:?}");
+                findings.push(Finding::new(what, "name the file that the server passes to `rollback_counter`: an older copy of the store is not noticed without it"));
+            }
             Ok(None) => {
                 acknowledged = None;
                 let what = format!("{path:?} is not there, which counts the changes of the store");

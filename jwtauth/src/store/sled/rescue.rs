@@ -54,6 +54,7 @@ pub struct Repaired {
     /// What was found before. If the store was whole, nothing was done.
     pub before: Diagnosis,
     /// Where the old files are now. `None` if nothing was done.
+    #[serde(serialize_with = "crate::store::path_text::one_or_none")]
     pub aside: Option<PathBuf>,
     /// What is in the new store.
     pub kept: RecordCounts,

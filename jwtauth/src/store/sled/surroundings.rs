@@ -78,6 +78,13 @@ fn modes(path: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Ok(directory) = fs::metadata(path) else { return findings };
     let wide = |metadata: &fs::Metadata| mode(metadata) & 0o077 != 0;
+    // It need not have them for root.
+    if cfg!(unix) && mode(&directory) & 0o700 != 0o700 {
+        findings.push(Finding::new(
+            format!("the owner of the directory may not write into it (mode {:o})", mode(&directory)),
+            format!("chmod -R u+rwX {}", quoted(path)),
+        ));
+    }
     if wide(&directory) {
         findings.push(Finding::new(
             format!("others can look into the directory (mode {:o})", mode(&directory)),

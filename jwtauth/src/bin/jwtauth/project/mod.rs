@@ -38,8 +38,8 @@ const FILES: &[(&str, &str)] = &[
 
 /// Makes a project in a directory that is not there yet, or empty.
 pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
-    let own = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let name = package(name.unwrap_or(own))?;
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = package(name.unwrap_or(&own))?;
     let failed = |error: io::Error| Failure::refused(format!("{path:?} cannot be made: {error}"));
     let is_empty = match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
@@ -58,7 +58,7 @@ pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
         made.and_then(|mut made| made.write_all(filled(text, &name).as_bytes())).map_err(failed)?;
     }
     let text = format!("{name} is in {}: `cd` there, and `cargo run` or `cargo test`", path.display());
-    output.line(&text, &json!({ "name": name, "path": path }));
+    output.line(&text, &json!({ "name": name, "path": path.to_string_lossy() }));
     Ok(())
 }
 

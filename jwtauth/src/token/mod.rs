@@ -291,8 +291,10 @@ fn check_times(
     is_ours: bool,
 ) -> Result<Range<u64>, TokenError> {
     let exp = required(claims.time("exp", f64::floor), "exp")?;
-    let iat = required(claims.time("iat", f64::ceil), "iat")?;
-    let nbf = claims.time("nbf", f64::ceil).map_err(|_| TokenError::Claim("nbf"))?;
+    // The clock shows whole seconds, rounded down, and so are these: a token that is used in the second in
+    // which it was made is not one of the future. Python's `time.time()` has a fraction.
+    let iat = required(claims.time("iat", f64::floor), "iat")?;
+    let nbf = claims.time("nbf", f64::floor).map_err(|_| TokenError::Claim("nbf"))?;
     if exp > MAX_TIME || exp <= iat {
         return Err(TokenError::Claim("exp"));
     }

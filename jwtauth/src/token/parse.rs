@@ -71,7 +71,7 @@ impl<'t> Object<'t> {
     }
 
     /// Returns a NumericDate: seconds since the epoch, possibly with a fraction (RFC 7519, section 2).
-    /// `round` brings it to whole seconds in the direction that grants less.
+    /// `round` brings it to whole seconds.
     pub(super) fn time(&self, name: &str, round: fn(f64) -> f64) -> Result<Option<u64>, WrongType> {
         match self.get(name) {
             None => Ok(None),

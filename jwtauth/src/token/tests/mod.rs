@@ -211,7 +211,10 @@ fn j_13_to_j_19_claims() {
         ("exp", json!(NOW * 1000)),
         ("exp", json!(MAX_TIME + 1)),
         ("iat", json!(NOW + 1)),
+        ("iat", json!(NOW as f64 + 1.0)),
         ("nbf", json!(NOW + 1)),
+        ("nbf", json!(NOW as f64 + 1.5)),
+        ("exp", json!(NOW as f64 + 0.5)),
     ]);
     for (name, value) in refused {
         assert!(
@@ -223,6 +226,8 @@ fn j_13_to_j_19_claims() {
         ("aud", json!(["x", "aud"])),
         ("nbf", json!(NOW)),
         ("nbf", json!(NOW as f64 - 0.5)),
+        ("nbf", json!(NOW as f64 + 0.9)),
+        ("iat", json!(NOW as f64 + 0.9)),
         ("exp", json!(NOW as f64 + 1.5)),
         ("roles", json!(null)),
         ("anything", json!({"deep": [[[1]]]})),

@@ -209,7 +209,8 @@ impl Sessions {
         let until = self.kept_until(token).max(session.absolute_expires_at);
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until).keeps_out();
         let max_sessions = Some(self.config.max_sessions);
-        let effects = LoginEffects { max_sessions, register: self.config.register(), replaces: Vec::new() };
+        let (register, settled) = (self.config.register(), Some(self.settled()));
+        let effects = LoginEffects { max_sessions, register, settled, replaces: Vec::new() };
         let (store, id, opened) = (Arc::clone(&list.0), session.id, Arc::new(session.clone()));
         // A session that it crowds out is among these.
         let told = self.ends.follow(MayEnd::Of { subject: &refresh.subject, except: Some(id) });

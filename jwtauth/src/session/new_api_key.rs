@@ -234,7 +234,7 @@ impl Sessions {
         // Until it is claimed nobody has the key.
         let unclaimed = self.unclaimed(session.id);
         let max_sessions = self.config.api_keys.as_ref().map(|rules| rules.max_keys);
-        let effects = LoginEffects { max_sessions, ..LoginEffects::default() };
+        let effects = LoginEffects { max_sessions, settled: Some(self.settled()), ..LoginEffects::default() };
         match self.within(self.store.insert(session.clone(), effects)).await {
             Ok(()) => {}
             // It may stand, or come later.

@@ -55,7 +55,8 @@ impl Sessions {
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
         let _following_others = self.ends.follow(others);
         let max_sessions = Some(self.config.max_sessions);
-        let effects = LoginEffects { replaces, max_sessions, register: self.config.register() };
+        let (register, settled) = (self.config.register(), Some(self.settled()));
+        let effects = LoginEffects { replaces, max_sessions, register, settled };
         // From here on: a caller who hangs up while the session is being added has no tokens of it.
         let unclaimed = self.unclaimed(session.id);
         match self.within(self.store.insert(session.clone(), effects)).await {

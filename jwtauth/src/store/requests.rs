@@ -63,6 +63,9 @@ pub struct LoginEffects {
     /// The lifetime of access tokens, if a [`TokenRecord`](crate::TokenRecord) of each token is to be kept. A
     /// store without a [`TokenStore`](super::TokenStore) never sees one.
     pub register: Option<Duration>,
+    /// By which time a session is expired that the login forgets, in Unix seconds. With `None` it is that of
+    /// the login, whose clock may be ahead of those of others who use the store.
+    pub settled: Option<u64>,
 }
 
 /// Which sessions of a subject are revoked.

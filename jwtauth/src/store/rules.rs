@@ -106,7 +106,7 @@ pub struct LoginOutcome {
 /// Logins do nothing to API keys, and keys nothing to logins. Those that are over are forgotten beyond
 /// `max_sessions` of their kind. A login looks at all sessions of its
 /// subject, so somebody who logs in and out all day must not make that slow. What is not kept is refused all
-/// the same.
+/// the same. What has expired is over by [`LoginEffects::settled`]: it may be live for others.
 #[must_use]
 pub fn login<'s>(
     new: &Session,
@@ -131,6 +131,8 @@ pub fn login<'s>(
     let crowded_out = if is_key { 0 } else { (live.len() + 1).saturating_sub(max.max(1)) };
     let evicted = live[..crowded_out].iter();
     revoked.extend(evicted.map(|session| (session.id, revocation(RevocationReason::Evicted))));
+    let settled = effects.settled.map_or(now, |settled| settled.min(now));
+    over.retain(|session| !session.is_live_at(settled));
     over.sort_unstable_by_key(|session| (session.rotated_at, session.id));
     over.truncate(over.len().saturating_sub(max).min(FORGOTTEN_AT_ONCE));
     LoginOutcome { revoked, forgotten: over.iter().map(|session| session.id).collect() }

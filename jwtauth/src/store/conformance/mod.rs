@@ -63,6 +63,7 @@ where
     a_subject_is_revoked_as_a_whole_but_one(&empty().await).await;
     subjects_do_not_run_into_each_other(&empty().await).await;
     the_user_is_renewed_in_all_sessions_that_were_not_revoked(&empty().await).await;
+    sweep_rules::a_login_forgets_what_is_over_for_everybody(&empty().await).await;
     sweep_rules::a_sweep_removes_what_is_expired_and_nothing_else(&empty().await).await;
     of_many_rotations_at_once_one_wins(Arc::new(empty().await)).await;
     api_key_rules::an_api_key_is_a_session_without_tokens(&empty().await).await;

@@ -3,8 +3,8 @@
 //! Each puts one [`Handle`] on the request, asks the gate of the app if there is one, calls the app, and
 //! finishes the answer. If a clone is further out already, it only calls the app.
 //!
-//! The end of both stands here twice: as one function it costs each request 400 instructions, because requests
-//! and answers are moved once more.
+//! The end of both stands here twice: as one function it costs each request 400 instructions, because
+//! requests and answers are moved once more.
 
 use std::fmt;
 use std::sync::Arc;

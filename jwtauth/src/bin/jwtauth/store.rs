@@ -137,10 +137,17 @@ fn look<'a>(name: StoreName<'a>, instead: &str) -> Result<&'a Path, Failure> {
 
 fn has_mark(path: &Path) -> Result<(), Failure> {
     match std::fs::metadata(path.join("jwtauth")) {
-        Ok(found) if found.is_file() => Ok(()),
+        // One that was only marked is none yet, and nobody but a server makes it.
+        Ok(found) if found.is_file() && holds_more_than_its_mark(path) => Ok(()),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(not_seen(path)),
         _ => Err(not_there(path)),
     }
+}
+
+fn holds_more_than_its_mark(path: &Path) -> bool {
+    ["db", "journal", "conf", "blobs", "new", "swap", "moved", "aside"]
+        .iter()
+        .any(|name| path.join(name).exists())
 }
 
 /// Tells whether a directory holds a store, or what is left of one.

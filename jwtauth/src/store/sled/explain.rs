@@ -1,5 +1,6 @@
 //! What is said of a store that fails: sled's errors, and records that cannot be read.
 
+use std::any::Any;
 use std::io;
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub(super) fn unreadable(path: &Path, error: RecordError) -> StoreError {
 pub(super) fn explain(path: &Path, action: &'static str, error: ::sled::Error) -> StoreError {
     match error {
         ::sled::Error::Io(source) if source.to_string().contains("could not acquire lock") => {
-            let cause = cause_of_lock(&source.to_string()).unwrap_or(source);
+            let cause = cause_in(&source.to_string()).unwrap_or(source);
             if store_lock::is_contended(&cause) {
                 StoreError::Locked { path: path.into() }
             } else {
@@ -38,8 +39,14 @@ pub(super) fn explain(path: &Path, action: &'static str, error: ::sled::Error) -
     }
 }
 
-/// sled keeps only the text of what the system said about a lock: `Os { code: 11, kind: WouldBlock, .. }`.
-fn cause_of_lock(text: &str) -> Option<io::Error> {
+/// What is said of a panic of sled: where a disk fails it unwraps the error.
+pub(super) fn of_panic(path: &Path, action: &'static str, panic: &(dyn Any + Send)) -> StoreError {
+    let cause = panic.downcast_ref::<String>().and_then(|text| cause_in(text));
+    files::refused(path, action, cause.unwrap_or_else(|| io::Error::other("its database has given up")))
+}
+
+/// sled keeps only the text of what the system said: `Os { code: 11, kind: WouldBlock, .. }`.
+fn cause_in(text: &str) -> Option<io::Error> {
     let (_, behind) = text.rsplit_once("Os { code: ")?;
     let digits = behind.split_once(',')?.0;
     digits.parse().ok().map(io::Error::from_raw_os_error)

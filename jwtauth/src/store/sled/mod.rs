@@ -73,6 +73,7 @@ mod tree_keys;
 mod trial;
 mod value_change;
 mod writer;
+mod written_tree;
 
 use std::fmt;
 use std::path::PathBuf;

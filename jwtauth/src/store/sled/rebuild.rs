@@ -12,7 +12,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::sled::{Db, IVec};
+use ::sled::IVec;
 
 use super::super::account_store::StoredAccount;
 use super::super::codec::{self, Totals};
@@ -25,9 +25,10 @@ use super::files::swap::{self, OldFiles};
 use super::files::{self, directory, journal, snapshots};
 use super::record_count::count;
 use super::sled_config::SledConfig;
-use super::startup::{count_of, finish_swap, open_new};
+use super::startup::{count_of, finish_swap};
 use super::tree_change::{Change, Group};
 use super::tree_keys;
+use super::written_tree::WrittenTree;
 use crate::clock::TimeMark;
 use crate::error::StoreError;
 use crate::id::AccountId;
@@ -42,7 +43,7 @@ pub(in crate::store) struct Rebuild {
     path: PathBuf,
     new: PathBuf,
     lock: Arc<StoreLock>,
-    tree: Option<Db>,
+    tree: WrittenTree,
     group: Group,
     totals: Totals,
     payload: u64,
@@ -68,10 +69,10 @@ impl Rebuild {
         }
         directory::mark_anew(&path)?;
         let new = swap::new_files(&path)?;
-        let tree = open_new(&new).inspect_err(|_| drop(fs::remove_dir_all(&new)))?;
+        let tree = WrittenTree::open(&new).inspect_err(|_| drop(fs::remove_dir_all(&new)))?;
         let (totals, time) = (Totals::default(), TimeMark::default());
         let group = Group::new(totals);
-        Ok(Self { path, new, lock, tree: Some(tree), group, totals, payload: 0, time, is_decided: false })
+        Ok(Self { path, new, lock, tree, group, totals, payload: 0, time, is_decided: false })
     }
 
     /// Returns the directory of the store.
@@ -138,7 +139,7 @@ impl Rebuild {
         if self.group.get(key).is_some() {
             self.write()?;
         }
-        self.tree()?.get(key).map_err(|error| explain(&self.new, "read", error))
+        self.tree.get(key)
     }
 
     fn session(&mut self, id: SessionId) -> Result<Option<DiskRecord<Session>>, StoreError> {
@@ -183,7 +184,7 @@ impl Rebuild {
     fn write(&mut self) -> Result<(), StoreError> {
         let group = std::mem::replace(&mut self.group, Group::new(self.totals));
         let (batch, totals) = group.into_batch(&self.time);
-        self.tree()?.apply_batch(batch).map_err(|error| explain(&self.new, "write", error))?;
+        self.tree.apply(batch)?;
         self.totals = totals;
         self.group = Group::new(totals);
         Ok(())
@@ -192,10 +193,6 @@ impl Rebuild {
     /// Returns what was counted while records came in.
     pub(super) const fn counted(&self) -> Totals {
         self.group.totals()
-    }
-
-    fn tree(&self) -> Result<&Db, StoreError> {
-        self.tree.as_ref().ok_or(StoreError::Closed)
     }
 
     /// Puts the new database in the place of the old one. Returns where the old files are, if there were any.
@@ -217,7 +214,7 @@ impl Rebuild {
         self.write()?;
         let totals = totals(self.totals);
         self.check(totals, &|| true)?;
-        self.tree = None;
+        self.tree.close()?;
         journal::make_new(&self.new, count_of(totals))
     }
 
@@ -225,20 +222,20 @@ impl Rebuild {
     pub(super) fn check(&mut self, totals: Totals, goes_on: &dyn Fn() -> bool) -> Result<(), StoreError> {
         self.complete(totals)?;
         // Another handle sees what the next start will see.
-        self.tree = None;
-        let tree = open_new(&self.new)?;
-        match count(&self.new, &tree, goes_on)? {
+        self.tree.close()?;
+        let tree = WrittenTree::open(&self.new)?;
+        match tree.work(|tree| count(&self.new, tree, goes_on))? {
             Some(counted) if counted.totals == totals => self.payload = counted.payload,
             _ => return Err(damaged(&self.new, "it is not what was written".into())),
         }
-        self.tree = Some(tree);
+        self.tree = tree;
         Ok(())
     }
 
     /// Brings to disk what was taken in. It is no store yet.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
         self.write()?;
-        self.tree()?.flush().map_err(|error| explain(&self.new, "write", error))?;
+        self.tree.flush()?;
         files::sync_all(&self.new)
     }
 
@@ -250,17 +247,15 @@ impl Rebuild {
     /// Writes what is missing into a database that was [checked](Self::check) before.
     pub(super) fn seal_again(&mut self, totals: Totals) -> Result<(), StoreError> {
         self.complete(totals)?;
-        self.tree = None;
+        self.tree.close()?;
         journal::make_new(&self.new, count_of(totals))
     }
 
     fn complete(&mut self, totals: Totals) -> Result<(), StoreError> {
         self.write()?;
         let bytes = codec::encode_totals(tree_keys::TOTALS, totals);
-        let failed = |error| explain(&self.new, "write", error);
-        let tree = self.tree()?;
-        tree.insert(tree_keys::TOTALS, bytes).map_err(failed)?;
-        tree.flush().map(drop).map_err(failed)
+        self.tree.insert(tree_keys::TOTALS, bytes)?;
+        self.tree.flush()
     }
 
     /// Reads one record after the other of the database, which is [sealed](Self::seal). `look` may stop it.
@@ -268,15 +263,17 @@ impl Rebuild {
         &self,
         look: &mut dyn FnMut(&StoreRecord) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, StoreError> {
-        let tree = open_new(&self.new)?;
-        for entry in tree_keys::records().into_iter().flat_map(|range| tree.range(range)) {
-            let (key, bytes) = entry.map_err(|error| explain(&self.new, "read", error))?;
-            let record = codec::decode_record(&key, &bytes).map_err(|error| unreadable(&self.new, error))?;
-            if look(&record).is_break() {
-                return Ok(ControlFlow::Break(()));
+        WrittenTree::open(&self.new)?.work(|tree| {
+            for entry in tree_keys::records().into_iter().flat_map(|range| tree.range(range)) {
+                let (key, bytes) = entry.map_err(|error| explain(&self.new, "read", error))?;
+                let record =
+                    codec::decode_record(&key, &bytes).map_err(|error| unreadable(&self.new, error))?;
+                if look(&record).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-        }
-        Ok(ControlFlow::Continue(()))
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Puts a database that was [sealed](Self::seal) in the place of the old one, which nobody has open.
@@ -305,7 +302,8 @@ impl Rebuild {
 
 impl Drop for Rebuild {
     fn drop(&mut self) {
-        self.tree = None;
+        // What it says counts no more.
+        let _ = self.tree.close();
         // What somebody may finish is left.
         if !self.is_decided && !files::has_swap(&self.path) {
             let _ = fs::remove_dir_all(&self.new);

@@ -1,10 +1,11 @@
 //! Writes a store anew without the free space in its files: one that nobody has open. One that is in use is
 //! the work of `compactor`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::super::compact_store::Compaction;
-use super::explain::explain;
+use super::explain::{explain, of_panic};
 use super::files;
 use super::files::swap::OldFiles;
 use super::rebuild::{BATCH, Rebuild};
@@ -20,8 +21,16 @@ pub(in crate::store) fn compact(
     config: SledConfig,
     mut look: impl FnMut(u64) -> bool,
 ) -> Result<Option<Compaction>, StoreError> {
+    let config = config.absolute()?;
+    let path = config.path.clone();
+    // Where a disk fails sled panics, also when it is closed.
+    let done = catch_unwind(AssertUnwindSafe(|| copy(config, &mut look)));
+    done.unwrap_or_else(|panic| Err(of_panic(&path, "read", &*panic)))
+}
+
+fn copy(config: SledConfig, look: &mut dyn FnMut(u64) -> bool) -> Result<Option<Compaction>, StoreError> {
     // What is wrong must be noticed in these files, not in new ones.
-    let opened = Opened::open(config.absolute()?.verify_first(u64::MAX))?;
+    let opened = Opened::open(config.verify_first(u64::MAX))?;
     let path = opened.state.config.path.clone();
     let before = files::occupied(&path);
     let mut rebuild = Rebuild::begin_locked(path.clone(), Arc::clone(&opened.state.lock))?;

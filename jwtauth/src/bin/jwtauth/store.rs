@@ -145,7 +145,7 @@ fn has_mark(path: &Path) -> Result<(), Failure> {
 }
 
 fn holds_more_than_its_mark(path: &Path) -> bool {
-    ["db", "journal", "conf", "blobs", "new", "swap", "moved", "aside"]
+    ["db", "journal", "conf", "blobs", "new", "swap", "moved", "aside", "socket"]
         .iter()
         .any(|name| path.join(name).exists())
 }

@@ -117,7 +117,8 @@ fn an_operator_changes_accounts() {
         assert_eq!(names(), all);
         for (input, arguments, said) in [
             ("short\n", &["accounts", "add", "dora"][..], "fewer than 8"),
-            ("", &["accounts", "add", "dora"], "fewer than 8"),
+            ("\n", &["accounts", "add", "dora"], "fewer than 8"),
+            ("", &["accounts", "add", "dora"], "standard input is empty"),
             ("a long new password\n", &["accounts", "add", "CAROL"], "taken"),
             ("a long new password\n", &["accounts", "add", "dora", "--role", "a\u{1}b"], "control character"),
             ("a long new password\n", &["accounts", "password", "nobody"], "there is no account \"nobody\""),

@@ -1,8 +1,9 @@
 //! A front end of static files that speaks to the API by the client script: no build step, no framework.
 //!
 //! Run with `cargo run -p examples --example spa --features spa`, open <http://127.0.0.1:3000/>, and make an account. It
-//! is in memory, and gone when the program ends. `JWTAUTH_ADDR` says where to listen, `JWTAUTH_FRONT_END` names a
-//! development server that serves the same files at another origin.
+//! is in memory, and gone when the program ends. `JWTAUTH_ADDR` says where to listen, `JWTAUTH_FRONT_END` is the
+//! origin of a development server that serves the files in `spa/`, such as `http://localhost:5173`. Their page then names
+//! the API: `<meta name="api" content="http://localhost:3000">`.
 //!
 //! ```text
 //! curl http://127.0.0.1:3000/app.js

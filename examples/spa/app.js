@@ -1,4 +1,7 @@
-import { Problem, json, login, logout, onChange, user } from './auth/client.js';
+// The API is on this site, unless the page names another one.
+const site = document.querySelector('meta[name=api]')?.content ?? location.href;
+const api = (path) => new URL(path, site).href;
+const { Problem, json, login, logout, onChange, user } = await import(api('/auth/client.js'));
 
 const part = (id) => document.getElementById(id);
 const say = (text) => (part('said').textContent = text);
@@ -14,7 +17,7 @@ async function show() {
     return;
   }
   part('name').textContent = me.name;
-  const notes = await json('/notes');
+  const notes = await json(api('/notes'));
   part('notes').replaceChildren(
     ...notes.map((note) => Object.assign(document.createElement('li'), { textContent: note })),
   );
@@ -38,7 +41,7 @@ part('stranger').addEventListener('submit', (event) => {
   attempt(async () => {
     if (event.submitter?.name === 'register') {
       const headers = { 'content-type': 'application/json' };
-      await json('/auth/register', { method: 'POST', headers, body: JSON.stringify({ username, password }) });
+      await json(api('/auth/register'), { method: 'POST', headers, body: JSON.stringify({ username, password }) });
     }
     await login(username, password);
     event.target.reset();
@@ -49,7 +52,7 @@ part('add').addEventListener('submit', (event) => {
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify(new FormData(event.target).get('text'));
   attempt(async () => {
-    await json('/notes', { method: 'POST', headers, body });
+    await json(api('/notes'), { method: 'POST', headers, body });
     event.target.reset();
     await show();
   });

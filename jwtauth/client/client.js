@@ -21,7 +21,7 @@ export class Problem extends Error {
   }
 }
 
-/** What a request is unless the caller says otherwise: with the cookies of the routes' own site. */
+/** How requests to the routes' own site bring its cookies, also from a page of another site. */
 const credentials = routes.origin === location.origin ? 'same-origin' : 'include';
 const post = (path, body) =>
   window.fetch(new URL(path, routes), {
@@ -117,22 +117,46 @@ export async function fetch(input, init) {
   return response;
 }
 
-/** The refusals that new tokens may help against. Any other 401 is not about the session. */
+/** The refusals that new tokens may help against, */
 const ABOUT_TOKENS = ['not_authenticated', 'token_expired', 'token_not_valid'];
+/** and those that only another login helps against. Any other 401 is not about the session. */
+const ABOUT_USER = ['user_inactive', 'user_not_found'];
+
+/** Returns why a login is needed, or nothing. */
+const refusal = async (answer) => (answer.status === 401 ? (await problem(answer)).code : '');
+
+/** Waits for what others wait for too, but no longer than the caller wants. */
+const orAborted = (promise, signal) =>
+  Promise.race([
+    promise,
+    new Promise((_, reject) => {
+      signal.throwIfAborted();
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    }),
+  ]);
 
 /**
  * Sends a request, and once more with new tokens if they have expired. Returns the answer, and whether nobody is logged in
  * any more. A server that cannot be asked says nothing about that.
  */
 async function renewed(input, init) {
+  const isRequest = input instanceof Request;
+  const { origin } = new URL(isRequest ? input.url : input, document.baseURI);
+  // Other sites get what they would get without this module.
+  const usual = origin === routes.origin && (!isRequest || input.credentials === 'same-origin') ? { credentials } : {};
   // A body that is a stream can be sent once only.
-  const again = new Request(input, input instanceof Request ? init : { credentials, ...init });
-  const isOurs = [location.origin, routes.origin].includes(new URL(again.url).origin);
-  const response = await window.fetch(again.clone());
-  if (!isOurs || response.status !== 401 || !ABOUT_TOKENS.includes((await problem(response)).code)) return { response, isOver: false };
-  const renewal = await renew();
-  if (renewal === true || renewal.ok) return { response: await window.fetch(again), isOver: false };
-  return { response, isOver: renewal.status === 401 };
+  const again = new Request(input, { ...usual, ...init });
+  let response = await window.fetch(again.clone());
+  if (origin !== location.origin && origin !== routes.origin) return { response, isOver: false };
+  let why = await refusal(response);
+  if (ABOUT_TOKENS.includes(why)) {
+    const renewal = await orAborted(renew(), again.signal);
+    // A proxy that says 401 has no code, and knows nothing of the session.
+    if (renewal !== true && !renewal.ok) return { response, isOver: (await refusal(renewal)) !== '' };
+    response = await window.fetch(again);
+    why = await refusal(response);
+  }
+  return { response, isOver: ABOUT_USER.includes(why) };
 }
 
 export async function json(input, init) {

@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use tests::node;
+use poem::endpoint::make_sync;
+use poem::{Response, Route, get};
 use tests::program::Program;
+use tests::serve::serve;
+use tests::{bounded, node};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("it/client_script")
@@ -35,6 +39,39 @@ fn two_tabs_and_another_browser_share_a_login() {
     let mut command = node::command(100, &home, folder().join("tabs.mjs").to_str().unwrap());
     command.arg(server.url.replace("127.0.0.1", "localhost"));
     check(command);
+}
+
+/// The files of the example come from another origin, and their page names the program.
+#[test]
+fn a_front_end_at_another_origin_uses_the_program() {
+    let name = "a_front_end_at_another_origin_uses_the_program";
+    if !Path::new("/usr/bin/chromium").exists() {
+        eprintln!("skipped {name}: there is no /usr/bin/chromium (apt-get install chromium)");
+        return;
+    }
+    let Some(home) = packages(name, &["playwright-core@1.65.1", "axe-core@4.14.1"]) else { return };
+    bounded(async {
+        let api: Arc<OnceLock<String>> = Arc::default();
+        let file = |name: &str, kind: &'static str, api: &Arc<OnceLock<String>>| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/spa").join(name);
+            let (text, api) = (fs::read_to_string(path).unwrap(), Arc::clone(api));
+            get(make_sync(move |_| {
+                let meta = format!("<meta name=\"api\" content=\"{}\">\n<title>", api.get().unwrap());
+                Response::builder().content_type(kind).body(text.replacen("<title>", &meta, 1))
+            }))
+        };
+        let files = Route::new()
+            .at("/", file("index.html", "text/html; charset=utf-8", &api))
+            .at("/app.js", file("app.js", "text/javascript; charset=utf-8", &api));
+        let front_end = serve(files).await;
+        let url = front_end.url.replace("127.0.0.1", "localhost");
+        let server = Program::new(env!("CARGO_BIN_EXE_spa")).env("JWTAUTH_FRONT_END", &url).start();
+        let program = server.url.replace("127.0.0.1", "localhost");
+        api.set(program.clone()).unwrap();
+        let mut command = node::command(100, &home, folder().join("front_end.mjs").to_str().unwrap());
+        command.args([url, program]);
+        tokio::task::spawn_blocking(move || check(command)).await.unwrap();
+    });
 }
 
 #[test]

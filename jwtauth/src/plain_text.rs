@@ -3,8 +3,9 @@
 /// Tells whether a terminal may take a character for a command, or show others in another order because of
 /// it: the controls C0, DEL and C1, line and paragraph separators, and the marks of bidirectional text.
 #[must_use]
-pub fn is_for_terminals(c: char) -> bool {
-    c.is_control()
+pub const fn is_for_terminals(c: char) -> bool {
+    // `char::is_control` is not `const` in all versions of Rust that work.
+    matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}')
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -18,6 +19,13 @@ pub fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn controls_are_those_of_the_standard_library() {
+        for c in ('\0'..='\u{2000}').filter(|c| !matches!(c, '\u{061c}')) {
+            assert_eq!(is_for_terminals(c), c.is_control(), "{c:?}");
+        }
+    }
 
     #[test]
     fn what_a_terminal_obeys_does_not_reach_it() {

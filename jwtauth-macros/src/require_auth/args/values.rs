@@ -47,8 +47,8 @@ fn one_name(word: &Ident, what: &str, [any, all]: [&str; 2], value: &Expr) -> sy
         (_, Some(text)) if has_no_name(&text) => {
             format!("`{word}` must not be empty: name the {what}, or remove the argument")
         }
-        ([], Some(text)) if text.trim() != text || text.contains(char::is_control) => {
-            let name = text.split(char::is_control).collect::<String>();
+        ([], Some(text)) if text.trim() != text || text.contains(is_for_terminals) => {
+            let name = text.split(is_for_terminals).collect::<String>();
             let name = name.trim();
             let right = if is_single { format!("{word} = {name:?}") } else { format!("{name:?}") };
             format!("a {what} has no white space around it: write `{right}`")
@@ -122,6 +122,12 @@ fn is_several(text: &str) -> bool {
             (before, '&') => before.is_whitespace(),
             _ => false,
         })
+}
+
+/// Whether a character is a control, or changes how other text is shown, as in the library's `plain_text`.
+fn is_for_terminals(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a scope may have this byte (RFC 6749, section 3.3).

@@ -1,14 +1,14 @@
 //! Real browsers before an app: what they keep, what they send late, and what they show after a logout.
 //!
 //! Debian's Chromium and Firefox, both driven by puppeteer-core, over <http://localhost>, and over https with nginx
-//! in front. `pages::chromium` has a browser for the ready-made pages.
+//! in front. They use the ready-made pages too; `pages::chromium` looks at these more closely, with one browser.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jwtauth::clock::ManualClock;
-use jwtauth::{Auth, Event, MemoryStore, require_auth};
+use jwtauth::{AccountsConfig, Auth, Event, MemoryStore, require_auth};
 use poem::web::sse::{Event as StreamEvent, SSE};
 use poem::web::{Data, Html};
 use poem::{EndpointExt, Result, Route, get, handler, post};
@@ -83,7 +83,7 @@ fn uses(name: &str, browser: &str, program: &str, is_https: bool) {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&heard);
         let app = TestApp::with(MemoryStore::new(), |builder| {
-            builder.on_event(move |event: Event| {
+            builder.accounts(AccountsConfig::default().hashers(1)).on_event(move |event: Event| {
                 noted.lock().unwrap().push(event.name());
                 std::future::ready(())
             })
@@ -96,6 +96,7 @@ fn uses(name: &str, browser: &str, program: &str, is_https: bool) {
             .at("/report", get(report))
             .at("/stream", get(stream))
             .at("/later", post(later))
+            .nest("/account", app.jwtauth.pages().unwrap())
             .nest("/", app.endpoint())
             .data(app.clock.clone())
             .with(app.jwtauth.clone());

@@ -6,6 +6,7 @@ mod chromium;
 mod facts;
 mod hostile;
 mod newcomer;
+mod refusals;
 
 use std::sync::Arc;
 

@@ -132,6 +132,11 @@ fn k_3_the_pages_refuse_keys() {
                 owned.post(&format!("/account/{page}"), &owned.key, json!({ "end": "all" })).await;
             assert_eq!(status, 403, "{page}");
         }
+        // An account that could not be logged in is not made.
+        let form = json!({ "username": "newcomer", "password": "a new long password" });
+        let (status, _) = owned.post("/account/register", &owned.key, form).await;
+        assert_eq!(status, 403);
+        assert!(owned.accounts().by_name("newcomer").await.unwrap().is_none());
         let people = owned.status("/admin-pages/people").await;
         assert!(people == 303 || people == 403 || people == 401, "{people}");
         assert_eq!(owned.status("/who").await, 200);

@@ -134,8 +134,9 @@ fn k_3_k_7_the_page_says_what_is_wrong() {
         for (form, says) in [
             (&[("name", " "), ("days", "1")][..], "Fill this in."),
             (&[("name", "a\u{202e}"), ("days", "1")], "It has a control character."),
-            (&[("name", "ci"), ("days", "61")], "Not so many days."),
-            (&[("name", "ci"), ("days", "soon")], "Not so many days."),
+            (&[("name", "ci"), ("days", "61")], "Write a whole number of days"),
+            (&[("name", "ci"), ("days", "soon")], "Write a whole number of days"),
+            (&[("name", "ci"), ("days", "0")], "Write a whole number of days"),
         ] {
             let (status, page) = person.make(form).await;
             assert!(
@@ -160,6 +161,24 @@ fn k_3_k_7_the_page_says_what_is_wrong() {
             .unwrap();
         assert_eq!(refused.status(), 403);
         assert_eq!(person.jwtauth.sessions().now(), START + 121);
+    });
+}
+
+/// K-5: where no key may live for a day, the form makes one that lives as long as it may.
+#[test]
+fn k_5_the_page_makes_a_key_that_lives_for_hours() {
+    bounded(async {
+        let half = Duration::from_secs(12 * 60 * 60);
+        let person = Person::new(|builder| builder.api_keys(ApiKeyConfig::default().max_ttl(half))).await;
+        assert!(person.open("api-keys").await.1.contains(r#"value="1""#));
+        assert_eq!(person.make(&[("name", "ci"), ("days", "2")]).await.0, 422);
+        let (status, made) = person.make(&[("name", "ci"), ("days", "1")]).await;
+        assert_eq!(status, 200, "{made}");
+        let key = made.split("<code>").nth(1).unwrap().split("</code>").next().unwrap().to_owned();
+        person.clock.advance(half - Duration::from_secs(1));
+        assert_eq!(person.with_key("/who", &key).await, 200);
+        person.clock.advance(Duration::from_secs(2));
+        assert_eq!(person.with_key("/who", &key).await, 401);
     });
 }
 

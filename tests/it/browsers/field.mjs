@@ -70,5 +70,38 @@ assert.deepEqual(await context.cookies(), []);
 await page.goBack({ waitUntil: 'load' }).catch(() => null);
 assert.doesNotMatch(await text(), /Of bob/);
 
+// The ready-made pages: somebody with two devices.
+const device = async () => {
+  const page = await (await browser.createBrowserContext()).newPage();
+  page.setDefaultTimeout(20_000);
+  return page;
+};
+const send = (page, form) => Promise.all([page.waitForNavigation(), page.click(`${form} button`)]);
+const enter = async (page) => {
+  await page.type('input[name=username]', 'ann');
+  await page.type('input[name=password]', 'through the looking glass');
+  await send(page, 'main form');
+};
+const [laptop, phone] = [await device(), await device()];
+await laptop.goto(`${url}/account/register`);
+await enter(laptop);
+assert.equal(laptop.url(), `${url}/account/devices`);
+assert.ok(await laptop.evaluate('document.styleSheets[0].cssRules.length') > 5, 'the policy lets the style sheet through');
+await phone.goto(`${url}/account/password`);
+await enter(phone);
+assert.equal(phone.url(), `${url}/account/password`, 'back to the page that was asked for');
+await laptop.reload();
+assert.equal((await laptop.$$('main li')).length, 2);
+await send(laptop, 'main li:nth-of-type(2)');
+assert.match(await laptop.evaluate('document.body.innerText'), /That device is logged out/);
+await phone.goto(`${url}/account/devices`);
+assert.equal(new URL(phone.url()).pathname, '/account/login');
+await laptop.goto(`${url}/account/logout`);
+await send(laptop, 'main form');
+assert.match(await laptop.evaluate('document.body.innerText'), /You are logged out/);
+await laptop.goBack({ waitUntil: 'load' }).catch(() => null);
+await laptop.goto(`${url}/account/devices`);
+assert.equal(new URL(laptop.url()).pathname, '/account/login');
+
 await browser.close();
 console.log('ok');

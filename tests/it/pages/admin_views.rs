@@ -298,7 +298,7 @@ fn every_admin_page_has_the_headers_and_loads_its_style_sheet_only() {
         }
         assert!(text(open(&ada, "style.css").await).await.contains("--accent: #ffd700"));
         let index = open(&ada, "").await;
-        assert_eq!(sent_to(&index), (303, "/admin/overview".into()));
+        assert_eq!(sent_to(&index), (303, "overview".into()));
     });
 }
 

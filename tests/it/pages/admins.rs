@@ -252,6 +252,12 @@ fn an_admin_page_tells_only_of_what_has_happened() {
             assert!(!told(&format!("{page}&{done}")).await, "{done}");
         }
         assert!(!told(&format!("{of_session}&done=ended")).await);
+        // A browser says that a link from elsewhere has led here.
+        for from in ["cross-site", "same-site", "none"] {
+            let request = ada.client.get(office.site.at(&format!("/admin/{page}&done=roles")));
+            let shown = text(request.header("sec-fetch-site", from).send().await.unwrap()).await;
+            assert!(shown.contains("bob") && !shown.contains("class=\"notice\""), "{from}: {shown}");
+        }
         // What does nothing is told of as nothing.
         for (at, fields) in [
             (&of_session, &[("do", "nothing")][..]),

@@ -77,8 +77,9 @@ pub(crate) fn page(mut response: Response) -> Response {
     }
     let (detail, code, title) = (escaped(&detail), escaped(&code), response.status().to_string());
     response.set_body(format!(
-        "<!doctype html><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>{title}</title><h1>{title}</h1><p>{detail}</p><p><code>{code}</code></p>\n"
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <meta name=color-scheme content=\"light dark\"><title>{title}</title>\
+         <main><h1>{title}</h1><p>{detail}</p><p><code>{code}</code></p></main>\n"
     ));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -98,7 +98,7 @@ impl Auth {
     }
 
     /// Refuses a request with an API key.
-    pub(super) fn refuse_api_key(&self) -> std::result::Result<(), SessionError> {
+    pub(crate) fn refuse_api_key(&self) -> std::result::Result<(), SessionError> {
         match &self.credentials.bearer {
             Credential::One(token) if self.shared.sessions.read_api_key(token).is_some() => {
                 Err(SessionError::ApiKeyRefused)

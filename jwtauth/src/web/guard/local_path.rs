@@ -13,7 +13,7 @@ const QUERY_VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'/').remove(b'_').remove(b'~');
 
 /// Longest `next` that is sent along, in bytes, before it is encoded.
-const MAX_NEXT: usize = 2048;
+pub(crate) const MAX_NEXT: usize = 2048;
 
 /// Returns `path` if a redirect to it stays on this site.
 ///

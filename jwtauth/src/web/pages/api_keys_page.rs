@@ -100,8 +100,11 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
     }
     // Of what is no number the store of keys says that it is not allowed.
     let days: u64 = typed.days.trim().parse().unwrap_or_default();
+    let longest = visit.sessions().longest_api_key();
+    // Where none may live for a day, there is one choice.
+    let ttl = if longest < DAY && days == 1 { longest } else { days.saturating_mul(DAY) };
     let wanted = roles.into_iter().fold(ApiKeyRequest::new(&*typed.name), ApiKeyRequest::role);
-    let wanted = wanted.ttl(Duration::from_secs(days.saturating_mul(DAY)));
+    let wanted = wanted.ttl(Duration::from_secs(ttl));
     let refusal = match auth.api_keys().create_as(wanted).await {
         Ok(key) => {
             return page(StatusCode::OK, shell, visit, &ApiKeyForm::default(), Some(&key)).await;
@@ -144,7 +147,7 @@ async fn page<'p>(
         }
         (Err(error), None) => return Err(error.into()),
     };
-    let usual = DAYS.min(sessions.longest_api_key() / DAY).to_string();
+    let usual = (sessions.longest_api_key() / DAY).clamp(1, DAYS).to_string();
     let page = ApiKeysPage {
         rows: keys.iter().map(|key| ApiKeyRow::of(key, shell.texts)).collect(),
         shell,

@@ -2,19 +2,20 @@
 
 use askama::Template;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use poem::error::ResponseError as _;
 use poem::http::StatusCode;
 use poem::web::Query;
 use poem::{FromRequest, Request, Response, Result};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::page_shell::{Shell, is_told, see_other, sentence, shown};
+use super::page_shell::{Shell, is_told, see_other, sentence, shown, with_headers_of};
 use super::{PageSettings, PageTexts};
 use crate::accounts::Accounts;
 use crate::error::AccountError;
 use crate::web::answer::rejection::{FailedLogin, Rejection};
 use crate::web::extract::auth::Auth;
-use crate::web::guard::local_path::local_path;
+use crate::web::guard::local_path::{MAX_NEXT, local_path};
 use crate::web::routes::form::Form;
 
 #[derive(Template)]
@@ -54,9 +55,9 @@ impl WayBack {
     }
 }
 
-/// Returns a path on this site, or nothing.
+/// Returns a path on this site that is no longer than what is sent along, or nothing.
 fn local(next: String) -> String {
-    if local_path(&next).is_some() { next } else { String::new() }
+    if next.len() <= MAX_NEXT && local_path(&next).is_some() { next } else { String::new() }
 }
 
 /// Carries the way back from one page to the other.
@@ -74,7 +75,9 @@ pub(super) async fn show_login(look: &PageSettings, request: Request) -> Result<
     let mut shell = Shell::new(look, &texts, &texts.log_in);
     // Whatever is wrong with the cookies, a login mends it.
     if matches!(auth.session().await, Ok(Some(_))) {
-        shell.notice = Some(&texts.is_logged_in);
+        shell.home = look.home.as_deref();
+        // A page may want a recent login.
+        shell.notice = Some(if asked.next.is_empty() { &texts.is_logged_in } else { &texts.log_in_again });
     } else if is_told(&request, "out") {
         shell.notice = Some(&texts.logged_out);
     }
@@ -110,12 +113,16 @@ pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Resp
     let account = match accounts.verify(&username, &password, auth.client_address()).await {
         Ok(account) => account,
         Err(error) => {
-            let (status, problem) = delayed(&texts, &error).ok_or(error).or_else(|error| match error {
-                AccountError::InvalidCredentials => Ok((StatusCode::UNAUTHORIZED, &*texts.wrong_credentials)),
-                error => Err(error),
-            })?;
+            let (status, problem) = match delayed(&texts, &error) {
+                Some(delayed) => delayed,
+                None if matches!(error, AccountError::InvalidCredentials) => {
+                    (StatusCode::UNAUTHORIZED, &*texts.wrong_credentials)
+                }
+                None => return Err(error.into()),
+            };
             shell.problem = Some(problem);
-            let mut page = login_page(status, look, shell, &username, &next)?;
+            let page = login_page(status, look, shell, &username, &next)?;
+            let mut page = with_headers_of(&error.as_response(), page);
             if status == StatusCode::UNAUTHORIZED {
                 auth.report_failed_login(&username).await;
                 // The middleware logs it, because it knows the address.
@@ -130,7 +137,8 @@ pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Resp
         Err(error) => match Rejection::from(&error) {
             Rejection::InvalidCredentials | Rejection::PermissionDenied => {
                 shell.problem = Some(&texts.wrong_credentials);
-                login_page(StatusCode::UNAUTHORIZED, look, shell, &username, &next)
+                let page = login_page(StatusCode::UNAUTHORIZED, look, shell, &username, &next)?;
+                Ok(with_headers_of(&Rejection::InvalidCredentials.as_response(), page))
             }
             _ => Err(error.into()),
         },
@@ -175,6 +183,8 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
     let (request, mut body) = request.split();
     let texts = look.texts(&request);
     let auth = Auth::from_request(&request, &mut body).await?;
+    // The account is logged in at once, and no API key is a login: so it is not made either.
+    auth.refuse_api_key()?;
     let mut form = Form::read(request.headers(), &mut body).await?;
     let (username, next) = (form.text("username"), local(form.text("next")));
     let password = Zeroizing::new(form.text("password"));
@@ -190,7 +200,8 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
         Err(error) => {
             if let Some((status, problem)) = delayed(&texts, &error) {
                 shell.problem = Some(problem);
-                return register_page(status, shell, &username, &next, ["", ""]);
+                let page = register_page(status, shell, &username, &next, ["", ""])?;
+                return Ok(with_headers_of(&error.as_response(), page));
             }
             let said = sentence(&error);
             let (status, problems) = match &error {

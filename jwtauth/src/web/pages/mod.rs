@@ -126,7 +126,8 @@ impl Pages {
         self
     }
 
-    /// Sets the page that follows a login which no other page has asked for. Default: the devices.
+    /// Sets the page that follows a login which no other page has asked for. People who are logged in find a
+    /// link to it. Default: the devices, and no link.
     ///
     /// # Errors
     ///

@@ -1,13 +1,14 @@
 //! The pages of somebody who is logged in: sessions, password, logout.
 
 use askama::Template;
+use poem::error::ResponseError as _;
 use poem::http::StatusCode;
 use poem::{FromRequest, Request, RequestBody, Response, Result};
 use zeroize::Zeroizing;
 
 use super::device_row::DeviceRow;
 use super::own_visit::OwnVisit;
-use super::page_shell::{Shell, logged_out, see_other, sentence, shown};
+use super::page_shell::{Shell, from_index, logged_out, see_other, sentence, shown, with_headers_of};
 use crate::accounts::Accounts;
 use crate::error::AccountError;
 use crate::id::SessionId;
@@ -38,9 +39,7 @@ struct LogoutPage<'p> {
 
 /// `GET /`.
 pub(super) async fn to_devices(request: Request) -> Result<Response> {
-    // Nested at `/account`, that is the whole path: a relative one would begin beside it.
-    let here = crate::web::headers::pattern::asked_uri(&request).path();
-    Ok(see_other(&format!("{}/devices", here.trim_end_matches('/'))))
+    Ok(from_index(&request, "devices"))
 }
 
 /// `GET devices`.
@@ -133,7 +132,8 @@ pub(super) async fn change_password(visit: &OwnVisit<'_>, mut form: Form) -> Res
         }
         _ => return Err(error.into()),
     };
-    password_page(status, shell, visit, problems)
+    let page = password_page(status, shell, visit, problems)?;
+    Ok(with_headers_of(&error.as_response(), page))
 }
 
 /// `GET logout`.

@@ -56,6 +56,7 @@ impl<'v> OwnVisit<'v> {
     pub(super) fn shell<'s>(&'s self, title: &'s str, here: &'static str) -> Shell<'s> {
         let mut shell = Shell::new(self.look, self.texts, title);
         shell.belongs_to(&self.account.name, here);
+        shell.home = self.look.home.as_deref();
         shell
     }
 

@@ -1,6 +1,7 @@
 //! What all pages have around them, and their headers.
 
 use askama::Template;
+use poem::error::ResponseError as _;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Request, Response, Result};
 use time::OffsetDateTime;
@@ -10,7 +11,6 @@ use super::{PageSettings, PageTexts};
 use crate::error::AccountError;
 use crate::web::answer::rejection::Rejection;
 use crate::web::guard::local_path::login_url;
-use poem::error::ResponseError as _;
 
 /// A page may load its style sheet and send its forms, to this site. Nobody may show it in a frame.
 const POLICY: &str =
@@ -25,17 +25,23 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Tells whether a page of this site has led here and says in the query what it did. A link from elsewhere
-/// can say anything, and browsers tell where one comes from.
+/// Tells whether a page of this site has led here, as far as browsers tell. A link from elsewhere can say
+/// anything.
+pub(super) fn is_from_here(request: &Request) -> bool {
+    request.headers().get("sec-fetch-site").is_none_or(|site| site == "same-origin")
+}
+
+/// Tells whether a page of this site has led here and says in the query what it did.
 pub(super) fn is_told(request: &Request, what: &str) -> bool {
-    let from = request.headers().get("sec-fetch-site");
-    request.uri().query() == Some(what) && from.is_none_or(|site| site == "same-origin")
+    request.uri().query() == Some(what) && is_from_here(request)
 }
 
 /// What all pages say.
 pub(super) struct Shell<'p> {
     pub(super) texts: &'p PageTexts,
     pub(super) site: &'p str,
+    /// Where somebody who is logged in goes from here, if the application has said so.
+    pub(super) home: Option<&'p str>,
     pub(super) title: &'p str,
     /// The name of the account, if somebody is logged in.
     pub(super) name: Option<&'p str>,
@@ -57,6 +63,7 @@ impl<'p> Shell<'p> {
         Self {
             texts,
             site: &look.site,
+            home: None,
             title,
             name: None,
             here: "",
@@ -87,6 +94,26 @@ pub(super) fn shown(status: StatusCode, page: &impl Template) -> Result<Response
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
+}
+
+/// Gives a page that refuses something what its refusal tells programs: when to come again, and how to log in
+/// (RFC 9110, sections 10.2.3 and 11.6.1).
+pub(super) fn with_headers_of(refusal: &Response, mut page: Response) -> Response {
+    for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+        for value in refusal.headers().get_all(&name) {
+            page.headers_mut().append(&name, value.clone());
+        }
+    }
+    page
+}
+
+/// Sends the browser from the index to a page beside it. `page` has no `/`.
+///
+/// The index may be asked for without a `/` at the end, where a relative path would begin one level higher.
+pub(super) fn from_index(request: &Request, page: &str) -> Response {
+    let index = crate::web::headers::pattern::asked_uri(request).path();
+    let last = index.rsplit('/').next().unwrap_or_default();
+    see_other(&if last.is_empty() { page.to_owned() } else { format!("./{last}/{page}") })
 }
 
 /// Sends the browser to another page, which it asks for with GET.

@@ -45,6 +45,8 @@ text_fields! {
     new_password = "New password";
     /// After a change of the password.
     password_changed = "The password is changed. All other devices are logged out.";
+    /// The link to the [home](crate::Pages::home) of the application.
+    home = "Home";
     /// The title of the list of sessions.
     devices = "Your devices";
     /// The mark of the session that the page is shown in.
@@ -77,8 +79,8 @@ text_fields! {
     api_key_roles = "What it may do";
     /// The label of how long a key is valid.
     api_key_days = "For how many days";
-    /// A number of days is too large or too small.
-    api_key_days_refused = "Not so many days.";
+    /// A number of days is too large, too small, or no number.
+    api_key_days_refused = "Write a whole number of days, 1 or more. If it is one, write a smaller one.";
     /// A key was made. The key stands below.
     api_key_made = "This is the key. Keep it now: nobody can show it again.";
     /// When a key ends.
@@ -97,6 +99,8 @@ text_fields! {
     everywhere_ends_api_keys = "To log out everywhere ends your API keys too.";
     /// On the login page, for somebody who is logged in.
     is_logged_in = "You are logged in already.";
+    /// The same, if a page has sent them here: it needs a recent login.
+    log_in_again = "Log in again to go on to that page.";
     /// After a logout.
     logged_out = "You are logged out.";
     /// After the end of another session.

@@ -6,7 +6,7 @@ use poem::web::Query;
 use poem::{FromRequest, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
 
-use super::super::page_shell::Shell;
+use super::super::page_shell::{Shell, is_from_here};
 use super::super::{PageSettings, PageTexts};
 use super::AdminGate;
 use crate::accounts::{Account, Accounts};
@@ -71,6 +71,11 @@ impl<'v> AdminVisit<'v> {
     pub(super) async fn query<T: DeserializeOwned + Default>(&self) -> T {
         let asked = Query::<T>::from_request_without_body(self.request).await;
         asked.map(|Query(asked)| asked).unwrap_or_default()
+    }
+
+    /// Tells whether a page of this site has led here.
+    pub(super) fn is_from_here(&self) -> bool {
+        is_from_here(self.request)
     }
 
     /// What stands around a page. `here` is its path.

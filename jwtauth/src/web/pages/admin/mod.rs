@@ -35,7 +35,7 @@ use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, get};
 
 pub use self::admin_texts::AdminTexts;
 use self::admin_visit::AdminVisit;
-use super::page_shell::{see_other, to_login};
+use super::page_shell::{from_index, to_login};
 use super::{PageSettings, PageTexts, on_this_site};
 use crate::error::ConfigError;
 use crate::session::LiveCounter;
@@ -193,8 +193,7 @@ impl IntoEndpoint for AdminPages {
 
 /// `GET /`.
 async fn to_first(request: Request) -> Result<Response> {
-    let here = crate::web::headers::pattern::asked_uri(&request).path();
-    Ok(see_other(&format!("{}{}", here.trim_end_matches('/'), PATHS[0])))
+    Ok(from_index(&request, PATHS[0].trim_start_matches('/')))
 }
 
 /// Answers any request for a page: first the guard, then the page.

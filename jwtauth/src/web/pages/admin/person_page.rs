@@ -99,8 +99,9 @@ async fn page(
     sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
     let newest = sessions.iter().take(SESSIONS);
     let mut shell = visit.shell(&account.name, "person");
-    // A link can say anything: what is told has happened.
+    // What is told has happened, as far as the account shows.
     shell.notice = match &*query.done {
+        _ if !visit.is_from_here() => None,
         "disabled" if !account.active => Some(&words.was_disabled),
         "enabled" if account.active => Some(&words.was_enabled),
         "ended" if is_ended => Some(&words.sessions_ended),

@@ -1,0 +1,112 @@
+//! What pages say, to people and to programs, when they refuse something, and where they lead.
+
+use jwtauth::{JwtAuthBuilder, RequireAuth};
+
+use super::*;
+
+async fn own_site(
+    set: impl FnOnce(JwtAuthBuilder) -> JwtAuthBuilder,
+    pages: impl FnOnce(Pages) -> Pages,
+) -> Served {
+    let accounts = AccountsConfig::default().hashers(1).free_failures(2, 2);
+    let jwtauth = set(JwtAuth::builder().secret(SECRET).accounts(accounts).insecure_cookies());
+    let jwtauth = jwtauth.build(MemoryStore::new()).unwrap();
+    serve(Route::new().nest("/account", pages(jwtauth.pages().unwrap())).with(jwtauth)).await
+}
+
+/// H-8: the headers of a refusal are there, whoever is refused.
+#[test]
+fn h_8_a_refused_form_says_how_to_log_in_and_when_to_come_again() {
+    bounded(async {
+        let site = own_site(|builder| builder, |pages| pages).await;
+        let person = Person::new(&site, FIREFOX);
+        person.register("ann").await;
+        let wrong = [("username", "ann"), ("password", "it is wrong")];
+        let refused = person.send("login", &wrong).await;
+        assert_eq!(refused.status(), 401);
+        assert!(refused.headers().contains_key("www-authenticate"), "{refused:?}");
+        let mut late = person.send("login", &wrong).await;
+        while late.status() == 401 {
+            late = person.send("login", &wrong).await;
+        }
+        assert_eq!(late.status(), 429);
+        let seconds: u64 = late.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!(seconds >= 1, "{late:?}");
+        assert!(text(late).await.contains("That was too often."));
+    });
+}
+
+/// Who is sent to log in again is told so, and finds the way back to the site.
+#[test]
+fn a_page_that_wants_a_recent_login_is_named() {
+    bounded(async {
+        let site = own_site(|builder| builder, |pages| pages.home("/start").unwrap()).await;
+        let person = Person::new(&site, FIREFOX);
+        let answer = person.send("register", &[("username", "ann"), ("password", PASSWORD)]).await;
+        assert_eq!(sent_to(&answer), (303, "/start".into()));
+        assert!(text(person.open("login").await).await.contains("You are logged in already."));
+        let page = text(person.open("login?next=/admin/people").await).await;
+        assert!(page.contains("Log in again to go on to that page."), "{page}");
+        assert!(!page.contains("You are logged in already."), "{page}");
+        for page in ["login?next=/admin/people", "devices", "password"] {
+            let page = text(person.open(page).await).await;
+            assert!(page.contains("<a href=\"/start\">Home</a>"), "{page}");
+        }
+    });
+}
+
+/// H-13: what is followed after a login is no longer than what this library sends along.
+#[test]
+fn h_13_a_long_way_back_is_not_taken_along() {
+    bounded(async {
+        let site = own_site(|builder| builder, |pages| pages).await;
+        let person = Person::new(&site, FIREFOX);
+        let short = format!("/{}", "a".repeat(2047));
+        let long = format!("{short}a");
+        for (next, is_kept) in [(&short, true), (&long, false)] {
+            let page = text(person.open(&format!("login?next={next}")).await).await;
+            assert_eq!(page.contains(&**next), is_kept, "{}", next.len());
+        }
+        person.register("ann").await;
+        let fields = [("username", "ann"), ("password", PASSWORD), ("next", &*long)];
+        assert_eq!(sent_to(&person.send("login", &fields).await), (303, "devices".into()));
+    });
+}
+
+/// A proxy may serve the site below a path that the program does not know: the index leads to a page beside it.
+#[test]
+fn the_index_leads_to_a_page_beside_it() {
+    bounded(async {
+        let site = own_site(
+            |builder| builder.deny_by_default(RequireAuth::new()).public("/account").public("/account/"),
+            |pages| pages,
+        )
+        .await;
+        let person = Person::new(&site, FIREFOX);
+        for (index, leads_to) in [("/account", "./account/devices"), ("/account/", "devices")] {
+            let answer = person.client.get(site.at(index)).send().await.unwrap();
+            assert_eq!(sent_to(&answer), (303, leads_to.into()), "{index}");
+        }
+        for page in ["devices", "password", "logout"] {
+            assert_eq!(sent_to(&person.open(page).await).1, format!("login?next=/account/{page}"));
+        }
+        assert_eq!(person.open("login").await.status(), 200);
+    });
+}
+
+/// N-24: a refusal in place of a page is a whole page too.
+#[test]
+fn n_24_a_refusal_is_a_page_that_everybody_can_read() {
+    bounded(async {
+        let site = own_site(|builder| builder, |pages| pages).await;
+        let person = Person::new(&site, FIREFOX);
+        let request = person.client.post(site.at("/account/login")).header("sec-fetch-site", "cross-site");
+        let request = request.header("sec-fetch-mode", "navigate").header("accept", "text/html");
+        let refused = filled_in(request, &[("username", "ann")]).send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+        let page = text(refused).await;
+        for part in ["<html lang=en>", "<main><h1>403 Forbidden</h1>", "</main>", "content=\"light dark\""] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    });
+}

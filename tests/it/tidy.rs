@@ -102,7 +102,7 @@ fn other_crates_are_named_in_their_rooms_only() {
         ("scrypt::", &["accounts/foreign_hash.rs"]),
         ("unicode_normalization::", &["accounts/"]),
         ("use ::sled", &["store/sled"]),
-        ("deadpool_postgres::", &["store/postgres/connections.rs"]),
+        ("deadpool_postgres::", &["store/postgres/connections.rs", "store/postgres/host_choice.rs"]),
         ("tokio_postgres::", &["store/postgres/"]),
         ("rustls::", &["store/postgres/tls.rs"]),
         ("bincode::", &["store/codec"]),

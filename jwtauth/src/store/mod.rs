@@ -46,6 +46,7 @@ pub(crate) mod memory;
 pub mod operate;
 #[cfg(feature = "accounts")]
 mod path_text;
+mod place_text;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod process_counters;

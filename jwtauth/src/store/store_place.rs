@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::place_text::{has_database_words, is_cut_short, other_form_of, scheme_of};
 #[cfg(feature = "postgres")]
 use super::postgres::PostgresConfig;
 use super::sled::SledConfig;
@@ -32,9 +33,6 @@ pub enum StorePlace {
         scheme: String,
     },
 }
-
-/// The words by which a text of the form `host=.. user=..` is known.
-const DATABASE_WORDS: [&str; 6] = ["host", "hostaddr", "user", "dbname", "password", "port"];
 
 /// What a database needs beside its URL. A directory stays as it is.
 impl StorePlace {
@@ -121,6 +119,12 @@ impl<P: AsRef<Path>> From<P> for StorePlace {
         let text = path.as_ref().to_string_lossy();
         // Spaces and ends of lines come from files and environments.
         let text = text.trim();
+        if let Some(scheme) = other_form_of(text) {
+            return Self::OtherScheme { scheme };
+        }
+        if is_cut_short(text) {
+            return Self::database(text.into());
+        }
         if let Some((scheme, rest)) = scheme_of(text) {
             let scheme = scheme.to_ascii_lowercase();
             if scheme != "postgres" && scheme != "postgresql" {
@@ -130,32 +134,6 @@ impl<P: AsRef<Path>> From<P> for StorePlace {
         }
         if has_database_words(text) { Self::database(text.into()) } else { Self::Sled(path.into()) }
     }
-}
-
-/// Takes a URL apart, if it is one. A drive of Windows has one letter, and is no scheme.
-fn scheme_of(text: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
-    let is_scheme = scheme.len() > 1
-        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    is_scheme.then_some((scheme, rest))
-}
-
-/// Tells whether a text begins as `host=.. user=..` does. There may be spaces around `=`.
-fn has_database_words(text: &str) -> bool {
-    let Some((word, _)) = text.split_once('=') else { return false };
-    let word = word.trim_end();
-    if DATABASE_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
-        return true;
-    }
-    // Other settings may stand in front.
-    let is_setting = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
-    let is_known = |part: &str| DATABASE_WORDS.iter().any(|known| part.eq_ignore_ascii_case(known));
-    is_setting
-        && text.match_indices('=').skip(1).any(|(place, _)| {
-            let before = text.get(..place).unwrap_or_default().trim_end();
-            before.rsplit(char::is_whitespace).next().is_some_and(is_known)
-        })
 }
 
 /// Without what a URL has of user and password (O-15).
@@ -198,6 +176,7 @@ mod tests {
             "password = s3cret host = db",
             "sslmode=require host=db password=s3cret",
             "HOST=db password=s3cret",
+            "postgres:/app:s3cret@db/app",
         ] {
             assert!(StorePlace::from(text).is_database(), "{text}");
         }
@@ -221,9 +200,13 @@ mod tests {
             let place = StorePlace::from(path);
             assert!(matches!(place, StorePlace::Sled(config) if config == SledConfig::new(path)), "{path}");
         }
-        for text in
-            ["postgress://app:s3cret@db/app", "mysql://app:s3cret@db/app", "HTTPS://app:s3cret@db/app"]
-        {
+        for text in [
+            "postgress://app:s3cret@db/app",
+            "mysql://app:s3cret@db/app",
+            "HTTPS://app:s3cret@db/app",
+            "jdbc:postgresql://db/app?user=app&password=s3cret",
+            "JDBC:Postgres:app:s3cret",
+        ] {
             let place = StorePlace::from(text);
             assert!(matches!(place, StorePlace::OtherScheme { .. }) && !place.is_database(), "{text}");
             let error = place.clone().absolute().unwrap_err();

@@ -6,11 +6,14 @@
 //!    that nobody waited for. Any other is closed.
 //! 2. When one connection proves broken, the idle ones are closed too: after a restart of the server all of
 //!    them are dead.
-//! 3. Each new connection of a program that serves asks whether the tables may still be served. So one that
+//! 3. What nobody waits for any more is cancelled: a server does not notice that a client is gone as long as a
+//!    statement waits for a lock, and would keep the connection.
+//! 4. Each new connection of a program that serves asks whether the tables may still be served. So one that
 //!    had none for a while does not go on with tables whose records were moved.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,6 +26,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Error, Row, SimpleQueryMessage};
 
+use super::host_choice::HostChoice;
 use super::statements::SqlStatement;
 use super::tls::Tls;
 use crate::error::{PostgresError, StoreError};
@@ -104,10 +108,13 @@ impl EntryQuestion {
 /// Opens connections, and keeps them.
 pub(super) struct Connections {
     pool: Pool,
+    tls: Tls,
+    /// Which hosts there are.
+    hosts: String,
     entry: Arc<OnceLock<EntryQuestion>>,
     size: usize,
     timeout: Duration,
-    prepares: bool,
+    prepares: AtomicBool,
 }
 
 impl Connections {
@@ -136,7 +143,8 @@ impl Connections {
             })
         });
         let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method });
+        let (hosts, choice) = (HostChoice::names(&config), HostChoice::new(&config, tls.clone(), timeout));
+        let manager = Manager::from_connect(config, choice, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(size)
             .runtime(Runtime::Tokio1)
@@ -146,7 +154,7 @@ impl Connections {
             .recycle_timeout(Some(timeout))
             .build()
             .map_err(|error| PostgresError::Setting { setting: "pool_size", problem: error.to_string() })?;
-        Ok(Self { pool, entry, size, timeout, prepares })
+        Ok(Self { pool, tls, hosts, entry, size, timeout, prepares: AtomicBool::new(prepares) })
     }
 
     /// Lets no new connection in whose `question` has another answer than NULL.
@@ -165,10 +173,21 @@ impl Connections {
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
                 PostgresError::Busy { size: self.size, after: self.timeout }
             }
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Create) => {
+                let problem = format!("no answer from {} within {:?}", self.hosts, self.timeout);
+                PostgresError::Connect(problem.into())
+            }
             PoolError::Backend(error) => PostgresError::Connect(error.into()),
             error => PostgresError::Connect(error.into()),
         })?;
         Ok(Connection { connections: Arc::clone(self), client: Some(client), is_idle: true })
+    }
+
+    /// Sends whole statements from now on.
+    fn prepare_no_more(&self) {
+        if self.prepares.swap(false, Ordering::Relaxed) {
+            tracing::warn!(target: "jwtauth", "a pooler has lost a prepared statement: none is prepared from now on. PostgresConfig::prepared_statements(false) says so from the start");
+        }
     }
 
     /// Closes all connections that nobody uses.
@@ -200,7 +219,7 @@ impl Connection {
     ) -> Result<Vec<Vec<Row>>, StepError> {
         let Some(client) = &self.client else { return Err(StoreError::Closed.into()) };
         self.is_idle = false;
-        let prepares = self.connections.prepares;
+        let prepares = self.connections.prepares.load(Ordering::Relaxed);
         let sent = timeout(limit, async {
             if prepares {
                 // Only the first time on each connection does this send anything.
@@ -220,6 +239,9 @@ impl Connection {
                 Ok(rows)
             }
             Ok(Err(error)) => {
+                if error.code().is_some_and(is_of_pooler) {
+                    self.connections.prepare_no_more();
+                }
                 let failure = StepError::Driver(error);
                 if failure.is_of_connection() {
                     self.discard();
@@ -239,16 +261,32 @@ impl Connection {
     }
 
     fn discard(&mut self) {
-        // It is closed, and the server undoes what is under way.
-        drop(self.client.take().map(Object::take));
+        self.close();
         self.connections.close_idle();
+    }
+
+    /// Closes it, and has the server undo what is under way.
+    fn close(&mut self) {
+        let Some(client) = self.client.take().map(Object::take) else { return };
+        if client.is_closed() {
+            return;
+        }
+        let (cancel, tls, limit) =
+            (client.cancel_token(), self.connections.tls.clone(), self.connections.timeout);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // A pooler knows what to cancel as long as its client is there.
+                let _ = timeout(limit, cancel.cancel_query(tls)).await;
+                drop(client);
+            });
+        }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         if !self.is_idle {
-            drop(self.client.take().map(Object::take));
+            self.close();
         }
     }
 }
@@ -343,8 +381,14 @@ impl StepError {
             SqlState::READ_ONLY_SQL_TRANSACTION,
             SqlState::TOO_MANY_CONNECTIONS,
         ];
-        code.code().starts_with("08") || of_server.contains(code)
+        code.code().starts_with("08") || of_server.contains(code) || is_of_pooler(code)
     }
+}
+
+/// Tells whether a prepared statement is not there, or one that is not ours: statements of one client go to many
+/// sessions of the server.
+fn is_of_pooler(code: &SqlState) -> bool {
+    [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code)
 }
 
 impl From<Error> for StepError {

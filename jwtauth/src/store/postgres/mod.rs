@@ -16,9 +16,10 @@
 //! 4. No statement is left under way on a connection that another operation gets.
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
-//! `statements` has all SQL, `schema` the tables, `connections` the wire, `transaction` how an operation is
-//! committed and tried again, and `rows` which bytes stand where. `database_copy` and `database_check` read
-//! all of it, `database_fill` puts all of a store into it, and `schema_mark` says when it may not be served.
+//! `statements` has all SQL, `schema` the tables, `connections` the wire, `host_choice` where a new connection
+//! leads to, `transaction` how an operation is committed and tried again, and `rows` which bytes stand where.
+//! `database_copy` and `database_check` read all of it, `database_fill` puts all of a store into it, and
+//! `schema_mark` says when it may not be served.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
 //! `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking
@@ -35,6 +36,7 @@ mod database_fill;
 mod database_url;
 mod event_steps;
 mod freshness;
+mod host_choice;
 mod login_steps;
 mod password_file;
 mod postgres_config;
@@ -168,7 +170,7 @@ impl PostgresStore {
         let ServerSettings { synchronous_commit, ends_idle_transactions } =
             server_settings(&connections, &config).await?;
         let schema = Schema { name: &config.schema, connections: &connections, timeout, makes_tables };
-        let latest = schema.prepare().await?;
+        let latest = schema.prepare_in_turn().await?;
         let time = Arc::new(TimeMark::of_many());
         time.raise(latest, 0);
         Ok(Self {

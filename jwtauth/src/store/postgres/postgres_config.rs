@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::config::{Config, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{ChannelBinding, Config, SslMode, TargetSessionAttrs};
 use zeroize::Zeroizing;
 
+use super::super::place_text::is_cut_short;
 use super::password_file;
 use crate::error::PostgresError;
 
@@ -270,6 +271,13 @@ impl PostgresConfig {
         if !(1..=63).contains(&self.schema.len()) || self.schema.contains('\0') {
             return refused("schema", format!("{:?} is no name of 1 to 63 bytes", self.schema));
         }
+        // The driver's error would show all of it.
+        if is_cut_short(&self.url) {
+            return refused(
+                "URL",
+                "it begins with `postgres:` and two `/`: `postgres://user@host/database`".into(),
+            );
+        }
         let mut config = match self.parsed() {
             Ok(config) => config,
             Err(_) if self.is_ambiguous() => return refused("URL", PostgresConfig::ENCODE.into()),
@@ -280,6 +288,10 @@ impl PostgresConfig {
         }
         if self.is_ambiguous() {
             return refused("URL", PostgresConfig::ENCODE.into());
+        }
+        if config.get_channel_binding() == ChannelBinding::Require {
+            let problem = "`channel_binding=require` is not there: leave it out. The certificate of the server is verified";
+            return refused("URL", problem.into());
         }
         if config.get_ssl_mode() == SslMode::Prefer {
             let mode = if self.is_local(&config) { SslMode::Disable } else { SslMode::Require };
@@ -303,7 +315,10 @@ impl PostgresConfig {
             None => {}
         }
         // A host that has vanished is noticed in this time, not after two hours.
-        config.connect_timeout(self.timeout).tcp_user_timeout(2 * self.timeout);
+        if config.get_connect_timeout().is_none_or(|asked| asked.is_zero()) {
+            config.connect_timeout(self.timeout);
+        }
+        config.tcp_user_timeout(2 * self.timeout);
         config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10));
         Ok(config)
     }
@@ -382,6 +397,8 @@ mod tests {
             PostgresConfig::new("postgres://app:x@pa55word@localhost/app"),
             PostgresConfig::new("postgres://app:x@y?pa55word=1@localhost/app"),
             PostgresConfig::new("user=app password=pa55word"),
+            PostgresConfig::new("postgres:/app:pa55word@localhost/app?sslmode=require"),
+            PostgresConfig::new("postgres://app:pa55word@localhost/app?channel_binding=require"),
         ] {
             let error = bad.check().unwrap_err();
             assert!(matches!(error, PostgresError::Setting { .. }), "{error}");

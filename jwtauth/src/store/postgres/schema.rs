@@ -9,7 +9,7 @@
 //! 4. A change of the tables is one transaction, so a program that is killed leaves the version before it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -18,6 +18,10 @@ use super::connections::{Connection, Connections, Request, StepError};
 use super::rows;
 use super::statements::SqlStatement;
 use crate::error::{PostgresError, StoreError};
+use crate::shutdown::is_asked;
+
+/// How long it waits without a word.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// How long a change of the tables may take.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -75,8 +79,26 @@ pub(super) struct Schema<'a> {
 }
 
 impl Schema<'_> {
+    /// Brings the tables to the newest version, and says so if it has to wait. Returns the latest time that
+    /// anything was decided by.
+    pub(super) async fn prepare_in_turn(&self) -> Result<u64, StoreError> {
+        let mut prepared = std::pin::pin!(self.prepare());
+        let (start, mut is_told) = (Instant::now(), false);
+        loop {
+            match tokio::time::timeout(SILENCE, &mut prepared).await {
+                Ok(done) => return done,
+                Err(_) if is_asked() => return Err(StoreError::TimedOut { after: start.elapsed() }),
+                Err(_) if is_told => {}
+                Err(_) => {
+                    is_told = true;
+                    tracing::warn!(target: "jwtauth", schema = self.name, "another program changes the tables of the store, or has locked them: waiting until it ends");
+                }
+            }
+        }
+    }
+
     /// Brings the tables to the newest version. Returns the latest time that anything was decided by.
-    pub(super) async fn prepare(&self) -> Result<u64, StoreError> {
+    async fn prepare(&self) -> Result<u64, StoreError> {
         let mut attempts = 1;
         loop {
             match self.bring_up().await {
@@ -98,7 +120,10 @@ impl Schema<'_> {
                 let (found, newest) = (found.cast_signed(), NEWEST.cast_signed());
                 return Err(PostgresError::OldSchema { schema: self.name.to_owned(), found, newest }.into());
             }
-            0 => self.make_state().await?,
+            0 => {
+                self.make_state().await?;
+                tracing::info!(target: "jwtauth", schema = self.name, "a new session store was made, because none was there");
+            }
             _ => {}
         }
         self.migrate().await?;

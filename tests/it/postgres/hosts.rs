@@ -76,9 +76,9 @@ fn a_locked_table_takes_no_more_connections_than_there_may_be() {
         let watcher = client(&server).await;
         // Without these two.
         let question = "SELECT count(*) - 2 FROM pg_stat_activity WHERE backend_type = 'client backend'";
-        let mut most = 0;
+        let (mut most, cookies) = (0, pair.cookies());
         for _ in 0..10 {
-            let asked = (0..6).map(|_| tab.get("/me", &pair.cookies()));
+            let asked = (0..6).map(|_| tab.get("/me", &cookies));
             for answer in futures_util::future::join_all(asked).await {
                 assert_eq!(answer.status, 503);
             }
@@ -103,8 +103,9 @@ fn a_pooler_that_loses_statements_is_noticed() {
         let app = TestApp::with(store, |builder| builder);
         let tab = Tab::new(&app);
         let pair = tab.login("alice").await;
+        let cookies = pair.cookies();
         for _ in 0..20 {
-            let asked = (0..8).map(|_| tab.get("/me", &pair.cookies()));
+            let asked = (0..8).map(|_| tab.get("/me", &cookies));
             for answer in futures_util::future::join_all(asked).await {
                 assert_eq!(answer.status, 200, "{}", answer.code());
             }

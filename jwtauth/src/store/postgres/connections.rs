@@ -6,8 +6,8 @@
 //!    that nobody waited for. Any other is closed.
 //! 2. When one connection proves broken, the idle ones are closed too: after a restart of the server all of
 //!    them are dead.
-//! 3. What nobody waits for any more is cancelled: a server does not notice that a client is gone as long as a
-//!    statement waits for a lock, and would keep the connection.
+//! 3. What nobody waits for any more is cancelled: a server does not notice that a client is gone as long as
+//!    a statement waits for a lock, and would keep the connection.
 //! 4. Each new connection of a program that serves asks whether the tables may still be served. So one that
 //!    had none for a while does not go on with tables whose records were moved.
 
@@ -385,7 +385,7 @@ impl StepError {
     }
 }
 
-/// Tells whether a prepared statement is not there, or one that is not ours: statements of one client go to many
+/// Tells whether a prepared statement is not there, or another one is: statements of one client go to many
 /// sessions of the server.
 fn is_of_pooler(code: &SqlState) -> bool {
     [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code)

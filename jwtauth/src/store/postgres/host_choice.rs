@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A host that says nothing costs a share of the time for a connection, and the next one is asked: also one
-//!    that takes connections and lets nobody in, as a machine that was frozen does.
+//! 1. A host that says nothing costs a share of the time for a connection, and the next one is asked: also
+//!    one that takes connections and lets nobody in, as a machine that was frozen does.
 //! 2. The host that let in last is asked first.
 
 use std::future::{Future, pending};

@@ -10,8 +10,9 @@ use super::plain_text::is_for_terminals;
 
 /// What is wrong with what [`is_role`] refuses.
 pub(crate) const NO_ROLE: &str = "a role is one name, without control characters and marks of \
-                                  bidirectional text, without white space around it, and without `,` `;` `|` `&&` (a name with `=` may have them): \
-                                  write several roles as several items";
+                                  bidirectional text, without white space around it, and without `,` \
+                                  `;` `|` `&&` (a name with `=` may have them): write several roles as \
+                                  several items";
 
 /// What is wrong with what [`is_scope`] refuses.
 pub(crate) const NO_SCOPE: &str = "a scope is one name of visible ASCII without `\"` `\\` (RFC 6749, \

@@ -93,6 +93,48 @@ fn a_locked_table_takes_no_more_connections_than_there_may_be() {
     });
 }
 
+/// a commit that waits for a standby is not given up on the server: others would see what may be lost with the
+/// primary, and be told that it holds.
+#[test]
+fn r_5_a_commit_that_waits_for_its_standby_is_seen_by_nobody() {
+    let Some(server) = Postgres::start(&[]) else { return };
+    bounded_by(Duration::from_secs(120), async {
+        let config = server.config().timeout(Duration::from_millis(500));
+        let app = TestApp::with(open(&config).await, |builder| {
+            builder.storage(StorageConfig::default().timeout(Duration::from_secs(1)))
+        });
+        let tab = Tab::new(&app);
+        let pair = tab.login("alice").await;
+        let operator = client(&server).await;
+        let standbys = async |names: &str| {
+            operator
+                .batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"))
+                .await
+                .unwrap();
+            operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+            let shown = async || -> String {
+                operator.query_one("SHOW synchronous_standby_names", &[]).await.unwrap().get(0)
+            };
+            while shown().await != names {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // Time for all servers to read it: each does so before its next statement.
+        standbys("nobody").await;
+        for _ in 0..2 {
+            assert_eq!(tab.post("/logout", &pair.cookies()).await.status, 503);
+        }
+        // Whoever is asked to wait no longer than this has gone. The server waits on.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(tab.get("/me", &pair.cookies()).await.status, 200, "it does not count yet");
+        standbys("").await;
+        while tab.get("/me", &pair.cookies()).await.status == 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(tab.get("/me", &pair.cookies()).await.status, 401);
+    });
+}
+
 /// A pooler that knows no prepared statements, with the usual settings: no request fails for it.
 #[test]
 fn a_pooler_that_loses_statements_is_noticed() {

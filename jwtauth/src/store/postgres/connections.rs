@@ -7,7 +7,8 @@
 //! 2. When one connection proves broken, the idle ones are closed too: after a restart of the server all of
 //!    them are dead.
 //! 3. What nobody waits for any more is cancelled: a server does not notice that a client is gone as long as
-//!    a statement waits for a lock, and would keep the connection.
+//!    a statement waits for a lock, and would keep the connection. A commit is never cancelled: the server
+//!    would show to others what no standby has.
 //! 4. Each new connection of a program that serves asks whether the tables may still be served. So one that
 //!    had none for a while does not go on with tables whose records were moved.
 
@@ -180,7 +181,12 @@ impl Connections {
             PoolError::Backend(error) => PostgresError::Connect(error.into()),
             error => PostgresError::Connect(error.into()),
         })?;
-        Ok(Connection { connections: Arc::clone(self), client: Some(client), is_idle: true })
+        Ok(Connection {
+            connections: Arc::clone(self),
+            client: Some(client),
+            is_idle: true,
+            is_committing: false,
+        })
     }
 
     /// Sends whole statements from now on.
@@ -206,6 +212,7 @@ pub(super) struct Connection {
     /// `None` when it was closed.
     client: Option<Object>,
     is_idle: bool,
+    is_committing: bool,
 }
 
 impl Connection {
@@ -235,7 +242,7 @@ impl Connection {
         });
         match sent.await {
             Ok(Ok(rows)) => {
-                self.is_idle = true;
+                (self.is_idle, self.is_committing) = (true, false);
                 Ok(rows)
             }
             Ok(Err(error)) => {
@@ -255,6 +262,11 @@ impl Connection {
         }
     }
 
+    /// Notes that what is sent next ends with a commit.
+    pub(super) const fn will_commit(&mut self) {
+        self.is_committing = true;
+    }
+
     /// Notes that a transaction is under way.
     pub(super) const fn hold(&mut self) {
         self.is_idle = false;
@@ -268,7 +280,7 @@ impl Connection {
     /// Closes it, and has the server undo what is under way.
     fn close(&mut self) {
         let Some(client) = self.client.take().map(Object::take) else { return };
-        if client.is_closed() {
+        if client.is_closed() || self.is_committing {
             return;
         }
         let (cancel, tls, limit) =

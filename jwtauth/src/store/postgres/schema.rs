@@ -189,6 +189,7 @@ impl Schema<'_> {
             connection.hold();
         }
         let state = format!("UPDATE @schema_state SET version = {NEWEST}; COMMIT");
+        connection.will_commit();
         self.run(&mut connection, &state).await
     }
 

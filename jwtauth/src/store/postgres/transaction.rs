@@ -127,6 +127,7 @@ impl<'c> Transaction<'c> {
         // If one fails, COMMIT undoes the transaction.
         self.queue.push(Request::Plain(self.database.commit.clone()));
         let requests = std::mem::take(&mut self.queue);
+        self.connection.will_commit();
         match self.connection.send(&requests, COMMIT).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.is_of_connection() => match failure {

@@ -44,7 +44,6 @@ mod doubt;
 mod event_store;
 pub(crate) mod memory;
 pub mod operate;
-#[cfg(feature = "accounts")]
 mod path_text;
 mod place_text;
 #[cfg(feature = "postgres")]

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize as _, Serializer};
 
-#[cfg(feature = "accounts")]
 pub(super) fn one<S: Serializer>(path: &Path, out: S) -> Result<S::Ok, S::Error> {
     path.to_string_lossy().serialize(out)
 }

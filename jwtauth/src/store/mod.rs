@@ -48,6 +48,7 @@ mod path_text;
 mod place_text;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "accounts")]
 mod process_counters;
 mod requests;
 pub mod rules;

@@ -31,6 +31,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The least that RFC 8018, section 4.2, takes for enough.
+const MIN_ROUNDS: u32 = 1_000;
+
+/// The least `N` of scrypt, as a power of two: 1,024.
+const MIN_SCRYPT_LOG_N: u32 = 10;
+
 /// More than any program uses today, and about ten seconds.
 const MAX_ROUNDS: u32 = 20_000_000;
 
@@ -172,9 +178,10 @@ fn output(text: &str, lens: &[usize]) -> Result<Output, &'static str> {
 }
 
 fn pbkdf2(digest: Digest, rounds: u32, salt: Vec<u8>, hash: &str) -> Result<ForeignHash, &'static str> {
-    if !(1..=MAX_ROUNDS).contains(&rounds) {
-        return Err("it has more than 20,000,000 rounds, or none");
+    if !(MIN_ROUNDS..=MAX_ROUNDS).contains(&rounds) {
+        return Err("it has fewer than 1,000 rounds, which is too weak, or more than 20,000,000");
     }
+    has_salt(&salt)?;
     let len = match digest {
         Digest::Sha1 => 20,
         Digest::Sha256 => 32,
@@ -184,6 +191,10 @@ fn pbkdf2(digest: Digest, rounds: u32, salt: Vec<u8>, hash: &str) -> Result<Fore
 }
 
 fn scrypt(log_n: u32, r: u32, p: u32, salt: Vec<u8>, hash: &str) -> Result<ForeignHash, &'static str> {
+    if log_n < MIN_SCRYPT_LOG_N {
+        return Err("its N is below 1,024, which is too weak");
+    }
+    has_salt(&salt)?;
     let kib = 1_u64.checked_shl(log_n).unwrap_or(u64::MAX).saturating_mul(r.into()) / 8;
     let log_n = u8::try_from(log_n).unwrap_or(u8::MAX);
     match scrypt::Params::new(log_n, r, p) {
@@ -193,6 +204,11 @@ fn scrypt(log_n: u32, r: u32, p: u32, salt: Vec<u8>, hash: &str) -> Result<Forei
         Ok(_) => Err("it needs more than 128 MiB of memory, or has more than 16 lanes"),
         Err(_) => Err("its settings are none of scrypt"),
     }
+}
+
+/// Without a salt, equal passwords have equal hashes.
+const fn has_salt(salt: &[u8]) -> Result<(), &'static str> {
+    if salt.is_empty() { Err("it has no salt, which is too weak") } else { Ok(()) }
 }
 
 fn bcrypt(cost: &str, hash: &str, of_sha256: bool) -> Result<ForeignHash, &'static str> {
@@ -266,6 +282,13 @@ mod tests {
         for (bad, said) in [
             (format!("pbkdf2_sha256$20000001$salt${hash}"), "rounds"),
             (format!("pbkdf2_sha256$0$salt${hash}"), "rounds"),
+            (format!("pbkdf2_sha256$999$salt${hash}"), "too weak"),
+            (format!("pbkdf2_sha1$1$salt${hash}"), "too weak"),
+            (format!("pbkdf2_sha256$1000$${hash}"), "salt"),
+            (format!("$pbkdf2-sha512$i=999$c2FsdA${hash}"), "too weak"),
+            (format!("scrypt$512$salt$8$1${hash}"), "too weak"),
+            (format!("scrypt$1024$$8$1${hash}"), "salt"),
+            (format!("$scrypt$ln=9,r=8,p=1$c2FsdA${hash}"), "too weak"),
             (format!("pbkdf2_sha256$99999999999$salt${hash}"), "too large"),
             (format!("pbkdf2_sha256$-1$salt${hash}"), "number"),
             ("pbkdf2_sha256$1000$salt$AAAA".into(), "cut"),

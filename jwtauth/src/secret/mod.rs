@@ -115,7 +115,27 @@ fn read(path: &Path) -> Result<Secret, ConfigError> {
         }
     })?;
     let bytes = file.read(u64::MAX).map_err(failed)?;
-    Ok(Secret::new(bytes.trim_ascii().to_vec()))
+    let bytes = bytes.trim_ascii();
+    match written_around(bytes) {
+        Some(problem) => Err(failed(io::Error::new(io::ErrorKind::InvalidData, problem))),
+        None => Ok(Secret::new(bytes.to_vec())),
+    }
+}
+
+/// Tells what stands around a secret that is none of it. It would be a part of it here, and not where another
+/// program reads the same text.
+fn written_around(bytes: &[u8]) -> Option<&'static str> {
+    let is_between = |quote| bytes.len() > 1 && bytes.starts_with(quote) && bytes.ends_with(quote);
+    if [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| bytes.starts_with(mark)) {
+        return Some("it begins with a byte order mark: write it as UTF-8 without one");
+    }
+    if is_between(b"\"") || is_between(b"'") {
+        return Some("the secret stands in quotes: remove them");
+    }
+    let name = bytes.split(|byte| *byte == b'=').next().filter(|name| name.len() < bytes.len())?;
+    let is_name = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    (is_name && name.to_ascii_lowercase().ends_with(b"secret"))
+        .then_some("it begins with a name and `=`: write the secret alone")
 }
 
 /// Adds to a refusal what to do.
@@ -171,6 +191,38 @@ fn write_whole(mut file: File, secret: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::private_file::{mode, set_mode};
+
+    /// What an editor or a shell has put around a secret is named, and never shown.
+    #[test]
+    fn m_7_what_stands_around_a_secret_is_no_part_of_it() {
+        let directory = std::env::temp_dir().join(format!("jwtauth-around-{}", std::process::id()));
+        let path = directory.join("secret");
+        let secret = "wonderland-wonderland-wonderland==";
+        read_or_make(&path).unwrap();
+        for (text, says) in [
+            (format!("\u{feff}{secret}\n"), "byte order mark"),
+            (format!("\"{secret}\"\r\n"), "quotes"),
+            (format!("'{secret}'"), "quotes"),
+            (format!("JWTAUTH_SECRET={secret}"), "`=`"),
+            (format!("secret={secret}"), "`=`"),
+        ] {
+            fs::write(&path, &text).unwrap();
+            let error = read_or_make(&path).unwrap_err();
+            let shown = format!("{error:?}");
+            assert!(shown.contains(says) && !shown.contains("wonderland"), "{text}: {shown}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left as it is");
+        }
+        for text in
+            [secret.to_owned(), format!(" {secret}\r\n"), format!("a\"{secret}\""), format!("{secret}=")]
+        {
+            fs::write(&path, &text).unwrap();
+            assert_eq!(read_or_make(&path).unwrap().expose(), text.trim().as_bytes(), "{text}");
+        }
+        fs::remove_dir_all(&directory).unwrap();
+        // It is not read at all: a pipe is waited for.
+        let error = read_or_make(Path::new("/dev/zero")).unwrap_err();
+        assert!(format!("{error:?}").contains("a device"), "{error:?}");
+    }
 
     /// R-13, M-7: made once, private, and read back; made private again when others can read it, and refused
     /// when others can write it.

@@ -10,9 +10,10 @@ use super::super::counter_store::{
     COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore,
 };
 use super::super::requests::StoreFuture;
-use super::connections::{Param, StepError};
+use super::connections::Param;
 use super::counter_line::CounterPlace;
 use super::freshness::Touched;
+use super::step_error::StepError;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{Database, PostgresStore};
 

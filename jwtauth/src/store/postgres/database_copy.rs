@@ -12,8 +12,9 @@ use super::super::whole_store::{
     CopiedRecord, CopyPage, CopyTotals, StoreCopy, StoreRecord, WholeStore, is_over,
 };
 use super::account_steps;
-use super::connections::{Connection, Param, Request, StepError};
+use super::connections::{Connection, Param, Request};
 use super::statements::SqlStatement;
+use super::step_error::StepError;
 use super::{Database, PostgresStore, event_steps, rows};
 
 /// How many records a page has.

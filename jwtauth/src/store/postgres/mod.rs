@@ -16,8 +16,9 @@
 //! 4. No statement is left under way on a connection that another operation gets.
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
-//! `statements` has all SQL, `schema` the tables, `connections` the wire, `host_choice` where a new one leads
-//! to, `transaction` how an operation is committed and tried again, and `rows` which bytes stand where.
+//! `statements` has all SQL, `schema` the tables, `connections` the wire, `step_error` what its errors mean,
+//! `host_choice` where a new one leads to, `transaction` how an operation is committed and tried again, and
+//! `rows` which bytes stand where.
 //! `database_copy` and `database_check` read all of it, `database_fill` puts all of a store into it, and
 //! `schema_mark` says when it may not be served.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
@@ -46,6 +47,7 @@ mod schema_mark;
 mod server_settings;
 mod session_steps;
 mod statements;
+mod step_error;
 mod tls;
 mod transaction;
 mod value_steps;

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::connections::{Connection, Connections, Request, StepError};
+use super::connections::{Connection, Connections, Request};
 use super::rows;
 use super::statements::SqlStatement;
+use super::step_error::StepError;
 use crate::error::{PostgresError, StoreError};
 use crate::shutdown::is_asked;
 

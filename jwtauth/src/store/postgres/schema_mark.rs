@@ -6,10 +6,11 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::connections::{Param, Request, StepError};
+use super::connections::{Param, Request};
 use super::postgres_config::{OPERATOR, PostgresConfig};
 use super::schema::quoted;
 use super::statements::SqlStatement;
+use super::step_error::StepError;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
 use crate::error::{PostgresError, StoreError};

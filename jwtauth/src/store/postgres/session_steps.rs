@@ -2,9 +2,9 @@
 
 use super::super::requests::{RotationRequest, SubjectRevocation, Swept, TokenRevocation, UserUpdate};
 use super::super::rules;
-use super::connections::StepError;
 use super::freshness::Touched;
 use super::rows;
+use super::step_error::StepError;
 use super::transaction::{DatabaseStep, Transaction};
 use crate::id::SessionId;
 use crate::record::{Revocation, Rotation, Session};

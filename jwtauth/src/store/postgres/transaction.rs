@@ -19,10 +19,11 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::Database;
-use super::connections::{Connection, Param, Request, StepError};
+use super::connections::{Connection, Param, Request};
 use super::freshness::Touched;
 use super::postgres_config::{Isolation, SynchronousCommit};
 use super::statements::{SqlStatement, Statements};
+use super::step_error::StepError;
 use crate::clock::TimeMark;
 use crate::error::{PostgresError, StoreError};
 

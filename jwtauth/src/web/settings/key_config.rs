@@ -118,8 +118,8 @@ impl JwtAuthBuilder {
     /// White space around it is ignored. A file of this process's own user is made private (0600). One that
     /// somebody else has mounted is taken as it is, such as a credential of systemd or a secret of Docker or
     /// Kubernetes. The log warns of both. Two kinds are refused: a file that anybody can write, and one that
-    /// others can read in a directory that anybody can write. So is what cannot be meant: a pipe or a device, a
-    /// byte order mark, quotes around the secret, or a name and `=` in front of it.
+    /// others can read in a directory that anybody can write. So is what cannot be meant: a pipe or a device,
+    /// a byte order mark, quotes around the secret, or a name and `=` in front of it.
     pub fn secret_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.secret = SecretSource::File(path.into());
         self

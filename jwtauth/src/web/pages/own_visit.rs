@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use poem::{FromRequest, Request, RequestBody, Result};
 
-use super::page_shell::{Shell, is_told};
+use super::page_shell::{Shell, is_from_here, is_told};
 use super::{PageSettings, PageTexts};
 use crate::accounts::Account;
 use crate::id::SessionId;
@@ -58,6 +58,11 @@ impl<'v> OwnVisit<'v> {
         shell.belongs_to(&self.account.name, here);
         shell.home = self.look.home.as_deref();
         shell
+    }
+
+    /// Tells whether a page of this site has led here.
+    pub(super) fn is_from_here(&self) -> bool {
+        is_from_here(self.request)
     }
 
     /// Tells whether a page of this site has led here, and says in the query what it did.

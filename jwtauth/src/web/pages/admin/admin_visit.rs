@@ -1,35 +1,26 @@
 //! The one guard of the pages for admins, and what a page has of a request that came through it.
 
-use std::sync::Arc;
-
 use poem::web::Query;
 use poem::{FromRequest, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
 
-use super::super::page_shell::{Shell, is_from_here};
+use super::super::own_visit::OwnVisit;
+use super::super::page_shell::Shell;
 use super::super::{PageSettings, PageTexts};
 use super::AdminGate;
-use crate::accounts::{Account, Accounts};
+use crate::accounts::Accounts;
 use crate::error::{SessionError, StoreError};
-use crate::id::SessionId;
 use crate::session::{Sessions, caused_by};
 use crate::web::answer::rejection::Rejection;
 use crate::web::extract::user::person;
 use crate::web::request::wiring;
-use crate::web::state::JwtAuthState;
 
 /// A request of an admin.
 pub(super) struct AdminVisit<'v> {
-    pub(super) look: &'v PageSettings,
+    /// What each page for people who are logged in has.
+    pub(super) own: OwnVisit<'v>,
     pub(super) gate: &'v AdminGate,
-    pub(super) texts: &'v PageTexts,
-    request: &'v Request,
-    state: &'v Arc<JwtAuthState>,
     pub(super) accounts: &'v Accounts,
-    /// The admin.
-    pub(super) admin: Account,
-    /// The session of the admin.
-    pub(super) session: SessionId,
 }
 
 impl<'v> AdminVisit<'v> {
@@ -42,8 +33,8 @@ impl<'v> AdminVisit<'v> {
         request: &'v Request,
         body: &mut RequestBody,
     ) -> Result<Self> {
-        let admin = Account::from_request(request, body).await?;
         // An API key is no admin, whatever its roles.
+        let own = OwnVisit::of(look, texts, request, body).await?;
         let who = person(request).await?;
         // The role first: without it, a fresh login does not help.
         if !who.has_role(&gate.role) {
@@ -53,9 +44,8 @@ impl<'v> AdminVisit<'v> {
         if wiring::handle(request, "an admin page")?.age_of_login(who) > max_age {
             return Err(Rejection::FreshLoginRequired { max_age }.into());
         }
-        let state = wiring::state(request, "an admin page")?;
         let accounts = <&Accounts>::from_request_without_body(request).await?;
-        Ok(Self { look, gate, texts, request, state, accounts, admin, session: who.session_id() })
+        Ok(Self { own, gate, accounts })
     }
 
     /// Turns a failure of the store into an answer.
@@ -64,30 +54,24 @@ impl<'v> AdminVisit<'v> {
     }
 
     pub(super) fn sessions(&self) -> &'v Sessions {
-        &self.state.sessions
+        self.own.sessions()
     }
 
     /// Reads the query. What cannot be read asks for nothing.
     pub(super) async fn query<T: DeserializeOwned + Default>(&self) -> T {
-        let asked = Query::<T>::from_request_without_body(self.request).await;
+        let asked = Query::<T>::from_request_without_body(self.own.request).await;
         asked.map(|Query(asked)| asked).unwrap_or_default()
-    }
-
-    /// Tells whether a page of this site has led here.
-    pub(super) fn is_from_here(&self) -> bool {
-        is_from_here(self.request)
     }
 
     /// What stands around a page. `here` is its path.
     pub(super) fn shell<'s>(&'s self, title: &'s str, here: &'static str) -> Shell<'s> {
-        let mut shell = Shell::new(self.look, self.texts, title);
-        shell.belongs_to(&self.admin.name, here);
+        let mut shell = self.own.shell(title, here);
         shell.logout = &self.gate.logout;
         shell
     }
 
     /// Makes a change in the name of the admin: that is how its events say who it was (O-11).
     pub(super) fn by_admin<F: Future>(&self, change: F) -> impl Future<Output = F::Output> {
-        caused_by(self.admin.id.to_string(), change)
+        caused_by(self.own.account.id.to_string(), change)
     }
 }

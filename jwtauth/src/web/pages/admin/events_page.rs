@@ -102,7 +102,7 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     }
     let follows = asked.follow.is_some() && asked.before.is_none();
     let page = EventsPage {
-        shell: visit.shell(&visit.texts.admin.events, "events"),
+        shell: visit.shell(&visit.own.texts.admin.events, "events"),
         keeps: visit.sessions().keeps_events(),
         person,
         event,

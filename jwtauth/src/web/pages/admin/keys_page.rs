@@ -29,6 +29,6 @@ pub(super) fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         signs: key.signs,
         expires: key.expires_at.map(times),
     });
-    let page = KeysPage { shell: visit.shell(&visit.texts.admin.keys, "keys"), rows: rows.collect() };
+    let page = KeysPage { shell: visit.shell(&visit.own.texts.admin.keys, "keys"), rows: rows.collect() };
     shown(StatusCode::OK, &page)
 }

@@ -47,7 +47,7 @@ struct OverviewQuery {
 /// `GET overview`.
 pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let asked: OverviewQuery = visit.query().await;
-    let (words, sessions) = (&visit.texts.admin, visit.sessions());
+    let (words, sessions) = (&visit.own.texts.admin, visit.sessions());
     let (span, slots, bars) = SPANS.into_iter().find(|(name, ..)| *name == asked.span).unwrap_or(SPANS[1]);
     // Before the charts: the last bar has it.
     let live = sessions.count_live().await.unwrap_or_else(|error| {

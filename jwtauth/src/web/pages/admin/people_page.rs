@@ -88,7 +88,7 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let next = link("after", found.accounts.last(), found.has_behind);
     let is_first = asked.after.is_none() && asked.before.is_none();
     let page = PeoplePage {
-        shell: visit.shell(&visit.texts.admin.people, "people"),
+        shell: visit.shell(&visit.own.texts.admin.people, "people"),
         prefix,
         rows: found.accounts.into_iter().map(PersonRow::from).collect(),
         first: (!is_first).then_some(first),

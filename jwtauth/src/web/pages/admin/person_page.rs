@@ -88,7 +88,7 @@ async fn page(
     query: &PersonQuery,
     problem: PersonProblem<'_>,
 ) -> Result<Response> {
-    let words = &visit.texts.admin;
+    let words = &visit.own.texts.admin;
     let (subject, now) = (account.id.to_string(), visit.sessions().now());
     let mut sessions = visit.sessions().store().sessions_of(subject).await.map_err(AdminVisit::failed)?;
     let is_ended = match &*query.mark {
@@ -101,7 +101,7 @@ async fn page(
     let mut shell = visit.shell(&account.name, "person");
     // What is told has happened, as far as the account shows.
     shell.notice = match &*query.done {
-        _ if !visit.is_from_here() => None,
+        _ if !visit.own.is_from_here() => None,
         "disabled" if !account.active => Some(&words.was_disabled),
         "enabled" if account.active => Some(&words.was_enabled),
         "ended" if is_ended => Some(&words.sessions_ended),
@@ -118,8 +118,8 @@ async fn page(
         last_login: account.last_login.map(times),
         rows: newest
             .map(|session| {
-                let over = (!session.is_live_at(now)).then(|| state_of(session, now, visit.texts));
-                (DeviceRow::of(session, visit.session, visit.texts), over)
+                let over = (!session.is_live_at(now)).then(|| state_of(session, now, visit.own.texts));
+                (DeviceRow::of(session, visit.own.session, visit.own.texts), over)
             })
             .collect(),
         count: sessions.len(),
@@ -134,8 +134,8 @@ async fn page(
 pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Response> {
     let query: PersonQuery = visit.query().await;
     let Some(account) = asked(visit, &query.id).await? else { return Ok(see_other("people")) };
-    let (words, id) = (&visit.texts.admin, account.id);
-    let is_self = id == visit.admin.id;
+    let (words, id) = (&visit.own.texts.admin, account.id);
+    let is_self = id == visit.own.account.id;
     let (what, role) = (form.text("do"), form.text("role"));
     // What an account has is taken away as it is.
     let role = if what == "add_role" { role.trim() } else { &role };
@@ -184,7 +184,7 @@ async fn take(
     id: AccountId,
     role: Option<&str>,
 ) -> Result<Result<Account, AccountError>> {
-    let (accounts, admin, role) = (visit.accounts.clone(), visit.admin.id, role.map(str::to_owned));
+    let (accounts, admin, role) = (visit.accounts.clone(), visit.own.account.id, role.map(str::to_owned));
     let needed = visit.gate.role.clone();
     let change = async move {
         let _alone = TAKES.lock().await;

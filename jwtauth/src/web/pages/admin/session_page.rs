@@ -113,13 +113,13 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         Ok(id) => visit.accounts.by_id(id).await?,
         Err(_) => None,
     };
-    let (words, now) = (&visit.texts.admin, visit.sessions().now());
+    let (words, now) = (&visit.own.texts.admin, visit.sessions().now());
     let mut shell = visit.shell(&words.session, "session");
     // A link can say anything: what is told has happened.
     let is_ended = query.done == "ended" && !session.is_live_at(now);
     shell.notice = is_ended.then_some(&*words.sessions_ended);
     let tokens = visit.sessions().tokens(session.id).await?;
-    let rows = rows(&tokens, &session, now, visit.texts);
+    let rows = rows(&tokens, &session, now, visit.own.texts);
     // The newest first.
     let on_page: Vec<_> = rows.into_iter().rev().skip(query.from).take(ROWS).collect();
     let behind = query.from.saturating_add(on_page.len());
@@ -128,8 +128,8 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         query: query_of(&session.subject, session.id),
         person: account.as_ref().map_or(&session.subject, |account| &account.name),
         person_id: session.subject.clone(),
-        row: DeviceRow::of(&session, visit.session, visit.texts),
-        state: state_of(&session, now, visit.texts),
+        row: DeviceRow::of(&session, visit.own.session, visit.own.texts),
+        state: state_of(&session, now, visit.own.texts),
         is_live: session.is_live_at(now),
         revoked: session.revoked.map(|revocation| times(revocation.at)),
         expires: times(session.expires_at),

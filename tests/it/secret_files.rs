@@ -238,3 +238,23 @@ fn m_7_m_10_an_error_says_why_no_secret_can_be_made() {
     let said = read(&directory.path().join("data/secret"), &AS_ANOTHER);
     assert!(said.contains("install -d -m 700 -o 65534"), "{said}");
 }
+
+/// `docker run --env-file` keeps the quotes of a line, and Compose takes them off: with both there would be two secrets.
+#[test]
+fn m_7_a_variable_holds_the_secret_alone() {
+    let data = directory();
+    let secret = "wonderland-wonderland-wonderland-wonderland";
+    for (text, says) in [
+        (format!("\"{secret}\""), "JWTAUTH_SECRET: it stands in quotes"),
+        (format!("'{secret}'"), "JWTAUTH_SECRET: it stands in quotes"),
+        (format!("JWTAUTH_SECRET={secret}"), "JWTAUTH_SECRET: it begins with a name"),
+    ] {
+        let mut program = Command::new("timeout");
+        program.args(["30", env!("CARGO_BIN_EXE_quickstart")]).env("JWTAUTH_SECRET", &text);
+        program.env("JWTAUTH_DATA", data.path()).env("JWTAUTH_ADDR", "127.0.0.1:0");
+        let output = program.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}: {said}");
+        assert!(said.contains(says) && !said.contains("wonderland"), "{text}: {said}");
+    }
+}

@@ -32,6 +32,14 @@ pub enum ConfigError {
         /// The variable.
         name: String,
     },
+    /// The environment variable that holds the secret has something around it.
+    #[error("the signing secret in the environment variable {name}: {problem}")]
+    SecretVariable {
+        /// The variable.
+        name: String,
+        /// What it is, and what to do. The secret is not shown.
+        problem: &'static str,
+    },
     /// Routes or pages for accounts were asked for, and the builder has no accounts.
     #[error("there are no accounts: call .accounts(AccountsConfig::default()) on the builder")]
     NoAccounts,

@@ -116,21 +116,29 @@ fn read(path: &Path) -> Result<Secret, ConfigError> {
     })?;
     let bytes = file.read(u64::MAX).map_err(failed)?;
     let bytes = bytes.trim_ascii();
-    match written_around(bytes) {
-        Some(problem) => Err(failed(io::Error::new(io::ErrorKind::InvalidData, problem))),
-        None => Ok(Secret::new(bytes.to_vec())),
-    }
+    as_written(bytes.to_vec()).map_err(|problem| failed(io::Error::new(io::ErrorKind::InvalidData, problem)))
+}
+
+/// Takes a secret that somebody has written into a file or a variable. An error says what stands around it.
+pub(crate) fn as_written(bytes: Vec<u8>) -> Result<Secret, &'static str> {
+    let secret = Secret::new(bytes);
+    written_around(secret.expose()).map_or(Ok(secret), Err)
 }
 
 /// Tells what stands around a secret that is none of it. It would be a part of it here, and not where another
 /// program reads the same text.
 fn written_around(bytes: &[u8]) -> Option<&'static str> {
-    let is_between = |quote| bytes.len() > 1 && bytes.starts_with(quote) && bytes.ends_with(quote);
-    if [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| bytes.starts_with(mark)) {
+    // In UTF-16 each second byte of such a text is 0.
+    if matches!(bytes, [0xef, 0xbb, 0xbf, ..] | [0xff, 0xfe, _, 0, ..] | [0xfe, 0xff, 0, ..]) {
         return Some("it begins with a byte order mark: write it as UTF-8 without one");
     }
+    // Random bytes may look like anything.
+    if std::str::from_utf8(bytes).is_err() {
+        return None;
+    }
+    let is_between = |quote| bytes.len() > 1 && bytes.starts_with(quote) && bytes.ends_with(quote);
     if is_between(b"\"") || is_between(b"'") {
-        return Some("the secret stands in quotes: remove them");
+        return Some("it stands in quotes: remove them");
     }
     let name = bytes.split(|byte| *byte == b'=').next().filter(|name| name.len() < bytes.len())?;
     let is_name = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
@@ -217,6 +225,17 @@ mod tests {
         {
             fs::write(&path, &text).unwrap();
             assert_eq!(read_or_make(&path).unwrap().expose(), text.trim().as_bytes(), "{text}");
+        }
+        // PowerShell writes UTF-16, and random bytes begin in any way.
+        let wide = [0xfeff].into_iter().chain(secret.encode_utf16());
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            fs::write(&path, wide.clone().flat_map(bytes).collect::<Vec<_>>()).unwrap();
+            assert!(format!("{:?}", read_or_make(&path).unwrap_err()).contains("byte order mark"));
+        }
+        for start in [&b"\xff\xfe"[..], b"\xfe\xff", b"\""] {
+            let random = [start, &[0x9c; 40], b"\""].concat();
+            fs::write(&path, &random).unwrap();
+            assert_eq!(read_or_make(&path).unwrap().expose(), random);
         }
         fs::remove_dir_all(&directory).unwrap();
         // It is not read at all: a pipe is waited for.

@@ -90,7 +90,8 @@ impl SecretSource {
             Self::Missing => Err(ConfigError::MissingSecret),
             Self::Given(secret) => Ok(secret),
             Self::Variable(name) => match std::env::var(&name) {
-                Ok(secret) => Ok(Secret::new(secret.into_bytes())),
+                Ok(secret) => secret::as_written(secret.into_bytes())
+                    .map_err(|problem| ConfigError::SecretVariable { name, problem }),
                 Err(_) => Err(ConfigError::MissingSecretVariable { name }),
             },
             Self::File(path) => secret::read_or_make(&path),
@@ -107,7 +108,8 @@ impl JwtAuthBuilder {
         self
     }
 
-    /// Takes the secret from an environment variable, when the store is opened.
+    /// Takes the secret from an environment variable, when the store is opened. Quotes around it are refused,
+    /// and so is a name with `=` in front of it: `docker run --env-file` takes them for a part of the value.
     pub fn secret_from_env(mut self, name: impl Into<String>) -> Self {
         self.secret = SecretSource::Variable(name.into());
         self

@@ -45,7 +45,6 @@ mod event_store;
 pub(crate) mod memory;
 pub mod operate;
 mod path_text;
-mod place_text;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "accounts")]

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::place_text::{has_database_words, is_cut_short, other_form_of, scheme_of};
 #[cfg(feature = "postgres")]
 use super::postgres::PostgresConfig;
 use super::sled::SledConfig;
@@ -33,6 +32,9 @@ pub enum StorePlace {
         scheme: String,
     },
 }
+
+/// The words by which a text of the form `host=.. user=..` is known.
+const DATABASE_WORDS: [&str; 6] = ["host", "hostaddr", "user", "dbname", "password", "port"];
 
 /// What a database needs beside its URL. A directory stays as it is.
 impl StorePlace {
@@ -136,6 +138,50 @@ impl<P: AsRef<Path>> From<P> for StorePlace {
     }
 }
 
+/// Takes a URL apart, if it is one. A drive of Windows has one letter, and is no scheme.
+fn scheme_of(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// Returns what the address of a database begins with that is written as for another program, such as
+/// `jdbc:postgresql`. A directory of that name would have a password in it.
+fn other_form_of(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let mut words = lower.split(':');
+    let (program, database) = (words.next()?, words.next()?);
+    let is_name = !program.is_empty() && program.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_form = is_name && ["postgres", "postgresql"].contains(&database) && words.next().is_some();
+    is_form.then(|| format!("{program}:{database}"))
+}
+
+/// Tells whether a text is the address of a database in which a `/` is missing.
+fn is_cut_short(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let mut rests = ["postgres:", "postgresql:"].iter().filter_map(|word| lower.strip_prefix(word));
+    rests.any(|rest| !rest.is_empty() && !rest.starts_with("//"))
+}
+
+/// Tells whether a text begins as `host=.. user=..` does. There may be spaces around `=`.
+fn has_database_words(text: &str) -> bool {
+    let Some((word, _)) = text.split_once('=') else { return false };
+    let word = word.trim_end();
+    if DATABASE_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        return true;
+    }
+    // Other settings may stand in front.
+    let is_setting = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    let is_known = |part: &str| DATABASE_WORDS.iter().any(|known| part.eq_ignore_ascii_case(known));
+    is_setting
+        && text.match_indices('=').skip(1).any(|(place, _)| {
+            let before = text.get(..place).unwrap_or_default().trim_end();
+            before.rsplit(char::is_whitespace).next().is_some_and(is_known)
+        })
+}
+
 /// Without what a URL has of user and password (O-15).
 impl fmt::Display for StorePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,6 +239,9 @@ mod tests {
             "data/x://y",
             " spaced",
             "postgres:",
+            "/srv/jdbc:postgresql:5432",
+            "./jdbc:postgresql://db/app",
+            "a:postgres",
             "://",
             "=",
             "",

@@ -111,8 +111,8 @@ impl EntryQuestion {
 pub(super) struct Connections {
     pool: Pool,
     tls: Tls,
-    /// Which hosts there are.
-    hosts: String,
+    /// Which database it is, without user and password.
+    place: String,
     entry: Arc<OnceLock<EntryQuestion>>,
     size: usize,
     timeout: Duration,
@@ -120,8 +120,10 @@ pub(super) struct Connections {
 }
 
 impl Connections {
+    /// `place` says which database it is, for errors.
     pub(super) fn new(
         config: Config,
+        place: String,
         tls: Tls,
         size: usize,
         timeout: Duration,
@@ -145,7 +147,7 @@ impl Connections {
             })
         });
         let recycling_method = RecyclingMethod::Fast;
-        let (hosts, choice) = (HostChoice::names(&config), HostChoice::new(&config, tls.clone(), timeout));
+        let choice = HostChoice::new(&config, tls.clone(), timeout);
         let manager = Manager::from_connect(config, choice, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
             .max_size(size)
@@ -156,7 +158,7 @@ impl Connections {
             .recycle_timeout(Some(timeout))
             .build()
             .map_err(|error| PostgresError::Setting { setting: "pool_size", problem: error.to_string() })?;
-        Ok(Self { pool, tls, hosts, entry, size, timeout, prepares: AtomicBool::new(prepares) })
+        Ok(Self { pool, tls, place, entry, size, timeout, prepares: AtomicBool::new(prepares) })
     }
 
     /// Lets no new connection in whose `question` has another answer than NULL.
@@ -176,7 +178,7 @@ impl Connections {
                 PostgresError::Busy { size: self.size, after: self.timeout }
             }
             PoolError::Timeout(deadpool_postgres::TimeoutType::Create) => {
-                let problem = format!("no answer from {} within {:?}", self.hosts, self.timeout);
+                let problem = format!("no answer from {} within {:?}", self.place, self.timeout);
                 PostgresError::Connect(problem.into())
             }
             PoolError::Backend(error) => PostgresError::Connect(error.into()),

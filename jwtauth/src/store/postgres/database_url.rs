@@ -1,12 +1,34 @@
 //! What the URL of a database says: where it is, and what of that may be shown.
 
-use tokio_postgres::config::{Config, Host};
+use tokio_postgres::config::{ChannelBinding, Config, Host};
 
 use super::postgres_config::PostgresConfig;
 
 impl PostgresConfig {
     /// What to do about a password that ends too early.
     pub(super) const ENCODE: &str = "user or password has an `@`, which ends it: write %40 for it";
+
+    /// Reads the URL. An error says what is wrong with it, and shows nothing of a password.
+    pub(super) fn understood(&self) -> Result<Config, String> {
+        let is_url = ["postgres://", "postgresql://"].iter().any(|start| self.url.starts_with(start));
+        // No word of the other form has a `:`. The driver's error would show the whole text.
+        if !is_url && self.url.split('=').next().is_some_and(|start| start.contains(':')) {
+            return Err("it is `postgres://user@host/database`, or of the form `host=.. user=..`".into());
+        }
+        let parsed = self.parsed();
+        if self.is_ambiguous() {
+            return Err(Self::ENCODE.into());
+        }
+        let config = parsed.map_err(|error| crate::error::in_one_line(&error))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err("it names no host".into());
+        }
+        if config.get_channel_binding() == ChannelBinding::Require {
+            let problem = "`channel_binding=require` is not supported: leave it out. The certificate of the server is verified all the same";
+            return Err(problem.into());
+        }
+        Ok(config)
+    }
 
     pub(in crate::store) fn has_password(&self) -> bool {
         self.password.is_some() || self.parsed().is_ok_and(|config| config.get_password().is_some())

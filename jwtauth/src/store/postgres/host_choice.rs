@@ -4,7 +4,7 @@
 //!
 //! 1. A host that says nothing costs a share of the time for a connection, and the next one is asked: also
 //!    one that takes connections and lets nobody in, as a machine that was frozen does.
-//! 2. The host that let in last is asked first.
+//! 2. The host that let in last is asked first, unless the URL wants connections to be spread.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -26,8 +26,10 @@ pub(super) struct HostChoice {
     tls: Tls,
     /// How long each is waited for.
     share: Duration,
+    /// Which one is asked first.
     first: AtomicUsize,
-    is_random: bool,
+    /// Whether each connection begins with the next host (`load_balance_hosts=random`).
+    spreads: bool,
 }
 
 impl HostChoice {
@@ -38,34 +40,22 @@ impl HostChoice {
         let share = limit / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         // Somebody may want to wait for less.
         let share = config.get_connect_timeout().map_or(share, |asked| share.min(*asked));
-        let is_random = config.get_load_balance_hosts() == LoadBalanceHosts::Random;
-        Self { hosts, tls, share, first: AtomicUsize::new(0), is_random }
-    }
-
-    /// Says which hosts there are, without user and password.
-    pub(super) fn names(config: &Config) -> String {
-        let names = config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            #[cfg(unix)]
-            Host::Unix(path) => path.display().to_string(),
-        });
-        let names: Vec<_> = names.collect();
-        match &names[..] {
-            [] => config.get_hostaddrs().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            names => names.join(", "),
-        }
+        let spreads = config.get_load_balance_hosts() == LoadBalanceHosts::Random;
+        Self { hosts, tls, share, first: AtomicUsize::new(0), spreads }
     }
 
     async fn connect_to_one(&self) -> Result<(Client, JoinHandle<()>), Error> {
-        let first = match self.is_random {
-            true => random_below(self.hosts.len()),
+        let first = match self.spreads {
+            true => self.first.fetch_add(1, Ordering::Relaxed),
             false => self.first.load(Ordering::Relaxed),
         };
         let mut refused = None;
-        for number in (0..self.hosts.len()).map(|step| (first + step) % self.hosts.len()) {
+        for number in (0..self.hosts.len()).map(|step| first.wrapping_add(step) % self.hosts.len()) {
             match timeout(self.share, self.hosts[number].connect(self.tls.clone())).await {
                 Ok(Ok((client, connection))) => {
-                    self.first.store(number, Ordering::Relaxed);
+                    if !self.spreads {
+                        self.first.store(number, Ordering::Relaxed);
+                    }
                     let task = tokio::spawn(async move {
                         if let Err(error) = connection.await {
                             tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "a connection to PostgreSQL broke");
@@ -143,12 +133,4 @@ fn of_one_host(config: &Config, number: usize) -> Config {
     one.channel_binding(config.get_channel_binding());
     one.target_session_attrs(config.get_target_session_attrs());
     one
-}
-
-/// Returns a number below `count`.
-fn random_below(count: usize) -> usize {
-    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    // Each state is a random one.
-    let random = RandomState::new().build_hasher().finish();
-    usize::try_from(random % (count.max(1) as u64)).unwrap_or_default()
 }

@@ -164,10 +164,10 @@ impl PostgresStore {
 
     /// Connects to a database that may be [marked](SchemaMark).
     pub(in crate::store) async fn connect_anyway(config: PostgresConfig) -> Result<Self, StoreError> {
-        let driver = config.check()?;
+        let (driver, place) = (config.check()?, config.place());
         let tls = Tls::new(config.root_certificates.as_deref())?;
         let PostgresConfig { pool_size, timeout, prepared_statements, makes_tables, .. } = config;
-        let connections = Connections::new(driver, tls, pool_size, timeout, prepared_statements)?;
+        let connections = Connections::new(driver, place, tls, pool_size, timeout, prepared_statements)?;
         let connections = Arc::new(connections);
         let ServerSettings { synchronous_commit, ends_idle_transactions } =
             server_settings(&connections, &config).await?;

@@ -4,10 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::config::{ChannelBinding, Config, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Config, SslMode, TargetSessionAttrs};
 use zeroize::Zeroizing;
 
-use super::super::place_text::is_cut_short;
 use super::password_file;
 use crate::error::PostgresError;
 
@@ -271,28 +270,10 @@ impl PostgresConfig {
         if !(1..=63).contains(&self.schema.len()) || self.schema.contains('\0') {
             return refused("schema", format!("{:?} is no name of 1 to 63 bytes", self.schema));
         }
-        // The driver's error would show all of it.
-        if is_cut_short(&self.url) {
-            return refused(
-                "URL",
-                "it begins with `postgres:` and two `/`: `postgres://user@host/database`".into(),
-            );
-        }
-        let mut config = match self.parsed() {
+        let mut config = match self.understood() {
             Ok(config) => config,
-            Err(_) if self.is_ambiguous() => return refused("URL", PostgresConfig::ENCODE.into()),
-            Err(error) => return refused("URL", crate::error::in_one_line(&error)),
+            Err(problem) => return refused("URL", problem),
         };
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return refused("URL", "it names no host".into());
-        }
-        if self.is_ambiguous() {
-            return refused("URL", PostgresConfig::ENCODE.into());
-        }
-        if config.get_channel_binding() == ChannelBinding::Require {
-            let problem = "`channel_binding=require` is not there: leave it out. The certificate of the server is verified";
-            return refused("URL", problem.into());
-        }
         if config.get_ssl_mode() == SslMode::Prefer {
             let mode = if self.is_local(&config) { SslMode::Disable } else { SslMode::Require };
             config.ssl_mode(mode);
@@ -398,6 +379,9 @@ mod tests {
             PostgresConfig::new("postgres://app:x@y?pa55word=1@localhost/app"),
             PostgresConfig::new("user=app password=pa55word"),
             PostgresConfig::new("postgres:/app:pa55word@localhost/app?sslmode=require"),
+            PostgresConfig::new("POSTGRES://app:pa55word@localhost/app?sslmode=require"),
+            PostgresConfig::new("postgress://app:pa55word@localhost/app?sslmode=require"),
+            PostgresConfig::new("jdbc:postgresql://localhost/app:pa55word?user=app"),
             PostgresConfig::new("postgres://app:pa55word@localhost/app?channel_binding=require"),
         ] {
             let error = bad.check().unwrap_err();

@@ -92,7 +92,7 @@ impl Schema<'_> {
                 Err(_) if is_told => {}
                 Err(_) => {
                     is_told = true;
-                    tracing::warn!(target: "jwtauth", schema = self.name, "another program changes the tables of the store, or has locked them: waiting until it ends");
+                    tracing::warn!(target: "jwtauth", schema = self.name, "waiting for the tables of the store: another program changes or locks them, or the database is slow");
                 }
             }
         }
@@ -121,10 +121,7 @@ impl Schema<'_> {
                 let (found, newest) = (found.cast_signed(), NEWEST.cast_signed());
                 return Err(PostgresError::OldSchema { schema: self.name.to_owned(), found, newest }.into());
             }
-            0 => {
-                self.make_state().await?;
-                tracing::info!(target: "jwtauth", schema = self.name, "a new session store was made, because none was there");
-            }
+            0 => self.make_state().await?,
             _ => {}
         }
         self.migrate().await?;
@@ -191,7 +188,12 @@ impl Schema<'_> {
         }
         let state = format!("UPDATE @schema_state SET version = {NEWEST}; COMMIT");
         connection.will_commit();
-        self.run(&mut connection, &state).await
+        self.run(&mut connection, &state).await?;
+        // Of many programs that start at once, one has made it.
+        if found == 0 {
+            tracing::info!(target: "jwtauth", schema = self.name, "a new session store was made, because none was there");
+        }
+        Ok(())
     }
 
     async fn ask(&self, connection: &mut Connection, sql: &str) -> Result<u64, StepError> {

@@ -22,6 +22,10 @@ enum Around {
 
 /// Tells whether a text ends right inside of an `impl` block or a trait.
 pub(super) fn ends_in_block(text: &str) -> bool {
+    // What is in a block is indented. So the text before most attributes is not read.
+    if text.is_empty() || text.ends_with('\n') {
+        return false;
+    }
     let open = open_brackets(text.as_bytes());
     match open.split_last() {
         Some((Around::Block, outer)) => outer.iter().all(|around| *around == Around::Items),

@@ -27,14 +27,18 @@ fn check(mut command: std::process::Command) {
     assert!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
 }
 
+/// What drives Chromium, or `None`, and a line that says why.
+fn chromium(test: &str) -> Option<PathBuf> {
+    if !Path::new("/usr/bin/chromium").exists() {
+        eprintln!("skipped {test}: there is no /usr/bin/chromium (apt-get install chromium)");
+        return None;
+    }
+    packages(test, &["playwright-core@1.65.1", "axe-core@4.14.1"])
+}
+
 #[test]
 fn two_tabs_and_another_browser_share_a_login() {
-    let name = "two_tabs_and_another_browser_share_a_login";
-    if !Path::new("/usr/bin/chromium").exists() {
-        eprintln!("skipped {name}: there is no /usr/bin/chromium (apt-get install chromium)");
-        return;
-    }
-    let Some(home) = packages(name, &["playwright-core@1.65.1", "axe-core@4.14.1"]) else { return };
+    let Some(home) = chromium("two_tabs_and_another_browser_share_a_login") else { return };
     let server = Program::new(env!("CARGO_BIN_EXE_spa")).env("JWTAUTH_ACCESS_TTL", "1").start();
     let mut command = node::command(100, &home, folder().join("tabs.mjs").to_str().unwrap());
     command.arg(server.url.replace("127.0.0.1", "localhost"));
@@ -44,12 +48,7 @@ fn two_tabs_and_another_browser_share_a_login() {
 /// The files of the example come from another origin, and their page names the program.
 #[test]
 fn a_front_end_at_another_origin_uses_the_program() {
-    let name = "a_front_end_at_another_origin_uses_the_program";
-    if !Path::new("/usr/bin/chromium").exists() {
-        eprintln!("skipped {name}: there is no /usr/bin/chromium (apt-get install chromium)");
-        return;
-    }
-    let Some(home) = packages(name, &["playwright-core@1.65.1", "axe-core@4.14.1"]) else { return };
+    let Some(home) = chromium("a_front_end_at_another_origin_uses_the_program") else { return };
     bounded(async {
         let api: Arc<OnceLock<String>> = Arc::default();
         let file = |name: &str, kind: &'static str, api: &Arc<OnceLock<String>>| {

@@ -97,8 +97,11 @@ pub(super) fn shown(status: StatusCode, page: &impl Template) -> Result<Response
 }
 
 /// Gives a page that refuses something what its refusal tells programs: when to come again, and how to log in
-/// (RFC 9110, sections 10.2.3 and 11.6.1).
+/// (RFC 9110, sections 10.2.3 and 11.6.1). A page with another status says something else.
 pub(super) fn with_headers_of(refusal: &Response, mut page: Response) -> Response {
+    if refusal.status() != page.status() {
+        return page;
+    }
     for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
         for value in refusal.headers().get_all(&name) {
             page.headers_mut().append(&name, value.clone());

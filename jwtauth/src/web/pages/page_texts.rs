@@ -80,7 +80,7 @@ text_fields! {
     /// The label of how long a key is valid.
     api_key_days = "For how many days";
     /// A number of days is too large, too small, or no number.
-    api_key_days_refused = "Write a whole number of days, 1 or more. If it is one, write a smaller one.";
+    api_key_days_refused = "Write a whole number of days: at least 1, and no more than is allowed.";
     /// A key was made. The key stands below.
     api_key_made = "This is the key. Keep it now: nobody can show it again.";
     /// When a key ends.

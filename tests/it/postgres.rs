@@ -15,6 +15,7 @@ mod outage;
 mod patroni;
 mod plans;
 mod program;
+mod rights;
 mod rolling;
 mod schema;
 mod staleness;

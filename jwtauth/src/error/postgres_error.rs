@@ -40,6 +40,16 @@ pub enum PostgresError {
         /// What to do.
         remedy: &'static str,
     },
+    /// Tables, columns or rows are not there that every store has. Nothing was changed.
+    #[error(
+        "schema {schema:?} is not whole, it lacks {missing}: somebody has removed it, or a dump was restored in part. Restore the whole dump. To start with nothing: DROP SCHEMA {schema:?} CASCADE, and the next start makes all tables"
+    )]
+    Incomplete {
+        /// The name of the schema.
+        schema: String,
+        /// What is missing.
+        missing: String,
+    },
     /// The tables were made by a newer release of this crate. Nothing was changed.
     #[error(
         "schema {schema:?} has version {found}, made by a newer release of jwtauth, and this one knows versions up to {newest}: use that release, or name another schema"
@@ -74,6 +84,20 @@ pub enum PostgresError {
         found: i64,
         /// The version that is needed.
         newest: i64,
+    },
+    /// The role that is named in the URL may not do what a store does. Nothing was changed.
+    #[error("role {role:?} may not {refused} in schema {schema:?}: {remedy}")]
+    Rights {
+        /// The name of the schema.
+        schema: String,
+        /// The role.
+        role: String,
+        /// What it may not do.
+        refused: String,
+        /// What to write.
+        remedy: String,
+        /// What the server says.
+        source: BoxError,
     },
     /// A setting was refused.
     #[error("{setting} of the PostgreSQL store is refused: {problem}")]

@@ -14,9 +14,10 @@ use super::event_steps::event_params;
 use super::schema_mark::SchemaMark;
 use super::statements::SqlStatement;
 use super::step_error::StepError;
-use super::{PostgresStore, rows};
+use super::table_check::TableCheck;
+use super::{Database, PostgresStore, rows};
 use crate::clock::{Clock as _, SystemClock};
-use crate::error::StoreError;
+use crate::error::{PostgresError, StoreError};
 
 /// How many rows are read at once, and how many that are damaged are named.
 const PAGE: u64 = 256;
@@ -88,6 +89,10 @@ impl PostgresStore {
                 "set both by NTP: sessions expire by the clock of each server of the application",
             ));
         }
+        if let Some(PostgresError::Rights { role, refused, remedy, .. }) = self.lacks_rights().await {
+            let what = format!("role {role:?} may not {refused}: no server with this role starts");
+            findings.push(Finding::new(what, remedy));
+        }
         diagnosis.findings = findings;
         match self.mark().await? {
             Some(mark @ SchemaMark::Filling(_)) => {
@@ -102,6 +107,16 @@ impl PostgresStore {
             None => {}
         }
         Ok(())
+    }
+
+    /// Returns what a server with this role would hear, unless that is not known now.
+    async fn lacks_rights(&self) -> Option<PostgresError> {
+        let Database { connections, schema, timeout, .. } = &*self.database;
+        let tables = TableCheck { schema, connections, limit: *timeout };
+        match tables.run(true).await {
+            Err(StepError::Store(StoreError::Backend(cause))) => cause.downcast().ok().map(|cause| *cause),
+            _ => None,
+        }
     }
 
     /// Reads every row. `look` hears how many were read, and may stop it.

@@ -20,7 +20,7 @@
 //! `host_choice` where a new one leads to, `transaction` how an operation is committed and tried again, and
 //! `rows` which bytes stand where.
 //! `database_copy` and `database_check` read all of it, `database_fill` puts all of a store into it, and
-//! `schema_mark` says when it may not be served.
+//! `schema_mark` says when it may not be served, and `table_check` who may not serve it.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
 //! `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking
@@ -44,10 +44,12 @@ mod postgres_config;
 mod rows;
 mod schema;
 mod schema_mark;
+mod schema_name;
 mod server_settings;
 mod session_steps;
 mod statements;
 mod step_error;
+mod table_check;
 mod tls;
 mod transaction;
 mod value_steps;
@@ -68,6 +70,7 @@ pub(in crate::store) use self::postgres_config::OPERATOR;
 pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
 use self::schema::Schema;
 pub(in crate::store) use self::schema_mark::SchemaMark;
+use self::schema_name::{commented, quoted};
 use self::server_settings::{ServerSettings, server_settings};
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
 use self::statements::Statements;
@@ -149,8 +152,8 @@ impl PostgresStore {
     ///
     /// [`StoreError::Backend`] with a [`PostgresError`](crate::error::PostgresError) as its source: a setting
     /// that is refused, a database that cannot be reached or that loses what it has acknowledged, tables of a
-    /// newer release, tables that a migration or a restore has not filled to its end, or whose records were
-    /// moved elsewhere.
+    /// newer release, tables that are not all there or that its role may not write, tables that a migration
+    /// or a restore has not filled to its end, or whose records were moved elsewhere.
     pub async fn connect(config: impl Into<PostgresConfig>) -> Result<Self, StoreError> {
         let store = Self::connect_anyway(config.into()).await?;
         match store.mark().await? {
@@ -166,19 +169,20 @@ impl PostgresStore {
     pub(in crate::store) async fn connect_anyway(config: PostgresConfig) -> Result<Self, StoreError> {
         let (driver, place) = (config.check()?, config.place());
         let tls = Tls::new(config.root_certificates.as_deref())?;
-        let PostgresConfig { pool_size, timeout, prepared_statements, makes_tables, .. } = config;
+        let PostgresConfig { pool_size, timeout, prepared_statements, makes_tables, is_lenient, .. } = config;
         let connections = Connections::new(driver, place, tls, pool_size, timeout, prepared_statements)?;
         let connections = Arc::new(connections);
         let ServerSettings { synchronous_commit, ends_idle_transactions } =
             server_settings(&connections, &config).await?;
-        let schema = Schema { name: &config.schema, connections: &connections, timeout, makes_tables };
+        let (name, is_served) = (&config.schema, !is_lenient);
+        let schema = Schema { name, connections: &connections, timeout, makes_tables, is_served };
         let latest = schema.prepare_in_turn().await?;
         let time = Arc::new(TimeMark::of_many());
         time.raise(latest, 0);
         Ok(Self {
             database: Arc::new(Database {
-                statements: Statements::new(&schema::quoted(&config.schema)),
-                commit: format!("COMMIT /* {}. */", schema::commented(&config.schema)),
+                statements: Statements::new(&quoted(&config.schema)),
+                commit: format!("COMMIT /* {}. */", commented(&config.schema)),
                 connections,
                 schema: config.schema,
                 timeout,

@@ -6,7 +6,8 @@
 //!    row with the version.
 //! 2. Tables of the right version are not touched, so a role that may only read and write rows will do.
 //! 3. Tables of a newer version are not touched either, and refused.
-//! 4. A change of the tables is one transaction, so a program that is killed leaves the version before it.
+//! 4. No store opens on tables that are not all there, or that its role may not use as it must.
+//! 5. A change of the tables is one transaction, so a program that is killed leaves the version before it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,8 +17,10 @@ use tokio_postgres::types::Type;
 
 use super::connections::{Connection, Connections, Request};
 use super::rows;
+use super::schema_name::quoted;
 use super::statements::SqlStatement;
 use super::step_error::StepError;
+use super::table_check::{Refused, TableCheck, is_refusal};
 use crate::error::{PostgresError, StoreError};
 use crate::shutdown::is_asked;
 
@@ -60,16 +63,6 @@ const MIGRATIONS: [&str; 3] = [
 /// The version that this release reads and writes.
 const NEWEST: u64 = MIGRATIONS.len() as u64;
 
-/// Returns a name as it stands in statements.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Returns a name as it stands in a comment, which it neither ends nor nests.
-pub(super) fn commented(name: &str) -> String {
-    quoted(name).replace("*/", "* /").replace("/*", "/ *")
-}
-
 /// The tables of one store.
 pub(super) struct Schema<'a> {
     pub(super) name: &'a str,
@@ -77,6 +70,8 @@ pub(super) struct Schema<'a> {
     pub(super) timeout: Duration,
     /// Whether they may be made and changed.
     pub(super) makes_tables: bool,
+    /// Whether their rows will be written.
+    pub(super) is_served: bool,
 }
 
 impl Schema<'_> {
@@ -109,14 +104,41 @@ impl Schema<'_> {
                     attempts += 1;
                     tokio::time::sleep(Duration::from_millis(25)).await;
                 }
+                Err(StepError::Driver(error)) if error.code() == Some(&SqlState::DUPLICATE_TABLE) => {
+                    let said = error.as_db_error().map_or("a table is there", |said| said.message());
+                    return Err(self.tables().incomplete(format!("its row in schema_state: {said}")).into());
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }
     }
 
+    const fn tables(&self) -> TableCheck<'_> {
+        TableCheck { schema: self.name, connections: self.connections, limit: LIMIT }
+    }
+
     async fn bring_up(&self) -> Result<u64, StepError> {
-        match self.check(self.version().await?)? {
-            NEWEST => return self.latest().await,
+        let found = match self.version().await {
+            Err(StepError::Driver(error)) if is_refusal(&error) => {
+                return Err(self.tables().refusal(Refused::Rows(vec!["schema_state"]), error).await);
+            }
+            found => self.check(found?)?,
+        };
+        if found < NEWEST {
+            match self.make(found).await {
+                Err(StepError::Driver(error)) if is_refusal(&error) => {
+                    return Err(self.tables().refusal(Refused::Tables, error).await);
+                }
+                made => made?,
+            }
+        }
+        self.tables().run(self.is_served).await?;
+        self.latest().await
+    }
+
+    /// Makes or changes the tables of an earlier version.
+    async fn make(&self, found: u64) -> Result<(), StepError> {
+        match found {
             found if !self.makes_tables => {
                 let (found, newest) = (found.cast_signed(), NEWEST.cast_signed());
                 return Err(PostgresError::OldSchema { schema: self.name.to_owned(), found, newest }.into());
@@ -124,8 +146,7 @@ impl Schema<'_> {
             0 => self.make_state().await?,
             _ => {}
         }
-        self.migrate().await?;
-        self.latest().await
+        self.migrate().await
     }
 
     /// Returns what a version means for this release, if it knows it.
@@ -199,7 +220,10 @@ impl Schema<'_> {
     async fn ask(&self, connection: &mut Connection, sql: &str) -> Result<u64, StepError> {
         let statement = SqlStatement { sql: self.in_schema(sql), types: Vec::new() };
         let asked = connection.send(&[Request::Statement(&statement, Vec::new())], LIMIT).await?;
-        rows::number(asked.first().map_or(&[], Vec::as_slice))
+        match asked.first() {
+            Some(found) if !found.is_empty() => rows::number(found),
+            _ => Err(self.tables().incomplete("the row of schema_state".into()).into()),
+        }
     }
 
     async fn run(&self, connection: &mut Connection, sql: &str) -> Result<(), StepError> {
@@ -225,18 +249,4 @@ fn is_of_others(failure: &StepError) -> bool {
         SqlState::UNIQUE_VIOLATION,
     ];
     failure.is_conflict() || error.code().is_some_and(|code| of_others.contains(code))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_neither_ends_nor_nests_a_comment() {
-        for (name, expected) in
-            [("shop", "\"shop\""), ("a\"b", "\"a\"\"b\""), ("*/ DROP", "\"* / DROP\""), ("/*/", "\"/ * /\"")]
-        {
-            assert_eq!(commented(name), expected);
-        }
-    }
 }

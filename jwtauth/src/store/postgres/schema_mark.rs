@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::connections::{Param, Request};
 use super::postgres_config::{OPERATOR, PostgresConfig};
-use super::schema::quoted;
+use super::schema_name::quoted;
 use super::statements::SqlStatement;
 use super::step_error::StepError;
 use super::transaction::{DatabaseStep, Transaction};

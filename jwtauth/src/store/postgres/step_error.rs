@@ -29,6 +29,11 @@ impl StepError {
         }
     }
 
+    /// Tells whether the server takes no changes now.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self, Self::Driver(error) if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION))
+    }
+
     /// Tells whether another connection may do better: this one is broken, or leads to a server that ends,
     /// starts, or takes no changes.
     pub(super) fn is_of_connection(&self) -> bool {

@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// for the requests that are running. Always give a time: an event stream can last for ever.
 ///
 /// Call it at the start of `main`. From that call on, a signal is kept until somebody waits for it, and an
-/// `open` that waits for another process to leave the store gives up. The two signals then do nothing else.
+/// `open` that is under way gives up. The two signals then do nothing else.
 /// Without this function, stopping a container takes until it is killed: the first process of a container
 /// gets no SIGTERM that it does not handle.
 ///

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod gone;
+mod limits;
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,28 +82,63 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If it ends before that, with what it said.
+    /// If it ends before that, with what it said, or does neither in time.
     #[must_use]
     pub fn start(&self) -> Running {
+        self.attempt().unwrap_or_else(|(status, said)| panic!("the program did not start: {status}: {said}"))
+    }
+
+    /// Starts the program and waits until it says where it listens. If it ends before that, returns how, and
+    /// what it said on stderr.
+    ///
+    /// # Errors
+    ///
+    /// If it ends.
+    ///
+    /// # Panics
+    ///
+    /// If it does neither in time.
+    pub fn attempt(&self) -> Result<Running, (ExitStatus, String)> {
+        let (mut running, lines) = self.begin_with_lines();
+        let line = lines.recv_timeout(PATIENCE).expect("the program starts or ends in time");
+        match line.trim().strip_prefix("listening on ") {
+            Some(url) => {
+                running.url = url.to_owned();
+                Ok(running)
+            }
+            None => Err(running.wait()),
+        }
+    }
+
+    /// Starts the program, and waits for nothing. Its URL is not known.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not start it.
+    #[must_use]
+    pub fn begin(&self) -> Running {
+        self.begin_with_lines().0
+    }
+
+    /// Returns its first line on stdout too, or an empty one if it ends without.
+    fn begin_with_lines(&self) -> (Running, mpsc::Receiver<String>) {
         let mut child = self.command().spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("stdout is readable");
-        let Some(url) = line.trim().strip_prefix("listening on ") else {
-            let mut said = String::new();
-            let _ = child.stderr.take().expect("stderr is piped").read_to_string(&mut said);
-            panic!("the program did not start: {line}{said}");
-        };
-        let url = url.to_owned();
+        let (sender, lines) = mpsc::channel();
         // Both pipes are read to their ends, so that the program never waits for us.
-        thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = stdout.read_line(&mut line);
+            let _ = sender.send(line);
+            std::io::copy(&mut stdout, &mut std::io::sink())
+        });
         let mut stderr = child.stderr.take().expect("stderr is piped");
         let log = thread::spawn(move || {
             let mut log = String::new();
             let _ = stderr.read_to_string(&mut log);
             log
         });
-        Running { child, url, log: Some(log) }
+        (Running { child, url: String::new(), log: Some(log) }, lines)
     }
 
     /// Runs a program that is expected to refuse to start. Returns its exit code and what it said on stderr.
@@ -190,6 +226,15 @@ impl Running {
         let status = wait(&mut self.child);
         let log = self.log.take().expect("the log is taken once").join().expect("the log can be read");
         (status, log)
+    }
+
+    /// Tells whether the program has ended by itself.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not say.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the system knows its children").is_some()
     }
 
     /// Returns the process that a wrapper has started: the program itself.

@@ -167,6 +167,9 @@ pub enum StoreError {
         /// The time limit.
         after: Duration,
     },
+    /// The process was told to end while the store was being opened.
+    #[error("the process was told to end before its session store was open")]
+    ToldToEnd,
     /// A record is too large for the store.
     #[error("record has {got} bytes, at most {max} are kept: store less in the user value or session")]
     TooLarge {

@@ -10,7 +10,7 @@
 //! 5. A change of the tables is one transaction, so a program that is killed leaves the version before it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -79,11 +79,11 @@ impl Schema<'_> {
     /// anything was decided by.
     pub(super) async fn prepare_in_turn(&self) -> Result<u64, StoreError> {
         let mut prepared = std::pin::pin!(self.prepare());
-        let (start, mut is_told) = (Instant::now(), false);
+        let mut is_told = false;
         loop {
             match tokio::time::timeout(SILENCE, &mut prepared).await {
                 Ok(done) => return done,
-                Err(_) if is_asked() => return Err(StoreError::TimedOut { after: start.elapsed() }),
+                Err(_) if is_asked() => return Err(StoreError::ToldToEnd),
                 Err(_) if is_told => {}
                 Err(_) => {
                     is_told = true;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::super::codec::RecordError;
 use super::files::{self, store_lock};
+use super::threads;
 use crate::error::StoreError;
 
 pub(super) fn damaged(path: &Path, problem: String) -> StoreError {
@@ -45,6 +46,23 @@ pub(super) fn of_panic(path: &Path, action: &'static str, panic: &(dyn Any + Sen
     files::refused(path, action, cause.unwrap_or_else(|| io::Error::other("its database has given up")))
 }
 
+/// What is said of a panic of sled while it reads. Where the system is short of something, such as threads or
+/// descriptors, nothing is known of the files.
+pub(super) fn of_reading(path: &Path, panic: &(dyn Any + Send)) -> StoreError {
+    match panic.downcast_ref::<String>().and_then(|text| cause_in(text)) {
+        Some(cause) if is_short(&cause) => files::refused(path, "read", cause),
+        _ if !threads::is_memory_left() => threads::too_few(path, io::ErrorKind::OutOfMemory.into()),
+        _ => damaged(path, "its database cannot read its own files".into()),
+    }
+}
+
+/// Tells whether the system, or a limit of the process, has too few of something.
+fn is_short(error: &io::Error) -> bool {
+    // ENFILE and EMFILE.
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory)
+        || matches!(error.raw_os_error(), Some(23 | 24))
+}
+
 /// sled keeps only the text of what the system said: `Os { code: 11, kind: WouldBlock, .. }`.
 fn cause_in(text: &str) -> Option<io::Error> {
     let (_, behind) = text.rsplit_once("Os { code: ")?;
@@ -59,6 +77,23 @@ mod tests {
     fn locking(source: io::Error) -> StoreError {
         let text = format!("could not acquire lock on {:?}: {source:?}", "a/db");
         explain(Path::new("a"), "open", ::sled::Error::Io(io::Error::other(text)))
+    }
+
+    /// what the machine has too little of says nothing about the files.
+    #[test]
+    fn r_6_a_panic_for_want_of_something_is_no_damage() {
+        let said = |number| -> Box<dyn Any + Send> {
+            let cause = io::Error::from_raw_os_error(number);
+            Box::new(format!("called `Result::unwrap()` on an `Err` value: {cause:?}"))
+        };
+        for number in [11, 12, 23, 24] {
+            let error = of_reading(Path::new("a"), &*said(number));
+            assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
+        }
+        let broken: Box<dyn Any + Send> = Box::new("index out of bounds".to_owned());
+        assert!(matches!(of_reading(Path::new("a"), &*broken), StoreError::Corrupt { .. }));
+        // A file that is not there.
+        assert!(matches!(of_reading(Path::new("a"), &*said(2)), StoreError::Corrupt { .. }));
     }
 
     /// M-10: only a lock that somebody holds means that somebody has the store open.

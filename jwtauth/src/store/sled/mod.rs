@@ -66,6 +66,7 @@ mod sled_config;
 mod stamps;
 mod startup;
 mod surroundings;
+mod threads;
 mod trail_change;
 mod tree_change;
 mod tree_copy;
@@ -158,10 +159,12 @@ impl SledStore {
     ///   there or empty. Its volume may not be mounted. Nothing was made.
     /// - [`StoreError::Corrupt`]: files are damaged. They are as they were before.
     /// - [`StoreError::RolledBack`]: acknowledged changes are missing. The same goes for sled's log.
-    /// - [`StoreError::Io`]: the operating system refused something else, such as space, or a lock.
+    /// - [`StoreError::Io`]: the operating system refused something else, such as space, a lock, or a thread.
+    /// - [`StoreError::ToldToEnd`]: the process was told to end meanwhile.
     pub async fn open(config: impl Into<SledConfig>) -> Result<Self, StoreError> {
         let config = config.into();
-        let opening = tokio::task::spawn_blocking(move || {
+        let shown = config.path.clone();
+        let opening = move || {
             let config = config.absolute()?;
             let path = config.path.clone();
             let opened = Opened::open(config)?;
@@ -170,15 +173,14 @@ impl SledStore {
             let reader = Arc::new(StoreReader::new(path.clone(), opened.tree, recent, check));
             let disk = Disk::new(Arc::clone(&reader), opened.state);
             let orders = Arc::clone(&disk.compactions);
-            let failed =
-                |source| StoreError::Io { path: path.clone(), action: "start a thread for it", source };
+            let failed = |source| threads::too_few(&path, source);
             let writer = Writer::start(disk).map_err(failed)?;
             let compactor = Compactor::start(Arc::clone(&reader), &writer, orders).map_err(failed)?;
             let checker = RecordChecker::start(Arc::clone(&reader)).map_err(failed)?;
             let (compactor, _checker) = (Arc::new(compactor), Arc::new(checker));
             Ok(Self { compactor, _checker, reader, writer: Arc::new(writer) })
-        });
-        opening.await.unwrap_or(Err(StoreError::Closed))
+        };
+        threads::open(&shown, opening).await
     }
 }
 

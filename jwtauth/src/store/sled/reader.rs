@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::super::codec;
 use super::super::requests::StoreFuture;
 use super::disk_record::DiskRecord;
-use super::explain::{damaged, explain};
+use super::explain::{damaged, explain, of_reading};
 use super::recent::Recent;
 use super::record_check::RecordCheck;
 use super::tree_keys;
@@ -72,7 +72,7 @@ impl StoreReader {
         let tree = tree.as_ref().ok_or_else(|| self.unavailable())?;
         match catch_unwind(AssertUnwindSafe(|| read(tree))) {
             Ok(result) => result.map_err(|error| explain(&self.path, "read", error)),
-            Err(_) => Err(self.corrupt("its database cannot read its own files")),
+            Err(panic) => Err(of_reading(&self.path, &*panic)),
         }
     }
 

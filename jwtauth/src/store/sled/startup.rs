@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ::sled::Db;
 
 use super::super::codec::{self, Totals};
-use super::explain::{damaged, explain};
+use super::explain::{damaged, explain, of_reading};
 use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
@@ -19,7 +19,7 @@ use super::record_count::{Counted, count, count_first};
 use super::record_tally::RecordTally;
 use super::salvage;
 use super::sled_config::SledConfig;
-use super::tree_keys;
+use super::{threads, tree_keys};
 use crate::error::StoreError;
 
 /// How much of a database sled may keep in memory while it is made, in bytes.
@@ -195,7 +195,7 @@ impl Whole<'_> {
         let count = || if reads_all { count(path, &tree, &|| true) } else { count_first(path, &tree) };
         let counted = match catch_unwind(AssertUnwindSafe(count)) {
             Ok(counted) => counted?,
-            Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
+            Err(panic) => return Err(of_reading(path, &*panic)),
         };
         let counted = match counted {
             Some(Counted { totals, .. }) if totals.changes < changes => {
@@ -278,13 +278,18 @@ fn open_with(
     path: &Path,
     patience: &mut Patience,
 ) -> Result<Db, StoreError> {
+    threads::are_enough(path)?;
     loop {
         let opening = || config().path(path).open();
         let opened = match catch_unwind(AssertUnwindSafe(opening)) {
             Ok(opened) => opened.map_err(|error| explain(path, "open", error)),
-            Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
+            Err(panic) => return Err(of_reading(path, &*panic)),
         };
         match opened {
+            Ok(tree) => {
+                threads::has_pool();
+                return Ok(tree);
+            }
             Err(StoreError::Locked { .. }) if patience.wait(path) => {}
             other => return other,
         }
@@ -301,7 +306,7 @@ fn open_known(
     let tree = open_tree(path, cache, patience)?;
     let found = match catch_unwind(AssertUnwindSafe(|| tree.get(tree_keys::TOTALS))) {
         Ok(found) => found.map_err(|error| explain(path, "read", error))?,
-        Err(_) => return Err(damaged(path, "its database cannot read its own files".into())),
+        Err(panic) => return Err(of_reading(path, &*panic)),
     };
     if found.and_then(|bytes| codec::decode_totals(tree_keys::TOTALS, &bytes)) != Some(known.totals) {
         return Err(damaged(path, "it is not what was put in its place".into()));

@@ -1,0 +1,116 @@
+//! a start with too few threads or too little memory, and M-15: one that is told to end while it waits.
+
+use serde_json::json;
+
+use super::*;
+
+/// A user that has no process but those of this test: the system counts the threads of all.
+const ALONE: u32 = 61_204;
+
+/// A copy of `minimal` that a user without rights can run, and a place for its data.
+struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_minimal"), directory.path().join("minimal")).unwrap();
+        let place = Self { directory };
+        fs::create_dir(place.data()).unwrap();
+        chown(place.data(), Some(ALONE), Some(ALONE)).unwrap();
+        place
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn program(&self, wrapper: &[&str]) -> tests::program::Program {
+        let user = ["setpriv", "--reuid=61204", "--regid=61204", "--clear-groups"];
+        let program = tests::program::Program::new(self.directory.path().join("minimal"));
+        let program = program.env("TOKIO_WORKER_THREADS", "1");
+        program.data(&self.data()).wrapped(&[&user[..], wrapper].concat())
+    }
+}
+
+fn cannot_be_tried() -> bool {
+    let needed =
+        ["setpriv", "--reuid=61204", "--regid=61204", "--clear-groups", "prlimit", "--nproc=64", "true"];
+    let lacks = !is_root() || !runs(&needed);
+    if lacks {
+        println!("skipped: needs root, setpriv and prlimit");
+    }
+    lacks
+}
+
+/// an end in a bounded time, with what is too little, and never the word for a store that is not whole.
+#[test]
+fn r_6_a_start_with_too_few_threads_says_so() {
+    if cannot_be_tried() {
+        return;
+    }
+    bounded_by(Duration::from_secs(300), async {
+        let place = Place::new();
+        let free = place.program(&[]);
+        let server = free.start();
+        let body = json!({"username": "alice", "password": "through the looking glass"});
+        let browser = Browser::new(&server.url);
+        let asked = browser.request(reqwest::Method::POST, "/auth/register").json(&body).send().await;
+        assert_eq!(asked.unwrap().status(), 201);
+        assert!(server.terminate().0.success());
+
+        // The runtime has its main thread and one more.
+        let threads = (2..=24).step_by(2).map(|count| format!("--nproc={count}"));
+        let memory = (100..=400).step_by(25).map(|megabytes| format!("--as={}", megabytes * 1_000_000));
+        let (mut named, mut started) = (0, 0);
+        for limit in threads.chain(memory) {
+            let attempt = place.program(&["prlimit", &limit]).attempt();
+            let is_started = attempt.is_ok();
+            let (status, said) = attempt.map_or_else(|ended| ended, Running::terminate);
+            println!("{limit}: {status} {}", said.lines().last().unwrap_or_default());
+            assert!(!said.contains("damaged") && !said.contains("doctor"), "{limit}: {said}");
+            let is_named = said.contains("threads and the memory that it needs");
+            named += usize::from(is_named);
+            started += usize::from(is_started);
+            if is_started && limit.contains("nproc") {
+                assert!(status.success(), "{limit}: {status}: {said}");
+            } else if !is_started {
+                // The allocator ends the process where it has nothing for somebody, and says so.
+                let is_of_memory = status.code().is_none() && said.contains("emory");
+                assert!(is_named || is_of_memory, "{limit}: {status}: {said}");
+                assert!(!status.success(), "{limit}: {status}: {said}");
+            }
+        }
+        assert!(named >= 2 && started >= 2, "{named} were told of threads, {started} have started");
+
+        let server = free.start();
+        let browser = Browser::new(&server.url);
+        let asked = browser.request(reqwest::Method::POST, "/auth/obtain").json(&body).send().await;
+        assert_eq!(asked.unwrap().status(), 200, "the store is as it was");
+    });
+}
+
+/// M-15: a disk that never answers, here a pipe in the place of a file, keeps nobody from ending the program.
+#[test]
+fn m_15_a_start_that_hangs_ends_when_it_is_told_to() {
+    bounded_by(Duration::from_secs(60), async {
+        for signal in ["TERM", "INT"] {
+            let data = tempfile::tempdir().unwrap();
+            let program = tests::program::Program::new(env!("CARGO_BIN_EXE_minimal")).data(data.path());
+            assert!(program.start().terminate().0.success());
+            let journal = data.path().join("store/journal");
+            fs::remove_file(&journal).unwrap();
+            assert!(runs(&["mkfifo", journal.to_str().unwrap()]));
+            let mut hanging = program.begin();
+            // Time for its handlers of signals, and to reach the pipe.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!hanging.has_ended(), "it waits");
+            let (status, said, took) = hanging.end_by(signal, None);
+            assert!(took < Duration::from_secs(2), "{signal}: {took:?}");
+            assert_eq!(status.code(), Some(1), "{signal}: {said}");
+            assert!(said.contains("told to end"), "{signal}: {said}");
+        }
+    });
+}

@@ -6,6 +6,7 @@
 extern crate self as jwtauth;
 
 // The ground.
+mod byte_order_mark;
 pub mod clock;
 pub mod error;
 mod host;

@@ -19,8 +19,9 @@ pub use std::vec::Vec;
 
 pub use poem::{Endpoint, FromRequest, Request, RequestBody, Response, Result as PoemResult};
 
-pub use crate::error::BoxError;
 // For the program `jwtauth`.
+pub use crate::byte_order_mark::{bytes_without_mark, without_mark};
+pub use crate::error::BoxError;
 pub use crate::plain_text::{is_for_terminals, printable};
 pub use crate::user::{CopyFields, copy_of, load_copy};
 pub use crate::web::answer::handler_answer::{HandlerAnswer, PoemHandler, is_poems_handler};

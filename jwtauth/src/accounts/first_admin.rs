@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::hasher::Line;
 use super::name::Name;
 use super::{Account, Accounts};
+use crate::byte_order_mark::without_mark;
 use crate::error::AccountError;
 use crate::secret::secret_file::SecretFile;
 
@@ -22,7 +23,8 @@ impl Accounts {
     ///
     /// `name` and `password` are names of environment variables. The password may be in a file instead: its
     /// path is in the variable `password` with `_FILE` behind it, as for the secrets of Docker and
-    /// Kubernetes. One line break at the end of the file is not part of the password. What is said of the
+    /// Kubernetes. One line break at the end of the file is not part of the password, nor is a byte order
+    /// mark in front of it. What is said of the
     /// modes of [`secret_file`](crate::JwtAuthBuilder::secret_file) counts for it too.
     ///
     /// - If the variable `name` is not set, or is empty, nothing happens.
@@ -100,7 +102,8 @@ fn password_of(
         (Some(password), None) => Ok(password),
         (None, Some(path)) => {
             let text = read(Path::new(&*path)).map_err(|problem| refused(&of_file, problem))?;
-            let line = text.strip_suffix('\n').unwrap_or(&text);
+            let line = without_mark(&text);
+            let line = line.strip_suffix('\n').unwrap_or(line);
             Ok(line.strip_suffix('\r').unwrap_or(line).to_owned().into())
         }
         (Some(_), Some(_)) => Err(refused(name, format!("{of_file} is set too: set one of the two"))),
@@ -124,13 +127,17 @@ fn read(path: &Path) -> Result<Zeroizing<String>, String> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Reads a variable. `None` if it is not set or empty.
+/// Reads a variable, which `$(cat FILE)` may have filled. `None` if it is not set or empty.
 fn variable(
     environment: &(dyn Fn(&str) -> Result<String, VarError> + Sync),
     name: &str,
 ) -> Result<Option<Zeroizing<String>>, AccountError> {
     match environment(name) {
-        Ok(value) => Ok(Some(Zeroizing::new(value)).filter(|value| !value.is_empty())),
+        Ok(value) => {
+            let value = Zeroizing::new(value);
+            let value = Zeroizing::new(without_mark(&value).to_owned());
+            Ok(Some(value).filter(|value| !value.is_empty()))
+        }
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => {
             Err(AccountError::Variable { name: name.into(), problem: "it is not UTF-8".into() })
@@ -200,12 +207,21 @@ mod tests {
             assert!(error.contains(said) && !error.contains(PASSWORD), "{error}");
         }
         assert!(accounts.by_name("ann").await.unwrap().is_none());
-        for (name, text) in [("ann", format!("{PASSWORD}\n")), ("bea", format!(" {PASSWORD}\r\n"))] {
+        let mark = '\u{feff}';
+        for (name, text) in [
+            ("ann", format!("{PASSWORD}\n")),
+            ("bea", format!(" {PASSWORD}\r\n")),
+            ("cy", format!("{mark}{PASSWORD}\r\n")),
+        ] {
             fs::write(file, &text).unwrap();
             start(accounts, &[("ADMIN", name), ("PASSWORD_FILE", file)]).await.unwrap().unwrap();
-            let password = text.trim_end_matches(['\r', '\n']);
+            let password = text.trim_end_matches(['\r', '\n']).trim_start_matches(mark);
             accounts.verify(name, password, None).await.unwrap();
         }
+        // As `$(cat FILE)` puts it there.
+        let (name, password) = (format!("{mark}dee"), format!("{mark}{PASSWORD}"));
+        start(accounts, &[("ADMIN", &name), ("PASSWORD", &password)]).await.unwrap().unwrap();
+        accounts.verify("dee", PASSWORD, None).await.unwrap();
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -41,6 +41,7 @@ pub(crate) use self::initial_keys::Keys;
 #[cfg(feature = "accounts")]
 pub(crate) use self::keyed_names::KeyedNames;
 use self::parts::{Material, Public};
+use crate::byte_order_mark::without_mark;
 use crate::error::KeyError;
 use crate::secret::Secret;
 use crate::secret::secret_file::{Exposed, SecretFile};
@@ -92,7 +93,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`] or [`KeyError::Weak`], with the reason.
     pub fn from_pem(pem: impl AsRef<str>) -> Result<Self, KeyError> {
-        Self::assemble(pem::read(pem.as_ref())?, None, None, strength::check_secret)
+        Self::assemble(pem::read(without_mark(pem.as_ref()))?, None, None, strength::check_secret)
     }
 
     /// Reads a private or public key from DER bytes.
@@ -110,7 +111,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`], [`KeyError::Weak`] or [`KeyError::Algorithm`], with the reason.
     pub fn from_jwk(json: impl AsRef<str>) -> Result<Self, KeyError> {
-        Self::of_jwk(json.as_ref(), strength::check_secret)
+        Self::of_jwk(without_mark(json.as_ref()), strength::check_secret)
     }
 
     /// Reads a set of keys (RFC 7517, section 5): the first 32 that can be used.
@@ -123,7 +124,7 @@ impl Key {
     ///
     /// [`KeyError::Malformed`] if it is not a key set.
     pub fn from_jwks(json: impl AsRef<str>) -> Result<Vec<Self>, KeyError> {
-        let set = jwk::read_set(json.as_ref(), |jwk| Self::from_jwk(jwk))?;
+        let set = jwk::read_set(without_mark(json.as_ref()), |jwk| Self::from_jwk(jwk))?;
         for skipped in set.skipped {
             tracing::warn!(target: "jwtauth", event = "key_skipped", "{skipped}");
         }
@@ -176,6 +177,7 @@ impl Key {
     }
 
     fn of_text(text: &str) -> Result<Self, KeyError> {
+        let text = without_mark(text);
         if text.trim_ascii_start().starts_with('{') { Self::from_jwk(text) } else { Self::from_pem(text) }
     }
 

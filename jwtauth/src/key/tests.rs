@@ -147,6 +147,27 @@ fn j_4_every_form_of_a_key_pair() {
     }
 }
 
+/// M-7: programs of Windows put a mark in front of UTF-8 that nobody sees.
+#[test]
+fn m_7_a_byte_order_mark_is_no_part_of_a_key() {
+    let marked = |text: String| format!("\u{feff}{text}");
+    let pem = Key::from_pem(text("ed25519.pem")).unwrap();
+    assert_eq!(Key::from_pem(marked(text("ed25519.pem"))).unwrap().kid(), pem.kid());
+    let jwk = Key::from_jwk(marked(text("rsa.jwk"))).unwrap();
+    assert_eq!(jwk.kid(), Key::from_jwk(text("rsa.jwk")).unwrap().kid());
+    let set = json!({ "keys": [pem.to_jwk().unwrap()] }).to_string();
+    assert_eq!(Key::from_jwks(marked(set)).unwrap().len(), 1);
+    let folder = std::env::temp_dir().join(format!("jwtauth-marked-keys-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["ed25519.pem", "rsa.jwk"] {
+        let file = folder.join(name);
+        fs::write(&file, marked(text(name))).unwrap();
+        set_mode(&file, 0o600).unwrap();
+        assert!(Key::from_file(&file).unwrap().can_sign(), "{name}");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
 /// J-3: every algorithm of RSA, and none but with the key that is for it.
 #[test]
 fn j_3_an_rsa_key_has_one_algorithm() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "postgres")]
 use super::postgres::PostgresConfig;
 use super::sled::SledConfig;
+use crate::byte_order_mark::without_mark;
 use crate::error::StoreError;
 
 /// What [`JwtAuthBuilder::open`](crate::JwtAuthBuilder::open) opens: the embedded store in a directory, or a
@@ -119,9 +120,9 @@ impl StorePlace {
 impl<P: AsRef<Path>> From<P> for StorePlace {
     fn from(path: P) -> Self {
         let text = path.as_ref().to_string_lossy();
-        // Spaces and ends of lines come from files and environments.
-        let text = text.trim();
-        if let Some(scheme) = other_form_of(text) {
+        // Spaces, ends of lines, marks and quotes come from files and environments.
+        let text = unquoted(without_mark(text.trim()));
+        if let Some(scheme) = other_form_of(text).or_else(|| named_in_front(text)) {
             return Self::OtherScheme { scheme };
         }
         if is_cut_short(text) {
@@ -136,6 +137,23 @@ impl<P: AsRef<Path>> From<P> for StorePlace {
         }
         if has_database_words(text) { Self::database(text.into()) } else { Self::Sled(path.into()) }
     }
+}
+
+/// Returns what stands between quotes that `docker run --env-file` keeps.
+fn unquoted(text: &str) -> &str {
+    let between = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    between('"').or_else(|| between('\'')).unwrap_or(text).trim()
+}
+
+/// Returns what stands in front of the address of a database if that begins with the name of a variable.
+fn named_in_front(text: &str) -> Option<String> {
+    let front = text.split_once("://")?.0;
+    let (name, scheme) = front.split_once('=')?;
+    let scheme = scheme.trim_start_matches(['"', '\'']);
+    let is_database = ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let name = name.strip_prefix("export ").unwrap_or(name);
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (is_database && is_name).then(|| front.to_owned())
 }
 
 /// Takes a URL apart, if it is one. A drive of Windows has one letter, and is no scheme.
@@ -218,6 +236,9 @@ mod tests {
             "postgresql://app@db/app",
             "POSTGRES://app@db/app",
             " PostgreSQL://app@db/app\n",
+            "\"postgres://app:s3cret@db/app\"",
+            "' host=db user=app password=s3cret'",
+            "\u{feff}postgres://app@db/app\r\n",
             "host=db user=app password=s3cret dbname=app",
             "password = s3cret host = db",
             "sslmode=require host=db password=s3cret",
@@ -242,6 +263,8 @@ mod tests {
             "/srv/jdbc:postgresql:5432",
             "./jdbc:postgresql://db/app",
             "a:postgres",
+            "\"data/store\"",
+            "\"",
             "://",
             "=",
             "",
@@ -255,6 +278,8 @@ mod tests {
             "HTTPS://app:s3cret@db/app",
             "jdbc:postgresql://db/app?user=app&password=s3cret",
             "JDBC:Postgres:app:s3cret",
+            "JWTAUTH_STORE=postgres://app:s3cret@db/app",
+            "export DATABASE_URL=\"PostgreSQL://app:s3cret@db/app\"",
         ] {
             let place = StorePlace::from(text);
             assert!(matches!(place, StorePlace::OtherScheme { .. }) && !place.is_database(), "{text}");
@@ -266,7 +291,11 @@ mod tests {
     #[cfg(feature = "postgres")]
     #[test]
     fn the_driver_reads_what_is_taken_for_a_database() {
-        for text in ["POSTGRES://app:s3cret@db/app", " host=db user=app password=s3cret dbname=app\n"] {
+        for text in [
+            "POSTGRES://app:s3cret@db/app",
+            " host=db user=app password=s3cret dbname=app\n",
+            "\u{feff}\"postgres://app:s3cret@db/app\"\n",
+        ] {
             let place = StorePlace::from(text);
             assert_eq!(place.to_string().replace(":5432", ""), "postgres://db/app (schema \"jwtauth\")");
             assert!(place.has_password());

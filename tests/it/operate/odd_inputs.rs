@@ -85,6 +85,39 @@ fn nobody_needs_to_read_what_it_says() {
     });
 }
 
+/// M-7: programs of Windows put a mark in front of UTF-8 that nobody sees.
+#[test]
+fn m_7_a_byte_order_mark_is_no_part_of_an_input() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let mark = '\u{feff}';
+        assert_eq!(
+            run(&path, &format!("{mark}a good long password\r\n"), &["accounts", "add", "ann"]).code,
+            0
+        );
+        let hash =
+            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$MTIzNDU2Nzg5MDEyMzQ1NjEyMzQ1Njc4OTAxMjM0NTY";
+        let line = serde_json::json!({ "name": "bea", "hash": hash }).to_string();
+        let said = run(&path, &format!("{mark}{line}\n"), &["accounts", "import", "-"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        let export = folder.path().join("export");
+        assert_eq!(run(&path, "", &["export", export.to_str().unwrap()]).code, 0);
+        let text = fs::read_to_string(&export).unwrap();
+        fs::write(&export, format!("{mark}{text}")).unwrap();
+        let other = folder.path().join("other");
+        drop(jwtauth::SledStore::open(&other).await.unwrap());
+        let said = run(&other, "", &["import", export.to_str().unwrap()]);
+        assert_eq!(said.code, 0, "{said:?}");
+        let opened = jwtauth::SledStore::open(&other).await.unwrap();
+        let builder = JwtAuth::builder().secret(tests::app::SECRET);
+        let jwtauth = builder.accounts(AccountsConfig::default()).build(opened).unwrap();
+        let accounts = jwtauth.accounts().unwrap();
+        accounts.verify("ann", "a good long password", None).await.unwrap();
+        assert!(accounts.by_name("bea").await.unwrap().is_some());
+    });
+}
+
 #[test]
 fn only_a_plain_file_is_replaced_by_a_backup() {
     bounded(async {

@@ -52,6 +52,12 @@ fn a_server_is_trusted_by_its_authority_and_its_name() {
             format!("postgres://tests@{host}:{}/postgres?sslmode={mode}", server.port())
         };
         let ours = |url: String| PostgresConfig::new(url).root_certificates(path.join("ours.pem"));
+        // As an editor of Windows writes it.
+        let marked = format!("\u{feff}{}", fs::read_to_string(path.join("ours.pem")).unwrap());
+        fs::write(path.join("marked.pem"), marked).unwrap();
+        let certificates = path.join("marked.pem");
+        let config = PostgresConfig::new(url("localhost", "verify-full")).root_certificates(certificates);
+        PostgresStore::connect(config).await.unwrap().close();
         for mode in ["require", "verify-ca", "verify-full"] {
             let store = PostgresStore::connect(ours(url("localhost", mode))).await.unwrap();
             store.insert(testing::session(1, "a"), Default::default()).await.unwrap();

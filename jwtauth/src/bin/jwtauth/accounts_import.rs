@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use jwtauth::__private::bytes_without_mark;
 use jwtauth::ImportedAccount;
 use jwtauth::operator::{Operator, OperatorAnswer, OperatorError, OperatorRequest};
 use jwtauth::store::operate::Progress;
@@ -104,7 +105,8 @@ fn read(mut file: impl BufRead) -> Result<Vec<(u64, ImportedAccount)>, Failure> 
             Ok(_) => {}
             Err(error) => return Err(wrong(&format!("cannot be read: {error}"))),
         }
-        match serde_json::from_slice(&text) {
+        let line = if number == 1 { bytes_without_mark(&text) } else { &text };
+        match serde_json::from_slice(line) {
             Ok(account) => accounts.push((number, account)),
             Err(error) => return Err(wrong(&told(&error))),
         }

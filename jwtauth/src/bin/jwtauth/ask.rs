@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use jwtauth::__private::printable;
+use jwtauth::__private::{printable, without_mark};
 use jwtauth::operator::WipedPassword;
 
 use super::{Done, Failure};
@@ -34,6 +34,9 @@ pub(crate) fn new_password() -> Result<WipedPassword, Failure> {
         }
         let end = line.trim_end_matches(['\r', '\n']).len();
         line.truncate(end);
+        // In its place: a copy would stay behind.
+        let mark = line.len() - without_mark(&line).len();
+        line.drain(..mark);
         return Ok(WipedPassword::new(line));
     }
     let password = WipedPassword::new(rpassword::prompt_password("New password: ").map_err(failed)?);

@@ -8,6 +8,7 @@ use super::super::codec::{self, MAX_RECORD};
 use super::super::whole_store::{CopiedRecord, StoreRecord};
 use super::export_lines::{AnyLine, EndLine, FirstLine, LineKind, VERSION, record_of};
 use super::walk::OperateError;
+use crate::byte_order_mark::bytes_without_mark;
 use crate::plain_text::is_for_terminals;
 
 /// The longest line: a record, its bytes in base64url or escaped, and the names of its members.
@@ -60,6 +61,9 @@ impl<F: BufRead + Seek> LineReader<F> {
         self.bytes += read as u64;
         if line.pop() != Some(b'\n') {
             return Err(wrong(self.number, "the line is cut, or too long"));
+        }
+        if self.number == 1 {
+            line = bytes_without_mark(&line).to_owned();
         }
         Ok(Some((self.number, line)))
     }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::config::{Config, Host};
 use zeroize::Zeroizing;
 
+use crate::byte_order_mark::bytes_without_mark;
+
 /// The port of a server that names none.
 const PORT: u16 = 5432;
 
@@ -55,7 +57,12 @@ fn read(path: &Path) -> Option<Zeroizing<String>> {
     }
     #[cfg(not(unix))]
     let _ = found;
-    fs::read_to_string(path).ok().map(Zeroizing::new)
+    let bytes = Zeroizing::new(fs::read(path).ok()?);
+    let Ok(text) = std::str::from_utf8(bytes_without_mark(&bytes)) else {
+        tracing::warn!(target: "jwtauth", ?path, "the file of passwords for PostgreSQL is left alone, because it is not UTF-8");
+        return None;
+    };
+    Some(Zeroizing::new(text.to_owned()))
 }
 
 /// Returns the password of the first line whose fields are these.
@@ -116,6 +123,20 @@ mod tests {
         for nobody in ["nobody", "short", "empty", "# a comment", "*"] {
             assert_eq!(find([nobody, "5432", "shop", "app"]), None, "{nobody}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let file = std::env::temp_dir().join(format!("jwtauth-pgpass-{}", std::process::id()));
+        for (bytes, expected) in
+            [(&b"\xef\xbb\xbfdb:*:*:*:word\n"[..], Some("word")), (b"db:*:*:*:w\xf6rd\n", None)]
+        {
+            fs::write(&file, bytes).unwrap();
+            crate::private_file::set_mode(&file, 0o600).unwrap();
+            let found = read(&file).and_then(|text| find(&text, ["db", "5432", "shop", "app"]));
+            assert_eq!(found.as_ref().map(|password| password.as_str()), expected);
+        }
+        fs::remove_file(file).unwrap();
     }
 
     #[test]

@@ -17,6 +17,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, client};
 
+use crate::byte_order_mark::bytes_without_mark;
 use crate::error::PostgresError;
 
 /// Makes connections that are encrypted.
@@ -36,7 +37,7 @@ impl Tls {
                 let shown = path.display();
                 let pem = fs::read(path).map_err(|error| refused(format!("cannot read {shown}: {error}")))?;
                 let mut roots = RootCertStore::empty();
-                for certificate in CertificateDer::pem_slice_iter(&pem) {
+                for certificate in CertificateDer::pem_slice_iter(bytes_without_mark(&pem)) {
                     let certificate = certificate.map_err(|error| refused(format!("{shown}: {error}")))?;
                     roots.add(certificate).map_err(|error| refused(format!("{shown}: {error}")))?;
                 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::form_error::FormError;
 use super::multipart;
+use crate::byte_order_mark::without_mark;
 use crate::web::headers::parameters::{self, Parameters};
 
 /// The largest body that is read, in bytes: two tokens and some fields of the application's own.
@@ -57,8 +58,8 @@ impl Form {
             "application/json" => {
                 let text = std::str::from_utf8(&bytes).map_err(|_| FormError::NotUtf8)?;
                 // Writers of .NET put a mark in front of UTF-8 (RFC 8259, section 8.1).
-                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-                let BodyMembers(members) = serde_json::from_str(text).map_err(|_| FormError::Malformed)?;
+                let BodyMembers(members) =
+                    serde_json::from_str(without_mark(text)).map_err(|_| FormError::Malformed)?;
                 Self::of_members(members)
             }
             "application/x-www-form-urlencoded" => {

@@ -149,6 +149,50 @@ fn r_5_a_network_that_swallows_is_503_in_a_bounded_time() {
     });
 }
 
+/// each of several hosts costs its share of the time, and all of them no more than the time.
+#[test]
+fn r_5_several_hosts_that_all_say_nothing_are_503_in_the_time_that_is_set() {
+    let Some(server) = Postgres::start(&[]) else { return };
+    bounded_by(Duration::from_secs(120), async {
+        let hosts = [server.port(); 3].map(Swallower::before);
+        let addresses = hosts.each_ref().map(|host| format!("127.0.0.1:{}", host.port)).join(",");
+        let url = format!("postgres://tests@{addresses}/postgres");
+        let (limit, of_store) = (Duration::from_millis(1_200), Duration::from_secs(2));
+        // What a busy machine takes to answer at all.
+        let slack = Duration::from_millis(900);
+        let config = PostgresConfig::new(&url).timeout(limit).pool_size(4);
+        let store = PostgresStore::connect(config.clone()).await.unwrap();
+        let app = TestApp::with(store, |builder| builder.storage(StorageConfig::default().timeout(of_store)));
+        let tab = Tab::new(&app);
+        let swallow =
+            |swallows| hosts.iter().for_each(|host| host.swallows.store(swallows, Ordering::SeqCst));
+        for round in 0..2 {
+            let pair = tab.login("alice").await;
+            swallow(true);
+            // The first finds connections that were good, and the later ones none.
+            for path in ["/me", "/me", "/refresh", "/logout"] {
+                let since = Instant::now();
+                let answer = match path {
+                    "/me" => tab.get(path, &pair.cookies()).await,
+                    path => tab.post(path, &pair.cookies()).await,
+                };
+                assert_unavailable(&answer, path);
+                assert!(
+                    since.elapsed() < of_store + slack,
+                    "round {round}: {path} took {:?}",
+                    since.elapsed()
+                );
+            }
+            let since = Instant::now();
+            PostgresStore::connect(config.clone()).await.unwrap_err();
+            let took = since.elapsed();
+            assert!(took >= limit && took < limit + slack, "round {round}: a start took {took:?}");
+            swallow(false);
+            assert_eq!(tab.get("/me", &pair.cookies()).await.status, 200, "round {round}: alive again");
+        }
+    });
+}
+
 /// a pooler lets everybody in by itself, while its server answers nothing.
 #[test]
 fn r_5_a_pooler_without_its_server_is_503_in_a_bounded_time() {

@@ -17,6 +17,7 @@ mod plans;
 mod program;
 mod rights;
 mod rolling;
+mod round_trips;
 mod schema;
 mod staleness;
 mod sweeping;

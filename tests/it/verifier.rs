@@ -3,6 +3,7 @@
 mod both;
 mod fetch;
 mod key_sets;
+mod new_keys;
 mod people;
 mod providers;
 mod wiring;

@@ -28,7 +28,8 @@ pub enum TokenError {
     /// A header member is not allowed, or is malformed.
     #[error("header member {0} is missing, malformed or not supported")]
     Header(&'static str),
-    /// The issuer's keys are unavailable, so the token cannot be checked.
+    /// The issuer's keys are unavailable, so the token cannot be checked: they could not be fetched, or not
+    /// since the token was made, and its key may be new.
     #[error("the keys of the issuer are not available")]
     KeysUnavailable,
     /// Not a compact JWS of three strict base64url parts that hold JSON objects.

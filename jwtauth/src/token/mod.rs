@@ -3,7 +3,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Nothing in a token is used before its signature was verified, except the name of its key.
+//! 1. Nothing in a token is used before its signature was verified, except the name of its key, and the time
+//!    of one whose key is unknown, which chooses between two refusals (`verifier`).
 //! 2. Key, algorithm and `typ` are chosen here. A header can only agree.
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!

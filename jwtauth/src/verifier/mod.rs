@@ -8,6 +8,13 @@
 //! 1. Issuer and audience are always checked. A verifier cannot be built without them.
 //! 2. Nothing here signs or reads refresh tokens, which have other keys.
 //! 3. However many tokens a client sends, keys are fetched at most once in 30 seconds (J-8).
+//! 4. A token of an unknown key is refused only if the set was fetched after the token was made. Before, its
+//!    key may be new, and a client would throw a good token away: `KeysUnavailable`.
+//!
+//! For invariant 4 the token's `iat` is believed, though nobody has verified it. A stranger who invents keys
+//! chooses with it whether their own answer is 401 or, until the next fetch, 503. They choose nobody else's,
+//! because nothing is kept of them: whoever has a token of a key that was removed gets 401 all the time, and
+//! a token of a new key is good from the next fetch on, which the stranger can only make come sooner.
 
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
@@ -49,14 +56,27 @@ impl Verification {
     async fn verify_by_newest(&self, token: &str) -> Result<TokenUser, TokenError> {
         let Self { tokens, source, clock, .. } = self;
         let Some(source) = source else { return self.checked(token) };
-        source.renew(tokens, clock, false).await?;
+        let mut is_asked_now = source.renew(tokens, clock, false).await?;
+        let verified = self.checked(token);
+        if !matches!(verified, Err(TokenError::UnknownKey)) {
+            return verified;
+        }
+        is_asked_now |= source.renew(tokens, clock, true).await?;
         match self.checked(token) {
-            Err(TokenError::UnknownKey) => {
-                source.renew(tokens, clock, true).await?;
-                self.checked(token)
+            Err(TokenError::UnknownKey) if !is_asked_now && self.may_have_new_key(token, source) => {
+                Err(TokenError::KeysUnavailable)
             }
             verified => verified,
         }
+    }
+
+    /// Tells whether a token was made after the keys were fetched, so that its key may be good all the same.
+    fn may_have_new_key(&self, token: &str, source: &Source) -> bool {
+        // Without an `iat` it is never good, whatever its key is.
+        self.tokens.issued_by(token).is_some_and(|time| {
+            let latest = time.saturating_add(self.leeway.as_secs());
+            !source.is_newer_than(latest, &*self.clock)
+        })
     }
 
     /// Verifies with the current keys.

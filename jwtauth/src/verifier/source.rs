@@ -47,7 +47,9 @@ struct SourceParts {
 
 #[derive(Clone, Copy, Default)]
 struct Times {
+    /// When the last fetch began.
     tried: Option<u64>,
+    /// When the last one that succeeded began: the set says what was published then, or later.
     fetched: Option<u64>,
 }
 
@@ -84,12 +86,14 @@ impl Source {
     }
 
     /// Fetches the keys if they are too old, or if one is `missing`, unless that was tried recently.
+    ///
+    /// Returns whether this call has fetched them. Then every key that had signed before it is in the set.
     pub(crate) async fn renew(
         &self,
         tokens: &Arc<ForeignTokens>,
         clock: &Arc<dyn Clock>,
         missing: bool,
-    ) -> Result<(), TokenError> {
+    ) -> Result<bool, TokenError> {
         let usable =
             |times: Times, now: u64| times.fetched.is_some_and(|at| now.saturating_sub(at) < TRUSTED);
         // What is dated ahead happened before the clock was set back, nobody knows how long ago.
@@ -101,6 +105,7 @@ impl Source {
         let (source, fetching) = (&*self.0, &self.0.fetching);
         let (times, now) = (source.times(), clock.now());
         let waits = missing || !usable(times, now);
+        let mut has_fetched = false;
         if wanted(times, now) || waits && fetching.try_lock().is_err() {
             // A request for which the old keys suffice uses them while another one fetches.
             let fetching = Arc::clone(fetching);
@@ -114,20 +119,30 @@ impl Source {
                 // In its own task: otherwise a client that disconnects in time would delay new keys for 30
                 // seconds.
                 let fetched = tokio::spawn(async move {
-                    source.fetch(&tokens, &*clock).await;
+                    let fetched = source.fetch(&tokens, &*clock).await;
                     drop(guard);
+                    fetched
                 });
-                if fetched.await.is_err() {
+                has_fetched = fetched.await.unwrap_or_else(|_| {
                     tracing::error!(target: "jwtauth", "what fetches the key set has panicked");
-                }
+                    false
+                });
             }
         }
-        if usable(source.times(), clock.now()) { Ok(()) } else { Err(TokenError::KeysUnavailable) }
+        if usable(source.times(), clock.now()) { Ok(has_fetched) } else { Err(TokenError::KeysUnavailable) }
+    }
+
+    /// Tells whether the keys were fetched after a time, in Unix seconds.
+    pub(crate) fn is_newer_than(&self, time: u64, clock: &dyn Clock) -> bool {
+        // One that is dated ahead was made before the clock was set back: nobody knows when.
+        self.0.times().fetched.is_some_and(|at| time < at && at <= clock.now())
     }
 }
 
 impl SourceParts {
-    async fn fetch(&self, tokens: &ForeignTokens, clock: &dyn Clock) {
+    /// Fetches the keys, and returns whether that succeeded.
+    async fn fetch(&self, tokens: &ForeignTokens, clock: &dyn Clock) -> bool {
+        let begun = clock.now();
         let body = match tokio::time::timeout(self.limit, (self.fetch)(self.url.clone())).await {
             Ok(body) => body,
             Err(_) => Err(format!("no answer within {:?}", self.limit).into()),
@@ -139,11 +154,13 @@ impl SourceParts {
         match replaced {
             Ok(skipped) => {
                 self.tell_skipped(skipped);
-                self.set(|times| times.fetched = Some(clock.now()));
+                self.set(|times| times.fetched = Some(begun));
                 tracing::debug!(target: "jwtauth", event = "key_set_fetched", url = self.url);
+                true
             }
             Err(error) => {
                 tracing::warn!(target: "jwtauth", event = "key_set_failed", url = self.url, error = &*error as &dyn std::error::Error);
+                false
             }
         }
     }

@@ -322,7 +322,10 @@ pub(crate) const fn is_over(error: &SessionError) -> bool {
 
 /// Logs the cause, which the client does not get.
 pub(crate) fn log(error: &SessionError) {
-    if Rejection::from(error).is_outage() {
+    // The log has said that the keys cannot be fetched (`key_set_failed`). Anybody can name a key that may be
+    // new, as often as they like.
+    let is_logged = matches!(error, SessionError::Token(TokenError::KeysUnavailable));
+    if Rejection::from(error).is_outage() && !is_logged {
         tracing::error!(target: "jwtauth", error = error as &dyn Error, "a request could not be authenticated");
     } else {
         tracing::debug!(target: "jwtauth", error = error as &dyn Error, "a token was refused");

@@ -66,7 +66,14 @@ fn n_19_the_log_says_the_narrowest_remedy_first() {
             "{line}"
         );
         assert!(at("csrf = false") < at(".trusted_origin(..)"), "{line}");
-        assert!(line.contains(r#"route="/apple/callback/:state""#) && !text.contains("s3cr3t"), "{text}");
+        assert!(line.contains(r#"route="/apple/callback/{state}""#) && !text.contains("s3cr3t"), "{text}");
+        // What the line names is what the setting takes.
+        let app = TestApp::with(jwtauth::MemoryStore::new(), |builder| {
+            builder.cross_origin_exempt("/apple/callback/{state}")
+        });
+        let inner = Route::new().at("/callback/:state", post(callback)).with(app.jwtauth.clone());
+        let site = Site::serving(app, Route::new().nest("/apple", inner)).await;
+        assert_eq!(site.ask(Method::POST, "/apple/callback/s3cr3t", &form).await.status(), 200);
     });
 }
 

@@ -7,6 +7,7 @@ use super::authority::Authority;
 use crate::web::answer::rejection::Rejection;
 use crate::web::headers::credentials::Credentials;
 use crate::web::headers::cross_origin::RefusalLine;
+use crate::web::headers::pattern::pattern_of_route;
 
 /// From which sites a request is accepted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,8 +75,10 @@ pub(super) fn check_always(authority: &Authority, request: &Request) -> Result<(
         String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned()
     };
     let (origin, host) = (sent(header::ORIGIN), sent(header::HOST));
-    // As the application wrote it: what a client sent in its place may be secret.
-    let route = request.data::<PathPattern>().map(|pattern| &*pattern.0);
+    // The route as the application wrote it, because what a client sent in its place may be secret; and in the
+    // form that the setting takes.
+    let route = request.data::<PathPattern>().map(|pattern| pattern_of_route(&pattern.0));
+    let route = route.as_deref();
     match authority.line_of_refusal(route) {
         RefusalLine::Nothing => return Err(Rejection::CrossOrigin),
         RefusalLine::Count(count) => {
@@ -92,7 +95,7 @@ pub(super) fn check_always(authority: &Authority, request: &Request) -> Result<(
         ?origin,
         ?host,
         "a request of another site was refused. If other sites must call this one path, such as a login provider \
-         or a webhook, call .cross_origin_exempt(..) with the path, or write #[require_auth(csrf = false)]. \
+         or a webhook, call .cross_origin_exempt(..) with the route in this line, or write #[require_auth(csrf = false)]. \
          Only if the pages of that origin are yours, call .trusted_origin(..) with it: it opens every path to them"
     );
     Err(Rejection::CrossOrigin)

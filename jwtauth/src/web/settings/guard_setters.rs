@@ -30,7 +30,9 @@ impl JwtAuthBuilder {
     /// Allows any site to call a path with the cookies. May be called again. It is for webhooks, and for the
     /// callback of a login provider that sends a form from its own site, as Apple does (`form_post`).
     ///
-    /// `{name}` stands for one segment. A pattern that ends in `/` covers everything below it.
+    /// `{name}` stands for one segment: `/callback/{provider}` for poem's route `/callback/:provider`. A
+    /// pattern that ends in `/` covers everything below it, but `/` alone is the root page. What no path can
+    /// match is refused at start, as in [`public`](Self::public).
     pub fn cross_origin_exempt(mut self, pattern: impl Into<String>) -> Self {
         self.exempt_paths.push(pattern.into());
         self

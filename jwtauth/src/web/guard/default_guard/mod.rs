@@ -15,7 +15,7 @@ use poem::{Request, Result};
 
 use super::require_auth::TreeGuard;
 use crate::error::ConfigError;
-use crate::web::headers::pattern::{asked_uri, matches_path};
+use crate::web::headers::pattern::{asked_uri, is_plain, matches_path, problem_of};
 use crate::web::state::Gate;
 
 /// A guard, and the routes that it does not guard.
@@ -119,66 +119,8 @@ impl PublicRoute {
             Some(Method::GET) => matches!(*method, Method::GET | Method::HEAD),
             Some(own) => own == method,
         };
-        // The pattern `/` would cover everything, but it means the root page.
-        by_method && if self.pattern == "/" { path == "/" } else { matches_path(&self.pattern, path) }
+        by_method && matches_path(&self.pattern, path)
     }
-}
-
-/// Says what is wrong with a pattern that would cover nothing, or too much.
-fn problem_of(pattern: &str) -> Option<&'static str> {
-    let Some(below_root) = pattern.strip_prefix('/') else {
-        return Some(
-            "write a path that starts with a slash, such as \"/login\", or a method and such a path, such as \"GET /posts/{id}\"",
-        );
-    };
-    if !pattern.bytes().all(|byte| byte.is_ascii_graphic()) || pattern.contains(['?', '#']) {
-        return Some(
-            "write a path as clients send it: percent-encoded, without white space and without a query",
-        );
-    }
-    if pattern.contains([':', '*', '<', '>']) {
-        return Some(
-            "write \"{name}\" for one segment and a slash at the end for everything below; \":name\", \"*\" and \"<..>\" are not known here",
-        );
-    }
-    let below = below_root.strip_suffix('/').unwrap_or(below_root);
-    if !below_root.is_empty() && below.split('/').any(str::is_empty) || !is_plain(pattern) {
-        return Some(
-            "no request is public whose path has an empty segment in the middle, a segment \".\" or \"..\", a backslash or an encoded slash: write the plain path",
-        );
-    }
-    let name_of =
-        |segment: &str| segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(str::len);
-    let is_odd = |segment: &str| match name_of(segment) {
-        Some(length) => length == 0 || segment.matches(['{', '}']).count() > 2,
-        None => segment.contains(['{', '}']),
-    };
-    if below.split('/').any(is_odd) {
-        return Some("write \"{name}\" for a whole segment, with a name");
-    }
-    if !below.is_empty()
-        && pattern.ends_with('/')
-        && below.split('/').all(|segment| name_of(segment).is_some())
-    {
-        return Some("it would cover nearly everything: write the name of one segment at least");
-    }
-    None
-}
-
-/// Tells whether a path cannot be taken for another one.
-///
-/// Files are found by the decoded path, and `..` is followed (poem's `StaticFilesEndpoint`). So
-/// `/assets/..%2fprivate` is not below `/assets/`. Some servers behind a proxy cut off what follows a `;`.
-fn is_plain(path: &str) -> bool {
-    let decoded: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
-    let slashes = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'/').count();
-    let is_dots = |segment: &[u8]| {
-        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-        matches!(name, b"." | b"..")
-    };
-    slashes(&decoded) == slashes(path.as_bytes())
-        && !decoded.contains(&b'\\')
-        && !decoded.split(|byte| *byte == b'/').any(is_dots)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use poem::http::{HeaderMap, Method, header};
 pub(crate) use self::refusals_told::RefusalLine;
 
 use self::refusals_told::RefusalsTold;
-use super::pattern::{asked_uri, matches_path};
+use super::pattern::{asked_uri, is_plain, matches_path, problem_of};
 use crate::error::ConfigError;
 use crate::host::{HostPort, WebOrigin};
 
@@ -46,11 +46,20 @@ impl CrossOrigin {
 
     /// Allows any site to call the paths of a pattern.
     pub(crate) fn exempt(&mut self, pattern: &str) -> Result<(), ConfigError> {
-        if !pattern.starts_with('/') {
-            return Err(ConfigError::setting("cross_origin_exempt", pattern, "start it with a slash"));
+        let has_method = pattern.split_once(' ').is_some_and(|(_, path)| path.starts_with('/'));
+        let problem = match problem_of(pattern) {
+            Some(_) if has_method && !pattern.starts_with('/') => {
+                Some("write the path alone, without a method: every method of it is exempt")
+            }
+            problem => problem,
+        };
+        match problem {
+            Some(problem) => Err(ConfigError::setting("cross_origin_exempt", pattern, problem)),
+            None => {
+                self.exempt.push(pattern.into());
+                Ok(())
+            }
         }
-        self.exempt.push(pattern.into());
-        Ok(())
     }
 
     /// Tells whether a request that carries cookies must be refused.
@@ -84,7 +93,7 @@ impl CrossOrigin {
         };
         other_site
             && !origin.is_some_and(|origin| self.trusted.contains(&origin))
-            && !self.exempt.iter().any(|pattern| matches_path(pattern, path))
+            && !(is_plain(path) && self.exempt.iter().any(|pattern| matches_path(pattern, path)))
     }
 }
 

@@ -114,8 +114,60 @@ fn n_19_a_trusted_origin_has_many_spellings() {
     }
 }
 
+/// N-15: what would never match is refused at the start, with the sentences of `.public(..)`.
 #[test]
-fn an_exempt_path_starts_with_a_slash() {
-    assert!(CrossOrigin::default().exempt("/hook").is_ok());
-    assert!(CrossOrigin::default().exempt("hook").is_err());
+fn n_15_an_exempt_path_that_would_match_nothing_or_too_much_is_refused() {
+    for (pattern, says) in [
+        ("", "starts with a slash"),
+        ("hook", "starts with a slash"),
+        ("POST /hook", "without a method"),
+        ("post /hook", "without a method"),
+        ("/callback/:provider", "{name}"),
+        ("/callback/*", "a slash at the end"),
+        ("/callback/<a>", "{name}"),
+        ("/a b", "white space"),
+        ("/hook?x=1", "without a query"),
+        ("/hook#x", "without a query"),
+        ("//", "plain path"),
+        ("/..", "plain path"),
+        ("/{", "whole segment"),
+        ("/{any}/", "nearly everything"),
+    ] {
+        let refused = CrossOrigin::default().exempt(pattern).unwrap_err().to_string();
+        assert!(
+            refused.contains(says)
+                && refused.contains(&format!("{pattern:?}"))
+                && !refused.contains("public"),
+            "{pattern:?}: {refused}"
+        );
+    }
+    for good in ["/", "/hook", "/hook/", "/callback/{provider}"] {
+        assert!(CrossOrigin::default().exempt(good).is_ok(), "{good}");
+    }
+}
+
+/// H-10: the root page alone, and no path that something behind may read as another one.
+#[test]
+fn h_10_an_exempt_path_opens_no_other() {
+    let mut exempt = CrossOrigin::default();
+    exempt.exempt("/").unwrap();
+    exempt.exempt("/hook/").unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
+    for (path, refused) in [
+        ("/", false),
+        ("/hook/a", false),
+        ("/change", true),
+        ("/hook", true),
+        ("/hook/../change", true),
+        ("/hook/%2e%2e/change", true),
+        ("/hook/..%2fchange", true),
+        ("/hook/..;/change", true),
+    ] {
+        assert_eq!(
+            exempt.refuses_parts(&Method::POST, path, Some(b"example.com"), &headers),
+            refused,
+            "{path}"
+        );
+    }
 }

@@ -7,6 +7,7 @@ mod encrypted;
 mod failover;
 mod full_disk;
 mod guesses;
+mod hold;
 mod hosts;
 mod logins;
 mod migrations;

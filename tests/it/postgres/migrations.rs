@@ -16,7 +16,7 @@ use tests::postgres::{self, Postgres};
 use tests::tab::Tab;
 use tests::wire::Tokens;
 
-use super::{client, open};
+use super::{client, hold, open};
 use crate::operate::{Run, run};
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -166,11 +166,11 @@ fn o_13_a_migration_into_a_database_that_was_killed_is_no_store_and_goes_on() {
         let (url, schema) = (server.url(), server.schema());
         PostgresStore::connect(database(&server, &schema)).await.unwrap().close();
         until_alone(&server, &schema).await;
-        let mut holder = client(&server).await;
+        let holder = client(&server).await;
+        // Values come last, and one of them fits in no batch before.
+        hold::at_new_rows(&holder, &schema, "kept_values").await;
         for _ in 0..2 {
-            // Values come last, and one of them fits in no batch before.
-            let hold = holder.transaction().await.unwrap();
-            hold.batch_execute(&format!("LOCK TABLE \"{schema}\".kept_values IN SHARE MODE")).await.unwrap();
+            hold::hold(&holder, &schema).await;
             let mut child = begin(text(&path), &url, &schema);
             let looks = client(&server).await;
             until("records are there", async || {
@@ -180,7 +180,7 @@ fn o_13_a_migration_into_a_database_that_was_killed_is_no_store_and_goes_on() {
             .await;
             child.kill().unwrap();
             child.wait().unwrap();
-            hold.rollback().await.unwrap();
+            hold::let_go(&holder).await;
             let error = PostgresStore::connect(database(&server, &schema)).await.unwrap_err();
             assert!(of(&error, |it| matches!(it, PostgresError::Unfinished { .. })), "{error:?}");
             let status = run(Path::new(&url), "", &["status", "--schema", &schema]);
@@ -262,10 +262,9 @@ fn o_13_a_migration_into_a_directory_that_was_killed_is_no_store_and_goes_on() {
         store.close();
         drop(store);
         until_alone(&server, &schema).await;
-        let mut holder = client(&server).await;
-        let hold = holder.transaction().await.unwrap();
-        let lock = format!("LOCK TABLE \"{schema}\".kept_values IN ACCESS EXCLUSIVE MODE");
-        hold.batch_execute(&lock).await.unwrap();
+        let holder = client(&server).await;
+        hold::at_rows(&holder, &schema, "kept_values").await;
+        hold::hold(&holder, &schema).await;
         let mut child = begin(&url, text(&path), &schema);
         let looks = client(&server).await;
         until("it waits", async || {
@@ -276,7 +275,7 @@ fn o_13_a_migration_into_a_directory_that_was_killed_is_no_store_and_goes_on() {
         .await;
         child.kill().unwrap();
         child.wait().unwrap();
-        hold.rollback().await.unwrap();
+        hold::let_go(&holder).await;
         assert!(path.join("new").is_dir(), "it had begun");
         let error = SledStore::open(&path).await.unwrap_err();
         assert!(matches!(error, StoreError::Unfinished { .. }), "{error:?}");

@@ -7,9 +7,13 @@ use super::*;
 /// A user that has no process but those of this test: the system counts the threads of all.
 const ALONE: u32 = 61_204;
 
-/// A copy of `minimal` that a user without rights can run, and a place for its data.
+/// Runs a program as that user.
+const USER: [&str; 4] = ["setpriv", "--reuid=61204", "--regid=61204", "--clear-groups"];
+
+/// Copies of `minimal` and of the program `jwtauth` that a user without rights can run, and a place for data.
 struct Place {
     directory: tempfile::TempDir,
+    tool: std::path::PathBuf,
 }
 
 impl Place {
@@ -17,7 +21,9 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         fs::copy(env!("CARGO_BIN_EXE_minimal"), directory.path().join("minimal")).unwrap();
-        let place = Self { directory };
+        let tool = directory.path().join("jwtauth");
+        fs::copy(env!("CARGO_BIN_EXE_jwtauth_program"), &tool).unwrap();
+        let place = Self { directory, tool };
         fs::create_dir(place.data()).unwrap();
         chown(place.data(), Some(ALONE), Some(ALONE)).unwrap();
         place
@@ -28,17 +34,14 @@ impl Place {
     }
 
     fn program(&self, wrapper: &[&str]) -> tests::program::Program {
-        let user = ["setpriv", "--reuid=61204", "--regid=61204", "--clear-groups"];
         let program = tests::program::Program::new(self.directory.path().join("minimal"));
         let program = program.env("TOKIO_WORKER_THREADS", "1");
-        program.data(&self.data()).wrapped(&[&user[..], wrapper].concat())
+        program.data(&self.data()).wrapped(&[&USER[..], wrapper].concat())
     }
 }
 
 fn cannot_be_tried() -> bool {
-    let needed =
-        ["setpriv", "--reuid=61204", "--regid=61204", "--clear-groups", "prlimit", "--nproc=64", "true"];
-    let lacks = !is_root() || !runs(&needed);
+    let lacks = !is_root() || !runs(&[&USER[..], &["prlimit", "--nproc=64", "true"]].concat());
     if lacks {
         println!("skipped: needs root, setpriv and prlimit");
     }
@@ -84,6 +87,16 @@ fn r_6_a_start_with_too_few_threads_says_so() {
             }
         }
         assert!(named >= 2 && started >= 2, "{named} were told of threads, {started} have started");
+
+        // Nobody who looks at it calls it damaged either, or mends it.
+        let store = place.data().join("store");
+        for (command, expected) in [("doctor", "is whole"), ("repair", "nothing was done")] {
+            let words = ["prlimit", "--nproc=8", place.tool.to_str().unwrap(), command, "--store"];
+            let words = [&USER[..], &words, &[store.to_str().unwrap()]].concat();
+            let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains(expected), "{command}: {output:?}");
+        }
 
         let server = free.start();
         let browser = Browser::new(&server.url);

@@ -57,7 +57,7 @@ pub(super) fn of_reading(path: &Path, panic: &(dyn Any + Send)) -> StoreError {
 }
 
 /// Tells whether the system, or a limit of the process, has too few of something.
-fn is_short(error: &io::Error) -> bool {
+pub(super) fn is_short(error: &io::Error) -> bool {
     // ENFILE and EMFILE.
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory)
         || matches!(error.raw_os_error(), Some(23 | 24))

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::explain::is_short;
 use super::files::{self, keepsake};
 use super::found_trail::FoundTrail;
 use super::sled_config::{SledConfig, former_journal};
@@ -128,6 +129,9 @@ pub(super) fn run(config: &SledConfig) -> Trial {
     });
     match opened {
         Ok(opened) => Trial::Opened(trail_faults(&opened)),
+        Err(StoreError::Io { action, source, .. }) if is_short(&source) => {
+            Trial::NotTried(format!("cannot {action}: {source}"))
+        }
         Err(error) => Trial::Refused(error),
     }
 }

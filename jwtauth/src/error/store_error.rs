@@ -38,6 +38,17 @@ pub enum StoreError {
         /// What was found.
         problem: String,
     },
+    /// New files take the place of those of the store, after a restore, a repair or a compaction, and this
+    /// was not done to its end. The new ones count from here on. The next start goes on with it.
+    #[error(
+        "session store {path:?} has new files, which count from here on, and not all of them are in their place: the next start goes on with that, or `jwtauth status --store {path:?}`"
+    )]
+    HalfReplaced {
+        /// The directory of the store.
+        path: PathBuf,
+        /// What failed.
+        source: BoxError,
+    },
     /// The operating system refused a read or a write.
     #[error("session store {path:?}: cannot {action}")]
     Io {
@@ -180,11 +191,14 @@ pub enum StoreError {
     },
     /// The store is not usable for the moment: it failed before and is opened again, or a compaction ends.
     #[error(
-        "session store {path:?} is not usable for the moment: it has failed and is opened anew when the disk allows it, or a compaction puts its new files in place"
+        "session store {path:?} is not usable for the moment: {}",
+        cause.as_deref().map_or("a compaction puts its new files in place".into(), |cause| format!("it is opened anew when the disk allows it, because it has failed ({cause})"))
     )]
     Unavailable {
         /// The directory of the store.
         path: PathBuf,
+        /// What failed. `None` while a compaction ends.
+        cause: Option<String>,
     },
     /// A restore or a migration into the directory was stopped before it was done, so there is no store yet.
     #[error(

@@ -106,6 +106,14 @@ impl StorePlace {
         }
     }
 
+    /// Returns it for programs, as it is written: a path has no quotes here. No password is in it.
+    pub(super) fn plain(&self) -> String {
+        match self {
+            Self::Sled(config) => config.path().to_string_lossy().into_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// Makes a path absolute: it may be read by a process in another directory.
     pub(super) fn absolute(self) -> Result<Self, StoreError> {
         match self {

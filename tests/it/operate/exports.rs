@@ -148,7 +148,7 @@ fn lines_that_are_no_whole_export_change_nothing() {
         let hash = lines[1].replace("\"active\":true", "\"active\":\"$argon2id$\"");
         assert_ne!(hash, lines[1]);
         for (damaged, said) in [
-            (String::new(), "the end is missing"),
+            (String::new(), "line 1: it is missing"),
             (joined(&lines[..3]), "the end is missing"),
             (joined(&[lines[0], lines[2], lines[3]]), "lines before it are missing"),
             (joined(&lines[1..]), "no first line"),

@@ -103,6 +103,8 @@ fn o_12_users_stay_logged_in_when_a_store_moves_to_a_database_and_back() {
         let (path, users) = sled(folder.path(), "old").await;
         let (url, schema) = (server.url(), server.schema());
         let moved = migrate(text(&path), &url, &["--schema", &schema, "--json"]).json();
+        // It is for programs: no quotes are around it.
+        assert_eq!(moved[0]["from"], text(&path));
         assert_eq!(moved[0]["records"]["accounts"], 1, "{moved:?}");
         assert_eq!(moved[0]["records"]["sessions"], 403, "{moved:?}");
         assert_eq!(moved[0]["is_source_closed"], true, "{moved:?}");

@@ -88,7 +88,10 @@ fn failed(error: OperateError) -> Failure {
 }
 
 fn lines(migrated: &Migrated, what: &MigrateArguments) -> Vec<String> {
-    let Migrated { from, to, records, is_source_closed, .. } = migrated;
+    let Migrated { records, is_source_closed, .. } = migrated;
+    let [from, to] = [&migrated.from, &migrated.to].map(|place| {
+        if StorePlace::from(place).is_database() { place.clone() } else { format!("{place:?}") }
+    });
     let StoreDigest { accounts, sessions, tokens, values, events, checksum, .. } = records;
     let mut lines = vec![
         format!(

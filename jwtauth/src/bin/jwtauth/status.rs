@@ -4,7 +4,7 @@ use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, OperatorStatu
 use jwtauth::store::operate::StoreStatus;
 
 use super::meter::size;
-use super::output::{Output, shown};
+use super::output::{Output, counted, shown};
 use super::{Done, unexpected};
 
 pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
@@ -56,7 +56,10 @@ fn written_anew(store: &StoreStatus) -> String {
     match store.last_compaction {
         Some(last) => {
             let (before, after) = (size(last.before), size(last.after));
-            format!("{} times since the start, the last time from {before} to {after}", store.compactions)
+            format!(
+                "{} since the start, the last one from {before} to {after}",
+                counted(store.compactions, "time")
+            )
         }
         None => "-".into(),
     }

@@ -197,6 +197,9 @@ pub(crate) fn not_opened(error: StoreError) -> Failure {
             "the database asks for a password: set PGPASSWORD, or write it into ~/.pgpass",
             error,
         ),
+        error @ StoreError::HalfReplaced { .. } => {
+            Failure::store("it was done, except for the last steps", error)
+        }
         error => Failure::store("the store cannot be opened", error),
     }
 }

@@ -34,7 +34,11 @@ pub(super) fn check<F: BufRead + Seek>(
             None => has_end = number > 1,
         }
     }
-    if has_end { Ok(last) } else { Err(wrong(lines, "the end is missing")) }
+    match lines {
+        _ if has_end => Ok(last),
+        0 => Err(wrong(1, "it is missing, because nothing is there")),
+        _ => Err(wrong(lines, "the end is missing behind it")),
+    }
 }
 
 /// Reads lines of bounded length.

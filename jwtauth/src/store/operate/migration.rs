@@ -100,6 +100,7 @@ pub async fn migrate(
 ) -> Result<Migrated, OperateError> {
     let (from_place, to_place) = (from.into().absolute()?, to.into().absolute()?);
     let (from, to) = (from_place.to_string(), to_place.to_string());
+    let (plain_from, plain_to) = (from_place.plain(), to_place.plain());
     if from == to {
         return Err(OperateError::Occupied { place: to });
     }
@@ -174,5 +175,5 @@ pub async fn migrate(
     if !closes && was_marked {
         source.set_moved_to(None).await.map_err(half)?;
     }
-    Ok(Migrated { from, to, records, is_source_closed: closes })
+    Ok(Migrated { from: plain_from, to: plain_to, records, is_source_closed: closes })
 }

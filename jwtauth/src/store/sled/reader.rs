@@ -17,7 +17,7 @@ use super::recent::Recent;
 use super::record_check::RecordCheck;
 use super::tree_keys;
 use crate::clock::TimeMark;
-use crate::error::StoreError;
+use crate::error::{StoreError, in_one_line};
 use crate::id::SessionId;
 use crate::record::Session;
 use crate::registry::TokenRecord;
@@ -30,6 +30,8 @@ pub(super) struct StoreReader {
     pub(super) recent: Recent,
     /// Whether new files are being put in the place of the old ones.
     exchanging: watch::Sender<bool>,
+    /// What failed last, as long as the store is not opened anew.
+    failure: Mutex<Option<String>>,
     /// Sessions in the tree that nobody is to see: their logins are not over, or came to nothing.
     hidden: Mutex<HashSet<SessionId>>,
     /// Written with each commit.
@@ -60,6 +62,7 @@ impl StoreReader {
             check,
             doubt: OnceLock::new(),
             exchanging: watch::Sender::new(false),
+            failure: Mutex::default(),
             hidden: Mutex::default(),
             time: Arc::default(),
         }
@@ -224,7 +227,16 @@ impl StoreReader {
     }
 
     pub(super) fn unavailable(&self) -> StoreError {
-        StoreError::Unavailable { path: self.path.clone() }
+        let cause = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        StoreError::Unavailable { path: self.path.clone(), cause }
+    }
+
+    /// Says why the store cannot be used, to those who ask from now on; `None` if it can be used again. That
+    /// it cannot be used is no reason.
+    pub(super) fn note_failure(&self, error: Option<&StoreError>) {
+        if !matches!(error, Some(StoreError::Unavailable { .. })) {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = error.map(|e| in_one_line(e));
+        }
     }
 
     pub(super) fn corrupt(&self, problem: &str) -> StoreError {

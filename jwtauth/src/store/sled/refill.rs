@@ -8,7 +8,7 @@ use super::super::codec::Totals;
 use super::super::whole_store::{CopyTotals, RecordKey, StoreRecord};
 use super::files::directory;
 use super::files::journal::{self, Counts};
-use super::files::swap::OldFiles;
+use super::files::swap::{self, OldFiles};
 use super::rebuild::Rebuild;
 use super::sled_config::SledConfig;
 use super::startup::count_of;
@@ -92,7 +92,8 @@ impl Refill {
         let Self { rebuild, config, sealed } = self;
         let aside = rebuild.put_in_place(label, OldFiles::Kept)?;
         // Behind until then, the counter only says less.
-        Counts::renew(&config, count_of(sealed.unwrap_or_default()))?;
+        Counts::renew(&config, count_of(sealed.unwrap_or_default()))
+            .map_err(|error| swap::half_replaced(&config.path, error))?;
         Ok(aside)
     }
 }

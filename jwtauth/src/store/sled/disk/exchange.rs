@@ -50,6 +50,7 @@ impl Disk {
         // Others wait for what is in the group.
         if let Err(error) = self.write(0).and_then(|()| self.save()) {
             self.failed = Some(Instant::now());
+            self.reader.note_failure(Some(&error));
             return Err(error);
         }
         for (key, value) in self.reader.changed(follower)? {
@@ -61,7 +62,8 @@ impl Disk {
         rebuild.decide("compacted", OldFiles::Removed)?;
         self.is_exchanging = true;
         let notice = Arc::clone(&self.reader).begin_exchange();
-        self.reopen(Some(Counted { totals, payload, first: None }), |_| rebuild.install())?;
+        self.reopen(Some(Counted { totals, payload, first: None }), |_| rebuild.install())
+            .inspect_err(|error| self.reader.note_failure(Some(error)))?;
         drop(notice);
         self.growth.rewritten(self.state.data.len(), payload, totals.records());
         Ok(None)

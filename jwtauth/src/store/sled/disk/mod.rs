@@ -140,6 +140,7 @@ impl Disk {
         self.group = Group::new(self.state.totals);
         self.growth.measured(payload_of(&self.state), self.state.totals.records());
         (self.failed, self.is_exchanging) = (None, false);
+        self.reader.note_failure(None);
         Ok(())
     }
 
@@ -236,6 +237,7 @@ impl Commit for Disk {
             Ok(()) => self.reader.forget_hidden(&removed),
             Err(error) => {
                 self.failed.get_or_insert_with(Instant::now);
+                self.reader.note_failure(Some(error));
                 self.disowned.extend(removed);
                 tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "the session store cannot be written");
             }
@@ -245,7 +247,9 @@ impl Commit for Disk {
 
     fn panicked(&mut self) -> StoreError {
         self.failed = Some(Instant::now());
-        self.reader.corrupt("changing it panicked")
+        let error = self.reader.corrupt("changing it panicked");
+        self.reader.note_failure(Some(&error));
+        error
     }
 
     fn retry_in(&self) -> Option<Duration> {
@@ -258,6 +262,7 @@ impl Commit for Disk {
             // It logs its own failure.
             Ok(()) => drop(self.commit()),
             Err(error) => {
+                self.reader.note_failure(Some(&error));
                 tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store cannot be opened anew yet");
             }
         }

@@ -219,6 +219,24 @@ fn n_2_a_login_that_failed_is_removed_when_the_disk_is_back() {
     assert_eq!(disk.state.totals.sessions, 0);
 }
 
+/// Nobody can mend a disk by "not usable for the moment".
+#[test]
+fn a_store_that_has_failed_says_why_until_it_is_opened_anew() {
+    let dir = Dir::new("why");
+    let mut disk = disk(&dir.0);
+    disk.panicked();
+    for _ in 0..2 {
+        let refused = insert(&mut disk, session(1), LoginEffects::default()).unwrap_err();
+        let said = refused.to_string();
+        assert!(said.contains("because it has failed (") && said.contains("panicked"), "{said}");
+        // As the writer does: it is no reason of its own.
+        disk.reader.note_failure(Some(&refused));
+    }
+    fail_long_ago(&mut disk);
+    disk.retry();
+    assert!(disk.reader.unavailable().to_string().contains("a compaction"));
+}
+
 /// Whoever reads hears that there is no store, and does not wait for one that does not come.
 #[test]
 fn r_5_a_panic_in_an_exchange_lets_nobody_wait() {

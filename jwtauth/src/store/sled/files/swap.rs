@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    ASIDE, BLOBS, CONF, DATA, DOUBT, JOURNAL, MOVED, NEW, SWAP, SWAP_UNFINISHED, refused, snapshots,
+    ASIDE, BLOBS, CONF, DATA, DOUBT, JOURNAL, MOVED, NEW, SWAP, SWAP_UNFINISHED, has_swap, refused, snapshots,
 };
 use crate::error::StoreError;
 use crate::private_file::{create_dir, replace_file, sync_dir};
@@ -104,7 +104,15 @@ pub(in crate::store::sled) fn decide(path: &Path, label: &str, old: OldFiles) ->
         }
         Ok(aside)
     };
-    decide().map_err(|source| refused(path, "put new files in the place of the old ones", source))
+    decide().map_err(|source| {
+        let error = refused(path, "put new files in the place of the old ones", source);
+        if has_swap(path) { half_replaced(path, error) } else { error }
+    })
+}
+
+/// The error of a step after which the new files are the store.
+pub(in crate::store::sled) fn half_replaced(path: &Path, error: StoreError) -> StoreError {
+    StoreError::HalfReplaced { path: path.into(), source: error.into() }
 }
 
 /// Goes on with an exchange of files where it stopped. Returns whether there was one.
@@ -112,20 +120,24 @@ pub(in crate::store::sled) fn decide(path: &Path, label: &str, old: OldFiles) ->
 /// If the old files cannot be moved, they are the store again.
 pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
     let failed = |source| refused(path, "put new files in the place of the old ones", source);
+    let half_replaced = |source| half_replaced(path, failed(source));
     let Some(mut swap) = read(path)? else { return Ok(false) };
     let aside = path.join(ASIDE).join(&swap.name);
+    let given_up = |error| match give_up(path, &aside) {
+        Err(error) if has_swap(path) => half_replaced(error),
+        _ => failed(error),
+    };
     if !swap.is_out {
         if let Err(error) = move_out(path, &aside) {
-            give_up(path, &aside).map_err(failed)?;
-            return Err(failed(error));
+            return Err(given_up(error));
         }
         swap.is_out = true;
         if let Err(error) = swap.write(path) {
             // If it says so all the same, the new files are the store.
-            if !Swap::read(path).is_ok_and(|read| read.is_some_and(|read| read.is_out)) {
-                give_up(path, &aside).map_err(failed)?;
+            if Swap::read(path).is_ok_and(|read| read.is_some_and(|read| read.is_out)) {
+                return Err(half_replaced(error));
             }
-            return Err(failed(error));
+            return Err(given_up(error));
         }
     }
     let come_in = || {
@@ -147,7 +159,7 @@ pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
         fs::remove_file(path.join(SWAP))?;
         sync_dir(path)
     };
-    come_in().map_err(failed)?;
+    come_in().map_err(half_replaced)?;
     Ok(true)
 }
 
@@ -347,6 +359,18 @@ mod tests {
         let dir = store(&[("db", "old"), ("new/db", "new"), ("aside", ""), ("swap", "out keep x\n")]);
         finish(dir.path()).unwrap_err();
         assert_eq!((text(&dir, "db"), text(&dir, "swap")), (Some("old".into()), None));
+    }
+
+    /// Who hears that nothing was changed would take the old files for the store.
+    #[test]
+    fn new_files_that_could_not_all_come_in_are_told_as_that() {
+        // A directory that is not empty where a file belongs.
+        let dir = store(&[("db/x", ""), ("new/db", "new"), ("swap", "in keep x\n")]);
+        let refused = finish(dir.path()).unwrap_err();
+        assert!(matches!(refused, StoreError::HalfReplaced { .. }), "{refused}");
+        fs::remove_dir_all(dir.path().join("db")).unwrap();
+        assert!(finish(dir.path()).unwrap());
+        assert_eq!((text(&dir, "db"), text(&dir, "swap")), (Some("new".into()), None));
     }
 
     #[test]

@@ -351,7 +351,9 @@ impl StoreError {
             },
             Self::Corrupt { path, problem } => Self::Corrupt { path: path.clone(), problem: problem.clone() },
             Self::Lost { path, problem } => Self::Lost { path: path.clone(), problem: problem.clone() },
-            Self::Unavailable { path } => Self::Unavailable { path: path.clone() },
+            Self::Unavailable { path, cause } => {
+                Self::Unavailable { path: path.clone(), cause: cause.clone() }
+            }
             other => Self::Backend(other.to_string().into()),
         }
     }

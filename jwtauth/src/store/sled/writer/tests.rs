@@ -21,11 +21,15 @@ impl Commit for Disk {
         if number < self.waiting {
             let _ = self.gate.recv();
         }
-        if number >= self.good { Err(StoreError::Unavailable { path: "p".into() }) } else { Ok(()) }
+        if number >= self.good {
+            Err(StoreError::Unavailable { path: "p".into(), cause: None })
+        } else {
+            Ok(())
+        }
     }
 
     fn panicked(&mut self) -> StoreError {
-        StoreError::Unavailable { path: "panicked".into() }
+        StoreError::Unavailable { path: "panicked".into(), cause: None }
     }
 
     fn close(self) {}

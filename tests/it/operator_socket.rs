@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use jwtauth::{AccountsConfig, Device, JwtAuth, JwtAuthBuilder, SledConfig, SledStore, StorageConfig};
 use serde_json::{Value, json};
-use tests::app::{SECRET, TestApp};
+use tests::app::{SECRET, START, TestApp};
 use tests::bounded;
 use tests::tab::Tab;
 

@@ -145,9 +145,10 @@ impl OperatorTarget {
         match request {
             OperatorRequest::Backup => {
                 let summary = operate::backup(self.store(), sink, now, progress).await;
-                #[cfg(feature = "pages")]
-                if summary.is_ok() {
-                    self.sessions.since_start().note_backup(self.sessions.now());
+                if summary.is_ok()
+                    && let Err(error) = operate::note_backup(self.store(), now).await
+                {
+                    tracing::warn!(target: "jwtauth", error = &error as &dyn std::error::Error, "a backup was taken, and its time could not be noted in the store");
                 }
                 summary.map(OperatorAnswer::BackedUp).map_err(of_operate)
             }

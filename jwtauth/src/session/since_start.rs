@@ -1,6 +1,6 @@
 //! What this process knows of itself since its start, for the pages of admins: how many events there were in
-//! the last week, when the store was swept and copied,
-//! and how much it keeps.
+//! the last week, when the store was swept, and
+//! how much it keeps.
 //!
 //! In memory: it begins anew with the program, and says since when it counts.
 //!
@@ -76,7 +76,6 @@ struct KeptCounts {
     slots: VecDeque<Stretch>,
     /// When the last sweep ended, and how many records it removed.
     swept: Option<(u64, usize)>,
-    backed_up: Option<u64>,
     /// How much the store kept when that was last counted, and when that was.
     size: Option<(u64, StoreSize)>,
 }
@@ -98,7 +97,7 @@ impl SinceStart {
     /// Begins to count at `now`, in Unix seconds.
     pub(super) fn new(now: u64) -> Self {
         let slots = VecDeque::from([Stretch::default()]);
-        let kept = KeptCounts { newest: now / SLOT, slots, swept: None, backed_up: None, size: None };
+        let kept = KeptCounts { newest: now / SLOT, slots, swept: None, size: None };
         Self { at: now, kept: Mutex::new(kept) }
     }
 
@@ -125,10 +124,6 @@ impl SinceStart {
         self.lock().swept = Some((now, removed));
     }
 
-    pub(crate) fn note_backup(&self, now: u64) {
-        self.lock().backed_up = Some(now);
-    }
-
     pub(super) fn note_size(&self, size: StoreSize, now: u64) {
         self.lock().size = Some((now, size));
     }
@@ -141,11 +136,6 @@ impl SinceStart {
     /// Returns when the last sweep ended, in Unix seconds, and how many records it removed.
     pub(crate) fn last_sweep(&self) -> Option<(u64, usize)> {
         self.lock().swept
-    }
-
-    /// Returns when the last backup was taken by this program, in Unix seconds.
-    pub(crate) fn last_backup(&self) -> Option<u64> {
-        self.lock().backed_up
     }
 
     /// Returns the last `count` stretches of time, each of so many slots, the oldest first. The last one is

@@ -1,7 +1,9 @@
 //! What the pages for admins show: people, sessions, tokens, events, keys and charts.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use jwtauth::operator::{OperatorAnswer, OperatorRequest};
 use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore, PageTexts};
 use poem::{EndpointExt as _, IntoEndpoint as _, Route};
 use tests::app::SECRET;
@@ -185,8 +187,15 @@ fn the_overview_counts_what_happens() {
             for said in ["<dt>Live sessions</dt><dd>2</dd>", "<dt>Accounts</dt><dd>2</dd>", ", 0 removed"] {
                 assert!(page.contains(said), "{said}: {page}");
             }
-            assert!(page.contains(" MB</dd>") && page.contains("none since its start"), "{page}");
+            assert!(page.contains(" MB</dd>") && page.contains("<dt>Last backup</dt><dd>none yet"), "{page}");
         }
+        // The store keeps when that was, so that a restart does not forget it.
+        let jwtauth = office.jwtauth.clone();
+        let (mut sink, go_on) = (std::io::sink(), |_| ControlFlow::Continue(()));
+        let backed_up = jwtauth.operator().ask_into(OperatorRequest::Backup, &mut sink, &go_on).await;
+        assert!(matches!(backed_up.unwrap(), OperatorAnswer::BackedUp(_)));
+        let page = text(open(&ada, "overview").await).await;
+        assert!(page.contains("<dt>Last backup</dt><dd><time datetime="), "{page}");
     });
 }
 

@@ -33,6 +33,7 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
         ("disabled accounts", number(store.disabled_accounts)),
         ("records", verified(store.verified).into()),
         ("files", store.file_bytes.map_or("-".into(), size)),
+        ("last backup", time(store.last_backup)),
         ("written anew", written_anew(&store)),
         ("server", answered),
     ];

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::compact_store::{Compaction, StoreSpace};
 use super::super::session_store::SessionStore;
+use super::backup_time::last_backup;
 use super::walk::PAGE;
 use super::walk::{OperateError, Progress, each_session};
 
@@ -41,6 +42,9 @@ pub struct StoreStatus {
     pub compactions: u64,
     /// What the last of these has done.
     pub last_compaction: Option<Compaction>,
+    /// When the last backup was taken, by the program `jwtauth` or by an application that asks its operator
+    /// for one. `None` if none was, or the store keeps no values.
+    pub last_backup: Option<u64>,
 }
 
 /// Counts what is in a store at `now`, in Unix seconds. See [`each_session`] for `progress` and the errors.
@@ -71,6 +75,7 @@ pub async fn status(
     status.live_subjects = subjects.len() as u64;
     count_accounts(store, &mut status, sessions, progress).await?;
     status.verified = Some(store.is_verified());
+    status.last_backup = last_backup(store, now).await?;
     if let Some(files) = Arc::clone(store).compact_store() {
         let StoreSpace { bytes, compactions, last } = files.space().await?;
         (status.file_bytes, status.compactions, status.last_compaction) = (bytes, compactions, last);

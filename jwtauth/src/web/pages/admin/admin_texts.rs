@@ -95,10 +95,12 @@ text_fields! {
     last_sweep = "Last sweep";
     /// How many records a sweep removed. The number stands in front.
     removed = "removed";
-    /// When this program last took a backup.
-    last_backup = "Last backup by this program";
+    /// When the last backup was taken, by this program or by `jwtauth backup`.
+    last_backup = "Last backup";
     /// It has not happened since the program started.
     not_since_start = "none since its start";
+    /// No backup was taken yet.
+    not_yet = "none yet";
     /// Since when the program runs and counts.
     since = "Running and counting since";
     /// The version of the library.

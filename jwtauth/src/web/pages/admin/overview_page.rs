@@ -9,6 +9,7 @@ use super::super::page_shell::{Shell, shown, times};
 use super::admin_visit::AdminVisit;
 use super::chart::Chart;
 use crate::session::CountedEvent;
+use crate::store::operate::last_backup;
 
 /// The stretches of time that can be looked at: the name, how many slots of five minutes a bar has, and how
 /// many bars there are.
@@ -54,6 +55,10 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "live sessions were not counted");
         None
     });
+    let backed_up = last_backup(sessions.store(), sessions.now()).await.unwrap_or_else(|error| {
+        tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "the time of the last backup was not read");
+        None
+    });
     let since = sessions.since_start();
     // To count what a store keeps may take long: that is done beside the pages.
     let (counted, size) = since.last_size().unzip();
@@ -85,7 +90,7 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         counted: counted.map(times),
         swept: since.last_sweep().map(|(at, _)| times(at)),
         removed: since.last_sweep().map_or(0, |(_, removed)| removed),
-        backed_up: since.last_backup().map(times),
+        backed_up: backed_up.map(times),
         spans: SPANS.into_iter().map(|(name, ..)| name).zip(words.spans()).collect(),
         span,
         charts,

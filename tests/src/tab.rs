@@ -117,14 +117,14 @@ impl Tab {
 
     /// Logs in from a browser that holds these cookies.
     pub async fn login_with(&self, name: &str, cookies: &str) -> Answer {
+        self.login_from(name, &cookie_header(cookies)).await
+    }
+
+    /// Logs in with these headers.
+    pub async fn login_from(&self, name: &str, headers: &[(&str, &str)]) -> Answer {
         let body = serde_json::json!({"username": name, "password": "right"});
         let request = self.0.post("/login").body_json(&body);
-        answer(
-            cookie_header(cookies)
-                .iter()
-                .fold(request, |request, (name, value)| request.header(*name, *value)),
-        )
-        .await
+        answer(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
     /// Logs in from a new browser.

@@ -37,6 +37,45 @@ pub enum SameSite {
 pub(crate) struct CookieNames {
     pub(crate) access: String,
     pub(crate) refresh: String,
+    /// Those that the cookies may have had before the settings were changed.
+    pub(crate) former: Vec<FormerName>,
+}
+
+/// A default name of a cookie under other settings: with another prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct FormerName {
+    pub(crate) name: String,
+    /// Whether the access cookie has had it, and not the refresh cookie.
+    pub(crate) is_access: bool,
+    /// Whether its prefix promises more than that of the present name. Otherwise a host beside this one could
+    /// have set the cookie, so it lets nobody in.
+    pub(crate) is_safer: bool,
+}
+
+impl CookieNames {
+    /// What a default name ends with.
+    const ENDS: [&str; 2] = ["access_token", "refresh_token"];
+
+    /// The prefixes, the one that promises the most first (RFC 6265bis, section 4.1.3).
+    const PREFIXES: [&str; 3] = ["__Host-", "__Secure-", ""];
+
+    /// Returns the default names with these prefixes.
+    pub(crate) fn with_prefixes(access: &str, refresh: &str) -> Self {
+        let mut former = Vec::new();
+        for (end, own) in Self::ENDS.into_iter().zip([access, refresh]) {
+            let mut is_safer = true;
+            for prefix in Self::PREFIXES {
+                if prefix == own {
+                    is_safer = false;
+                } else {
+                    let (name, is_access) = (format!("{prefix}{end}"), end == Self::ENDS[0]);
+                    former.push(FormerName { name, is_access, is_safer });
+                }
+            }
+        }
+        let [access_end, refresh_end] = Self::ENDS;
+        Self { access: format!("{access}{access_end}"), refresh: format!("{refresh}{refresh_end}"), former }
+    }
 }
 
 /// Everything about the two cookies except their values.
@@ -206,10 +245,7 @@ mod tests {
 
     fn style(secure: bool) -> CookieStyle {
         let prefix = if secure { "__Host-" } else { "" };
-        let names = CookieNames {
-            access: format!("{prefix}access_token"),
-            refresh: format!("{prefix}refresh_token"),
-        };
+        let names = CookieNames::with_prefixes(prefix, prefix);
         CookieStyle {
             names,
             same_site: SameSite::Lax,
@@ -282,7 +318,8 @@ mod tests {
             let refused = style.check().unwrap_err();
             assert!(matches!(refused, ConfigError::Setting { name: "CookieConfig::names", .. }), "{style:?}");
             assert!(refused.to_string().contains("the prefix __Host- only without a domain"), "{refused}");
-            style.names = CookieNames { access: "__Secure-a".into(), refresh: "__Secure-r".into() };
+            style.names =
+                CookieNames { access: "__Secure-a".into(), refresh: "__Secure-r".into(), former: Vec::new() };
             assert!(style.check().is_ok(), "{style:?}");
         }
     }

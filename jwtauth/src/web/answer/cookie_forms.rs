@@ -8,6 +8,9 @@
 //! - partitioned, and not. With the prefix `__Host-` there is no other form.
 //! - of the path that is set, of `/`, and of each path above that of the request.
 //! - of the host alone, and of each domain above it.
+//!
+//! The default names begin with a prefix that follows from the settings, so a browser may keep both cookies
+//! under another name too.
 
 use poem::http::HeaderValue;
 
@@ -17,6 +20,9 @@ use crate::host::HostPort;
 /// How many forms of one name are deleted at most. Each takes some 150 bytes of the answer's head, of which
 /// common proxies take 4 KiB.
 const MAX_FORMS: usize = 6;
+
+/// How many forms of one former name are deleted at most.
+const MAX_FORMER: usize = 4;
 
 /// How many domains, and how many paths, are looked at.
 const MAX_EACH: usize = 4;
@@ -43,10 +49,24 @@ impl CookieStyle {
         all
     }
 
+    /// Returns `Set-Cookie` values that delete a cookie under a former name, in the likely forms.
+    pub(crate) fn delete_former(&self, name: &str, host: Option<&str>, path: &str) -> Vec<HeaderValue> {
+        let is_host_only = is_host_only(name);
+        let before = Self {
+            // A browser takes a name with a prefix only so.
+            secure: self.secure || name.starts_with("__"),
+            domain: self.domain.clone().filter(|_| !is_host_only),
+            ..self.clone()
+        };
+        let own_path = if is_host_only { "/" } else { &*self.path };
+        let mut all = vec![before.header(name, own_path, "", (0, 0))];
+        all.extend(before.other_forms(name, own_path, host, path).into_iter().take(MAX_FORMER - 1));
+        all
+    }
+
     fn other_forms(&self, name: &str, own_path: &str, host: Option<&str>, path: &str) -> Vec<HeaderValue> {
-        let is_host_only = name.to_ascii_lowercase().starts_with("__host-");
         let (mut domains, mut paths) = (vec![self.domain.clone()], vec![own_path]);
-        if !is_host_only {
+        if !is_host_only(name) {
             domains.extend([None]);
             domains.extend(host.map(domains_above).unwrap_or_default().into_iter().map(Some));
             paths.extend([&*self.path, &*self.refresh_path, "/"]);
@@ -75,6 +95,18 @@ impl CookieStyle {
     }
 }
 
+/// Tells whether browsers take a cookie of this name only for one host and the path `/`.
+fn is_host_only(name: &str) -> bool {
+    name.to_ascii_lowercase().starts_with("__host-")
+}
+
+/// Tells whether a browser sends a cookie of this path to a URL (path-match, RFC 6265bis, section 5.1.4).
+pub(crate) fn is_sent_to(path: &str, url_path: &str) -> bool {
+    url_path
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || path.ends_with('/'))
+}
+
 /// Returns the domains that a cookie for this host may have: itself and those above it, of two labels at
 /// least.
 fn domains_above(host: &str) -> Vec<String> {
@@ -97,7 +129,11 @@ mod tests {
 
     fn style(prefix: &str) -> CookieStyle {
         CookieStyle {
-            names: CookieNames { access: format!("{prefix}a"), refresh: format!("{prefix}r") },
+            names: CookieNames {
+                access: format!("{prefix}a"),
+                refresh: format!("{prefix}r"),
+                former: Vec::new(),
+            },
             same_site: SameSite::Lax,
             secure: true,
             domain: None,

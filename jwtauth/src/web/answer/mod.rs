@@ -10,7 +10,7 @@
 pub(crate) mod account_answer;
 mod api_key_answer;
 pub(crate) mod cookie;
-mod cookie_forms;
+pub(crate) mod cookie_forms;
 pub(crate) mod handler_answer;
 pub(crate) mod names;
 pub(crate) mod problem;

@@ -32,6 +32,8 @@ pub struct Auth {
     pub(super) shared: Arc<JwtAuthState>,
     credentials: Credentials<'static>,
     client: ClientHeaders,
+    /// What the header of tokens ends with, if it has no bearer token.
+    other_token: Option<String>,
 }
 
 impl<'a> FromRequest<'a> for Auth {
@@ -54,7 +56,9 @@ impl Auth {
         handle.note_address(client.address);
         handle.note_who_drops_cookies(request);
         let credentials = handle.credentials(request).into_owned();
-        Ok(Self { handle: handle.clone(), shared, credentials, client })
+        let other_token = shared.token_header.last_word(request.headers());
+        let other_token = other_token.filter(|_| !credentials.has_bearer()).map(str::to_owned);
+        Ok(Self { handle: handle.clone(), shared, credentials, client, other_token })
     }
 
     /// Opens a session for `user` and sends both cookies with the response.
@@ -150,7 +154,8 @@ impl Auth {
     /// - Of several cookies of one name, it revokes all sessions that they name, and deletes them in each
     ///   form.
     /// - Without cookies, or with cookies that are not tokens of this service, it succeeds and does nothing.
-    /// - With a bearer token it revokes that token's session, and the cookies stay.
+    /// - With a bearer token it revokes that token's session, and the cookies stay. A token of this service
+    ///   behind another scheme than `Bearer`, or behind none, names its session too.
     /// - A session that this handler has opened with [`login`](Self::login) is revoked too.
     ///
     /// # Errors
@@ -166,7 +171,12 @@ impl Auth {
         let handed_out = self.handle.handed_out();
         let (mut ended, mut failed) = (handed_out.is_some(), None);
         let (named, mut doubt) = match &self.credentials.bearer {
-            Credential::Absent => self.named_cookies(),
+            Credential::Absent => {
+                let (mut named, doubt) = self.named_cookies();
+                // Behind another scheme, or none, nobody is let in by it. It is meant all the same.
+                named.extend(self.other_token.as_deref().and_then(|token| sessions.name_any(token).ok()));
+                (named, doubt)
+            }
             Credential::One(token) => (vec![sessions.name_bearer(token)?], None),
             Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => {
                 return Err(TokenError::Malformed.into());
@@ -191,6 +201,12 @@ impl Auth {
             return Err(TokenError::Malformed.into());
         }
         doubt.filter(|_| !ended).map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Tells whether the request has neither cookies nor a header with a token.
+    pub(crate) fn has_nothing(&self) -> bool {
+        let is_cookie = self.credentials.has_cookie() || !self.credentials.former.is_empty();
+        !is_cookie && !self.credentials.has_bearer() && self.other_token.is_none()
     }
 
     /// Revokes all sessions of the calling user, on every device. Returns how many there were.
@@ -245,7 +261,7 @@ impl Auth {
         if self.credentials.has_bearer() {
             return Err(Rejection::NotAuthenticated.into());
         }
-        let (access, refresh) = match self.credentials.has_twins() {
+        let (access, refresh) = match self.credentials.has_other_forms() {
             false => (self.credentials.access.borrowed(), self.credentials.refresh.borrowed()),
             true => match twins::choose(&shared.sessions, &self.credentials).await {
                 Ok(Choice::Pair { access, refresh, .. }) => (access, refresh),
@@ -347,10 +363,24 @@ impl Auth {
     /// than that. They may name several sessions, if the browser keeps cookies in several forms or somebody
     /// planted one.
     fn named_cookies(&self) -> (Vec<NamedToken>, Option<TokenError>) {
+        let (mut named, doubt) = self.named_by_present_names();
+        for cookie in &self.credentials.former {
+            if let Ok(token) = self.shared.sessions.name_any(cookie.value()) {
+                self.handle.note_former_cookie(cookie.name);
+                if !named.iter().any(|known| known.names_the_same(&token)) {
+                    named.push(token);
+                }
+            }
+        }
+        (named, doubt)
+    }
+
+    /// Likewise, without cookies under former names: another host may have set these.
+    fn named_by_present_names(&self) -> (Vec<NamedToken>, Option<TokenError>) {
         let Credentials { access, refresh, .. } = &self.credentials;
         let sessions = &self.shared.sessions;
-        let read = access.values().iter().map(|token| sessions.name_access(token));
-        let read = read.chain(refresh.values().iter().map(|token| sessions.name_refresh(token)));
+        // A token of another kind than that of its cookie is ours too.
+        let read = access.values().iter().chain(refresh.values()).map(|token| sessions.name_any(token));
         let mut named: Vec<NamedToken> = Vec::new();
         let mut doubt = None;
         for token in read {
@@ -370,7 +400,7 @@ impl Auth {
     async fn named_subject(&self) -> std::result::Result<Option<String>, Rejection> {
         let sessions = &self.shared.sessions;
         let named = match &self.credentials.bearer {
-            Credential::Absent => self.named_cookies().0,
+            Credential::Absent => self.named_by_present_names().0,
             bearer => bearer.values().iter().filter_map(|token| sessions.name_bearer(token).ok()).collect(),
         };
         let mut subjects = Vec::new();

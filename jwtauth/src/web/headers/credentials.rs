@@ -6,6 +6,10 @@
 //! `$Version` and `$Path` among the cookies: the quotes are taken off, and no cookie of ours has such a name
 //! (N-18).
 //!
+//! Under settings of another kind the default names have another prefix. A cookie under such a name is what
+//! the browser has kept from before. If it came alone, and its prefix promises more, it counts. In any other
+//! case it only names what a login and a logout revoke (N-4).
+//!
 //! Nothing is verified here. The form of a bearer token is in `token_header`.
 
 use std::borrow::Cow;
@@ -14,7 +18,10 @@ use poem::http::{HeaderMap, header};
 
 use super::credential::{Credential, MAX_VALUES};
 use super::token_header::TokenHeader;
-use crate::web::answer::cookie::CookieNames;
+use crate::web::answer::cookie::{CookieNames, FormerName};
+
+/// How many cookies with former names are looked at.
+const MAX_FORMER: usize = 2 * MAX_VALUES;
 
 /// All the credentials of a request.
 #[derive(Clone, Debug)]
@@ -22,17 +29,77 @@ pub(crate) struct Credentials<'r> {
     pub(crate) bearer: Credential<'r>,
     pub(crate) access: Credential<'r>,
     pub(crate) refresh: Credential<'r>,
+    /// What came under names that the cookies have had before.
+    pub(crate) former: Vec<FormerCookie<'r>>,
+    /// Whether the access cookie came under such a name.
+    pub(crate) is_access_former: bool,
+    /// Likewise the refresh cookie.
+    pub(crate) is_refresh_former: bool,
+    /// Whether the refresh cookie came to a URL to which the present settings do not send it.
+    pub(crate) is_refresh_misplaced: bool,
+}
+
+/// A cookie under a name that it has had before.
+#[derive(Clone)]
+pub(crate) struct FormerCookie<'r> {
+    /// Which of [`CookieNames::former`] it is.
+    pub(crate) name: usize,
+    value: Cow<'r, str>,
+    /// Whether it stands for the cookie of the present name.
+    counts: bool,
+}
+
+impl FormerCookie<'_> {
+    pub(crate) fn value(&self) -> &str {
+        &self.value
+    }
+
+    fn into_owned(self) -> FormerCookie<'static> {
+        FormerCookie { name: self.name, value: Cow::Owned(self.value.into_owned()), counts: self.counts }
+    }
+}
+
+impl std::fmt::Debug for FormerCookie<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FormerCookie").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl<'r> Credentials<'r> {
     pub(crate) fn of(headers: &'r HeaderMap, header: &TokenHeader, names: &CookieNames) -> Self {
-        let SentCookies { access, refresh } = SentCookies::of(headers, names);
-        Self { bearer: header.find(headers), access: access.credential(), refresh: refresh.credential() }
+        let mut sent = SentCookies::of(headers, names);
+        let (is_access_former, is_refresh_former) = sent.take_former(names);
+        let SentCookies { access, refresh, former } = sent;
+        let former = former
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let FormerName { is_access, is_safer, .. } = names.former[name];
+                let counts = is_safer && if is_access { is_access_former } else { is_refresh_former };
+                Some(FormerCookie { name, value: Cow::Borrowed(std::str::from_utf8(value).ok()?), counts })
+            })
+            .collect();
+        Self {
+            bearer: header.find(headers),
+            access: access.credential(),
+            refresh: refresh.credential(),
+            former,
+            is_access_former,
+            is_refresh_former,
+            is_refresh_misplaced: false,
+        }
     }
 
     /// Reads the bearer token alone.
     pub(crate) fn bearer_of(headers: &'r HeaderMap, header: &TokenHeader) -> Self {
-        Self { bearer: header.find(headers), access: Credential::Absent, refresh: Credential::Absent }
+        Self {
+            bearer: header.find(headers),
+            access: Credential::Absent,
+            refresh: Credential::Absent,
+            former: Vec::new(),
+            is_access_former: false,
+            is_refresh_former: false,
+            is_refresh_misplaced: false,
+        }
     }
 
     pub(crate) fn has_bearer(&self) -> bool {
@@ -43,9 +110,22 @@ impl<'r> Credentials<'r> {
         self.access != Credential::Absent || self.refresh != Credential::Absent
     }
 
-    /// Tells whether there are several cookies of one name.
-    pub(crate) const fn has_twins(&self) -> bool {
-        self.access.is_several() || self.refresh.is_several()
+    /// Returns which former names the access cookie and the refresh cookie have here.
+    pub(crate) fn counted_former(&self) -> impl Iterator<Item = usize> {
+        self.former.iter().filter(|cookie| cookie.counts).map(|cookie| cookie.name)
+    }
+
+    /// Tells whether a cookie came in several forms, or in one that the present settings do not have.
+    pub(crate) const fn has_other_forms(&self) -> bool {
+        self.is_access_of_other_form() || self.is_refresh_of_other_form()
+    }
+
+    pub(crate) const fn is_access_of_other_form(&self) -> bool {
+        self.access.is_several() || self.is_access_former
+    }
+
+    pub(crate) const fn is_refresh_of_other_form(&self) -> bool {
+        self.refresh.is_several() || self.is_refresh_former || self.is_refresh_misplaced
     }
 
     /// Tells whether there are more cookies of one name than are looked at.
@@ -58,6 +138,10 @@ impl<'r> Credentials<'r> {
             bearer: self.bearer.into_owned(),
             access: self.access.into_owned(),
             refresh: self.refresh.into_owned(),
+            former: self.former.into_iter().map(FormerCookie::into_owned).collect(),
+            is_access_former: self.is_access_former,
+            is_refresh_former: self.is_refresh_former,
+            is_refresh_misplaced: self.is_refresh_misplaced,
         }
     }
 }
@@ -67,6 +151,8 @@ impl<'r> Credentials<'r> {
 pub(crate) struct SentCookies<'r> {
     access: SentValues<'r>,
     refresh: SentValues<'r>,
+    /// Values under former names, and which name it was.
+    former: Vec<(usize, &'r [u8])>,
 }
 
 /// The different values under one name.
@@ -97,7 +183,7 @@ impl<'r> PlainTokens<'r> {
         if headers.contains_key(header.name()) {
             return header.plain(headers).map(Self::Bearer);
         }
-        let SentCookies { access, refresh } = SentCookies::of(headers, names);
+        let SentCookies { access, refresh, .. } = SentCookies::of(headers, names);
         let is_plain = access.others.is_empty() && refresh.others.is_empty();
         let access = access.first.filter(|_| is_plain)?;
         Some(Self::Cookies { access, refresh: refresh.first })
@@ -126,10 +212,38 @@ impl<'r> SentCookies<'r> {
                     sent.access.add(value);
                 } else if let Some(value) = value_of(pair, &names.refresh) {
                     sent.refresh.add(value);
+                } else {
+                    sent.add_former(pair, names);
                 }
             }
         }
         sent
+    }
+
+    fn add_former(&mut self, pair: &'r [u8], names: &CookieNames) {
+        let former = names.former.iter().enumerate();
+        let found = former.filter_map(|(at, former)| Some((at, value_of(pair, &former.name)?))).next();
+        if let Some(found) =
+            found.filter(|found| !self.former.contains(found) && self.former.len() < MAX_FORMER)
+        {
+            self.former.push(found);
+        }
+    }
+
+    /// Takes values under former names for those of the cookies, where these are not there: that of the
+    /// access cookie only if both are not. Returns whether it did so with each of the two.
+    fn take_former(&mut self, names: &CookieNames) -> (bool, bool) {
+        let is_refresh_missing = self.refresh.first.is_none();
+        let is_access_missing = self.access.first.is_none() && is_refresh_missing;
+        for (at, value) in &self.former {
+            match &names.former[*at] {
+                FormerName { is_safer: false, .. } => {}
+                FormerName { is_access: true, .. } if is_access_missing => self.access.add(value),
+                FormerName { is_access: false, .. } if is_refresh_missing => self.refresh.add(value),
+                FormerName { .. } => {}
+            }
+        }
+        (is_access_missing && self.access.first.is_some(), is_refresh_missing && self.refresh.first.is_some())
     }
 }
 
@@ -199,8 +313,8 @@ pub(crate) mod tests {
 
     fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Credential<'r> {
         let (name, other) = (name.to_owned(), "other".to_owned());
-        let first = CookieNames { access: name.clone(), refresh: other.clone() };
-        let second = CookieNames { access: other, refresh: name };
+        let names = |access, refresh| CookieNames { access, refresh, former: Vec::new() };
+        let (first, second) = (names(name.clone(), other.clone()), names(other, name));
         let (first, second) = (SentCookies::of(headers, &first), SentCookies::of(headers, &second));
         let found = first.access.credential();
         assert_eq!(found, second.refresh.credential());

@@ -23,8 +23,10 @@ use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::notice::misconfigured;
 use crate::user::{AuthUser, Identity, OtherKind, TokenSource, TokenUser, Unfit, check_kind, kind_of};
+use crate::web::answer::cookie_forms::is_sent_to;
 use crate::web::answer::rejection::Rejection;
 use crate::web::client::Client;
+use crate::web::headers::credential::Credential;
 use crate::web::headers::credentials::{Credentials, PlainTokens};
 use crate::web::headers::pattern::asked_uri;
 use crate::web::state::JwtAuth;
@@ -74,18 +76,38 @@ impl Handle {
     }
 
     pub(crate) fn credentials<'r>(&self, request: &'r Request) -> Credentials<'r> {
-        let credentials = self.0.authority.credentials(request);
-        if credentials.has_twins()
-            && let Some(jwtauth) = self.jwtauth()
-        {
-            let sent = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-            let host = sent.or(request.original_uri().authority().map(|authority| authority.as_str()));
-            let names = (credentials.access.is_several(), credentials.refresh.is_several());
-            let cookies = &jwtauth.state().cookies;
-            let other_forms = cookies.delete_other_forms(names, host, asked_uri(request).path());
-            self.answer().other_forms = other_forms;
+        let mut credentials = self.0.authority.credentials(request);
+        let Some(jwtauth) = self.jwtauth() else { return credentials };
+        let (cookies, path) = (&jwtauth.state().cookies, asked_uri(request).path());
+        credentials.is_refresh_misplaced = credentials.refresh != Credential::Absent
+            && !credentials.is_refresh_former
+            && cookies.refresh_path != cookies.path
+            && !is_sent_to(&cookies.refresh_path, path);
+        if !credentials.has_other_forms() && credentials.former.is_empty() {
+            return credentials;
         }
+        let sent = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = sent.or(request.original_uri().authority().map(|authority| authority.as_str()));
+        let is_refresh = credentials.refresh.is_several() || credentials.is_refresh_misplaced;
+        let names = (credentials.access.is_several(), is_refresh);
+        let mut former: Vec<_> = credentials.former.iter().map(|cookie| cookie.name).collect();
+        former.sort_unstable();
+        former.dedup();
+        let former = former.into_iter();
+        let former_forms =
+            former.map(|name| (name, cookies.delete_former(&cookies.names.former[name].name, host, path)));
+        let former_forms = former_forms.collect();
+        let other_forms = cookies.delete_other_forms(names, host, path);
+        let mut answer = self.answer();
+        (answer.other_forms, answer.former_forms) = (other_forms, former_forms);
+        drop(answer);
         credentials
+    }
+
+    /// Notes that a cookie under a former name has a token of this service, so that the answer deletes it.
+    /// Others are not ours to delete.
+    pub(crate) fn note_former_cookie(&self, name: usize) {
+        self.answer().former_of_ours.push(name);
     }
 
     /// Returns how long ago the caller proved who they are, in seconds. For ever, if nobody knows.
@@ -202,6 +224,10 @@ impl Handle {
         self.touch();
         let found = self.0.caller.get_or_init(|| async {
             let (caller, cookies) = self.0.authority.authenticate(credentials, client).await?;
+            // Nothing is set or deleted because of a token that is not ours.
+            if !matches!(cookies, Cookies::Keep) {
+                credentials.counted_former().for_each(|name| self.note_former_cookie(name));
+            }
             self.propose_cookies(cookies);
             Ok(caller)
         });

@@ -62,7 +62,7 @@ pub(crate) async fn by_session(
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
     let (caller, cookies) = match &credentials.bearer {
-        Credential::Absent if credentials.has_twins() => by_twins(shared, credentials, client).await?,
+        Credential::Absent if credentials.has_other_forms() => by_twins(shared, credentials, client).await?,
         Credential::Absent => by_cookie(shared, &credentials.access, &credentials.refresh, client).await?,
         Credential::One(token) => (by_bearer(shared, token).await?, Cookies::Keep),
         Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => {

@@ -29,6 +29,10 @@ pub(super) struct PendingAnswer {
     pub(super) origin: OriginCheck,
     /// Deletes what the browser keeps in other forms. Only with an answer that sets or deletes cookies.
     pub(super) other_forms: Vec<HeaderValue>,
+    /// Deletes what it keeps under former names: which name it is, and how.
+    pub(super) former_forms: Vec<(usize, Vec<HeaderValue>)>,
+    /// Under which of these a token of this service came.
+    pub(super) former_of_ours: Vec<usize>,
     /// Who will not keep the cookies, if anybody.
     pub(super) dropped_by: Option<DroppedBy>,
     /// The address of the client, if anything asked for it.
@@ -64,14 +68,15 @@ impl PendingAnswer {
         let Some(state) = authority.sessions().map(JwtAuth::state) else { return Ok(response) };
         let clears_cache = matches!(self.cookies, Cookies::Clear) && state.cookies.clear_cache;
         let values = match self.cookies {
-            Cookies::Keep => Vec::new(),
-            Cookies::Clear => state.cookies.clear().into(),
+            Cookies::Keep => None,
+            Cookies::Clear => Some(state.cookies.clear().into()),
             Cookies::Set(issued) => still_current(state, &issued).await,
             Cookies::SetAgain(resent) => resent.cookies(state).await,
         };
-        if values.is_empty() {
-            return Ok(response);
-        }
+        let Some(values) = values else { return Ok(response) };
+        let former_of_ours = self.former_of_ours;
+        let former_forms = self.former_forms.into_iter().filter(|(name, _)| former_of_ours.contains(name));
+        let former_forms = former_forms.flat_map(|(_, forms)| forms);
         if let Some(who) = self.dropped_by {
             state.warn_of_dropped_cookies(who);
         }
@@ -82,7 +87,7 @@ impl PendingAnswer {
             headers.append(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""));
         }
         // Deletions come first: a browser that does not know `Partitioned` takes both forms for one cookie.
-        for value in self.other_forms.into_iter().chain(values) {
+        for value in self.other_forms.into_iter().chain(former_forms).chain(values) {
             headers.append(header::SET_COOKIE, value);
         }
         Ok(response)
@@ -107,13 +112,13 @@ fn is_failed_login(result: &poem::Result<Response>) -> bool {
 
 /// Returns the cookies, unless something happened to the session while the handler ran. A logout that was
 /// answered meanwhile, or a later rotation, wins over this slower answer.
-async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Vec<HeaderValue> {
+async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Option<Vec<HeaderValue>> {
     let sessions = &state.sessions;
     match sessions.is_current(issued).await {
-        Ok(false) => return Vec::new(),
+        Ok(false) => return None,
         Ok(true) => {}
         // The server checks each request anyway: the cookies alone give no access.
         Err(error) => rejection::log(&error),
     }
-    state.cookies.set(issued, sessions.now(), sessions.left(&issued.session).1).into()
+    Some(state.cookies.set(issued, sessions.now(), sessions.left(&issued.session).1).into())
 }

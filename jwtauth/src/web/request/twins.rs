@@ -1,4 +1,4 @@
-//! Several cookies of one name: which of them counts.
+//! Several cookies of one name, or cookies in a form of earlier settings: which of them counts.
 //!
 //! A browser keeps a partitioned and an unpartitioned cookie of one name, and those of each domain and path.
 //! So after a change of these settings it sends two values, and which of them came first means nothing. Where
@@ -44,6 +44,9 @@ pub(crate) struct Resent {
     session: Option<SessionId>,
     /// That of the refresh token.
     generation: Option<u64>,
+    /// Whether the refresh token came to a URL to which its present form is not sent. A newer one may be
+    /// there, so an older one is deleted and not sent again.
+    is_refresh_misplaced: bool,
     /// When the last one expires, in Unix seconds.
     expires_at: u64,
 }
@@ -71,6 +74,12 @@ pub(crate) async fn choose<'c>(
     }
     let mut accesses = candidates(sessions, access, |token| sessions.name_access(token)).await?;
     let mut refreshes = candidates(sessions, refresh, |token| sessions.name_refresh(token)).await?;
+    if credentials.is_refresh_former
+        && let Some(own) = accesses.iter().find_map(|it| it.session.as_ref())
+    {
+        // Of two names the present one counts.
+        refreshes.retain(|it| it.session.as_ref().is_none_or(|session| session.id == own.id));
+    }
     let mut ended =
         accesses.iter_mut().chain(&mut refreshes).filter_map(|it| it.why.take()).collect::<Vec<_>>();
     let all = || accesses.iter().chain(&refreshes);
@@ -97,13 +106,14 @@ pub(crate) async fn choose<'c>(
         Some((newest.value, newest.token.clone()))
     };
     let (newest_access, newest_refresh) = (newest(&accesses), newest(&refreshes));
-    let again = |of: &Credential<'_>, newest: &Option<(&str, NamedToken)>| {
-        newest.as_ref().filter(|_| of.is_several()).map(|(value, _)| (*value).to_owned())
+    let again = |is_of_other_form: bool, newest: &Option<(&str, NamedToken)>| {
+        newest.as_ref().filter(|_| is_of_other_form).map(|(value, _)| (*value).to_owned())
     };
     let ends = [&newest_access, &newest_refresh].into_iter().flatten().map(|(_, token)| token.expires_at);
     let resent = Resent {
-        access: again(access, &newest_access),
-        refresh: again(refresh, &newest_refresh),
+        access: again(credentials.is_access_of_other_form(), &newest_access),
+        refresh: again(credentials.is_refresh_of_other_form(), &newest_refresh),
+        is_refresh_misplaced: credentials.is_refresh_misplaced,
         session: id,
         generation: newest_refresh.as_ref().and_then(|(_, token)| token.generation),
         expires_at: ends.max().unwrap_or_default(),
@@ -136,8 +146,8 @@ async fn candidates<'c>(
 
 impl Resent {
     /// Returns the cookies, unless something happened to their session meanwhile: then a newer answer has set
-    /// others.
-    pub(super) async fn cookies(&self, state: &JwtAuthState) -> Vec<HeaderValue> {
+    /// others, and nothing is to be deleted.
+    pub(super) async fn cookies(&self, state: &JwtAuthState) -> Option<Vec<HeaderValue>> {
         let sessions = &state.sessions;
         let expires_at = match self.session {
             None => self.expires_at,
@@ -145,15 +155,16 @@ impl Resent {
                 Ok(Some(session)) if self.generation.is_none_or(|it| it == session.generation) => {
                     session.expires_at
                 }
-                Ok(_) => return Vec::new(),
+                Ok(Some(_)) if self.is_refresh_misplaced => return Some(Vec::new()),
+                Ok(_) => return None,
                 Err(error) => {
                     rejection::log(&error);
-                    return Vec::new();
+                    return None;
                 }
             },
         };
         let (now, cookies) = (sessions.now(), &state.cookies);
         let left = expires_at.saturating_sub(now);
-        cookies.set_again(self.access.as_deref(), self.refresh.as_deref(), now, left)
+        Some(cookies.set_again(self.access.as_deref(), self.refresh.as_deref(), now, left))
     }
 }

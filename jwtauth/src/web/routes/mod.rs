@@ -97,6 +97,7 @@ fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute>
     };
     let refresh = |transport| post(make(move |request| token_routes::refresh(transport, request)));
     let revoke = |transport| post(make(move |request| token_routes::revoke_session(transport, request)));
+    let logout = |transport| post(make(move |request| session_routes::logout(transport, request)));
     let fixed = ReadyRoute::fixed;
     let mut routes = vec![
         ReadyRoute::new("/obtain", move |choices| obtain(choices.transport)),
@@ -105,7 +106,7 @@ fn table<A: Authenticate>(jwtauth: &JwtAuth, authenticate: A) -> Vec<ReadyRoute>
         fixed("/me", me),
         ReadyRoute::new("/revoke", move |choices| revoke(choices.transport)),
         fixed("/expire", post(make(token_routes::revoke_token))),
-        fixed("/logout", post(make(session_routes::logout))),
+        ReadyRoute::new("/logout", move |choices| logout(choices.transport)),
         fixed("/logout_all", post(make(session_routes::logout_all))),
         fixed("/sessions", get(make(session_routes::list)).delete(make(session_routes::revoke_others))),
         fixed("/sessions/:id", RouteMethod::new().delete(make(session_routes::revoke_one))),

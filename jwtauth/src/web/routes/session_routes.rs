@@ -3,19 +3,33 @@
 use poem::{FromRequest, Request, RequestBody, Response, Result};
 use serde_json::json;
 
-use super::json;
+use super::form::Form;
 use super::token_routes::done;
+use super::{Transport, json};
+use crate::error::SessionError;
 use crate::id::SessionId;
-use crate::record::Session;
+use crate::record::{RevocationReason, Session};
 use crate::user::Identity;
 use crate::web::answer::rejection::Rejection;
 use crate::web::extract::auth::Auth;
 use crate::web::extract::user::person;
 use crate::web::request::wiring;
 
-/// `POST /logout`.
-pub(super) async fn logout(request: Request) -> Result<Response> {
-    Auth::from_request(&request, &mut RequestBody::default()).await?.logout().await?;
+/// `POST /logout`. Where tokens are in bodies, that of a request with nothing else is read: as simplejwt's
+/// clients send it to `/blacklist`.
+pub(super) async fn logout(transport: Transport, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    let auth = Auth::from_request(&request, &mut body).await?;
+    if transport != Transport::Cookies && auth.has_nothing() {
+        let form = Form::read(request.headers(), &mut body).await?;
+        if let Some(token) = form.said("refresh").or_else(|| form.said("token")) {
+            let sessions = &wiring::state(&request, "the route `/logout`")?.sessions;
+            let named = sessions.name_any(&token).map_err(SessionError::from)?;
+            sessions.revoke_named(&named, RevocationReason::Logout).await?;
+            return Ok(done());
+        }
+    }
+    auth.logout().await?;
     Ok(done())
 }
 

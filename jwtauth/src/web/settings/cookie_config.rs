@@ -33,13 +33,18 @@ impl CookieConfig {
     /// cookie that breaks the rules of its prefix (RFC 6265bis, section 4.1.3), so such a name is refused. So
     /// is one that starts with `$`, which is an attribute to old clients.
     ///
+    /// So a change of domain or path may change the default names, and a browser keeps cookies under both. Of
+    /// a name with a safer prefix than today's they count, and the answer brings them to the name of today.
+    /// Under any other one they let nobody in, because another host may have set them: a login and a logout
+    /// end the sessions that they name, and delete them.
+    ///
     /// After a change of domain, path or [`partitioned`](Self::partitioned) a browser keeps the old cookie
     /// beside the new one, and sends both under one name. The token of the one live session counts then, and
     /// the answer deletes the other forms: as far as they can be guessed from these settings and from the URL
     /// of the request, six at most. If two sessions are live, requests get 401 until a login or a logout at a
     /// URL to which the browser sends both. So take new names with a path below which that URL is not.
     pub fn names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
-        self.names = Some(CookieNames { access: access.into(), refresh: refresh.into() });
+        self.names = Some(CookieNames { access: access.into(), refresh: refresh.into(), former: Vec::new() });
         self
     }
 
@@ -117,10 +122,8 @@ impl CookieConfig {
             (false, false) => "__Host-",
             (false, true) => "__Secure-",
         };
-        let names = self.names.unwrap_or_else(|| CookieNames {
-            access: format!("{}access_token", prefix(&path)),
-            refresh: format!("{}refresh_token", prefix(&refresh_path)),
-        });
+        let names =
+            self.names.unwrap_or_else(|| CookieNames::with_prefixes(prefix(&path), prefix(&refresh_path)));
         let style = CookieStyle {
             names,
             same_site: self.same_site,

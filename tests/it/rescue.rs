@@ -17,6 +17,7 @@ use tests::{bounded, bounded_by};
 
 use crate::operate::{Run, run};
 
+mod cut_files;
 mod dead_ends;
 mod doubt;
 mod flips;

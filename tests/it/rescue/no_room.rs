@@ -69,7 +69,7 @@ fn a_full_disk_leaves_the_store_as_it_was() {
                     let names = |of: &BTreeMap<PathBuf, Vec<u8>>| of.keys().cloned().collect::<Vec<_>>();
                     assert!(before == after, "{when}: {:?} {:?}", names(&before), names(&after));
                 }
-                assert!(!disk.path().join("copy.part").exists(), "{when}");
+                assert!(!disk.path().join(".copy.jwtauth-part").exists(), "{when}");
                 disk.empty();
                 let again = run(&path, "", command);
                 assert_eq!(again.code, 0, "{when}: {again:?}");

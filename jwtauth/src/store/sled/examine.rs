@@ -45,6 +45,7 @@ pub(in crate::store) fn examine(
     let config = config.absolute()?;
     let path = &*config.path;
     is_there(path)?;
+    journal::counter_file(&config)?;
     let lock = match StoreLock::acquire(path, &mut Patience::new(Duration::ZERO)) {
         Ok(lock) => lock,
         Err(error) => return Ok(Some(from_outside(path, &error))),
@@ -110,7 +111,10 @@ pub(super) fn examine_locked(
         gone(&mut diagnosis);
         return Ok(Some(Examined { diagnosis, read: None, highest }));
     }
-    let read = match read(path, highest, look) {
+    let trial = trial::run(config);
+    // What opens is read, and not what a start has left.
+    let data = if let Trial::Opened(_) = trial { path.join(DATA) } else { keepsake::data_file(path) };
+    let read = match read(path, &data, highest, look) {
         Ok(Some(read)) => Some(read),
         Ok(None) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -119,30 +123,40 @@ pub(super) fn examine_locked(
     if let Some(read) = &read {
         describe(&mut diagnosis, read, acknowledged, highest);
     }
-    match trial::run(config) {
+    match trial {
         Trial::Opened(trail_faults) => {
             diagnosis.condition = Condition::Whole;
             // Below sled an older record may stand in the place of one that cannot be read.
             diagnosis.trail_faults = trail_faults;
         }
-        Trial::Refused(error) => {
+        Trial::Refused { error, places } => {
             diagnosis.condition = Condition::Damaged;
-            diagnosis.problem = Some(problem(error));
+            diagnosis.problem = Some(places.rename(problem(error)));
         }
         Trial::NotTried(why) => {
             let is_whole = read.as_ref().is_some_and(|read| {
                 diagnosis.is_complete && read.evidence.has_whole_index() && !diagnosis.damage.is_any()
             });
-            diagnosis.condition = if is_whole { Condition::Whole } else { Condition::Damaged };
+            // Without a journal nobody knows what was acknowledged, so all may be there.
+            let is_damaged = diagnosis.damage.is_any() || read.is_none() || acknowledged.is_some();
+            diagnosis.condition = match (is_whole, is_damaged) {
+                (true, _) => Condition::Whole,
+                (false, true) => Condition::Damaged,
+                (false, false) => Condition::Unknown,
+            };
             diagnosis
                 .findings
                 .push(Finding::new(format!("it was not tried to open a copy: {why}"), "do this again"));
-            if !is_whole {
-                diagnosis.problem = Some("what can be read is not what was acknowledged".into());
-            }
+            diagnosis.problem = match diagnosis.condition {
+                Condition::Whole => None,
+                Condition::Damaged => Some("what can be read is not what was acknowledged".into()),
+                Condition::Unknown => {
+                    Some("without that it cannot be said whether all of it is there".into())
+                }
+            };
         }
     }
-    conclude(&mut diagnosis, read.as_ref());
+    conclude(&mut diagnosis, read.as_ref(), config);
     Ok(Some(Examined { diagnosis, read, highest }))
 }
 
@@ -165,6 +179,10 @@ fn gone(diagnosis: &mut Diagnosis) {
     let path = &diagnosis.path;
     diagnosis.condition = Condition::Damaged;
     diagnosis.problem = Some("its files are gone".into());
+    if keepsake::data_file(path).is_file() {
+        diagnosis.next = vec![format!("jwtauth repair --store {}", quoted(path))];
+        return;
+    }
     diagnosis.next = vec![format!("jwtauth restore BACKUP --store {}", quoted(path))];
     for older in files::older(path) {
         let (older, store) = (quoted(&older.join(".")), quoted(path));
@@ -172,9 +190,13 @@ fn gone(diagnosis: &mut Diagnosis) {
     }
 }
 
-fn read(path: &Path, highest: u64, look: &mut dyn FnMut(u64) -> ControlFlow<()>) -> io::Result<Option<Read>> {
-    let data = keepsake::data_file(path);
-    let Some(mut salvage) = Salvage::scan(path, &data, |_, _| look(0))? else { return Ok(None) };
+fn read(
+    path: &Path,
+    data: &Path,
+    highest: u64,
+    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> io::Result<Option<Read>> {
+    let Some(mut salvage) = Salvage::scan(path, data, |_, _| look(0))? else { return Ok(None) };
     let evidence = Evidence::gather(&mut salvage, highest, look)?;
     Ok(evidence.map(|(evidence, reach)| Read { salvage, evidence, reach }))
 }
@@ -197,8 +219,10 @@ fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, h
 }
 
 /// Says what to do.
-fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>) {
+fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>, config: &SledConfig) {
     let store = quoted(&diagnosis.path);
+    let counter = config.rollback_counter.as_deref().map(quoted);
+    let counter = counter.map(|counter| format!(" --rollback-counter {counter}")).unwrap_or_default();
     match diagnosis.condition {
         Condition::Whole => {
             // What is damaged then is in a place that nothing needs.
@@ -224,8 +248,8 @@ fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>) {
             {
                 diagnosis.doubtful_accounts = read.evidence.all_accounts();
             }
-            let restore = format!("jwtauth restore BACKUP --store {store}");
-            let repair = format!("jwtauth repair --store {store}");
+            let restore = format!("jwtauth restore BACKUP --store {store}{counter}");
+            let repair = format!("jwtauth repair --store {store}{counter}");
             diagnosis.next = if has_records { vec![repair, restore] } else { vec![restore] };
         }
         Condition::Unknown => {}

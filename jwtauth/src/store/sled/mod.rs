@@ -86,6 +86,7 @@ pub use self::diagnosis::{
 };
 use self::disk::Disk;
 pub(crate) use self::files::SOCKET;
+pub(in crate::store) use self::files::store_lock::is_contended;
 use self::login_change::LoginChange;
 use self::reader::StoreReader;
 use self::record_check::RecordCheck;

@@ -20,6 +20,7 @@ use super::super::value_store::{StoredValue, ValueKey};
 use super::super::whole_store::{RecordKey, StoreRecord};
 use super::disk_record::DiskRecord;
 use super::explain::{damaged, explain, unreadable};
+use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
 use super::files::{self, directory, journal, snapshots};
@@ -66,6 +67,11 @@ impl Rebuild {
         // One that was decided for is finished first: its old files are not lost then.
         if files::has_swap(&path) {
             finish_swap(&path, &lock)?;
+        }
+        // What a start has left that was killed is what was in the data file. It goes where the old files go,
+        // and nobody takes it for that of the new ones.
+        if let Some(keepsake) = Keepsake::take(&path, || false) {
+            keepsake.put_back();
         }
         directory::mark_anew(&path)?;
         let new = swap::new_files(&path)?;

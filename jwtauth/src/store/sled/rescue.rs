@@ -28,7 +28,7 @@ use super::super::doubt::Doubt;
 use super::diagnosis::{AccountRef, Condition, Diagnosis, RecordCounts};
 use super::evidence::Evidence;
 use super::examine::{Examined, Read, examine_locked, is_there};
-use super::files::journal::{self, Count};
+use super::files::journal::{self, Count, counter_file};
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
@@ -90,15 +90,29 @@ pub(in crate::store) fn repair(
         finish_swap(&path, &lock)?;
     }
     moved::check(&path)?;
-    // What a start that was killed may have cut off.
-    if let Some(keepsake) = Keepsake::take(&path, || false) {
+    counter_file(&config)?;
+    if !path.join(DATA).is_file()
+        && let Some(keepsake) = Keepsake::take(&path, || false)
+    {
         keepsake.put_back();
     }
     let Some(Examined { diagnosis, read, highest, .. }) = examine_locked(&config, look)? else {
         return Ok(None);
     };
+    // What a start that was killed may have cut off. Nobody needs it for files that are whole: these may have
+    // been put in the place of the others since.
+    if let Some(keepsake) = Keepsake::take(&path, || false) {
+        match diagnosis.condition {
+            Condition::Whole => keepsake.discard(),
+            Condition::Damaged => keepsake.put_back(),
+            _ => {}
+        }
+    }
     if diagnosis.condition == Condition::Whole {
         return Ok(Some(Repaired { kept: diagnosis.readable, before: diagnosis, ..Repaired::default() }));
+    }
+    if diagnosis.condition == Condition::Unknown {
+        return Err(StoreError::Backend(not_known(&diagnosis).into()));
     }
     let Some(mut read) = read.filter(|_| diagnosis.readable != RecordCounts::default()) else {
         let text = format!(
@@ -146,6 +160,13 @@ pub(in crate::store) fn repair(
         report.next = vec![command("enable"), command("password")];
     }
     Ok(Some(Repaired { before: diagnosis, aside, ..report }))
+}
+
+/// Says why nothing is done to a store that may be whole.
+fn not_known(diagnosis: &Diagnosis) -> String {
+    let path = &diagnosis.path;
+    let why = diagnosis.findings.iter().map(|finding| &*finding.what).collect::<Vec<_>>().join("; ");
+    format!("nobody knows whether the store in {path:?} is damaged, so it was left alone ({why})")
 }
 
 fn write(

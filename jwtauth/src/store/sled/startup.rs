@@ -174,11 +174,18 @@ impl Whole<'_> {
         reads_all: bool,
         patience: &mut Patience,
     ) -> Result<(Db, Counted), StoreError> {
-        let keepsake =
+        let mut keepsake =
             Keepsake::take(self.path, || salvage::looks_damaged(self.path).is_ok_and(|damaged| damaged));
         let reads_all = reads_all || keepsake.is_some();
         let opened = match self.open(reads_all, patience) {
-            Err(error) if is_damage(&error) => self.open_without_snapshots(patience, error),
+            Err(error) if is_damage(&error) => {
+                // Without its snapshot sled may take what it does not know for free space.
+                keepsake = keepsake.or_else(|| Keepsake::take(self.path, || true));
+                match keepsake {
+                    Some(_) => self.open_without_snapshots(patience, error),
+                    None => Err(error),
+                }
+            }
             opened => opened,
         };
         if let Some(keepsake) = keepsake {

@@ -22,9 +22,37 @@ const RESERVE: u64 = 64 * 1024 * 1024;
 pub(super) enum Trial {
     /// It opens, and this is wrong with its audit trail.
     Opened(Vec<TrailFault>),
-    Refused(StoreError),
+    Refused {
+        error: StoreError,
+        /// Where the files of the copy are.
+        places: CopiedPlaces,
+    },
     /// Nobody knows: why there is no copy.
     NotTried(String),
+}
+
+/// The paths of a copy, each with that of the file that it is a copy of.
+#[derive(Debug)]
+pub(super) struct CopiedPlaces(Vec<(PathBuf, PathBuf)>);
+
+impl CopiedPlaces {
+    fn of(config: &SledConfig, copy: &Path) -> Self {
+        let store = copy.join("store");
+        let mut places = vec![(former_journal(&store), former_journal(&config.path))];
+        places.extend(config.rollback_counter.clone().map(|counter| (copy.join("counter"), counter)));
+        places.push((store, config.path.clone()));
+        Self(places)
+    }
+
+    /// Puts the paths of the store where a text has those of the copy.
+    pub(super) fn rename(&self, mut text: String) -> String {
+        for (copy, original) in &self.0 {
+            let [copy, original] = [copy, original].map(|path| format!("{path:?}"));
+            // Files in a directory begin with it.
+            text = text.replace(copy.trim_matches('"'), original.trim_matches('"'));
+        }
+        text
+    }
 }
 
 /// How the name of a copy begins.
@@ -132,7 +160,7 @@ pub(super) fn run(config: &SledConfig) -> Trial {
         Err(StoreError::Io { action, source, .. }) if is_short(&source) => {
             Trial::NotTried(format!("cannot {action}: {source}"))
         }
-        Err(error) => Trial::Refused(error),
+        Err(error) => Trial::Refused { error, places: CopiedPlaces::of(config, &copy.path) },
     }
 }
 

@@ -38,6 +38,9 @@ const FIRST_LEN: usize = 12;
 /// `changes (8) ‖ accounts (8) ‖ CRC-32 of both (4)`, little endian.
 const LEN: usize = 20;
 
+/// No counter has been as long as this, in bytes. A damaged one may have another length.
+const MAX_COUNTER: u64 = 64;
+
 impl Count {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (numbers, checksum) = bytes.split_last_chunk::<4>()?;
@@ -206,6 +209,19 @@ impl Counts {
             }
         }
         Ok(Journals { inside, elsewhere })
+    }
+}
+
+/// Refuses a rollback counter that is somebody's file, before anything is done: a number would take its
+/// place.
+pub(in crate::store::sled) fn counter_file(config: &SledConfig) -> Result<(), StoreError> {
+    let Some(path) = &config.rollback_counter else { return Ok(()) };
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() || found.len() > MAX_COUNTER => {
+            let action = "use this as the rollback counter: it is none. Name the file that the server passes to `rollback_counter`, or remove a damaged one";
+            Err(refused(path, action, io::ErrorKind::InvalidData.into()))
+        }
+        _ => Ok(()),
     }
 }
 

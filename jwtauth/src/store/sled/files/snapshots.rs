@@ -45,6 +45,12 @@ pub(in crate::store::sled) fn keep_trusted(path: &Path, lock: &StoreLock) -> Res
     set_aside(path, &aside).map(drop)
 }
 
+/// Returns up to which position of the log the newest snapshot goes. Its name says it.
+pub(in crate::store::sled) fn newest_position(path: &Path) -> io::Result<Option<u64>> {
+    let names = names(path).map_err(io::Error::other)?;
+    Ok(names.iter().filter_map(|name| u64::from_str_radix(name.strip_prefix(START)?, 16).ok()).max())
+}
+
 /// Sets all snapshots aside. Returns what was moved.
 pub(in crate::store::sled) fn set_all_aside(path: &Path) -> Result<SetAside, StoreError> {
     let names = names(path)?;

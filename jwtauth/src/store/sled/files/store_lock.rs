@@ -102,7 +102,7 @@ impl StoreLock {
 }
 
 /// Tells whether somebody else has a lock. Any other error of a lock says nothing about that.
-pub(in crate::store::sled) fn is_contended(error: &io::Error) -> bool {
+pub(in crate::store) fn is_contended(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || error
             .raw_os_error()

@@ -154,6 +154,14 @@ pub(super) fn segment_number(segment: &[u8]) -> Option<u64> {
     (position % SEGMENT as u64 == 0 && position >> 63 == 0).then_some(position / SEGMENT as u64)
 }
 
+/// Returns up to which position all was on disk when a segment was begun, by its header, which is whole.
+pub(super) fn stable_position(segment: &[u8]) -> Option<u64> {
+    let bytes = segment.get(12..SEGMENT_HEADER)?.try_into().ok()?;
+    let position = u64::from_le_bytes(bytes) ^ (u64::MAX >> 1);
+    // Of the first segment it is -1.
+    Some(if position >> 63 == 0 { position } else { 0 })
+}
+
 /// Returns the position that a batch reaches up to.
 pub(super) fn end_of_batch(body: &[u8]) -> Option<u64> {
     body.try_into().ok().map(u64::from_le_bytes)

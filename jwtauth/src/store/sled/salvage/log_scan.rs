@@ -20,6 +20,7 @@ use std::ops::ControlFlow;
 use super::bit_mend;
 use super::log_message::{
     LogKind, LogMessage, MAX_COST, MAX_HEADER, SEGMENT, SEGMENT_HEADER, end_of_batch, segment_number,
+    stable_position,
 };
 
 /// Where a message about a page stands.
@@ -70,6 +71,12 @@ pub(super) struct LogScan {
     pub(super) damaged_places: u64,
     /// The bits that are wrong, by the place of their byte in the file.
     pub(super) mends: BTreeMap<u64, u8>,
+    /// The end of the last message.
+    pub(super) tip: u64,
+    /// Whether a segment is missing among the newest ones, which follow each other.
+    pub(super) has_gap: bool,
+    /// Up to which position all was on disk once.
+    stable: u64,
 }
 
 /// What is known of one segment.
@@ -114,7 +121,22 @@ impl LogScan {
         scan.messages.sort_by_key(|message| (message.page, message.lsn));
         let cut = batches.into_iter().filter(|(_, last)| *last >= tip);
         scan.cut_batch = cut.map(|(lsn, _)| lsn).min();
+        let mut numbers: Vec<_> = ends.iter().map(|end| end.number).collect();
+        numbers.sort_unstable();
+        let first = scan.stable / SEGMENT as u64;
+        let newest = numbers.iter().skip_while(|number| **number < first);
+        scan.has_gap = !newest.copied().eq(first..=numbers.last().copied().unwrap_or(first).max(first));
+        scan.tip = tip;
         Ok(Some(scan))
+    }
+
+    /// Tells whether a log does not reach up to a position that it has reached.
+    pub(super) const fn ends_before(&self, position: u64) -> bool {
+        let segment = SEGMENT as u64;
+        // At the end of a segment that is almost full sled names the next one.
+        let end =
+            if position.is_multiple_of(segment) { self.tip.next_multiple_of(segment) } else { self.tip };
+        end < position
     }
 
     /// Reads one segment. `tip` is the end of the last message of all.
@@ -126,6 +148,9 @@ impl LogScan {
         tip: &mut u64,
     ) -> Option<ScannedSegment> {
         let header = segment_number(segment);
+        if header.is_some() {
+            self.stable = self.stable.max(stable_position(segment).unwrap_or_default());
+        }
         let mut cost = 0;
         let mut at = SEGMENT_HEADER;
         let mut newest = header.map(|number| ScannedSegment { number, is_finished: false });

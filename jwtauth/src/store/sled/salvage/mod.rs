@@ -39,7 +39,7 @@ use std::path::Path;
 use self::log_scan::{FoundMessage, LogScan};
 use self::page_state::{BodyReader, FoundPage, PagePlace};
 use super::diagnosis::FileDamage;
-use super::files::DATA;
+use super::files::{DATA, snapshots};
 
 /// What can be read of sled's files.
 #[derive(Debug)]
@@ -60,11 +60,18 @@ pub(in crate::store) struct SalvageReach {
     pub(in crate::store) older_states: bool,
 }
 
-/// Tells whether something in a log is not as sled has written it, so that sled would cut it there.
+/// Tells whether something in a log is not as sled has written it, or part of it is missing, so that sled
+/// would cut it there.
 pub(in crate::store) fn looks_damaged(store: &Path) -> io::Result<bool> {
     let mut file = File::open(store.join(DATA))?;
     let scan = LogScan::run(&mut file, false, |_, _| ControlFlow::Continue(()))?;
-    Ok(scan.is_some_and(|scan| scan.damaged_places + scan.damaged_segments > 0 || scan.cut_batch.is_some()))
+    let snapshot = snapshots::newest_position(store)?;
+    Ok(scan.is_some_and(|scan| {
+        scan.damaged_places + scan.damaged_segments > 0
+            || scan.cut_batch.is_some()
+            || scan.has_gap
+            || snapshot.is_some_and(|position| scan.ends_before(position))
+    }))
 }
 
 impl Salvage {

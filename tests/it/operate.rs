@@ -4,6 +4,7 @@ mod backups;
 mod exports;
 mod mistakes;
 mod odd_inputs;
+mod wrong_files;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -132,7 +133,8 @@ fn an_operator_changes_accounts() {
         assert_eq!(run(&store, "another long one\n", &["accounts", "password", "alice"]).code, 0);
         assert_eq!(run(&store, "", &["accounts", "disable", "bob"]).code, 0);
         assert_eq!(run(&store, "", &["accounts", "roles", "alice", "editor", "admin"]).code, 0);
-        assert_eq!(run(&store, "", &["accounts", "roles", "carol"]).code, 0);
+        assert_eq!(run(&store, "", &["accounts", "roles", "carol"]).code, 1, "that takes all away");
+        assert_eq!(run(&store, "", &["accounts", "roles", "carol", "--yes"]).code, 0);
         assert_eq!(count(&store, "live_sessions"), json!(0), "both had theirs ended");
         assert_eq!(run(&store, "", &["accounts", "remove", "carol", "--yes"]).code, 0);
         assert_eq!(names(), [json!(["alice", ["editor", "admin"], true]), json!(["bob", [], false])]);

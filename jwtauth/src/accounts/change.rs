@@ -235,7 +235,7 @@ impl Accounts {
         revocation: Option<SubjectRevocation>,
         event: Event,
     ) -> Result<Option<StoredAccount>, AccountError> {
-        let after = StoredAccount { revision: before.revision + 1, ..after };
+        let after = StoredAccount { revision: before.revision.saturating_add(1), ..after };
         let (store, expected) = (Arc::clone(&self.0.store), before.revision);
         let replaced =
             self.0.sessions.change_account(store, after.clone(), expected, revocation, Some(event)).await?;

@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use jwtauth::store::operate::{self, ExportOptions, ImportCounts, ImportOptions, OperateError, SkipReason};
-use jwtauth::store::{LoginEffects, NewValue, Revocation, SessionStore, ValueKey};
+use jwtauth::store::{
+    EventDetails, EventStore as _, LoginEffects, NewValue, Revocation, SessionStore, ValueKey,
+};
 use jwtauth::{RevocationReason, Session, SledStore, testing};
 
 use super::*;
@@ -147,13 +149,28 @@ fn lines_that_are_no_whole_export_change_nothing() {
         assert_ne!(no_name, lines[1]);
         let hash = lines[1].replace("\"active\":true", "\"active\":\"$argon2id$\"");
         assert_ne!(hash, lines[1]);
+        // What the store does not take later is said before anything is changed.
+        let account = |from: &str, to: &str| {
+            let changed = lines[1].replace(from, to);
+            assert_ne!(changed, lines[1]);
+            joined(&[lines[0], &changed, lines[2], lines[3]])
+        };
+        let long_value = format!("\"user\":\"{}\"", "x".repeat(100_000));
+        let (start, end) = lines[2].split_once("\"user\":{").unwrap();
+        let large = format!("{start}{long_value}{}", end.split_once('}').unwrap().1);
         for (damaged, said) in [
+            (account("\"admin\"", "\"a\\u001b[2J\""), "line 2: a role is one name"),
+            (account("\"admin\"", "\"x,admin\""), "line 2: a role is one name"),
+            (account("\"admin\"", "\"\""), "line 2: a role is one name"),
+            (account("\"revision\":0", "\"revision\":18446744073709551615"), "line 2: a number in it"),
+            (account("\"created_at\":100", "\"created_at\":18446744073709551615"), "line 2: a number in it"),
+            (joined(&[lines[0], lines[1], &large, lines[3]]), "line 3: record has"),
             (String::new(), "line 1: it is missing"),
             (joined(&lines[..3]), "the end is missing"),
             (joined(&[lines[0], lines[2], lines[3]]), "lines before it are missing"),
             (joined(&lines[1..]), "no first line"),
             (text[..text.len() - 1].to_owned(), "cut, or too long"),
-            (joined(&[lines[0], &no_name, lines[2], lines[3]]), "no record for this store"),
+            (joined(&[lines[0], &no_name, lines[2], lines[3]]), "a name has 1 to 255 bytes"),
             (joined(&[lines[0], &hash, lines[2], lines[3]]), "cannot be read, at column"),
             (format!("{text}{{}}\n"), "cannot be read"),
             (text.replace("\"version\":1", "\"version\":2"), "version 2"),
@@ -166,6 +183,29 @@ fn lines_that_are_no_whole_export_change_nothing() {
             assert!(!refused.contains("argon2"), "{refused}");
             assert!(to.load(long(1, "alice").id).await.unwrap().is_none());
         }
+    });
+}
+
+/// Editors put a mark in front, and who took records in stands in the audit trail.
+#[test]
+fn an_import_is_told_in_the_audit_trail() {
+    bounded(async {
+        let from: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        let accounts = Arc::clone(&from).account_store().unwrap();
+        accounts.create_account(testing::account(1, "alice")).await.unwrap();
+        let text = exported(&from, ExportOptions::default()).await;
+        let store = Arc::new(MemoryStore::new());
+        store.append_events(vec![EventDetails::new("login", 100)], 1_000).await.unwrap();
+        let to: Arc<dyn SessionStore> = store.clone();
+        imported(&to, &format!("{text}cut"), false).await.unwrap_err();
+        assert_eq!(store.trail_head().await.unwrap().unwrap().last, 1, "nothing was changed");
+        let (counts, _) = imported(&to, &format!("\u{feff}{text}"), true).await.unwrap();
+        assert_eq!(counts.accounts, 1);
+        let told = store.events_after(1, 10).await.unwrap();
+        let details = ["records", "keep_sessions", "keep_accounts"].map(str::to_owned);
+        let values = ["1", "true", "false"].map(str::to_owned);
+        assert_eq!((told.len(), &*told[0].event.event, told[0].event.at), (1, "records_imported", NOW));
+        assert_eq!(told[0].event.details, Vec::from_iter(details.into_iter().zip(values)));
     });
 }
 

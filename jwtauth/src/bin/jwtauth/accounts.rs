@@ -28,6 +28,9 @@ pub(crate) async fn run(operator: &Operator, command: AccountsCommand, output: O
             change(operator, OperatorRequest::SetPassword { id, password }, what, output).await
         }
         AccountsCommand::Roles { name, roles } => {
+            if roles.is_empty() {
+                ask::before(&format!("take all roles away from {name}"), yes)?;
+            }
             let id = find(operator, name).await?.id;
             let set = changed(operator, OperatorRequest::SetRoles { id, roles }).await?;
             done(&format!("has the roles [{}]", set.roles.join(", ")), &set, output)

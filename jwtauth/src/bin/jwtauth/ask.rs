@@ -1,11 +1,14 @@
 //! Questions to whoever is at the terminal.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use jwtauth::__private::{printable, without_mark};
 use jwtauth::operator::WipedPassword;
 
 use super::{Done, Failure};
+
+/// How many bytes of a password are read: more than one may have, so that a longer one is refused.
+const MAX_LINE: u64 = 16 * 1024;
 
 /// Asks whether to go on, unless `yes` says so.
 pub(crate) fn before(what: &str, yes: bool) -> Done {
@@ -29,7 +32,7 @@ pub(crate) fn new_password() -> Result<WipedPassword, Failure> {
     let failed = |error: io::Error| Failure::refused(format!("the password cannot be read: {error}"));
     if !io::stdin().is_terminal() {
         let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line).map_err(failed)? == 0 {
+        if io::stdin().lock().take(MAX_LINE).read_line(&mut line).map_err(failed)? == 0 {
             return Err(Failure::refused("standard input is empty: its first line is the password"));
         }
         let end = line.trim_end_matches(['\r', '\n']).len();

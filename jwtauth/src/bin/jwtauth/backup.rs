@@ -34,9 +34,13 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output:
 
 /// Begins to write a file that is there as a whole or not at all.
 pub(crate) fn begin(file: &Path, yes: bool) -> Result<NewFile, Failure> {
+    store::outside_of_stores(file)?;
     NewFile::begin(file, yes).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists if !is_plain(file) => Failure::refused(format!(
             "{file:?} is there already, and only a plain file is replaced: name another one"
+        )),
+        io::ErrorKind::ResourceBusy => Failure::refused(format!(
+            "somebody else writes {file:?} at this moment: wait until that is done, or name another file"
         )),
         io::ErrorKind::AlreadyExists if !yes => {
             Failure::refused(format!("{file:?} is there already: add --yes to replace it"))

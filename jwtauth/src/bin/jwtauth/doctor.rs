@@ -8,7 +8,7 @@ use serde_json::json;
 use super::arguments::CounterArgument;
 use super::database::StoreName;
 use super::meter::Meter;
-use super::output::{Output, counted};
+use super::output::{self, Output, counted};
 use super::{Done, Failure, store};
 
 /// How many accounts are named.
@@ -22,8 +22,10 @@ pub(crate) async fn run(name: StoreName<'_>, counter: CounterArgument, output: O
             let diagnosis = operate::examine_database(database, &|progress| meter.look(progress)).await;
             drop(meter);
             let diagnosis = diagnosis.map_err(|error| not_seen(super::with_causes(&error)))?;
+            let done = judge(diagnosis.condition, diagnosis.trail_faults.is_empty());
+            output::will_end_with(&done);
             output.text(&database_lines(&diagnosis), &json!(diagnosis));
-            judge(diagnosis.condition, diagnosis.trail_faults.is_empty())
+            done
         }
         None => {
             let config =
@@ -32,8 +34,10 @@ pub(crate) async fn run(name: StoreName<'_>, counter: CounterArgument, output: O
             let diagnosis = operate::doctor(config, &|progress| meter.look(progress));
             drop(meter);
             let diagnosis = diagnosis.map_err(|error| not_seen(super::with_causes(&error)))?;
+            let done = judge(diagnosis.condition, diagnosis.trail_faults.is_empty());
+            output::will_end_with(&done);
             output.text(&lines(&diagnosis), &json!(diagnosis));
-            judge(diagnosis.condition, diagnosis.trail_faults.is_empty())
+            done
         }
     }
 }

@@ -7,7 +7,7 @@ use jwtauth::store::{EventRecord, TrailHead, TrailMark};
 use serde_json::json;
 
 use super::arguments::EventsArguments;
-use super::output::{List, Output, shown};
+use super::output::{self, List, Output, shown};
 use super::{Done, Failure, unexpected};
 
 pub(crate) async fn run(operator: &Operator, what: EventsArguments, output: Output) -> Done {
@@ -104,11 +104,12 @@ async fn check(operator: &Operator, mark: Option<TrailMark>, output: Output) -> 
     }
     let mut json = json!(checked);
     json["mark"] = json!(new_mark.map(|mark| mark.to_string()));
+    let is_whole = checked.faults.is_empty() && !is_other;
+    let what = "the audit trail is not as it was written";
+    let done = if is_whole { Ok(()) } else { Err(Failure::refused(what)) };
+    output::will_end_with(&done);
     output.text(&lines, &json);
-    if checked.faults.is_empty() && !is_other {
-        return Ok(());
-    }
-    Err(Failure::refused("the audit trail is not as it was written"))
+    done
 }
 
 fn none() -> Failure {

@@ -3,12 +3,15 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use jwtauth::__private::{is_for_terminals, printable};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+use super::Done;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -128,12 +131,23 @@ fn escaped(json: &Value) -> String {
     })
 }
 
+/// What the program ends with if nobody reads its answer to the end.
+static FOUND: AtomicI32 = AtomicI32::new(0);
+
+/// Says before an answer with which code the program will end after it.
+pub(crate) fn will_end_with(done: &Done) {
+    let code = done.as_ref().map_or_else(|failure| failure.exit_code().into(), |()| 0);
+    FOUND.store(code, Ordering::Relaxed);
+}
+
 /// Writes a line. The reader may have gone, as `head` does: that ends the program. No change is lost, because
 /// an answer is written when the change is on disk.
 fn write(line: impl Display) {
     match writeln!(io::stdout(), "{line}") {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(0),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            process::exit(FOUND.load(Ordering::Relaxed))
+        }
         Err(error) => {
             say(&format!("the answer cannot be written: {error}"));
             process::exit(3);

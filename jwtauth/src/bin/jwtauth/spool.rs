@@ -6,30 +6,44 @@ use std::path::Path;
 
 use super::Failure;
 
-/// Opens a file. `-` is standard input, all of which is written into a file without a name first: it is read
-/// more than once. `what` says what the file should be.
+/// Opens a file. `-` is standard input, all of which is written into a file without a name first, like what
+/// a pipe has: it is read more than once. `what` says what the file should be.
 pub(crate) fn open(file: &Path, what: &str) -> Result<File, Failure> {
     if file != Path::new("-") {
-        let opened = File::open(file).and_then(|opened| match opened.metadata()?.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => Ok(opened),
+        let opened = File::open(file).and_then(|opened| {
+            let kind = opened.metadata()?.file_type();
+            match kind.is_dir() {
+                true => Err(io::ErrorKind::IsADirectory.into()),
+                false => Ok((opened, kind.is_file())),
+            }
         });
-        return opened.map_err(|error| unread(&format!("{what} {file:?}"), &error));
+        let name = format!("{what} {file:?}");
+        return match opened {
+            Ok((opened, true)) => Ok(opened),
+            // A pipe with a name, such as `<(..)` of a shell, is read once.
+            Ok((mut opened, false)) => spooled(&mut opened, &name),
+            Err(error) => Err(unread(&name, &error)),
+        };
     }
     if io::stdin().is_terminal() {
         return Err(Failure::refused(format!(
             "{what} is nothing to type: name a file, or send it from elsewhere"
         )));
     }
+    spooled(&mut io::stdin().lock(), &format!("{what} from standard input"))
+}
+
+/// Writes what can be read once into a file.
+fn spooled(from: &mut dyn io::Read, what: &str) -> Result<File, Failure> {
     let folder = std::env::temp_dir();
     let spooled = nameless(&folder).and_then(|mut spool| {
-        io::copy(&mut io::stdin().lock(), &mut spool)?;
+        io::copy(from, &mut spool)?;
         spool.rewind()?;
         Ok(spool)
     });
     spooled.map_err(|error| {
         let room = "another directory is named by TMPDIR";
-        unread(&format!("{what} from standard input, by way of {folder:?} ({room}),"), &error)
+        unread(&format!("{what}, by way of {folder:?} ({room}),"), &error)
     })
 }
 

@@ -35,7 +35,7 @@ pub(crate) async fn operator(name: StoreName<'_>) -> Result<Operator, Failure> {
         Ok(opened) => here(Arc::new(opened)).await,
         // A server may have started meanwhile.
         Err(error @ StoreError::Locked { .. }) => Operator::connect(path).await?.ok_or_else(|| {
-            let what = "a server has the store open and offers no socket: see whether its log says why, or stop it, and do this again";
+            let what = "another process has the store open and offers no socket: a server, whose log says why, or another `jwtauth`. Wait for it or stop it, and do this again";
             Failure::store(what, error)
         }),
         Err(error) => Err(not_opened(error)),
@@ -48,8 +48,23 @@ async fn opening<T>(opening: impl Future<Output = T>) -> T {
     opening.await
 }
 
+/// Refuses what is to be made within the directory of a store: it could take the place of one of its files,
+/// or would go with them.
+pub(crate) fn outside_of_stores(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    let is_store = |folder: &&Path| ["jwtauth", "db"].iter().all(|name| folder.join(name).is_file());
+    match folder.ancestors().find(is_store) {
+        Some(store) => Err(Failure::refused(format!(
+            "{path:?} is within the directory of the store {store:?}: name a place outside of it"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Returns the directory that a store is to be made in: by this user, if there is one.
 pub(crate) fn new_directory(path: &Path) -> Result<&Path, Failure> {
+    outside_of_stores(path)?;
     if path.exists() {
         check_user(path)?;
     }

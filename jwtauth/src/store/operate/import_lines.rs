@@ -10,6 +10,7 @@ use super::export_lines::{AnyLine, EndLine, FirstLine, LineKind, VERSION, record
 use super::walk::OperateError;
 use crate::byte_order_mark::bytes_without_mark;
 use crate::plain_text::is_for_terminals;
+use crate::right_name::{NO_ROLE, is_role};
 
 /// The longest line: a record, its bytes in base64url or escaped, and the names of its members.
 const MAX_LINE: u64 = 8 * MAX_RECORD as u64;
@@ -63,6 +64,10 @@ impl<F: BufRead + Seek> LineReader<F> {
         }
         self.number += 1;
         self.bytes += read as u64;
+        // Some editors put a mark in front of UTF-8 (RFC 8259, section 8.1).
+        if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") {
+            line.drain(..3);
+        }
         if line.pop() != Some(b'\n') {
             return Err(wrong(self.number, "the line is cut, or too long"));
         }
@@ -103,9 +108,10 @@ impl<F: BufRead + Seek> LineReader<F> {
             }
             _ => {
                 let record = record_of(kind, line).map_err(unread)?;
-                let record = record
-                    .filter(is_sound)
-                    .ok_or_else(|| wrong(number, "it has no record for this store"))?;
+                let record = record.ok_or_else(|| wrong(number, "it has no record for this store"))?;
+                if let CopiedRecord::Kept(record) = &record {
+                    check_record(record).map_err(|problem| wrong(number, &problem))?;
+                }
                 let key = match &record {
                     CopiedRecord::Kept(record) => record.key(),
                     CopiedRecord::Removed(key) => *key,
@@ -116,16 +122,39 @@ impl<F: BufRead + Seek> LineReader<F> {
     }
 }
 
-/// Tells whether a record is one that this crate could have written.
-fn is_sound(record: &CopiedRecord) -> bool {
+/// Says what is wrong with a record that this crate could not have written, or that a store does not take. It
+/// shows no part of it.
+fn check_record(record: &StoreRecord) -> Result<(), String> {
+    // As a column of a database, and far in the future.
+    let is_number = |number: u64| i64::try_from(number).is_ok();
     match record {
-        CopiedRecord::Kept(StoreRecord::Account(account)) => {
-            let names = [&account.name, &account.key];
-            names.iter().all(|name| (1..=255).contains(&name.len()) && !name.contains(is_for_terminals))
+        StoreRecord::Account(account) => {
+            let has_name =
+                |name: &String| (1..=255).contains(&name.len()) && !name.contains(is_for_terminals);
+            if ![&account.name, &account.key].into_iter().all(has_name) {
+                return Err(
+                    "a name has 1 to 255 bytes, without control characters and marks of bidirectional text"
+                        .into(),
+                );
+            }
+            if !account.roles.iter().all(|role| is_role(role)) {
+                return Err(NO_ROLE.into());
+            }
+            if ![account.revision, account.created_at].into_iter().all(is_number) {
+                return Err("a number in it is too large".into());
+            }
         }
-        CopiedRecord::Kept(StoreRecord::Session(session)) => (1..=255).contains(&session.subject.len()),
-        _ => true,
+        StoreRecord::Session(session) => {
+            if !(1..=255).contains(&session.subject.len()) {
+                return Err("a subject has 1 to 255 bytes".into());
+            }
+            if ![session.created_at, session.expires_at, session.generation].into_iter().all(is_number) {
+                return Err("a number in it is too large".into());
+            }
+        }
+        _ => {}
     }
+    codec::encode_record(record).map(drop).map_err(|error| error.to_string())
 }
 
 fn wrong(line: u64, problem: &str) -> OperateError {

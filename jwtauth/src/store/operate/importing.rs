@@ -7,7 +7,8 @@
 //! 2. No session comes back to life that was revoked or forgotten here: unless the caller knows better, each
 //!    session comes as one that is over. With an account that is left out its sessions are too, and with one
 //!    that has changed here they come as over, whatever the caller knows.
-//! 3. No account comes back that was removed here: unless the caller knows better, an account is disabled if
+//! 3. Who took records in stands in the audit trail before the first one is there.
+//! 4. No account comes back that was removed here: unless the caller knows better, an account is disabled if
 //!    the store had accounts before.
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -21,6 +22,7 @@ use super::import_lines::{LineReader, check};
 use super::import_report::{ImportCounts, ImportOptions, SkippedRecord};
 use super::import_steps::{Import, RecordKind};
 use super::walk::{OperateError, Progress};
+use crate::events::EventDetails;
 
 /// Takes the records of an [`export`](super::export) into a store, at `now`, in Unix seconds.
 ///
@@ -44,6 +46,7 @@ pub async fn import<F: BufRead + Seek + Send>(
 ) -> Result<ImportCounts, OperateError> {
     let hasher = RandomState::new();
     let last = check(&mut file, &hasher)?;
+    tell(store, last.len(), options, now).await?;
     let mut import = Import::begin(store, options, now).await?;
     let mut done = 0;
     // Accounts first: what becomes of their sessions depends on them.
@@ -64,4 +67,20 @@ pub async fn import<F: BufRead + Seek + Send>(
         import.join_all(skipped).await?;
     }
     Ok(import.counts)
+}
+
+/// Writes into the audit trail, if there is one, that records come in.
+async fn tell(
+    store: &Arc<dyn SessionStore>,
+    records: usize,
+    options: ImportOptions,
+    now: u64,
+) -> Result<(), OperateError> {
+    let Some(trail) = Arc::clone(store).event_store() else { return Ok(()) };
+    let Some(head) = trail.trail_head().await? else { return Ok(()) };
+    let event = EventDetails::new("records_imported", now)
+        .with("records", records)
+        .with("keep_sessions", options.keep_sessions)
+        .with("keep_accounts", options.keep_accounts);
+    Ok(trail.append_events(vec![event], head.keep).await?)
 }

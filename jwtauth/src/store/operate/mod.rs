@@ -36,9 +36,9 @@ mod store_digest;
 mod store_status;
 mod walk;
 
-pub(crate) use self::backup_time::note_backup;
 #[cfg(feature = "pages")]
 pub(crate) use self::backup_time::last_backup;
+pub(crate) use self::backup_time::note_backup;
 pub use self::backups::{BackupSummary, backup};
 pub use self::checked_trail::{CheckedTrail, check_trail};
 pub use self::compaction::compact;

@@ -5,11 +5,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::private_file::{parent, private, sync_dir};
+use super::super::sled::is_contended;
+use crate::private_file::{is_unsupported, parent, private, sync_dir};
 
-/// A private file (0600) that is written under another name, `<name>.part`, until it is whole and on disk.
+/// How often it is tried to have the part for oneself.
+const TRIES: u32 = 100;
+
+/// A private file (0600) that is written under another name, `.<name>.jwtauth-part`, until it is whole and on
+/// disk.
 ///
-/// Dropped before that, it leaves nothing. A kill may leave the part, which the next one overwrites.
+/// Dropped before that, it leaves nothing. A kill may leave the part, which the next one overwrites. As long
+/// as somebody writes it, nobody else does.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
@@ -24,18 +30,30 @@ impl NewFile {
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is one and it is not to be replaced, and what
-    /// the system says.
+    /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists): there is one, and it is not to be replaced.
+    /// - [`ResourceBusy`](io::ErrorKind::ResourceBusy): it is being written already.
+    /// - What the system says.
     pub fn begin(path: &Path, replace: bool) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         check(path, replace)?;
-        let part = path.with_file_name([name, ".part".as_ref()].into_iter().collect::<OsString>());
-        match fs::remove_file(&part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        let part = [".".as_ref(), name, ".jwtauth-part".as_ref()].into_iter().collect::<OsString>();
+        let part = path.with_file_name(part);
+        for _ in 0..TRIES {
+            let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&part)?;
+            match fs2::FileExt::try_lock_exclusive(&file) {
+                Ok(()) => {}
+                Err(error) if is_contended(&error) => return Err(io::ErrorKind::ResourceBusy.into()),
+                // This file system has no locks.
+                Err(error) if is_unsupported(&error) => {}
+                Err(error) => return Err(error),
+            }
+            // Whoever had it may have given it another name meanwhile, or removed it.
+            if is_same_file(&file, &part)? {
+                file.set_len(0)?;
+                return Ok(Self { file, part, path: path.into(), replace, is_done: false });
+            }
         }
-        let file = private(OpenOptions::new().write(true).create_new(true)).open(&part)?;
-        Ok(Self { file, part, path: path.into(), replace, is_done: false })
+        Err(io::ErrorKind::ResourceBusy.into())
     }
 
     /// Brings the file to disk and gives it its name.
@@ -50,6 +68,24 @@ impl NewFile {
         self.is_done = true;
         sync_dir(parent(&self.path))
     }
+}
+
+/// Tells whether a path still names an open file.
+#[cfg(unix)]
+fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino()) && found.is_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Elsewhere an open file keeps its name.
+#[cfg(not(unix))]
+fn is_same_file(_: &File, path: &Path) -> io::Result<bool> {
+    Ok(path.is_file())
 }
 
 /// Something other than a file is never replaced.
@@ -110,6 +146,21 @@ mod tests {
         file.finish().unwrap();
         assert_eq!((fs::read(&path).unwrap(), names()), (b"another".to_vec(), 1));
         assert!(NewFile::begin(folder.path(), true).is_err(), "a directory");
+
+        // Two at a time: the second one leaves the first one alone.
+        let shared = folder.path().join("shared");
+        let mut file = NewFile::begin(&shared, true).unwrap();
+        assert_eq!(NewFile::begin(&shared, true).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        file.write_all(b"whole").unwrap();
+        file.finish().unwrap();
+        assert_eq!(fs::read(&shared).unwrap(), b"whole");
+        drop(NewFile::begin(&shared, true).unwrap());
+        fs::remove_file(&shared).unwrap();
+        // What somebody else has called so stays.
+        fs::write(folder.path().join("shared.part"), "other").unwrap();
+        drop(NewFile::begin(&shared, false).unwrap());
+        assert_eq!(fs::read(folder.path().join("shared.part")).unwrap(), b"other");
+        fs::remove_file(folder.path().join("shared.part")).unwrap();
 
         // Somebody was faster.
         let late = folder.path().join("late");

@@ -1,0 +1,120 @@
+//! A file or directory that is named for something else: it stays as it was, and the answer says what to write.
+
+use std::fs;
+use std::time::Duration;
+
+use tests::bounded_by;
+
+use super::*;
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The number would take the place of what is in it.
+#[test]
+fn a_rollback_counter_that_is_somebodys_file_is_refused() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backup) = (store(folder.path()).await, folder.path().join("backup"));
+        assert_eq!(run(&path, "", &["backup", text(&backup)]).code, 0);
+        let bytes = fs::read(&backup).unwrap();
+        for (words, code) in
+            [(&["repair", "--yes"][..], 3), (&["restore", text(&backup), "--yes"], 3), (&["doctor"], 2)]
+        {
+            for counter in [&*backup, folder.path()] {
+                let refused = run(&path, "", &[words, &["--rollback-counter", text(counter)]].concat());
+                assert_eq!(
+                    (refused.code, refused.err.contains("rollback counter")),
+                    (code, true),
+                    "{refused:?}"
+                );
+                assert!(!refused.err.contains("panicked"), "{refused:?}");
+            }
+        }
+        assert!(fs::read(&backup).unwrap() == bytes);
+        assert_eq!(count(&path, "accounts"), 2);
+    });
+}
+
+#[test]
+fn nothing_is_made_within_the_directory_of_a_store() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let backup = folder.path().join("backup");
+        assert_eq!(run(&path, "", &["backup", text(&backup)]).code, 0);
+        let (within, data) = (path.join("sub"), path.join("db"));
+        for words in [
+            &["backup", text(&data), "--yes"][..],
+            &["export", text(&data), "--yes"],
+            &["backup", text(&within)],
+            &["migrate", text(&path), text(&within)],
+            &["restore", text(&backup), "--store", text(&within)],
+        ] {
+            let refused = run(&path, "", words);
+            assert_eq!(
+                (refused.code, refused.err.contains("name a place outside of it")),
+                (1, true),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(count(&path, "accounts"), 2);
+    });
+}
+
+/// Two jobs write one file: the second one does nothing, and the first one says the truth.
+#[test]
+fn two_backups_to_one_file_do_not_meet() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, file) = (store(folder.path()).await, folder.path().join("backup"));
+        let new = jwtauth::store::operate::NewFile::begin(&file, false).unwrap();
+        let second = run(&path, "", &["backup", text(&file)]);
+        assert_eq!((second.code, second.err.contains("somebody else writes")), (1, true), "{second:?}");
+        drop(new);
+        assert_eq!(run(&path, "", &["backup", text(&file)]).code, 0);
+        let restored = folder.path().join("restored");
+        assert_eq!(run(&restored, "", &["restore", text(&file)]).code, 0);
+    });
+}
+
+/// Nobody is logged out because there is no room to look.
+#[test]
+fn a_store_that_could_not_be_looked_at_is_not_taken_for_damaged() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        fs::remove_file(path.join("journal")).unwrap();
+        for (words, code) in [(&["doctor"][..], 2), (&["repair", "--yes"], 3)] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_jwtauth_program"));
+            let command = command.args(words).env("JWTAUTH_STORE", &path).env("TMPDIR", "/nonexistent");
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{output:?}");
+        }
+        let whole = run(&path, "", &["doctor"]);
+        assert_eq!(whole.code, 0, "{whole:?}");
+        assert_eq!(count(&path, "live_sessions"), 4);
+    });
+}
+
+/// What a doctor says is about the store, and not about the copy that it opens.
+#[test]
+fn a_doctor_names_the_files_of_the_store_and_the_counter() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, counter) = (store(folder.path()).await, folder.path().join("counter"));
+        let with_counter = ["--rollback-counter", text(&counter)];
+        fs::write(&counter, "damaged").unwrap();
+        let said = run(&path, "", &[&["doctor"], &with_counter[..]].concat());
+        let next =
+            format!("jwtauth repair --store {} --rollback-counter {}", path.display(), counter.display());
+        assert_eq!((said.code, said.out.contains(&next)), (1, true), "{said:?}");
+        assert!(!said.out.contains("jwtauth-doctor-"), "{said:?}");
+        assert_eq!(run(&path, "", &[&["repair", "--yes"], &with_counter[..]].concat()).code, 0);
+        assert_eq!(run(&path, "", &[&["doctor"], &with_counter[..]].concat()).code, 0);
+        fs::remove_file(path.join("db")).unwrap();
+        let said = run(&path, "", &["doctor"]);
+        assert_eq!((said.code, said.out.contains("jwtauth-doctor-")), (1, false), "{said:?}");
+    });
+}

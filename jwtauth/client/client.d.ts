@@ -1,4 +1,4 @@
-// Types of client.js, the browser's side of jwtauth's ready-made routes.
+// Types of client.js, the browser's side of jwtauth's ready-made routes. It needs a window: a worker has none.
 
 /** What a login returns, and `user()`: with accounts `id`, `name` and `roles`; else what the server shows. */
 export interface User {
@@ -27,6 +27,8 @@ export type Code =
 
 /** A refusal of the server (RFC 9457). `message` is for people. */
 export class Problem extends Error {
+  /** @param body the body of the answer @param status its status */
+  constructor(body: Record<string, unknown>, status: number);
   /** The status of the answer. */
   readonly status: number;
   /** Which refusal it is; empty if the answer says nothing. */

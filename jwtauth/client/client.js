@@ -2,7 +2,13 @@
 
 /** The routes are beside this file. */
 const routes = new URL('.', import.meta.url);
-const channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel('jwtauth ' + routes.href) : undefined;
+/** Other tabs, unless the browser has none to offer: a frame may not have what others share. */
+let channel;
+try {
+  channel = new BroadcastChannel('jwtauth ' + routes.href);
+} catch {
+  // This tab is alone.
+}
 const listeners = new Set();
 let renewing;
 /** When somebody has logged in, here or in another tab, by the clock of this page. */
@@ -10,6 +16,8 @@ let loggedInAt = -Infinity;
 /** When another tab has renewed the tokens, by the clock of this page. */
 let renewedElsewhere = -Infinity;
 let isOver = false;
+/** What was refused since the session is over: if one of these is let in, there is a session again. */
+const refusedAt = new Set();
 
 export class Problem extends Error {
   constructor(body, status) {
@@ -43,10 +51,19 @@ async function problem(answer) {
   return new Problem(Object(body), answer.status);
 }
 
+/** There is a session, whoever has logged in. */
+function goOn() {
+  isOver = false;
+  refusedAt.clear();
+}
+
 function tell(change, elsewhere) {
   if (change === 'end' && isOver) return;
-  isOver = change !== 'login';
-  if (!isOver) loggedInAt = performance.now();
+  isOver = true;
+  if (change === 'login') {
+    goOn();
+    loggedInAt = performance.now();
+  }
   if (!elsewhere) channel?.postMessage(change);
   for (const listener of listeners) {
     try {
@@ -57,9 +74,23 @@ function tell(change, elsewhere) {
   }
 }
 channel?.addEventListener('message', ({ data }) => {
-  if (data === 'renewed') renewedElsewhere = performance.now();
-  else if (data === 'login' || data === 'logout' || data === 'end') tell(data, true);
+  if (data === 'renewed') {
+    renewedElsewhere = performance.now();
+    goOn();
+  } else if (data === 'login' || data === 'logout' || data === 'end') tell(data, true);
 });
+
+/** Lets one tab at a time do something, where the browser can. */
+async function alone(what) {
+  let done;
+  const once = () => (done ??= what());
+  try {
+    await navigator.locks?.request('jwtauth ' + routes.href, once);
+  } catch {
+    // A frame may have no locks. What has failed itself is thrown below.
+  }
+  return once();
+}
 
 /**
  * Renews the tokens once for all who ask at the same time, in other tabs too. Returns the answer, or `true` if there are new
@@ -72,12 +103,15 @@ function renew() {
       // While this one waited for its turn.
       if (renewedElsewhere >= since) return true;
       const answer = await post('refresh');
-      if (answer.ok) channel?.postMessage('renewed');
+      if (answer.ok) {
+        channel?.postMessage('renewed');
+        goOn();
+      }
       // It was about the session before: somebody has logged in meanwhile.
       return answer.status === 401 && loggedInAt >= since ? true : answer;
     };
     try {
-      return await (navigator.locks ? navigator.locks.request('jwtauth ' + routes.href, ask) : ask());
+      return await alone(ask);
     } finally {
       renewing = undefined;
     }
@@ -107,13 +141,16 @@ export async function user() {
   const answer = await renewed(new URL('me', routes), { headers: { accept: 'application/json' } });
   if (answer.isOver) return null;
   if (!answer.response.ok) throw await problem(answer.response);
-  isOver = false;
+  goOn();
   return answer.response.json();
 }
 
 export async function fetch(input, init) {
-  const { response, isOver } = await renewed(input, init);
-  if (isOver) tell('end');
+  const { response, isOver, what } = await renewed(input, init);
+  if (isOver) {
+    tell('end');
+    if (refusedAt.size < 100) refusedAt.add(what);
+  } else if (response.ok && refusedAt.has(what)) goOn();
   return response;
 }
 
@@ -136,27 +173,35 @@ const orAborted = (promise, signal) =>
   ]);
 
 /**
- * Sends a request, and once more with new tokens if they have expired. Returns the answer, and whether nobody is logged in
- * any more. A server that cannot be asked says nothing about that.
+ * Sends a request, and once more with new tokens if they have expired. Returns the answer, whether nobody is logged in
+ * any more, and what was asked for. A server that cannot be asked says nothing about that.
  */
 async function renewed(input, init) {
   const isRequest = input instanceof Request;
   const { origin } = new URL(isRequest ? input.url : input, document.baseURI);
   // Other sites get what they would get without this module.
-  const usual = origin === routes.origin && (!isRequest || input.credentials === 'same-origin') ? { credentials } : {};
+  const usual = {};
+  if (credentials === 'include' && origin === routes.origin && (!isRequest || input.credentials === 'same-origin')) {
+    usual.credentials = credentials;
+    // Any setting resets these, so they are given too, unless the caller has settings.
+    if (isRequest && !Object.keys(init ?? {}).length) {
+      Object.assign(usual, { referrer: input.referrer, referrerPolicy: input.referrerPolicy });
+    }
+  }
   // A body that is a stream can be sent once only.
   const again = new Request(input, { ...usual, ...init });
+  const what = again.method + ' ' + again.url;
   let response = await window.fetch(again.clone());
-  if (origin !== location.origin && origin !== routes.origin) return { response, isOver: false };
+  if (origin !== location.origin && origin !== routes.origin) return { response, isOver: false, what };
   let why = await refusal(response);
   if (ABOUT_TOKENS.includes(why)) {
     const renewal = await orAborted(renew(), again.signal);
     // A proxy that says 401 has no code, and knows nothing of the session.
-    if (renewal !== true && !renewal.ok) return { response, isOver: (await refusal(renewal)) !== '' };
+    if (renewal !== true && !renewal.ok) return { response, isOver: (await refusal(renewal)) !== '', what };
     response = await window.fetch(again);
     why = await refusal(response);
   }
-  return { response, isOver: ABOUT_USER.includes(why) };
+  return { response, isOver: ABOUT_USER.includes(why), what };
 }
 
 export async function json(input, init) {

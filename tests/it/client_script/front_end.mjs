@@ -32,6 +32,13 @@ const asked = await page.evaluate(async ([client, notes]) => {
   return [usual.status, without.status];
 }, [client, `${api}/notes`]);
 assert.deepEqual(asked, [200, 401]);
+// And what it says of where it comes from.
+const [quiet] = await Promise.all([
+  page.waitForRequest('**/notes?quiet'),
+  page.evaluate(([client, notes]) => import(client).then(({ fetch }) =>
+    fetch(new Request(notes, { referrerPolicy: 'no-referrer' })).then((answer) => answer.status)), [client, `${api}/notes?quiet`]),
+]);
+assert.equal((await quiet.allHeaders()).referer, undefined);
 // Another site gets no cookies, so it may answer anybody.
 const third = 'http://third.example/open';
 await page.route(third, (route) => route.fulfill({ body: 'open', headers: { 'access-control-allow-origin': '*' } }));

@@ -138,6 +138,54 @@ const everywhere = await one.evaluate(() => import('/auth/client.js').then(({ lo
   logout({ everywhere: true }).then(() => 'done', (error) => error.status)));
 assert.equal(everywhere, 401, 'nobody is known, so nobody was logged out elsewhere');
 
+// Each end is told, also if the login in between was not made with this script.
+const ends = await one.evaluate(async (password) => {
+  const { fetch, login, onChange } = await import('/auth/client.js');
+  await login('ann', password);
+  const told = [];
+  const stop = onChange((change) => told.push(change));
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ username: 'ann', password });
+  const end = () => window.fetch('/auth/logout_all', { method: 'POST' });
+  const enter = () => window.fetch('/auth/obtain', { method: 'POST', headers, body });
+  const statuses = [];
+  for (const step of [end, () => undefined, enter, end]) {
+    await step();
+    statuses.push((await fetch('/notes')).status);
+  }
+  stop();
+  return [statuses, told];
+}, password);
+assert.deepEqual(ends, [[401, 401, 200, 401], ['end', 'end']]);
+
+// A request that says nothing of where it comes from stays so.
+const [quiet] = await Promise.all([
+  one.waitForRequest('**/notes?quiet'),
+  one.evaluate(() => import('/auth/client.js').then(({ fetch }) =>
+    fetch(new Request('/notes?quiet', { referrerPolicy: 'no-referrer' })).then(() => undefined))),
+]);
+assert.equal((await quiet.allHeaders()).referer, undefined);
+
+// A browser that refuses to let tabs talk has a login all the same.
+const lonely = await browser.newContext();
+await lonely.addInitScript(() => {
+  const denied = () => new DOMException('denied', 'SecurityError');
+  window.BroadcastChannel = class { constructor() { throw denied(); } };
+  LockManager.prototype.request = () => Promise.reject(denied());
+});
+const alone = await open(lonely);
+await enter(alone, 'ann', password, 'Log in');
+await hello(alone);
+let [alones, lonelies] = [0, 0];
+alone.on('request', (request) => { if (request.url().endsWith('/auth/refresh')) lonelies += 1; });
+await alone.route('**/notes', (route) => {
+  alones += 1;
+  return alones <= 4 ? route.fulfill(expired) : route.continue();
+});
+const both = () => import('/auth/client.js').then(({ json }) => Promise.all(Array.from({ length: 4 }, () => json('/notes'))));
+assert.equal((await alone.evaluate(both)).length, 4);
+assert.equal(lonelies, 1);
+
 await browser.close();
 assert.deepEqual(problems, [], 'the console is silent');
 console.log('ok');

@@ -17,6 +17,10 @@ try {
 } catch (error) {
   if (error instanceof Problem && error.code === 'rate_limited') console.log(error.status + 1, error.body['detail']);
 }
+const refusal: Problem = new Problem({ code: 'mine' }, 400);
+console.log(refusal.code);
+// @ts-expect-error a status is a number
+new Problem({}, 'bad');
 // @ts-expect-error a login needs a password
 await login('ann');
 // @ts-expect-error there is no such change

@@ -6,6 +6,9 @@ use super::{RandomError, SessionError, StoreError};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiKeyError {
+    /// The form of the [page](crate::Pages) was sent already, and has made a key then.
+    #[error("this form was sent already: its key is in the list")]
+    FormSent,
     /// The name is not allowed.
     #[error("the name of the key is refused: {problem}")]
     Name {

@@ -25,7 +25,12 @@ async fn is_page(answer: Response, status: u16, said: &str) -> String {
         ("content-type", "text/html; charset=utf-8"),
         ("x-content-type-options", "nosniff"),
         ("cache-control", "no-store"),
-        ("content-security-policy", "default-src 'none'"),
+        (
+            "content-security-policy",
+            "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
     ] {
         assert_eq!(headers.get(name).map(|value| value.to_str().unwrap()), Some(expected), "{said} {name}");
     }

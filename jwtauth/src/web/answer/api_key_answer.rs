@@ -13,6 +13,7 @@ use crate::notice::misconfigured;
 /// Returns status and code of an error that the client can correct, or the rejection that answers it.
 fn answer(error: &ApiKeyError) -> Result<(StatusCode, &'static str), Rejection> {
     Ok(match error {
+        ApiKeyError::FormSent => (StatusCode::CONFLICT, "form_sent"),
         ApiKeyError::Name { .. } => (StatusCode::BAD_REQUEST, "invalid_name"),
         // RFC 6749, section 5.2, says it of scopes.
         ApiKeyError::Right { kind: "scope", .. } => (StatusCode::BAD_REQUEST, "invalid_scope"),
@@ -22,6 +23,16 @@ fn answer(error: &ApiKeyError) -> Result<(StatusCode, &'static str), Rejection> 
         ApiKeyError::Off => return Err(Rejection::Misconfigured),
         ApiKeyError::Session(error) => return Err(error.into()),
     })
+}
+
+/// Returns the rejection that answers an error, if any.
+pub(super) fn refusal(error: &ApiKeyError) -> Option<Rejection> {
+    answer(error).err()
+}
+
+/// Returns sentence and code of an error that the client can correct.
+pub(super) fn explained(error: &ApiKeyError) -> Option<(String, &'static str)> {
+    answer(error).ok().map(|(_, code)| (error.to_string(), code))
 }
 
 impl ResponseError for ApiKeyError {
@@ -46,6 +57,32 @@ impl ResponseError for ApiKeyError {
                 }
                 rejection.as_response()
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::SessionError;
+    use crate::web::answer::problem::as_page;
+    use crate::web::answer::wording::Wording;
+
+    /// N-24: in a browser a refused key is a page.
+    #[tokio::test]
+    async fn n_24_a_refused_api_key_is_a_page() {
+        for (error, status, code) in [
+            (ApiKeyError::TooMany { max: 7 }, 409, "too_many_api_keys"),
+            (ApiKeyError::FormSent, 409, "form_sent"),
+            (ApiKeyError::Session(SessionError::Revoked), 401, "token_not_valid"),
+        ] {
+            let mut page = as_page(Wording::default().apply(Err(error.into()), None, true)).unwrap();
+            assert_eq!(
+                (page.status().as_u16(), page.content_type()),
+                (status, Some("text/html; charset=utf-8"))
+            );
+            let text = page.take_body().into_string().await.unwrap();
+            assert!(text.contains(&format!("<code>{code}</code>")), "{text}");
         }
     }
 }

@@ -11,7 +11,9 @@ use poem::http::{HeaderValue, header};
 use poem::{Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::problem::say;
+use super::api_key_answer;
+use super::language::first_language;
+use super::problem::{say, say_in};
 use super::rejection::Rejection;
 use crate::error::{SessionError, TokenError};
 
@@ -68,8 +70,7 @@ impl Wording {
     /// Answers an error of this crate. A middleware further out may wait for any other.
     fn reword(&self, error: poem::Error, languages: Option<&str>) -> poem::Result<Response> {
         let Some(why) = why(&error) else {
-            #[cfg(feature = "accounts")]
-            if let Some((detail, code)) = error.downcast_ref().and_then(super::account_answer::explained) {
+            if let Some((detail, code)) = explained(&error) {
                 let mut response = error.into_response();
                 say(&mut response, &detail, code, Map::new());
                 return Ok(response);
@@ -77,17 +78,29 @@ impl Wording {
             return Err(error);
         };
         let translated = languages.and_then(|languages| self.translate.as_ref()?(why, languages));
-        let detail = translated.unwrap_or_else(|| why.to_string());
+        // It was made for the languages that the client names. The first one is the best guess.
+        let lang = translated.as_ref().and(languages).and_then(first_language).unwrap_or("en");
+        let detail = translated.clone().unwrap_or_else(|| why.to_string());
         let mut response = error.into_response();
         match messages(why).filter(|_| self.simplejwt) {
-            None => say(&mut response, &detail, why.code(), Map::new()),
+            None => say_in(lang, &mut response, &detail, why.code(), Map::new()),
             Some(messages) => {
                 let others = Map::from_iter([("messages".to_owned(), messages)]);
-                say(&mut response, &detail, Rejection::TokenNotValid.code(), others);
+                say_in(lang, &mut response, &detail, Rejection::TokenNotValid.code(), others);
             }
         }
         Ok(response)
     }
+}
+
+/// Returns sentence and code of an error that the client can correct, if it is one.
+fn explained(error: &poem::Error) -> Option<(String, &'static str)> {
+    let of_key = || error.downcast_ref().and_then(api_key_answer::explained);
+    #[cfg(feature = "accounts")]
+    let of_account = error.downcast_ref().and_then(super::account_answer::explained);
+    #[cfg(not(feature = "accounts"))]
+    let of_account = None;
+    of_account.or_else(of_key)
 }
 
 /// Returns simplejwt's message for each kind of token; `None` if the refusal is not about a token.
@@ -105,7 +118,8 @@ pub(crate) fn why(error: &poem::Error) -> Option<Rejection> {
     let session = || error.downcast_ref::<SessionError>().map(Rejection::from);
     let token =
         || error.downcast_ref::<TokenError>().map(|error| Rejection::from(&SessionError::Token(*error)));
-    let why = error.downcast_ref::<Rejection>().copied().or_else(session).or_else(token);
+    let key = || error.downcast_ref().and_then(api_key_answer::refusal);
+    let why = error.downcast_ref::<Rejection>().copied().or_else(session).or_else(token).or_else(key);
     #[cfg(feature = "accounts")]
     let why = why.or_else(|| super::account_answer::refusal(error.downcast_ref()?));
     why

@@ -68,8 +68,9 @@ pub(crate) fn ago(seconds: u64) -> String {
     }
 }
 
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Device {
+    /// Describes the device in a few words, with `on` between program and system. `None` if nothing is known.
+    pub(crate) fn described(&self, on: &str) -> Option<String> {
         let words = |name: &Option<String>, version: &Option<String>| {
             let name = name.as_deref()?;
             let version = version.as_ref().and_then(|version| version.split('.').next());
@@ -78,10 +79,15 @@ impl fmt::Display for Device {
         let app = words(&self.app, &self.app_version);
         let place = self.model.clone().or_else(|| words(&self.os, &self.os_version));
         match (app, place) {
-            (Some(app), Some(place)) => write!(f, "{app} on {place}"),
-            (Some(one), None) | (None, Some(one)) => f.write_str(&one),
-            (None, None) => f.write_str("unknown device"),
+            (Some(app), Some(place)) => Some(format!("{app} {on} {place}")),
+            (one, other) => one.or(other),
         }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.described("on").unwrap_or_else(|| "unknown device".into()))
     }
 }
 
@@ -109,6 +115,8 @@ mod tests {
             (device("", "", "", ""), "unknown device"),
         ] {
             assert_eq!(device.to_string(), want);
+            let german = device.described("auf").unwrap_or_else(|| "unknown device".into());
+            assert_eq!(german, want.replace(" on ", " auf "));
         }
     }
 

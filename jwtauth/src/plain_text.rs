@@ -9,6 +9,23 @@ pub const fn is_for_terminals(c: char) -> bool {
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Tells whether nobody sees a character: those that Unicode lets programs ignore
+/// (`Default_Ignorable_Code_Point` of Unicode 16), white space, and the empty pattern of Braille.
+#[must_use]
+pub(crate) const fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}')
+        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}')
+        || matches!(c, '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}')
+        || matches!(c, '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Tells whether a text has a character that can be seen.
+pub(crate) fn has_visible(text: &str) -> bool {
+    !text.chars().all(is_unseen)
+}
+
 /// Returns text that others chose without what a terminal would obey: a question mark in a box stands in the
 /// place of each control character, and of each mark of bidirectional text.
 #[must_use]
@@ -24,6 +41,18 @@ mod tests {
     fn controls_are_those_of_the_standard_library() {
         for c in ('\0'..='\u{2000}').filter(|c| !matches!(c, '\u{061c}')) {
             assert_eq!(is_for_terminals(c), c.is_control(), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_no_text() {
+        for unseen in
+            ["", " ", "\u{200b}", "\u{ad}", "\u{2800}", "\u{3164}", "\u{115f}\u{feff} ", "\u{e0100}"]
+        {
+            assert!(!has_visible(unseen), "{unseen:?}");
+        }
+        for seen in ["a", "\u{200b}a", "é", "日", "👩\u{200d}🚀", ".", "\u{301}"] {
+            assert!(has_visible(seen), "{seen:?}");
         }
     }
 

@@ -4,13 +4,15 @@ mod admin_views;
 mod admins;
 mod chromium;
 mod facts;
+mod forms;
 mod hostile;
+mod missing;
 mod newcomer;
 mod refusals;
 
 use std::sync::Arc;
 
-use jwtauth::{AccountsConfig, JwtAuth, MemoryStore, PageTexts, Pages};
+use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, MemoryStore, PageTexts, Pages};
 use poem::endpoint::make_sync;
 use poem::{EndpointExt as _, Route, get};
 use reqwest::redirect::Policy;
@@ -28,6 +30,16 @@ async fn site(set: impl FnOnce(Pages) -> Pages) -> Served {
     let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
     let jwtauth = builder.insecure_cookies().build(MemoryStore::new()).unwrap();
     serve(Route::new().nest("/account", set(jwtauth.pages().unwrap())).with(jwtauth)).await
+}
+
+/// The pages of somebody who is logged in, where there are API keys.
+const OWN_PAGES: [&str; 4] = ["devices", "password", "api-keys", "logout"];
+
+async fn keyed_site() -> Served {
+    let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
+    let jwtauth = builder.api_keys(ApiKeyConfig::default()).insecure_cookies();
+    let jwtauth = jwtauth.build(MemoryStore::new()).unwrap();
+    serve(Route::new().nest("/account", jwtauth.pages().unwrap()).with(jwtauth)).await
 }
 
 /// A browser that shows where it is sent.
@@ -203,7 +215,7 @@ fn what_is_wrong_stands_at_its_field() {
         let person = Person::new(&site, FIREFOX);
         Person::new(&site, FIREFOX).register("ann").await;
         for (page, name, password, status, said) in [
-            ("register", "ANN", PASSWORD, 409, "Somebody has this name already."),
+            ("register", "ANN", "another password", 409, "Somebody has this name already."),
             ("register", "eve", "short", 422, "fewer than 8"),
             ("register", "", PASSWORD, 422, "Fill this in."),
             ("login", "ann", "wrong password", 401, "Name or password is wrong."),
@@ -265,10 +277,10 @@ fn no_text_of_a_client_becomes_html() {
 #[test]
 fn every_page_has_the_headers_and_loads_its_style_sheet_only() {
     bounded(async {
-        let site = site(|pages| pages).await;
+        let site = keyed_site().await;
         let person = Person::new(&site, FIREFOX);
         person.register("ann").await;
-        for page in ["login", "register", "devices", "password", "logout"] {
+        for page in ["login", "register"].into_iter().chain(OWN_PAGES) {
             let answer = person.open(page).await;
             assert_eq!(answer.status(), 200, "{page}");
             let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
@@ -283,7 +295,7 @@ fn every_page_has_the_headers_and_loads_its_style_sheet_only() {
                 ("no-store".into(), "DENY".into())
             );
             let shown = text(answer).await;
-            assert!(shown.starts_with("<!doctype html>\n<html lang=\"en\">"), "{shown}");
+            assert!(shown.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"), "{shown}");
             for forbidden in ["<script", "style=", "<style", "javascript:", " on", "http://", "https://"] {
                 let found = shown.lines().any(|line| line.contains('<') && line.contains(forbidden));
                 assert!(!found || forbidden == " on", "{page}: {forbidden}: {shown}");
@@ -304,18 +316,18 @@ fn every_page_has_the_headers_and_loads_its_style_sheet_only() {
 #[test]
 fn no_page_of_ones_own_works_without_a_login() {
     bounded(async {
-        let site = site(|pages| pages).await;
-        for page in ["devices", "password", "logout"] {
+        let site = keyed_site().await;
+        for page in OWN_PAGES {
             let stranger = Person::new(&site, FIREFOX);
             let opened = stranger.open(page).await;
             assert_eq!(sent_to(&opened), (303, format!("login?next=/account/{page}")), "{page}");
         }
         let stranger = Person::new(&site, FIREFOX);
         let fields = [("end", "all"), ("old_password", PASSWORD), ("new_password", "a new long password")];
-        for page in ["devices", "password"] {
+        for page in OWN_PAGES.into_iter().filter(|page| *page != "logout") {
             assert_eq!(
                 sent_to(&stranger.send(page, &fields).await),
-                (303, format!("login?next=/account/{page}"))
+                (303, format!("login?next=/account/{page}%3Fagain"))
             );
         }
     });
@@ -343,10 +355,16 @@ fn pages_speak_other_languages_and_are_replaced_and_left_out() {
             filled_in(form, &[("username", "ann"), ("password", "wrong password")]).send()
         };
         let page = text(send("de-AT,de;q=0.9").await.unwrap()).await;
-        assert!(page.contains("<html lang=\"de\">") && page.contains("<button>Anmelden"), "{page}");
+        assert!(
+            page.contains("<html lang=\"de\" dir=\"ltr\">") && page.contains("<button>Anmelden"),
+            "{page}"
+        );
         assert!(page.contains("Name oder Passwort ist falsch."), "{page}");
         let page = text(send("fr").await.unwrap()).await;
-        assert!(page.contains("<html lang=\"en\">") && page.contains("Name or password is wrong."), "{page}");
+        assert!(
+            page.contains("<html lang=\"en\" dir=\"ltr\">") && page.contains("Name or password is wrong."),
+            "{page}"
+        );
         assert!(!page.contains("register"), "nothing speaks of registration: {page}");
         let person = Person::new(&site, FIREFOX);
         assert_eq!(person.open("register").await.status(), 404);

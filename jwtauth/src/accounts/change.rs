@@ -8,6 +8,7 @@ use super::{Account, Accounts};
 use crate::error::AccountError;
 use crate::events::Event;
 use crate::id::{AccountId, SessionId};
+use crate::plain_text::has_visible;
 use crate::record::{Revocation, RevocationReason};
 use crate::right_name::{NO_ROLE, is_role};
 use crate::store::{StoredAccount, SubjectRevocation};
@@ -44,12 +45,7 @@ impl Accounts {
         keep: Option<SessionId>,
     ) -> Result<Account, AccountError> {
         loop {
-            let attempt = self.begin(Who::Change(id.as_bytes()), None).await?;
-            let checked = match self.0.store.account(id).await {
-                Ok(found) => self.check(found, old, Line::Change, None).await,
-                Err(error) => Err(error.into()),
-            };
-            let (before, _) = self.settle(attempt, checked).await?;
+            let before = self.check_for_change(id, old).await?;
             let after = self.with_password(&before, new, Line::Change).await?;
             let revocation = self.revocation(RevocationReason::Requested, keep);
             // If another change came first, the checked password may be outdated.
@@ -59,6 +55,26 @@ impl Accounts {
                 return self.renew_copies(after.id).await;
             }
         }
+    }
+
+    /// Checks whether this is the password of an account, as [`change_password`](Self::change_password) does
+    /// with the old one: a wrong one counts there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_password`](Self::change_password).
+    #[cfg(feature = "pages")]
+    pub(crate) async fn has_password(&self, id: AccountId, typed: &str) -> Result<(), AccountError> {
+        self.check_for_change(id, typed).await.map(drop)
+    }
+
+    async fn check_for_change(&self, id: AccountId, typed: &str) -> Result<StoredAccount, AccountError> {
+        let attempt = self.begin(Who::Change(id.as_bytes()), None).await?;
+        let checked = match self.0.store.account(id).await {
+            Ok(found) => self.check(found, typed, Line::Change, None).await,
+            Err(error) => Err(error.into()),
+        };
+        Ok(self.settle(attempt, checked).await?.0)
     }
 
     /// Sets a new password without asking for the old one, and revokes all sessions of the account, in one
@@ -277,6 +293,9 @@ pub(super) fn checked_roles<R: Into<String>>(
 fn check_role(role: &str) -> Result<(), String> {
     if !(1..=MAX_ROLE).contains(&role.len()) {
         return Err(format!("it has {} bytes, and 1 to {MAX_ROLE} are allowed", role.len()));
+    }
+    if !has_visible(role) {
+        return Err("it has no character that can be seen".into());
     }
     if is_role(role) { Ok(()) } else { Err(format!("{role:?} is refused: {NO_ROLE}")) }
 }

@@ -158,7 +158,7 @@ impl Accounts {
     }
 
     fn wanted(&self, name: &str, password: &str) -> Result<(Name, Password), AccountError> {
-        let name = Name::parse(name)?;
+        let name = Name::chosen(name)?;
         let password = self.chosen(password, &name.key)?;
         Ok((name, password))
     }

@@ -19,6 +19,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::AccountError;
+use crate::plain_text::is_unseen;
 
 /// The longest name, in bytes: an e-mail address has 254 at most (RFC 5321, section 4.5.3.1.3).
 const MAX: usize = 255;
@@ -33,6 +34,17 @@ impl Name {
     /// Reads a name as it was typed, without the white space around it.
     pub(super) fn parse(typed: &str) -> Result<Self, AccountError> {
         Self::read(typed.trim()).map_err(|problem| AccountError::Name { problem })
+    }
+
+    /// Reads the name of a new account. It has no character that nobody sees: there could be another account
+    /// whose name looks the same. Accounts that have such a name may log in.
+    pub(super) fn chosen(typed: &str) -> Result<Self, AccountError> {
+        let name = Self::parse(typed)?;
+        if name.shown.contains(is_unseen) {
+            let problem = "it has an invisible character: use letters, digits and ASCII punctuation".into();
+            return Err(AccountError::Name { problem });
+        }
+        Ok(name)
     }
 
     /// The error says what to do.
@@ -138,6 +150,17 @@ mod tests {
             assert!(Name::parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Name::parse(" Ann\u{e9}e ").unwrap().shown, "Ann\u{e9}e", "shown as it was typed");
+    }
+
+    #[test]
+    fn a_new_name_has_no_character_that_nobody_sees() {
+        for unseen in ["\u{3164}", "ann\u{3164}", "ann\u{115f}", "ann\u{ffa0}", "ann\u{fe0f}", "\u{34f}"] {
+            assert!(Name::chosen(unseen).is_err(), "{unseen:?}");
+        }
+        for good in ["ann", "हिन्दी", "日本", "محمد", "bob@example.com"] {
+            assert!(Name::chosen(good).is_ok(), "{good:?}");
+        }
+        assert!(Name::parse("ann\u{3164}").is_ok(), "an account that has it may log in");
     }
 
     /// Every character there is: folding a key gives the key, upper and lower case have one key.

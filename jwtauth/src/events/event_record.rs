@@ -72,9 +72,7 @@ impl EventDetails {
             | Event::AccountRemoved { account }
             | Event::PasswordChanged { account }
             | Event::PasswordSet { account } => is.about(account.to_string()),
-            Event::RolesSet { account, roles } => {
-                is.about(account.to_string()).with("roles", roles.join(" "))
-            }
+            Event::RolesSet { account, roles } => is.about(account.to_string()).with("roles", listed(roles)),
             Event::AllRevoked { subject, except, count, reason } => {
                 let is = is.about(subject.clone()).with("revoked", count).with("reason", reason.name());
                 match except {
@@ -85,8 +83,7 @@ impl EventDetails {
             // Its name is of its owner's choice: it is in no record.
             Event::ApiKeyCreated { session, login, client_address } => {
                 let is = is.of_session(session).from(*client_address);
-                let is = is.with("roles", session.roles.join(" "));
-                let is = is.with("scopes", session.scopes.join(" "));
+                let is = is.with("roles", listed(&session.roles)).with("scopes", listed(&session.scopes));
                 match login {
                     Some(login) => is.with("login", login),
                     None => is,
@@ -130,6 +127,11 @@ impl EventDetails {
     fn from(self, address: Option<IpAddr>) -> Self {
         Self { address, ..self }
     }
+}
+
+/// Writes names as a JSON list: a role may have spaces, and commas too.
+fn listed(names: &[String]) -> String {
+    serde_json::Value::from(names).to_string()
 }
 
 /// An event in an audit trail.
@@ -222,6 +224,19 @@ mod tests {
         let kept = EventDetails::of(&event, 7).unwrap();
         assert_eq!((kept.at, &*kept.event, kept.address), (7, "login_failed", "::1".parse().ok()));
         assert!(!format!("{kept:?}").contains("hunter2"));
+    }
+
+    /// O-9: what an account may do can be read from the trail, whatever its roles are called.
+    #[test]
+    fn o_9_roles_are_told_apart() {
+        let account = crate::id::AccountId::from_bytes([1; 16]);
+        for (roles, kept) in
+            [(&["a b"][..], r#"["a b"]"#), (&["a", "b"], r#"["a","b"]"#), (&["cn=a, b"], r#"["cn=a, b"]"#)]
+        {
+            let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+            let event = EventDetails::of(&Event::RolesSet { account, roles }, 7).unwrap();
+            assert_eq!(event.details, [("roles".to_owned(), kept.to_owned())]);
+        }
     }
 
     #[test]

@@ -19,15 +19,19 @@ use super::open::check_room;
 use crate::error::{ApiKeyError, SessionError, StoreError};
 use crate::events::Event;
 use crate::id::{SessionId, TokenId};
-use crate::plain_text::is_for_terminals;
+use crate::key;
+use crate::plain_text::{has_visible, is_for_terminals};
 use crate::record::{ApiKey, Session, Successor};
 use crate::secret;
-use crate::store::LoginEffects;
+use crate::store::{LoginEffects, NewValue, ValueKey};
 use crate::token::api_key_text;
 use crate::user::AuthUser;
 
 /// The longest name of a key, in characters.
 const MAX_NAME: usize = 64;
+
+/// How long it is known that a form was sent, in seconds.
+const FORM_KEPT: u64 = 7 * 24 * 60 * 60;
 
 /// Which API key is asked for: see [`OwnApiKeys`](crate::OwnApiKeys) and
 /// [`Sessions::create_api_key`].
@@ -47,14 +51,17 @@ pub struct ApiKeyRequest {
     roles: Vec<String>,
     scopes: Vec<String>,
     ttl: Option<Duration>,
+    /// The text of a form that makes one key, however often it is sent.
+    once: Option<String>,
 }
 
 impl ApiKeyRequest {
     /// Asks for a key without roles and scopes, for as long as a key may be valid.
     ///
-    /// The name is for its owner: 1 to 64 characters without control characters. White space around it goes.
+    /// The name is for its owner: 1 to 64 characters without control characters, and one at least that can be
+    /// seen. White space around it goes.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), roles: Vec::new(), scopes: Vec::new(), ttl: None }
+        Self { name: name.into(), roles: Vec::new(), scopes: Vec::new(), ttl: None, once: None }
     }
 
     /// Asks for a scope of its owner as well.
@@ -73,6 +80,15 @@ impl ApiKeyRequest {
     /// the default.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self
+    }
+}
+
+#[cfg(feature = "pages")]
+impl ApiKeyRequest {
+    /// Says which form it is of. One user makes one key with it. An empty text names none.
+    pub(crate) fn of_form(mut self, once: String) -> Self {
+        self.once = Some(once).filter(|once| !once.is_empty());
         self
     }
 }
@@ -133,8 +149,8 @@ impl Sessions {
         if !owner.is_active() {
             return Err(SessionError::Inactive.into());
         }
-        let made = self.draft_api_key(&self.draft(owner)?, request)?;
-        self.insert_api_key(made, ApiKeyOrigin::default(), async |key| {
+        let (made, once) = self.draft_api_key(&self.draft(owner)?, request)?;
+        self.insert_api_key(made, once, ApiKeyOrigin::default(), async |key| {
             #[cfg(feature = "accounts")]
             self.confirm(owner, key.id).await?;
             #[cfg(not(feature = "accounts"))]
@@ -151,8 +167,8 @@ impl Sessions {
         request: ApiKeyRequest,
         origin: ApiKeyOrigin,
     ) -> Result<IssuedApiKey, ApiKeyError> {
-        let made = self.draft_api_key(login, request)?;
-        self.insert_api_key(made, origin, async |key| {
+        let (made, once) = self.draft_api_key(login, request)?;
+        self.insert_api_key(made, once, origin, async |key| {
             let login = self.live(login.id, &login.subject).await?;
             let lacks = |given: &[String], has: &[String]| given.iter().any(|name| !has.contains(name));
             // The copy of the user in the key would be an older one until the next change.
@@ -193,7 +209,12 @@ impl Sessions {
         self.config.api_keys.as_ref().map_or(0, |rules| rules.max_ttl.as_secs())
     }
 
-    fn draft_api_key(&self, owner: &Session, request: ApiKeyRequest) -> Result<IssuedApiKey, ApiKeyError> {
+    /// Returns a key that is in no store yet, with the name of its form, if it has one.
+    fn draft_api_key(
+        &self,
+        owner: &Session,
+        request: ApiKeyRequest,
+    ) -> Result<(IssuedApiKey, Option<ValueKey>), ApiKeyError> {
         let rules = self.config.api_keys.as_ref().ok_or(ApiKeyError::Off)?;
         let name = checked_name(&request.name)?;
         let ttl = request.ttl.unwrap_or(rules.max_ttl);
@@ -220,23 +241,49 @@ impl Sessions {
             ..Session::new(id, &owner.subject, now, Successor::new(TokenId::random()?, TokenId::random()?))
         };
         check_room(&session)?;
-        Ok(IssuedApiKey { text, session })
+        let once = request.once.map(|once| place_of_form(&owner.subject, &once));
+        Ok((IssuedApiKey { text, session }, once))
     }
 
     async fn insert_api_key(
         &self,
         made: IssuedApiKey,
+        once: Option<ValueKey>,
         origin: ApiKeyOrigin,
         confirm: impl AsyncFnOnce(&Session) -> Result<(), ApiKeyError>,
     ) -> Result<IssuedApiKey, ApiKeyError> {
         let session = &made.session;
+        let now = self.clock.now();
+        let once = match (once, Arc::clone(&self.store).value_store()) {
+            (Some(place), Some(values)) => {
+                if self.within(values.load_value(place, now)).await?.is_some() {
+                    return Err(ApiKeyError::FormSent);
+                }
+                let until = now.saturating_add(FORM_KEPT);
+                let id = session.id.as_bytes().to_vec();
+                Some((values, NewValue::new(place, id, now, until).keeps_out()))
+            }
+            _ => None,
+        };
         self.check_number(&session.subject, 1).await?;
         // Until it is claimed nobody has the key.
         let unclaimed = self.unclaimed(session.id);
         let max_sessions = self.config.api_keys.as_ref().map(|rules| rules.max_keys);
         let effects = LoginEffects { max_sessions, settled: Some(self.settled()), ..LoginEffects::default() };
-        match self.within(self.store.insert(session.clone(), effects)).await {
-            Ok(()) => {}
+        let inserted = match once {
+            Some((values, value)) => {
+                let insert = values.insert_with_value(session.clone(), effects, value);
+                self.within(insert).await.map(|known| known.is_none())
+            }
+            None => self.within(self.store.insert(session.clone(), effects)).await.map(|()| true),
+        };
+        match inserted {
+            Ok(true) => {}
+            // The other one of two that came at once.
+            Ok(false) => {
+                unclaimed.claim();
+                return Err(ApiKeyError::FormSent);
+            }
             // It may stand, or come later.
             Err(error @ SessionError::Store(StoreError::TimedOut { .. })) => return Err(error.into()),
             Err(error) => {
@@ -265,6 +312,12 @@ impl Sessions {
     }
 }
 
+/// Returns where it stands that a form was sent.
+fn place_of_form(subject: &str, once: &str) -> ValueKey {
+    let form = format!("{}:{once}{subject}", once.len());
+    ValueKey::from_bytes(key::digest("jwtauth api key form v1", &form))
+}
+
 fn checked_name(name: &str) -> Result<String, ApiKeyError> {
     let name = name.trim();
     let refuse = |problem: String| Err(ApiKeyError::Name { problem });
@@ -274,6 +327,9 @@ fn checked_name(name: &str) -> Result<String, ApiKeyError> {
     }
     if name.chars().any(is_for_terminals) {
         return refuse("it has a control character".into());
+    }
+    if !has_visible(name) {
+        return refuse("it has no character that can be seen".into());
     }
     Ok(name.to_owned())
 }

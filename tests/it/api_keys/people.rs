@@ -134,7 +134,8 @@ fn k_3_k_7_the_page_says_what_is_wrong() {
         for (form, says) in [
             (&[("name", " "), ("days", "1")][..], "Fill this in."),
             (&[("name", "a\u{202e}"), ("days", "1")], "It has a control character."),
-            (&[("name", "ci"), ("days", "61")], "Write a whole number of days"),
+            (&[("name", "\u{200b}\u{2800}"), ("days", "1")], "It has no character that can be seen."),
+            (&[("name", "ci"), ("days", "61")], "Write a whole number of days: at least 1, and at most 60."),
             (&[("name", "ci"), ("days", "soon")], "Write a whole number of days"),
             (&[("name", "ci"), ("days", "0")], "Write a whole number of days"),
         ] {
@@ -145,11 +146,19 @@ fn k_3_k_7_the_page_says_what_is_wrong() {
             );
         }
         // A form that was changed asks for what its sender does not have.
-        assert_eq!(person.make(&[("name", "ci"), ("days", "1"), ("roles", "root")]).await.0, 400);
+        let roles = [("roles", "editor"), ("roles", "root")];
+        let form: Vec<_> = [("name", "ci"), ("days", "1")].into_iter().chain(roles).collect();
+        let (status, page) = person.make(&form).await;
+        assert!(status == 422 && page.contains("A key may do no more than you may."), "{page}");
+        assert!(page.contains("value=\"editor\" checked") && !page.contains("root"), "{page}");
         assert_eq!(person.make(&[("name", "ci"), ("days", "1")]).await.0, 200);
         let (status, page) = person.make(&[("name", "two"), ("days", "1")]).await;
         assert!(status == 409 && page.contains("End one first."), "{page}");
+        let says = "To make a key, log in again first.";
+        assert!(!person.open("api-keys").await.1.contains(says));
         person.clock.advance(Duration::from_secs(121));
+        let (_, late) = person.open("api-keys").await;
+        assert!(late.contains(says) && late.contains("href=\"login?next=/account/api-keys\""), "{late}");
         let late = person.send("api-keys", &[("name", "two"), ("days", "1")]).await;
         assert_eq!(late.status(), 303);
         assert!(late.headers()["location"].to_str().unwrap().starts_with("login?next="), "{late:?}");
@@ -161,6 +170,32 @@ fn k_3_k_7_the_page_says_what_is_wrong() {
             .unwrap();
         assert_eq!(refused.status(), 403);
         assert_eq!(person.jwtauth.sessions().now(), START + 121);
+    });
+}
+
+/// K-7: a form that is sent twice, such as by a second click, makes one key.
+#[test]
+fn k_7_a_form_that_is_sent_twice_makes_one_key() {
+    bounded(async {
+        let person = Person::new(keyed).await;
+        let (_, page) = person.open("api-keys").await;
+        let once = page.split(r#"name="once" value=""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let form = [("name", "ci"), ("days", "30"), ("once", &*once)];
+        let both = tokio::join!(person.make(&form), person.make(&form));
+        let mut statuses = [both.0.0, both.1.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409]);
+        let (status, page) = person.make(&form).await;
+        assert!(status == 409 && page.contains("This form was sent already"), "{page}");
+        assert!(page.matches("<h2>ci</h2>").count() == 1 && !page.contains("<code>"), "{page}");
+        // Also where no more keys may be made, and when the first one is over.
+        let end = page.split(r#"name="end" value=""#).nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(person.send("api-keys", &[("end", end)]).await.status(), 303);
+        assert_eq!(person.make(&form).await.0, 409);
+        // The page that refuses it has a new form.
+        let next = page.split(r#"name="once" value=""#).nth(1).unwrap().split('"').next().unwrap();
+        assert_ne!(next, once);
+        assert_eq!(person.make(&[("name", "ci"), ("days", "30"), ("once", next)]).await.0, 200);
     });
 }
 

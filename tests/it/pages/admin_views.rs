@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use jwtauth::operator::{OperatorAnswer, OperatorRequest};
+use jwtauth::store::{EventDetails, EventStore as _};
 use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore, PageTexts};
 use poem::{EndpointExt as _, IntoEndpoint as _, Route};
 use tests::app::SECRET;
@@ -87,7 +88,7 @@ fn events_are_shown_the_newest_first_with_who_has_made_them() {
         assert_eq!(numbers(&rest), (1..newest - 49).rev().collect::<Vec<_>>());
         assert!(!rest.contains("rel=\"next\""), "the end of the trail: {rest}");
         let by = format!("<a href=\"person?id={}\">ada</a>", account.id);
-        assert!(shown.contains(&by) && shown.contains("roles: r0 r1"), "{shown}");
+        assert!(shown.contains(&by) && shown.contains("roles: [&#34;r0&#34;,&#34;r1&#34;"), "{shown}");
 
         // One kind, one person: by name and by id.
         assert_eq!(numbers(&text(open(&ada, "events?event=login").await).await).len(), 2);
@@ -106,6 +107,51 @@ fn events_are_shown_the_newest_first_with_who_has_made_them() {
         assert_eq!(following.headers()["refresh"], "5");
         assert_eq!(open(&ada, "events").await.headers().get("refresh"), None);
         drop(bob);
+    });
+}
+
+/// M-24: what is looked for may be behind the events that a page looks at.
+#[test]
+fn m_24_one_goes_on_to_look_for_events_that_are_long_ago() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, _) = office.person("ada", &["admin"]).await;
+        let many = (0..4_100).map(|at| EventDetails::new("clock_set_back", at).with("seconds", "")).collect();
+        office.store.append_events(many, 10_000).await.unwrap();
+        let page = text(open(&ada, "events?event=account_registered").await).await;
+        assert!(page.contains("No such events among the newest: 4096"), "{page}");
+        assert!(!page.contains("No such events."), "{page}");
+        let next = between(&page, "<a rel=\"next\" href=\"", "</a>")[0];
+        let (next, label) = next.split_once("\">").unwrap();
+        assert_eq!(label, "Look further");
+        let found = text(open(&ada, &next.replace("&#38;", "&")).await).await;
+        assert!(
+            found.contains("<code>account_registered</code>") && !found.contains("rel=\"next\""),
+            "{found}"
+        );
+        let none = text(open(&ada, "events?event=nothing&before=3").await).await;
+        assert!(none.contains("No such events."), "{none}");
+        // A detail that says nothing is not shown.
+        let page = text(open(&ada, "events").await).await;
+        assert!(page.contains(">Older</a>") && !page.contains("seconds:"), "{page}");
+    });
+}
+
+#[test]
+fn what_cannot_be_read_in_a_query_leaves_the_rest_of_it() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, account) = office.person("ada", &["admin"]).await;
+        office.person("bob", &[]).await;
+        let session = office.jwtauth.sessions().list(&account.id.to_string()).await.unwrap().remove(0);
+        let page = format!("session?of={}&mark={}", account.id, session.id.log_id());
+        for odd in ["from=-1", "from=x", "from=99999999999999999999", "from=", "of=x"] {
+            assert_eq!(open(&ada, &format!("{page}&{odd}")).await.status(), 200, "{odd}");
+        }
+        for odd in ["before=-1", "before=x", "before=", "person=bob", "x=%ff"] {
+            let shown = text(open(&ada, &format!("events?person=ada&{odd}")).await).await;
+            assert!(shown.contains(">ada</a>, ") && !shown.contains(">bob</a>, "), "{odd}: {shown}");
+        }
     });
 }
 
@@ -337,7 +383,7 @@ fn admin_pages_say_what_is_not_kept_and_speak_other_languages() {
         let ada = Person::new(&site, FIREFOX);
         ada.log_in("ada").await;
         let page = text(open(&ada, "people").await).await;
-        assert!(page.contains("<html lang=\"de\">") && page.contains("<h1>Leute</h1>"), "{page}");
+        assert!(page.contains("<html lang=\"de\" dir=\"ltr\">") && page.contains("<h1>Leute</h1>"), "{page}");
         assert!(page.contains("<a href=\"/bye\">Log out</a>"), "{page}");
         assert!(text(open(&ada, "events").await).await.contains("does not call keep_events"));
         let session = jwtauth.sessions().list(&account.id.to_string()).await.unwrap().remove(0);

@@ -176,10 +176,28 @@ for (const name of ['Overview', 'People', 'Events', 'Keys']) {
 await fillIn(one, { Name: 'bob', Password: 'a new long password' }, 'Log in');
 await one.waitForURL('**/notes');
 assert.equal(await one.goto(`${url}/admin/people`).then((answer) => answer.status()), 403);
+await look(one, 'refused');
+assert.equal(await one.goto(`${url}/account/no/such/page`).then((answer) => answer.status()), 404);
+await look(one, 'missing');
+await one.getByRole('main').getByRole('link').click();
+await one.waitForURL('**/notes');
 // The picture of README.
 await admin.goto(`${url}/admin/events?person=bob`);
 await admin.setViewportSize({ width: 800, height: 200 });
 await look(admin, 'readme_admin');
+
+// A small screen, and text that is twice as large.
+await admin.setViewportSize({ width: 320, height: 640 });
+for (const name of ['overview', 'people', 'events', 'person']) {
+  if (name === 'person') {
+    await admin.goto(`${url}/admin/people?q=bob`);
+    await admin.getByRole('link', { name: 'bob' }).click();
+  } else {
+    await admin.goto(`${url}/admin/${name}`);
+  }
+  await admin.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+  await look(admin, `admin_${name}_large`);
+}
 
 // A logout. The way back shows nothing.
 await laptop.goto(`${url}/account/logout`);

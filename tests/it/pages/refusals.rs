@@ -105,7 +105,11 @@ fn n_24_a_refusal_is_a_page_that_everybody_can_read() {
         let refused = filled_in(request, &[("username", "ann")]).send().await.unwrap();
         assert_eq!(refused.status(), 403);
         let page = text(refused).await;
-        for part in ["<html lang=en>", "<main><h1>403 Forbidden</h1>", "</main>", "content=\"light dark\""] {
+        for part in
+            ["<html lang=\"en\" dir=\"ltr\">", "<h1>That did not work</h1>", "Another site has sent you"]
+                .into_iter()
+                .chain(["403 cross_origin", "</main>", "content=\"light dark\""])
+        {
             assert!(page.contains(part), "{part}: {page}");
         }
     });

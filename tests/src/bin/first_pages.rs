@@ -16,6 +16,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Route::new().at("/", get(home)).nest("/account", auth.pages()?.home("/")?).with(auth);
     let address = std::env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
-    println!("listening on {}", acceptor.local_addr()[0]);
+    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no TCP")?);
     Ok(Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(app, stop, None).await?)
 }

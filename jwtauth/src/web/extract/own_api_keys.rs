@@ -44,6 +44,8 @@ impl Auth {
 impl OwnApiKeys<'_> {
     /// Makes a key with these scopes, which the user has, and without roles. On disk when this returns.
     ///
+    /// An [`Account`](crate::Account) has no scopes: give its key roles, with [`create_as`](Self::create_as).
+    ///
     /// # Errors
     ///
     /// A [`Rejection`] if nobody is logged in, or if the login is older than

@@ -53,12 +53,21 @@ pub(crate) const fn is_local(path: &str) -> bool {
 /// Returns the URL of the login page, with the page that was asked for as the way back. `None` for the login
 /// page itself, which would redirect for ever.
 pub(crate) fn login_url(login: &str, request: &Request) -> Option<String> {
+    login_url_with(login, request, "")
+}
+
+/// Returns it with a word in the query of the way back.
+pub(crate) fn login_url_with(login: &str, request: &Request, mark: &str) -> Option<String> {
     let uri = asked_uri(request);
     if uri.path() == login.split(['?', '#']).next().unwrap_or_default() {
         return None;
     }
-    let page = uri.path_and_query().map(|page| page.as_str()).unwrap_or_default();
-    let Some(page) = local_path(page).filter(|page| page.len() <= MAX_NEXT) else {
+    let mut page = uri.path_and_query().map(|page| page.as_str().to_owned()).unwrap_or_default();
+    if !mark.is_empty() {
+        page.push(if page.contains('?') { '&' } else { '?' });
+        page.push_str(mark);
+    }
+    let Some(page) = local_path(&page).filter(|page| page.len() <= MAX_NEXT) else {
         return Some(login.into());
     };
     // The fragment comes last, and no server sees it.

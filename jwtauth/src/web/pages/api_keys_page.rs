@@ -11,10 +11,11 @@ use poem::{Response, Result};
 use super::PageTexts;
 use super::own_visit::OwnVisit;
 use super::page_shell::{Shell, as_sentence, see_other, shown, times};
-use crate::error::ApiKeyError;
-use crate::id::SessionId;
+use crate::error::{ApiKeyError, SessionError};
+use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 use crate::session::{ApiKeyRequest, IssuedApiKey};
+use crate::web::guard::local_path::login_url;
 use crate::web::routes::form::Form;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -32,8 +33,16 @@ struct ApiKeysPage<'p> {
     roles: &'p [String],
     name: &'p str,
     days: &'p str,
+    /// For how many days a key may be good.
+    most_days: u64,
+    chosen: &'p [String],
     name_problem: &'p str,
+    roles_problem: &'p str,
     days_problem: &'p str,
+    /// Names the key that the form makes: a form that is sent twice makes one.
+    once: String,
+    /// Where to log in again, if the login is too old to make one.
+    login: Option<String>,
 }
 
 /// A key of the list.
@@ -66,7 +75,9 @@ impl ApiKeyRow {
 struct ApiKeyForm {
     name: String,
     days: String,
+    roles: Vec<String>,
     name_problem: String,
+    roles_problem: String,
     days_problem: String,
 }
 
@@ -91,8 +102,13 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
         };
         return Ok(see_other(if has_ended { "api-keys?ended" } else { "api-keys" }));
     }
-    let roles = form.list("roles")?;
-    let mut typed = ApiKeyForm { name: form.text("name"), days: form.text("days"), ..ApiKeyForm::default() };
+    let (roles, once) = (form.list("roles")?, form.text("once"));
+    let mut typed = ApiKeyForm {
+        name: form.text("name"),
+        days: form.text("days"),
+        roles: roles.clone(),
+        ..ApiKeyForm::default()
+    };
     let mut shell = visit.shell(&texts.api_keys, "api-keys");
     if typed.name.trim().is_empty() {
         typed.name_problem = texts.required.to_string();
@@ -104,7 +120,7 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
     // Where none may live for a day, there is one choice.
     let ttl = if longest < DAY && days == 1 { longest } else { days.saturating_mul(DAY) };
     let wanted = roles.into_iter().fold(ApiKeyRequest::new(&*typed.name), ApiKeyRequest::role);
-    let wanted = wanted.ttl(Duration::from_secs(ttl));
+    let wanted = wanted.ttl(Duration::from_secs(ttl)).of_form(once);
     let refusal = match auth.api_keys().create_as(wanted).await {
         Ok(key) => {
             return page(StatusCode::OK, shell, visit, &ApiKeyForm::default(), Some(&key)).await;
@@ -112,12 +128,23 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
         Err(refusal) => refusal,
     };
     let status = match refusal.downcast_ref::<ApiKeyError>() {
+        Some(ApiKeyError::FormSent) => {
+            shell.problem = Some(&texts.api_key_form_sent);
+            // What is in the list is not to be made again.
+            typed = ApiKeyForm::default();
+            StatusCode::CONFLICT
+        }
         Some(ApiKeyError::Name { problem }) => {
-            typed.name_problem = as_sentence(problem);
+            let said = || as_sentence(problem);
+            typed.name_problem = texts.api_key_name_refused.as_deref().map_or_else(said, str::to_owned);
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Some(ApiKeyError::Right { .. }) => {
+            typed.roles_problem = texts.api_key_roles_refused.to_string();
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Some(ApiKeyError::Ttl { .. }) => {
-            typed.days_problem = texts.api_key_days_refused.to_string();
+            typed.days_problem = format!("{} {}.", texts.api_key_days_refused, most_days(visit));
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Some(ApiKeyError::TooMany { .. }) => {
@@ -130,9 +157,14 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
     page(status, shell, visit, &typed, None).await
 }
 
+/// For how many days a key may be good. Where none may live for a day, one is as long as it may.
+fn most_days(visit: &OwnVisit<'_>) -> u64 {
+    (visit.sessions().longest_api_key() / DAY).max(1)
+}
+
 async fn page<'p>(
     status: StatusCode,
-    shell: Shell<'p>,
+    mut shell: Shell<'p>,
     visit: &'p OwnVisit<'_>,
     typed: &ApiKeyForm,
     made: Option<&IssuedApiKey>,
@@ -147,7 +179,9 @@ async fn page<'p>(
         }
         (Err(error), None) => return Err(error.into()),
     };
-    let usual = (sessions.longest_api_key() / DAY).clamp(1, DAYS).to_string();
+    let most_days = most_days(visit);
+    let usual = most_days.min(DAYS).to_string();
+    shell.is_wrong = status != StatusCode::OK;
     let page = ApiKeysPage {
         rows: keys.iter().map(|key| ApiKeyRow::of(key, shell.texts)).collect(),
         shell,
@@ -155,8 +189,13 @@ async fn page<'p>(
         roles: &visit.account.roles,
         name: &typed.name,
         days: if typed.days.is_empty() { &usual } else { &typed.days },
+        most_days,
+        chosen: &typed.roles,
         name_problem: &typed.name_problem,
+        roles_problem: &typed.roles_problem,
         days_problem: &typed.days_problem,
+        once: TokenId::random().map_err(SessionError::from)?.to_string(),
+        login: login_url("login", visit.request).filter(|_| visit.age > sessions.login_age_for_keys()),
     };
     shown(status, &page)
 }

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use super::PageTexts;
 use super::page_shell::times;
-use crate::device::Device;
 use crate::id::SessionId;
 use crate::record::Session;
 
@@ -28,10 +27,10 @@ impl DeviceRow {
     pub(super) fn of(session: &Session, this: SessionId, texts: &PageTexts) -> Self {
         let device = match &session.api_key {
             Some(key) => format!("{}: {}", texts.admin.api_key, key.name),
-            None if session.device.to_string() == Device::default().to_string() => {
-                texts.unknown_device.to_string()
+            None => {
+                let known = session.device.described(&texts.device_on);
+                known.unwrap_or_else(|| texts.unknown_device.to_string())
             }
-            None => session.device.to_string(),
         };
         let never = || (String::new(), texts.admin.never.to_string());
         let (last_used, last_used_shown) = session.last_used_at().map_or_else(never, times);

@@ -87,11 +87,12 @@ pub(super) async fn show_login(look: &PageSettings, request: Request) -> Result<
 fn login_page(
     status: StatusCode,
     look: &PageSettings,
-    shell: Shell<'_>,
+    mut shell: Shell<'_>,
     username: &str,
     next: &str,
 ) -> Result<Response> {
     let query = query(next);
+    shell.is_wrong = status != StatusCode::OK;
     shown(status, &LoginPage { shell, username, next, query, can_register: look.has("/register") })
 }
 
@@ -169,12 +170,13 @@ pub(super) async fn show_register(look: &PageSettings, request: Request) -> Resu
 
 fn register_page(
     status: StatusCode,
-    shell: Shell<'_>,
+    mut shell: Shell<'_>,
     username: &str,
     next: &str,
     [name_problem, password_problem]: [&str; 2],
 ) -> Result<Response> {
     let query = query(next);
+    shell.is_wrong = status != StatusCode::OK;
     shown(status, &RegisterPage { shell, username, next, query, name_problem, password_problem })
 }
 
@@ -203,9 +205,21 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
                 let page = register_page(status, shell, &username, &next, ["", ""])?;
                 return Ok(with_headers_of(&error.as_response(), page));
             }
+            if matches!(error, AccountError::NameTaken) {
+                let made = made_before(&auth, accounts, &username, &password).await?;
+                if made == TakenName::LoggedIn {
+                    return Ok(arrived(look, &next));
+                }
+                let problems = [&*texts.name_taken, ""];
+                let mut page = register_page(StatusCode::CONFLICT, shell, &username, &next, problems)?;
+                if made == TakenName::Refused {
+                    // The middleware logs it, as it does for a login.
+                    page.extensions_mut().insert(FailedLogin);
+                }
+                return Ok(page);
+            }
             let said = sentence(&error);
             let (status, problems) = match &error {
-                AccountError::NameTaken => (StatusCode::CONFLICT, [&*texts.name_taken, ""]),
                 AccountError::Name { .. } => {
                     (StatusCode::UNPROCESSABLE_ENTITY, [texts.name_refused.as_deref().unwrap_or(&said), ""])
                 }
@@ -220,4 +234,37 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
     };
     auth.login(&account).await?;
     Ok(arrived(look, &next))
+}
+
+/// What has become of a registration whose name is taken.
+#[derive(PartialEq, Eq)]
+enum TakenName {
+    LoggedIn,
+    /// The password was tried, and is another one.
+    Refused,
+    /// It could not be tried now.
+    Untried,
+}
+
+/// Logs somebody in whose name is taken, if the password is that of the account: a second click on a slow
+/// line, or an account that was forgotten. It is a login, with the same brakes. Of everybody else the page
+/// says that the name is taken, and no more.
+async fn made_before(auth: &Auth, accounts: &Accounts, username: &str, password: &str) -> Result<TakenName> {
+    let account = match accounts.verify(username, password, auth.client_address()).await {
+        Ok(account) => account,
+        Err(AccountError::InvalidCredentials) => {
+            auth.report_failed_login(username).await;
+            return Ok(TakenName::Refused);
+        }
+        Err(AccountError::Busy | AccountError::RateLimited { .. }) => return Ok(TakenName::Untried),
+        Err(error) => return Err(error.into()),
+    };
+    match auth.login(&account).await {
+        Ok(_) => Ok(TakenName::LoggedIn),
+        // Disabled meanwhile, or refused by a hook.
+        Err(error) => match Rejection::from(&error) {
+            Rejection::InvalidCredentials | Rejection::PermissionDenied => Ok(TakenName::Refused),
+            _ => Err(error.into()),
+        },
+    }
 }

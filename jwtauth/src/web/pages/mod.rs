@@ -2,8 +2,8 @@
 //!
 //! `mod` mounts them, `login_pages`, `own_pages` and `api_keys_page` have the handlers, `own_visit` the guard
 //! of pages for people who are logged in, `page_shell` is what all pages have around them, `page_texts` what
-//! they say, and `style` how they look. `admin` has the pages for admins. The HTML is in
-//! `jwtauth/templates`.
+//! they say, and `style` how they look. `refusal_page` is what they refuse with. `admin` has the pages for
+//! admins. The HTML is in `jwtauth/templates`.
 //!
 //! # Invariants
 //!
@@ -22,27 +22,37 @@ mod own_pages;
 mod own_visit;
 mod page_shell;
 mod page_texts;
+mod refusal_page;
 mod style;
 mod text_fields;
 
 use std::sync::Arc;
 
 use poem::endpoint::{BoxEndpoint, make};
+use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::Method;
-use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, RouteMethod, get};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route};
 
 pub use self::admin::{AdminPages, AdminTexts};
 use self::own_visit::OwnVisit;
-use self::page_shell::to_login;
+use self::page_shell::{anew, to_login};
 pub use self::page_texts::PageTexts;
+use self::refusal_page::{AnsweredRequest, WaysOut};
 use self::style::Style;
 use crate::error::ConfigError;
 use crate::web::middleware::JwtAuthEndpoint;
-use crate::web::routes::form::Form;
 use crate::web::state::JwtAuth;
 
 /// The paths of all pages.
 const PATHS: [&str; 6] = ["/login", "/register", "/password", "/devices", "/api-keys", "/logout"];
+
+/// The path of what is no page, and of the index.
+const ANY: &str = "/*path";
+
+/// Tells whether a request asks for the folder of the pages.
+fn is_index(request: &Request) -> bool {
+    request.uri().path().trim_matches('/').is_empty()
+}
 
 type TextsFor = Box<dyn Fn(&str) -> Option<PageTexts> + Send + Sync>;
 
@@ -214,9 +224,10 @@ impl IntoEndpoint for Pages {
     fn into_endpoint(self) -> Self::Endpoint {
         let Self { jwtauth, look, replaced } = self;
         let look = Arc::new(look);
-        let mut all = Route::new()
-            .at("/", get(make(own_pages::to_devices)))
-            .at("/style.css", get(look.style.endpoint()));
+        let mut all = Route::new();
+        for path in ["/style.css", ANY] {
+            all = all.at(path, page(path, &look));
+        }
         for path in PATHS {
             // What was said last counts.
             all = match replaced.iter().rposition(|(known, _)| *known == path) {
@@ -239,47 +250,93 @@ impl IntoEndpoint for Pages {
     }
 }
 
-/// Returns the two halves of a page: what shows it, and what takes its form.
-fn page(path: &'static str, look: &Arc<PageSettings>) -> RouteMethod {
-    macro_rules! with_look {
-        ($handler:expr) => {{
-            let look = Arc::clone(look);
-            make(move |request: Request| {
-                let look = Arc::clone(&look);
-                async move { $handler(&look, request).await }
-            })
-        }};
-    }
-    let own = || with_look!(|look, request| own_page(path, look, request));
-    match path {
-        "/login" => get(with_look!(login_pages::show_login)).post(with_look!(login_pages::log_in)),
-        "/register" => get(with_look!(login_pages::show_register)).post(with_look!(login_pages::register)),
-        "/logout" => get(own()).post(make(own_pages::log_out)),
-        _ => get(own()).post(own()),
+/// Returns the page at a path. A refusal of it is a page too.
+fn page(path: &'static str, look: &Arc<PageSettings>) -> impl Endpoint + 'static {
+    let look = Arc::clone(look);
+    make(move |request: Request| {
+        let look = Arc::clone(&look);
+        async move {
+            let of = AnsweredRequest::of(&look, &request);
+            let path = if path == ANY && is_index(&request) { "/" } else { path };
+            let result = answer(path, &look, request).await;
+            let first = look.has("/devices").then_some(("devices", &*of.texts.devices));
+            let methods = if matches!(path, "/" | "/style.css") { "GET, HEAD" } else { "GET, HEAD, POST" };
+            of.answered(&look, WaysOut { first, login: "login" }, methods, result)
+        }
+    })
+}
+
+/// Answers any request: one that shows a page, or one with its form.
+async fn answer(path: &str, look: &PageSettings, request: Request) -> Result<Response> {
+    let is_form = match *request.method() {
+        _ if path == ANY => return Err(NotFoundError.into()),
+        Method::GET | Method::HEAD => false,
+        Method::POST => true,
+        _ => return Err(MethodNotAllowedError.into()),
+    };
+    match (path, is_form) {
+        ("/" | "/style.css", true) => Err(MethodNotAllowedError.into()),
+        ("/", false) => own_pages::to_devices(&request),
+        ("/style.css", false) => Ok(look.style.sheet()),
+        ("/login", false) => login_pages::show_login(look, request).await,
+        ("/login", true) => login_pages::log_in(look, request).await,
+        ("/register", false) => login_pages::show_register(look, request).await,
+        ("/register", true) => login_pages::register(look, request).await,
+        ("/logout", true) => own_pages::log_out(look, request).await,
+        _ => own_page(path, look, request, is_form).await,
     }
 }
 
 /// Answers a request for a page of somebody who is logged in. Anyone else goes to the login page first.
-async fn own_page(path: &str, look: &PageSettings, request: Request) -> Result<Response> {
+async fn own_page(path: &str, look: &PageSettings, request: Request, is_form: bool) -> Result<Response> {
     let (request, mut body) = request.split();
     let texts = look.texts(&request);
     let answer = async {
-        let visit = OwnVisit::of(look, &texts, &request, &mut body).await?;
-        if *request.method() == Method::POST {
-            let form = Form::read(request.headers(), &mut body).await?;
-            return match path {
-                "/api-keys" => api_keys_page::change(&visit, form).await,
-                "/devices" => own_pages::end_sessions(&visit, form).await,
-                _ => own_pages::change_password(&visit, form).await,
-            };
+        let mut visit = OwnVisit::of(look, &texts, &request, &mut body).await?;
+        if !is_form {
+            return show_own(path, &visit).await;
         }
+        let Some(form) = visit.form(&mut body).await? else { return anew(show_own(path, &visit).await) };
         match path {
-            "/api-keys" => api_keys_page::show(&visit).await,
-            "/devices" => own_pages::show_devices(&visit).await,
-            "/logout" => own_pages::show_logout(&visit),
-            _ => own_pages::show_password(&visit).await,
+            "/api-keys" => api_keys_page::change(&visit, form).await,
+            "/devices" => own_pages::end_sessions(&visit, form).await,
+            _ => own_pages::change_password(&visit, form).await,
         }
     };
     let answer: Result<Response> = answer.await;
     answer.or_else(|refusal| to_login("login", &request, refusal))
+}
+
+async fn show_own(path: &str, visit: &OwnVisit<'_>) -> Result<Response> {
+    match path {
+        "/api-keys" => api_keys_page::show(visit).await,
+        "/devices" => own_pages::show_devices(visit).await,
+        "/logout" => own_pages::show_logout(visit),
+        _ => own_pages::show_password(visit).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Each form of somebody who is logged in says for whom it was made: see `OwnVisit::form`.
+    #[test]
+    fn every_form_of_an_account_says_whose_it_is() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let mut forms = 0;
+        for folder in [folder.clone(), folder.join("admin")] {
+            for file in fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+                let is_of_nobody = ["login.html", "register.html"].iter().any(|name| file.ends_with(name));
+                let Some(text) = fs::read_to_string(&file).ok().filter(|_| !is_of_nobody) else { continue };
+                for form in text.split("<form method=\"post\"").skip(1) {
+                    let form = form.split("</form>").next().unwrap();
+                    assert!(form.contains("{% include \"for.html\" %}"), "{}: {form}", file.display());
+                    forms += 1;
+                }
+            }
+        }
+        assert!(forms >= 13, "{forms}");
+    }
 }

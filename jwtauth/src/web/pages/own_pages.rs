@@ -6,10 +6,12 @@ use poem::http::StatusCode;
 use poem::{FromRequest, Request, RequestBody, Response, Result};
 use zeroize::Zeroizing;
 
+use super::PageSettings;
 use super::device_row::DeviceRow;
 use super::own_visit::OwnVisit;
-use super::page_shell::{Shell, from_index, logged_out, see_other, sentence, shown, with_headers_of};
+use super::page_shell::{Shell, anew, from_index, logged_out, see_other, sentence, shown, with_headers_of};
 use crate::accounts::Accounts;
+use crate::clock::seconds_since;
 use crate::error::AccountError;
 use crate::id::SessionId;
 use crate::web::extract::auth::Auth;
@@ -31,6 +33,10 @@ struct PasswordPage<'p> {
     new_problem: &'p str,
 }
 
+/// For how long after a change a form that was sent twice is known, in seconds: a slow line and a second
+/// click.
+const SENT_TWICE: u64 = 10 * 60;
+
 #[derive(Template)]
 #[template(path = "logout.html")]
 struct LogoutPage<'p> {
@@ -38,8 +44,8 @@ struct LogoutPage<'p> {
 }
 
 /// `GET /`.
-pub(super) async fn to_devices(request: Request) -> Result<Response> {
-    Ok(from_index(&request, "devices"))
+pub(super) fn to_devices(request: &Request) -> Result<Response> {
+    Ok(from_index(request, "devices"))
 }
 
 /// `GET devices`.
@@ -96,10 +102,11 @@ pub(super) async fn show_password(visit: &OwnVisit<'_>) -> Result<Response> {
 
 fn password_page<'p>(
     status: StatusCode,
-    shell: Shell<'p>,
+    mut shell: Shell<'p>,
     visit: &'p OwnVisit<'_>,
     [old_problem, new_problem]: [&'p str; 2],
 ) -> Result<Response> {
+    shell.is_wrong = status != StatusCode::OK;
     shown(status, &PasswordPage { shell, username: &visit.account.name, old_problem, new_problem })
 }
 
@@ -116,6 +123,9 @@ pub(super) async fn change_password(visit: &OwnVisit<'_>, mut form: Form) -> Res
     let accounts = <&Accounts>::from_request_without_body(visit.request).await?;
     let changed = accounts.change_password(visit.account.id, &old, &new, Some(visit.session)).await;
     let Err(error) = changed else { return Ok(see_other("password?changed")) };
+    if matches!(error, AccountError::InvalidCredentials) && was_sent_twice(visit, accounts, &new).await? {
+        return Ok(see_other("password?changed"));
+    }
     let said = sentence(&error);
     let (status, problems) = match &error {
         AccountError::InvalidCredentials => (StatusCode::UNPROCESSABLE_ENTITY, [&*texts.wrong_password, ""]),
@@ -136,14 +146,40 @@ pub(super) async fn change_password(visit: &OwnVisit<'_>, mut form: Form) -> Res
     Ok(with_headers_of(&error.as_response(), page))
 }
 
+/// Tells whether the new password is that of the account already, since a short while: the first of two
+/// clicks has changed it. To ask is an attempt like one with the old password.
+async fn was_sent_twice(visit: &OwnVisit<'_>, accounts: &Accounts, new: &str) -> Result<bool> {
+    let Some(account) = accounts.by_id(visit.account.id).await? else { return Ok(false) };
+    let since = seconds_since(account.password_changed_at, visit.sessions().now());
+    if since.is_none_or(|since| since > SENT_TWICE) {
+        return Ok(false);
+    }
+    match accounts.has_password(account.id, new).await {
+        Ok(()) => Ok(true),
+        // What was wrong first is what matters.
+        Err(_) => Ok(false),
+    }
+}
+
 /// `GET logout`.
 pub(super) fn show_logout(visit: &OwnVisit<'_>) -> Result<Response> {
     shown(StatusCode::OK, &LogoutPage { shell: visit.shell(&visit.texts.log_out, "logout") })
 }
 
 /// `POST logout`: also of somebody who is logged out already.
-pub(super) async fn log_out(request: Request) -> Result<Response> {
+pub(super) async fn log_out(look: &PageSettings, request: Request) -> Result<Response> {
+    let (request, mut body) = request.split();
+    // Before the form is read: it refuses what another site caused.
     let auth = Auth::from_request(&request, &mut RequestBody::default()).await?;
+    // A form of the application's own has no fields, and may be anything.
+    let mut form = Form::read(request.headers(), &mut body).await.unwrap_or_default();
+    let texts = look.texts(&request);
+    if form.has("for")
+        && let Ok(mut visit) = OwnVisit::of(look, &texts, &request, &mut RequestBody::default()).await
+        && !visit.is_for_me(&mut form)?
+    {
+        return anew(show_logout(&visit));
+    }
     auth.logout().await?;
     Ok(logged_out())
 }

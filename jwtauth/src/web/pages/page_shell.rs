@@ -2,15 +2,16 @@
 
 use askama::Template;
 use poem::error::ResponseError as _;
-use poem::http::{HeaderName, HeaderValue, StatusCode, header};
-use poem::{Request, Response, Result};
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use poem::{IntoResponse as _, Request, Response, Result};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{PageSettings, PageTexts};
+use crate::accounts::Account;
 use crate::error::AccountError;
 use crate::web::answer::rejection::Rejection;
-use crate::web::guard::local_path::login_url;
+use crate::web::guard::local_path::login_url_with;
 
 /// A page may load its style sheet and send its forms, to this site. Nobody may show it in a frame.
 const POLICY: &str =
@@ -36,6 +37,15 @@ pub(super) fn is_told(request: &Request, what: &str) -> bool {
     request.uri().query() == Some(what) && is_from_here(request)
 }
 
+/// What the query of a page says after a login, if the form came when the login had ended.
+const AGAIN: &str = "again";
+
+/// Tells whether a login has led here in place of a form that came too late.
+pub(super) fn is_again(request: &Request) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').any(|part| part == AGAIN) && is_from_here(request)
+}
+
 /// What all pages say.
 pub(super) struct Shell<'p> {
     pub(super) texts: &'p PageTexts,
@@ -43,8 +53,12 @@ pub(super) struct Shell<'p> {
     /// Where somebody who is logged in goes from here, if the application has said so.
     pub(super) home: Option<&'p str>,
     pub(super) title: &'p str,
+    /// The way up to the folder of the pages: empty there.
+    pub(super) up: &'p str,
     /// The name of the account, if somebody is logged in.
     pub(super) name: Option<&'p str>,
+    /// The id of the account. Each form says for whom it was made.
+    pub(super) made_for: String,
     /// Which page it is.
     pub(super) here: &'static str,
     /// Which pages there are to go to.
@@ -56,6 +70,8 @@ pub(super) struct Shell<'p> {
     pub(super) logout: &'p str,
     pub(super) notice: Option<&'p str>,
     pub(super) problem: Option<&'p str>,
+    /// Whether something is wrong in a field.
+    pub(super) is_wrong: bool,
 }
 
 impl<'p> Shell<'p> {
@@ -65,7 +81,9 @@ impl<'p> Shell<'p> {
             site: &look.site,
             home: None,
             title,
+            up: "",
             name: None,
+            made_for: String::new(),
             here: "",
             has_devices: look.has("/devices"),
             has_api_keys: look.has("/api-keys"),
@@ -74,13 +92,19 @@ impl<'p> Shell<'p> {
             logout: "logout",
             notice: None,
             problem: None,
+            is_wrong: false,
         }
     }
 
     /// Says whose page it is, and which one.
-    pub(super) fn belongs_to(&mut self, name: &'p str, here: &'static str) {
-        (self.name, self.here) = (Some(name), here);
+    pub(super) fn belongs_to(&mut self, account: &'p Account, here: &'static str) {
+        (self.name, self.made_for, self.here) = (Some(&*account.name), account.id.to_string(), here);
     }
+}
+
+/// Answers a form that changed nothing with the page as it is now.
+pub(super) fn anew(page: Result<Response>) -> Result<Response> {
+    page.map(|page| page.with_status(StatusCode::CONFLICT).into_response())
 }
 
 /// Answers with a page.
@@ -141,7 +165,9 @@ pub(super) fn logged_out() -> Response {
 pub(super) fn to_login(login: &str, request: &Request, refusal: poem::Error) -> Result<Response> {
     let mends =
         refusal.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED);
-    match login_url(login, request).filter(|_| mends) {
+    // A form is not sent again: whoever comes back is told that nothing was changed.
+    let mark = if *request.method() == Method::POST { AGAIN } else { "" };
+    match login_url_with(login, request, mark).filter(|_| mends) {
         Some(login) => Ok(see_other(&login)),
         None => Err(refusal),
     }

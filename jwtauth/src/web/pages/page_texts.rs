@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::admin::AdminTexts;
 use super::text_fields::text_fields;
+use crate::web::answer::language::direction;
 
 type PageText = Cow<'static, str>;
 
@@ -21,7 +22,8 @@ text_fields! {
     /// # }
     /// ```
     PageTexts {
-    /// The language, for the attribute `lang` (BCP 47).
+    /// The language, for the attributes `lang` (BCP 47) and `dir`: Arabic, Hebrew and others are written from
+    /// right to left.
     lang = "en";
     /// The title of the login page, and its button.
     log_in = "Log in";
@@ -43,6 +45,25 @@ text_fields! {
     old_password = "Password now";
     /// The label of the next password.
     new_password = "New password";
+    /// It stands in the title of a page, before what is wrong was mended.
+    error = "Error";
+    /// After a login, to somebody whose form came when the login had ended, or was too old.
+    nothing_changed = "Nothing was changed, because you had to log in first. Do it again.";
+    /// To somebody who sends a form that was made for another account: somebody has logged in meanwhile, in
+    /// another tab.
+    for_another = "Nothing was changed: that page was made for another account. This is yours.";
+    /// The title of a page that refuses something.
+    refused = "That did not work";
+    /// Why: nobody here may do it, or not so.
+    not_allowed = "You may not do this.";
+    /// Why: another site has sent the form.
+    from_elsewhere = "Another site has sent you here with a form. Nothing was changed.";
+    /// Why: there is no such page.
+    no_such_page = "There is no such page.";
+    /// Why: the browser has sent what no form here sends.
+    not_understood = "Your browser has sent something that this page does not take.";
+    /// Why: the store cannot be asked, for example.
+    unavailable = "That is not possible at the moment. Try again.";
     /// After a change of the password.
     password_changed = "The password is changed. All other devices are logged out.";
     /// The link to the [home](crate::Pages::home) of the application.
@@ -53,6 +74,8 @@ text_fields! {
     this_device = "this one";
     /// A device of which nothing is known.
     unknown_device = "Unknown device";
+    /// What stands between a program and its system: `Firefox 128 on Linux`.
+    device_on = "on";
     /// When a session was last used.
     last_used = "Last used";
     /// When a session was opened.
@@ -79,8 +102,14 @@ text_fields! {
     api_key_roles = "What it may do";
     /// The label of how long a key is valid.
     api_key_days = "For how many days";
-    /// A number of days is too large, too small, or no number.
-    api_key_days_refused = "Write a whole number of days: at least 1, and no more than is allowed.";
+    /// A number of days is too large, too small, or no number. The highest one stands behind.
+    api_key_days_refused = "Write a whole number of days: at least 1, and at most";
+    /// A key was to get a role that its owner does not have, or has no longer.
+    api_key_roles_refused = "A key may do no more than you may. Your own roles are other ones now.";
+    /// The login is too old to make a key. It is a link to the login page.
+    api_key_needs_login = "To make a key, log in again first.";
+    /// The form that makes a key was sent a second time.
+    api_key_form_sent = "This form was sent already, and no second key was made. The first one is in the list. Nobody can show it again: if you have not seen it, end it and make another one.";
     /// A key was made. The key stands below.
     api_key_made = "This is the key. Keep it now: nobody can show it again.";
     /// When a key ends.
@@ -124,6 +153,16 @@ text_fields! {
     /// What is wrong with a password. Default: the text of the
     /// [error](crate::error::AccountError::Password), which says what.
     password_refused: Option<PageText>;
+    /// What is wrong with the name of an API key. Default: the text of the
+    /// [error](crate::error::ApiKeyError::Name), which says what.
+    api_key_name_refused: Option<PageText>;
     /// What the pages for admins say.
     admin: AdminTexts;
+}
+
+impl PageTexts {
+    /// Returns which way the language is written, for the attribute `dir`.
+    pub(super) fn dir(&self) -> &'static str {
+        direction(&self.lang)
+    }
 }

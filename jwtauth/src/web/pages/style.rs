@@ -1,8 +1,7 @@
 //! How the ready-made pages look: one style sheet, with the colours of the browser's own pages.
 
-use poem::endpoint::make_sync;
+use poem::Response;
 use poem::http::header;
-use poem::{Endpoint, Response};
 
 use crate::error::ConfigError;
 
@@ -34,15 +33,13 @@ impl Style {
         Self(format!(":root {{ --accent: #{red:02x}{green:02x}{blue:02x}; --on-accent: {text}; }}\n{SHEET}"))
     }
 
-    pub(super) fn endpoint(&self) -> impl Endpoint + 'static {
-        let sheet = self.0.clone();
-        make_sync(move |_| {
-            Response::builder()
-                .content_type("text/css; charset=utf-8")
-                .header(header::CACHE_CONTROL, "max-age=3600")
-                .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-                .body(sheet.clone())
-        })
+    /// Answers with the sheet.
+    pub(super) fn sheet(&self) -> Response {
+        Response::builder()
+            .content_type("text/css; charset=utf-8")
+            .header(header::CACHE_CONTROL, "max-age=3600")
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .body(self.0.clone())
     }
 }
 

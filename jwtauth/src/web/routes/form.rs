@@ -139,6 +139,12 @@ impl Form {
         self.take_optional(name).ok().flatten().unwrap_or_default()
     }
 
+    /// Tells whether a field is there.
+    #[cfg(feature = "pages")]
+    pub(in crate::web) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// Takes out a flag. It is off if it is missing.
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, FormError> {
         match self.0.remove(name) {

@@ -153,6 +153,10 @@ text_fields! {
     events_off = "No events are kept: the program does not call keep_events.";
     /// No event was found.
     no_events = "No such events.";
+    /// No event was found among the newest, of which a number was looked at. It stands behind.
+    none_among = "No such events among the newest:";
+    /// The link that looks at older events.
+    look_further = "Look further";
     /// The label of whom events are about.
     person = "Person";
     /// The label of the name of events.
@@ -215,6 +219,12 @@ text_fields! {
     number = "No.";
     /// The kind of a token.
     kind = "Kind";
+    /// An access token.
+    access_token = "access";
+    /// A refresh token.
+    refresh_token = "refresh";
+    /// A token that slides.
+    sliding_token = "sliding";
     /// The number of the token that another one was issued for.
     issued_for = "Issued for";
     /// A token of a login.
@@ -234,6 +244,9 @@ text_fields! {
     /// Why admins may not lock themselves out.
     not_yourself = "You cannot take this from yourself: ask another admin, so that one always remains.";
     }
+    /// What is wrong with a role. Default: the text of the [error](crate::error::AccountError::Role), which
+    /// says what.
+    role_refused: Option<std::borrow::Cow<'static, str>>;
 }
 
 impl AdminTexts {

@@ -3,6 +3,7 @@
 use poem::web::Query;
 use poem::{FromRequest, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 
 use super::super::own_visit::OwnVisit;
 use super::super::page_shell::Shell;
@@ -57,10 +58,16 @@ impl<'v> AdminVisit<'v> {
         self.own.sessions()
     }
 
-    /// Reads the query. What cannot be read asks for nothing.
+    /// Reads the query into fields that are texts, so that none makes the others unreadable. Of two values of
+    /// one field the first counts.
     pub(super) async fn query<T: DeserializeOwned + Default>(&self) -> T {
-        let asked = Query::<T>::from_request_without_body(self.own.request).await;
-        asked.map(|Query(asked)| asked).unwrap_or_default()
+        let asked = Query::<Vec<(String, String)>>::from_request_without_body(self.own.request).await;
+        let Ok(Query(asked)) = asked else { return T::default() };
+        let mut fields = Map::new();
+        for (name, value) in asked {
+            fields.entry(name).or_insert(value.into());
+        }
+        serde_json::from_value(fields.into()).unwrap_or_default()
     }
 
     /// What stands around a page. `here` is its path.

@@ -44,6 +44,10 @@ struct EventsPage<'p> {
     /// The query of the next page, with older events.
     next: Option<String>,
     is_first: bool,
+    /// Whether more events were found than stand here.
+    is_full: bool,
+    /// Among how many of the newest none was found.
+    looked_at: u64,
     follows: bool,
 }
 
@@ -56,7 +60,7 @@ struct EventRow {
     /// The query of the session's page.
     session: Option<String>,
     address: Option<String>,
-    details: String,
+    details: Vec<String>,
     by: Option<Person>,
 }
 
@@ -77,7 +81,7 @@ struct EventsQuery {
     /// The name of the events.
     event: String,
     /// Only events with a lower number.
-    before: Option<u64>,
+    before: Option<String>,
     /// Whether the page follows what happens.
     follow: Option<String>,
 }
@@ -87,20 +91,23 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let asked: EventsQuery = visit.query().await;
     let (person, event) = (asked.person.trim(), asked.event.trim());
     let trail = Arc::clone(visit.sessions().store()).event_store();
-    let (found, older) = match trail {
+    // What is no number asks for the newest.
+    let before: Option<u64> = asked.before.as_deref().and_then(|before| before.parse().ok());
+    let (found, older, looked_at) = match trail {
         Some(trail) => {
             let subject = subject(visit, person).await?;
-            read(&*trail, subject.as_deref(), event, asked.before).await?
+            read(&*trail, subject.as_deref(), event, before).await?
         }
-        None => (Vec::new(), None),
+        None => (Vec::new(), None, 0),
     };
+    let is_full = found.len() == ROWS;
     let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let first = format!("person={}&event={}", encoded(person), encoded(event));
     let (mut rows, mut known) = (Vec::new(), HashMap::new());
     for record in found {
         rows.push(row(visit, record, &mut known).await?);
     }
-    let follows = asked.follow.is_some() && asked.before.is_none();
+    let follows = asked.follow.is_some() && before.is_none();
     let page = EventsPage {
         shell: visit.shell(&visit.own.texts.admin.events, "events"),
         keeps: visit.sessions().keeps_events(),
@@ -109,7 +116,9 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         rows,
         next: older.map(|before| format!("{first}&before={before}")),
         first,
-        is_first: asked.before.is_none(),
+        is_first: before.is_none(),
+        is_full,
+        looked_at,
         follows,
     };
     let mut response = shown(StatusCode::OK, &page)?;
@@ -134,15 +143,16 @@ async fn subject(visit: &AdminVisit<'_>, person: &str) -> Result<Option<String>>
     Ok(Some(found.map_or_else(|| person.to_owned(), |account| account.id.to_string())))
 }
 
-/// Reads a page from its end on. Returns the number that the next page ends before, if there may be more.
+/// Reads a page from its end on. Returns the number that the next page ends before, if there may be more, and
+/// how many of the newest events lie behind this page then.
 async fn read(
     trail: &dyn EventStore,
     subject: Option<&str>,
     event: &str,
     before: Option<u64>,
-) -> Result<(Vec<EventRecord>, Option<u64>)> {
+) -> Result<(Vec<EventRecord>, Option<u64>, u64)> {
     let Some(head) = trail.trail_head().await.map_err(AdminVisit::failed)? else {
-        return Ok((Vec::new(), None));
+        return Ok((Vec::new(), None, 0));
     };
     let newest = head.last.saturating_add(1);
     let mut end = before.unwrap_or(newest).min(newest);
@@ -154,7 +164,7 @@ async fn read(
         let records = trail.events_after(start.saturating_sub(1), count).await.map_err(AdminVisit::failed)?;
         for record in records.into_iter().rev().filter(|record| record.number < end) {
             if found.len() == ROWS {
-                return Ok((found, Some(record.number + 1)));
+                return Ok((found, Some(record.number + 1), newest - record.number - 1));
             }
             let is_wanted = subject.is_none_or(|it| record.event.subject.as_deref() == Some(it))
                 && (event.is_empty() || record.event.event == event);
@@ -164,7 +174,7 @@ async fn read(
         // Reading never waits, and requests want their turn.
         yield_now().await;
     }
-    Ok((found, (stop > head.first).then_some(stop)))
+    Ok((found, (stop > head.first).then_some(stop), newest.saturating_sub(stop)))
 }
 
 async fn row(
@@ -178,6 +188,7 @@ async fn row(
     for (name, value) in event.details {
         match value.parse::<SessionId>() {
             _ if name == "by" => by = Some(value),
+            _ if value.is_empty() => {}
             // In short, as in the log.
             Ok(session) if matches!(&*name, "except" | "login") => {
                 details.push(format!("{name}: {}", session.log_id()))
@@ -204,7 +215,7 @@ async fn row(
         subject,
         session,
         address: event.address.map(|address| address.to_string()),
-        details: details.join(", "),
+        details,
         by,
     })
 }

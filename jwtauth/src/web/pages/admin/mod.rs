@@ -31,16 +31,16 @@ use std::time::Duration;
 use poem::endpoint::{BoxEndpoint, make};
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::Method;
-use poem::{EndpointExt, IntoEndpoint, Request, Response, Result, Route, get};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route};
 
 pub use self::admin_texts::AdminTexts;
 use self::admin_visit::AdminVisit;
-use super::page_shell::{from_index, to_login};
-use super::{PageSettings, PageTexts, on_this_site};
+use super::page_shell::{anew, from_index, to_login};
+use super::refusal_page::{AnsweredRequest, WaysOut};
+use super::{ANY, PageSettings, PageTexts, is_index, on_this_site};
 use crate::error::ConfigError;
 use crate::session::LiveCounter;
 use crate::web::middleware::JwtAuthEndpoint;
-use crate::web::routes::form::Form;
 use crate::web::state::JwtAuth;
 
 /// The paths of all pages. The first is shown to those who name none.
@@ -174,48 +174,67 @@ impl IntoEndpoint for AdminPages {
 
     fn into_endpoint(self) -> Self::Endpoint {
         let Self { jwtauth, look, gate } = self;
-        let mut all = Route::new().at("/", get(make(to_first))).at("/style.css", get(look.style.endpoint()));
+        let mut all = Route::new();
         // It goes with the pages.
         let counter = LiveCounter::start(&jwtauth.state().sessions);
         let shared = Arc::new((look, gate, counter));
-        for path in PATHS {
+        for path in PATHS.into_iter().chain(["/style.css", ANY]) {
             let shared = Arc::clone(&shared);
-            let page = move |request| {
-                let shared = Arc::clone(&shared);
-                async move { answer(path, &shared.0, &shared.1, request).await }
-            };
-            all = all.at(path, make(page));
+            all = all.at(path, page(path, shared));
         }
         // If the app has it in front already, this one does nothing.
         JwtAuthEndpoint::new(all, jwtauth).map_to_response().boxed()
     }
 }
 
-/// `GET /`.
-async fn to_first(request: Request) -> Result<Response> {
-    Ok(from_index(&request, PATHS[0].trim_start_matches('/')))
+/// Which methods the page at a path has.
+fn methods(path: &str) -> &'static str {
+    if matches!(path, "/person" | "/session") { "GET, HEAD, POST" } else { "GET, HEAD" }
 }
 
-/// Answers any request for a page: first the guard, then the page.
-async fn answer(path: &str, look: &PageSettings, gate: &AdminGate, request: Request) -> Result<Response> {
+/// Returns the page at a path. A refusal of it is a page too.
+fn page(
+    path: &'static str,
+    shared: Arc<(PageSettings, AdminGate, Option<LiveCounter>)>,
+) -> impl Endpoint + 'static {
+    make(move |request: Request| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (look, gate, _) = &*shared;
+            let path = if path == ANY && is_index(&request) { "/" } else { path };
+            let of = AnsweredRequest::of(look, &request);
+            let result = answer(path, look, gate, &of.texts, request).await;
+            let first = Some((PATHS[0].trim_start_matches('/'), &*of.texts.admin.overview));
+            of.answered(look, WaysOut { first, login: &gate.login }, methods(path), result)
+        }
+    })
+}
+
+/// Answers any request: first the guard, then the page.
+async fn answer(
+    path: &str,
+    look: &PageSettings,
+    gate: &AdminGate,
+    texts: &PageTexts,
+    request: Request,
+) -> Result<Response> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    match path {
+        "/" | "/style.css" if !is_read => return Err(MethodNotAllowedError.into()),
+        "/" => return Ok(from_index(&request, PATHS[0].trim_start_matches('/'))),
+        "/style.css" => return Ok(look.style.sheet()),
+        _ if PATHS.contains(&path) => {}
+        _ => return Err(NotFoundError.into()),
+    }
     let (request, mut body) = request.split();
-    let texts = look.texts(&request);
-    let visit = match AdminVisit::of(look, gate, &texts, &request, &mut body).await {
+    let mut visit = match AdminVisit::of(look, gate, texts, &request, &mut body).await {
         Ok(visit) => visit,
         Err(refusal) => return to_login(&gate.login, &request, refusal),
     };
     match *request.method() {
-        Method::GET | Method::HEAD => match path {
-            "/events" => events_page::show(&visit).await,
-            "/keys" => keys_page::show(&visit),
-            "/overview" => overview_page::show(&visit).await,
-            "/people" => people_page::show(&visit).await,
-            "/person" => person_page::show(&visit).await,
-            "/session" => session_page::show(&visit).await,
-            _ => Err(NotFoundError.into()),
-        },
+        Method::GET | Method::HEAD => show(path, &visit).await,
         Method::POST => {
-            let form = Form::read(request.headers(), &mut body).await?;
+            let Some(form) = visit.own.form(&mut body).await? else { return anew(show(path, &visit).await) };
             match path {
                 "/person" => person_page::change(&visit, form).await,
                 "/session" => session_page::change(&visit, form).await,
@@ -223,5 +242,17 @@ async fn answer(path: &str, look: &PageSettings, gate: &AdminGate, request: Requ
             }
         }
         _ => Err(MethodNotAllowedError.into()),
+    }
+}
+
+async fn show(path: &str, visit: &AdminVisit<'_>) -> Result<Response> {
+    match path {
+        "/events" => events_page::show(visit).await,
+        "/keys" => keys_page::show(visit),
+        "/overview" => overview_page::show(visit).await,
+        "/people" => people_page::show(visit).await,
+        "/person" => person_page::show(visit).await,
+        "/session" => session_page::show(visit).await,
+        _ => Err(NotFoundError.into()),
     }
 }

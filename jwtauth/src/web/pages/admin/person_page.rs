@@ -102,13 +102,15 @@ async fn page(
     // What is told has happened, as far as the account shows.
     shell.notice = match &*query.done {
         _ if !visit.own.is_from_here() => None,
+        "" => shell.notice,
         "disabled" if !account.active => Some(&words.was_disabled),
         "enabled" if account.active => Some(&words.was_enabled),
         "ended" if is_ended => Some(&words.sessions_ended),
         "roles" => Some(&words.roles_changed),
         _ => None,
     };
-    shell.problem = problem.of_page;
+    shell.problem = problem.of_page.or(shell.problem);
+    shell.is_wrong = status != StatusCode::OK;
     let page = PersonPage {
         shell,
         id: account.id.to_string(),
@@ -146,11 +148,13 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
             .await;
     }
     let here = format!("person?id={id}");
+    // What was so already is told of as nothing.
+    let told = |now: &Account| if now.roles == account.roles { "" } else { "roles" };
     let done = match &*what {
         "disable" => take(visit, id, None).await?.map(|_| "disabled"),
         "enable" => visit.by_admin(visit.accounts.enable(id)).await.map(|_| "enabled"),
-        "add_role" => visit.by_admin(visit.accounts.add_role(id, role)).await.map(|_| "roles"),
-        "remove_role" => take(visit, id, Some(role)).await?.map(|_| "roles"),
+        "add_role" => visit.by_admin(visit.accounts.add_role(id, role)).await.map(|now| told(&now)),
+        "remove_role" => take(visit, id, Some(role)).await?.map(|now| told(&now)),
         "end_all" => {
             visit.by_admin(visit.sessions().revoke_all(&id.to_string())).await?;
             Ok("ended")
@@ -166,10 +170,14 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
         _ => return Ok(see_other(&here)),
     };
     match done {
+        Ok("") => Ok(see_other(&here)),
         Ok(done) => Ok(see_other(&format!("{here}&done={done}"))),
         Err(AccountError::NotFound) => Ok(see_other("people")),
         Err(error @ (AccountError::Role { .. } | AccountError::Session(_))) => {
-            let said = sentence(&error);
+            let said = match (&error, &words.role_refused) {
+                (AccountError::Role { .. }, Some(said)) => said.to_string(),
+                _ => sentence(&error),
+            };
             let problem = PersonProblem { of_role: &said, role, ..PersonProblem::default() };
             page(visit, StatusCode::UNPROCESSABLE_ENTITY, &account, &PersonQuery::default(), problem).await
         }

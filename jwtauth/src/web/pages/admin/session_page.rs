@@ -49,7 +49,7 @@ struct SessionPage<'p> {
 /// A token of the tree.
 struct TokenRow {
     number: usize,
-    kind: &'static str,
+    kind: String,
     /// The number of the token that it was issued for.
     parent: Option<usize>,
     issued: (String, String),
@@ -66,7 +66,7 @@ struct SessionQuery {
     /// The short form of the id.
     mark: String,
     /// How many tokens stand before this page.
-    from: usize,
+    from: String,
     done: String,
 }
 
@@ -117,12 +117,14 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let mut shell = visit.shell(&words.session, "session");
     // A link can say anything: what is told has happened.
     let is_ended = query.done == "ended" && !session.is_live_at(now);
-    shell.notice = is_ended.then_some(&*words.sessions_ended);
+    shell.notice = is_ended.then_some(&*words.sessions_ended).or(shell.notice);
+    // What is no number asks for the newest.
+    let from: usize = query.from.parse().unwrap_or(0);
     let tokens = visit.sessions().tokens(session.id).await?;
     let rows = rows(&tokens, &session, now, visit.own.texts);
     // The newest first.
-    let on_page: Vec<_> = rows.into_iter().rev().skip(query.from).take(ROWS).collect();
-    let behind = query.from.saturating_add(on_page.len());
+    let on_page: Vec<_> = rows.into_iter().rev().skip(from).take(ROWS).collect();
+    let behind = from.saturating_add(on_page.len());
     let page = SessionPage {
         shell,
         query: query_of(&session.subject, session.id),
@@ -137,7 +139,7 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
         agent: session.device.user_agent.as_deref(),
         keeps_tokens: visit.sessions().keeps_tokens(),
         next: (behind < tokens.len()).then_some(behind),
-        is_first: query.from == 0,
+        is_first: from == 0,
         tokens: on_page,
     };
     shown(StatusCode::OK, &page)
@@ -152,9 +154,9 @@ fn rows(tokens: &[TokenRecord], session: &Session, now: u64, texts: &PageTexts) 
     let row = |token: &TokenRecord| TokenRow {
         number: numbers.get(&token.id).copied().unwrap_or_default(),
         kind: match token.kind {
-            TokenKind::Access => "access",
-            TokenKind::Refresh => "refresh",
-            TokenKind::Sliding => "sliding",
+            TokenKind::Access => texts.admin.access_token.to_string(),
+            TokenKind::Refresh => texts.admin.refresh_token.to_string(),
+            TokenKind::Sliding => texts.admin.sliding_token.to_string(),
         },
         parent: token.parent.and_then(|parent| numbers.get(&parent).copied()),
         issued: times(token.issued_at),

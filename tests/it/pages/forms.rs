@@ -1,0 +1,205 @@
+//! Forms that are sent twice, too late, or for another account than the one that is logged in.
+
+use std::time::Duration;
+
+use super::admins::{Office, between, open, send};
+use super::*;
+
+/// Gives a form for whom its page was made.
+fn made_for(page: &str) -> String {
+    between(page, "name=\"for\" value=\"", "\"")[0].to_owned()
+}
+
+/// A second click on a slow line: the browser has never seen the answer to the first.
+#[test]
+fn a_registration_that_is_sent_twice_is_a_login() {
+    bounded(async {
+        let site = site(|pages| pages).await;
+        Person::new(&site, FIREFOX).register("ann").await;
+        let second = Person::new(&site, FIREFOX);
+        second.register("ANN").await;
+        assert_eq!(second.open("devices").await.status(), 200);
+        // Whoever has another password learns what was always told, and gets nothing.
+        let eve = Person::new(&site, FIREFOX);
+        let refused = eve.send("register", &[("username", "ann"), ("password", "it is wrong")]).await;
+        assert_eq!((refused.status().as_u16(), refused.headers().get("set-cookie")), (409, None));
+        assert!(text(refused).await.contains("Somebody has this name already."));
+    });
+}
+
+/// S-16: to register is no way around the brakes of a login, and tells nothing of a password.
+#[test]
+fn s_16_a_registration_with_a_taken_name_counts_as_a_login() {
+    bounded(async {
+        let accounts = AccountsConfig::default().hashers(1).free_failures(2, 2);
+        let builder = JwtAuth::builder().secret(SECRET).accounts(accounts).insecure_cookies();
+        let jwtauth = builder.build(MemoryStore::new()).unwrap();
+        jwtauth.accounts().unwrap().register("ann", PASSWORD).await.unwrap();
+        let app = Route::new().nest("/account", jwtauth.pages().unwrap());
+        let site = serve(app.with(jwtauth.clone())).await;
+        let eve = Person::new(&site, FIREFOX);
+        for _ in 0..3 {
+            let refused = eve.send("register", &[("username", "ann"), ("password", "it is wrong")]).await;
+            assert_eq!(refused.status(), 409);
+        }
+        let login = eve.send("login", &[("username", "ann"), ("password", PASSWORD)]).await;
+        assert_eq!(login.status(), 429, "these were attempts");
+        let hashes = jwtauth.accounts().unwrap().hashes_computed();
+        let right = eve.send("register", &[("username", "ann"), ("password", PASSWORD)]).await;
+        assert_eq!((right.status().as_u16(), right.headers().get("set-cookie")), (409, None));
+        assert!(text(right).await.contains("Somebody has this name already."), "as with a wrong password");
+        assert_eq!(jwtauth.accounts().unwrap().hashes_computed(), hashes, "no password was tried");
+    });
+}
+
+#[test]
+fn a_change_of_the_password_that_is_sent_twice_was_made() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ann, _) = office.person("ann", &[]).await;
+        let form = [("old_password", PASSWORD), ("new_password", "a new long password")];
+        for _ in 0..3 {
+            assert_eq!(sent_to(&ann.send("password", &form).await), (303, "password?changed".into()));
+        }
+        // Another new one was not set, so the old one is what is wrong.
+        let other = [("old_password", PASSWORD), ("new_password", "another long password")];
+        assert_eq!(ann.send("password", &other).await.status(), 422);
+        office.clock.advance(Duration::from_secs(601));
+        let late = ann.send("password", &form).await;
+        assert_eq!(late.status(), 422, "that is no second click");
+        assert!(text(late).await.contains("This is not the password of now."));
+    });
+}
+
+/// M-28: two tabs of one browser, and the cookies of the one who has logged in last.
+#[test]
+fn m_28_a_form_is_for_the_account_that_it_was_made_for() {
+    bounded(async {
+        let office = Office::open().await;
+        let (browser, _) = office.person("ann", &["admin"]).await;
+        let (bobs_phone, of_bob) = office.person("bob", &[]).await;
+        let person = format!("person?id={}", of_bob.id);
+        let made_for_ann = made_for(&text(browser.open("devices").await).await);
+        // Bob logs in, in another tab of the same browser.
+        browser.log_in("bob").await;
+        let keys = text(browser.open("api-keys").await).await;
+        let made_for_bob = made_for(&keys);
+        assert_ne!(made_for_ann, made_for_bob);
+        for (page, fields) in [
+            ("devices", &[("end", "all")][..]),
+            ("password", &[("old_password", PASSWORD), ("new_password", "a new long password")]),
+            ("api-keys", &[("name", "ci"), ("days", "5")]),
+            ("logout", &[]),
+        ] {
+            let fields: Vec<_> = fields.iter().copied().chain([("for", &*made_for_ann)]).collect();
+            let refused = browser.send(page, &fields).await;
+            assert_eq!(refused.status(), 409, "{page}");
+            let shown = text(refused).await;
+            assert!(shown.contains("that page was made for another account"), "{page}: {shown}");
+            assert!(
+                shown.contains("<title>Error: ") && shown.contains("<span>bob</span>"),
+                "{page}: {shown}"
+            );
+            assert_eq!(made_for(&shown), made_for_bob, "{page}");
+        }
+        for who in [&browser, &bobs_phone] {
+            assert_eq!(who.open("devices").await.status(), 200, "nothing was ended");
+        }
+        assert!(text(browser.open("api-keys").await).await.contains("You have no API keys."));
+        // Admins are people too.
+        let accounts = office.jwtauth.accounts().unwrap();
+        accounts.set_roles(of_bob.id, ["admin"]).await.unwrap();
+        let fields = [("do", "add_role"), ("role", "editor"), ("for", &*made_for_ann)];
+        let refused = send(&browser, &person, &fields).await;
+        assert_eq!(refused.status(), 409);
+        assert_eq!(accounts.by_id(of_bob.id).await.unwrap().unwrap().roles, ["admin"]);
+        // For whom it was made it is done. Twice the same field is one too many.
+        let twice = [("end", "others"), ("for", &*made_for_bob), ("for", &*made_for_ann)];
+        assert_eq!(browser.send("devices", &twice).await.status(), 409);
+        let fields = [("end", "others"), ("for", &*made_for_bob)];
+        assert_eq!(sent_to(&browser.send("devices", &fields).await), (303, "devices".into()));
+        assert_eq!(bobs_phone.open("devices").await.status(), 303);
+        let fields = [("for", &*made_for_bob)];
+        assert_eq!(sent_to(&browser.send("logout", &fields).await), (303, "login?out".into()));
+    });
+}
+
+#[test]
+fn whose_form_came_too_late_is_told_that_nothing_was_changed() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, account) = office.person("ada", &["admin"]).await;
+        let said = "Nothing was changed, because you had to log in first.";
+        office.clock.advance(Duration::from_secs(30 * 60 + 1));
+        let page = format!("person?id={}", account.id);
+        let answer = send(&ada, &page, &[("do", "add_role"), ("role", "editor")]).await;
+        let (status, location) = sent_to(&answer);
+        assert_eq!(status, 303);
+        let next = location.split("next=").nth(1).unwrap();
+        let next = next.replace("%3F", "?").replace("%3D", "=").replace("%26", "&");
+        assert_eq!(next, format!("/admin/{page}&again"));
+        let fields = [("username", "ada"), ("password", PASSWORD), ("next", &*next)];
+        assert_eq!(sent_to(&ada.send("login", &fields).await), (303, next.clone()));
+        let again = format!("..{next}");
+        assert!(text(ada.open(&again).await).await.contains(said));
+        assert!(
+            !text(ada.open_from(&again, "cross-site").await).await.contains(said),
+            "a link from elsewhere"
+        );
+        assert!(!text(open(&ada, &page).await).await.contains(said));
+        // What was only looked at has nothing to repeat.
+        office.clock.advance(Duration::from_secs(30 * 60 + 1));
+        assert!(!sent_to(&open(&ada, &page).await).1.contains("again"));
+        // A login that is over, on the pages for everybody.
+        let stranger = Person::new(&office.site, FIREFOX);
+        let answer = stranger.send("password", &[("old_password", PASSWORD)]).await;
+        assert_eq!(sent_to(&answer), (303, "login?next=/account/password%3Fagain".into()));
+        stranger.log_in("ada").await;
+        assert!(text(stranger.open("password?again").await).await.contains(said));
+    });
+}
+
+#[test]
+fn what_was_so_already_is_told_of_as_nothing() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, _) = office.person("ada", &["admin"]).await;
+        let (_, of_bob) = office.person("bob", &["editor"]).await;
+        let page = format!("person?id={}", of_bob.id);
+        for fields in [[("do", "add_role"), ("role", "editor")], [("do", "remove_role"), ("role", "nothing")]]
+        {
+            assert_eq!(sent_to(&send(&ada, &page, &fields).await), (303, page.clone()), "{fields:?}");
+        }
+        let fields = [("do", "add_role"), ("role", "writer")];
+        assert_eq!(sent_to(&send(&ada, &page, &fields).await), (303, format!("{page}&done=roles")));
+        let unseen = send(&ada, &page, &[("do", "add_role"), ("role", "\u{3164}")]).await;
+        assert_eq!(unseen.status(), 422);
+        let shown = text(unseen).await;
+        assert!(shown.contains("no character that can be seen") && shown.contains(" autofocus"), "{shown}");
+    });
+}
+
+#[test]
+fn the_first_field_that_is_wrong_has_the_focus() {
+    bounded(async {
+        let site = site(|pages| pages).await;
+        let person = Person::new(&site, FIREFOX);
+        for (page, name, password, focused) in [
+            ("register", "", "", "username"),
+            ("register", "a b", PASSWORD, "username"),
+            ("register", "ann", "short", "password"),
+            ("login", "ann", "it is wrong", "password"),
+            ("login", "", "it is wrong", "username"),
+        ] {
+            let shown = text(person.send(page, &[("username", name), ("password", password)]).await).await;
+            assert!(shown.contains("<title>Error: ") && shown.contains("role=\"alert\""), "{page}: {shown}");
+            let fields = between(&shown, "<input id=\"", ">");
+            let focus: Vec<_> = fields.iter().filter(|field| field.contains(" autofocus")).collect();
+            assert!(focus.len() == 1 && focus[0].starts_with(&format!("{focused}\"")), "{page}: {shown}");
+        }
+        for page in ["login", "register"] {
+            let shown = text(person.open(page).await).await;
+            assert!(!shown.contains("Error") && !shown.contains("autofocus"), "{shown}");
+        }
+    });
+}

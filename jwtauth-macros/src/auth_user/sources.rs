@@ -81,7 +81,7 @@ pub(super) const ON_FIELD: Words<Mark> = Words {
             aliases: &[],
             docs: [
                 "not read: for a field whose name only looks as if it decided about access",
-                "a name from this table is read; `role`, `scope`, `is_active`, `disabled` and the like are an error",
+                "a name from this table is read; `role`, `isAdmin`, `perms`, `is_active`, `status`, `disabled` and the like are an error",
             ],
             meaning: Mark::Skip,
         },

@@ -14,7 +14,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Token, parenthesized, token};
+use syn::{Expr, Ident, LitBool, Token, parenthesized, token};
 
 use crate::errors::Errors;
 use crate::suggest::suggest;
@@ -49,11 +49,21 @@ impl<M> Words<M> {
     pub(crate) fn find(&self, word: &Ident) -> syn::Result<&'static Word<M>> {
         let name = word.to_string();
         self.rows.iter().find(|row| row.name == name).ok_or_else(|| {
-            let known = self.rows.iter().map(|row| (row.name, row.aliases));
-            let meant =
-                suggest(&name, known).map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
-            syn::Error::new(word.span(), format!("unknown argument `{name}`{meant}\n{}", self.help()))
+            let meant = self.meant(word).map(|row| format!(", did you mean `{}`?", row.name));
+            self.unknown(word, &meant.unwrap_or_default())
         })
+    }
+
+    /// Returns the row that an unknown word most likely means.
+    pub(crate) fn meant(&self, word: &Ident) -> Option<&'static Word<M>> {
+        let known = self.rows.iter().map(|row| (row.name, row.aliases));
+        let meant = suggest(&word.to_string(), known)?;
+        self.rows.iter().find(|row| row.name == meant)
+    }
+
+    /// Returns the error for an unknown word. `advice` follows the word.
+    pub(crate) fn unknown(&self, word: &Ident, advice: &str) -> syn::Error {
+        syn::Error::new(word.span(), format!("unknown argument `{word}`{advice}\n{}", self.help()))
     }
 
     /// Returns the line of a message that lists all words.
@@ -104,7 +114,17 @@ impl<M> Word<M> {
 
     /// Refuses anything after a word that is a whole argument by itself.
     pub(crate) fn no_value(&self, input: ParseStream<'_>, word: &Ident) -> syn::Result<()> {
-        if at_end(input) { Ok(()) } else { Err(self.wrong(word, "takes no value")) }
+        if at_end(input) {
+            return Ok(());
+        }
+        let (name, example) = (self.name, self.example);
+        // Whoever writes `= false` wants the opposite of the word.
+        let right = match switch(input) {
+            Some(false) => "leave it out".to_owned(),
+            Some(true) => format!("write `{example}` alone"),
+            None => format!("write `{example}` alone, or leave it out"),
+        };
+        Err(syn::Error::new(word.span(), format!("`{name}` takes no value: {right}")))
     }
 
     fn wrong(&self, word: &Ident, what: &str) -> syn::Error {
@@ -147,6 +167,24 @@ pub(crate) fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
 /// Whether nothing follows the word in its argument.
 pub(crate) fn is_alone(input: ParseStream<'_>) -> bool {
     at_end(input)
+}
+
+/// Returns the value after a word if it is `= false`, `(false)` or `= true`, `(true)`.
+pub(crate) fn switch(input: ParseStream<'_>) -> Option<bool> {
+    let ahead = input.fork();
+    let read = |input: ParseStream<'_>| input.parse::<LitBool>().ok().filter(|_| at_end(input));
+    let value = if ahead.peek(token::Paren) {
+        let inside = || -> syn::Result<_> {
+            let inside;
+            parenthesized!(inside in ahead);
+            Ok(read(&inside))
+        };
+        inside().ok()?
+    } else {
+        ahead.parse::<Token![=]>().ok()?;
+        read(&ahead)
+    };
+    value.map(|value| value.value)
 }
 
 /// Whether the argument ends here.

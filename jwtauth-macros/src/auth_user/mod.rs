@@ -90,7 +90,14 @@ mod tests {
             ),
             ("struct U { #[auth] id: u64 }", format!("`#[auth]` needs an argument{help}")),
             ("struct U { #[auth = 1] id: u64 }", format!("`#[auth]` needs an argument{help}")),
-            ("struct U { #[auth(id = 1)] id: u64 }", "`id` takes no value: write `#[auth(id)]`".to_owned()),
+            (
+                "struct U { #[auth(id = 1)] id: u64 }",
+                "`id` takes no value: write `#[auth(id)]` alone, or leave it out".to_owned(),
+            ),
+            (
+                "struct U { id: u64, #[auth(skip = false)] a: u64 }",
+                "`skip` takes no value: leave it out".to_owned(),
+            ),
             (
                 "struct U { #[auth(crate = ::a)] id: u64 }",
                 "`crate` belongs on the type: move it there".to_owned(),

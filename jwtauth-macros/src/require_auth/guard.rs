@@ -6,9 +6,10 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
+use syn::Expr;
 use syn::spanned::Spanned;
 
-use super::args::{Args, Need, PolicyStep, Values};
+use super::args::{Args, Need, PolicyStep, Values, without_group};
 use crate::library::Library;
 use crate::spans::{at_one_place, blame, relocate_name};
 
@@ -21,9 +22,13 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
         let word = Ident::new(&word.to_string(), span);
         match values {
             Values::One(value) => quote_spanned!(span=> #private::Need::#word(#value)),
-            Values::List(values) => quote_spanned!(span=> #private::Need::#word(&[#(#values),*])),
+            Values::List(values) => {
+                let values = array(quote_spanned!(span=> [#(#values),*]), values.iter());
+                quote_spanned!(span=> #private::Need::#word(&#values))
+            }
         }
     });
+    let needs = array(quote_spanned!(span=> [#(#needs),*]), args.needs.iter().flat_map(Need::values));
     let mut policy = quote_spanned! {span=>
         #private::Policy::new(
             #private::Site {
@@ -31,7 +36,7 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
                 file: #private::file!(),
                 line: #private::line!(),
             },
-            &[#(#needs),*],
+            &#needs,
         )
     };
     // Each call is around the policy, not after it: an error then points at the refused value alone.
@@ -43,6 +48,18 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
         policy = quote_spanned!(span=> #private::Policy::#method(#policy #value));
     }
     quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
+}
+
+/// Returns an array that can be borrowed for ever. The compiler sees to that itself, unless a value has a branch
+/// in it, as in `role = if cfg!(debug_assertions) { "tester" } else { "admin" }`. A block for all values would
+/// make its messages longer.
+fn array<'v>(array: TokenStream, mut values: impl Iterator<Item = &'v Expr>) -> TokenStream {
+    let is_simple = |value: &Expr| matches!(without_group(value), Expr::Lit(_) | Expr::Path(_));
+    if values.all(is_simple) {
+        return array;
+    }
+    let span = array.span();
+    quote_spanned!(span=> const { #array })
 }
 
 /// Returns the items that [`guard`] uses: the policy, and a function for each check.

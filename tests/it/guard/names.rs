@@ -128,3 +128,45 @@ fn n_12_names_in_the_attribute_mean_what_they_mean_where_it_stands() {
         }
     });
 }
+
+/// Values with a branch: which one is meant is decided when the program is compiled.
+#[require_auth(role = if cfg!(debug_assertions) { ADMIN } else { "nobody" }, redirect = if cfg!(debug_assertions) { LOGIN } else { "/" })]
+async fn by_build(_person: Person) {}
+
+#[require_auth(
+    any_role("nobody", match EDITOR.len() { 6 => EDITOR, _ => "nobody" }),
+    scope = { const SCOPE: &str = WRITE; SCOPE },
+)]
+async fn by_branch() {}
+
+#[require_auth(all_roles(if cfg!(not(debug_assertions)) { "nobody" } else { ADMIN }, concat!("ed", "itor")))]
+impl Endpoint for Branch {
+    type Output = ();
+
+    async fn call(&self, _: Request) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct Branch;
+
+/// N-12: in a release build the first one asks for another role.
+#[test]
+fn n_12_a_value_may_have_a_branch() {
+    bounded(async {
+        let app = TestApp::new();
+        let login = async |role: &[&str], scope: &str| {
+            let roles = role.iter().map(ToString::to_string).collect();
+            let person = Person { id: "alice".into(), roles, scopes: vec![scope.into()] };
+            jwtauth::testing::login(&app.jwtauth, &person).await
+        };
+        let admin = login(&["admin", "editor"], WRITE).await;
+        let user = login(&["nobody"], "nobody:has").await;
+        let routes = Route::new().at("/build", by_build).at("/branch", by_branch).at("/block", Branch);
+        let client = TestClient::new(routes.with(app.jwtauth.clone()));
+        for path in ["/build", "/branch", "/block"] {
+            assert_eq!(answer(client.get(path), Some(admin.cookies())).await.status(), 200, "{path}");
+            assert_eq!(answer(client.get(path), Some(user.cookies())).await.status(), 403, "{path}");
+        }
+    });
+}

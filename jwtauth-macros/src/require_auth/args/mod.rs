@@ -17,8 +17,9 @@ use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, Lit, LitBool, Path};
 
-use self::table::{AMBIGUOUS, Form, WORDS};
+use self::table::{AMBIGUOUS, Form, OPPOSITE, WORDS};
 use self::values::LoginAge;
+pub(super) use self::values::without_group;
 use crate::errors::Errors;
 use crate::library::Library;
 use crate::words;
@@ -71,6 +72,17 @@ pub(crate) struct PolicyStep {
     pub(crate) value: Option<TokenStream>,
 }
 
+impl Need {
+    /// Returns each value.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Expr> {
+        match &self.values {
+            Values::One(value) => std::slice::from_ref(&**value),
+            Values::List(values) => values,
+        }
+        .iter()
+    }
+}
+
 impl Args {
     /// Parses the arguments. An argument with a mistake is left out; the errors tell about it.
     pub(crate) fn parse(tokens: TokenStream) -> (Self, Errors) {
@@ -103,6 +115,9 @@ impl Args {
 
     /// Reads one argument, as its row in the table says.
     fn read(&mut self, input: ParseStream<'_>, seen: &mut Vec<Ident>) -> syn::Result<()> {
+        if let Some(error) = self.second_value(input, seen.last()) {
+            return Err(error);
+        }
         if input.peek(Lit) {
             return Err(bare_literal(&input.parse()?));
         }
@@ -110,10 +125,7 @@ impl Args {
         if let Some((name, problem)) = AMBIGUOUS.iter().find(|(name, _)| word == name) {
             return Err(syn::Error::new(word.span(), format!("`{name}` {problem}")));
         }
-        let row = WORDS.find(&word).map_err(|error| match words::is_alone(input) {
-            true if !error.to_string().contains("did you mean") => lone_word(&word),
-            _ => error,
-        })?;
+        let row = WORDS.find(&word).map_err(|error| unknown(&word, input).unwrap_or(error))?;
         if let Some(instead) = row.meaning.twice
             && seen.contains(&word)
         {
@@ -129,6 +141,27 @@ impl Args {
             Form::Value(put) => row.value(input, &word, |input| put(self, &word, input)),
             Form::List(put) => put(self, &word, row.list(input, &word)?),
         }
+    }
+
+    /// Refuses a second value behind the first one, as in `check = a, b`: it belongs to the word before.
+    fn second_value(&self, input: ParseStream<'_>, before: Option<&Ident>) -> Option<syn::Error> {
+        let ahead = input.fork();
+        let value: Expr = ahead.parse().ok().filter(|_| words::is_alone(&ahead))?;
+        if matches!(&value, Expr::Path(path) if path.path.get_ident().is_some_and(is_word)) {
+            return None;
+        }
+        let before = before?;
+        let message = match (self.checks.last(), self.needs.last()) {
+            (Some(check), _) if before == "check" && matches!(value, Expr::Path(_)) => {
+                let [first, second] = [values::plain_text(check), values::plain_text(&value)];
+                format!("`check` takes one function: write `check = {first}, check = {second}`")
+            }
+            (_, Some(Need { word, values: Values::One(first) })) if word == before => {
+                values::several(word, first, &value)?
+            }
+            _ => return None,
+        };
+        Some(syn::Error::new(value.span(), message))
     }
 
     /// Returns the name of a condition that an anonymous user can never meet.
@@ -214,6 +247,12 @@ fn word_self(tokens: TokenStream) -> Option<Span> {
     })
 }
 
+/// Whether a word stands in one of the tables.
+fn is_word(word: &Ident) -> bool {
+    let of_tables = AMBIGUOUS.iter().chain(&OPPOSITE).map(|(name, _)| *name);
+    of_tables.chain(WORDS.rows.iter().map(|row| row.name)).any(|name| word == name)
+}
+
 /// Refuses `#[require_auth("admin")]`, which could be a role, a scope, a realm or a page.
 fn bare_literal(literal: &Lit) -> syn::Error {
     let message = match literal {
@@ -223,11 +262,25 @@ fn bare_literal(literal: &Lit) -> syn::Error {
     syn::Error::new(literal.span(), message)
 }
 
-/// Refuses `#[require_auth(admin)]`, in the same way.
-fn lone_word(word: &Ident) -> syn::Error {
-    let help = WORDS.help();
-    let message = format!("unknown argument `{word}`: to ask for a role write `role = \"{word}\"`\n{help}");
-    syn::Error::new(word.span(), message)
+/// Returns the error for a word that is no argument, if there is more to say than which one it is like.
+fn unknown(word: &Ident, input: ParseStream<'_>) -> Option<syn::Error> {
+    if let Some((_, instead)) = OPPOSITE.iter().find(|(known, _)| word == known) {
+        return Some(WORDS.unknown(word, &format!(": {instead}")));
+    }
+    match WORDS.meant(word) {
+        // A flag that is switched off: the word that it is like would switch it on.
+        Some(row) if matches!(row.meaning.form, Form::Flag(_)) && words::switch(input) == Some(false) => {
+            let name = row.name;
+            Some(WORDS.unknown(word, &format!(": the word is `{name}`, and it takes no value: leave it out")))
+        }
+        // `#[require_auth(admin)]` could be a role, a scope, a realm or a page.
+        None if words::is_alone(input) => {
+            let is_constant = word.to_string().chars().all(|c| !c.is_lowercase());
+            let name = if is_constant { word.to_string() } else { format!("\"{word}\"") };
+            Some(WORDS.unknown(word, &format!(": to ask for a role write `role = {name}`")))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

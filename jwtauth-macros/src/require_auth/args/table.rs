@@ -164,7 +164,7 @@ pub(super) const WORDS: Words<Meaning> = Words {
         Word {
             name: "csrf",
             example: "csrf = false",
-            aliases: &["cors", "csrf_exempt", "xsrf"],
+            aliases: &["cors", "xsrf"],
             docs: ["requests that other sites caused are accepted", ""],
             meaning: Meaning {
                 form: Form::Value(|args, _, input| values::csrf(input).map(|check| args.csrf = Some(check))),
@@ -198,6 +198,23 @@ pub(super) const AMBIGUOUS: [(&str, &str); 2] = [
     ),
 ];
 
+/// Words that say the opposite of an argument. To suggest that argument would turn the meaning round.
+pub(super) const OPPOSITE: [(&str, &str); 10] = [
+    ("api_key", API_KEYS),
+    ("api_keys", API_KEYS),
+    ("allow_api_keys", API_KEYS),
+    ("csrf_exempt", CSRF),
+    ("csrf_disable", CSRF),
+    ("no_csrf", CSRF),
+    ("skip_csrf", CSRF),
+    ("required", REQUIRED),
+    ("mandatory", REQUIRED),
+    ("private", REQUIRED),
+];
+
+const API_KEYS: &str = "API keys are accepted, unless `no_api_keys` stands here";
+const CSRF: &str = "requests that other sites caused are refused, unless `csrf = false` stands here";
+const REQUIRED: &str = "a login is required, unless `optional` stands here";
 const LOGIN_OR_FORBIDDEN: &str = "401 without a login, 403 to other users";
 const KEEP_ONE: &str = "keep one of the two";
 const ONE_LIST: &str = "put all names into one list";

@@ -55,18 +55,33 @@ fn one_name(word: &Ident, what: &str, [any, all]: [&str; 2], value: &Expr) -> sy
         }
         ([], _) => return Ok(()),
         ([name], _) if is_single => format!("`{word}` takes one name: write `{word} = {name}`"),
-        (names, _) if is_single => {
-            let names = names.join(", ");
-            format!(
-                "`{word}` takes one name: write `{any}({names})` if one of them is enough, \
-                 or `{all}({names})` if all are needed"
-            )
-        }
+        (names, _) if is_single => one_of_several(word, [any, all], names),
         (names, _) => {
             format!("`{word}` takes each name by itself: write `{word}({})`", names.join(", "))
         }
     };
     Err(syn::Error::new(value.span(), message))
+}
+
+fn one_of_several(word: &Ident, [any, all]: [&str; 2], names: &[String]) -> String {
+    let names = names.join(", ");
+    format!(
+        "`{word}` takes one name: write `{any}({names})` if one of them is enough, \
+         or `{all}({names})` if all are needed"
+    )
+}
+
+/// Says what to write for `role = first, second`, or returns `None` if the second one can be no name.
+pub(super) fn several(word: &Ident, first: &Expr, second: &Expr) -> Option<String> {
+    let lists = if word == "role" { ["any_role", "all_roles"] } else { ["any_scope", "all_scopes"] };
+    let is_name = matches!(second, Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) | Expr::Path(_));
+    let names = [first, second].map(plain_text);
+    is_name.then(|| one_of_several(word, lists, &names))
+}
+
+/// Returns an expression or a path as people write it.
+pub(super) fn plain_text(value: &impl ToTokens) -> String {
+    value.to_token_stream().to_string().replace(" :: ", "::")
 }
 
 /// Returns the names that a value wants to be, as they are written, if it is none by itself: a list, an
@@ -197,14 +212,29 @@ pub(super) fn function(input: ParseStream<'_>) -> syn::Result<Path> {
         Expr::Call(_) => "without parentheses",
         Expr::Closure(_) => "not a closure",
         Expr::Lit(_) => "without quotes",
+        Expr::Array(_) | Expr::Tuple(_) | Expr::Reference(_) | Expr::Binary(_) => {
+            let functions = names(&value);
+            if functions.len() > 1 && !is_either(&value) {
+                let each: Vec<_> =
+                    functions.iter().map(|name| format!("check = {}", name.replace(" :: ", "::"))).collect();
+                let message = format!("`check` takes one function: write `{}`", each.join(", "));
+                return Err(syn::Error::new(value.span(), message));
+            }
+            "and nothing else"
+        }
         _ => "and nothing else",
     };
     let message = format!("`check` takes the path of a function, {hint}: write `check = path::to::rule`");
     Err(syn::Error::new(value.span(), message))
 }
 
+/// Whether one of several rules is enough. Checks that stand beside each other must all agree.
+fn is_either(value: &Expr) -> bool {
+    matches!(value, Expr::Binary(ExprBinary { op: BinOp::BitOr(_) | BinOp::Or(_), .. }))
+}
+
 /// Removes the invisible group around a `$rule:path` of a `macro_rules!`.
-fn without_group(expr: &Expr) -> &Expr {
+pub(in crate::require_auth) fn without_group(expr: &Expr) -> &Expr {
     match expr {
         Expr::Group(group) => without_group(&group.expr),
         other => other,

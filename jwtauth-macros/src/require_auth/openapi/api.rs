@@ -161,7 +161,7 @@ fn access(attrs: &mut Vec<Attribute>, block: &Args, errors: &mut Errors) -> Opti
         return match public {
             Some(public) => {
                 if !matches!(public.meta, Meta::Path(_)) {
-                    errors.add(public.path().span(), "`#[public]` takes no arguments: write `#[public]`");
+                    errors.add(public.path().span(), "`#[public]` takes no arguments: write it alone, or leave it out to guard the operation");
                 }
                 None
             }

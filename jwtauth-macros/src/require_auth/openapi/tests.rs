@@ -282,7 +282,10 @@ fn every_mistake_has_its_sentence() {
             operation("#[public] #[require_auth]"),
             "`#[public]` allows everyone, but `#[require_auth]` needs a user: remove one of the two".into(),
         ),
-        (operation("#[public(a)]"), "`#[public]` takes no arguments: write `#[public]`".into()),
+        (
+            operation("#[public = false]"),
+            "`#[public]` takes no arguments: write it alone, or leave it out to guard the operation".into(),
+        ),
         (operation("#[require_auth = 1]"), "`#[require_auth]` takes its arguments in parentheses".into()),
         (operation("#[require_auth(banana)]"), "unknown argument `banana`".into()),
         (operation(oai), "second `#[oai]` on one operation: put all arguments in one".into()),

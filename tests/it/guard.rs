@@ -9,6 +9,7 @@ mod cross_site;
 mod default;
 mod inactive;
 mod kinds;
+mod lints;
 mod maybe;
 mod names;
 mod redirects;

@@ -6,6 +6,7 @@ mod arguments;
 mod bad_requests;
 mod document;
 mod example;
+mod lints;
 mod validator;
 mod without_feature;
 

@@ -87,6 +87,10 @@ fn is_deprecated(handler: &Handler) -> bool {
 }
 
 /// Returns the struct. If it has type parameters, it has braces, because a tuple struct could be called.
+///
+/// It has the name of a function, and no lint says so: types of C have the names that they have. An alias is
+/// at a place of the macro, where the lints about names do not look. They would look for an unused handler
+/// there, too; so the struct itself is at the place of the function.
 fn definition(handler: &Handler, library: &Library) -> TokenStream {
     let Handler { endpoint_attrs, generics, vis, sig, .. } = handler;
     let name = type_name(handler);
@@ -94,22 +98,22 @@ fn definition(handler: &Handler, library: &Library) -> TokenStream {
     let private = library.private(span);
     let mut attrs = quote_spanned! {span=>
         #(#endpoint_attrs)*
-        #[allow(non_camel_case_types)]
+        #[repr(C)]
     };
     let mut alias = None;
     if is_deprecated(handler) {
-        let shown = &sig.ident;
+        let mut shown = sig.ident.clone();
+        shown.set_span(span);
         let (_, types, _) = generics.split_for_impl();
         alias = Some(if generics.params.is_empty() {
             quote_spanned! {span=>
                 #(#endpoint_attrs)*
-                #[allow(non_upper_case_globals)]
                 #vis const #shown: #name = #name;
             }
         } else {
-            quote_spanned!(span=> #attrs #vis type #shown #types = #name #types;)
+            quote_spanned!(span=> #(#endpoint_attrs)* #vis type #shown #types = #name #types;)
         });
-        attrs = quote_spanned!(span=> #[doc(hidden)] #[allow(non_camel_case_types)]);
+        attrs = quote_spanned!(span=> #[doc(hidden)] #[repr(C)]);
     }
     if generics.params.is_empty() {
         return quote_spanned!(span=> #attrs #vis struct #name; #alias);

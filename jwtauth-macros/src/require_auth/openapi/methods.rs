@@ -13,6 +13,9 @@ use super::api::{Api, Operation, Param};
 use crate::library::Library;
 use crate::spans::{blame, relocate_name};
 
+/// How many parameters clippy allows, unless its settings say otherwise.
+const CLIPPYS_MOST: usize = 7;
+
 /// Returns the user's block and, below `#[OpenApi]`, the methods that call the user's.
 pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let block = &api.block;
@@ -25,7 +28,7 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let guards = api.operations.iter().map(|operation| guard(operation, api, library));
     let methods = api.operations.iter().map(|operation| method(operation, library));
     let cfg = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-    // The routed methods call the user's. An `allow` is an error under `forbid`, so it stands where it has
+    // The routed methods call the user's. An `allow` is an error under `forbid`, so it stands only where it has
     // to.
     let deprecated = api.has_deprecated.then(|| quote_spanned!(span=> #[allow(deprecated)]));
     let (generics, _, where_clause) = block.generics.split_for_impl();
@@ -37,7 +40,6 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
         #private::with_openapi! {
             #(#cfg)*
             #deprecated
-            #[allow(clippy::too_many_arguments, clippy::unused_async)]
             const _: () = {
                 use #private::openapi::Answer as __JwtauthAnswer;
 
@@ -204,8 +206,12 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
     let method = &names.method;
     let fn_token = &sig.fn_token;
     let call = relocate_name(name, span);
+    // The routed method has one parameter more than the user's, which may have the most that clippy allows.
+    let is_full = usize::from(operation.receiver.is_some()) + operation.params.len() == CLIPPYS_MOST;
+    let full = is_full.then(|| quote_spanned!(span=> #[allow(clippy::too_many_arguments)]));
     quote_spanned! {span=>
         #(#attrs)*
+        #full
         #oai
         #asyncness #fn_token #method #generics (
             #receiver

@@ -19,7 +19,8 @@ use crate::user::{AuthUser, Identity, TokenUser};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a handler",
     label = "nothing of a request",
-    note = "if it is your user: put `#[derive(Clone, Serialize, Deserialize, AuthUser)]` on it; or if it implements `AuthUser` by hand, take `CurrentUser<{Self}>`",
+    note = "if it is your user: put `#[derive(Clone, Serialize, Deserialize, AuthUser)]` on the type and take it by value; or if it implements `AuthUser` by hand, take `CurrentUser<..>` of it",
+    note = "of jwtauth: `Auth`, `Account`, `TokenUser`, `SessionEnd`, `CurrentUser<..>` and `MaybeUser<..>` are taken by value; `&Identity`, `&Session`, `&Sessions`, `&Accounts` and `&JwtAuth` by reference",
     note = "anything else: take `Json<..>`, `Path<..>`, `Query<..>` or `Form<..>` of poem for what the request has, and `Data<&..>` for what `.data(..)` has added"
 )]
 pub trait HandlerArgument<'a>: FromRequest<'a> {}

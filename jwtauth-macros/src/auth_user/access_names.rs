@@ -105,7 +105,7 @@ const BESIDE_ONE_ROLE: [&str; 4] = ["is", "user", "account", "super"];
 
 /// What a name says about access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+enum NameMeaning {
     /// Who may log in.
     Active,
     /// Who may not.
@@ -131,48 +131,48 @@ pub(super) fn near_miss(name: &str, sources: &Sources) -> Option<String> {
     let too = read.as_ref().map(|active| format!("let `{active}` say it too"));
     let meaning = meaning_of(name)?;
     let (effect, help) = match (meaning, read) {
-        (Meaning::Opposite, _) => {
+        (NameMeaning::Opposite, _) => {
             let keep = too.unwrap_or_else(|| "keep the opposite, `active: bool`".to_owned());
             ("such users could log in".to_owned(), format!("{keep}, {by_hand}"))
         }
-        (Meaning::Active | Meaning::Status, Some(active)) => {
+        (NameMeaning::Active | NameMeaning::Status, Some(active)) => {
             (format!("only `{active}` says who can log in"), format!("let `{active}` say it too, {by_hand}"))
         }
-        (Meaning::Active, None) => (
+        (NameMeaning::Active, None) => (
             "everyone could log in".to_owned(),
             "make it `active: bool`, or mark it with `#[auth(active)]`".to_owned(),
         ),
-        (Meaning::Status, None) => (
+        (NameMeaning::Status, None) => (
             "everyone could log in".to_owned(),
             format!("if it says who may log in, keep `active: bool` beside it, {by_hand}"),
         ),
-        (Meaning::Roles, _) if sources.roles.is_none() => (
+        (NameMeaning::Roles, _) if sources.roles.is_none() => (
             "`#[require_auth(role = \"..\")]` would refuse everyone".to_owned(),
             "make it `roles: Vec<String>`, or mark a collection with `#[auth(roles)]`".to_owned(),
         ),
-        (Meaning::OneRole(role), _) if sources.roles.is_none() => (
+        (NameMeaning::OneRole(role), _) if sources.roles.is_none() => (
             "`#[require_auth(role = \"..\")]` would refuse everyone".to_owned(),
             format!(
                 "keep `roles: Vec<String>`, with \"{role}\" in it, or implement `AuthUser` by hand with a \
                  `roles` of its own"
             ),
         ),
-        (Meaning::Scopes, _) if sources.scopes.is_none() => (
+        (NameMeaning::Scopes, _) if sources.scopes.is_none() => (
             "`#[require_auth(scope = \"..\")]` would refuse everyone".to_owned(),
             "make it `scopes: Vec<String>`, or mark a collection with `#[auth(scopes)]`".to_owned(),
         ),
-        (Meaning::Roles | Meaning::OneRole(_) | Meaning::Scopes, _) => return None,
+        (NameMeaning::Roles | NameMeaning::OneRole(_) | NameMeaning::Scopes, _) => return None,
     };
     Some(format!("`{name}` is not read, so {effect}\nhelp: {help}\n{skip}"))
 }
 
 /// Returns what a name says about access, or `None` if it says something else.
-fn meaning_of(name: &str) -> Option<Meaning> {
+fn meaning_of(name: &str) -> Option<NameMeaning> {
     let mut words = words_of(name);
     let all = words.len();
     words.retain(|word| !NOT.contains(&word.as_str()));
     let is_turned = (all - words.len()) % 2 == 1;
-    let who = |may: bool| Some(if may == is_turned { Meaning::Opposite } else { Meaning::Active });
+    let who = |may: bool| Some(if may == is_turned { NameMeaning::Opposite } else { NameMeaning::Active });
     if is_about(&words, &OPPOSITE, &BESIDE_OPPOSITE) {
         return who(false);
     }
@@ -188,16 +188,16 @@ fn meaning_of(name: &str) -> Option<Meaning> {
         return None;
     }
     if is_about(&words, &STATUS, &BESIDE_STATUS) {
-        return Some(Meaning::Status);
+        return Some(NameMeaning::Status);
     }
     if is_about(&words, &ROLES, &BESIDE_ROLES) {
-        return Some(Meaning::Roles);
+        return Some(NameMeaning::Roles);
     }
     if is_about(&words, &SCOPES, &BESIDE_ROLES) {
-        return Some(Meaning::Scopes);
+        return Some(NameMeaning::Scopes);
     }
     let role = ONE_ROLE.into_iter().find(|role| words.iter().any(|word| word == role))?;
-    is_about(&words, &ONE_ROLE, &BESIDE_ONE_ROLE).then_some(Meaning::OneRole(role))
+    is_about(&words, &ONE_ROLE, &BESIDE_ONE_ROLE).then_some(NameMeaning::OneRole(role))
 }
 
 /// Returns the words of a name in snake case, camel case or capitals, in lower case.
@@ -249,26 +249,26 @@ mod tests {
     fn n_15_names_that_decide_about_access_are_known_in_every_spelling() {
         for (meaning, names) in [
             (
-                Some(Meaning::Active),
+                Some(NameMeaning::Active),
                 "is_active active_until isActive Active isactive account_enabled login_enabled can_login \
                  canLogin may_log_in login_allowed allowed_to_sign_in account_non_locked accountNonExpired \
                  active_flag is_currently_active not_banned IS_ACTIVE is_activated",
             ),
             (
-                Some(Meaning::Opposite),
+                Some(NameMeaning::Opposite),
                 "login_disabled soft_deleted is_soft_deleted permanently_banned disabled_reason \
                  blocked_reason is_not_active isBlocked deletedAt no_login \
                  account_closed is_expired user_locked_out BANNED isBannedNow",
             ),
-            (Some(Meaning::Status), "status account_status accountStatus userStatus Status"),
+            (Some(NameMeaning::Status), "status account_status accountStatus userStatus Status"),
             (
-                Some(Meaning::Roles),
+                Some(NameMeaning::Roles),
                 "role user_role user_roles Roles authorities granted_authorities groups userGroups role_names",
             ),
-            (Some(Meaning::OneRole("admin")), "is_admin admin isAdmin isadmin"),
-            (Some(Meaning::OneRole("staff")), "is_staff staff"),
-            (Some(Meaning::OneRole("superuser")), "is_superuser"),
-            (Some(Meaning::Scopes), "scope permissions privileges perms user_permissions scp"),
+            (Some(NameMeaning::OneRole("admin")), "is_admin admin isAdmin isadmin"),
+            (Some(NameMeaning::OneRole("staff")), "is_staff staff"),
+            (Some(NameMeaning::OneRole("superuser")), "is_superuser"),
+            (Some(NameMeaning::Scopes), "scope permissions privileges perms user_permissions scp"),
             (
                 None,
                 "id name email status_code status_message online_status role_description role_color \

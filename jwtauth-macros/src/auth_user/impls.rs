@@ -17,6 +17,13 @@ pub(super) fn impls(name: &Ident, settings: &TypeSettings, sources: &Sources) ->
     let root = library.root(span);
     let private = library.private(span);
     let kind = settings.kind.clone().unwrap_or_else(|| name.unraw().to_string());
+    // Before a session is written or read. A kind that was chosen may be that of several types.
+    let note = settings.kind.is_none().then(|| {
+        quote_spanned! {span=>
+            static __NOTE: #private::KindNote = #private::KindNote::new();
+            __NOTE.note::<Self>();
+        }
+    });
     let fields = copy_fields(&private, sources, span);
     // Both impls have one place, so that a missing `Clone` is reported once.
     let name = relocate_name(name, span);
@@ -59,6 +66,7 @@ pub(super) fn impls(name: &Ident, settings: &TypeSettings, sources: &Sources) ->
             fn session_copy(
                 &self,
             ) -> #private::Result<#private::Option<#private::Vec<u8>>, #private::BoxError> {
+                #note
                 #private::copy_of(self, &#fields)
             }
 
@@ -66,6 +74,7 @@ pub(super) fn impls(name: &Ident, settings: &TypeSettings, sources: &Sources) ->
                 _: &Self::Store,
                 __who: &#root::Identity,
             ) -> #private::Result<#private::Option<Self>, #private::BoxError> {
+                #note
                 #private::load_copy(__who)
             }
         }

@@ -89,8 +89,7 @@ fn is_deprecated(handler: &Handler) -> bool {
 /// Returns the struct. If it has type parameters, it has braces, because a tuple struct could be called.
 ///
 /// It has the name of a function, and no lint says so: types of C have the names that they have. An alias is
-/// at a place of the macro, where the lints about names do not look. They would look for an unused handler
-/// there, too; so the struct itself is at the place of the function.
+/// at a place of the macro, where the lints about names do not look.
 fn definition(handler: &Handler, library: &Library) -> TokenStream {
     let Handler { endpoint_attrs, generics, vis, sig, .. } = handler;
     let name = type_name(handler);

@@ -2,10 +2,12 @@
 //! application's own user value.
 //!
 //! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session. `copy`
-//! writes and reads the copy of a user in its session, and `json_path` names a place in it.
+//! writes and reads the copy of a user in its session, and `json_path` names a place in it. `kind_names` notices
+//! two types of user that have one kind by accident.
 
 mod copy;
 mod json_path;
+mod kind_names;
 mod token_user;
 
 use std::future::Future;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use self::copy::UserCopy;
 pub use self::copy::{CopyFields, copy_of, load_copy};
 pub(crate) use self::copy::{OtherKind, check_kind, kind_of};
+pub use self::kind_names::KindNote;
 pub use self::token_user::TokenUser;
 pub(crate) use self::token_user::VerifiedClaims;
 

@@ -311,8 +311,9 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`TokenError::KeysUnavailable`] if there are no keys to verify with, or if the token names a key that may
-    /// be new and the set cannot be fetched now: answer 503, not 401. All others say why the token is refused.
+    /// [`TokenError::KeysUnavailable`] if there are no keys to verify with, or if the token names a key that
+    /// may be new and the set cannot be fetched now: answer 503, not 401. All others say why the token is
+    /// refused.
     pub async fn verify(&self, token: &str) -> std::result::Result<TokenUser, TokenError> {
         self.0.verification.verify(token).await
     }

@@ -242,6 +242,57 @@ fn n_9_a_copy_without_a_kind_is_read_as_before() {
     });
 }
 
+/// Modules that call their user by one name.
+macro_rules! visitors {
+    ($($module:ident)*) => {$(
+        mod $module {
+            use super::*;
+
+            #[derive(Clone, Serialize, Deserialize, AuthUser)]
+            pub(super) struct Visitor {
+                pub(super) id: u64,
+            }
+        }
+    )*};
+}
+
+visitors!(market office);
+
+/// Another one that stands for the same user, on purpose.
+#[derive(Clone, Serialize, Deserialize, AuthUser)]
+#[auth(kind = "Visitor")]
+struct Guest {
+    id: u64,
+}
+
+#[require_auth]
+async fn desk(visitor: office::Visitor, guest: Guest) -> String {
+    format!("{} {}", visitor.id, guest.id)
+}
+
+/// N-9: two structs of one name are one kind. The compiler cannot know whether that is meant.
+#[test]
+fn n_9_the_log_says_once_that_two_structs_of_one_name_are_one_kind() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let client = client(&app, Route::new().at("/desk", desk));
+        let visitor = bearer(&app, &market::Visitor { id: 1 }).await;
+        bearer(&app, &Guest { id: 2 }).await;
+        assert!(!log.text().contains("kind_shared"), "{}", log.text());
+        for _ in 0..3 {
+            assert_eq!(ask(&client, "/desk", &visitor).await, (200, "1 1".into()));
+        }
+        let text = log.text();
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("kind_shared")).collect();
+        let [line] = lines[..] else { panic!("{text}") };
+        for says in
+            ["WARN", "kinds::market::Visitor`", "kinds::office::Visitor`", "#[auth(kind = \"staff\")]"]
+        {
+            assert!(line.contains(says), "{says}: {line}");
+        }
+    });
+}
+
 #[test]
 fn n_9_a_copy_is_read_from_a_session_as_its_own_type_only() {
     bounded(async {

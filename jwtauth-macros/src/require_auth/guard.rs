@@ -50,9 +50,9 @@ pub(super) fn policy(name: &str, span: Span, args: &Args) -> TokenStream {
     quote_spanned!(span=> static __JWTAUTH_POLICY: #private::Policy = #policy;)
 }
 
-/// Returns an array that can be borrowed for ever. The compiler sees to that itself, unless a value has a branch
-/// in it, as in `role = if cfg!(debug_assertions) { "tester" } else { "admin" }`. A block for all values would
-/// make its messages longer.
+/// Returns an array that can be borrowed for ever. The compiler sees to that itself, unless a value has a
+/// branch in it, as in `role = if cfg!(debug_assertions) { "tester" } else { "admin" }`. A block for all
+/// values would make its messages longer.
 fn array<'v>(array: TokenStream, mut values: impl Iterator<Item = &'v Expr>) -> TokenStream {
     let is_simple = |value: &Expr| matches!(without_group(value), Expr::Lit(_) | Expr::Path(_));
     if values.all(is_simple) {

@@ -2,8 +2,8 @@
 //! application's own user value.
 //!
 //! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session. `copy`
-//! writes and reads the copy of a user in its session, and `json_path` names a place in it. `kind_names` notices
-//! two types of user that have one kind by accident.
+//! writes and reads the copy of a user in its session, and `json_path` names a place in it. `kind_names`
+//! notices two types of user that have one kind by accident.
 
 mod copy;
 mod json_path;

@@ -28,8 +28,8 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let guards = api.operations.iter().map(|operation| guard(operation, api, library));
     let methods = api.operations.iter().map(|operation| method(operation, library));
     let cfg = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-    // The routed methods call the user's. An `allow` is an error under `forbid`, so it stands only where it has
-    // to.
+    // The routed methods call the user's. An `allow` is an error under `forbid`, so it stands only where it
+    // has to.
     let deprecated = api.has_deprecated.then(|| quote_spanned!(span=> #[allow(deprecated)]));
     let (generics, _, where_clause) = block.generics.split_for_impl();
     let self_ty = &block.self_ty;

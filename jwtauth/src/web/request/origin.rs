@@ -75,8 +75,8 @@ pub(super) fn check_always(authority: &Authority, request: &Request) -> Result<(
         String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned()
     };
     let (origin, host) = (sent(header::ORIGIN), sent(header::HOST));
-    // As the application wrote it, because what a client sent in its place may be secret; and in the form that
-    // the setting takes.
+    // As the application wrote it, because what a client sent in its place may be secret; and in the form
+    // that the setting takes.
     let route = request.data::<PathPattern>().map(|pattern| pattern_of_route(&pattern.0));
     let route = route.as_deref();
     match authority.line_of_refusal(route) {

@@ -143,8 +143,9 @@ impl Accounts {
 
     /// Sets the roles of an account, also in its live sessions. They count from the next request on.
     ///
-    /// Up to 64 roles of 1 to 64 bytes. Each is one name: no control characters, no white space around it,
-    /// and none of `,` `;` `|` `&&`, except in a name with `=`. Duplicates count once.
+    /// Up to 64 roles of 1 to 64 bytes. Each is one name: a character that can be seen, no control
+    /// characters, no white space around it, and none of `,` `;` `|` `&&`, except in a name with `=`.
+    /// Duplicates count once.
     ///
     /// # Errors
     ///

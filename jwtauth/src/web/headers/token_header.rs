@@ -132,8 +132,8 @@ impl TokenHeader {
         }
     }
 
-    /// Returns the last word of the header, whatever its scheme is: for who has to know which session is meant
-    /// by a token that [`find`](Self::find) does not take for one.
+    /// Returns the last word of the header, whatever its scheme is: for who has to know which session is
+    /// meant by a token that [`find`](Self::find) does not take for one.
     pub(crate) fn last_word<'r>(&self, headers: &'r HeaderMap) -> Option<&'r str> {
         let line = headers.get(&self.name)?.to_str().ok()?;
         line.split_ascii_whitespace().next_back()

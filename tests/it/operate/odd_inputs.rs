@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::Duration;
@@ -273,5 +274,45 @@ fn a_disk_that_fails_is_told_of_in_a_sentence() {
             assert_eq!(run(&path, "", &["doctor"]).code, 0, "{when}");
         }
         assert!(failed > 3, "{failed}");
+    });
+}
+
+/// Whoever gives up at a password sees what they type next.
+#[test]
+fn a_password_that_is_not_typed_leaves_the_terminal_as_it_was() {
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: `script` (Debian: bsdutils) is not there");
+        return;
+    }
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        // The shell goes on, and says how the terminal is.
+        let typed = format!(
+            "trap : INT; '{}' accounts add carol; echo code $?; stty -a",
+            env!("CARGO_BIN_EXE_jwtauth_program")
+        );
+        let mut child = Command::new("script")
+            .args(["-q", "-e", "-c", &typed, "/dev/null"])
+            .env("JWTAUTH_STORE", &path)
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains("New password") {
+            let mut byte = [0];
+            assert_eq!(screen.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
+            seen.push(byte[0]);
+        }
+        keys.write_all(b"abc\x03").unwrap();
+        screen.read_to_end(&mut seen).unwrap();
+        child.wait().unwrap();
+        let seen = String::from_utf8_lossy(&seen);
+        assert!(seen.contains("code 130") && seen.contains(" echo "), "{seen}");
+        assert!(!seen.contains("abc"), "{seen}");
+        assert_eq!(count(&path, "accounts"), 2);
     });
 }

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jwtauth::shutdown_signal;
 use jwtauth::store::operate::Progress;
 
-use super::output;
+use super::{ask, output};
 
 /// How often a line is written where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -157,7 +157,7 @@ static LOOKING: AtomicUsize = AtomicUsize::new(0);
 
 /// Listens to signals from now on. The first one stops the work in order, and the second one the process. So
 /// does the first one while nobody looks, as at a question.
-fn listen() {
+pub(crate) fn listen() {
     static LISTENS: AtomicBool = AtomicBool::new(false);
     if LISTENS.swap(true, Ordering::Relaxed) {
         return;
@@ -177,6 +177,7 @@ fn listen() {
                 output::say("it stops when this step is done. Ctrl-C again ends it at once");
                 second.await;
             }
+            ask::show_typing();
             std::process::exit(130);
         });
     };

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::explain::is_short;
 use super::files::{self, keepsake};
@@ -57,6 +58,8 @@ impl CopiedPlaces {
 
 /// How the name of a copy begins.
 const START: &str = "jwtauth-doctor-";
+/// After how long one that is empty is left over.
+const OLD: Duration = Duration::from_secs(3_600);
 /// A file in it that is locked as long as its process is there.
 const IN_USE: &str = "in-use";
 
@@ -105,10 +108,22 @@ impl Drop for TrialCopy {
 /// Each is a directory that nobody else may change: it is this user's and private.
 fn remove_left(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(START)) && is_left(&entry.path()) {
+        if !entry.file_name().to_str().is_some_and(|name| name.starts_with(START)) {
+            continue;
+        }
+        if is_left(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
+        } else if is_old(&entry) {
+            // Only an empty one goes.
+            let _ = fs::remove_dir(entry.path());
         }
     }
+}
+
+/// Tells whether nobody can be making it any more.
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|found| found.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > OLD))
 }
 
 fn is_left(path: &Path) -> bool {

@@ -174,7 +174,7 @@ impl Auth {
             Credential::Absent => {
                 let (mut named, doubt) = self.named_cookies();
                 // Behind another scheme, or none, nobody is let in by it. It is meant all the same.
-                named.extend(self.other_token.as_deref().and_then(|token| sessions.name_any(token).ok()));
+                named.extend(self.other_token.as_deref().and_then(|token| sessions.name_bearer(token).ok()));
                 (named, doubt)
             }
             Credential::One(token) => (vec![sessions.name_bearer(token)?], None),
@@ -379,8 +379,8 @@ impl Auth {
     fn named_by_present_names(&self) -> (Vec<NamedToken>, Option<TokenError>) {
         let Credentials { access, refresh, .. } = &self.credentials;
         let sessions = &self.shared.sessions;
-        // A token of another kind than that of its cookie is ours too.
-        let read = access.values().iter().chain(refresh.values()).map(|token| sessions.name_any(token));
+        let read = access.values().iter().map(|token| sessions.name_access(token));
+        let read = read.chain(refresh.values().iter().map(|token| sessions.name_refresh(token)));
         let mut named: Vec<NamedToken> = Vec::new();
         let mut doubt = None;
         for token in read {

@@ -43,10 +43,16 @@ fn a_refused_start_leaves_a_file_that_ends_too_early_as_it_was() {
             assert!(len > 4 * SEGMENT, "{len}");
             let mut refused = 0;
             for cut in (1..len.div_ceil(SEGMENT)).map(|number| number * SEGMENT).chain([len - 4_096]) {
-                for zeros in [false, true] {
-                    let case = format!("opened again: {again}, cut at {cut} of {len}, zeros: {zeros}");
+                for (zeros, without) in [(false, ""), (true, ""), (true, "journal"), (false, "snap")] {
+                    let case =
+                        format!("opened again: {again}, cut at {cut} of {len}, zeros: {zeros}, no {without}");
                     let path = folder.path().join("store");
                     copy(&pristine, &path);
+                    for entry in fs::read_dir(&path).unwrap().map(Result::unwrap) {
+                        if !without.is_empty() && entry.file_name().to_str().unwrap().starts_with(without) {
+                            fs::remove_file(entry.path()).unwrap();
+                        }
+                    }
                     let data = OpenOptions::new().write(true).open(path.join("db")).unwrap();
                     data.set_len(cut).unwrap();
                     if zeros {
@@ -55,8 +61,12 @@ fn a_refused_start_leaves_a_file_that_ends_too_early_as_it_was() {
                     let (before, bytes) = (doctor(&path), fs::read(path.join("db")).unwrap());
                     match SledStore::open(&path).await {
                         Ok(store) => {
-                            drop(store);
+                            let store: std::sync::Arc<dyn jwtauth::store::SessionStore> =
+                                std::sync::Arc::new(store);
+                            let go_on = |_| ControlFlow::Continue(());
+                            let found = operate::status(&store, 300, &go_on).await.unwrap();
                             assert_eq!(before.condition, Condition::Whole, "{case}");
+                            assert_eq!(found.live_sessions, before.readable.sessions, "{case}");
                         }
                         Err(error) => {
                             refused += 1;
@@ -70,6 +80,35 @@ fn a_refused_start_leaves_a_file_that_ends_too_early_as_it_was() {
             }
             assert!(refused >= 4, "{refused}");
         }
+    });
+}
+
+/// Without a journal nobody has counted what is lost. It is no new store, in which anybody may take any name.
+#[test]
+fn a_file_that_makes_no_sense_is_no_new_store() {
+    bounded_by(Duration::from_secs(120), async {
+        let folder = tempfile::tempdir().unwrap();
+        let (pristine, path) = (folder.path().join("pristine"), folder.path().join("store"));
+        make(&pristine, 20).await;
+        let len = fs::metadata(pristine.join("db")).unwrap().len();
+        let mut numbers = Numbers::seeded(7);
+        let noise: Vec<u8> = (0..len).map(|_| u8::try_from(numbers.below(256)).unwrap()).collect();
+        for journal in [false, true] {
+            copy(&pristine, &path);
+            if !journal {
+                fs::remove_file(path.join("journal")).unwrap();
+            }
+            fs::write(path.join("db"), &noise).unwrap();
+            let refused = SledStore::open(&path).await.map(drop).unwrap_err();
+            assert!(matches!(refused, jwtauth::error::StoreError::Corrupt { .. }), "{journal}: {refused}");
+            assert!(fs::read(path.join("db")).unwrap() == noise, "{journal}");
+            assert_eq!(doctor(&path).condition, Condition::Damaged, "{journal}");
+        }
+        // A store that was never used may lose its journal.
+        fs::remove_dir_all(&path).unwrap();
+        drop(SledStore::open(&path).await.unwrap());
+        fs::remove_file(path.join("journal")).unwrap();
+        drop(SledStore::open(&path).await.unwrap());
     });
 }
 

@@ -1,14 +1,18 @@
 //! All records of a store that can be read, and whether they are what its totals say.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::super::codec::{self, RecordError, Totals};
 use super::diagnosis::{AccountRef, LostSessions, RecordCounts};
+use super::files::{self, DATA};
 use super::found_trail::FoundTrail;
 use super::salvage::{Salvage, SalvageReach};
 use super::tree_keys;
+use crate::error::StoreError;
 use crate::id::{AccountId, SessionId};
 
 /// What was read.
@@ -42,6 +46,40 @@ pub(super) struct Evidence {
     expiries: u64,
     names: u64,
     value_expiries: u64,
+}
+
+/// Returns how many changes a data file has seen, as far as it can be read below sled: at least one if it has
+/// any record, or bytes that are no log. `None` if nothing was written into it but what sled begins with.
+pub(super) fn changes_in(path: &Path) -> Result<Option<u64>, StoreError> {
+    let failed = |source| files::refused(&path.join(DATA), "read the data file", source);
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let scanned = Salvage::scan(path, &path.join(DATA), |_, _| ControlFlow::Continue(())).map_err(failed)?;
+    let Some(mut salvage) = scanned else { return Ok(None) };
+    if salvage.damage.segments == 0 {
+        return if has_bytes(path).map_err(failed)? { Ok(Some(1)) } else { Ok(None) };
+    }
+    let gathered = Evidence::gather(&mut salvage, 0, go_on).map_err(failed)?;
+    Ok(gathered.and_then(|(evidence, _)| {
+        let has_records = evidence.readable != RecordCounts::default() || evidence.unreadable > 0;
+        let changes = evidence.totals.map_or(0, |totals| totals.changes);
+        (has_records || changes > 0).then_some(changes.max(1))
+    }))
+}
+
+/// Tells whether a data file has anything but zeros.
+fn has_bytes(path: &Path) -> io::Result<bool> {
+    let mut file = io::BufReader::new(File::open(path.join(DATA))?);
+    loop {
+        let part = file.fill_buf()?;
+        if part.is_empty() {
+            return Ok(false);
+        }
+        if part.iter().any(|byte| *byte != 0) {
+            return Ok(true);
+        }
+        let len = part.len();
+        file.consume(len);
+    }
 }
 
 impl Evidence {

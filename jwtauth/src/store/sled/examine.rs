@@ -184,6 +184,12 @@ fn gone(diagnosis: &mut Diagnosis) {
         return;
     }
     diagnosis.next = vec![format!("jwtauth restore BACKUP --store {}", quoted(path))];
+    take_older(diagnosis);
+}
+
+/// Says how old files are taken that stand in the directory `aside`.
+fn take_older(diagnosis: &mut Diagnosis) {
+    let path = &diagnosis.path;
     for older in files::older(path) {
         let (older, store) = (quoted(&older.join(".")), quoted(path));
         diagnosis.next.push(format!("cp -a {older} {store} && jwtauth repair --store {store}"));
@@ -251,6 +257,9 @@ fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>, config: &SledConfig)
             let restore = format!("jwtauth restore BACKUP --store {store}{counter}");
             let repair = format!("jwtauth repair --store {store}{counter}");
             diagnosis.next = if has_records { vec![repair, restore] } else { vec![restore] };
+            if !diagnosis.path.join(DATA).exists() {
+                take_older(diagnosis);
+            }
         }
         Condition::Unknown => {}
     }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use ::sled::Db;
 
 use super::super::codec::{self, Totals};
+use super::evidence;
 use super::explain::{damaged, explain, of_reading};
 use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::{self, directory, doubt_mark, modes, moved, snapshots, swap};
+use super::files::{self, DATA, directory, doubt_mark, modes, moved, snapshots, swap};
 use super::record_count::{Counted, count, count_first};
 use super::record_tally::RecordTally;
 use super::salvage;
@@ -102,7 +103,14 @@ impl Opened {
         }
         snapshots::keep_trusted(path, &lock)?;
         blobs::set_nameless_aside(path)?;
-        let (changes, counter) = (counts.changes(), counts.highest(path));
+        let (mut changes, mut counter) = (counts.changes(), counts.highest(path));
+        let mut is_new = is_new;
+        if known.is_none() && !counts.is_known() && files::len_of_data(path) > 0 {
+            // Nobody has counted. Then the file itself says what sled must find in it.
+            if let Some(found) = evidence::changes_in(path)? {
+                (changes, counter, is_new) = (changes.max(found), path.join(DATA), false);
+            }
+        }
         let doubt = doubt_mark::read(path);
         if let Some(problem) = &doubt {
             tracing::warn!(target: "jwtauth", ?path, problem, "the session store seemed to be damaged when it was in use last: every record is read before it is used");

@@ -75,6 +75,8 @@ pub(super) struct LogScan {
     pub(super) tip: u64,
     /// Whether a segment is missing among the newest ones, which follow each other.
     pub(super) has_gap: bool,
+    /// The numbers of all segments, in order.
+    numbers: Vec<u64>,
     /// Up to which position all was on disk once.
     stable: u64,
 }
@@ -126,6 +128,7 @@ impl LogScan {
         let first = scan.stable / SEGMENT as u64;
         let newest = numbers.iter().skip_while(|number| **number < first);
         scan.has_gap = !newest.copied().eq(first..=numbers.last().copied().unwrap_or(first).max(first));
+        scan.numbers = numbers;
         scan.tip = tip;
         Ok(Some(scan))
     }
@@ -137,6 +140,14 @@ impl LogScan {
         let end =
             if position.is_multiple_of(segment) { self.tip.next_multiple_of(segment) } else { self.tip };
         end < position
+    }
+
+    /// Tells whether segments are missing that were written after a position. They may have been free, or be
+    /// lost: what is newer than a snapshot does not say it.
+    pub(super) fn has_gap_behind(&self, position: u64) -> bool {
+        let first = position / SEGMENT as u64;
+        let newer = self.numbers.iter().skip_while(|number| **number < first);
+        !newer.copied().eq(first..=self.numbers.last().copied().unwrap_or(first).max(first))
     }
 
     /// Reads one segment. `tip` is the end of the last message of all.

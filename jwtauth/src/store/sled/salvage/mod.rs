@@ -60,17 +60,21 @@ pub(in crate::store) struct SalvageReach {
     pub(in crate::store) older_states: bool,
 }
 
+/// Up to which length a data file counts as damaged if it only may be, in bytes: to copy it takes a moment.
+const ALWAYS_COPIED: u64 = 256 * 1024 * 1024;
+
 /// Tells whether something in a log is not as sled has written it, or part of it is missing, so that sled
 /// would cut it there.
 pub(in crate::store) fn looks_damaged(store: &Path) -> io::Result<bool> {
     let mut file = File::open(store.join(DATA))?;
     let scan = LogScan::run(&mut file, false, |_, _| ControlFlow::Continue(()))?;
-    let snapshot = snapshots::newest_position(store)?;
+    let (snapshot, len) = (snapshots::newest_position(store)?, file.metadata()?.len());
     Ok(scan.is_some_and(|scan| {
         scan.damaged_places + scan.damaged_segments > 0
             || scan.cut_batch.is_some()
             || scan.has_gap
             || snapshot.is_some_and(|position| scan.ends_before(position))
+            || (len <= ALWAYS_COPIED && scan.has_gap_behind(snapshot.unwrap_or_default()))
     }))
 }
 

@@ -186,6 +186,43 @@ fn lines_that_are_no_whole_export_change_nothing() {
     });
 }
 
+/// A record that is taken in is read again: many short texts take more memory than bytes.
+#[test]
+fn many_short_roles_are_read_again() {
+    bounded(async {
+        let from: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        let accounts = Arc::clone(&from).account_store().unwrap();
+        let mut account = testing::account(1, "alice");
+        account.roles = (0..5_000).map(|_| "r".to_owned()).collect();
+        assert!(accounts.create_account(account.clone()).await.unwrap());
+        let text = exported(&from, ExportOptions::default()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let store: Arc<dyn SessionStore> = Arc::new(SledStore::open(&path).await.unwrap());
+        assert_eq!(imported(&store, &text, true).await.unwrap().0.accounts, 1);
+        drop(store);
+        let store = Arc::new(SledStore::open(&path).await.unwrap());
+        let kept = store.account_store().unwrap().account(account.id).await.unwrap().unwrap();
+        assert_eq!(kept.roles.len(), 5_000);
+    });
+}
+
+/// When another store was backed up says nothing of this one.
+#[test]
+fn an_import_brings_no_time_of_a_backup() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let [backup, export, other] = ["backup", "export", "other"].map(|name| folder.path().join(name));
+        assert_eq!(run(&path, "", &["backup", backup.to_str().unwrap()]).code, 0);
+        assert_eq!(run(&path, "", &["export", export.to_str().unwrap()]).code, 0);
+        assert!(count(&path, "last_backup").is_u64());
+        drop(SledStore::open(&other).await.unwrap());
+        assert_eq!(run(&other, "", &["import", export.to_str().unwrap()]).code, 0);
+        assert_eq!((count(&other, "accounts"), count(&other, "last_backup")), (json!(2), Value::Null));
+    });
+}
+
 /// Editors put a mark in front, and who took records in stands in the audit trail.
 #[test]
 fn an_import_is_told_in_the_audit_trail() {

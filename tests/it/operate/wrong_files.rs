@@ -44,7 +44,7 @@ fn nothing_is_made_within_the_directory_of_a_store() {
         let path = store(folder.path()).await;
         let backup = folder.path().join("backup");
         assert_eq!(run(&path, "", &["backup", text(&backup)]).code, 0);
-        let (within, data) = (path.join("sub"), path.join("db"));
+        let (within, data) = (path.join("sub/deeper"), path.join("db"));
         for words in [
             &["backup", text(&data), "--yes"][..],
             &["export", text(&data), "--yes"],
@@ -116,5 +116,7 @@ fn a_doctor_names_the_files_of_the_store_and_the_counter() {
         fs::remove_file(path.join("db")).unwrap();
         let said = run(&path, "", &["doctor"]);
         assert_eq!((said.code, said.out.contains("jwtauth-doctor-")), (1, false), "{said:?}");
+        // What the repair has set aside is there still.
+        assert!(said.out.contains("cp -a ") && said.out.contains("aside/damaged"), "{said:?}");
     });
 }

@@ -51,8 +51,10 @@ async fn opening<T>(opening: impl Future<Output = T>) -> T {
 /// Refuses what is to be made within the directory of a store: it could take the place of one of its files,
 /// or would go with them.
 pub(crate) fn outside_of_stores(path: &Path) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    // The nearest one that is there.
+    let folder = absolute.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok());
+    let Some(folder) = folder else { return Ok(()) };
     let is_store = |folder: &&Path| ["jwtauth", "db"].iter().all(|name| folder.join(name).is_file());
     match folder.ancestors().find(is_store) {
         Some(store) => Err(Failure::refused(format!(

@@ -12,10 +12,14 @@ use super::frame::MAX_RECORD;
 use crate::id::{SessionId, TokenId};
 use crate::record::{ApiKey, Revocation, RevocationReason, RevokedToken};
 
-type BincodeConfig = Configuration<LittleEndian, Fixint, Limit<MAX_RECORD>>;
+/// How much memory a record may take when it is read, in bytes. An item of a list takes more than its text
+/// has: 24 bytes or 48 in memory, and 8 at least as it is written. So all that is written is read again.
+const MAX_MEMORY: usize = 8 * MAX_RECORD;
+
+type BincodeConfig = Configuration<LittleEndian, Fixint, Limit<MAX_MEMORY>>;
 
 const fn config() -> BincodeConfig {
-    bincode::config::standard().with_fixed_int_encoding().with_limit::<MAX_RECORD>()
+    bincode::config::standard().with_fixed_int_encoding().with_limit::<MAX_MEMORY>()
 }
 
 /// Writes a value at the end of some bytes.

@@ -10,7 +10,7 @@ use super::super::value_store::{NewValue, ValueKey};
 use crate::error::StoreError;
 
 /// Other keys are hashes, or begin with other words.
-const PLACE: ValueKey = ValueKey::from_bytes(*b"jwtauth: time of the last backup");
+pub(super) const PLACE: ValueKey = ValueKey::from_bytes(*b"jwtauth: time of the last backup");
 
 /// How long it is kept, in seconds: 100 years.
 const KEPT: u64 = 100 * 366 * 24 * 60 * 60;

@@ -12,6 +12,7 @@ use super::super::rules;
 use super::super::session_store::SessionStore;
 use super::super::value_store::{NewValue, StoredValue, ValueKey};
 use super::super::whole_store::StoreRecord;
+use super::backup_time;
 use super::import_report::{ImportCounts, ImportOptions, SkipReason, SkippedRecord};
 use super::walk::OperateError;
 use crate::error::StoreError;
@@ -234,6 +235,9 @@ async fn put_value(
     value: StoredValue,
     doubt: Doubt,
 ) -> Result<Option<SkipReason>, StoreError> {
+    if key == backup_time::PLACE {
+        return Ok(Some(SkipReason::NotImported));
+    }
     let now = doubt.now;
     let expired = rules::value_has_expired(&value, now);
     if !doubt.keeps_value(&value) {

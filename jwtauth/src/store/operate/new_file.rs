@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::sled::is_contended;
+#[cfg(unix)]
+use crate::private_file::mode;
 use crate::private_file::{is_unsupported, parent, private, sync_dir};
 
 /// How often it is tried to have the part for oneself.
@@ -39,7 +41,17 @@ impl NewFile {
         let part = [".".as_ref(), name, ".jwtauth-part".as_ref()].into_iter().collect::<OsString>();
         let part = path.with_file_name(part);
         for _ in 0..TRIES {
-            let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(&part)?;
+            let file = match private(OpenOptions::new().write(true).create_new(true)).open(&part) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match own_part(&part) {
+                    Some(file) => file,
+                    // Somebody else's, or no file: what it names is left alone.
+                    None => {
+                        fs::remove_file(&part)?;
+                        continue;
+                    }
+                },
+                opened => opened?,
+            };
             match fs2::FileExt::try_lock_exclusive(&file) {
                 Ok(()) => {}
                 Err(error) if is_contended(&error) => return Err(io::ErrorKind::ResourceBusy.into()),
@@ -68,6 +80,22 @@ impl NewFile {
         self.is_done = true;
         sync_dir(parent(&self.path))
     }
+}
+
+/// Opens a part that a kill has left: a private file of this user, with one name.
+#[cfg(unix)]
+fn own_part(path: &Path) -> Option<File> {
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+    let flags = (nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK).bits();
+    let file = OpenOptions::new().write(true).custom_flags(flags).open(path).ok()?;
+    let found = file.metadata().ok()?;
+    let is_own = found.is_file() && found.nlink() == 1 && found.uid() == nix::unistd::geteuid().as_raw();
+    (is_own && mode(&found) & 0o177 == 0).then_some(file)
+}
+
+#[cfg(not(unix))]
+fn own_part(path: &Path) -> Option<File> {
+    OpenOptions::new().write(true).open(path).ok()
 }
 
 /// Tells whether a path still names an open file.
@@ -136,7 +164,7 @@ mod tests {
         file.finish().unwrap();
         assert_eq!((fs::read(&path).unwrap(), names()), (b"whole".to_vec(), 1));
         #[cfg(unix)]
-        assert_eq!(crate::private_file::mode(&fs::metadata(&path).unwrap()), 0o600);
+        assert_eq!(mode(&fs::metadata(&path).unwrap()), 0o600);
 
         let refused = NewFile::begin(&path, false).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
@@ -168,5 +196,44 @@ mod tests {
         fs::write(&late, "other").unwrap();
         assert!(file.finish().is_err());
         assert_eq!((fs::read(&late).unwrap(), names()), (b"other".to_vec(), 2));
+    }
+}
+
+/// What stands under the name of a part may be somebody's trap.
+#[cfg(all(test, unix))]
+mod of_others {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_not_ours_alone_is_not_written_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, part) = (folder.path().join("backup"), folder.path().join(".backup.jwtauth-part"));
+        let (victim, target) = (folder.path().join("victim"), folder.path().join("target"));
+        fs::write(&victim, "as it was").unwrap();
+        let traps: [(&str, &dyn Fn()); 5] = [
+            ("wide", &|| {
+                fs::write(&part, "").unwrap();
+                fs::set_permissions(&part, fs::Permissions::from_mode(0o666)).unwrap();
+            }),
+            ("link", &|| symlink(&target, &part).unwrap()),
+            ("link to a file", &|| symlink(&victim, &part).unwrap()),
+            ("hard link", &|| fs::hard_link(&victim, &part).unwrap()),
+            ("pipe", &|| {
+                let made = std::process::Command::new("mkfifo").arg(&part).status();
+                assert!(made.is_ok_and(|status| status.success()));
+            }),
+        ];
+        for (trap, set) in traps {
+            set();
+            let mut file = NewFile::begin(&path, true).unwrap();
+            file.write_all(b"whole").unwrap();
+            file.finish().unwrap();
+            let found = fs::symlink_metadata(&path).unwrap();
+            assert!(found.is_file() && mode(&found) == 0o600, "{trap}");
+            assert_eq!((fs::read(&path).unwrap(), target.exists()), (b"whole".to_vec(), false), "{trap}");
+            assert_eq!(fs::read(&victim).unwrap(), b"as it was", "{trap}");
+        }
     }
 }

@@ -1,17 +1,12 @@
 //! Questions to whoever is at the terminal.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
-#[cfg(unix)]
-use std::sync::{Mutex, PoisonError};
 
 use jwtauth::__private::{printable, without_mark};
 use jwtauth::operator::WipedPassword;
-#[cfg(unix)]
-use nix::sys::termios::{self, SetArg, Termios};
 
-#[cfg(unix)]
-use super::meter;
-use super::{Done, Failure};
+use super::hidden_typing::HiddenTyping;
+use super::{Done, Failure, meter};
 
 /// How many bytes of a password are read: more than one may have, so that a longer one is refused.
 const MAX_LINE: u64 = 16 * 1024;
@@ -48,6 +43,7 @@ pub(crate) fn new_password() -> Result<WipedPassword, Failure> {
         line.drain(..mark);
         return Ok(WipedPassword::new(line));
     }
+    meter::listen();
     let hidden = HiddenTyping::begin();
     let password = WipedPassword::new(rpassword::prompt_password("New password: ").map_err(failed)?);
     let again = WipedPassword::new(rpassword::prompt_password("Once more: ").map_err(failed)?);
@@ -56,37 +52,4 @@ pub(crate) fn new_password() -> Result<WipedPassword, Failure> {
         return Err(Failure::refused("the two are not the same: nothing was changed"));
     }
     Ok(password)
-}
-
-/// How the terminal was before a password was asked for. Whoever ends the process meanwhile restores it.
-#[cfg(unix)]
-static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
-
-/// As long as it is there, a signal that ends the process leaves a terminal that shows what is typed.
-struct HiddenTyping;
-
-impl HiddenTyping {
-    fn begin() -> Self {
-        #[cfg(unix)]
-        {
-            *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = termios::tcgetattr(io::stdin()).ok();
-            meter::listen();
-        }
-        Self
-    }
-}
-
-impl Drop for HiddenTyping {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-}
-
-/// Lets the terminal show again what is typed, if a password is being asked for.
-pub(crate) fn show_typing() {
-    #[cfg(unix)]
-    if let Some(before) = &*BEFORE.lock().unwrap_or_else(PoisonError::into_inner) {
-        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, before);
-    }
 }

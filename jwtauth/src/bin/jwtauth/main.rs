@@ -2,7 +2,7 @@
 //!
 //! `arguments` is its command line, `database` reads the name of a store, `store` finds who operates it,
 //! `output` shows what is found, `meter` how far long work is, and `ask` asks before something is lost and
-//! for passwords. The other files have the commands of their names.
+//! for passwords, which `hidden_typing` hides. The other files have the commands of their names.
 //!
 //! # Invariants
 //!
@@ -22,6 +22,7 @@ mod compact;
 mod database;
 mod doctor;
 mod events;
+mod hidden_typing;
 mod manual;
 mod meter;
 mod migrate;

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jwtauth::shutdown_signal;
 use jwtauth::store::operate::Progress;
 
-use super::{ask, output};
+use super::{hidden_typing, output};
 
 /// How often a line is written where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -177,7 +177,7 @@ pub(crate) fn listen() {
                 output::say("it stops when this step is done. Ctrl-C again ends it at once");
                 second.await;
             }
-            ask::show_typing();
+            hidden_typing::show_typing();
             std::process::exit(130);
         });
     };

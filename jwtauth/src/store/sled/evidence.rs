@@ -55,6 +55,10 @@ pub(super) fn changes_in(path: &Path) -> Result<Option<u64>, StoreError> {
     let go_on = &mut |_| ControlFlow::Continue(());
     let scanned = Salvage::scan(path, &path.join(DATA), |_, _| ControlFlow::Continue(())).map_err(failed)?;
     let Some(mut salvage) = scanned else { return Ok(None) };
+    if salvage.ends_before_snapshot(path).map_err(failed)? {
+        // There was more than sled begins with.
+        return Ok(Some(1));
+    }
     if salvage.damage.segments == 0 {
         return if has_bytes(path).map_err(failed)? { Ok(Some(1)) } else { Ok(None) };
     }

@@ -140,7 +140,9 @@ impl SledStore {
     /// [`rollback_counter`](SledConfig::rollback_counter). Every record is read once and its checksum
     /// compared: of a small store before this returns, and of a large one while it is used
     /// ([`verify_first`](SledConfig::verify_first)). The log is looked through before that, which takes
-    /// 0.7 ms a megabyte: if something is wrong in it, a copy is kept until the store is open.
+    /// 0.7 ms a megabyte: if something is wrong in it, or may be missing, a copy is kept until the store is
+    /// open, if the disk has room for it. In a file above 256 MB, what may be free space does not count as
+    /// missing.
     ///
     /// A store of an earlier layout, which has a file `<path>.journal` beside it, is taken over: the number
     /// in that file moves into the directory, and the file is removed.

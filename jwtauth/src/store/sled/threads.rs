@@ -32,6 +32,9 @@ const MEMORY: usize = 32 * 1024 * 1024;
 /// How often an opening is looked after.
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// How long an opening that was told to end may take to say why it has not come to its end.
+const LAST_WORD: Duration = Duration::from_millis(250);
+
 /// Whether sled has its pool.
 static HAS_POOL: AtomicBool = AtomicBool::new(false);
 
@@ -90,7 +93,12 @@ pub(super) async fn open<T: Send + 'static>(
     loop {
         match tokio::time::timeout(INTERVAL, &mut opened).await {
             Ok(done) => return done.unwrap_or(Err(StoreError::Closed)),
-            Err(_) if is_asked() => return Err(StoreError::ToldToEnd),
+            Err(_) if is_asked() => {
+                // What waits for a lock ends by itself, and says for what it waited.
+                let last = tokio::time::timeout(LAST_WORD, &mut opened).await;
+                return last
+                    .map_or(Err(StoreError::ToldToEnd), |done| done.unwrap_or(Err(StoreError::Closed)));
+            }
             Err(_) => {}
         }
     }

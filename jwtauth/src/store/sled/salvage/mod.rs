@@ -99,6 +99,11 @@ impl Salvage {
         Ok(Some(Self { reader: BodyReader::new(file, store, mends), scan, damage }))
     }
 
+    /// Tells whether the log does not reach up to where sled has read it once.
+    pub(in crate::store) fn ends_before_snapshot(&self, store: &Path) -> io::Result<bool> {
+        Ok(snapshots::newest_position(store)?.is_some_and(|position| self.scan.ends_before(position)))
+    }
+
     /// Calls `look` with each key and its newest whole value, in the order of keys, until it has seen enough.
     pub(in crate::store) fn each(
         &mut self,

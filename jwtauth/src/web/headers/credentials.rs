@@ -14,7 +14,7 @@
 
 use std::borrow::Cow;
 
-use poem::http::{HeaderMap, header};
+use poem::http::{HeaderMap, HeaderValue, header};
 
 use super::credential::{Credential, MAX_VALUES};
 use super::token_header::TokenHeader;
@@ -68,8 +68,9 @@ impl std::fmt::Debug for FormerCookie<'_> {
 impl<'r> Credentials<'r> {
     pub(crate) fn of(headers: &'r HeaderMap, header: &TokenHeader, names: &CookieNames) -> Self {
         let mut sent = SentCookies::of(headers, names);
-        let (is_access_former, is_refresh_former) = sent.take_former(names);
-        let SentCookies { access, refresh, former } = sent;
+        let former = former_of(headers, names);
+        let (is_access_former, is_refresh_former) = sent.take_former(&former, names);
+        let SentCookies { access, refresh } = sent;
         let former = former
             .into_iter()
             .filter_map(|(name, value)| {
@@ -151,8 +152,6 @@ impl<'r> Credentials<'r> {
 pub(crate) struct SentCookies<'r> {
     access: SentValues<'r>,
     refresh: SentValues<'r>,
-    /// Values under former names, and which name it was.
-    former: Vec<(usize, &'r [u8])>,
 }
 
 /// The different values under one name.
@@ -183,7 +182,7 @@ impl<'r> PlainTokens<'r> {
         if headers.contains_key(header.name()) {
             return header.plain(headers).map(Self::Bearer);
         }
-        let SentCookies { access, refresh, .. } = SentCookies::of(headers, names);
+        let SentCookies { access, refresh } = SentCookies::of(headers, names);
         let is_plain = access.others.is_empty() && refresh.others.is_empty();
         let access = access.first.filter(|_| is_plain)?;
         Some(Self::Cookies { access, refresh: refresh.first })
@@ -212,30 +211,18 @@ impl<'r> SentCookies<'r> {
                     sent.access.add(value);
                 } else if let Some(value) = value_of(pair, &names.refresh) {
                     sent.refresh.add(value);
-                } else {
-                    sent.add_former(pair, names);
                 }
             }
         }
         sent
     }
 
-    fn add_former(&mut self, pair: &'r [u8], names: &CookieNames) {
-        let former = names.former.iter().enumerate();
-        let found = former.filter_map(|(at, former)| Some((at, value_of(pair, &former.name)?))).next();
-        if let Some(found) =
-            found.filter(|found| !self.former.contains(found) && self.former.len() < MAX_FORMER)
-        {
-            self.former.push(found);
-        }
-    }
-
     /// Takes values under former names for those of the cookies, where these are not there: that of the
     /// access cookie only if both are not. Returns whether it did so with each of the two.
-    fn take_former(&mut self, names: &CookieNames) -> (bool, bool) {
+    fn take_former(&mut self, former: &[(usize, &'r [u8])], names: &CookieNames) -> (bool, bool) {
         let is_refresh_missing = self.refresh.first.is_none();
         let is_access_missing = self.access.first.is_none() && is_refresh_missing;
-        for (at, value) in &self.former {
+        for (at, value) in former {
             match &names.former[*at] {
                 FormerName { is_safer: false, .. } => {}
                 FormerName { is_access: true, .. } if is_access_missing => self.access.add(value),
@@ -272,6 +259,24 @@ impl<'r> SentValues<'r> {
     }
 }
 
+/// Finds cookies under former names: which name it is, and the value. They are looked for apart, because most
+/// requests have none and need not look.
+fn former_of<'r>(headers: &'r HeaderMap, names: &CookieNames) -> Vec<(usize, &'r [u8])> {
+    let mut all = Vec::new();
+    if names.former.is_empty() {
+        return all;
+    }
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    for pair in lines.flat_map(|line| line.split(|byte| *byte == b';')).map(trim) {
+        let former = names.former.iter().enumerate();
+        let found = former.filter_map(|(at, former)| Some((at, value_of(pair, &former.name)?))).next();
+        if let Some(found) = found.filter(|found| !all.contains(found) && all.len() < MAX_FORMER) {
+            all.push(found);
+        }
+    }
+    all
+}
+
 /// Returns the value of a pair that has this name.
 fn value_of<'r>(pair: &'r [u8], name: &str) -> Option<&'r [u8]> {
     pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(unquoted)
@@ -295,8 +300,6 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use poem::http::HeaderValue;
-
     use super::*;
 
     pub(crate) fn headers(name: header::HeaderName, lines: &[&[u8]]) -> HeaderMap {

@@ -97,9 +97,10 @@ impl Handle {
         let former_forms =
             former.map(|name| (name, cookies.delete_former(&cookies.names.former[name].name, host, path)));
         let former_forms = former_forms.collect();
-        let other_forms = cookies.delete_other_forms(names, host, path);
+        let present = cookies.delete_other_forms(names, host, path);
         let mut answer = self.answer();
-        (answer.other_forms, answer.former_forms) = (other_forms, former_forms);
+        let forms = answer.forms.get_or_insert_default();
+        (forms.present, forms.former) = (present, former_forms);
         drop(answer);
         credentials
     }
@@ -107,7 +108,7 @@ impl Handle {
     /// Notes that a cookie under a former name has a token of this service, so that the answer deletes it.
     /// Others are not ours to delete.
     pub(crate) fn note_former_cookie(&self, name: usize) {
-        self.answer().former_of_ours.push(name);
+        self.answer().forms.get_or_insert_default().of_ours.push(name);
     }
 
     /// Returns how long ago the caller proved who they are, in seconds. For ever, if nobody knows.

@@ -18,6 +18,25 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
+/// Deletes what a browser keeps in other forms. Only with an answer that sets or deletes cookies.
+#[derive(Default)]
+pub(super) struct OtherForms {
+    /// Of the present names.
+    pub(super) present: Vec<HeaderValue>,
+    /// Of former names: which name it is, and how.
+    pub(super) former: Vec<(usize, Vec<HeaderValue>)>,
+    /// Under which of these a token of this service came.
+    pub(super) of_ours: Vec<usize>,
+}
+
+impl OtherForms {
+    fn into_headers(self) -> impl Iterator<Item = HeaderValue> {
+        let Self { present, former, of_ours } = self;
+        let former = former.into_iter().filter(move |(name, _)| of_ours.contains(name));
+        present.into_iter().chain(former.flat_map(|(_, forms)| forms))
+    }
+}
+
 /// What was decided about one request so far.
 #[derive(Default)]
 pub(super) struct PendingAnswer {
@@ -27,12 +46,8 @@ pub(super) struct PendingAnswer {
     /// Whether anything asked who is calling: then the answer may be private.
     pub(super) asked: bool,
     pub(super) origin: OriginCheck,
-    /// Deletes what the browser keeps in other forms. Only with an answer that sets or deletes cookies.
-    pub(super) other_forms: Vec<HeaderValue>,
-    /// Deletes what it keeps under former names: which name it is, and how.
-    pub(super) former_forms: Vec<(usize, Vec<HeaderValue>)>,
-    /// Under which of these a token of this service came.
-    pub(super) former_of_ours: Vec<usize>,
+    /// What the browser keeps in other forms, if it does: most do not.
+    pub(super) forms: Option<Box<OtherForms>>,
     /// Who will not keep the cookies, if anybody.
     pub(super) dropped_by: Option<DroppedBy>,
     /// The address of the client, if anything asked for it.
@@ -74,9 +89,6 @@ impl PendingAnswer {
             Cookies::SetAgain(resent) => resent.cookies(state).await,
         };
         let Some(values) = values else { return Ok(response) };
-        let former_of_ours = self.former_of_ours;
-        let former_forms = self.former_forms.into_iter().filter(|(name, _)| former_of_ours.contains(name));
-        let former_forms = former_forms.flat_map(|(_, forms)| forms);
         if let Some(who) = self.dropped_by {
             state.warn_of_dropped_cookies(who);
         }
@@ -87,7 +99,8 @@ impl PendingAnswer {
             headers.append(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""));
         }
         // Deletions come first: a browser that does not know `Partitioned` takes both forms for one cookie.
-        for value in self.other_forms.into_iter().chain(former_forms).chain(values) {
+        let forms = self.forms.map(|forms| forms.into_headers());
+        for value in forms.into_iter().flatten().chain(values) {
             headers.append(header::SET_COOKIE, value);
         }
         Ok(response)

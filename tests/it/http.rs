@@ -10,6 +10,7 @@ mod development;
 mod navigations;
 mod no_token;
 mod old_clients;
+mod other_settings;
 mod own_body;
 mod refusals;
 mod same_origin;

@@ -1,6 +1,7 @@
 //! The ready-made routes, with tokens in cookies and in bodies.
 
 mod forms;
+mod logouts;
 mod paths;
 mod replaced;
 mod standing;
@@ -381,45 +382,6 @@ fn r_5_an_outage_is_503_on_every_route() {
                     .await;
             assert_eq!((status, &problem["code"]), (503, &json!("store_unavailable")), "{path}");
             assert!(headers.contains_key(header::RETRY_AFTER), "{path}");
-        }
-    });
-}
-
-/// N-1: whatever names a session of this service when somebody logs out, that session ends.
-#[test]
-fn n_1_a_logout_ends_the_session_that_a_request_names_in_any_way() {
-    bounded(async {
-        let app = TestApp::new();
-        let client = body_app(&app);
-        let live = || async { app.jwtauth.sessions().list("7").await.unwrap().len() };
-        let login = json!({"username": "7", "password": "right"});
-        for way in 0..6 {
-            let (_, _, tokens) = ask(&client, Method::POST, "/auth/obtain", &[], login.clone()).await;
-            let [access, refresh] =
-                ["access", "refresh"].map(|name| tokens[name].as_str().unwrap().to_owned());
-            let header = |text: String| vec![("authorization", text)];
-            let (headers, body) = match way {
-                0 => (header(format!("Token {access}")), Value::Null),
-                1 => (header(format!("JWT  {access}")), Value::Null),
-                2 => (header(format!("Bearer: {access}")), Value::Null),
-                3 => (header(access), Value::Null),
-                4 => (vec![], json!({ "refresh": refresh })),
-                _ => (vec![], json!({ "token": access })),
-            };
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
-            assert_eq!(live().await, 1, "{way}");
-            let (status, _, said) = ask(&client, Method::POST, "/auth/logout", &headers, body).await;
-            assert_eq!((status, live().await), (204, 0), "{way}: {said}");
-        }
-        // What names nobody ends nothing, and a token that is none of ours is no logout.
-        ask(&client, Method::POST, "/auth/obtain", &[], login).await;
-        for (headers, body, expected) in [
-            (vec![("authorization", "Basic dXNlcjpwYXNz")], Value::Null, 204),
-            (vec![], json!({"other": 1}), 204),
-            (vec![], json!({"refresh": "a.b.c"}), 401),
-        ] {
-            let (status, _, said) = ask(&client, Method::POST, "/auth/logout", &headers, body).await;
-            assert_eq!((status, live().await), (expected, 1), "{said}");
         }
     });
 }

@@ -1,6 +1,6 @@
 //! What this process knows of itself since its start, for the pages of admins: how many events there were in
-//! the last week, when the store was swept, and
-//! how much it keeps.
+//! the last week, when the store was swept, and how
+//! much it keeps.
 //!
 //! In memory: it begins anew with the program, and says since when it counts.
 //!

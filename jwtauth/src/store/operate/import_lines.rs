@@ -64,10 +64,6 @@ impl<F: BufRead + Seek> LineReader<F> {
         }
         self.number += 1;
         self.bytes += read as u64;
-        // Some editors put a mark in front of UTF-8 (RFC 8259, section 8.1).
-        if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") {
-            line.drain(..3);
-        }
         if line.pop() != Some(b'\n') {
             return Err(wrong(self.number, "the line is cut, or too long"));
         }

@@ -45,7 +45,7 @@ pub(in crate::store) fn examine(
     let config = config.absolute()?;
     let path = &*config.path;
     is_there(path)?;
-    journal::counter_file(&config)?;
+    journal::check_counter(&config)?;
     let lock = match StoreLock::acquire(path, &mut Patience::new(Duration::ZERO)) {
         Ok(lock) => lock,
         Err(error) => return Ok(Some(from_outside(path, &error))),

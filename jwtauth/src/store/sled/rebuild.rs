@@ -70,7 +70,7 @@ impl Rebuild {
         }
         // What a start has left that was killed is what was in the data file. It goes where the old files go,
         // and nobody takes it for that of the new ones.
-        if let Some(keepsake) = Keepsake::take(&path, || false) {
+        if let Some(keepsake) = Keepsake::left(&path) {
             keepsake.put_back();
         }
         directory::mark_anew(&path)?;

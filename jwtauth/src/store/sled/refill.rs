@@ -27,7 +27,7 @@ impl Refill {
     /// that was stopped is none.
     pub(in crate::store) fn begin(config: SledConfig, replace: bool) -> Result<Option<Self>, StoreError> {
         let config = config.absolute()?;
-        journal::counter_file(&config)?;
+        journal::check_counter(&config)?;
         match directory::holds_store(&config.path) {
             Ok(true) if !replace && !directory::is_unfinished(&config.path)? => return Ok(None),
             Err(error @ StoreError::Corrupt { .. }) if !replace => return Err(error),

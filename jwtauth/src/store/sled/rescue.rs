@@ -28,7 +28,7 @@ use super::super::doubt::Doubt;
 use super::diagnosis::{AccountRef, Condition, Diagnosis, RecordCounts};
 use super::evidence::Evidence;
 use super::examine::{Examined, Read, examine_locked, is_there};
-use super::files::journal::{self, Count, counter_file};
+use super::files::journal::{self, Count, check_counter};
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
@@ -90,9 +90,9 @@ pub(in crate::store) fn repair(
         finish_swap(&path, &lock)?;
     }
     moved::check(&path)?;
-    counter_file(&config)?;
+    check_counter(&config)?;
     if !path.join(DATA).is_file()
-        && let Some(keepsake) = Keepsake::take(&path, || false)
+        && let Some(keepsake) = Keepsake::left(&path)
     {
         keepsake.put_back();
     }
@@ -101,7 +101,7 @@ pub(in crate::store) fn repair(
     };
     // What a start that was killed may have cut off. Nobody needs it for files that are whole: these may have
     // been put in the place of the others since.
-    if let Some(keepsake) = Keepsake::take(&path, || false) {
+    if let Some(keepsake) = Keepsake::left(&path) {
         match diagnosis.condition {
             Condition::Whole => keepsake.discard(),
             Condition::Damaged => keepsake.put_back(),

@@ -18,7 +18,7 @@ use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, DATA, directory, doubt_mark, modes, moved, snapshots, swap};
 use super::record_count::{Counted, count, count_first};
 use super::record_tally::RecordTally;
-use super::salvage;
+use super::salvage::{self, LogState};
 use super::sled_config::SledConfig;
 use super::{threads, tree_keys};
 use crate::error::StoreError;
@@ -182,13 +182,17 @@ impl Whole<'_> {
         reads_all: bool,
         patience: &mut Patience,
     ) -> Result<(Db, Counted), StoreError> {
-        let mut keepsake =
-            Keepsake::take(self.path, || salvage::looks_damaged(self.path).is_ok_and(|damaged| damaged));
-        let reads_all = reads_all || keepsake.is_some();
+        let left = Keepsake::left(self.path);
+        let state = match left {
+            Some(_) => LogState::Damaged,
+            None => salvage::log_state(self.path).unwrap_or(LogState::Whole),
+        };
+        let mut keepsake = left.or_else(|| (state != LogState::Whole).then(|| Keepsake::make(self.path))?);
+        let reads_all = reads_all || state == LogState::Damaged;
         let opened = match self.open(reads_all, patience) {
             Err(error) if is_damage(&error) => {
                 // Without its snapshot sled may take what it does not know for free space.
-                keepsake = keepsake.or_else(|| Keepsake::take(self.path, || true));
+                keepsake = keepsake.or_else(|| Keepsake::make(self.path));
                 match keepsake {
                     Some(_) => self.open_without_snapshots(patience, error),
                     None => Err(error),

@@ -1,6 +1,6 @@
 //! [`Auth`], the argument of handlers that log in and out. Whatever a handler does with it, in any order, one
 //! answer leaves: with the cookies of the session that was opened or refreshed last, or with their deletion.
-//! Tokens in bodies are in `body_tokens`.
+//! Tokens in bodies are in `body_tokens`, and what the credentials of a request name is in `named_sessions`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use crate::error::{SessionError, TokenError};
 use crate::events::Event;
 use crate::record::{RevocationReason, Session};
 use crate::session::IssuedTokens;
-use crate::token::named_token::NamedToken;
 use crate::user::AuthUser;
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::{Client, ClientHeaders};
@@ -28,12 +27,12 @@ use crate::web::state::JwtAuthState;
 #[doc = include_str!("../../docs/auth.md")]
 #[derive(Debug)]
 pub struct Auth {
-    handle: Handle,
+    pub(super) handle: Handle,
     pub(super) shared: Arc<JwtAuthState>,
-    credentials: Credentials<'static>,
+    pub(super) credentials: Credentials<'static>,
     client: ClientHeaders,
     /// What the header of tokens ends with, if it has no bearer token.
-    other_token: Option<String>,
+    pub(super) other_token: Option<String>,
 }
 
 impl<'a> FromRequest<'a> for Auth {
@@ -171,12 +170,7 @@ impl Auth {
         let handed_out = self.handle.handed_out();
         let (mut ended, mut failed) = (handed_out.is_some(), None);
         let (named, mut doubt) = match &self.credentials.bearer {
-            Credential::Absent => {
-                let (mut named, doubt) = self.named_cookies();
-                // Behind another scheme, or none, nobody is let in by it. It is meant all the same.
-                named.extend(self.other_token.as_deref().and_then(|token| sessions.name_bearer(token).ok()));
-                (named, doubt)
-            }
+            Credential::Absent => self.named_without_bearer(),
             Credential::One(token) => (vec![sessions.name_bearer(token)?], None),
             Credential::Unreadable | Credential::Several { .. } | Credential::Conflict => {
                 return Err(TokenError::Malformed.into());
@@ -203,10 +197,9 @@ impl Auth {
         doubt.filter(|_| !ended).map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Tells whether the request has neither cookies nor a header with a token.
-    pub(crate) fn has_nothing(&self) -> bool {
-        let is_cookie = self.credentials.has_cookie() || !self.credentials.former.is_empty();
-        !is_cookie && !self.credentials.has_bearer() && self.other_token.is_none()
+    /// Tells whether the request has a bearer token.
+    pub(crate) fn has_bearer(&self) -> bool {
+        self.credentials.has_bearer()
     }
 
     /// Revokes all sessions of the calling user, on every device. Returns how many there were.
@@ -263,8 +256,11 @@ impl Auth {
         }
         let (access, refresh) = match self.credentials.has_other_forms() {
             false => (self.credentials.access.borrowed(), self.credentials.refresh.borrowed()),
-            true => match twins::choose(&shared.sessions, &self.credentials).await {
-                Ok(Choice::Pair { access, refresh, .. }) => (access, refresh),
+            true => match twins::choose(&shared.sessions, &self.credentials, false).await {
+                Ok(Choice::Pair { access, refresh, .. }) => {
+                    self.credentials.counted_former().for_each(|name| self.handle.note_former_cookie(name));
+                    (access, refresh)
+                }
                 Ok(Choice::Conflict | Choice::Nobody { .. }) => return Err(Rejection::TokenNotValid.into()),
                 Err(error) => return self.refreshed(Err(error)),
             },
@@ -343,7 +339,7 @@ impl Auth {
     }
 
     /// The answer if the store does not say who is calling.
-    fn unknown(&self, error: &SessionError) -> Rejection {
+    pub(super) fn unknown(&self, error: &SessionError) -> Rejection {
         rejection::log(error);
         self.handle.note(Rejection::from(error))
     }
@@ -357,61 +353,6 @@ impl Auth {
             Caller::Known(who) if who.session().is_none() => Ok(Some(who.subject().to_owned())),
             Caller::Known(_) | Caller::Anonymous { .. } => Ok(None),
         }
-    }
-
-    /// Returns what the cookies of the request name, whether they are good now or not, and why it may be more
-    /// than that. They may name several sessions, if the browser keeps cookies in several forms or somebody
-    /// planted one.
-    fn named_cookies(&self) -> (Vec<NamedToken>, Option<TokenError>) {
-        let (mut named, doubt) = self.named_by_present_names();
-        for cookie in &self.credentials.former {
-            if let Ok(token) = self.shared.sessions.name_any(cookie.value()) {
-                self.handle.note_former_cookie(cookie.name);
-                if !named.iter().any(|known| known.names_the_same(&token)) {
-                    named.push(token);
-                }
-            }
-        }
-        (named, doubt)
-    }
-
-    /// Likewise, without cookies under former names: another host may have set these.
-    fn named_by_present_names(&self) -> (Vec<NamedToken>, Option<TokenError>) {
-        let Credentials { access, refresh, .. } = &self.credentials;
-        let sessions = &self.shared.sessions;
-        let read = access.values().iter().map(|token| sessions.name_access(token));
-        let read = read.chain(refresh.values().iter().map(|token| sessions.name_refresh(token)));
-        let mut named: Vec<NamedToken> = Vec::new();
-        let mut doubt = None;
-        for token in read {
-            match token {
-                Ok(token) if named.iter().any(|known| known.names_the_same(&token)) => {}
-                Ok(token) => named.push(token),
-                Err(error @ TokenError::UnknownKey) => doubt = doubt.or(Some(error)),
-                // Not of this service.
-                Err(_) => {}
-            }
-        }
-        (named, doubt)
-    }
-
-    /// Returns the one subject of live sessions that the tokens of the request name; `None` if there is no
-    /// such subject.
-    async fn named_subject(&self) -> std::result::Result<Option<String>, Rejection> {
-        let sessions = &self.shared.sessions;
-        let named = match &self.credentials.bearer {
-            Credential::Absent => self.named_by_present_names().0,
-            bearer => bearer.values().iter().filter_map(|token| sessions.name_bearer(token).ok()).collect(),
-        };
-        let mut subjects = Vec::new();
-        for token in &named {
-            match sessions.live_session_of(token).await {
-                Ok(session) => subjects.extend(session.ok().map(|session| session.subject.clone())),
-                Err(error) => return Err(self.unknown(&error)),
-            }
-        }
-        subjects.dedup();
-        Ok(subjects.pop().filter(|_| subjects.is_empty()))
     }
 
     /// Deletes the cookies. With a bearer token: only those that were to be set.

@@ -80,7 +80,6 @@ impl Handle {
         let Some(jwtauth) = self.jwtauth() else { return credentials };
         let (cookies, path) = (&jwtauth.state().cookies, asked_uri(request).path());
         credentials.is_refresh_misplaced = credentials.refresh != Credential::Absent
-            && !credentials.is_refresh_former
             && cookies.refresh_path != cookies.path
             && !is_sent_to(&cookies.refresh_path, path);
         if !credentials.has_other_forms() && credentials.former.is_empty() {
@@ -88,8 +87,8 @@ impl Handle {
         }
         let sent = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let host = sent.or(request.original_uri().authority().map(|authority| authority.as_str()));
-        let is_refresh = credentials.refresh.is_several() || credentials.is_refresh_misplaced;
-        let names = (credentials.access.is_several(), is_refresh);
+        let is_refresh_kept = credentials.is_refresh_misplaced && !credentials.is_refresh_former;
+        let names = (credentials.access.is_several(), credentials.refresh.is_several() || is_refresh_kept);
         let mut former: Vec<_> = credentials.former.iter().map(|cookie| cookie.name).collect();
         former.sort_unstable();
         former.dedup();

@@ -139,7 +139,7 @@ async fn by_twins(
     credentials: &Credentials<'_>,
     client: Client<'_>,
 ) -> Result<(Caller, Cookies), Rejection> {
-    let (access, refresh, resent) = match twins::choose(&shared.sessions, credentials).await {
+    let (access, refresh, resent) = match twins::choose(&shared.sessions, credentials, true).await {
         Ok(Choice::Pair { access, refresh, resent }) => (access, refresh, resent),
         Ok(Choice::Conflict) => return Err(Rejection::TokenNotValid),
         Ok(Choice::Nobody { why: Some(why) }) => return refused(&why),

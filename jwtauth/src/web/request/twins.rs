@@ -44,9 +44,6 @@ pub(crate) struct Resent {
     session: Option<SessionId>,
     /// That of the refresh token.
     generation: Option<u64>,
-    /// Whether the refresh token came to a URL to which its present form is not sent. A newer one may be
-    /// there, so an older one is deleted and not sent again.
-    is_refresh_misplaced: bool,
     /// When the last one expires, in Unix seconds.
     expires_at: u64,
 }
@@ -63,10 +60,11 @@ struct Candidate<'c> {
     is_good_alone: bool,
 }
 
-/// Decides which cookies count.
+/// Decides which cookies count. `is_silent`: nobody has asked for new tokens.
 pub(crate) async fn choose<'c>(
     sessions: &Sessions,
     credentials: &'c Credentials<'_>,
+    is_silent: bool,
 ) -> Result<Choice<'c>, SessionError> {
     let Credentials { access, refresh, .. } = credentials;
     if credentials.has_more() {
@@ -79,6 +77,10 @@ pub(crate) async fn choose<'c>(
     {
         // Of two names the present one counts.
         refreshes.retain(|it| it.session.as_ref().is_none_or(|session| session.id == own.id));
+    }
+    if is_silent && credentials.is_refresh_misplaced {
+        // The browser has newer ones that it does not send here: to spend an older one would look like theft.
+        refreshes.retain(|it| !it.is_replaced());
     }
     let mut ended =
         accesses.iter_mut().chain(&mut refreshes).filter_map(|it| it.why.take()).collect::<Vec<_>>();
@@ -113,7 +115,6 @@ pub(crate) async fn choose<'c>(
     let resent = Resent {
         access: again(credentials.is_access_of_other_form(), &newest_access),
         refresh: again(credentials.is_refresh_of_other_form(), &newest_refresh),
-        is_refresh_misplaced: credentials.is_refresh_misplaced,
         session: id,
         generation: newest_refresh.as_ref().and_then(|(_, token)| token.generation),
         expires_at: ends.max().unwrap_or_default(),
@@ -123,6 +124,14 @@ pub(crate) async fn choose<'c>(
         None => Credential::Absent,
     };
     Ok(Choice::Pair { access: counts(newest_access), refresh: counts(newest_refresh), resent })
+}
+
+impl Candidate<'_> {
+    /// Tells whether its session has newer tokens.
+    fn is_replaced(&self) -> bool {
+        let newest = self.session.as_ref().map(|session| session.generation);
+        self.token.generation.zip(newest).is_some_and(|(own, newest)| own < newest)
+    }
 }
 
 async fn candidates<'c>(
@@ -155,7 +164,6 @@ impl Resent {
                 Ok(Some(session)) if self.generation.is_none_or(|it| it == session.generation) => {
                     session.expires_at
                 }
-                Ok(Some(_)) if self.is_refresh_misplaced => return Some(Vec::new()),
                 Ok(_) => return None,
                 Err(error) => {
                     rejection::log(&error);

@@ -15,18 +15,17 @@ use crate::web::extract::auth::Auth;
 use crate::web::extract::user::person;
 use crate::web::request::wiring;
 
-/// `POST /logout`. Where tokens are in bodies, that of a request with nothing else is read: as simplejwt's
-/// clients send it to `/blacklist`.
+/// `POST /logout`. Where tokens are in bodies, one in the body ends its session too, as simplejwt's clients
+/// send it to `/blacklist`.
 pub(super) async fn logout(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let auth = Auth::from_request(&request, &mut body).await?;
-    if transport != Transport::Cookies && auth.has_nothing() {
+    if transport != Transport::Cookies && !auth.has_bearer() {
         let form = Form::read(request.headers(), &mut body).await?;
         if let Some(token) = form.said("refresh").or_else(|| form.said("token")) {
             let sessions = &wiring::state(&request, "the route `/logout`")?.sessions;
             let named = sessions.name_any(&token).map_err(SessionError::from)?;
             sessions.revoke_named(&named, RevocationReason::Logout).await?;
-            return Ok(done());
         }
     }
     auth.logout().await?;

@@ -8,7 +8,7 @@ use super::super::follow::{Followed, Follower};
 use super::super::key_copy::TreeEntries;
 use super::super::rebuild::Rebuild;
 use super::super::record_count::Counted;
-use super::{Disk, Instant};
+use super::Disk;
 use crate::error::StoreError;
 
 impl Disk {
@@ -49,8 +49,7 @@ impl Disk {
         }
         // Others wait for what is in the group.
         if let Err(error) = self.write(0).and_then(|()| self.save()) {
-            self.failed = Some(Instant::now());
-            self.reader.note_failure(Some(&error));
+            self.fail(&error);
             return Err(error);
         }
         for (key, value) in self.reader.changed(follower)? {
@@ -62,8 +61,11 @@ impl Disk {
         rebuild.decide("compacted", OldFiles::Removed)?;
         self.is_exchanging = true;
         let notice = Arc::clone(&self.reader).begin_exchange();
-        self.reopen(Some(Counted { totals, payload, first: None }), |_| rebuild.install())
-            .inspect_err(|error| self.reader.note_failure(Some(error)))?;
+        if let Err(error) = self.reopen(Some(Counted { totals, payload, first: None }), |_| rebuild.install())
+        {
+            self.fail(&error);
+            return Err(error);
+        }
         drop(notice);
         self.growth.rewritten(self.state.data.len(), payload, totals.records());
         Ok(None)

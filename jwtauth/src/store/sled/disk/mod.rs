@@ -103,19 +103,31 @@ impl Disk {
             return Err(self.reader.unavailable());
         }
         self.failed = Some(Instant::now());
-        if self.is_exchanging {
-            // The files are where the exchange has left them, and opening goes on with it.
-            self.reopen(None, |_| Ok(()))?;
-        } else {
-            // What is in a file that was removed is only in the handle, and gone once that is dropped.
-            self.state.data.is_in_place()?;
-            // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
-            files::probe_for_open(&self.reader.path)?;
-            self.reopen(None, files::rewrite)?;
+        if let Err(error) = self.open_anew() {
+            self.fail(&error);
+            return Err(error);
         }
         self.remove_disowned();
         tracing::warn!(target: "jwtauth", path = ?self.reader.path, "the session store failed and was opened anew");
         Ok(())
+    }
+
+    fn open_anew(&mut self) -> Result<(), StoreError> {
+        if self.is_exchanging {
+            // The files are where the exchange has left them, and opening goes on with it.
+            return self.reopen(None, |_| Ok(()));
+        }
+        // What is in a file that was removed is only in the handle, and gone once that is dropped.
+        self.state.data.is_in_place()?;
+        // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
+        files::probe_for_open(&self.reader.path)?;
+        self.reopen(None, files::rewrite)
+    }
+
+    /// Notes that the store is not to be trusted until it is opened anew, and why.
+    fn fail(&mut self, error: &StoreError) {
+        self.failed.get_or_insert_with(Instant::now);
+        self.reader.note_failure(Some(error));
     }
 
     /// Closes the tree, does something with its files, and opens it. If that fails, the store has failed.
@@ -236,8 +248,7 @@ impl Commit for Disk {
         match &committed {
             Ok(()) => self.reader.forget_hidden(&removed),
             Err(error) => {
-                self.failed.get_or_insert_with(Instant::now);
-                self.reader.note_failure(Some(error));
+                self.fail(error);
                 self.disowned.extend(removed);
                 tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "the session store cannot be written");
             }
@@ -246,9 +257,8 @@ impl Commit for Disk {
     }
 
     fn panicked(&mut self) -> StoreError {
-        self.failed = Some(Instant::now());
         let error = self.reader.corrupt("changing it panicked");
-        self.reader.note_failure(Some(&error));
+        self.fail(&error);
         error
     }
 
@@ -262,7 +272,6 @@ impl Commit for Disk {
             // It logs its own failure.
             Ok(()) => drop(self.commit()),
             Err(error) => {
-                self.reader.note_failure(Some(&error));
                 tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store cannot be opened anew yet");
             }
         }

@@ -236,7 +236,7 @@ impl Counts {
 
 /// Refuses a rollback counter that is somebody's file, before anything is done: a number would take its
 /// place.
-pub(in crate::store::sled) fn counter_file(config: &SledConfig) -> Result<(), StoreError> {
+pub(in crate::store::sled) fn check_counter(config: &SledConfig) -> Result<(), StoreError> {
     let Some(path) = &config.rollback_counter else { return Ok(()) };
     match fs::metadata(path) {
         Ok(found) if !found.is_file() || found.len() > MAX_COUNTER => {

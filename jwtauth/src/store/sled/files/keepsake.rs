@@ -1,4 +1,4 @@
-//! A copy of a data file that looks damaged, kept while sled opens it.
+//! A copy of a data file that looks damaged or may lack a part, kept while sled opens it.
 //!
 //! sled cuts its log where it finds damage, and then what is whole behind that is gone, though the store is
 //! refused. So the file is put back as it was: what a repair can save does not get less with each start.
@@ -39,17 +39,19 @@ pub(in crate::store::sled) fn name() -> PathBuf {
 }
 
 impl Keepsake {
-    /// Returns the copy that a process has left, or makes one if the file looks damaged. If that fails, the
-    /// log says so: the store may open all the same.
-    pub(in crate::store::sled) fn take(store: &Path, looks_damaged: impl FnOnce() -> bool) -> Option<Self> {
-        let aside = store.join(ASIDE);
-        let keepsake = Self { store: store.into(), copy: aside.join(NAME) };
-        if keepsake.copy.is_file() {
-            return Some(keepsake);
-        }
-        if !looks_damaged() {
-            return None;
-        }
+    /// Returns the copy that a process has left.
+    pub(in crate::store::sled) fn left(store: &Path) -> Option<Self> {
+        let keepsake = Self::of(store);
+        keepsake.copy.is_file().then_some(keepsake)
+    }
+
+    fn of(store: &Path) -> Self {
+        Self { store: store.into(), copy: store.join(name()) }
+    }
+
+    /// Makes a copy. If that fails, the log says so: the store may open all the same.
+    pub(in crate::store::sled) fn make(store: &Path) -> Option<Self> {
+        let (aside, keepsake) = (store.join(ASIDE), Self::of(store));
         // It has its name when all of it is on disk.
         let part = aside.join(PART);
         let take = || -> io::Result<()> {
@@ -63,7 +65,7 @@ impl Keepsake {
         match take() {
             Ok(()) => Some(keepsake),
             Err(error) => {
-                tracing::warn!(target: "jwtauth", path = ?store, %error, "the data file of the session store looks damaged, and no copy of it could be made before it is opened");
+                tracing::warn!(target: "jwtauth", path = ?store, %error, "the data file of the session store looks damaged, or may lack a part, and no copy of it could be made before it is opened");
                 let _ = fs::remove_file(&part);
                 let _ = fs::remove_dir(&aside);
                 None

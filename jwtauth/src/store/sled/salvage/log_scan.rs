@@ -73,8 +73,6 @@ pub(super) struct LogScan {
     pub(super) mends: BTreeMap<u64, u8>,
     /// The end of the last message.
     pub(super) tip: u64,
-    /// Whether a segment is missing among the newest ones, which follow each other.
-    pub(super) has_gap: bool,
     /// The numbers of all segments, in order.
     numbers: Vec<u64>,
     /// Up to which position all was on disk once.
@@ -125,9 +123,6 @@ impl LogScan {
         scan.cut_batch = cut.map(|(lsn, _)| lsn).min();
         let mut numbers: Vec<_> = ends.iter().map(|end| end.number).collect();
         numbers.sort_unstable();
-        let first = scan.stable / SEGMENT as u64;
-        let newest = numbers.iter().skip_while(|number| **number < first);
-        scan.has_gap = !newest.copied().eq(first..=numbers.last().copied().unwrap_or(first).max(first));
         scan.numbers = numbers;
         scan.tip = tip;
         Ok(Some(scan))
@@ -142,8 +137,12 @@ impl LogScan {
         end < position
     }
 
-    /// Tells whether segments are missing that were written after a position. They may have been free, or be
-    /// lost: what is newer than a snapshot does not say it.
+    /// Tells whether a segment is missing among those that were not on disk for sure: they follow each other.
+    pub(super) fn has_gap_in_tail(&self) -> bool {
+        self.has_gap_behind(self.stable)
+    }
+
+    /// Tells whether segments are missing that were written after a position.
     pub(super) fn has_gap_behind(&self, position: u64) -> bool {
         let first = position / SEGMENT as u64;
         let newer = self.numbers.iter().skip_while(|number| **number < first);

@@ -60,21 +60,36 @@ pub(in crate::store) struct SalvageReach {
     pub(in crate::store) older_states: bool,
 }
 
-/// Up to which length a data file counts as damaged if it only may be, in bytes: to copy it takes a moment.
-const ALWAYS_COPIED: u64 = 256 * 1024 * 1024;
+/// Up to this length, in bytes, a log whose segments have gaps counts as one that may lack some: a copy of it
+/// takes a moment.
+const LOOKED_AT_CLOSELY: u64 = 256 * 1024 * 1024;
 
-/// Tells whether something in a log is not as sled has written it, or part of it is missing, so that sled
-/// would cut it there.
-pub(in crate::store) fn looks_damaged(store: &Path) -> io::Result<bool> {
+/// What can be said of a log before sled opens it, which writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum LogState {
+    Whole,
+    /// Segments are missing behind the snapshot. They may have been free, which nothing tells, or be lost.
+    MayLackSegments,
+    /// Something is not as sled has written it, or not there: sled would cut the log.
+    Damaged,
+}
+
+/// Looks through a log.
+pub(in crate::store) fn log_state(store: &Path) -> io::Result<LogState> {
     let mut file = File::open(store.join(DATA))?;
-    let scan = LogScan::run(&mut file, false, |_, _| ControlFlow::Continue(()))?;
     let (snapshot, len) = (snapshots::newest_position(store)?, file.metadata()?.len());
-    Ok(scan.is_some_and(|scan| {
-        scan.damaged_places + scan.damaged_segments > 0
+    let scan = LogScan::run(&mut file, false, |_, _| ControlFlow::Continue(()))?;
+    Ok(scan.map_or(LogState::Whole, |scan| {
+        let is_damaged = scan.damaged_places + scan.damaged_segments > 0
             || scan.cut_batch.is_some()
-            || scan.has_gap
-            || snapshot.is_some_and(|position| scan.ends_before(position))
-            || (len <= ALWAYS_COPIED && scan.has_gap_behind(snapshot.unwrap_or_default()))
+            || scan.has_gap_in_tail()
+            || snapshot.is_some_and(|position| scan.ends_before(position));
+        let may_lack = len <= LOOKED_AT_CLOSELY && scan.has_gap_behind(snapshot.unwrap_or_default());
+        match (is_damaged, may_lack) {
+            (true, _) => LogState::Damaged,
+            (false, true) => LogState::MayLackSegments,
+            (false, false) => LogState::Whole,
+        }
     }))
 }
 

@@ -16,6 +16,7 @@ mod outage;
 mod patroni;
 mod plans;
 mod program;
+mod reads_together;
 mod rights;
 mod rolling;
 mod round_trips;

@@ -15,10 +15,10 @@ use tests::tab::Tab;
 use super::open;
 
 /// There and back.
-const ROUND_TRIP: Duration = Duration::from_millis(120);
+pub(super) const ROUND_TRIP: Duration = Duration::from_millis(120);
 
 /// Passes bytes on to a server that is far away. Returns the port to use.
-fn far_away(server: u16) -> u16 {
+pub(super) fn far_away(server: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {

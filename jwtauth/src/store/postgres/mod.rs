@@ -11,7 +11,7 @@
 //! 2. Who opens a session of a subject, or changes all of them, locks the row of the subject first. So no
 //!    login slips past a revocation of all, and the limit of sessions holds on any number of machines. Rows
 //!    of sessions are locked after that, in the order of their ids.
-//! 3. Nothing that was read is used for another request, unless the application allows it (`freshness`): what
+//! 3. No request gets what was read before it came, unless the application allows it (`freshness`): what
 //!    another process has ended is over with the next request here.
 //! 4. No statement is left under way on a connection that another operation gets.
 //! 5. Each operation ends in a bounded time, whatever the network does.
@@ -23,8 +23,8 @@
 //! `schema_mark` says when it may not be served, and `table_check` who may not serve it.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
-//! `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking
-//! all connections.
+//! `shared_reads` makes one question of reads that come at the same time, `confirmations` gathers what nobody
+//! waits for, and `counter_line` keeps attempts of strangers from taking all connections.
 
 mod account_steps;
 mod confirmations;
@@ -47,6 +47,7 @@ mod schema_mark;
 mod schema_name;
 mod server_settings;
 mod session_steps;
+mod shared_reads;
 mod statements;
 mod step_error;
 mod table_check;
@@ -61,7 +62,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use self::confirmations::Confirmations;
-use self::connections::{Connections, Param};
+use self::connections::Connections;
 use self::counter_line::CounterLine;
 pub(in crate::store) use self::database_fill::DatabaseFill;
 use self::freshness::Freshness;
@@ -73,6 +74,7 @@ pub(in crate::store) use self::schema_mark::SchemaMark;
 use self::schema_name::{commented, quoted};
 use self::server_settings::{ServerSettings, server_settings};
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
+use self::shared_reads::SharedReads;
 use self::statements::Statements;
 use self::tls::Tls;
 use super::account_store::AccountStore;
@@ -130,6 +132,7 @@ struct Database {
     ends_idle_transactions: bool,
     unsettled: Arc<Unsettled>,
     confirmations: Confirmations,
+    reads: Arc<SharedReads>,
     freshness: Freshness,
     /// How many changes of counters were made by this process.
     counter_changes: AtomicU64,
@@ -192,6 +195,7 @@ impl PostgresStore {
                 counter_line: CounterLine::new(pool_size),
                 unsettled: Arc::default(),
                 confirmations: Confirmations::default(),
+                reads: Arc::new(SharedReads::new(pool_size)),
                 freshness: Freshness::new(config.max_staleness, Arc::clone(&time)),
                 counter_changes: AtomicU64::new(0),
                 time,
@@ -222,10 +226,8 @@ impl SessionStore for PostgresStore {
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         Box::pin(async move {
-            let params = vec![Param::from(&id.as_bytes()[..])];
-            let found = self.database.read(&self.database.statements.session, params).await?;
-            let session = found.first().map_or(Ok(None), rows::readable_session)?;
-            Ok(session.filter(|_| !self.database.unsettled.hides(id)).map(Arc::new))
+            let session = self.database.load_session(id).await?;
+            Ok(session.filter(|_| !self.database.unsettled.hides(id)))
         })
     }
 

@@ -37,16 +37,21 @@ pub(super) fn is_damaged() -> StepError {
     codec::RecordError::Damaged.into()
 }
 
+/// Returns the id in a row with a session.
+pub(super) fn session_id(row: &Row) -> Result<SessionId, StepError> {
+    Ok(SessionId::from_bytes(bytes(row, 0)?.try_into().map_err(|_| is_damaged())?))
+}
+
 /// Reads a row with a session: id, record.
 pub(super) fn session(row: &Row) -> Result<Session, StepError> {
-    let id = SessionId::from_bytes(bytes(row, 0)?.try_into().map_err(|_| is_damaged())?);
+    let id = session_id(row)?;
     let key = codec::encode_key(&RecordKey::Session(id));
     Ok(codec::decode_session(&key, id, bytes(row, 1)?)?)
 }
 
 /// Reads a row with a session. One that is damaged is gone: it lets nobody in, and keeps nobody out.
 pub(super) fn readable_session(row: &Row) -> Result<Option<Session>, StepError> {
-    let id = SessionId::from_bytes(bytes(row, 0)?.try_into().map_err(|_| is_damaged())?);
+    let id = session_id(row)?;
     let key = codec::encode_key(&RecordKey::Session(id));
     let session = readable(codec::decode_session(&key, id, bytes(row, 1)?))?;
     if session.is_none() {

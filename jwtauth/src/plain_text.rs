@@ -1,5 +1,7 @@
 //! Text that others chose, where a terminal shows it.
 
+use std::borrow::Cow;
+
 /// Tells whether a terminal may take a character for a command, or show others in another order because of
 /// it: the controls C0, DEL and C1, line and paragraph separators, and the marks of bidirectional text.
 #[must_use]
@@ -33,6 +35,25 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_for_terminals(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// Returns JSON in which a terminal finds nothing to obey either. It stays the same for programs. Controls
+/// stand in its strings only: it is written without white space.
+#[must_use]
+pub fn json_for_terminals(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_for_terminals) {
+        return json.into();
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_for_terminals(c) {
+            // All of them are below U+FFFF.
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +74,16 @@ mod tests {
         }
         for seen in ["a", "\u{200b}a", "é", "日", "👩\u{200d}🚀", ".", "\u{301}"] {
             assert!(has_visible(seen), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_a_terminal_obeys() {
+        for text in ["a\u{202e}b", "\u{7f}\u{9b}", "\u{2066}ü\u{2028}", "Zoë", ""] {
+            let json = serde_json::to_string(text).unwrap();
+            let shown = json_for_terminals(&json);
+            assert!(!shown.contains(is_for_terminals), "{shown}");
+            assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
         }
     }
 

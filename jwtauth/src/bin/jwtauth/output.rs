@@ -6,7 +6,7 @@ use std::process;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use jwtauth::__private::{is_for_terminals, printable};
+use jwtauth::__private::{json_for_terminals, printable};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -117,18 +117,9 @@ pub(crate) fn show(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
-/// JSON, in which a terminal finds nothing to obey either. It stays the same for programs.
+/// JSON, in which a terminal finds nothing to obey either.
 fn escaped(json: &Value) -> String {
-    let text = json.to_string();
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if is_for_terminals(c) {
-            // Controls stand in strings only, and all of them are below U+FFFF.
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-        out
-    })
+    json_for_terminals(&json.to_string()).into_owned()
 }
 
 /// What the program ends with if nobody reads its answer to the end.

@@ -6,6 +6,8 @@
 extern crate self as jwtauth;
 
 // The ground.
+#[cfg(feature = "accounts")]
+mod account_key;
 mod byte_order_mark;
 pub mod clock;
 pub mod error;

@@ -1,13 +1,7 @@
 //! Which names are allowed, and which are the same.
 //!
-//! Names are compared by a *key*: normalised (NFKC), case folded, normalised again, as Unicode defines for
-//! identifiers (section 3.13, D147). `unicode-normalization` normalises (unicode-rs, last release 2026-10,
-//! MSRV 1.36, one small dependency). The case tables are those of the standard library, down, up and down,
-//! which folds slightly more than Unicode asks for: the Turkish dotless `ı` and `i` are the same. The
-//! alternative was a PRECIS profile (RFC 8265, UsernameCaseMapped). Its only Rust implementation has one
-//! maintainer and its own table generator, and it lowers instead of folding: `STRASSE` and `straße` would
-//! differ. Most of what PRECIS forbids is forbidden here too: spaces, controls, symbols, unassigned
-//! characters.
+//! Names are compared by a *key* (`account_key`). Most of what PRECIS (RFC 8265) forbids in names is forbidden
+//! here too: spaces, controls, symbols, unassigned characters.
 //!
 //! # Invariants
 //!
@@ -15,9 +9,9 @@
 //! 2. Names that look alike in two scripts stay different: decide by ids and roles, never by how a name
 //!    looks.
 
-use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::account_key;
 use crate::error::AccountError;
 use crate::plain_text::is_unseen;
 
@@ -56,8 +50,8 @@ impl Name {
         if typed.len() > MAX {
             return Err(format!("it has more than {MAX} bytes"));
         }
-        let shown: String = typed.nfkc().collect();
-        let key = fold(&shown);
+        let shown = account_key::shown(typed);
+        let key = account_key::key_of(&shown);
         if let Some(bad) = shown.chars().chain(key.chars()).find(|c| !is_allowed(*c)) {
             let what = if bad.is_whitespace() { "a space" } else { "a symbol or an invisible character" };
             return Err(format!("it has {what}: use letters, digits and ASCII punctuation"));
@@ -76,15 +70,10 @@ fn is_allowed(c: char) -> bool {
     c.is_alphanumeric() || c.is_ascii_graphic() || is_combining_mark(c)
 }
 
-fn fold(text: &str) -> String {
-    // Down first, for capitals that have no way up: the capital sharp s becomes the small one, that SS, that
-    // ss.
-    let folded = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
-    folded.flat_map(char::to_lowercase).nfkc().collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::UnicodeNormalization as _;
+
     use super::*;
 
     fn key(name: &str) -> String {

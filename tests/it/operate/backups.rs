@@ -207,7 +207,7 @@ fn a_restore_renews_the_rollback_counter() {
         let refused = SledStore::open(config.clone()).await.unwrap_err();
         assert!(refused.to_string().contains("has lost its last"), "{refused}");
         // A damaged counter is replaced too.
-        fs::write(&counter, "these are not the numbers of a counter").unwrap();
+        fs::write(&counter, [7; 20]).unwrap();
         restored(&bytes, config.clone(), options, 300).unwrap();
         SledStore::open(config).await.unwrap();
     });

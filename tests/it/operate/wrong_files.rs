@@ -19,10 +19,14 @@ fn a_rollback_counter_that_is_somebodys_file_is_refused() {
         let (path, backup) = (store(folder.path()).await, folder.path().join("backup"));
         assert_eq!(run(&path, "", &["backup", text(&backup)]).code, 0);
         let bytes = fs::read(&backup).unwrap();
+        // A number has 20 bytes. What is no longer may be somebody's too.
+        let (note, key) = (folder.path().join("note"), folder.path().join("key"));
+        fs::write(&note, "do not lose this\n").unwrap();
+        fs::write(&key, [0xa5; 32]).unwrap();
         for (words, code) in
             [(&["repair", "--yes"][..], 3), (&["restore", text(&backup), "--yes"], 3), (&["doctor"], 2)]
         {
-            for counter in [&*backup, folder.path()] {
+            for counter in [&*backup, folder.path(), &note, &key] {
                 let refused = run(&path, "", &[words, &["--rollback-counter", text(counter)]].concat());
                 assert_eq!(
                     (refused.code, refused.err.contains("rollback counter")),
@@ -32,7 +36,14 @@ fn a_rollback_counter_that_is_somebodys_file_is_refused() {
                 assert!(!refused.err.contains("panicked"), "{refused:?}");
             }
         }
+        let config = |counter: &Path| jwtauth::SledConfig::new(&path).rollback_counter(counter);
+        for counter in [&note, &key] {
+            let refused = jwtauth::SledStore::open(config(counter)).await.unwrap_err();
+            assert!(refused.to_string().contains("rollback counter"), "{refused}");
+        }
         assert!(fs::read(&backup).unwrap() == bytes);
+        assert_eq!(fs::read_to_string(&note).unwrap(), "do not lose this\n");
+        assert_eq!(fs::read(&key).unwrap(), [0xa5; 32]);
         assert_eq!(count(&path, "accounts"), 2);
     });
 }
@@ -105,7 +116,7 @@ fn a_doctor_names_the_files_of_the_store_and_the_counter() {
         let folder = tempfile::tempdir().unwrap();
         let (path, counter) = (store(folder.path()).await, folder.path().join("counter"));
         let with_counter = ["--rollback-counter", text(&counter)];
-        fs::write(&counter, "damaged").unwrap();
+        fs::write(&counter, [7; 20]).unwrap();
         let said = run(&path, "", &[&["doctor"], &with_counter[..]].concat());
         let next =
             format!("jwtauth repair --store {} --rollback-counter {}", path.display(), counter.display());

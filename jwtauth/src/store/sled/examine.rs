@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::diagnosis::{Condition, Diagnosis, Finding};
 use super::evidence::Evidence;
+use super::files::counter_form::check_counter;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, DATA};
 use super::files::{doubt_mark, journal, keepsake, moved, swap};
@@ -45,7 +46,7 @@ pub(in crate::store) fn examine(
     let config = config.absolute()?;
     let path = &*config.path;
     is_there(path)?;
-    journal::check_counter(&config)?;
+    check_counter(&config)?;
     let lock = match StoreLock::acquire(path, &mut Patience::new(Duration::ZERO)) {
         Ok(lock) => lock,
         Err(error) => return Ok(Some(from_outside(path, &error))),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::super::codec::Totals;
 use super::super::whole_store::{CopyTotals, RecordKey, StoreRecord};
+use super::files::counter_form::check_counter;
 use super::files::directory;
 use super::files::journal::{self, Counts};
 use super::files::swap::{self, OldFiles};
@@ -27,7 +28,7 @@ impl Refill {
     /// that was stopped is none.
     pub(in crate::store) fn begin(config: SledConfig, replace: bool) -> Result<Option<Self>, StoreError> {
         let config = config.absolute()?;
-        journal::check_counter(&config)?;
+        check_counter(&config)?;
         match directory::holds_store(&config.path) {
             Ok(true) if !replace && !directory::is_unfinished(&config.path)? => return Ok(None),
             Err(error @ StoreError::Corrupt { .. }) if !replace => return Err(error),

@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::sled_config::{SledConfig, former_journal};
+use super::counter_form::{FIRST_LEN, LEN, check_counter};
 use super::{JOURNAL, modes, refused};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, parent, replace_file, sync_dir};
@@ -32,14 +33,6 @@ pub(in crate::store::sled) struct Count {
     /// How many accounts there were. Earlier layouts do not have it.
     pub(in crate::store::sled) accounts: Option<u64>,
 }
-
-/// `changes (8) ‖ CRC-32 of it (4)`, little endian: the earlier layout.
-const FIRST_LEN: usize = 12;
-/// `changes (8) ‖ accounts (8) ‖ CRC-32 of both (4)`, little endian.
-const LEN: usize = 20;
-
-/// No counter has been as long as this, in bytes. A damaged one may have another length.
-const MAX_COUNTER: u64 = 64;
 
 impl Count {
     /// Reads what a journal says. One bit that is wrong is put right: two numbers whose checksums fit differ
@@ -135,6 +128,9 @@ impl Counts {
                 ));
             }
             Some(path) => {
+                if path.is_file() {
+                    check_counter(config)?;
+                }
                 let count = Count::read(path).map_err(in_store);
                 Some((path.clone(), count.map_err(with_advice)?))
             }
@@ -231,19 +227,6 @@ impl Counts {
             }
         }
         Ok(Journals { inside, elsewhere })
-    }
-}
-
-/// Refuses a rollback counter that is somebody's file, before anything is done: a number would take its
-/// place.
-pub(in crate::store::sled) fn check_counter(config: &SledConfig) -> Result<(), StoreError> {
-    let Some(path) = &config.rollback_counter else { return Ok(()) };
-    match fs::metadata(path) {
-        Ok(found) if !found.is_file() || found.len() > MAX_COUNTER => {
-            let action = "use this as the rollback counter: it is none. Name the file that the server passes to `rollback_counter`, or remove a damaged one";
-            Err(refused(path, action, io::ErrorKind::InvalidData.into()))
-        }
-        _ => Ok(()),
     }
 }
 

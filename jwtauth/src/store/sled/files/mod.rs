@@ -2,12 +2,14 @@
 //!
 //! Everything that belongs to a store lies in its directory, except a rollback counter that was asked for.
 //! Knows nothing of what is in the data file. [`directory`] says what is ours, [`store_lock`] keeps others
-//! out, [`journal`] proves that nothing is missing, [`doubt_mark`] says that something is wrong,
+//! out, [`journal`] proves that nothing is missing, [`counter_form`] knows a file that counts,
+//! [`doubt_mark`] says that something is wrong,
 //! [`snapshots`] keeps sled from a wrong snapshot, [`modes`] keeps readers out, [`data_file`] and [`blobs`]
 //! bring data to disk, [`swap`] puts new files in the place of old ones, [`moved`] says that another store
 //! has the records now.
 
 pub(super) mod blobs;
+pub(super) mod counter_form;
 pub(super) mod data_file;
 pub(super) mod directory;
 pub(super) mod doubt_mark;

@@ -9,6 +9,9 @@ use super::files::{self, store_lock};
 use super::threads;
 use crate::error::StoreError;
 
+/// What was to be done when sled's own thread failed.
+const NOT_WRITTEN: &str = "bring its data to disk";
+
 pub(super) fn damaged(path: &Path, problem: String) -> StoreError {
     StoreError::Corrupt { path: path.into(), problem }
 }
@@ -34,7 +37,11 @@ pub(super) fn explain(path: &Path, action: &'static str, error: ::sled::Error) -
                 store_lock::not_locked(path, cause)
             }
         }
-        ::sled::Error::Io(source) => files::refused(path, action, source),
+        ::sled::Error::Io(source) => match cause_in(&source.to_string()) {
+            // Its own thread could not write, and it keeps the text for all who come later.
+            Some(cause) if source.raw_os_error().is_none() => files::refused(path, NOT_WRITTEN, cause),
+            _ => files::refused(path, action, source),
+        },
         ::sled::Error::Corruption { .. } => damaged(path, "a page is broken".into()),
         other => damaged(path, other.to_string()),
     }
@@ -77,6 +84,19 @@ mod tests {
     fn locking(source: io::Error) -> StoreError {
         let text = format!("could not acquire lock on {:?}: {source:?}", "a/db");
         explain(Path::new("a"), "open", ::sled::Error::Io(io::Error::other(text)))
+    }
+
+    /// What a thread of sled could not write is said as that, whoever hears of it first.
+    #[test]
+    fn what_could_not_be_written_is_not_what_cannot_be_read() {
+        let number = 5;
+        let cause = io::Error::from_raw_os_error(number);
+        let kept = ::sled::Error::Io(io::Error::other(format!("{cause:?}")));
+        for (error, said) in [(kept, NOT_WRITTEN), (::sled::Error::Io(cause), "read")] {
+            let explained = explain(Path::new("a"), "read", error);
+            let StoreError::Io { action, source, .. } = &explained else { panic!("{explained:?}") };
+            assert_eq!((*action, source.raw_os_error()), (said, Some(number)));
+        }
     }
 
     /// what the machine has too little of says nothing about the files.

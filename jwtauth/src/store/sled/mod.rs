@@ -77,6 +77,7 @@ mod writer;
 mod written_tree;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -85,6 +86,7 @@ pub use self::diagnosis::{
     AccountRef, Condition, Diagnosis, FileDamage, Finding, LostSessions, RecordCounts,
 };
 use self::disk::Disk;
+use self::explain::of_panic;
 pub(crate) use self::files::SOCKET;
 pub(in crate::store) use self::files::store_lock::is_contended;
 use self::login_change::LoginChange;
@@ -182,6 +184,12 @@ impl SledStore {
             let checker = RecordChecker::start(Arc::clone(&reader)).map_err(failed)?;
             let (compactor, _checker) = (Arc::new(compactor), Arc::new(checker));
             Ok(Self { compactor, _checker, reader, writer: Arc::new(writer) })
+        };
+        let path = shown.clone();
+        // Where a disk fails, sled panics also when it is closed.
+        let opening = move || {
+            let opened = catch_unwind(AssertUnwindSafe(opening));
+            opened.unwrap_or_else(|panic| Err(of_panic(&path, "open", &*panic)))
         };
         threads::open(&shown, opening).await
     }

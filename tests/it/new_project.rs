@@ -77,6 +77,25 @@ fn its_files_are_those_of_the_guide_and_of_readme() {
     assert!(manifest.contains(version), "{manifest}");
 }
 
+/// The image has the program `jwtauth` of the release that the server is built with, so that they speak to each other.
+#[test]
+fn the_image_has_the_program_of_the_locked_release() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("shop");
+    assert!(new(&[project.to_str().unwrap()]).status.success());
+    let text = fs::read_to_string(project.join("Dockerfile")).unwrap();
+    let (_, from) = text.split_once("--rev \"$(").unwrap();
+    let (command, rest) = from.split_once(")\" jwtauth\n").unwrap();
+    assert!(rest.contains("COPY --from=build /tools/bin/jwtauth "), "{text}");
+    let lock = "[[package]]\nname = \"jwtauth\"\nversion = \"0.1.0\"\n\
+                source = \"git+https://github.com/jwtauth/jwtauth#0123abc\"\n\n\
+                [[package]]\nname = \"jwtauth-macros\"\nversion = \"0.1.0\"\n\
+                source = \"git+https://github.com/jwtauth/jwtauth#0123abc\"\n";
+    fs::write(project.join("Cargo.lock"), lock).unwrap();
+    let found = Command::new("sh").args(["-c", command]).current_dir(&project).output().unwrap();
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), "0123abc\n", "{command}");
+}
+
 #[test]
 fn a_name_that_is_none_is_refused_and_nothing_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();

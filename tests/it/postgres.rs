@@ -3,6 +3,7 @@
 mod ahead;
 mod alternating;
 mod crowding;
+mod damaged_rows;
 mod encrypted;
 mod failover;
 mod full_disk;
@@ -20,6 +21,7 @@ mod reads_together;
 mod rights;
 mod rolling;
 mod round_trips;
+mod row_repairs;
 mod schema;
 mod staleness;
 mod sweeping;

@@ -102,7 +102,7 @@ fn other_crates_are_named_in_their_rooms_only() {
         ("argon2::", &["accounts/hash.rs", "accounts/foreign_hash.rs"]),
         ("bcrypt::", &["accounts/foreign_hash.rs"]),
         ("scrypt::", &["accounts/foreign_hash.rs"]),
-        ("unicode_normalization::", &["accounts/"]),
+        ("unicode_normalization::", &["account_key.rs", "accounts/"]),
         ("use ::sled", &["store/sled"]),
         ("deadpool_postgres::", &["store/postgres/connections.rs", "store/postgres/host_choice.rs"]),
         ("tokio_postgres::", &["store/postgres/"]),

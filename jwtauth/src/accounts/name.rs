@@ -1,7 +1,7 @@
 //! Which names are allowed, and which are the same.
 //!
-//! Names are compared by a *key* (`account_key`). Most of what PRECIS (RFC 8265) forbids in names is forbidden
-//! here too: spaces, controls, symbols, unassigned characters.
+//! Names are compared by a *key* (`account_key`). Most of what PRECIS (RFC 8265) forbids in names is
+//! forbidden here too: spaces, controls, symbols, unassigned characters.
 //!
 //! # Invariants
 //!

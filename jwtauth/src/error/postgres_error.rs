@@ -30,6 +30,17 @@ pub enum PostgresError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A row is needed whose record cannot be read, or is not the one that its other columns speak of.
+    /// Nothing has happened.
+    #[error(
+        "a row of {table} is damaged (its key in hexadecimal digits is {key}): `jwtauth doctor` names all such rows, and `jwtauth repair` takes them out"
+    )]
+    DamagedRow {
+        /// The table.
+        table: &'static str,
+        /// The key of the row, in hexadecimal digits.
+        key: String,
+    },
     /// The server would lose what it has acknowledged.
     #[error(
         "PostgreSQL runs with `{setting} = off`, so a crash loses logouts that were acknowledged: {remedy}"
@@ -75,7 +86,7 @@ pub enum PostgresError {
     },
     /// There are no tables, or those of an earlier release, and they were not to be made or changed.
     #[error(
-        "schema {schema:?} has version {found} of the tables of jwtauth (0: none), and this release needs version {newest}: start the server on it once, which makes them"
+        "schema {schema:?} has version {found} of the tables of jwtauth (0: none), and this release needs version {newest}: start the server on it once, which makes them. If a migration or a restore into it was stopped, do that again instead: a server would begin with nothing"
     )]
     OldSchema {
         /// The name of the schema.

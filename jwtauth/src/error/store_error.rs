@@ -229,6 +229,15 @@ fn store(path: Option<&Path>) -> String {
 }
 
 impl StoreError {
+    /// Tells whether one record is damaged that was asked for, and nothing is known of the others.
+    pub(crate) fn is_of_record(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        if let Self::Backend(cause) = self {
+            return matches!(cause.downcast_ref(), Some(super::PostgresError::DamagedRow { .. }));
+        }
+        false
+    }
+
     /// The error for a URL of something that this build does not open.
     pub(crate) fn of_scheme(scheme: String) -> Self {
         if scheme == "postgres" { Self::NoPostgres } else { Self::OtherScheme { scheme } }

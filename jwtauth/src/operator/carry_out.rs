@@ -75,6 +75,10 @@ impl OperatorTarget {
                 })
             }
             OperatorRequest::Status => self.status().await,
+            OperatorRequest::CountUnreadable { kind } => {
+                let counted = operate::count_unreadable(self.store(), kind).await;
+                counted.map(|count| OperatorAnswer::Unreadable { count }).map_err(of_operate)
+            }
             OperatorRequest::ListSessions { of, over, only_api_keys, after } => {
                 let now = self.sessions.now();
                 let wanted = |session: &Session| {
@@ -145,7 +149,8 @@ impl OperatorTarget {
         match request {
             OperatorRequest::Backup => {
                 let summary = operate::backup(self.store(), sink, now, progress).await;
-                if summary.is_ok()
+                // One that lacks records is none to rely on.
+                if summary.as_ref().is_ok_and(|summary| summary.unreadable == 0)
                     && let Err(error) = operate::note_backup(self.store(), now).await
                 {
                     tracing::warn!(target: "jwtauth", error = &error as &dyn std::error::Error, "a backup was taken, and its time could not be noted in the store");
@@ -155,7 +160,7 @@ impl OperatorTarget {
             OperatorRequest::Export { hashes } => {
                 let options = ExportOptions::default().no_hashes(!hashes);
                 let lines = operate::export(self.store(), sink, options, now, progress).await;
-                lines.map(|lines| OperatorAnswer::Exported { lines }).map_err(of_operate)
+                lines.map(OperatorAnswer::Exported).map_err(of_operate)
             }
             other => self.carry_out(other).await,
         }

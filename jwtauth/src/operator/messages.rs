@@ -11,7 +11,8 @@ use crate::events::{EventRecord, TrailHead, TrailMark};
 use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::store::Compaction;
-use crate::store::operate::{BackupSummary, CheckedTrail, StoreStatus};
+use crate::store::RecordKind;
+use crate::store::operate::{BackupSummary, CheckedTrail, ExportSummary, StoreStatus};
 use serde::{Deserialize, Serialize};
 
 /// What can be asked of a store.
@@ -33,6 +34,11 @@ pub enum OperatorRequest {
     },
     /// Makes the files of the store as small as what is in it. Answered with [`OperatorAnswer::Compacted`].
     Compact,
+    /// Counts the records of a kind that are damaged. Answered with [`OperatorAnswer::Unreadable`].
+    CountUnreadable {
+        /// The kind.
+        kind: RecordKind,
+    },
     /// Counts what is in the store. Answered with [`OperatorAnswer::Status`].
     Status,
     /// Lists sessions in the order of their ids, a page at a time. Answered with
@@ -200,10 +206,7 @@ pub enum OperatorAnswer {
     /// The backup is complete.
     BackedUp(BackupSummary),
     /// The export is complete.
-    Exported {
-        /// How many lines it has.
-        lines: u64,
-    },
+    Exported(ExportSummary),
     /// The files of the store are smaller.
     Compacted(Compaction),
     /// A page of events.
@@ -237,6 +240,11 @@ pub enum OperatorAnswer {
     },
     /// What is in the store.
     Status(OperatorStatus),
+    /// Records are damaged, or none are.
+    Unreadable {
+        /// How many.
+        count: u64,
+    },
 }
 
 /// What is in a store, and who has it open.

@@ -34,6 +34,9 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
+    /// The longest name, in characters.
+    pub(crate) const MAX_NAME: usize = 64;
+
     /// Describes a key without roles and scopes.
     #[must_use]
     pub fn new(name: impl Into<String>, hash: [u8; 32]) -> Self {

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Sessions;
 use crate::config::ApiKeyRules;
 use crate::error::{SessionError, StoreError};
-use crate::key;
-use crate::store::{NewValue, SessionStore, ValueKey};
+use crate::store::{NewValue, SessionStore, api_key_rules};
 
 /// How long they are kept, in seconds: 100 years.
 const KEPT: u64 = 100 * 366 * 24 * 60 * 60;
@@ -49,17 +48,13 @@ impl KeptRules {
     }
 }
 
-fn place() -> ValueKey {
-    ValueKey::from_bytes(key::digest("jwtauth api key rules v1", ""))
-}
-
 /// Returns the settings that the last server has had. `None` if it had no API keys, or none has said so yet.
 pub(crate) async fn kept_api_key_rules(
     store: std::sync::Arc<dyn SessionStore>,
     now: u64,
 ) -> Result<Option<ApiKeyRules>, StoreError> {
     let Some(values) = store.value_store() else { return Ok(None) };
-    let Some(bytes) = values.load_value(place(), now).await? else { return Ok(None) };
+    let Some(bytes) = values.load_value(api_key_rules(), now).await? else { return Ok(None) };
     let kept: Option<KeptRules> = serde_json::from_slice(&bytes).map_err(|error| {
         StoreError::Backend(format!("the settings of API keys that it keeps cannot be read: {error}").into())
     })?;
@@ -71,14 +66,14 @@ impl Sessions {
     pub(super) async fn keep_api_key_rules(&self) -> Result<(), SessionError> {
         let Some(values) = std::sync::Arc::clone(&self.store).value_store() else { return Ok(()) };
         let now = self.clock.now();
-        let kept = self.within(values.load_value(place(), now)).await?;
+        let kept = self.within(values.load_value(api_key_rules(), now)).await?;
         let ours = self.config.api_keys.as_ref().map(KeptRules::of);
         if kept.is_none() && ours.is_none() {
             return Ok(());
         }
         let bytes = serde_json::to_vec(&ours).expect("texts and numbers can be written as JSON");
         if kept.as_deref() != Some(&*bytes) {
-            let value = NewValue::new(place(), bytes, now, now.saturating_add(KEPT)).keeps_out();
+            let value = NewValue::new(api_key_rules(), bytes, now, now.saturating_add(KEPT)).keeps_out();
             self.within(values.save_value(value)).await?;
         }
         Ok(())

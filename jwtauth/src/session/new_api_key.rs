@@ -27,9 +27,6 @@ use crate::store::{LoginEffects, NewValue, ValueKey};
 use crate::token::api_key_text;
 use crate::user::AuthUser;
 
-/// The longest name of a key, in characters.
-const MAX_NAME: usize = 64;
-
 /// How long it is known that a form was sent, in seconds.
 const FORM_KEPT: u64 = 7 * 24 * 60 * 60;
 
@@ -322,8 +319,9 @@ fn checked_name(name: &str) -> Result<String, ApiKeyError> {
     let name = name.trim();
     let refuse = |problem: String| Err(ApiKeyError::Name { problem });
     let length = name.chars().count();
-    if !(1..=MAX_NAME).contains(&length) {
-        return refuse(format!("it has {length} characters, and 1 to {MAX_NAME} are allowed"));
+    if !(1..=ApiKey::MAX_NAME).contains(&length) {
+        let most = ApiKey::MAX_NAME;
+        return refuse(format!("it has {length} characters, and 1 to {most} are allowed"));
     }
     if name.chars().any(is_for_terminals) {
         return refuse("it has a control character".into());

@@ -44,6 +44,7 @@ mod doubt;
 mod event_store;
 pub(crate) mod memory;
 pub mod operate;
+mod own_values;
 mod path_text;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -66,6 +67,7 @@ pub use self::compact_store::{CompactStore, Compaction, StoreSpace};
 pub use self::counter_store::{COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore};
 pub use self::event_store::EventStore;
 pub(crate) use self::memory::MemoryStore;
+pub(crate) use self::own_values::api_key_rules;
 #[cfg(feature = "postgres")]
 pub(crate) use self::postgres::PostgresStore;
 #[cfg(feature = "postgres")]
@@ -87,7 +89,7 @@ pub use self::store_place::StorePlace;
 pub use self::token_store::TokenStore;
 pub use self::value_store::{NewValue, REMEMBERED, StoredValue, ValueKey, ValueStore, ValueUse};
 pub use self::whole_store::{
-    CopiedRecord, CopyPage, CopyTotals, RecordKey, StoreCopy, StoreRecord, WholeStore,
+    CopiedRecord, CopyPage, CopyTotals, RecordKey, RecordKind, StoreCopy, StoreRecord, WholeStore,
 };
 pub use crate::events::{
     EventDetails, EventRecord, NoTrailMark, TrailCheck, TrailFault, TrailHead, TrailMark,

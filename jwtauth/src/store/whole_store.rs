@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::account_store::StoredAccount;
 use super::requests::StoreFuture;
 use super::value_store::{StoredValue, ValueKey};
@@ -67,6 +69,28 @@ impl StoreRecord {
     }
 }
 
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// An account.
+    Account,
+    /// An event of the audit trail.
+    Event,
+    /// A session.
+    Session,
+    /// A token.
+    Token,
+    /// A value.
+    Value,
+}
+
+impl RecordKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Account, Self::Event, Self::Session, Self::Token, Self::Value];
+}
+
 /// Where a record is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -118,13 +142,16 @@ pub struct CopyTotals {
     pub latest: u64,
     /// How far that time is ahead of the clock, in seconds.
     pub ahead: u64,
+    /// How many records are there and cannot be read. They are not in the copy, and in none of the numbers
+    /// above.
+    pub unreadable: u64,
 }
 
 impl CopyTotals {
     /// Counts these, of a store that counts no changes and keeps no time.
     #[must_use]
     pub const fn new(sessions: u64, accounts: u64) -> Self {
-        Self { changes: 0, sessions, accounts, latest: 0, ahead: 0 }
+        Self { changes: 0, sessions, accounts, latest: 0, ahead: 0, unreadable: 0 }
     }
 }
 
@@ -160,6 +187,13 @@ pub trait StoreCopy: fmt::Debug + Send {
 pub trait WholeStore: fmt::Debug + Send + Sync + 'static {
     /// Begins a copy.
     fn copy(&self) -> StoreFuture<'_, Box<dyn StoreCopy>>;
+
+    /// Counts the records of a kind that are there and are not as they were written. Reads all of them.
+    /// Default: there are none, of a store that answers nothing at all if one of its records is damaged.
+    fn unreadable(&self, kind: RecordKind) -> StoreFuture<'_, u64> {
+        let _ = kind;
+        Box::pin(async { Ok(0) })
+    }
 }
 
 /// What [`StoreCopy::next`] returns after the end.

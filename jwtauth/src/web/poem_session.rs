@@ -69,7 +69,7 @@ impl PoemSessions {
     async fn load(&self, session_id: &str) -> Result<Option<Entries>, StoreError> {
         let key = key(session_id);
         let json = match self.store.load_value(key, self.clock.now()).await {
-            Err(error @ StoreError::Corrupt { .. }) => {
+            Err(error) if matches!(error, StoreError::Corrupt { .. }) || error.is_of_record() => {
                 tracing::error!(target: "jwtauth", value = key.log_id(), error = &error as &dyn Error, "a poem session is damaged and treated as gone");
                 return Ok(None);
             }

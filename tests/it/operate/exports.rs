@@ -158,7 +158,39 @@ fn lines_that_are_no_whole_export_change_nothing() {
         let long_value = format!("\"user\":\"{}\"", "x".repeat(100_000));
         let (start, end) = lines[2].split_once("\"user\":{").unwrap();
         let large = format!("{start}{long_value}{}", end.split_once('}').unwrap().1);
+        let session = |from: &str, to: &str| {
+            let changed = lines[2].replace(from, to);
+            assert_ne!(changed, lines[2]);
+            joined(&[lines[0], lines[1], &changed, lines[3]])
+        };
+        let key = |name: &str, roles: &str| {
+            let key = format!("\"api_key\":{{\"name\":\"{name}\",\"roles\":[{roles}],\"scopes\":[]}}");
+            let (start, _) = lines[2].rsplit_once('}').unwrap();
+            joined(&[lines[0], lines[1], &format!("{start},{key}}}"), lines[3]])
+        };
         for (damaged, said) in [
+            (account("\"key\":\"alice\"", "\"key\":\"bob\""), "line 2: its key is not that of its name"),
+            (account("\"name\":\"ALICE\"", "\"name\":\"Bob\""), "line 2: its key is not that of its name"),
+            (account("\"hash\":\"", "\"hash\":\"\\u0007"), "line 2: the hash of a password"),
+            (
+                account("\"hash\":\"", &format!("\"hash\":\"{}", "x".repeat(2_000))),
+                "line 2: the hash of a password",
+            ),
+            (
+                account("\"password_changed_at\":100", "\"password_changed_at\":18446744073709551615"),
+                "line 2: a number in it",
+            ),
+            (session("\"admin\"", "\"a,b\""), "line 3: a role is one name"),
+            (session("\"posts:write\"", "\"posts write\""), "line 3: a scope is one name"),
+            (
+                session("\"absolute_expires_at\":2500", "\"absolute_expires_at\":1000"),
+                "line 3: it lasts longer",
+            ),
+            (session("\"auth_time\":100", "\"auth_time\":18446744073709551615"), "line 3: a number in it"),
+            (session("\"subject\":\"alice\"", "\"subject\":\"\""), "line 3: a subject has 1 to 255 bytes"),
+            (key("", ""), "line 3: the name of an API key"),
+            (key("a\\u202eb", ""), "line 3: the name of an API key"),
+            (key("ci", "\"\""), "line 3: a role is one name"),
             (account("\"admin\"", "\"a\\u001b[2J\""), "line 2: a role is one name"),
             (account("\"admin\"", "\"x,admin\""), "line 2: a role is one name"),
             (account("\"admin\"", "\"\""), "line 2: a role is one name"),
@@ -183,6 +215,29 @@ fn lines_that_are_no_whole_export_change_nothing() {
             assert!(!refused.contains("argon2"), "{refused}");
             assert!(to.load(long(1, "alice").id).await.unwrap().is_none());
         }
+    });
+}
+
+/// People look at an export with `less`, and others chose the texts in it.
+#[test]
+fn an_export_has_nothing_that_a_terminal_obeys_and_comes_back_as_it_was() {
+    bounded(async {
+        let from: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        let mut odd = testing::session(1, "\u{202e}eve\u{7f}");
+        odd.user = Some("{\t\"x\":\r\n \"\u{202e}\u{9b}31m\"}".as_bytes().to_vec());
+        odd.device.user_agent = Some("\u{2066}curl\u{1b}[2J".into());
+        from.insert(odd.clone(), LoginEffects::default()).await.unwrap();
+        let text = exported(&from, ExportOptions::default()).await;
+        let obeyed = text.chars().find(|c| *c != '\n' && jwtauth::__private::is_for_terminals(*c));
+        assert_eq!(obeyed, None, "{text:?}");
+        let to: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        imported(&to, &text, true).await.unwrap();
+        let back = to.load(odd.id).await.unwrap().unwrap();
+        assert_eq!((&back.subject, &back.device), (&odd.subject, &odd.device));
+        let user = |session: &Session| -> Value {
+            serde_json::from_slice(session.user.as_deref().unwrap()).unwrap()
+        };
+        assert_eq!(user(&back), user(&odd));
     });
 }
 
@@ -220,6 +275,31 @@ fn an_import_brings_no_time_of_a_backup() {
         drop(SledStore::open(&other).await.unwrap());
         assert_eq!(run(&other, "", &["import", export.to_str().unwrap()]).code, 0);
         assert_eq!((count(&other, "accounts"), count(&other, "last_backup")), (json!(2), Value::Null));
+    });
+}
+
+/// Nor does what the server of another store says of API keys.
+#[test]
+fn an_import_brings_no_rules_of_api_keys() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, export) = (folder.path().join("store"), folder.path().join("export"));
+        let builder = JwtAuth::builder().secret(tests::app::SECRET).accounts(AccountsConfig::default());
+        let rules =
+            async |store: SledStore| jwtauth::ApiKeyConfig::kept_in(Arc::new(store)).await.unwrap().is_some();
+        let served = SledStore::open(&path).await.unwrap();
+        let server = builder.api_keys(jwtauth::ApiKeyConfig::default()).build(served.clone()).unwrap();
+        // A task of the server writes them when it has started.
+        while !rules(served.clone()).await {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        drop((server, served));
+        assert_eq!(run(&path, "", &["export", export.to_str().unwrap()]).code, 0);
+        let other = folder.path().join("other");
+        drop(SledStore::open(&other).await.unwrap());
+        let done = run(&other, "", &["import", export.to_str().unwrap()]);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(!rules(SledStore::open(&other).await.unwrap()).await);
     });
 }
 

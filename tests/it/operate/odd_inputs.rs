@@ -237,7 +237,80 @@ fn a_doctor_who_may_not_look_says_so() {
             let output = other.arg(command).arg("--store").arg(&path).output().unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             assert!(said.contains("this user may not look into"), "{command}: {said}");
+            let whose = "belongs to the user with the id 0 and has mode 700, and this program runs as 65534";
+            assert!(said.contains(whose) && said.contains("sudo -u '#0'"), "{command}: {said}");
+            assert!(said.contains(&format!("sudo chown -R 65534 {path:?}")), "{command}: {said}");
         }
+        // A backup and a data file that root has brought here.
+        let (own, backup) = (folder.path().join("own"), folder.path().join("backup"));
+        assert_eq!(run(&path, "", &["backup", backup.to_str().unwrap()]).code, 0);
+        fs::create_dir(&own).unwrap();
+        std::os::unix::fs::chown(&own, Some(65534), Some(65534)).unwrap();
+        let as_other = |words: &[&str]| {
+            let mut other = Command::new("setpriv");
+            other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            other
+                .arg(env!("CARGO_BIN_EXE_jwtauth_program"))
+                .arg("--store")
+                .arg(own.join("store"))
+                .args(words);
+            let output = other.stdin(Stdio::null()).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (code, said) = as_other(&["restore", backup.to_str().unwrap()]);
+        assert!(said.contains("the id 0 and has mode 600, and this program runs as 65534"), "{said}");
+        let way = format!("sudo chown 65534 {backup:?} && sudo chmod u+r {backup:?}");
+        assert!(code == Some(1) && said.contains(&way), "{said}");
+        // What it says, without `sudo`: root does it here.
+        let done = Command::new("sh").args(["-c", &way.replace("sudo ", "")]).status().unwrap();
+        assert!(done.success());
+        let (code, said) = as_other(&["restore", backup.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{said}");
+        let data = own.join("store/db");
+        std::os::unix::fs::chown(&data, Some(0), Some(0)).unwrap();
+        let (code, said) = as_other(&["status"]);
+        let way = format!("sudo chown -R 65534 {data:?}");
+        assert!(code == Some(1) && said.contains(&way), "{said}");
+        let done = Command::new("sh").args(["-c", &way.replace("sudo ", "")]).status().unwrap();
+        assert!(done.success());
+        assert_eq!(as_other(&["status"]).0, Some(0));
+    });
+}
+
+/// Whatever a disk refuses, and whenever: what is said is what was refused.
+#[test]
+fn a_disk_that_takes_no_writes_is_not_one_that_cannot_be_read() {
+    bounded_by(Duration::from_secs(120), async {
+        if !Command::new("strace").args(["-f", "true"]).output().is_ok_and(|output| output.status.success()) {
+            println!("skipped: needs strace");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (pristine, path) = (store(folder.path()).await, folder.path().join("copy"));
+        let mut refused = 0;
+        for call in ["fsync", "fdatasync", "sync_file_range"] {
+            for first in 1..6 {
+                let _ = fs::remove_dir_all(&path);
+                tests::raw::copy(&pristine, &path);
+                let mut command = Command::new("strace");
+                command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
+                command.arg(format!("inject={call}:error=EIO:when={first}+"));
+                command.arg(env!("CARGO_BIN_EXE_jwtauth_program")).arg("--store").args([&path]);
+                command.args(["accounts", "add", "carol"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+                let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+                let _ = child.stdin.take().unwrap().write_all(b"through the looking glass\n");
+                let output = child.wait_with_output().unwrap();
+                let said = String::from_utf8(output.stderr).unwrap();
+                if output.status.success() {
+                    continue;
+                }
+                refused += 1;
+                let when = format!("{call} {first}: {said}");
+                assert!(said.contains("Input/output error"), "{when}");
+                assert!(!said.contains("cannot read") && !said.contains("is closed"), "{when}");
+            }
+        }
+        assert!(refused > 3, "{refused}");
     });
 }
 

@@ -69,10 +69,10 @@ fn an_operator_works_beside_the_servers_of_a_database() {
         let events = said("", &["events", "--json", "--event", "account_disabled"]).json();
         assert_eq!(events[0]["details"], json!([["by", "operator"]]), "{events:?}");
         assert_eq!(said("", &["events", "--check"]).code, 0);
-        for (command, instead) in [("compact", "VACUUM"), ("repair", "restore BACKUP")] {
-            let refused = said("", &[command]);
-            assert_eq!((refused.code, refused.err.contains(instead)), (1, true), "{refused:?}");
-        }
+        let refused = said("", &["compact"]);
+        assert_eq!((refused.code, refused.err.contains("VACUUM")), (1, true), "{refused:?}");
+        let whole = said("", &["repair"]);
+        assert_eq!((whole.code, whole.out.contains("nothing was done")), (0, true), "{whole:?}");
     });
 }
 

@@ -1,17 +1,20 @@
 //! The tables: who makes them, who may use them, and what is never in them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jwtauth::error::{PostgresError, StoreError};
 use jwtauth::store::{
-    Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, SessionStore as _, SynchronousCommit,
+    AccountStore as _, Counter, CounterKey, CounterKind, CounterRule, CounterStore as _, SessionStore as _,
+    SynchronousCommit,
 };
-use jwtauth::{AccountsConfig, PostgresConfig, PostgresStore, StorageConfig, testing};
+use jwtauth::{AccountsConfig, PostgresConfig, PostgresStore, SledStore, StorageConfig, testing};
 use tests::bounded;
 use tests::postgres::{self, Postgres};
 use tokio::task::JoinSet;
 
 use super::{TwoNodes, client, open};
+use crate::operate::run;
 
 /// Returns why no store opens.
 async fn refused(config: PostgresConfig) -> PostgresError {
@@ -189,5 +192,45 @@ fn r_3_no_token_is_ever_in_the_tables() {
             }
         }
         assert!(tables.len() >= 6 && cells > 10, "{} tables, {cells} cells", tables.len());
+    });
+}
+
+/// O-13: one that was killed before there are tables. A server would begin with nothing, so what is said is to do it again.
+#[test]
+fn o_13_a_migration_or_restore_that_was_killed_before_there_are_tables_is_done_again() {
+    let Some(server) = postgres::durable() else { return };
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backup) = (folder.path().join("old"), folder.path().join("backup"));
+        let (from, backup) = (path.to_str().unwrap(), backup.to_str().unwrap());
+        let account = testing::account(1, "alice");
+        let store = SledStore::open(&path).await.unwrap();
+        assert!(store.create_account(account.clone()).await.unwrap());
+        drop(store);
+        assert_eq!(run(&path, "", &["backup", backup]).code, 0);
+        let (url, owner) = (server.url(), client(&server).await);
+        for command in [&["restore", backup][..], &["migrate", from, &url]] {
+            let schema = server.schema();
+            // What it makes first.
+            let state = format!(
+                "CREATE SCHEMA \"{schema}\"; CREATE TABLE \"{schema}\".schema_state (
+                     the_row boolean PRIMARY KEY DEFAULT true CHECK (the_row), version bigint NOT NULL,
+                     latest bigint NOT NULL);
+                 INSERT INTO \"{schema}\".schema_state (version, latest) VALUES (0, 0)"
+            );
+            owner.batch_execute(&state).await.unwrap();
+            let program =
+                |words: &[&str]| run(Path::new(&url), "", &[&["--schema", &schema], words].concat());
+            let status = program(&["status"]);
+            assert_eq!(
+                (status.code, status.err.contains("was stopped, do that again")),
+                (3, true),
+                "{status:?}"
+            );
+            let done = program(command);
+            assert_eq!(done.code, 0, "{done:?}");
+            let store = PostgresStore::connect(PostgresConfig::new(&url).schema(&schema)).await.unwrap();
+            assert_eq!(store.account(account.id).await.unwrap().as_ref(), Some(&account));
+        }
     });
 }

@@ -228,6 +228,9 @@ pub(crate) struct RepairArguments {
     /// may old passwords
     #[arg(long)]
     pub(crate) keep_accounts: bool,
+    /// Of a database: the new file that damaged rows are written into before they are taken out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) aside: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) counter: CounterArgument,
 }

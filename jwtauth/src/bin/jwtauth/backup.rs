@@ -1,8 +1,9 @@
 //! `jwtauth backup`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest};
 use jwtauth::store::operate::{BackupSummary, NewFile};
@@ -14,6 +15,9 @@ use super::meter::{Meter, size};
 use super::output::{self, Output, counted};
 use super::{Done, Failure, store, unexpected};
 
+/// The exit code of a copy that lacks records which cannot be read.
+const INCOMPLETE: u8 = 4;
+
 pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
     let file = arguments.file;
     if file.as_os_str() == "-" {
@@ -22,14 +26,41 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output:
         }
         let summary = write(&store::operator(name).await?, &mut io::stdout()).await?;
         output::say(&text(&summary));
-        return Ok(());
+        return judge(summary.unreadable, "standard output");
     }
     // Before the store is opened: that may take a while.
     let mut new = begin(&file, yes)?;
     let summary = write(&store::operator(name).await?, &mut new).await?;
-    new.finish().map_err(|error| unwritten(&file, error))?;
+    let file = finish(new, file, summary.unreadable)?;
+    let done = judge(summary.unreadable, &format!("{file:?}"));
+    output::will_end_with(&done);
     output.line(&text(&summary), &json!(summary));
-    Ok(())
+    done
+}
+
+/// Gives a file its name. One that lacks records takes the place of no other: that one may have them. Returns
+/// where it is.
+pub(crate) fn finish(new: NewFile, file: PathBuf, unreadable: u64) -> Result<PathBuf, Failure> {
+    let path = match file.file_name() {
+        Some(name) if unreadable > 0 && file.exists() => {
+            file.with_file_name([name, ".incomplete".as_ref()].into_iter().collect::<OsString>())
+        }
+        _ => file,
+    };
+    new.finish_as(&path).map_err(|error| unwritten(&path, error))?;
+    Ok(path)
+}
+
+/// Says what is missing in a copy of a store.
+pub(crate) fn judge(unreadable: u64, place: &str) -> Done {
+    if unreadable == 0 {
+        return Ok(());
+    }
+    let records = counted(unreadable, "record");
+    let what = format!(
+        "{records} of the store cannot be read, and what is in {place} lacks them: `jwtauth doctor` names them. Keep the copies that you have, let `jwtauth repair` take them out, and do this again"
+    );
+    Err(Failure::Found { code: INCOMPLETE, what })
 }
 
 /// Begins to write a file that is there as a whole or not at all.

@@ -53,7 +53,7 @@ fn judge(condition: Condition, has_whole_trail: bool) -> Done {
 }
 
 /// The same of a database.
-fn database_lines(diagnosis: &DatabaseDiagnosis) -> Vec<String> {
+pub(crate) fn database_lines(diagnosis: &DatabaseDiagnosis) -> Vec<String> {
     let mut lines = vec![format!("The store {} is {}.", diagnosis.place, diagnosis.condition)];
     lines.extend(diagnosis.problem.iter().map(|problem| format!("  {problem}")));
     let known = diagnosis.settings.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -70,7 +70,8 @@ fn database_lines(diagnosis: &DatabaseDiagnosis) -> Vec<String> {
     if diagnosis.unreadable_rows > 0 {
         lines.push(format!("Rows that are not as they were written: {}.", diagnosis.unreadable_rows));
         for row in diagnosis.unreadable.iter().take(NAMED) {
-            lines.push(format!("  {} {}: {}", row.table, row.key, row.problem));
+            let key = if row.key.is_empty() { String::new() } else { format!(" {}", row.key) };
+            lines.push(format!("  {}{key}: {}", row.table, row.problem));
         }
         if diagnosis.unreadable_rows > NAMED as u64 {
             lines.push("  and others: --json names up to 100".into());

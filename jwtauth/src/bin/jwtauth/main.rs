@@ -19,6 +19,7 @@ mod arguments;
 mod ask;
 mod backup;
 mod compact;
+mod damaged_rows;
 mod database;
 mod doctor;
 mod events;
@@ -31,6 +32,7 @@ mod project;
 mod records;
 mod repair;
 mod restore;
+mod rights;
 mod sessions;
 mod spool;
 mod status;
@@ -146,7 +148,7 @@ async fn run(arguments: Arguments) -> Done {
         Command::ApiKeys(command) => api_key_commands::run(store, command, output).await,
         Command::Events(what) => events::run(&operator().await?, what, output).await,
         Command::Doctor(counter) => doctor::run(store, counter, output).await,
-        Command::Repair(counter) => repair::run(store, counter, output, yes),
+        Command::Repair(arguments) => repair::run(store, arguments, output, yes).await,
         Command::Backup(what) => backup::run(store, what, output, yes).await,
         Command::Restore(what) => restore::run(store, &what, output, yes).await,
         Command::Export(what) => records::export(store, what, output, yes).await,

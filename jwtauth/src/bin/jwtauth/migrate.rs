@@ -75,6 +75,7 @@ fn failed(error: OperateError) -> Failure {
         error @ (OperateError::MovedBefore { .. }
         | OperateError::MovedAlready { .. }
         | OperateError::NoStore { .. }
+        | OperateError::Unreadable { .. }
         | OperateError::Occupied { .. }) => Failure::refused(format!("nothing was changed: {error}")),
         OperateError::Stopped => Failure::store(
             "the old store is as it was, and the new one is none yet: to go on, write the same command again",

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Write};
 
 use jwtauth::clock::{Clock as _, SystemClock};
 use jwtauth::operator::{OperatorAnswer, OperatorRequest};
-use jwtauth::store::operate::{self, ImportOptions, OperateError, SkippedRecord};
+use jwtauth::store::operate::{self, ExportSummary, ImportOptions, OperateError, SkippedRecord};
 use serde_json::json;
 
 use super::arguments::{ExportArguments, ImportArguments};
@@ -22,26 +22,28 @@ pub(crate) async fn export(
 ) -> Done {
     let request = OperatorRequest::Export { hashes: !arguments.no_hashes };
     let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
-        let lines = write(name, request, &mut io::stdout()).await?;
-        output::say(&counted(lines, "line"));
-        return Ok(());
+        let summary = write(name, request, &mut io::stdout()).await?;
+        output::say(&counted(summary.lines, "line"));
+        return backup::judge(summary.unreadable, "standard output");
     };
     let mut new = backup::begin(&file, yes)?;
-    let lines = write(name, request, &mut new).await?;
-    new.finish().map_err(|error| backup::unwritten(&file, error))?;
-    output.line(&counted(lines, "line"), &json!({ "lines": lines }));
-    Ok(())
+    let summary = write(name, request, &mut new).await?;
+    let file = backup::finish(new, file, summary.unreadable)?;
+    let done = backup::judge(summary.unreadable, &format!("{file:?}"));
+    output::will_end_with(&done);
+    output.line(&counted(summary.lines, "line"), &json!(summary));
+    done
 }
 
 async fn write(
     name: StoreName<'_>,
     request: OperatorRequest,
     sink: &mut (dyn Write + Send),
-) -> Result<u64, Failure> {
+) -> Result<ExportSummary, Failure> {
     let operator = store::operator(name).await?;
     let meter = Meter::begin("exporting");
     match operator.ask_into(request, sink, &|progress| meter.look(progress)).await? {
-        OperatorAnswer::Exported { lines } => Ok(lines),
+        OperatorAnswer::Exported(summary) => Ok(summary),
         _ => Err(unexpected()),
     }
 }

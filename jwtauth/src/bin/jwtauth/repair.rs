@@ -1,25 +1,29 @@
 //! `jwtauth repair`.
 
-use jwtauth::store::operate::{self, Condition, OperateError, RepairOptions, Repaired};
+use jwtauth::store::operate::{self, Condition, RepairOptions, Repaired};
 use serde_json::json;
 
 use super::arguments::RepairArguments;
 use super::database::StoreName;
 use super::meter::Meter;
 use super::output::{self, Output, counted};
-use super::{Done, Failure, ask, doctor, store};
+use super::{Done, Failure, ask, damaged_rows, doctor, store};
 
-/// What is done with a database.
-const INSTEAD: &str = "the tools of PostgreSQL repair it, and a backup brings it back: `jwtauth restore BACKUP` into an empty schema";
-
-pub(crate) fn run(name: StoreName<'_>, arguments: RepairArguments, output: Output, yes: bool) -> Done {
+pub(crate) async fn run(name: StoreName<'_>, arguments: RepairArguments, output: Output, yes: bool) -> Done {
+    if let Some(database) = name.database()? {
+        return damaged_rows::run(database, arguments, output, yes).await;
+    }
+    if arguments.aside.is_some() {
+        let what = "the old files of a directory stay in it: --aside is for a database";
+        return Err(Failure::refused(what));
+    }
     let keep_accounts = arguments.keep_accounts;
-    let config = store::damaged(name, arguments.counter, INSTEAD)?;
+    let config = store::damaged(name, arguments.counter, "")?;
     if !yes {
         let meter = Meter::begin("reading");
         let diagnosis = operate::doctor(config.clone(), &|progress| meter.look(progress));
         drop(meter);
-        let mut diagnosis = diagnosis.map_err(failed)?;
+        let mut diagnosis = diagnosis.map_err(store::not_repaired)?;
         // This is what comes next.
         diagnosis.next.clear();
         for line in doctor::lines(&diagnosis) {
@@ -42,16 +46,9 @@ pub(crate) fn run(name: StoreName<'_>, arguments: RepairArguments, output: Outpu
     let options = RepairOptions::default().keep_accounts(keep_accounts);
     let repaired = operate::repair(config, options, &|progress| meter.look(progress));
     drop(meter);
-    let repaired = repaired.map_err(failed)?;
+    let repaired = repaired.map_err(store::not_repaired)?;
     output.text(&lines(&repaired), &json!(repaired));
     Ok(())
-}
-
-fn failed(error: OperateError) -> Failure {
-    match error {
-        OperateError::Store(error) => store::not_opened(error),
-        error => Failure::store("nothing was changed", error),
-    }
 }
 
 fn lines(repaired: &Repaired) -> Vec<String> {

@@ -58,6 +58,12 @@ pub(crate) async fn run(
         counted(summary.accounts, "account"),
         counted(summary.sessions, "session"),
     ));
+    if summary.unreadable > 0 {
+        output::say(&format!(
+            "{} of the store could not be read when it was taken, and it lacks them. If accounts are among these, their names are free",
+            counted(summary.unreadable, "record")
+        ));
+    }
     output::say("accounts and passwords will be those of that time; what was changed since is not in it");
     output::say(if arguments.keep_sessions {
         "--keep-sessions: whoever has logged out since, or was logged out, is logged in again"

@@ -2,11 +2,12 @@
 
 use jwtauth::SessionId;
 use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, SessionRow};
+use jwtauth::store::RecordKind;
 use serde_json::json;
 
 use super::arguments::{Revoked, SessionsCommand};
 use super::output::{List, Output, counted, shown, used};
-use super::{Done, ask, unexpected};
+use super::{Done, accounts, ask, unexpected};
 
 pub(crate) async fn run(operator: &Operator, command: SessionsCommand, output: Output, yes: bool) -> Done {
     match command {
@@ -51,7 +52,7 @@ pub(crate) async fn each_page<const N: usize>(
         after = next;
         if after.is_none() {
             list.end();
-            return Ok(());
+            return accounts::say_unreadable(operator, RecordKind::Session, "session").await;
         }
     }
 }

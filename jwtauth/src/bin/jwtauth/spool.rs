@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Seek as _};
 use std::path::Path;
 
-use super::Failure;
+use super::{Failure, rights};
 
 /// Opens a file. `-` is standard input, all of which is written into a file without a name first, like what
 /// a pipe has: it is read more than once. `what` says what the file should be.
@@ -22,6 +22,10 @@ pub(crate) fn open(file: &Path, what: &str) -> Result<File, Failure> {
             Ok((opened, true)) => Ok(opened),
             // A pipe with a name, such as `<(..)` of a shell, is read once.
             Ok((mut opened, false)) => spooled(&mut opened, &name),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::refused(format!(
+                "{name} cannot be read by this user: {}",
+                rights::of_file(file)
+            ))),
             Err(error) => Err(unread(&name, &error)),
         };
     }

@@ -31,7 +31,7 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
         ("last used", time(store.last_used)),
         ("accounts", number(store.accounts)),
         ("disabled accounts", number(store.disabled_accounts)),
-        ("records", verified(store.verified).into()),
+        ("records", records(&store)),
         ("files", store.file_bytes.map_or("-".into(), size)),
         ("last backup", time(store.last_backup)),
         ("written anew", written_anew(&store)),
@@ -43,12 +43,15 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
     Ok(())
 }
 
-/// Says whether every record was read.
-const fn verified(verified: Option<bool>) -> &'static str {
-    match verified {
-        Some(true) => "every one was read and is whole",
-        Some(false) => "not every one was read yet",
-        None => "-",
+/// Says whether every record was read, and is whole.
+fn records(store: &StoreStatus) -> String {
+    match store.verified {
+        _ if store.unreadable > 0 => {
+            format!("{} damaged, and not counted above: jwtauth doctor", counted(store.unreadable, "record"))
+        }
+        Some(true) => "every one was read and is whole".into(),
+        Some(false) => "not every one was read yet".into(),
+        None => "-".into(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::arguments::CounterArgument;
 use super::database::StoreName;
 use super::meter::Meter;
 use super::output::say;
+use super::rights;
 
 /// How many events a trail keeps at most.
 const MOST_EVENTS: u64 = 10_000_000;
@@ -194,9 +195,7 @@ pub(crate) fn damaged(
 }
 
 fn not_seen(path: &Path) -> Failure {
-    Failure::refused(format!(
-        "this user may not look into {path:?}: run this as the user whom the server runs as"
-    ))
+    Failure::refused(format!("this user may not look into {path:?}: {}", rights::of_store(path)))
 }
 
 fn not_there(path: &Path) -> Failure {
@@ -221,6 +220,14 @@ pub(crate) fn not_opened(error: StoreError) -> Failure {
     }
 }
 
+/// Says why a store was not looked at or not repaired.
+pub(crate) fn not_repaired(error: OperateError) -> Failure {
+    match error {
+        OperateError::Store(error) => not_opened(error),
+        error => Failure::store("nothing was changed", error),
+    }
+}
+
 /// Refuses to make files that the server could not open: as another user than the one whom the data belongs
 /// to.
 #[cfg(unix)]
@@ -232,10 +239,9 @@ fn check_user(path: &Path) -> Result<(), Failure> {
     if user == owner {
         return Ok(());
     }
-    let what = format!(
-        "the store belongs to the user with the id {owner}: run this as that user, such as with `sudo -u '#{owner}'`"
-    );
-    Err(Failure::refused(what))
+    let data = path.join("db");
+    let what = if data.exists() { data } else { path.into() };
+    Err(Failure::refused(format!("the store {path:?} is of another user: {}", rights::of_store(&what))))
 }
 
 #[cfg(not(unix))]

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `K` | as [`codec::encode_key`] writes it | the record that stands there, as [`codec`] writes it |
 //! | `R` | the same | none: nothing stands there any more |
-//! | `E`, the last frame | none | frames before it, changes, sessions, accounts, latest time, how far that is ahead (8 each) ‖ CRC-32 of all bytes before this frame (4) |
+//! | `E`, the last frame | none | frames before it, changes, sessions, accounts, latest time, how far that is ahead, and how many records could not be read, if there are any (8 each) ‖ CRC-32 of all bytes before this frame (4) |
 //!
 //! # Invariants
 //!
@@ -64,8 +64,10 @@ impl<W: Write> BackupWriter<W> {
 
     /// Writes the last frame.
     pub(super) fn end(mut self, totals: CopyTotals) -> Result<u64, OperateError> {
-        let CopyTotals { changes, sessions, accounts, latest, ahead } = totals;
-        let numbers = [self.frames, changes, sessions, accounts, latest, ahead];
+        let CopyTotals { changes, sessions, accounts, latest, ahead, unreadable } = totals;
+        let mut numbers = vec![self.frames, changes, sessions, accounts, latest, ahead];
+        // Without it, earlier releases read the file.
+        numbers.extend(Some(unreadable).filter(|unreadable| *unreadable > 0));
         let mut body: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         body.extend(self.whole.clone().finalize().to_le_bytes());
         self.frame(END, &[], &body)?;
@@ -170,8 +172,14 @@ impl<R: Read> BackupReader<R> {
         let Some((numbers, sum)) = body.split_last_chunk::<4>() else { return Err(self.damaged_here()) };
         let (numbers, rest) = numbers.as_chunks::<8>();
         let numbers: Vec<_> = numbers.iter().map(|number| u64::from_le_bytes(*number)).collect();
-        let ([frames, changes, sessions, accounts, latest, ahead], []) = (&numbers[..], rest) else {
+        let ([frames, changes, sessions, accounts, latest, ahead, more @ ..], []) = (&numbers[..], rest)
+        else {
             return Err(self.damaged_here());
+        };
+        let unreadable = match more {
+            [] => 0,
+            [unreadable] => *unreadable,
+            _ => return Err(self.damaged_here()),
         };
         if *sum != whole.to_le_bytes() || *frames != self.frames {
             return Err(damaged("a part of it is missing"));
@@ -185,6 +193,7 @@ impl<R: Read> BackupReader<R> {
             accounts: *accounts,
             latest: *latest,
             ahead: *ahead,
+            unreadable,
         };
         Ok(BackupFrame::End { totals, whole })
     }

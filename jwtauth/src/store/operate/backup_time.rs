@@ -5,12 +5,10 @@
 
 use std::sync::Arc;
 
+use super::super::own_values::LAST_BACKUP;
 use super::super::session_store::SessionStore;
-use super::super::value_store::{NewValue, ValueKey};
+use super::super::value_store::NewValue;
 use crate::error::StoreError;
-
-/// Other keys are hashes, or begin with other words.
-pub(super) const PLACE: ValueKey = ValueKey::from_bytes(*b"jwtauth: time of the last backup");
 
 /// How long it is kept, in seconds: 100 years.
 const KEPT: u64 = 100 * 366 * 24 * 60 * 60;
@@ -18,13 +16,13 @@ const KEPT: u64 = 100 * 366 * 24 * 60 * 60;
 /// Notes that a backup was taken at `now`, in Unix seconds.
 pub(crate) async fn note_backup(store: &Arc<dyn SessionStore>, now: u64) -> Result<(), StoreError> {
     let Some(values) = Arc::clone(store).value_store() else { return Ok(()) };
-    let value = NewValue::new(PLACE, now.to_le_bytes().to_vec(), now, now.saturating_add(KEPT));
+    let value = NewValue::new(LAST_BACKUP, now.to_le_bytes().to_vec(), now, now.saturating_add(KEPT));
     values.save_value(value.keeps_out()).await.map(drop)
 }
 
 /// Returns when the last backup was taken, in Unix seconds. `None` if none was, or the store keeps no values.
 pub(crate) async fn last_backup(store: &Arc<dyn SessionStore>, now: u64) -> Result<Option<u64>, StoreError> {
     let Some(values) = Arc::clone(store).value_store() else { return Ok(None) };
-    let bytes = values.load_value(PLACE, now).await?;
+    let bytes = values.load_value(LAST_BACKUP, now).await?;
     Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes))
 }

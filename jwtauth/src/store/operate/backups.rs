@@ -22,10 +22,16 @@ pub struct BackupSummary {
     pub accounts: u64,
     /// How long the file is, in bytes.
     pub bytes: u64,
+    /// How many records of the store could not be read. They are not in the backup.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// Writes a backup of a store: one file with everything, as it was at one moment. [`restore`](super::restore)
 /// makes a store of it.
+///
+/// Records that are damaged are left out and counted: look at [`BackupSummary::unreadable`]. Only a store in
+/// a database has such records. A directory is damaged as a whole.
 ///
 /// The store may be in use, and nobody waits for the backup, except that changes wait for its last step: less
 /// than a millisecond. Everything that was answered before the call is in it. `now`, in Unix seconds, is when
@@ -64,8 +70,8 @@ pub async fn backup(
         }
         if let Some(totals) = page.end {
             let bytes = writer.end(totals)?;
-            let (sessions, accounts) = (totals.sessions, totals.accounts);
-            return Ok(BackupSummary { taken_at: now, sessions, accounts, bytes });
+            let (sessions, accounts, unreadable) = (totals.sessions, totals.accounts, totals.unreadable);
+            return Ok(BackupSummary { taken_at: now, sessions, accounts, bytes, unreadable });
         }
     }
 }

@@ -42,6 +42,9 @@ pub struct DatabaseDiagnosis {
     pub unreadable: Vec<UnreadableRow>,
     /// How many there are.
     pub unreadable_rows: u64,
+    /// The layout of a record that a newer release has written, and the newest that is read here.
+    #[serde(skip)]
+    pub(in crate::store) newer: Option<(u8, u8)>,
     /// What is wrong with the audit trail, at most 100 faults.
     pub trail_faults: Vec<TrailFault>,
     /// What else somebody should know.

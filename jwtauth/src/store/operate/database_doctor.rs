@@ -61,9 +61,11 @@ async fn postgres(
     if diagnosis.unreadable_rows > 0 {
         diagnosis.condition = Condition::Damaged;
         diagnosis.problem.get_or_insert("rows are not as they were written".into());
-        diagnosis.next.push(
-            "jwtauth restore BACKUP, into an empty schema; or the newest dump, or a point in time, of the database".into(),
-        );
+        let restore = "jwtauth restore BACKUP, into an empty schema; or the newest dump, or a point in time, of the database";
+        diagnosis.next = match diagnosis.newer {
+            Some(_) => vec!["use the release of jwtauth that wrote it".into()],
+            None => vec!["jwtauth repair, with the same --store and --schema".into(), restore.into()],
+        };
     }
     Ok(diagnosis)
 }

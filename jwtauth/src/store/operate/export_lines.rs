@@ -76,6 +76,14 @@ pub(super) struct FirstLine {
 pub(super) struct EndLine {
     pub(super) kind: LineKind,
     pub(super) lines: u64,
+    /// How many records of the store could not be read, if there were any.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) unreadable: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -212,8 +220,9 @@ pub(super) fn line_of(record: &CopiedRecord, hashes: bool) -> serde_json::Result
 fn session_line(session: &Session, hashes: bool) -> serde_json::Result<SessionLine> {
     let user = session.user.as_deref().map(|user| {
         let value: Box<RawValue> = serde_json::from_slice(user)?;
-        // One line for each record, however the application has written it.
-        if !value.get().contains('\n') {
+        // One line for each record, however the application has written it, and no white space that would be
+        // escaped like text.
+        if !value.get().contains(|c: char| c.is_ascii_control()) {
             return Ok(value);
         }
         serde_json::value::to_raw_value(&serde_json::from_str::<serde_json::Value>(value.get())?)

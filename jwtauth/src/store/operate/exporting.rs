@@ -4,10 +4,13 @@ use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::session_store::SessionStore;
 use super::export_lines::{EndLine, FirstLine, LineKind, VERSION, line_of};
 use super::walk::{OperateError, Progress, begin_copy};
 use crate::error::StoreError;
+use crate::plain_text::json_for_terminals;
 
 /// What an export writes. The default writes everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +28,18 @@ impl ExportOptions {
     }
 }
 
-/// Writes all records of a store, each as one line of JSON. Returns how many lines there are.
+/// What an export holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExportSummary {
+    /// How many lines it has.
+    pub lines: u64,
+    /// How many records of the store could not be read. They are not in the export.
+    #[serde(default)]
+    pub unreadable: u64,
+}
+
+/// Writes all records of a store, each as one line of JSON.
 ///
 /// The guide [`operating`](crate::guide::operating) shows the lines. They are of one moment, as those of a
 /// [`backup`](super::backup) are, and as secret: who has one with hashes can try passwords. `now`, in Unix
@@ -40,7 +54,7 @@ pub async fn export(
     options: ExportOptions,
     now: u64,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
-) -> Result<u64, OperateError> {
+) -> Result<ExportSummary, OperateError> {
     let (mut copy, expected) = begin_copy(store).await?;
     let mut lines = Lines { sink: BufWriter::new(sink), lines: 0, bytes: 0 };
     let hashes = !options.no_hashes;
@@ -58,11 +72,12 @@ pub async fn export(
         if progress(Progress { done, of, bytes: lines.bytes }).is_break() {
             return Err(OperateError::Stopped);
         }
-        if page.end.is_some() {
-            let end = EndLine { kind: LineKind::End, lines: lines.lines };
+        if let Some(totals) = page.end {
+            let unreadable = totals.unreadable;
+            let end = EndLine { kind: LineKind::End, lines: lines.lines, unreadable };
             lines.put(&serde_json::to_vec(&end))?;
             lines.sink.flush().map_err(OperateError::Write)?;
-            return Ok(lines.lines);
+            return Ok(ExportSummary { lines: lines.lines, unreadable });
         }
     }
 }
@@ -79,9 +94,11 @@ impl<W: Write> Lines<W> {
         let line = line.as_ref().map_err(|_| {
             StoreError::Backend("a session has a user value that is no JSON, which no export can hold".into())
         })?;
+        // Others chose names and other texts in it, and people look at an export.
+        let line = json_for_terminals(std::str::from_utf8(line).map_err(|_| StoreError::Closed)?);
         self.lines += 1;
         self.bytes += line.len() as u64 + 1;
-        let written = self.sink.write_all(line).and_then(|()| self.sink.write_all(b"\n"));
+        let written = self.sink.write_all(line.as_bytes()).and_then(|()| self.sink.write_all(b"\n"));
         written.map_err(OperateError::Write)
     }
 }

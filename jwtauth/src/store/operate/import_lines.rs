@@ -8,12 +8,18 @@ use super::super::codec::{self, MAX_RECORD};
 use super::super::whole_store::{CopiedRecord, StoreRecord};
 use super::export_lines::{AnyLine, EndLine, FirstLine, LineKind, VERSION, record_of};
 use super::walk::OperateError;
+#[cfg(feature = "accounts")]
+use crate::account_key;
 use crate::byte_order_mark::bytes_without_mark;
 use crate::plain_text::is_for_terminals;
-use crate::right_name::{NO_ROLE, is_role};
+use crate::record::{ApiKey, Session};
+use crate::right_name::{NO_ROLE, NO_SCOPE, is_role, is_scope};
 
 /// The longest line: a record, its bytes in base64url or escaped, and the names of its members.
 const MAX_LINE: u64 = 8 * MAX_RECORD as u64;
+
+/// The longest hash of a password, in bytes. Those that are made here have some hundred.
+const MAX_HASH: usize = 1_024;
 
 /// Which line is the last one about each record, by a hash of its key.
 pub(super) type LastLines = HashMap<u64, u64>;
@@ -133,10 +139,21 @@ fn check_record(record: &StoreRecord) -> Result<(), String> {
                         .into(),
                 );
             }
+            if !is_key_of(&account.key, &account.name) {
+                return Err(
+                    "its key is not that of its name, so nobody could log in by it, or another one could"
+                        .into(),
+                );
+            }
             if !account.roles.iter().all(|role| is_role(role)) {
                 return Err(NO_ROLE.into());
             }
-            if ![account.revision, account.created_at].into_iter().all(is_number) {
+            let hash = account.hash.as_phc();
+            if hash.len() > MAX_HASH || !hash.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+                return Err(format!("the hash of a password is ASCII, and has at most {MAX_HASH} bytes"));
+            }
+            let times = [account.created_at, account.password_changed_at, account.last_login.unwrap_or(0)];
+            if !times.into_iter().chain([account.revision]).all(is_number) {
                 return Err("a number in it is too large".into());
             }
         }
@@ -144,13 +161,49 @@ fn check_record(record: &StoreRecord) -> Result<(), String> {
             if !(1..=255).contains(&session.subject.len()) {
                 return Err("a subject has 1 to 255 bytes".into());
             }
-            if ![session.created_at, session.expires_at, session.generation].into_iter().all(is_number) {
+            check_rights(&session.roles, &session.scopes)?;
+            let Session { created_at, auth_time, rotated_at, expires_at, absolute_expires_at, .. } =
+                **session;
+            let times = [created_at, auth_time, rotated_at, expires_at, absolute_expires_at];
+            if !times.into_iter().chain([session.generation]).all(is_number) {
                 return Err("a number in it is too large".into());
+            }
+            if expires_at > absolute_expires_at || created_at > absolute_expires_at {
+                return Err("it lasts longer than `absolute_expires_at` allows".into());
+            }
+            if let Some(key) = &session.api_key {
+                check_rights(&key.roles, &key.scopes)?;
+                let length = key.name.chars().count();
+                if !(1..=ApiKey::MAX_NAME).contains(&length) || key.name.contains(is_for_terminals) {
+                    return Err(format!(
+                        "the name of an API key has 1 to {} characters, without control characters",
+                        ApiKey::MAX_NAME
+                    ));
+                }
             }
         }
         _ => {}
     }
     codec::encode_record(record).map(drop).map_err(|error| error.to_string())
+}
+
+/// Tells whether it is the key by which a name is found.
+#[cfg(feature = "accounts")]
+fn is_key_of(key: &str, name: &str) -> bool {
+    account_key::key_of(&account_key::shown(name)) == key
+}
+
+/// Without accounts none can come in.
+#[cfg(not(feature = "accounts"))]
+const fn is_key_of(_: &str, _: &str) -> bool {
+    true
+}
+
+fn check_rights(roles: &[String], scopes: &[String]) -> Result<(), String> {
+    if !roles.iter().all(|role| is_role(role)) {
+        return Err(NO_ROLE.into());
+    }
+    if scopes.iter().all(|scope| is_scope(scope)) { Ok(()) } else { Err(NO_SCOPE.into()) }
 }
 
 fn wrong(line: u64, problem: &str) -> OperateError {

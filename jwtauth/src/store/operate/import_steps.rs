@@ -7,12 +7,12 @@ use tokio::task::JoinSet;
 
 use super::super::account_store::StoredAccount;
 use super::super::doubt::Doubt;
+use super::super::own_values;
 use super::super::requests::LoginEffects;
 use super::super::rules;
 use super::super::session_store::SessionStore;
 use super::super::value_store::{NewValue, StoredValue, ValueKey};
 use super::super::whole_store::StoreRecord;
-use super::backup_time;
 use super::import_report::{ImportCounts, ImportOptions, SkipReason, SkippedRecord};
 use super::walk::OperateError;
 use crate::error::StoreError;
@@ -22,13 +22,13 @@ use crate::record::Session;
 const AT_ONCE: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum RecordKind {
+pub(super) enum ImportedKind {
     Account,
     Session,
     Other,
 }
 
-impl RecordKind {
+impl ImportedKind {
     pub(super) const fn of(record: &StoreRecord) -> Self {
         match record {
             StoreRecord::Account(_) => Self::Account,
@@ -40,7 +40,7 @@ impl RecordKind {
 
 /// What has become of a record.
 struct Outcome {
-    kind: RecordKind,
+    kind: ImportedKind,
     skipped: Option<SkippedRecord>,
     /// Whether it is an account that was added disabled.
     is_disabled: bool,
@@ -96,7 +96,7 @@ impl Import {
         if self.running.len() >= AT_ONCE {
             self.join(skipped).await?;
         }
-        let (kind, what) = (RecordKind::of(&record), describe(&record));
+        let (kind, what) = (ImportedKind::of(&record), describe(&record));
         let (store, doubt) = (Arc::clone(&self.store), self.doubt);
         let skip = move |reason| SkippedRecord { line, what, reason };
         match record {
@@ -147,16 +147,16 @@ impl Import {
                 counts.skipped += 1;
                 skipped(record);
             }
-            (None, RecordKind::Account) => counts.accounts += 1,
-            (None, RecordKind::Session) => counts.sessions += 1,
-            (None, RecordKind::Other) => counts.values += 1,
+            (None, ImportedKind::Account) => counts.accounts += 1,
+            (None, ImportedKind::Session) => counts.sessions += 1,
+            (None, ImportedKind::Other) => counts.values += 1,
         }
         Ok(())
     }
 }
 
 impl Outcome {
-    const fn of(kind: RecordKind, skipped: Option<SkippedRecord>) -> Self {
+    const fn of(kind: ImportedKind, skipped: Option<SkippedRecord>) -> Self {
         Self { kind, skipped, is_disabled: false, fate: None }
     }
 }
@@ -235,7 +235,7 @@ async fn put_value(
     value: StoredValue,
     doubt: Doubt,
 ) -> Result<Option<SkipReason>, StoreError> {
-    if key == backup_time::PLACE {
+    if own_values::is_own(key) {
         return Ok(Some(SkipReason::NotImported));
     }
     let now = doubt.now;

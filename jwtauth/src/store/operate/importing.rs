@@ -20,7 +20,7 @@ use super::super::session_store::SessionStore;
 use super::super::whole_store::CopiedRecord;
 use super::import_lines::{LineReader, check};
 use super::import_report::{ImportCounts, ImportOptions, SkippedRecord};
-use super::import_steps::{Import, RecordKind};
+use super::import_steps::{Import, ImportedKind};
 use super::walk::{OperateError, Progress};
 use crate::events::EventDetails;
 
@@ -54,7 +54,7 @@ pub async fn import<F: BufRead + Seek + Send>(
         let mut reader = LineReader::begin(&mut file)?;
         while let Some((line, text)) = reader.next()? {
             let Some((CopiedRecord::Kept(record), key)) = reader.record(line, &text)? else { continue };
-            let is_turn = (RecordKind::of(&record) == RecordKind::Account) == of_accounts;
+            let is_turn = (ImportedKind::of(&record) == ImportedKind::Account) == of_accounts;
             if !is_turn || last.get(&hasher.hash_one(&key)) != Some(&line) {
                 continue;
             }

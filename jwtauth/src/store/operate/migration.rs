@@ -83,8 +83,9 @@ pub struct Migrated {
 /// # Errors
 ///
 /// - [`OperateError::NoStore`], [`OperateError::Occupied`], [`OperateError::InUse`],
-///   [`OperateError::MovedBefore`], [`OperateError::MovedAlready`]: nothing was changed, except that a server
-///   may have been seen when all was copied. Then the new store does not open, and the call goes on later.
+///   [`OperateError::MovedBefore`], [`OperateError::MovedAlready`], [`OperateError::Unreadable`]: nothing was
+///   changed, except that servers or damaged records may have been seen when all was copied. Then the new
+///   store does not open, and the call goes on later.
 /// - [`OperateError::Stopped`]: `progress` said so.
 /// - [`OperateError::Differs`]: somebody has changed one of the stores meanwhile, or a disk is broken.
 /// - [`OperateError::Store`]: one of the stores failed, or is open elsewhere.
@@ -138,6 +139,9 @@ pub async fn migrate(
         }
     };
     drop(copy);
+    if totals.unreadable > 0 {
+        return Err(OperateError::Unreadable { place: from, records: totals.unreadable });
+    }
     let read_back = |how_far| progress(MigrationPhase::ReadBack, how_far);
     let records = target.seal(&totals, Some(done), &read_back).await?;
     // Nobody begins to serve the old store from here on, and nobody has begun meanwhile: what is read now is

@@ -73,12 +73,22 @@ impl NewFile {
     /// # Errors
     ///
     /// Those of [`Self::begin`]. There is no file then.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(self) -> io::Result<()> {
+        let path = self.path.clone();
+        self.finish_as(&path)
+    }
+
+    /// The same with another name, in the same directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::begin`]. There is no file then.
+    pub fn finish_as(mut self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
-        check(&self.path, self.replace)?;
-        fs::rename(&self.part, &self.path)?;
+        check(path, self.replace)?;
+        fs::rename(&self.part, path)?;
         self.is_done = true;
-        sync_dir(parent(&self.path))
+        sync_dir(parent(path))
     }
 }
 

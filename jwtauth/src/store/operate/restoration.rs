@@ -51,8 +51,9 @@ impl<F: Read + Seek> BackupFile<F> {
                 BackupFrame::End { totals, whole } => break (totals, whole),
             }
         };
-        let (sessions, accounts) = (totals.sessions, totals.accounts);
-        let summary = BackupSummary { taken_at: reader.taken_at, sessions, accounts, bytes: reader.bytes };
+        let CopyTotals { sessions, accounts, unreadable, .. } = totals;
+        let (taken_at, bytes) = (reader.taken_at, reader.bytes);
+        let summary = BackupSummary { taken_at, sessions, accounts, bytes, unreadable };
         let frames = reader.frames - 1;
         Ok(Self { file, summary, totals, expected: (frames, whole) })
     }

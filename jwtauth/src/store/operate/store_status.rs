@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::compact_store::{Compaction, StoreSpace};
 use super::super::session_store::SessionStore;
+use super::super::whole_store::RecordKind;
 use super::backup_time::last_backup;
 use super::walk::PAGE;
 use super::walk::{OperateError, Progress, each_session};
@@ -42,6 +43,9 @@ pub struct StoreStatus {
     pub compactions: u64,
     /// What the last of these has done.
     pub last_compaction: Option<Compaction>,
+    /// Records that are there and are not as they were written: they are not in the numbers above, and a
+    /// doctor names them.
+    pub unreadable: u64,
     /// When the last backup was taken, by the program `jwtauth` or by an application that asks its operator
     /// for one. `None` if none was, or the store keeps no values.
     pub last_backup: Option<u64>,
@@ -75,12 +79,32 @@ pub async fn status(
     status.live_subjects = subjects.len() as u64;
     count_accounts(store, &mut status, sessions, progress).await?;
     status.verified = Some(store.is_verified());
-    status.last_backup = last_backup(store, now).await?;
+    for kind in RecordKind::ALL {
+        status.unreadable += count_unreadable(store, kind).await?;
+    }
+    status.last_backup = match last_backup(store, now).await {
+        // It is counted above.
+        Err(error) if error.is_of_record() => None,
+        known => known?,
+    };
     if let Some(files) = Arc::clone(store).compact_store() {
         let StoreSpace { bytes, compactions, last } = files.space().await?;
         (status.file_bytes, status.compactions, status.last_compaction) = (bytes, compactions, last);
     }
     Ok(status)
+}
+
+/// Counts the records of a kind that are there and are not as they were written. A store of which one damaged
+/// record stops everything has none.
+///
+/// # Errors
+///
+/// [`OperateError::Store`]: the store failed.
+pub async fn count_unreadable(store: &Arc<dyn SessionStore>, kind: RecordKind) -> Result<u64, OperateError> {
+    match Arc::clone(store).whole_store() {
+        Some(whole) => Ok(whole.unreadable(kind).await?),
+        None => Ok(0),
+    }
 }
 
 async fn count_accounts(

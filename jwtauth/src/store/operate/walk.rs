@@ -92,6 +92,16 @@ pub enum OperateError {
         /// What failed.
         source: StoreError,
     },
+    /// Records of the store cannot be read, so they would not be in the new one. It is as it was.
+    #[error(
+        "{place} has {}, which would be left behind: `jwtauth doctor` names them, and `jwtauth repair` takes them out. Then do this again", damaged_records(*.records)
+    )]
+    Unreadable {
+        /// The store.
+        place: String,
+        /// How many.
+        records: u64,
+    },
     /// There is no store to read from. Nothing was made.
     #[error("there is no store in {place}")]
     NoStore {
@@ -148,6 +158,10 @@ pub enum OperateError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn damaged_records(count: u64) -> String {
+    if count == 1 { "a damaged record".into() } else { format!("{count} damaged records") }
 }
 
 /// Begins a copy of all that a store keeps. Returns it with how many sessions and accounts it will have, as

@@ -9,17 +9,29 @@ use super::super::rules;
 use super::super::whole_store::RecordKey;
 use super::connections::Param;
 use super::freshness::Touched;
+use super::statements::{SqlStatement, Statements};
 use super::step_error::StepError;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
 use crate::error::StoreError;
 use crate::id::AccountId;
 
-/// Reads a row with an account: id, record.
-pub(super) fn account(row: &Row) -> Result<StoredAccount, StepError> {
-    let id = AccountId::from_bytes(rows::bytes(row, 0)?.try_into().map_err(|_| rows::is_damaged())?);
+/// Reads a row with an account: id, key, record. `None` if it is damaged, or its key is not that of its
+/// record.
+pub(super) fn readable_account(row: &Row) -> Result<Option<StoredAccount>, StepError> {
+    let Ok(id) = rows::bytes(row, 0)?.try_into().map(AccountId::from_bytes) else { return Ok(None) };
     let key = codec::encode_key(&RecordKey::Account(id));
-    Ok(codec::decode_account(&key, id, rows::bytes(row, 1)?)?)
+    let account = rows::readable(codec::decode_account(&key, id, rows::bytes(row, 2)?))?;
+    let found = rows::bytes(row, 1)?;
+    Ok(account.filter(|account| account.key.as_bytes() == found))
+}
+
+/// The same, of one that is needed.
+fn account(row: &Row) -> Result<StoredAccount, StepError> {
+    match readable_account(row)? {
+        Some(account) => Ok(account),
+        None => Err(rows::damaged_row("accounts", &[b"a", rows::bytes(row, 0)?].concat())),
+    }
 }
 
 fn record(account: &StoredAccount) -> Result<Vec<u8>, StoreError> {
@@ -98,7 +110,7 @@ impl Transaction<'_> {
         found.first().map(account).transpose()
     }
 
-    async fn revoke_all(
+    pub(super) async fn revoke_all(
         &mut self,
         id: AccountId,
         revocation: &SubjectRevocation,
@@ -142,24 +154,47 @@ impl AccountStore for PostgresStore {
 
     fn accounts(&self, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<StoredAccount>> {
         Box::pin(async move {
-            let statements = &self.database.statements;
-            let limit = Param::from(limit as u64);
-            let found = match after {
-                Some(after) => {
-                    let params = vec![after.into_bytes().into(), limit];
-                    self.database.read(&statements.accounts_behind, params).await?
-                }
-                None => self.database.read(&statements.accounts_from_first, vec![limit]).await?,
-            };
-            Ok(found.iter().map(account).collect::<Result<_, _>>()?)
+            let Statements { accounts_behind, accounts_from_first, .. } = &self.database.statements;
+            let after = after.map(String::into_bytes);
+            self.list([accounts_from_first, accounts_behind], after, limit).await
         })
     }
 
     fn accounts_before(&self, before: String, limit: usize) -> StoreFuture<'_, Option<Vec<StoredAccount>>> {
         Box::pin(async move {
-            let params = vec![before.into_bytes().into(), Param::from(limit as u64)];
-            let found = self.database.read(&self.database.statements.accounts_before, params).await?;
-            Ok(Some(found.iter().rev().map(account).collect::<Result<_, _>>()?))
+            let backwards = &self.database.statements.accounts_before;
+            let before = Some(before.into_bytes());
+            let mut accounts = self.list([backwards; 2], before, limit).await?;
+            accounts.reverse();
+            Ok(Some(accounts))
         })
+    }
+}
+
+impl PostgresStore {
+    /// Returns up to `limit` accounts that can be read, from the first one on or behind a key.
+    async fn list(
+        &self,
+        [first, behind]: [&SqlStatement; 2],
+        mut after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<StoredAccount>, StoreError> {
+        let mut accounts = Vec::new();
+        loop {
+            let wanted = limit - accounts.len();
+            let count = Param::from(wanted as u64);
+            let found = match after {
+                Some(key) => self.database.read(behind, vec![key.into(), count]).await?,
+                None => self.database.read(first, vec![count]).await?,
+            };
+            for row in &found {
+                accounts.extend(readable_account(row)?);
+            }
+            // What is not shown is no end of the list.
+            if found.len() < wanted || accounts.len() == limit {
+                return Ok(accounts);
+            }
+            after = found.last().map(|row| rows::bytes(row, 1)).transpose()?.map(<[u8]>::to_vec);
+        }
     }
 }

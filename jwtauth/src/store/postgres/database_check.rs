@@ -2,15 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use tokio_postgres::Row;
-
-use super::super::codec::{self, RecordError};
+use super::super::codec::RecordError;
 use super::super::operate::{DatabaseDiagnosis, UnreadableRow};
 use super::super::sled::{Condition, Finding};
-use super::super::whole_store::StoreRecord;
-use super::account_steps::account_params;
-use super::connections::{Param, Request};
-use super::event_steps::event_params;
+use super::connections::Request;
+use super::row_table::{RowFault, RowPages, RowTable};
 use super::schema_mark::SchemaMark;
 use super::statements::SqlStatement;
 use super::step_error::StepError;
@@ -19,8 +15,7 @@ use super::{Database, PostgresStore, rows};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{PostgresError, StoreError};
 
-/// How many rows are read at once, and how many that are damaged are named.
-const PAGE: u64 = 256;
+/// How many rows that are damaged are named.
 const NAMED: usize = 100;
 
 /// By how much the clocks of server and program may differ, in seconds.
@@ -89,6 +84,14 @@ impl PostgresStore {
                 "set both by NTP: sessions expire by the clock of each server of the application",
             ));
         }
+        let latest = database.read(&database.statements.latest_time, Vec::new()).await?;
+        let ahead = rows::number(&latest)?.saturating_sub(there);
+        if ahead > CLOCKS_DIFFER {
+            findings.push(Finding::new(
+                format!("the store has seen a time that is {ahead} seconds ahead of the clock of the server"),
+                "sessions expire by that time: the guide `scaling` says how to bring it back (A clock that stays ahead)",
+            ));
+        }
         if let Some(PostgresError::Rights { role, refused, remedy, .. }) = self.lacks_rights().await {
             let what = format!("role {role:?} may not {refused}: no server with this role starts");
             findings.push(Finding::new(what, remedy));
@@ -125,102 +128,65 @@ impl PostgresStore {
         diagnosis: &mut DatabaseDiagnosis,
         look: &mut (dyn FnMut(u64) -> ControlFlow<()> + Send),
     ) -> Result<ControlFlow<()>, StoreError> {
-        let statements = &self.database.statements;
-        let none = || Param::from(&b""[..]);
-        let tables: [(&'static str, u8, &SqlStatement, Vec<Param>); 5] = [
-            ("accounts", b'a', &statements.check_accounts, vec![none()]),
-            ("sessions", b's', &statements.check_sessions, vec![none()]),
-            ("tokens", b't', &statements.check_tokens, vec![none(), none()]),
-            ("kept_values", b'v', &statements.check_values, vec![none()]),
-            ("events", b'e', &statements.events_behind, vec![Param::Number(-1)]),
-        ];
         let mut done = 0;
-        for (table, letter, statement, mut after) in tables {
-            loop {
-                let keys = after.len();
-                let params = after.iter().cloned().chain([PAGE.into()]).collect();
-                let found = self.database.read(statement, params).await?;
-                for row in &found {
+        for table in RowTable::ALL {
+            let mut pages = RowPages::new(&self.database, table);
+            while let Some(page) = pages.next().await? {
+                for row in &page {
                     done += 1;
-                    let (params, key) = key_of(row, letter, keys)?;
-                    match problem_of(row, &key) {
-                        Ok(()) => count(diagnosis, table),
-                        Err(problem) => {
-                            diagnosis.unreadable_rows += 1;
-                            if diagnosis.unreadable.len() < NAMED {
-                                let key = key[1..].iter().map(|byte| format!("{byte:02x}")).collect();
-                                diagnosis.unreadable.push(UnreadableRow::new(table, key, problem));
-                            }
-                        }
+                    let Err(fault) = table.record(row) else {
+                        count(diagnosis, table);
+                        continue;
+                    };
+                    diagnosis.unreadable_rows += 1;
+                    if let RowFault::Record(RecordError::NewerLayout { found, newest }) = fault {
+                        diagnosis.newer = Some((found, newest));
                     }
-                    after = params;
+                    if diagnosis.unreadable.len() < NAMED {
+                        let key = rows::hex(table.key(row)?.get(1..).unwrap_or_default());
+                        diagnosis.unreadable.push(UnreadableRow::new(table.name(), key, text(&fault)));
+                    }
                 }
                 if look(done).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
-                if (found.len() as u64) < PAGE {
-                    break;
-                }
             }
+        }
+        if self.is_head_damaged().await? {
+            diagnosis.unreadable_rows += 1;
+            let problem = text(&RowFault::Record(RecordError::Damaged));
+            diagnosis.unreadable.push(UnreadableRow::new("trail_head", String::new(), problem));
         }
         Ok(ControlFlow::Continue(()))
     }
+
+    /// Counts the rows of a table that are damaged.
+    pub(super) async fn count_damaged(&self, table: RowTable) -> Result<u64, StoreError> {
+        let (mut pages, mut damaged) = (RowPages::new(&self.database, table), 0);
+        while let Some(page) = pages.next().await? {
+            damaged += page.iter().filter(|row| table.record(row).is_err()).count() as u64;
+        }
+        let has_head = table == RowTable::Events && self.is_head_damaged().await?;
+        Ok(damaged + u64::from(has_head))
+    }
 }
 
-const fn count(diagnosis: &mut DatabaseDiagnosis, table: &str) {
+const fn count(diagnosis: &mut DatabaseDiagnosis, table: RowTable) {
     let readable = &mut diagnosis.readable;
-    // Tables are told apart by their first letter.
-    let counter = match table.as_bytes() {
-        [b'a', ..] => &mut readable.accounts,
-        [b's', ..] => &mut readable.sessions,
-        [b't', ..] => &mut readable.tokens,
-        [b'k', ..] => &mut readable.values,
-        _ => &mut readable.events,
+    let counter = match table {
+        RowTable::Accounts => &mut readable.accounts,
+        RowTable::Sessions => &mut readable.sessions,
+        RowTable::Tokens => &mut readable.tokens,
+        RowTable::Values => &mut readable.values,
+        RowTable::Events => &mut readable.events,
     };
     *counter += 1;
 }
 
-/// Returns the first columns of a row: to go on behind it, and as the key of its record.
-fn key_of(row: &Row, letter: u8, keys: usize) -> Result<(Vec<Param>, Vec<u8>), StepError> {
-    let mut key = vec![letter];
-    if letter == b'e' {
-        let number: i64 = row.try_get(0)?;
-        key.extend(number.to_be_bytes());
-        return Ok((vec![Param::Number(number)], key));
-    }
-    let mut params = Vec::new();
-    for column in 0..keys {
-        let bytes = rows::bytes(row, column)?;
-        key.extend(bytes);
-        params.push(bytes.into());
-    }
-    Ok((params, key))
-}
-
-/// Says what is wrong with a row: its record, the last column, or a column that does not fit it.
-fn problem_of(row: &Row, key: &[u8]) -> Result<(), String> {
-    let unread = |error: &dyn std::fmt::Display| error.to_string();
-    let record = rows::bytes(row, row.len() - 1).map_err(|_| "it has no record".to_owned())?;
-    let record = codec::decode_record(key, record).map_err(|error: RecordError| unread(&error))?;
-    let expected = match record {
-        StoreRecord::Account(account) => account_params(&account),
-        StoreRecord::Event(event) => event_params(event),
-        StoreRecord::Session(session) => rows::session_params(&session),
-        StoreRecord::Token { generation, token } => rows::token_params(generation, token),
-        StoreRecord::Value { key, value } => rows::value_params(key, &value),
-        StoreRecord::TrailHead(_) => return Ok(()),
-    };
-    let expected = expected.map_err(|error| unread(&error))?;
-    let fits = |(column, expected): (usize, &Param)| match expected {
-        Param::Bytes(bytes) => row.try_get::<_, &[u8]>(column).is_ok_and(|found| found == bytes),
-        Param::Number(number) => row.try_get::<_, i64>(column).is_ok_and(|found| found == *number),
-        Param::Many(_) | Param::Numbers(_) => false,
-    };
-    // The record itself may be of an earlier layout.
-    let columns = &expected[..expected.len() - 1];
-    if columns.iter().enumerate().all(fits) {
-        Ok(())
-    } else {
-        Err("its columns are not those of its record".into())
+/// Says what is wrong with a row.
+fn text(fault: &RowFault) -> String {
+    match fault {
+        RowFault::Record(error) => error.to_string(),
+        RowFault::Columns(_) => "its columns are not those of its record".into(),
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! A transaction that is open for long keeps the server from reclaiming space. So a copy is to be taken
 //! without long pauses.
+//!
+//! # Invariants
+//!
+//! 1. What cannot be read is not in it, and is counted.
 
 use std::sync::Arc;
 
@@ -9,35 +13,31 @@ use tokio_postgres::Row;
 
 use super::super::requests::StoreFuture;
 use super::super::whole_store::{
-    CopiedRecord, CopyPage, CopyTotals, StoreCopy, StoreRecord, WholeStore, is_over,
+    CopiedRecord, CopyPage, CopyTotals, RecordKind, StoreCopy, StoreRecord, WholeStore, is_over,
 };
-use super::account_steps;
 use super::connections::{Connection, Param, Request};
+use super::row_table::{PAGE, RowFault, RowTable};
 use super::statements::SqlStatement;
 use super::step_error::StepError;
 use super::{Database, PostgresStore, event_steps, rows};
 
-/// How many records a page has.
-const PAGE: u64 = 256;
-
 /// What a copy reads, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CopyPart {
-    Accounts,
-    Events,
-    Sessions,
-    Tokens,
+    Table(RowTable),
     Trail,
-    Values,
     Over,
 }
 
 struct DatabaseCopy {
     database: Arc<Database>,
     connection: Connection,
+    /// What is to be expected.
+    expected: CopyTotals,
+    /// What was read.
     totals: CopyTotals,
     part: CopyPart,
-    /// The key of the last record of this part.
+    /// The place of the last row of this part.
     after: Option<Vec<Param>>,
 }
 
@@ -56,34 +56,36 @@ impl WholeStore for PostgresStore {
             let counted = connection.send(&requests, database.copy_timeout()).await?;
             connection.hold();
             let count = |at: usize| rows::number(counted.get(at).map_or(&[], Vec::as_slice));
-            let totals = CopyTotals {
-                latest: database.time.latest(),
-                ahead: database.time.ahead(),
-                ..CopyTotals::new(count(1)?, count(2)?)
-            };
-            let part = CopyPart::Accounts;
-            let copy = DatabaseCopy { database, connection, totals, part, after: None };
+            let (latest, ahead) = (database.time.latest(), database.time.ahead());
+            let totals = CopyTotals { latest, ahead, ..CopyTotals::default() };
+            let (sessions, accounts) = (count(1)?, count(2)?);
+            let expected = CopyTotals { sessions, accounts, ..totals };
+            let part = CopyPart::Table(RowTable::Accounts);
+            let copy = DatabaseCopy { database, connection, expected, totals, part, after: None };
             Ok(Box::new(copy) as Box<dyn StoreCopy>)
         })
+    }
+
+    fn unreadable(&self, kind: RecordKind) -> StoreFuture<'_, u64> {
+        Box::pin(self.count_damaged(RowTable::of(kind)))
     }
 }
 
 impl DatabaseCopy {
     async fn page(&mut self) -> Result<CopyPage, StepError> {
         let statements = &self.database.statements;
-        let (first, behind, next) = match self.part {
-            CopyPart::Accounts => {
-                (&statements.accounts_from_first, &statements.accounts_behind, CopyPart::Trail)
+        let ([first, behind], next) = match self.part {
+            CopyPart::Table(table) => {
+                let next = match table {
+                    RowTable::Accounts => CopyPart::Trail,
+                    RowTable::Events => CopyPart::Table(RowTable::Sessions),
+                    RowTable::Sessions => CopyPart::Table(RowTable::Tokens),
+                    RowTable::Tokens => CopyPart::Table(RowTable::Values),
+                    RowTable::Values => CopyPart::Over,
+                };
+                (table.pages(statements), next)
             }
-            CopyPart::Trail => (&statements.trail_row, &statements.trail_row, CopyPart::Events),
-            CopyPart::Events => {
-                (&statements.events_from_first, &statements.events_behind, CopyPart::Sessions)
-            }
-            CopyPart::Sessions => {
-                (&statements.sessions_from_first, &statements.sessions_behind, CopyPart::Tokens)
-            }
-            CopyPart::Tokens => (&statements.tokens_from_first, &statements.tokens_behind, CopyPart::Values),
-            CopyPart::Values => (&statements.values_from_first, &statements.values_behind, CopyPart::Over),
+            CopyPart::Trail => ([&statements.trail_row; 2], CopyPart::Table(RowTable::Events)),
             CopyPart::Over => return Err(is_over().into()),
         };
         let (statement, mut params): (&SqlStatement, _) = match self.after.take() {
@@ -99,9 +101,10 @@ impl DatabaseCopy {
         let found = found.pop().unwrap_or_default();
         let mut records = Vec::new();
         for row in &found {
-            let (record, after) = self.read(row)?;
-            records.extend(record.map(CopiedRecord::Kept));
-            self.after = Some(after);
+            records.extend(self.read(row)?.map(CopiedRecord::Kept));
+        }
+        if let (CopyPart::Table(table), Some(last)) = (self.part, found.last()) {
+            self.after = Some(table.place(last)?);
         }
         if (found.len() as u64) < PAGE {
             (self.part, self.after) = (next, None);
@@ -113,34 +116,33 @@ impl DatabaseCopy {
         Ok(CopyPage::new(records, is_last.then_some(self.totals)))
     }
 
-    /// Returns the record in a row, and the key to go on behind. `None` for a damaged part of the trail,
-    /// whose hashes show that it is missing: it keeps nobody from a copy.
-    fn read(&self, row: &Row) -> Result<(Option<StoreRecord>, Vec<Param>), StepError> {
+    /// Returns the record in a row, and counts it. `None` if it cannot be read: that keeps nobody from a copy
+    /// of the others.
+    fn read(&mut self, row: &Row) -> Result<Option<StoreRecord>, StepError> {
         let record = match self.part {
-            CopyPart::Accounts => {
-                let account = account_steps::account(row)?;
-                let key = vec![account.key.as_bytes().into()];
-                return Ok((Some(StoreRecord::Account(account)), key));
-            }
-            // The part has no more than this row.
-            CopyPart::Trail => return Ok((event_steps::head(row)?.map(StoreRecord::TrailHead), Vec::new())),
-            CopyPart::Events => {
-                let event = event_steps::event(row)?.map(StoreRecord::Event);
-                return Ok((event, vec![event_steps::number(row)?.into()]));
-            }
-            CopyPart::Sessions => StoreRecord::Session(rows::session(row)?.into()),
-            CopyPart::Tokens => {
-                let (generation, token) = rows::token(row)?;
-                let key = vec![rows::bytes(row, 0)?.into(), rows::bytes(row, 1)?.into()];
-                return Ok((Some(StoreRecord::Token { generation, token }), key));
-            }
-            CopyPart::Values | CopyPart::Over => {
-                let (key, value) = rows::value(row)?;
-                StoreRecord::Value { key, value }
-            }
+            CopyPart::Table(table) => match table.record(row) {
+                Ok(record) => Some(record),
+                // These are found by their keys alone.
+                Err(RowFault::Columns(record)) if is_found_by_key(table) => Some(*record),
+                Err(RowFault::Record(error)) => rows::readable(Err(error))?,
+                Err(RowFault::Columns(_)) => None,
+            },
+            CopyPart::Trail => event_steps::head(row)?.map(StoreRecord::TrailHead),
+            CopyPart::Over => return Err(is_over().into()),
         };
-        Ok((Some(record), vec![rows::bytes(row, 0)?.into()]))
+        match record {
+            None => self.totals.unreadable += 1,
+            Some(StoreRecord::Account(_)) => self.totals.accounts += 1,
+            Some(StoreRecord::Session(_)) => self.totals.sessions += 1,
+            Some(_) => {}
+        }
+        Ok(record)
     }
+}
+
+/// Tells whether a column beside the records of a table only says when they expire.
+const fn is_found_by_key(table: RowTable) -> bool {
+    matches!(table, RowTable::Tokens | RowTable::Values)
 }
 
 impl std::fmt::Debug for DatabaseCopy {
@@ -151,7 +153,7 @@ impl std::fmt::Debug for DatabaseCopy {
 
 impl StoreCopy for DatabaseCopy {
     fn expected(&self) -> CopyTotals {
-        self.totals
+        self.expected
     }
 
     fn next(&mut self) -> StoreFuture<'_, CopyPage> {

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 
 use super::super::codec;
 use super::super::event_store::EventStore;
+use super::super::operate::RowRepairs;
 use super::super::requests::StoreFuture;
 use super::super::rules;
 use super::super::whole_store::{RecordKey, StoreRecord};
@@ -15,6 +16,9 @@ use super::transaction::{DatabaseStep, Transaction};
 use super::{PostgresStore, rows};
 use crate::error::StoreError;
 use crate::events::{EventDetails, EventRecord, TrailHead};
+
+/// How many events a trail keeps whose head does not say it.
+const MOST_KEPT: u64 = 10_000_000;
 
 /// Reads a row with an event: number, record. `None` if the record is damaged.
 pub(super) fn event(row: &Row) -> Result<Option<EventRecord>, StepError> {
@@ -57,27 +61,80 @@ impl DatabaseStep for AppendEvents {
     }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
-        let statements = transaction.statements();
-        let found = transaction.query(&statements.lock_trail, Vec::new()).await?;
-        let before = head(found.first().ok_or_else(rows::is_damaged)?)?;
-        let found = transaction.query(&statements.last_event, Vec::new()).await?;
-        let last = match found.first() {
-            Some(row) => {
-                Some(event(row)?.unwrap_or(EventRecord::new(number(row)?, [0; 32], EventDetails::default())))
-            }
-            None => None,
-        };
-        let change = rules::append_events(before, last.as_ref(), self.events.clone(), self.keep);
-        for record in change.added {
-            transaction.write(&statements.add_event, event_params(record)?);
+        append(transaction, self.events.clone(), |_| self.keep).await
+    }
+}
+
+/// Notes a repair in a trail.
+pub(super) struct TrailRepair {
+    pub(super) now: u64,
+    pub(super) repairs: RowRepairs,
+}
+
+impl DatabaseStep for TrailRepair {
+    type Outcome = ();
+
+    fn touches(&self) -> Touched {
+        Touched::Nothing
+    }
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
+        let repaired = EventDetails::new("store_repaired", self.now).with("rows", self.repairs.rows);
+        let repaired = repaired.with("sessions_revoked", self.repairs.sessions_ended);
+        let repaired = repaired.with("accounts_disabled", self.repairs.disabled.len());
+        // The server says anew how many are kept.
+        append(transaction, vec![repaired], |head| head.map_or(MOST_KEPT, |head| head.keep)).await
+    }
+}
+
+/// Appends events to the trail. `keep` says how many stay, if the trail has this head.
+async fn append(
+    transaction: &mut Transaction<'_>,
+    events: Vec<EventDetails>,
+    keep: impl FnOnce(Option<TrailHead>) -> u64 + Send,
+) -> Result<(), StepError> {
+    let statements = transaction.statements();
+    let found = transaction.query(&statements.lock_trail, Vec::new()).await?;
+    let before = head(found.first().ok_or_else(rows::is_damaged)?)?;
+    let found = transaction.query(&statements.last_event, Vec::new()).await?;
+    let last = match found.first() {
+        Some(row) => {
+            Some(event(row)?.unwrap_or(EventRecord::new(number(row)?, [0; 32], EventDetails::default())))
         }
-        if !change.removed.is_empty() {
-            let params = vec![change.removed.start.into(), change.removed.end.into()];
-            transaction.write(&statements.remove_events, params);
-        }
-        let (_, record) = codec::encode_record(&StoreRecord::TrailHead(change.head))?;
-        transaction.write(&statements.change_trail, vec![record.into()]);
-        Ok(())
+        None => None,
+    };
+    let change = rules::append_events(before, last.as_ref(), events, keep(before));
+    for record in change.added {
+        transaction.write(&statements.add_event, event_params(record)?);
+    }
+    if !change.removed.is_empty() {
+        let params = vec![change.removed.start.into(), change.removed.end.into()];
+        transaction.write(&statements.remove_events, params);
+    }
+    let (_, record) = codec::encode_record(&StoreRecord::TrailHead(change.head))?;
+    transaction.write(&statements.change_trail, vec![record.into()]);
+    Ok(())
+}
+
+impl PostgresStore {
+    /// Tells whether there is a head of the trail that cannot be read.
+    pub(super) async fn is_head_damaged(&self) -> Result<bool, StoreError> {
+        Ok(self.damaged_head().await?.is_some())
+    }
+
+    /// Tells whether there is a trail.
+    pub(super) async fn has_trail(&self) -> Result<bool, StoreError> {
+        let params = vec![Param::from(1)];
+        Ok(!self.database.read(&self.database.statements.trail_row, params).await?.is_empty())
+    }
+
+    /// Returns the head of the trail, if it cannot be read.
+    pub(super) async fn damaged_head(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.database.read(&self.database.statements.trail, Vec::new()).await?;
+        let Some(row) = found.first() else { return Ok(None) };
+        let bytes: Option<&[u8]> = row.try_get(0).map_err(StepError::from)?;
+        let is_damaged = bytes.is_some() && head(row)?.is_none();
+        Ok(bytes.filter(|_| is_damaged).map(<[u8]>::to_vec))
     }
 }
 

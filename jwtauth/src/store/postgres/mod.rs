@@ -17,10 +17,10 @@
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
 //! `statements` has all SQL, `schema` the tables, `connections` the wire, `step_error` what its errors mean,
-//! `host_choice` where a new one leads to, `transaction` how an operation is committed and tried again, and
-//! `rows` which bytes stand where.
-//! `database_copy` and `database_check` read all of it, `database_fill` puts all of a store into it, and
-//! `schema_mark` says when it may not be served, and `table_check` who may not serve it.
+//! `host_choice` where a new one leads to, `transaction` how an operation is committed and tried again,
+//! `rows` which bytes stand where, and `row_table` what is damaged of them. `database_copy` and
+//! `database_check` read all of it, `row_repair` takes rows out that are damaged, `database_fill` puts all of
+//! a store into it, `schema_mark` says when it may not be served, and `table_check` who may not serve it.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
 //! `shared_reads` makes one question of reads that come at the same time, `confirmations` gathers what nobody
@@ -31,6 +31,7 @@ mod confirmations;
 mod connections;
 mod counter_line;
 mod counter_steps;
+mod damaged_row;
 mod database_check;
 mod database_copy;
 mod database_fill;
@@ -41,6 +42,8 @@ mod host_choice;
 mod login_steps;
 mod password_file;
 mod postgres_config;
+mod row_repair;
+mod row_table;
 mod rows;
 mod schema;
 mod schema_mark;
@@ -368,8 +371,8 @@ impl TokenStore for PostgresStore {
         Box::pin(async move {
             let params = vec![session.as_bytes()[..].into()];
             let found = self.database.read(&self.database.statements.tokens_of, params).await?;
-            let tokens = found.iter().map(|row| rows::token(row).map(|(_, token)| token));
-            Ok(tokens.collect::<Result<_, _>>()?)
+            let tokens = found.iter().filter_map(|row| rows::readable_token(row).transpose());
+            Ok(tokens.map(|token| token.map(|(_, token)| token)).collect::<Result<_, _>>()?)
         })
     }
 

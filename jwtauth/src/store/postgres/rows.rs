@@ -5,7 +5,7 @@
 
 use tokio_postgres::Row;
 
-use super::super::codec;
+use super::super::codec::{self, RecordError};
 use super::super::rules;
 use super::super::value_store::{StoredValue, ValueKey};
 use super::super::whole_store::{RecordKey, StoreRecord};
@@ -13,7 +13,7 @@ use super::connections::Param;
 use super::statements::SqlStatement;
 use super::step_error::StepError;
 use super::transaction::Transaction;
-use crate::error::StoreError;
+use crate::error::{PostgresError, StoreError};
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
 use crate::registry::{TokenKind, TokenRecord};
@@ -34,7 +34,7 @@ pub(super) fn number(rows: &[Row]) -> Result<u64, StepError> {
 
 /// A row that is no record: somebody else has written it.
 pub(super) fn is_damaged() -> StepError {
-    codec::RecordError::Damaged.into()
+    RecordError::Damaged.into()
 }
 
 /// Returns the id in a row with a session.
@@ -42,20 +42,40 @@ pub(super) fn session_id(row: &Row) -> Result<SessionId, StepError> {
     Ok(SessionId::from_bytes(bytes(row, 0)?.try_into().map_err(|_| is_damaged())?))
 }
 
-/// Reads a row with a session: id, record.
-pub(super) fn session(row: &Row) -> Result<Session, StepError> {
-    let id = session_id(row)?;
-    let key = codec::encode_key(&RecordKey::Session(id));
-    Ok(codec::decode_session(&key, id, bytes(row, 1)?)?)
+/// What somebody hears who needs a row that is damaged. `key` is what its record stands under in a store.
+pub(super) fn damaged_row(table: &'static str, key: &[u8]) -> StepError {
+    PostgresError::DamagedRow { table, key: hex(key.get(1..).unwrap_or_default()) }.into()
+}
+
+/// Returns bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Tells whether a column has this number.
+fn is_number(row: &Row, column: usize, number: u64) -> bool {
+    // As it was written: what is too large stands there as the largest number.
+    matches!(Param::from(number), Param::Number(written) if row.try_get(column).is_ok_and(|found: i64| found == written))
+}
+
+/// Reads a row with a session: id, subject, expires_at, record. By its columns others find it, so one whose
+/// columns are not those of its record is damaged: a revocation of all sessions of its subject misses it.
+pub(super) fn session(row: &Row) -> Result<Session, RecordError> {
+    let id = bytes(row, 0).ok().and_then(|id| id.try_into().ok()).ok_or(RecordError::Damaged)?;
+    let (id, record) = (SessionId::from_bytes(id), bytes(row, 3).map_err(|_| RecordError::Damaged)?);
+    let session = codec::decode_session(&codec::encode_key(&RecordKey::Session(id)), id, record)?;
+    let fits = bytes(row, 1).is_ok_and(|subject| subject == session.subject.as_bytes())
+        && is_number(row, 2, session.expires_at);
+    if fits { Ok(session) } else { Err(RecordError::Damaged) }
 }
 
 /// Reads a row with a session. One that is damaged is gone: it lets nobody in, and keeps nobody out.
 pub(super) fn readable_session(row: &Row) -> Result<Option<Session>, StepError> {
-    let id = session_id(row)?;
-    let key = codec::encode_key(&RecordKey::Session(id));
-    let session = readable(codec::decode_session(&key, id, bytes(row, 1)?))?;
+    let session = readable(session(row))?;
     if session.is_none() {
-        tracing::error!(target: "jwtauth", session = id.log_id(), "a session record cannot be read and is treated as gone");
+        let id = bytes(row, 0)?;
+        let id = <[u8; 16]>::try_from(id).map_or_else(|_| hex(id), |id| SessionId::from_bytes(id).log_id());
+        tracing::error!(target: "jwtauth", session = id, "a session record cannot be read and is treated as gone");
     }
     Ok(session)
 }
@@ -66,10 +86,10 @@ pub(super) fn sessions(rows: &[Row]) -> Result<Vec<Session>, StepError> {
 }
 
 /// Returns a record, and `None` if it is damaged.
-pub(super) fn readable<T>(record: Result<T, codec::RecordError>) -> Result<Option<T>, StepError> {
+pub(super) fn readable<T>(record: Result<T, RecordError>) -> Result<Option<T>, StepError> {
     match record {
         Ok(record) => Ok(Some(record)),
-        Err(codec::RecordError::Damaged) => Ok(None),
+        Err(RecordError::Damaged) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -90,12 +110,15 @@ pub(super) fn ids(sessions: impl IntoIterator<Item = SessionId>) -> Param {
     sessions.into_iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>().into()
 }
 
-/// Reads a row with the record of a token: session, place, record. Returns its generation too.
-pub(super) fn token(row: &Row) -> Result<(u64, TokenRecord), StepError> {
-    match codec::decode_record(&[b"t", bytes(row, 0)?, bytes(row, 1)?].concat(), bytes(row, 2)?)? {
-        StoreRecord::Token { generation, token } => Ok((generation, token)),
-        _ => Err(is_damaged()),
-    }
+/// Reads a row with the record of a token: session, place, expires_at, record. Returns its generation too.
+/// `None` if it is damaged: such a record says what was, and decides nothing.
+pub(super) fn readable_token(row: &Row) -> Result<Option<(u64, TokenRecord)>, StepError> {
+    let key = [b"t", bytes(row, 0)?, bytes(row, 1)?].concat();
+    let record = codec::decode_record(&key, bytes(row, 3)?);
+    Ok(readable(record)?.and_then(|record| match record {
+        StoreRecord::Token { generation, token } => Some((generation, token)),
+        _ => None,
+    }))
 }
 
 /// Returns where the record of a token stands among those of its session: generation, kind, id.
@@ -105,11 +128,13 @@ pub(super) fn place(generation: u64, kind: TokenKind, token: TokenId) -> Vec<u8>
     codec::encode_key(&RecordKey::Token { session, generation, kind, id }).split_off(PLACE)
 }
 
-/// Reads a row with a value: name, record.
+/// Reads a row with a value: name, expires_at, record.
 pub(super) fn value(row: &Row) -> Result<(ValueKey, StoredValue), StepError> {
-    let name = ValueKey::from_bytes(bytes(row, 0)?.try_into().map_err(|_| is_damaged())?);
-    let key = codec::encode_key(&RecordKey::Value(name));
-    Ok((name, codec::decode_value(&key, bytes(row, 1)?)?))
+    let key = [b"v", bytes(row, 0)?].concat();
+    let damaged = || damaged_row("kept_values", &key);
+    let name = ValueKey::from_bytes(bytes(row, 0)?.try_into().map_err(|_| damaged())?);
+    let value = readable(codec::decode_value(&key, bytes(row, 2)?))?;
+    Ok((name, value.ok_or_else(damaged)?))
 }
 
 /// Returns the parameters of `add_value` and `change_value`.

@@ -43,7 +43,7 @@ impl DatabaseStep for Rotate {
             let params = vec![session[..].into(), from.into(), to.into()];
             let found = transaction.query(&transaction.statements().lock_tokens, params).await?;
             for row in &found {
-                let (generation, mut token) = rows::token(row)?;
+                let Some((generation, mut token)) = rows::readable_token(row)? else { continue };
                 rules::spend(&mut token, request.now);
                 transaction.put_token(generation, token)?;
             }
@@ -127,7 +127,7 @@ impl DatabaseStep for TokenRevocation {
             transaction.change_session(&session)?;
             let params = vec![self.session.as_bytes()[..].into()];
             for row in transaction.query(&transaction.statements().tokens_of, params).await? {
-                let (generation, mut token) = rows::token(&row)?;
+                let Some((generation, mut token)) = rows::readable_token(&row)? else { continue };
                 if token.id == self.token {
                     rules::spend(&mut token, self.now);
                     transaction.put_token(generation, token)?;
@@ -183,9 +183,9 @@ impl DatabaseStep for Sweep {
         let (mut gone, mut subjects) = (Vec::new(), Vec::new());
         for row in &found {
             gone.push(rows::bytes(row, 0)?.to_vec());
+            subjects.push(rows::bytes(row, 1)?.to_vec());
             // One that cannot be read is only removed.
             let Ok(session) = rows::session(row) else { continue };
-            subjects.push(session.subject.as_bytes().to_vec());
             swept.expired.extend(Some(session).filter(rules::is_reported));
         }
         if !gone.is_empty() {

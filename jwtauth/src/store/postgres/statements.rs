@@ -2,7 +2,8 @@
 //! no LISTEN, so that engines with PostgreSQL's protocol run it too.
 //!
 //! Records are bytes, as [`codec`](super::super::codec) writes them. What is looked for stands beside them in
-//! columns. Text is bytes too: a subject may hold a zero byte, and keys are in the order of their bytes.
+//! columns. Text is bytes too: a subject may hold a zero byte, and keys are in the order of their bytes. What
+//! reads records reads all columns of their table, in its order: a column that does not fit its record shows.
 //!
 //! What one statement finds and removes goes by `ANY(ARRAY(..))`, not by a join: a server joins by reading
 //! all of a table where it thinks that this is cheaper, and the table grows before it notices.
@@ -52,21 +53,21 @@ statements! {
          DELETE FROM @subjects AS s WHERE s.subject = ANY(ARRAY(SELECT subject FROM free))
          AND NOT EXISTS (SELECT 1 FROM @sessions AS x WHERE x.subject = s.subject)";
 
-    session(BYTEA) = "SELECT id, record FROM @sessions WHERE id = $1";
+    session(BYTEA) = "SELECT id, subject, expires_at, record FROM @sessions WHERE id = $1";
     // Not by an array: for one the server makes a new plan each time, because it cannot know how long it is.
     some_sessions(
         BYTEA, BYTEA, BYTEA, BYTEA, BYTEA, BYTEA, BYTEA, BYTEA,
         BYTEA, BYTEA, BYTEA, BYTEA, BYTEA, BYTEA, BYTEA, BYTEA
-    ) = "SELECT id, record FROM @sessions WHERE id IN
+    ) = "SELECT id, subject, expires_at, record FROM @sessions WHERE id IN
          ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    sessions(BYTEA_ARRAY) = "SELECT id, record FROM @sessions WHERE id = ANY($1)";
-    lock_session(BYTEA) = "SELECT id, record FROM @sessions WHERE id = $1 FOR UPDATE";
+    sessions(BYTEA_ARRAY) = "SELECT id, subject, expires_at, record FROM @sessions WHERE id = ANY($1)";
+    lock_session(BYTEA) = "SELECT id, subject, expires_at, record FROM @sessions WHERE id = $1 FOR UPDATE";
     lock_sessions(BYTEA_ARRAY) =
-        "SELECT id, record FROM @sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE";
-    sessions_of(BYTEA) = "SELECT id, record FROM @sessions WHERE subject = $1";
-    lock_sessions_of(BYTEA) = "SELECT id, record FROM @sessions WHERE subject = $1 ORDER BY id FOR UPDATE";
-    sessions_behind(BYTEA, INT8) = "SELECT id, record FROM @sessions WHERE id > $1 ORDER BY id LIMIT $2";
-    sessions_from_first(INT8) = "SELECT id, record FROM @sessions ORDER BY id LIMIT $1";
+        "SELECT id, subject, expires_at, record FROM @sessions WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    sessions_of(BYTEA) = "SELECT id, subject, expires_at, record FROM @sessions WHERE subject = $1";
+    lock_sessions_of(BYTEA) = "SELECT id, subject, expires_at, record FROM @sessions WHERE subject = $1 ORDER BY id FOR UPDATE";
+    sessions_behind(BYTEA, INT8) = "SELECT id, subject, expires_at, record FROM @sessions WHERE id > $1 ORDER BY id LIMIT $2";
+    sessions_from_first(INT8) = "SELECT id, subject, expires_at, record FROM @sessions ORDER BY id LIMIT $1";
     put_session(BYTEA, BYTEA, INT8, BYTEA) =
         "INSERT INTO @sessions (id, subject, expires_at, record) VALUES ($1, $2, $3, $4)
          ON CONFLICT (id) DO UPDATE
@@ -78,12 +79,12 @@ statements! {
         "WITH over AS MATERIALIZED (
              SELECT id FROM @sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
              FOR UPDATE SKIP LOCKED)
-         DELETE FROM @sessions WHERE id = ANY(ARRAY(SELECT id FROM over)) RETURNING id, record";
+         DELETE FROM @sessions WHERE id = ANY(ARRAY(SELECT id FROM over)) RETURNING id, subject, expires_at, record";
     count_sessions() = "SELECT count(*) FROM @sessions";
 
-    tokens_of(BYTEA) = "SELECT session, place, record FROM @tokens WHERE session = $1 ORDER BY place";
+    tokens_of(BYTEA) = "SELECT session, place, expires_at, record FROM @tokens WHERE session = $1 ORDER BY place";
     lock_tokens(BYTEA, BYTEA, BYTEA) =
-        "SELECT session, place, record FROM @tokens WHERE session = $1 AND place >= $2 AND place < $3
+        "SELECT session, place, expires_at, record FROM @tokens WHERE session = $1 AND place >= $2 AND place < $3
          FOR UPDATE";
     put_token(BYTEA, BYTEA, INT8, BYTEA) =
         "INSERT INTO @tokens (session, place, expires_at, record) VALUES ($1, $2, $3, $4)
@@ -101,13 +102,13 @@ statements! {
          DELETE FROM @tokens AS t USING old WHERE t.session = old.session AND t.place = old.place
          RETURNING t.session, t.place, t.record";
     tokens_behind(BYTEA, BYTEA, INT8) =
-        "SELECT session, place, record FROM @tokens WHERE (session, place) > ($1, $2)
+        "SELECT session, place, expires_at, record FROM @tokens WHERE (session, place) > ($1, $2)
          ORDER BY session, place LIMIT $3";
     tokens_from_first(INT8) =
-        "SELECT session, place, record FROM @tokens ORDER BY session, place LIMIT $1";
+        "SELECT session, place, expires_at, record FROM @tokens ORDER BY session, place LIMIT $1";
 
-    value(BYTEA) = "SELECT name, record FROM @kept_values WHERE name = $1";
-    lock_value(BYTEA) = "SELECT name, record FROM @kept_values WHERE name = $1 FOR UPDATE";
+    value(BYTEA) = "SELECT name, expires_at, record FROM @kept_values WHERE name = $1";
+    lock_value(BYTEA) = "SELECT name, expires_at, record FROM @kept_values WHERE name = $1 FOR UPDATE";
     // Returns a row if there was none.
     add_value(BYTEA, INT8, BYTEA) =
         "INSERT INTO @kept_values (name, expires_at, record) VALUES ($1, $2, $3)
@@ -120,8 +121,8 @@ statements! {
              FOR UPDATE SKIP LOCKED)
          DELETE FROM @kept_values WHERE name = ANY(ARRAY(SELECT name FROM over)) RETURNING 1";
     values_behind(BYTEA, INT8) =
-        "SELECT name, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
-    values_from_first(INT8) = "SELECT name, record FROM @kept_values ORDER BY name LIMIT $1";
+        "SELECT name, expires_at, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
+    values_from_first(INT8) = "SELECT name, expires_at, record FROM @kept_values ORDER BY name LIMIT $1";
 
     // Leaves those alone that are there. What has no record is no counter yet.
     make_counters(BYTEA_ARRAY, INT8_ARRAY) =
@@ -142,19 +143,19 @@ statements! {
              ORDER BY kind, expires_at LIMIT $4 FOR UPDATE SKIP LOCKED)
          DELETE FROM @counters WHERE name = ANY(ARRAY(SELECT name FROM over))";
 
-    account(BYTEA) = "SELECT id, record FROM @accounts WHERE id = $1";
-    account_by_key(BYTEA) = "SELECT id, record FROM @accounts WHERE key = $1";
-    lock_account(BYTEA) = "SELECT id, record FROM @accounts WHERE id = $1 FOR UPDATE";
+    account(BYTEA) = "SELECT id, key, record FROM @accounts WHERE id = $1";
+    account_by_key(BYTEA) = "SELECT id, key, record FROM @accounts WHERE key = $1";
+    lock_account(BYTEA) = "SELECT id, key, record FROM @accounts WHERE id = $1 FOR UPDATE";
     // Returns a row if neither id nor key was taken.
     add_account(BYTEA, BYTEA, BYTEA) =
         "INSERT INTO @accounts (id, key, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1";
     change_account(BYTEA, BYTEA) = "UPDATE @accounts SET record = $2 WHERE id = $1";
     remove_account(BYTEA) = "DELETE FROM @accounts WHERE id = $1";
     accounts_behind(BYTEA, INT8) =
-        "SELECT id, record FROM @accounts WHERE key > $1 ORDER BY key LIMIT $2";
+        "SELECT id, key, record FROM @accounts WHERE key > $1 ORDER BY key LIMIT $2";
     accounts_before(BYTEA, INT8) =
-        "SELECT id, record FROM @accounts WHERE key < $1 ORDER BY key DESC LIMIT $2";
-    accounts_from_first(INT8) = "SELECT id, record FROM @accounts ORDER BY key LIMIT $1";
+        "SELECT id, key, record FROM @accounts WHERE key < $1 ORDER BY key DESC LIMIT $2";
+    accounts_from_first(INT8) = "SELECT id, key, record FROM @accounts ORDER BY key LIMIT $1";
     count_accounts() = "SELECT count(*) FROM @accounts";
 
     events_behind(INT8, INT8) =
@@ -175,16 +176,11 @@ statements! {
     change_mark(BYTEA) = "UPDATE @store_mark SET mark = $1";
     clear_mark() = "UPDATE @store_mark SET mark = NULL";
 
-    // Each row with all its columns, for one who looks whether they are as they were written.
-    check_accounts(BYTEA, INT8) =
-        "SELECT id, key, record FROM @accounts WHERE id > $1 ORDER BY id LIMIT $2";
-    check_sessions(BYTEA, INT8) =
-        "SELECT id, subject, expires_at, record FROM @sessions WHERE id > $1 ORDER BY id LIMIT $2";
-    check_tokens(BYTEA, BYTEA, INT8) =
-        "SELECT session, place, expires_at, record FROM @tokens WHERE (session, place) > ($1, $2)
-         ORDER BY session, place LIMIT $3";
-    check_values(BYTEA, INT8) =
-        "SELECT name, expires_at, record FROM @kept_values WHERE name > $1 ORDER BY name LIMIT $2";
+    // One row that is damaged, and what takes its place.
+    lock_token(BYTEA, BYTEA) =
+        "SELECT session, place, expires_at, record FROM @tokens WHERE session = $1 AND place = $2 FOR UPDATE";
+    lock_event(INT8) = "SELECT number, record FROM @events WHERE number = $1 FOR UPDATE";
+    remove_event(INT8) = "DELETE FROM @events WHERE number = $1";
 
     // Many rows at once, in the place of those with the same key.
     fill_accounts(BYTEA_ARRAY, BYTEA_ARRAY, BYTEA_ARRAY) =

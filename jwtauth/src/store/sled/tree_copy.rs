@@ -136,6 +136,6 @@ impl From<Totals> for CopyTotals {
             sum_of_accounts: _,
             sum_of_values: _,
         } = totals;
-        Self { changes, sessions, accounts, latest, ahead }
+        Self { changes, sessions, accounts, latest, ahead, unreadable: 0 }
     }
 }

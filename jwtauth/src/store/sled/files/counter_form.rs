@@ -1,5 +1,5 @@
-//! How long a file is that counts changes, and whether one that is named as the rollback counter may be such a
-//! file, or is somebody's.
+//! How long a file is that counts changes, and whether one that is named as the rollback counter may be such
+//! a file, or is somebody's.
 
 use std::fs;
 use std::io;

@@ -5,7 +5,6 @@ use tokio_postgres::Row;
 
 use super::super::codec;
 use super::super::event_store::EventStore;
-use super::super::operate::RowRepairs;
 use super::super::requests::StoreFuture;
 use super::super::rules;
 use super::super::whole_store::{RecordKey, StoreRecord};
@@ -66,10 +65,7 @@ impl DatabaseStep for AppendEvents {
 }
 
 /// Notes a repair in a trail.
-pub(super) struct TrailRepair {
-    pub(super) now: u64,
-    pub(super) repairs: RowRepairs,
-}
+pub(super) struct TrailRepair(pub(super) EventDetails);
 
 impl DatabaseStep for TrailRepair {
     type Outcome = ();
@@ -79,11 +75,8 @@ impl DatabaseStep for TrailRepair {
     }
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
-        let repaired = EventDetails::new("store_repaired", self.now).with("rows", self.repairs.rows);
-        let repaired = repaired.with("sessions_revoked", self.repairs.sessions_ended);
-        let repaired = repaired.with("accounts_disabled", self.repairs.disabled.len());
         // The server says anew how many are kept.
-        append(transaction, vec![repaired], |head| head.map_or(MOST_KEPT, |head| head.keep)).await
+        append(transaction, vec![self.0.clone()], |head| head.map_or(MOST_KEPT, |head| head.keep)).await
     }
 }
 

@@ -36,6 +36,7 @@ use super::step_error::StepError;
 use super::transaction::{DatabaseStep, Transaction};
 use super::{Database, PostgresStore};
 use crate::error::StoreError;
+use crate::events::EventDetails;
 use crate::id::AccountId;
 use crate::record::{Revocation, RevocationReason};
 
@@ -256,7 +257,10 @@ impl PostgresStore {
             repairs.rows += 1;
         }
         if self.has_trail().await? {
-            self.database.carry_out(&TrailRepair { now, repairs: repairs.clone() }).await?;
+            let repaired = EventDetails::new("store_repaired", now).with("rows", repairs.rows);
+            let repaired = repaired.with("sessions_revoked", repairs.sessions_ended);
+            let repaired = repaired.with("accounts_disabled", repairs.disabled.len());
+            self.database.carry_out(&TrailRepair(repaired)).await?;
         }
         Ok(ControlFlow::Continue(repairs))
     }

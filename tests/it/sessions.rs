@@ -2,6 +2,7 @@
 
 mod named;
 mod over;
+mod pending;
 mod room;
 
 use std::time::Duration;

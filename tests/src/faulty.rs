@@ -154,6 +154,10 @@ impl SessionStore for Faulty {
         self.with(&self.changes, move |store| store.insert(session, opening))
     }
 
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        self.with(&self.changes, move |store| store.hand_out(session, effects))
+    }
+
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         self.with(&self.reads, move |store| store.load(id))

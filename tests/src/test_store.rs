@@ -87,6 +87,10 @@ impl SessionStore for TestStore {
         self.0.insert(session, effects)
     }
 
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        self.0.hand_out(session, effects)
+    }
+
     fn stands(&self, id: SessionId) -> bool {
         self.0.stands(id)
     }

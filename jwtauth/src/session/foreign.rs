@@ -33,8 +33,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::end::MayEnd;
-use super::{AccessState, IssuedTokens, Renewal, Sessions};
+use super::{AccessState, IssuedTokens, PendingLogin, Renewal, Sessions};
 use crate::config::Config;
 use crate::device::Device;
 use crate::error::{ConfigError, SessionError, StoreError, TokenError};
@@ -42,7 +41,7 @@ use crate::events::Event;
 use crate::id::SessionId;
 use crate::key;
 use crate::record::{RevocationReason, Session};
-use crate::store::{LoginEffects, NewValue, SessionStore, ValueKey, ValueStore};
+use crate::store::{NewValue, SessionStore, ValueKey, ValueStore};
 use crate::token::access::Access;
 use crate::token::named_token::NamedToken;
 use crate::token::refresh::Refresh;
@@ -204,24 +203,21 @@ impl Sessions {
         self.ask_before_login(&session).await?;
         // Tokens first: if they cannot be handed out, no session is left behind.
         let own = self.own_claims(&session).await?;
-        let issued = self.issue(session.clone(), &own, now)?;
+        let mut issued = self.issue(session.clone(), &own, now)?;
         // Kept as long as the session: anyone who has only the old token can still end it.
         let until = self.kept_until(token).max(session.absolute_expires_at);
         let value = NewValue::new(key, session.id.as_bytes().to_vec(), now, until).keeps_out();
-        let max_sessions = Some(self.config.max_sessions);
-        let (register, settled) = (self.config.register(), Some(self.settled()));
-        let effects = LoginEffects { max_sessions, register, settled, replaces: Vec::new() };
+        let uncounted = self.uncounted.add(&session);
+        let effects = self.effects_with_answer(&session, Vec::new());
         let (store, id, opened) = (Arc::clone(&list.0), session.id, Arc::new(session.clone()));
-        // A session that it crowds out is among these.
-        let told = self.ends.follow(MayEnd::Of { subject: &refresh.subject, except: Some(id) });
+        issued.pending =
+            Some(Box::new(PendingLogin::new(session.clone(), effects.clone(), None, Some(uncounted))));
         let insert = async move { store.insert_with_value(session, effects, value).await };
         let events =
             |known: &Option<Vec<u8>>| known.is_none().then_some(Event::Exchanged { session: opened });
         if let Some(known) = self.report_after(insert, events).await? {
-            told.ended_nothing();
             return self.exchange_again(refresh, token, &known, client).await;
         }
-        drop(told);
         self.confirm_exchange(refresh, token, id).await?;
         Ok(issued)
     }
@@ -236,11 +232,14 @@ impl Sessions {
     ) -> Result<IssuedTokens, SessionError> {
         let session = session_of(known).ok_or(SessionError::Revoked)?;
         let first = Refresh { subject: Arc::clone(&refresh.subject), session, generation: 0, foreign: None };
-        let Renewal::Issued(issued) = self.spend(first, client, Duration::ZERO).await? else {
+        let Renewal::Issued(mut issued) = self.spend(first, client, Duration::ZERO).await? else {
             return Err(SessionError::Expired);
         };
         // The call that opened the session may have been dropped before it did this.
         self.confirm_exchange(refresh, token, session).await?;
+        // The answer that had it first may never have left.
+        let effects = self.effects_with_answer(&issued.session, Vec::new());
+        issued.pending = Some(Box::new(PendingLogin::new(issued.session.clone(), effects, None, None)));
         Ok(issued)
     }
 

@@ -20,6 +20,7 @@ mod devices;
 mod end;
 mod foreign;
 mod hooks;
+mod issued_tokens;
 mod kept_api_key_rules;
 mod key_ring;
 mod known_callers;
@@ -28,6 +29,7 @@ mod live_count;
 mod named_session;
 mod new_api_key;
 mod open;
+mod pending_login;
 mod reporter;
 mod revoke;
 mod rotate;
@@ -52,6 +54,9 @@ pub use self::end::{EndReason, SessionEnd};
 use self::foreign::DenyList;
 pub(crate) use self::hooks::Hooks;
 pub use self::hooks::Veto;
+pub(crate) use self::issued_tokens::IssuedTokens;
+use self::issued_tokens::Token;
+pub use self::issued_tokens::Tokens;
 pub(crate) use self::kept_api_key_rules::kept_api_key_rules;
 pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::known_callers::CompanionToken;
@@ -60,6 +65,9 @@ use self::known_callers::KnownCallers;
 pub(crate) use self::live_count::LiveCounter;
 pub(crate) use self::new_api_key::ApiKeyOrigin;
 pub use self::new_api_key::{ApiKeyRequest, IssuedApiKey};
+pub(crate) use self::open::Eviction;
+pub(crate) use self::pending_login::PendingLogin;
+use self::pending_login::UncountedSessions;
 use self::reporter::Reporter;
 pub(crate) use self::rotate::Renewal;
 #[cfg(feature = "pages")]
@@ -122,62 +130,8 @@ pub struct Sessions {
     asked_owners: AskedOwners,
     hooks: Arc<Hooks>,
     ends: Arc<Ends>,
+    uncounted: Arc<UncountedSessions>,
     reporter: Reporter,
-}
-
-#[derive(Debug)]
-pub(crate) struct IssuedTokens {
-    pub(crate) session: Session,
-    pub(crate) access: Token,
-    pub(crate) refresh: Token,
-}
-
-/// A token in its text form. Redacted in `Debug`.
-pub(crate) struct Token(String);
-
-impl Token {
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The tokens of a login or refresh, for a client that stores them itself. `Debug` redacts them.
-///
-/// Either an access token and a refresh token, or one sliding token, which is both. Send them in a body over
-/// https. The client must store the refresh token where nobody else can read it. It can be used once, within
-/// [`refresh_expires_in`](Self::refresh_expires_in) seconds.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Tokens {
-    access: Token,
-    /// `None` for a sliding token.
-    refresh: Option<Token>,
-    /// How long the access token, or sliding token, is accepted, in seconds.
-    pub expires_in: u64,
-    /// How long these can be exchanged for new tokens, in seconds.
-    pub refresh_expires_in: u64,
-    /// The session that they belong to.
-    pub session: Session,
-}
-
-impl Tokens {
-    /// Returns the access token, or the sliding token, for an `Authorization: Bearer` header.
-    #[must_use]
-    pub fn access(&self) -> &str {
-        self.access.expose()
-    }
-
-    /// Returns the refresh token; `None` for a sliding token, which is itself exchanged for the next one.
-    #[must_use]
-    pub fn refresh(&self) -> Option<&str> {
-        self.refresh.as_ref().map(Token::expose)
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token([redacted])")
-    }
 }
 
 impl Sessions {
@@ -232,6 +186,7 @@ impl Sessions {
             asked_owners: AskedOwners::default(),
             hooks,
             ends: Arc::new(ends),
+            uncounted: Arc::default(),
             reporter,
         })
     }
@@ -285,7 +240,7 @@ impl Sessions {
     /// Returns the tokens of a login or refresh.
     fn hand_over(&self, issued: IssuedTokens) -> Tokens {
         let (expires_in, refresh_expires_in) = self.left(&issued.session);
-        let IssuedTokens { session, access, refresh } = issued;
+        let IssuedTokens { session, access, refresh, pending: _ } = issued;
         Tokens { access, refresh: Some(refresh), expires_in, refresh_expires_in, session }
     }
 
@@ -343,7 +298,7 @@ impl Sessions {
         if got > self.max_token {
             return Err(SessionError::TokenTooLarge { got, max: self.max_token });
         }
-        Ok(IssuedTokens { session, access: Token(access), refresh: Token(refresh) })
+        Ok(IssuedTokens { session, access: Token::new(access), refresh: Token::new(refresh), pending: None })
     }
 
     /// Returns when an access token or sliding token that is issued at `now` expires, in Unix seconds.

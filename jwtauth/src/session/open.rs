@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::Instrument as _;
 
 use super::end::MayEnd;
+use super::pending_login::{PendingLogin, UncountedSession};
 use super::reporter::Reporter;
 use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
@@ -24,42 +25,53 @@ const MAX_SUBJECT: usize = 255;
 /// revoked.
 const ROOM: usize = 4 * 1024;
 
+/// When a login does what it does to other sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    /// Now: nobody knows of an answer that leaves later.
+    AtOnce,
+    /// With the answer, by [`Sessions::hand_out`].
+    WithAnswer,
+}
+
 impl Sessions {
-    /// Opens a session with new ids, durable when this returns. Revokes those in `replaces`.
+    /// Opens a session with new ids, durable when this returns. It revokes those in `replaces`.
     pub(crate) async fn open<U: AuthUser>(
         &self,
         user: &U,
         client: Device,
         replaces: Vec<SessionId>,
+        eviction: Eviction,
     ) -> Result<IssuedTokens, SessionError> {
         let session = self.draft_for(user, client)?;
         self.ask_before_login(&session).await?;
         // Tokens first: if one is too large, no session is left behind.
         let own = self.own_claims(&session).await?;
-        let issued = self.issue(session.clone(), &own, session.created_at)?;
-        self.insert(user, &session, replaces).await?;
+        let mut issued = self.issue(session.clone(), &own, session.created_at)?;
+        issued.pending = self.insert(user, &session, replaces, eviction).await?;
         Ok(issued)
     }
 
-    /// Makes a session durable, and revokes those that it replaces or crowds out.
+    /// Makes a session durable, and revokes those that it replaces or crowds out, or returns what does.
     pub(super) async fn insert<U: AuthUser>(
         &self,
         #[cfg_attr(not(feature = "accounts"), expect(unused_variables, reason = "only accounts change"))]
         user: &U,
         session: &Session,
         replaces: Vec<SessionId>,
-    ) -> Result<(), SessionError> {
-        let ended = replaces.clone();
+        eviction: Eviction,
+    ) -> Result<Option<Box<PendingLogin>>, SessionError> {
+        let put_off = eviction == Eviction::WithAnswer;
+        let uncounted = put_off.then(|| self.uncounted.add(session));
+        let (replaced, ended) = (replaces.len(), if put_off { Vec::new() } else { replaces.clone() });
         let _following = self.ends.follow(MayEnd::These(&ended));
         // A session that it crowds out is among these.
         let others = MayEnd::Of { subject: &session.subject, except: Some(session.id) };
-        let _following_others = self.ends.follow(others);
-        let max_sessions = Some(self.config.max_sessions);
-        let (register, settled) = (self.config.register(), Some(self.settled()));
-        let effects = LoginEffects { replaces, max_sessions, register, settled };
+        let following_others = self.ends.follow(others);
+        let effects = LoginEffects { put_off, ..self.effects_with_answer(session, replaces) };
         // From here on: a caller who hangs up while the session is being added has no tokens of it.
         let unclaimed = self.unclaimed(session.id);
-        match self.within(self.store.insert(session.clone(), effects)).await {
+        match self.within(self.store.insert(session.clone(), effects.clone())).await {
             Ok(()) => {}
             // It stands if it can be seen: only what it revokes is not on disk yet.
             Err(error @ SessionError::Store(StoreError::TimedOut { .. })) => {
@@ -81,10 +93,14 @@ impl Sessions {
         }
         #[cfg(feature = "accounts")]
         self.confirm(user, session.id).await?;
-        let replaced = ended.len();
         self.emit(Event::Login { session: Arc::new(session.clone()), replaced }).await;
+        if put_off {
+            following_others.ended_nothing();
+            let pending = PendingLogin::new(session.clone(), effects, Some(unclaimed), uncounted);
+            return Ok(Some(Box::new(pending)));
+        }
         unclaimed.claim();
-        Ok(())
+        Ok(None)
     }
 
     async fn is_kept(&self, id: SessionId) -> Result<bool, SessionError> {
@@ -98,7 +114,7 @@ impl Sessions {
     pub(crate) fn unclaimed(&self, id: SessionId) -> UnclaimedSession {
         let revocation = Revocation { at: self.clock.now(), reason: RevocationReason::Requested };
         let (store, reporter) = (Arc::clone(&self.store), self.reporter.clone());
-        UnclaimedSession { store, reporter, id, revocation, claimed: false }
+        UnclaimedSession { store, reporter, id, revocation, claimed: false, uncounted: None }
     }
 
     /// Opens a session for `user`, with tokens for a client that stores them itself. On disk when this
@@ -114,7 +130,18 @@ impl Sessions {
     ///   does not fit into a session or its tokens.
     /// - [`SessionError::Store`] if the store failed: nobody is logged in.
     pub async fn login<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
-        self.open(user, client, Vec::new()).await.map(|issued| self.hand_over(issued))
+        self.open(user, client, Vec::new(), Eviction::AtOnce).await.map(|issued| self.hand_over(issued))
+    }
+
+    /// Likewise, for an answer that leaves later.
+    pub(crate) async fn login_with_answer<U: AuthUser>(
+        &self,
+        user: &U,
+        client: Device,
+    ) -> Result<(Tokens, Option<Box<PendingLogin>>), SessionError> {
+        let mut issued = self.open(user, client, Vec::new(), Eviction::WithAnswer).await?;
+        let pending = issued.pending.take();
+        Ok((self.hand_over(issued), pending))
     }
 
     /// Returns the session that a login of `user` from `client` would open now, if the user is active.
@@ -199,6 +226,8 @@ pub(crate) struct UnclaimedSession {
     id: SessionId,
     revocation: Revocation,
     claimed: bool,
+    /// Until it is revoked.
+    pub(super) uncounted: Option<UncountedSession>,
 }
 
 impl UnclaimedSession {
@@ -215,6 +244,7 @@ impl Drop for UnclaimedSession {
         }
         let (store, reporter, id) = (Arc::clone(&self.store), self.reporter.clone(), self.id);
         let Revocation { at, reason } = self.revocation;
+        let uncounted = self.uncounted.take();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let revoked = async move {
                 match store.revoke(id, Revocation { at, reason }).await {
@@ -224,6 +254,7 @@ impl Drop for UnclaimedSession {
                         tracing::error!(target: "jwtauth", session = id.log_id(), error = &error as &dyn std::error::Error, "a login failed, and its session could not be revoked");
                     }
                 }
+                drop(uncounted);
             };
             runtime.spawn(revoked.in_current_span());
         }

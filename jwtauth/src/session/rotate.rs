@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::end::MayEnd;
 use super::verify::alive;
-use super::{IssuedTokens, Sessions, Tokens};
+use super::{IssuedTokens, PendingLogin, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::events::Event;
@@ -266,7 +266,22 @@ impl Sessions {
     ///   ([`Compat`](crate::Compat)) that is new here.
     /// - [`SessionError::Store`] if the store failed. The token may be spent: ask again with the same one.
     pub async fn refresh(&self, refresh: &str, client: &Device) -> Result<Tokens, SessionError> {
-        self.refresh_pair(self.read_refresh(refresh)?, client).await.map(|issued| self.hand_over(issued))
+        let (tokens, pending) = self.refresh_with_answer(refresh, client).await?;
+        if let Some(pending) = pending {
+            self.hand_out(*pending).await?;
+        }
+        Ok(tokens)
+    }
+
+    /// Likewise, for an answer that leaves later. A token of another service opens a session.
+    pub(crate) async fn refresh_with_answer(
+        &self,
+        refresh: &str,
+        client: &Device,
+    ) -> Result<(Tokens, Option<Box<PendingLogin>>), SessionError> {
+        let mut issued = self.refresh_pair(self.read_refresh(refresh)?, client).await?;
+        let pending = issued.pending.take();
+        Ok((self.hand_over(issued), pending))
     }
 
     /// Tells whether the tokens just issued are still the newest of a live session.

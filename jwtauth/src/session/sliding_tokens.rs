@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::open::Eviction;
 use super::rotate::successor;
-use super::{AccessState, Sessions, Token, Tokens, issued_at, later_growth};
+use super::{AccessState, PendingLogin, Sessions, Token, Tokens, issued_at, later_growth};
 use crate::claims::{SLIDING, SlidingClaims};
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
@@ -50,13 +51,23 @@ impl Sessions {
     ///
     /// Those of [`login`](Self::login).
     pub async fn login_sliding<U: AuthUser>(&self, user: &U, client: Device) -> Result<Tokens, SessionError> {
+        self.open_sliding(user, client, Eviction::AtOnce).await.map(|(tokens, _)| tokens)
+    }
+
+    /// Likewise. What the login does to other sessions may wait for its answer.
+    pub(crate) async fn open_sliding<U: AuthUser>(
+        &self,
+        user: &U,
+        client: Device,
+        eviction: Eviction,
+    ) -> Result<(Tokens, Option<Box<PendingLogin>>), SessionError> {
         let mut session = self.draft_for(user, client)?;
         session.access_id = session.refresh_id;
         self.ask_before_login(&session).await?;
         let own = self.own_claims(&session).await?;
         let token = self.issue_sliding(&session, &own, session.created_at, self.max_token)?;
-        self.insert(user, &session, Vec::new()).await?;
-        Ok(self.hand_over_sliding(token, session))
+        let pending = self.insert(user, &session, Vec::new(), eviction).await?;
+        Ok((self.hand_over_sliding(token, session), pending))
     }
 
     /// Spends a sliding token and issues its successor, also when it has expired as an access token.
@@ -166,7 +177,7 @@ impl Sessions {
             refresh_exp: session.expires_at.saturating_sub(ahead),
         });
         let got = token.len() + later_growth(session, ahead);
-        if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token(token)) }
+        if got > max { Err(SessionError::TokenTooLarge { got, max }) } else { Ok(Token::new(token)) }
     }
 
     /// Returns the token of a login or refresh.

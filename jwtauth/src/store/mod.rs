@@ -30,7 +30,7 @@
 //!    creates a session except [`SessionStore::insert`] and [`ValueStore::insert_with_value`].
 //! 4. A caller who gives up drops the future. A login that has not begun by then never happens. One that has
 //!    begun revokes no other session, and its own session does not stay. The end of a session may still
-//!    happen.
+//!    happen. [`SessionStore::hand_out`] is a part of a login.
 //!
 //! The life of a session is in `record`; a store only runs it where nobody can interfere.
 

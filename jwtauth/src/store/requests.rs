@@ -63,6 +63,11 @@ pub struct LoginEffects {
     /// The lifetime of access tokens, if a [`TokenRecord`](crate::TokenRecord) of each token is to be kept. A
     /// store without a [`TokenStore`](super::TokenStore) never sees one.
     pub register: Option<Duration>,
+    /// Whether nobody is revoked yet: the answer to the login has not left, and
+    /// [`SessionStore::hand_out`](super::SessionStore::hand_out) does it when it leaves.
+    pub put_off: bool,
+    /// Sessions of the subject whose login was put off: they do not count, and are not crowded out.
+    pub uncounted: Vec<SessionId>,
     /// By which time a session is expired that the login forgets, in Unix seconds. With `None` it is that of
     /// the login, whose clock may be ahead of those of others who use the store.
     pub settled: Option<u64>,

@@ -4,6 +4,7 @@
 //! | operation | rules |
 //! |---|---|
 //! | `insert` | [`login`], and [`first_tokens`] if a record of each token is kept |
+//! | `hand_out` | [`login`], if the session stands |
 //! | `rotate` | [`rotate`]; [`spend`] the record of [`RotationOutcome::spent`]; [`surplus`] |
 //! | `confirm` | [`Session::confirm`] |
 //! | `revoke` | [`Session::revoke`] |
@@ -98,7 +99,8 @@ pub struct LoginOutcome {
     pub forgotten: Vec<SessionId>,
 }
 
-/// Decides what adding the session `new` does to other sessions.
+/// Decides what adding the session `new` does to other sessions: all of it, or what is left with
+/// [`LoginEffects::put_off`]. The rest is decided here too, when the answer to the login leaves.
 ///
 /// `others` are those of its subject, dead or alive; without [`LoginEffects::max_sessions`] nobody looks at
 /// them, and they may be left out. All is done at [`Session::created_at`].
@@ -121,14 +123,18 @@ pub fn login<'s>(
     replaced.dedup();
     let mut revoked: Vec<_> =
         replaced.iter().map(|id| (*id, revocation(RevocationReason::Replaced))).collect();
+    if effects.put_off {
+        revoked.clear();
+    }
     let Some(max) = effects.max_sessions else { return LoginOutcome { revoked, forgotten: Vec::new() } };
     // Logins and API keys are counted apart, and of keys none is crowded out: who makes them counts them.
     let is_key = new.api_key.is_some();
     let others = others.into_iter().filter(|other| other.api_key.is_some() == is_key);
     let others = others.filter(|other| other.id != new.id && !replaced.contains(&other.id));
+    let others = others.filter(|other| !effects.uncounted.contains(&other.id));
     let (mut live, mut over): (Vec<_>, Vec<_>) = others.partition(|other| other.is_live_at(now));
     live.sort_unstable_by_key(|session| (session.rotated_at, session.id));
-    let crowded_out = if is_key { 0 } else { (live.len() + 1).saturating_sub(max.max(1)) };
+    let crowded_out = if is_key || effects.put_off { 0 } else { (live.len() + 1).saturating_sub(max.max(1)) };
     let evicted = live[..crowded_out].iter();
     revoked.extend(evicted.map(|session| (session.id, revocation(RevocationReason::Evicted))));
     let settled = effects.settled.map_or(now, |settled| settled.min(now));

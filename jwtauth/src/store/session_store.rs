@@ -12,6 +12,7 @@ use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
     UserUpdate,
 };
+use super::rules;
 use super::session_pages::SessionPages;
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
@@ -34,6 +35,24 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn stands(&self, id: SessionId) -> bool {
         let _ = id;
         false
+    }
+
+    /// Carries out, in one step, what a login does to other sessions that was [put
+    /// off](LoginEffects::put_off): its answer leaves now. `session` is the session as it was added. Nothing
+    /// happens if it is not there any more, or was revoked. Returns its record as it is then.
+    ///
+    /// Default: asks for the sessions of the subject and revokes one after the other. It is right, but two
+    /// logins that leave at the same time may revoke each other's session.
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        Box::pin(async move {
+            let theirs = self.sessions_of(session.subject.clone()).await?;
+            let own = theirs.iter().find(|own| own.id == session.id && own.revoked.is_none());
+            let Some(own) = own else { return Ok(None) };
+            for (id, revocation) in rules::login(&session, &theirs, &effects).revoked {
+                self.revoke(id, revocation).await?;
+            }
+            Ok(Some(Arc::new(own.clone())))
+        })
     }
 
     /// Returns the session, dead or alive, or `None` if there is none.

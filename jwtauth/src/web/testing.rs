@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::device::Device;
 use crate::record::Session;
+use crate::session::Eviction;
 pub use crate::store::sample::{account, session};
 use crate::user::AuthUser;
 use crate::web::answer::rejection::Rejection;
@@ -22,7 +23,7 @@ use crate::web::state::JwtAuth;
 #[doc = include_str!("../docs/testing_login.md")]
 pub async fn login<U: AuthUser>(jwtauth: &JwtAuth, user: &U) -> Login {
     let shared = jwtauth.state();
-    let issued = match shared.sessions.open(user, Device::default(), Vec::new()).await {
+    let issued = match shared.sessions.open(user, Device::default(), Vec::new(), Eviction::AtOnce).await {
         Ok(issued) => issued,
         Err(error) => panic!("{:?} cannot be logged in: {error}", user.subject()),
     };

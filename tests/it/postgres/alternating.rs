@@ -34,6 +34,10 @@ impl SessionStore for Alternating {
         self.next().insert(session, effects)
     }
 
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        self.next().hand_out(session, effects)
+    }
+
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.next().load(id)
     }

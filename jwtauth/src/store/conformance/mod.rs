@@ -17,6 +17,7 @@ mod account_rules;
 mod api_key_rules;
 mod counter_rules;
 mod page_rules;
+mod pending_rules;
 mod stamp_rules;
 mod sweep_rules;
 mod token_rules;
@@ -57,6 +58,7 @@ where
     a_login_revokes_what_it_replaces_in_one_step(&empty().await).await;
     a_login_crowds_out_the_sessions_that_were_idle_the_longest(&empty().await).await;
     a_login_does_not_look_at_ever_more_sessions(&empty().await).await;
+    pending_rules::run(&empty).await;
     rotation_follows_the_record(&empty().await).await;
     a_token_is_revoked_alone_and_the_session_remembers_it(&empty().await).await;
     nothing_happens_to_a_session_that_is_not_there(&empty().await).await;

@@ -17,7 +17,7 @@ use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
     UserUpdate,
 };
-use super::rules;
+use super::rules::{self, LoginOutcome};
 use super::session_pages::SessionPages;
 use super::session_store::SessionStore;
 use super::token_store::TokenStore;
@@ -57,6 +57,24 @@ impl MemoryTables {
         // Lazy: it looks at every session, and only where sessions are limited.
         let theirs = self.sessions.values().filter(|other| other.subject == session.subject);
         let outcome = rules::login(&session, theirs, effects);
+        self.make_room(outcome);
+        if let Some(access_ttl) = effects.register {
+            let tokens = rules::first_tokens(&session, access_ttl).into_iter();
+            self.tokens.insert(session.id, tokens.map(|token| (session.generation, token)).collect());
+        }
+        self.sessions.insert(session.id, session);
+    }
+
+    /// Does what a login does to other sessions, if it stands.
+    fn hand_out(&mut self, session: &Session, effects: &LoginEffects) -> Option<Session> {
+        let own = self.sessions.get(&session.id).filter(|own| own.revoked.is_none())?.clone();
+        let theirs = self.sessions.values().filter(|other| other.subject == session.subject);
+        let outcome = rules::login(session, theirs, effects);
+        self.make_room(outcome);
+        Some(own)
+    }
+
+    fn make_room(&mut self, outcome: LoginOutcome) {
         for id in outcome.forgotten {
             self.sessions.remove(&id);
             self.tokens.remove(&id);
@@ -66,11 +84,6 @@ impl MemoryTables {
                 session.revoke(revocation);
             }
         }
-        if let Some(access_ttl) = effects.register {
-            let tokens = rules::first_tokens(&session, access_ttl).into_iter();
-            self.tokens.insert(session.id, tokens.map(|token| (session.generation, token)).collect());
-        }
-        self.sessions.insert(session.id, session);
     }
 
     /// Runs a rule on each session of a subject. Returns how many it has changed.
@@ -122,6 +135,10 @@ impl SessionStore for MemoryStore {
     fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
         self.lock().open(session, &effects);
         ready(())
+    }
+
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        ready(self.lock().hand_out(&session, &effects).map(Arc::new))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {

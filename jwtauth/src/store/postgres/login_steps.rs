@@ -2,7 +2,8 @@
 //!
 //! A commit that hangs cannot be stopped, and its caller is answered 503 meanwhile. So nothing may be in it
 //! that throws anybody out. Other sessions are revoked when the new one is committed and its caller still
-//! waits. Mostly there are none, and a login is one transaction.
+//! waits. Mostly there are none, and a login is one transaction. With a login that is put off, they are revoked
+//! when its answer leaves.
 //!
 //! # Invariants
 //!
@@ -53,7 +54,7 @@ pub(super) struct NewLogin {
 /// Adds the session. Returns whether other sessions have to be revoked.
 struct Open(NewLogin);
 
-/// Revokes other sessions.
+/// Revokes other sessions. Returns whether this one stands: one that was revoked meanwhile crowds nobody out.
 struct Evict(NewLogin);
 
 /// Keeps the value, and adds the session. Returns what stood there before, or whether other sessions have to
@@ -106,18 +107,19 @@ impl DatabaseStep for Open {
 }
 
 impl DatabaseStep for Evict {
-    type Outcome = ();
+    type Outcome = bool;
 
-    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
         let NewLogin { session, effects, .. } = &self.0;
         let statements = transaction.statements();
         transaction.lock_subject(&session.subject);
         let mut effects = effects.clone();
         let mut others = Vec::new();
+        let mut stands = true;
         if effects.max_sessions.is_some() {
             others = self.0.crowd(transaction).await?;
-            let own = others.iter().find(|other| other.id == session.id);
-            if own.is_none_or(|own| own.revoked.is_some()) {
+            stands = stands_among(&others, session.id).is_some();
+            if !stands {
                 // A login that came later has crowded this one out, so it crowds nobody out.
                 effects.max_sessions = None;
             }
@@ -131,8 +133,13 @@ impl DatabaseStep for Evict {
                 transaction.change_session(&other)?;
             }
         }
-        Ok(())
+        Ok(stands)
     }
+}
+
+/// Returns a session that was not revoked.
+fn stands_among(sessions: &[Session], id: SessionId) -> Option<&Session> {
+    sessions.iter().find(|session| session.id == id && session.revoked.is_none())
 }
 
 impl DatabaseStep for OpenWithValue {
@@ -259,6 +266,22 @@ impl Database {
         self.open(login, true, opened).await.map(Result::err)
     }
 
+    /// Does to other sessions what a login does, when its answer leaves. Returns the session, if it stands.
+    pub(super) async fn hand_out(
+        self: &Arc<Self>,
+        session: Session,
+        effects: LoginEffects,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        let params = vec![session.subject.as_bytes().into()];
+        let mut crowd = rows::sessions(&self.read(&self.statements.sessions_of, params).await?)?;
+        self.unsettled.keep_visible(&mut crowd);
+        let Some(own) = stands_among(&crowd, session.id).cloned() else { return Ok(None) };
+        // Mostly one round trip is enough. Of two logins that leave at once, one sees the other.
+        let stands = rules::login(&session, &crowd, &effects).revoked.is_empty()
+            || self.change(Evict(self.new_login(session, effects))).await?;
+        Ok(stands.then(|| Arc::new(own)))
+    }
+
     fn new_login(&self, session: Session, effects: LoginEffects) -> NewLogin {
         NewLogin { session, effects, unsettled: Arc::clone(&self.unsettled) }
     }
@@ -280,7 +303,7 @@ impl Database {
             let done = match opened.await {
                 Ok(Err(occupant)) => Ok(Err(occupant)),
                 Ok(Ok(_)) if !unsettled.settle(id, &caller) => Err(StoreError::Closed),
-                Ok(Ok(true)) => database.carry_out(&Evict(login.clone())).await.map(Ok),
+                Ok(Ok(true)) => database.carry_out(&Evict(login.clone())).await.map(|_| Ok(())),
                 Ok(Ok(false)) => Ok(Ok(())),
                 Err(error) => Err(error),
             };

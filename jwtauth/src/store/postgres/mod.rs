@@ -223,6 +223,10 @@ impl SessionStore for PostgresStore {
         Box::pin(self.database.login(session, effects))
     }
 
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        Box::pin(self.database.hand_out(session, effects))
+    }
+
     fn stands(&self, id: SessionId) -> bool {
         self.database.unsettled.stands(id)
     }

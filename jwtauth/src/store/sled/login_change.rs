@@ -2,7 +2,7 @@
 //!
 //! A commit that hangs cannot be stopped, and its callers are answered 503 meanwhile. So nothing may be in it
 //! that throws anybody out. Other sessions are revoked when the new one is on disk and its caller still
-//! waits.
+//! waits. With a login that is put off, they are revoked when its answer leaves.
 //!
 //! # Invariants
 //!
@@ -10,11 +10,14 @@
 //! 2. A session whose caller was gone or heard an error is removed, and readers never saw it. If the disk
 //!    fails, it is removed when the disk is back.
 
+use std::sync::Arc;
+
 use super::super::requests::LoginEffects;
 use super::super::rules;
 use super::super::value_store::NewValue;
 use super::disk::Disk;
 use super::disk_record::DiskRecord;
+use super::reader::StoreReader;
 use super::tree_change::Change;
 use super::tree_keys;
 use super::writer::{Settled, TwoSteps};
@@ -87,6 +90,36 @@ impl TwoSteps<Disk> for LoginWithValue {
     fn undo(&mut self, _: &mut Disk) {}
 }
 
+/// What is found when the answer to a login leaves.
+pub(super) enum LookRound {
+    /// Nobody is to be revoked. The session, if it stands.
+    Alone(Option<Arc<Session>>),
+    /// Others are to be revoked.
+    Crowded,
+}
+
+impl StoreReader {
+    /// Looks whether a login that was put off revokes anybody, so that most need not wait for the writer.
+    pub(super) fn look_round(
+        &self,
+        session: &Session,
+        effects: &LoginEffects,
+    ) -> Result<LookRound, StoreError> {
+        let own = self.find(session.id)?.filter(|own| own.revoked.is_none());
+        let stands = own.is_some();
+        let is_crowded = stands
+            && (!effects.replaces.is_empty()
+                || match effects.max_sessions {
+                    Some(max) if !self.has_at_most(&session.subject, max)? => {
+                        let theirs = self.sessions_of(&session.subject)?;
+                        !rules::login(session, &theirs, effects).revoked.is_empty()
+                    }
+                    _ => false,
+                });
+        Ok(if is_crowded { LookRound::Crowded } else { LookRound::Alone(own) })
+    }
+}
+
 impl Disk {
     /// Adds a new session to a change.
     pub(super) fn add_session(
@@ -109,6 +142,35 @@ impl Disk {
     /// Does to other sessions what a login does.
     fn evict(&mut self, session: &Session, effects: &LoginEffects) -> Result<Settled, StoreError> {
         self.ready()?;
+        let (change, revokes) = self.room_for(session, effects)?;
+        if change.is_empty() {
+            return Ok(Settled::Done);
+        }
+        // Nobody needs a removal to be durable.
+        self.group.add(change);
+        self.awaited |= revokes;
+        Ok(Settled::More { awaited: revokes })
+    }
+
+    /// Likewise, when the answer to the login leaves. Returns the session, if it stands.
+    pub(super) fn hand_out(
+        &mut self,
+        session: &Session,
+        effects: &LoginEffects,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        self.ready()?;
+        let Some(own) = self.load(session.id)?.filter(|own| own.record.revoked.is_none()) else {
+            return Ok(None);
+        };
+        let (change, _) = self.room_for(session, effects)?;
+        if !change.is_empty() {
+            self.apply(change);
+        }
+        Ok(Some(Arc::new(own.record)))
+    }
+
+    /// Returns what a login does to other sessions, and whether it revokes any.
+    fn room_for(&self, session: &Session, effects: &LoginEffects) -> Result<(Change, bool), StoreError> {
         let mut change = Change::default();
         let mut others = match effects.max_sessions {
             Some(max) => self.crowd_of(session, max)?,
@@ -126,13 +188,7 @@ impl Disk {
                 revokes |= change.alter(&before, |session| session.revoke(revocation))?;
             }
         }
-        if change.is_empty() {
-            return Ok(Settled::Done);
-        }
-        // Nobody needs a removal to be durable.
-        self.group.add(change);
-        self.awaited |= revokes;
-        Ok(Settled::More { awaited: revokes })
+        Ok((change, revokes))
     }
 
     /// Returns the sessions of the subject of a new one. None if even all of them are not too many: then

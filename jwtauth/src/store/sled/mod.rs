@@ -89,7 +89,7 @@ use self::disk::Disk;
 use self::explain::of_panic;
 pub(crate) use self::files::SOCKET;
 pub(in crate::store) use self::files::store_lock::is_contended;
-use self::login_change::LoginChange;
+use self::login_change::{LoginChange, LookRound};
 use self::reader::StoreReader;
 use self::record_check::RecordCheck;
 use self::record_checker::RecordChecker;
@@ -204,6 +204,16 @@ impl fmt::Debug for SledStore {
 impl SessionStore for SledStore {
     fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
         Box::pin(self.writer.submit_in_two(LoginChange { session, effects }))
+    }
+
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        Box::pin(async move {
+            let look = self.reader.answer(|reader| reader.look_round(&session, &effects)).await?;
+            match look {
+                LookRound::Alone(own) => Ok(own),
+                LookRound::Crowded => self.writer.submit(move |disk| disk.hand_out(&session, &effects)).await,
+            }
+        })
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {

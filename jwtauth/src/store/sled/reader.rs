@@ -134,6 +134,15 @@ impl StoreReader {
         Ok(session)
     }
 
+    /// Tells whether a subject has no more sessions than this, dead or alive.
+    pub(super) fn has_at_most(&self, subject: &str, max: usize) -> Result<bool, StoreError> {
+        let prefix = tree_keys::subject(subject);
+        self.read(|tree| {
+            let keys = tree.scan_prefix(prefix).keys().take(max.saturating_add(1));
+            Ok(keys.collect::<Result<Vec<_>, _>>()?.len() <= max)
+        })
+    }
+
     pub(super) fn sessions_of(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
         let prefix = tree_keys::subject(subject);
         let keys = self.read(|tree| tree.scan_prefix(prefix).keys().collect::<Result<Vec<_>, _>>())?;

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::events::Event;
 use crate::record::{RevocationReason, Session};
-use crate::session::IssuedTokens;
+use crate::session::{Eviction, IssuedTokens};
 use crate::user::AuthUser;
 use crate::web::answer::rejection::{self, Rejection};
 use crate::web::client::{Client, ClientHeaders};
@@ -88,15 +88,15 @@ impl Auth {
                 Err(error) => return Err(error),
             }
         }
-        let issued = sessions.open(user, self.device(), replaces).await?;
-        // Only after the login: a token that names no session is in no record to be replaced.
-        let unclaimed = sessions.unclaimed(issued.session.id);
-        for token in old.iter().filter(|token| token.foreign.is_some()) {
-            sessions.revoke_named(token, RevocationReason::Replaced).await?;
+        let mut issued = sessions.open(user, self.device(), replaces, Eviction::WithAnswer).await?;
+        if let Some(pending) = &mut issued.pending {
+            // A token that names no session is in no record to be replaced.
+            pending.replaced_tokens = old.into_iter().filter(|token| token.foreign.is_some()).collect();
         }
-        unclaimed.claim();
         let session = issued.session.clone();
-        self.handle.set_cookies(Cookies::Set(Box::new(issued)));
+        if let Some(late) = self.handle.set_cookies(Cookies::Set(Box::new(issued))) {
+            sessions.hand_out(*late).await?;
+        }
         Ok(session)
     }
 
@@ -291,7 +291,8 @@ impl Auth {
         match issued {
             Ok(issued) => {
                 let session = issued.session.clone();
-                self.handle.set_cookies(Cookies::Set(Box::new(issued)));
+                // A login after the answer has left was carried out.
+                let _ = self.handle.set_cookies(Cookies::Set(Box::new(issued)));
                 Ok(session)
             }
             Err(error) => {
@@ -358,6 +359,6 @@ impl Auth {
     /// Deletes the cookies. With a bearer token: only those that were to be set.
     fn forget(&self) {
         let cookies = if self.credentials.has_bearer() { Cookies::Keep } else { Cookies::Clear };
-        self.handle.set_cookies(cookies);
+        let _ = self.handle.set_cookies(cookies);
     }
 }

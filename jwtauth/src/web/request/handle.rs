@@ -22,6 +22,7 @@ use crate::clock::seconds_since;
 use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::notice::misconfigured;
+use crate::session::PendingLogin;
 use crate::user::{AuthUser, Identity, OtherKind, TokenSource, TokenUser, Unfit, check_kind, kind_of};
 use crate::web::answer::cookie_forms::is_sent_to;
 use crate::web::answer::rejection::Rejection;
@@ -133,11 +134,15 @@ impl Handle {
         self.answer().client_address = address;
     }
 
-    pub(crate) fn set_cookies(&self, cookies: Cookies) {
-        let mut answer = self.answer();
-        answer.cookies = cookies;
-        // It is decided anew.
-        answer.before_user_was_gone = None;
+    /// Decides what the answer does to the cookies. Returns a login that has come too late for it.
+    #[must_use]
+    pub(crate) fn set_cookies(&self, cookies: Cookies) -> Option<Box<PendingLogin>> {
+        self.answer().set_cookies(cookies)
+    }
+
+    /// Notes a login whose tokens leave in the body of the answer. Returns it if the answer has left.
+    pub(crate) fn leaves_with_body(&self, login: Box<PendingLogin>) -> Option<Box<PendingLogin>> {
+        self.answer().leaves_with_body(login)
     }
 
     /// Returns the session whose tokens would leave with the answer now.
@@ -350,26 +355,29 @@ impl Handle {
         self.answer().outage
     }
 
-    /// Finishes the answer of the request. `Err` is one that has to wait, because it sets cookies.
+    /// Finishes the answer of the request. `Err` is one that has to wait, because it sets cookies,
+    /// or hands out a login.
     pub(crate) fn finish(
         &self,
         result: poem::Result<Response>,
     ) -> Result<poem::Result<Response>, impl Future<Output = poem::Result<Response>> + Send + use<'_>> {
         let mut kept = self.answer();
-        if !kept.asked {
+        kept.has_left = true;
+        if !kept.asked && kept.logins.is_empty() {
             let address = kept.client_address;
             drop(kept);
             pending_answer::tell_of_failed_login(&result, address);
             return Ok(result);
         }
         let mut answer = std::mem::take(&mut *kept);
+        kept.has_left = true;
         drop(kept);
         if let Some(before) = answer.before_user_was_gone.take()
             && self.0.has_found_user.load(Ordering::Relaxed)
         {
             answer.cookies = before;
         }
-        if answer.sets_cookies() {
+        if answer.sets_cookies() || !answer.logins.is_empty() {
             // Boxed, because few answers do.
             return Err(Box::pin(answer.finish_with_cookies(&self.0.authority, result)));
         }

@@ -8,7 +8,7 @@ use poem::http::{HeaderName, HeaderValue, header};
 use super::authority::Authority;
 use super::origin::OriginCheck;
 use super::outcome::Cookies;
-use crate::session::IssuedTokens;
+use crate::session::{IssuedTokens, PendingLogin};
 use crate::web::answer::rejection::{self, FailedLogin, Rejection};
 use crate::web::answer::wording;
 use crate::web::state::{DroppedBy, JwtAuth, JwtAuthState};
@@ -41,6 +41,11 @@ impl OtherForms {
 #[derive(Default)]
 pub(super) struct PendingAnswer {
     pub(super) cookies: Cookies,
+    /// Logins whose tokens are in the body.
+    #[expect(clippy::vec_box, reason = "each comes in a box, and goes on in it")]
+    pub(super) logins: Vec<Box<PendingLogin>>,
+    /// Whether it has left: what is decided from then on comes too late.
+    pub(super) has_left: bool,
     /// What they were when a user type said that the user is gone. They count if another type finds the user.
     pub(super) before_user_was_gone: Option<Cookies>,
     /// Whether anything asked who is calling: then the answer may be private.
@@ -62,6 +67,37 @@ impl PendingAnswer {
         !matches!(self.cookies, Cookies::Keep)
     }
 
+    /// Decides what happens to the cookies. Returns a login that has come too late for the answer.
+    pub(super) fn set_cookies(&mut self, mut cookies: Cookies) -> Option<Box<PendingLogin>> {
+        let before = std::mem::take(&mut self.cookies);
+        let mut late = None;
+        if let Cookies::Set(issued) = &mut cookies {
+            // Tokens that are written again are those of the same login.
+            if let Cookies::Set(before) = before
+                && before.session.id == issued.session.id
+                && issued.pending.is_none()
+            {
+                issued.pending = before.pending;
+            }
+            if self.has_left {
+                late = issued.pending.take();
+            }
+        }
+        self.cookies = cookies;
+        // It is decided anew.
+        self.before_user_was_gone = None;
+        late
+    }
+
+    /// Notes a login whose tokens are in the body. Returns it if the answer has left.
+    pub(super) fn leaves_with_body(&mut self, login: Box<PendingLogin>) -> Option<Box<PendingLogin>> {
+        if self.has_left {
+            return Some(login);
+        }
+        self.logins.push(login);
+        None
+    }
+
     /// Finishes an answer that depends on the caller and changes no cookies: nobody may cache it (H-7).
     pub(super) fn finish(&self, authority: &Authority, result: poem::Result<Response>) -> Response {
         tell_of_failed_login(&result, self.client_address);
@@ -73,19 +109,32 @@ impl PendingAnswer {
         response
     }
 
-    /// Likewise with cookies: the answer always has them.
+    /// Likewise with cookies: the answer always has them, unless they are those of a login that has failed.
     pub(super) async fn finish_with_cookies(
-        self,
+        mut self,
         authority: &Authority,
-        result: poem::Result<Response>,
+        mut result: poem::Result<Response>,
     ) -> poem::Result<Response> {
+        let state = authority.sessions().map(JwtAuth::state);
+        let mut current = None;
+        if let Some(state) = state {
+            (result, current) = self.hand_out(state, result).await;
+        }
+        if !self.asked {
+            tell_of_failed_login(&result, self.client_address);
+            return result;
+        }
         let mut response = self.finish(authority, result);
-        let Some(state) = authority.sessions().map(JwtAuth::state) else { return Ok(response) };
+        let Some(state) = state else { return Ok(response) };
         let clears_cache = matches!(self.cookies, Cookies::Clear) && state.cookies.clear_cache;
         let values = match self.cookies {
             Cookies::Keep => None,
             Cookies::Clear => Some(state.cookies.clear().into()),
-            Cookies::Set(issued) => still_current(state, &issued).await,
+            Cookies::Set(issued) => match current {
+                Some(false) => None,
+                Some(true) => Some(cookies_of(state, &issued)),
+                None => still_current(state, &issued).await,
+            },
             Cookies::SetAgain(resent) => resent.cookies(state).await,
         };
         let Some(values) = values else { return Ok(response) };
@@ -105,6 +154,52 @@ impl PendingAnswer {
         }
         Ok(response)
     }
+
+    /// Lets logins do what they do to other sessions, because their answer leaves now. If it is an error,
+    /// nobody has logged in: their sessions are revoked, and nothing else happens.
+    ///
+    /// Returns the answer, which is another one if the store has failed, and whether the cookies of a login
+    /// are good, if there is one.
+    async fn hand_out(
+        &mut self,
+        state: &JwtAuthState,
+        mut result: poem::Result<Response>,
+    ) -> (poem::Result<Response>, Option<bool>) {
+        let by_cookies = match &mut self.cookies {
+            Cookies::Set(issued) => issued.pending.take().map(|login| (login, issued.session.generation)),
+            Cookies::Keep | Cookies::SetAgain(_) | Cookies::Clear => None,
+        };
+        let sessions = &state.sessions;
+        let mut logins = std::mem::take(&mut self.logins).into_iter();
+        while !is_error(&result)
+            && let Some(login) = logins.next()
+        {
+            if let Err(error) = sessions.hand_out(*login).await {
+                result = Err(error.into());
+            }
+        }
+        for login in logins {
+            sessions.abandon(*login).await;
+        }
+        let Some((login, generation)) = by_cookies else { return (result, None) };
+        if is_error(&result) {
+            sessions.abandon(*login).await;
+            return (result, Some(false));
+        }
+        match sessions.hand_out(*login).await {
+            Ok(found) => {
+                let now = sessions.now();
+                let is_current = found.is_some_and(|it| it.is_live_at(now) && it.generation == generation);
+                (result, Some(is_current))
+            }
+            Err(error) => (Err(error.into()), Some(false)),
+        }
+    }
+}
+
+fn is_error(result: &poem::Result<Response>) -> bool {
+    let status = result.as_ref().map_or_else(poem::Error::status, Response::status);
+    status.is_client_error() || status.is_server_error()
 }
 
 /// Logs that a login was refused for its name or password.
@@ -133,5 +228,10 @@ async fn still_current(state: &JwtAuthState, issued: &IssuedTokens) -> Option<Ve
         // The server checks each request anyway: the cookies alone give no access.
         Err(error) => rejection::log(&error),
     }
-    Some(state.cookies.set(issued, sessions.now(), sessions.left(&issued.session).1).into())
+    Some(cookies_of(state, issued))
+}
+
+fn cookies_of(state: &JwtAuthState, issued: &IssuedTokens) -> Vec<HeaderValue> {
+    let sessions = &state.sessions;
+    state.cookies.set(issued, sessions.now(), sessions.left(&issued.session).1).into()
 }

@@ -46,7 +46,7 @@ pub(super) async fn obtain<A: Authenticate>(
     let mut answer = match transport {
         Transport::Cookies => lifetimes(sessions.left(&auth.login(&user).await?)),
         Transport::Body => shown(&auth.issue_tokens(&user).await?),
-        Transport::Sliding => shown(&sessions.login_sliding(&user, auth.device()).await?),
+        Transport::Sliding => shown(&auth.issue_sliding_token(&user).await?),
     };
     answer["user"] = who.shown(&user);
     Ok(json(answer))

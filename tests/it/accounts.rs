@@ -5,6 +5,7 @@ mod http;
 mod imports;
 mod logins;
 mod reported;
+mod scopes;
 mod store;
 
 use std::path::Path;

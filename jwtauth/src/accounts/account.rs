@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::RoleScopes;
 use crate::error::BoxError;
 use crate::id::AccountId;
 use crate::record::Session;
@@ -26,6 +27,9 @@ pub struct Account {
     pub name: String,
     /// The roles.
     pub roles: Vec<String>,
+    /// The scopes, which come from the roles: see [`scopes_of`](crate::AccountsConfig::scopes_of).
+    #[serde(default)]
+    pub scopes: Vec<String>,
     /// Whether the account may log in.
     pub active: bool,
     /// When the account was registered.
@@ -38,9 +42,11 @@ pub struct Account {
     pub revision: u64,
 }
 
-impl From<StoredAccount> for Account {
-    fn from(stored: StoredAccount) -> Self {
+impl Account {
+    /// Returns an account with the scopes of its roles.
+    pub(super) fn of(stored: StoredAccount, role_scopes: &RoleScopes) -> Self {
         Self {
+            scopes: role_scopes.of(&stored.roles),
             id: stored.id,
             name: stored.name,
             roles: stored.roles,
@@ -54,13 +60,17 @@ impl From<StoredAccount> for Account {
 }
 
 /// Asks the accounts before each refresh of their sessions.
-pub(crate) fn ask_before_refresh(hooks: &mut Hooks, store: Arc<dyn AccountStore>) {
+pub(crate) fn ask_before_refresh(
+    hooks: &mut Hooks,
+    store: Arc<dyn AccountStore>,
+    role_scopes: Arc<RoleScopes>,
+) {
     let concerns = |session: &Session| session.user_kind.as_deref() == Account::KIND;
     hooks.before_refresh(concerns, move |who: Identity| {
-        let store = Arc::clone(&store);
+        let (store, role_scopes) = (Arc::clone(&store), Arc::clone(&role_scopes));
         async move {
             let Ok(id) = who.parse_subject::<AccountId>() else { return Ok(None) };
-            Ok(store.account(id).await?.map(Account::from))
+            Ok(store.account(id).await?.map(|found| Account::of(found, &role_scopes)))
         }
     });
 }
@@ -79,12 +89,25 @@ impl AuthUser for Account {
         self.roles.clone()
     }
 
+    fn scopes(&self) -> Vec<String> {
+        self.scopes.clone()
+    }
+
     fn is_active(&self) -> bool {
         self.active
     }
 
     fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
-        copy_of(self, &CopyFields { id: "id", roles: "roles", active: "active", ..CopyFields::default() })
+        copy_of(
+            self,
+            &CopyFields {
+                id: "id",
+                roles: "roles",
+                scopes: "scopes",
+                active: "active",
+                ..CopyFields::default()
+            },
+        )
     }
 
     fn account_revision(&self) -> Option<u64> {

@@ -1,9 +1,13 @@
 //! Settings of accounts, with their bounds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{number_within, within};
-use crate::error::ConfigError;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{RoleScopes, number_within, within};
+use crate::error::{ConfigError, StoreError};
+use crate::session::kept_role_scopes;
+use crate::store::SessionStore;
 
 #[doc = include_str!("../docs/accounts_config.md")]
 #[derive(Clone, Debug)]
@@ -21,6 +25,7 @@ pub struct AccountsConfig {
     pub(super) max_delay: Duration,
     pub(super) registrations: u32,
     pub(super) registration_every: Duration,
+    pub(crate) role_scopes: RoleScopes,
 }
 
 impl Default for AccountsConfig {
@@ -37,6 +42,7 @@ impl Default for AccountsConfig {
             max_delay: Duration::from_secs(15 * 60),
             registrations: 30,
             registration_every: Duration::from_secs(60),
+            role_scopes: RoleScopes::default(),
         }
     }
 }
@@ -118,7 +124,45 @@ impl AccountsConfig {
         self
     }
 
+    /// Gives a role its scopes. An account has the scopes of all its roles: a login carries them, guards ask
+    /// for them, and API keys may have any of them. The last call for a role counts.
+    ///
+    /// ```
+    /// use jwtauth::AccountsConfig;
+    ///
+    /// let config = AccountsConfig::default()
+    ///     .scopes_of("reader", ["notes:read"])
+    ///     .scopes_of("editor", ["notes:read", "notes:write"]);
+    /// ```
+    ///
+    /// A role that is given or taken away gives or takes its scopes, in live sessions and API keys too. Other
+    /// scopes of a role here count for logins that come later, and for a session when the roles of its
+    /// account are set. API keys lose what is gone within [`access_ttl`](crate::JwtAuthBuilder::access_ttl).
+    pub fn scopes_of<S: Into<String>>(
+        mut self,
+        role: impl Into<String>,
+        scopes: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.role_scopes.set(role.into(), scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Takes the scopes of roles from the server that has opened this store last, in place of those that were
+    /// given. None, if no server has said any.
+    ///
+    /// A server writes them into the store when it starts, so that another program that changes accounts,
+    /// such as `jwtauth`, takes no scopes away.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] if they cannot be read.
+    pub async fn scopes_kept_in(mut self, store: Arc<dyn SessionStore>) -> Result<Self, StoreError> {
+        self.role_scopes = kept_role_scopes(store, SystemClock.now()).await?;
+        Ok(self)
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.role_scopes.check()?;
         number_within("AccountsConfig::argon2 (memory in KiB)", self.memory, 1, 1024 * 1024)?;
         number_within("AccountsConfig::argon2 (passes)", self.passes, 1, 16)?;
         number_within("AccountsConfig::argon2 (lanes)", self.lanes, 1, 16)?;

@@ -97,7 +97,7 @@ impl Accounts {
             if let Some(after) =
                 self.replace(&before, after, Some(revocation), Event::PasswordSet { account: id }).await?
             {
-                return Ok(after.into());
+                return Ok(self.account_of(after));
             }
         }
     }
@@ -111,7 +111,9 @@ impl Accounts {
     pub async fn disable(&self, id: AccountId) -> Result<Account, AccountError> {
         let disabled = |account: &mut StoredAccount| account.active = false;
         let revocation = self.revocation(RevocationReason::Inactive, None);
-        Ok(self.change(id, disabled, Some(revocation), Event::AccountDisabled { account: id }).await?.into())
+        let after =
+            self.change(id, disabled, Some(revocation), Event::AccountDisabled { account: id }).await?;
+        Ok(self.account_of(after))
     }
 
     /// Enables a disabled account again, with the password and the roles that it had.
@@ -121,7 +123,8 @@ impl Accounts {
     /// [`AccountError::NotFound`], or [`AccountError::Store`] if the store failed.
     pub async fn enable(&self, id: AccountId) -> Result<Account, AccountError> {
         let enabled = |account: &mut StoredAccount| account.active = true;
-        Ok(self.change(id, enabled, None, Event::AccountEnabled { account: id }).await?.into())
+        let after = self.change(id, enabled, None, Event::AccountEnabled { account: id }).await?;
+        Ok(self.account_of(after))
     }
 
     /// Removes an account for good, and revokes all its sessions, in one step.
@@ -197,7 +200,7 @@ impl Accounts {
                 return self.renew_copies(id).await;
             };
             let after = StoredAccount { roles, ..before.clone() };
-            self.0.sessions.draft_and_issue(&Account::from(after.clone())).await?;
+            self.0.sessions.draft_and_issue(&self.account_of(after.clone())).await?;
             let event = Event::RolesSet { account: id, roles: after.roles.clone() };
             // Another change may have come first.
             if let Some(after) = self.replace(&before, after, None, event).await? {
@@ -265,7 +268,7 @@ impl Accounts {
     /// writing.
     async fn renew_copies(&self, id: AccountId) -> Result<Account, AccountError> {
         loop {
-            let account = Account::from(self.stored(id).await?);
+            let account = self.account_of(self.stored(id).await?);
             self.0.sessions.update_user(&account).await?;
             if self.stored(id).await?.revision == account.revision {
                 return Ok(account);

@@ -131,7 +131,7 @@ impl Accounts {
         let (active, last_login) = (account.active, account.last_login);
         let draft = StoredAccount { roles, active, last_login, ..draft };
         // As `set_roles` does: a token of the account must fit into a cookie.
-        self.0.sessions.draft_and_issue(&Account::from(draft.clone())).await?;
+        self.0.sessions.draft_and_issue(&self.account_of(draft.clone())).await?;
         self.add(draft).await?.ok_or(AccountError::NameTaken)
     }
 }

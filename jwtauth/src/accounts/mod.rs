@@ -47,6 +47,7 @@ use self::password::Password;
 pub use self::passwords::Passwords;
 use self::settled_counters::SettledCounters;
 use self::throttle::{Registered, Throttle, Wait};
+use crate::config::RoleScopes;
 use crate::error::{AccountError, ConfigError};
 use crate::events::Event;
 use crate::id::AccountId;
@@ -67,6 +68,7 @@ struct AccountsParts {
     passwords: Passwords,
     throttle: Throttle,
     min_password: usize,
+    role_scopes: RoleScopes,
 }
 
 impl fmt::Debug for Accounts {
@@ -97,6 +99,7 @@ impl Accounts {
             passwords,
             throttle,
             min_password: config.min_password,
+            role_scopes: config.role_scopes.clone(),
         })))
     }
 
@@ -197,7 +200,7 @@ impl Accounts {
     ///
     /// [`AccountError::Store`] if the store failed.
     pub async fn by_id(&self, id: AccountId) -> Result<Option<Account>, AccountError> {
-        Ok(self.0.store.account(id).await?.map(Account::from))
+        Ok(self.0.store.account(id).await?.map(|found| self.account_of(found)))
     }
 
     /// Returns the account with this name, in any case, or `None` if there is none.
@@ -207,7 +210,7 @@ impl Accounts {
     /// [`AccountError::Store`] if the store failed.
     pub async fn by_name(&self, name: &str) -> Result<Option<Account>, AccountError> {
         let Ok(name) = Name::parse(name) else { return Ok(None) };
-        Ok(self.0.store.account_by_key(name.key).await?.map(Account::from))
+        Ok(self.0.store.account_by_key(name.key).await?.map(|found| self.account_of(found)))
     }
 
     /// Returns up to `limit` accounts, at most 1000, in the order of their names, starting after the name
@@ -222,7 +225,7 @@ impl Accounts {
     pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<Account>, AccountError> {
         let after = after.map(Name::parse).transpose()?;
         let page = self.0.store.accounts(after.map(|name| name.key), limit.min(MAX_PAGE)).await?;
-        Ok(page.into_iter().map(Account::from).collect())
+        Ok(page.into_iter().map(|found| self.account_of(found)).collect())
     }
 
     /// Returns accounts like [`list`](Self::list), of those only whose names begin with `prefix`, without
@@ -250,7 +253,7 @@ impl Accounts {
         // Behind the prefix come the names that begin with it, up to the first that does not.
         let page = self.0.store.accounts(Some(after.max(prefix.clone())), limit - found.len()).await?;
         found.extend(page.into_iter().take_while(|account| account.key.starts_with(&prefix)));
-        Ok(found.into_iter().map(Account::from).collect())
+        Ok(found.into_iter().map(|found| self.account_of(found)).collect())
     }
 
     /// Returns the up to `limit` accounts whose names begin with `prefix` and come right before the name
@@ -267,7 +270,7 @@ impl Accounts {
         let page = self.0.store.accounts_before(before, limit.min(MAX_PAGE)).await?;
         let found = |page: Vec<StoredAccount>| {
             let wanted = page.into_iter().filter(|account| account.key.starts_with(&prefix));
-            wanted.map(Account::from).collect()
+            wanted.map(|found| self.account_of(found)).collect()
         };
         Ok(page.map(found))
     }
@@ -285,6 +288,11 @@ impl Accounts {
         &self.0.passwords
     }
 
+    /// Returns an account as applications see it.
+    fn account_of(&self, stored: StoredAccount) -> Account {
+        Account::of(stored, &self.0.role_scopes)
+    }
+
     fn hasher(&self) -> &Hasher {
         self.0.passwords.hasher()
     }
@@ -293,7 +301,7 @@ impl Accounts {
     async fn add(&self, account: StoredAccount) -> Result<Option<Account>, AccountError> {
         let (store, new) = (Arc::clone(&self.0.store), account.clone());
         let create = async move { store.create_account(new).await };
-        let account = Account::from(account);
+        let account = self.account_of(account);
         let registered = Event::AccountRegistered { account: account.id, name: account.name.clone() };
         let added = self.0.sessions.report_after(create, |added| added.then_some(registered)).await?;
         Ok(added.then_some(account))

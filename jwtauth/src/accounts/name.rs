@@ -12,7 +12,7 @@
 use unicode_normalization::char::is_combining_mark;
 
 use crate::account_key;
-use crate::error::AccountError;
+use crate::error::{AccountError, NameProblem};
 use crate::plain_text::is_unseen;
 
 /// The longest name, in bytes: an e-mail address has 254 at most (RFC 5321, section 4.5.3.1.3).
@@ -35,32 +35,29 @@ impl Name {
     pub(super) fn chosen(typed: &str) -> Result<Self, AccountError> {
         let name = Self::parse(typed)?;
         if name.shown.contains(is_unseen) {
-            let problem = "it has an invisible character: use letters, digits and ASCII punctuation".into();
-            return Err(AccountError::Name { problem });
+            return Err(AccountError::Name { problem: NameProblem::Invisible });
         }
         Ok(name)
     }
 
-    /// The error says what to do.
-    fn read(typed: &str) -> Result<Self, String> {
+    fn read(typed: &str) -> Result<Self, NameProblem> {
         if typed.is_empty() {
-            return Err("it is empty".into());
+            return Err(NameProblem::Empty);
         }
         // Check this first: normalising makes text up to 18 times as long.
         if typed.len() > MAX {
-            return Err(format!("it has more than {MAX} bytes"));
+            return Err(NameProblem::TooLong { max: MAX });
         }
         let shown = account_key::shown(typed);
         let key = account_key::key_of(&shown);
         if let Some(bad) = shown.chars().chain(key.chars()).find(|c| !is_allowed(*c)) {
-            let what = if bad.is_whitespace() { "a space" } else { "a symbol or an invisible character" };
-            return Err(format!("it has {what}: use letters, digits and ASCII punctuation"));
+            return Err(if bad.is_whitespace() { NameProblem::Space } else { NameProblem::Symbol });
         }
         if shown.starts_with(is_combining_mark) {
-            return Err("it begins with a mark that belongs to a letter before it".into());
+            return Err(NameProblem::BeginsWithMark);
         }
         if shown.len().max(key.len()) > MAX {
-            return Err(format!("it has more than {MAX} bytes"));
+            return Err(NameProblem::TooLong { max: MAX });
         }
         Ok(Self { shown, key })
     }

@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::name::Name;
+use crate::error::PasswordProblem;
 
 /// The longest password, in bytes as it was typed.
 const MAX_PASSWORD: usize = 1024;
@@ -51,17 +52,17 @@ impl Password {
         })
     }
 
-    /// Takes a newly chosen password. The error says what to do.
-    pub(super) fn chosen(text: &str, name: &str, min: usize) -> Result<Self, String> {
+    /// Takes a newly chosen password.
+    pub(super) fn chosen(text: &str, name: &str, min: usize) -> Result<Self, PasswordProblem> {
         if text.contains(REPLACED) {
-            return Err("it came in another charset, and parts of it were replaced: send UTF-8".into());
+            return Err(PasswordProblem::Charset);
         }
-        let password = Self::typed(text).ok_or_else(|| format!("it has more than {MAX_PASSWORD} bytes"))?;
+        let password = Self::typed(text).ok_or(PasswordProblem::TooLong { max: MAX_PASSWORD })?;
         if password.normal.chars().count() < min {
-            return Err(format!("it has fewer than {min} characters: a few words make a good one"));
+            return Err(PasswordProblem::TooShort { min });
         }
         if Name::parse(&password.normal).is_ok_and(|as_name| as_name.key == name) {
-            return Err("it is the name: choose another one".into());
+            return Err(PasswordProblem::IsName);
         }
         Ok(password)
     }

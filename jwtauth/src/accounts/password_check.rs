@@ -180,7 +180,7 @@ impl Accounts {
             if self.0.sessions.change_account(store, account.clone(), expected, None, None).await? {
                 let rehashed = renewed.is_some();
                 tracing::debug!(target: "jwtauth", event = "password_accepted", account = account.id.log_id(), rehashed);
-                return Ok(account.into());
+                return Ok(self.account_of(account));
             }
             // It was changed meanwhile, so the check may be outdated.
             let now = self.0.store.account(account.id).await?;

@@ -1,13 +1,19 @@
 //! Lifetimes and names, each with its bounds, all checked once.
 //!
 //! After [`Config::check`] nothing is checked again. Cookies and origins are checked in `web`. [`bounds`] has
-//! the checks of ranges.
+//! the checks of ranges, and `role_scopes` the scopes of accounts.
 
 mod bounds;
+#[cfg(feature = "accounts")]
+mod role_scopes;
 
+#[cfg(feature = "accounts")]
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::bounds::{not_empty, number_within, within};
+#[cfg(feature = "accounts")]
+pub(crate) use self::role_scopes::RoleScopes;
 
 use crate::compat::Compat;
 use crate::error::ConfigError;
@@ -29,6 +35,9 @@ pub(crate) struct Config {
     pub(crate) storage: StorageRules,
     /// What holds for API keys. `None` if there are none.
     pub(crate) api_keys: Option<ApiKeyRules>,
+    /// The scopes of accounts, by their roles. `None` if there are no accounts.
+    #[cfg(feature = "accounts")]
+    pub(crate) role_scopes: Option<Arc<RoleScopes>>,
 }
 
 /// What few applications set of tokens.
@@ -124,6 +133,8 @@ impl Default for Config {
             tokens: TokenRules::default(),
             storage: StorageRules::default(),
             api_keys: None,
+            #[cfg(feature = "accounts")]
+            role_scopes: None,
         }
     }
 }

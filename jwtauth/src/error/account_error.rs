@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{RandomError, SessionError, StoreError};
+use super::{NameProblem, PasswordProblem, RandomError, SessionError, StoreError};
 
 /// Why a registration, a login or a change of an account failed. Texts never hold a password, a hash or a
 /// name.
@@ -24,8 +24,8 @@ pub enum AccountError {
     /// The name is not allowed.
     #[error("the name is refused: {problem}")]
     Name {
-        /// What is wrong with it, and what to do.
-        problem: String,
+        /// What is wrong with it.
+        problem: NameProblem,
     },
     /// Another account has this name, perhaps in another case.
     #[error("the name is taken: choose another one")]
@@ -36,8 +36,8 @@ pub enum AccountError {
     /// The new password is not allowed.
     #[error("the password is refused: {problem}")]
     Password {
-        /// What is wrong with it, and what to do.
-        problem: String,
+        /// What is wrong with it.
+        problem: PasswordProblem,
     },
     /// The random number generator failed.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! Why an API key was not made.
 
-use super::{RandomError, SessionError, StoreError};
+use super::{ApiKeyNameProblem, RandomError, SessionError, StoreError};
 
 /// Why an API key was not made. Texts never hold a key, or the name of one.
 #[derive(thiserror::Error)]
@@ -12,8 +12,8 @@ pub enum ApiKeyError {
     /// The name is not allowed.
     #[error("the name of the key is refused: {problem}")]
     Name {
-        /// What is wrong with it, and what to do.
-        problem: String,
+        /// What is wrong with it.
+        problem: ApiKeyNameProblem,
     },
     /// API keys are not turned on.
     #[error("there are no API keys here: call `.api_keys(ApiKeyConfig::default())` on the builder")]

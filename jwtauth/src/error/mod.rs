@@ -26,6 +26,7 @@ mod key_error;
 mod postgres_error;
 mod session_error;
 mod store_error;
+mod text_problem;
 mod token_error;
 
 use std::error::Error;
@@ -40,6 +41,9 @@ pub use self::key_error::KeyError;
 pub use self::postgres_error::PostgresError;
 pub use self::session_error::SessionError;
 pub use self::store_error::StoreError;
+pub use self::text_problem::ApiKeyNameProblem;
+#[cfg(feature = "accounts")]
+pub use self::text_problem::{NameProblem, PasswordProblem};
 pub use self::token_error::TokenError;
 
 /// An error of the application's own code.

@@ -17,7 +17,7 @@ use crate::error::{SessionError, StoreError};
 use crate::store::{NewValue, SessionStore, api_key_rules};
 
 /// How long they are kept, in seconds: 100 years.
-const KEPT: u64 = 100 * 366 * 24 * 60 * 60;
+pub(super) const KEPT: u64 = 100 * 366 * 24 * 60 * 60;
 
 /// The settings as they are written.
 #[derive(Serialize, Deserialize)]

@@ -22,6 +22,8 @@ mod foreign;
 mod hooks;
 mod issued_tokens;
 mod kept_api_key_rules;
+#[cfg(feature = "accounts")]
+mod kept_role_scopes;
 mod key_ring;
 mod known_callers;
 #[cfg(feature = "pages")]
@@ -39,6 +41,8 @@ mod sliding_tokens;
 mod sweep;
 mod token_registry;
 mod trail;
+mod unclaimed_session;
+mod uncounted_sessions;
 mod verify;
 
 use std::future::poll_fn;
@@ -58,6 +62,8 @@ pub(crate) use self::issued_tokens::IssuedTokens;
 use self::issued_tokens::Token;
 pub use self::issued_tokens::Tokens;
 pub(crate) use self::kept_api_key_rules::kept_api_key_rules;
+#[cfg(feature = "accounts")]
+pub(crate) use self::kept_role_scopes::kept_role_scopes;
 pub use self::key_ring::{KeyInfo, KeyRing};
 pub(crate) use self::known_callers::CompanionToken;
 use self::known_callers::KnownCallers;
@@ -67,7 +73,6 @@ pub(crate) use self::new_api_key::ApiKeyOrigin;
 pub use self::new_api_key::{ApiKeyRequest, IssuedApiKey};
 pub(crate) use self::open::Eviction;
 pub(crate) use self::pending_login::PendingLogin;
-use self::pending_login::UncountedSessions;
 use self::reporter::Reporter;
 pub(crate) use self::rotate::Renewal;
 #[cfg(feature = "pages")]
@@ -77,6 +82,7 @@ pub(crate) use self::sweep::Sweeper;
 pub(crate) use self::token_registry::{AnyToken, GoodToken};
 use self::trail::Trail;
 pub(crate) use self::trail::caused_by;
+use self::uncounted_sessions::UncountedSessions;
 pub(crate) use self::verify::AccessState;
 use crate::claims::{ACCESS, AccessClaims, REFRESH, RefreshClaims};
 use crate::clock::{Clock, Timeline};

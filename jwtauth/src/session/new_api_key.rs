@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::Sessions;
 use super::open::check_room;
-use crate::error::{ApiKeyError, SessionError, StoreError};
+use crate::error::{ApiKeyError, ApiKeyNameProblem, SessionError, StoreError};
 use crate::events::Event;
 use crate::id::{SessionId, TokenId};
 use crate::key;
@@ -317,17 +317,16 @@ fn place_of_form(subject: &str, once: &str) -> ValueKey {
 
 fn checked_name(name: &str) -> Result<String, ApiKeyError> {
     let name = name.trim();
-    let refuse = |problem: String| Err(ApiKeyError::Name { problem });
-    let length = name.chars().count();
-    if !(1..=ApiKey::MAX_NAME).contains(&length) {
-        let most = ApiKey::MAX_NAME;
-        return refuse(format!("it has {length} characters, and 1 to {most} are allowed"));
+    let refuse = |problem| Err(ApiKeyError::Name { problem });
+    let (got, max) = (name.chars().count(), ApiKey::MAX_NAME);
+    if !(1..=max).contains(&got) {
+        return refuse(ApiKeyNameProblem::Length { got, max });
     }
     if name.chars().any(is_for_terminals) {
-        return refuse("it has a control character".into());
+        return refuse(ApiKeyNameProblem::Control);
     }
     if !has_visible(name) {
-        return refuse("it has no character that can be seen".into());
+        return refuse(ApiKeyNameProblem::Unseen);
     }
     Ok(name.to_owned())
 }

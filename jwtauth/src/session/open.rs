@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use tracing::Instrument as _;
-
 use super::end::MayEnd;
-use super::pending_login::{PendingLogin, UncountedSession};
-use super::reporter::Reporter;
+use super::pending_login::PendingLogin;
 use super::{IssuedTokens, Sessions, Tokens};
 use crate::device::Device;
 use crate::error::{SessionError, StoreError};
 use crate::events::Event;
 use crate::id::{SessionId, TokenId};
-use crate::record::{Revocation, RevocationReason, Session, Successor};
+use crate::record::{Session, Successor};
 use crate::right_name::{NO_ROLE, NO_SCOPE, is_role, is_scope};
-use crate::store::{LoginEffects, SessionStore, codec};
+use crate::store::{LoginEffects, codec};
 use crate::user::{AuthUser, kind_of};
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
@@ -108,13 +105,6 @@ impl Sessions {
             return Ok(true);
         }
         Ok(self.load(id).await?.is_some())
-    }
-
-    /// Follows a session that was just added until its login is over.
-    pub(crate) fn unclaimed(&self, id: SessionId) -> UnclaimedSession {
-        let revocation = Revocation { at: self.clock.now(), reason: RevocationReason::Requested };
-        let (store, reporter) = (Arc::clone(&self.store), self.reporter.clone());
-        UnclaimedSession { store, reporter, id, revocation, claimed: false, uncounted: None }
     }
 
     /// Opens a session for `user`, with tokens for a client that stores them itself. On disk when this
@@ -214,49 +204,5 @@ fn named(
     match names.iter().find(|name| !is_name(name)) {
         Some(bad) => Err(SessionError::User(format!("`{what}` has {bad:?}: {rule}").into())),
         None => Ok(names),
-    }
-}
-
-/// A session whose login is not over. If it is dropped without [`Self::claim`], nobody has its tokens: it is
-/// revoked.
-#[must_use]
-pub(crate) struct UnclaimedSession {
-    store: Arc<dyn SessionStore>,
-    reporter: Reporter,
-    id: SessionId,
-    revocation: Revocation,
-    claimed: bool,
-    /// Until it is revoked.
-    pub(super) uncounted: Option<UncountedSession>,
-}
-
-impl UnclaimedSession {
-    /// Notes that the login has succeeded.
-    pub(crate) fn claim(mut self) {
-        self.claimed = true;
-    }
-}
-
-impl Drop for UnclaimedSession {
-    fn drop(&mut self) {
-        if self.claimed {
-            return;
-        }
-        let (store, reporter, id) = (Arc::clone(&self.store), self.reporter.clone(), self.id);
-        let Revocation { at, reason } = self.revocation;
-        let uncounted = self.uncounted.take();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let revoked = async move {
-                match store.revoke(id, Revocation { at, reason }).await {
-                    Ok(true) => reporter.emit(Event::SessionRevoked { session: id, reason }, at).await,
-                    Ok(false) => {}
-                    Err(error) => {
-                        tracing::error!(target: "jwtauth", session = id.log_id(), error = &error as &dyn std::error::Error, "a login failed, and its session could not be revoked");
-                    }
-                }
-                drop(uncounted);
-            };
-            runtime.spawn(revoked.in_current_span());
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! Logins whose answer has not left: what they do to other sessions waits for it.
 //!
 //! The session is on disk when the application has logged somebody in, but nobody holds its tokens before the
-//! answer leaves. The client may hang up until then, and the handler may fail. So other devices are logged
-//! out when the answer leaves ([`Sessions::hand_out`]), and not before.
+//! answer leaves. The handler may fail until then, or be dropped. So other devices are logged out when the
+//! answer leaves ([`Sessions::hand_out`]), and not before.
 //!
 //! # Invariants
 //!
@@ -11,60 +11,20 @@
 //!    that it is pending: there it counts for as long as its handler runs.
 //! 3. A login counts before it looks who else is there. So of two that leave at once, one sees the other.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tracing::Instrument as _;
 
 use super::Sessions;
 use super::end::{Ends, MayEnd};
-use super::open::UnclaimedSession;
+use super::unclaimed_session::UnclaimedSession;
+use super::uncounted_sessions::UncountedSession;
 use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
 use crate::record::{RevocationReason, Session};
 use crate::store::{LoginEffects, SessionStore};
 use crate::token::named_token::NamedToken;
-
-/// The sessions of logins that are pending in this process, by their subject.
-#[derive(Debug, Default)]
-pub(super) struct UncountedSessions(Mutex<HashMap<String, Vec<SessionId>>>);
-
-impl UncountedSessions {
-    pub(super) fn add(self: &Arc<Self>, session: &Session) -> UncountedSession {
-        let (subject, id) = (session.subject.clone(), session.id);
-        self.lock().entry(subject.clone()).or_default().push(id);
-        UncountedSession { all: Arc::clone(self), subject, id }
-    }
-
-    pub(super) fn of(&self, subject: &str) -> Vec<SessionId> {
-        self.lock().get(subject).cloned().unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<SessionId>>> {
-        // OK because nothing under the lock can panic half-way, except an allocation, which aborts.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A session that does not count. It counts when this is dropped.
-#[derive(Debug)]
-pub(super) struct UncountedSession {
-    all: Arc<UncountedSessions>,
-    subject: String,
-    id: SessionId,
-}
-
-impl Drop for UncountedSession {
-    fn drop(&mut self) {
-        let mut all = self.all.lock();
-        let Some(theirs) = all.get_mut(&self.subject) else { return };
-        theirs.retain(|id| *id != self.id);
-        if theirs.is_empty() {
-            all.remove(&self.subject);
-        }
-    }
-}
 
 /// A login whose answer has not left. If it is dropped, its session is revoked, and nothing else happens.
 #[must_use]
@@ -86,6 +46,12 @@ impl PendingLogin {
         uncounted: Option<UncountedSession>,
     ) -> Self {
         Self { session, effects, replaced_tokens: Vec::new(), unclaimed, uncounted }
+    }
+
+    /// Lets it replace more sessions.
+    #[cfg(feature = "pages")]
+    pub(crate) fn replace_too(&mut self, sessions: Vec<SessionId>) {
+        self.effects.replaces.extend(sessions);
     }
 }
 

@@ -138,11 +138,11 @@ async fn sweep_until_gone(sessions: Weak<Sessions>, interval: Duration) {
     loop {
         if !are_rules_kept {
             let Some(sessions) = sessions.upgrade() else { return };
-            match sessions.keep_api_key_rules().await {
+            match sessions.keep_rules().await {
                 Ok(()) => are_rules_kept = true,
                 // The store may be away for a while. The next sweep tries again.
                 Err(error) => {
-                    tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "the settings of API keys are not kept yet");
+                    tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "the settings of API keys and accounts are not kept yet");
                 }
             }
         }
@@ -156,6 +156,16 @@ async fn sweep_until_gone(sessions: Weak<Sessions>, interval: Duration) {
             Ok(Err(error)) => failed(&error),
             Err(panic) => failed(&panic),
         }
+    }
+}
+
+impl Sessions {
+    /// Keeps settings for whoever changes the store without the server.
+    async fn keep_rules(&self) -> Result<(), SessionError> {
+        self.keep_api_key_rules().await?;
+        #[cfg(feature = "accounts")]
+        self.keep_role_scopes().await?;
+        Ok(())
     }
 }
 

@@ -68,6 +68,8 @@ pub use self::counter_store::{COUNTERS_KEPT, Counter, CounterKey, CounterKind, C
 pub use self::event_store::EventStore;
 pub(crate) use self::memory::MemoryStore;
 pub(crate) use self::own_values::api_key_rules;
+#[cfg(feature = "accounts")]
+pub(crate) use self::own_values::role_scopes;
 #[cfg(feature = "postgres")]
 pub(crate) use self::postgres::PostgresStore;
 #[cfg(feature = "postgres")]

@@ -36,7 +36,8 @@ impl Person {
         let app = Route::new()
             .nest("/account", jwtauth.pages().unwrap())
             .at("/admin", get(admin))
-            .at("/who", get(whose));
+            .at("/who", get(whose))
+            .at("/write", get(write));
         let site = serve(app.with(jwtauth.clone())).await;
         let client =
             Client::builder().no_proxy().cookie_store(true).redirect(Policy::none()).build().unwrap();
@@ -117,6 +118,28 @@ fn k_7_a_person_makes_a_key_and_ends_it() {
         );
         assert_eq!(person.with_key("/who", &key).await, 401);
         assert!(person.open("api-keys?ended").await.1.contains("That key has ended."));
+    });
+}
+
+/// K-9: the page offers the scopes of the account, and a key has those that were chosen.
+#[test]
+fn k_9_the_page_gives_a_key_scopes() {
+    bounded(async {
+        let scopes = AccountsConfig::default().hashers(1).scopes_of("editor", ["read", "write"]);
+        let person = Person::new(|builder| keyed(builder.accounts(scopes))).await;
+        let page = person.open("api-keys").await.1;
+        assert!(page.contains(r#"name="scopes" value="write">"#), "{page}");
+        let make = async |fields: &[(&str, &str)]| {
+            let (status, made) = person.make(&[&[("name", "ci"), ("days", "30")], fields].concat()).await;
+            let key = made.split("<code>").nth(1).map(|key| key.split("</code>").next().unwrap().to_owned());
+            (status, key.unwrap_or(made))
+        };
+        let (reads, writes) = (make(&[("scopes", "read")]).await, make(&[("scopes", "write")]).await);
+        assert_eq!((reads.0, writes.0), (200, 200), "{reads:?}");
+        let answers = (person.with_key("/write", &reads.1).await, person.with_key("/write", &writes.1).await);
+        assert_eq!(answers, (403, 200));
+        let (status, page) = make(&[("scopes", "delete")]).await;
+        assert!(status == 422 && page.contains("A key may do no more than you may."), "{page}");
     });
 }
 

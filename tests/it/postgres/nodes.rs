@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jwtauth::store::{LoginEffects, Revocation, SessionStore, SubjectRevocation};
 use jwtauth::{AccountsConfig, EndReason, RevocationReason, SessionId, testing};
 use tests::app::User;
+use tests::tab::Tab;
 use tests::{bounded, bounded_by};
 use tokio::task::JoinSet;
 
@@ -72,6 +73,24 @@ fn s_12_the_limit_of_sessions_holds_on_all_nodes_together() {
             });
         }
         assert_eq!(logins.join_all().await.len(), 64);
+        for app in &nodes.apps {
+            assert_eq!(app.jwtauth.sessions().list("alice").await.unwrap().len(), 5);
+        }
+    });
+}
+
+/// N-32, S-12: the same for answers that leave at once, each from its browser.
+#[test]
+fn n_32_s_12_the_limit_holds_for_answers_that_leave_two_nodes() {
+    bounded(async {
+        let Some(nodes) = TwoNodes::start(|builder| builder.max_sessions(5)).await else { return };
+        let tabs = nodes.apps.each_ref().map(|app| Arc::new(Tab::new(app)));
+        let mut logins = JoinSet::new();
+        for number in 0..64 {
+            let tab = Arc::clone(&tabs[number % 2]);
+            logins.spawn(async move { tab.login_with("alice", "").await.status.as_u16() });
+        }
+        assert!(logins.join_all().await.into_iter().all(|status| status == 200));
         for app in &nodes.apps {
             assert_eq!(app.jwtauth.sessions().list("alice").await.unwrap().len(), 5);
         }

@@ -107,7 +107,10 @@ async fn kept_events(opened: &Arc<dyn SessionStore>) -> Result<Option<u64>, Stor
 async fn here(opened: Arc<dyn SessionStore>) -> Result<Operator, Failure> {
     // No token is made here, so any secret will do.
     let secret = jwtauth::keys::new_secret().map_err(|error| Failure::store("nothing was opened", error))?;
-    let builder = JwtAuth::builder().secret(secret).accounts(AccountsConfig::default().hashers(1));
+    // The scopes of roles are those of the server: without them, who is given a role would lose scopes.
+    let accounts = AccountsConfig::default().hashers(1).scopes_kept_in(Arc::clone(&opened)).await;
+    let accounts = accounts.map_err(|error| Failure::store("nothing was done", error))?;
+    let builder = JwtAuth::builder().secret(secret).accounts(accounts);
     // The rules of keys are those of the server.
     let builder = match ApiKeyConfig::kept_in(Arc::clone(&opened)).await {
         Ok(Some(keys)) => builder.api_keys(keys),

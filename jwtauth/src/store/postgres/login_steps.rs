@@ -2,8 +2,8 @@
 //!
 //! A commit that hangs cannot be stopped, and its caller is answered 503 meanwhile. So nothing may be in it
 //! that throws anybody out. Other sessions are revoked when the new one is committed and its caller still
-//! waits. Mostly there are none, and a login is one transaction. With a login that is put off, they are revoked
-//! when its answer leaves.
+//! waits. Mostly there are none, and a login is one transaction. With a login that is put off, they are
+//! revoked when its answer leaves.
 //!
 //! # Invariants
 //!

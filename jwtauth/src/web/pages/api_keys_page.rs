@@ -10,7 +10,7 @@ use poem::{Response, Result};
 
 use super::PageTexts;
 use super::own_visit::OwnVisit;
-use super::page_shell::{Shell, as_sentence, see_other, shown, times};
+use super::page_shell::{Shell, see_other, shown, times};
 use crate::error::{ApiKeyError, SessionError};
 use crate::id::{SessionId, TokenId};
 use crate::record::Session;
@@ -31,11 +31,13 @@ struct ApiKeysPage<'p> {
     /// The key that was just made.
     secret: Option<&'p str>,
     roles: &'p [String],
+    scopes: &'p [String],
     name: &'p str,
     days: &'p str,
     /// For how many days a key may be good.
     most_days: u64,
     chosen: &'p [String],
+    chosen_scopes: &'p [String],
     name_problem: &'p str,
     roles_problem: &'p str,
     days_problem: &'p str,
@@ -76,6 +78,7 @@ struct ApiKeyForm {
     name: String,
     days: String,
     roles: Vec<String>,
+    scopes: Vec<String>,
     name_problem: String,
     roles_problem: String,
     days_problem: String,
@@ -102,11 +105,13 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
         };
         return Ok(see_other(if has_ended { "api-keys?ended" } else { "api-keys" }));
     }
-    let (roles, once) = (form.list("roles")?, form.text("once"));
+    let (roles, scopes) = (form.list("roles")?, form.list("scopes")?);
+    let once = form.text("once");
     let mut typed = ApiKeyForm {
         name: form.text("name"),
         days: form.text("days"),
         roles: roles.clone(),
+        scopes: scopes.clone(),
         ..ApiKeyForm::default()
     };
     let mut shell = visit.shell(&texts.api_keys, "api-keys");
@@ -120,6 +125,7 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
     // Where none may live for a day, there is one choice.
     let ttl = if longest < DAY && days == 1 { longest } else { days.saturating_mul(DAY) };
     let wanted = roles.into_iter().fold(ApiKeyRequest::new(&*typed.name), ApiKeyRequest::role);
+    let wanted = scopes.into_iter().fold(wanted, ApiKeyRequest::scope);
     let wanted = wanted.ttl(Duration::from_secs(ttl)).of_form(once);
     let refusal = match auth.api_keys().create_as(wanted).await {
         Ok(key) => {
@@ -135,8 +141,7 @@ pub(super) async fn change(visit: &OwnVisit<'_>, mut form: Form) -> Result<Respo
             StatusCode::CONFLICT
         }
         Some(ApiKeyError::Name { problem }) => {
-            let said = || as_sentence(problem);
-            typed.name_problem = texts.api_key_name_refused.as_deref().map_or_else(said, str::to_owned);
+            typed.name_problem = texts.of_api_key_name(*problem);
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Some(ApiKeyError::Right { .. }) => {
@@ -187,10 +192,12 @@ async fn page<'p>(
         shell,
         secret: made.map(IssuedApiKey::secret),
         roles: &visit.account.roles,
+        scopes: &visit.account.scopes,
         name: &typed.name,
         days: if typed.days.is_empty() { &usual } else { &typed.days },
         most_days,
         chosen: &typed.roles,
+        chosen_scopes: &typed.scopes,
         name_problem: &typed.name_problem,
         roles_problem: &typed.roles_problem,
         days_problem: &typed.days_problem,

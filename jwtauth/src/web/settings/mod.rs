@@ -254,15 +254,22 @@ impl Ready {
         #[cfg(feature = "accounts")]
         let of_accounts = Arc::clone(&store);
         #[cfg(feature = "accounts")]
+        let role_scopes =
+            Arc::new(self.accounts.as_ref().map(|accounts| accounts.role_scopes.clone()).unwrap_or_default());
+        #[cfg(feature = "accounts")]
+        let config =
+            Config { role_scopes: self.accounts.as_ref().map(|_| Arc::clone(&role_scopes)), ..self.config };
+        #[cfg(not(feature = "accounts"))]
+        let config = self.config;
+        #[cfg(unix)]
+        let operator_socket = config.storage.operator_socket;
+        #[cfg(feature = "accounts")]
         if self.accounts.is_some()
             && let Some(store) = Arc::clone(&store).account_store()
         {
-            crate::accounts::ask_before_refresh(&mut hooks, store);
+            crate::accounts::ask_before_refresh(&mut hooks, store, role_scopes);
         }
-        #[cfg(unix)]
-        let operator_socket = self.config.storage.operator_socket;
-        let sessions =
-            Arc::new(Sessions::new(self.config, max_token, self.tokens, self.clock, store, hooks)?);
+        let sessions = Arc::new(Sessions::new(config, max_token, self.tokens, self.clock, store, hooks)?);
         #[cfg(feature = "accounts")]
         let accounts = match &self.accounts {
             Some(config) => Some(Accounts::new(config, Arc::clone(&sessions), of_accounts, self.counters)?),

@@ -91,12 +91,18 @@ pub(super) fn read(
     Ok((user, good.ok_or(TokenError::Expired)?))
 }
 
+/// Returns a text, or the texts of a list: some issuers write a list where there is one.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    value.as_str().into_iter().chain(list.iter().filter_map(Value::as_str))
+}
+
 /// Refuses what says of itself that it is no access token.
 fn check_kind(claims: &Map<String, Value>, profile: &IssuerProfile) -> Result<(), TokenError> {
     let says = |kinds: &[(&str, &[&str])]| {
         kinds.iter().any(|(name, kinds)| {
-            let said = claims.get(*name).and_then(Value::as_str);
-            said.is_some_and(|said| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(said)))
+            let mut said = claims.get(*name).into_iter().flat_map(texts);
+            said.any(|said| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(said)))
         })
     };
     // A security event or a logout token (RFC 8417, section 2.2).

@@ -200,6 +200,17 @@ fn n_30_j_13_to_j_18_a_profile_loosens_no_other_rule() {
         let mut token = good.clone();
         token["claims"]["nonce"] = "n".into();
         assert!(verify(&token).await.is_ok());
+        // A list that names another kind beside the right one.
+        for (name, kinds) in [
+            ("typ", json!(["Bearer", "Refresh"])),
+            ("typ", json!(["ID", "Bearer"])),
+            ("token_use", json!(["access", "refresh"])),
+            ("token_type", json!(["id_token"])),
+        ] {
+            let mut token = good.clone();
+            token["claims"][name] = kinds;
+            assert_eq!(verify(&token).await.unwrap_err(), TokenError::WrongKind, "{}", token["claims"][name]);
+        }
         // J-12, also inside.
         let twice = r#"{"roles":["clerk"],"roles":["admin"]}"#;
         let claims = good["claims"].to_string().replace(r#"{"roles":["offline_access","clerk"]}"#, twice);

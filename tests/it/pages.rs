@@ -6,6 +6,7 @@ mod chromium;
 mod facts;
 mod forms;
 mod hostile;
+mod languages;
 mod missing;
 mod newcomer;
 mod refusals;

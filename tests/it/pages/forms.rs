@@ -27,6 +27,48 @@ fn a_registration_that_is_sent_twice_is_a_login() {
     });
 }
 
+/// N-33: whoever clicks twice has seen no answer to the first click, so no cookie of it comes with the second.
+#[test]
+fn n_33_a_login_form_that_is_sent_twice_leaves_one_session() {
+    bounded(async {
+        let site = site(|pages| pages).await;
+        let click = || Person::new(&site, FIREFOX);
+        let form = async |page: &str| {
+            let page = text(click().open(page).await).await;
+            between(&page, "name=\"once\" value=\"", "\"")[0].to_owned()
+        };
+        let devices = async |person: &Person<'_>| ends(&text(person.open("devices").await).await).len();
+        let sent = async |person: &Person<'_>, page: &str, once: &str| {
+            let fields = [("username", "ann"), ("password", PASSWORD), ("once", once)];
+            assert_eq!(sent_to(&person.send(page, &fields).await), (303, "devices".into()));
+        };
+        let (registration, login) = (form("register").await, form("login").await);
+        assert_ne!(login, form("login").await);
+        let mut last = click();
+        for (page, once) in [("register", &registration), ("login", &login)] {
+            for _ in 0..3 {
+                last = click();
+                sent(&last, page, once).await;
+            }
+        }
+        assert_eq!(devices(&last).await, 4, "two devices, the others, all");
+        // At once: of all clicks one is logged in.
+        let (once, clicks) = (form("login").await, [click(), click(), click()]);
+        let [first, second, third] = clicks.each_ref().map(|person| sent(person, "login", &once));
+        tokio::join!(first, second, third);
+        let mut inside = 0;
+        for person in &clicks {
+            inside += usize::from(person.open("devices").await.status() == 200);
+        }
+        assert_eq!((inside, devices(&last).await), (1, 5));
+        // A form without a name is another one each time.
+        for _ in 0..2 {
+            click().log_in("ann").await;
+        }
+        assert_eq!(devices(&last).await, 7);
+    });
+}
+
 /// S-16: to register is no way around the brakes of a login, and tells nothing of a password.
 #[test]
 fn s_16_a_registration_with_a_taken_name_counts_as_a_login() {

@@ -11,6 +11,8 @@ use super::user::session_of;
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::events::Event;
+#[cfg(feature = "pages")]
+use crate::id::SessionId;
 use crate::record::{RevocationReason, Session};
 use crate::session::{Eviction, IssuedTokens};
 use crate::user::AuthUser;
@@ -98,6 +100,18 @@ impl Auth {
             sessions.hand_out(*late).await?;
         }
         Ok(session)
+    }
+
+    /// Lets the login of this request replace more sessions, when its answer leaves.
+    #[cfg(feature = "pages")]
+    pub(crate) fn also_replace(&self, sessions: Vec<SessionId>) {
+        self.handle.also_replace(sessions);
+    }
+
+    /// Revokes the session that this request has opened, and leaves the cookies alone.
+    #[cfg(feature = "pages")]
+    pub(crate) fn take_login_back(&self) {
+        let _ = self.handle.set_cookies(Cookies::Keep);
     }
 
     /// Refuses a request with an API key.

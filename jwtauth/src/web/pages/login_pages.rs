@@ -9,10 +9,11 @@ use poem::{FromRequest, Request, Response, Result};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::page_shell::{Shell, is_told, see_other, sentence, shown, with_headers_of};
+use super::page_shell::{Shell, is_told, see_other, shown, with_headers_of};
+use super::sent_forms::SentForms;
 use super::{PageSettings, PageTexts};
 use crate::accounts::Accounts;
-use crate::error::AccountError;
+use crate::error::{AccountError, SessionError};
 use crate::web::answer::rejection::{FailedLogin, Rejection};
 use crate::web::extract::auth::Auth;
 use crate::web::guard::local_path::{MAX_NEXT, local_path};
@@ -26,6 +27,8 @@ struct LoginPage<'p> {
     next: &'p str,
     query: String,
     can_register: bool,
+    /// Names the form: one that is sent twice opens one session.
+    once: String,
 }
 
 #[derive(Template)]
@@ -37,6 +40,8 @@ struct RegisterPage<'p> {
     query: String,
     name_problem: &'p str,
     password_problem: &'p str,
+    /// As on the login page.
+    once: String,
 }
 
 /// Where to go after the login. Whoever made the link has written it.
@@ -93,11 +98,13 @@ fn login_page(
 ) -> Result<Response> {
     let query = query(next);
     shell.is_wrong = status != StatusCode::OK;
-    shown(status, &LoginPage { shell, username, next, query, can_register: look.has("/register") })
+    let (can_register, once) = (look.has("/register"), SentForms::name().map_err(SessionError::from)?);
+    shown(status, &LoginPage { shell, username, next, query, can_register, once })
 }
 
 /// `POST login`.
 pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Response> {
+    let arrival = look.sent_forms.arrival();
     let (request, mut body) = request.split();
     let texts = look.texts(&request);
     // Before the form is read: it refuses what another site caused.
@@ -132,8 +139,8 @@ pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Resp
             return Ok(page);
         }
     };
-    match auth.login(&account).await {
-        Ok(_) => Ok(arrived(look, &next)),
+    match look.sent_forms.log_in(&auth, &account, form.text("once"), arrival).await {
+        Ok(()) => Ok(arrived(look, &next)),
         // Disabled meanwhile, or refused by a hook.
         Err(error) => match Rejection::from(&error) {
             Rejection::InvalidCredentials | Rejection::PermissionDenied => {
@@ -177,11 +184,13 @@ fn register_page(
 ) -> Result<Response> {
     let query = query(next);
     shell.is_wrong = status != StatusCode::OK;
-    shown(status, &RegisterPage { shell, username, next, query, name_problem, password_problem })
+    let once = SentForms::name().map_err(SessionError::from)?;
+    shown(status, &RegisterPage { shell, username, next, query, name_problem, password_problem, once })
 }
 
 /// `POST register`: opens an account, and logs it in.
 pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Response> {
+    let arrival = look.sent_forms.arrival();
     let (request, mut body) = request.split();
     let texts = look.texts(&request);
     let auth = Auth::from_request(&request, &mut body).await?;
@@ -197,6 +206,7 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
         return register_page(StatusCode::UNPROCESSABLE_ENTITY, shell, &username, &next, problems);
     }
     let accounts = <&Accounts>::from_request_without_body(&request).await?;
+    let sent = (form.text("once"), arrival);
     let account = match accounts.register_from(&username, &password, auth.client_address()).await {
         Ok(account) => account,
         Err(error) => {
@@ -206,7 +216,7 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
                 return Ok(with_headers_of(&error.as_response(), page));
             }
             if matches!(error, AccountError::NameTaken) {
-                let made = made_before(&auth, accounts, &username, &password).await?;
+                let made = made_before(look, &auth, accounts, [&username, &password], sent).await?;
                 if made == TakenName::LoggedIn {
                     return Ok(arrived(look, &next));
                 }
@@ -218,21 +228,16 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
                 }
                 return Ok(page);
             }
-            let said = sentence(&error);
-            let (status, problems) = match &error {
-                AccountError::Name { .. } => {
-                    (StatusCode::UNPROCESSABLE_ENTITY, [texts.name_refused.as_deref().unwrap_or(&said), ""])
-                }
-                AccountError::Password { .. } => (
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    ["", texts.password_refused.as_deref().unwrap_or(&said)],
-                ),
+            let [of_name, of_password] = match &error {
+                AccountError::Name { problem } => [texts.of_name(*problem), String::new()],
+                AccountError::Password { problem } => [String::new(), texts.of_password(*problem)],
                 _ => return Err(error.into()),
             };
-            return register_page(status, shell, &username, &next, problems);
+            let problems = [&*of_name, &*of_password];
+            return register_page(StatusCode::UNPROCESSABLE_ENTITY, shell, &username, &next, problems);
         }
     };
-    auth.login(&account).await?;
+    look.sent_forms.log_in(&auth, &account, sent.0, sent.1).await?;
     Ok(arrived(look, &next))
 }
 
@@ -249,7 +254,13 @@ enum TakenName {
 /// Logs somebody in whose name is taken, if the password is that of the account: a second click on a slow
 /// line, or an account that was forgotten. It is a login, with the same brakes. Of everybody else the page
 /// says that the name is taken, and no more.
-async fn made_before(auth: &Auth, accounts: &Accounts, username: &str, password: &str) -> Result<TakenName> {
+async fn made_before(
+    look: &PageSettings,
+    auth: &Auth,
+    accounts: &Accounts,
+    [username, password]: [&str; 2],
+    (form, arrival): (String, u64),
+) -> Result<TakenName> {
     let account = match accounts.verify(username, password, auth.client_address()).await {
         Ok(account) => account,
         Err(AccountError::InvalidCredentials) => {
@@ -259,8 +270,8 @@ async fn made_before(auth: &Auth, accounts: &Accounts, username: &str, password:
         Err(AccountError::Busy | AccountError::RateLimited { .. }) => return Ok(TakenName::Untried),
         Err(error) => return Err(error.into()),
     };
-    match auth.login(&account).await {
-        Ok(_) => Ok(TakenName::LoggedIn),
+    match look.sent_forms.log_in(auth, &account, form, arrival).await {
+        Ok(()) => Ok(TakenName::LoggedIn),
         // Disabled meanwhile, or refused by a hook.
         Err(error) => match Rejection::from(&error) {
             Rejection::InvalidCredentials | Rejection::PermissionDenied => Ok(TakenName::Refused),

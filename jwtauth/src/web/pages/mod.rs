@@ -23,6 +23,7 @@ mod own_visit;
 mod page_shell;
 mod page_texts;
 mod refusal_page;
+mod sent_forms;
 mod style;
 mod text_fields;
 
@@ -38,6 +39,7 @@ use self::own_visit::OwnVisit;
 use self::page_shell::{anew, to_login};
 pub use self::page_texts::PageTexts;
 use self::refusal_page::{AnsweredRequest, WaysOut};
+use self::sent_forms::SentForms;
 use self::style::Style;
 use crate::error::ConfigError;
 use crate::web::middleware::JwtAuthEndpoint;
@@ -73,6 +75,7 @@ struct PageSettings {
     others: Option<TextsFor>,
     /// Pages that were left out.
     without: Vec<&'static str>,
+    sent_forms: SentForms,
 }
 
 impl PageSettings {
@@ -87,6 +90,7 @@ impl PageSettings {
             others: None,
             // Without keys there is no page of them, unless the application has one.
             without: if jwtauth.sessions().has_api_keys() { Vec::new() } else { vec!["/api-keys"] },
+            sent_forms: SentForms::default(),
         })
     }
 

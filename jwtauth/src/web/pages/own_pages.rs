@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::PageSettings;
 use super::device_row::DeviceRow;
 use super::own_visit::OwnVisit;
-use super::page_shell::{Shell, anew, from_index, logged_out, see_other, sentence, shown, with_headers_of};
+use super::page_shell::{Shell, anew, from_index, logged_out, see_other, shown, with_headers_of};
 use crate::accounts::Accounts;
 use crate::clock::seconds_since;
 use crate::error::AccountError;
@@ -126,12 +126,13 @@ pub(super) async fn change_password(visit: &OwnVisit<'_>, mut form: Form) -> Res
     if matches!(error, AccountError::InvalidCredentials) && was_sent_twice(visit, accounts, &new).await? {
         return Ok(see_other("password?changed"));
     }
-    let said = sentence(&error);
+    let said = match &error {
+        AccountError::Password { problem } => texts.of_password(*problem),
+        _ => String::new(),
+    };
     let (status, problems) = match &error {
         AccountError::InvalidCredentials => (StatusCode::UNPROCESSABLE_ENTITY, [&*texts.wrong_password, ""]),
-        AccountError::Password { .. } => {
-            (StatusCode::UNPROCESSABLE_ENTITY, ["", texts.password_refused.as_deref().unwrap_or(&said)])
-        }
+        AccountError::Password { .. } => (StatusCode::UNPROCESSABLE_ENTITY, ["", &*said]),
         AccountError::Busy => {
             shell.problem = Some(&texts.busy);
             (StatusCode::SERVICE_UNAVAILABLE, ["", ""])

@@ -173,13 +173,9 @@ pub(super) fn to_login(login: &str, request: &Request, refusal: poem::Error) -> 
     }
 }
 
-/// Says what is wrong with a name or a password, as a sentence.
+/// Says what is wrong with an account, as a sentence.
 pub(super) fn sentence(error: &AccountError) -> String {
-    let problem = match error {
-        AccountError::Name { problem } | AccountError::Password { problem } => problem.clone(),
-        other => other.to_string(),
-    };
-    as_sentence(&problem)
+    as_sentence(&error.to_string())
 }
 
 /// Begins a text with a capital letter, and ends it with a full stop.

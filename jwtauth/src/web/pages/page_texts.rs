@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::admin::AdminTexts;
 use super::text_fields::text_fields;
+use crate::error::{ApiKeyNameProblem, NameProblem, PasswordProblem};
 use crate::web::answer::language::direction;
 
 type PageText = Cow<'static, str>;
@@ -140,6 +141,30 @@ text_fields! {
     wrong_credentials = "Name or password is wrong.";
     /// The old password is not right.
     wrong_password = "This is not the password of now.";
+    /// A name is too long. The number of bytes stands where `{}` does, here and in the next texts.
+    name_too_long = "It has more than {} bytes.";
+    /// A name has a space.
+    name_has_space = "It has a space: use letters, digits and ASCII punctuation.";
+    /// A name has a character that no name has.
+    name_has_symbol = "It has a symbol or an invisible character: use letters, digits and ASCII punctuation.";
+    /// A name has a character that nobody sees.
+    name_has_unseen = "It has an invisible character: use letters, digits and ASCII punctuation.";
+    /// A name begins with a combining mark.
+    name_begins_with_mark = "It begins with a mark that belongs to a letter before it.";
+    /// A new password is too short: the fewest characters.
+    password_too_short = "It has fewer than {} characters: a few words make a good one.";
+    /// A new password is too long: the most bytes.
+    password_too_long = "It has more than {} bytes.";
+    /// A new password is the name of the account.
+    password_is_name = "It is the name: choose another one.";
+    /// A new password has what stands in the place of another charset.
+    password_charset = "It came in another charset, and parts of it were replaced: send UTF-8.";
+    /// The name of an API key is too long: the most characters.
+    api_key_name_too_long = "It has more than {} characters.";
+    /// The name of an API key has a control character.
+    api_key_name_has_control = "It has a control character.";
+    /// The name of an API key has nothing that can be seen.
+    api_key_name_is_unseen = "It has no character that can be seen.";
     /// The name of a new account is taken.
     name_taken = "Somebody has this name already. Choose another one.";
     /// Too many attempts.
@@ -147,22 +172,59 @@ text_fields! {
     /// The server is busy.
     busy = "The server is busy. Try again in a moment.";
 }
-    /// What is wrong with a name. Default: the text of the [error](crate::error::AccountError::Name), which
-    /// says what.
+    /// What is wrong with a name, whatever it is. Default: one of the texts for that.
     name_refused: Option<PageText>;
-    /// What is wrong with a password. Default: the text of the
-    /// [error](crate::error::AccountError::Password), which says what.
+    /// What is wrong with a new password, whatever it is. Default: one of the texts for that.
     password_refused: Option<PageText>;
-    /// What is wrong with the name of an API key. Default: the text of the
-    /// [error](crate::error::ApiKeyError::Name), which says what.
+    /// What is wrong with the name of an API key, whatever it is. Default: one of the texts for that.
     api_key_name_refused: Option<PageText>;
     /// What the pages for admins say.
     admin: AdminTexts;
 }
 
 impl PageTexts {
+    /// Says what is wrong with the name of an account.
+    pub(super) fn of_name(&self, problem: NameProblem) -> String {
+        let (text, number) = match problem {
+            NameProblem::BeginsWithMark => (&self.name_begins_with_mark, 0),
+            NameProblem::Empty => (&self.required, 0),
+            NameProblem::Invisible => (&self.name_has_unseen, 0),
+            NameProblem::Space => (&self.name_has_space, 0),
+            NameProblem::Symbol => (&self.name_has_symbol, 0),
+            NameProblem::TooLong { max } => (&self.name_too_long, max),
+        };
+        said(self.name_refused.as_ref(), text, number)
+    }
+
+    /// Says what is wrong with a new password.
+    pub(super) fn of_password(&self, problem: PasswordProblem) -> String {
+        let (text, number) = match problem {
+            PasswordProblem::Charset => (&self.password_charset, 0),
+            PasswordProblem::IsName => (&self.password_is_name, 0),
+            PasswordProblem::TooLong { max } => (&self.password_too_long, max),
+            PasswordProblem::TooShort { min } => (&self.password_too_short, min),
+        };
+        said(self.password_refused.as_ref(), text, number)
+    }
+
+    /// Says what is wrong with the name of an API key.
+    pub(super) fn of_api_key_name(&self, problem: ApiKeyNameProblem) -> String {
+        let (text, number) = match problem {
+            ApiKeyNameProblem::Control => (&self.api_key_name_has_control, 0),
+            ApiKeyNameProblem::Length { got: 0, .. } => (&self.required, 0),
+            ApiKeyNameProblem::Length { max, .. } => (&self.api_key_name_too_long, max),
+            ApiKeyNameProblem::Unseen => (&self.api_key_name_is_unseen, 0),
+        };
+        said(self.api_key_name_refused.as_ref(), text, number)
+    }
+
     /// Returns which way the language is written, for the attribute `dir`.
     pub(super) fn dir(&self) -> &'static str {
         direction(&self.lang)
     }
+}
+
+/// Returns the text that is always said, or the one for this problem, with its number.
+fn said(always: Option<&PageText>, text: &PageText, number: usize) -> String {
+    always.map_or_else(|| text.replace("{}", &number.to_string()), PageText::to_string)
 }

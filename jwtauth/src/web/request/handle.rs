@@ -140,6 +140,12 @@ impl Handle {
         self.answer().set_cookies(cookies)
     }
 
+    /// Lets a login replace more sessions.
+    #[cfg(feature = "pages")]
+    pub(crate) fn also_replace(&self, sessions: Vec<SessionId>) {
+        self.answer().also_replace(sessions);
+    }
+
     /// Notes a login whose tokens leave in the body of the answer. Returns it if the answer has left.
     pub(crate) fn leaves_with_body(&self, login: Box<PendingLogin>) -> Option<Box<PendingLogin>> {
         self.answer().leaves_with_body(login)
@@ -147,10 +153,7 @@ impl Handle {
 
     /// Returns the session whose tokens would leave with the answer now.
     pub(crate) fn handed_out(&self) -> Option<SessionId> {
-        match &self.answer().cookies {
-            Cookies::Set(issued) => Some(issued.session.id),
-            Cookies::Keep | Cookies::SetAgain(_) | Cookies::Clear => None,
-        }
+        self.access_to_hand_out().map(|(id, _)| id)
     }
 
     /// Returns that session, and its access token as it would leave.
@@ -355,8 +358,7 @@ impl Handle {
         self.answer().outage
     }
 
-    /// Finishes the answer of the request. `Err` is one that has to wait, because it sets cookies,
-    /// or hands out a login.
+    /// Finishes the answer of the request. `Err` is one that has to wait: it sets cookies, or is a login.
     pub(crate) fn finish(
         &self,
         result: poem::Result<Response>,
@@ -369,8 +371,8 @@ impl Handle {
             pending_answer::tell_of_failed_login(&result, address);
             return Ok(result);
         }
-        let mut answer = std::mem::take(&mut *kept);
-        kept.has_left = true;
+        let mut answer =
+            std::mem::replace(&mut *kept, PendingAnswer { has_left: true, ..Default::default() });
         drop(kept);
         if let Some(before) = answer.before_user_was_gone.take()
             && self.0.has_found_user.load(Ordering::Relaxed)

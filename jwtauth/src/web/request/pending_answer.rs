@@ -8,6 +8,8 @@ use poem::http::{HeaderName, HeaderValue, header};
 use super::authority::Authority;
 use super::origin::OriginCheck;
 use super::outcome::Cookies;
+#[cfg(feature = "pages")]
+use crate::id::SessionId;
 use crate::session::{IssuedTokens, PendingLogin};
 use crate::web::answer::rejection::{self, FailedLogin, Rejection};
 use crate::web::answer::wording;
@@ -87,6 +89,16 @@ impl PendingAnswer {
         // It is decided anew.
         self.before_user_was_gone = None;
         late
+    }
+
+    /// Lets a login replace more sessions.
+    #[cfg(feature = "pages")]
+    pub(super) fn also_replace(&mut self, sessions: Vec<SessionId>) {
+        if let Cookies::Set(issued) = &mut self.cookies
+            && let Some(login) = &mut issued.pending
+        {
+            login.replace_too(sessions);
+        }
     }
 
     /// Notes a login whose tokens are in the body. Returns it if the answer has left.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jwtauth::store::operate::{self, ExportOptions, ImportCounts, ImportOptions, OperateError, SkipReason};
 use jwtauth::store::{
-    EventDetails, EventStore as _, LoginEffects, NewValue, Revocation, SessionStore, ValueKey,
+    EventDetails, EventStore as _, LoginEffects, NewValue, PasswordHash, Revocation, SessionStore, ValueKey,
 };
 use jwtauth::{RevocationReason, Session, SledStore, testing};
 
@@ -363,5 +363,48 @@ fn an_operator_moves_a_store() {
         accounts.verify("alice", "through the looking glass", None).await.unwrap_err();
         accounts.verify("alice", "", None).await.unwrap_err();
         accounts.verify("bob", "a long new password", None).await.unwrap();
+    });
+}
+
+/// Both have changed the same account as often since a backup: a thief who knew its password, and an operator.
+#[test]
+fn a_session_comes_over_if_its_account_was_changed_here_or_nobody_knows() {
+    bounded(async {
+        let accounts = |store: &Arc<dyn SessionStore>| Arc::clone(store).account_store().unwrap();
+        let account = testing::account(1, "alice");
+        let changes: [(&str, &dyn Fn(&mut jwtauth::store::StoredAccount)); 4] = [
+            ("password", &|account| account.hash = PasswordHash::from_phc("$argon2id$other".into())),
+            ("time of the password", &|account| account.password_changed_at += 1),
+            ("roles", &|account| account.roles = vec!["another".into()]),
+            ("nothing", &|_| {}),
+        ];
+        for (what, change) in changes {
+            for has_line in [true, false] {
+                let from: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+                let session = long(1, &account.id.to_string());
+                from.insert(session.clone(), LoginEffects::default()).await.unwrap();
+                if has_line {
+                    accounts(&from).create_account(account.clone()).await.unwrap();
+                }
+                let text = exported(&from, ExportOptions::default()).await;
+                let to: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+                let mut here = account.clone();
+                change(&mut here);
+                accounts(&to).create_account(here).await.unwrap();
+                imported(&to, &text, true).await.unwrap();
+                let found = to.load(session.id).await.unwrap().unwrap();
+                let is_live = found.revoked.is_none();
+                assert_eq!(is_live, what == "nothing" && has_line, "{what}, line: {has_line}");
+            }
+        }
+        // It was removed here: there are accounts, and not this one.
+        let from: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        let session = long(1, &account.id.to_string());
+        from.insert(session.clone(), LoginEffects::default()).await.unwrap();
+        let text = exported(&from, ExportOptions::default()).await;
+        let to: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        accounts(&to).create_account(testing::account(2, "bob")).await.unwrap();
+        imported(&to, &text, true).await.unwrap();
+        assert!(to.load(session.id).await.unwrap().unwrap().revoked.is_some());
     });
 }

@@ -16,6 +16,7 @@ use super::super::whole_store::StoreRecord;
 use super::import_report::{ImportCounts, ImportOptions, SkipReason, SkippedRecord};
 use super::walk::OperateError;
 use crate::error::StoreError;
+use crate::id::AccountId;
 use crate::record::Session;
 
 /// How many records are written at the same time, so that they share what waits for the disk.
@@ -48,9 +49,11 @@ struct Outcome {
     fate: Option<(String, AccountFate)>,
 }
 
-/// An account that is not here as it is in the export.
+/// What has become of an account of the export.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AccountFate {
+    /// It is here as it is in the export.
+    Same,
     /// It has changed here or there, or it is disabled now.
     Changed,
     /// It is left out.
@@ -62,6 +65,8 @@ pub(super) struct Import {
     store: Arc<dyn SessionStore>,
     doubt: Doubt,
     fates: HashMap<String, AccountFate>,
+    /// Whether the store had accounts before.
+    had_accounts: bool,
     running: JoinSet<Result<Outcome, StoreError>>,
     pub(super) counts: ImportCounts,
 }
@@ -72,15 +77,17 @@ impl Import {
         options: ImportOptions,
         now: u64,
     ) -> Result<Self, StoreError> {
+        let had_accounts = has_accounts(store).await?;
         let doubt = Doubt {
             keep_sessions: options.keep_sessions,
-            keep_accounts: options.keep_accounts || !has_accounts(store).await?,
+            keep_accounts: options.keep_accounts || !had_accounts,
             now,
         };
         Ok(Self {
             store: Arc::clone(store),
             doubt,
             fates: HashMap::new(),
+            had_accounts,
             running: JoinSet::new(),
             counts: ImportCounts::default(),
         })
@@ -101,14 +108,20 @@ impl Import {
         let skip = move |reason| SkippedRecord { line, what, reason };
         match record {
             StoreRecord::Account(account) => self.running.spawn(async move {
+                let subject = account.id.to_string();
                 let (reason, is_disabled, fate) = put_account(store, account, doubt).await?;
-                Ok(Outcome { kind, skipped: reason.map(skip), is_disabled, fate })
+                Ok(Outcome { kind, skipped: reason.map(skip), is_disabled, fate: Some((subject, fate)) })
             }),
             StoreRecord::Session(session) => {
-                let fate = self.fates.get(&session.subject).copied();
+                let (known, had_accounts) = (self.fates.get(&session.subject).copied(), self.had_accounts);
                 self.running.spawn(async move {
-                    let doubt = Doubt { keep_sessions: doubt.keep_sessions && fate.is_none(), ..doubt };
-                    if fate == Some(AccountFate::LeftOut) {
+                    let fate = match known {
+                        Some(fate) => fate,
+                        None => without_line(&store, &session.subject, had_accounts).await?,
+                    };
+                    let keep_sessions = doubt.keep_sessions && fate == AccountFate::Same;
+                    let doubt = Doubt { keep_sessions, ..doubt };
+                    if fate == AccountFate::LeftOut {
                         return Ok(Outcome::of(kind, Some(skip(SkipReason::AccountLeftOut))));
                     }
                     Ok(Outcome::of(kind, put_session(&store, *session, doubt).await?.map(skip)))
@@ -177,39 +190,55 @@ async fn has_accounts(store: &Arc<dyn SessionStore>) -> Result<bool, StoreError>
     Ok(!accounts.accounts(None, 1).await?.is_empty())
 }
 
+/// Says what has become of an account that the export has sessions of, and no line. Nobody knows what it was
+/// like there.
+async fn without_line(
+    store: &Arc<dyn SessionStore>,
+    subject: &str,
+    had_accounts: bool,
+) -> Result<AccountFate, StoreError> {
+    let Some(accounts) = Arc::clone(store).account_store() else { return Ok(AccountFate::Same) };
+    // Any other text is the application's own.
+    let Ok(id) = subject.parse::<AccountId>() else { return Ok(AccountFate::Same) };
+    let may_be_removed = had_accounts || accounts.account(id).await?.is_some();
+    Ok(if may_be_removed { AccountFate::Changed } else { AccountFate::Same })
+}
+
 /// Adds an account, unless there is a reason not to. Returns that reason, whether the account was added
 /// disabled though it was active, and what becomes of its sessions.
 async fn put_account(
     store: Arc<dyn SessionStore>,
     mut account: StoredAccount,
     doubt: Doubt,
-) -> Result<(Option<SkipReason>, bool, Option<(String, AccountFate)>), StoreError> {
-    let subject = account.id.to_string();
+) -> Result<(Option<SkipReason>, bool, AccountFate), StoreError> {
     let Some(accounts) = store.account_store() else {
-        return Ok((Some(SkipReason::NotKept), false, Some((subject, AccountFate::LeftOut))));
+        return Ok((Some(SkipReason::NotKept), false, AccountFate::LeftOut));
     };
     if let Some(here) = accounts.account(account.id).await? {
-        return Ok(is_here(&here, &account, subject));
+        return Ok((Some(SkipReason::IsHere), false, compared(&here, &account)));
     }
     let before = account.clone();
     let is_disabled = doubt.settle_account(&mut account);
     if accounts.create_account(account).await? {
-        return Ok((None, is_disabled, is_disabled.then_some((subject, AccountFate::Changed))));
+        let fate = if is_disabled { AccountFate::Changed } else { AccountFate::Same };
+        return Ok((None, is_disabled, fate));
     }
     // Somebody may have added it meanwhile.
     Ok(match accounts.account(before.id).await? {
-        Some(here) => is_here(&here, &before, subject),
-        None => (Some(SkipReason::NameTaken), false, Some((subject, AccountFate::LeftOut))),
+        Some(here) => (Some(SkipReason::IsHere), false, compared(&here, &before)),
+        None => (Some(SkipReason::NameTaken), false, AccountFate::LeftOut),
     })
 }
 
-fn is_here(
-    here: &StoredAccount,
-    there: &StoredAccount,
-    subject: String,
-) -> (Option<SkipReason>, bool, Option<(String, AccountFate)>) {
-    let is_same = here.revision == there.revision && here.active == there.active;
-    (Some(SkipReason::IsHere), false, (!is_same).then_some((subject, AccountFate::Changed)))
+/// Whether a session that is good there is good here. The number of changes alone does not say it: after a
+/// restore both may have gone on from the same one.
+fn compared(here: &StoredAccount, there: &StoredAccount) -> AccountFate {
+    let is_same = here.revision == there.revision
+        && here.active == there.active
+        && here.hash == there.hash
+        && here.password_changed_at == there.password_changed_at
+        && here.roles == there.roles;
+    if is_same { AccountFate::Same } else { AccountFate::Changed }
 }
 
 async fn put_session(

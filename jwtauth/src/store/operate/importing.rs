@@ -6,7 +6,8 @@
 //! 1. What is in the store stays as it is. So a second import of the same lines changes nothing.
 //! 2. No session comes back to life that was revoked or forgotten here: unless the caller knows better, each
 //!    session comes as one that is over. With an account that is left out its sessions are too, and with one
-//!    that has changed here they come as over, whatever the caller knows.
+//!    that has changed here they come as over, whatever the caller knows. So they do if the export has no
+//!    line of their account, and it is here, or may have been removed here.
 //! 3. Who took records in stands in the audit trail before the first one is there.
 //! 4. No account comes back that was removed here: unless the caller knows better, an account is disabled if
 //!    the store had accounts before.
@@ -27,8 +28,8 @@ use crate::events::EventDetails;
 /// Takes the records of an [`export`](super::export) into a store, at `now`, in Unix seconds.
 ///
 /// The whole file is read first, and nothing is changed if it is not whole. Then each record is one atomic
-/// step. If the store fails in the middle, do it again. Memory: some 30 bytes a line. `skipped` hears of each
-/// record that is left out. The store may be in use.
+/// step. If the store fails in the middle, do it again. Memory: some 30 bytes a line, and 100 an account.
+/// `skipped` hears of each record that is left out. The store may be in use.
 ///
 /// # Errors
 ///

@@ -23,6 +23,7 @@ pub use poem::{Endpoint, FromRequest, Request, RequestBody, Response, Result as 
 pub use crate::byte_order_mark::{bytes_without_mark, without_mark};
 pub use crate::error::BoxError;
 pub use crate::plain_text::{is_for_terminals, json_for_terminals, printable};
+pub use crate::shutdown::outlive_file_limits;
 pub use crate::user::{CopyFields, KindNote, copy_of, load_copy};
 pub use crate::web::answer::handler_answer::{HandlerAnswer, PoemHandler, is_poems_handler};
 pub use crate::web::extract::argument::{

@@ -1,4 +1,5 @@
-//! Waiting for the signal that ends the process. The only caller of `tokio::signal`.
+//! Waiting for the signal that ends the process, and outliving one that must not. The only caller of
+//! `tokio::signal`.
 
 use std::io;
 #[cfg(unix)]
@@ -50,6 +51,27 @@ pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
     let signal = Handle::try_current().is_ok().then(listen);
     async move { signal.unwrap_or_else(listen).await }
 }
+
+/// From now on a write beyond a limit on the size of files fails with `EFBIG`. The signal that comes with it,
+/// SIGXFSZ, would end the process.
+///
+/// Where that cannot be had, nothing changes.
+#[cfg(unix)]
+pub fn outlive_file_limits() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // The caller may have a runtime without a driver, or none. What handles a signal outlives this one.
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        let entered = runtime.enter();
+        let handled = signal(SignalKind::from_raw(nix::libc::SIGXFSZ));
+        drop((handled, entered));
+        runtime.shutdown_background();
+    });
+}
+
+/// There is no such signal.
+#[cfg(not(unix))]
+pub const fn outlive_file_limits() {}
 
 /// Handles the signals from now on. The future is ready when one has come.
 #[cfg(unix)]

@@ -85,6 +85,11 @@ impl Timeline {
         }
     }
 
+    /// Returns what the clock shows, in Unix seconds, whatever was known before.
+    pub(crate) fn shown(&self) -> u64 {
+        self.clock.now()
+    }
+
     /// Returns how far this time is ahead of the clock, in seconds.
     pub(crate) fn ahead(&self) -> u64 {
         self.mark.ahead()

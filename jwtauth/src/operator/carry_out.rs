@@ -74,6 +74,10 @@ impl OperatorTarget {
                     error => OperatorError::of_store(error),
                 })
             }
+            OperatorRequest::NoteBackup { taken_at } => {
+                let noted = operate::note_backup(self.store(), taken_at, self.sessions.now()).await;
+                noted.map(|()| OperatorAnswer::Done).map_err(OperatorError::of_store)
+            }
             OperatorRequest::Status => self.status().await,
             OperatorRequest::CountUnreadable { kind } => {
                 let counted = operate::count_unreadable(self.store(), kind).await;
@@ -137,7 +141,8 @@ impl OperatorTarget {
         sink: &mut (dyn Write + Send),
         progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
     ) -> Answered {
-        let now = self.sessions.now();
+        // What the clock shows: the time of sessions stays ahead of it once it has jumped.
+        let now = self.sessions.clock_time();
         let copy = match &request {
             OperatorRequest::Backup => Some(CopyKind::Backup),
             OperatorRequest::Export { hashes } => Some(CopyKind::Export { hashes: *hashes }),
@@ -149,12 +154,6 @@ impl OperatorTarget {
         match request {
             OperatorRequest::Backup => {
                 let summary = operate::backup(self.store(), sink, now, progress).await;
-                // One that lacks records is none to rely on.
-                if summary.as_ref().is_ok_and(|summary| summary.unreadable == 0)
-                    && let Err(error) = operate::note_backup(self.store(), now).await
-                {
-                    tracing::warn!(target: "jwtauth", error = &error as &dyn std::error::Error, "a backup was taken, and its time could not be noted in the store");
-                }
                 summary.map(OperatorAnswer::BackedUp).map_err(of_operate)
             }
             OperatorRequest::Export { hashes } => {

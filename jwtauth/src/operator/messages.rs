@@ -26,6 +26,12 @@ pub enum OperatorRequest {
     /// Takes a backup: see [`backup`](crate::store::operate::backup). To be asked with
     /// [`Operator::ask_into`](super::Operator::ask_into). Answered with [`OperatorAnswer::BackedUp`].
     Backup,
+    /// Notes in the store when its last backup was taken, for whoever asks whether there is a new one: ask it
+    /// when the backup is on disk, or at its other place. Answered with [`OperatorAnswer::Done`].
+    NoteBackup {
+        /// When it was taken: [`BackupSummary::taken_at`].
+        taken_at: u64,
+    },
     /// Exports all records: see [`export`](crate::store::operate::export). To be asked with
     /// [`Operator::ask_into`](super::Operator::ask_into). Answered with [`OperatorAnswer::Exported`].
     Export {

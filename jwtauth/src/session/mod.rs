@@ -238,6 +238,11 @@ impl Sessions {
         self.clock.now()
     }
 
+    /// Returns what the clock shows, in Unix seconds: [`now`](Self::now) may be ahead of it.
+    pub(crate) fn clock_time(&self) -> u64 {
+        self.clock.shown()
+    }
+
     /// Returns the time by which something may be deleted now, in Unix seconds.
     pub(crate) fn settled(&self) -> u64 {
         self.clock.settled(self.clock.now())

@@ -332,3 +332,43 @@ fn ten_rounds_of_load_backup_kill_and_restore_lose_no_account() {
         }
     });
 }
+
+/// Nobody must think that there is a backup which never came to its end.
+#[test]
+fn a_backup_that_is_nowhere_is_not_noted() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let program = env!("CARGO_BIN_EXE_jwtauth_program");
+        let closed = Command::new("sh")
+            .args(["-c", &format!("exec '{program}' backup - >&-")])
+            .env("JWTAUTH_STORE", &path)
+            .output()
+            .unwrap();
+        assert!(!closed.status.success(), "{closed:?}");
+        assert_eq!(count(&path, "last_backup"), Value::Null);
+        let file = folder.path().join("backup");
+        assert_eq!(run(&path, "", &["backup", file.to_str().unwrap()]).code, 0);
+        assert!(count(&path, "last_backup").is_u64());
+    });
+}
+
+/// The signal that comes with the error would end the program without a word.
+#[test]
+fn f_6_a_limit_on_the_size_of_files_is_told_of() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let limited = Command::new("prlimit")
+            .args(["--fsize=1000", env!("CARGO_BIN_EXE_jwtauth_program"), "compact"])
+            .env("JWTAUTH_STORE", &path)
+            .output();
+        let Ok(limited) = limited else {
+            println!("skipped: needs prlimit");
+            return;
+        };
+        let said = String::from_utf8_lossy(&limited.stderr);
+        assert_eq!((limited.status.code(), said.contains("too large")), (Some(3), true), "{limited:?}");
+        assert_eq!(run(&path, "", &["compact"]).code, 0);
+    });
+}

@@ -239,7 +239,14 @@ fn the_overview_counts_what_happens() {
         let jwtauth = office.jwtauth.clone();
         let (mut sink, go_on) = (std::io::sink(), |_| ControlFlow::Continue(()));
         let backed_up = jwtauth.operator().ask_into(OperatorRequest::Backup, &mut sink, &go_on).await;
-        assert!(matches!(backed_up.unwrap(), OperatorAnswer::BackedUp(_)));
+        let OperatorAnswer::BackedUp(summary) = backed_up.unwrap() else { panic!("it is a backup") };
+        let page = text(open(&ada, "overview").await).await;
+        assert!(
+            page.contains("<dt>Last backup</dt><dd>none yet"),
+            "nobody has said that it is on disk: {page}"
+        );
+        let note = OperatorRequest::NoteBackup { taken_at: summary.taken_at };
+        assert!(matches!(jwtauth.operator().ask(note).await.unwrap(), OperatorAnswer::Done));
         let page = text(open(&ada, "overview").await).await;
         assert!(page.contains("<dt>Last backup</dt><dd><time datetime="), "{page}");
     });

@@ -24,14 +24,20 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output:
         if io::stdout().is_terminal() {
             return Err(Failure::refused("a backup is nothing to read: name a file, or send it elsewhere"));
         }
-        let summary = write(&store::operator(name).await?, &mut io::stdout()).await?;
+        output::goes_somewhere()?;
+        let operator = store::operator(name).await?;
+        let summary = write(&operator, &mut io::stdout()).await?;
+        io::stdout().flush().map_err(|error| unwritten(&file, error))?;
+        note(&operator, &summary).await;
         output::say(&text(&summary));
         return judge(summary.unreadable, "standard output");
     }
     // Before the store is opened: that may take a while.
     let mut new = begin(&file, yes)?;
-    let summary = write(&store::operator(name).await?, &mut new).await?;
+    let operator = store::operator(name).await?;
+    let summary = write(&operator, &mut new).await?;
     let file = finish(new, file, summary.unreadable)?;
+    note(&operator, &summary).await;
     let done = judge(summary.unreadable, &format!("{file:?}"));
     output::will_end_with(&done);
     output.line(&text(&summary), &json!(summary));
@@ -61,6 +67,19 @@ pub(crate) fn judge(unreadable: u64, place: &str) -> Done {
         "{records} of the store cannot be read, and what is in {place} lacks them: `jwtauth doctor` names them. Keep the copies that you have, let `jwtauth repair` take them out, and do this again"
     );
     Err(Failure::Found { code: INCOMPLETE, what })
+}
+
+/// Notes in the store that there is a backup: of one that is nowhere nobody must think that it is there.
+async fn note(operator: &Operator, summary: &BackupSummary) {
+    // One that lacks records is none to rely on.
+    if summary.unreadable > 0 {
+        return;
+    }
+    let taken_at = summary.taken_at;
+    if let Err(error) = operator.ask(OperatorRequest::NoteBackup { taken_at }).await {
+        let error = super::with_causes(&error);
+        output::say(&format!("the backup is there, and its time could not be noted in the store: {error}"));
+    }
 }
 
 /// Begins to write a file that is there as a whole or not at all.

@@ -2,7 +2,8 @@
 //!
 //! `arguments` is its command line, `database` reads the name of a store, `store` finds who operates it,
 //! `output` shows what is found, `meter` how far long work is, and `ask` asks before something is lost and
-//! for passwords, which `hidden_typing` hides. The other files have the commands of their names.
+//! for passwords, which `hidden_typing` hides. `warnings` shows what a server would log. The other files have
+//! the commands of their names.
 //!
 //! # Invariants
 //!
@@ -37,6 +38,7 @@ mod sessions;
 mod spool;
 mod status;
 mod store;
+mod warnings;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -47,6 +49,7 @@ use jwtauth::operator::OperatorError;
 use self::arguments::{Arguments, Command, KeysCommand, in_order};
 use self::database::StoreName;
 use self::output::Output;
+use self::warnings::Warnings;
 
 /// Why a command ended before it was done.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +102,8 @@ type Done = Result<(), Failure>;
 
 fn main() -> ExitCode {
     leave_out_sled();
+    jwtauth::__private::outlive_file_limits();
+    Warnings::show();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(Arguments::parse_from(in_order(std::env::args_os())))),

@@ -9,7 +9,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::arguments::Arguments;
-use super::{Done, Failure};
+use super::{Done, Failure, store};
 
 /// Writes the completions of a shell to standard output.
 pub(crate) fn completions(shell: Shell) -> Done {
@@ -27,6 +27,7 @@ pub(crate) fn man(directory: Option<&Path>) -> Done {
             .map_err(|error| not_written(&error))?;
         return written(&page);
     };
+    store::outside_of_stores(directory)?;
     let make = || {
         fs::create_dir_all(directory)?;
         clap_mangen::generate_to(plain(Arguments::command()), directory)

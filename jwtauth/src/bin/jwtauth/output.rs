@@ -11,7 +11,34 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Done;
+use super::{Done, Failure};
+
+/// Fails if standard output was closed before the program began: then what is written there goes to
+/// /dev/null, which the standard library has opened in its place, and nobody has it.
+#[cfg(unix)]
+pub(crate) fn goes_somewhere() -> Done {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+    let stdout = io::stdout();
+    let flags = fcntl(stdout.as_fd(), FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
+    // A shell opens it for writing only.
+    let is_both_ways = flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_RDWR);
+    let device = stdout.as_fd().try_clone_to_owned().and_then(|own| std::fs::File::from(own).metadata());
+    let null = std::fs::metadata("/dev/null").map(|null| null.rdev());
+    let is_null = matches!((device, null), (Ok(own), Ok(null)) if own.rdev() == null && null != 0);
+    if is_both_ways && is_null {
+        return Err(Failure::refused("standard output is closed: name a file, or send it elsewhere"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn goes_somewhere() -> Done {
+    Ok(())
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {

@@ -22,6 +22,7 @@ pub(crate) async fn export(
 ) -> Done {
     let request = OperatorRequest::Export { hashes: !arguments.no_hashes };
     let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
+        output::goes_somewhere()?;
         let summary = write(name, request, &mut io::stdout()).await?;
         output::say(&counted(summary.lines, "line"));
         return backup::judge(summary.unreadable, "standard output");

@@ -52,9 +52,9 @@ pub(crate) async fn run(
     let summary = backup.summary();
     let now = SystemClock.now();
     output::say(&format!(
-        "the backup was taken {}, {} ago, and has {} and {}",
+        "the backup was taken {}, {}, and has {} and {}",
         shown(summary.taken_at),
-        age(now.saturating_sub(summary.taken_at)),
+        when(summary.taken_at, now),
         counted(summary.accounts, "account"),
         counted(summary.sessions, "session"),
     ));
@@ -115,6 +115,20 @@ fn text(restored: &Restored) -> String {
     }
     text
 }
+
+/// How long ago that was. What is ahead was taken by a clock that was wrong, or this one is.
+fn when(taken_at: u64, now: u64) -> String {
+    if taken_at > now.saturating_add(SLACK) {
+        let ahead = age(taken_at - now);
+        return format!(
+            "which is {ahead} after what the clock of this machine shows, so its age is not known (look at both clocks)"
+        );
+    }
+    format!("{} ago", age(now.saturating_sub(taken_at)))
+}
+
+/// By how many seconds clocks of two machines may differ.
+const SLACK: u64 = 60;
 
 /// How long something is ago, in the largest unit that fits.
 fn age(seconds: u64) -> String {

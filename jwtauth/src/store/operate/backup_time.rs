@@ -13,10 +13,14 @@ use crate::error::StoreError;
 /// How long it is kept, in seconds: 100 years.
 const KEPT: u64 = 100 * 366 * 24 * 60 * 60;
 
-/// Notes that a backup was taken at `now`, in Unix seconds.
-pub(crate) async fn note_backup(store: &Arc<dyn SessionStore>, now: u64) -> Result<(), StoreError> {
+/// Notes when a backup was taken. All times are Unix seconds.
+pub(crate) async fn note_backup(
+    store: &Arc<dyn SessionStore>,
+    taken_at: u64,
+    now: u64,
+) -> Result<(), StoreError> {
     let Some(values) = Arc::clone(store).value_store() else { return Ok(()) };
-    let value = NewValue::new(LAST_BACKUP, now.to_le_bytes().to_vec(), now, now.saturating_add(KEPT));
+    let value = NewValue::new(LAST_BACKUP, taken_at.to_le_bytes().to_vec(), now, now.saturating_add(KEPT));
     values.save_value(value.keeps_out()).await.map(drop)
 }
 

@@ -46,8 +46,8 @@ pub struct StoreStatus {
     /// Records that are there and are not as they were written: they are not in the numbers above, and a
     /// doctor names them.
     pub unreadable: u64,
-    /// When the last backup was taken, by the program `jwtauth` or by an application that asks its operator
-    /// for one. `None` if none was, or the store keeps no values.
+    /// When the last backup was taken, as the program `jwtauth` notes it, or an application that asks its
+    /// operator to (`OperatorRequest::NoteBackup`). `None` if none was, or the store keeps no values.
     pub last_backup: Option<u64>,
 }
 

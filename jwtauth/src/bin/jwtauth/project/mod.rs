@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::output::Output;
-use super::{Done, Failure};
+use super::{Done, Failure, store};
 
 /// The name of the package in the template.
 const NAME: &str = "my_api";
@@ -38,6 +38,7 @@ const FILES: &[(&str, &str)] = &[
 
 /// Makes a project in a directory that is not there yet, or empty.
 pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
+    store::outside_of_stores(path)?;
     let own = path.file_name().unwrap_or_default().to_string_lossy();
     let name = package(name.unwrap_or(&own))?;
     let failed = |error: io::Error| Failure::refused(format!("{path:?} cannot be made: {error}"));

@@ -80,6 +80,19 @@ pub(crate) fn is_unsupported(error: &io::Error) -> bool {
         || error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
+/// Tells whether a disk could not give back what was written, or gave back something else: a bad sector, or a
+/// checksum of the file system that does not fit.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    let numbers: &[i32] = if cfg!(target_os = "linux") {
+        &[5, 61, 74, 84, 117, 121] // EIO, ENODATA, EBADMSG, EILSEQ, EUCLEAN, EREMOTEIO
+    } else if cfg!(windows) {
+        &[23, 27, 1117] // ERROR_CRC, ERROR_SECTOR_NOT_FOUND, ERROR_IO_DEVICE
+    } else {
+        &[5] // EIO
+    };
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
 /// Tells whether the system did not let this program write, or look.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)

@@ -31,8 +31,14 @@ impl Run {
 }
 
 pub(crate) fn run(store: &Path, input: &str, arguments: &[&str]) -> Run {
+    run_in(&[], store, input, arguments)
+}
+
+/// Likewise, with some variables set.
+pub(crate) fn run_in(env: &[(&str, String)], store: &Path, input: &str, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jwtauth_program"));
     command.args(arguments).env("JWTAUTH_STORE", store).env("RUST_BACKTRACE", "0");
+    command.envs(env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A program that reads nothing may be gone by now.

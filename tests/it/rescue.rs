@@ -15,14 +15,17 @@ use jwtauth::{AccountsConfig, Device, JwtAuth, RevocationReason, SledStore};
 use tests::numbers::Numbers;
 use tests::{bounded, bounded_by};
 
-use crate::operate::{Run, run};
+use crate::operate::{Run, run, run_in};
 
+mod bad_sectors;
+mod copies;
 mod cut_files;
 mod dead_ends;
 mod doubt;
 mod flips;
 mod no_dead_end;
 mod no_room;
+mod wrong_kinds;
 
 const PASSWORD: &str = "through the looking glass";
 const OLD_PASSWORD: &str = "down the rabbit hole";
@@ -45,11 +48,16 @@ fn repair(path: &Path) -> Repaired {
 
 /// Types a command as it was said, in a shell, with `--yes`, which the program leaves to whoever reads it.
 fn typed(command: &str) -> Run {
+    typed_as_it_is(&format!("{command} --yes"))
+}
+
+/// Types a command as it was said, in a shell.
+fn typed_as_it_is(command: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_jwtauth_program"), folder.path().join("jwtauth")).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let output = std::process::Command::new("sh")
-        .args(["-c", &format!("{command} --yes")])
+        .args(["-c", command])
         .env("PATH", path)
         .env_remove("JWTAUTH_STORE")
         .stdin(std::process::Stdio::null())

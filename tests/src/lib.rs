@@ -4,6 +4,7 @@
 //! Every server listens on a port that the system picks, on loopback, and ends with its handle.
 
 pub mod app;
+pub mod bad_sector;
 pub mod browser;
 pub mod cargo;
 pub mod certificate;

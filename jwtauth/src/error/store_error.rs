@@ -114,6 +114,19 @@ pub enum StoreError {
         /// The newest layout that is read.
         newest: u8,
     },
+    /// The data file looks damaged or may lack a part, and no copy of it could be made. It was not opened,
+    /// and nothing in it was changed: without a copy, opening it could lose what a repair can still save.
+    #[error(
+        "session store {path:?} looks damaged, or may lack a part, and no copy of its data file could be made beside it, so it was not opened, and nothing in it was changed. Make room for {bytes} bytes there and do this again. `jwtauth doctor --store {path:?}` says what can be read"
+    )]
+    NoCopy {
+        /// The directory of the store.
+        path: PathBuf,
+        /// How long the copy is, in bytes.
+        bytes: u64,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The directory holds foreign files, so it was left alone.
     #[error(
         "directory {path:?} holds {found:?}, which is no part of a session store: give the store a directory of its own. If a store was here, `jwtauth doctor --store {path:?}` looks at it"
@@ -200,6 +213,16 @@ pub enum StoreError {
         /// What failed. `None` while a compaction ends.
         cause: Option<String>,
     },
+    /// The disk does not give back all of the data file. It was not opened, and nothing in it was changed.
+    #[error(
+        "session store {path:?}: the disk cannot read all of its data file (blocks of 4 KiB that fail: {blocks}), so it was not opened, and nothing in it was changed. Copy the directory to another disk as far as it goes. `jwtauth doctor --store {path:?}` says what can be saved, and `jwtauth repair --store {path:?}` saves it"
+    )]
+    Unreadable {
+        /// The directory of the store.
+        path: PathBuf,
+        /// How many blocks of 4 KiB cannot be read.
+        blocks: u64,
+    },
     /// A restore or a migration into the directory was stopped before it was done, so there is no store yet.
     #[error(
         "session store {path:?} is not there yet: a restore or a migration did not come to its end. Do it again: `jwtauth restore BACKUP --store {path:?}`, or `jwtauth migrate FROM {path:?}`"
@@ -208,6 +231,26 @@ pub enum StoreError {
         /// The directory of the store.
         path: PathBuf,
     },
+    /// Something else is in the place of a file or a directory of the store: a link, a pipe or a directory.
+    /// Nothing was opened, and nothing was changed.
+    #[error(
+        "{path:?} in the session store is {found}, and must be {wanted}: move it away, or put {wanted} in its place. `jwtauth doctor --store {:?}` says what goes on from there",
+        store_of(path)
+    )]
+    WrongKind {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+}
+
+/// The directory of the store that a path is in: the page files have a directory of their own.
+fn store_of(path: &Path) -> &Path {
+    let folder = path.parent().unwrap_or(path);
+    if folder.ends_with("blobs") { folder.parent().unwrap_or(folder) } else { folder }
 }
 
 /// What a repair is to be told of a counter that is not in the store.

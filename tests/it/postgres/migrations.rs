@@ -336,7 +336,7 @@ fn o_14_a_migration_overwrites_nothing_and_moves_no_store_that_is_in_use() {
         let next = folder.path().join("next");
         assert_eq!(migrate(text(&path), text(&next), &[]).code, 0);
         let doctor = run(&path, "", &["doctor"]);
-        assert_eq!((doctor.code, doctor.out.contains("was moved to")), (0, true), "{doctor:?}");
+        assert_eq!((doctor.code, doctor.out.contains("was moved to")), (1, true), "{doctor:?}");
         full(run(&path, "", &["repair", "--yes"]), "was moved to");
         full(run(&path, "", &["backup", text(&folder.path().join("backup"))]), "was moved to");
         std::fs::remove_file(path.join("moved")).unwrap();

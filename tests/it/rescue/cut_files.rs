@@ -75,7 +75,7 @@ fn a_refused_start_leaves_a_file_that_ends_too_early_as_it_was() {
                             assert_eq!(before.condition, Condition::Damaged, "{case}: {error}");
                             assert!(fs::read(path.join("db")).unwrap() == bytes, "{case}: {error}");
                             assert_eq!(doctor(&path).readable, before.readable, "{case}: {error}");
-                            assert!(!path.join("aside/db.unopened").exists(), "{case}");
+                            assert!(!path.join("db.unopened").exists(), "{case}");
                         }
                     }
                 }

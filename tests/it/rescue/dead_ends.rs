@@ -79,8 +79,10 @@ fn a_directory_with_old_files_only_is_restored_or_takes_them_back() {
         assert_eq!(done.code, 0, "{done:?}");
         assert!(logs_in(&path, "alice", PASSWORD).await);
 
-        let done = typed(&next(&left, "cp -a"));
-        assert_eq!(done.code, 0, "{done:?}");
+        let done = typed(&next(&left, "--from-aside restored"));
+        assert_eq!((done.code, done.out.contains("Everybody was logged out")), (0, true), "{done:?}");
+        assert!(!logs_in(&left, "alice", PASSWORD).await, "nobody knows whether she was disabled since");
+        assert_eq!(run(&left, "", &["accounts", "enable", "alice"]).code, 0);
         assert!(logs_in(&left, "alice", PASSWORD).await);
         assert!(left.join("aside/restored/db").is_file(), "they are still there");
     });

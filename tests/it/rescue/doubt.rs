@@ -169,3 +169,51 @@ fn accounts_are_not_in_doubt_if_they_are_seen_to_be_whole() {
         }
     });
 }
+
+/// A restore has set older files aside, and the newer ones are gone. Whole as they are, they know nothing of what has
+/// ended since.
+#[test]
+fn older_files_let_nobody_in_whom_nobody_has_let_in_since() {
+    bounded_by(Duration::from_secs(120), async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backup) = (folder.path().join("store"), folder.path().join("backup"));
+        make(&path, 5).await;
+        drop(
+            jwtauth_on(SledStore::open(&path).await.unwrap())
+                .accounts()
+                .unwrap()
+                .register("carol", PASSWORD)
+                .await,
+        );
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        assert_eq!(run(&path, "", &["backup", &text(&backup)]).code, 0);
+        assert_eq!(run(&path, "", &["restore", &text(&backup), "--yes"]).code, 0);
+        assert_eq!(run(&path, &format!("{NEWEST}\n"), &["accounts", "password", "alice"]).code, 0);
+        assert_eq!(run(&path, "", &["accounts", "disable", "bob"]).code, 0);
+        assert_eq!(run(&path, "", &["accounts", "remove", "carol", "--yes"]).code, 0);
+        let pristine = folder.path().join("pristine");
+        fs::remove_file(path.join("db")).unwrap();
+        copy(&path, &pristine);
+        for keep in [false, true] {
+            copy(&pristine, &path);
+            let looked = run(&path, "", &["doctor", "--json"]);
+            let found: serde_json::Value = serde_json::from_str(looked.out.trim()).unwrap();
+            let next = found["next"].as_array().unwrap().iter().filter_map(|next| next.as_str());
+            let next = next.filter(|next| next.contains("--from-aside")).collect::<Vec<_>>();
+            let [next] = next[..] else { panic!("{found}") };
+            assert!(!found.to_string().contains("cp -a"), "{found}");
+            let asked = run(&path, "", &["repair", "--from-aside", "restored"]);
+            assert_eq!((asked.code, asked.err.contains("disable all accounts")), (1, true), "{asked:?}");
+            let wrong = run(&path, "", &["repair", "--yes", "--from-aside", "../aside/restored"]);
+            assert_eq!((wrong.code, wrong.err.contains("restored")), (3, true), "{wrong:?}");
+            let done = typed(&format!("{next}{}", if keep { " --keep-accounts" } else { "" }));
+            assert_eq!(done.code, 0, "{done:?}");
+            let expected = if keep { &["alice, older", "bob", "carol"][..] } else { &[] };
+            assert_eq!(who_logs_in(&path).await, expected);
+            let store: std::sync::Arc<dyn jwtauth::store::SessionStore> =
+                std::sync::Arc::new(SledStore::open(&path).await.unwrap());
+            let found = operate::status(&store, 300, &|_| ControlFlow::Continue(())).await.unwrap();
+            assert_eq!(found.live_sessions, 0);
+        }
+    });
+}

@@ -15,8 +15,8 @@ use jwtauth::store::TrailMark;
 /// `migrate` it must be stopped. A database is used beside its servers, except for `restore` and `migrate`.
 ///
 /// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, the
-/// server does not answer, or it was stopped, 130 ended by Ctrl-C at once. `doctor`: 0 whole, 1 damaged, 2
-/// not looked at.
+/// server does not answer, or it was stopped, 130 ended by Ctrl-C at once. `doctor`: 0 whole, 1 damaged or
+/// moved, 2 not looked at.
 #[derive(Debug, Parser)]
 #[command(name = "jwtauth", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -231,6 +231,10 @@ pub(crate) struct RepairArguments {
     /// Of a database: the new file that damaged rows are written into before they are taken out
     #[arg(long, value_name = "FILE")]
     pub(crate) aside: Option<PathBuf>,
+    /// Make the store of older files, by their name in its directory `aside`: newer ones are gone. What has
+    /// changed since is not in them, so everybody is logged out and all accounts are disabled
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from_aside: Option<String>,
     #[command(flatten)]
     pub(crate) counter: CounterArgument,
 }

@@ -48,6 +48,7 @@ fn judge(condition: Condition, has_whole_trail: bool) -> Done {
         Condition::Whole if !has_whole_trail => found(1, "the audit trail is not as it was written"),
         Condition::Whole => Ok(()),
         Condition::Damaged => found(1, "the store is damaged"),
+        Condition::Moved => found(1, "the store was moved, and does not open"),
         _ => found(2, "the store could not be looked at"),
     }
 }
@@ -101,6 +102,7 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
         match diagnosis.condition {
             Condition::Whole => "whole",
             Condition::Damaged => "damaged",
+            Condition::Moved => "moved away",
             _ => "in a state that is not known",
         }
     )];
@@ -114,6 +116,12 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
             damage.segments,
             damage.damaged_pages,
             damage.pages
+        ));
+    }
+    if damage.unreadable_blocks > 0 {
+        lines.push(format!(
+            "Not given back by the disk: {} of 4 KiB.",
+            counted(damage.unreadable_blocks, "block")
         ));
     }
     let of = |readable: u64, expected: Option<u64>, what| match expected {

@@ -11,6 +11,9 @@ use super::{Done, Failure, ask, damaged_rows, doctor, store};
 
 pub(crate) async fn run(name: StoreName<'_>, arguments: RepairArguments, output: Output, yes: bool) -> Done {
     if let Some(database) = name.database()? {
+        if arguments.from_aside.is_some() {
+            return Err(Failure::refused("a database has no older files: leave --from-aside out"));
+        }
         return damaged_rows::run(database, arguments, output, yes).await;
     }
     if arguments.aside.is_some() {
@@ -19,7 +22,19 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: RepairArguments, output:
     }
     let keep_accounts = arguments.keep_accounts;
     let config = store::damaged(name, arguments.counter, "")?;
-    if !yes {
+    let mut options = RepairOptions::default().keep_accounts(keep_accounts);
+    if let Some(older) = arguments.from_aside {
+        let accounts = if keep_accounts {
+            "and keep accounts as they were then"
+        } else {
+            "and disable all accounts (--keep-accounts keeps them)"
+        };
+        ask::before(
+            &format!("make the store of the older files {older:?}, log everybody out, {accounts}"),
+            yes,
+        )?;
+        options = options.from_aside(older);
+    } else if !yes {
         let meter = Meter::begin("reading");
         let diagnosis = operate::doctor(config.clone(), &|progress| meter.look(progress));
         drop(meter);
@@ -43,7 +58,6 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: RepairArguments, output:
         }
     }
     let meter = Meter::begin("writing");
-    let options = RepairOptions::default().keep_accounts(keep_accounts);
     let repaired = operate::repair(config, options, &|progress| meter.look(progress));
     drop(meter);
     let repaired = repaired.map_err(store::not_repaired)?;
@@ -52,9 +66,9 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: RepairArguments, output:
 }
 
 fn lines(repaired: &Repaired) -> Vec<String> {
-    let Some(aside) = &repaired.aside else {
+    if repaired.before.condition == Condition::Whole {
         return vec!["The store is whole: nothing was done.".into()];
-    };
+    }
     let kept = &repaired.kept;
     let mut lines = vec![
         format!("The store {:?} was written anew.", repaired.before.path),
@@ -86,7 +100,9 @@ fn lines(repaired: &Repaired) -> Vec<String> {
         "Accounts that were left out, because another one has their name",
         &repaired.left_out,
     );
-    lines.push(format!("The old files are in {aside:?}: remove them when nobody needs them any more."));
+    lines.extend(repaired.aside.as_ref().map(|aside| {
+        format!("The old files are in {aside:?}: remove them when nobody needs them any more.")
+    }));
     let in_doubt = &repaired.in_doubt;
     doctor::named(
         &mut lines,

@@ -31,9 +31,10 @@ pub fn doctor(
 }
 
 /// How a store is repaired. The default lets nobody in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepairOptions {
     keep_accounts: bool,
+    from_aside: Option<String>,
 }
 
 impl RepairOptions {
@@ -46,6 +47,18 @@ impl RepairOptions {
     #[must_use]
     pub const fn keep_accounts(mut self, keep: bool) -> Self {
         self.keep_accounts = keep;
+        self
+    }
+
+    /// Makes the store of older files, which stand under this name in its directory `aside`: a compaction, a
+    /// repair or a restore has put them there, and newer files are gone. By default the files of the store
+    /// itself are repaired.
+    ///
+    /// Nobody knows what has changed since then, so all sessions end, and all accounts are disabled unless
+    /// they are [kept](Self::keep_accounts). What is in the store's directory now goes to `aside` too.
+    #[must_use]
+    pub fn from_aside(mut self, name: impl Into<String>) -> Self {
+        self.from_aside = Some(name.into());
         self
     }
 }
@@ -80,5 +93,6 @@ pub fn repair(
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Repaired, OperateError> {
     let mut look = |done| progress(Progress::through(done));
-    rescue::repair(config.into(), options.keep_accounts, &mut look)?.ok_or(OperateError::Stopped)
+    rescue::repair(config.into(), options.keep_accounts, options.from_aside.as_deref(), &mut look)?
+        .ok_or(OperateError::Stopped)
 }

@@ -117,7 +117,9 @@ pub enum OperateError {
         to: String,
     },
     /// The store that records are to come into holds something already. Nothing was changed.
-    #[error("{place} holds something already, and nothing is overwritten: name a place that is empty")]
+    #[error(
+        "{place} holds something already, and nothing is overwritten: name a place that is empty. To go back to a store that was moved, move what is left in its place away first"
+    )]
     Occupied {
         /// The store.
         place: String,

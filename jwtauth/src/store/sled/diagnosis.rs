@@ -16,6 +16,8 @@ pub enum Condition {
     Whole,
     /// It does not open, or something is missing.
     Damaged,
+    /// It is whole, and does not open: its records were moved into another store, which counts from there on.
+    Moved,
     /// It could not be looked at.
     #[default]
     Unknown,
@@ -26,6 +28,7 @@ impl fmt::Display for Condition {
         f.write_str(match self {
             Self::Whole => "whole",
             Self::Damaged => "damaged",
+            Self::Moved => "moved away",
             Self::Unknown => "unknown",
         })
     }
@@ -57,6 +60,8 @@ pub struct FileDamage {
     pub damaged_segments: u64,
     /// Places in the log where messages are missing or damaged.
     pub damaged_places: u64,
+    /// Blocks of 4 KiB of the data file that the disk cannot read.
+    pub unreadable_blocks: u64,
     /// Pages of the tree.
     pub pages: u64,
     /// Pages whose newest state is damaged, as far as that shows.
@@ -71,7 +76,12 @@ impl FileDamage {
     /// Tells whether something is damaged.
     #[must_use]
     pub const fn is_any(&self) -> bool {
-        self.damaged_segments + self.damaged_places + self.damaged_pages + self.lost_changes > 0
+        self.damaged_segments
+            + self.damaged_places
+            + self.unreadable_blocks
+            + self.damaged_pages
+            + self.lost_changes
+            > 0
     }
 }
 

@@ -13,8 +13,7 @@ use super::diagnosis::{Condition, Diagnosis, Finding};
 use super::evidence::Evidence;
 use super::files::counter_form::check_counter;
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::{self, DATA};
-use super::files::{doubt_mark, journal, keepsake, moved, swap};
+use super::files::{self, ASIDE, DATA, doubt_mark, journal, keepsake, kinds, moved, swap};
 use super::salvage::{Salvage, SalvageReach};
 use super::sled_config::SledConfig;
 use super::surroundings::{self, quoted};
@@ -46,6 +45,9 @@ pub(in crate::store) fn examine(
     let config = config.absolute()?;
     let path = &*config.path;
     is_there(path)?;
+    if let Err(error) = kinds::check(path) {
+        return wrong_kind(path, error).map(Some);
+    }
     check_counter(&config)?;
     let lock = match StoreLock::acquire(path, &mut Patience::new(Duration::ZERO)) {
         Ok(lock) => lock,
@@ -54,6 +56,23 @@ pub(in crate::store) fn examine(
     let examined = examine_locked(&config, look)?;
     drop(lock);
     Ok(examined.map(|examined| examined.diagnosis))
+}
+
+/// What is to be said of a store in which something else is in the place of a file.
+fn wrong_kind(path: &Path, error: StoreError) -> Result<Diagnosis, StoreError> {
+    let StoreError::WrongKind { path: named, .. } = &error else { return Err(error) };
+    let name = named.file_name().unwrap_or_default();
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".");
+    beside.push(name);
+    let (from, to, store) = (quoted(named), quoted(Path::new(&beside)), quoted(path));
+    Ok(Diagnosis {
+        path: path.into(),
+        condition: Condition::Damaged,
+        next: vec![format!("mv {from} {to} && jwtauth doctor --store {store}")],
+        problem: Some(in_one_line(&error)),
+        ..Diagnosis::default()
+    })
 }
 
 /// Fails if there is no directory. Taking the lock would make one.
@@ -100,7 +119,8 @@ pub(super) fn examine_locked(
             "the next start reads every record before it serves, and forgets this if all is well",
         ));
     }
-    if let Some(to) = moved::read(path)? {
+    let moved_to = moved::read(path)?;
+    if let Some(to) = &moved_to {
         let what = format!("what is in it was moved to {to}, so it does not open");
         diagnosis.findings.push(Finding::new(what, "start the server there"));
     }
@@ -109,7 +129,7 @@ pub(super) fn examine_locked(
         return Ok(Some(Examined { diagnosis, read: None, highest }));
     }
     if !files::has_any(path) {
-        gone(&mut diagnosis);
+        gone(&mut diagnosis, config);
         return Ok(Some(Examined { diagnosis, read: None, highest }));
     }
     let trial = trial::run(config);
@@ -149,7 +169,7 @@ pub(super) fn examine_locked(
                 .findings
                 .push(Finding::new(format!("it was not tried to open a copy: {why}"), "do this again"));
             diagnosis.problem = match diagnosis.condition {
-                Condition::Whole => None,
+                Condition::Whole | Condition::Moved => None,
                 Condition::Damaged => Some("what can be read is not what was acknowledged".into()),
                 Condition::Unknown => {
                     Some("without that it cannot be said whether all of it is there".into())
@@ -158,6 +178,9 @@ pub(super) fn examine_locked(
         }
     }
     conclude(&mut diagnosis, read.as_ref(), config);
+    if moved_to.is_some() && diagnosis.condition == Condition::Whole {
+        diagnosis.condition = Condition::Moved;
+    }
     Ok(Some(Examined { diagnosis, read, highest }))
 }
 
@@ -176,25 +199,66 @@ fn exchange(diagnosis: &mut Diagnosis) {
 }
 
 /// What is to be said of a directory in which nothing of a store is left but old files.
-fn gone(diagnosis: &mut Diagnosis) {
-    let path = &diagnosis.path;
+fn gone(diagnosis: &mut Diagnosis, config: &SledConfig) {
+    let path = &config.path;
     diagnosis.condition = Condition::Damaged;
     diagnosis.problem = Some("its files are gone".into());
     if keepsake::data_file(path).is_file() {
         diagnosis.next = vec![format!("jwtauth repair --store {}", quoted(path))];
         return;
     }
-    diagnosis.next = vec![format!("jwtauth restore BACKUP --store {}", quoted(path))];
-    take_older(diagnosis);
+    let counter = counter_argument(config);
+    diagnosis.next = vec![format!("jwtauth restore BACKUP --store {}{counter}", quoted(path))];
+    take_older(diagnosis, &counter);
 }
 
-/// Says how old files are taken that stand in the directory `aside`.
-fn take_older(diagnosis: &mut Diagnosis) {
-    let path = &diagnosis.path;
-    for older in files::older(path) {
-        let (older, store) = (quoted(&older.join(".")), quoted(path));
-        diagnosis.next.push(format!("cp -a {older} {store} && jwtauth repair --store {store}"));
+/// Says how old files are taken that stand in the directory `aside`. Nobody knows what has changed since, and
+/// whoever only moves them back lets people in whose sessions, accounts and passwords have ended.
+fn take_older(diagnosis: &mut Diagnosis, counter: &str) {
+    let store = quoted(&diagnosis.path);
+    for name in files::older(&diagnosis.path) {
+        let name = quoted(Path::new(&name));
+        diagnosis.next.push(format!("jwtauth repair --store {store}{counter} --from-aside {name}"));
     }
+}
+
+/// What a command needs that is to renew the rollback counter too.
+fn counter_argument(config: &SledConfig) -> String {
+    let counter = config.rollback_counter.as_deref().map(quoted);
+    counter.map(|counter| format!(" --rollback-counter {counter}")).unwrap_or_default()
+}
+
+/// Reads older files of a store, in the directory `aside`, for one who has the lock. Whether all of it is
+/// there does not matter: what has changed since is not in them, so every record of them is in doubt.
+pub(super) fn examine_older(
+    config: &SledConfig,
+    name: &str,
+    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<Examined>, StoreError> {
+    let path = &*config.path;
+    let older = files::older(path);
+    if !older.iter().any(|known| known == name) {
+        let text = format!(
+            "there are no old files {name:?} of the store in {path:?}: its directory `aside` has {older:?}"
+        );
+        return Err(StoreError::Backend(text.into()));
+    }
+    let folder = path.join(ASIDE).join(name);
+    let data = folder.join(DATA);
+    let mut diagnosis = Diagnosis {
+        path: path.into(),
+        condition: Condition::Damaged,
+        problem: Some(format!("older files are taken: {name:?}")),
+        ..Diagnosis::default()
+    };
+    let (_, highest) = journals(config, &mut diagnosis.findings);
+    let read = read(&folder, &data, 0, look)
+        .map_err(|source| files::refused(&data, "read the data file", source))?;
+    let Some(read) = read else { return Ok(None) };
+    describe(&mut diagnosis, &read, None, highest);
+    (diagnosis.is_complete, diagnosis.accounts_are_complete) = (false, false);
+    diagnosis.doubtful_accounts = read.evidence.all_accounts();
+    Ok(Some(Examined { diagnosis, read: Some(read), highest }))
 }
 
 fn read(
@@ -212,6 +276,12 @@ fn read(
 fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, highest: u64) {
     let evidence = &read.evidence;
     diagnosis.damage = read.salvage.damage;
+    if diagnosis.damage.unreadable_blocks > 0 {
+        diagnosis.findings.push(Finding::new(
+            "the disk cannot read a part of the data file",
+            "copy the directory of the store to another disk, as far as it goes, before anything else is done with this one",
+        ));
+    }
     diagnosis.readable = evidence.readable;
     diagnosis.sessions_expected = evidence.totals.map(|totals| totals.sessions);
     diagnosis.accounts_expected = evidence.totals.map(|totals| totals.accounts);
@@ -228,8 +298,7 @@ fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, h
 /// Says what to do.
 fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>, config: &SledConfig) {
     let store = quoted(&diagnosis.path);
-    let counter = config.rollback_counter.as_deref().map(quoted);
-    let counter = counter.map(|counter| format!(" --rollback-counter {counter}")).unwrap_or_default();
+    let counter = counter_argument(config);
     match diagnosis.condition {
         Condition::Whole => {
             // What is damaged then is in a place that nothing needs.
@@ -259,10 +328,10 @@ fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>, config: &SledConfig)
             let repair = format!("jwtauth repair --store {store}{counter}");
             diagnosis.next = if has_records { vec![repair, restore] } else { vec![restore] };
             if !diagnosis.path.join(DATA).exists() {
-                take_older(diagnosis);
+                take_older(diagnosis, &counter);
             }
         }
-        Condition::Unknown => {}
+        Condition::Moved | Condition::Unknown => {}
     }
 }
 
@@ -302,6 +371,11 @@ fn problem(error: StoreError) -> String {
     match error {
         StoreError::Corrupt { problem, .. } => problem,
         StoreError::RolledBack { lost, .. } => format!("its last {lost} changes are missing"),
+        StoreError::Unreadable { blocks, .. } => {
+            format!(
+                "the disk cannot read all of its data file (blocks of 4 KiB that fail: {blocks}), so it is not opened"
+            )
+        }
         StoreError::NotAStore { found, .. } => format!("it holds {found:?}, which is no part of a store"),
         StoreError::NewerLayout { found, newest, .. } => {
             format!("it holds records of layout {found}, and this release reads layouts up to {newest}")

@@ -8,6 +8,7 @@ use super::super::codec::RecordError;
 use super::files::{self, store_lock};
 use super::threads;
 use crate::error::StoreError;
+use crate::private_file::is_unreadable;
 
 /// What was to be done when sled's own thread failed.
 const NOT_WRITTEN: &str = "bring its data to disk";
@@ -54,10 +55,10 @@ pub(super) fn of_panic(path: &Path, action: &'static str, panic: &(dyn Any + Sen
 }
 
 /// What is said of a panic of sled while it reads. Where the system is short of something, such as threads or
-/// descriptors, nothing is known of the files.
+/// descriptors, or the disk does not answer, nothing is known of the files.
 pub(super) fn of_reading(path: &Path, panic: &(dyn Any + Send)) -> StoreError {
     match panic.downcast_ref::<String>().and_then(|text| cause_in(text)) {
-        Some(cause) if is_short(&cause) => files::refused(path, "read", cause),
+        Some(cause) if is_short(&cause) || is_unreadable(&cause) => files::refused(path, "read", cause),
         _ if !threads::is_memory_left() => threads::too_few(path, io::ErrorKind::OutOfMemory.into()),
         _ => damaged(path, "its database cannot read its own files".into()),
     }
@@ -106,7 +107,7 @@ mod tests {
             let cause = io::Error::from_raw_os_error(number);
             Box::new(format!("called `Result::unwrap()` on an `Err` value: {cause:?}"))
         };
-        for number in [11, 12, 23, 24] {
+        for number in [5, 11, 12, 23, 24] {
             let error = of_reading(Path::new("a"), &*said(number));
             assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
         }

@@ -21,10 +21,12 @@ use super::super::whole_store::{RecordKey, StoreRecord};
 use super::disk_record::DiskRecord;
 use super::explain::{damaged, explain, unreadable};
 use super::files::keepsake::Keepsake;
+use super::files::kinds;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
 use super::files::{self, directory, journal, snapshots};
 use super::record_count::count;
+use super::salvage;
 use super::sled_config::SledConfig;
 use super::startup::{count_of, finish_swap};
 use super::tree_change::{Change, Group};
@@ -35,6 +37,7 @@ use crate::error::StoreError;
 use crate::id::AccountId;
 use crate::id::SessionId;
 use crate::record::Session;
+use crate::shutdown::outlive_file_limits;
 
 /// How many keys are written at once.
 pub(super) const BATCH: usize = 4_096;
@@ -54,16 +57,24 @@ pub(in crate::store) struct Rebuild {
 
 impl Rebuild {
     /// Begins one, in a directory that may hold a store or nothing. Nobody may have it open.
+    #[cfg(test)]
     pub(in crate::store) fn begin(config: SledConfig) -> Result<Self, StoreError> {
         let config = config.absolute()?;
-        let mut patience = Patience::new(config.lock_timeout);
-        directory::make(&config.path)?;
-        let lock = Arc::new(StoreLock::acquire(&config.path, &mut patience)?);
+        let lock = Self::lock(&config)?;
         Self::begin_locked(config.path, lock)
+    }
+
+    /// Takes the lock of a directory, which is made if it is not there.
+    pub(super) fn lock(config: &SledConfig) -> Result<Arc<StoreLock>, StoreError> {
+        outlive_file_limits();
+        directory::make(&config.path)?;
+        StoreLock::acquire(&config.path, &mut Patience::new(config.lock_timeout)).map(Arc::new)
     }
 
     /// Begins one for somebody who has the lock.
     pub(super) fn begin_locked(path: PathBuf, lock: Arc<StoreLock>) -> Result<Self, StoreError> {
+        // Nothing is begun that could not come to its end.
+        kinds::check(&path)?;
         // One that was decided for is finished first: its old files are not lost then.
         if files::has_swap(&path) {
             finish_swap(&path, &lock)?;
@@ -292,6 +303,8 @@ impl Rebuild {
     /// Says that the database, which was [sealed](Self::seal), is the store from here on. Returns where the
     /// old files go.
     pub(super) fn decide(&mut self, label: &str, old: OldFiles) -> Result<PathBuf, StoreError> {
+        // The old files go for it.
+        salvage::check_readable(&self.path, &self.new.join(files::DATA))?;
         let aside = swap::decide(&self.path, label, old)?;
         self.is_decided = true;
         Ok(aside)

@@ -2,14 +2,14 @@
 //! of changes it goes on from.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::codec::Totals;
 use super::super::whole_store::{CopyTotals, RecordKey, StoreRecord};
 use super::files::counter_form::check_counter;
-use super::files::directory;
 use super::files::journal::{self, Counts};
 use super::files::swap::{self, OldFiles};
+use super::files::{directory, kinds};
 use super::rebuild::Rebuild;
 use super::sled_config::SledConfig;
 use super::startup::count_of;
@@ -28,15 +28,18 @@ impl Refill {
     /// that was stopped is none.
     pub(in crate::store) fn begin(config: SledConfig, replace: bool) -> Result<Option<Self>, StoreError> {
         let config = config.absolute()?;
+        kinds::check(&config.path)?;
         check_counter(&config)?;
-        match directory::holds_store(&config.path) {
-            Ok(true) if !replace && !directory::is_unfinished(&config.path)? => return Ok(None),
-            Err(error @ StoreError::Corrupt { .. }) if !replace => return Err(error),
-            // Its mark is damaged, and is made anew.
-            Ok(_) | Err(StoreError::Corrupt { .. }) => {}
-            Err(error) => return Err(error),
+        // Nothing is made in a directory that is not to be filled.
+        if !is_free(&config.path, replace)? {
+            return Ok(None);
         }
-        let rebuild = Rebuild::begin(config.clone())?;
+        let lock = Rebuild::lock(&config)?;
+        // Somebody else may have filled it meanwhile.
+        if !is_free(&config.path, replace)? {
+            return Ok(None);
+        }
+        let rebuild = Rebuild::begin_locked(config.path.clone(), lock)?;
         Ok(Some(Self { rebuild, config, sealed: None }))
     }
 
@@ -97,5 +100,39 @@ impl Refill {
         Counts::renew(&config, count_of(sealed.unwrap_or_default()))
             .map_err(|error| swap::half_replaced(&config.path, error))?;
         Ok(aside)
+    }
+}
+
+/// Tells whether a directory may be filled: it holds no store, or one that is to be replaced.
+fn is_free(path: &Path, replace: bool) -> Result<bool, StoreError> {
+    match directory::holds_store(path) {
+        Ok(true) => Ok(replace || directory::is_unfinished(path)?),
+        Err(error @ StoreError::Corrupt { .. }) if !replace => Err(error),
+        // Its mark is damaged, and is made anew.
+        Ok(false) | Err(StoreError::Corrupt { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::super::sample;
+    use super::*;
+
+    /// The second one has seen an empty directory, and waits for the lock until the first one is done.
+    #[test]
+    fn of_two_that_fill_one_directory_at_once_the_second_finds_a_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = SledConfig::new(dir.path().join("store"));
+        let mut first = Refill::begin(config.clone(), false).unwrap().unwrap();
+        let second = thread::spawn({
+            let config = config.clone();
+            move || Refill::begin(config, false).map(|refill| refill.is_some())
+        });
+        first.put(&StoreRecord::Session(Box::new(sample::session(1, "alice")))).unwrap();
+        first.finish("restored", &CopyTotals::default()).unwrap();
+        assert!(!second.join().unwrap().unwrap(), "it is not replaced");
     }
 }

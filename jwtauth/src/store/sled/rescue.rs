@@ -13,6 +13,8 @@
 //! - A name whose account cannot be read stays taken: by an account with the same id that is disabled and
 //!   that no password fits. An operator gives it a password and enables it.
 //! - Events of the audit trail stay that can be read. What is missing stays missing, and a check shows it.
+//! - Of older files, which a compaction, a repair or a restore has set aside, every record is in doubt,
+//!   however whole they are: what has changed since is not in them.
 //! - An account that is in no index, while there are more accounts than there should be, may have been
 //!   removed: it is disabled. Of two accounts with one name that one is kept which the index names, or else
 //!   the newer one.
@@ -27,13 +29,13 @@ use super::super::codec::{self, RecordError, Totals};
 use super::super::doubt::Doubt;
 use super::diagnosis::{AccountRef, Condition, Diagnosis, RecordCounts};
 use super::evidence::Evidence;
-use super::examine::{Examined, Read, examine_locked, is_there};
+use super::examine::{Examined, Read, examine_locked, examine_older, is_there};
 use super::files::counter_form::check_counter;
 use super::files::journal::{self, Count};
 use super::files::keepsake::Keepsake;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::swap::{self, OldFiles};
-use super::files::{self, DATA, moved};
+use super::files::{self, DATA, kinds, moved};
 use super::rebuild::Rebuild;
 use super::sled_config::SledConfig;
 use super::startup::finish_swap;
@@ -54,7 +56,7 @@ const NO_PASSWORD: &str = "lost";
 pub struct Repaired {
     /// What was found before. If the store was whole, nothing was done.
     pub before: Diagnosis,
-    /// Where the old files are now. `None` if nothing was done.
+    /// Where the files are now that were there before. `None` if nothing was done, or nothing was there.
     #[serde(serialize_with = "crate::store::path_text::one_or_none")]
     pub aside: Option<PathBuf>,
     /// What is in the new store.
@@ -75,16 +77,18 @@ pub struct Repaired {
     pub next: Vec<String>,
 }
 
-/// Repairs a store. `None` if `look` says that it is enough, and then nothing was changed; it hears how many
-/// records were read.
+/// Repairs a store, or makes one of the older files that have a name in its directory `aside`. `None` if
+/// `look` says that it is enough, and then nothing was changed; it hears how many records were read.
 pub(in crate::store) fn repair(
     config: SledConfig,
     keep_accounts: bool,
+    from_aside: Option<&str>,
     look: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Option<Repaired>, StoreError> {
     let config = config.absolute()?;
     let path = config.path.clone();
     is_there(&path)?;
+    kinds::check(&path)?;
     let lock = Arc::new(StoreLock::acquire(&path, &mut Patience::new(config.lock_timeout))?);
     if files::has_swap(&path) {
         swap::mend(&path)?;
@@ -92,14 +96,17 @@ pub(in crate::store) fn repair(
     }
     moved::check(&path)?;
     check_counter(&config)?;
+    if let Some(name) = from_aside {
+        let Some(older) = examine_older(&config, name, look)? else { return Ok(None) };
+        return write_anew(config, lock, older, keep_accounts, look);
+    }
     if !path.join(DATA).is_file()
         && let Some(keepsake) = Keepsake::left(&path)
     {
         keepsake.put_back();
     }
-    let Some(Examined { diagnosis, read, highest, .. }) = examine_locked(&config, look)? else {
-        return Ok(None);
-    };
+    let Some(examined) = examine_locked(&config, look)? else { return Ok(None) };
+    let diagnosis = &examined.diagnosis;
     // What a start that was killed may have cut off. Nobody needs it for files that are whole: these may have
     // been put in the place of the others since.
     if let Some(keepsake) = Keepsake::left(&path) {
@@ -110,11 +117,25 @@ pub(in crate::store) fn repair(
         }
     }
     if diagnosis.condition == Condition::Whole {
-        return Ok(Some(Repaired { kept: diagnosis.readable, before: diagnosis, ..Repaired::default() }));
+        let before = examined.diagnosis;
+        return Ok(Some(Repaired { kept: before.readable, before, ..Repaired::default() }));
     }
     if diagnosis.condition == Condition::Unknown {
-        return Err(StoreError::Backend(not_known(&diagnosis).into()));
+        return Err(StoreError::Backend(not_known(diagnosis).into()));
     }
+    write_anew(config, lock, examined, keep_accounts, look)
+}
+
+/// Writes a store of what was read.
+fn write_anew(
+    config: SledConfig,
+    lock: Arc<StoreLock>,
+    examined: Examined,
+    keep_accounts: bool,
+    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<Repaired>, StoreError> {
+    let path = config.path.clone();
+    let Examined { diagnosis, read, highest } = examined;
     let Some(mut read) = read.filter(|_| diagnosis.readable != RecordCounts::default()) else {
         let text = format!(
             "nothing in {path:?} can be read: restore a backup (`jwtauth restore BACKUP --store {path:?}`), or move the directory away to start empty"

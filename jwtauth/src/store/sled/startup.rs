@@ -14,6 +14,7 @@ use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
 use super::files::keepsake::Keepsake;
+use super::files::kinds;
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, DATA, directory, doubt_mark, modes, moved, snapshots, swap};
 use super::record_count::{Counted, count, count_first};
@@ -22,6 +23,7 @@ use super::salvage::{self, LogState};
 use super::sled_config::SledConfig;
 use super::{threads, tree_keys};
 use crate::error::StoreError;
+use crate::shutdown::outlive_file_limits;
 
 /// How much of a database sled may keep in memory while it is made, in bytes.
 const CACHE_OF_NEW: u64 = 32 * 1024 * 1024;
@@ -52,6 +54,8 @@ pub(super) struct Opened {
 
 impl Opened {
     pub(super) fn open(config: SledConfig) -> Result<Self, StoreError> {
+        outlive_file_limits();
+        kinds::check(&config.path)?;
         let mut patience = Patience::new(config.lock_timeout);
         let found = directory::look(&config.path)?;
         if !found.something
@@ -89,7 +93,13 @@ impl Opened {
         if !config.even_if_moved {
             moved::check(path)?;
         }
-        let found = directory::prepare(path)?;
+        let mut found = directory::prepare(path)?;
+        if !found.data
+            && let Some(keepsake) = Keepsake::left(path)
+        {
+            keepsake.put_back();
+            found.data = path.join(DATA).is_file();
+        }
         modes::mend(path);
         // Read before sled holds its lock: one that is behind by then only says less.
         let counts = Counts::read(&config)?;
@@ -175,24 +185,24 @@ struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    /// Opens the tree. If it is damaged, its files are as they were. One whose log looks damaged is read as a
-    /// whole.
+    /// Opens the tree. If that fails, its files are as they were. One whose log looks damaged is read as a
+    /// whole, and one that the disk does not give back is not opened.
     fn open_with_keepsake(
         &self,
         reads_all: bool,
         patience: &mut Patience,
     ) -> Result<(Db, Counted), StoreError> {
+        let state = salvage::log_state(self.path)?;
         let left = Keepsake::left(self.path);
-        let state = match left {
-            Some(_) => LogState::Damaged,
-            None => salvage::log_state(self.path).unwrap_or(LogState::Whole),
+        let reads_all = reads_all || left.is_some() || state == LogState::Damaged;
+        let mut keepsake = match left {
+            None if state != LogState::Whole => Some(Keepsake::make(self.path)?),
+            left => left,
         };
-        let mut keepsake = left.or_else(|| (state != LogState::Whole).then(|| Keepsake::make(self.path))?);
-        let reads_all = reads_all || state == LogState::Damaged;
         let opened = match self.open(reads_all, patience) {
             Err(error) if is_damage(&error) => {
                 // Without its snapshot sled may take what it does not know for free space.
-                keepsake = keepsake.or_else(|| Keepsake::make(self.path));
+                keepsake = keepsake.or_else(|| Keepsake::make(self.path).ok());
                 match keepsake {
                     Some(_) => self.open_without_snapshots(patience, error),
                     None => Err(error),
@@ -201,8 +211,14 @@ impl Whole<'_> {
             opened => opened,
         };
         if let Some(keepsake) = keepsake {
-            // Another process may have it open and write to it: that is no damage.
-            if opened.as_ref().is_err_and(is_damage) { keepsake.put_back() } else { keepsake.discard() }
+            match opened {
+                Ok(_) => keepsake.discard(),
+                // Another process has it open and writes to it: that is no damage, and sled has changed
+                // nothing.
+                Err(StoreError::Locked { .. }) => keepsake.leave(),
+                // Whatever has failed, sled may have cut the file by then.
+                Err(_) => keepsake.put_back(),
+            }
         }
         opened
     }
@@ -322,6 +338,7 @@ fn open_known(
     cache: u64,
     patience: &mut Patience,
 ) -> Result<(Db, Counted), StoreError> {
+    salvage::check_readable(path, &path.join(DATA))?;
     let tree = open_tree(path, cache, patience)?;
     let found = match catch_unwind(AssertUnwindSafe(|| tree.get(tree_keys::TOTALS))) {
         Ok(found) => found.map_err(|error| explain(path, "read", error))?,

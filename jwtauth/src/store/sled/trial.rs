@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::explain::is_short;
 use super::files::{self, keepsake};
 use super::found_trail::FoundTrail;
+use super::salvage;
 use super::sled_config::{SledConfig, former_journal};
 use super::startup::Opened;
 use super::tree_keys;
@@ -146,6 +147,10 @@ fn is_private(_: &fs::Metadata) -> bool {
 
 /// Tries to open a copy of a store whose lock the caller has.
 pub(super) fn run(config: &SledConfig) -> Trial {
+    // A start would say so, and cannot be tried.
+    if let Err(error @ StoreError::Unreadable { .. }) = check_readable(&config.path) {
+        return Trial::Refused { error, places: CopiedPlaces(Vec::new()) };
+    }
     let folder = std::env::temp_dir();
     remove_left(&folder);
     let needed = files::occupied(&config.path).saturating_add(RESERVE);
@@ -156,11 +161,17 @@ pub(super) fn run(config: &SledConfig) -> Trial {
             ));
         }
         Ok(_) => {}
-        Err(error) => return Trial::NotTried(format!("{folder:?}: {error}")),
+        Err(error) => {
+            return Trial::NotTried(format!("{folder:?}: {error}: name another directory in TMPDIR"));
+        }
     }
     let copy = match copy(config, &folder) {
         Ok(copy) => copy,
-        Err(error) => return Trial::NotTried(format!("the store cannot be copied to {folder:?}: {error}")),
+        Err(error) => {
+            return Trial::NotTried(format!(
+                "the store cannot be copied to {folder:?}: {error}: if that directory is the cause, name another one in TMPDIR"
+            ));
+        }
     };
     let mut trial = SledConfig::new(copy.path.join("store")).verify_first(u64::MAX);
     if config.rollback_counter.is_some() {
@@ -175,8 +186,19 @@ pub(super) fn run(config: &SledConfig) -> Trial {
         Err(StoreError::Io { action, source, .. }) if is_short(&source) => {
             Trial::NotTried(format!("cannot {action}: {source}"))
         }
+        // The store itself may stand where there is room.
+        Err(StoreError::NoCopy { source, .. }) => Trial::NotTried(format!(
+            "{folder:?} has no room for a second copy: {source}: name another directory in TMPDIR"
+        )),
         Err(error) => Trial::Refused { error, places: CopiedPlaces::of(config, &copy.path) },
     }
+}
+
+/// Fails if the disk does not give back all that is to be copied of the data.
+fn check_readable(store: &Path) -> Result<(), StoreError> {
+    let (data, left) = (store.join(files::DATA), keepsake::data_file(store));
+    salvage::check_readable(store, &data)?;
+    if left == data { Ok(()) } else { salvage::check_readable(store, &left) }
 }
 
 /// Checks the audit trail as a server that opens the store finds it.
@@ -210,12 +232,12 @@ fn copy(config: &SledConfig, folder: &Path) -> io::Result<TrialCopy> {
 fn copy_store(from: &Path, to: &Path) -> io::Result<()> {
     create_dir(to)?;
     for name in files::ours(from)? {
-        if ![files::ASIDE, files::MOVED].contains(&&*name) {
+        if ![files::ASIDE, files::MOVED, files::KEEPSAKE_UNFINISHED].contains(&&*name) {
             copy_all(&from.join(&name), &to.join(&name))?;
         }
     }
     // What a start would go on with.
-    let kept = keepsake::name();
+    let kept = keepsake::former_name();
     if from.join(&kept).is_file() {
         create_dir(&to.join(files::ASIDE))?;
         copy_all(&from.join(&kept), &to.join(&kept))?;

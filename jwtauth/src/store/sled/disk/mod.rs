@@ -23,7 +23,7 @@ use super::record_count::Counted;
 use super::startup::{DiskState, Opened, count_of};
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
-use super::{files, tree_keys};
+use super::{files, salvage, tree_keys};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::Session;
@@ -121,6 +121,8 @@ impl Disk {
         self.state.data.is_in_place()?;
         // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
         files::probe_for_open(&self.reader.path)?;
+        // And what cannot be read would be lost with it.
+        salvage::check_readable(&self.reader.path, &self.reader.path.join(files::DATA))?;
         self.reopen(None, files::rewrite)
     }
 

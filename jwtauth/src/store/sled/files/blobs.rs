@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::moving::move_entry;
 use super::{ASIDE, BLOBS, refused};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, set_mode};
@@ -82,7 +83,7 @@ pub(in crate::store::sled) fn set_nameless_aside(store: &Path) -> Result<(), Sto
             while fs::symlink_metadata(&to).is_ok() {
                 to.as_mut_os_string().push(".more");
             }
-            fs::rename(entry.path(), to)?;
+            move_entry(&entry.path(), &to)?;
             tracing::warn!(target: "jwtauth", path = ?store, ?name, "a file among the large pages of the session store does not belong to it: it is kept in its directory `aside`");
         }
         Ok(())

@@ -5,8 +5,9 @@
 //! out, [`journal`] proves that nothing is missing, [`counter_form`] knows a file that counts,
 //! [`doubt_mark`] says that something is wrong,
 //! [`snapshots`] keeps sled from a wrong snapshot, [`modes`] keeps readers out, [`data_file`] and [`blobs`]
-//! bring data to disk, [`swap`] puts new files in the place of old ones, [`moved`] says that another store
-//! has the records now.
+//! bring data to disk, [`kinds`] refuses what is no file, [`keepsake`] keeps a copy of a file that sled may
+//! cut, [`swap`] puts new files in the place of old ones by way of `moving`, [`moved`] says that another
+//! store has the records now.
 
 pub(super) mod blobs;
 pub(super) mod counter_form;
@@ -15,8 +16,10 @@ pub(super) mod directory;
 pub(super) mod doubt_mark;
 pub(super) mod journal;
 pub(super) mod keepsake;
+pub(super) mod kinds;
 pub(super) mod modes;
 pub(super) mod moved;
+mod moving;
 pub(super) mod snapshots;
 pub(super) mod store_lock;
 pub(super) mod swap;
@@ -24,13 +27,16 @@ pub(super) mod swap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::path::PathBuf;
 
 use crate::error::StoreError;
 use crate::private_file::{is_refused, mode, nearest, parent, private, remedy, sync_dir};
 
 /// The file that the store's data is in.
 pub(super) const DATA: &str = "db";
+/// A copy of it, as long as nobody knows whether it opens.
+const KEEPSAKE: &str = "db.unopened";
+/// What the copy is called until all of it is there.
+pub(super) const KEEPSAKE_UNFINISHED: &str = "db.unopened.part";
 /// The directory of pages that are too long for the log; sled makes it.
 const BLOBS: &str = "blobs";
 /// sled's settings; sled makes it.
@@ -69,7 +75,7 @@ pub(crate) const SOCKET: &str = "socket";
 fn is_ours(name: &str) -> bool {
     const UNFINISHED: &str = "journal.new";
     [DATA, MARK, PROBE, BLOBS, CONF, JOURNAL, UNFINISHED, LOCK].contains(&name)
-        || [DOUBT, DOUBT_UNFINISHED].contains(&name)
+        || [DOUBT, DOUBT_UNFINISHED, KEEPSAKE, KEEPSAKE_UNFINISHED].contains(&name)
         || [ASIDE, MOVED, MOVED_UNFINISHED, NEW, SWAP, SWAP_UNFINISHED, SOCKET].contains(&name)
         || name.starts_with(snapshots::START)
 }
@@ -94,16 +100,16 @@ pub(super) fn has_any(path: &Path) -> bool {
     names.iter().any(|name| ![ASIDE, LOCK, PROBE, SOCKET].contains(&&**name))
 }
 
-/// Returns the directories of old files that have data, the newest first.
-pub(super) fn older(path: &Path) -> Vec<PathBuf> {
+/// Returns the names in `aside` of directories of old files that have data, the newest first.
+pub(super) fn older(path: &Path) -> Vec<String> {
     let entries = fs::read_dir(path.join(ASIDE)).into_iter().flatten().flatten();
     let dated = entries.filter_map(|entry| {
         let changed = fs::metadata(entry.path().join(DATA)).ok()?.modified().ok()?;
-        Some((changed, entry.path()))
+        Some((changed, entry.file_name().into_string().ok()?))
     });
     let mut dated: Vec<_> = dated.collect();
     dated.sort();
-    dated.into_iter().rev().map(|(_, path)| path).collect()
+    dated.into_iter().rev().map(|(_, name)| name).collect()
 }
 
 /// Tells whether new files were made and may not be in their place yet.

@@ -14,7 +14,11 @@ use crate::private_file::{parent, replace_file, sync_dir};
 /// Returns where the records were moved to. `None` if they were not.
 pub(in crate::store::sled) fn read(path: &Path) -> Result<Option<String>, StoreError> {
     match fs::read(path.join(MOVED)) {
-        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).trim().to_owned())),
+        Ok(text) => {
+            let to = String::from_utf8_lossy(&text).trim().to_owned();
+            let unnamed = "another place, which its file `moved` does not name: it is empty";
+            Ok(Some(if to.is_empty() { unnamed.into() } else { to }))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(refused(path, "read whether it was moved", source)),
     }

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::moving::move_entry;
 use super::store_lock::StoreLock;
 use super::{ASIDE, refused};
 use crate::error::StoreError;
@@ -76,7 +77,7 @@ impl SetAside {
             let _ = fs::remove_file(path.join(name));
         }
         for (from, to) in self.0 {
-            let _ = fs::rename(to, from);
+            let _ = move_entry(&to, &from);
         }
         let _ = fs::remove_dir(path.join(ASIDE));
     }
@@ -91,7 +92,7 @@ fn set_aside(path: &Path, names: &[String]) -> Result<SetAside, StoreError> {
     }
     for name in names {
         let (from, to) = (path.join(name), free_name(&aside, name).map_err(failed)?);
-        fs::rename(&from, &to).map_err(failed)?;
+        move_entry(&from, &to).map_err(failed)?;
         moved.0.push((from, to));
     }
     Ok(moved)
@@ -129,7 +130,9 @@ fn checksum(file: &Path) -> Option<u32> {
     if digits.len() != 16 || !digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F')) {
         return None;
     }
-    let bytes = fs::read(file).ok()?;
+    // A pipe would be waited for.
+    let bytes =
+        fs::symlink_metadata(file).is_ok_and(|found| found.is_file()).then(|| fs::read(file).ok())??;
     let (content, tail) = bytes.split_at_checked(bytes.len().checked_sub(TAIL)?)?;
     let sum = crc32fast::hash(content);
     (!content.is_empty() && tail.ends_with(&sum.to_le_bytes())).then_some(sum)

@@ -16,6 +16,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::moving::{move_contents, move_entry};
 use super::{
     ASIDE, BLOBS, CONF, DATA, DOUBT, JOURNAL, MOVED, NEW, SWAP, SWAP_UNFINISHED, has_swap, refused, snapshots,
 };
@@ -143,7 +144,7 @@ pub(in crate::store::sled) fn finish(path: &Path) -> Result<bool, StoreError> {
     let come_in = || {
         let new = path.join(NEW);
         if new.is_dir() {
-            move_all(&new, path)?;
+            move_contents(&new, path)?;
             fs::remove_dir(&new)?;
         }
         if swap.old == OldFiles::Removed
@@ -204,7 +205,7 @@ pub(in crate::store::sled) fn mend(path: &Path) -> Result<(), StoreError> {
                 && (new.join(&name).exists()
                     || name.to_str().is_some_and(|n| n == MOVED || n.starts_with(snapshots::START)));
             if is_old {
-                fs::rename(path.join(&name), aside.join(&name))?;
+                move_entry(&path.join(&name), &aside.join(&name))?;
             }
         }
         sync_dir(&aside)?;
@@ -229,7 +230,7 @@ pub(in crate::store::sled) fn discard(path: &Path) -> Result<(), StoreError> {
 /// Makes the old files the store again.
 fn give_up(path: &Path, aside: &Path) -> io::Result<()> {
     if aside.is_dir() {
-        move_all(aside, path)?;
+        move_contents(aside, path)?;
         fs::remove_dir(aside)?;
     }
     fs::remove_file(path.join(SWAP))?;
@@ -243,7 +244,7 @@ fn move_out(path: &Path, aside: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
         if is_data(&name) {
-            fs::rename(path.join(&name), aside.join(&name))?;
+            move_entry(&path.join(&name), &aside.join(&name))?;
         }
     }
     sync_dir(aside)?;
@@ -256,15 +257,6 @@ fn is_data(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         [DATA, BLOBS, CONF, DOUBT, JOURNAL, MOVED].contains(&name) || name.starts_with(snapshots::START)
     })
-}
-
-fn move_all(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let name = entry?.file_name();
-        fs::rename(from.join(&name), to.join(&name))?;
-    }
-    sync_dir(to)?;
-    sync_dir(from)
 }
 
 /// Returns a name in `aside` that nothing has.

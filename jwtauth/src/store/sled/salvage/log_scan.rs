@@ -13,11 +13,11 @@
 //! whole, and have checksums of their own.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::ops::ControlFlow;
 
 use super::bit_mend;
+use super::log_file::LogFile;
 use super::log_message::{
     LogKind, LogMessage, MAX_COST, MAX_HEADER, SEGMENT, SEGMENT_HEADER, end_of_batch, segment_number,
     stable_position,
@@ -69,6 +69,8 @@ pub(super) struct LogScan {
     pub(super) segments: u64,
     pub(super) damaged_segments: u64,
     pub(super) damaged_places: u64,
+    /// Blocks that the disk cannot read.
+    pub(super) unreadable_blocks: u64,
     /// The bits that are wrong, by the place of their byte in the file.
     pub(super) mends: BTreeMap<u64, u8>,
     /// The end of the last message.
@@ -88,21 +90,18 @@ struct ScannedSegment {
 impl LogScan {
     /// Reads a log. Without `keep` only what is damaged is found, in memory that does not grow with the log.
     pub(super) fn run(
-        file: &mut File,
+        file: &mut LogFile,
         keep: bool,
         mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> io::Result<Option<Self>> {
         let (mut scan, mut batches, mut ends) = (Self::default(), Vec::new(), Vec::new());
-        let (len, mut tip) = (file.metadata()?.len(), 0);
+        let (len, mut tip) = (file.len()?, 0);
         let mut segment = Vec::with_capacity(SEGMENT);
         let mut start = 0;
         while start < len {
-            segment.clear();
-            file.seek(SeekFrom::Start(start))?;
-            file.take(SEGMENT as u64).read_to_end(&mut segment)?;
-            if segment.is_empty() {
-                break;
-            }
+            // OK because a segment is not longer.
+            segment.resize(usize::try_from((len - start).min(SEGMENT as u64)).unwrap_or(SEGMENT), 0);
+            scan.unreadable_blocks += file.read(start, &mut segment)?;
             ends.extend(scan.read_segment(&mut segment, start, &mut batches, &mut tip));
             if !keep {
                 scan.messages.clear();

@@ -3,7 +3,8 @@
 //! sled refuses a database, or panics, when one byte of it is wrong, and it writes when it opens one. This
 //! reads the files of sled 0.34.7 from below and writes nothing. Three steps: `log_scan` finds all whole
 //! messages in the data file, `page_state` rebuilds each page of the one tree from them, and `key_merge` goes
-//! through the keys. A message in which one bit is wrong is whole too: `bit_mend` finds out which.
+//! through the keys. A message in which one bit is wrong is whole too: `bit_mend` finds out which. What the
+//! disk cannot read counts as damaged (`log_file`).
 //!
 //! sled's snapshots, settings and index pages are not needed: each leaf page says itself which keys it holds.
 //! Only the first key of a page that has lost its base is taken from an index page.
@@ -22,6 +23,7 @@
 mod bit_mend;
 mod key_merge;
 mod log_bytes;
+mod log_file;
 mod log_message;
 mod log_scan;
 mod page_bytes;
@@ -31,15 +33,16 @@ mod torn_page;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use self::log_file::LogFile;
 use self::log_scan::{FoundMessage, LogScan};
 use self::page_state::{BodyReader, FoundPage, PagePlace};
 use super::diagnosis::FileDamage;
-use super::files::{DATA, snapshots};
+use super::files::{self, DATA, snapshots};
+use crate::error::StoreError;
 
 /// What can be read of sled's files.
 #[derive(Debug)]
@@ -74,11 +77,21 @@ pub(in crate::store) enum LogState {
     Damaged,
 }
 
-/// Looks through a log.
-pub(in crate::store) fn log_state(store: &Path) -> io::Result<LogState> {
-    let mut file = File::open(store.join(DATA))?;
-    let (snapshot, len) = (snapshots::newest_position(store)?, file.metadata()?.len());
-    let scan = LogScan::run(&mut file, false, |_, _| ControlFlow::Continue(()))?;
+/// Looks through a log. One that is not there is whole.
+///
+/// Fails if the disk does not give back all of it: sled takes what it cannot read for the end of the log, and
+/// writes over the rest.
+pub(in crate::store) fn log_state(store: &Path) -> Result<LogState, StoreError> {
+    let path = store.join(DATA);
+    let failed = |source| files::refused(&path, "read the data file", source);
+    let mut file = match LogFile::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LogState::Whole),
+        file => file.map_err(failed)?,
+    };
+    let snapshot = snapshots::newest_position(store).map_err(failed)?;
+    let len = file.len().map_err(failed)?;
+    let scan = LogScan::run(&mut file, false, |_, _| ControlFlow::Continue(())).map_err(failed)?;
+    readable(store, scan.as_ref().map_or(0, |scan| scan.unreadable_blocks))?;
     Ok(scan.map_or(LogState::Whole, |scan| {
         let is_damaged = scan.damaged_places + scan.damaged_segments > 0
             || scan.cut_batch.is_some()
@@ -93,6 +106,32 @@ pub(in crate::store) fn log_state(store: &Path) -> io::Result<LogState> {
     }))
 }
 
+/// Fails if the disk does not give back all of a data file of a store.
+pub(in crate::store) fn check_readable(store: &Path, data: &Path) -> Result<(), StoreError> {
+    let read = || -> io::Result<u64> {
+        let mut file = LogFile::open(data)?;
+        let (len, mut chunk, mut start, mut unreadable) = (file.len()?, vec![0; CHUNK], 0, 0);
+        while start < len {
+            let part = usize::try_from((len - start).min(CHUNK as u64)).unwrap_or(CHUNK);
+            unreadable += file.read(start, &mut chunk[..part])?;
+            start += part as u64;
+        }
+        Ok(unreadable)
+    };
+    let unreadable = read().map_err(|source| files::refused(data, "read the data file", source))?;
+    readable(store, unreadable)
+}
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 512 * 1024;
+
+fn readable(store: &Path, unreadable: u64) -> Result<(), StoreError> {
+    match unreadable {
+        0 => Ok(()),
+        blocks => Err(StoreError::Unreadable { path: store.into(), blocks }),
+    }
+}
+
 impl Salvage {
     /// Looks for all whole messages in the data file of a store. `progress` hears how many bytes of how many
     /// were read; `None` if it says that it is enough.
@@ -101,12 +140,13 @@ impl Salvage {
         data: &Path,
         progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> io::Result<Option<Self>> {
-        let mut file = File::open(data)?;
+        let mut file = LogFile::open(data)?;
         let Some(mut scan) = LogScan::run(&mut file, true, progress)? else { return Ok(None) };
         let damage = FileDamage {
             segments: scan.segments,
             damaged_segments: scan.damaged_segments,
             damaged_places: scan.damaged_places,
+            unreadable_blocks: scan.unreadable_blocks,
             is_cut: scan.cut_batch.is_some(),
             ..FileDamage::default()
         };

@@ -2,13 +2,14 @@
 //! is torn only those records count that prove themselves: their checksum covers the key too.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::super::super::codec;
 use super::bit_mend;
+use super::log_file::LogFile;
 use super::log_message::LogKind;
 use super::log_scan::FoundMessage;
 use super::page_bytes::{PageItems, PageRange, change, page};
@@ -23,7 +24,7 @@ const BLOB_HEADER: usize = 5;
 /// Reads the bodies of messages.
 #[derive(Debug)]
 pub(super) struct BodyReader {
-    file: File,
+    file: LogFile,
     blobs: PathBuf,
     /// The bits that are wrong, by the place of their byte in the file.
     mends: BTreeMap<u64, u8>,
@@ -46,14 +47,13 @@ impl BodyReader {
     /// Returns the name of the file that a message is about.
     fn number_of_file(&mut self, message: &FoundMessage) -> io::Result<u64> {
         let mut name = [0; 8];
-        self.file.seek(SeekFrom::Start(message.at))?;
         if message.len == 8 {
-            self.file.read_exact(&mut name)?;
+            self.file.read(message.at, &mut name)?;
         }
         Ok(u64::from_le_bytes(name))
     }
 
-    pub(super) fn new(file: File, store: &Path, mends: BTreeMap<u64, u8>) -> Self {
+    pub(super) fn new(file: LogFile, store: &Path, mends: BTreeMap<u64, u8>) -> Self {
         Self { file, blobs: store.join("blobs"), mends }
     }
 
@@ -63,8 +63,7 @@ impl BodyReader {
             return Ok(i64::try_from(message.at).ok().and_then(|name| self.blob(name)));
         }
         let mut body = vec![0; message.len as usize];
-        self.file.seek(SeekFrom::Start(message.at))?;
-        self.file.read_exact(&mut body)?;
+        self.file.read(message.at, &mut body)?;
         for (at, mask) in self.mends.range(message.at..message.at + u64::from(message.len)) {
             if let Some(byte) = usize::try_from(at - message.at).ok().and_then(|at| body.get_mut(at)) {
                 *byte ^= mask;

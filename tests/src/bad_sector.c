@@ -1,6 +1,7 @@
 // A disk that cannot read one place of one file, and may refuse to sync it. Writes work. Loaded with LD_PRELOAD.
 //
-// BAD_FILE is the file. The file BAD_CONTROL says `FROM LENGTH SYNC`: where reads fail, and whether syncs do.
+// BAD_FILE is the file. The file BAD_CONTROL says `FROM LENGTH SYNC`: where reads fail, and whether syncs do. If SYNC is 2,
+// reads never end.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -33,7 +34,9 @@ static int control(int fd, long *from, long *len, int *sync) {
 static int bad(int fd, off64_t at, size_t count) {
     int kept = errno, sync;
     long from, len;
-    if (at >= 0 && control(fd, &from, &len, &sync) && at < from + len && at + (off64_t)count > from) {
+    int is_set = at >= 0 && control(fd, &from, &len, &sync);
+    while (is_set && sync == 2) pause();
+    if (is_set && at < from + len && at + (off64_t)count > from) {
         errno = EIO;
         return 1;
     }

@@ -55,6 +55,15 @@ impl BadSector {
             .expect("it can be written");
     }
 
+    /// From now on no read of the file ends.
+    ///
+    /// # Panics
+    ///
+    /// If the folder cannot be written.
+    pub fn hang(&self) {
+        fs::write(&self.control, "0 0 2").expect("it can be written");
+    }
+
     /// All is well again.
     ///
     /// # Panics

@@ -105,7 +105,7 @@ fn r_6_a_start_with_too_few_threads_says_so() {
     });
 }
 
-/// M-15: a disk that never answers, here a pipe in the place of a file, keeps nobody from ending the program.
+/// M-15: a disk that never answers keeps nobody from ending the program.
 #[test]
 fn m_15_a_start_that_hangs_ends_when_it_is_told_to() {
     bounded_by(Duration::from_secs(60), async {
@@ -113,11 +113,13 @@ fn m_15_a_start_that_hangs_ends_when_it_is_told_to() {
             let data = tempfile::tempdir().unwrap();
             let program = tests::program::Program::new(env!("CARGO_BIN_EXE_minimal")).data(data.path());
             assert!(program.start().terminate().0.success());
+            let folder = tempfile::tempdir().unwrap();
             let journal = data.path().join("store/journal");
-            fs::remove_file(&journal).unwrap();
-            assert!(runs(&["mkfifo", journal.to_str().unwrap()]));
+            let Some(disk) = tests::bad_sector::BadSector::of(&journal, folder.path()) else { return };
+            disk.hang();
+            let program = disk.env().iter().fold(program, |program, (name, value)| program.env(name, value));
             let mut hanging = program.begin();
-            // Time for its handlers of signals, and to reach the pipe.
+            // Time for its handlers of signals, and to reach the file.
             tokio::time::sleep(Duration::from_secs(1)).await;
             assert!(!hanging.has_ended(), "it waits");
             let (status, said, took) = hanging.end_by(signal, None);

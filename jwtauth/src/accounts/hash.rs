@@ -74,13 +74,13 @@ impl HashMemory {
     fn compute(
         &mut self,
         argon2: &Argon2<'_>,
-        password: &Password,
+        password: &[u8],
         salt: &[u8],
         hash: &mut [u8],
     ) -> Result<(), AccountError> {
         let blocks = argon2.params().block_count();
         let memory = self.0.get_mut(..blocks).ok_or_else(|| failed("it was given too little memory"))?;
-        let computed = argon2.hash_password_into_with_memory(password.as_bytes(), salt, hash, &mut *memory);
+        let computed = argon2.hash_password_into_with_memory(password, salt, hash, &mut *memory);
         memory.iter_mut().for_each(|block| block.zeroize());
         computed.map_err(|error| failed(&error.to_string()))
     }
@@ -139,6 +139,10 @@ impl HashMethod {
         password: &Password,
         memory: &mut HashMemory,
     ) -> Result<PasswordHash, AccountError> {
+        self.hash_of(password.as_bytes(), memory)
+    }
+
+    fn hash_of(&self, password: &[u8], memory: &mut HashMemory) -> Result<PasswordHash, AccountError> {
         let salt = secret::random::<SALT_LEN>()?;
         let mut hash = [0; HASH_LEN];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
@@ -157,7 +161,8 @@ impl HashMethod {
     ) -> Result<Checked, AccountError> {
         #[cfg(feature = "import")]
         if let Some(foreign) = hash.and_then(|hash| ForeignHash::parse(hash.as_phc()).ok()) {
-            return Ok(Checked { matches: foreign.is_of(password.as_typed()), stale: true });
+            let typed = password.as_typed().unwrap_or(password.as_bytes());
+            return Ok(Checked { matches: foreign.is_of(typed), stale: true });
         }
         let found = hash.and_then(|hash| Phc::new(hash.as_phc()).ok());
         if hash.is_some() && found.is_none() {
@@ -167,8 +172,13 @@ impl HashMethod {
         let Some(hash) = found.or_else(|| Phc::new(self.nobody.as_phc()).ok()) else {
             return Err(failed("the hash of nobody is malformed"));
         };
-        let matches = matches(password, &hash, memory).unwrap_or(false);
-        Ok(Checked { matches: matches && is_somebody, stale: self.is_stale(&hash) })
+        let mut is_of = |password: &[u8]| matches(password, &hash, memory).unwrap_or(false);
+        if is_of(password.as_bytes()) {
+            return Ok(Checked { matches: is_somebody, stale: self.is_stale(&hash) });
+        }
+        // The hash of another program, which does not normalise. It costs nobody's hash the same.
+        let matches = password.as_typed().is_some_and(is_of);
+        Ok(Checked { matches: matches && is_somebody, stale: matches || self.is_stale(&hash) })
     }
 
     /// Returns a hash of no password that asks for so much memory, in KiB.
@@ -239,7 +249,7 @@ fn version_of(hash: &Phc) -> Option<Version> {
 }
 
 /// Compares in constant time. `None`: the hash has parts that are missing or unknown.
-fn matches(password: &Password, hash: &Phc, memory: &mut HashMemory) -> Option<bool> {
+fn matches(password: &[u8], hash: &Phc, memory: &mut HashMemory) -> Option<bool> {
     let (salt, expected): (Salt, Output) = (hash.salt?, hash.hash?);
     let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
     let argon2 = Argon2::new(algorithm, version_of(hash)?, Params::try_from(hash).ok()?);
@@ -321,6 +331,31 @@ mod tests {
             let checked = bench.check(typed, Some(&PasswordHash::from_phc(hash.into())));
             assert_eq!(checked, Checked { matches, stale: false }, "{typed:?}");
         }
+    }
+
+    /// M-20: other programs hash a password as it was typed. A hash of our own follows when it was right.
+    #[test]
+    fn m_20_a_hash_of_a_password_as_it_was_typed_matches_and_is_renewed() {
+        let mut bench = Bench::new(AccountsConfig::default());
+        for typed in [
+            "correct\u{a0}horse",
+            "correct\u{3000}horse",
+            "cafe\u{301} au lait",
+            "\u{1112}\u{1161}\u{11ab} horse",
+        ] {
+            let hash = bench.0.hash_of(typed.as_bytes(), &mut bench.1).unwrap();
+            assert_eq!(bench.check(typed, Some(&hash)), Checked { matches: true, stale: true }, "{typed:?}");
+            for wrong in ["correct hors\u{a0}", "correct horse", ""] {
+                assert!(!bench.check(wrong, Some(&hash)).matches, "{typed:?} {wrong:?}");
+            }
+            let renewed = bench.hash(typed);
+            assert_eq!(
+                bench.check(typed, Some(&renewed)),
+                Checked { matches: true, stale: false },
+                "{typed:?}"
+            );
+        }
+        assert!(!bench.check("correct\u{a0}horse", None).matches, "nobody has it");
     }
 
     #[test]

@@ -19,7 +19,6 @@ const REPLACED: char = char::REPLACEMENT_CHARACTER;
 pub(super) struct Password {
     normal: Zeroizing<String>,
     /// As it was typed, if that differs.
-    #[cfg(feature = "import")]
     typed: Option<Zeroizing<String>>,
 }
 
@@ -28,10 +27,9 @@ impl Password {
         self.normal.as_bytes()
     }
 
-    /// Returns the password as it was typed: other programs hash that.
-    #[cfg(feature = "import")]
-    pub(super) fn as_typed(&self) -> &[u8] {
-        self.typed.as_ref().unwrap_or(&self.normal).as_bytes()
+    /// Returns the password as it was typed, if that differs: other programs hash that.
+    pub(super) fn as_typed(&self) -> Option<&[u8]> {
+        self.typed.as_ref().map(|typed| typed.as_bytes())
     }
 
     /// Takes a password to check. `None` if no account has it: it is too long, or parts of it were replaced.
@@ -43,13 +41,8 @@ impl Password {
         let mut password = Zeroizing::new(String::with_capacity(text.len() * 3));
         let spaces = |c: char| if c != ' ' && is_space(c) { ' ' } else { c };
         password.extend(text.nfc().map(spaces));
-        #[cfg(feature = "import")]
         let typed = (*password != text).then(|| Zeroizing::new(text.to_owned()));
-        Some(Self {
-            normal: password,
-            #[cfg(feature = "import")]
-            typed,
-        })
+        Some(Self { normal: password, typed })
     }
 
     /// Takes a newly chosen password.

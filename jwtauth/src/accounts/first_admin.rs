@@ -14,6 +14,9 @@ use crate::secret::secret_file::SecretFile;
 
 const ADMIN: &str = "admin";
 
+/// How many accounts are read at once.
+const PAGE: usize = 256;
+
 /// The longest file that is read as a password, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -31,7 +34,9 @@ impl Accounts {
     /// - If there is an account of that name, nothing happens, and the password is not needed. Its password
     ///   and roles stay as they are. If it is not an admin, the log says so at WARN: it may be somebody
     ///   else's.
-    /// - Else the account is made and returned. That is an event:
+    /// - If another account has the role `admin` and is active, nothing happens either, and the log says so at
+    ///   WARN: an admin who was removed or renamed does not come back with a start.
+    /// - Else the account is made and returned, which the log says at WARN. That is an event:
     ///   [`AccountRegistered`](crate::Event::AccountRegistered).
     ///
     /// ```
@@ -80,14 +85,39 @@ impl Accounts {
             }
             return Ok(None);
         }
+        if self.has_admin().await? {
+            tracing::warn!(target: "jwtauth", "there is no account of the name in {name}, and another admin: none is made. Take the variable away if the name is not needed any more, else make the account with `jwtauth accounts add`");
+            return Ok(None);
+        }
         let password = password_of(environment, password)?;
         let chosen = self.chosen(&password, &parsed.key)?;
         let draft = self.draft(parsed, chosen, vec![ADMIN.into()], Line::Operator).await?;
         let made = self.add(draft).await?;
-        if made.is_none() {
+        if let Some(admin) = &made {
+            tracing::warn!(target: "jwtauth", account = admin.id.log_id(), "the first admin was made, with the name and the password that the environment has: take both away from there when you have logged in");
+        } else {
             tracing::warn!(target: "jwtauth", "an account of the name in {name} was registered a moment ago, so no admin was made: if another process of yours did not make it, choose another name");
         }
         Ok(made)
+    }
+}
+
+impl Accounts {
+    /// Tells whether an active account has the role.
+    async fn has_admin(&self) -> Result<bool, AccountError> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.list(after.as_deref(), PAGE).await?;
+            let is_admin =
+                |account: &Account| account.active && account.roles.iter().any(|role| role == ADMIN);
+            if page.iter().any(is_admin) {
+                return Ok(true);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.name.clone()),
+                _ => return Ok(false),
+            }
+        }
     }
 }
 
@@ -188,6 +218,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn m_21_an_admin_who_was_removed_does_not_come_back() {
+        let jwtauth = jwtauth();
+        let accounts = jwtauth.accounts().unwrap();
+        let asked = [("ADMIN", "root"), ("PASSWORD", PASSWORD)];
+        let root = start(accounts, &asked).await.unwrap().unwrap();
+        // Many, so that they are read in pages.
+        let hash = accounts.passwords().hash(PASSWORD).await.unwrap();
+        for number in 0..2 * PAGE {
+            let other = crate::ImportedAccount::new(format!("a{number}"), hash.as_phc());
+            accounts.import(other).await.unwrap();
+        }
+        let chief = accounts.register("the chief", PASSWORD).await.unwrap();
+        accounts.set_roles(chief.id, ["editor", "admin"]).await.unwrap();
+        accounts.remove(root.id).await.unwrap();
+        assert_eq!(start(accounts, &asked).await.unwrap(), None);
+        accounts.verify("root", PASSWORD, None).await.unwrap_err();
+        // Somebody must be able to do everything.
+        accounts.disable(chief.id).await.unwrap();
+        assert!(start(accounts, &asked).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
     async fn m_21_there_is_no_default_password() {
         let jwtauth = jwtauth();
         let accounts = jwtauth.accounts().unwrap();
@@ -213,6 +265,8 @@ mod tests {
             ("bea", format!(" {PASSWORD}\r\n")),
             ("cy", format!("{mark}{PASSWORD}\r\n")),
         ] {
+            let jwtauth = self::jwtauth();
+            let accounts = jwtauth.accounts().unwrap();
             fs::write(file, &text).unwrap();
             start(accounts, &[("ADMIN", name), ("PASSWORD_FILE", file)]).await.unwrap().unwrap();
             let password = text.trim_end_matches(['\r', '\n']).trim_start_matches(mark);

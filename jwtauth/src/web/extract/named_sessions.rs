@@ -41,7 +41,7 @@ impl Auth {
     pub(super) fn named_without_bearer(&self) -> (Vec<NamedToken>, Option<TokenError>) {
         let (mut named, doubt) = self.named_cookies();
         let other = self.other_token.as_deref();
-        named.extend(other.and_then(|token| self.shared.sessions.name_bearer(token).ok()));
+        named.extend(other.and_then(|token| self.shared.sessions.name_any(token).ok()));
         (named, doubt)
     }
 

@@ -124,6 +124,11 @@ impl Form {
         if wrong.is_empty() { Ok(values) } else { Err(FormError::Fields(wrong)) }
     }
 
+    /// Takes out a text field that may be missing.
+    pub(super) fn optional(&mut self, name: &'static str) -> Result<Option<String>, FormError> {
+        self.take_optional(name).map_err(|problem| FormError::Fields(vec![(name, problem)]))
+    }
+
     /// Returns an optional field, if it is text or a number.
     pub(super) fn said(&self, name: &str) -> Option<String> {
         match self.0.get(name)? {

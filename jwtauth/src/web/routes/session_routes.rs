@@ -15,17 +15,25 @@ use crate::web::extract::auth::Auth;
 use crate::web::extract::user::person;
 use crate::web::request::wiring;
 
-/// `POST /logout`. Where tokens are in bodies, one in the body ends its session too, as simplejwt's clients
-/// send it to `/blacklist`.
+/// The fields in which tokens are handed out, and sent back.
+const TOKEN_FIELDS: [&str; 3] = ["refresh", "token", "access"];
+
+/// `POST /logout`. Where tokens are in bodies, those in the body end their sessions too, as simplejwt's
+/// clients send one to `/blacklist`. If one of them names nothing, nothing is ended.
 pub(super) async fn logout(transport: Transport, request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     let auth = Auth::from_request(&request, &mut body).await?;
-    if transport != Transport::Cookies && !auth.has_bearer() {
-        let form = Form::read(request.headers(), &mut body).await?;
-        if let Some(token) = form.said("refresh").or_else(|| form.said("token")) {
-            let sessions = &wiring::state(&request, "the route `/logout`")?.sessions;
-            let named = sessions.name_any(&token).map_err(SessionError::from)?;
-            sessions.revoke_named(&named, RevocationReason::Logout).await?;
+    if transport != Transport::Cookies {
+        let mut form = Form::read(request.headers(), &mut body).await?;
+        let sessions = &wiring::state(&request, "the route `/logout`")?.sessions;
+        let mut named = Vec::new();
+        for field in TOKEN_FIELDS {
+            if let Some(token) = form.optional(field)? {
+                named.push(sessions.name_any(&token).map_err(SessionError::from)?);
+            }
+        }
+        for token in &named {
+            sessions.revoke_named(token, RevocationReason::Logout).await?;
         }
     }
     auth.logout().await?;

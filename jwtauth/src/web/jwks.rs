@@ -40,6 +40,8 @@ impl Endpoint for JwksEndpoint {
         Ok(Response::builder()
             .content_type("application/jwk-set+json")
             .header(header::CACHE_CONTROL, CACHE)
+            // Caches keep it for pages of all origins, and CORS answers each of them differently.
+            .header(header::VARY, "Origin")
             .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
             .body(self.0.jwks().to_string()))
     }

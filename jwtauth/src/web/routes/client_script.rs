@@ -49,6 +49,8 @@ fn file(kind: &'static str, text: &'static str) -> impl Endpoint + 'static {
         Response::builder()
             .content_type(kind)
             .header(header::CACHE_CONTROL, "max-age=3600")
+            // What lets pages of one origin use it is not for those of another, and caches keep it for both.
+            .header(header::VARY, "Origin")
             .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
             .body(text)
     })

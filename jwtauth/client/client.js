@@ -132,7 +132,10 @@ export async function logout({ everywhere = false } = {}) {
   if (!answer.ok) {
     const why = await problem(answer);
     // Who has no cookies is logged out here. Of other devices that says nothing.
-    if (everywhere || why.code !== 'not_authenticated') throw why;
+    if (everywhere || why.code !== 'not_authenticated') {
+      if (answer.status === 401 && [...ABOUT_TOKENS, ...ABOUT_USER].includes(why.code)) tell('end');
+      throw why;
+    }
   }
   tell('logout');
 }

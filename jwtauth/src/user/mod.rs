@@ -49,6 +49,8 @@ pub enum TokenSource {
 pub struct Identity {
     known: Known,
     source: TokenSource,
+    /// Whether its tokens were replaced, and it is let in because a browser sends requests late.
+    is_late: bool,
 }
 
 /// Where an identity comes from.
@@ -77,7 +79,7 @@ impl SharedSession {
 
 impl Identity {
     pub(crate) const fn of_shared(session: Arc<SharedSession>, source: TokenSource) -> Self {
-        Self { known: Known::Shared(session), source }
+        Self { known: Known::Shared(session), source, is_late: false }
     }
 
     /// Returns the user value that was read from the copy in the session before, if it was one of this type.
@@ -89,7 +91,16 @@ impl Identity {
     }
 
     pub(crate) const fn new(session: Arc<Session>, source: TokenSource) -> Self {
-        Self { known: Known::Session(session), source }
+        Self { known: Known::Session(session), source, is_late: false }
+    }
+
+    /// The caller of a late request (N-22).
+    pub(crate) const fn of_late(session: Arc<Session>) -> Self {
+        Self { known: Known::Session(session), source: TokenSource::Cookie, is_late: true }
+    }
+
+    pub(crate) const fn is_late(&self) -> bool {
+        self.is_late
     }
 
     pub(crate) fn of_token(user: TokenUser, source: TokenSource) -> Self {
@@ -97,7 +108,7 @@ impl Identity {
     }
 
     const fn of_claims(claims: Arc<VerifiedClaims>, source: TokenSource) -> Self {
-        Self { known: Known::Token(claims), source }
+        Self { known: Known::Token(claims), source, is_late: false }
     }
 
     /// Returns the subject of the session (claim `sub`).

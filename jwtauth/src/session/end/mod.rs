@@ -65,6 +65,8 @@ pub struct SessionEnd {
     session: SessionId,
     /// `None` until a record was seen.
     subject: Option<Arc<str>>,
+    /// When it is over for its caller, in Unix seconds, although the session may go on.
+    until: Option<u64>,
 }
 
 impl SessionEnd {
@@ -86,8 +88,10 @@ impl SessionEnd {
             // Before the look, so that it hears of every change that the look does not see.
             let woken = place.woken.notified();
             let Some(ends) = self.ends.upgrade() else { return EndReason::Closed };
+            let until = self.until.map_or(u64::MAX, |until| until.saturating_sub(ends.clock.now()));
             let until_limit = match ends.look(self.session).await {
                 Look::Over(ended) => return ended,
+                Look::Live(..) if until == 0 => return EndReason::Expired,
                 Look::Live(session, left) => {
                     if !is_named {
                         is_named = true;
@@ -95,7 +99,7 @@ impl SessionEnd {
                         // Its subject's sessions may have ended since.
                         continue;
                     }
-                    left
+                    left.min(Duration::from_secs(until))
                 }
                 Look::Nothing => OUTAGE,
             };
@@ -128,12 +132,19 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn end_of(&self, id: SessionId) -> SessionEnd {
-        SessionEnd { ends: Arc::downgrade(&self.ends), session: id, subject: None }
+        SessionEnd { ends: Arc::downgrade(&self.ends), session: id, subject: None, until: None }
     }
 
     /// Like [`Self::end_of`], for a session whose record is at hand.
     pub(crate) fn end_of_session(&self, session: &Session) -> SessionEnd {
         SessionEnd { subject: Some(session.subject.as_str().into()), ..self.end_of(session.id) }
+    }
+
+    /// Likewise, for a request that is late: it is let in for as long as an access token lives after the
+    /// refresh (N-22), and what it opens does not last longer.
+    pub(crate) fn end_of_late(&self, session: &Session) -> SessionEnd {
+        let until = session.rotated_at.saturating_add(self.config.access_ttl.as_secs());
+        SessionEnd { until: Some(until), ..self.end_of_session(session) }
     }
 }
 

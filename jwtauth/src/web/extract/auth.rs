@@ -337,6 +337,12 @@ impl Auth {
         if session.api_key.is_some() { Err(Rejection::ApiKeyRefused) } else { Ok(session) }
     }
 
+    /// Tells whether the tokens of the request were replaced, and it is let in because it is late (N-22).
+    pub(super) async fn is_late(&self) -> std::result::Result<bool, Rejection> {
+        let caller = self.handle.caller_by(&self.credentials, Client::Noted(&self.client)).await?;
+        Ok(matches!(caller, Caller::Known(identity) if identity.is_late()))
+    }
+
     /// Returns the session of this request by now, or why there is none. The outer error: unknown.
     async fn current(&self) -> std::result::Result<std::result::Result<Session, Rejection>, Rejection> {
         let id = match self.handle.handed_out() {

@@ -68,6 +68,10 @@ impl OwnApiKeys<'_> {
     /// Those of [`create`](Self::create).
     pub async fn create_as(&self, request: ApiKeyRequest) -> Result<IssuedApiKey> {
         let login = self.0.own_login().await?;
+        // A key would last far longer than what lets a late request in.
+        if self.0.is_late().await? {
+            return Err(Rejection::TokenExpired.into());
+        }
         let sessions = &self.0.shared.sessions;
         let max_age = sessions.login_age_for_keys();
         if seconds_since(login.auth_time, sessions.now()).is_none_or(|age| age > max_age) {

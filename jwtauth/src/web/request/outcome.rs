@@ -249,7 +249,10 @@ async fn silent_refresh(
     let known = |session| Caller::Known(Box::new(Identity::new(Arc::new(session), TokenSource::Cookie)));
     match shared.sessions.refresh_silently(access, token, &shared.clients.device(client)).await {
         Ok(Renewal::Issued(issued)) => Ok((known(issued.session.clone()), Cookies::Set(Box::new(issued)))),
-        Ok(Renewal::Late(session)) => Ok((known(session), Cookies::Keep)),
+        Ok(Renewal::Late(session)) => {
+            let late = Identity::of_late(Arc::new(session));
+            Ok((Caller::Known(Box::new(late)), Cookies::Keep))
+        }
         Err(error) => refused(&error),
     }
 }

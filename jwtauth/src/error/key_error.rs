@@ -120,6 +120,14 @@ pub enum KeyError {
         /// The address.
         url: String,
     },
+    /// The address of a key set has a user or a password in it, which is not sent. They are not shown here.
+    #[error(
+        "key set {url:?} is refused: it has a user or a password in front of its host. Write it without them: a key set is public"
+    )]
+    UserInUrl {
+        /// The address without them.
+        url: String,
+    },
     /// The key could be guessed or computed.
     #[error("key is too weak: {problem}")]
     Weak {

@@ -53,6 +53,17 @@ struct Times {
     fetched: Option<u64>,
 }
 
+/// A user in an address may have a password.
+fn refused(url: String) -> KeyError {
+    match url.split_once("://") {
+        Some((scheme, rest)) if rest.contains('@') && WebOrigin::of_url(&url).is_none() => {
+            let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+            KeyError::UserInUrl { url: format!("{scheme}://{place}") }
+        }
+        _ => KeyError::Url { url },
+    }
+}
+
 impl Source {
     /// With `without_tls` an address of http may be anywhere.
     pub(crate) fn new(
@@ -64,7 +75,7 @@ impl Source {
         let origin = WebOrigin::of_url(&url);
         if !origin.as_ref().is_some_and(WebOrigin::is_safe) {
             if !(without_tls && origin.is_some_and(|origin| origin.is_http())) {
-                return Err(KeyError::Url { url });
+                return Err(refused(url));
             }
             tracing::warn!(target: "jwtauth", url, "a key set is fetched without TLS: anybody who can change what passes on the way to it can sign tokens for every user");
         }

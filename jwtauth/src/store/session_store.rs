@@ -148,6 +148,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// Says why the store takes no changes at the moment, if it knows that. Reads may be answered all the same.
+    /// Default: it does not say.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
     /// Returns what the store remembers of time. All who use one store share it. A store that keeps it with
     /// each commit does not forget it when the program starts again. Default: it keeps none.
     fn time_mark(&self) -> Arc<TimeMark> {

@@ -32,6 +32,7 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
         ("accounts", number(store.accounts)),
         ("disabled accounts", number(store.disabled_accounts)),
         ("records", records(&store)),
+        ("changes", store.failure.as_ref().map_or("taken".into(), |why| format!("NOT taken: {why}"))),
         ("files", store.file_bytes.map_or("-".into(), size)),
         ("last backup", time(store.last_backup)),
         ("written anew", written_anew(&store)),

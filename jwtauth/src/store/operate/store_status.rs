@@ -15,7 +15,7 @@ use super::walk::PAGE;
 use super::walk::{OperateError, Progress, each_session};
 
 /// What is in a store. Times are Unix seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(default)]
 pub struct StoreStatus {
@@ -39,6 +39,8 @@ pub struct StoreStatus {
     /// while that goes on: see [`SledConfig::verify_first`](crate::SledConfig::verify_first). `None` if an
     /// older server has answered.
     pub verified: Option<bool>,
+    /// Why it takes no changes at the moment, such as logins, if it does not. `None` if nothing is known of that.
+    pub failure: Option<String>,
     /// How often a server has written it anew without its free space, since it has opened it.
     pub compactions: u64,
     /// What the last of these has done.
@@ -79,6 +81,7 @@ pub async fn status(
     status.live_subjects = subjects.len() as u64;
     count_accounts(store, &mut status, sessions, progress).await?;
     status.verified = Some(store.is_verified());
+    status.failure = store.failure();
     for kind in RecordKind::ALL {
         status.unreadable += count_unreadable(store, kind).await?;
     }

@@ -54,11 +54,11 @@ pub(super) fn of_panic(path: &Path, action: &'static str, panic: &(dyn Any + Sen
     files::refused(path, action, cause.unwrap_or_else(|| io::Error::other("its database has given up")))
 }
 
-/// What is said of a panic of sled while it reads. Where the system is short of something, such as threads or
-/// descriptors, or the disk does not answer, nothing is known of the files.
-pub(super) fn of_reading(path: &Path, panic: &(dyn Any + Send)) -> StoreError {
+/// What is said of a panic of sled at work on a store. Where the system is short of something, such as threads
+/// or descriptors, or the disk does not answer, nothing is known of the files.
+pub(super) fn of_work(path: &Path, action: &'static str, panic: &(dyn Any + Send)) -> StoreError {
     match panic.downcast_ref::<String>().and_then(|text| cause_in(text)) {
-        Some(cause) if is_short(&cause) || is_unreadable(&cause) => files::refused(path, "read", cause),
+        Some(cause) if is_short(&cause) || is_unreadable(&cause) => files::refused(path, action, cause),
         _ if !threads::is_memory_left() => threads::too_few(path, io::ErrorKind::OutOfMemory.into()),
         _ => damaged(path, "its database cannot read its own files".into()),
     }
@@ -108,13 +108,13 @@ mod tests {
             Box::new(format!("called `Result::unwrap()` on an `Err` value: {cause:?}"))
         };
         for number in [5, 11, 12, 23, 24] {
-            let error = of_reading(Path::new("a"), &*said(number));
+            let error = of_work(Path::new("a"), "read", &*said(number));
             assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
         }
         let broken: Box<dyn Any + Send> = Box::new("index out of bounds".to_owned());
-        assert!(matches!(of_reading(Path::new("a"), &*broken), StoreError::Corrupt { .. }));
+        assert!(matches!(of_work(Path::new("a"), "read", &*broken), StoreError::Corrupt { .. }));
         // A file that is not there.
-        assert!(matches!(of_reading(Path::new("a"), &*said(2)), StoreError::Corrupt { .. }));
+        assert!(matches!(of_work(Path::new("a"), "read", &*said(2)), StoreError::Corrupt { .. }));
     }
 
     /// M-10: only a lock that somebody holds means that somebody has the store open.

@@ -224,6 +224,10 @@ impl SessionStore for SledStore {
         self.reader.is_verified()
     }
 
+    fn failure(&self) -> Option<String> {
+        self.reader.failure()
+    }
+
     fn is_shared(&self) -> bool {
         false
     }

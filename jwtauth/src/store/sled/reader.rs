@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::super::codec;
 use super::super::requests::StoreFuture;
 use super::disk_record::DiskRecord;
-use super::explain::{damaged, explain, of_reading};
+use super::explain::{damaged, explain, of_work};
 use super::recent::Recent;
 use super::record_check::RecordCheck;
 use super::tree_keys;
@@ -70,12 +70,25 @@ impl StoreReader {
 
     /// Reads from the tree; a panic inside sled becomes an error.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
+        self.work("read", read)
+    }
+
+    /// Changes the tree, or brings it to disk; a panic inside sled becomes an error.
+    pub(super) fn write<T>(&self, write: impl FnOnce(&Db) -> ::sled::Result<T>) -> Result<T, StoreError> {
+        self.work("write", write)
+    }
+
+    fn work<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Db) -> ::sled::Result<T>,
+    ) -> Result<T, StoreError> {
         self.is_trusted()?;
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
         let tree = tree.as_ref().ok_or_else(|| self.unavailable())?;
-        match catch_unwind(AssertUnwindSafe(|| read(tree))) {
-            Ok(result) => result.map_err(|error| explain(&self.path, "read", error)),
-            Err(panic) => Err(of_reading(&self.path, &*panic)),
+        match catch_unwind(AssertUnwindSafe(|| work(tree))) {
+            Ok(result) => result.map_err(|error| explain(&self.path, action, error)),
+            Err(panic) => Err(of_work(&self.path, action, &*panic)),
         }
     }
 
@@ -236,8 +249,12 @@ impl StoreReader {
     }
 
     pub(super) fn unavailable(&self) -> StoreError {
-        let cause = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        StoreError::Unavailable { path: self.path.clone(), cause }
+        StoreError::Unavailable { path: self.path.clone(), cause: self.failure() }
+    }
+
+    /// Says why the store cannot be used, if it cannot.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says why the store cannot be used, to those who ask from now on; `None` if it can be used again. That

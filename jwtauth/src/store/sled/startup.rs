@@ -9,7 +9,7 @@ use ::sled::Db;
 
 use super::super::codec::{self, Totals};
 use super::evidence;
-use super::explain::{damaged, explain, of_reading};
+use super::explain::{damaged, explain, of_work};
 use super::files::blobs::{self, Blobs};
 use super::files::data_file::DataFile;
 use super::files::journal::{Count, Counts, Journals};
@@ -230,7 +230,7 @@ impl Whole<'_> {
         let count = || if reads_all { count(path, &tree, &|| true) } else { count_first(path, &tree) };
         let counted = match catch_unwind(AssertUnwindSafe(count)) {
             Ok(counted) => counted?,
-            Err(panic) => return Err(of_reading(path, &*panic)),
+            Err(panic) => return Err(of_work(path, "read", &*panic)),
         };
         let counted = match counted {
             Some(Counted { totals, .. }) if totals.changes < changes => {
@@ -318,7 +318,7 @@ fn open_with(
         let opening = || config().path(path).open();
         let opened = match catch_unwind(AssertUnwindSafe(opening)) {
             Ok(opened) => opened.map_err(|error| explain(path, "open", error)),
-            Err(panic) => return Err(of_reading(path, &*panic)),
+            Err(panic) => return Err(of_work(path, "open", &*panic)),
         };
         match opened {
             Ok(tree) => {
@@ -342,7 +342,7 @@ fn open_known(
     let tree = open_tree(path, cache, patience)?;
     let found = match catch_unwind(AssertUnwindSafe(|| tree.get(tree_keys::TOTALS))) {
         Ok(found) => found.map_err(|error| explain(path, "read", error))?,
-        Err(panic) => return Err(of_reading(path, &*panic)),
+        Err(panic) => return Err(of_work(path, "read", &*panic)),
     };
     if found.and_then(|bytes| codec::decode_totals(tree_keys::TOTALS, &bytes)) != Some(known.totals) {
         return Err(damaged(path, "it is not what was put in its place".into()));

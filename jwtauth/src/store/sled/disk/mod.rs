@@ -26,6 +26,7 @@ use super::writer::Commit;
 use super::{files, salvage, tree_keys};
 use crate::error::StoreError;
 use crate::id::SessionId;
+use crate::notice::OnceAMinute;
 use crate::record::Session;
 
 /// How long to wait before a failed store is opened anew once more.
@@ -61,6 +62,8 @@ pub(super) struct Disk {
     is_exchanging: bool,
     /// When a write failed, or opening anew was last tried, if the store is not to be trusted.
     failed: Option<Instant>,
+    /// What is said of a store that stays as it is, such as on a full disk: each second would fill one.
+    said: OnceAMinute,
 }
 
 impl Disk {
@@ -83,6 +86,7 @@ impl Disk {
             is_swept: false,
             is_exchanging: false,
             failed: None,
+            said: OnceAMinute::default(),
         }
     }
 
@@ -181,7 +185,7 @@ impl Disk {
         self.reader.check.group_begins(&group, |key| self.reader.read(|tree| tree.get(key)))?;
         let (batch, totals) = group.into_batch(&self.reader.time);
         self.reader.recent.begin(&changed);
-        let applied = self.reader.read(|tree| tree.apply_batch(batch));
+        let applied = self.reader.write(|tree| tree.apply_batch(batch));
         self.reader.check.group_ends();
         // Also when it failed: nobody knows what is in the tree then, and readers read just that.
         self.reader.recent.end(&changed);
@@ -195,7 +199,7 @@ impl Disk {
     /// Brings the tree to disk.
     fn save(&mut self) -> Result<(), StoreError> {
         self.state.blobs.sync()?;
-        self.reader.read(|tree| tree.flush())?;
+        self.reader.write(|tree| tree.flush())?;
         self.state.data.sync()?;
         // sled moves pages when it likes: what it has moved since the first time is in the log by now.
         self.state.blobs.sync()?;
@@ -273,9 +277,10 @@ impl Commit for Disk {
         match self.ready() {
             // It logs its own failure.
             Ok(()) => drop(self.commit()),
-            Err(error) => {
+            Err(error) if self.said.is_due() => {
                 tracing::error!(target: "jwtauth", error = &error as &dyn std::error::Error, "the session store cannot be opened anew yet");
             }
+            Err(_) => {}
         }
     }
 

@@ -13,7 +13,7 @@ use super::OperatorError;
 use super::messages::{OperatorAnswer, OperatorRequest};
 use super::place::ShortPath;
 use super::wire::{self, Frame, FrameKind, SentRecords, VERSION, WireError};
-use crate::private_file::parent;
+use crate::private_file::{owner_of_store, parent};
 
 /// How long to wait for a sign of life. The server sends one each second.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -134,10 +134,11 @@ async fn connect(path: &Path) -> Result<Option<UnixStream>, OperatorError> {
     }
 }
 
-/// Speaks to the owner of the store only, or to root: there may be a password in what is sent.
+/// Speaks to the owner of the store only, or to root: there may be a password in what is sent. A volume may
+/// belong to another user than the store that lies in it.
 fn check_server(path: &Path, stream: &UnixStream) -> Result<(), OperatorError> {
     let failed = |error: io::Error| OperatorError::failed("the server cannot be looked at", &error);
-    let owner = fs::metadata(parent(path)).map_err(failed)?.uid();
+    let owner = owner_of_store(parent(path)).map_err(failed)?;
     let user = stream.peer_cred().map_err(failed)?.uid();
     if user == owner || user == 0 {
         return Ok(());

@@ -73,6 +73,8 @@ impl SocketFile {
     pub(super) fn bind(path: &Path) -> io::Result<Option<(Self, UnixListener)>> {
         let mut served = served();
         match fs::symlink_metadata(path) {
+            // What a file system without sockets has left.
+            Ok(found) if found.is_file() && found.len() == 0 => fs::remove_file(path)?,
             Ok(found) if !found.file_type().is_socket() => {
                 let text = "something else has its name: move that away, and start again";
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
@@ -82,13 +84,17 @@ impl SocketFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let listener = UnixListener::bind(&ShortPath::of(path)?.path)?;
+        let listener = UnixListener::bind(&ShortPath::of(path)?.path).inspect_err(|_| {
+            if fs::symlink_metadata(path).is_ok_and(|left| left.is_file() && left.len() == 0) {
+                let _ = fs::remove_file(path);
+            }
+        })?;
         let file = Self { path: path.into(), id: id_of(&fs::symlink_metadata(path)?) };
         served.insert(file.id);
         // Its `Drop` takes the lock.
         drop(served);
-        // Until here the directory has kept others out, and the check of who connects does so all the time.
-        set_mode(path, 0o600)?;
+        // The directory keeps others out, and the check of who connects does so where there are no modes.
+        let _ = set_mode(path, 0o600);
         listener.set_nonblocking(true)?;
         Ok(Some((file, listener)))
     }

@@ -93,6 +93,16 @@ pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| numbers.contains(&number))
 }
 
+/// Returns whose a store in a directory is: that of its data, if there is any. The directory may be a volume
+/// that belongs to another user.
+#[cfg(unix)]
+pub(crate) fn owner_of_store(path: &Path) -> io::Result<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let data = fs::symlink_metadata(path.join("db")).or_else(|_| fs::metadata(path))?;
+    Ok(data.uid())
+}
+
 /// Tells whether the system did not let this program write, or look.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
@@ -103,33 +113,59 @@ pub(crate) fn nearest(path: &Path) -> &Path {
     path.ancestors().find(|path| !path.as_os_str().is_empty() && path.exists()).unwrap_or(Path::new("."))
 }
 
-/// Says what to do where the system [refused](is_refused) a path.
-pub(crate) fn remedy(path: &Path, refusal: &io::Error) -> String {
-    if refusal.kind() == io::ErrorKind::ReadOnlyFilesystem {
-        return "its file system is mounted for reading only. Mount a volume there that can be written (without `:ro`, \
-                `readOnly: true` or `ro`), or keep data in another directory"
-            .to_owned();
+/// Explains why a path cannot be made whose name is taken: by a link to what is not there.
+pub(crate) fn of_lost_target(path: &Path, error: io::Error) -> io::Error {
+    let link = path.ancestors().find(|path| path.is_symlink() && !path.exists());
+    match link.map(|link| (link, fs::read_link(link))) {
+        Some((link, Ok(target))) => {
+            let text = format!(
+                "{link:?} is a symbolic link to {target:?}, which is not there: is its volume mounted?"
+            );
+            io::Error::new(error.kind(), text)
+        }
+        _ => error,
     }
-    let found = nearest(path);
-    let whole = if found.is_dir() { found } else { parent(found) };
-    if found == path || !found.is_dir() { of_what_is_there(whole) } else { of_what_is_missing(path) }
 }
 
+/// Says what to do where the system [refused](is_refused) a file, or a directory that should be there.
+pub(crate) fn remedy(path: &Path, refusal: &io::Error) -> String {
+    let found = nearest(path);
+    of_read_only(refusal).unwrap_or_else(|| of_what_is_there(found))
+}
+
+/// Likewise of a directory that is made if it is not there.
+pub(crate) fn remedy_of_directory(path: &Path, refusal: &io::Error) -> String {
+    let found = nearest(path);
+    of_read_only(refusal).unwrap_or_else(|| {
+        if found == path || !found.is_dir() { of_what_is_there(found) } else { of_what_is_missing(path) }
+    })
+}
+
+fn of_read_only(refusal: &io::Error) -> Option<String> {
+    (refusal.kind() == io::ErrorKind::ReadOnlyFilesystem).then(|| {
+        "its file system is mounted for reading only. Mount a volume there that can be written (without `:ro`, \
+         `readOnly: true` or `ro`), or keep data in another directory"
+            .to_owned()
+    })
+}
+
+/// A file is mended with all that is beside it: whoever has put one there has often put more.
 #[cfg(unix)]
 fn of_what_is_there(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
 
     let user = nix::unistd::geteuid();
+    let whole = if path.is_dir() { path } else { parent(path) };
     match fs::metadata(path) {
         Ok(found) if found.uid() == user.as_raw() => {
-            format!("it belongs to this user, who took the rights away: run `chmod -R u+rwX {path:?}`")
+            format!("it belongs to this user, who took the rights away: run `chmod -R u+rwX {whole:?}`")
         }
         Ok(found) => format!(
-            "it belongs to the user with the id {}, and this program runs as {user}: run `chown -R {user} {path:?}`, \
+            "it belongs to the user with the id {}, and this program runs as {user}: run `chown -R {user} {whole:?}`, \
              or start the program as the owner. For a volume in Kubernetes set `fsGroup`",
             found.uid()
         ),
-        Err(_) => format!("run `chown -R {user} {path:?}`"),
+        Err(_) => format!("run `chown -R {user} {whole:?}`"),
     }
 }
 

@@ -57,7 +57,7 @@ impl ImportedAccount {
     ///
     /// `hash` is a PHC string of Argon2, also with Django's `argon2` in front of it. With the feature
     /// `import` it may be a hash by bcrypt, PBKDF2 or scrypt: in Django's form, in the PHC form and as
-    /// passlib writes it.
+    /// passlib writes it (not `pbkdf2_sha1` and `bcrypt_sha256`).
     pub fn new(name: impl Into<String>, hash: impl Into<String>) -> Self {
         Self { hash: Some(hash.into()), ..Self::without_password(name) }
     }

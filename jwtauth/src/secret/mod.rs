@@ -22,7 +22,9 @@ use zeroize::Zeroizing;
 
 use self::secret_file::{Exposed, SecretFile};
 use crate::error::{ConfigError, RandomError};
-use crate::private_file::{create_dir, is_refused, parent, private, remedy, sync_dir};
+use crate::private_file::{
+    create_dir, is_refused, of_lost_target, parent, private, remedy_of_directory, sync_dir,
+};
 
 /// Bytes that sign tokens. Redacted in `Debug`, overwritten on drop.
 #[derive(Clone)]
@@ -102,12 +104,6 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
 fn read(path: &Path) -> Result<Secret, ConfigError> {
     let failed = |source| ConfigError::SecretFile { path: path.into(), source };
     let mut file = SecretFile::open(path).map_err(failed)?;
-    if file.is_dir() {
-        return Err(failed(io::Error::new(
-            io::ErrorKind::IsADirectory,
-            "it is a directory: name a file in it, which is made if there is none",
-        )));
-    }
     file.protect().map_err(|exposed| match exposed {
         Exposed::File { mode } => ConfigError::SecretFileMode { path: path.into(), mode },
         Exposed::Directory { directory, mode } => {
@@ -149,10 +145,13 @@ fn written_around(bytes: &[u8]) -> Option<&'static str> {
 /// Adds to a refusal what to do.
 fn advised(path: &Path, refusal: io::Error) -> io::Error {
     if !is_refused(&refusal) {
-        return refusal;
+        return of_lost_target(path, refusal);
     }
     let directory = parent(path);
-    let advice = format!("{refusal}: no file can be made in {directory:?}: {}", remedy(directory, &refusal));
+    let advice = format!(
+        "{refusal}: no file can be made in {directory:?}: {}",
+        remedy_of_directory(directory, &refusal)
+    );
     io::Error::new(refusal.kind(), advice)
 }
 

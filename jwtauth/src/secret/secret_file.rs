@@ -51,18 +51,23 @@ pub(crate) struct SecretFile<'p> {
 impl<'p> SecretFile<'p> {
     /// Opens it for reading. An error says what to do if this user may not read it.
     pub(crate) fn open(path: &'p Path) -> io::Result<Self> {
-        // A pipe without a writer would be waited for.
-        if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-            let problem = "it is a pipe, a socket or a device: name a file that holds the text";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        // A pipe without a writer would be waited for, and a directory would be taken from its other users.
+        if let Ok(found) = std::fs::metadata(path)
+            && !found.is_file()
+        {
+            let (kind, problem) = if found.is_dir() {
+                (io::ErrorKind::IsADirectory, "it is a directory: name a file in it")
+            } else {
+                (
+                    io::ErrorKind::InvalidInput,
+                    "it is a pipe, a socket or a device: name a file that holds the text",
+                )
+            };
+            return Err(io::Error::new(kind, problem));
         }
         let file = File::open(path).map_err(explain)?;
         let metadata = file.metadata()?;
         Ok(Self { path, file, metadata })
-    }
-
-    pub(crate) fn is_dir(&self) -> bool {
-        self.metadata.is_dir()
     }
 
     /// Reads at most so many bytes.

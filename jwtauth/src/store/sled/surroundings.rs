@@ -8,6 +8,8 @@ use super::super::codec::Totals;
 use super::diagnosis::Finding;
 use super::files;
 use crate::private_file::mode;
+#[cfg(unix)]
+use crate::private_file::owner_of_store;
 
 /// By how much the time that the store knows may be ahead of the clock, in seconds.
 const CLOCK_IS_WRONG: u64 = 60;
@@ -104,14 +106,11 @@ fn modes(path: &Path) -> Vec<Finding> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt as _;
-            if metadata.uid() != directory.uid() {
+            let owner = owner_of_store(path).unwrap_or_else(|_| directory.uid());
+            if metadata.uid() != owner {
                 findings.push(Finding::new(
-                    format!(
-                        "{name:?} belongs to the user {}, and the directory to {}",
-                        metadata.uid(),
-                        directory.uid()
-                    ),
-                    format!("chown -R {}:{} {}", directory.uid(), directory.gid(), quoted(path)),
+                    format!("{name:?} belongs to the user {}, and the store to {owner}", metadata.uid()),
+                    format!("chown -R {owner} {}", quoted(path)),
                 ));
             }
         }

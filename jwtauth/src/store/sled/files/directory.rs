@@ -8,7 +8,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{ASIDE, DATA, LOCK, MARK, NEW, PROBE, SWAP_UNFINISHED, is_ours, probe, refused, sync_name};
+use super::{
+    ASIDE, DATA, LOCK, MARK, NEW, PROBE, SWAP_UNFINISHED, is_ours, probe, refused, refused_directory,
+    sync_name,
+};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, private, sync_dir};
 
@@ -120,7 +123,7 @@ pub(in crate::store::sled) fn make(path: &Path) -> Result<(), StoreError> {
         create_dir(path)?;
         missing.into_iter().try_for_each(sync_name)
     };
-    make().map_err(|source| refused(path, "create the directory", source))
+    make().map_err(|source| refused_directory(path, "create the directory", source))
 }
 
 /// Marks the directory. Nobody else may have the store open.

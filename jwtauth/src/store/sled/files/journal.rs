@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::sled_config::{SledConfig, former_journal};
 use super::counter_form::{FIRST_LEN, LEN, check_counter};
-use super::{JOURNAL, modes, refused};
+use super::{JOURNAL, modes, refused, refused_directory};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, parent, replace_file, sync_dir};
 
@@ -210,8 +210,9 @@ impl Counts {
         let inside = Journal::open(path.join(JOURNAL), self.inside, count)?;
         let elsewhere = match self.elsewhere {
             Some((counter, found)) => {
-                create_dir(parent(&counter)).map_err(|source| {
-                    refused(&counter, "make the directory of the rollback counter", source)
+                let directory = parent(&counter);
+                create_dir(directory).map_err(|source| {
+                    refused_directory(directory, "make the directory of the rollback counter", source)
                 })?;
                 if found.is_none() && count.changes > 0 {
                     tracing::warn!(target: "jwtauth", path = ?counter, "there was no rollback counter: an older copy of the session store would not have been noticed");
@@ -318,7 +319,7 @@ fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    use std::io::{Seek as _, SeekFrom};
+    use std::io::{Seek as _, SeekFrom, Write as _};
     file.seek(SeekFrom::Start(0))?;
     file.write_all(bytes)
 }

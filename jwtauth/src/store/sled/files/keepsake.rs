@@ -57,7 +57,8 @@ impl Keepsake {
         let take = || -> io::Result<()> {
             // With its mode.
             fs::copy(&data, &part)?;
-            fs::File::open(&part)?.sync_all()?;
+            // M-14: Windows syncs no file that was opened for reading.
+            fs::OpenOptions::new().write(true).open(&part)?.sync_all()?;
             fs::rename(&part, &copy)?;
             sync_dir(store)
         };

@@ -29,7 +29,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::error::StoreError;
-use crate::private_file::{is_refused, mode, nearest, parent, private, remedy, sync_dir};
+use crate::private_file::{
+    is_refused, mode, nearest, of_lost_target, parent, private, remedy, remedy_of_directory, sync_dir,
+};
 
 /// The file that the store's data is in.
 pub(super) const DATA: &str = "db";
@@ -226,12 +228,37 @@ pub(super) fn restrict(path: &Path) {
 
 /// Names the cause of an I/O error: permissions apart, because the remedy is another one.
 pub(super) fn refused(path: &Path, action: &'static str, source: io::Error) -> StoreError {
-    if is_refused(&source) {
-        let found = nearest(path);
-        let remedy = remedy(path, &source);
-        return StoreError::Permission { path: found.into(), mode: mode_of(found), remedy, source };
+    if !is_refused(&source) {
+        return StoreError::Io { path: path.into(), action, source };
     }
-    StoreError::Io { path: path.into(), action, source }
+    // sled does not say which of its files it could not open.
+    let closed = closed_file(path);
+    let found = nearest(closed.as_deref().unwrap_or(path));
+    StoreError::Permission {
+        path: found.into(),
+        mode: mode_of(found),
+        remedy: remedy(found, &source),
+        source,
+    }
+}
+
+/// Likewise of a directory that was to be made.
+fn refused_directory(path: &Path, action: &'static str, source: io::Error) -> StoreError {
+    if !is_refused(&source) {
+        return StoreError::Io { path: path.into(), action, source: of_lost_target(path, source) };
+    }
+    let (found, remedy) = (nearest(path), remedy_of_directory(path, &source));
+    StoreError::Permission { path: found.into(), mode: mode_of(found), remedy, source }
+}
+
+/// Returns a file in the directory of a store that this user may not open, although it is the store's.
+fn closed_file(path: &Path) -> Option<PathBuf> {
+    let names = ours(path).ok()?.into_iter();
+    names.map(|name| path.join(name)).find(|file| {
+        let is_closed =
+            || OpenOptions::new().read(true).write(true).open(file).is_err_and(|e| is_refused(&e));
+        file.is_file() && is_closed()
+    })
 }
 
 fn mode_of(path: &Path) -> u32 {

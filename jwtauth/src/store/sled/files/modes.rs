@@ -63,9 +63,20 @@ fn restrict(path: &Path, wanted: u32, widened: &mut Vec<Widened>) {
     if mode == wanted || metadata.is_symlink() {
         return;
     }
-    let refusal = set_mode(path, wanted).err();
+    let refusal = restricted(path, wanted).err();
     if mode & 0o077 != 0 {
         widened.push(Widened { path: path.into(), mode, refusal });
+    }
+}
+
+/// Sets a mode. Some file systems take it and keep the one that they were mounted with.
+fn restricted(path: &Path, wanted: u32) -> io::Result<()> {
+    set_mode(path, wanted)?;
+    match fs::symlink_metadata(path).map(|metadata| mode(&metadata)) {
+        Ok(kept) if kept & !wanted != 0 => {
+            Err(io::Error::other(format!("the file system keeps mode {kept:o}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -240,6 +240,7 @@ fn the_key_set_is_published_without_secrets() {
         answer.assert_status_is_ok();
         answer.assert_header(header::CONTENT_TYPE, "application/jwk-set+json");
         answer.assert_header(header::CACHE_CONTROL, "public, max-age=300");
+        answer.assert_header(header::VARY, "Origin");
         let text = answer.0.into_body().into_string().await.unwrap();
         let set: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(set, app.jwtauth.keys().jwks());

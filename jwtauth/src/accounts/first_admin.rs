@@ -229,7 +229,7 @@ mod tests {
             let other = crate::ImportedAccount::new(format!("a{number}"), hash.as_phc());
             accounts.import(other).await.unwrap();
         }
-        let chief = accounts.register("the chief", PASSWORD).await.unwrap();
+        let chief = accounts.register("chief", PASSWORD).await.unwrap();
         accounts.set_roles(chief.id, ["editor", "admin"]).await.unwrap();
         accounts.remove(root.id).await.unwrap();
         assert_eq!(start(accounts, &asked).await.unwrap(), None);
@@ -296,6 +296,12 @@ mod tests {
         let error = start(accounts, &variables).await.unwrap_err().to_string();
         assert!(error.contains("anybody can change it: run `chmod 600`"), "{error}");
         set_mode(&path, 0o644).unwrap();
+        // A directory is other files' too.
+        set_mode(&folder, 0o755).unwrap();
+        let of_directory = [("ADMIN", "ann"), ("PASSWORD_FILE", folder.to_str().unwrap())];
+        let error = start(accounts, &of_directory).await.unwrap_err().to_string();
+        assert!(error.contains("it is a directory: name a file in it"), "{error}");
+        assert_eq!(mode(&fs::metadata(&folder).unwrap()), 0o755);
         start(accounts, &variables).await.unwrap().unwrap();
         assert_eq!(mode(&fs::metadata(&path).unwrap()), 0o600);
         fs::remove_dir_all(folder).unwrap();

@@ -157,3 +157,58 @@ fn run(wrapper: &[&str], task: &[&str], data: &Path) -> String {
     command.args(&words[1..]).arg(data).args(&task[1..]);
     String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
 }
+
+/// M-10: an empty volume of root at the path of the store itself, and a file of root in a directory of one's own. The
+/// error says whose each is, and its advice is not one that makes things worse.
+#[test]
+fn m_10_an_error_says_whose_a_volume_or_a_file_is() {
+    if !can_be_nobody() {
+        println!("skipped: needs root and setpriv");
+        return;
+    }
+    bounded(async {
+        let data = shared_directory();
+        let path = data.path().join("store");
+        for inside in [None, Some("lost+found")] {
+            fs::create_dir_all(inside.map_or_else(|| path.clone(), |name| path.join(name))).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+            let said = probed(data.path());
+            let whose = format!(
+                "to the user with the id 0, and this program runs as 65534: run `chown -R 65534 {path:?}`"
+            );
+            assert!(said.contains(&whose) && !said.contains("install -d"), "{said}");
+        }
+        fs::remove_dir_all(&path).unwrap();
+        put(&open(&path).await, 0..1).await;
+        for name in ["db", "conf", "lock", "journal"] {
+            for file in names(&path) {
+                chown(path.join(file), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+            // As `cp` of root leaves it.
+            chown(path.join(name), Some(0), Some(0)).unwrap();
+            fs::set_permissions(path.join(name), Permissions::from_mode(0o600)).unwrap();
+            let said = probed(data.path());
+            let file = path.join(name);
+            assert!(
+                said.contains(&format!("{file:?}")) && said.contains("to the user with the id 0"),
+                "{name}: {said}"
+            );
+            assert!(said.contains("chown -R 65534") && !said.contains("chmod"), "{name}: {said}");
+        }
+    });
+}
+
+/// M-12: a link to a volume that is not mounted.
+#[test]
+fn m_12_a_link_to_what_is_not_there_is_told_of() {
+    bounded(async {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("store");
+        std::os::unix::fs::symlink(data.path().join("volume"), &path).unwrap();
+        let refused = SledStore::open(&path).await.unwrap_err();
+        let said = format!("{refused:?}");
+        assert!(said.contains("is a symbolic link to") && said.contains("is its volume mounted?"), "{said}");
+        assert!(!data.path().join("volume").exists());
+    });
+}

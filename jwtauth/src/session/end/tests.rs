@@ -24,7 +24,7 @@ fn session(number: u128, subject: &str) -> Session {
 
 fn end(ends: &Arc<Ends>, session: &Session, is_named: bool) -> SessionEnd {
     let subject = is_named.then(|| session.subject.as_str().into());
-    SessionEnd { ends: Arc::downgrade(ends), session: session.id, subject }
+    SessionEnd { ends: Arc::downgrade(ends), session: session.id, subject, until: None }
 }
 
 /// Begins to wait.
@@ -120,4 +120,22 @@ fn only_those_who_are_meant_are_found() {
     }
     ends.name(ids[3], bob);
     assert_eq!(ends.lock().find(&MayEnd::Of { subject: "bob", except: None }).len(), 2);
+}
+
+/// N-22: what a late request has opened is over when an access token would have expired. The session goes on.
+#[tokio::test]
+async fn n_22_what_a_late_request_has_opened_ends_with_its_time() {
+    let clock = Arc::new(ManualClock::at(200));
+    let ends = Arc::new(Ends::new(Arc::new(MemoryStore::new()), Arc::clone(&clock) as _, SECOND));
+    let session = session(1, "7");
+    ends.store.insert(session.clone(), LoginEffects::default()).await.unwrap();
+    for is_named in [true, false] {
+        let late = SessionEnd { until: Some(clock.now() + 100), ..end(&ends, &session, is_named) };
+        drop(begin(&late));
+        clock.advance(99 * SECOND);
+        drop(begin(&late));
+        clock.advance(SECOND);
+        assert_eq!(late.wait().await, EndReason::Expired);
+        drop(begin(&end(&ends, &session, is_named)));
+    }
 }

@@ -211,11 +211,6 @@ impl Auth {
         doubt.filter(|_| !ended).map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Tells whether the request has a bearer token.
-    pub(crate) fn has_bearer(&self) -> bool {
-        self.credentials.has_bearer()
-    }
-
     /// Revokes all sessions of the calling user, on every device. Returns how many there were.
     ///
     /// API keys of the user end too. Like [`logout`](Self::logout), it takes tokens that are not good now, if

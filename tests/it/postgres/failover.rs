@@ -13,7 +13,8 @@ use tests::tab::{Answer, Tab};
 use tests::wire::Tokens;
 use tokio::task::JoinSet;
 
-use super::client;
+use super::{client, open};
+use crate::operate::run;
 
 /// How many primaries die. `JWTAUTH_TEST_FAILOVERS` says another number.
 const ROUNDS: usize = 3;
@@ -223,5 +224,23 @@ fn r_1_a_failover_loses_nothing_that_was_acknowledged() {
             "{rounds} failovers: of {} logins, {} refreshes and {} logouts none was lost; {:?} at most until the next change",
             said.logins, said.refreshes, said.logouts, longest
         );
+    });
+}
+
+/// a standby does not know yet who was logged out a moment ago. No program serves from one, and an operator may
+/// look at it.
+#[test]
+fn r_20_nobody_serves_from_a_standby() {
+    let Some(primary) = Postgres::start(&[]) else { return };
+    bounded_by(Duration::from_secs(120), async {
+        open(&primary.config()).await.close();
+        let Some(standby) = primary.standby() else { return };
+        let refused = PostgresStore::connect(standby.config()).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("this server is a standby"), "{refused:?}");
+        let looked = run(std::path::Path::new(&standby.url()), "", &["status"]);
+        assert_eq!(looked.code, 0, "{looked:?}");
+        primary.kill_all();
+        client(&standby).await.execute("SELECT pg_promote(true, 30)", &[]).await.unwrap();
+        open(&standby.config()).await.close();
     });
 }

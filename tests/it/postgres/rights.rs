@@ -1,7 +1,9 @@
 //! Tables that are not all there, and roles that may not do what a store does: named at the start, with what to write.
 
 use jwtauth::error::{PostgresError, StoreError};
-use jwtauth::store::{SessionStore as _, conformance};
+use jwtauth::store::{
+    CounterKey, CounterKind, CounterRule, CounterStore as _, SessionStore as _, conformance,
+};
 use jwtauth::{PostgresConfig, PostgresStore, testing};
 use tests::postgres::{self, Postgres};
 use tests::{bounded, bounded_by};
@@ -172,6 +174,33 @@ fn r_5_tables_that_are_not_all_there_are_refused_at_the_start() {
     });
 }
 
+/// with row-level security a server hides rows in silence: whoever is logged in is nobody then, and a logout ends
+/// nothing. It is refused by name, and nothing is said of rows that are missing.
+#[test]
+fn r_5_tables_that_hide_rows_are_refused_at_the_start() {
+    let Some(server) = postgres::shared() else { return };
+    bounded_by(std::time::Duration::from_secs(60), async {
+        let owner = client(&server).await;
+        let (schema, config) = tables_for(&server, &owner, "shadowed").await;
+        grant_needed(&owner, &schema, "shadowed").await;
+        open(&config).await.close();
+        for (table, _) in NEEDED {
+            let hide = format!("ALTER TABLE \"{schema}\".{table} ENABLE ROW LEVEL SECURITY");
+            owner.batch_execute(&hide).await.unwrap();
+            let error = refused(config.clone()).await;
+            let PostgresError::Rights { remedy, refused, .. } = &error else { panic!("{table}: {error:?}") };
+            assert!(refused.contains(table) && refused.contains("row-level security"), "{table}: {error}");
+            let url = server.url().replace("tests@", "shadowed@");
+            let looked = run(std::path::Path::new(&url), "", &["--schema", &schema, "doctor"]);
+            assert!(looked.code != 0 && looked.err.contains("row-level security"), "{table}: {looked:?}");
+            assert!(!looked.err.contains("DROP SCHEMA"), "{table}: {looked:?}");
+            let (_, sql) = remedy.split_once("write ").unwrap();
+            owner.batch_execute(sql.split_once(", and").unwrap().0).await.unwrap();
+            open(&config).await.close();
+        }
+    });
+}
+
 /// A server that takes no changes now may take them later: it is no fault of a role.
 #[test]
 fn a_start_on_a_server_that_takes_no_changes_now_goes_on() {
@@ -216,6 +245,48 @@ fn the_program_names_missing_tables_and_rights() {
             let said = program(&[command]);
             assert_eq!((said.code, said.err.contains("it lacks")), (code, true), "{said:?}");
             assert!(said.err.contains("tokens"), "{said:?}");
+        }
+    });
+}
+
+/// O-14: whoever migrates may not see what servers of another role ask, and a server may have asked for nothing last.
+#[test]
+fn o_14_servers_are_noticed_whose_questions_are_hidden() {
+    let Some(server) = postgres::shared() else { return };
+    bounded_by(std::time::Duration::from_secs(60), async {
+        let owner = client(&server).await;
+        let (schema, _) = tables_for(&server, &owner, "moving").await;
+        grant_needed(&owner, &schema, "moving").await;
+        role(&owner, "shopping").await;
+        grant_needed(&owner, &schema, "shopping").await;
+        role(&owner, "elsewhere").await;
+        let url = |role: &str| server.url().replace("tests@", &format!("{role}@"));
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("to");
+        let migrate = || {
+            let (from, to) = (url("moving"), to.to_str().unwrap().to_owned());
+            let said = run(std::path::Path::new("."), "", &["migrate", &from, &to, "--schema", &schema]);
+            assert_eq!(said.code, 1, "{said:?}");
+            said.err.contains("connections of servers")
+        };
+        // Somebody else's program in the same database.
+        let (other, connection) =
+            tokio_postgres::connect(&url("elsewhere"), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        other.batch_execute("SET application_name = 'reports'; SELECT 1").await.unwrap();
+        for (role, undoes) in [("shopping", false), ("moving", true)] {
+            let config = PostgresConfig::new(url(role)).schema(&schema).application_name("shop-web");
+            let store = open(&config.pool_size(1).allow_fsync_off()).await;
+            store.sessions_of("a".into()).await.unwrap();
+            if undoes {
+                // As a login that is refused: nothing is changed.
+                let rule: CounterRule = std::sync::Arc::new(|found| found.to_vec());
+                let key = CounterKey::new(CounterKind::ALL[0], [7; 16]);
+                store.change_counters(vec![key], 160, rule).await.unwrap();
+            }
+            assert!(migrate(), "{role}");
+            assert!(!to.exists(), "{role}");
+            store.close();
         }
     });
 }

@@ -9,9 +9,11 @@
 //!    them are dead.
 //! 3. What nobody waits for any more is cancelled: a server does not notice that a client is gone as long as
 //!    a statement waits for a lock, and would keep the connection. A commit is never cancelled: the server
-//!    would show to others what no standby has.
+//!    would show to others what no standby has. Nor is anything behind a pooler that loses statements: such
+//!    versions of PgBouncer end when a client that cancels is gone before its answer.
 //! 4. Each new connection of a program that serves asks whether the tables may still be served. So one that
 //!    had none for a while does not go on with tables whose records were moved.
+//! 5. No program that serves reads from a standby: it lags, and would let in who was logged out.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,10 +26,12 @@ use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, Error, Row, SimpleQueryMessage};
+use tokio_postgres::{Config, Error, Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::host_choice::HostChoice;
+use super::postgres_config::PostgresConfig;
 use super::statements::SqlStatement;
 use super::step_error::{StepError, is_of_pooler};
 use super::tls::Tls;
@@ -96,14 +100,35 @@ struct EntryQuestion {
 impl EntryQuestion {
     async fn ask(&self, client: &tokio_postgres::Client) -> Result<(), HookError> {
         let answers = client.simple_query(&self.question).await.map_err(HookError::Backend)?;
-        let marks = answers.iter().filter_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        });
-        match marks.last() {
-            Some(mark) => Err(HookError::message((self.refusal)(mark).to_string())),
-            None => Ok(()),
+        match answers.iter().find_map(row_of) {
+            Some(row) => match row.get(0) {
+                Some(mark) => Err(HookError::message((self.refusal)(mark).to_string())),
+                None => Ok(()),
+            },
+            None => Err(HookError::message(
+                "the row of store_mark is not there, or row-level security hides it: `jwtauth doctor` says which",
+            )),
         }
+    }
+}
+
+fn row_of(answer: &SimpleQueryMessage) -> Option<&SimpleQueryRow> {
+    if let SimpleQueryMessage::Row(row) = answer { Some(row) } else { None }
+}
+
+/// Refuses a server that repeats what another one does, and later. Engines that have none do not know the
+/// question.
+async fn refuse_standby(client: &tokio_postgres::Client) -> Result<(), HookError> {
+    let answers = match client.simple_query("SELECT pg_catalog.pg_is_in_recovery()").await {
+        Ok(answers) => answers,
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) => return Ok(()),
+        Err(error) => return Err(HookError::Backend(error)),
+    };
+    match answers.iter().find_map(row_of).and_then(|row| row.get(0)) {
+        Some("t") => Err(HookError::message(
+            "this server is a standby, so it does not know yet who was logged out a moment ago: name the primary, or all hosts of the cluster",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -120,30 +145,30 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// `place` says which database it is, for errors.
-    pub(super) fn new(
-        config: Config,
-        place: String,
-        tls: Tls,
-        size: usize,
-        timeout: Duration,
-        prepares: bool,
-    ) -> Result<Self, PostgresError> {
+    /// `config` is what the driver takes of `settings`.
+    pub(super) fn new(config: Config, settings: &PostgresConfig, tls: Tls) -> Result<Self, PostgresError> {
+        let (size, timeout, is_served) = (settings.pool_size, settings.timeout, !settings.is_lenient);
+        // Which database it is, for errors.
+        let (place, prepares) = (settings.place(), settings.prepared_statements);
         let entry = Arc::<OnceLock<EntryQuestion>>::default();
         let asked = Arc::clone(&entry);
         let on_entry = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             let asked = Arc::clone(&asked);
             Box::pin(async move {
-                match asked.get() {
-                    // The pool has no limit for this, and a pooler may let in whom its server does not
-                    // answer.
-                    Some(entry) => {
-                        tokio::time::timeout(timeout, entry.ask(client)).await.unwrap_or_else(|_| {
-                            Err(HookError::message(format!("it did not answer within {timeout:?}")))
-                        })
+                let questions = async {
+                    if is_served {
+                        refuse_standby(client).await?;
                     }
-                    None => Ok(()),
-                }
+                    // The last one: it has the name of the schema, which `schema_mark` looks for.
+                    match asked.get() {
+                        Some(entry) => entry.ask(client).await,
+                        None => Ok(()),
+                    }
+                };
+                // The pool has no limit for this, and a pooler may let in whom its server does not answer.
+                tokio::time::timeout(timeout, questions).await.unwrap_or_else(|_| {
+                    Err(HookError::message(format!("it did not answer within {timeout:?}")))
+                })
             })
         });
         let recycling_method = RecyclingMethod::Fast;
@@ -190,6 +215,22 @@ impl Connections {
             is_idle: true,
             is_committing: false,
         })
+    }
+
+    /// Asks once, outside of a transaction. Once more if a pooler has another statement of that name: then
+    /// none is prepared any more.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        requests: &[Request<'_>],
+        limit: Duration,
+    ) -> Result<Vec<Vec<Row>>, StepError> {
+        let asked = self.take().await?.send(requests, limit).await;
+        match asked {
+            Err(StepError::Driver(error)) if error.code().is_some_and(is_of_pooler) => {
+                self.take().await?.send(requests, limit).await
+            }
+            asked => asked,
+        }
     }
 
     /// Sends whole statements from now on.
@@ -254,7 +295,9 @@ impl Connection {
                 }
                 let failure = StepError::Driver(error);
                 if failure.is_of_connection() {
-                    self.discard();
+                    // Its server has answered, so nothing is under way.
+                    drop(self.client.take().map(Object::take));
+                    self.connections.close_idle();
                 }
                 Err(failure)
             }
@@ -283,7 +326,7 @@ impl Connection {
     /// Closes it, and has the server undo what is under way.
     fn close(&mut self) {
         let Some(client) = self.client.take().map(Object::take) else { return };
-        if client.is_closed() || self.is_committing {
+        if client.is_closed() || self.is_committing || !self.connections.prepares.load(Ordering::Relaxed) {
             return;
         }
         let (cancel, tls, limit) =

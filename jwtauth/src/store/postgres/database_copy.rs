@@ -46,10 +46,18 @@ impl WholeStore for PostgresStore {
         Box::pin(async move {
             let database = Arc::clone(&self.database);
             let mut connection = database.connections.take().await?;
-            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+            // Whoever takes the copy may be slow, and a role may have limits for requests.
+            let idle = if database.ends_idle_transactions {
+                "; SET LOCAL idle_in_transaction_session_timeout = 0"
+            } else {
+                ""
+            };
+            let begin = format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = 0{idle}"
+            );
             let statements = &database.statements;
             let requests = [
-                Request::Plain(begin.into()),
+                Request::Plain(begin),
                 Request::Statement(&statements.count_sessions, Vec::new()),
                 Request::Statement(&statements.count_accounts, Vec::new()),
             ];

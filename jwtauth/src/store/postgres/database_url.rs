@@ -19,7 +19,7 @@ impl PostgresConfig {
         if self.is_ambiguous() {
             return Err(Self::ENCODE.into());
         }
-        let config = parsed.map_err(|error| crate::error::in_one_line(&error))?;
+        let config = parsed.map_err(|error| advised(crate::error::in_one_line(&error)))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("it names no host".into());
         }
@@ -92,6 +92,22 @@ impl PostgresConfig {
             [] => config.get_hosts().iter().all(is_local),
             addresses => addresses.iter().all(std::net::IpAddr::is_loopback),
         }
+    }
+}
+
+/// Adds what to write in the place of what the driver does not know.
+fn advised(problem: String) -> String {
+    let advice = [
+        (
+            "`sslrootcert`",
+            "name the file with `PostgresConfig::root_certificates`, or `--root-certificates` of the program",
+        ),
+        ("`sslmode`", "it is `disable`, `prefer` or `require`, which checks the certificate and its name"),
+        ("`target_session_attrs`", "it is `any`, `read-write` or `read-only`"),
+    ];
+    match advice.iter().find(|(word, _)| problem.contains(word)) {
+        Some((_, advice)) => format!("{problem}: {advice}"),
+        None => problem,
     }
 }
 

@@ -3,31 +3,43 @@
 //! # Invariants
 //!
 //! 1. A host that says nothing costs a share of the time for a connection, and the next one is asked: also
-//!    one that takes connections and lets nobody in, as a machine that was frozen does.
+//!    one that takes connections and lets nobody in, as a machine that was frozen does. Each address of a
+//!    name is such a host.
 //! 2. The host that let in last is asked first, unless the URL wants connections to be spread.
+//! 3. Of several, one that takes changes is chosen.
 
 use std::future::{Future, pending};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
+use tokio::net::lookup_host;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::config::{Host, LoadBalanceHosts};
+use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Error};
 
 use super::tls::Tls;
+
+/// Where a server listens if nobody says where.
+const PORT: u16 = 5432;
 
 /// Asks one host after the other.
 pub(super) struct HostChoice {
     /// Each with one host.
     hosts: Vec<Config>,
     tls: Tls,
-    /// How long each is waited for.
+    /// How long each is waited for, with all of its addresses.
     share: Duration,
+    /// How long an address is waited for at most.
+    longest: Option<Duration>,
     /// Which one is asked first.
     first: AtomicUsize,
+    /// Which of its addresses has let in last.
+    address: Mutex<Option<IpAddr>>,
     /// Whether each connection begins with the next host (`load_balance_hosts=random`).
     spreads: bool,
 }
@@ -39,9 +51,40 @@ impl HostChoice {
         let hosts: Vec<_> = (0..count).map(|number| of_one_host(config, number)).collect();
         let share = limit / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         // Somebody may want to wait for less.
-        let share = config.get_connect_timeout().map_or(share, |asked| share.min(*asked));
+        let longest = config.get_connect_timeout().copied();
         let spreads = config.get_load_balance_hosts() == LoadBalanceHosts::Random;
-        Self { hosts, tls, share, first: AtomicUsize::new(0), spreads }
+        Self { hosts, tls, share, longest, first: AtomicUsize::new(0), address: Mutex::default(), spreads }
+    }
+
+    /// Returns the settings for each address of a host.
+    async fn addresses_of(&self, number: usize) -> Vec<Config> {
+        let host = &self.hosts[number];
+        let (Some(Host::Tcp(name)), []) = (host.get_hosts().first(), host.get_hostaddrs()) else {
+            return vec![host.clone()];
+        };
+        let port = host.get_ports().first().copied().unwrap_or(PORT);
+        // The driver says why a name is not found.
+        let Ok(Ok(found)) = timeout(self.share, lookup_host((&**name, port))).await else {
+            return vec![host.clone()];
+        };
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for address in found.map(|found| found.ip()) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        let last = *self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.sort_by_key(|address| Some(*address) != last);
+        let is_one_of_many = addresses.len() > 1;
+        let settings = addresses.into_iter().map(|address| {
+            let mut one = host.clone();
+            one.hostaddr(address);
+            if is_one_of_many {
+                one.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            }
+            one
+        });
+        settings.collect()
     }
 
     async fn connect_to_one(&self) -> Result<(Client, JoinHandle<()>), Error> {
@@ -51,21 +94,28 @@ impl HostChoice {
         };
         let mut refused = None;
         for number in (0..self.hosts.len()).map(|step| first.wrapping_add(step) % self.hosts.len()) {
-            match timeout(self.share, self.hosts[number].connect(self.tls.clone())).await {
-                Ok(Ok((client, connection))) => {
-                    if !self.spreads {
-                        self.first.store(number, Ordering::Relaxed);
-                    }
-                    let task = tokio::spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "a connection to PostgreSQL broke");
+            let addresses = self.addresses_of(number).await;
+            let share = self.share / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+            let share = self.longest.map_or(share, |longest| share.min(longest));
+            for address in addresses {
+                match timeout(share, address.connect(self.tls.clone())).await {
+                    Ok(Ok((client, connection))) => {
+                        if !self.spreads {
+                            self.first.store(number, Ordering::Relaxed);
+                            let known = address.get_hostaddrs().first().copied();
+                            *self.address.lock().unwrap_or_else(PoisonError::into_inner) = known;
                         }
-                    });
-                    return Ok((client, task));
+                        let task = tokio::spawn(async move {
+                            if let Err(error) = connection.await {
+                                tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "a connection to PostgreSQL broke");
+                            }
+                        });
+                        return Ok((client, task));
+                    }
+                    Ok(Err(error)) => refused = Some(error),
+                    // It says nothing.
+                    Err(_) => {}
                 }
-                Ok(Err(error)) => refused = Some(error),
-                // It says nothing.
-                Err(_) => {}
             }
         }
         match refused {

@@ -127,6 +127,8 @@ struct Database {
     /// COMMIT, with the name of the schema: it is the last that an idle connection has asked, and
     /// `schema_mark` finds the tables in it.
     commit: String,
+    /// Likewise ROLLBACK.
+    roll_back: String,
     timeout: Duration,
     isolation: Isolation,
     /// `None` where the server knows no such setting.
@@ -173,11 +175,9 @@ impl PostgresStore {
 
     /// Connects to a database that may be [marked](SchemaMark).
     pub(in crate::store) async fn connect_anyway(config: PostgresConfig) -> Result<Self, StoreError> {
-        let (driver, place) = (config.check()?, config.place());
         let tls = Tls::new(config.root_certificates.as_deref())?;
-        let PostgresConfig { pool_size, timeout, prepared_statements, makes_tables, is_lenient, .. } = config;
-        let connections = Connections::new(driver, place, tls, pool_size, timeout, prepared_statements)?;
-        let connections = Arc::new(connections);
+        let PostgresConfig { pool_size, timeout, makes_tables, is_lenient, .. } = config;
+        let connections = Arc::new(Connections::new(config.check()?, &config, tls)?);
         let ServerSettings { synchronous_commit, ends_idle_transactions } =
             server_settings(&connections, &config).await?;
         let (name, is_served) = (&config.schema, !is_lenient);
@@ -189,6 +189,7 @@ impl PostgresStore {
             database: Arc::new(Database {
                 statements: Statements::new(&quoted(&config.schema)),
                 commit: format!("COMMIT /* {}. */", commented(&config.schema)),
+                roll_back: format!("ROLLBACK /* {}. */", commented(&config.schema)),
                 connections,
                 schema: config.schema,
                 timeout,

@@ -163,6 +163,8 @@ impl Schema<'_> {
         let mut connection = self.connections.take().await?;
         let state = "FROM pg_catalog.pg_tables WHERE tablename = 'schema_state' AND schemaname";
         if self.is_there(&mut connection, state).await? {
+            // Before a row that is not seen is taken for one that is not there.
+            self.tables().refuse_hidden_rows(&mut connection).await?;
             self.ask(&mut connection, "SELECT version FROM @schema_state").await
         } else {
             Ok(0)

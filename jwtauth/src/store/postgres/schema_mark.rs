@@ -4,6 +4,7 @@
 //! there before does not see it, so [`clients`](PostgresStore::clients) looks for those.
 
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::connections::{Param, Request};
@@ -111,26 +112,36 @@ impl PostgresStore {
     }
 
     /// Counts connections that use these tables, and are none of [`OPERATOR`]: by their name, or by what they
-    /// have asked last, unless that is somebody at a terminal. A server that hides that from this role, or
-    /// that has no such list, says 0.
+    /// have asked last, unless that is somebody at a terminal. Where the server hides from this role what
+    /// another one has asked, that one counts if it may change sessions. A server that has no such list
+    /// says 0.
     pub(in crate::store) async fn clients(&self) -> Result<u64, StoreError> {
         let database = &self.database;
         let sql = "SELECT count(*) FROM pg_catalog.pg_stat_activity
             WHERE datname = current_database() AND application_name <> convert_from($1, 'UTF8')
             AND (application_name = convert_from($2, 'UTF8')
                 OR application_name NOT IN ('', 'psql', 'pg_dump')
-                AND position(convert_from($3, 'UTF8') IN query) > 0)";
-        let asked = SqlStatement { sql: sql.into(), types: vec![Type::BYTEA; 3] };
+                AND (position(convert_from($3, 'UTF8') IN query) > 0
+                    OR query = '<insufficient privilege>' AND backend_type = 'client backend'
+                    AND has_table_privilege(usesysid, convert_from($4, 'UTF8'), 'UPDATE')))";
+        let asked = SqlStatement { sql: sql.into(), types: vec![Type::BYTEA; 4] };
         let name = PostgresConfig::usual_name(&database.schema);
         let table = format!("{}.", quoted(&database.schema));
-        let params = [OPERATOR, &name, &table].map(|text| Param::from(text.as_bytes()));
+        let sessions = format!("{table}sessions");
+        let params = [OPERATOR, &name, &table, &sessions].map(|text| Param::from(text.as_bytes()));
         let mut connection = database.connections.take().await?;
         match connection.send(&[Request::Statement(&asked, params.into())], database.timeout).await {
             Ok(counted) => Ok(rows::number(counted.first().map_or(&[], Vec::as_slice))?),
-            Err(failure) if failure.is_of_connection() => Err(failure.into()),
-            Err(_) => Ok(0),
+            Err(StepError::Driver(error)) if error.code().is_some_and(has_no_list) => Ok(0),
+            Err(failure) => Err(failure.into()),
         }
     }
+}
+
+/// Tells whether an engine has no such list, or a shorter one.
+fn has_no_list(code: &SqlState) -> bool {
+    let unknown = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
+    unknown.contains(code)
 }
 
 #[cfg(test)]

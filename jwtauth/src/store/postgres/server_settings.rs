@@ -25,8 +25,7 @@ pub(super) async fn server_settings(
             .into(),
         types: Vec::new(),
     };
-    let mut connection = connections.take().await?;
-    let rows = connection.send(&[Request::Statement(&asked, Vec::new())], config.timeout).await?;
+    let rows = connections.ask(&[Request::Statement(&asked, Vec::new())], config.timeout).await?;
     let row = rows.first().and_then(|rows| rows.first());
     let setting = |column| row.and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
     let remedy = |setting, remedy| Err(PostgresError::Durability { setting, remedy }.into());

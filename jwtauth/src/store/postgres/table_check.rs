@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::connections::{Connection, Connections, Request};
 use super::rows;
@@ -125,6 +126,7 @@ impl TableCheck<'_> {
     /// [`PostgresError::Incomplete`], [`PostgresError::Rights`], or that the server could not be asked.
     pub(super) async fn run(&self, is_served: bool) -> Result<(), StepError> {
         let mut connection = self.connections.take().await?;
+        self.refuse_hidden_rows(&mut connection).await?;
         let faults = match self.probe(&mut connection, &TABLES, is_served).await {
             Ok(()) => return self.look_for_rows(&mut connection, is_served).await,
             Err(failure) if failure.is_read_only() => return Ok(()),
@@ -139,6 +141,36 @@ impl TableCheck<'_> {
         match faults.cause {
             Some(cause) if is_served => Err(self.refusal(Refused::Rows(faults.refused), cause).await),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses tables of which the server shows this role some rows only: a session that is hidden is one that
+    /// nobody can end.
+    pub(super) async fn refuse_hidden_rows(&self, connection: &mut Connection) -> Result<(), StepError> {
+        let sql = "SELECT c.relname::text FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname = convert_from($1, 'UTF8') AND c.relkind IN ('r', 'p')
+            AND row_security_active(c.oid) ORDER BY 1";
+        let asked = SqlStatement { sql: sql.into(), types: vec![Type::BYTEA] };
+        let request = Request::Statement(&asked, vec![self.schema.as_bytes().into()]);
+        let found = match connection.send(&[request], self.limit).await {
+            // An engine without it.
+            Err(StepError::Driver(error)) if !StepError::Driver(error).is_of_connection() => return Ok(()),
+            found => found?,
+        };
+        let tables: Vec<String> = found.iter().flatten().filter_map(|row| row.try_get(0).ok()).collect();
+        match tables.first() {
+            None => Ok(()),
+            Some(first) => {
+                let schema = quoted(self.schema);
+                let remedy = format!(
+                    "as the owner of the tables write ALTER TABLE {schema}.{first} DISABLE ROW LEVEL SECURITY, and so for each of them"
+                );
+                let refused = format!("see all rows of {}: row-level security hides some", tables.join(", "));
+                let (role, schema) = (self.role().await.unwrap_or_default(), self.schema.to_owned());
+                let source = "row_security_active() says so".into();
+                Err(PostgresError::Rights { schema, role, refused, remedy, source }.into())
+            }
         }
     }
 

@@ -76,9 +76,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for TlsTo
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
             let name = ServerName::try_from(self.host).map_err(io::Error::other)?;
-            self.connector.connect(name, stream).await.map(Encrypted)
+            self.connector.connect(name, stream).await.map(Encrypted).map_err(explained)
         })
     }
+}
+
+/// Says where an authority of one's own is named.
+fn explained(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    if !text.contains("UnknownIssuer") {
+        return error;
+    }
+    let advice = "if the authority is one of your own, name the file with its certificate: \
+                  `PostgresConfig::root_certificates`, or `--root-certificates` of the program";
+    io::Error::new(error.kind(), format!("{text}: {advice}"))
 }
 
 /// A connection.

@@ -143,7 +143,8 @@ impl<'c> Transaction<'c> {
     pub(super) async fn roll_back(mut self) {
         if self.has_begun {
             // If that fails, the connection is closed, which undoes it too.
-            drop(self.connection.send(&[Request::Plain("ROLLBACK".into())], self.limit).await);
+            let roll_back = Request::Plain(self.database.roll_back.clone());
+            drop(self.connection.send(&[roll_back], self.limit).await);
         }
     }
 }
@@ -236,12 +237,23 @@ impl Database {
         params: Vec<Param>,
     ) -> Result<Vec<Row>, StoreError> {
         let requests = [Request::Statement(statement, params)];
+        let until = Instant::now() + self.timeout;
         let mut connections = 1;
         loop {
-            let asked = async { self.connections.take().await?.send(&requests, self.timeout).await };
+            let asked = async {
+                let mut connection = self.connections.take().await?;
+                connection.send(&requests, until.saturating_duration_since(Instant::now())).await
+            };
             match asked.await {
                 Ok(mut rows) => return Ok(rows.pop().unwrap_or_default()),
-                Err(failure) if failure.is_of_connection() && connections < CONNECTIONS => connections += 1,
+                Err(StepError::Store(StoreError::TimedOut { .. })) => {
+                    return Err(StoreError::TimedOut { after: self.timeout });
+                }
+                Err(failure)
+                    if failure.is_of_connection() && connections < CONNECTIONS && Instant::now() < until =>
+                {
+                    connections += 1;
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }

@@ -24,7 +24,7 @@ pub enum ConfigError {
         "no signing secret was given: call .secret_from_env(\"JWTAUTH_SECRET\") or .secret_file(\"data/secret\")"
     )]
     MissingSecret,
-    /// The environment variable that should hold the secret is not set, or not UTF-8.
+    /// The environment variable that should hold the secret is not set.
     #[error(
         "environment variable {name} is not set: make a secret with `openssl rand -base64 48` and put it there"
     )]
@@ -32,7 +32,7 @@ pub enum ConfigError {
         /// The variable.
         name: String,
     },
-    /// The environment variable that holds the secret has something around it.
+    /// The environment variable that holds the secret has something around it, or is not UTF-8.
     #[error("the signing secret in the environment variable {name}: {problem}")]
     SecretVariable {
         /// The variable.

@@ -74,7 +74,7 @@ pub enum KeyError {
         problem: &'static str,
     },
     /// The environment variable that should hold the key is not set, or not UTF-8.
-    #[error("environment variable {name} is not set: put the key there, as PEM or JWK")]
+    #[error("environment variable {name} is not set, or not UTF-8: put the key there, as PEM or JWK")]
     MissingVariable {
         /// The variable.
         name: String,

@@ -92,7 +92,11 @@ impl SecretSource {
             Self::Variable(name) => match std::env::var(&name) {
                 Ok(secret) => secret::as_written(secret.into_bytes())
                     .map_err(|problem| ConfigError::SecretVariable { name, problem }),
-                Err(_) => Err(ConfigError::MissingSecretVariable { name }),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    let problem = "it is not UTF-8: write text there, as `openssl rand -base64 48` makes it";
+                    Err(ConfigError::SecretVariable { name, problem })
+                }
+                Err(std::env::VarError::NotPresent) => Err(ConfigError::MissingSecretVariable { name }),
             },
             Self::File(path) => secret::read_or_make(&path),
         }

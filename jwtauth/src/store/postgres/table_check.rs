@@ -155,7 +155,7 @@ impl TableCheck<'_> {
         let request = Request::Statement(&asked, vec![self.schema.as_bytes().into()]);
         let found = match connection.send(&[request], self.limit).await {
             // An engine without it.
-            Err(StepError::Driver(error)) if !StepError::Driver(error).is_of_connection() => return Ok(()),
+            Err(failure @ StepError::Driver(_)) if !failure.is_of_connection() => return Ok(()),
             found => found?,
         };
         let tables: Vec<String> = found.iter().flatten().filter_map(|row| row.try_get(0).ok()).collect();

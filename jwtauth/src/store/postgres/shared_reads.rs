@@ -30,24 +30,24 @@ const BATCH: usize = 16;
 const PATIENCE: Duration = Duration::from_millis(2);
 
 /// What was read for one. What failed is told to all who shared the question.
-type Answer = Result<Option<Arc<Session>>, Arc<StoreError>>;
+type SharedAnswer = Result<Option<Arc<Session>>, Arc<StoreError>>;
 
 /// Those who wait, and how many questions are under way.
 pub(super) struct SharedReads {
-    line: Mutex<Line>,
+    line: Mutex<ReadLine>,
     /// How many questions there may be at a time.
     max: usize,
 }
 
 #[derive(Default)]
-struct Line {
-    waiting: VecDeque<Waiting>,
+struct ReadLine {
+    waiting: VecDeque<WaitingRead>,
     asking: usize,
 }
 
-struct Waiting {
+struct WaitingRead {
     id: SessionId,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<SharedAnswer>,
 }
 
 impl SharedReads {
@@ -55,13 +55,13 @@ impl SharedReads {
         Self { line: Mutex::default(), max }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
+    fn lock(&self) -> MutexGuard<'_, ReadLine> {
         // OK because nothing under the lock can panic half-way, except an allocation, which aborts.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits in line. Returns a turn if somebody has to ask now.
-    fn join(self: &Arc<Self>, one: Waiting) -> Option<Turn> {
+    fn join(self: &Arc<Self>, one: WaitingRead) -> Option<ReadTurn> {
         let mut line = self.lock();
         line.waiting.push_back(one);
         let is_due = line.asking == 0 || line.waiting.len() >= BATCH;
@@ -69,30 +69,30 @@ impl SharedReads {
     }
 
     /// Returns a turn if somebody waits.
-    fn another(self: &Arc<Self>) -> Option<Turn> {
+    fn another(self: &Arc<Self>) -> Option<ReadTurn> {
         let mut line = self.lock();
         let is_due = !line.waiting.is_empty();
         self.turn(&mut line, is_due)
     }
 
-    fn turn(self: &Arc<Self>, line: &mut Line, is_due: bool) -> Option<Turn> {
+    fn turn(self: &Arc<Self>, line: &mut ReadLine, is_due: bool) -> Option<ReadTurn> {
         if !is_due || line.asking == self.max {
             return None;
         }
         line.asking += 1;
-        Some(Turn { reads: Arc::clone(self), is_over: false })
+        Some(ReadTurn { reads: Arc::clone(self), is_over: false })
     }
 }
 
 /// The right to ask until nobody waits.
-struct Turn {
+struct ReadTurn {
     reads: Arc<SharedReads>,
     is_over: bool,
 }
 
-impl Turn {
+impl ReadTurn {
     /// Returns who is asked for next. Ends the turn if nobody waits.
-    fn batch(&mut self) -> Option<Vec<Waiting>> {
+    fn batch(&mut self) -> Option<Vec<WaitingRead>> {
         let mut line = self.reads.lock();
         let count = line.waiting.len().min(BATCH);
         if count == 0 {
@@ -104,7 +104,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ReadTurn {
     fn drop(&mut self) {
         if !self.is_over {
             // The runtime ends, or something has panicked. Those who wait join the line again.
@@ -123,7 +123,7 @@ impl Database {
     ) -> Result<Option<Arc<Session>>, StoreError> {
         for _ in 0..2 {
             let (answer, answered) = oneshot::channel();
-            if let Some(turn) = self.reads.join(Waiting { id, answer }) {
+            if let Some(turn) = self.reads.join(WaitingRead { id, answer }) {
                 self.ask_in_turn(turn);
             }
             if let Ok(answer) = answered.await {
@@ -133,7 +133,7 @@ impl Database {
         Err(StoreError::Closed)
     }
 
-    fn ask_in_turn(self: &Arc<Self>, mut turn: Turn) {
+    fn ask_in_turn(self: &Arc<Self>, mut turn: ReadTurn) {
         let database = Arc::clone(self);
         tokio::spawn(async move {
             while let Some(batch) = turn.batch() {
@@ -143,7 +143,7 @@ impl Database {
     }
 
     /// Asks for these, and lets others ask meanwhile if that takes long.
-    async fn answer(self: &Arc<Self>, batch: Vec<Waiting>) {
+    async fn answer(self: &Arc<Self>, batch: Vec<WaitingRead>) {
         let mut ids: Vec<_> = batch.iter().map(|one| one.id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -159,7 +159,7 @@ impl Database {
             }
         };
         let answers = answers.map_err(Arc::new);
-        for Waiting { id, answer } in batch {
+        for WaitingRead { id, answer } in batch {
             let found = answers.as_ref().map_err(Arc::clone);
             let found = found.and_then(|found| match found.iter().find(|(of, _)| *of == id) {
                 Some((_, session)) => session.clone(),
@@ -171,7 +171,7 @@ impl Database {
     }
 
     /// Asks for sessions, which are all different.
-    async fn ask(&self, ids: &[SessionId]) -> Result<Vec<(SessionId, Answer)>, StoreError> {
+    async fn ask(&self, ids: &[SessionId]) -> Result<Vec<(SessionId, SharedAnswer)>, StoreError> {
         let mut params: Vec<_> = ids.iter().map(|id| Param::from(&id.as_bytes()[..])).collect();
         let statement = if ids.len() == 1 {
             &self.statements.session

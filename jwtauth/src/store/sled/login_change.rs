@@ -51,6 +51,9 @@ impl TwoSteps<Disk> for LoginChange {
         if !disk.reader.reveal_if(self.session.id, waits) {
             return Ok(Settled::Abandoned);
         }
+        if self.effects.put_off {
+            return Ok(Settled::Done);
+        }
         disk.evict(&self.session, &self.effects)
     }
 
@@ -92,14 +95,15 @@ impl TwoSteps<Disk> for LoginWithValue {
 
 /// What is found when the answer to a login leaves.
 pub(super) enum LookRound {
-    /// Nobody is to be revoked. The session, if it stands.
+    /// Nothing happens to others. The session, if it stands.
     Alone(Option<Arc<Session>>),
-    /// Others are to be revoked.
+    /// Others are to be revoked or forgotten.
     Crowded,
 }
 
 impl StoreReader {
-    /// Looks whether a login that was put off revokes anybody, so that most need not wait for the writer.
+    /// Looks whether a login that was put off does anything to others, so that most need not wait for the
+    /// writer.
     pub(super) fn look_round(
         &self,
         session: &Session,
@@ -112,7 +116,8 @@ impl StoreReader {
                 || match effects.max_sessions {
                     Some(max) if !self.has_at_most(&session.subject, max)? => {
                         let theirs = self.sessions_of(&session.subject)?;
-                        !rules::login(session, &theirs, effects).revoked.is_empty()
+                        let outcome = rules::login(session, &theirs, effects);
+                        !outcome.revoked.is_empty() || !outcome.forgotten.is_empty()
                     }
                     _ => false,
                 });
@@ -162,9 +167,11 @@ impl Disk {
         let Some(own) = self.load(session.id)?.filter(|own| own.record.revoked.is_none()) else {
             return Ok(None);
         };
-        let (change, _) = self.room_for(session, effects)?;
+        let (change, revokes) = self.room_for(session, effects)?;
         if !change.is_empty() {
-            self.apply(change);
+            // Nobody needs a removal to be durable.
+            self.group.add(change);
+            self.awaited |= revokes;
         }
         Ok(Some(Arc::new(own.record)))
     }

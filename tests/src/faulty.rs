@@ -47,6 +47,7 @@ pub struct Faulty {
     reads: Arc<AtomicU8>,
     changes: Arc<AtomicU8>,
     trail: Arc<AtomicU8>,
+    hand_outs: Arc<AtomicU8>,
     loads: Arc<AtomicUsize>,
     value_loads: Arc<AtomicUsize>,
     without_values: bool,
@@ -66,6 +67,11 @@ impl Faulty {
     /// Sets what a write of the audit trail does from now on.
     pub fn set_trail(&self, fault: Fault) {
         self.trail.store(fault as u8, Ordering::SeqCst);
+    }
+
+    /// Sets what happens from now on when the answer to a login leaves, beside what changes do.
+    pub fn set_hand_outs(&self, fault: Fault) {
+        self.hand_outs.store(fault as u8, Ordering::SeqCst);
     }
 
     /// Returns how often a session was loaded.
@@ -155,7 +161,12 @@ impl SessionStore for Faulty {
     }
 
     fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
-        self.with(&self.changes, move |store| store.hand_out(session, effects))
+        let fault = if self.hand_outs.load(Ordering::SeqCst) == Fault::None as u8 {
+            &self.changes
+        } else {
+            &self.hand_outs
+        };
+        self.with(fault, move |store| store.hand_out(session, effects))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {

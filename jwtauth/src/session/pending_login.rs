@@ -87,17 +87,20 @@ impl Sessions {
     /// ended meanwhile.
     ///
     /// If this fails, the session is revoked: the answer must say that the login has failed.
-    pub(crate) async fn hand_out(&self, mut login: PendingLogin) -> Result<Option<Session>, SessionError> {
+    pub(crate) async fn hand_out(
+        &self,
+        mut login: PendingLogin,
+    ) -> Result<Option<Arc<Session>>, SessionError> {
         drop(login.uncounted.take());
-        let session = login.session.clone();
         let mut effects = std::mem::take(&mut login.effects);
         effects.put_off = false;
-        effects.uncounted = self.uncounted.of(&session.subject);
-        let handed_out =
-            carry_out(Arc::clone(&self.store), Arc::clone(&self.ends), session.clone(), effects.clone());
+        effects.uncounted = self.uncounted.of(&login.session.subject);
+        let (store, ends) = (Arc::clone(&self.store), Arc::clone(&self.ends));
+        let handed_out = carry_out(store, ends, login.session.clone(), effects.clone());
         let found = match self.within(Box::pin(handed_out)).await {
             Err(SessionError::Store(StoreError::TimedOut { .. })) => {
                 // It stands. What it does to others is done as soon as the store can.
+                let session = login.session.clone();
                 let later =
                     carry_out(Arc::clone(&self.store), Arc::clone(&self.ends), session.clone(), effects);
                 let id = session.id;
@@ -107,7 +110,7 @@ impl Sessions {
                     }
                 };
                 tokio::spawn(later.in_current_span());
-                Some(session)
+                Some(Arc::new(session))
             }
             found => found?,
         };
@@ -139,11 +142,10 @@ async fn carry_out(
     ends: Arc<Ends>,
     session: Session,
     effects: LoginEffects,
-) -> Result<Option<Session>, StoreError> {
+) -> Result<Option<Arc<Session>>, StoreError> {
     let (subject, id, replaced) = (session.subject.clone(), session.id, effects.replaces.clone());
     let _following = ends.follow(MayEnd::These(&replaced));
     // A session that it crowds out is among these.
     let _following_others = ends.follow(MayEnd::Of { subject: &subject, except: Some(id) });
-    let found = store.hand_out(session, effects).await?;
-    Ok(found.map(Arc::unwrap_or_clone))
+    store.hand_out(session, effects).await
 }

@@ -233,14 +233,16 @@ fn r_1_a_failover_loses_nothing_that_was_acknowledged() {
 fn r_20_nobody_serves_from_a_standby() {
     let Some(primary) = Postgres::start(&[]) else { return };
     bounded_by(Duration::from_secs(120), async {
-        open(&primary.config()).await.close();
+        let schema = primary.schema();
+        open(&primary.config().schema(&schema)).await.close();
         let Some(standby) = primary.standby() else { return };
-        let refused = PostgresStore::connect(standby.config()).await.unwrap_err();
+        let config = standby.config().schema(&schema);
+        let refused = PostgresStore::connect(config.clone()).await.unwrap_err();
         assert!(format!("{refused:?}").contains("this server is a standby"), "{refused:?}");
-        let looked = run(std::path::Path::new(&standby.url()), "", &["status"]);
+        let looked = run(std::path::Path::new(&standby.url()), "", &["--schema", &schema, "status"]);
         assert_eq!(looked.code, 0, "{looked:?}");
         primary.kill_all();
         client(&standby).await.execute("SELECT pg_promote(true, 30)", &[]).await.unwrap();
-        open(&standby.config()).await.close();
+        open(&config).await.close();
     });
 }

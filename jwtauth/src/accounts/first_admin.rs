@@ -34,8 +34,8 @@ impl Accounts {
     /// - If there is an account of that name, nothing happens, and the password is not needed. Its password
     ///   and roles stay as they are. If it is not an admin, the log says so at WARN: it may be somebody
     ///   else's.
-    /// - If another account has the role `admin` and is active, nothing happens either, and the log says so at
-    ///   WARN: an admin who was removed or renamed does not come back with a start.
+    /// - If another account has the role `admin` and is active, nothing happens either, and the log says so
+    ///   at WARN: an admin who was removed or renamed does not come back with a start.
     /// - Else the account is made and returned, which the log says at WARN. That is an event:
     ///   [`AccountRegistered`](crate::Event::AccountRegistered).
     ///

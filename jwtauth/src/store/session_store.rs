@@ -148,8 +148,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// Says why the store takes no changes at the moment, if it knows that. Reads may be answered all the same.
-    /// Default: it does not say.
+    /// Says why the store takes no changes at the moment, if it knows that. Reads may be answered all the
+    /// same. Default: it does not say.
     fn failure(&self) -> Option<String> {
         None
     }

@@ -39,7 +39,8 @@ pub struct StoreStatus {
     /// while that goes on: see [`SledConfig::verify_first`](crate::SledConfig::verify_first). `None` if an
     /// older server has answered.
     pub verified: Option<bool>,
-    /// Why it takes no changes at the moment, such as logins, if it does not. `None` if nothing is known of that.
+    /// Why it takes no changes at the moment, such as logins, if it does not. `None` if nothing is known of
+    /// that.
     pub failure: Option<String>,
     /// How often a server has written it anew without its free space, since it has opened it.
     pub compactions: u64,

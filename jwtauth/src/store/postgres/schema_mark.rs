@@ -122,7 +122,7 @@ impl PostgresStore {
             AND (application_name = convert_from($2, 'UTF8')
                 OR application_name NOT IN ('', 'psql', 'pg_dump')
                 AND (position(convert_from($3, 'UTF8') IN query) > 0
-                    OR query = '<insufficient privilege>' AND backend_type = 'client backend'
+                    OR query = '<insufficient privilege>'
                     AND has_table_privilege(usesysid, convert_from($4, 'UTF8'), 'UPDATE')))";
         let asked = SqlStatement { sql: sql.into(), types: vec![Type::BYTEA; 4] };
         let name = PostgresConfig::usual_name(&database.schema);

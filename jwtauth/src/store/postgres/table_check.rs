@@ -144,8 +144,8 @@ impl TableCheck<'_> {
         }
     }
 
-    /// Refuses tables of which the server shows this role some rows only: a session that is hidden is one that
-    /// nobody can end.
+    /// Refuses tables of which the server shows this role some rows only: a session that is hidden is one
+    /// that nobody can end.
     pub(super) async fn refuse_hidden_rows(&self, connection: &mut Connection) -> Result<(), StepError> {
         let sql = "SELECT c.relname::text FROM pg_catalog.pg_class AS c
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -54,8 +54,8 @@ pub(super) fn of_panic(path: &Path, action: &'static str, panic: &(dyn Any + Sen
     files::refused(path, action, cause.unwrap_or_else(|| io::Error::other("its database has given up")))
 }
 
-/// What is said of a panic of sled at work on a store. Where the system is short of something, such as threads
-/// or descriptors, or the disk does not answer, nothing is known of the files.
+/// What is said of a panic of sled at work on a store. Where the system is short of something, such as
+/// threads or descriptors, or the disk does not answer, nothing is known of the files.
 pub(super) fn of_work(path: &Path, action: &'static str, panic: &(dyn Any + Send)) -> StoreError {
     match panic.downcast_ref::<String>().and_then(|text| cause_in(text)) {
         Some(cause) if is_short(&cause) || is_unreadable(&cause) => files::refused(path, action, cause),

@@ -42,10 +42,7 @@ use crate::private_file::{parent, private, sync_dir};
 ///   newer one, were not filled to the end, or were moved elsewhere.
 ///
 /// Nothing was changed then, or some rows are repaired and stand in the file.
-#[cfg_attr(
-    not(feature = "postgres"),
-    expect(clippy::unused_async, unused_variables, reason = "a database is asked")
-)]
+#[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "a database is asked"))]
 pub async fn repair_database(
     place: impl Into<StorePlace>,
     aside: &Path,

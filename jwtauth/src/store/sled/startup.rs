@@ -55,9 +55,15 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn open(config: SledConfig) -> Result<Self, StoreError> {
         outlive_file_limits();
-        kinds::check(&config.path)?;
+        // What a directory without a mark has in it is somebody else's.
+        if directory::has_mark(&config.path) {
+            kinds::check(&config.path)?;
+        }
         let mut patience = Patience::new(config.lock_timeout);
         let found = directory::look(&config.path)?;
+        if !found.marked {
+            kinds::check(&config.path)?;
+        }
         if !found.something
             && let Some(counter) = Counts::read(&config)?.accounts_are_gone()
         {

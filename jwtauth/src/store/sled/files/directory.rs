@@ -50,6 +50,11 @@ pub(in crate::store::sled) struct DirectoryState {
     pub(in crate::store::sled) marked: bool,
 }
 
+/// Tells whether something has the name of the mark.
+pub(in crate::store::sled) fn has_mark(path: &Path) -> bool {
+    fs::symlink_metadata(path.join(MARK)).is_ok()
+}
+
 /// Looks at the directory, and changes nothing. One that is not there is empty.
 pub(in crate::store::sled) fn look(path: &Path) -> Result<DirectoryState, StoreError> {
     look_for_strange(path).map(|(found, _)| found)

@@ -1,5 +1,5 @@
 //! Connections: the pool, and statements one after the other on the wire. What an error of the driver means
-//! is in `step_error`.
+//! is in `step_error`, and what a new connection is asked in `entry_question`.
 //!
 //! # Invariants
 //!
@@ -26,10 +26,10 @@ use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, Error, Row, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Config, Error, Row};
 
+use super::entry_question::{EntryQuestion, NoEntry, refuse_standby};
 use super::host_choice::HostChoice;
 use super::postgres_config::PostgresConfig;
 use super::statements::SqlStatement;
@@ -90,45 +90,12 @@ pub(super) enum Request<'s> {
     Statement(&'s SqlStatement, Vec<Param>),
 }
 
-/// What each new connection asks, and what the answer means.
-struct EntryQuestion {
-    /// Gives one row with a text, or with NULL if all is well.
-    question: String,
-    refusal: Box<dyn Fn(&str) -> PostgresError + Send + Sync>,
-}
-
-impl EntryQuestion {
-    async fn ask(&self, client: &tokio_postgres::Client) -> Result<(), HookError> {
-        let answers = client.simple_query(&self.question).await.map_err(HookError::Backend)?;
-        match answers.iter().find_map(row_of) {
-            Some(row) => match row.get(0) {
-                Some(mark) => Err(HookError::message((self.refusal)(mark).to_string())),
-                None => Ok(()),
-            },
-            None => Err(HookError::message(
-                "the row of store_mark is not there, or row-level security hides it: `jwtauth doctor` says which",
-            )),
+impl From<NoEntry> for HookError {
+    fn from(why: NoEntry) -> Self {
+        match why {
+            NoEntry::Failed(error) => Self::Backend(error),
+            NoEntry::Refused(text) => Self::message(text),
         }
-    }
-}
-
-fn row_of(answer: &SimpleQueryMessage) -> Option<&SimpleQueryRow> {
-    if let SimpleQueryMessage::Row(row) = answer { Some(row) } else { None }
-}
-
-/// Refuses a server that repeats what another one does, and later. Engines that have none do not know the
-/// question.
-async fn refuse_standby(client: &tokio_postgres::Client) -> Result<(), HookError> {
-    let answers = match client.simple_query("SELECT pg_catalog.pg_is_in_recovery()").await {
-        Ok(answers) => answers,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_FUNCTION) => return Ok(()),
-        Err(error) => return Err(HookError::Backend(error)),
-    };
-    match answers.iter().find_map(row_of).and_then(|row| row.get(0)) {
-        Some("t") => Err(HookError::message(
-            "this server is a standby, so it does not know yet who was logged out a moment ago: name the primary, or all hosts of the cluster",
-        )),
-        _ => Ok(()),
     }
 }
 
@@ -161,7 +128,7 @@ impl Connections {
                     }
                     // The last one: it has the name of the schema, which `schema_mark` looks for.
                     match asked.get() {
-                        Some(entry) => entry.ask(client).await,
+                        Some(entry) => Ok(entry.ask(client).await?),
                         None => Ok(()),
                     }
                 };

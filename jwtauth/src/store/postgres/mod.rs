@@ -16,11 +16,12 @@
 //! 4. No statement is left under way on a connection that another operation gets.
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
-//! `statements` has all SQL, `schema` the tables, `connections` the wire, `step_error` what its errors mean,
-//! `host_choice` where a new one leads to, `transaction` how an operation is committed and tried again,
-//! `rows` which bytes stand where, and `row_table` what is damaged of them. `database_copy` and
-//! `database_check` read all of it, `row_repair` takes rows out that are damaged, `database_fill` puts all of
-//! a store into it, `schema_mark` says when it may not be served, and `table_check` who may not serve it.
+//! `statements` has all SQL, `schema` the tables, `connections` the wire, `entry_question` who is let in,
+//! `step_error` what its errors mean, `host_choice` where a new one leads to, `transaction` how an operation
+//! is committed and tried again, `rows` which bytes stand where, and `row_table` what is damaged of them.
+//! `database_copy` and `database_check` read all of it, `row_repair` takes rows out that are damaged,
+//! `database_fill` puts all of a store into it, `schema_mark` says when it may not be served, and
+//! `table_check` who may not serve it.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
 //! `shared_reads` makes one question of reads that come at the same time, `confirmations` gathers what nobody
@@ -36,6 +37,7 @@ mod database_check;
 mod database_copy;
 mod database_fill;
 mod database_url;
+mod entry_question;
 mod event_steps;
 mod freshness;
 mod host_choice;

@@ -83,7 +83,7 @@ impl TwoSteps<Disk> for LoginWithValue {
         outcome: &Self::Outcome,
         waits: &dyn Fn() -> bool,
     ) -> Result<Settled, StoreError> {
-        if outcome.is_some() || !waits() {
+        if outcome.is_some() || self.login.effects.put_off || !waits() {
             return Ok(Settled::Done);
         }
         disk.evict(&self.login.session, &self.login.effects)

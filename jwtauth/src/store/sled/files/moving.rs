@@ -7,7 +7,7 @@
 //!    when the copy is on disk.
 //! 2. What was stopped in the middle is done by the same call once more.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,8 @@ fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     let copy = || -> io::Result<()> {
         // With its mode.
         fs::copy(from, &part)?;
-        File::open(&part)?.sync_all()?;
+        // M-14: Windows syncs no file that was opened for reading.
+        OpenOptions::new().write(true).open(&part)?.sync_all()?;
         fs::rename(&part, to)?;
         sync_dir(parent(to))
     };

@@ -42,7 +42,7 @@ fn two_tabs_and_another_browser_share_a_login() {
     let server = Program::new(env!("CARGO_BIN_EXE_spa")).env("JWTAUTH_ACCESS_TTL", "1").start();
     let mut command = node::command(100, &home, folder().join("tabs.mjs").to_str().unwrap());
     command.arg(server.url.replace("127.0.0.1", "localhost"));
-    check(command);
+    node::expect_ok(&command.output().unwrap(), server);
 }
 
 /// The files of the example come from another origin, and their page names the program.
@@ -69,7 +69,9 @@ fn a_front_end_at_another_origin_uses_the_program() {
         api.set(program.clone()).unwrap();
         let mut command = node::command(100, &home, folder().join("front_end.mjs").to_str().unwrap());
         command.args([url, program]);
-        tokio::task::spawn_blocking(move || check(command)).await.unwrap();
+        tokio::task::spawn_blocking(move || node::expect_ok(&command.output().unwrap(), server))
+            .await
+            .unwrap();
     });
 }
 

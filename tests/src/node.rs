@@ -1,8 +1,10 @@
 //! Programs from npm, to test against: installed once, beside the build, and bounded in time.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
+
+use crate::program::Running;
 
 /// Held while something is installed, so that nobody installs it at the same time.
 static INSTALLING: Mutex<()> = Mutex::new(());
@@ -13,6 +15,20 @@ pub fn command(seconds: u32, home: &Path, script: &str) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", &seconds.to_string(), "node", script]).arg(home);
     command
+}
+
+/// Ends the server that a script has used.
+///
+/// # Panics
+///
+/// If the script has failed, or its only word was not `ok`. What it has said stands last, so that a long log does not
+/// hide it.
+pub fn expect_ok(output: &Output, server: Running) {
+    let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (said(&output.stdout), said(&output.stderr));
+    let (_, log) = server.terminate();
+    let is_ok = output.status.success() && out.trim() == "ok";
+    assert!(is_ok, "the program's log:\n{log}\nthe script ({}):\n{out}{err}", output.status);
 }
 
 /// Returns the folder below `tmp` where packages are that are named as `name@version`. They are installed there when they

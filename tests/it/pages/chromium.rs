@@ -39,9 +39,7 @@ fn two_people_with_two_browsers_each_live_with_the_pages() {
     let url = server.url.replace("127.0.0.1", "localhost");
     let output =
         node::command(150, &home, script.to_str().unwrap()).arg(url).arg(&pictures).output().unwrap();
-    let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (said(&output.stdout), said(&output.stderr));
-    assert!(output.status.success() && out.trim() == "ok", "{out}{err}");
+    node::expect_ok(&output, server);
     if std::env::var_os("JWTAUTH_BLESS").is_some() {
         let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pictures");
         for (picture, name) in [("readme.png", "devices.png"), ("readme_admin.png", "admin.png")] {

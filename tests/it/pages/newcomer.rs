@@ -39,7 +39,5 @@ fn a_newcomer_registers_and_logs_another_device_out() {
     let port = server.url.rsplit(':').next().unwrap();
     let mut command = node::command(60, &home, script.to_str().unwrap());
     let output = command.arg(format!("http://localhost:{port}/")).output().unwrap();
-    let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (said(&output.stdout), said(&output.stderr));
-    assert!(output.status.success() && out.trim() == "ok", "{out}{err}");
+    node::expect_ok(&output, server);
 }

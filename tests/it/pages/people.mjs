@@ -41,6 +41,13 @@ async function fillIn(page, fields, button) {
   await page.getByRole('button', { name: button, exact: true }).click();
 }
 
+// What leads to another page, and that page: a click alone comes back while the old one may still be there.
+async function follow(page, link) {
+  const loaded = page.waitForEvent('load');
+  await link.click();
+  await loaded;
+}
+
 async function look(page, name) {
   await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
   const found = await page.evaluate(`${axe}; axe.run()`);
@@ -56,7 +63,7 @@ const laptop = await person({ viewport: { width: 1280, height: 800 } });
 await laptop.goto(`${url}/notes`);
 assert.equal(new URL(laptop.url()).pathname, '/account/login');
 await look(laptop, 'login');
-await laptop.getByRole('link', { name: 'Make an account' }).click();
+await follow(laptop, laptop.getByRole('link', { name: 'Make an account' }));
 await fillIn(laptop, { Name: 'ann', Password: 'short' }, 'Make an account');
 await laptop.getByText('fewer than 8').waitFor();
 assert.equal(await laptop.getByLabel('Password', { exact: true }).getAttribute('aria-invalid'), 'true');
@@ -77,6 +84,7 @@ await phone.waitForURL('**/notes');
 const [one, two] = [await person({ viewport: { width: 768, height: 1024 } }), await person()];
 await one.goto(`${url}/account/register`);
 await fillIn(one, { Name: 'bob', Password: password }, 'Make an account');
+await one.waitForURL('**/notes');
 await two.goto(`${url}/account/login`);
 await fillIn(two, { Name: 'bob', Password: password }, 'Log in');
 await two.waitForURL('**/notes');
@@ -103,6 +111,8 @@ const tabs = await Promise.all([1, 2, 3].map(async () => {
   return tab.getByRole('listitem').count();
 }));
 assert.deepEqual(tabs, [2, 2, 2]);
+// The tab that is looked at is the one in front.
+for (const tab of one.context().pages()) if (tab !== one) await tab.close();
 const elsewhere = await one.context().newPage();
 await elsewhere.route('http://elsewhere.example/', (route) => route.fulfill({
   contentType: 'text/html',
@@ -114,11 +124,12 @@ const [refused] = await Promise.all([
   elsewhere.getByRole('button').click(),
 ]);
 assert.equal(refused.status(), 403);
+await elsewhere.close();
 await one.goto(`${url}/account/devices`);
 assert.equal(await one.getByRole('listitem').count(), 2, 'nobody was logged out');
 
 // Bob changes his password: the other browser is logged out, this one is not.
-await one.getByRole('link', { name: 'Change password' }).click();
+await follow(one, one.getByRole('link', { name: 'Change password' }));
 await look(one, 'password_tablet');
 await fillIn(one, { 'Password now': password, 'New password': 'a new long password' }, 'Change password');
 await one.getByText('The password is changed.').waitFor();
@@ -135,11 +146,11 @@ await look(admin, 'admin_overview');
 await admin.getByText('As a table').first().click();
 await admin.getByRole('table').first().waitFor();
 await look(admin, 'admin_overview_table');
-await admin.getByRole('link', { name: 'People' }).click();
+await follow(admin, admin.getByRole('link', { name: 'People' }));
 await admin.getByLabel('Name begins with').fill('BO');
-await admin.getByRole('button', { name: 'Search' }).click();
+await follow(admin, admin.getByRole('button', { name: 'Search' }));
 await look(admin, 'admin_people');
-await admin.getByRole('link', { name: 'bob' }).click();
+await follow(admin, admin.getByRole('link', { name: 'bob' }));
 await fillIn(admin, { 'New role': 'editor' }, 'Add role');
 await admin.getByText('The roles are changed.').waitFor();
 await look(admin, 'admin_person');
@@ -149,19 +160,19 @@ await admin.getByRole('button', { name: 'End all sessions' }).click();
 await admin.getByText('No sessions.').waitFor();
 await one.goto(`${url}/notes`);
 assert.equal(new URL(one.url()).pathname, '/account/login');
-await admin.getByRole('link', { name: 'Show sessions that are over, too' }).click();
+await follow(admin, admin.getByRole('link', { name: 'Show sessions that are over, too' }));
 await admin.getByRole('listitem').filter({ hasText: 'all sessions were ended' }).getByRole('link').click();
 await admin.getByText('ended with its session: all sessions were ended').first().waitFor();
 await look(admin, 'admin_session');
-await admin.getByRole('link', { name: 'Events' }).click();
+await follow(admin, admin.getByRole('link', { name: 'Events' }));
 const newest = admin.getByRole('row').nth(1);
 assert.match(await newest.innerText(), /all_revoked\s+bob\s+ada/);
 await look(admin, 'admin_events');
-await admin.getByRole('link', { name: 'Keys' }).click();
+await follow(admin, admin.getByRole('link', { name: 'Keys' }));
 await look(admin, 'admin_keys');
 // Nobody takes the last admin away.
 await admin.goto(`${url}/admin/people?q=ada`);
-await admin.getByRole('link', { name: 'ada' }).click();
+await follow(admin, admin.getByRole('link', { name: 'ada' }));
 await admin.getByRole('button', { name: 'Disable' }).click();
 await admin.getByRole('alert').waitFor();
 const night = await person({ viewport: { width: 360, height: 740 }, colorScheme: 'dark', isMobile: true });
@@ -169,7 +180,7 @@ await night.goto(`${url}/admin/`);
 await fillIn(night, { Name: 'ada', Password: password }, 'Log in');
 await night.waitForURL('**/admin/overview');
 for (const name of ['Overview', 'People', 'Events', 'Keys']) {
-  await night.getByRole('link', { name, exact: true }).click();
+  await follow(night, night.getByRole('link', { name, exact: true }));
   await look(night, `admin_${name.toLowerCase()}_dark`);
 }
 // Bob is nobody there.
@@ -191,7 +202,7 @@ await admin.setViewportSize({ width: 320, height: 640 });
 for (const name of ['overview', 'people', 'events', 'person']) {
   if (name === 'person') {
     await admin.goto(`${url}/admin/people?q=bob`);
-    await admin.getByRole('link', { name: 'bob' }).click();
+    await follow(admin, admin.getByRole('link', { name: 'bob' }));
   } else {
     await admin.goto(`${url}/admin/${name}`);
   }

@@ -28,7 +28,5 @@ fn the_snippet_for_a_front_end_runs_in_a_browser() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/readme/snippet.mjs");
     let mut command = node::command(100, &home, script.to_str().unwrap());
     let output = command.arg(server.url.replace("127.0.0.1", "localhost")).arg(&file).output().unwrap();
-    let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (said(&output.stdout), said(&output.stderr));
-    assert!(output.status.success() && out.trim() == "ok", "{out}{err}");
+    node::expect_ok(&output, server);
 }

@@ -61,9 +61,11 @@ export function user<U = User>(): Promise<U | null>;
 
 /**
  * Does what `window.fetch` does, with the cookies. If the answer is 401 with `token_expired`, `token_not_valid` or
- * `not_authenticated`, tokens are renewed, once for all calls and tabs that ask for it at the same time, and the
- * request is sent again. If the server refuses to renew them, the session is over: `onChange` tells `end`, and the 401
- * is returned.
+ * `not_authenticated`, tokens are renewed, once for all calls and tabs whose requests left before, and the request is sent
+ * again. If the server refuses to renew them, the session is over: `onChange` tells `end`, and the 401 is returned.
+ *
+ * If `login` was called meanwhile, in this tab or another one, somebody else may be logged in. Then a request other than
+ * GET and HEAD is not sent again: its 401 is returned, and `onChange` has told `login`.
  */
 export function fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
 

@@ -13,8 +13,8 @@ const listeners = new Set();
 let renewing;
 /** When somebody has logged in, here or in another tab, by the clock of this page. */
 let loggedInAt = -Infinity;
-/** When another tab has renewed the tokens, by the clock of this page. */
-let renewedElsewhere = -Infinity;
+/** When there were new tokens, by a login or by a renewal, here or in another tab. */
+let renewedAt = -Infinity;
 let isOver = false;
 /** What was refused since the session is over: if one of these is let in, there is a session again. */
 const refusedAt = new Set();
@@ -62,7 +62,7 @@ function tell(change, elsewhere) {
   isOver = true;
   if (change === 'login') {
     goOn();
-    loggedInAt = performance.now();
+    loggedInAt = renewedAt = performance.now();
   }
   if (!elsewhere) channel?.postMessage(change);
   for (const listener of listeners) {
@@ -75,7 +75,7 @@ function tell(change, elsewhere) {
 }
 channel?.addEventListener('message', ({ data }) => {
   if (data === 'renewed') {
-    renewedElsewhere = performance.now();
+    renewedAt = performance.now();
     goOn();
   } else if (data === 'login' || data === 'logout' || data === 'end') tell(data, true);
 });
@@ -93,22 +93,23 @@ async function alone(what) {
 }
 
 /**
- * Renews the tokens once for all who ask at the same time, in other tabs too. Returns the answer, or `true` if there are new
- * tokens already: another tab has renewed them, or somebody has logged in.
+ * Gets newer tokens than a refused request had, which left at `since`: once for all who ask, in other tabs too. Returns the
+ * refusal of the server, or nothing if there are new ones: this or another tab has renewed them, or somebody has logged in.
  */
-function renew() {
+function renew(since) {
+  if (renewedAt >= since) return undefined;
   renewing ??= (async () => {
-    const since = performance.now();
     const ask = async () => {
       // While this one waited for its turn.
-      if (renewedElsewhere >= since) return true;
+      if (renewedAt >= since) return undefined;
       const answer = await post('refresh');
       if (answer.ok) {
+        renewedAt = performance.now();
         channel?.postMessage('renewed');
         goOn();
       }
-      // It was about the session before: somebody has logged in meanwhile.
-      return answer.status === 401 && loggedInAt >= since ? true : answer;
+      // If somebody has logged in meanwhile, a refusal was about the session before.
+      return renewedAt >= since ? undefined : answer;
     };
     try {
       return await alone(ask);
@@ -194,13 +195,16 @@ async function renewed(input, init) {
   // A body that is a stream can be sent once only.
   const again = new Request(input, { ...usual, ...init });
   const what = again.method + ' ' + again.url;
+  const left = performance.now();
   let response = await window.fetch(again.clone());
   if (origin !== location.origin && origin !== routes.origin) return { response, isOver: false, what };
   let why = await refusal(response);
   if (ABOUT_TOKENS.includes(why)) {
-    const renewal = await orAborted(renew(), again.signal);
+    const refused = await orAborted(renew(left), again.signal);
     // A proxy that says 401 has no code, and knows nothing of the session.
-    if (renewal !== true && !renewal.ok) return { response, isOver: (await refusal(renewal)) !== '', what };
+    if (refused) return { response, isOver: (await refusal(refused)) !== '', what };
+    // It may be somebody else who has logged in since, and what changes something was meant for the one before.
+    if (loggedInAt >= left && !['GET', 'HEAD'].includes(again.method)) return { response, isOver: false, what };
     response = await window.fetch(again);
     why = await refusal(response);
   }

@@ -66,9 +66,36 @@ assert.equal((await one.evaluate(many)).length, 8);
 assert.equal(renewals, 1);
 await one.unroute('**/notes');
 
+// A refusal that comes after the renewal, in this tab or another one, asks for no second one.
+const expired = { status: 401, contentType: 'application/problem+json', body: '{"code":"token_expired","detail":"x"}' };
+const ask = (page, path, method = 'GET') =>
+  page.evaluate(([path, method]) => import('/auth/client.js').then(({ fetch }) => fetch(path, { method })).then((answer) => answer.status), [path, method]);
+for (const other of [one, two]) {
+  let [asked, came, release] = [0];
+  const waits = new Promise((resolve) => { came = resolve; });
+  const released = new Promise((resolve) => { release = resolve; });
+  const seen = new Set();
+  for (const page of new Set([one, other])) {
+    await page.route('**/auth/refresh', (route) => { asked += 1; return route.continue(); });
+    await page.route('**/notes?*', async (route) => {
+      const { search } = new URL(route.request().url());
+      if (seen.has(search)) return route.continue();
+      seen.add(search);
+      if (search === '?slow') { came(); await released; }
+      return route.fulfill(expired);
+    });
+  }
+  const slow = ask(other, '/notes?slow');
+  await waits;
+  assert.equal(await ask(one, '/notes?quick'), 200);
+  release();
+  assert.deepEqual([await slow, asked], [200, 1], 'one renewal for both');
+  for (const page of new Set([one, other])) for (const path of ['**/auth/refresh', '**/notes?*']) await page.unroute(path);
+}
+renewals = 1;
+
 // A server that cannot renew says nothing of the session, and a 401 of the application's own is none of ours.
 const outage = { status: 503, contentType: 'application/problem+json', body: '{"code":"store_unavailable","detail":"x"}' };
-const expired = { status: 401, contentType: 'application/problem+json', body: '{"code":"token_expired","detail":"x"}' };
 let pins = 0;
 await one.route('**/auth/refresh', (route) => route.fulfill(outage));
 await one.route('**/notes', (route) => route.fulfill(expired));
@@ -130,6 +157,36 @@ const late = await one.evaluate(() => import('/auth/client.js').then(async ({ fe
 }));
 assert.deepEqual(late, [200, ['login']]);
 for (const path of ['**/auth/refresh', '**/notes']) await one.unroute(path);
+// What was meant for one person is not done for another one, who has logged in meanwhile in another tab.
+const headers = { 'content-type': 'application/json' };
+assert.equal((await fetch(`${url}/auth/register`, { method: 'POST', headers, body: JSON.stringify({ username: 'dora', password }) })).status, 201);
+const enterElsewhere = (name) =>
+  two.evaluate(([name, password]) => import('/auth/client.js').then(({ login }) => login(name, password)).then(() => undefined), [name, password]);
+for (const [method, status, times] of [['POST', 401, 1], ['GET', 200, 2]]) {
+  let asked = 0;
+  await one.route('**/notes?late', async (route) => {
+    asked += 1;
+    if (asked > 1) return route.continue();
+    await enterElsewhere('dora');
+    await one.getByText('Hello, dora!').waitFor();
+    return route.fulfill(expired);
+  });
+  assert.deepEqual([await ask(one, '/notes?late', method), asked], [status, times], method);
+  await one.unroute('**/notes?late');
+  await enterElsewhere('ann');
+  await hello(one);
+}
+// A logout that the server refuses is none.
+await one.route('**/auth/logout', (route) => route.fulfill(outage));
+const inside = await one.evaluate(() => import('/auth/client.js').then(async ({ logout, onChange, Problem, user }) => {
+  const told = [];
+  const stop = onChange((change) => told.push(change));
+  const refused = await logout().catch((error) => [error instanceof Problem, error.status, error.code]);
+  stop();
+  return [refused, told, (await user()).name];
+}));
+assert.deepEqual(inside, [[true, 503, 'store_unavailable'], [], 'ann']);
+await one.unroute('**/auth/logout');
 assert.equal(await one.evaluate('document.cookie'), '');
 await two.getByRole('button', { name: 'Log out' }).click();
 await Promise.all([stranger(one), stranger(two)]);

@@ -21,6 +21,13 @@ fn harm(kind: &str, sessions: &Path) {
             let len = file.metadata().unwrap().len();
             file.set_len(len / 2 + 7).unwrap();
         }
+        // Where sled itself makes its file shorter.
+        "cut by segments" => {
+            let file = fs::File::options().write(true).open(&data).unwrap();
+            let len = file.metadata().unwrap().len();
+            assert!(len > 524_288, "{len}");
+            file.set_len(524_288).unwrap();
+        }
         other => panic!("{other} is no kind of harm"),
     }
 }
@@ -55,6 +62,30 @@ fn m_13_a_data_file_that_is_lost_is_noticed_before_the_next_answer() {
             assert!(log.contains("ERROR") && log.contains(says), "{kind}: {log}");
         });
     }
+}
+
+/// M-13: at a length to which sled cuts its file too. What was there is gone, and nothing more follows it.
+#[test]
+fn m_13_a_data_file_that_is_cut_by_segments_is_noticed_before_the_next_answer() {
+    bounded(async {
+        let data = tempfile::tempdir().unwrap();
+        let program = crate::quickstart().data(data.path()).env("JWTAUTH_DEV", "1");
+        let server = program.start();
+        let keeper = login(&server.url).await;
+        while fs::metadata(data.path().join("sessions/db")).unwrap().len() < 540_000 {
+            assert_eq!(Browser::new(&server.url).login("bob", "builder").await.status(), 200);
+        }
+        harm("cut by segments", &data.path().join("sessions"));
+        for round in 0..4 {
+            let refused = Browser::new(&server.url).login("bob", "builder").await;
+            assert_unavailable(refused, &format!("login {round}")).await;
+            assert_unavailable(keeper.post("/refresh").await, &format!("refresh {round}")).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        let (_, log) = server.terminate();
+        assert!(!log.contains("panicked"), "{log}");
+        assert!(log.contains("ERROR") && log.contains("was cut to 524288 bytes"), "{log}");
+    });
 }
 
 /// M-13: what is put back in time is all there: the server never let go of it.

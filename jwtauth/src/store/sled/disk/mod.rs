@@ -204,6 +204,7 @@ impl Disk {
         // sled moves pages when it likes: what it has moved since the first time is in the log by now.
         self.state.blobs.sync()?;
         self.state.data.check()?;
+        self.state.data.check_cut()?;
         self.state.journals.write(count_of(self.state.totals))
     }
 

@@ -3,9 +3,12 @@
 //! A file that is removed while a program has it open can be written and synced as before, and is gone with
 //! the program. So before and after each commit the file that we hold is compared with the one that has its
 //! name. No descriptor is opened for that.
+//!
+//! sled makes its file shorter too, by whole segments, and a segment that it writes there again begins with a head.
+//! Where somebody else has cut the file, sled goes on behind the cut, and there is a hole.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::{DATA, refused};
@@ -13,6 +16,9 @@ use crate::error::StoreError;
 
 /// sled makes its file shorter by whole segments.
 const SEGMENT: u64 = 512 * 1024;
+
+/// How many bytes the head of a segment has. Its checksum and its numbers are never all zero.
+const HEAD: usize = 20;
 
 /// The data file, open.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub(in crate::store::sled) struct DataFile {
     file: File,
     /// How long it was when it was looked at last.
     len: u64,
+    /// How short it has become last, until it has grown again.
+    cut: Option<u64>,
 }
 
 impl DataFile {
@@ -31,7 +39,7 @@ impl DataFile {
         // Some systems sync only what is open for writing.
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
-        Ok(Self { store: store.into(), path, file, len })
+        Ok(Self { store: store.into(), path, file, len, cut: None })
     }
 
     /// Waits until the data is on disk.
@@ -49,9 +57,27 @@ impl DataFile {
         let held = self.is_in_place()?;
         let (before, len) = (self.len, held.len());
         self.len = len;
-        if len < before && (len == 0 || !len.is_multiple_of(SEGMENT)) {
-            return Err(self.lost(format!("was cut from {before} to {len} bytes")));
+        if len < before {
+            if len == 0 || !len.is_multiple_of(SEGMENT) {
+                return Err(self.lost(format!("was cut from {before} to {len} bytes")));
+            }
+            self.cut = Some(self.cut.map_or(len, |cut| cut.min(len)));
         }
+        Ok(())
+    }
+
+    /// Fails if somebody has cut the file, and sled has written behind the cut since. Asked when all is on disk.
+    pub(in crate::store::sled) fn check_cut(&mut self) -> Result<(), StoreError> {
+        // sled cuts segment after segment, perhaps in another order than it wants them gone.
+        let is_written = |cut: &u64| self.len >= cut + HEAD as u64 && !self.len.is_multiple_of(SEGMENT);
+        let Some(cut) = self.cut.filter(is_written) else { return Ok(()) };
+        let mut head = [0; HEAD];
+        let failed = |source| refused(&self.path, "look at the data file", source);
+        self.file.seek(SeekFrom::Start(cut)).and_then(|_| self.file.read_exact(&mut head)).map_err(failed)?;
+        if head == [0; HEAD] {
+            return Err(self.lost(format!("was cut to {cut} bytes")));
+        }
+        self.cut = None;
         Ok(())
     }
 

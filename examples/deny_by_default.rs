@@ -100,7 +100,11 @@ fn publish(user: CurrentUser, Path(id): Path<u64>) -> String {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/deny_by_default".into()));
     let builder = guarded(JwtAuth::builder().secret_file(data.join("secret")));

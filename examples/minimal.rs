@@ -26,7 +26,11 @@ async fn me(user: Account) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let stop = shutdown_signal();
     let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
     let auth = JwtAuth::builder().secret_file(format!("{data}/secret")).accounts(AccountsConfig::default());

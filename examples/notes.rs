@@ -98,7 +98,11 @@ async fn follow(event: Event, notes: Notes) {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "data/notes".into()));
     let notes = Notes::default();

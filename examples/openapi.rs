@@ -103,7 +103,11 @@ fn find_user(form: &Credentials) -> Option<User> {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let stop = shutdown_signal();
     let jwtauth = JwtAuth::dev()?; // first: the document names its cookie
     let api = OpenApiService::new(Api::default(), "Notes", "1.0").server("/api");

@@ -97,7 +97,11 @@ async fn me(user: CurrentUser<User>) -> String {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/own_user_table".into()));
     let jwtauth = JwtAuth::builder().secret_file(data.join("secret")).open(data.join("sessions")).await?;

@@ -59,7 +59,11 @@ async fn add_note(user: Account, notes: Data<&Notes>, Form(note): Form<NewNote>)
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let stop = shutdown_signal();
     let jwtauth = JwtAuth::dev()?;
     let accounts = jwtauth.accounts().ok_or("accounts are off")?;

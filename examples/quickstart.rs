@@ -210,6 +210,7 @@ async fn main() {
     tracing_subscriber::fmt()
         .with_env_filter(format!("warn,jwtauth=info,{}", env::var("RUST_LOG").unwrap_or_default()))
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
     if let Err(error) = run().await {
         eprintln!("error: {error}");

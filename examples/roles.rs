@@ -100,7 +100,11 @@ async fn list(posts: Data<&Posts>) -> Json<BTreeMap<u64, Post>> {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let stop = shutdown_signal();
     let post = |author: &str| Post { author: author.into(), text: format!("first words of {author}") };
     let posts = Posts::new(Mutex::new(BTreeMap::from([(1, post("bob")), (2, post("alice"))])));

@@ -108,7 +108,11 @@ async fn listen(variable: &str, default: &str) -> Result<(TcpAcceptor, SocketAdd
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
     let (stop, stop_shop) = (shutdown_signal(), shutdown_signal());
     let (login, at) = listen("JWTAUTH_ADDR", "127.0.0.1:3000").await?;
     let (sales, shop_at) = listen("JWTAUTH_SHOP_ADDR", "127.0.0.1:3001").await?;

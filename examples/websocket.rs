@@ -93,7 +93,7 @@ async fn close(socket: &mut WebSocketStream) -> io::Result<()> {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let app = Route::new()
         .at("/login", post(login.with(SizeLimit::new(16 * 1024))))

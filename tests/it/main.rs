@@ -20,6 +20,7 @@ mod every_store;
 mod examples;
 mod expiry;
 mod field;
+mod full_log;
 mod guard;
 mod guides;
 mod house;

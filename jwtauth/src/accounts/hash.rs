@@ -45,12 +45,14 @@ pub(super) struct HashNeed {
     pub(super) blocks: usize,
     /// All of it.
     pub(super) kib: usize,
+    /// Whether the hash was made with other parameters, or by another program.
+    pub(super) is_foreign: bool,
 }
 
 impl HashNeed {
-    /// A hash by Argon2.
+    /// A hash by Argon2, as it is made here.
     pub(super) const fn of(blocks: usize) -> Self {
-        Self { blocks, kib: blocks }
+        Self { blocks, kib: blocks, is_foreign: false }
     }
 }
 
@@ -117,9 +119,10 @@ impl HashMethod {
         if let Some(foreign) = hash.and_then(|hash| ForeignHash::parse(hash.as_phc()).ok()) {
             // It has memory of its own beside that of the hasher.
             let blocks = self.blocks();
-            return Ok(HashNeed { blocks, kib: blocks + foreign.kib() });
+            return Ok(HashNeed { blocks, kib: blocks + foreign.kib(), is_foreign: true });
         }
-        self.blocks_of(hash).map(HashNeed::of)
+        let is_foreign = hash.is_some_and(|hash| self.is_stale_text(hash.as_phc()));
+        self.blocks_of(hash).map(|blocks| HashNeed { is_foreign, ..HashNeed::of(blocks) })
     }
 
     /// Returns how many blocks it takes to check a password against a hash of Argon2.

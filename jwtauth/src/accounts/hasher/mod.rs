@@ -70,6 +70,8 @@ impl LinePlaces {
 pub(super) struct Hasher {
     method: Arc<HashMethod>,
     hashers: usize,
+    /// How many bytes of memory the process may use, if the system says so.
+    memory: Option<u64>,
     /// Hashers that are free. First come, first served.
     turns: Arc<Semaphore>,
     lines: [LinePlaces; 6],
@@ -89,9 +91,10 @@ impl fmt::Debug for Hasher {
 impl Hasher {
     pub(super) fn new(config: &AccountsConfig) -> Result<Self, RandomError> {
         let method = HashMethod::new(config)?;
+        let memory = memory_limit::of_this_process();
         let hashers = config.hashers.unwrap_or_else(|| {
             let cores = std::thread::available_parallelism().map_or(1, Into::into);
-            default_hashers(cores, memory_limit::of_this_process(), method.blocks())
+            default_hashers(cores, memory, method.blocks())
         });
         tracing::debug!(target: "jwtauth", hashers, memory_kib = method.blocks(), "passwords are hashed");
         let line = || LinePlaces {
@@ -102,6 +105,7 @@ impl Hasher {
         Ok(Self {
             method: Arc::new(method),
             hashers,
+            memory,
             turns: Arc::new(Semaphore::new(hashers)),
             lines: std::array::from_fn(|_| line()),
             kept: Arc::default(),
@@ -116,7 +120,11 @@ impl Hasher {
     }
 
     pub(super) fn adopt(&self, hash: &str) -> Result<PasswordHash, AccountError> {
-        self.method.adopt(hash)
+        let adopted = self.method.adopt(hash)?;
+        if self.is_too_much(self.method.need_of(Some(&adopted))?) {
+            return Err(too_much());
+        }
+        Ok(adopted)
     }
 
     pub(super) fn of_nobody(&self) -> PasswordHash {
@@ -141,7 +149,17 @@ impl Hasher {
     ) -> Result<Checked, AccountError> {
         let method = Arc::clone(&self.method);
         let need = method.need_of(hash.as_ref())?;
+        if self.is_too_much(need) {
+            tracing::error!(target: "jwtauth", "the hash of an account needs more memory than this process may use: set its password again, or allow more");
+            return Err(too_much());
+        }
         self.run(line, need, move |memory| method.check(&password, hash.as_ref(), memory)).await
+    }
+
+    /// Tells whether a hash of another program needs more than half of the memory that the process may use.
+    fn is_too_much(&self, need: HashNeed) -> bool {
+        let bytes = u64::try_from(need.kib).unwrap_or(u64::MAX).saturating_mul(1024);
+        need.is_foreign && self.memory.is_some_and(|limit| bytes > limit / 2)
     }
 
     /// Waits as long as the last hash took: for an answer that must look like one behind a hash.
@@ -165,13 +183,14 @@ impl Hasher {
         let first = places.front.acquire().await.map_err(|_| AccountError::Busy)?;
         // A hash that needs the memory of several hashers takes their turns.
         let usual = self.method.blocks();
+        let is_foreign = need.is_foreign;
         let needed = need.kib.div_ceil(usual).clamp(1, self.hashers);
         let turns = u32::try_from(needed).unwrap_or(u32::MAX);
         let turn = Arc::clone(&self.turns).acquire_many_owned(turns).await.map_err(|_| AccountError::Busy)?;
         drop(first);
         let (computed, kept) = (Arc::clone(&self.computed), Arc::clone(&self.kept));
         let last_took = Arc::clone(&self.last_took);
-        let working = tokio::task::spawn_blocking(move || {
+        let working = beside(is_foreign, move || {
             let _until_done = (place, turn);
             computed.fetch_add(1, Ordering::Relaxed);
             let mut memory = take(&kept, need.blocks, usual, needed)?;
@@ -185,8 +204,30 @@ impl Hasher {
             done
         });
         // It panicked, or the runtime is going down.
-        working.await.unwrap_or_else(|_| Err(AccountError::Hashing { problem: "it was given up".into() }))
+        working.await.unwrap_or_else(|| Err(AccountError::Hashing { problem: "it was given up".into() }))
     }
+}
+
+/// Runs something long beside the async workers. `None`: it has panicked, or could not begin.
+///
+/// A hash of another program may take minutes, and a runtime that ends waits for its own threads. So it gets a
+/// thread of its own, which ends with the process.
+async fn beside<T: Send + 'static>(is_foreign: bool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    if !is_foreign {
+        return tokio::task::spawn_blocking(work).await.ok();
+    }
+    let (done, result) = tokio::sync::oneshot::channel();
+    let run = move || {
+        // OK because nobody may wait any more.
+        let _ = done.send(work());
+    };
+    std::thread::Builder::new().name("jwtauth hash".into()).spawn(run).ok()?;
+    result.await.ok()
+}
+
+fn too_much() -> AccountError {
+    let problem = "the hash needs more than half of the memory that this process may use";
+    AccountError::Hashing { problem: problem.into() }
 }
 
 /// Takes memory for a hash: kept memory, or new one. `hashers` says how many turns it has.

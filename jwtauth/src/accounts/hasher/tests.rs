@@ -133,3 +133,44 @@ fn m_1_a_quarter_of_the_memory_is_for_hashes() {
         assert_eq!(got, hashers, "{cores} cores, {memory:?} bytes, {blocks} KiB each");
     }
 }
+
+/// A hash of another program may take minutes. The end of the program does not wait for it.
+#[test]
+fn m_1_a_runtime_that_ends_does_not_wait_for_a_foreign_hash() {
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (ended, has_ended) = std::sync::mpsc::channel();
+    let ending = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        runtime.spawn(beside(true, move || {
+            begun.send(()).unwrap();
+            let _ = held.recv();
+        }));
+        has_begun.recv().unwrap();
+        drop(runtime);
+        ended.send(()).unwrap();
+    });
+    let has_ended = has_ended.recv_timeout(Duration::from_secs(20));
+    drop(release);
+    ending.join().unwrap();
+    assert!(has_ended.is_ok(), "the hash goes on, and the runtime is gone");
+}
+
+/// What needs more than half of the memory is neither taken nor computed.
+#[tokio::test]
+async fn m_1_a_foreign_hash_that_needs_too_much_memory_is_refused() {
+    let mut hasher = Hasher::new(&AccountsConfig::default()).unwrap();
+    let large = |kib: u32| hasher.method.nobody_with_memory(kib);
+    let (fits, too_large) = (large(64 * 1024), large(65 * 1024));
+    hasher.memory = Some(128 * 1024 * 1024);
+    assert!(hasher.adopt(fits.as_phc()).is_ok());
+    let refused = hasher.adopt(too_large.as_phc()).unwrap_err().to_string();
+    assert!(refused.contains("more than half of the memory"), "{refused}");
+    let computed = hasher.computed();
+    let password = Password::typed("correct horse").unwrap();
+    hasher.check(Line::Login, password, Some(too_large)).await.unwrap_err();
+    assert_eq!(hasher.computed(), computed);
+    // Those that are made here are what the settings say.
+    hasher.memory = Some(1);
+    assert!(hasher.adopt(hasher.of_nobody().as_phc()).is_ok());
+}

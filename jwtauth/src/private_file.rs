@@ -157,6 +157,11 @@ fn of_what_is_there(path: &Path) -> String {
     let user = nix::unistd::geteuid();
     let whole = if path.is_dir() { path } else { parent(path) };
     match fs::metadata(path) {
+        Ok(found) if found.uid() == user.as_raw() && is_open_to_owner(path, whole) => format!(
+            "it belongs to this user, and its mode allows it: something else forbids it. That may be SELinux or AppArmor \
+             (for a volume of Docker or Podman add `:z`; the log of the system says more), `chattr +i` or `+a` (see \
+             `lsattr -d {whole:?}`), or how the file system is mounted"
+        ),
         Ok(found) if found.uid() == user.as_raw() => {
             format!("it belongs to this user, who took the rights away: run `chmod -R u+rwX {whole:?}`")
         }
@@ -167,6 +172,13 @@ fn of_what_is_there(path: &Path) -> String {
         ),
         Err(_) => format!("run `chown -R {user} {whole:?}`"),
     }
+}
+
+/// Tells whether the modes let an owner do everything with what is there, and with the directory around it.
+#[cfg(unix)]
+fn is_open_to_owner(path: &Path, directory: &Path) -> bool {
+    let has = |path: &Path, bits| fs::metadata(path).is_ok_and(|found| mode(&found) & bits == bits);
+    has(path, 0o600) && has(directory, 0o700)
 }
 
 #[cfg(unix)]
@@ -245,4 +257,33 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn set_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// M-6: what the modes allow is forbidden by something else, and `chmod` does not help.
+    #[test]
+    fn m_6_a_refusal_that_the_modes_do_not_explain_says_so() {
+        let directory = std::env::temp_dir().join(format!("jwtauth-remedy-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("db");
+        fs::write(&file, "").unwrap();
+        let refusal = io::Error::from(io::ErrorKind::PermissionDenied);
+        for (of_directory, of_file, path, says) in [
+            (0o700, 0o600, &file, "SELinux"),
+            (0o700, 0o600, &directory, "SELinux"),
+            (0o700, 0o400, &file, "chmod -R u+rwX"),
+            (0o500, 0o600, &file, "chmod -R u+rwX"),
+            (0o500, 0o600, &directory, "chmod -R u+rwX"),
+        ] {
+            set_mode(&file, of_file).unwrap();
+            set_mode(&directory, of_directory).unwrap();
+            let advice = remedy(path, &refusal);
+            assert!(advice.contains(says), "{of_directory:o} {of_file:o} {path:?}: {advice}");
+        }
+        set_mode(&directory, 0o700).unwrap();
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

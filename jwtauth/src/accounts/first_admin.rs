@@ -27,7 +27,7 @@ impl Accounts {
     /// `name` and `password` are names of environment variables. The password may be in a file instead: its
     /// path is in the variable `password` with `_FILE` behind it, as for the secrets of Docker and
     /// Kubernetes. One line break at the end of the file is not part of the password, nor is a byte order
-    /// mark in front of it. What is said of the modes of
+    /// mark in front of it. Any other control character is refused, and so are quotes around a variable. What is said of the modes of
     /// [`secret_file`](crate::JwtAuthBuilder::secret_file) counts for it too.
     ///
     /// - If the variable `name` is not set, or is empty, nothing happens.
@@ -129,12 +129,17 @@ fn password_of(
     let of_file = format!("{name}_FILE");
     let refused = |name: &str, problem: String| AccountError::Variable { name: name.into(), problem };
     match (variable(environment, name)?, variable(environment, &of_file)?) {
-        (Some(password), None) => Ok(password),
+        (Some(password), None) => {
+            check_typed(&password).map_err(|problem| refused(name, problem))?;
+            Ok(password)
+        }
         (None, Some(path)) => {
             let text = read(Path::new(&*path)).map_err(|problem| refused(&of_file, problem))?;
             let line = without_mark(&text);
             let line = line.strip_suffix('\n').unwrap_or(line);
-            Ok(line.strip_suffix('\r').unwrap_or(line).to_owned().into())
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            check_typed(line).map_err(|problem| refused(&of_file, problem))?;
+            Ok(line.to_owned().into())
         }
         (Some(_), Some(_)) => Err(refused(name, format!("{of_file} is set too: set one of the two"))),
         (None, None) => {
@@ -145,6 +150,16 @@ fn password_of(
             ))
         }
     }
+}
+
+/// Refuses a password that nobody can type into the field of a form.
+fn check_typed(password: &str) -> Result<(), String> {
+    if password.contains(char::is_control) {
+        return Err(
+            "the password has a line break or another control character: write it alone, on one line".into(),
+        );
+    }
+    Ok(())
 }
 
 /// Reads a file that should be for this user alone, as that of a secret.
@@ -166,6 +181,12 @@ fn variable(
         Ok(value) => {
             let value = Zeroizing::new(value);
             let value = Zeroizing::new(without_mark(&value).to_owned());
+            let is_between = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+            if is_between('"') || is_between('\'') {
+                let problem =
+                    "it stands in quotes, as `docker run --env-file` leaves them: remove them".into();
+                return Err(AccountError::Variable { name: name.into(), problem });
+            }
             Ok(Some(value).filter(|value| !value.is_empty()))
         }
         Err(VarError::NotPresent) => Ok(None),
@@ -257,6 +278,23 @@ mod tests {
             let variables = [&[("ADMIN", "ann")], variables].concat();
             let error = start(accounts, &variables).await.unwrap_err().to_string();
             assert!(error.contains(said) && !error.contains(PASSWORD), "{error}");
+        }
+        // What nobody could type, or what a file of variables has left around it.
+        for text in [format!("{PASSWORD}\n\n"), format!("{PASSWORD}\nsecond\n"), format!("{PASSWORD}\u{0}")] {
+            fs::write(file, &text).unwrap();
+            for variables in
+                [[("ADMIN", "ann"), ("PASSWORD_FILE", file)], [("ADMIN", "ann"), ("PASSWORD", &text)]]
+            {
+                let error = start(accounts, &variables).await.unwrap_err().to_string();
+                assert!(error.contains("on one line") && !error.contains(PASSWORD), "{error}");
+            }
+        }
+        let quoted = format!("\"{PASSWORD}\"");
+        for variables in
+            [[("ADMIN", "ann"), ("PASSWORD", &*quoted)], [("ADMIN", "'ann'"), ("PASSWORD", PASSWORD)]]
+        {
+            let error = start(accounts, &variables).await.unwrap_err().to_string();
+            assert!(error.contains("it stands in quotes") && !error.contains(PASSWORD), "{error}");
         }
         assert!(accounts.by_name("ann").await.unwrap().is_none());
         let mark = '\u{feff}';

@@ -88,13 +88,20 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
         Err(ConfigError::SecretFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(new_secret()?);
             make(path, secret.as_bytes()).map_err(|error| failed(advised(path, error)))?;
-            read(path)
+            // Its name may be taken by a link to nowhere.
+            read(path).map_err(|error| match error {
+                ConfigError::SecretFile { source, .. } => failed(of_lost_target(path, source)),
+                other => other,
+            })
         }
         // Its maker was killed in between, or somebody only made room for it.
         Ok(secret) if secret.expose().is_empty() && start.elapsed() >= WRITING => {
             let secret = Zeroizing::new(new_secret()?);
             let file = OpenOptions::new().write(true).truncate(true).open(path);
-            file.and_then(|file| write_whole(file, secret.as_bytes())).map_err(failed)?;
+            file.and_then(|file| write_whole(file, secret.as_bytes())).map_err(|error| {
+                let empty = format!("it is empty, and no new secret can be written into it: {error}");
+                failed(io::Error::new(error.kind(), empty))
+            })?;
             read(path)
         }
         other => other,
@@ -129,17 +136,25 @@ fn written_around(bytes: &[u8]) -> Option<&'static str> {
         return Some("it begins with a byte order mark: write it as UTF-8 without one");
     }
     // Random bytes may look like anything.
-    if std::str::from_utf8(bytes).is_err() {
-        return None;
+    let text = std::str::from_utf8(bytes).ok()?;
+    if text.starts_with('#') && text.contains('\n') {
+        return Some("it begins with a comment: write the secret alone");
+    }
+    if text.starts_with('{') && text.ends_with('}') {
+        return Some("it is JSON: write the secret alone");
     }
     let is_between = |quote| bytes.len() > 1 && bytes.starts_with(quote) && bytes.ends_with(quote);
     if is_between(b"\"") || is_between(b"'") {
         return Some("it stands in quotes: remove them");
     }
-    let name = bytes.split(|byte| *byte == b'=').next().filter(|name| name.len() < bytes.len())?;
-    let is_name = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    (is_name && name.to_ascii_lowercase().ends_with(b"secret"))
-        .then_some("it begins with a name and `=`: write the secret alone")
+    let text = text.strip_prefix("export ").unwrap_or(text);
+    let (name, secret) = text.split_once(['=', ':'])?;
+    let name = name.trim().to_ascii_lowercase();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // What a secret in base64 ends with is none.
+    let is_there = !secret.trim_matches(['=', ' ']).is_empty();
+    (is_name && is_there && name.contains("secret"))
+        .then_some("it begins with a name and `=` or `:`: write the secret alone")
 }
 
 /// Adds to a refusal what to do.
@@ -212,6 +227,12 @@ mod tests {
             (format!("'{secret}'"), "quotes"),
             (format!("JWTAUTH_SECRET={secret}"), "`=`"),
             (format!("secret={secret}"), "`=`"),
+            (format!("export JWTAUTH_SECRET={secret}"), "`=`"),
+            (format!("JWTAUTH_SECRET = {secret}"), "`=`"),
+            (format!("SECRET_KEY={secret}"), "`=`"),
+            (format!("secret: {secret}"), "`:`"),
+            (format!("{{\"secret\":\"{secret}\"}}"), "JSON"),
+            (format!("# of the shop\n{secret}\n"), "comment"),
         ] {
             fs::write(&path, &text).unwrap();
             let error = read_or_make(&path).unwrap_err();
@@ -219,9 +240,15 @@ mod tests {
             assert!(shown.contains(says) && !shown.contains("wonderland"), "{text}: {shown}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left as it is");
         }
-        for text in
-            [secret.to_owned(), format!(" {secret}\r\n"), format!("a\"{secret}\""), format!("{secret}=")]
-        {
+        for text in [
+            secret.to_owned(),
+            format!(" {secret}\r\n"),
+            format!("a\"{secret}\""),
+            format!("{secret}="),
+            "a_secret_of_thirty_two_bytes_at_least==".into(),
+            format!("#{secret}"),
+            format!("over:{secret}"),
+        ] {
             fs::write(&path, &text).unwrap();
             assert_eq!(read_or_make(&path).unwrap().expose(), text.trim().as_bytes(), "{text}");
         }
@@ -240,6 +267,27 @@ mod tests {
         // It is not read at all: a pipe is waited for.
         let error = read_or_make(Path::new("/dev/zero")).unwrap_err();
         assert!(format!("{error:?}").contains("a device"), "{error:?}");
+    }
+
+    /// M-7: a file that somebody has made room with, or a link to a volume that is not there.
+    #[test]
+    fn m_7_an_empty_file_and_a_lost_link_are_named() {
+        let directory = std::env::temp_dir().join(format!("jwtauth-empty-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("secret");
+        std::os::unix::fs::symlink("/nowhere/jwtauth/secret", &path).unwrap();
+        let shown = format!("{:?}", read_or_make(&path).unwrap_err());
+        assert!(shown.contains("symbolic link") && shown.contains("/nowhere/jwtauth/secret"), "{shown}");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        set_mode(&path, 0o400).unwrap();
+        if nix::unistd::geteuid().is_root() {
+            println!("skipped: root may write into every file");
+        } else {
+            let shown = format!("{:?}", read_or_make(&path).unwrap_err());
+            assert!(shown.contains("it is empty, and no new secret can be written into it"), "{shown}");
+        }
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     /// R-13, M-7: made once, private, and read back; made private again when others can read it, and refused

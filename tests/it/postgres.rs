@@ -13,6 +13,7 @@ mod hosts;
 mod logins;
 mod migrations;
 mod nodes;
+mod other_secrets;
 mod outage;
 mod patroni;
 mod plans;

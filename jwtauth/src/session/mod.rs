@@ -24,6 +24,7 @@ mod issued_tokens;
 mod kept_api_key_rules;
 #[cfg(feature = "accounts")]
 mod kept_role_scopes;
+mod kept_secret_mark;
 mod key_ring;
 mod known_callers;
 #[cfg(feature = "pages")]

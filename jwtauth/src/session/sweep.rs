@@ -135,6 +135,7 @@ impl Drop for Sweeper {
 
 async fn sweep_until_gone(sessions: Weak<Sessions>, interval: Duration) {
     let mut are_rules_kept = false;
+    let mut secret_mark = None;
     loop {
         if !are_rules_kept {
             let Some(sessions) = sessions.upgrade() else { return };
@@ -148,6 +149,9 @@ async fn sweep_until_gone(sessions: Weak<Sessions>, interval: Duration) {
         }
         tokio::time::sleep(interval).await;
         let Some(sessions) = sessions.upgrade() else { return };
+        if let Ok(seen) = sessions.look_at_secret_mark(secret_mark.as_deref()).await {
+            secret_mark = seen;
+        }
         // A task of its own, so that a store that panics does not end all sweeps.
         let swept = tokio::spawn(async move { sessions.sweep().await }).await;
         match swept {
@@ -165,7 +169,7 @@ impl Sessions {
         self.keep_api_key_rules().await?;
         #[cfg(feature = "accounts")]
         self.keep_role_scopes().await?;
-        Ok(())
+        self.keep_secret_mark().await
     }
 }
 

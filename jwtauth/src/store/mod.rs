@@ -67,9 +67,9 @@ pub use self::compact_store::{CompactStore, Compaction, StoreSpace};
 pub use self::counter_store::{COUNTERS_KEPT, Counter, CounterKey, CounterKind, CounterRule, CounterStore};
 pub use self::event_store::EventStore;
 pub(crate) use self::memory::MemoryStore;
-pub(crate) use self::own_values::api_key_rules;
 #[cfg(feature = "accounts")]
 pub(crate) use self::own_values::role_scopes;
+pub(crate) use self::own_values::{api_key_rules, secret_mark};
 #[cfg(feature = "postgres")]
 pub(crate) use self::postgres::PostgresStore;
 #[cfg(feature = "postgres")]

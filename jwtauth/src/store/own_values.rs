@@ -20,8 +20,13 @@ pub(crate) fn role_scopes() -> ValueKey {
     ValueKey::from_bytes(digest(ROLE_SCOPES, ""))
 }
 
+/// What the secret of the last server makes of a fixed text.
+pub(crate) fn secret_mark() -> ValueKey {
+    ValueKey::from_bytes(digest("jwtauth secret mark v1", ""))
+}
+
 /// Tells whether a value is about this store only.
 pub(super) fn is_own(key: ValueKey) -> bool {
     let role_scopes = ValueKey::from_bytes(digest(ROLE_SCOPES, ""));
-    [LAST_BACKUP, api_key_rules(), role_scopes].contains(&key)
+    [LAST_BACKUP, api_key_rules(), role_scopes, secret_mark()].contains(&key)
 }

@@ -18,6 +18,9 @@ use crate::error::{KeyError, TokenError};
 use crate::id::SessionId;
 use crate::key::Key;
 
+/// What marks are made of.
+const MARKED: &[u8] = b"jwtauth: mark of a secret";
+
 #[derive(Debug)]
 pub(crate) struct RefreshTokens {
     own: RefreshForm,
@@ -90,6 +93,19 @@ impl RefreshTokens {
     /// The form of another library, if it reads them too.
     pub(super) fn compatible(&self) -> Option<(&Envelope, &Compat)> {
         self.compatible.as_ref().map(|(form, compat)| (&form.envelope, compat))
+    }
+
+    /// What the key that signs makes of a fixed text, to be compared elsewhere. The text has no `.`, so it is
+    /// never what a token signs.
+    pub(crate) fn mark(&self) -> String {
+        let held = self.own.envelope.ring.held();
+        let signs = held.signs().expect("the secret signs refresh tokens");
+        signs.key.sign(MARKED)
+    }
+
+    /// Tells whether one of the keys has made a mark.
+    pub(crate) fn knows_mark(&self, mark: &str) -> bool {
+        self.own.envelope.ring.held().keys().any(|key| key.verify(MARKED, mark))
     }
 
     pub(crate) fn issue(&self, claims: &RefreshClaims<'_>) -> String {

@@ -27,8 +27,8 @@ impl Accounts {
     /// `name` and `password` are names of environment variables. The password may be in a file instead: its
     /// path is in the variable `password` with `_FILE` behind it, as for the secrets of Docker and
     /// Kubernetes. One line break at the end of the file is not part of the password, nor is a byte order
-    /// mark in front of it. Any other control character is refused, and so are quotes around a variable. What is said of the modes of
-    /// [`secret_file`](crate::JwtAuthBuilder::secret_file) counts for it too.
+    /// mark in front of it. Any other control character is refused, and so are quotes around a variable. What
+    /// is said of the modes of [`secret_file`](crate::JwtAuthBuilder::secret_file) counts for it too.
     ///
     /// - If the variable `name` is not set, or is empty, nothing happens.
     /// - If there is an account of that name, nothing happens, and the password is not needed. Its password

@@ -140,8 +140,8 @@ fn written_around(bytes: &[u8]) -> Option<&'static str> {
     if text.starts_with('#') && text.contains('\n') {
         return Some("it begins with a comment: write the secret alone");
     }
-    if text.starts_with('{') && text.ends_with('}') {
-        return Some("it is JSON: write the secret alone");
+    if text.starts_with('{') && text.ends_with('}') && text.to_ascii_lowercase().contains("secret") {
+        return Some("it is JSON with a member for the secret: write the secret alone");
     }
     let is_between = |quote| bytes.len() > 1 && bytes.starts_with(quote) && bytes.ends_with(quote);
     if is_between(b"\"") || is_between(b"'") {

@@ -96,6 +96,41 @@ fn the_image_has_the_program_of_the_locked_release() {
     assert_eq!(String::from_utf8(found.stdout).unwrap(), "0123abc\n", "{command}");
 }
 
+/// A crate whose name something in the template has too is named so that it is not taken for that.
+#[test]
+fn a_name_that_the_template_imports_is_no_other_thing() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = root().join("jwtauth/src/bin/jwtauth/project/template");
+    let mut names = std::collections::BTreeSet::new();
+    for file in ["main.rs.txt", "logins.rs.txt"] {
+        let text = fs::read_to_string(template.join(file)).unwrap();
+        for import in text.lines().filter_map(|line| line.strip_prefix("use ")) {
+            let words = import.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+            names.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        }
+    }
+    assert!(names.contains("env") && names.contains("Duration") && names.contains("header"), "{names:?}");
+    let mut made = 0;
+    for name in names {
+        let project = folder.path().join(&name);
+        let output = new(&[project.to_str().unwrap()]);
+        if !output.status.success() {
+            assert!(!project.exists() && output.status.code() == Some(1), "{name}: {output:?}");
+            continue;
+        }
+        made += 1;
+        for file in ["src/main.rs", "tests/logins.rs"] {
+            let text = fs::read_to_string(project.join(file)).unwrap();
+            assert!(text.contains(&format!("\nuse ::{name}::app;\n")), "{name}: {text}");
+        }
+    }
+    assert!(made > 10, "{made}");
+    // `[profile.dev.package]` names them.
+    for name in ["argon2", "regex-syntax"] {
+        assert_eq!(new(&[folder.path().join(name).to_str().unwrap()]).status.code(), Some(1), "{name}");
+    }
+}
+
 #[test]
 fn a_name_that_is_none_is_refused_and_nothing_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();

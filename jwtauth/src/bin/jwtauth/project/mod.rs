@@ -17,11 +17,13 @@ const NAME: &str = "my_api";
 /// The longest name that crates.io takes.
 const MAX_NAME: usize = 64;
 
-/// Words of Rust, and names that cargo gives to programs and crates of its own.
+/// Words of Rust, names that cargo gives to programs and crates of its own, and crates that the template
+/// names. What it imports is free: it names its own crate with `::` in front.
 const TAKEN: &str = "\
-    abstract alloc as async await become bin box break build const continue core crate deps do dyn \
+    abstract alloc argon2 as async await become bin blake2 box break build const continue core crate deps do dyn \
     else enum examples extern false final fn for gen if impl in incremental jwtauth let loop macro \
-    match mod move mut override poem priv proc_macro pub ref return self serde_json static std \
+    match mod move mut override poem priv proc_macro pub ref regex_automata \
+    regex_filtered regex_syntax return self serde_json static std \
     struct super test tokio tracing_subscriber trait true try type typeof unsafe unsized use \
     virtual where while yield";
 
@@ -65,7 +67,7 @@ pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
 
 /// Puts the name of the package into a file.
 fn filled(text: &str, name: &str) -> String {
-    let named = text.replace(&format!("use {NAME}::"), &format!("use {}::", name.replace('-', "_")));
+    let named = text.replace(&format!("::{NAME}::"), &format!("::{}::", name.replace('-', "_")));
     named.replace(NAME, name)
 }
 

@@ -49,8 +49,9 @@ impl Accounts {
             let after = self.with_password(&before, new, Line::Change).await?;
             let revocation = self.revocation(RevocationReason::Requested, keep);
             // If another change came first, the checked password may be outdated.
-            if let Some(after) =
-                self.replace(&before, after, Some(revocation), Event::PasswordChanged { account: id }).await?
+            if let Some(after) = self
+                .replace(&before, after, Some(revocation), Some(Event::PasswordChanged { account: id }))
+                .await?
             {
                 return self.renew_copies(after.id).await;
             }
@@ -94,15 +95,17 @@ impl Accounts {
             let before = self.stored(id).await?;
             let after = self.with_password(&before, new, Line::Operator).await?;
             let revocation = self.revocation(RevocationReason::Requested, None);
-            if let Some(after) =
-                self.replace(&before, after, Some(revocation), Event::PasswordSet { account: id }).await?
+            if let Some(after) = self
+                .replace(&before, after, Some(revocation), Some(Event::PasswordSet { account: id }))
+                .await?
             {
                 return Ok(self.account_of(after));
             }
         }
     }
 
-    /// Disables an account and revokes all its sessions, in one step. It cannot log in.
+    /// Disables an account and revokes all its sessions, in one step. It cannot log in. An account that is
+    /// disabled already stays so, without an [`Event::AccountDisabled`].
     ///
     /// # Errors
     ///
@@ -116,7 +119,8 @@ impl Accounts {
         Ok(self.account_of(after))
     }
 
-    /// Enables a disabled account again, with the password and the roles that it had.
+    /// Enables a disabled account again, with the password and the roles that it had. Nothing happens if it
+    /// is enabled.
     ///
     /// # Errors
     ///
@@ -203,7 +207,7 @@ impl Accounts {
             self.0.sessions.draft_and_issue(&self.account_of(after.clone())).await?;
             let event = Event::RolesSet { account: id, roles: after.roles.clone() };
             // Another change may have come first.
-            if let Some(after) = self.replace(&before, after, None, event).await? {
+            if let Some(after) = self.replace(&before, after, None, Some(event)).await? {
                 return self.renew_copies(after.id).await;
             }
         }
@@ -229,7 +233,8 @@ impl Accounts {
         SubjectRevocation { except, ..SubjectRevocation::all(revocation) }
     }
 
-    /// Edits an account, and tries again each time that another change was first.
+    /// Edits an account, and tries again each time that another change was first. What was so already is no
+    /// event.
     async fn change(
         &self,
         id: AccountId,
@@ -241,7 +246,12 @@ impl Accounts {
             let before = self.stored(id).await?;
             let mut after = before.clone();
             edit(&mut after);
-            if let Some(after) = self.replace(&before, after, revocation, event.clone()).await? {
+            let is_changed = after != before;
+            if !is_changed && revocation.is_none() {
+                return Ok(before);
+            }
+            let event = is_changed.then(|| event.clone());
+            if let Some(after) = self.replace(&before, after, revocation, event).await? {
                 return Ok(after);
             }
         }
@@ -253,12 +263,12 @@ impl Accounts {
         before: &StoredAccount,
         after: StoredAccount,
         revocation: Option<SubjectRevocation>,
-        event: Event,
+        event: Option<Event>,
     ) -> Result<Option<StoredAccount>, AccountError> {
         let after = StoredAccount { revision: before.revision.saturating_add(1), ..after };
         let (store, expected) = (Arc::clone(&self.0.store), before.revision);
         let replaced =
-            self.0.sessions.change_account(store, after.clone(), expected, revocation, Some(event)).await?;
+            self.0.sessions.change_account(store, after.clone(), expected, revocation, event).await?;
         Ok(replaced.then_some(after))
     }
 

@@ -34,7 +34,9 @@ impl Sessions {
         let change = async move { store.change_account(account, expected, revocation).await };
         let of = subject.clone();
         let events = move |ended: &Option<usize>| {
-            let revoked = ended.zip(revocation).map(|(count, revocation)| all_revoked(of, revocation, count));
+            // Where nothing was changed and nothing has ended, nothing has happened.
+            let revoked = ended.zip(revocation).filter(|(count, _)| *count > 0 || event.is_some());
+            let revoked = revoked.map(|(count, revocation)| all_revoked(of, revocation, count));
             revoked.into_iter().chain(ended.and(event))
         };
         Ok(self.report_after(change, events).await?.is_some())

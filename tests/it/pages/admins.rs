@@ -5,7 +5,8 @@ use std::time::Duration;
 use jwtauth::clock::ManualClock;
 use jwtauth::store::{EventRecord, EventStore as _};
 use jwtauth::{
-    Account, AccountsConfig, AdminPages, ApiKeyConfig, ApiKeyRequest, JwtAuth, SledStore, StorageConfig,
+    Account, AccountsConfig, AdminPages, ApiKeyConfig, ApiKeyRequest, Device, JwtAuth, SledStore,
+    StorageConfig,
 };
 use poem::{EndpointExt as _, Route};
 use tests::app::{SECRET, START};
@@ -235,6 +236,38 @@ fn m_25_two_admins_do_not_remove_each_other() {
                 left += accounts.by_id(account.id).await.unwrap().unwrap().roles.len();
             }
             assert_eq!(left, 1, "one admin remains");
+        }
+    });
+}
+
+/// M-24: those of one user, and none that nobody gets to.
+#[test]
+fn m_24_the_sessions_of_a_person_are_listed_a_page_at_a_time() {
+    bounded(async {
+        let office = Office::open().await;
+        let (ada, _) = office.person("ada", &["admin"]).await;
+        let of_bob = office.jwtauth.accounts().unwrap().register("bob", PASSWORD).await.unwrap();
+        let mut marks = Vec::new();
+        for _ in 0..120 {
+            office.clock.advance(Duration::from_secs(1));
+            let tokens = office.jwtauth.sessions().login(&of_bob, Device::default()).await.unwrap();
+            marks.push(tokens.session.id.log_id().to_string());
+        }
+        marks.reverse();
+        let (mut found, mut pages, mut at) = (Vec::new(), 0, format!("person?id={}&all", of_bob.id));
+        loop {
+            let page = text(open(&ada, &at).await).await;
+            found.extend(between(&page, "&amp;mark=", "\"").into_iter().map(str::to_owned));
+            assert_eq!(page.contains(">Newest</a>"), pages > 0, "{page}");
+            pages += 1;
+            let Some(next) = between(&page, "<a rel=\"next\" href=\"", "\"").pop() else { break };
+            at = next.replace("&amp;", "&");
+        }
+        assert_eq!((found, pages), (marks, 3));
+        // What is behind the end, or no number, is no dead end.
+        for (from, link) in [("1000", ">Newest</a>"), ("x", ">Older</a>")] {
+            let page = text(open(&ada, &format!("person?id={}&all&from={from}", of_bob.id)).await).await;
+            assert!(page.contains(link), "{page}");
         }
     });
 }

@@ -57,8 +57,6 @@ text_fields! {
     sessions = "Sessions";
     /// Nobody is logged in.
     no_sessions = "No sessions.";
-    /// How many sessions are not shown. The number stands behind it.
-    more_sessions = "Older sessions that are not shown:";
     /// The button that ends a session.
     end_session = "End session";
     /// The button that ends all sessions.

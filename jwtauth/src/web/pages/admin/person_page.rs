@@ -20,7 +20,7 @@ use crate::session::caused_by;
 use crate::web::answer::rejection::Rejection;
 use crate::web::routes::form::Form;
 
-/// How many sessions stand on the page: the newest.
+/// How many sessions stand on a page, the newest first.
 const SESSIONS: usize = 50;
 
 /// Held by each change that takes something away: two admins could remove each other at once.
@@ -37,9 +37,10 @@ struct PersonPage<'p> {
     last_login: Option<(String, String)>,
     /// Sessions, each with its state if it is over.
     rows: Vec<(DeviceRow, Option<String>)>,
-    /// How many sessions there are.
-    count: usize,
     with_ended: bool,
+    /// Where the next page begins.
+    next: Option<usize>,
+    is_first: bool,
     role_problem: &'p str,
     /// The role that was not added.
     role: &'p str,
@@ -56,6 +57,8 @@ pub(super) struct PersonQuery {
     mark: String,
     /// Whether sessions that are over are shown, too.
     all: Option<String>,
+    /// How many sessions stand before this page.
+    from: String,
 }
 
 /// What is wrong with a change.
@@ -97,7 +100,10 @@ async fn page(
     };
     sessions.retain(|session| query.all.is_some() || session.is_live_at(now));
     sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
-    let newest = sessions.iter().take(SESSIONS);
+    // What is no number asks for the newest.
+    let from: usize = query.from.parse().unwrap_or(0);
+    let on_page: Vec<_> = sessions.iter().skip(from).take(SESSIONS).collect();
+    let behind = from.saturating_add(on_page.len());
     let mut shell = visit.shell(&account.name, "person");
     // What is told has happened, as far as the account shows.
     shell.notice = match &*query.done {
@@ -118,14 +124,16 @@ async fn page(
         created: times(account.created_at),
         password_changed: times(account.password_changed_at),
         last_login: account.last_login.map(times),
-        rows: newest
+        rows: on_page
+            .into_iter()
             .map(|session| {
                 let over = (!session.is_live_at(now)).then(|| state_of(session, now, visit.own.texts));
                 (DeviceRow::of(session, visit.own.session, visit.own.texts), over)
             })
             .collect(),
-        count: sessions.len(),
         with_ended: query.all.is_some(),
+        next: (behind < sessions.len()).then_some(behind),
+        is_first: from == 0,
         role_problem: problem.of_role,
         role: problem.role,
     };
@@ -151,13 +159,16 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
     // What was so already is told of as nothing.
     let told = |now: &Account| if now.roles == account.roles { "" } else { "roles" };
     let done = match &*what {
-        "disable" => take(visit, id, None).await?.map(|_| "disabled"),
-        "enable" => visit.by_admin(visit.accounts.enable(id)).await.map(|_| "enabled"),
+        "disable" => take(visit, id, None).await?.map(|_| if account.active { "disabled" } else { "" }),
+        "enable" => {
+            let enabled = visit.by_admin(visit.accounts.enable(id)).await;
+            enabled.map(|_| if account.active { "" } else { "enabled" })
+        }
         "add_role" => visit.by_admin(visit.accounts.add_role(id, role)).await.map(|now| told(&now)),
         "remove_role" => take(visit, id, Some(role)).await?.map(|now| told(&now)),
         "end_all" => {
-            visit.by_admin(visit.sessions().revoke_all(&id.to_string())).await?;
-            Ok("ended")
+            let ended = visit.by_admin(visit.sessions().revoke_all(&id.to_string())).await?;
+            Ok(if ended == 0 { "" } else { "ended" })
         }
         "end" => {
             let Ok(session) = form.text("session").parse::<SessionId>() else { return Ok(see_other(&here)) };

@@ -10,6 +10,8 @@ use crate::error::{ApiKeyError, SessionError};
 use crate::record::Session;
 use crate::session::{ApiKeyOrigin, ApiKeyRequest, IssuedApiKey};
 
+const DAY: u64 = 24 * 60 * 60;
+
 /// Puts a request together.
 pub(super) fn wanted(
     name: String,
@@ -49,7 +51,8 @@ impl OperatorTarget {
         if let (Some(accounts), Ok(id)) = (&self.accounts, subject.parse())
             && let Some(account) = accounts.by_id(id).await.map_err(OperatorError::of_store)?
         {
-            return self.sessions.create_api_key(&account, request).await.map_err(failed);
+            let made = self.sessions.create_api_key(&account, request).await;
+            return made.map_err(|error| failed(owner, error));
         }
         // What such users may do only their logins say.
         let own = self.sessions.list(subject).await.map_err(OperatorError::of_store)?;
@@ -60,15 +63,26 @@ impl OperatorTarget {
         })?;
         // That login lends its rights, and has asked for nothing.
         let origin = ApiKeyOrigin::default();
-        self.sessions.create_api_key_by(login, request, origin).await.map_err(failed)
+        let made = self.sessions.create_api_key_by(login, request, origin).await;
+        made.map_err(|error| failed(owner, error))
     }
 }
 
-/// What the store says is a failure, and what the key says a refusal.
-fn failed(error: ApiKeyError) -> OperatorError {
+/// What the store says is a failure, and what the key says a refusal: to an operator, of somebody else.
+fn failed(owner: &str, error: ApiKeyError) -> OperatorError {
     match error {
         ApiKeyError::Session(SessionError::Store(_)) => OperatorError::of_store(error),
+        ApiKeyError::Session(SessionError::Inactive) => {
+            OperatorError::Refused(format!("{owner:?} is not active: enable the account first"))
+        }
         ApiKeyError::Session(error) => OperatorError::Refused(error.to_string()),
+        ApiKeyError::Right { kind, name } => OperatorError::Refused(format!(
+            "a key has no more than its owner: {owner:?} does not have the {kind} {name:?}"
+        )),
+        ApiKeyError::Ttl { max } if max >= DAY => OperatorError::Refused(format!(
+            "the lifetime of the key is refused: it is 1 day at least, and {} days at most",
+            max / DAY
+        )),
         ApiKeyError::Off => OperatorError::Refused(
             "the server of this store has no API keys: turn them on in its program with `.api_keys(ApiKeyConfig::default())`, start it once, and do this again".into(),
         ),

@@ -105,6 +105,18 @@ fn k_6_a_key_outlives_a_new_password_of_its_owner() {
     });
 }
 
+/// K-3: an account is made by a person, or by a program that is nobody.
+#[test]
+fn k_3_a_key_registers_nobody() {
+    bounded(async {
+        let owned = Owned::new(TestStore::new()).await;
+        let form = json!({ "username": "eve", "password": PASSWORD });
+        let (status, refused) = owned.post("/auth/register", &owned.key, form.clone()).await;
+        assert_eq!((status, &refused["code"]), (403, &json!("api_key_refused")));
+        assert_eq!(owned.post("/auth/register", &owned.login, form).await.0, 201, "the name is free");
+    });
+}
+
 /// K-4: a role that the account loses, the key loses, on a disk too.
 #[test]
 fn k_4_a_key_loses_a_role_with_its_account() {

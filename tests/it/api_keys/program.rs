@@ -129,7 +129,7 @@ fn k_7_the_program_makes_and_ends_keys_in_a_running_server() {
         let refused = ask(&store, &["api-keys", "revoke", login]).await;
         assert!(refused.code == 1 && refused.err.contains("is a login"), "{refused:?}");
         for (arguments, says) in [
-            (&["--of", "ann", "--role", "root"][..], r#"you do not have the role "root""#),
+            (&["--of", "ann", "--role", "root"][..], r#""ann" does not have the role "root""#),
             TOO_LONG,
             (&["--of", "nobody"], "nobody is known"),
         ] {
@@ -148,7 +148,7 @@ fn k_7_the_program_makes_and_ends_keys_in_a_running_server() {
 }
 
 /// More days than the server allows, and what is said of them.
-const TOO_LONG: (&[&str], &str) = (&["--of", "ann", "--days", "91"], "7776000 seconds");
+const TOO_LONG: (&[&str], &str) = (&["--of", "ann", "--days", "91"], "1 day at least, and 90 days at most");
 
 /// Waits until the server has closed its store.
 async fn once_closed(store: &Path, command: &[&str]) -> Run {

@@ -25,7 +25,7 @@ impl JwtAuth {
     ///
     /// Anyone can register, [30 accounts at once and then one a minute](crate::AccountsConfig::registrations)
     /// from one address. If somebody else makes the accounts, leave the route out with
-    /// `.without("/register")?`.
+    /// `.without("/register")?`. A request with an API key registers nobody: 403 `api_key_refused`.
     ///
     /// # Errors
     ///
@@ -45,6 +45,7 @@ async fn register(request: Request) -> Result<Response> {
     let (request, mut body) = request.split();
     // For its check of the origin: pages of other sites must not create accounts.
     let auth = Auth::from_request(&request, &mut body).await?;
+    auth.refuse_api_key()?;
     let [name, password] = Form::read(request.headers(), &mut body).await?.take(["username", "password"])?;
     let accounts = <&Accounts>::from_request_without_body(&request).await?;
     let account = accounts.register_from(&name, &password, auth.client_address()).await?;

@@ -22,6 +22,7 @@ use tests::app::SECRET;
 use tests::bounded;
 use tests::serve::{Served, serve};
 
+use self::admins::between;
 use crate::examples::encoded;
 
 const PASSWORD: &str = "through the looking glass";
@@ -307,6 +308,10 @@ fn every_page_has_the_headers_and_loads_its_style_sheet_only() {
             assert_eq!(shown.matches("<h1>").count(), 1, "{page}");
         }
         let style = person.open("style.css").await;
+        let password = text(person.open("password").await).await;
+        // A password manager takes no other kind of field for the name.
+        let field = between(&password, "<input type=\"text\" name=\"username\"", ">");
+        assert!(field[0].contains(" value=\"ann\" readonly hidden"), "{password}");
         assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
         assert!(text(style).await.contains("--accent: #0b57d0"));
         let index = person.open("").await;
@@ -321,7 +326,10 @@ fn no_page_of_ones_own_works_without_a_login() {
         for page in OWN_PAGES {
             let stranger = Person::new(&site, FIREFOX);
             let opened = stranger.open(page).await;
-            assert_eq!(sent_to(&opened), (303, format!("login?next=/account/{page}")), "{page}");
+            // Nobody logs in to log out.
+            let leads_to =
+                if page == "logout" { "login?out".into() } else { format!("login?next=/account/{page}") };
+            assert_eq!(sent_to(&opened), (303, leads_to), "{page}");
         }
         let stranger = Person::new(&site, FIREFOX);
         let fields = [("end", "all"), ("old_password", PASSWORD), ("new_password", "a new long password")];

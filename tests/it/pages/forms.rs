@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jwtauth::clock::ManualClock;
+use tests::app::START;
+
 use super::admins::{Office, between, open, send};
 use super::*;
 
@@ -94,22 +97,63 @@ fn s_16_a_registration_with_a_taken_name_counts_as_a_login() {
     });
 }
 
+/// The name of the form that changes the password.
+async fn password_form(person: &Person<'_>) -> String {
+    between(&text(person.open("password").await).await, "name=\"once\" value=\"", "\"")[0].to_owned()
+}
+
+/// N-34: at once, and later.
 #[test]
-fn a_change_of_the_password_that_is_sent_twice_was_made() {
+fn n_34_a_change_of_the_password_that_is_sent_twice_was_made() {
     bounded(async {
         let office = Office::open().await;
         let (ann, _) = office.person("ann", &[]).await;
-        let form = [("old_password", PASSWORD), ("new_password", "a new long password")];
-        for _ in 0..3 {
-            assert_eq!(sent_to(&ann.send("password", &form).await), (303, "password?changed".into()));
+        let once = password_form(&ann).await;
+        let form = [("old_password", PASSWORD), ("new_password", "a new long password"), ("once", &*once)];
+        let (first, second) = tokio::join!(ann.send("password", &form), ann.send("password", &form));
+        for answer in [first, second, ann.send("password", &form).await] {
+            assert_eq!(sent_to(&answer), (303, "password?changed".into()));
         }
         // Another new one was not set, so the old one is what is wrong.
-        let other = [("old_password", PASSWORD), ("new_password", "another long password")];
+        let other = [form[0], ("new_password", "another long password"), form[2]];
         assert_eq!(ann.send("password", &other).await.status(), 422);
+        // And the same form changes it again if it can.
+        let again =
+            [("old_password", "a new long password"), ("new_password", "another long password"), form[2]];
+        for _ in 0..2 {
+            assert_eq!(sent_to(&ann.send("password", &again).await), (303, "password?changed".into()));
+        }
         office.clock.advance(Duration::from_secs(601));
+        let form = again;
         let late = ann.send("password", &form).await;
         assert_eq!(late.status(), 422, "that is no second click");
         assert!(text(late).await.contains("This is not the password of now."));
+    });
+}
+
+/// N-34: after a registration, or a change by another form, nobody is told of a change that was not made. Each
+/// form is one attempt.
+#[test]
+fn n_34_a_wrong_old_password_is_told_of_and_counts_once() {
+    bounded(async {
+        let accounts = AccountsConfig::default().hashers(1).free_failures(4, 100);
+        let builder = JwtAuth::builder().secret(SECRET).accounts(accounts).insecure_cookies();
+        let jwtauth = builder.clock(ManualClock::at(START)).build(MemoryStore::new()).unwrap();
+        let app = Route::new().nest("/account", jwtauth.pages().unwrap());
+        let site = serve(app.with(jwtauth)).await;
+        let (ann, phone) = (Person::new(&site, FIREFOX), Person::new(&site, SAFARI));
+        ann.register("ann").await;
+        phone.log_in("ann").await;
+        let (once, other) = (password_form(&ann).await, password_form(&ann).await);
+        for once in ["", &*once, &*once, &*other] {
+            let fields = [("old_password", "it is wrong"), ("new_password", PASSWORD), ("once", once)];
+            let refused = ann.send("password", &fields).await;
+            assert_eq!(refused.status(), 422, "{once}");
+            assert!(text(refused).await.contains("This is not the password of now."));
+        }
+        let fields = [("old_password", "it is wrong"), ("new_password", PASSWORD)];
+        assert_eq!(ann.send("password", &fields).await.status(), 429, "there were four attempts");
+        assert_eq!(phone.open("devices").await.status(), 200, "it is logged in as before");
     });
 }
 
@@ -214,6 +258,25 @@ fn what_was_so_already_is_told_of_as_nothing() {
         }
         let fields = [("do", "add_role"), ("role", "writer")];
         assert_eq!(sent_to(&send(&ada, &page, &fields).await), (303, format!("{page}&done=roles")));
+        // An account that is so already, and sessions that are over: told once, and one event each.
+        let shown = text(open(&ada, &page).await).await;
+        let session = between(&shown, "<a href=\"session?", "\"")[0].replace("&amp;", "&");
+        for (path, what, told) in [
+            (&*format!("session?{session}"), "end", "ended"),
+            (&*page, "end_all", ""),
+            (&*page, "enable", ""),
+            (&*page, "disable", "disabled"),
+            (&*page, "enable", "enabled"),
+        ] {
+            let done =
+                |told: &str| (303, format!("{path}{}{told}", if told.is_empty() { "" } else { "&done=" }));
+            assert_eq!(sent_to(&send(&ada, path, &[("do", what)]).await), done(told), "{what}");
+            assert_eq!(sent_to(&send(&ada, path, &[("do", what)]).await), done(""), "{what} again");
+        }
+        let events = office.events().await;
+        for name in ["account_disabled", "account_enabled"] {
+            assert_eq!(events.iter().filter(|event| event.event.event == name).count(), 1, "{name}");
+        }
         let unseen = send(&ada, &page, &[("do", "add_role"), ("role", "\u{3164}")]).await;
         assert_eq!(unseen.status(), 422);
         let shown = text(unseen).await;

@@ -58,6 +58,14 @@ fn n_24_what_is_not_there_is_a_page_too() {
             );
             assert!(text(problem).await.contains("\"code\":\"method_not_allowed\""));
         }
+        // Without the last `/` a relative path begins one level higher.
+        for folder in ["account", "admin"] {
+            let request =
+                ann.client.post(office.site.at(&format!("/{folder}"))).header("accept", "text/html");
+            let answer = request.header("sec-fetch-site", "same-origin").send().await.unwrap();
+            let page = refused(answer, 405, &format!("<a href=\"./{folder}/")).await;
+            assert!(page.contains(&format!("href=\"./{folder}/style.css\"")), "{page}");
+        }
         let (ada, _) = office.person("ada", &["admin"]).await;
         for (page, allow) in [("people", "GET, HEAD"), ("person", "GET, HEAD, POST")] {
             let request = ada.client.put(office.site.at(&format!("/admin/{page}")));

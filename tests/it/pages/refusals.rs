@@ -14,6 +14,38 @@ async fn own_site(
     serve(Route::new().nest("/account", pages(jwtauth.pages().unwrap())).with(jwtauth)).await
 }
 
+/// N-35: the cookies of a login are `Secure`, and browsers drop them where the site was opened over plain http.
+#[test]
+fn n_35_who_logs_in_over_plain_http_is_told_why_it_does_not_last() {
+    bounded(async {
+        let said = "Over plain http your browser keeps no login.";
+        let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
+        let jwtauth = builder.build(MemoryStore::new()).unwrap();
+        let secure = serve(Route::new().nest("/account", jwtauth.pages().unwrap()).with(jwtauth)).await;
+        let insecure = own_site(|builder| builder, |pages| pages).await;
+        let local = secure.url.replace("127.0.0.1", "localhost");
+        let (local, from_local) = (local.strip_prefix("http://").unwrap(), format!("{local}/account/login"));
+        for (site, host, from, proto, is_told) in [
+            (&secure, "shop.lan", "http://shop.lan/account/login?next=/", "http", true),
+            (&secure, "shop.lan:3000", "http://shop.lan:3000/", "http", true),
+            // A proxy may not say that the browser has come by https.
+            (&secure, "shop.lan", "https://shop.lan/account/login", "http", false),
+            (&secure, "shop.lan", "http://shop.lan/account/login", "https", false),
+            (&secure, "shop.lan", "http://shop.lan.elsewhere.example/", "http", false),
+            (&secure, "shop.lan", "http://elsewhere.example/", "http", false),
+            (&secure, "shop.lan", "", "http", false),
+            (&secure, local, &*from_local, "http", false),
+            (&insecure, "shop.lan", "http://shop.lan/account/login", "http", false),
+        ] {
+            let person = Person::new(site, FIREFOX);
+            let request = person.client.get(site.at("/account/login")).header("host", host);
+            let request = request.header("referer", from).header("x-forwarded-proto", proto);
+            let shown = text(request.send().await.unwrap()).await;
+            assert_eq!(shown.contains(said), is_told, "{host} {from} {proto}: {shown}");
+        }
+    });
+}
+
 /// H-8: the headers of a refusal are there, whoever is refused.
 #[test]
 fn h_8_a_refused_form_says_how_to_log_in_and_when_to_come_again() {
@@ -87,7 +119,7 @@ fn the_index_leads_to_a_page_beside_it() {
             let answer = person.client.get(site.at(index)).send().await.unwrap();
             assert_eq!(sent_to(&answer), (303, leads_to.into()), "{index}");
         }
-        for page in ["devices", "password", "logout"] {
+        for page in ["devices", "password"] {
             assert_eq!(sent_to(&person.open(page).await).1, format!("login?next=/account/{page}"));
         }
         assert_eq!(person.open("login").await.status(), 200);

@@ -24,6 +24,8 @@ use crate::web::request::handle::Handle;
 use crate::web::request::outcome::{Caller, Cookies};
 use crate::web::request::twins::{self, Choice};
 use crate::web::request::wiring;
+#[cfg(feature = "pages")]
+use crate::web::state::DroppedBy;
 use crate::web::state::JwtAuthState;
 
 #[doc = include_str!("../../docs/auth.md")]
@@ -112,6 +114,12 @@ impl Auth {
     #[cfg(feature = "pages")]
     pub(crate) fn take_login_back(&self) {
         let _ = self.handle.set_cookies(Cookies::Keep);
+    }
+
+    /// Tells whether no browser keeps the cookies of the answer: it goes over plain http, as far as one sees.
+    #[cfg(feature = "pages")]
+    pub(crate) fn loses_cookies(&self, request: &Request) -> bool {
+        matches!(self.handle.note_who_drops_cookies(request), Some(DroppedBy::Everybody))
     }
 
     /// Refuses a request with an API key.

@@ -3,7 +3,7 @@
 use askama::Template;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use poem::error::ResponseError as _;
-use poem::http::StatusCode;
+use poem::http::{StatusCode, header};
 use poem::web::Query;
 use poem::{FromRequest, Request, Response, Result};
 use serde::Deserialize;
@@ -83,10 +83,22 @@ pub(super) async fn show_login(look: &PageSettings, request: Request) -> Result<
         shell.home = look.home.as_deref();
         // A page may want a recent login.
         shell.notice = Some(if asked.next.is_empty() { &texts.is_logged_in } else { &texts.log_in_again });
+    } else if auth.loses_cookies(&request) && was_http_here(&request) {
+        shell.problem = Some(&texts.needs_https);
     } else if is_told(&request, "out") {
         shell.notice = Some(&texts.logged_out);
     }
     login_page(StatusCode::OK, look, shell, "", &asked.next)
+}
+
+/// Tells whether the browser has come from a page of this host that it has opened over plain http. A server
+/// behind a proxy may see plain http where the browser does not.
+fn was_http_here(request: &Request) -> bool {
+    let path = || {
+        let from = request.header(header::REFERER)?.strip_prefix("http://")?;
+        from.strip_prefix(request.header(header::HOST)?)
+    };
+    path().is_some_and(|path| path.starts_with('/'))
 }
 
 fn login_page(

@@ -1,9 +1,10 @@
 //! Ready-made pages for people: log in, register, change the password, see and end sessions, log out.
 //!
 //! `mod` mounts them, `login_pages`, `own_pages` and `api_keys_page` have the handlers, `own_visit` the guard
-//! of pages for people who are logged in, `page_shell` is what all pages have around them, `page_texts` what
-//! they say, and `style` how they look. `refusal_page` is what they refuse with. `admin` has the pages for
-//! admins. The HTML is in `jwtauth/templates`.
+//! of pages for people who are logged in, `sent_forms` and `password_forms` know what is sent twice,
+//! `page_shell` is what all pages have around them, `page_texts` what they say, and `style` how they look.
+//! `refusal_page` is what they refuse with. `admin` has the pages for admins. The HTML is in
+//! `jwtauth/templates`.
 //!
 //! # Invariants
 //!
@@ -22,6 +23,7 @@ mod own_pages;
 mod own_visit;
 mod page_shell;
 mod page_texts;
+mod password_forms;
 mod refusal_page;
 mod sent_forms;
 mod style;
@@ -36,8 +38,9 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route
 
 pub use self::admin::{AdminPages, AdminTexts};
 use self::own_visit::OwnVisit;
-use self::page_shell::{anew, to_login};
+use self::page_shell::{anew, logged_out, to_login};
 pub use self::page_texts::PageTexts;
+use self::password_forms::PasswordForms;
 use self::refusal_page::{AnsweredRequest, WaysOut};
 use self::sent_forms::SentForms;
 use self::style::Style;
@@ -76,6 +79,7 @@ struct PageSettings {
     /// Pages that were left out.
     without: Vec<&'static str>,
     sent_forms: SentForms,
+    password_forms: PasswordForms,
 }
 
 impl PageSettings {
@@ -91,6 +95,7 @@ impl PageSettings {
             // Without keys there is no page of them, unless the application has one.
             without: if jwtauth.sessions().has_api_keys() { Vec::new() } else { vec!["/api-keys"] },
             sent_forms: SentForms::default(),
+            password_forms: PasswordForms::default(),
         })
     }
 
@@ -291,7 +296,8 @@ async fn answer(path: &str, look: &PageSettings, request: Request) -> Result<Res
     }
 }
 
-/// Answers a request for a page of somebody who is logged in. Anyone else goes to the login page first.
+/// Answers a request for a page of somebody who is logged in. Anyone else goes to the login page first, and
+/// not to come back to log out.
 async fn own_page(path: &str, look: &PageSettings, request: Request, is_form: bool) -> Result<Response> {
     let (request, mut body) = request.split();
     let texts = look.texts(&request);
@@ -308,7 +314,10 @@ async fn own_page(path: &str, look: &PageSettings, request: Request, is_form: bo
         }
     };
     let answer: Result<Response> = answer.await;
-    answer.or_else(|refusal| to_login("login", &request, refusal))
+    answer.or_else(|refusal| match path {
+        "/logout" if own_pages::is_logged_out(&refusal) => Ok(logged_out()),
+        _ => to_login("login", &request, refusal),
+    })
 }
 
 async fn show_own(path: &str, visit: &OwnVisit<'_>) -> Result<Response> {

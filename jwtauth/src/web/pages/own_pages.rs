@@ -10,10 +10,12 @@ use super::PageSettings;
 use super::device_row::DeviceRow;
 use super::own_visit::OwnVisit;
 use super::page_shell::{Shell, anew, from_index, logged_out, see_other, shown, with_headers_of};
+use super::sent_forms::SentForms;
 use crate::accounts::Accounts;
 use crate::clock::seconds_since;
-use crate::error::AccountError;
+use crate::error::{AccountError, SessionError};
 use crate::id::SessionId;
+use crate::web::answer::rejection::Rejection;
 use crate::web::extract::auth::Auth;
 use crate::web::routes::form::Form;
 
@@ -31,6 +33,8 @@ struct PasswordPage<'p> {
     username: &'p str,
     old_problem: &'p str,
     new_problem: &'p str,
+    /// Names the form: one that is sent twice is told of twice.
+    once: String,
 }
 
 /// For how long after a change a form that was sent twice is known, in seconds: a slow line and a second
@@ -107,7 +111,8 @@ fn password_page<'p>(
     [old_problem, new_problem]: [&'p str; 2],
 ) -> Result<Response> {
     shell.is_wrong = status != StatusCode::OK;
-    shown(status, &PasswordPage { shell, username: &visit.account.name, old_problem, new_problem })
+    let (username, once) = (&*visit.account.name, SentForms::name().map_err(SessionError::from)?);
+    shown(status, &PasswordPage { shell, username, old_problem, new_problem, once })
 }
 
 /// `POST password`.
@@ -121,11 +126,18 @@ pub(super) async fn change_password(visit: &OwnVisit<'_>, mut form: Form) -> Res
         return password_page(StatusCode::UNPROCESSABLE_ENTITY, shell, visit, problems);
     }
     let accounts = <&Accounts>::from_request_without_body(visit.request).await?;
+    let mut changed_since = visit.look.password_forms.turn(visit.account.id, form.text("once")).await;
+    let earlier = *changed_since;
+    // It stays so if this request ends before it knows: at a time limit, for example.
+    *changed_since = earlier.or(Some(visit.sessions().now()));
     let changed = accounts.change_password(visit.account.id, &old, &new, Some(visit.session)).await;
     let Err(error) = changed else { return Ok(see_other("password?changed")) };
-    if matches!(error, AccountError::InvalidCredentials) && was_sent_twice(visit, accounts, &new).await? {
+    if let (Some(since), AccountError::InvalidCredentials) = (earlier, &error)
+        && was_changed(visit, accounts, &new, since).await?
+    {
         return Ok(see_other("password?changed"));
     }
+    *changed_since = earlier;
     let said = match &error {
         AccountError::Password { problem } => texts.of_password(*problem),
         _ => String::new(),
@@ -147,12 +159,12 @@ pub(super) async fn change_password(visit: &OwnVisit<'_>, mut form: Form) -> Res
     Ok(with_headers_of(&error.as_response(), page))
 }
 
-/// Tells whether the new password is that of the account already, since a short while: the first of two
-/// clicks has changed it. To ask is an attempt like one with the old password.
-async fn was_sent_twice(visit: &OwnVisit<'_>, accounts: &Accounts, new: &str) -> Result<bool> {
+/// Tells whether a form that came before, at `since`, has made the new password that of the account, a short
+/// while ago. To ask is an attempt like one with the old password.
+async fn was_changed(visit: &OwnVisit<'_>, accounts: &Accounts, new: &str, since: u64) -> Result<bool> {
     let Some(account) = accounts.by_id(visit.account.id).await? else { return Ok(false) };
-    let since = seconds_since(account.password_changed_at, visit.sessions().now());
-    if since.is_none_or(|since| since > SENT_TWICE) {
+    let age = seconds_since(account.password_changed_at, visit.sessions().now());
+    if account.password_changed_at < since || age.is_none_or(|age| age > SENT_TWICE) {
         return Ok(false);
     }
     match accounts.has_password(account.id, new).await {
@@ -165,6 +177,11 @@ async fn was_sent_twice(visit: &OwnVisit<'_>, accounts: &Accounts, new: &str) ->
 /// `GET logout`.
 pub(super) fn show_logout(visit: &OwnVisit<'_>) -> Result<Response> {
     shown(StatusCode::OK, &LogoutPage { shell: visit.shell(&visit.texts.log_out, "logout") })
+}
+
+/// Tells whether a page is refused because nobody is logged in. Then a logout is done.
+pub(super) fn is_logged_out(refusal: &poem::Error) -> bool {
+    refusal.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED)
 }
 
 /// `POST logout`: also of somebody who is logged out already.

@@ -12,6 +12,7 @@ use crate::accounts::Account;
 use crate::error::AccountError;
 use crate::web::answer::rejection::Rejection;
 use crate::web::guard::local_path::login_url_with;
+use crate::web::headers::pattern::asked_uri;
 
 /// A page may load its style sheet and send its forms, to this site. Nobody may show it in a frame.
 const POLICY: &str =
@@ -138,9 +139,14 @@ pub(super) fn with_headers_of(refusal: &Response, mut page: Response) -> Respons
 ///
 /// The index may be asked for without a `/` at the end, where a relative path would begin one level higher.
 pub(super) fn from_index(request: &Request, page: &str) -> Response {
-    let index = crate::web::headers::pattern::asked_uri(request).path();
+    see_other(&format!("{}{page}", into_folder(request)))
+}
+
+/// The way from the index to the pages beside it. It is empty, unless there is no `/` at its end.
+pub(super) fn into_folder(request: &Request) -> String {
+    let index = asked_uri(request).path();
     let last = index.rsplit('/').next().unwrap_or_default();
-    see_other(&if last.is_empty() { page.to_owned() } else { format!("./{last}/{page}") })
+    if last.is_empty() { String::new() } else { format!("./{last}/") }
 }
 
 /// Sends the browser to another page, which it asks for with GET.

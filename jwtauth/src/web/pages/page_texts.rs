@@ -34,6 +34,9 @@ text_fields! {
     password = "Password";
     /// The link from the login page to the registration.
     to_register = "Make an account";
+    /// On the login page, to somebody whose browser has dropped the cookies of a login, because the site was
+    /// opened over plain http.
+    needs_https = "Over plain http your browser keeps no login. Open this site over https.";
     /// The title of the registration, and its button.
     register = "Make an account";
     /// The link from the registration to the login page.

@@ -10,8 +10,8 @@ use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Request, Response, Result};
 use serde_json::Map;
 
-use super::page_shell::{Shell, shown};
-use super::{PageSettings, PageTexts};
+use super::page_shell::{Shell, into_folder, shown};
+use super::{PageSettings, PageTexts, is_index};
 use crate::web::answer::problem::{problem, problem_error, take_code};
 use crate::web::answer::wording::Wording;
 use crate::web::headers::navigation::wants_page;
@@ -43,7 +43,7 @@ pub(super) struct WaysOut<'p> {
 /// What an answer has to know of its request, which is gone by then.
 pub(super) struct AnsweredRequest {
     pub(super) texts: Arc<PageTexts>,
-    /// The way up to the folder of the pages.
+    /// The way to the folder of the pages.
     up: String,
     wants_page: bool,
 }
@@ -52,11 +52,8 @@ impl AnsweredRequest {
     pub(super) fn of(look: &PageSettings, request: &Request) -> Self {
         // A page that does not exist may be deeper than those that do.
         let depth = request.uri().path().matches('/').count().saturating_sub(1);
-        Self {
-            texts: look.texts(request),
-            up: "../".repeat(depth),
-            wants_page: wants_page(request.headers()),
-        }
+        let up = if is_index(request) { into_folder(request) } else { "../".repeat(depth) };
+        Self { texts: look.texts(request), up, wants_page: wants_page(request.headers()) }
     }
 
     /// Makes a page of a refusal, for a browser that opens one. `allow` are the methods that the page has

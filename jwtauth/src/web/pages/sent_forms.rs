@@ -19,7 +19,7 @@ use crate::web::extract::auth::Auth;
 const REMEMBERED: usize = 1_000;
 
 /// The longest name of a form, in bytes.
-const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 
 /// The logins of forms, the newest last.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! Who is about to drop the cookies of an answer, for a line in the log.
+//! Who is about to drop the cookies of an answer, for a line in the log and a word on the login page.
 
 use poem::Request;
 use poem::http::uri::Scheme;
@@ -9,7 +9,7 @@ use crate::web::state::DroppedBy;
 
 /// Tells who drops cookies that are `Secure`, if the client probably sees this request as plain http.
 ///
-/// The headers decide only about a line in the log. Clients always name a host; a test may not.
+/// The headers decide only about what is said. Clients always name a host; a test may not.
 pub(super) fn who_drops_cookies(request: &Request) -> Option<DroppedBy> {
     let names_host =
         request.headers().contains_key(header::HOST) || request.original_uri().authority().is_some();

@@ -30,7 +30,7 @@ use crate::web::client::Client;
 use crate::web::headers::credential::Credential;
 use crate::web::headers::credentials::{Credentials, PlainTokens};
 use crate::web::headers::pattern::asked_uri;
-use crate::web::state::JwtAuth;
+use crate::web::state::{DroppedBy, JwtAuth};
 
 /// Shared by everything that asks about one request.
 #[derive(Clone)]
@@ -121,12 +121,13 @@ impl Handle {
         self.answer().asked = true;
     }
 
-    /// Notes who will drop the cookies of the answer, if it sets any. Asked before it is known whether it
-    /// does, because later there is no request.
-    pub(crate) fn note_who_drops_cookies(&self, request: &Request) {
-        if self.jwtauth().is_some_and(|jwtauth| jwtauth.state().cookies.secure) {
-            self.answer().dropped_by = who_drops_cookies(request);
-        }
+    /// Notes who will drop the cookies of the answer, if it sets any, and returns that. Asked before it is
+    /// known whether it does, because later there is no request.
+    pub(crate) fn note_who_drops_cookies(&self, request: &Request) -> Option<DroppedBy> {
+        let is_secure = self.jwtauth().is_some_and(|jwtauth| jwtauth.state().cookies.secure);
+        let dropped_by = is_secure.then(|| who_drops_cookies(request)).flatten();
+        self.answer().dropped_by = dropped_by;
+        dropped_by
     }
 
     /// Notes the address of the client, for what the log says about the answer.

@@ -12,7 +12,7 @@
 //! `cargo run -p examples --example minimal --features postgres`, with `JWTAUTH_STORE=postgres://..` and one secret.
 
 use std::time::Duration;
-use std::{env, error};
+use std::{env, error, io};
 
 use jwtauth::{Account, AccountsConfig, JwtAuth, require_auth, shutdown_signal};
 use poem::listener::{Acceptor, Listener, TcpListener};
@@ -26,11 +26,7 @@ async fn me(user: Account) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
     let auth = JwtAuth::builder().secret_file(format!("{data}/secret")).accounts(AccountsConfig::default());

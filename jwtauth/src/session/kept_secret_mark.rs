@@ -1,10 +1,10 @@
-//! Notices servers of one store that have different secrets: each refuses the tokens of the other, and whoever
+//! Notices servers of one store that have different secrets. Each refuses the tokens of the other, so whoever
 //! is logged in is thrown out by the next request that meets the other one.
 //!
 //! # Invariants
 //!
-//! 1. The server that has started last on a store of several processes leaves a mark there: a signature of a fixed
-//!    text, by the key of its refresh tokens. Nothing of it lets anybody in: the text is no token.
+//! 1. The server that has started last on a store of several processes leaves a mark there: a signature of a
+//!    fixed text, by the key of its refresh tokens. Nothing of it lets anybody in: the text is no token.
 //! 2. A mark that one of the keys here has made is no difference, so secrets can be rotated.
 //! 3. A difference is told once for each mark, and changes nothing else.
 
@@ -29,8 +29,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// Looks at the mark of the server that has started last, and returns it. Tells of one that is not known here,
-    /// unless it is the one that was told of before.
+    /// Looks at the mark of the server that has started last, and returns it. Tells of one that is not known
+    /// here, unless it is the one that was told of before.
     pub(super) async fn look_at_secret_mark(
         &self,
         told: Option<&str>,

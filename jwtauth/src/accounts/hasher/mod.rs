@@ -210,8 +210,8 @@ impl Hasher {
 
 /// Runs something long beside the async workers. `None`: it has panicked, or could not begin.
 ///
-/// A hash of another program may take minutes, and a runtime that ends waits for its own threads. So it gets a
-/// thread of its own, which ends with the process.
+/// A hash of another program may take minutes, and a runtime that ends waits for its own threads. So it gets
+/// a thread of its own, which ends with the process.
 async fn beside<T: Send + 'static>(is_foreign: bool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     if !is_foreign {
         return tokio::task::spawn_blocking(work).await.ok();

@@ -4,8 +4,8 @@
 //! the program. So before and after each commit the file that we hold is compared with the one that has its
 //! name. No descriptor is opened for that.
 //!
-//! sled makes its file shorter too, by whole segments, and a segment that it writes there again begins with a head.
-//! Where somebody else has cut the file, sled goes on behind the cut, and there is a hole.
+//! sled makes its file shorter too, by whole segments, and a segment that it writes there again begins with a
+//! head. Where somebody else has cut the file, sled goes on behind the cut, and there is a hole.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -66,7 +66,8 @@ impl DataFile {
         Ok(())
     }
 
-    /// Fails if somebody has cut the file, and sled has written behind the cut since. Asked when all is on disk.
+    /// Fails if somebody has cut the file, and sled has written behind the cut since. Asked when all is on
+    /// disk.
     pub(in crate::store::sled) fn check_cut(&mut self) -> Result<(), StoreError> {
         // sled cuts segment after segment, perhaps in another order than it wants them gone.
         let is_written = |cut: &u64| self.len >= cut + HEAD as u64 && !self.len.is_multiple_of(SEGMENT);

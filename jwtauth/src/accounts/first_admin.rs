@@ -11,6 +11,7 @@ use super::{Account, Accounts};
 use crate::byte_order_mark::without_mark;
 use crate::error::AccountError;
 use crate::secret::secret_file::SecretFile;
+use crate::secret::stands_in_quotes;
 
 const ADMIN: &str = "admin";
 
@@ -181,8 +182,7 @@ fn variable(
         Ok(value) => {
             let value = Zeroizing::new(value);
             let value = Zeroizing::new(without_mark(&value).to_owned());
-            let is_between = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
-            if is_between('"') || is_between('\'') {
+            if stands_in_quotes(&value) {
                 let problem =
                     "it stands in quotes, as `docker run --env-file` leaves them: remove them".into();
                 return Err(AccountError::Variable { name: name.into(), problem });

@@ -116,7 +116,8 @@ impl Accounts {
     ///   [`AccountError::Session`] if a token with these roles does not fit into a cookie.
     /// - [`AccountError::Hashing`] if the hash is in no form that is known here, is not whole, or costs too
     ///   much. The most are 256 MiB, 16 passes and 16 lanes of Argon2, 20,000,000 rounds of PBKDF2, 128 MiB
-    ///   for scrypt, and cost 16 of bcrypt.
+    ///   for scrypt, and cost 16 of bcrypt. No hash may need more than half of the memory that
+    ///   this process may use, by its control group or the machine.
     /// - [`AccountError::Random`], or [`AccountError::Store`] if the store failed; the account may exist.
     pub async fn import(&self, account: ImportedAccount) -> Result<Account, AccountError> {
         let name = Name::parse(&account.name)?;

@@ -143,8 +143,7 @@ fn written_around(bytes: &[u8]) -> Option<&'static str> {
     if text.starts_with('{') && text.ends_with('}') && text.to_ascii_lowercase().contains("secret") {
         return Some("it is JSON with a member for the secret: write the secret alone");
     }
-    let is_between = |quote| bytes.len() > 1 && bytes.starts_with(quote) && bytes.ends_with(quote);
-    if is_between(b"\"") || is_between(b"'") {
+    if stands_in_quotes(text) {
         return Some("it stands in quotes: remove them");
     }
     let text = text.strip_prefix("export ").unwrap_or(text);
@@ -155,6 +154,11 @@ fn written_around(bytes: &[u8]) -> Option<&'static str> {
     let is_there = !secret.trim_matches(['=', ' ']).is_empty();
     (is_name && is_there && name.contains("secret"))
         .then_some("it begins with a name and `=` or `:`: write the secret alone")
+}
+
+/// Tells whether quotes stand around a text, as `docker run --env-file` leaves them.
+pub(crate) fn stands_in_quotes(text: &str) -> bool {
+    ['"', '\''].into_iter().any(|quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote))
 }
 
 /// Adds to a refusal what to do.

@@ -114,8 +114,8 @@ impl Sessions {
     }
 }
 
-/// The task that sweeps regularly, and first keeps the settings of API keys. Stops when dropped, or when the
-/// sessions are gone.
+/// The task that sweeps regularly, and first keeps the settings of API keys. With each sweep it looks whether
+/// another server has another secret. Stops when dropped, or when the sessions are gone.
 #[derive(Debug)]
 pub(crate) struct Sweeper(JoinHandle<()>);
 
@@ -149,11 +149,16 @@ async fn sweep_until_gone(sessions: Weak<Sessions>, interval: Duration) {
         }
         tokio::time::sleep(interval).await;
         let Some(sessions) = sessions.upgrade() else { return };
-        if let Ok(seen) = sessions.look_at_secret_mark(secret_mark.as_deref()).await {
-            secret_mark = seen;
-        }
+        let told: Option<String> = secret_mark.clone();
         // A task of its own, so that a store that panics does not end all sweeps.
-        let swept = tokio::spawn(async move { sessions.sweep().await }).await;
+        let swept = tokio::spawn(async move {
+            let seen = sessions.look_at_secret_mark(told.as_deref()).await;
+            (seen.unwrap_or(told), sessions.sweep().await)
+        });
+        let swept = swept.await.map(|(seen, swept)| {
+            secret_mark = seen;
+            swept
+        });
         match swept {
             Ok(Ok(0)) => {}
             Ok(Ok(removed)) => tracing::debug!(target: "jwtauth", event = "swept", removed),

@@ -7,7 +7,7 @@
 //! # Invariants
 //!
 //! 1. All hashes together never have more memory than `hashers` times that of one, except for a single hash
-//!    of another program that needs more alone (M-1).
+//!    of another program that needs more alone. It has at most half of what the process may use (M-1).
 //! 2. A flood in one line holds up another one by at most one hash for each line and hasher (M-3).
 //! 3. An abandoned attempt still holds its place until its hash is done, because the hash continues.
 

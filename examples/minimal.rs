@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
     tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
-    let data = env::var("JWTAUTH_DATA").unwrap_or_else(|_| "data".into());
+    let data = env::var("JWTAUTH_DATA").ok().filter(|data| !data.is_empty()).unwrap_or("data".into());
     let auth = JwtAuth::builder().secret_file(format!("{data}/secret")).accounts(AccountsConfig::default());
     let auth = auth.open(env::var("JWTAUTH_STORE").unwrap_or_else(|_| format!("{data}/store"))).await?;
     let app = Route::new().nest("/auth", auth.account_routes()?).at("/me", get(me)).with(auth);

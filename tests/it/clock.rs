@@ -1,5 +1,7 @@
 //! A clock that is wrong for a while and is then put right.
 
+mod before_1970;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -75,6 +75,11 @@ pub(crate) fn uptime() -> Duration {
     SINCE.get_or_init(std::time::Instant::now).elapsed()
 }
 
+/// Tells whether the clock of the system shows a time before 1970, for which sled has no word but a panic.
+pub(crate) fn is_before_epoch() -> bool {
+    SystemTime::now() < UNIX_EPOCH
+}
+
 /// The clock of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

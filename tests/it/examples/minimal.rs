@@ -15,6 +15,20 @@ fn it_has_at_most_20_lines_without_imports_and_blank_ones() {
     assert!((10..=20).contains(&lines), "{lines} lines");
 }
 
+/// As `JWTAUTH_DATA=${DATA}` in a file of a container gives it, if nobody has set `DATA`.
+#[test]
+fn an_empty_variable_for_the_data_means_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let program =
+        Program::new(env!("CARGO_BIN_EXE_minimal")).env("JWTAUTH_DATA", "").directory(folder.path());
+    let (status, said) = program.start().terminate();
+    assert!(status.success(), "{said}");
+    assert!(
+        folder.path().join("data/store").is_dir() && folder.path().join("data/secret").is_file(),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_life_with_two_browsers() {
     bounded(async {

@@ -1,6 +1,7 @@
 //! Opens a database, and sees to it that what is in it was read (`record_count`), before anybody may rely on
 //! it.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::record_tally::RecordTally;
 use super::salvage::{self, LogState};
 use super::sled_config::SledConfig;
 use super::{threads, tree_keys};
+use crate::clock::is_before_epoch;
 use crate::error::StoreError;
 use crate::shutdown::outlive_file_limits;
 
@@ -320,6 +322,10 @@ fn open_with(
     patience: &mut Patience,
 ) -> Result<Db, StoreError> {
     threads::are_enough(path)?;
+    if is_before_epoch() {
+        let source = io::Error::other("the clock of this machine shows a time before 1970: set it first");
+        return Err(StoreError::Io { path: path.into(), action: "open", source });
+    }
     loop {
         let opening = || config().path(path).open();
         let opened = match catch_unwind(AssertUnwindSafe(opening)) {

@@ -129,8 +129,11 @@ pub(crate) fn is_of_own_network(address: IpAddr) -> bool {
 
 /// Tells whether a text may be the name of a host: visible ASCII without what would end it.
 fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !br#"/?#@\[]<>^`{|}%":,;"#.contains(&byte))
+    let ends_it = |byte: u8| {
+        matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\' | b'[' | b']' | b'<' | b'>' | b'^' | b'`')
+            || matches!(byte, b'{' | b'|' | b'}' | b'%' | b'"' | b':' | b',' | b';')
+    };
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !ends_it(byte))
 }
 
 #[cfg(test)]

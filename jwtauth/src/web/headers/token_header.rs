@@ -163,7 +163,10 @@ fn is_no_token(text: &str) -> bool {
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750, section 2.1).
 fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+    let is_of_it =
+        |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    // To the end in any case, because then many bytes are looked at together.
+    !body.is_empty() & body.bytes().fold(true, |all, byte| all & is_of_it(byte))
 }
 
 fn checked_name(name: String) -> Result<HeaderName, ConfigError> {

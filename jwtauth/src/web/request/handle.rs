@@ -213,7 +213,10 @@ impl Handle {
         }
         // Boxed, or the future of each handler would be as large as that of a refresh.
         Box::pin(async move {
-            self.note_who_drops_cookies(request);
+            // Who sends no cookie gets none, whatever comes of the request.
+            if request.headers().contains_key(header::COOKIE) {
+                self.note_who_drops_cookies(request);
+            }
             let credentials = self.credentials(request);
             if must_check {
                 let checked = origin::check(&self.0.authority, request, &credentials)?;

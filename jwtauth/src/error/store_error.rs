@@ -151,13 +151,14 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
-    /// A URL names the store, and not one of a database that is known. Nothing was made.
-    #[error(
-        "`{scheme}://` URLs are not supported: name a directory, or a database as in `postgres://user@host/database`. For a directory of such a name, begin it with `./`"
-    )]
-    OtherScheme {
-        /// What stands in front of `://`. Of the rest nothing is shown, because a password may be in it.
-        scheme: String,
+    /// An address names the store that nothing here opens, or one that is written for another program.
+    /// Nothing was made.
+    #[error("`{start}` {advice}. For a directory of such a name, begin it with `./`")]
+    OtherAddress {
+        /// What it begins with. Of the rest nothing is shown, because a password may be in it.
+        start: String,
+        /// What to write instead.
+        advice: &'static str,
     },
     /// The directory, or a file in it, may not be read or written.
     #[error("session store {path:?} (mode {mode:o}) cannot be used by this user: {remedy}")]
@@ -281,9 +282,9 @@ impl StoreError {
         false
     }
 
-    /// The error for a URL of something that this build does not open.
-    pub(crate) fn of_scheme(scheme: String) -> Self {
-        if scheme == "postgres" { Self::NoPostgres } else { Self::OtherScheme { scheme } }
+    /// The error for an address that this build does not open.
+    pub(crate) fn of_address(start: String, advice: &'static str) -> Self {
+        if start == "postgres://" { Self::NoPostgres } else { Self::OtherAddress { start, advice } }
     }
 }
 

@@ -35,6 +35,7 @@
 //! The life of a session is in `record`; a store only runs it where nobody can interfere.
 
 mod account_store;
+mod address_form;
 pub mod codec;
 mod compact_store;
 #[cfg(feature = "testing")]

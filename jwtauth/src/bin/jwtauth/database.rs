@@ -46,11 +46,13 @@ impl<'a> StoreName<'a> {
     }
 }
 
-/// Returns the store that a word names. A URL of something else is refused before it is shown.
+/// Returns the store that a word names. An address of something else is refused before it is shown.
 fn known(named: &Path) -> Result<StorePlace, Failure> {
     match StorePlace::from(named) {
-        StorePlace::OtherScheme { scheme } => {
-            Err(Failure::refused(StoreError::OtherScheme { scheme }.to_string()))
+        // Whoever opens one says if this build cannot.
+        place if place.is_database() => Ok(place),
+        StorePlace::OtherAddress { start, advice } => {
+            Err(Failure::refused(StoreError::OtherAddress { start, advice }.to_string()))
         }
         place => Ok(place),
     }

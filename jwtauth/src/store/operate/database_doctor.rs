@@ -36,7 +36,7 @@ pub async fn examine_database(
     let shown = place.to_string();
     match place {
         StorePlace::Sled(_) => Err(OperateError::NoStore { place: shown }),
-        StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
+        StorePlace::OtherAddress { start, advice } => Err(StoreError::of_address(start, advice).into()),
         #[cfg(feature = "postgres")]
         StorePlace::Postgres(config) => postgres(config, shown, progress).await,
     }

@@ -25,7 +25,7 @@ impl MigrationSource {
                 Some(store) => Ok(Self::Sled(store)),
                 None => Err(OperateError::NoStore { place: shown }),
             },
-            StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
+            StorePlace::OtherAddress { start, advice } => Err(StoreError::of_address(start, advice).into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 Ok(Self::Postgres(PostgresStore::connect_anyway(config.for_operator()).await?))

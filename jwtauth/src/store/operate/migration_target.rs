@@ -39,7 +39,7 @@ impl MigrationTarget {
                 Some(refill) => Ok(Self::Sled(Box::new(refill))),
                 None => Err(OperateError::Occupied { place: shown }),
             },
-            StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
+            StorePlace::OtherAddress { start, advice } => Err(StoreError::of_address(start, advice).into()),
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 let store = PostgresStore::connect_anyway(config.application_name(OPERATOR)).await?;

@@ -26,7 +26,7 @@ pub async fn open(place: impl Into<StorePlace>) -> Result<Arc<dyn SessionStore>,
             Ok(Arc::new(SledStore::open(config.verify_first(u64::MAX)).await?))
         }
         StorePlace::Sled(_) => Err(OperateError::NoStore { place: shown }),
-        StorePlace::OtherScheme { scheme } => Err(StoreError::of_scheme(scheme).into()),
+        StorePlace::OtherAddress { start, advice } => Err(StoreError::of_address(start, advice).into()),
         #[cfg(feature = "postgres")]
         StorePlace::Postgres(config) => Ok(Arc::new(PostgresStore::connect(config.for_operator()).await?)),
     }

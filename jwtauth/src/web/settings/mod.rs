@@ -137,7 +137,9 @@ impl JwtAuthBuilder {
         let ready = self.check()?;
         Ok(match store.into() {
             StorePlace::Sled(config) => ready.with_store(Arc::new(SledStore::open(config).await?))?,
-            StorePlace::OtherScheme { scheme } => return Err(StoreError::of_scheme(scheme).into()),
+            StorePlace::OtherAddress { start, advice } => {
+                return Err(StoreError::of_address(start, advice).into());
+            }
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(config) => {
                 ready.with_store(Arc::new(PostgresStore::connect(config).await?))?

@@ -5,19 +5,18 @@ use tokio_postgres::config::{ChannelBinding, Config, Host};
 use super::postgres_config::PostgresConfig;
 
 impl PostgresConfig {
-    /// What to do about a password that ends too early.
-    pub(super) const ENCODE: &str = "user or password has an `@`, which ends it: write %40 for it";
-
     /// Reads the URL. An error says what is wrong with it, and shows nothing of a password.
     pub(super) fn understood(&self) -> Result<Config, String> {
         let is_url = ["postgres://", "postgresql://"].iter().any(|start| self.url.starts_with(start));
-        // No word of the other form has a `:`. The driver's error would show the whole text.
-        if !is_url && self.url.split('=').next().is_some_and(|start| start.contains(':')) {
+        // No word of the other form has one of these. The driver's error would show the whole text.
+        if !is_url && self.url.split('=').next().is_some_and(|start| start.contains([':', '/'])) {
             return Err("it is `postgres://user@host/database`, or of the form `host=.. user=..`".into());
         }
         let parsed = self.parsed();
-        if self.is_ambiguous() {
-            return Err(Self::ENCODE.into());
+        if let Some((sign, code)) = self.misread() {
+            return Err(format!(
+                "user or password has `{sign}` in it, which means something else in a URL: write {code} for it, and %40 for each other `@`. Or leave the password out, and give it by itself: `PostgresConfig::password`, or PGPASSWORD for the program `jwtauth`"
+            ));
         }
         let config = parsed.map_err(|error| advised(crate::error::in_one_line(&error)))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -37,7 +36,7 @@ impl PostgresConfig {
     /// Says which database it is, without user and password.
     pub(in crate::store) fn place(&self) -> String {
         let Ok(config) = self.parsed() else { return "a PostgreSQL database".into() };
-        if self.is_ambiguous() {
+        if self.misread().is_some() {
             return "a PostgreSQL database".into();
         }
         let hosts = config.get_hosts().iter().enumerate().map(|(number, host)| {
@@ -57,15 +56,29 @@ impl PostgresConfig {
         format!("postgres://{hosts}/{name} (schema {:?})", self.schema)
     }
 
-    /// Tells whether a password has an `@` that ends it. The rest would be taken for something else, and
-    /// shown.
-    pub(super) fn is_ambiguous(&self) -> bool {
-        match self.parsed() {
-            Ok(config) => {
-                let is_odd = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
-                config.get_hosts().iter().any(is_odd)
-            }
-            Err(_) => self.url.matches('@').count() > 1,
+    /// Returns what in user or password has to be written in another way, and how. The rest of it would be
+    /// taken for something else, such as the host, and shown.
+    fn misread(&self) -> Option<(char, &'static str)> {
+        let at_sign = Some(('@', "%40"));
+        let parsed = self.parsed();
+        let is_odd = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if parsed.as_ref().is_ok_and(|config| config.get_hosts().iter().any(is_odd)) {
+            return at_sign;
+        }
+        let rest = ["postgres://", "postgresql://"].iter().find_map(|start| self.url.strip_prefix(start))?;
+        // Of the settings behind the `?`, one may have an `@`.
+        let read = if parsed.is_ok() { rest.split('?').next().unwrap_or(rest) } else { rest };
+        if read.matches('@').count() > 1 {
+            return at_sign;
+        }
+        // What the driver takes for them, whatever is in it. PostgreSQL's own programs end them at a `/`.
+        let (credentials, _) = rest.split_once('@')?;
+        let is_code = |two: &str| two.bytes().take_while(u8::is_ascii_hexdigit).count() >= 2;
+        match credentials.find(['/', '?']) {
+            Some(at) if credentials[at..].starts_with('/') => Some(('/', "%2F")),
+            Some(_) => Some(('?', "%3F")),
+            None if !credentials.split('%').skip(1).all(is_code) => Some(('%', "%25")),
+            None => None,
         }
     }
 
@@ -123,9 +136,43 @@ mod tests {
             ("postgres://a:b@%2Frun%2Fpg:5433", "postgres:///run/pg:5433/a"),
             ("postgres://a:b@:x/app", "a PostgreSQL database"),
             ("postgres://a:b@c@db/app", "a PostgreSQL database"),
+            ("postgres://a:b@c/d@db/app", "a PostgreSQL database"),
+            ("postgres://db/app?user=a&password=b@c", "a PostgreSQL database"),
+            ("postgres://a@db/app?application_name=b@c", "postgres://db:5432/app"),
         ] {
             let place_of = PostgresConfig::new(url).place();
             assert!(place_of == place || place_of == format!("{place} (schema \"jwtauth\")"), "{place_of}");
         }
+    }
+
+    #[test]
+    fn o_15_a_password_that_is_not_encoded_is_named_and_never_shown() {
+        for (password, code) in [
+            ("pa@55word", "%40"),
+            ("pa@55/word", "%40"),
+            ("pa/55@word", "%40"),
+            ("pa@55?word", "%40"),
+            ("pa/55word", "%2F"),
+            ("pa?55word", "%3F"),
+            ("pa%word", "%25"),
+            ("55word%", "%25"),
+        ] {
+            let config = PostgresConfig::new(format!("postgres://app:{password}@db.example.com/app"));
+            let problem = config.understood().unwrap_err();
+            assert!(problem.contains(&format!("write {code} for it")), "{password}: {problem}");
+            for part in ["55", "word\""] {
+                assert!(!problem.contains(part) && !config.place().contains(part), "{password}: {problem}");
+            }
+        }
+        for (written, password) in
+            [("pa:55#word", "pa:55#word"), ("pa%40%2f%25word", "pa@/%word"), ("pa&=+word", "pa&=+word")]
+        {
+            let config = PostgresConfig::new(format!("postgres://app:{written}@db.example.com/app"));
+            let config = config.understood().unwrap();
+            assert_eq!(config.get_password(), Some(password.as_bytes()));
+            assert_eq!(config.get_hosts(), [Host::Tcp("db.example.com".into())]);
+        }
+        let misplaced = PostgresConfig::new("postgres://db/app?user=app&password=pa55@word");
+        assert!(misplaced.understood().unwrap_err().contains("%40 for each other `@`"));
     }
 }

@@ -128,6 +128,9 @@ impl PostgresConfig {
     /// Names the database: `postgres://user:password@host:port/database`, or the form `host=.. user=..`. More
     /// than one host, with commas between them: the one that takes changes is used, so a standby that was
     /// promoted is found.
+    ///
+    /// In a URL, what is no letter or digit in user and password is percent-encoded, such as `%40` for `@`,
+    /// `%2F` for `/` and `%25` for `%`. Or the password is given [by itself](Self::password).
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),

@@ -75,6 +75,7 @@ fn failed(error: OperateError) -> Failure {
         error @ (OperateError::MovedBefore { .. }
         | OperateError::MovedAlready { .. }
         | OperateError::NoStore { .. }
+        | OperateError::SameStore { .. }
         | OperateError::Unreadable { .. }
         | OperateError::Occupied { .. }) => Failure::refused(format!("nothing was changed: {error}")),
         OperateError::Stopped => Failure::store(

@@ -82,8 +82,9 @@ pub struct Migrated {
 ///
 /// # Errors
 ///
-/// - [`OperateError::NoStore`], [`OperateError::Occupied`], [`OperateError::InUse`],
-///   [`OperateError::MovedBefore`], [`OperateError::MovedAlready`], [`OperateError::Unreadable`]: nothing was
+/// - [`OperateError::SameStore`], [`OperateError::NoStore`], [`OperateError::Occupied`],
+///   [`OperateError::InUse`], [`OperateError::MovedBefore`], [`OperateError::MovedAlready`],
+///   [`OperateError::Unreadable`]: nothing was
 ///   changed, except that servers or damaged records may have been seen when all was copied. Then the new
 ///   store does not open, and the call goes on later.
 /// - [`OperateError::Stopped`]: `progress` said so.
@@ -102,10 +103,13 @@ pub async fn migrate(
     let (from_place, to_place) = (from.into().absolute()?, to.into().absolute()?);
     let (from, to) = (from_place.to_string(), to_place.to_string());
     let (plain_from, plain_to) = (from_place.plain(), to_place.plain());
-    if from == to {
-        return Err(OperateError::Occupied { place: to });
+    if from == to || is_one_directory(&from_place, &to_place) {
+        return Err(OperateError::SameStore { from, to });
     }
     let source = MigrationSource::open(from_place).await?;
+    if source.is_also(&to_place).await {
+        return Err(OperateError::SameStore { from, to });
+    }
     // One that was killed in its last step has marked it.
     let was_marked = match source.moved_to().await? {
         Some(before) if before != to => return Err(OperateError::MovedBefore { place: from, to: before }),
@@ -180,4 +184,13 @@ pub async fn migrate(
         source.set_moved_to(None).await.map_err(half)?;
     }
     Ok(Migrated { from: plain_from, to: plain_to, records, is_source_closed: closes })
+}
+
+/// Tells whether both are one directory, perhaps by way of a link.
+fn is_one_directory(from: &StorePlace, to: &StorePlace) -> bool {
+    let real = |place: &StorePlace| match place {
+        StorePlace::Sled(config) => config.path().canonicalize().ok(),
+        _ => None,
+    };
+    real(from).is_some_and(|from| real(to) == Some(from))
 }

@@ -41,6 +41,22 @@ impl MigrationSource {
         }
     }
 
+    /// Tells whether another address leads to the same database and the same tables.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, unused_variables, reason = "a database is asked")
+    )]
+    pub(super) async fn is_also(&self, place: &StorePlace) -> bool {
+        match self {
+            Self::Sled(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => match place {
+                StorePlace::Postgres(config) => store.is_also(config.clone()).await,
+                _ => false,
+            },
+        }
+    }
+
     /// Counts the servers that use it. Of an embedded store there is none, because this process has its lock.
     #[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "a database is asked"))]
     pub(super) async fn clients(&self) -> Result<u64, StoreError> {

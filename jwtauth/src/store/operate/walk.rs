@@ -79,6 +79,16 @@ pub enum OperateError {
         /// Where its records are.
         to: String,
     },
+    /// A store was to be moved onto itself. Nothing was changed.
+    #[error(
+        "{from} and {to} are one and the same store, which holds something already: name another place to move it to"
+    )]
+    SameStore {
+        /// The store.
+        from: String,
+        /// The same one, perhaps by another name.
+        to: String,
+    },
     /// A migration failed in its last steps. The old store is marked, so it does not open. The new one may
     /// not open either.
     #[error(

@@ -111,6 +111,23 @@ impl PostgresStore {
         self.database.carry_out(&ChangeMark(mark)).await
     }
 
+    /// Tells whether another address leads to these tables: this side locks the row with the mark, and the
+    /// other one looks whether it is locked. What cannot be told is no.
+    pub(in crate::store) async fn is_also(&self, there: PostgresConfig) -> bool {
+        let Ok(there) = Self::connect_anyway(there.for_operator()).await else { return false };
+        let (here, there) = (&self.database, &there.database);
+        let Ok(mut locked) = Transaction::begin(here, here.begin()).await else { return false };
+        let is_locked = locked.query(&here.statements.lock_mark, Vec::new()).await.is_ok();
+        let is_free = async || {
+            let found = there.read(&there.statements.free_mark, Vec::new()).await;
+            found.is_ok_and(|found| !found.is_empty())
+        };
+        let was_free = is_free().await;
+        locked.roll_back().await;
+        // Others may lock it too.
+        is_locked && !was_free && is_free().await
+    }
+
     /// Counts connections that use these tables, and are none of [`OPERATOR`]: by their name, or by what they
     /// have asked last, unless that is somebody at a terminal. Where the server hides from this role what
     /// another one has asked, that one counts if it may change sessions. A server that has no such list

@@ -174,6 +174,7 @@ statements! {
     mark_text() = "SELECT convert_from(mark, 'UTF8') FROM @store_mark";
     lock_mark() = "SELECT mark FROM @store_mark FOR UPDATE";
     change_mark(BYTEA) = "UPDATE @store_mark SET mark = $1";
+    free_mark() = "SELECT mark FROM @store_mark FOR UPDATE SKIP LOCKED";
     clear_mark() = "UPDATE @store_mark SET mark = NULL";
 
     // One row that is damaged, and what takes its place.

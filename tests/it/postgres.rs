@@ -13,6 +13,7 @@ mod hosts;
 mod logins;
 mod migrations;
 mod nodes;
+mod noticed;
 mod onto_itself;
 mod other_secrets;
 mod outage;

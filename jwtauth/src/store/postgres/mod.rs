@@ -16,9 +16,10 @@
 //! 4. No statement is left under way on a connection that another operation gets.
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
-//! `statements` has all SQL, `schema` the tables, `connections` the wire, `entry_question` who is let in,
-//! `step_error` what its errors mean, `host_choice` where a new one leads to, `transaction` how an operation
-//! is committed and tried again, `rows` which bytes stand where, and `row_table` what is damaged of them.
+//! `statements` has all SQL, `statement_guard` what is added to it, `schema` the tables, `connections` the
+//! wire, `entry_question` who is let in, `step_error` what its errors mean, `host_choice` where a new one
+//! leads to, `transaction` how an operation is committed and tried again, `rows` which bytes stand where, and
+//! `row_table` what is damaged of them.
 //! `database_copy` and `database_check` read all of it, `row_repair` takes rows out that are damaged,
 //! `database_fill` puts all of a store into it, `schema_mark` says when it may not be served, and
 //! `table_check` who may not serve it.
@@ -53,6 +54,7 @@ mod schema_name;
 mod server_settings;
 mod session_steps;
 mod shared_reads;
+mod statement_guard;
 mod statements;
 mod step_error;
 mod table_check;
@@ -80,6 +82,7 @@ use self::schema_name::{commented, quoted};
 use self::server_settings::{ServerSettings, server_settings};
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
 use self::shared_reads::SharedReads;
+use self::statement_guard::StatementGuard;
 use self::statements::Statements;
 use self::tls::Tls;
 use super::account_store::AccountStore;
@@ -137,6 +140,7 @@ struct Database {
     synchronous_commit: Option<SynchronousCommit>,
     /// Whether the server knows the setting for it.
     ends_idle_transactions: bool,
+    knows_hidden_rows: bool,
     unsettled: Arc<Unsettled>,
     confirmations: Confirmations,
     reads: Arc<SharedReads>,
@@ -165,7 +169,7 @@ impl PostgresStore {
     /// newer release, tables that are not all there or that its role may not write, tables that a migration
     /// or a restore has not filled to its end, or whose records were moved elsewhere.
     pub async fn connect(config: impl Into<PostgresConfig>) -> Result<Self, StoreError> {
-        let store = Self::connect_anyway(config.into()).await?;
+        let store = Self::connect_as(config.into(), true).await?;
         match store.mark().await? {
             Some(mark) => Err(store.refusal(&mark)),
             None => {
@@ -177,11 +181,17 @@ impl PostgresStore {
 
     /// Connects to a database that may be [marked](SchemaMark).
     pub(in crate::store) async fn connect_anyway(config: PostgresConfig) -> Result<Self, StoreError> {
+        Self::connect_as(config, false).await
+    }
+
+    /// With `is_served`, nothing is read any more once they have a mark.
+    async fn connect_as(config: PostgresConfig, is_served: bool) -> Result<Self, StoreError> {
         let tls = Tls::new(config.root_certificates.as_deref())?;
         let PostgresConfig { pool_size, timeout, makes_tables, is_lenient, .. } = config;
         let connections = Arc::new(Connections::new(config.check()?, &config, tls)?);
-        let ServerSettings { synchronous_commit, ends_idle_transactions } =
+        let ServerSettings { synchronous_commit, ends_idle_transactions, knows_hidden_rows } =
             server_settings(&connections, &config).await?;
+        let guard = StatementGuard { is_served, knows_hidden_rows };
         let (name, is_served) = (&config.schema, !is_lenient);
         let schema = Schema { name, connections: &connections, timeout, makes_tables, is_served };
         let latest = schema.prepare_in_turn().await?;
@@ -189,7 +199,7 @@ impl PostgresStore {
         time.raise(latest, 0);
         Ok(Self {
             database: Arc::new(Database {
-                statements: Statements::new(&quoted(&config.schema)),
+                statements: Statements::new(&quoted(&config.schema), guard),
                 commit: format!("COMMIT /* {}. */", commented(&config.schema)),
                 roll_back: format!("ROLLBACK /* {}. */", commented(&config.schema)),
                 connections,
@@ -198,6 +208,7 @@ impl PostgresStore {
                 isolation: config.isolation,
                 synchronous_commit,
                 ends_idle_transactions,
+                knows_hidden_rows,
                 counter_line: CounterLine::new(pool_size),
                 unsettled: Arc::default(),
                 confirmations: Confirmations::default(),

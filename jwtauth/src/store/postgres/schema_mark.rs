@@ -1,7 +1,7 @@
 //! What says that tables may not be served: they are not full yet, or another store has their records now.
 //!
-//! The mark is read when a store opens, and by each connection that it makes later. A connection that was
-//! there before does not see it, so [`clients`](PostgresStore::clients) looks for those.
+//! A server reads the mark when it starts, with each connection that it makes later, and with each question
+//! (`statement_guard`). [`clients`](PostgresStore::clients) looks for servers before anything is moved.
 
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -12,8 +12,9 @@ use super::postgres_config::{OPERATOR, PostgresConfig};
 use super::schema_name::quoted;
 use super::statements::SqlStatement;
 use super::step_error::StepError;
+use super::table_check::{hidden_rows, refusal_of_hidden};
 use super::transaction::{DatabaseStep, Transaction};
-use super::{PostgresStore, rows};
+use super::{Database, PostgresStore, rows};
 use crate::error::{PostgresError, StoreError};
 
 const FILLING: &str = "filling ";
@@ -97,18 +98,44 @@ impl PostgresStore {
         mark.refusal(&self.database.schema).into()
     }
 
-    /// Lets no connection be made from now on while the tables have a mark.
+    /// Lets no connection be made from now on while the tables have a mark, or hide rows.
     pub(super) fn ask_for_mark(&self) {
         let schema = self.database.schema.clone();
-        self.database.connections.ask_each(self.database.statements.mark_text.sql.clone(), move |mark| {
-            SchemaMark::of(mark.as_bytes()).refusal(&schema)
+        let hidden = match self.database.knows_hidden_rows {
+            true => format!("({})", hidden_rows(&format!("'{}'", schema.replace('\'', "''")))),
+            false => "NULL".into(),
+        };
+        let table = quoted(&schema);
+        let question =
+            format!("SELECT COALESCE(convert_from(mark, 'UTF8'), {hidden}) FROM {table}.store_mark");
+        self.database.connections.ask_each(question, move |said| {
+            let refused = SchemaMark::of(said.as_bytes()).refusal(&schema);
+            refusal_of_hidden(&schema, said).unwrap_or(refused)
         });
     }
 
-    /// Says where the records were moved to, or that they were not.
+    /// Says where the records were moved to, or that they were not. After it nobody changes any: who has begun
+    /// before has ended, and who begins later sees the mark.
     pub(in crate::store) async fn set_moved_to(&self, to: Option<&str>) -> Result<(), StoreError> {
         let mark = to.map(|to| SchemaMark::Moved(to.into()));
-        self.database.carry_out(&ChangeMark(mark)).await
+        let is_moved = mark.is_some();
+        self.database.carry_out(&ChangeMark(mark)).await?;
+        if is_moved { self.outlast_changes().await } else { Ok(()) }
+    }
+
+    /// Waits for those who have changed something and not committed it, table by table: nobody waits in a
+    /// circle. An engine that locks no tables is not waited for.
+    async fn outlast_changes(&self) -> Result<(), StoreError> {
+        let Database { connections, schema, timeout, .. } = &*self.database;
+        let schema = quoted(schema);
+        for table in ["subjects", "accounts", "events", "kept_values", "sessions", "tokens", "trail_head"] {
+            let lock = format!("BEGIN; LOCK TABLE {schema}.{table} IN EXCLUSIVE MODE; ROLLBACK");
+            match connections.take().await?.send(&[Request::Plain(lock)], 2 * *timeout).await {
+                Err(StepError::Driver(error)) if error.code().is_some_and(locks_no_tables) => return Ok(()),
+                locked => drop(locked?),
+            }
+        }
+        Ok(())
     }
 
     /// Tells whether another address leads to these tables: this side locks the row with the mark, and the
@@ -153,6 +180,12 @@ impl PostgresStore {
             Err(failure) => Err(failure.into()),
         }
     }
+}
+
+/// Tells whether an engine knows no such lock, or grants none.
+fn locks_no_tables(code: &SqlState) -> bool {
+    let refused = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INSUFFICIENT_PRIVILEGE, SqlState::SYNTAX_ERROR];
+    refused.contains(code)
 }
 
 /// Tells whether an engine has no such list, or a shorter one.

@@ -12,6 +12,8 @@ pub(super) struct ServerSettings {
     /// When commits are to count as done. `None` where the server knows no such setting.
     pub(super) synchronous_commit: Option<SynchronousCommit>,
     pub(super) ends_idle_transactions: bool,
+    /// Whether it can say that it hides rows.
+    pub(super) knows_hidden_rows: bool,
 }
 
 /// Refuses a server that loses what it has acknowledged. Returns which settings it knows.
@@ -21,7 +23,8 @@ pub(super) async fn server_settings(
 ) -> Result<ServerSettings, StoreError> {
     let asked = SqlStatement {
         sql: "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true),
-              current_setting('idle_in_transaction_session_timeout', true)"
+              current_setting('idle_in_transaction_session_timeout', true),
+              (SELECT max(proname::text) FROM pg_catalog.pg_proc WHERE proname = 'row_security_active')"
             .into(),
         types: Vec::new(),
     };
@@ -46,5 +49,6 @@ pub(super) async fn server_settings(
     Ok(ServerSettings {
         synchronous_commit: of_server.and(config.synchronous_commit.or(of_server)),
         ends_idle_transactions: setting(2).is_some(),
+        knows_hidden_rows: setting(3).is_some(),
     })
 }

@@ -10,6 +10,8 @@
 
 use tokio_postgres::types::Type;
 
+use super::statement_guard::StatementGuard;
+
 /// A statement with the types of its parameters.
 pub(super) struct SqlStatement {
     pub(super) sql: String,
@@ -25,8 +27,8 @@ macro_rules! statements {
 
         impl Statements {
             /// `schema` is quoted.
-            pub(super) fn new(schema: &str) -> Self {
-                let in_schema = |sql: &str| sql.replace('@', &format!("{schema}."));
+            pub(super) fn new(schema: &str, guard: StatementGuard) -> Self {
+                let in_schema = |sql: &str| guard.put_into(sql, schema);
                 Self {
                     $($(#[$when])* $name: SqlStatement { sql: in_schema($sql), types: vec![$(Type::$type),*] },)*
                 }
@@ -171,10 +173,9 @@ statements! {
 
     // What says that the tables may not be served.
     mark() = "SELECT mark FROM @store_mark";
-    mark_text() = "SELECT convert_from(mark, 'UTF8') FROM @store_mark";
     lock_mark() = "SELECT mark FROM @store_mark FOR UPDATE";
-    change_mark(BYTEA) = "UPDATE @store_mark SET mark = $1";
     free_mark() = "SELECT mark FROM @store_mark FOR UPDATE SKIP LOCKED";
+    change_mark(BYTEA) = "UPDATE @store_mark SET mark = $1";
     clear_mark() = "UPDATE @store_mark SET mark = NULL";
 
     // One row that is damaged, and what takes its place.
@@ -253,11 +254,41 @@ mod tests {
 
     #[test]
     fn every_statement_names_its_schema_and_has_a_type_for_each_parameter() {
-        let statements = Statements::new("\"a schema\"");
+        let guard = StatementGuard { is_served: true, knows_hidden_rows: true };
+        let statements = Statements::new("\"a schema\"", guard);
         for (name, SqlStatement { sql, types }) in statements.all() {
             let parameters = (1..20).take_while(|number| sql.contains(&format!("${number}"))).count();
             assert_eq!(parameters, types.len(), "{name}");
             assert!(sql.contains("\"a schema\".") && !sql.contains('@'), "{name}: {sql}");
         }
+    }
+
+    /// O-12, R-5: what a request relies on is not read from tables that were moved, nor where
+    /// rows are hidden.
+    #[test]
+    fn what_a_server_reads_or_adds_has_a_guard() {
+        let guard = StatementGuard { is_served: true, knows_hidden_rows: true };
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        let statements = Statements::new("s", guard);
+        for (name, SqlStatement { sql, .. }) in statements.all() {
+            let has_guard = sql.contains(" / EXISTS (");
+            if has_guard {
+                with.push(name)
+            } else {
+                without.push(name)
+            }
+            assert!(!has_guard || sql.contains("row_security_active('s."), "{name}: {sql}");
+        }
+        for name in without {
+            // What changes rows that were read before, or all rows, or is of no use to a request.
+            let may =
+                ["change_", "clear_", "count_", "empty_", "fill_", "forget_", "keep_", "remove_", "sweep_"];
+            let others =
+                ["archive_tokens", "free_mark", "free_names", "last_event", "latest_time", "lock_mark"];
+            let more = ["lock_trail", "make_counters", "mark", "trail"];
+            let is_listed = others.contains(&name) || more.contains(&name) || name.ends_with("_from_first");
+            assert!(is_listed || may.iter().any(|start| name.starts_with(start)), "{name} has no guard");
+        }
+        assert!(with.len() > 25, "{with:?}");
     }
 }

@@ -34,8 +34,13 @@ impl StepError {
         matches!(self, Self::Driver(error) if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION))
     }
 
+    /// Tells whether the tables may not be served any more (`statement_guard`).
+    pub(super) fn is_of_guard(&self) -> bool {
+        matches!(self, Self::Driver(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO))
+    }
+
     /// Tells whether another connection may do better: this one is broken, or leads to a server that ends,
-    /// starts, or takes no changes.
+    /// starts, or takes no changes. Or a new one says why none does any more.
     pub(super) fn is_of_connection(&self) -> bool {
         let Self::Driver(error) = self else { return false };
         let Some(code) = error.code() else { return true };
@@ -43,6 +48,7 @@ impl StepError {
             SqlState::ADMIN_SHUTDOWN,
             SqlState::CANNOT_CONNECT_NOW,
             SqlState::CRASH_SHUTDOWN,
+            SqlState::DIVISION_BY_ZERO,
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
             SqlState::READ_ONLY_SQL_TRANSACTION,
             SqlState::TOO_MANY_CONNECTIONS,

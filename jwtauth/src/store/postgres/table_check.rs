@@ -147,30 +147,17 @@ impl TableCheck<'_> {
     /// Refuses tables of which the server shows this role some rows only: a session that is hidden is one
     /// that nobody can end.
     pub(super) async fn refuse_hidden_rows(&self, connection: &mut Connection) -> Result<(), StepError> {
-        let sql = "SELECT c.relname::text FROM pg_catalog.pg_class AS c
-            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE n.nspname = convert_from($1, 'UTF8') AND c.relkind IN ('r', 'p')
-            AND row_security_active(c.oid) ORDER BY 1";
-        let asked = SqlStatement { sql: sql.into(), types: vec![Type::BYTEA] };
+        let asked = SqlStatement { sql: hidden_rows("convert_from($1, 'UTF8')"), types: vec![Type::BYTEA] };
         let request = Request::Statement(&asked, vec![self.schema.as_bytes().into()]);
         let found = match connection.send(&[request], self.limit).await {
             // An engine without it.
             Err(failure @ StepError::Driver(_)) if !failure.is_of_connection() => return Ok(()),
             found => found?,
         };
-        let tables: Vec<String> = found.iter().flatten().filter_map(|row| row.try_get(0).ok()).collect();
-        match tables.first() {
+        let said = found.iter().flatten().next().and_then(|row| row.try_get::<_, Option<&str>>(0).ok());
+        match said.flatten().and_then(|said| refusal_of_hidden(self.schema, said)) {
+            Some(refusal) => Err(refusal.into()),
             None => Ok(()),
-            Some(first) => {
-                let schema = quoted(self.schema);
-                let remedy = format!(
-                    "as the owner of the tables write ALTER TABLE {schema}.{first} DISABLE ROW LEVEL SECURITY, and so for each of them"
-                );
-                let refused = format!("see all rows of {}: row-level security hides some", tables.join(", "));
-                let (role, schema) = (self.role().await.unwrap_or_default(), self.schema.to_owned());
-                let source = "row_security_active() says so".into();
-                Err(PostgresError::Rights { schema, role, refused, remedy, source }.into())
-            }
         }
     }
 
@@ -257,6 +244,33 @@ impl TableCheck<'_> {
         let found = connection.send(&[Request::Statement(&asked, Vec::new())], self.limit).await.ok()?;
         found.first()?.first()?.try_get(0).ok()
     }
+}
+
+/// What begins the answer that rows are hidden.
+const HIDDEN: &str = "row-level security ";
+
+/// Asks whether the server hides rows of a schema from this role, and of which tables. `schema` is an
+/// expression. The answer is NULL, or a text for [`refusal_of_hidden`].
+pub(super) fn hidden_rows(schema: &str) -> String {
+    format!(
+        "SELECT concat('{HIDDEN}', string_agg(c.relname::text, ', ' ORDER BY c.relname), ': ', current_user::text)
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p') AND row_security_active(c.oid)
+         HAVING count(*) > 0"
+    )
+}
+
+/// What somebody hears from whom rows are hidden, if that is the answer.
+pub(super) fn refusal_of_hidden(schema: &str, said: &str) -> Option<PostgresError> {
+    let (tables, role) = said.strip_prefix(HIDDEN)?.split_once(": ")?;
+    let (first, named) = (tables.split(", ").next().unwrap_or_default(), quoted(schema));
+    let remedy = format!(
+        "as the owner of the tables write ALTER TABLE {named}.{first} DISABLE ROW LEVEL SECURITY, and so for each of them"
+    );
+    let refused = format!("see all rows of {tables}: row-level security hides some");
+    let (role, schema) = (role.to_owned(), schema.to_owned());
+    let source = "row_security_active() says so".into();
+    Some(PostgresError::Rights { schema, role, refused, remedy, source })
 }
 
 /// Tells whether the role lacks a right.

@@ -131,7 +131,7 @@ impl<'c> Transaction<'c> {
         self.connection.will_commit();
         match self.connection.send(&requests, COMMIT).await {
             Ok(_) => Ok(()),
-            Err(failure) if failure.is_of_connection() => match failure {
+            Err(failure) if failure.is_of_connection() && !failure.is_of_guard() => match failure {
                 StepError::Driver(error) => Err(PostgresError::Uncertain(error.into()).into()),
                 failure => Err(failure),
             },

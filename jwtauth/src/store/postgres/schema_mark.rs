@@ -114,8 +114,8 @@ impl PostgresStore {
         });
     }
 
-    /// Says where the records were moved to, or that they were not. After it nobody changes any: who has begun
-    /// before has ended, and who begins later sees the mark.
+    /// Says where the records were moved to, or that they were not. After that nobody changes any: who had
+    /// begun has ended, and who begins now sees the mark.
     pub(in crate::store) async fn set_moved_to(&self, to: Option<&str>) -> Result<(), StoreError> {
         let mark = to.map(|to| SchemaMark::Moved(to.into()));
         let is_moved = mark.is_some();

@@ -57,6 +57,7 @@ impl Server {
         assert!(accounts.register("dora", PASSWORD).await.is_err(), "{said}");
         let value = NewValue::new(ValueKey::from_bytes([7; 32]), vec![1], START, START + 9_000);
         assert!(self.store.save_value(value).await.is_err(), "{said}");
+        assert!(self.store.sweep(START, 16).await.is_err(), "{said}");
         let error = self.store.load(testing::session(1, "a").id).await.unwrap_err();
         assert!(format!("{error:?}").contains(said), "{said}: {error:?}");
     }

@@ -116,9 +116,11 @@ fn n_2_a_page_of_sessions_shows_none_that_nobody_has() {
         let login = store.insert(hidden.clone(), LoginEffects::default());
         tokio::time::timeout(Duration::from_millis(300), login).await.unwrap_err();
         until_waiting(&asked, 1).await;
-        // Behind the login, and before its removal.
+        // Behind the login, and before its removal: whoever waits for a table gets it before those who come later, and
+        // for a row that was changed meanwhile the faster one does.
+        let whole = format!("LOCK TABLE \"{schema}\".subjects IN SHARE ROW EXCLUSIVE MODE");
         let next = second.transaction().await.unwrap();
-        let waits = next.execute(&lock, &[]);
+        let waits = next.execute(&whole, &[]);
         let (_, ()) = tokio::join!(async { waits.await.unwrap() }, async {
             until_waiting(&asked, 2).await;
             held.rollback().await.unwrap();

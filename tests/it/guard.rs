@@ -13,6 +13,7 @@ mod lints;
 mod maybe;
 mod names;
 mod redirects;
+mod same_kind;
 mod shapes;
 mod table;
 mod trees;

@@ -18,12 +18,11 @@ pub(super) fn impls(name: &Ident, settings: &TypeSettings, sources: &Sources) ->
     let private = library.private(span);
     let kind = settings.kind.clone().unwrap_or_else(|| name.unraw().to_string());
     // Before a session is written or read. A kind that was chosen may be that of several types.
-    let note = settings.kind.is_none().then(|| {
-        quote_spanned! {span=>
-            static __NOTE: #private::KindNote = #private::KindNote::new();
-            __NOTE.note::<Self>();
-        }
-    });
+    let is_chosen = settings.kind.is_some();
+    let note = quote_spanned! {span=>
+        static __NOTE: #private::KindNote = #private::KindNote::new(#is_chosen);
+        __NOTE.note::<Self>();
+    };
     let fields = copy_fields(&private, sources, span);
     // Both impls have one place, so that a missing `Clone` is reported once.
     let name = relocate_name(name, span);

@@ -5,7 +5,8 @@
 //! 1. A copy is kept only if its own type reads it, with the same subject, roles, scopes and state. So nobody
 //!    logs in and is then refused by every request.
 //! 2. A copy is read only as the [kind](AuthUser::KIND) of user that logged in, and only if it is about the
-//!    subject of its session. That its fields fit another type proves nothing.
+//!    subject of its session. That its fields fit another type proves nothing. That they do not fit proves
+//!    nothing against the session: another type of its kind may have written them.
 //! 3. A value that was read is used again only with the record that it was read from. Each handler gets a
 //!    clone.
 //! 4. No error here quotes a value: it may be a secret.
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::json_path::path_at;
+use super::kind_names::twin_of;
 use super::{AuthUser, Identity, Known, Unfit};
 use crate::error::BoxError;
 use crate::record::Session;
@@ -72,15 +74,13 @@ struct BadCopy {
     problem: String,
 }
 
-/// A session of one kind of user is asked for another kind.
+/// A session of one kind of user is asked for another kind, or for a type that does not read its copy.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the session is one of a `{held}`, and a `{asked}` is asked for. If both types stand for one user, \
-     give both the same `#[auth(kind = \"..\")]`, or `AuthUser::KIND`"
-)]
+#[error("the session is one of a `{held}`, and a `{asked}` is asked for{why}")]
 pub(crate) struct OtherKind {
     pub(crate) held: String,
     pub(crate) asked: &'static str,
+    why: String,
 }
 
 /// Returns what a session notes of the type of its user.
@@ -92,7 +92,12 @@ pub(crate) fn kind_of<U: AuthUser>() -> &'static str {
 /// or has no user value.
 pub(crate) fn check_kind<U: AuthUser>(session: &Session) -> Result<(), OtherKind> {
     match (U::KIND, &session.user_kind) {
-        (Some(asked), Some(held)) if held != asked => Err(OtherKind { held: held.clone(), asked }),
+        (Some(asked), Some(held)) if held != asked => Err(OtherKind {
+            held: held.clone(),
+            asked,
+            why: ". If both types stand for one user, give both the same `#[auth(kind = \"..\")]`, or `AuthUser::KIND`"
+                .into(),
+        }),
         _ => Ok(()),
     }
 }
@@ -150,19 +155,25 @@ impl fmt::Debug for UserCopy {
 
 /// Reads the copy of the user from the session.
 ///
-/// If the type has changed and can no longer read the copy, or if the copy is about somebody else, it counts
-/// as missing: the user must log in again, which writes a new one. The log says what to fix.
+/// A copy of an earlier layout, which does not say its kind, counts as missing if the type cannot read it, or
+/// if it is about somebody else: the user must log in again, which writes a new one. The log says what to fix.
 ///
 /// # Errors
 ///
-/// If there is no session, behind a [`Verifier`](crate::Verifier), or one of another kind of user.
+/// If there is no session, behind a [`Verifier`](crate::Verifier), or one of another kind of user, or one
+/// whose copy is not of this type.
 pub fn load_copy<U: Keepable>(who: &Identity) -> Result<Option<U>, BoxError> {
     let session = who.session().ok_or(Unfit::NO_SESSION)?;
     check_kind::<U>(session)?;
-    let read = read(session).inspect_err(|error| {
-        tracing::error!(target: "jwtauth", session = session.id.log_id(), "{error}. Its user must log in again");
-    });
-    let user = read.unwrap_or_default();
+    let user = match (read(session), &session.user_kind) {
+        // A type that keeps copies did not open it.
+        (Ok(None), Some(_)) => return Err(misread::<U>(session, "is missing".into())),
+        (Err(error), None) => {
+            tracing::error!(target: "jwtauth", session = session.id.log_id(), "{error}. Its user must log in again");
+            None
+        }
+        (read, _) => read?,
+    };
     if let (Known::Shared(shared), Some(user)) = (&who.known, &user) {
         shared.user.keep(user);
     }
@@ -175,7 +186,8 @@ impl Session {
     /// # Errors
     ///
     /// If the session is one of another kind of user ([`AuthUser::KIND`]), if the type cannot read the copy,
-    /// or if the copy is about another subject.
+    /// or if the copy is about another subject. From [`AuthUser::load`] such an error is answered with 403
+    /// if the session says its kind.
     pub fn user_as<U: AuthUser + Serialize + DeserializeOwned>(&self) -> Result<Option<U>, BoxError> {
         check_kind::<U>(self)?;
         read(self)
@@ -186,12 +198,25 @@ fn read<U: Keepable>(session: &Session) -> Result<Option<U>, BoxError> {
     let Some(json) = &session.user else { return Ok(None) };
     let user = U::from_json(json).map_err(|error| {
         let what = explain::<U>(json, &error, &[]);
-        bad::<U>(format!("is one that it cannot read any more: {what}. Give new fields `#[serde(default)]`, and `active` a `#[serde(default = \"yes\")]` with `fn yes() -> bool {{ true }}`"))
+        misread::<U>(session, format!("is one that it cannot read any more: {what}. Give new fields `#[serde(default)]`, and `active` a `#[serde(default = \"yes\")]` with `fn yes() -> bool {{ true }}`"))
     })?;
     if user.subject() != session.subject {
-        return Err(bad::<U>("is about another subject than the session".into()));
+        return Err(misread::<U>(session, "is about another subject than the session".into()));
     }
     Ok(Some(user))
+}
+
+/// The error for a copy that is not one of this type. If the session says its kind, another type of that kind
+/// may have written it.
+fn misread<U: AuthUser>(session: &Session, problem: String) -> BoxError {
+    let error = bad::<U>(problem);
+    let Some(held) = session.user_kind.clone() else { return error };
+    let twin = twin_of::<U>().map_or("of another type".into(), |path| format!("one of `{path}`"));
+    let why = format!(
+        ", which has the same kind: {error}. Or the session is {twin}: then give one of the two types a kind of its \
+         own, such as `#[auth(kind = \"staff\")]`"
+    );
+    OtherKind { held, asked: type_name::<U>(), why }.into()
 }
 
 fn bad<U>(problem: String) -> BoxError {

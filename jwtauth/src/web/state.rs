@@ -239,10 +239,15 @@ impl fmt::Debug for JwtAuthState {
 }
 
 impl JwtAuthState {
-    /// Tells whether the log has not named these two kinds of user yet.
-    pub(crate) fn is_first_time(&self, other: &OtherKind) -> bool {
+    /// Logs that a handler asks for another type of user than the session has: the first time as a warning,
+    /// because two types for one user may be a mistake of the application.
+    pub(crate) fn tell_of_kind(&self, other: &OtherKind) {
         let mut told = self.logged_kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert((other.held.clone(), other.asked))
+        if told.insert((other.held.clone(), other.asked)) {
+            tracing::warn!(target: "jwtauth", "403: {other}");
+        } else {
+            tracing::debug!(target: "jwtauth", "403: {other}");
+        }
     }
 
     /// Logs once why nobody stays logged in. The server cannot see that a client dropped its cookies.

@@ -30,7 +30,7 @@ const ELSEWHERE: [(&str, &[&str]); 8] = [
         "web/extract/account_argument.rs",
         &["`&Accounts` needs accounts: call `.accounts(AccountsConfig::default())`"],
     ),
-    ("web/request/handle.rs", &["403: "]),
+    ("web/state.rs", &["403: "]),
     ("user/copy.rs", &["Its user must log in again"]),
 ];
 

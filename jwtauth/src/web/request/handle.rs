@@ -279,8 +279,7 @@ impl Handle {
             return Ok(user.clone());
         }
         if let Some(Err(other)) = identity.session().map(check_kind::<U>) {
-            self.tell_of(&other);
-            return Err(Rejection::PermissionDenied);
+            return Err(self.refuse_kind(&other));
         }
         // `()` needs no store, so it is always found.
         let store = (&() as &dyn Any).downcast_ref::<U::Store>().or_else(|| request.data::<U::Store>());
@@ -314,18 +313,19 @@ impl Handle {
             Err(error) if error.is::<Unfit>() && self.jwtauth().is_some() && identity.session().is_none() => {
                 Err(Rejection::UserNotFound)
             }
-            Err(error) => Err(self.note(user_outage::<U>(&error))),
+            Err(error) => Err(match error.downcast_ref() {
+                Some(other) => self.refuse_kind(other),
+                None => self.note(user_outage::<U>(&error)),
+            }),
         }
     }
 
-    /// Logs that a handler asks for another kind of user than the session has: the first time as a warning,
-    /// because two types for one user may be a mistake of the application.
-    fn tell_of(&self, other: &OtherKind) {
-        if self.jwtauth().is_some_and(|jwtauth| jwtauth.state().is_first_time(other)) {
-            tracing::warn!(target: "jwtauth", "403: {other}");
-        } else {
-            tracing::debug!(target: "jwtauth", "403: {other}");
+    /// Refuses a handler that asks for another type of user than the session has. The session is good.
+    fn refuse_kind(&self, other: &OtherKind) -> Rejection {
+        if let Some(jwtauth) = self.jwtauth() {
+            jwtauth.state().tell_of_kind(other);
         }
+        Rejection::PermissionDenied
     }
 
     /// Notes that a type has found the user. An identity is there without a look.

@@ -6,17 +6,21 @@
 const MAX_LEN: usize = 1_024;
 const MAX_NAMED: usize = 16;
 
+/// The parameter that may stand several times. Of two the first counts (MIME Sniffing, section 4.4), and RFC
+/// 9110 does not say which: a reader before this one may have taken either. So all of them count.
+const CHARSET: &str = "charset";
+
 /// A value and the parameters behind it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
     /// In lower case.
     pub(crate) value: String,
-    /// Names in lower case, each once.
+    /// Names in lower case, each once, except [`CHARSET`].
     named: Vec<(String, String)>,
 }
 
 impl Parameters {
-    /// Reads them. `None` if a parameter stands twice, or cannot be read, or there are too many.
+    /// Reads them. `None` if another parameter stands twice, or cannot be read, or there are too many.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX_LEN {
             return None;
@@ -32,7 +36,7 @@ impl Parameters {
             let (name, behind) = next.split_once('=')?;
             let (value, behind) = parameter(behind)?;
             let name = name.trim().to_ascii_lowercase();
-            if found.named.len() == MAX_NAMED || found.get(&name).is_some() {
+            if found.named.len() == MAX_NAMED || (name != CHARSET && found.get(&name).is_some()) {
                 return None;
             }
             found.named.push((name, value));
@@ -48,7 +52,7 @@ impl Parameters {
 
     /// Tells whether text is in UTF-8, as far as it is said.
     pub(crate) fn is_utf8(&self) -> bool {
-        self.get("charset").is_none_or(is_utf8)
+        self.named.iter().filter(|(name, _)| name == CHARSET).all(|(_, value)| is_utf8(value))
     }
 }
 
@@ -89,6 +93,7 @@ mod tests {
             ("a/b;x=1;y=\"2;3\" ; z=4;", "a/b", &[("x", "1"), ("y", "2;3"), ("z", "4")]),
             (r#"form-data; name="a\"b\\c""#, "form-data", &[("name", r#"a"b\c"#)]),
             ("a/b;;x=\"\"", "a/b", &[("x", "")]),
+            ("a/b; charset=a; Charset=b", "a/b", &[("charset", "a"), ("charset", "b")]),
         ] {
             let read = Parameters::parse(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(read.value, value, "{text}");

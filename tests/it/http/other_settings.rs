@@ -55,6 +55,52 @@ fn n_4_a_change_of_the_prefix_logs_nobody_out_and_leaves_no_session_behind() {
     });
 }
 
+/// N-4: after the application has chosen names, the browser keeps its login under the default ones. They let nobody in,
+/// and a login and a logout end what they name.
+#[test]
+fn n_4_names_of_the_application_leave_no_session_under_the_default_ones() {
+    bounded(async {
+        let changes: [(&str, Set, Set, bool); 4] = [
+            ("safe names", |c| c, |c| c.names("__Host-a", "__Host-r"), false),
+            ("plain names", |c| c, |c| c.names("a", "r"), false),
+            ("after a domain", |c| c.domain("example.com"), |c| c.names("a", "r"), false),
+            ("one new name", |c| c, |c| c.names("__Host-access_token", "r"), true),
+        ];
+        for (change, before, after, is_in) in changes {
+            for way in ["stay", "login", "logout"] {
+                let store = Faulty::default();
+                let mut visit = Visit::new(&store, Jar::default(), before, true);
+                assert_eq!(visit.login("alice").await, 200);
+                let foreign = ("refresh_token".to_owned(), None, "/".to_owned(), false);
+                visit.jar.0.push(Kept { form: foreign, value: "of-another-program".into() });
+                let (case, mut visit) = (format!("{change}, {way}"), visit.later(&store, after));
+                let jar = visit.jar.clone();
+                match way {
+                    "stay" => {
+                        assert_eq!(visit.get("/me").await, if is_in { 200 } else { 401 }, "{case}");
+                        assert_eq!((&visit.jar, visit.live("alice").await), (&jar, 1), "{case}");
+                    }
+                    "login" => {
+                        assert_eq!(visit.login("alice").await, 200, "{case}");
+                        assert_eq!((visit.jar.0.len(), visit.live("alice").await), (3, 1), "{case}");
+                        for _ in 0..2 {
+                            visit.wait(300);
+                            assert_eq!(visit.get("/me").await, 200, "{case}");
+                        }
+                        assert_eq!(visit.post("/logout").await, 200, "{case}");
+                        assert_eq!((visit.jar.0.len(), visit.live("alice").await), (1, 0), "{case}");
+                    }
+                    _ => {
+                        assert_eq!(visit.post("/logout").await, 200, "{case}");
+                        assert_eq!((visit.jar.0.len(), visit.live("alice").await), (1, 0), "{case}");
+                    }
+                }
+                assert!(visit.jar.0.iter().any(|kept| kept.value == "of-another-program"), "{case}");
+            }
+        }
+    });
+}
+
 /// N-4: of a browser that has kept a login under both names, the present one counts. A cookie under a former
 /// name that is no token of this service belongs to somebody else.
 #[test]

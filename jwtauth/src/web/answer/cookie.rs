@@ -41,14 +41,15 @@ pub(crate) struct CookieNames {
     pub(crate) former: Vec<FormerName>,
 }
 
-/// A default name of a cookie under other settings: with another prefix.
+/// A default name of a cookie under other settings: with another prefix, or where the application has chosen
+/// another name.
 #[derive(Clone, Debug)]
 pub(crate) struct FormerName {
     pub(crate) name: String,
     /// Whether the access cookie has had it, and not the refresh cookie.
     pub(crate) is_access: bool,
-    /// Whether its prefix promises more than that of the present name. Otherwise a host beside this one could
-    /// have set the cookie, so it lets nobody in.
+    /// Whether its prefix promises more than that of the present name, which is a default too. Otherwise a
+    /// host beside this one, or another program on it, could have set the cookie, so it lets nobody in.
     pub(crate) is_safer: bool,
 }
 
@@ -75,6 +76,18 @@ impl CookieNames {
         }
         let [access_end, refresh_end] = Self::ENDS;
         Self { access: format!("{access}{access_end}"), refresh: format!("{refresh}{refresh_end}"), former }
+    }
+
+    /// Returns names that the application has chosen. The cookies may have had every other default name.
+    /// Another program on this host may have it still, so none lets anybody in.
+    pub(crate) fn chosen(access: String, refresh: String) -> Self {
+        let ends = Self::ENDS.into_iter().map(|end| (end, end == Self::ENDS[0]));
+        let former = ends.flat_map(|(end, is_access)| {
+            let names = Self::PREFIXES.map(|prefix| format!("{prefix}{end}"));
+            names.map(|name| FormerName { name, is_access, is_safer: false })
+        });
+        let former = former.filter(|former| former.name != access && former.name != refresh).collect();
+        Self { access, refresh, former }
     }
 }
 

@@ -9,8 +9,8 @@
 //! - of the path that is set, of `/`, and of each path above that of the request.
 //! - of the host alone, and of each domain above it.
 //!
-//! The default names begin with a prefix that follows from the settings, so a browser may keep both cookies
-//! under another name too.
+//! The default names begin with a prefix that follows from the settings, and the application may choose
+//! others, so a browser may keep both cookies under another name too.
 
 use poem::http::HeaderValue;
 

@@ -6,9 +6,10 @@
 //! `$Version` and `$Path` among the cookies: the quotes are taken off, and no cookie of ours has such a name
 //! (N-18).
 //!
-//! Under settings of another kind the default names have another prefix. A cookie under such a name is what
-//! the browser has kept from before. If it came alone, and its prefix promises more, it counts. In any other
-//! case it only names what a login and a logout revoke (N-4).
+//! Under settings of another kind the default names have another prefix, or the application has names of its
+//! own. A cookie under such a default name is what the browser has kept from before. If it came alone, and
+//! its prefix promises more, it counts. In any other case, and always beside names of the application, it
+//! only names what a login and a logout revoke (N-4).
 //!
 //! Nothing is verified here. The form of a bearer token is in `token_header`.
 

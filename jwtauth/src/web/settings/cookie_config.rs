@@ -36,7 +36,9 @@ impl CookieConfig {
     /// So a change of domain or path may change the default names, and a browser keeps cookies under both. Of
     /// a name with a safer prefix than today's they count, and the answer brings them to the name of today.
     /// Under any other one they let nobody in, because another host may have set them: a login and a logout
-    /// end the sessions that they name, and delete them.
+    /// end the sessions that they name, and delete them. The same holds for every default name once there are
+    /// names of your own: whoever was logged in logs in anew. Where two programs share a host, give each its
+    /// own secret too: a program leaves the cookies of another one alone if it cannot read their tokens.
     ///
     /// After a change of domain, path or [`partitioned`](Self::partitioned) a browser keeps the old cookie
     /// beside the new one, and sends both under one name. The token of the one live session counts then, and
@@ -44,7 +46,7 @@ impl CookieConfig {
     /// of the request, six at most. If two sessions are live, requests get 401 until a login or a logout at a
     /// URL to which the browser sends both. So take new names with a path below which that URL is not.
     pub fn names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
-        self.names = Some(CookieNames { access: access.into(), refresh: refresh.into(), former: Vec::new() });
+        self.names = Some(CookieNames::chosen(access.into(), refresh.into()));
         self
     }
 

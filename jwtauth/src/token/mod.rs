@@ -160,7 +160,7 @@ impl Envelope {
                 let header = decode(parts.header)?;
                 let header = Object::parse(&header)?;
                 profiled::check_type(&header, profile)?;
-                (key_of(&held, &header)?, true)
+                (key_of(&held, &header, &parts)?, true)
             }
             (None, None) => {
                 let header = decode(parts.header)?;
@@ -172,14 +172,14 @@ impl Envelope {
                     }
                     (checked, _) => checked.map(|()| true)?,
                 };
-                (key_of(&held, &header)?, current)
+                (key_of(&held, &header, &parts)?, current)
             }
         };
         let until = named.key.expiry().unwrap_or(u64::MAX);
         if !is_usable(until) {
             return Err(TokenError::UnknownKey);
         }
-        if !named.key.verify(parts.message.as_bytes(), parts.signature) {
+        if !parts.is_signed_by(&named.key) {
             return Err(TokenError::BadSignature);
         }
         Ok(OpenedToken {
@@ -212,6 +212,10 @@ impl<'t> Parts<'t> {
             return Err(TokenError::Malformed);
         }
         Ok(Self { header, claims, signature, message })
+    }
+
+    fn is_signed_by(&self, key: &crate::key::Key) -> bool {
+        key.verify(self.message.as_bytes(), self.signature)
     }
 }
 
@@ -345,23 +349,25 @@ const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
 
 /// Finds the one key that a header may name, and checks that it names nothing else (J-3, J-7, J-8).
 ///
-/// `kid` is looked up among our keys. A header without `kid` means the signing key, or the only key: no key
-/// is tried out. `jku`, `jwk`, `x5u` and `x5c` are never used and never fetched.
-fn key_of<'r>(held: &'r Held, header: &Object<'_>) -> Result<&'r Named, TokenError> {
+/// `kid` is looked up among our keys. Whoever writes none may have signed with a key that was replaced since:
+/// a header without `kid` means the key that has signed the token, of those of its algorithm. Where a key of
+/// ours signs, that is its algorithm. `jku`, `jwk`, `x5u` and `x5c` are never used and never fetched.
+fn key_of<'r>(held: &'r Held, header: &Object<'_>, token: &Parts<'_>) -> Result<&'r Named, TokenError> {
     let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
         return Err(TokenError::Header(name));
     }
     let alg = text("alg")?;
+    let goes_by_it = |named: &&Named| alg.is_some_and(|alg| named.key.goes_by(alg));
     let named = match text("kid")? {
         Some(kid) => held.by_kid(kid),
-        None => held.signs().or(held.only()),
+        None => match held.signs() {
+            Some(other) if !goes_by_it(&other) => Some(other),
+            signs => held.named().filter(goes_by_it).find(|named| token.is_signed_by(&named.key)).or(signs),
+        },
     };
     let named = named.ok_or(TokenError::UnknownKey)?;
-    if !alg.is_some_and(|alg| named.key.goes_by(alg)) {
-        return Err(TokenError::WrongAlgorithm);
-    }
-    Ok(named)
+    if goes_by_it(&named) { Ok(named) } else { Err(TokenError::WrongAlgorithm) }
 }
 
 /// Checks that the header names this kind of token (J-9, J-10). "application/" may be omitted, and media

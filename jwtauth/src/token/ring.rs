@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. No two keys have the same name, and a token can only name its key (J-8).
+//! 1. No two keys have the same name, and a token that names one means that one (J-8).
 //! 2. A ring is changed as a whole: each verification or signature uses one state of it to the end.
 //! 3. Each state has a number, so that tokens verified with an older state are recognised.
 
@@ -69,8 +69,8 @@ impl Held {
         self.keys.iter().find(|named| named.key.kid() == kid)
     }
 
-    pub(super) fn only(&self) -> Option<&Named> {
-        if let [only] = &*self.keys { Some(only) } else { None }
+    pub(super) fn named(&self) -> impl Iterator<Item = &Named> {
+        self.keys.iter()
     }
 
     fn position(&self, kid: &str) -> Result<usize, KeyError> {

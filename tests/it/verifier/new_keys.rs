@@ -3,6 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use jwtauth::clock::Clock as _;
 
 use super::*;
@@ -188,5 +191,52 @@ fn n_8_r_5_a_clock_that_was_ahead_makes_no_set_newer() {
         set.is_down(false);
         issuer.clock.advance(Duration::from_secs(30));
         assert_eq!(verify(&new).await, Ok(()));
+    });
+}
+
+/// The claims of a token under a header without `kid`, signed with another key, as a program of another library does.
+fn nameless(bearer: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
+    let claims = bearer.split('.').nth(1).unwrap();
+    let header = format!(r#"{{"alg":"{algorithm:?}","typ":"at+jwt"}}"#);
+    let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+    format!("Bearer {message}.{}", crypto::sign(message.as_bytes(), key, algorithm).unwrap())
+}
+
+fn der(pem: &str) -> Vec<u8> {
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    STANDARD.decode(lines.collect::<String>()).unwrap()
+}
+
+/// R-10, R-5: an issuer that names no key changes its only one. Its new tokens are good at once, and the old ones as long
+/// as their key is published.
+#[test]
+fn r_10_r_5_the_only_key_of_an_issuer_that_names_none_may_change() {
+    bounded(async {
+        let issuer = issuer();
+        let set = KeySet::of(&issuer);
+        let shop = Service::new(routes().with(set.verifier(&issuer)).boxed());
+        let by_old = |at: &str| nameless(at, &EncodingKey::from_ec_der(&der(P256)), Algorithm::ES256);
+        let by_new = |at: &str| nameless(at, &EncodingKey::from_ed_der(&der(ED25519)), Algorithm::EdDSA);
+        let old = by_old(&token(&issuer).await);
+        assert_eq!((shop.get("/plain", &old).await.status, set.asked()), (200, 1));
+        issuer.clock.advance(Duration::from_secs(60));
+        let former = issuer.jwtauth.keys().signing().kid;
+        rotate(&issuer, ED25519);
+        set.publish(&issuer);
+        let new = by_new(&token(&issuer).await);
+        assert_eq!((shop.get("/plain", &new).await.status, set.asked()), (200, 2), "fetched for the new key");
+        assert_eq!(shop.get("/plain", &old).await.status, 200, "its key is there as a former one");
+        // The next key comes when the first one is gone.
+        issuer.jwtauth.keys().remove(&former).unwrap();
+        rotate(&issuer, P384);
+        set.publish(&issuer);
+        issuer.clock.advance(Duration::from_secs(60));
+        let at = token(&issuer).await;
+        let newest = nameless(&at, &EncodingKey::from_ec_der(&der(P384)), Algorithm::ES384);
+        assert_eq!((shop.get("/plain", &newest).await.status, set.asked()), (200, 3));
+        assert_eq!(shop.get("/plain", &by_new(&at)).await.status, 200);
+        for gone in [old, by_old(&at)] {
+            assert_eq!(shop.get("/plain", &gone).await.status, 401);
+        }
     });
 }

@@ -89,7 +89,7 @@ fn is_signed(jws: &str, held: &Held) -> bool {
     let Ok(parts) = Parts::of(jws) else { return false };
     let Ok(header) = decode(parts.header) else { return false };
     let Ok(header) = Object::parse(&header) else { return false };
-    key_of(held, &header).is_ok_and(|named| named.key.verify(parts.message.as_bytes(), parts.signature))
+    key_of(held, &header, &parts).is_ok_and(|named| parts.is_signed_by(&named.key))
         && BASE64URL.decode(parts.claims).is_ok()
 }
 
@@ -156,7 +156,8 @@ fn r_10_a_rotation_step_by_step() {
     assert!(matches!(ring.add(pair("new"), NOW), Err(KeyError::Known { .. })));
 }
 
-/// J-3, J-8: a `kid` is a name in a list, its key has one algorithm, and without one nothing is tried out.
+/// J-3, J-8: a `kid` is a name in a list, and its key has one algorithm. Without one, no other algorithm is tried out than
+/// that of the key that signs.
 #[test]
 fn j_8_a_header_chooses_no_algorithm() {
     let mut both = keys().access;
@@ -183,6 +184,31 @@ fn j_8_a_header_chooses_no_algorithm() {
     let public = pair.to_public().unwrap().to_jwk().unwrap();
     let confused = Key::hmac(Algorithm::HS256, public["x"].as_str().unwrap()).unwrap();
     assert_eq!(verify(header("HS256", "pair"), &confused), Err(TokenError::WrongAlgorithm));
+}
+
+/// R-10, J-8: who writes no name may have signed before the key was changed. The old key counts as long as it is there.
+#[test]
+fn r_10_j_8_a_token_without_a_name_is_good_while_its_key_is_here() {
+    let secret = |letter: u8| Key::of_secret(Algorithm::HS256, &[letter; 36]);
+    let sealed = |key: &Key| {
+        let header = json!({"alg": "HS256", "typ": "at+jwt"}).to_string();
+        let message = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(claims().to_string()));
+        format!("{message}.{}", key.sign(message.as_bytes()))
+    };
+    let [old, new, other] = [b'a', b'b', b'c'].map(secret);
+    let tokens = AccessTokens::new(vec![new.clone(), pair("pair"), old.clone()]).unwrap();
+    let verify = |key: &Key| tokens.verify(&sealed(key), &expected()).map(drop);
+    assert_eq!((verify(&new), verify(&old)), (Ok(()), Ok(())));
+    assert_eq!(verify(&other), Err(TokenError::BadSignature));
+    tokens.ring().retire(old.kid(), NOW).unwrap();
+    assert_eq!(verify(&old), Err(TokenError::UnknownKey), "its time is over");
+    tokens.ring().remove(old.kid()).unwrap();
+    assert_eq!((verify(&old), verify(&new)), (Err(TokenError::BadSignature), Ok(())));
+    // Where none signs, as behind a verifier: each key that is known, and no other.
+    let ring = Ring::verify_only("at+jwt", vec![pair("pair"), old.clone(), new.clone()]).unwrap();
+    for (key, known) in [(&old, true), (&new, true), (&other, false)] {
+        assert_eq!(is_signed(&sealed(key), &ring.held()), known);
+    }
 }
 
 /// J-4, J-8: sets of keys are taken as a whole or not at all; what is not for us is passed over.

@@ -12,7 +12,7 @@ use crate::id::{SessionId, TokenId};
 use crate::record::{Session, Successor};
 use crate::right_name::{NO_ROLE, NO_SCOPE, is_role, is_scope};
 use crate::store::{LoginEffects, codec};
-use crate::user::{AuthUser, kind_of};
+use crate::user::{AuthUser, kind_of, note_copies_of};
 
 /// Longest subject, in bytes (OpenID Connect Core 1.0, section 2 allows 255).
 const MAX_SUBJECT: usize = 255;
@@ -150,12 +150,16 @@ impl Sessions {
         }
         let roles = named("roles", user.roles(), is_role, NO_ROLE)?;
         let scopes = named("scopes", user.scopes(), is_scope, NO_SCOPE)?;
+        let copy = user.session_copy().map_err(SessionError::User)?;
+        if copy.is_some() {
+            note_copies_of::<U>();
+        }
         let now = self.clock.now();
         let absolute_expires_at = now.saturating_add(self.config.absolute_ttl.as_secs());
         let session = Session {
             roles,
             scopes,
-            user: user.session_copy().map_err(SessionError::User)?,
+            user: copy,
             user_kind: Some(kind_of::<U>().to_owned()),
             ..self.new_session(subject, now, absolute_expires_at)?
         };

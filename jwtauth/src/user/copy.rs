@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::json_path::path_at;
-use super::kind_names::twin_of;
+use super::kind_names::{note_copies_of, twins_of};
 use super::{AuthUser, Identity, Known, Unfit};
 use crate::error::BoxError;
 use crate::record::Session;
@@ -190,6 +190,7 @@ impl Session {
     /// if the session says its kind.
     pub fn user_as<U: AuthUser + Serialize + DeserializeOwned>(&self) -> Result<Option<U>, BoxError> {
         check_kind::<U>(self)?;
+        note_copies_of::<U>();
         read(self)
     }
 }
@@ -211,10 +212,13 @@ fn read<U: Keepable>(session: &Session) -> Result<Option<U>, BoxError> {
 fn misread<U: AuthUser>(session: &Session, problem: String) -> BoxError {
     let error = bad::<U>(problem);
     let Some(held) = session.user_kind.clone() else { return error };
-    let twin = twin_of::<U>().map_or("of another type".into(), |path| format!("one of `{path}`"));
+    let twins = match twins_of::<U>() {
+        twins if twins.is_empty() => "of another type".to_owned(),
+        twins => format!("one of `{}`", twins.join("` or `")),
+    };
     let why = format!(
-        ", which has the same kind: {error}. Or the session is {twin}: then give one of the two types a kind of its \
-         own, such as `#[auth(kind = \"staff\")]`"
+        ", which has the same kind: {error}. Or the session is {twins}: then give one of the types a kind of its own, \
+         such as `#[auth(kind = \"staff\")]`"
     );
     OtherKind { held, asked: type_name::<U>(), why }.into()
 }

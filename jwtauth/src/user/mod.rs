@@ -3,7 +3,7 @@
 //!
 //! Nothing here knows HTTP: the extractors are in `web`. A [`TokenUser`] has a token and no session. `copy`
 //! writes and reads the copy of a user in its session, and `json_path` names a place in it. `kind_names`
-//! notices two types of user that have one kind by accident.
+//! notices two types of user that have one kind by accident, and one that has none.
 
 mod copy;
 mod json_path;
@@ -18,6 +18,7 @@ use self::copy::UserCopy;
 pub use self::copy::{CopyFields, copy_of, load_copy};
 pub(crate) use self::copy::{OtherKind, check_kind, kind_of};
 pub use self::kind_names::KindNote;
+pub(crate) use self::kind_names::note_copies_of;
 pub use self::token_user::TokenUser;
 pub(crate) use self::token_user::VerifiedClaims;
 
@@ -258,7 +259,8 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// A handler that takes a type with a kind admits only sessions that were opened for a user of that kind.
     /// Every other session is refused with 403, and the log names both. A type without a kind admits every
     /// session, and its [`load`](Self::load) decides. Give each type a kind if there are several that you
-    /// load yourself.
+    /// load yourself, and one that keeps a [copy](Self::session_copy): without it a copy is told by its fields
+    /// alone, and the log says so once (`kind_missing`).
     ///
     /// The derive takes the name of the struct, or `#[auth(kind = "..")]`. It stands in sessions: if it
     /// changes, they are refused until their users log in again.

@@ -117,7 +117,7 @@ fn n_9_a_copy_that_a_type_of_its_kind_does_not_read_ends_nothing() {
             (&of_listed, &["/short", "/long"], ""),
             (&of_long, &[], "/by-hand"),
         ] {
-            for path in refused {
+            for &path in refused {
                 let answered = answer(client.get(path), Some(&tokens.cookies())).await;
                 assert_eq!(
                     (answered.status().as_u16(), set_cookies(answered.headers())),
@@ -150,7 +150,8 @@ fn n_9_a_copy_that_a_type_of_its_kind_does_not_read_ends_nothing() {
             }
         }
         assert!(
-            lines[0].contains("field `badge`: it is missing") && lines[0].contains("::Short`: then"),
+            lines[0].contains("field `badge`: it is missing")
+                && lines[0].contains("`it::guard::same_kind::Short`"),
             "{text}"
         );
         assert!(!text.contains("ERROR") && !text.contains("secret"), "{text}");
@@ -201,4 +202,52 @@ fn n_9_a_copy_of_a_type_that_was_not_met_ends_nothing_either() {
 
 async fn text_of<E: Endpoint>(client: &TestClient<E>, tokens: &Tokens) -> String {
     text(answer(client.get("/"), Some(&tokens.cookies())).await).await
+}
+
+/// Keeps a copy by hand, and has no kind.
+#[derive(Clone, Serialize, Deserialize)]
+struct Shaped {
+    id: u64,
+}
+
+impl AuthUser for Shaped {
+    type Store = ();
+
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn session_copy(&self) -> Result<Option<Vec<u8>>, BoxError> {
+        Ok(Some(serde_json::to_vec(self)?))
+    }
+
+    async fn load((): &(), who: &Identity) -> Result<Option<Self>, BoxError> {
+        who.session().ok_or("no session")?.user_as()
+    }
+}
+
+#[require_auth]
+async fn shaped(user: CurrentUser<Shaped>) -> String {
+    user.id.to_string()
+}
+
+#[test]
+fn n_9_a_type_that_keeps_copies_and_has_no_kind_is_told_of_once() {
+    logged(async |log| {
+        let app = TestApp::new();
+        let client = client(&app, Route::new().at("/", get(shaped)));
+        log_in(&app, &Listed).await;
+        assert!(!log.text().contains("kind_missing"), "it keeps none: {}", log.text());
+        for id in [6, 7] {
+            let tokens = log_in(&app, &Shaped { id }).await;
+            assert_eq!(text_of(&client, &tokens).await, id.to_string());
+        }
+        let text = log.text();
+        let [line] = text.lines().filter(|line| line.contains("kind_missing")).collect::<Vec<_>>()[..] else {
+            panic!("{text}")
+        };
+        for says in ["WARN", "same_kind::Shaped`", "const KIND: Option<&'static str>"] {
+            assert!(line.contains(says), "{says}: {line}");
+        }
+    });
 }

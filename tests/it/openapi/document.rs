@@ -229,3 +229,39 @@ fn no_name_is_there_twice() {
     let compact = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
     assert_eq!(compact(&document), compact(&parsed.to_string()));
 }
+
+struct Open;
+
+#[require_auth]
+#[OpenApi]
+impl Open {
+    #[public]
+    #[oai(path = "/logout", method = "post")]
+    async fn leave(&self, auth: jwtauth::Auth) -> Result<()> {
+        Ok(auth.logout().await?)
+    }
+}
+
+/// `Auth` needs no login, so an operation that is open documents what its return type says. Another site is refused all
+/// the same.
+#[test]
+fn an_open_operation_with_auth_documents_no_refusals_of_its_own() {
+    bounded(async {
+        let spec = OpenApiService::new(Open, "Test", "1").spec();
+        let spec: Value = serde_json::from_str(&spec).unwrap();
+        let leave = &spec["paths"]["/logout"]["post"];
+        assert_eq!(leave["responses"].as_object().unwrap().keys().collect::<Vec<_>>(), ["200"], "{leave}");
+        assert!(leave["security"].is_null(), "{leave}");
+        let app = TestApp::new();
+        let client = client(&app, Open);
+        assert_eq!(
+            answer(client.post("/logout"), None).await.status(),
+            StatusCode::OK,
+            "nobody is logged in"
+        );
+        let other = client.post("/logout").header(header::HOST, "a.example");
+        let other = answer(other.header(header::ORIGIN, "https://b.example"), None).await;
+        assert_eq!(other.status(), StatusCode::FORBIDDEN);
+        assert_eq!(code(other).await, "cross_origin");
+    });
+}

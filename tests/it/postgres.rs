@@ -4,6 +4,7 @@ mod ahead;
 mod alternating;
 mod crowding;
 mod damaged_rows;
+mod decided_before;
 mod encrypted;
 mod failover;
 mod full_disk;

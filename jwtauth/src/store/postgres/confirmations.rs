@@ -1,21 +1,27 @@
 //! What clients have shown and the database does not know yet: that the answer to a rotation has arrived.
 //!
-//! Nobody waits for that to be written. So it is gathered, and written in batches by one task.
+//! Nobody waits for that to be written. So it is gathered for a moment, and written in batches by one task. What
+//! changes the session meanwhile takes it along, and does not meet it on the way.
 //!
 //! # Invariants
 //!
 //! 1. A change of this process that comes later finds the session confirmed, written or not. One of another
-//!    process may come first, by as long as a batch takes.
+//!    process may come first, by [`GATHERED_FOR`] and as long as a batch takes.
 //! 2. Memory is bounded. What is not noted is noted with the next request of the client.
 //! 3. One batch is written at a time. After a flush none is on its way that locks rows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Database;
 use super::session_steps::Confirm;
+use super::transaction::DatabaseStep;
 use crate::error::StoreError;
 use crate::id::SessionId;
+
+/// How long a confirmation waits for others.
+const GATHERED_FOR: Duration = Duration::from_millis(20);
 
 /// How many are written in one transaction.
 const BATCH: usize = 64;
@@ -77,8 +83,29 @@ impl Database {
         }
     }
 
+    /// Carries out a change of a session of which a client has shown a generation. Afterwards that is not
+    /// written on its own, if the change `keeps_it`.
+    pub(super) async fn change_shown<S: DatabaseStep>(
+        self: &Arc<Self>,
+        id: SessionId,
+        shown: Option<u64>,
+        step: S,
+        keeps_it: impl Fn(&S::Outcome) -> bool,
+    ) -> Result<S::Outcome, StoreError> {
+        let outcome = self.change(step).await?;
+        if let Some(generation) = shown
+            && keeps_it(&outcome)
+        {
+            self.confirmations.forget(&[(id, generation)]);
+        }
+        Ok(outcome)
+    }
+
     async fn write_confirmations(&self) {
         loop {
+            if self.confirmations.lock().shown.len() < BATCH {
+                tokio::time::sleep(GATHERED_FOR).await;
+            }
             // If it fails, nothing happens: the next request of the client confirms it again.
             if self.write_batch().await.is_err() {
                 let batch = self.confirmations.batch();

@@ -27,7 +27,7 @@ use deadpool_postgres::{
 };
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, Error, Row};
+use tokio_postgres::{Config, Error, Row, Statement};
 
 use super::entry_question::{EntryQuestion, NoEntry, refuse_standby};
 use super::host_choice::HostChoice;
@@ -239,40 +239,47 @@ impl Connection {
         self.is_idle = false;
         let prepares = self.connections.prepares.load(Ordering::Relaxed);
         let sent = timeout(limit, async {
-            if prepares {
-                // Only the first time on each connection does this send anything.
-                for request in requests {
-                    if let Request::Statement(SqlStatement { sql, types }, _) = request {
-                        client.prepare_typed_cached(sql, types).await?;
+            let mut prepared = Vec::with_capacity(requests.len());
+            for request in requests {
+                prepared.push(match request {
+                    // Only the first time on each connection does this send anything.
+                    Request::Statement(SqlStatement { sql, types }, _) if prepares => {
+                        Some(client.prepare_typed_cached(sql, types).await?)
                     }
-                }
+                    _ => None,
+                });
             }
+            let asked = requests.iter().zip(&prepared);
             let answers: Vec<_> =
-                requests.iter().map(|request| Some(answer(client, request, prepares))).collect();
-            InOrder { rows: requests.iter().map(|_| Vec::new()).collect(), answers, failed: None }.await
+                asked.map(|(request, prepared)| Some(answer(client, request, prepared.as_ref()))).collect();
+            Ok(InOrder { rows: requests.iter().map(|_| Vec::new()).collect(), answers, failed: None }.await)
         });
-        match sent.await {
-            Ok(Ok(rows)) => {
+        let error = match sent.await {
+            Ok(Ok(Ok(rows))) => {
                 (self.is_idle, self.is_committing) = (true, false);
-                Ok(rows)
+                return Ok(rows);
             }
-            Ok(Err(error)) => {
-                if error.code().is_some_and(is_of_pooler) {
-                    self.connections.prepare_no_more();
-                }
-                let failure = StepError::Driver(error);
-                if failure.is_of_connection() {
-                    // Its server has answered, so nothing is under way.
-                    drop(self.client.take().map(Object::take));
-                    self.connections.close_idle();
-                }
-                Err(failure)
+            Ok(Ok(Err(error))) => {
+                // All were answered. If a commit was among them, no transaction is under way.
+                self.is_idle = std::mem::take(&mut self.is_committing);
+                error
             }
+            Ok(Err(error)) => error,
             Err(_) => {
                 self.discard();
-                Err(StoreError::TimedOut { after: limit }.into())
+                return Err(StoreError::TimedOut { after: limit }.into());
             }
+        };
+        if error.code().is_some_and(is_of_pooler) {
+            self.connections.prepare_no_more();
         }
+        let failure = StepError::Driver(error);
+        if failure.is_of_connection() {
+            // Its server has answered, so nothing is under way.
+            drop(self.client.take().map(Object::take));
+            self.connections.close_idle();
+        }
+        Err(failure)
     }
 
     /// Notes that what is sent next ends with a commit.
@@ -319,15 +326,20 @@ impl Drop for Connection {
 type PendingRows<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Error>> + Send + 'a>>;
 
 /// Sends a request when it is polled first.
-fn answer<'a>(client: &'a Object, request: &'a Request<'_>, prepares: bool) -> PendingRows<'a> {
-    match request {
-        Request::Plain(sql) => Box::pin(async move { client.batch_execute(sql).await.map(|()| Vec::new()) }),
-        Request::Statement(SqlStatement { sql, types }, params) if prepares => Box::pin(async move {
-            let statement = client.prepare_typed_cached(sql, types).await?;
+fn answer<'a>(
+    client: &'a Object,
+    request: &'a Request<'_>,
+    prepared: Option<&'a Statement>,
+) -> PendingRows<'a> {
+    match (request, prepared) {
+        (Request::Plain(sql), _) => {
+            Box::pin(async move { client.batch_execute(sql).await.map(|()| Vec::new()) })
+        }
+        (Request::Statement(_, params), Some(statement)) => Box::pin(async move {
             let params: Vec<_> = params.iter().map(Param::as_sql).collect();
-            client.query(&statement, &params).await
+            client.query(statement, &params).await
         }),
-        Request::Statement(SqlStatement { sql, types }, params) => Box::pin(async move {
+        (Request::Statement(SqlStatement { sql, types }, params), None) => Box::pin(async move {
             let params: Vec<(&(dyn ToSql + Sync), Type)> =
                 params.iter().map(Param::as_sql).zip(types.iter().cloned()).collect();
             client.query_typed(sql, &params).await

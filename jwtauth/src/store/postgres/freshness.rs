@@ -95,7 +95,7 @@ impl Freshness {
 }
 
 /// Ids are random, so a part of one is as good as a hash.
-fn number(id: SessionId) -> u64 {
+pub(super) fn number(id: SessionId) -> u64 {
     id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 

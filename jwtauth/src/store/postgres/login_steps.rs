@@ -2,8 +2,8 @@
 //!
 //! A commit that hangs cannot be stopped, and its caller is answered 503 meanwhile. So nothing may be in it
 //! that throws anybody out. Other sessions are revoked when the new one is committed and its caller still
-//! waits. Mostly there are none, and a login is one transaction. With a login that is put off, they are
-//! revoked when its answer leaves.
+//! waits. Mostly there are none, and a login is one transaction, sent at once. With a login that is put off,
+//! they are revoked when its answer leaves. What a login forgets goes after it too: it is over anyway.
 //!
 //! # Invariants
 //!
@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio_postgres::Row;
 
 use super::super::requests::LoginEffects;
 use super::super::rules;
@@ -51,21 +52,32 @@ pub(super) struct NewLogin {
     unsettled: Arc<Unsettled>,
 }
 
-/// Adds the session. Returns whether other sessions have to be revoked.
+/// What is left to do for a login whose session was added.
+struct OpenedLogin {
+    /// Whether other sessions have to be revoked.
+    revokes: bool,
+    /// Sessions that have to be removed.
+    forgotten: Vec<SessionId>,
+}
+
+/// Adds the session.
 struct Open(NewLogin);
 
 /// Revokes other sessions. Returns whether this one stands: one that was revoked meanwhile crowds nobody out.
 struct Evict(NewLogin);
 
-/// Keeps the value, and adds the session. Returns what stood there before, or whether other sessions have to
-/// be revoked.
+/// Keeps the value, and adds the session. Or returns what stood there before.
 struct OpenWithValue(NewLogin, NewValue);
+
+/// Removes sessions of a subject that are over.
+struct Forget(Vec<SessionId>, String);
 
 /// Removes a session that nobody has.
 struct Disown(SessionId, String);
 
 impl NewLogin {
-    async fn open(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
+    /// Adds the session and commits that, in one round trip.
+    async fn open(&self, transaction: &mut Transaction<'_>) -> Result<OpenedLogin, StepError> {
         let Self { session, effects, .. } = self;
         let statements = transaction.statements();
         transaction.lock_subject(&session.subject);
@@ -77,31 +89,30 @@ impl NewLogin {
         }
         let mut others = Vec::new();
         if effects.max_sessions.is_some() {
-            others = self.crowd(transaction).await?;
+            let params = vec![session.subject.as_bytes().into()];
+            let found = transaction.query_and_commit(&statements.sessions_of, params).await?;
+            others = self.crowd(&found)?;
         }
         let outcome = rules::login(session, &others, effects);
-        transaction.remove_sessions(&outcome.forgotten);
-        Ok(!outcome.revoked.is_empty())
+        Ok(OpenedLogin { revokes: !outcome.revoked.is_empty(), forgotten: outcome.forgotten })
     }
 
-    /// Returns the sessions of the subject, with this one.
-    async fn crowd(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Session>, StepError> {
-        let params = vec![self.session.subject.as_bytes().into()];
-        let found = transaction.query(&transaction.statements().sessions_of, params).await?;
-        let mut crowd = rows::sessions(&found)?;
+    /// Reads the sessions of the subject, with this one.
+    fn crowd(&self, found: &[Row]) -> Result<Vec<Session>, StepError> {
+        let mut crowd = rows::sessions(found)?;
         self.unsettled.keep_visible(&mut crowd);
         Ok(crowd)
     }
 }
 
 impl DatabaseStep for Open {
-    type Outcome = bool;
+    type Outcome = OpenedLogin;
 
     fn touches(&self) -> Touched {
         Touched::Nothing
     }
 
-    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<OpenedLogin, StepError> {
         self.0.open(transaction).await
     }
 }
@@ -117,7 +128,8 @@ impl DatabaseStep for Evict {
         let mut others = Vec::new();
         let mut stands = true;
         if effects.max_sessions.is_some() {
-            others = self.0.crowd(transaction).await?;
+            let params = vec![session.subject.as_bytes().into()];
+            others = self.0.crowd(&transaction.query(&statements.sessions_of, params).await?)?;
             stands = stands_among(&others, session.id).is_some();
             if !stands {
                 // A login that came later has crowded this one out, so it crowds nobody out.
@@ -143,7 +155,7 @@ fn stands_among(sessions: &[Session], id: SessionId) -> Option<&Session> {
 }
 
 impl DatabaseStep for OpenWithValue {
-    type Outcome = Result<bool, Vec<u8>>;
+    type Outcome = Result<OpenedLogin, Vec<u8>>;
 
     fn touches(&self) -> Touched {
         Touched::Nothing
@@ -175,6 +187,21 @@ impl Transaction<'_> {
         // Swept between these two.
         let row = rows.first().ok_or(StepError::Overtaken)?;
         rows::value(row).map(|(_, before)| Some(before))
+    }
+}
+
+impl DatabaseStep for Forget {
+    type Outcome = ();
+
+    fn touches(&self) -> Touched {
+        // Only what is over anyway.
+        Touched::Nothing
+    }
+
+    async fn run(&self, transaction: &mut Transaction<'_>) -> Result<(), StepError> {
+        transaction.lock_subject(&self.1);
+        transaction.remove_sessions(&self.0);
+        Ok(())
     }
 }
 
@@ -291,7 +318,7 @@ impl Database {
         self: &Arc<Self>,
         login: NewLogin,
         stays: bool,
-        opened: impl Future<Output = Result<Result<bool, O>, StoreError>> + Send + 'static,
+        opened: impl Future<Output = Result<Result<OpenedLogin, O>, StoreError>> + Send + 'static,
     ) -> Result<Result<(), O>, StoreError> {
         let (caller, answer) = oneshot::channel();
         let database = Arc::clone(self);
@@ -303,8 +330,7 @@ impl Database {
             let done = match opened.await {
                 Ok(Err(occupant)) => Ok(Err(occupant)),
                 Ok(Ok(_)) if !unsettled.settle(id, &caller) => Err(StoreError::Closed),
-                Ok(Ok(true)) => database.carry_out(&Evict(login.clone())).await.map(|_| Ok(())),
-                Ok(Ok(false)) => Ok(Ok(())),
+                Ok(Ok(opened)) => database.complete(&login, opened).await.map(Ok),
                 Err(error) => Err(error),
             };
             let is_removed = done.is_err() && !stays;
@@ -324,6 +350,19 @@ impl Database {
             Ok(done) => done.unwrap_or(Err(StoreError::Closed)),
             Err(_) => Err(StoreError::TimedOut { after: self.timeout }),
         }
+    }
+
+    /// Does what is left to do for a login that stands.
+    async fn complete(&self, login: &NewLogin, opened: OpenedLogin) -> Result<(), StoreError> {
+        if opened.revokes {
+            self.carry_out(&Evict(login.clone())).await?;
+        }
+        if !opened.forgotten.is_empty() {
+            let forget = Forget(opened.forgotten, login.session.subject.clone());
+            // If it fails, the next login of the subject does it.
+            let _ = self.carry_out(&forget).await;
+        }
+        Ok(())
     }
 
     /// Removes a session that nobody has, now or when the database is back.

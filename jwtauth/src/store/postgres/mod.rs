@@ -6,8 +6,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Each operation is one transaction; a login that throws others out has a second one. What is decided on
-//!    a record is decided with its row locked.
+//! 1. Each operation is one transaction; a login that throws others out, or forgets some that are over, has a
+//!    second one. What is decided on a record is decided with its row locked, or written only if the row is
+//!    as it was read.
 //! 2. Who opens a session of a subject, or changes all of them, locks the row of the subject first. So no
 //!    login slips past a revocation of all, and the limit of sessions holds on any number of machines. Rows
 //!    of sessions are locked after that, in the order of their ids.
@@ -25,8 +26,8 @@
 //! `table_check` who may not serve it.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
 //! operations.
-//! `shared_reads` makes one question of reads that come at the same time, `confirmations` gathers what nobody
-//! waits for, and `counter_line` keeps attempts of strangers from taking all connections.
+//! `shared_reads` makes one question of reads that come at the same time, `seen_records` keeps what a change
+//! is decided by without another look, `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking all connections.
 
 mod account_steps;
 mod confirmations;
@@ -51,6 +52,7 @@ mod rows;
 mod schema;
 mod schema_mark;
 mod schema_name;
+mod seen_records;
 mod server_settings;
 mod session_steps;
 mod shared_reads;
@@ -79,6 +81,7 @@ pub use self::postgres_config::{Isolation, PostgresConfig, SynchronousCommit};
 use self::schema::Schema;
 pub(in crate::store) use self::schema_mark::SchemaMark;
 use self::schema_name::{commented, quoted};
+use self::seen_records::SeenRecords;
 use self::server_settings::{ServerSettings, server_settings};
 use self::session_steps::{Archive, Revoke, RevokeSubject, Rotate, Sweep, UpdateUser};
 use self::shared_reads::SharedReads;
@@ -144,6 +147,7 @@ struct Database {
     unsettled: Arc<Unsettled>,
     confirmations: Confirmations,
     reads: Arc<SharedReads>,
+    seen: SeenRecords,
     freshness: Freshness,
     /// How many changes of counters were made by this process.
     counter_changes: AtomicU64,
@@ -213,6 +217,7 @@ impl PostgresStore {
                 unsettled: Arc::default(),
                 confirmations: Confirmations::default(),
                 reads: Arc::new(SharedReads::new(pool_size)),
+                seen: SeenRecords::default(),
                 freshness: Freshness::new(config.max_staleness, Arc::clone(&time)),
                 counter_changes: AtomicU64::new(0),
                 time,
@@ -268,7 +273,9 @@ impl SessionStore for PostgresStore {
 
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         let confirmed = self.database.confirmations.of(request.session);
-        Box::pin(self.database.change(Rotate { request, confirmed }))
+        let rotate = Rotate { request, confirmed };
+        let keeps_it = |rotated: &Option<(Rotation, _)>| rotated.as_ref().is_some_and(|it| it.0.is_change());
+        Box::pin(self.database.change_shown(request.session, confirmed, rotate, keeps_it))
     }
 
     fn confirm(&self, id: SessionId, generation: u64) {
@@ -276,7 +283,8 @@ impl SessionStore for PostgresStore {
     }
 
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool> {
-        Box::pin(self.database.change(Revoke(id, revocation)))
+        let confirmed = self.database.confirmations.of(id);
+        Box::pin(self.database.change_shown(id, confirmed, Revoke(id, revocation), |_| true))
     }
 
     fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize> {

@@ -152,8 +152,12 @@ pub(super) fn token_params(generation: u64, token: TokenRecord) -> Result<Vec<Pa
 }
 
 impl<'c> Transaction<'c> {
-    /// Returns a session that nobody else changes before this transaction ends.
+    /// Returns a session that nobody else changes before this transaction ends, or as it was read before.
+    /// Then the transaction is undone if it does not stand like that.
     pub(super) async fn lock_session(&mut self, id: SessionId) -> Result<Option<Session>, StepError> {
+        if let Some(seen) = self.guess(id) {
+            return Ok(Some(seen));
+        }
         let rows = self.query(&self.statements().lock_session, vec![id.as_bytes()[..].into()]).await?;
         rows.first().map_or(Ok(None), readable_session)
     }
@@ -166,8 +170,13 @@ impl<'c> Transaction<'c> {
     /// Writes a session that was there.
     pub(super) fn change_session(&mut self, session: &Session) -> Result<(), StepError> {
         let id = session.id.as_bytes()[..].into();
-        let params = vec![id, session.expires_at.into(), session_record(session)?.into()];
-        self.write(&self.statements().change_session, params);
+        let mut params = vec![id, session.expires_at.into(), session_record(session)?.into()];
+        let Some(seen) = self.unproven(session.id) else {
+            self.write(&self.statements().change_session, params);
+            return Ok(());
+        };
+        params.push(session_record(&seen)?.into());
+        self.write_as_proof(&self.statements().replace_session, params);
         Ok(())
     }
 

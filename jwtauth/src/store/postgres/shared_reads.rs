@@ -127,7 +127,9 @@ impl Database {
                 self.ask_in_turn(turn);
             }
             if let Ok(answer) = answered.await {
-                return answer.map_err(told_to_each);
+                let session = answer.map_err(told_to_each)?;
+                session.iter().for_each(|session| self.seen.note(session));
+                return Ok(session);
             }
         }
         Err(StoreError::Closed)

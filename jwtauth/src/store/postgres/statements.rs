@@ -76,6 +76,9 @@ statements! {
          SET subject = excluded.subject, expires_at = excluded.expires_at, record = excluded.record";
     change_session(BYTEA, INT8, BYTEA) =
         "UPDATE @sessions SET expires_at = $2, record = $3 WHERE id = $1";
+    // Likewise, if it stands as it was read. Returns a row then.
+    replace_session(BYTEA, INT8, BYTEA, BYTEA) =
+        "UPDATE @sessions SET expires_at = $2, record = $3 WHERE id = $1 AND record = $4 RETURNING 1";
     remove_sessions(BYTEA_ARRAY) = "DELETE FROM @sessions WHERE id = ANY($1)";
     sweep_sessions(INT8, INT8) =
         "WITH over AS MATERIALIZED (

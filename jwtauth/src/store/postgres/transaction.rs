@@ -5,9 +5,11 @@
 //! 1. A step runs to its end on a task of its own, whoever stops waiting for it: a commit is never cut off.
 //! 2. A step that is tried again begins anew, with what stands in the database then. It is not tried again
 //!    once its commit was sent, unless the server says that it undid it.
-//! 3. The commit of a transaction in which something failed is not sent.
+//! 3. The commit of a transaction in which something failed undoes it.
 //! 4. The number of attempts, and the time they take, are bounded.
-//! 5. Whoever stands still in the middle gives its locks back after a while, before those who wait for them
+//! 5. A step may be decided by a record as it was read before. Nothing of it is committed unless the record
+//!    stands like that: if not, the step begins anew, with its row locked.
+//! 6. Whoever stands still in the middle gives its locks back after a while, before those who wait for them
 //!    give up. So does whoever waits too long.
 
 use std::future::Future;
@@ -26,6 +28,8 @@ use super::statements::{SqlStatement, Statements};
 use super::step_error::StepError;
 use crate::clock::TimeMark;
 use crate::error::{PostgresError, StoreError};
+use crate::id::SessionId;
+use crate::record::Session;
 
 /// How often a step is tried that runs into others.
 const ATTEMPTS: u32 = 100;
@@ -60,6 +64,19 @@ pub(super) trait DatabaseStep: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Outcome, StepError>> + Send;
 }
 
+/// A record that was read before the transaction.
+#[derive(Default)]
+enum Guess {
+    #[default]
+    None,
+    /// A step may decide by it.
+    Offered(Arc<Session>),
+    /// A step has decided by it.
+    Unproven(Arc<Session>),
+    /// If this one of the statements that wait returns a row, it was right.
+    Waiting(usize),
+}
+
 /// A transaction that is under way.
 pub(super) struct Transaction<'c> {
     database: &'c Database,
@@ -69,13 +86,24 @@ pub(super) struct Transaction<'c> {
     limit: Duration,
     has_begun: bool,
     is_undone: bool,
+    is_over: bool,
+    guess: Guess,
 }
 
 impl<'c> Transaction<'c> {
     pub(super) async fn begin(database: &'c Database, begin: String) -> Result<Self, StepError> {
         let connection = database.connections.take().await?;
         let queue = vec![Request::Plain(begin)];
-        Ok(Self { database, connection, queue, limit: database.timeout, has_begun: false, is_undone: false })
+        Ok(Self {
+            database,
+            connection,
+            queue,
+            limit: database.timeout,
+            has_begun: false,
+            is_undone: false,
+            is_over: false,
+            guess: Guess::None,
+        })
     }
 
     pub(super) const fn statements(&self) -> &'c Statements {
@@ -107,12 +135,70 @@ impl<'c> Transaction<'c> {
         self.has_begun = true;
         let rows = self.connection.send(&requests, self.limit).await;
         self.connection.hold();
-        rows
+        self.judge(rows?)
+    }
+
+    /// Returns the session as it was read before, to be decided by.
+    pub(super) fn guess(&mut self, id: SessionId) -> Option<Session> {
+        let Guess::Offered(seen) = &self.guess else { return None };
+        let guess = (seen.id == id).then(|| Arc::clone(seen))?;
+        self.guess = Guess::Unproven(Arc::clone(&guess));
+        Some(Session::clone(&guess))
+    }
+
+    /// Returns the session as it was read before, if it was decided by.
+    pub(super) fn unproven(&self, id: SessionId) -> Option<Arc<Session>> {
+        match &self.guess {
+            Guess::Unproven(seen) if seen.id == id => Some(Arc::clone(seen)),
+            _ => None,
+        }
+    }
+
+    /// Sends with the next one a statement that returns a row if what was decided by stands.
+    pub(super) fn write_as_proof(&mut self, statement: &'c SqlStatement, params: Vec<Param>) {
+        self.guess = Guess::Waiting(self.queue.len());
+        self.write(statement, params);
+    }
+
+    /// Passes these rows on, unless they say that what was decided by does not stand.
+    fn judge(&mut self, rows: Vec<Vec<Row>>) -> Result<Vec<Vec<Row>>, StepError> {
+        match self.guess {
+            Guess::Waiting(proof) if rows.get(proof).is_none_or(Vec::is_empty) => Err(StepError::Overtaken),
+            Guess::Waiting(_) => {
+                self.guess = Guess::None;
+                Ok(rows)
+            }
+            _ => Ok(rows),
+        }
+    }
+
+    /// Sees to it that nothing is committed of what was decided by a record that does not stand.
+    async fn prove(&mut self) -> Result<(), StepError> {
+        let is_alone = !self.has_begun && self.queue.len() == 2;
+        match self.guess {
+            Guess::Unproven(_) => Err(StepError::Overtaken),
+            // With the commit. If it changes nothing, nothing is committed.
+            Guess::Waiting(_) if !is_alone => self.send().await.map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Has everything undone at the end, in the place of a commit.
     pub(super) const fn undo(&mut self) {
         self.is_undone = true;
+    }
+
+    /// Sends what waits, and this, and commits. Returns its rows. The last that a step does.
+    pub(super) async fn query_and_commit(
+        &mut self,
+        statement: &'c SqlStatement,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, StepError> {
+        self.write(statement, params);
+        let mut rows = self.send_with_commit().await?;
+        // The last one is of the commit.
+        rows.truncate(rows.len().saturating_sub(1));
+        Ok(rows.pop().unwrap_or_default())
     }
 
     /// Sends what waits, then commits.
@@ -121,16 +207,21 @@ impl<'c> Transaction<'c> {
             self.roll_back().await;
             return Ok(());
         }
-        if !self.has_begun && self.queue.len() == 1 {
+        if self.is_over || (!self.has_begun && self.queue.len() == 1) {
             return Ok(());
         }
+        self.send_with_commit().await.map(drop)
+    }
+
+    async fn send_with_commit(&mut self) -> Result<Vec<Vec<Row>>, StepError> {
         // More than one statement, and only if all of them were fine: the server commits what did not fail.
         // If one fails, COMMIT undoes the transaction.
         self.queue.push(Request::Plain(self.database.commit.clone()));
         let requests = std::mem::take(&mut self.queue);
+        self.is_over = true;
         self.connection.will_commit();
         match self.connection.send(&requests, COMMIT).await {
-            Ok(_) => Ok(()),
+            Ok(rows) => self.judge(rows),
             Err(failure) if failure.is_of_connection() && !failure.is_of_guard() => match failure {
                 StepError::Driver(error) => Err(PostgresError::Uncertain(error.into()).into()),
                 failure => Err(failure),
@@ -141,7 +232,7 @@ impl<'c> Transaction<'c> {
 
     /// Undoes it.
     pub(super) async fn roll_back(mut self) {
-        if self.has_begun {
+        if self.has_begun && !self.is_over {
             // If that fails, the connection is closed, which undoes it too.
             let roll_back = Request::Plain(self.database.roll_back.clone());
             drop(self.connection.send(&[roll_back], self.limit).await);
@@ -186,11 +277,19 @@ impl Database {
     async fn repeat<S: DatabaseStep>(&self, step: &S) -> Result<S::Outcome, StoreError> {
         let until = Instant::now() + 2 * self.timeout;
         let (mut attempts, mut connections) = (1, 1);
+        let mut seen = match step.touches() {
+            Touched::One(id) => self.seen.of(id),
+            Touched::Nothing | Touched::Any => None,
+        };
         loop {
-            let failure = match self.attempt(step).await {
+            let failure = match self.attempt(step, seen.clone()).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(failure) => failure,
             };
+            if failure.is_conflict() && seen.take().is_some() {
+                // By what stands there now.
+                continue;
+            }
             if failure.is_conflict() {
                 if attempts == ATTEMPTS || Instant::now() > until {
                     return Err(PostgresError::Conflict { attempts }.into());
@@ -205,9 +304,18 @@ impl Database {
         }
     }
 
-    async fn attempt<S: DatabaseStep>(&self, step: &S) -> Result<S::Outcome, StepError> {
+    async fn attempt<S: DatabaseStep>(
+        &self,
+        step: &S,
+        seen: Option<Arc<Session>>,
+    ) -> Result<S::Outcome, StepError> {
         let mut transaction = Transaction::begin(self, self.begin()).await?;
-        match step.run(&mut transaction).await {
+        transaction.guess = seen.map_or(Guess::None, Guess::Offered);
+        let done = match step.run(&mut transaction).await {
+            Ok(outcome) => transaction.prove().await.map(|()| outcome),
+            Err(failure) => Err(failure),
+        };
+        match done {
             Ok(outcome) => transaction.commit().await.map(|()| outcome),
             Err(failure) => {
                 if !failure.is_of_connection() {

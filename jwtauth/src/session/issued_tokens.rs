@@ -1,6 +1,7 @@
 //! Tokens that were issued, on their way to their client. How they are made is in `token`.
 
 use super::PendingLogin;
+use super::moment::Moment;
 use crate::record::Session;
 
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub(crate) struct IssuedTokens {
     pub(crate) refresh: Token,
     /// If they are the first of their session, and what it does to others waits for their answer.
     pub(crate) pending: Option<Box<PendingLogin>>,
+    /// When the store has acknowledged the rotation that has brought them.
+    pub(crate) rotated_in: Option<Moment>,
 }
 
 /// A token in its text form. Redacted in `Debug`.

@@ -29,6 +29,7 @@ mod key_ring;
 mod known_callers;
 #[cfg(feature = "pages")]
 mod live_count;
+mod moment;
 mod named_session;
 mod new_api_key;
 mod open;
@@ -70,6 +71,7 @@ pub(crate) use self::known_callers::CompanionToken;
 use self::known_callers::KnownCallers;
 #[cfg(feature = "pages")]
 pub(crate) use self::live_count::LiveCounter;
+pub(crate) use self::moment::in_moments;
 pub(crate) use self::new_api_key::ApiKeyOrigin;
 pub use self::new_api_key::{ApiKeyRequest, IssuedApiKey};
 pub(crate) use self::open::Eviction;
@@ -252,7 +254,7 @@ impl Sessions {
     /// Returns the tokens of a login or refresh.
     fn hand_over(&self, issued: IssuedTokens) -> Tokens {
         let (expires_in, refresh_expires_in) = self.left(&issued.session);
-        let IssuedTokens { session, access, refresh, pending: _ } = issued;
+        let IssuedTokens { session, access, refresh, .. } = issued;
         Tokens { access, refresh: Some(refresh), expires_in, refresh_expires_in, session }
     }
 
@@ -310,7 +312,8 @@ impl Sessions {
         if got > self.max_token {
             return Err(SessionError::TokenTooLarge { got, max: self.max_token });
         }
-        Ok(IssuedTokens { session, access: Token::new(access), refresh: Token::new(refresh), pending: None })
+        let (access, refresh) = (Token::new(access), Token::new(refresh));
+        Ok(IssuedTokens { session, access, refresh, pending: None, rotated_in: None })
     }
 
     /// Returns when an access token or sliding token that is issued at `now` expires, in Unix seconds.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::end::MayEnd;
+use super::moment::Moment;
 use super::verify::alive;
 use super::{IssuedTokens, PendingLogin, Sessions, Tokens};
 use crate::device::Device;
@@ -106,7 +107,9 @@ impl Sessions {
         if rotation == Rotation::Late {
             return Ok(Renewal::Late(session));
         }
-        let issued = self.issue(session, &own, now)?;
+        // Others may be told of something else first.
+        let rotated_in = (rotation == Rotation::Rotated).then(Moment::now);
+        let issued = IssuedTokens { rotated_in, ..self.issue(session, &own, now)? };
         self.tell_rotation(rotation, &issued.session, client).await;
         Ok(Renewal::Issued(issued))
     }
@@ -286,8 +289,12 @@ impl Sessions {
 
     /// Tells whether the tokens just issued are still the newest of a live session.
     ///
-    /// `false` after a logout or a later rotation: a slow answer must not bring old cookies back.
+    /// `false` after a logout or a later rotation: a slow answer must not bring old cookies back. A database
+    /// is not asked again by a request that has not waited since its rotation.
     pub(crate) async fn is_current(&self, issued: &IssuedTokens) -> Result<bool, SessionError> {
+        if self.store.is_shared() && issued.rotated_in == Some(Moment::now()) {
+            return Ok(true);
+        }
         let session = self.load(issued.session.id).await?;
         Ok(session.is_some_and(|session| {
             session.is_live_at(self.clock.now()) && session.generation == issued.session.generation

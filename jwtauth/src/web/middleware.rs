@@ -18,6 +18,7 @@ use super::headers::navigation::wants_page;
 use super::request::authority::Authority;
 use super::request::handle::Handle;
 use super::state::{JwtAuth, Verifier};
+use crate::session::in_moments;
 
 impl<E: Endpoint> Middleware<E> for JwtAuth {
     type Output = JwtAuthEndpoint<E>;
@@ -63,19 +64,20 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
             return self.inner.call(request).await.map(IntoResponse::into_response);
         }
         let handle = Handle::put_on(&mut request, authority);
+        // All that may wait is done in moments: see `Sessions::is_current`.
         let languages = state.wording.languages(&request);
         let refusal = match state.gate.get() {
-            Some(gate) => gate.admit(&request).await.err(),
+            Some(gate) => in_moments(gate.admit(&request)).await.err(),
             None => None,
         };
         let result = match refusal {
-            None => self.inner.call(request).await.map(IntoResponse::into_response),
+            None => in_moments(self.inner.call(request)).await.map(IntoResponse::into_response),
             Some(refusal) => Err(refusal),
         };
         let result = state.wording.apply(result, languages.as_deref(), wants_page);
         let result = match handle.finish(result) {
             Ok(finished) => finished,
-            Err(waiting) => waiting.await,
+            Err(waiting) => in_moments(waiting).await,
         };
         shown(result, wants_page)
     }

@@ -1,12 +1,13 @@
 //! Two machines and one database: what one has done is true on the other one, with the next request.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jwtauth::store::{LoginEffects, Revocation, SessionStore, SubjectRevocation};
 use jwtauth::{AccountsConfig, EndReason, RevocationReason, SessionId, testing};
 use tests::app::User;
-use tests::tab::Tab;
+use tests::tab::{Cookies, Tab};
 use tests::{bounded, bounded_by};
 use tokio::task::JoinSet;
 
@@ -34,6 +35,31 @@ fn a_logout_on_one_node_is_seen_by_the_next_request_on_the_other() {
                 401,
                 "round {round}: after the logout"
             );
+        }
+    });
+}
+
+/// S-8: a request that has refreshed on one machine, and is slower than a logout on the other, brings no cookies back.
+#[test]
+fn s_8_a_logout_on_one_node_wins_over_a_slower_answer_of_the_other() {
+    bounded(async {
+        let Some(nodes) = TwoNodes::start(|builder| builder).await else { return };
+        let [here, there] = &nodes.apps;
+        for round in 0..20 {
+            let pair = nodes.tabs[0].login("alice").await;
+            for app in [here, there] {
+                app.clock.advance(Duration::from_secs(300));
+            }
+            let (tab, cookies, before) =
+                (Tab::new(here), pair.cookies(), here.started.load(Ordering::SeqCst));
+            let slow = tokio::spawn(async move { tab.get("/slow", &cookies).await });
+            while here.started.load(Ordering::SeqCst) == before {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(nodes.tabs[1].post("/logout", &pair.cookies()).await.status, 200, "round {round}");
+            here.gate.add_permits(1);
+            let slow = slow.await.unwrap();
+            assert_eq!((slow.status.as_u16(), slow.cookies()), (200, Cookies::None), "round {round}");
         }
     });
 }

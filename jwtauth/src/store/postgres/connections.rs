@@ -1,4 +1,4 @@
-//! Connections: the pool, and statements one after the other on the wire. What an error of the driver means
+//! Connections: the pool, and what goes over the wire (`flight`). What an error of the driver means
 //! is in `step_error`, and what a new connection is asked in `entry_question`.
 //!
 //! # Invariants
@@ -15,80 +15,26 @@
 //!    had none for a while does not go on with tables whose records were moved.
 //! 5. No program that serves reads from a standby: it lags, and would let in who was logged out.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
-use tokio::time::timeout;
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, Error, Row, Statement};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::{Config, Error, Row};
 
 use super::entry_question::{EntryQuestion, NoEntry, refuse_standby};
+use super::flight::{InOrder, prepared};
+pub(super) use super::flight::{Param, Request};
 use super::host_choice::HostChoice;
 use super::postgres_config::PostgresConfig;
-use super::statements::SqlStatement;
 use super::step_error::{StepError, is_of_pooler};
 use super::tls::Tls;
 use crate::error::{PostgresError, StoreError};
-
-/// A value for a statement.
-#[derive(Clone, Debug)]
-pub(super) enum Param {
-    Bytes(Vec<u8>),
-    Many(Vec<Vec<u8>>),
-    Number(i64),
-    Numbers(Vec<i64>),
-}
-
-impl Param {
-    fn as_sql(&self) -> &(dyn ToSql + Sync) {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Many(many) => many,
-            Self::Number(number) => number,
-            Self::Numbers(numbers) => numbers,
-        }
-    }
-}
-
-impl From<Vec<u8>> for Param {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl From<&[u8]> for Param {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_vec())
-    }
-}
-
-impl From<Vec<Vec<u8>>> for Param {
-    fn from(many: Vec<Vec<u8>>) -> Self {
-        Self::Many(many)
-    }
-}
-
-/// A number of seconds, or of rows. What is too large for the database is for ever there too.
-impl From<u64> for Param {
-    fn from(number: u64) -> Self {
-        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
-    }
-}
-
-/// What is sent to the server.
-pub(super) enum Request<'s> {
-    /// Text without parameters and without rows, such as BEGIN.
-    Plain(String),
-    /// A statement with its parameters.
-    Statement(&'s SqlStatement, Vec<Param>),
-}
 
 impl From<NoEntry> for HookError {
     fn from(why: NoEntry) -> Self {
@@ -96,6 +42,24 @@ impl From<NoEntry> for HookError {
             NoEntry::Failed(error) => Self::Backend(error),
             NoEntry::Refused(text) => Self::message(text),
         }
+    }
+}
+
+/// Why not all requests were answered.
+enum Unanswered {
+    Failed(Error),
+    Late,
+}
+
+impl From<Error> for Unanswered {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Elapsed> for Unanswered {
+    fn from(_: Elapsed) -> Self {
+        Self::Late
     }
 }
 
@@ -238,34 +202,28 @@ impl Connection {
         let Some(client) = &self.client else { return Err(StoreError::Closed.into()) };
         self.is_idle = false;
         let prepares = self.connections.prepares.load(Ordering::Relaxed);
+        // A commit may take long. What comes before it is answered soon, or nobody is there any more.
+        let soon = if self.is_committing && requests.len() > 1 { self.connections.timeout } else { limit };
+        let soon = Instant::now() + soon;
         let sent = timeout(limit, async {
-            let mut prepared = Vec::with_capacity(requests.len());
-            for request in requests {
-                prepared.push(match request {
-                    // Only the first time on each connection does this send anything.
-                    Request::Statement(SqlStatement { sql, types }, _) if prepares => {
-                        Some(client.prepare_typed_cached(sql, types).await?)
-                    }
-                    _ => None,
-                });
-            }
-            let asked = requests.iter().zip(&prepared);
-            let answers: Vec<_> =
-                asked.map(|(request, prepared)| Some(answer(client, request, prepared.as_ref()))).collect();
-            Ok(InOrder { rows: requests.iter().map(|_| Vec::new()).collect(), answers, failed: None }.await)
+            let prepared = timeout_at(soon, prepared(client, requests, prepares)).await??;
+            let mut answers = InOrder::new(client, requests, &prepared);
+            timeout_at(soon, poll_fn(|cx| answers.poll_first(cx))).await?;
+            poll_fn(|cx| answers.poll_all(cx)).await;
+            Ok(answers.into_rows())
         });
-        let error = match sent.await {
-            Ok(Ok(Ok(rows))) => {
+        let error = match sent.await.unwrap_or_else(|late| Err(late.into())) {
+            Ok(Ok(rows)) => {
                 (self.is_idle, self.is_committing) = (true, false);
                 return Ok(rows);
             }
-            Ok(Ok(Err(error))) => {
+            Ok(Err(error)) => {
                 // All were answered. If a commit was among them, no transaction is under way.
                 self.is_idle = std::mem::take(&mut self.is_committing);
                 error
             }
-            Ok(Err(error)) => error,
-            Err(_) => {
+            Err(Unanswered::Failed(error)) => error,
+            Err(Unanswered::Late) => {
                 self.discard();
                 return Err(StoreError::TimedOut { after: limit }.into());
             }
@@ -320,63 +278,5 @@ impl Drop for Connection {
         if !self.is_idle {
             self.close();
         }
-    }
-}
-
-type PendingRows<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Error>> + Send + 'a>>;
-
-/// Sends a request when it is polled first.
-fn answer<'a>(
-    client: &'a Object,
-    request: &'a Request<'_>,
-    prepared: Option<&'a Statement>,
-) -> PendingRows<'a> {
-    match (request, prepared) {
-        (Request::Plain(sql), _) => {
-            Box::pin(async move { client.batch_execute(sql).await.map(|()| Vec::new()) })
-        }
-        (Request::Statement(_, params), Some(statement)) => Box::pin(async move {
-            let params: Vec<_> = params.iter().map(Param::as_sql).collect();
-            client.query(statement, &params).await
-        }),
-        (Request::Statement(SqlStatement { sql, types }, params), None) => Box::pin(async move {
-            let params: Vec<(&(dyn ToSql + Sync), Type)> =
-                params.iter().map(Param::as_sql).zip(types.iter().cloned()).collect();
-            client.query_typed(sql, &params).await
-        }),
-    }
-}
-
-/// Polls answers in their order, so that requests are sent in it.
-struct InOrder<'a> {
-    answers: Vec<Option<PendingRows<'a>>>,
-    rows: Vec<Vec<Row>>,
-    /// The first error, by the order of the requests.
-    failed: Option<(usize, Error)>,
-}
-
-impl Future for InOrder<'_> {
-    type Output = Result<Vec<Vec<Row>>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        for (number, slot) in this.answers.iter_mut().enumerate() {
-            let Some(answer) = slot else { continue };
-            let Poll::Ready(done) = answer.as_mut().poll(cx) else { continue };
-            *slot = None;
-            match done {
-                Ok(rows) => this.rows[number] = rows,
-                Err(error) if this.failed.as_ref().is_none_or(|(first, _)| number < *first) => {
-                    this.failed = Some((number, error));
-                }
-                Err(_) => {}
-            }
-        }
-        if this.answers.iter().any(Option::is_some) {
-            return Poll::Pending;
-        }
-        Poll::Ready(
-            this.failed.take().map_or_else(|| Ok(std::mem::take(&mut this.rows)), |(_, error)| Err(error)),
-        )
     }
 }

@@ -18,16 +18,15 @@
 //! 5. Each operation ends in a bounded time, whatever the network does.
 //!
 //! `statements` has all SQL, `statement_guard` what is added to it, `schema` the tables, `connections` the
-//! wire, `entry_question` who is let in, `step_error` what its errors mean, `host_choice` where a new one
-//! leads to, `transaction` how an operation is committed and tried again, `rows` which bytes stand where, and
-//! `row_table` what is damaged of them.
-//! `database_copy` and `database_check` read all of it, `row_repair` takes rows out that are damaged,
-//! `database_fill` puts all of a store into it, `schema_mark` says when it may not be served, and
-//! `table_check` who may not serve it.
+//! wire and `flight` what goes over it at once, `entry_question` who is let in, `step_error` what its errors
+//! mean, `host_choice` where a new one leads to, `transaction` how an operation is committed and tried again,
+//! `rows` which bytes stand where, and `row_table` what is damaged of them. `database_copy` and
+//! `database_check` read all of it, `row_repair` takes rows out that are damaged, `database_fill` puts all of
+//! a store into it, `schema_mark` says when it may not be served, and `table_check` who may not serve it.
 //! `session_steps`, `login_steps`, `value_steps`, `account_steps`, `counter_steps` and `event_steps` are the
-//! operations.
-//! `shared_reads` makes one question of reads that come at the same time, `seen_records` keeps what a change
-//! is decided by without another look, `confirmations` gathers what nobody waits for, and `counter_line` keeps attempts of strangers from taking all connections.
+//! operations. `shared_reads` makes one question of reads that come at the same time, `seen_records` keeps
+//! what a change is decided by without another look, `confirmations` gathers what nobody waits for, and
+//! `counter_line` keeps attempts of strangers from taking all connections.
 
 mod account_steps;
 mod confirmations;
@@ -41,6 +40,7 @@ mod database_fill;
 mod database_url;
 mod entry_question;
 mod event_steps;
+mod flight;
 mod freshness;
 mod host_choice;
 mod login_steps;

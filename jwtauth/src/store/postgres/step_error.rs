@@ -1,7 +1,7 @@
 //! Why a step did not happen, and whether to try again: by what an error of the driver means.
 
 use tokio_postgres::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::error::{PostgresError, StoreError};
 
@@ -34,13 +34,19 @@ impl StepError {
         matches!(self, Self::Driver(error) if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION))
     }
 
-    /// Tells whether the tables may not be served any more (`statement_guard`).
-    pub(super) fn is_of_guard(&self) -> bool {
-        matches!(self, Self::Driver(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO))
+    /// Tells whether the server has surely undone the transaction: it refused a statement, and goes on.
+    pub(super) fn has_undone(&self) -> bool {
+        let Self::Driver(error) = self else { return false };
+        let refused = error.as_db_error();
+        // Of class 08 are those of a pooler that has lost its server.
+        refused.is_some_and(|it| {
+            it.parsed_severity() == Some(Severity::Error) && !it.code().code().starts_with("08")
+        })
     }
 
     /// Tells whether another connection may do better: this one is broken, or leads to a server that ends,
-    /// starts, or takes no changes. Or a new one says why none does any more.
+    /// starts, or takes no changes. Or the tables may not be served any more (`statement_guard`), and a new one
+    /// says why.
     pub(super) fn is_of_connection(&self) -> bool {
         let Self::Driver(error) = self else { return false };
         let Some(code) = error.code() else { return true };

@@ -222,7 +222,7 @@ impl<'c> Transaction<'c> {
         self.connection.will_commit();
         match self.connection.send(&requests, COMMIT).await {
             Ok(rows) => self.judge(rows),
-            Err(failure) if failure.is_of_connection() && !failure.is_of_guard() => match failure {
+            Err(failure) if failure.is_of_connection() && !failure.has_undone() => match failure {
                 StepError::Driver(error) => Err(PostgresError::Uncertain(error.into()).into()),
                 failure => Err(failure),
             },

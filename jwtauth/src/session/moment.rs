@@ -1,5 +1,5 @@
-//! Whether a request has waited for anything since: if not, what a store has answered it is as new as what the
-//! store would answer now.
+//! Whether a request has waited for anything since: if not, what a store has answered it is as new as what
+//! the store would answer now.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jwtauth::{PostgresConfig, PostgresStore, StorageConfig};
+use jwtauth::store::{LoginEffects, SessionStore as _};
+use jwtauth::{PostgresConfig, PostgresStore, StorageConfig, testing};
 use tests::app::TestApp;
 use tests::bounded_by;
 use tests::pooler::Pooler;
@@ -264,12 +265,17 @@ fn a_server_that_takes_no_changes_is_503_until_it_does() {
     bounded_by(Duration::from_secs(120), async {
         let (_app, tab) = app(PostgresConfig::new(server.url())).await;
         let pair = tab.login("alice").await;
+        let store = open(&server.config()).await;
         let owner = client(&server).await;
         owner.batch_execute("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
         owner.batch_execute("SELECT pg_reload_conf()").await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_unavailable(&tab.post("/logout", &pair.cookies()).await, "logout");
         assert_eq!(tab.get("/me", &pair.cookies()).await.status, 200, "reads go on");
+        // Its commit was sent with it, and the server has undone it.
+        let refused = store.insert(testing::session(1, "b"), LoginEffects::default()).await.unwrap_err();
+        let refused = format!("{refused:?}");
+        assert!(refused.contains("read-only") && !refused.contains("may have happened"), "{refused}");
         owner.batch_execute("SET default_transaction_read_only = off").await.unwrap();
         owner.batch_execute("ALTER SYSTEM RESET default_transaction_read_only").await.unwrap();
         owner.batch_execute("SELECT pg_reload_conf()").await.unwrap();

@@ -1,7 +1,7 @@
 //! What clients have shown and the database does not know yet: that the answer to a rotation has arrived.
 //!
-//! Nobody waits for that to be written. So it is gathered for a moment, and written in batches by one task. What
-//! changes the session meanwhile takes it along, and does not meet it on the way.
+//! Nobody waits for that to be written. So it is gathered for a moment, and written in batches by one task.
+//! What changes the session meanwhile takes it along, and does not meet it on the way.
 //!
 //! # Invariants
 //!

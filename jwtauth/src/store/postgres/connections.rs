@@ -25,13 +25,14 @@ use deadpool_postgres::{
 };
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::{Config, Error, Row};
+use tokio_postgres::{Config, Error, Row, Statement};
 
 use super::entry_question::{EntryQuestion, NoEntry, refuse_standby};
-use super::flight::{InOrder, prepared};
+use super::flight::InOrder;
 pub(super) use super::flight::{Param, Request};
 use super::host_choice::HostChoice;
 use super::postgres_config::PostgresConfig;
+use super::statements::SqlStatement;
 use super::step_error::{StepError, is_of_pooler};
 use super::tls::Tls;
 use crate::error::{PostgresError, StoreError};
@@ -279,4 +280,23 @@ impl Drop for Connection {
             self.close();
         }
     }
+}
+
+/// Returns the statement of each request that is to be prepared.
+async fn prepared(
+    client: &Object,
+    requests: &[Request<'_>],
+    prepares: bool,
+) -> Result<Vec<Option<Statement>>, Error> {
+    let mut prepared = Vec::with_capacity(requests.len());
+    for request in requests {
+        prepared.push(match request {
+            // Only the first time on each connection does this send anything.
+            Request::Statement(SqlStatement { sql, types }, _) if prepares => {
+                Some(client.prepare_typed_cached(sql, types).await?)
+            }
+            _ => None,
+        });
+    }
+    Ok(prepared)
 }

@@ -4,9 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use deadpool_postgres::Object;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Error, Row, Statement};
+use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::statements::SqlStatement;
 
@@ -67,7 +66,7 @@ type PendingRows<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Error>> + Se
 
 /// Sends a request when it is polled first.
 fn answer<'a>(
-    client: &'a Object,
+    client: &'a Client,
     request: &'a Request<'_>,
     prepared: Option<&'a Statement>,
 ) -> PendingRows<'a> {
@@ -87,25 +86,6 @@ fn answer<'a>(
     }
 }
 
-/// Returns the statement of each request that is to be prepared.
-pub(super) async fn prepared(
-    client: &Object,
-    requests: &[Request<'_>],
-    prepares: bool,
-) -> Result<Vec<Option<Statement>>, Error> {
-    let mut prepared = Vec::with_capacity(requests.len());
-    for request in requests {
-        prepared.push(match request {
-            // Only the first time on each connection does this send anything.
-            Request::Statement(SqlStatement { sql, types }, _) if prepares => {
-                Some(client.prepare_typed_cached(sql, types).await?)
-            }
-            _ => None,
-        });
-    }
-    Ok(prepared)
-}
-
 /// Polls answers in their order, so that requests are sent in it.
 pub(super) struct InOrder<'a> {
     answers: Vec<Option<PendingRows<'a>>>,
@@ -115,9 +95,9 @@ pub(super) struct InOrder<'a> {
 }
 
 impl<'a> InOrder<'a> {
-    /// `prepared` is what [`prepared`] returns.
+    /// `prepared` has the statement of each request that is prepared.
     pub(super) fn new(
-        client: &'a Object,
+        client: &'a Client,
         requests: &'a [Request<'_>],
         prepared: &'a [Option<Statement>],
     ) -> Self {

@@ -1,7 +1,8 @@
 //! Records that a request has read and still holds: what its change is decided by, without another look.
 //!
-//! Mostly a change follows a read of the same record, in the same request, and nothing has happened in between.
-//! The change is written if the record stands as it was read (`replace_session`), and decided anew if not.
+//! Mostly a change follows a read of the same record, in the same request, and nothing has happened in
+//! between. The change is written if the record stands as it was read (`replace_session`), and decided anew
+//! if not.
 //!
 //! # Invariants
 //!

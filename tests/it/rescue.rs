@@ -23,6 +23,7 @@ mod cut_files;
 mod dead_ends;
 mod doubt;
 mod flips;
+mod lost_accounts;
 mod no_dead_end;
 mod no_room;
 mod wrong_kinds;

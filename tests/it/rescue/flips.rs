@@ -8,9 +8,9 @@ use super::*;
 const SESSIONS: u8 = 80;
 
 /// What sled reads of a whole store.
-type Content = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(super) type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn content(path: &Path) -> Content {
+pub(super) fn content(path: &Path) -> Content {
     let raw = tests::raw::open(path);
     raw.iter().map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
 }
@@ -330,7 +330,7 @@ fn a_file_that_is_missing_or_of_another_store_is_found() {
 }
 
 /// Where a value stands in the data file, in each message that has it.
-fn places_of(db: &[u8], value: &[u8]) -> Vec<usize> {
+pub(super) fn places_of(db: &[u8], value: &[u8]) -> Vec<usize> {
     (0..db.len().saturating_sub(value.len())).filter(|at| db[*at..].starts_with(value)).collect()
 }
 

@@ -154,7 +154,7 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
             "So it may be with accounts: a repair disables accounts until you enable them.".into()
         });
     }
-    named(&mut lines, "Accounts that cannot be read (their names stay taken)", &diagnosis.lost_accounts);
+    lost_accounts(&mut lines, diagnosis);
     named(
         &mut lines,
         "Accounts that may be as they were before their last change, disabled and removed ones among them",
@@ -167,6 +167,20 @@ pub(crate) fn lines(diagnosis: &Diagnosis) -> Vec<String> {
     }
     note(&mut lines, &diagnosis.findings, &diagnosis.next);
     lines
+}
+
+/// Says how many accounts are lost, and whose names are known of them.
+pub(crate) fn lost_accounts(lines: &mut Vec<String>, diagnosis: &Diagnosis) {
+    named(
+        lines,
+        "Accounts that cannot be read (their names stay taken, and nobody can log in by them)",
+        &diagnosis.lost_accounts,
+    );
+    if let Some(nameless) = diagnosis.nameless_accounts.filter(|nameless| *nameless > 0) {
+        lines.push(format!(
+            "Accounts that cannot be read, and whose names are not known either: {nameless}. After a repair anybody may register under their names."
+        ));
+    }
 }
 
 /// Says whose sessions are lost, not of too many.

@@ -83,6 +83,7 @@ fn lines(repaired: &Repaired) -> Vec<String> {
     if repaired.sessions_revoked {
         lines.push("Everybody was logged out, because something is missing.".into());
     }
+    doctor::lost_accounts(&mut lines, &repaired.before);
     doctor::whose_sessions(&mut lines, &repaired.before.lost_sessions);
     if repaired.values_left_out > 0 {
         lines.push(format!(

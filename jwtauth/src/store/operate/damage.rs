@@ -16,7 +16,7 @@ use super::walk::{OperateError, Progress};
 /// [`Diagnosis::condition`] is [`Unknown`](super::Condition::Unknown).
 ///
 /// It blocks, so call it where a thread may wait, such as in `tokio::task::spawn_blocking`. `progress` is
-/// called from time to time. It can stop the look.
+/// called from time to time, with numbers of keys: some three for each session. It can stop the look.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub fn doctor(
     config: impl Into<SledConfig>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Diagnosis, OperateError> {
-    let mut look = |done| progress(Progress::through(done));
+    let mut look = |done, of| progress(Progress { done, of, bytes: 0 });
     examine::examine(config.into(), &mut look)?.ok_or(OperateError::Stopped)
 }
 
@@ -80,7 +80,8 @@ impl RepairOptions {
 /// the new store opens.
 ///
 /// It blocks, so call it where a thread may wait, such as in `tokio::task::spawn_blocking`. `progress` is
-/// called from time to time. It can stop the repair, which changes nothing then.
+/// called from time to time, as by [`doctor`], and of the new store too. It can stop the repair, which
+/// changes nothing then.
 ///
 /// # Errors
 ///
@@ -92,7 +93,7 @@ pub fn repair(
     options: RepairOptions,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Repaired, OperateError> {
-    let mut look = |done| progress(Progress::through(done));
+    let mut look = |done, of| progress(Progress { done, of, bytes: 0 });
     rescue::repair(config.into(), options.keep_accounts, options.from_aside.as_deref(), &mut look)?
         .ok_or(OperateError::Stopped)
 }

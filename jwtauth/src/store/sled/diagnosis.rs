@@ -117,7 +117,7 @@ pub struct AccountRef {
 pub struct LostSessions {
     /// The subject. For an account that is its id.
     pub subject: String,
-    /// The name of the account, if it is one that can be read.
+    /// The name of the account, if it is one whose name is still known.
     pub name: Option<String>,
     /// How many there were.
     pub sessions: u64,
@@ -140,7 +140,7 @@ pub struct Diagnosis {
     pub readable: RecordCounts,
     /// How many sessions there should be, if that is known.
     pub sessions_expected: Option<u64>,
-    /// How many accounts there should be, if that is known.
+    /// How many accounts there should be, by the totals of the store or its journal, if that is known.
     pub accounts_expected: Option<u64>,
     /// How many acknowledged changes are missing at least, if that is known.
     pub lost_changes: Option<u64>,
@@ -151,6 +151,9 @@ pub struct Diagnosis {
     pub accounts_are_complete: bool,
     /// Accounts whose record cannot be read, and whose name is still known.
     pub lost_accounts: Vec<AccountRef>,
+    /// How many more accounts there should be, of which neither the record nor the name can be read. After a
+    /// repair anybody may register under their names. `None` if nobody knows how many there should be.
+    pub nameless_accounts: Option<u64>,
     /// Sessions whose record cannot be read, by subject, as far as the index still has them.
     pub lost_sessions: Vec<LostSessions>,
     /// Accounts that may be as they were before their last change: an older password, other roles, or removed

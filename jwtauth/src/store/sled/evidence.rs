@@ -15,6 +15,9 @@ use super::tree_keys;
 use crate::error::StoreError;
 use crate::id::{AccountId, SessionId};
 
+/// Hears how many keys were read or written, and of how many if that is known. It may say that it is enough.
+pub(in crate::store) type Look<'l> = dyn FnMut(u64, Option<u64>) -> ControlFlow<()> + 'l;
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
@@ -38,6 +41,8 @@ pub(super) struct Evidence {
     lost_sessions: BTreeMap<String, u64>,
     /// What was read of the audit trail.
     pub(super) trail: FoundTrail,
+    /// How many keys there are.
+    pub(super) keys: u64,
     /// How long all keys and values are together.
     pub(super) bytes: u64,
     sum: u64,
@@ -52,7 +57,7 @@ pub(super) struct Evidence {
 /// any record, or bytes that are no log. `None` if nothing was written into it but what sled begins with.
 pub(super) fn changes_in(path: &Path) -> Result<Option<u64>, StoreError> {
     let failed = |source| files::refused(&path.join(DATA), "read the data file", source);
-    let go_on = &mut |_| ControlFlow::Continue(());
+    let go_on = &mut |_, _| ControlFlow::Continue(());
     let scanned = Salvage::scan(path, &path.join(DATA), |_, _| ControlFlow::Continue(())).map_err(failed)?;
     let Some(mut salvage) = scanned else { return Ok(None) };
     if salvage.ends_before_snapshot(path).map_err(failed)? {
@@ -87,7 +92,7 @@ fn has_bytes(path: &Path) -> io::Result<bool> {
 }
 
 impl Evidence {
-    /// Reads all. `None` if `look`, which hears how many records were read, says that it is enough.
+    /// Reads all. `None` if `look` says that it is enough.
     ///
     /// `acknowledged` says how many changes the store must have. If some of these are missing, an
     /// incomplete batch at the end of the log counts too. If anything is still missing, older states of
@@ -96,14 +101,16 @@ impl Evidence {
     pub(super) fn gather(
         salvage: &mut Salvage,
         acknowledged: u64,
-        look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+        look: &mut Look<'_>,
     ) -> io::Result<Option<(Self, SalvageReach)>> {
         let mut reach = SalvageReach::default();
-        let Some(mut evidence) = Self::read(salvage, reach, look)? else { return Ok(None) };
+        let Some(mut evidence) = Self::read(salvage, reach, None, look)? else { return Ok(None) };
         let is_enough = evidence.totals.is_some_and(|totals| totals.changes >= acknowledged);
         if !is_enough && salvage.damage.is_cut {
             reach.cut_batch = true;
-            let Some(longer) = Self::read(salvage, reach, look)? else { return Ok(None) };
+            let Some(longer) = Self::read(salvage, reach, Some(evidence.keys), look)? else {
+                return Ok(None);
+            };
             evidence = longer;
         }
         let is_complete = evidence.is_complete(Some(acknowledged));
@@ -111,7 +118,7 @@ impl Evidence {
             return Ok(Some((evidence, reach)));
         }
         let older = SalvageReach { older_states: true, ..reach };
-        let Some(deeper) = Self::read(salvage, older, look)? else { return Ok(None) };
+        let Some(deeper) = Self::read(salvage, older, Some(evidence.keys), look)? else { return Ok(None) };
         let is_better = !is_complete || deeper.is_complete(Some(acknowledged));
         Ok(Some(if is_better { (deeper, older) } else { (evidence, reach) }))
     }
@@ -119,13 +126,14 @@ impl Evidence {
     fn read(
         salvage: &mut Salvage,
         reach: SalvageReach,
-        look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+        of: Option<u64>,
+        look: &mut Look<'_>,
     ) -> io::Result<Option<Self>> {
-        let (mut evidence, mut read, mut is_enough) = (Self::default(), 0_u64, false);
+        let (mut evidence, mut is_enough) = (Self::default(), false);
         salvage.each(reach, |key, value| {
             evidence.take(key, value);
-            read += 1;
-            if read.is_multiple_of(1_024) && look(read).is_break() {
+            let read = evidence.keys;
+            if read.is_multiple_of(1_024) && look(read, of.filter(|of| read <= *of)).is_break() {
                 is_enough = true;
                 return ControlFlow::Break(());
             }
@@ -135,6 +143,7 @@ impl Evidence {
     }
 
     fn take(&mut self, key: &[u8], value: &[u8]) {
+        self.keys += 1;
         self.bytes += (key.len() + value.len()) as u64;
         let counted = match key.get(..1).unwrap_or_default() {
             tree_keys::SESSIONS => {
@@ -256,7 +265,11 @@ impl Evidence {
 impl Evidence {
     /// The sessions that cannot be read, by subject.
     pub(super) fn all_lost_sessions(&self) -> Vec<LostSessions> {
-        let name = |subject: &str| self.accounts.get(&subject.parse::<AccountId>().ok()?).cloned();
+        let lost: HashMap<_, _> = self.lost_accounts.iter().map(|(id, name)| (*id, name)).collect();
+        let name = |subject: &str| {
+            let id = subject.parse::<AccountId>().ok()?;
+            self.accounts.get(&id).or_else(|| lost.get(&id).copied()).cloned()
+        };
         let each = self.lost_sessions.iter().map(|(subject, sessions)| LostSessions {
             name: name(subject),
             subject: subject.clone(),

@@ -5,15 +5,15 @@
 //! is found also if sled refuses.
 
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use super::diagnosis::{Condition, Diagnosis, Finding};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Look};
 use super::files::counter_form::check_counter;
+use super::files::journal::{self, Count};
 use super::files::store_lock::{Patience, StoreLock};
-use super::files::{self, ASIDE, DATA, doubt_mark, journal, keepsake, kinds, moved, swap};
+use super::files::{self, ASIDE, DATA, doubt_mark, keepsake, kinds, moved, swap};
 use super::salvage::{Salvage, SalvageReach};
 use super::sled_config::SledConfig;
 use super::surroundings::{self, quoted};
@@ -37,10 +37,10 @@ pub(super) struct Read {
     pub(super) reach: SalvageReach,
 }
 
-/// Looks at a store. `None` if `look` says that it is enough; it hears how many records were read.
+/// Looks at a store. `None` if `look` says that it is enough.
 pub(in crate::store) fn examine(
     config: SledConfig,
-    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    look: &mut Look<'_>,
 ) -> Result<Option<Diagnosis>, StoreError> {
     let config = config.absolute()?;
     let path = &*config.path;
@@ -106,7 +106,7 @@ fn from_outside(path: &Path, error: &StoreError) -> Diagnosis {
 /// The same, for one who has the lock.
 pub(super) fn examine_locked(
     config: &SledConfig,
-    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    look: &mut Look<'_>,
 ) -> Result<Option<Examined>, StoreError> {
     let path = &*config.path;
     let mut diagnosis =
@@ -126,16 +126,16 @@ pub(super) fn examine_locked(
     }
     if files::has_swap(path) {
         exchange(&mut diagnosis);
-        return Ok(Some(Examined { diagnosis, read: None, highest }));
+        return Ok(Some(Examined { diagnosis, read: None, highest: highest.changes }));
     }
     if !files::has_any(path) {
         gone(&mut diagnosis, config);
-        return Ok(Some(Examined { diagnosis, read: None, highest }));
+        return Ok(Some(Examined { diagnosis, read: None, highest: highest.changes }));
     }
     let trial = trial::run(config);
     // What opens is read, and not what a start has left.
     let data = if let Trial::Opened(_) = trial { path.join(DATA) } else { keepsake::data_file(path) };
-    let read = match read(path, &data, highest, look) {
+    let read = match read(path, &data, highest.changes, look) {
         Ok(Some(read)) => Some(read),
         Ok(None) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -181,7 +181,7 @@ pub(super) fn examine_locked(
     if moved_to.is_some() && diagnosis.condition == Condition::Whole {
         diagnosis.condition = Condition::Moved;
     }
-    Ok(Some(Examined { diagnosis, read, highest }))
+    Ok(Some(Examined { diagnosis, read, highest: highest.changes }))
 }
 
 /// What is to be said of a store whose files were being replaced.
@@ -233,7 +233,7 @@ fn counter_argument(config: &SledConfig) -> String {
 pub(super) fn examine_older(
     config: &SledConfig,
     name: &str,
-    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    look: &mut Look<'_>,
 ) -> Result<Option<Examined>, StoreError> {
     let path = &*config.path;
     let older = files::older(path);
@@ -258,22 +258,17 @@ pub(super) fn examine_older(
     describe(&mut diagnosis, &read, None, highest);
     (diagnosis.is_complete, diagnosis.accounts_are_complete) = (false, false);
     diagnosis.doubtful_accounts = read.evidence.all_accounts();
-    Ok(Some(Examined { diagnosis, read: Some(read), highest }))
+    Ok(Some(Examined { diagnosis, read: Some(read), highest: highest.changes }))
 }
 
-fn read(
-    path: &Path,
-    data: &Path,
-    highest: u64,
-    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
-) -> io::Result<Option<Read>> {
-    let Some(mut salvage) = Salvage::scan(path, data, |_, _| look(0))? else { return Ok(None) };
+fn read(path: &Path, data: &Path, highest: u64, look: &mut Look<'_>) -> io::Result<Option<Read>> {
+    let Some(mut salvage) = Salvage::scan(path, data, |_, _| look(0, None))? else { return Ok(None) };
     let evidence = Evidence::gather(&mut salvage, highest, look)?;
     Ok(evidence.map(|(evidence, reach)| Read { salvage, evidence, reach }))
 }
 
 /// Says what the records tell.
-fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, highest: u64) {
+fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, highest: Count) {
     let evidence = &read.evidence;
     diagnosis.damage = read.salvage.damage;
     if diagnosis.damage.unreadable_blocks > 0 {
@@ -284,11 +279,17 @@ fn describe(diagnosis: &mut Diagnosis, read: &Read, acknowledged: Option<u64>, h
     }
     diagnosis.readable = evidence.readable;
     diagnosis.sessions_expected = evidence.totals.map(|totals| totals.sessions);
-    diagnosis.accounts_expected = evidence.totals.map(|totals| totals.accounts);
-    diagnosis.lost_changes = evidence.totals.map(|totals| highest.saturating_sub(totals.changes));
+    // Of the two that one which has seen more changes.
+    let newest =
+        evidence.totals.filter(|totals| totals.changes >= highest.changes || highest.accounts.is_none());
+    diagnosis.accounts_expected = newest.map(|totals| totals.accounts).or(highest.accounts);
+    diagnosis.lost_changes = evidence.totals.map(|totals| highest.changes.saturating_sub(totals.changes));
     diagnosis.is_complete = evidence.is_complete(acknowledged);
     diagnosis.accounts_are_complete = diagnosis.is_complete || evidence.has_all_accounts(acknowledged);
-    diagnosis.lost_accounts = evidence.all_lost();
+    // Names that are left of accounts that were removed are none of lost ones.
+    diagnosis.lost_accounts = if diagnosis.accounts_are_complete { Vec::new() } else { evidence.all_lost() };
+    let known = evidence.readable.accounts + diagnosis.lost_accounts.len() as u64;
+    diagnosis.nameless_accounts = diagnosis.accounts_expected.map(|expected| expected.saturating_sub(known));
     diagnosis.lost_sessions = evidence.all_lost_sessions();
     diagnosis.trail_faults = evidence.trail.faults();
     let now = SystemClock.now();
@@ -303,6 +304,7 @@ fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>, config: &SledConfig)
         Condition::Whole => {
             // What is damaged then is in a place that nothing needs.
             diagnosis.lost_accounts.clear();
+            diagnosis.nameless_accounts = Some(0);
             diagnosis.lost_sessions.clear();
             if diagnosis.damage.is_any() {
                 diagnosis.findings.push(Finding::new(
@@ -335,13 +337,16 @@ fn conclude(diagnosis: &mut Diagnosis, read: Option<&Read>, config: &SledConfig)
     }
 }
 
-/// Returns how many changes were acknowledged, if that is known, and the highest number that any journal has.
-fn journals(config: &SledConfig, findings: &mut Vec<Finding>) -> (Option<u64>, u64) {
-    let (mut acknowledged, mut highest) = (Some(0), 0);
+/// Returns how many changes were acknowledged, if that is known, and what the journal says that has seen the
+/// most.
+fn journals(config: &SledConfig, findings: &mut Vec<Finding>) -> (Option<u64>, Count) {
+    let (mut acknowledged, mut highest) = (Some(0), Count::default());
     for (number, (path, count)) in journal::read_each(config).into_iter().enumerate() {
         match count {
             Ok(Some(count)) => {
-                highest = highest.max(count.changes);
+                if (count.changes, count.accounts) > (highest.changes, highest.accounts) {
+                    highest = count;
+                }
                 acknowledged = acknowledged.map(|changes: u64| changes.max(count.changes));
             }
             // A counter that was not there yet says nothing.

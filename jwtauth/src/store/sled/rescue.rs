@@ -28,7 +28,7 @@ use super::super::account_store::{PasswordHash, StoredAccount};
 use super::super::codec::{self, RecordError, Totals};
 use super::super::doubt::Doubt;
 use super::diagnosis::{AccountRef, Condition, Diagnosis, RecordCounts};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Look};
 use super::examine::{Examined, Read, examine_locked, examine_older, is_there};
 use super::files::counter_form::check_counter;
 use super::files::journal::{self, Count};
@@ -78,12 +78,12 @@ pub struct Repaired {
 }
 
 /// Repairs a store, or makes one of the older files that have a name in its directory `aside`. `None` if
-/// `look` says that it is enough, and then nothing was changed; it hears how many records were read.
+/// `look` says that it is enough, and then nothing was changed.
 pub(in crate::store) fn repair(
     config: SledConfig,
     keep_accounts: bool,
     from_aside: Option<&str>,
-    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    look: &mut Look<'_>,
 ) -> Result<Option<Repaired>, StoreError> {
     let config = config.absolute()?;
     let path = config.path.clone();
@@ -132,7 +132,7 @@ fn write_anew(
     lock: Arc<StoreLock>,
     examined: Examined,
     keep_accounts: bool,
-    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    look: &mut Look<'_>,
 ) -> Result<Option<Repaired>, StoreError> {
     let path = config.path.clone();
     let Examined { diagnosis, read, highest } = examined;
@@ -195,9 +195,10 @@ fn write(
     read: &mut Read,
     rescue: &mut Rescue,
     rebuild: &mut Rebuild,
-    look: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    look: &mut Look<'_>,
 ) -> Result<bool, StoreError> {
     let (mut written, mut failed, mut is_enough) = (0_u64, None, false);
+    let of = Some(read.evidence.keys);
     let each = read.salvage.each(read.reach, |key, value| {
         let added =
             rescue.change(key, value).and_then(|change| change.map_or(Ok(()), |change| rebuild.add(change)));
@@ -206,7 +207,7 @@ fn write(
             failed = Some(error);
             return ControlFlow::Break(());
         }
-        is_enough = written.is_multiple_of(1_024) && look(written).is_break();
+        is_enough = written.is_multiple_of(1_024) && look(written, of).is_break();
         if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     each.map_err(|source| files::refused(&rebuild.path().join(DATA), "read the data file", source))?;

@@ -11,6 +11,10 @@ mod account_key;
 mod byte_order_mark;
 pub mod clock;
 pub mod error;
+#[cfg(feature = "import")]
+mod foreign_hash;
+#[cfg(feature = "accounts")]
+mod hash_cost;
 mod host;
 mod id;
 mod notice;

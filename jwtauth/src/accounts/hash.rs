@@ -1,5 +1,4 @@
-//! Hashes of passwords, and the memory that they are made in. Argon2 is named here, and in
-//! `foreign_hash` for its comparison.
+//! Hashes of passwords, and the memory that they are made in. What one may cost is in `hash_cost`.
 //!
 //! # Invariants
 //!
@@ -12,24 +11,19 @@ use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash as P
 use zeroize::Zeroize as _;
 
 use super::AccountsConfig;
-#[cfg(feature = "import")]
-use super::foreign_hash::ForeignHash;
 use super::password::Password;
 use crate::error::{AccountError, RandomError};
+#[cfg(feature = "import")]
+use crate::foreign_hash::ForeignHash;
+use crate::hash_cost::{argon2_params, version_of};
 use crate::secret;
 use crate::store::PasswordHash;
 
 const SALT_LEN: usize = 16;
 const HASH_LEN: usize = 32;
 
-/// The most memory that a hash of another program may ask for, in blocks of 1 KiB.
-const MAX_BLOCKS: usize = 1024 * 1024;
-
-/// The most that a hash of another program may cost, if it comes as an account: memory in KiB, passes and
-/// lanes.
+/// The most memory that a hash of another program may need, if it comes as an account, in KiB.
 const MAX_ADOPTED_KIB: u32 = 256 * 1024;
-const MAX_PASSES: u32 = 16;
-const MAX_LANES: u32 = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checked {
@@ -127,14 +121,11 @@ impl HashMethod {
 
     /// Returns how many blocks it takes to check a password against a hash of Argon2.
     fn blocks_of(&self, hash: Option<&PasswordHash>) -> Result<usize, AccountError> {
-        let found = hash.and_then(|hash| Phc::new(hash.as_phc()).ok());
-        let params = found.and_then(|hash| Params::try_from(&hash).ok());
-        match params.map_or(self.blocks(), |params| params.block_count()) {
-            blocks if blocks <= MAX_BLOCKS => Ok(blocks),
-            _ => {
-                Err(failed("the hash of an account needs more than 1 GiB of memory: set its password again"))
-            }
-        }
+        let params = hash.map_or(Ok(None), |hash| argon2_params(hash.as_phc()));
+        let params = params.map_err(|problem| {
+            failed(&format!("the hash of an account is not checked: {problem}. Set its password again"))
+        })?;
+        Ok(params.map_or(self.blocks(), |params| params.block_count()))
     }
 
     pub(super) fn hash(
@@ -196,12 +187,12 @@ impl HashMethod {
         // Django writes a PHC string behind the name of the method.
         let text = text.strip_prefix("argon2").filter(|rest| rest.starts_with("$argon2")).unwrap_or(text);
         let hash = PasswordHash::from_phc(text.into());
-        if let Some(params) = argon2_params(text) {
-            let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
-            if memory > MAX_ADOPTED_KIB || passes > MAX_PASSES || lanes > MAX_LANES {
+        match argon2_params(text) {
+            Ok(Some(params)) if params.m_cost() <= MAX_ADOPTED_KIB => return Ok(hash),
+            Ok(None) => {}
+            Ok(Some(_)) | Err(_) => {
                 return Err(failed("the hash needs more than 256 MiB of memory, 16 passes or 16 lanes"));
             }
-            return Ok(hash);
         }
         #[cfg(feature = "import")]
         return ForeignHash::parse(text)
@@ -234,21 +225,6 @@ impl HashMethod {
             || hash.hash.is_none_or(|hash| hash.len() != HASH_LEN)
             || !Params::try_from(hash).is_ok_and(is_like)
     }
-}
-
-/// Returns the parameters of a hash of Argon2 that is whole.
-fn argon2_params(text: &str) -> Option<Params> {
-    let hash = Phc::new(text).ok()?;
-    Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-    version_of(&hash)?;
-    let is_whole = hash.salt.is_some() && hash.hash.is_some();
-    Params::try_from(&hash).ok().filter(|_| is_whole)
-}
-
-/// Returns the version of Argon2. A hash that names none is older than the second version (PHC string format;
-/// `decode_string` of the reference).
-fn version_of(hash: &Phc) -> Option<Version> {
-    hash.version.map_or(Ok(Version::V0x10), Version::try_from).ok()
 }
 
 /// Compares in constant time. `None`: the hash has parts that are missing or unknown.
@@ -359,6 +335,24 @@ mod tests {
             );
         }
         assert!(!bench.check("correct\u{a0}horse", None).matches, "nobody has it");
+    }
+
+    /// M-20: a hash that was in the store already is bound by the same rule as one that comes in.
+    #[test]
+    fn m_20_a_hash_that_takes_hours_is_not_checked_and_a_weak_one_is_renewed() {
+        let mut bench = Bench::new(AccountsConfig::default());
+        let nobody = bench.0.of_nobody();
+        for (cost, is_checked) in [("t=2,p=1", true), ("t=16,p=16", true), ("t=4294967295,p=1", false)] {
+            let hash = PasswordHash::from_phc(nobody.as_phc().replace("t=2,p=1", cost));
+            assert_eq!(bench.0.need_of(Some(&hash)).is_ok(), is_checked, "{cost}");
+            assert_eq!(bench.0.adopt(hash.as_phc()).is_ok(), is_checked, "{cost}");
+        }
+        let weak = HashMethod { params: Params::new(8, 1, 1, Some(HASH_LEN)).unwrap(), nobody };
+        let hash = weak.hash(&password("correct horse"), &mut bench.1).unwrap();
+        assert!(hash.as_phc().contains("$m=8,t=1,p=1$"), "{}", hash.as_phc());
+        let hash = bench.0.adopt(hash.as_phc()).unwrap();
+        assert_eq!(bench.check("correct horse", Some(&hash)), Checked { matches: true, stale: true });
+        assert_eq!(bench.check("correct hors", Some(&hash)), Checked { matches: false, stale: true });
     }
 
     #[test]

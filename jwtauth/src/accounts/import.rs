@@ -1,6 +1,7 @@
 //! Accounts that another program has kept, with the hashes of their passwords.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::change::checked_roles;
 use super::name::Name;
@@ -9,7 +10,11 @@ use crate::error::AccountError;
 use crate::id::AccountId;
 use crate::store::StoredAccount;
 
-/// An account of another program, for [`Accounts::import`]. All times are Unix seconds.
+/// The last second of the year 9999.
+const LAST: u64 = 253_402_300_799;
+
+/// An account of another program, for [`Accounts::import`]. All times are Unix seconds, up to the end of the
+/// year 9999: a later one is refused in JSON, and set to that end otherwise.
 ///
 /// ```
 /// use jwtauth::ImportedAccount;
@@ -30,14 +35,22 @@ pub struct ImportedAccount {
     roles: Vec<String>,
     #[serde(default = "active")]
     active: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     created_at: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     last_login: Option<u64>,
 }
 
 const fn active() -> bool {
     true
+}
+
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let read = Option::deserialize(from)?;
+    if read.is_some_and(|time: u64| time > LAST) {
+        return Err(D::Error::custom("a time is later than the year 9999: times are Unix seconds"));
+    }
+    Ok(read)
 }
 
 impl std::fmt::Debug for ImportedAccount {
@@ -89,13 +102,13 @@ impl ImportedAccount {
 
     /// Sets when the account was registered. Otherwise that is the time of the import.
     pub const fn created_at(mut self, at: u64) -> Self {
-        self.created_at = Some(at);
+        self.created_at = Some(if at > LAST { LAST } else { at });
         self
     }
 
     /// Sets when its password was last accepted.
     pub const fn last_login(mut self, at: u64) -> Self {
-        self.last_login = Some(at);
+        self.last_login = Some(if at > LAST { LAST } else { at });
         self
     }
 }
@@ -104,8 +117,9 @@ impl Accounts {
     /// Adds an account of another program. On disk when this returns.
     ///
     /// Its owner logs in with the same password. The hash is renewed with that login, in the parameters of
-    /// [`argon2`](crate::AccountsConfig::argon2). Until then a wrong password takes as long as the hash of
-    /// the other program does, which distinguishes such an account from an unknown name.
+    /// [`argon2`](crate::AccountsConfig::argon2): so a hash by Argon2 may be weaker than these, and is as
+    /// weak as it was until then. Until then a wrong password takes as long as the hash of the other program
+    /// does, which distinguishes such an account from an unknown name.
     ///
     /// To import many, call it for one after the other. If it stops half-way, begin again: names that are
     /// there already are [`AccountError::NameTaken`].

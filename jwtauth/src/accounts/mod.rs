@@ -19,8 +19,6 @@ mod account;
 mod accounts_config;
 mod change;
 mod first_admin;
-#[cfg(feature = "import")]
-mod foreign_hash;
 mod hash;
 mod hasher;
 mod import;

@@ -155,6 +155,7 @@ fn lines_that_are_no_whole_export_change_nothing() {
             assert_ne!(changed, lines[1]);
             joined(&[lines[0], &changed, lines[2], lines[3]])
         };
+        let hash_of_alice = testing::account(1, "alice").hash.as_phc().to_owned();
         let long_value = format!("\"user\":\"{}\"", "x".repeat(100_000));
         let (start, end) = lines[2].split_once("\"user\":{").unwrap();
         let large = format!("{start}{long_value}{}", end.split_once('}').unwrap().1);
@@ -173,6 +174,17 @@ fn lines_that_are_no_whole_export_change_nothing() {
             (account("\"name\":\"ALICE\"", "\"name\":\"Bob\""), "line 2: its key is not that of its name"),
             (account("\"hash\":\"", "\"hash\":\"\\u0007"), "line 2: the hash of a password"),
             (
+                account(&hash_of_alice, "$2b$31$abcdefghijklmnopqrstuuggvDF5/Fs0xARLwV.PWjAL8GNew2.p2"),
+                "line 2: the hash of its password",
+            ),
+            (
+                account(
+                    &hash_of_alice,
+                    "$argon2id$v=19$m=8,t=4294967295,p=1$c29tZXNhbHRzb21lc2FsdA$MTIzNDU2Nzg5MDEyMzQ1Ng",
+                ),
+                "line 2: the hash of its password",
+            ),
+            (
                 account("\"hash\":\"", &format!("\"hash\":\"{}", "x".repeat(2_000))),
                 "line 2: the hash of a password",
             ),
@@ -180,6 +192,8 @@ fn lines_that_are_no_whole_export_change_nothing() {
                 account("\"password_changed_at\":100", "\"password_changed_at\":18446744073709551615"),
                 "line 2: a number in it",
             ),
+            (account("\"created_at\":100", "\"created_at\":253402300800"), "line 2: a number in it"),
+            (session("\"auth_time\":100", "\"auth_time\":253402300800"), "line 3: a number in it"),
             (session("\"admin\"", "\"a,b\""), "line 3: a role is one name"),
             (session("\"posts:write\"", "\"posts write\""), "line 3: a scope is one name"),
             (

@@ -116,7 +116,7 @@ fn read(mut file: impl BufRead) -> Result<Vec<(u64, ImportedAccount)>, Failure> 
 /// Says what is wrong with a line, without what stands in it: that may be a hash.
 fn told(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let names_a_member = ["unknown field", "missing field", "duplicate field"];
+    let names_a_member = ["unknown field", "missing field", "duplicate field", "a time is later"];
     if names_a_member.iter().any(|start| text.starts_with(start)) {
         return format!("is no account: {text}");
     }

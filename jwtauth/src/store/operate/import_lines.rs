@@ -11,6 +11,8 @@ use super::walk::OperateError;
 #[cfg(feature = "accounts")]
 use crate::account_key;
 use crate::byte_order_mark::bytes_without_mark;
+#[cfg(feature = "accounts")]
+use crate::hash_cost;
 use crate::plain_text::is_for_terminals;
 use crate::record::{ApiKey, Session};
 use crate::right_name::{NO_ROLE, NO_SCOPE, is_role, is_scope};
@@ -20,6 +22,9 @@ const MAX_LINE: u64 = 8 * MAX_RECORD as u64;
 
 /// The longest hash of a password, in bytes. Those that are made here have some hundred.
 const MAX_HASH: usize = 1_024;
+
+/// The last second of the year 9999. Nothing that this crate writes is later.
+const LAST: u64 = 253_402_300_799;
 
 /// Which line is the last one about each record, by a hash of its key.
 pub(super) type LastLines = HashMap<u64, u64>;
@@ -127,8 +132,6 @@ impl<F: BufRead + Seek> LineReader<F> {
 /// Says what is wrong with a record that this crate could not have written, or that a store does not take. It
 /// shows no part of it.
 fn check_record(record: &StoreRecord) -> Result<(), String> {
-    // As a column of a database, and far in the future.
-    let is_number = |number: u64| i64::try_from(number).is_ok();
     match record {
         StoreRecord::Account(account) => {
             let has_name =
@@ -152,10 +155,12 @@ fn check_record(record: &StoreRecord) -> Result<(), String> {
             if hash.len() > MAX_HASH || !hash.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
                 return Err(format!("the hash of a password is ASCII, and has at most {MAX_HASH} bytes"));
             }
-            let times = [account.created_at, account.password_changed_at, account.last_login.unwrap_or(0)];
-            if !times.into_iter().chain([account.revision]).all(is_number) {
-                return Err("a number in it is too large".into());
+            #[cfg(feature = "accounts")]
+            if let Some(problem) = hash_cost::refusal(hash) {
+                return Err(format!("the hash of its password is refused: {problem}"));
             }
+            let times = [account.created_at, account.password_changed_at, account.last_login.unwrap_or(0)];
+            check_numbers(&times, account.revision)?;
         }
         StoreRecord::Session(session) => {
             if !(1..=255).contains(&session.subject.len()) {
@@ -164,10 +169,11 @@ fn check_record(record: &StoreRecord) -> Result<(), String> {
             check_rights(&session.roles, &session.scopes)?;
             let Session { created_at, auth_time, rotated_at, expires_at, absolute_expires_at, .. } =
                 **session;
-            let times = [created_at, auth_time, rotated_at, expires_at, absolute_expires_at];
-            if !times.into_iter().chain([session.generation]).all(is_number) {
-                return Err("a number in it is too large".into());
-            }
+            let revoked_at = session.revoked.map_or(0, |revocation| revocation.at);
+            let issued_at = session.access_issued_at;
+            let times =
+                [created_at, auth_time, rotated_at, expires_at, absolute_expires_at, revoked_at, issued_at];
+            check_numbers(&times, session.generation)?;
             if expires_at > absolute_expires_at || created_at > absolute_expires_at {
                 return Err("it lasts longer than `absolute_expires_at` allows".into());
             }
@@ -185,6 +191,14 @@ fn check_record(record: &StoreRecord) -> Result<(), String> {
         _ => {}
     }
     codec::encode_record(record).map(drop).map_err(|error| error.to_string())
+}
+
+/// Refuses times that are none, and a number that no column of a database holds.
+fn check_numbers(times: &[u64], number: u64) -> Result<(), String> {
+    if times.iter().all(|time| *time <= LAST) && i64::try_from(number).is_ok() {
+        return Ok(());
+    }
+    Err("a number in it is too large: times are Unix seconds, up to the year 9999".into())
 }
 
 /// Tells whether it is the key by which a name is found.

@@ -51,7 +51,7 @@ const MAX_LANES: u32 = 16;
 
 /// A hash that another program has made.
 #[derive(Debug)]
-pub(super) enum ForeignHash {
+pub(crate) enum ForeignHash {
     Pbkdf2 {
         digest: Digest,
         rounds: u32,
@@ -72,7 +72,7 @@ pub(super) enum ForeignHash {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Digest {
+pub(crate) enum Digest {
     Sha1,
     Sha256,
     Sha512,
@@ -80,7 +80,7 @@ pub(super) enum Digest {
 
 impl ForeignHash {
     /// Reads a hash. The error says what is wrong with it, and has no part of it.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let parts: Vec<&str> = text.split('$').collect();
         match parts[..] {
             ["pbkdf2_sha1", rounds, salt, hash] => pbkdf2(Digest::Sha1, number(rounds)?, salt.into(), hash),
@@ -113,7 +113,7 @@ impl ForeignHash {
     }
 
     /// Returns how much memory it takes to check a password, in KiB. What is less than a few is none.
-    pub(super) fn kib(&self) -> usize {
+    pub(crate) fn kib(&self) -> usize {
         match self {
             Self::Scrypt { kib, .. } => usize::try_from(*kib).unwrap_or(usize::MAX),
             Self::Pbkdf2 { .. } | Self::Bcrypt { .. } => 0,
@@ -121,7 +121,7 @@ impl ForeignHash {
     }
 
     /// Tells whether this is the hash of a password.
-    pub(super) fn is_of(&self, password: &[u8]) -> bool {
+    pub(crate) fn is_of(&self, password: &[u8]) -> bool {
         let mut computed = Zeroizing::new([0; Output::MAX_LENGTH]);
         match self {
             Self::Pbkdf2 { digest, rounds, salt, hash } => {

@@ -9,8 +9,9 @@ use jwtauth::clock::TimeMark;
 use jwtauth::error::StoreError;
 use jwtauth::store::{
     AccountStore, CompactStore, Compaction, EventDetails, EventRecord, EventStore, LoginEffects, NewValue,
-    Revocation, Rotation, RotationRequest, SessionStore, StoreFuture, StoreSize, SubjectRevocation, Swept,
-    TokenRevocation, TokenStore, TrailHead, UserUpdate, ValueKey, ValueStore,
+    Revocation, Rotation, RotationRequest, SessionStore, StoreCopy, StoreFuture, StoreSize,
+    SubjectRevocation, Swept, TokenRevocation, TokenStore, TrailHead, UserUpdate, ValueKey, ValueStore,
+    WholeStore,
 };
 use jwtauth::{MemoryStore, Session, SessionId, TokenRecord};
 use tokio::time::sleep;
@@ -240,6 +241,10 @@ impl SessionStore for Faulty {
         Some(self)
     }
 
+    fn whole_store(self: Arc<Self>) -> Option<Arc<dyn WholeStore>> {
+        Some(self)
+    }
+
     fn token_store(self: Arc<Self>) -> Option<Arc<dyn TokenStore>> {
         Some(self)
     }
@@ -270,6 +275,13 @@ impl CompactStore for Faulty {
             let _waiting = waiting;
             std::future::pending().await
         })
+    }
+}
+
+/// A copy of it never begins.
+impl WholeStore for Faulty {
+    fn copy(&self) -> StoreFuture<'_, Box<dyn StoreCopy>> {
+        Box::pin(std::future::pending())
     }
 }
 

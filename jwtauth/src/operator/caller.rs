@@ -40,6 +40,8 @@ pub(super) enum Piece<'a> {
     Part(&'a [u8]),
     /// How far the file is.
     Sent(SentRecords),
+    /// The server works on it: it may have to wait itself before a copy begins.
+    Alive,
 }
 
 /// Takes what comes before the answer.
@@ -48,7 +50,7 @@ pub(super) type TakePiece<'a> = &'a mut (dyn FnMut(Piece<'_>) -> Result<(), Oper
 /// For requests that are answered without a file.
 pub(super) fn no_file(piece: Piece<'_>) -> Result<(), OperatorError> {
     match piece {
-        Piece::Sent(_) => Ok(()),
+        Piece::Alive | Piece::Sent(_) => Ok(()),
         Piece::Part(_) => Err(OperatorError::Failed("the server sends a file instead of an answer".into())),
     }
 }
@@ -94,7 +96,7 @@ async fn converse(
             Err(error) => return Err(not_read(sent.err(), &error)),
         };
         match frame.kind {
-            FrameKind::Working if frame.bytes().is_empty() => {}
+            FrameKind::Working if frame.bytes().is_empty() => take(Piece::Alive)?,
             FrameKind::Working => {
                 take(Piece::Sent(frame.json().map_err(|error| not_read(None, &error))?))?;
             }

@@ -223,6 +223,7 @@ impl Operator {
                             })?;
                         }
                         caller::Piece::Sent(records) => (sent.done, sent.of) = (records.done, records.of),
+                        caller::Piece::Alive => {}
                     }
                     match progress(sent) {
                         ControlFlow::Continue(()) => Ok(()),

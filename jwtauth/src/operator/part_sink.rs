@@ -68,21 +68,31 @@ fn send(stream: &mut UnixStream, is_ending: impl Fn() -> bool, mut bytes: &[u8])
     Ok(())
 }
 
+/// How often a program hears that its file has not begun yet.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
 /// Tells a program how far its file is, between two parts. To be called where those are written: a frame is
 /// sent as a whole.
-pub(super) struct FileProgress(Mutex<(UnixStream, Option<Instant>)>);
+pub(super) struct FileProgress(Mutex<(UnixStream, Option<Instant>, Instant)>);
 
 impl FileProgress {
     /// Takes another handle of the stream.
     pub(super) fn on(stream: &UnixStream) -> io::Result<Self> {
-        Ok(Self(Mutex::new((stream.try_clone()?, None))))
+        Ok(Self(Mutex::new((stream.try_clone()?, None, Instant::now()))))
     }
 
     /// Tells it from time to time. An error means that the program has gone.
     pub(super) fn tell(&self, sent: SentRecords, is_ending: impl Fn() -> bool) -> io::Result<()> {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stream, told) = &mut *place;
-        if sent.done == 0 || told.is_some_and(|told| told.elapsed() < TOLD_EACH) {
+        let (stream, told, seen_alive) = &mut *place;
+        if sent.done == 0 {
+            if seen_alive.elapsed() < SIGN_OF_LIFE {
+                return Ok(());
+            }
+            *seen_alive = Instant::now();
+            return send(stream, is_ending, &wire::text_frame(FrameKind::Working, ""));
+        }
+        if told.is_some_and(|told| told.elapsed() < TOLD_EACH) {
             return Ok(());
         }
         *told = Some(Instant::now());

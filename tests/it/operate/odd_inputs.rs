@@ -83,6 +83,15 @@ fn nobody_needs_to_read_what_it_says() {
         assert_eq!(run(&["repair"]), Some(0));
         assert_eq!(run(&["export"]), Some(0));
         assert_eq!(run(&["accounts", "import", "/nowhere"]), Some(1));
+        // Of an export nobody wants the rest. A backup that nobody has taken is none.
+        for (words, code) in [(&["export"][..], 0), (&["export", "-"], 0), (&["backup", "-"], 3)] {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+            let ended = program(&words).arg("--store").arg(&path).stdout(writer).output().unwrap();
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!((ended.status.code(), said.is_empty()), (Some(code), code == 0), "{words:?}: {said}");
+        }
     });
 }
 

@@ -89,7 +89,7 @@ fn o_16_a_copy_of_everything_is_an_event() {
 }
 
 /// Starts the program with an answer that nobody reads yet.
-fn begin(store: &Path, arguments: &[&str]) -> Child {
+pub(super) fn begin(store: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jwtauth_program"));
     command.args(arguments).env("JWTAUTH_STORE", store).env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

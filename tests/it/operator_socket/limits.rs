@@ -1,10 +1,15 @@
 //! Long work that nobody waits for any more, and two values of one process on one store.
 
-use jwtauth::operator::{Operator, OperatorRequest};
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
+
+use jwtauth::operator::{Operator, OperatorRequest};
+use jwtauth::store::SessionStore;
+use jwtauth::store::operate::{self, OperateError};
 use tests::faulty::Faulty;
 use tests::log::logged;
 
+use super::copies::begin;
 use super::*;
 
 /// Ctrl-C ends the program, and with it the compaction that the server does for it.
@@ -27,6 +32,41 @@ fn a_compaction_stops_when_nobody_waits_for_it() {
         assert!(store.compacts.load(Ordering::SeqCst) && !asking.is_finished());
         asking.abort();
         until(false).await;
+    });
+}
+
+/// A store that is read as a whole first, for example: the server says each second that it works on it.
+#[test]
+fn a_signal_ends_a_copy_that_has_not_begun() {
+    bounded(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Faulty::with_socket(folder.path().join("socket"));
+        fs::write(folder.path().join("jwtauth"), "").unwrap();
+        let _server = JwtAuth::builder().secret(SECRET).build(store.clone()).unwrap();
+        for (what, signal) in [("backup", "-INT"), ("export", "-TERM")] {
+            let (path, file) = (folder.path().to_owned(), folder.path().join("files").join(what));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let left = file.clone();
+            let stopped = tokio::task::spawn_blocking(move || {
+                let child = begin(&path, &[what, file.to_str().unwrap()]);
+                // From here on a signal stops it in order.
+                while !file.with_file_name(format!(".{what}.jwtauth-part")).exists() {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+                assert!(sent.success());
+                child.wait_with_output().unwrap()
+            });
+            let stopped = stopped.await.unwrap();
+            let said = String::from_utf8_lossy(&stopped.stderr).into_owned();
+            assert_eq!((stopped.status.code(), said.contains("stopped")), (Some(3), true), "{what}: {said}");
+            assert_eq!(fs::read_dir(left.parent().unwrap()).unwrap().count(), 0, "{what}");
+        }
+        // Nor does a copy that no server makes.
+        let store: Arc<dyn SessionStore> = Arc::new(store);
+        let stop = |_| ControlFlow::Break(());
+        let stopped = operate::backup(&store, &mut Vec::new(), 1, &stop).await;
+        assert!(matches!(stopped, Err(OperateError::Stopped)), "{stopped:?}");
     });
 }
 

@@ -26,16 +26,19 @@ pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output:
         }
         output::goes_somewhere()?;
         let operator = store::operator(name).await?;
-        let summary = write(&operator, &mut io::stdout()).await?;
+        let summary = write(&operator, &mut io::stdout(), Meter::begin("copying")).await?;
         io::stdout().flush().map_err(|error| unwritten(&file, error))?;
         note(&operator, &summary).await;
         output::say(&text(&summary));
         return judge(summary.unreadable, "standard output");
     }
-    // Before the store is opened: that may take a while.
-    let mut new = begin(&file, yes)?;
+    // Before the store is opened, which may take a while. It is begun after that: a signal ends the program
+    // at once until then, and would leave it.
+    drop(begin(&file, yes)?);
     let operator = store::operator(name).await?;
-    let summary = write(&operator, &mut new).await?;
+    let meter = Meter::begin("copying");
+    let mut new = begin(&file, yes)?;
+    let summary = write(&operator, &mut new, meter).await?;
     let file = finish(new, file, summary.unreadable)?;
     note(&operator, &summary).await;
     let done = judge(summary.unreadable, &format!("{file:?}"));
@@ -108,8 +111,11 @@ pub(crate) fn unwritten(file: &Path, error: io::Error) -> Failure {
     Failure::store(format!("{file:?} cannot be written"), error)
 }
 
-async fn write(operator: &Operator, sink: &mut (dyn Write + Send)) -> Result<BackupSummary, Failure> {
-    let meter = Meter::begin("copying");
+async fn write(
+    operator: &Operator,
+    sink: &mut (dyn Write + Send),
+    meter: Meter,
+) -> Result<BackupSummary, Failure> {
     match operator.ask_into(OperatorRequest::Backup, sink, &|progress| meter.look(progress)).await? {
         OperatorAnswer::BackedUp(summary) => Ok(summary),
         _ => Err(unexpected()),

@@ -173,6 +173,31 @@ fn write(line: impl Display) {
     }
 }
 
+/// Whoever reads standard output, for what is written there in pieces. They may go before its end, as `head`
+/// does: then nobody wants the rest.
+#[derive(Default)]
+pub(crate) struct Reader {
+    pub(crate) has_gone: bool,
+}
+
+impl Reader {
+    fn noted<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
+        written.inspect_err(|error| self.has_gone |= error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl io::Write for Reader {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = io::stdout().write(bytes);
+        self.noted(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = io::stdout().flush();
+        self.noted(flushed)
+    }
+}
+
 /// A number of things: `1 session`, `2 sessions`.
 pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })

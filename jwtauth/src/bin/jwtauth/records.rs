@@ -1,17 +1,17 @@
 //! `jwtauth export` and `jwtauth import`.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Write};
+use std::io::{BufReader, Write};
 
 use jwtauth::clock::{Clock as _, SystemClock};
-use jwtauth::operator::{OperatorAnswer, OperatorRequest};
+use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest};
 use jwtauth::store::operate::{self, ExportSummary, ImportOptions, OperateError, SkippedRecord};
 use serde_json::json;
 
 use super::arguments::{ExportArguments, ImportArguments};
 use super::database::StoreName;
 use super::meter::Meter;
-use super::output::{self, Output, counted};
+use super::output::{self, Output, Reader, counted};
 use super::{Done, Failure, backup, spool, store, unexpected};
 
 pub(crate) async fn export(
@@ -23,12 +23,22 @@ pub(crate) async fn export(
     let request = OperatorRequest::Export { hashes: !arguments.no_hashes };
     let Some(file) = arguments.file.filter(|file| file.as_os_str() != "-") else {
         output::goes_somewhere()?;
-        let summary = write(name, request, &mut io::stdout()).await?;
+        let operator = store::operator(name).await?;
+        let mut reader = Reader::default();
+        let written = write(&operator, request, &mut reader, Meter::begin("exporting")).await;
+        if reader.has_gone {
+            return Ok(());
+        }
+        let summary = written?;
         output::say(&counted(summary.lines, "line"));
         return backup::judge(summary.unreadable, "standard output");
     };
+    // As with a backup.
+    drop(backup::begin(&file, yes)?);
+    let operator = store::operator(name).await?;
+    let meter = Meter::begin("exporting");
     let mut new = backup::begin(&file, yes)?;
-    let summary = write(name, request, &mut new).await?;
+    let summary = write(&operator, request, &mut new, meter).await?;
     let file = backup::finish(new, file, summary.unreadable)?;
     let done = backup::judge(summary.unreadable, &format!("{file:?}"));
     output::will_end_with(&done);
@@ -37,12 +47,11 @@ pub(crate) async fn export(
 }
 
 async fn write(
-    name: StoreName<'_>,
+    operator: &Operator,
     request: OperatorRequest,
     sink: &mut (dyn Write + Send),
+    meter: Meter,
 ) -> Result<ExportSummary, Failure> {
-    let operator = store::operator(name).await?;
-    let meter = Meter::begin("exporting");
     match operator.ask_into(request, sink, &|progress| meter.look(progress)).await? {
         OperatorAnswer::Exported(summary) => Ok(summary),
         _ => Err(unexpected()),

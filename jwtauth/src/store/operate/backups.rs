@@ -57,7 +57,7 @@ pub async fn backup(
     now: u64,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<BackupSummary, OperateError> {
-    let (mut copy, expected) = begin_copy(store).await?;
+    let (mut copy, expected) = begin_copy(store, progress).await?;
     let mut writer = BackupWriter::begin(sink, now)?;
     let mut done = 0;
     loop {

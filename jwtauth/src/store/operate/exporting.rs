@@ -55,7 +55,7 @@ pub async fn export(
     now: u64,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<ExportSummary, OperateError> {
-    let (mut copy, expected) = begin_copy(store).await?;
+    let (mut copy, expected) = begin_copy(store, progress).await?;
     let mut lines = Lines { sink: BufWriter::new(sink), lines: 0, bytes: 0 };
     let hashes = !options.no_hashes;
     lines.put(&serde_json::to_vec(&FirstLine {

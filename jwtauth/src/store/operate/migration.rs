@@ -128,7 +128,7 @@ pub async fn migrate(
         error => error,
     })?;
     let store = source.store();
-    let (mut copy, expected) = begin_copy(&store).await?;
+    let (mut copy, expected) = begin_copy(&store, &|how_far| progress(MigrationPhase::Copy, how_far)).await?;
     let mut done = 0;
     let totals = loop {
         let page = copy.next().await?;

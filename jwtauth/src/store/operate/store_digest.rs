@@ -68,7 +68,7 @@ impl StoreDigest {
         of: Option<u64>,
         progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
     ) -> Result<Self, OperateError> {
-        let (mut copy, _) = begin_copy(store).await?;
+        let (mut copy, _) = begin_copy(store, progress).await?;
         let mut digest = Self::default();
         loop {
             let page = copy.next().await?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::yield_now;
 
@@ -13,6 +14,9 @@ use crate::record::Session;
 
 /// How many records are read at once.
 pub(super) const PAGE: usize = 256;
+
+/// How often somebody may stop what waits for a store.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How far an operation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,13 +181,21 @@ fn damaged_records(count: u64) -> String {
 }
 
 /// Begins a copy of all that a store keeps. Returns it with how many sessions and accounts it will have, as
-/// far as that is known.
+/// far as that is known. A store may read all of its records before that: `progress` may stop it meanwhile.
 pub(super) async fn begin_copy(
     store: &Arc<dyn SessionStore>,
+    progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<(Box<dyn StoreCopy>, u64), OperateError> {
     let whole = Arc::clone(store).whole_store();
     let whole = whole.ok_or(OperateError::NotOffered { what: "copy all that it keeps" })?;
-    let copy = whole.copy().await?;
+    let mut begun = whole.copy();
+    let copy = loop {
+        match tokio::time::timeout(LOOK, &mut begun).await {
+            Ok(copy) => break copy?,
+            Err(_) if progress(Progress::default()).is_break() => return Err(OperateError::Stopped),
+            Err(_) => {}
+        }
+    };
     let expected = copy.expected();
     Ok((copy, expected.sessions + expected.accounts))
 }

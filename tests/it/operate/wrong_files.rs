@@ -48,6 +48,51 @@ fn a_rollback_counter_that_is_somebodys_file_is_refused() {
     });
 }
 
+/// A key may be as long as a number, and looks like one that is damaged. A journal is one of another store.
+#[test]
+fn what_may_be_somebodys_file_is_set_aside_and_a_journal_is_no_counter() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (store(folder.path()).await, folder.path().join("other"));
+        drop(jwtauth::SledStore::open(&other).await.unwrap());
+        let (journal, key) = (other.join("journal"), folder.path().join("key"));
+        let before = fs::read(&journal).unwrap();
+        for (words, code) in [(&["repair", "--yes"][..], 1), (&["doctor"], 2)] {
+            let refused = run(&path, "", &[words, &["--rollback-counter", text(&journal)]].concat());
+            assert_eq!(
+                (refused.code, refused.err.contains("within the directory of the store")),
+                (code, true),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(fs::read(&journal).unwrap(), before);
+        for name in ["key.damaged", "key.damaged.2"] {
+            fs::write(&key, [0xa5; 20]).unwrap();
+            let done = run(&path, "", &["repair", "--yes", "--rollback-counter", text(&key)]);
+            assert_eq!((done.code, done.err.contains(name)), (0, true), "{done:?}");
+            assert_eq!(fs::read(folder.path().join(name)).unwrap(), [0xa5; 20]);
+            assert_ne!(fs::read(&key).unwrap(), [0xa5; 20]);
+        }
+    });
+}
+
+#[test]
+fn pages_go_to_no_store_and_a_hyphen_is_standard_output() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let names = || fs::read_dir(&path).unwrap().count();
+        let before = names();
+        let refused = run(&path, "", &["man", text(&path)]);
+        assert_eq!((refused.code, names()), (1, before), "{refused:?}");
+        let printed = run(&path, "", &["man", "-"]);
+        assert!(printed.code == 0 && printed.out.contains(".TH jwtauth"), "{printed:?}");
+        let pages = folder.path().join("pages");
+        assert_eq!(run(&path, "", &["man", text(&pages)]).code, 0);
+        assert!(pages.join("jwtauth-compact.1").is_file());
+    });
+}
+
 #[test]
 fn nothing_is_made_within_the_directory_of_a_store() {
     bounded_by(Duration::from_secs(60), async {

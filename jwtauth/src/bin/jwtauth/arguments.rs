@@ -134,7 +134,7 @@ pub(crate) enum Command {
     },
     /// Print the manual page, or write the pages of all commands into a directory
     Man {
-        /// Such as /usr/local/share/man/man1
+        /// Such as /usr/local/share/man/man1; `-` for standard output
         directory: Option<PathBuf>,
     },
 }

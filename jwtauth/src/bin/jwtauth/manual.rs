@@ -20,14 +20,15 @@ pub(crate) fn completions(shell: Shell) -> Done {
 
 /// Writes the page of the program to standard output, or the pages of all commands into a directory.
 pub(crate) fn man(directory: Option<&Path>) -> Done {
-    let Some(directory) = directory else {
+    let Some(directory) = directory.filter(|directory| *directory != Path::new("-")) else {
         let mut page = Vec::new();
         clap_mangen::Man::new(plain(Arguments::command()))
             .render(&mut page)
             .map_err(|error| not_written(&error))?;
         return written(&page);
     };
-    store::outside_of_stores(directory)?;
+    // The directory may be that of a store itself.
+    store::outside_of_stores(&directory.join("jwtauth.1"))?;
     let make = || {
         fs::create_dir_all(directory)?;
         clap_mangen::generate_to(plain(Arguments::command()), directory)

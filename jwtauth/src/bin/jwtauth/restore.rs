@@ -26,11 +26,7 @@ pub(crate) async fn run(
         Some(database) => (database, None),
         None => {
             let path = store::new_directory(store.directory("")?)?;
-            let config = SledConfig::new(path);
-            let config = match &arguments.rollback_counter {
-                Some(counter) => config.rollback_counter(counter),
-                None => config,
-            };
+            let config = store::with_counter(SledConfig::new(path), arguments.rollback_counter.as_deref())?;
             (config.into(), Some(path))
         }
     };

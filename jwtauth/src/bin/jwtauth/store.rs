@@ -190,11 +190,14 @@ pub(crate) fn damaged(
         });
     }
     check_user(path)?;
-    let config = SledConfig::new(path);
-    Ok(match counter.rollback_counter {
-        Some(counter) => config.rollback_counter(counter),
-        None => config,
-    })
+    with_counter(SledConfig::new(path), counter.rollback_counter.as_deref())
+}
+
+/// Names the rollback counter. A file of a store is none, such as the journal of another one.
+pub(crate) fn with_counter(config: SledConfig, counter: Option<&Path>) -> Result<SledConfig, Failure> {
+    let Some(counter) = counter else { return Ok(config) };
+    outside_of_stores(counter)?;
+    Ok(config.rollback_counter(counter))
 }
 
 fn not_seen(path: &Path) -> Failure {

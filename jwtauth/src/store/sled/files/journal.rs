@@ -195,10 +195,7 @@ impl Counts {
         let Some(path) = &config.rollback_counter else { return Ok(()) };
         let failed = |source| refused(path, "write the rollback counter", source);
         create_dir(parent(path)).map_err(failed)?;
-        if Count::read(path).is_err() {
-            // Damaged, and of any length.
-            fs::remove_file(path).map_err(failed)?;
-        }
+        set_aside_if_damaged(path).map_err(failed)?;
         Journal::open(path.clone(), None, count).map(drop)
     }
 
@@ -246,7 +243,25 @@ pub(in crate::store::sled) fn read_each(
 
 /// Puts another number into a rollback counter, which may be damaged.
 pub(in crate::store::sled) fn renew(path: &Path, count: Count) -> Result<(), StoreError> {
-    make(path, count).map_err(|source| refused(path, "write the rollback counter", source))
+    let renewed = set_aside_if_damaged(path).and_then(|()| make(path, count));
+    renewed.map_err(|source| refused(path, "write the rollback counter", source))
+}
+
+/// Gives a file that is no counter, or a damaged one, another name: perhaps it is somebody's.
+fn set_aside_if_damaged(path: &Path) -> io::Result<()> {
+    if Count::read(path).is_ok() {
+        return Ok(());
+    }
+    let name = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 1 { ".damaged".into() } else { format!(".damaged.{number}") });
+        PathBuf::from(name)
+    };
+    let is_free = |name: &PathBuf| fs::symlink_metadata(name).is_err();
+    let aside = (1..u32::MAX).map(name).find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(path, &aside)?;
+    tracing::warn!(target: "jwtauth", ?path, ?aside, "what was named as the rollback counter is damaged, or none: it has another name now, and a new one is made");
+    Ok(())
 }
 
 /// The journals that are written with each commit.

@@ -10,7 +10,8 @@ use super::requests::StoreFuture;
 pub struct Compaction {
     /// How large the files of the store were.
     pub before: u64,
-    /// How large they are.
+    /// How large they are: as before, if a copy of what is in them would not be smaller. Then nothing was
+    /// changed.
     pub after: u64,
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 
+use jwtauth::store::AccountStore as _;
 use jwtauth::store::operate::{self, OperateError};
 
 use super::*;
@@ -58,6 +59,50 @@ fn a_compact_store_holds_the_same_in_less_space() {
     });
 }
 
+/// What sled writes at once is longer than it needs to be, before it is settled and after.
+#[test]
+fn no_compaction_makes_the_files_larger() {
+    bounded_by(Duration::from_secs(120), async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = SledStore::open(SledConfig::new(&path).compact_from(u64::MAX)).await.unwrap();
+        // So many changes may wait at a time.
+        for start in (0..6_000_u64).step_by(2_000) {
+            let adding = (start..start + 2_000).map(|number| {
+                let mut account = testing::account(0, &format!("name-{number}"));
+                account.id = jwtauth::AccountId::from_bytes(tests::numbers::spread(number));
+                store.create_account(account)
+            });
+            assert!(futures_util::future::join_all(adding).await.into_iter().all(Result::unwrap));
+        }
+        drop(store);
+        // In segments: sled closes the last one a byte short, and opens it with that byte.
+        let data = || fs::metadata(path.join("db")).unwrap().len().div_ceil(FOUR_SEGMENTS / 4);
+        let mut is_kept = false;
+        for round in 0..20 {
+            if is_kept {
+                break;
+            }
+            let before = data();
+            let told = std::sync::Mutex::new(Vec::new());
+            let compaction = operate::compact(&path, &|progress| {
+                told.lock().unwrap().push((progress.done, progress.of));
+                ControlFlow::Continue(())
+            });
+            let compaction = compaction.unwrap();
+            println!("{round}: {before} {compaction:?} {}", data());
+            assert!(compaction.after <= compaction.before && data() <= before, "{round}: {compaction:?}");
+            is_kept = compaction.after == compaction.before;
+            let told = told.into_inner().unwrap();
+            let keys = told.last().unwrap().1.unwrap();
+            assert!(keys >= 12_000 && told.iter().all(|(done, of)| *of == Some(keys) && *done <= keys));
+        }
+        assert!(is_kept, "nothing is left to save at last");
+        let store = open(&path).await;
+        assert_eq!(store.accounts(None, 10_000).await.unwrap().len(), 6_000);
+    });
+}
+
 #[test]
 fn a_compaction_that_cannot_be_changes_nothing() {
     bounded(async {
@@ -87,13 +132,16 @@ fn a_compaction_that_cannot_be_changes_nothing() {
 fn a_kill_at_any_call_of_a_compaction_loses_nothing() {
     bounded_by(Duration::from_secs(300), async {
         let original = tempfile::tempdir().unwrap();
-        let path = wasteful(original.path(), 12).await;
+        let path = wasteful(original.path(), 30).await;
         let before = all(&path).await;
         let prepare = || {
             let dir = tempfile::tempdir().unwrap();
             copy(original.path(), dir.path());
             dir
         };
+        let trial = prepare();
+        let done = operate::compact(trial.path().join("store"), &|_| ControlFlow::Continue(())).unwrap();
+        assert!(done.after < done.before, "the new files take the place of the old ones: {done:?}");
         let arguments = |dir: &Path| -> Vec<OsString> {
             vec!["compact".into(), "--store".into(), dir.join("store").into()]
         };

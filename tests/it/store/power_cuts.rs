@@ -184,9 +184,9 @@ fn a_power_cut_in_a_compaction_loses_nothing() {
         let path = original.path().join("store");
         let store = open(&path).await;
         put(&store, 0..5).await;
-        for round in 0..40 {
+        for round in 0..60 {
             let mut update = UserUpdate::default();
-            update.user = Some(format!(r#"{{"id":{round},"x":"{}"}}"#, "x".repeat(3_000)).into_bytes());
+            update.user = Some(format!(r#"{{"id":{round},"x":"{}"}}"#, "x".repeat(30_000)).into_bytes());
             store.update_user("subject-1".into(), update).await.unwrap();
         }
         assert!(store.revoke(session(2).id, LOGOUT).await.unwrap());

@@ -29,7 +29,12 @@ pub(crate) async fn run(name: StoreName<'_>, output: Output) -> Done {
         }
         None => here(store::directory(name, INSTEAD)?)?,
     };
-    let text = format!("the files had {} and have {}", size(compaction.before), size(compaction.after));
+    let Compaction { before, after, .. } = compaction;
+    let text = if after == before {
+        format!("the files have {}, and a copy of what is in them is not smaller: they stay", size(before))
+    } else {
+        format!("the files had {} and have {}", size(before), size(after))
+    };
     output.line(&text, &json!(compaction));
     Ok(())
 }

@@ -10,10 +10,12 @@ use super::walk::{OperateError, Progress};
 /// there is [`CompactStore`](crate::store::CompactStore).
 ///
 /// The old files stay the store until the new ones are on disk and were read once. Then they are removed. A
-/// kill or a power cut leaves one or the other. Meanwhile the disk needs room for both.
+/// kill or a power cut leaves one or the other. Meanwhile the disk needs room for both. If the new ones would
+/// not be smaller, the old ones stay: then [`Compaction::after`] is [`Compaction::before`].
 ///
 /// It blocks, so call it where a thread may wait, such as in `tokio::task::spawn_blocking`. `progress` is
-/// called from time to time. It can stop the compaction, which changes nothing then.
+/// called from time to time, with the number of keys: some three for each session. It can stop the
+/// compaction, which changes nothing then.
 ///
 /// # Errors
 ///
@@ -24,6 +26,6 @@ pub fn compact(
     config: impl Into<SledConfig>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Compaction, OperateError> {
-    let look = |done| progress(Progress::through(done)).is_continue();
+    let look = |done, of| progress(Progress { done, of: Some(of), bytes: 0 }).is_continue();
     shrink::compact(config.into(), look)?.ok_or(OperateError::Stopped)
 }

@@ -28,12 +28,14 @@ use super::key_copy::{KeyCopy, TreeEntries};
 use super::reader::StoreReader;
 use super::rebuild::Rebuild;
 use super::record_check::CheckStage;
+use super::shrink::settling;
 use super::writer::{JobSender, Writer};
 use super::{SledStore, files, tree_keys};
 use crate::error::StoreError;
 use crate::shutdown::is_asked;
 
-/// How much of the disk is left free for the store that is in use, in bytes.
+/// How much of the disk is left free at most for the store that is in use, in bytes. One that is smaller gets
+/// as much as it has.
 const RESERVE: u64 = 64 * 1024 * 1024;
 /// How many keys are looked at before others have their turn.
 const PAGE: usize = 1_024;
@@ -203,7 +205,18 @@ impl Work {
         self.follow(&mut rebuild, &mut copy, goes_on)?;
         let (entries, totals) = self.jobs.run(move |disk| disk.changed_until_now(&follower))?;
         put(&mut rebuild, &entries)?;
+        rebuild.settle(totals, settling(begun))?;
         rebuild.check(totals, goes_on)?;
+        let (size, payload, now) =
+            (files::occupied(&path.join(files::NEW)), rebuild.payload(), files::occupied(path));
+        if size >= now {
+            tracing::info!(target: "jwtauth", ?path, size, "the session store was not written anew: a copy of what is in it is not smaller");
+            self.jobs.run(move |disk| {
+                disk.growth.rewritten(size, payload, totals.records());
+                Ok(())
+            })?;
+            return Ok(Compaction { before: now, after: now });
+        }
         self.follow(&mut rebuild, &mut copy, goes_on)?;
         // All wait for the exchange, so it finds little that is not on disk.
         rebuild.sync()?;
@@ -261,15 +274,21 @@ fn is_full(error: &StoreError) -> bool {
 
 /// Fails if so many bytes more would fill the disk: the store that is in use needs some of it.
 fn has_room(path: &Path, bytes: u64) -> Result<(), StoreError> {
-    match fs2::available_space(path) {
-        Ok(free) if free < bytes.saturating_add(RESERVE) => Err(StoreError::Io {
-            path: path.into(),
-            action: "write the store anew: the disk has no room for a second copy of what is in it",
-            source: io::ErrorKind::StorageFull.into(),
-        }),
-        // Where the system does not say it, writing will.
-        _ => Ok(()),
+    // Where the system does not say it, writing will.
+    let Ok(free) = fs2::available_space(path) else { return Ok(()) };
+    let reserve = files::occupied(path).min(RESERVE);
+    let needed = bytes.saturating_add(reserve);
+    if free >= needed {
+        return Ok(());
     }
+    let why = format!(
+        "{free} bytes are free, and {needed} are needed: {reserve} of these stay free for the store that is in use, and the others are for a second copy of what is in it"
+    );
+    Err(StoreError::Io {
+        path: path.into(),
+        action: "write the store anew",
+        source: io::Error::new(io::ErrorKind::StorageFull, why),
+    })
 }
 
 #[cfg(test)]
@@ -281,6 +300,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = has_room(dir.path(), u64::MAX).unwrap_err();
         assert!(is_full(&error), "{error:?}");
+        assert!(crate::error::in_one_line(&error).contains("bytes are free, and"), "{error:?}");
+        has_room(dir.path(), 0).unwrap();
         for (kind, full) in [(io::ErrorKind::QuotaExceeded, true), (io::ErrorKind::PermissionDenied, false)] {
             let error = StoreError::Io { path: dir.path().into(), action: "write", source: kind.into() };
             assert_eq!(is_full(&error), full, "{kind}");

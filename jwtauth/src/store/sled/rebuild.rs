@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::sled::IVec;
 
@@ -254,6 +255,15 @@ impl Rebuild {
         self.write()?;
         self.tree.flush()?;
         files::sync_all(&self.new)
+    }
+
+    /// Makes the new files as small as they get, in at most so long. They are [checked](Self::check) after
+    /// that.
+    pub(super) fn settle(&mut self, totals: Totals, at_most: Duration) -> Result<(), StoreError> {
+        self.complete(totals)?;
+        // The thread that cleans up waits for the disk each time.
+        files::sync_all(&self.new)?;
+        self.tree.settle(&codec::encode_totals(tree_keys::TOTALS, totals), at_most)
     }
 
     /// Returns how many bytes keys and values had when all was [checked](Self::check).

@@ -7,6 +7,7 @@
 //! requests and answers are moved once more.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use poem::error::ResponseError as _;
@@ -67,17 +68,17 @@ impl<E: Endpoint> Endpoint for JwtAuthEndpoint<E> {
         // All that may wait is done in moments: see `Sessions::is_current`.
         let languages = state.wording.languages(&request);
         let refusal = match state.gate.get() {
-            Some(gate) => in_moments(gate.admit(&request)).await.err(),
+            Some(gate) => in_moments(pin!(gate.admit(&request))).await.err(),
             None => None,
         };
         let result = match refusal {
-            None => in_moments(self.inner.call(request)).await.map(IntoResponse::into_response),
+            None => in_moments(pin!(self.inner.call(request))).await.map(IntoResponse::into_response),
             Some(refusal) => Err(refusal),
         };
         let result = state.wording.apply(result, languages.as_deref(), wants_page);
         let result = match handle.finish(result) {
             Ok(finished) => finished,
-            Err(waiting) => in_moments(waiting).await,
+            Err(waiting) => in_moments(pin!(waiting)).await,
         };
         shown(result, wants_page)
     }

@@ -155,8 +155,9 @@ impl fmt::Debug for UserCopy {
 
 /// Reads the copy of the user from the session.
 ///
-/// A copy of an earlier layout, which does not say its kind, counts as missing if the type cannot read it, or
-/// if it is about somebody else: the user must log in again, which writes a new one. The log says what to fix.
+/// A copy of an earlier layout, which does not say its kind, counts as missing if the type cannot read it,
+/// or if it is about somebody else: the user must log in again, which writes a new one. The log says what to
+/// fix.
 ///
 /// # Errors
 ///

@@ -259,8 +259,8 @@ pub trait AuthUser: Clone + Send + Sync + 'static {
     /// A handler that takes a type with a kind admits only sessions that were opened for a user of that kind.
     /// Every other session is refused with 403, and the log names both. A type without a kind admits every
     /// session, and its [`load`](Self::load) decides. Give each type a kind if there are several that you
-    /// load yourself, and one that keeps a [copy](Self::session_copy): without it a copy is told by its fields
-    /// alone, and the log says so once (`kind_missing`).
+    /// load yourself, and one that keeps a [copy](Self::session_copy): without it, nothing but its fields
+    /// tells whose a copy is, and the log says so once (`kind_missing`).
     ///
     /// The derive takes the name of the struct, or `#[auth(kind = "..")]`. It stands in sessions: if it
     /// changes, they are refused until their users log in again.

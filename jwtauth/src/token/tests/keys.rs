@@ -156,8 +156,8 @@ fn r_10_a_rotation_step_by_step() {
     assert!(matches!(ring.add(pair("new"), NOW), Err(KeyError::Known { .. })));
 }
 
-/// J-3, J-8: a `kid` is a name in a list, and its key has one algorithm. Without one, no other algorithm is tried out than
-/// that of the key that signs.
+/// J-3, J-8: a `kid` is a name in a list, and its key has one algorithm. Without one, no other algorithm is
+/// tried out than that of the key that signs.
 #[test]
 fn j_8_a_header_chooses_no_algorithm() {
     let mut both = keys().access;
@@ -186,16 +186,22 @@ fn j_8_a_header_chooses_no_algorithm() {
     assert_eq!(verify(header("HS256", "pair"), &confused), Err(TokenError::WrongAlgorithm));
 }
 
-/// R-10, J-8: who writes no name may have signed before the key was changed. The old key counts as long as it is there.
+/// R-10, J-8: who writes no name may have signed before the key was changed. The old key counts as long as it
+/// is there.
 #[test]
 fn r_10_j_8_a_token_without_a_name_is_good_while_its_key_is_here() {
-    let secret = |letter: u8| Key::of_secret(Algorithm::HS256, &[letter; 36]);
+    let secret = |secret: &str| Key::hmac(Algorithm::HS256, secret).unwrap();
     let sealed = |key: &Key| {
         let header = json!({"alg": "HS256", "typ": "at+jwt"}).to_string();
         let message = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(claims().to_string()));
         format!("{message}.{}", key.sign(message.as_bytes()))
     };
-    let [old, new, other] = [b'a', b'b', b'c'].map(secret);
+    let [old, new, other] = [
+        "Z8mQ1rXc0vB7nL4kT2wY6uE9pA3sD5fG",
+        "q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg",
+        "m0c4l9dS1kQ7vXyZ2bN5hJ8tR3wE6uA9",
+    ]
+    .map(secret);
     let tokens = AccessTokens::new(vec![new.clone(), pair("pair"), old.clone()]).unwrap();
     let verify = |key: &Key| tokens.verify(&sealed(key), &expected()).map(drop);
     assert_eq!((verify(&new), verify(&old)), (Ok(()), Ok(())));

@@ -11,14 +11,15 @@
 //! 5. All tokens of a generated expression have one span (see `spans`): that of the user's code that is wrong
 //!    if the expression does not compile.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{GenericParam, ReturnType, Type};
 
 use super::args::Args;
-use super::guard::{assert_fit, extract_early, guard, items, or_redirected};
+use super::generics;
+use super::guard::{assert_fit, extract_early, guard, items, names_user, or_redirected};
 use super::item::{Handler, is_lint_level};
 use crate::library::Library;
 use crate::spans::{at_one_place, blame, relocate_name};
@@ -262,9 +263,7 @@ fn run_function(handler: &Handler, args: &Args) -> TokenStream {
             };
         }
     });
-    // Not with generics: a type that names a parameter of the function is not known here.
-    let is_known = handler.generics.params.is_empty();
-    let fit = is_known.then(|| assert_fit(handler.extractors.iter().cloned(), args));
+    let fit = assert_fit(handler.extractors.iter().cloned(), &generics::unknown(&handler.generics), args);
     let settled = (variables.len() > 1).then(|| quote_spanned!(span=> #private::settled(&__req)?;));
     // The split comes first, so that the future holds one request and not two while it awaits the guard.
     quote_spanned! {span=>
@@ -307,14 +306,6 @@ fn reads_body(ty: &TokenStream) -> bool {
         _ => None,
     };
     last.is_some_and(|name| NAMES.contains(&name.as_str()))
-}
-
-/// Returns whether a type names the user in brackets. Then poem's own trait extracts it, because its error
-/// points at that user.
-fn names_user(ty: &TokenStream) -> bool {
-    let names =
-        |token| matches!(token, TokenTree::Ident(name) if name == "CurrentUser" || name == "MaybeUser");
-    ty.clone().into_iter().any(names)
 }
 
 /// Returns a variable for each extracted parameter, at the place of its type.

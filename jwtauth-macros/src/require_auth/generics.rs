@@ -46,6 +46,25 @@ pub(super) fn lifetimes(generics: &Generics) -> Vec<Ident> {
     generics.lifetimes().map(|param| param.lifetime.ident.clone()).collect()
 }
 
+/// Returns the names of type parameters and constants.
+pub(super) fn unknown(generics: &Generics) -> Vec<Ident> {
+    let names = generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(param.ident.clone()),
+        GenericParam::Const(param) => Some(param.ident.clone()),
+        GenericParam::Lifetime(_) => None,
+    });
+    names.collect()
+}
+
+/// Tells whether a type names one of these, or `Self`.
+pub(super) fn names_any(ty: TokenStream, names: &[Ident]) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(name) => name == "Self" || names.contains(&name),
+        TokenTree::Group(group) => names_any(group.stream(), names),
+        _ => false,
+    })
+}
+
 /// Replaces each of the lifetimes by `'_`. The compiler finds the right one for each extraction.
 pub(super) fn anonymous(tokens: TokenStream, names: &[Ident]) -> TokenStream {
     let mut after_quote = false;

@@ -4,12 +4,13 @@
 //! in the attribute mean what they mean where the attribute stands. Inside, a generic parameter or an item of
 //! a body could have the same name.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::args::{Args, Need, PolicyStep, Values, without_group};
+use super::generics::names_any;
 use crate::library::Library;
 use crate::spans::{at_one_place, blame, relocate_name};
 
@@ -118,22 +119,34 @@ pub(super) fn or_redirected(args: &Args, request: &Ident, span: Span, result: To
 
 /// Makes the compiler refuse a parameter that does not go with the arguments: with `optional`, one that
 /// anonymous users have no value for; without it, an `Option` that is never `None`.
-pub(super) fn assert_fit(types: impl Iterator<Item = TokenStream>, args: &Args) -> TokenStream {
+///
+/// What names one of the `generics` is known where these are known: when the handler is used.
+pub(super) fn assert_fit(
+    types: impl Iterator<Item = TokenStream>,
+    generics: &[Ident],
+    args: &Args,
+) -> TokenStream {
     let is_optional = args.optional.is_some();
     let types = types.map(|ty| {
         let span = blame(ty.span());
         let private = args.library.private(span);
+        let is_known = !names_any(ty.clone(), generics);
         let ty = at_one_place(ty, span);
         let fits = if is_optional {
             quote_spanned!(span=> #private::allows_anonymous(<#private::Argument<#ty>>::ALLOWS_ANONYMOUS))
         } else {
             quote_spanned!(span=> #private::is_none_at_times(<#private::Argument<#ty>>::NEEDS_OPTIONAL))
         };
-        quote_spanned! {span=>
-            const _: () = {
+        let asserted = quote_spanned! {span=>
+            {
                 use #private::AnyArgument as _;
                 #fits
-            };
+            }
+        };
+        if is_known {
+            quote_spanned!(span=> const _: () = #asserted;)
+        } else {
+            quote_spanned!(span=> let () = const #asserted;)
         }
     });
     types.collect()
@@ -151,4 +164,12 @@ pub(super) fn extract_early(ty: &TokenStream, request: &Ident, library: &Library
             <#private::Argument<#ty>>::early(&#request).await
         }
     }
+}
+
+/// Returns whether a type names the user in brackets. Then poem's own trait extracts it, because its error
+/// points at that user.
+pub(super) fn names_user(ty: &TokenStream) -> bool {
+    let names =
+        |token| matches!(token, TokenTree::Ident(name) if name == "CurrentUser" || name == "MaybeUser");
+    ty.clone().into_iter().any(names)
 }

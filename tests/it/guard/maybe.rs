@@ -66,3 +66,21 @@ fn h_11_without_the_middleware_it_is_an_error() {
         assert_eq!(answer(client.get("/user"), None).await.status(), 500);
     });
 }
+
+#[require_auth(optional)]
+async fn of_any_type<U: AuthUser + Sync>(user: Option<CurrentUser<U>>, all: Data<&Vec<u8>>) -> String {
+    format!("{} {}", user.map_or("nobody".into(), |user| user.subject()), all.len())
+}
+
+/// A handler with type parameters takes an `Option` of the user as any other does.
+#[test]
+fn an_optional_login_of_a_generic_handler() {
+    bounded(async {
+        let app = TestApp::new();
+        let route = of_any_type::<User>::default().data(vec![1_u8]);
+        let client = client(&app, Route::new().at("/", get(route)));
+        let bob = login(&app, "bob").await.cookies();
+        assert_eq!(text(answer(client.get("/"), None).await).await, "nobody 1");
+        assert_eq!(text(answer(client.get("/"), Some(&bob)).await).await, "bob 1");
+    });
+}

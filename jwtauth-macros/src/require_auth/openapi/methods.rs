@@ -1,6 +1,6 @@
 //! Writes the routed methods, each with its guard.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ReturnType;
 use syn::ext::IdentExt;
@@ -103,7 +103,7 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
                 #private::openapi::checked::<#name>(&__req, #private::check(&__req, #rule).await)?;
             }
         });
-        let fit = assert_fit(known_types(operation, api).map(|(_, ty)| ty), args);
+        let fit = assert_fit(known_types(operation, api).map(|(_, ty)| ty), &[], args);
         // The caller comes before what reads the body. What was loaded is kept for the extraction itself. The
         // first one is early in any case.
         let early = known_types(operation, api).filter(|(index, _)| *index > 0).map(|(_, ty)| {
@@ -161,22 +161,11 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
 fn known_types(operation: &Operation, api: &Api) -> impl Iterator<Item = (usize, TokenStream)> {
     let all = [&api.block.generics, &operation.sig.generics];
     let lifetimes: Vec<_> = all.into_iter().flat_map(generics::lifetimes).collect();
-    let types = all.into_iter().flat_map(|of| of.type_params().map(|param| param.ident.clone()));
-    let constants = all.into_iter().flat_map(|of| of.const_params().map(|param| param.ident.clone()));
-    let unknown: Vec<_> = types.chain(constants).collect();
+    let unknown: Vec<_> = all.into_iter().flat_map(generics::unknown).collect();
     let types = operation.params.iter().map(|param| param.ty.to_token_stream()).enumerate();
     types
-        .filter(move |(_, ty)| !names_any(ty.clone(), &unknown))
+        .filter(move |(_, ty)| !generics::names_any(ty.clone(), &unknown))
         .map(move |(index, ty)| (index, generics::anonymous(ty, &lifetimes)))
-}
-
-/// Tells whether a type names one of these, or `Self`.
-fn names_any(ty: TokenStream, names: &[Ident]) -> bool {
-    ty.into_iter().any(|token| match token {
-        TokenTree::Ident(name) => name == "Self" || names.contains(&name),
-        TokenTree::Group(group) => names_any(group.stream(), names),
-        _ => false,
-    })
 }
 
 /// Returns the routed method: the user's, with one more parameter and another return type for the document.

@@ -22,6 +22,21 @@ impl Wide {
         let name = std::future::ready(user.name).await;
         PlainText(format!("{name} {}", a.0 + b.0 + c.0 + d.0))
     }
+
+    /// As many as clippy allows.
+    #[oai(path = "/:a/:b/:c/:d/:e", method = "get")]
+    async fn most(
+        &self,
+        user: User,
+        a: Path<u64>,
+        b: Path<u64>,
+        c: Path<u64>,
+        d: Path<u64>,
+        e: Path<u64>,
+    ) -> PlainText<String> {
+        let name = std::future::ready(user.name).await;
+        PlainText(format!("{name} {}", a.0 + b.0 + c.0 + d.0 + e.0))
+    }
 }
 
 #[test]
@@ -31,6 +46,7 @@ fn n_16_a_routed_method_needs_no_lint_level() {
         let tokens = login(&app, "alice").await;
         let client = client(&app, Wide);
         assert_eq!(text(answer(client.get("/1/2/3/4"), Some(&tokens)).await).await, "alice 10");
+        assert_eq!(text(answer(client.get("/1/2/3/4/5"), Some(&tokens)).await).await, "alice 15");
         assert_eq!(answer(client.get("/1/2/3/4"), None).await.status(), StatusCode::UNAUTHORIZED);
     });
 }

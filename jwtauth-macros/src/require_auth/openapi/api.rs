@@ -133,6 +133,13 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Whether it has as many parameters as clippy allows, unless its settings say otherwise.
+    pub(super) fn is_full(&self) -> bool {
+        usize::from(self.receiver.is_some()) + self.params.len() == 7
+    }
+}
+
 impl Param {
     /// Takes a parameter apart, and removes the attributes that poem-openapi reads.
     fn parse(param: &mut PatType, errors: &mut Errors) -> Self {

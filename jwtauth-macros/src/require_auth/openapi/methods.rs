@@ -13,9 +13,6 @@ use super::api::{Api, Operation, Param};
 use crate::library::Library;
 use crate::spans::{blame, relocate_name};
 
-/// How many parameters clippy allows, unless its settings say otherwise.
-const CLIPPYS_MOST: usize = 7;
-
 /// Returns the user's block and, below `#[OpenApi]`, the methods that call the user's.
 pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let block = &api.block;
@@ -25,33 +22,44 @@ pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
     let span = blame(openapi.path().span());
     let library = &args.library;
     let private = library.private(span);
-    let guards = api.operations.iter().map(|operation| guard(operation, api, library));
-    let methods = api.operations.iter().map(|operation| method(operation, library));
-    let cfg = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let guards: Vec<_> = api.operations.iter().map(|operation| guard(operation, api, library)).collect();
+    let cfg: Vec<_> = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
     // The routed methods call the user's. An `allow` is an error under `forbid`, so it stands only where it
     // has to.
     let deprecated = api.has_deprecated.then(|| quote_spanned!(span=> #[allow(deprecated)]));
     let (generics, _, where_clause) = block.generics.split_for_impl();
     let self_ty = &block.self_ty;
     // A macro of the library, so that the library can report that the feature `openapi` is off.
-    quote_spanned! {span=>
-        #block
+    let routed = |when: Option<TokenStream>, has_scheme: bool| {
+        let methods = api.operations.iter().map(|operation| method(operation, library, has_scheme));
+        quote_spanned! {span=>
+            #private::with_openapi! {
+                #(#cfg)*
+                #when
+                #deprecated
+                const _: () = {
+                    use #private::openapi::Answer as __JwtauthAnswer;
 
-        #private::with_openapi! {
-            #(#cfg)*
-            #deprecated
-            const _: () = {
-                use #private::openapi::Answer as __JwtauthAnswer;
+                    #(#guards)*
 
-                #(#guards)*
-
-                #openapi
-                impl #generics #self_ty #where_clause {
-                    #(#methods)*
-                }
-            };
+                    #openapi
+                    impl #generics #self_ty #where_clause {
+                        #(#methods)*
+                    }
+                };
+            }
         }
-    }
+    };
+    // A routed method has one parameter more than the user's, which may have the most that clippy allows. An
+    // `allow` is an error under `forbid`, so clippy looks at methods without it. It runs none.
+    let routed = if api.operations.iter().any(Operation::is_full) {
+        let real = routed(Some(quote_spanned!(span=> #[cfg(not(clippy))])), true);
+        let for_clippy = routed(Some(quote_spanned!(span=> #[cfg(clippy)])), false);
+        quote!(#real #for_clippy)
+    } else {
+        routed(None, true)
+    };
+    quote!(#block #routed)
 }
 
 /// The names of the generated items for one operation.
@@ -169,7 +177,8 @@ fn known_types(operation: &Operation, api: &Api) -> impl Iterator<Item = (usize,
 }
 
 /// Returns the routed method: the user's, with one more parameter and another return type for the document.
-fn method(operation: &Operation, library: &Library) -> TokenStream {
+/// Without `has_scheme` the parameter is left out.
+fn method(operation: &Operation, library: &Library, has_scheme: bool) -> TokenStream {
     let Operation { attrs, oai, name, sig, receiver, params, .. } = operation;
     let names = Names::of(operation);
     let marker = &names.operation;
@@ -195,17 +204,14 @@ fn method(operation: &Operation, library: &Library) -> TokenStream {
     let method = &names.method;
     let fn_token = &sig.fn_token;
     let call = relocate_name(name, span);
-    // The routed method has one parameter more than the user's, which may have the most that clippy allows.
-    let is_full = usize::from(operation.receiver.is_some()) + operation.params.len() == CLIPPYS_MOST;
-    let full = is_full.then(|| quote_spanned!(span=> #[allow(clippy::too_many_arguments)]));
+    let scheme = has_scheme.then(|| quote_spanned!(span=> __jwtauth: #private::openapi::Scheme<#marker>,));
     quote_spanned! {span=>
         #(#attrs)*
-        #full
         #oai
         #asyncness #fn_token #method #generics (
             #receiver
             #(#params)*
-            __jwtauth: #private::openapi::Scheme<#marker>,
+            #scheme
         ) -> #answer #where_clause {
             __JwtauthAnswer::new(Self::#call(#(#arguments),*) #wait)
         }

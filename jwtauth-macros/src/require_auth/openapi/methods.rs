@@ -8,10 +8,10 @@ use syn::spanned::Spanned;
 
 use super::super::args::Args;
 use super::super::generics;
-use super::super::guard::{assert_fit, extract_early, policy};
+use super::super::guard::{assert_fit, extract_early, names_user, policy};
 use super::api::{Api, Operation, Param};
 use crate::library::Library;
-use crate::spans::{blame, relocate_name};
+use crate::spans::{at_one_place, blame, relocate_name};
 
 /// Returns the user's block and, below `#[OpenApi]`, the methods that call the user's.
 pub(super) fn api(api: &Api, args: &Args) -> TokenStream {
@@ -123,8 +123,18 @@ fn guard(operation: &Operation, api: &Api, library: &Library) -> TokenStream {
                 #private::openapi::checked::<#name>(&__req, #private::Result::map(#extracted, |_| ()))?;
             }
         });
+        // Of a user in brackets the compiler says it already.
+        let types = known_types(operation, api).map(|(_, ty)| ty).filter(|ty| !names_user(ty));
+        let asked = types.map(|ty| {
+            let span = blame(ty.span());
+            let private = library.private(span);
+            let ty = at_one_place(ty, span);
+            quote_spanned!(span=> const _: fn() = || #private::openapi::is_argument::<#ty>();)
+        });
         quote_spanned! {span=>
             #fit
+
+            #(#asked)*
 
             fn #guard(
                 __ep: impl #private::Endpoint<Output = #private::Response> + 'static,

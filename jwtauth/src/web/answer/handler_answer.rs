@@ -8,6 +8,7 @@ use poem::{Endpoint, IntoResponse, Response, Result};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a handler",
     label = "not an answer",
+    note = "if these are routes or an endpoint: let a `fn` without `#[require_auth]` make them, and guard them all with `.with(RequireAuth::new())`",
     note = "an answer implements poem's `IntoResponse`, as `String`, `Json<..>` and `Response` do, or it is a `Result` of one",
     note = "the error of a `Result` implements poem's `ResponseError`: `impl poem::error::ResponseError for MyError {{ fn status(&self) -> StatusCode {{ .. }} }}`. Or return `poem::Result<..>`, and turn an error into one with `.map_err(poem::error::InternalServerError)?`"
 )]

@@ -69,6 +69,22 @@ pub fn checked<O: Operation>(request: &Request, result: Result<()>) -> Result<()
     })
 }
 
+/// Something that an operation can take: what poem-openapi extracts. It is asked only for a clear message of
+/// the compiler.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of an operation",
+    label = "nothing of a request",
+    note = "if it is your user: put `#[derive(Clone, Serialize, Deserialize, AuthUser)]` on the type and take it by value; or if it implements `AuthUser` by hand, take `CurrentUser<..>` of it",
+    note = "anything else: take `Json<..>`, `Path<..>` or `Query<..>` of poem-openapi for what the request has, and `Data<&..>` of poem for what `.data(..)` has added"
+)]
+pub trait OperationArgument<'a>: ApiExtractor<'a> {}
+
+#[diagnostic::do_not_recommend]
+impl<'a, T: ApiExtractor<'a>> OperationArgument<'a> for T {}
+
+/// Accepts an argument of an operation.
+pub const fn is_argument<'a, T: OperationArgument<'a>>() {}
+
 /// The last argument of an operation: documents the credentials.
 pub struct Scheme<O>(PhantomData<O>);
 

@@ -26,7 +26,7 @@ const LOGOUT: Revocation = Revocation { at: 150, reason: RevocationReason::Logou
 
 /// Opens two stores on one new schema.
 async fn two(server: &Postgres, isolation: Isolation) -> [PostgresStore; 2] {
-    let config = server.config().schema(&server.schema()).isolation(isolation);
+    let config = server.config().schema(server.schema()).isolation(isolation);
     [open(&config).await, open(&config).await]
 }
 

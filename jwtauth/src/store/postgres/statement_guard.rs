@@ -56,7 +56,9 @@ fn word(text: &str) -> &str {
 
 /// Returns what stands before a condition and behind it.
 fn room_in(sql: &str) -> Option<[String; 2]> {
-    if ["SELECT", "WITH"].iter().any(|start| sql.starts_with(start)) {
+    let starts_with = |word: &str| sql.starts_with(word);
+    // A change that says whether it has found its row is a question too.
+    if starts_with("SELECT") || starts_with("WITH") || starts_with("UPDATE") && sql.contains("RETURNING") {
         let (before, after) = sql.split_once(" WHERE ")?;
         return Some([format!("{before} WHERE "), format!(" AND {after}")]);
     }
@@ -91,6 +93,15 @@ mod tests {
                 condition("tokens")
             )
         );
+        assert_eq!(
+            guarded("UPDATE @values SET a = $2 WHERE name = $1 RETURNING 1"),
+            format!(
+                "UPDATE \"it's\".values SET a = $2 WHERE {} AND name = $1 RETURNING 1",
+                condition("values")
+            )
+        );
+        let change = "UPDATE @values SET a = $2 WHERE name = $1";
+        assert_eq!(guarded(change), change.replace('@', "\"it's\"."));
         let mark = "SELECT mark FROM @store_mark";
         assert_eq!(guarded(mark), "SELECT mark FROM \"it's\".store_mark");
         let operator = StatementGuard { is_served: false, knows_hidden_rows: true };

@@ -45,8 +45,8 @@ impl StepError {
     }
 
     /// Tells whether another connection may do better: this one is broken, or leads to a server that ends,
-    /// starts, or takes no changes. Or the tables may not be served any more (`statement_guard`), and a new one
-    /// says why.
+    /// starts, or takes no changes. Or the tables may not be served any more (`statement_guard`), and a new
+    /// one says why.
     pub(super) fn is_of_connection(&self) -> bool {
         let Self::Driver(error) = self else { return false };
         let Some(code) = error.code() else { return true };

@@ -88,7 +88,7 @@ pub(super) struct WrongType;
 
 /// Tells whether brackets outside strings nest at most [`MAX_DEPTH`] deep.
 fn is_shallow(json: &str) -> bool {
-    // Nearly all have fewer brackets than may be nested. To count them is quicker than to see where they stand.
+    // Nearly all have fewer brackets than may be nested, and counting them is quicker.
     if json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= MAX_DEPTH {
         return true;
     }

@@ -6,12 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::change::checked_roles;
 use super::name::Name;
 use super::{Account, Accounts};
+use crate::clock::LAST_SECOND;
 use crate::error::AccountError;
 use crate::id::AccountId;
 use crate::store::StoredAccount;
-
-/// The last second of the year 9999.
-const LAST: u64 = 253_402_300_799;
 
 /// An account of another program, for [`Accounts::import`]. All times are Unix seconds, up to the end of the
 /// year 9999: a later one is refused in JSON, and set to that end otherwise.
@@ -47,7 +45,7 @@ const fn active() -> bool {
 
 fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     let read = Option::deserialize(from)?;
-    if read.is_some_and(|time: u64| time > LAST) {
+    if read.is_some_and(|time: u64| time > LAST_SECOND) {
         return Err(D::Error::custom("a time is later than the year 9999: times are Unix seconds"));
     }
     Ok(read)
@@ -102,13 +100,13 @@ impl ImportedAccount {
 
     /// Sets when the account was registered. Otherwise that is the time of the import.
     pub const fn created_at(mut self, at: u64) -> Self {
-        self.created_at = Some(if at > LAST { LAST } else { at });
+        self.created_at = Some(if at > LAST_SECOND { LAST_SECOND } else { at });
         self
     }
 
     /// Sets when its password was last accepted.
     pub const fn last_login(mut self, at: u64) -> Self {
-        self.last_login = Some(if at > LAST { LAST } else { at });
+        self.last_login = Some(if at > LAST_SECOND { LAST_SECOND } else { at });
         self
     }
 }

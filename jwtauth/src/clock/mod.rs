@@ -31,6 +31,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use self::shared_time::SharedTime;
 pub(crate) use self::timeline::Timeline;
 
+/// The last second of the year 9999: the latest that a token, a cookie or a record can name (J-14).
+pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
+
 /// How far clocks may differ without a word, in seconds.
 pub(crate) const SILENT: u64 = 60;
 

@@ -43,6 +43,7 @@ use self::refresh::RefreshTokens;
 use self::ring::{Held, Named, Ring};
 use self::sliding::SlidingTokens;
 use crate::claims::AHEAD;
+use crate::clock::LAST_SECOND;
 use crate::compat::Compat;
 use crate::error::{KeyError, TokenError};
 use crate::id::TokenId;
@@ -51,9 +52,6 @@ use crate::key::Keys;
 
 /// The longest token that is looked at, in bytes (J-20).
 pub(crate) const MAX_LEN: usize = 8 * 1024;
-
-/// The last second of the year 9999 (J-14).
-const MAX_TIME: u64 = 253_402_300_799;
 
 #[derive(Debug)]
 pub(crate) struct Kinds {
@@ -300,7 +298,7 @@ fn check_times(
     // which it was made is not one of the future. Python's `time.time()` has a fraction.
     let iat = required(claims.time("iat", f64::floor), "iat")?;
     let nbf = claims.time("nbf", f64::floor).map_err(|_| TokenError::Claim("nbf"))?;
-    if exp > MAX_TIME || exp <= iat {
+    if exp > LAST_SECOND || exp <= iat {
         return Err(TokenError::Claim("exp"));
     }
     let shift = expected.shift(claims, is_ours)?;

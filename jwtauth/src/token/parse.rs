@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::clock::LAST_SECOND;
 use crate::error::TokenError;
 
 const MAX_DEPTH: usize = 16;
@@ -76,7 +77,7 @@ impl<'t> Object<'t> {
         match self.get(name) {
             None => Ok(None),
             Some(ParsedValue::Integer(seconds)) => Ok(Some(*seconds)),
-            Some(ParsedValue::Fraction(seconds)) if (0.0..=super::MAX_TIME as f64).contains(seconds) => {
+            Some(ParsedValue::Fraction(seconds)) if (0.0..=LAST_SECOND as f64).contains(seconds) => {
                 Ok(Some(round(*seconds) as u64))
             }
             Some(_) => Err(WrongType),

@@ -23,8 +23,9 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::parse::Object;
-use super::{Expected, MAX_TIME, check_kind, check_times, required};
+use super::{Expected, check_kind, check_times, required};
 use crate::claims::ACCESS;
+use crate::clock::LAST_SECOND;
 use crate::compat::Compat;
 use crate::error::TokenError;
 use crate::id::{SessionId, TokenId};
@@ -97,7 +98,7 @@ pub(super) fn read(claims: &Object<'_>, kind: &str, compat: &Compat) -> Result<S
     let auth_time = claims
         .time("auth_time", f64::floor)
         .map_err(|_| TokenError::Claim("auth_time"))?
-        .filter(|at| *at <= MAX_TIME);
+        .filter(|at| *at <= LAST_SECOND);
     let user = user(claims, compat)?;
     if claims.has("sid") {
         let subject = super::subject(claims)?;

@@ -10,8 +10,9 @@ use super::parse::Object;
 use super::ring::Ring;
 use super::token_weight::{self, Weighed};
 use super::verified::VerifiedTokens;
-use super::{Envelope, Expected, MAX_TIME, check, check_audience, required};
+use super::{Envelope, Expected, check, check_audience, required};
 use crate::claims::{SLIDING, SlidingClaims};
+use crate::clock::LAST_SECOND;
 use crate::error::{KeyError, TokenError};
 use crate::id::{SessionId, TokenId};
 use crate::key::Key;
@@ -97,7 +98,7 @@ fn check_refresh_exp(claims: &Object<'_>, expected: &Expected<'_>, max_ttl: u64)
     let exp = required(claims.time("exp", f64::floor), "exp")?;
     let iat = required(claims.time("iat", f64::ceil), "iat")?;
     let refresh_exp = required(claims.time("refresh_exp", f64::floor), "refresh_exp")?;
-    if refresh_exp > MAX_TIME || refresh_exp < exp {
+    if refresh_exp > LAST_SECOND || refresh_exp < exp {
         return Err(TokenError::Claim("refresh_exp"));
     }
     let until = refresh_exp.saturating_add(expected.shift(claims, true)?).saturating_add(expected.leeway);

@@ -11,6 +11,7 @@ use super::walk::OperateError;
 #[cfg(feature = "accounts")]
 use crate::account_key;
 use crate::byte_order_mark::bytes_without_mark;
+use crate::clock::LAST_SECOND;
 #[cfg(feature = "accounts")]
 use crate::hash_cost;
 use crate::plain_text::is_for_terminals;
@@ -22,9 +23,6 @@ const MAX_LINE: u64 = 8 * MAX_RECORD as u64;
 
 /// The longest hash of a password, in bytes. Those that are made here have some hundred.
 const MAX_HASH: usize = 1_024;
-
-/// The last second of the year 9999. Nothing that this crate writes is later.
-const LAST: u64 = 253_402_300_799;
 
 /// Which line is the last one about each record, by a hash of its key.
 pub(super) type LastLines = HashMap<u64, u64>;
@@ -195,7 +193,7 @@ fn check_record(record: &StoreRecord) -> Result<(), String> {
 
 /// Refuses times that are none, and a number that no column of a database holds.
 fn check_numbers(times: &[u64], number: u64) -> Result<(), String> {
-    if times.iter().all(|time| *time <= LAST) && i64::try_from(number).is_ok() {
+    if times.iter().all(|time| *time <= LAST_SECOND) && i64::try_from(number).is_ok() {
         return Ok(());
     }
     Err("a number in it is too large: times are Unix seconds, up to the year 9999".into())

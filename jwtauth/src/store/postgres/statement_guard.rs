@@ -8,9 +8,10 @@
 //!
 //! # Invariants
 //!
-//! 1. Each statement of a server that finds rows by what is in them, or adds one, has the guard. It costs no
-//!    round trip, and fails as a whole: the database divides by zero, as no other statement does. The next
-//!    connection that is made hears why. Sweeps have it too, so a server that nobody asks says it in its log.
+//! 1. Each statement of a server that finds rows by what is in them, or adds one, has the guard. So has a
+//!    change of a row that was not locked before. The guard costs no round trip. Where it does not hold, the
+//!    whole statement fails: the database divides by zero, as in no other one. The next connection hears why.
+//!    Sweeps have it too, so a server that nobody asks says it in its log.
 //! 2. What those use who look at tables that were moved, or fill them, has none.
 
 /// What statements ask.

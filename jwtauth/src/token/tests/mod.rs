@@ -209,7 +209,7 @@ fn j_13_to_j_19_claims() {
         ("token_type", json!("Access")),
         ("exp", json!(u64::MAX)),
         ("exp", json!(NOW * 1000)),
-        ("exp", json!(MAX_TIME + 1)),
+        ("exp", json!(LAST_SECOND + 1)),
         ("iat", json!(NOW + 1)),
         ("iat", json!(NOW as f64 + 1.0)),
         ("nbf", json!(NOW + 1)),

@@ -9,14 +9,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use poem::http::HeaderValue;
 use poem::web::headers::{Expires, Header as _};
 
+use crate::clock::LAST_SECOND;
 use crate::error::ConfigError;
 use crate::session::IssuedTokens;
 
 /// The largest cookie browsers keep, name and value together, in bytes (RFC 6265bis, section 5.7).
 const MAX_LEN: usize = 4096;
-
-/// The last second that the date of a header can name: that of the year 9999.
-const MAX_DATE: u64 = 253_402_300_799;
 
 /// When a browser sends the cookies with requests that other sites caused.
 ///
@@ -227,7 +225,7 @@ impl CookieStyle {
 
 /// Returns a time in Unix seconds as the date of a header (RFC 9110, section 5.6.7).
 fn date(at: u64) -> String {
-    let date = Expires::from(UNIX_EPOCH + Duration::from_secs(at.min(MAX_DATE)));
+    let date = Expires::from(UNIX_EPOCH + Duration::from_secs(at.min(LAST_SECOND)));
     let mut written = Vec::new();
     date.encode(&mut written);
     written.first().and_then(|date| date.to_str().ok()).unwrap_or_default().to_owned()
@@ -296,7 +294,7 @@ mod tests {
     /// N-18: no time is too late for a date.
     #[test]
     fn n_18_dates_end_with_the_year_9999() {
-        for at in [MAX_DATE, MAX_DATE + 1, u64::MAX] {
+        for at in [LAST_SECOND, LAST_SECOND + 1, u64::MAX] {
             assert_eq!(date(at), "Fri, 31 Dec 9999 23:59:59 GMT", "{at}");
         }
     }

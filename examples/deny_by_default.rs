@@ -16,6 +16,7 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,11 +101,7 @@ fn publish(user: CurrentUser, Path(id): Path<u64>) -> String {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/deny_by_default".into()));
     let builder = guarded(JwtAuth::builder().secret_file(data.join("secret")));
@@ -113,7 +110,7 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let listen = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(&listen).into_acceptor().await?;
     let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("not a TCP address")?;
-    println!("listening on http://{address}");
+    let _ = writeln!(io::stdout(), "listening on http://{address}");
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app(jwtauth), stop, Some(Duration::from_millis(500))).await?)
 }

@@ -12,7 +12,7 @@
 //! `cargo run -p examples --example minimal --features postgres`, with `JWTAUTH_STORE=postgres://..` and one secret.
 
 use std::time::Duration;
-use std::{env, error, io};
+use std::{env, error, io, io::Write as _};
 
 use jwtauth::{Account, AccountsConfig, JwtAuth, require_auth, shutdown_signal};
 use poem::listener::{Acceptor, Listener, TcpListener};
@@ -34,7 +34,8 @@ async fn main() -> Result<(), Box<dyn error::Error>> {
     let app = Route::new().nest("/auth", auth.account_routes()?).at("/me", get(me)).with(auth);
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
-    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no TCP")?);
+    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no TCP")?;
+    let _ = writeln!(io::stdout(), "listening on http://{address}"); // nobody may hear it
     let server = Server::new_with_acceptor(acceptor).idle_timeout(Duration::from_secs(60));
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

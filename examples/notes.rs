@@ -20,6 +20,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -98,11 +99,7 @@ async fn follow(event: Event, notes: Notes) {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "data/notes".into()));
     let notes = Notes::default();
@@ -130,7 +127,8 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
-    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
+    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?;
+    let _ = writeln!(io::stdout(), "listening on http://{address}");
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

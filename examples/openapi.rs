@@ -15,6 +15,7 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -103,11 +104,7 @@ fn find_user(form: &Credentials) -> Option<User> {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let jwtauth = JwtAuth::dev()?; // first: the document names its cookie
     let api = OpenApiService::new(Api::default(), "Notes", "1.0").server("/api");
@@ -120,7 +117,7 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(&address).into_acceptor().await?;
     let port = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied());
-    println!("listening on http://{}", port.map_or(address, |port| port.to_string()));
+    let _ = writeln!(io::stdout(), "listening on http://{}", port.map_or(address, |port| port.to_string()));
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

@@ -10,6 +10,7 @@
 //! ```
 
 use std::env;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -97,11 +98,7 @@ async fn me(user: CurrentUser<User>) -> String {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let data = PathBuf::from(env::var_os("JWTAUTH_DATA").unwrap_or_else(|| "./data/own_user_table".into()));
     let jwtauth = JwtAuth::builder().secret_file(data.join("secret")).open(data.join("sessions")).await?;
@@ -115,7 +112,8 @@ async fn main() -> Result<(), BoxError> {
         .with(jwtauth);
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
-    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
+    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?;
+    let _ = writeln!(io::stdout(), "listening on http://{address}");
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

@@ -14,6 +14,7 @@
 //! No form has a hidden token: whether another site's page sent it, the browser says by itself.
 
 use std::env;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -59,11 +60,7 @@ async fn add_note(user: Account, notes: Data<&Notes>, Form(note): Form<NewNote>)
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let jwtauth = JwtAuth::dev()?;
     let accounts = jwtauth.accounts().ok_or("accounts are off")?;
@@ -76,7 +73,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with(jwtauth);
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
-    println!("listening on http://{}", acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?);
+    let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?;
+    let _ = writeln!(io::stdout(), "listening on http://{address}");
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

@@ -14,6 +14,7 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -191,12 +192,17 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let port = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied());
     let url = port.map_or(address, |address| address.to_string());
-    println!("listening on http://{url}\n\ntry:");
-    println!(
-        "  curl -c jar -H 'content-type: application/json' -d '{{\"username\":\"alice\",\"password\":\"wonderland\"}}' http://{url}/login"
+    let said = format!(
+        r#"listening on http://{url}
+
+try:
+  curl -c jar -H 'content-type: application/json' -d '{{"username":"alice","password":"wonderland"}}' http://{url}/login
+  curl -b jar -c jar http://{url}/me
+  curl -b jar -c jar -X POST http://{url}/logout
+"#
     );
-    println!("  curl -b jar -c jar http://{url}/me");
-    println!("  curl -b jar -c jar -X POST http://{url}/logout");
+    // Whoever has started it may not listen.
+    let _ = io::stdout().write_all(said.as_bytes());
 
     Server::new_with_acceptor(acceptor)
         .run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500)))
@@ -209,7 +215,7 @@ async fn run() -> std::result::Result<(), Box<dyn Error>> {
 async fn main() {
     tracing_subscriber::fmt()
         .with_env_filter(format!("warn,jwtauth=info,{}", env::var("RUST_LOG").unwrap_or_default()))
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .log_internal_errors(false)
         .init();
     if let Err(error) = run().await {

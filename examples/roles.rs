@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -100,11 +101,7 @@ async fn list(posts: Data<&Posts>) -> Json<BTreeMap<u64, Post>> {
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let post = |author: &str| Post { author: author.into(), text: format!("first words of {author}") };
     let posts = Posts::new(Mutex::new(BTreeMap::from([(1, post("bob")), (2, post("alice"))])));
@@ -119,7 +116,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
     let address = *acceptor.local_addr()[0].as_socket_addr().ok_or("no address of TCP")?;
-    println!("listening on http://{address}");
+    let _ = writeln!(io::stdout(), "listening on http://{address}");
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

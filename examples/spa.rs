@@ -12,6 +12,7 @@
 //! ```
 
 use std::env;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,11 +49,7 @@ fn file(kind: &'static str, text: &'static str) -> impl Endpoint {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let stop = shutdown_signal();
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(address).into_acceptor().await?;
@@ -80,7 +77,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .data(Notes::default())
         .with(jwtauth)
         .with(cors.allow_origin(format!("http://127.0.0.1:{port}")));
-    println!("listening on http://127.0.0.1:{port}");
+    let _ = writeln!(io::stdout(), "listening on http://127.0.0.1:{port}");
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

@@ -12,7 +12,7 @@
 
 use std::env;
 use std::error::Error;
-use std::io;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -87,7 +87,7 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let address = env::var("JWTAUTH_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let acceptor = TcpListener::bind(&address).into_acceptor().await?;
     let port = acceptor.local_addr().iter().find_map(|local| local.as_socket_addr().copied());
-    println!("listening on http://{}", port.map_or(address, |port| port.to_string()));
+    let _ = writeln!(io::stdout(), "listening on http://{}", port.map_or(address, |port| port.to_string()));
     let server = Server::new_with_acceptor(acceptor);
     Ok(server.run_with_graceful_shutdown(app, stop, Some(Duration::from_millis(500))).await?)
 }

@@ -17,6 +17,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,16 +109,12 @@ async fn listen(variable: &str, default: &str) -> Result<(TcpAcceptor, SocketAdd
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let log = format!("info,{}", env::var("RUST_LOG").unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(log)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).log_internal_errors(false).init();
     let (stop, stop_shop) = (shutdown_signal(), shutdown_signal());
     let (login, at) = listen("JWTAUTH_ADDR", "127.0.0.1:3000").await?;
     let (sales, shop_at) = listen("JWTAUTH_SHOP_ADDR", "127.0.0.1:3001").await?;
     let (login_service, shop) = (login_service().await?, shop(at)?);
-    println!("listening on http://{at} and the shop on http://{shop_at}");
+    let _ = writeln!(io::stdout(), "listening on http://{at} and the shop on http://{shop_at}");
     let (login, sales) = (Server::new_with_acceptor(login), Server::new_with_acceptor(sales));
     let shop = sales.run_with_graceful_shutdown(shop, stop_shop, Some(Duration::from_millis(500)));
     tokio::try_join!(

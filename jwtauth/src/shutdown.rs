@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(unix)]
 use std::task::{Context, Poll, Waker};
 
+#[cfg(unix)]
+use nix::sys::signal::{self as unix, SigSet};
 use tokio::runtime::Handle;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,8 +21,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Give it to [`run_with_graceful_shutdown`](poem::Server::run_with_graceful_shutdown) of poem, with a time
 /// for the requests that are running. Always give a time: an event stream can last for ever.
 ///
-/// Call it at the start of `main`. From that call on, a signal is kept until somebody waits for it, and an
-/// `open` that is under way gives up. The two signals then do nothing else.
+/// Call it at the start of `main`, in the thread that stays: signals that its parent has blocked are let
+/// through to it. From that call on, a signal is kept until somebody waits for it, and an `open` that is under
+/// way gives up. The two signals then do nothing else.
 /// Without this function, stopping a container takes until it is killed: the first process of a container
 /// gets no SIGTERM that it does not handle.
 ///
@@ -86,6 +89,9 @@ fn listen() -> impl Future<Output = ()> + Send + 'static {
 
 #[cfg(unix)]
 fn signals() -> Vec<Signal> {
+    // What a parent has blocked stays so in its children, and would come to no thread.
+    let ours: SigSet = [unix::Signal::SIGTERM, unix::Signal::SIGINT].into_iter().collect();
+    let _ = ours.thread_unblock();
     let kinds = [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())];
     let heard = |(name, kind)| signal(kind).map_err(|error| tell(name, &error)).ok();
     kinds.into_iter().filter_map(heard).collect()

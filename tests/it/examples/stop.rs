@@ -2,7 +2,7 @@
 //! connected. What was answered is there at the next start.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,51 @@ fn m_15_every_example_ends_as_the_first_process_too() {
             let id = server.wrapped_id();
             ends_well(server, signal, Some(id), name);
             drop(open);
+        }
+    }
+}
+
+/// M-15: a parent may have blocked the signals, and children keep that.
+#[test]
+fn m_15_every_example_ends_also_if_its_parent_has_blocked_the_signals() {
+    let wrapper = ["env", "--block-signal=TERM", "--block-signal=INT"];
+    if !Command::new("env").args(&wrapper[1..]).arg("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: `env` blocks no signals here (coreutils 8.31)");
+        return;
+    }
+    for (name, binary) in PROGRAMS {
+        for signal in ["TERM", "INT"] {
+            let data = tempfile::tempdir().unwrap();
+            let server = program(binary, data.path()).wrapped(&wrapper).start();
+            ends_well(server, signal, None, name);
+        }
+    }
+}
+
+/// M-15: one whose standard output is full, or closed, serves all the same, and ends.
+#[test]
+fn m_15_every_example_serves_when_nobody_can_hear_where_it_listens() {
+    for (name, binary) in PROGRAMS {
+        for nowhere in ["exec \"$0\" > /dev/full", "exec \"$0\" >&-", "exec \"$0\" | exec true"] {
+            let data = tempfile::tempdir().unwrap();
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = free.local_addr().unwrap().to_string();
+            drop(free);
+            let program = program(binary, data.path()).env("JWTAUTH_ADDR", &address);
+            let server = program.wrapped(&["sh", "-c", nowhere]).begin();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            let mut connection = loop {
+                match TcpStream::connect(&address) {
+                    Ok(connection) => break connection,
+                    Err(error) if Instant::now() > deadline => panic!("{name}: {nowhere}: {error}"),
+                    Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                }
+            };
+            connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            connection.write_all(b"GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+            assert!(connection.read(&mut [0; 1024]).unwrap() > 0, "{name}: {nowhere}: it serves");
+            let id = nowhere.contains('|').then(|| server.wrapped_id());
+            ends_well(server, "TERM", id, name);
         }
     }
 }

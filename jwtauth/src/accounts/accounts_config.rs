@@ -23,8 +23,9 @@ pub struct AccountsConfig {
     pub(super) account_failures: u32,
     pub(super) address_failures: u32,
     pub(super) max_delay: Duration,
-    pub(super) registrations: u32,
-    pub(super) registration_every: Duration,
+    /// How many at once, and the time after which there may be one more.
+    pub(super) registrations: (u32, Duration),
+    pub(super) all_registrations: (u32, Duration),
     pub(crate) role_scopes: RoleScopes,
 }
 
@@ -40,8 +41,8 @@ impl Default for AccountsConfig {
             account_failures: 5,
             address_failures: 20,
             max_delay: Duration::from_secs(15 * 60),
-            registrations: 30,
-            registration_every: Duration::from_secs(60),
+            registrations: (30, Duration::from_secs(60)),
+            all_registrations: (10_000, Duration::from_secs(1)),
             role_scopes: RoleScopes::default(),
         }
     }
@@ -120,7 +121,16 @@ impl AccountsConfig {
     /// A loopback, private or link-local address may be a proxy in front of many clients. It waits a tenth of
     /// the time.
     pub fn registrations(mut self, at_once: u32, one_more_after: Duration) -> Self {
-        (self.registrations, self.registration_every) = (at_once, one_more_after);
+        self.registrations = (at_once, one_more_after);
+        self
+    }
+
+    /// Sets how many accounts all addresses together may register at once, and the time after which they may
+    /// register one more. It is for attackers with very many addresses: so the accounts of a day have a
+    /// bound, which is 96,400 by default. While there are as many, nobody else gets through either, except in
+    /// turn with them.
+    pub fn all_registrations(mut self, at_once: u32, one_more_after: Duration) -> Self {
+        self.all_registrations = (at_once, one_more_after);
         self
     }
 
@@ -182,9 +192,12 @@ impl AccountsConfig {
         number_within("AccountsConfig::free_failures (of an account)", self.account_failures, 1, 100)?;
         number_within("AccountsConfig::free_failures (from an address)", self.address_failures, 1, 100)?;
         let day = Duration::from_secs(24 * 60 * 60);
-        number_within("AccountsConfig::registrations (at once)", self.registrations, 1, 1_000_000)?;
-        let every = self.registration_every;
-        within("AccountsConfig::registrations (one more after)", every, Duration::from_millis(1), day)?;
+        let (least, (at_once, every)) = (Duration::from_millis(1), self.registrations);
+        number_within("AccountsConfig::registrations (at once)", at_once, 1, 1_000_000)?;
+        within("AccountsConfig::registrations (one more after)", every, least, day)?;
+        let (at_once, every) = self.all_registrations;
+        number_within("AccountsConfig::all_registrations (at once)", at_once, 1, 1_000_000)?;
+        within("AccountsConfig::all_registrations (one more after)", every, least, day)?;
         within("AccountsConfig::max_delay", self.max_delay, Duration::from_secs(1), day)
     }
 }
@@ -228,10 +241,12 @@ mod tests {
         for (at_once, good) in [(0, false), (1, true), (1_000_000, true), (1_000_001, false)] {
             let minute = Duration::from_secs(60);
             assert_eq!(is_good(|config| config.registrations(at_once, minute)), good, "{at_once}");
+            assert_eq!(is_good(|config| config.all_registrations(at_once, minute)), good, "{at_once}");
         }
         for (after, good) in [(0, false), (1, true), (86_400_000, true), (86_400_001, false)] {
             let after = Duration::from_millis(after);
             assert_eq!(is_good(|config| config.registrations(1, after)), good, "{after:?}");
+            assert_eq!(is_good(|config| config.all_registrations(1, after)), good, "{after:?}");
         }
         for (delay, good) in [(0, false), (1, true), (86_400, true), (86_401, false)] {
             assert_eq!(is_good(|config| config.max_delay(Duration::from_secs(delay))), good, "{delay}");

@@ -152,7 +152,7 @@ impl Limits {
                 forgiven: ADDRESS_FORGIVEN / u64::from(NETWORK_ADDRESSES),
                 max_delay,
             },
-            of_registrations: Registrations::new(config.registrations, config.registration_every),
+            of_registrations: Registrations::new(config.registrations, config.all_registrations),
         }
     }
 
@@ -294,8 +294,8 @@ impl Throttle {
         Ok(step(&mut AttemptCounters::read(&keys, &found)))
     }
 
-    /// Charges a registration to an address and its large network, or says that it has to wait. Those without
-    /// an address, which came through a proxy on this machine, are one.
+    /// Charges a registration to an address, its large network and all addresses together, or says that it has
+    /// to wait. Those without an address, which came through a proxy on this machine, are one.
     pub(super) async fn register(
         &self,
         peer: Option<IpAddr>,
@@ -305,7 +305,9 @@ impl Throttle {
         let text = network.map(|network| network.to_string()).unwrap_or_default();
         let name = self.names.of(&[b"registration", text.as_bytes()]);
         let share = if network.is_none_or(is_of_own_network) { Share::Many } else { Share::One };
-        let mut shares = vec![(CounterKey::new(CounterKind::Registrations, name), share)];
+        let all = self.names.of(&[b"all registrations"]);
+        let [one, all] = [name, all].map(|name| CounterKey::new(CounterKind::Registrations, name));
+        let mut shares = vec![(one, share), (all, Share::All)];
         if let Some(large) = peer.and_then(large_network_of) {
             let name = self.names.of(&[b"registration", &large]);
             shares.push((CounterKey::new(CounterKind::Network, name), Share::Network));

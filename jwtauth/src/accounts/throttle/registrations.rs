@@ -1,5 +1,5 @@
-//! How many accounts an address registers, and a large network of addresses: some at once, and then one in a
-//! while.
+//! How many accounts an address registers, a large network of addresses, and all addresses together: some at
+//! once, and then one in a while.
 //!
 //! For each of them one number is kept: when it may register as many at once as at the beginning. Each
 //! registration puts that off by the time of one.
@@ -13,12 +13,25 @@ use crate::store::{Counter, CounterKey};
 /// many addresses.
 const SHARED: u64 = 10;
 
-/// How many an address registers.
+/// How many an address registers, and all together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Registrations {
+    of_one: Rate,
+    of_all: Rate,
+}
+
+/// So many at once, and then one in so many milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
     at_once: u64,
-    /// In milliseconds.
     every: u64,
+}
+
+impl Rate {
+    fn new((at_once, every): (u32, Duration)) -> Self {
+        let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
+        Self { at_once: at_once.into(), every }
+    }
 }
 
 /// The registrations of one address.
@@ -53,6 +66,8 @@ pub(super) enum Share {
     Many,
     /// A large network of many addresses: what ten of them have.
     Network,
+    /// All addresses that there are.
+    All,
 }
 
 /// A registration that was charged, with what it has cost under each key.
@@ -61,9 +76,8 @@ pub(super) enum Share {
 pub(in crate::accounts) struct Registered(Vec<(CounterKey, u64)>);
 
 impl Registrations {
-    pub(super) fn new(at_once: u32, every: Duration) -> Self {
-        let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
-        Self { at_once: at_once.into(), every }
+    pub(super) fn new(of_one: (u32, Duration), of_all: (u32, Duration)) -> Self {
+        Self { of_one: Rate::new(of_one), of_all: Rate::new(of_all) }
     }
 
     /// Charges one to each key, or to none, and says how long to wait. `now` is in seconds.
@@ -103,11 +117,13 @@ impl Registrations {
 
     /// Returns what one registration costs, and how much may be owed, in milliseconds.
     fn cost(self, share: Share) -> (u64, u64) {
-        let shared = (self.every / SHARED).max(1);
+        let Rate { at_once, every } = self.of_one;
+        let shared = (every / SHARED).max(1);
         match share {
-            Share::One => (self.every, self.every.saturating_mul(self.at_once)),
-            Share::Many => (shared, shared.saturating_mul(self.at_once)),
-            Share::Network => (shared, shared.saturating_mul(self.at_once).saturating_mul(SHARED)),
+            Share::One => (every, every.saturating_mul(at_once)),
+            Share::Many => (shared, shared.saturating_mul(at_once)),
+            Share::Network => (shared, shared.saturating_mul(at_once).saturating_mul(SHARED)),
+            Share::All => (self.of_all.every, self.of_all.every.saturating_mul(self.of_all.at_once)),
         }
     }
 }

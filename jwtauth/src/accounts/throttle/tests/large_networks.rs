@@ -6,7 +6,8 @@ use crate::accounts::throttle::networks::{large_network_of, network_of};
 /// M-3: some at once, then one after the other, and as many again after a while.
 #[test]
 fn m_3_registrations_are_counted_by_address() {
-    let throttle = InProcess::new(&AccountsConfig::default().registrations(3, Duration::from_secs(60)));
+    let config = AccountsConfig::default().registrations(3, Duration::from_secs(60));
+    let throttle = InProcess::new(&config.all_registrations(1_000_000, Duration::from_millis(1)));
     let begun = |peer: &str, now: u64| {
         let charged = throttle.register(peer.parse().unwrap(), now);
         charged.map(drop).map_err(|wait| wait.seconds)
@@ -46,6 +47,33 @@ fn m_3_registrations_are_counted_by_address() {
         assert_eq!(throttle.register(address(number).unwrap(), NOW).map(drop), Ok(()), "{number}");
     }
     assert!(throttle.counters.len(CounterKind::Registrations) <= ROOM);
+}
+
+/// M-3: whoever has addresses without end registers slowly. What was taken back counts for nothing.
+#[test]
+fn m_3_all_addresses_together_have_a_limit() {
+    let throttle = InProcess::new(&AccountsConfig::default().all_registrations(40, Duration::from_secs(2)));
+    let begun = |number: u32, now: u64| {
+        let charged = throttle.register(address(number).unwrap(), now);
+        charged.map(drop).map_err(|wait| (wait.seconds, wait.is_news))
+    };
+    for number in 0..40 {
+        assert_eq!(begun(number, NOW), Ok(()), "{number}");
+    }
+    assert_eq!([begun(41, NOW), begun(42, NOW + 1)], [Err((2, true)), Err((1, false))]);
+    assert_eq!([begun(43, NOW + 2), begun(44, NOW + 2)], [Ok(()), Err((2, true))]);
+    assert!(at_once(throttle.throttle.register(None, NOW + 2)).is_err(), "also those without an address");
+    // Those who were refused have lost nothing of their own.
+    for _ in 0..30 {
+        assert_eq!(begun(41, NOW + 3600), Ok(()));
+    }
+    assert_eq!(begun(41, NOW + 3600).map_err(|(seconds, _)| seconds), Err(60));
+    let taken = throttle.register(address(50).unwrap(), NOW + 3600).unwrap();
+    throttle.undo_registration(&taken);
+    for number in 60..70 {
+        assert_eq!(begun(number, NOW + 3600), Ok(()), "{number}");
+    }
+    assert!(begun(70, NOW + 3600).is_err());
 }
 
 /// M-27: one customer with a /48 has 65,536 networks that count as one address each.

@@ -147,8 +147,11 @@ fn written_around(bytes: &[u8]) -> Option<&'static str> {
         return Some("it stands in quotes: remove them");
     }
     let text = text.strip_prefix("export ").unwrap_or(text);
-    let (name, secret) = text.split_once(['=', ':'])?;
-    let name = name.trim().to_ascii_lowercase();
+    // A name in YAML has white space behind its `:`, so a secret may have a `:` in it.
+    let is_end =
+        |at: &(usize, char)| at.1 == '=' || (at.1 == ':' && text[at.0 + 1..].starts_with([' ', '\t']));
+    let (end, _) = text.char_indices().find(is_end)?;
+    let (name, secret) = (text[..end].trim().to_ascii_lowercase(), &text[end + 1..]);
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     // What a secret in base64 ends with is none.
     let is_there = !secret.trim_matches(['=', ' ']).is_empty();
@@ -235,6 +238,7 @@ mod tests {
             (format!("JWTAUTH_SECRET = {secret}"), "`=`"),
             (format!("SECRET_KEY={secret}"), "`=`"),
             (format!("secret: {secret}"), "`:`"),
+            (format!("my_secret:\t{secret}"), "`:`"),
             (format!("{{\"secret\":\"{secret}\"}}"), "JSON"),
             (format!("# of the shop\n{secret}\n"), "comment"),
         ] {
@@ -252,6 +256,9 @@ mod tests {
             "a_secret_of_thirty_two_bytes_at_least==".into(),
             format!("#{secret}"),
             format!("over:{secret}"),
+            format!("my_secret:{secret}"),
+            format!("secret:{secret}"),
+            format!("secret:{secret}=="),
         ] {
             fs::write(&path, &text).unwrap();
             assert_eq!(read_or_make(&path).unwrap().expose(), text.trim().as_bytes(), "{text}");

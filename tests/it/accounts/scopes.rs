@@ -64,6 +64,30 @@ fn k_9_a_login_has_the_scopes_of_its_roles() {
     });
 }
 
+/// K-9: the ready-made routes show them, with those of a role that was given since the login.
+#[test]
+fn k_9_the_routes_show_the_scopes_of_an_account() {
+    bounded(async {
+        let app = TestApp::with(TestStore::new(), set);
+        let routes = Route::new().nest("/auth", app.jwtauth.account_routes().unwrap());
+        let client = TestClient::new(routes.with(app.jwtauth.clone()));
+        let form = serde_json::json!({"username": "ann", "password": PASSWORD});
+        let made = client.post("/auth/register").body_json(&form).send().await.json().await;
+        assert!(made.value().object().get("scopes").string_array().is_empty());
+        let account = accounts(&app).by_name("ann").await.unwrap().unwrap();
+        accounts(&app).set_roles(account.id, ["reader"]).await.unwrap();
+        let login = client.post("/auth/obtain").body_json(&form).send().await.json().await;
+        let user = login.value().object().get("user").object();
+        assert_eq!(user.get("scopes").string_array(), ["notes:read"]);
+        let account = accounts(&app).by_name("ann").await.unwrap().unwrap();
+        let login = app.jwtauth.sessions().login(&account, Device::default()).await.unwrap();
+        accounts(&app).set_roles(account.id, ["editor"]).await.unwrap();
+        let bearer = format!("Bearer {}", login.access());
+        let me = client.get("/auth/me").header("authorization", bearer).send().await.json().await;
+        assert_eq!(me.value().object().get("scopes").string_array(), ["notes:read", "notes:write"]);
+    });
+}
+
 /// K-9, K-4: a key has the scopes that it was given, no other ones, and never more than its owner.
 #[test]
 fn k_9_k_4_keys_have_some_of_the_scopes_of_an_account() {

@@ -20,7 +20,7 @@ impl JwtAuth {
     ///
     /// | route | takes | answers |
     /// |---|---|---|
-    /// | `POST /register` | `username`, `password` | 201 `id`, `name`, `roles`; 409 `name_taken`; 400 `invalid_name`, `invalid_password`; 429 `rate_limited` |
+    /// | `POST /register` | `username`, `password` | 201 `id`, `name`, `roles`, `scopes`; 409 `name_taken`; 400 `invalid_name`, `invalid_password`; 429 `rate_limited` |
     /// | `POST /change-password` | `old_password`, `new_password` | 204; all other sessions of the account are revoked, except API keys |
     ///
     /// Anyone can register, [30 accounts at once and then one a minute](crate::AccountsConfig::registrations)
@@ -73,7 +73,8 @@ impl Authenticate for Accounts {
     }
 
     fn shown(&self, account: &Account) -> Value {
-        json!({ "id": account.id.to_string(), "name": account.name, "roles": account.roles })
+        let Account { name, roles, scopes, .. } = account;
+        json!({ "id": account.id.to_string(), "name": name, "roles": roles, "scopes": scopes })
     }
 }
 

@@ -123,7 +123,7 @@ pub trait Authenticate: Send + Sync + 'static {
     /// of `/me`.
     ///
     /// Unless the application says otherwise, it has `id`, which is the [subject](AuthUser::subject), `roles`
-    /// and `scopes`. With [`Accounts`](crate::Accounts) it has `id`, `name` and `roles`.
+    /// and `scopes`. With [`Accounts`](crate::Accounts) it has `name` too.
     fn shown(&self, user: &Self::User) -> Value {
         json!({ "id": user.subject(), "roles": user.roles(), "scopes": user.scopes() })
     }

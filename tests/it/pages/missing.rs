@@ -32,6 +32,14 @@ fn n_24_what_is_not_there_is_a_page_too() {
         assert!(nothing.contains("There is no such page."), "{nothing}");
         let deep = refused(ann.open("a/b/c").await, 404, "<a href=\"../../devices\">").await;
         assert!(deep.contains("href=\"../../style.css\""), "{deep}");
+        // What has more slashes is no page either, and its links lead to those that there are.
+        for path in ["/", "/login", "login/", "/devices", "devices/"] {
+            let page = refused(ann.open(path).await, 404, "<a href=\"../devices\">").await;
+            assert!(page.contains("href=\"../style.css\""), "{path}: {page}");
+        }
+        for path in ["/", "/overview", "people/"] {
+            refused(open(&ann, path).await, 404, "<a href=\"../overview\">").await;
+        }
         refused(open(&ann, "nothing").await, 404, "<a href=\"overview\">").await;
         let denied = refused(open(&ann, "people").await, 403, "<a href=\"/account/login\">").await;
         assert!(denied.contains("You may not do this.") && denied.contains("permission_denied"), "{denied}");

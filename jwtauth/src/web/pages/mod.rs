@@ -56,7 +56,7 @@ const ANY: &str = "/*path";
 
 /// Tells whether a request asks for the folder of the pages.
 fn is_index(request: &Request) -> bool {
-    request.uri().path().trim_matches('/').is_empty()
+    matches!(request.uri().path(), "" | "/")
 }
 
 type TextsFor = Box<dyn Fn(&str) -> Option<PageTexts> + Send + Sync>;

@@ -2,6 +2,7 @@
 
 mod admin_views;
 mod admins;
+mod charts;
 mod chromium;
 mod facts;
 mod forms;

@@ -61,8 +61,8 @@ impl Sessions {
     }
 }
 
-/// The task that counts regularly what the store keeps, and the live sessions. Stops when dropped, or when
-/// the sessions are gone.
+/// The task that counts once what the audit trail has, and regularly what the store keeps, and the live
+/// sessions. Stops when dropped, or when the sessions are gone.
 #[derive(Debug)]
 pub(crate) struct LiveCounter(JoinHandle<()>);
 
@@ -80,6 +80,11 @@ impl Drop for LiveCounter {
 }
 
 async fn count_until_gone(sessions: Weak<Sessions>) {
+    if let Some(sessions) = sessions.upgrade()
+        && let Err(error) = sessions.count_from_trail().await
+    {
+        tracing::debug!(target: "jwtauth", error = &error as &dyn std::error::Error, "the audit trail was not read for the charts");
+    }
     loop {
         let Some(sessions) = sessions.upgrade() else { return };
         // What was counted before stays. A page shows it, or that it is unknown.

@@ -36,7 +36,7 @@ const MAX_COUNTED: usize = 16_384;
 /// The name of the record that says how many events were not kept, because the store failed.
 const LOST: &str = "events_lost";
 /// The name of the record that says how many events of one kind were not kept, because there were too many.
-const LEFT_OUT: &str = "events_left_out";
+pub(super) const LEFT_OUT: &str = "events_left_out";
 
 /// The name of the detail that says who has caused an event.
 const BY: &str = "by";

@@ -72,8 +72,7 @@ pub(super) async fn show(visit: &AdminVisit<'_>) -> Result<Response> {
     let mut charts: Vec<_> = events
         .into_iter()
         .map(|(id, title, event)| {
-            let count = |it: &crate::session::Stretch| it.is_counted.then(|| it.count(event));
-            Chart::of(id, title, &stretches, count, |counts| counts.iter().sum())
+            Chart::of(id, title, &stretches, |it| it.count(event), |counts| counts.iter().sum())
         })
         .collect();
     let last = |counts: &[u64]| counts.last().copied().unwrap_or(0);

@@ -1,6 +1,6 @@
 // Types of client.js, the browser's side of jwtauth's ready-made routes. It needs a window: a worker has none.
 
-/** What a login returns, and `user()`: with accounts `id`, `name` and `roles`; else what the server shows. */
+/** What a login returns, and `user()`: with accounts `id`, `name`, `roles` and `scopes`; else what the server shows. */
 export interface User {
   id: string;
   name?: string;
@@ -79,6 +79,9 @@ export function json<T = unknown>(input: RequestInfo | URL, init?: RequestInit):
 /**
  * What has happened, here or in another tab. `end`: a call of `fetch` or `json` needs a login, and there is none, or it
  * is over. It is told once, until the next login.
+ *
+ * Tabs tell each other what this script does. A login or logout without it, as on the server's own pages, is told as `login` or
+ * `end` when somebody comes back to this tab: if it has listeners, and knows from `user` or `login` who was there.
  */
 export type Change = 'login' | 'logout' | 'end';
 

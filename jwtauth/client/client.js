@@ -16,6 +16,8 @@ let loggedInAt = -Infinity;
 /** When there were new tokens, by a login or by a renewal, here or in another tab. */
 let renewedAt = -Infinity;
 let isOver = false;
+/** Whose session this page takes it for: an id, '' for somebody, null for nobody, and nothing until the page has asked. */
+let known;
 /** What was refused since the session is over: if one of these is let in, there is a session again. */
 const refusedAt = new Set();
 
@@ -60,6 +62,7 @@ function goOn() {
 function tell(change, elsewhere) {
   if (change === 'end' && isOver) return;
   isOver = true;
+  known = change === 'login' ? '' : null;
   if (change === 'login') {
     goOn();
     loggedInAt = renewedAt = performance.now();
@@ -125,6 +128,7 @@ export async function login(username, password, fields = {}) {
   if (!answer.ok) throw await problem(answer);
   const { user } = await answer.json();
   tell('login');
+  known = idOf(user);
   return user;
 }
 
@@ -142,12 +146,47 @@ export async function logout({ everywhere = false } = {}) {
 }
 
 export async function user() {
+  const who = await whoIsIt();
+  known = idOf(who);
+  return who;
+}
+
+/** What tells people apart, as far as the server shows it. */
+const idOf = (who) => (who === null ? null : String(who?.id ?? ''));
+
+/** Asks the server. */
+async function whoIsIt() {
   const answer = await renewed(new URL('me', routes), { headers: { accept: 'application/json' } });
   if (answer.isOver) return null;
   if (!answer.response.ok) throw await problem(answer.response);
   goOn();
   return answer.response.json();
 }
+
+/**
+ * Nothing but this script tells other tabs: a page of the server that logs in or out cannot. So whoever comes back to this
+ * page has it look.
+ */
+let looking = false;
+async function look() {
+  if (looking || document.hidden || known === undefined || listeners.size === 0) return;
+  looking = true;
+  try {
+    const now = idOf(await whoIsIt());
+    const before = known;
+    known = now;
+    const isSame = now === before || (now !== null && before !== null && (now === '' || before === ''));
+    if (!isSame) tell(now === null ? 'end' : 'login');
+    known = now;
+  } catch {
+    // A server that does not say.
+  } finally {
+    looking = false;
+  }
+}
+document.addEventListener('visibilitychange', look);
+window.addEventListener('focus', look);
+window.addEventListener('pageshow', ({ persisted }) => persisted && look());
 
 export async function fetch(input, init) {
   const { response, isOver, what } = await renewed(input, init);

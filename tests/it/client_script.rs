@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use jwtauth::{AccountsConfig, JwtAuth, MemoryStore};
 use poem::endpoint::make_sync;
-use poem::{Response, Route, get};
+use poem::{EndpointExt as _, Response, Route, get};
+use tests::app::SECRET;
 use tests::program::Program;
 use tests::serve::serve;
 use tests::{bounded, node};
@@ -43,6 +45,25 @@ fn two_tabs_and_another_browser_share_a_login() {
     let mut command = node::command(100, &home, folder().join("tabs.mjs").to_str().unwrap());
     command.arg(server.url.replace("127.0.0.1", "localhost"));
     node::expect_ok(&command.output().unwrap(), server);
+}
+
+/// A login or logout on the pages, which have no script, shows in other tabs when somebody comes back to them.
+#[test]
+fn what_is_done_on_the_pages_other_tabs_hear() {
+    let Some(home) = chromium("what_is_done_on_the_pages_other_tabs_hear") else { return };
+    bounded(async {
+        let builder = JwtAuth::builder().secret(SECRET).accounts(AccountsConfig::default().hashers(1));
+        let jwtauth = builder.insecure_cookies().build(MemoryStore::new()).unwrap();
+        let empty = make_sync(|_| Response::builder().content_type("text/html").body("<title>App</title>"));
+        let app = Route::new()
+            .at("/app", get(empty))
+            .nest("/account", jwtauth.pages().unwrap())
+            .nest("/auth", jwtauth.account_routes().unwrap().client_script().unwrap());
+        let site = serve(app.with(jwtauth)).await;
+        let mut command = node::command(100, &home, folder().join("pages.mjs").to_str().unwrap());
+        command.arg(site.url.replace("127.0.0.1", "localhost"));
+        tokio::task::spawn_blocking(move || check(command)).await.unwrap();
+    });
 }
 
 /// The files of the example come from another origin, and their page names the program.

@@ -294,8 +294,8 @@ impl Throttle {
         Ok(step(&mut AttemptCounters::read(&keys, &found)))
     }
 
-    /// Charges a registration to an address, its large network and all addresses together, or says that it has
-    /// to wait. Those without an address, which came through a proxy on this machine, are one.
+    /// Charges a registration to an address, its large network and all addresses together, or says that it
+    /// has to wait. Those without an address, which came through a proxy on this machine, are one.
     pub(super) async fn register(
         &self,
         peer: Option<IpAddr>,

@@ -25,8 +25,8 @@ impl Routes {
     /// - `fetch` does what `window.fetch` does, with the cookies. After a 401 it renews the tokens, once for
     ///   all calls and tabs that need it at the same time, and sends the request again.
     /// - `json` returns the body, or throws a `Problem` with `status`, `code` and the text of the refusal.
-    /// - `onChange` tells `login`, `logout` and `end` (the session is over), from other tabs too. What was done
-    ///   on [`pages`](crate::JwtAuth::pages) it tells as soon as somebody comes back to the tab.
+    /// - `onChange` tells `login`, `logout` and `end` (the session is over), from other tabs too. What was
+    ///   done on [`pages`](crate::JwtAuth::pages) it tells as soon as somebody comes back to the tab.
     ///
     /// The script asks the routes beside it, under their usual paths and with cookies. So import it from
     /// where it is, and do not put it into a bundle, [`rename`](Self::rename) what it asks (`/obtain`,

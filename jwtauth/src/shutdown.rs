@@ -22,8 +22,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// for the requests that are running. Always give a time: an event stream can last for ever.
 ///
 /// Call it at the start of `main`, in the thread that stays: signals that its parent has blocked are let
-/// through to it. From that call on, a signal is kept until somebody waits for it, and an `open` that is under
-/// way gives up. The two signals then do nothing else.
+/// through to it. From that call on, a signal is kept until somebody waits for it, and an `open` that is
+/// under way gives up. The two signals then do nothing else.
 /// Without this function, stopping a container takes until it is killed: the first process of a container
 /// gets no SIGTERM that it does not handle.
 ///
@@ -79,6 +79,8 @@ pub const fn outlive_file_limits() {}
 /// Handles the signals from now on. The future is ready when one has come.
 #[cfg(unix)]
 fn listen() -> impl Future<Output = ()> + Send + 'static {
+    // A secret may be written before a store is opened.
+    outlive_file_limits();
     let mut looked_at = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
     if looked_at.is_empty() {
         *looked_at = signals();

@@ -209,6 +209,20 @@ fn r_5_a_file_size_limit_is_survived() {
     }
 }
 
+/// no file may have a single byte, not even that of a new secret.
+#[test]
+fn r_5_a_start_that_may_write_nothing_says_so() {
+    if !runs(&["prlimit", "--version"]) {
+        println!("skipped: needs prlimit");
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let program = tests::program::Program::new(env!("CARGO_BIN_EXE_minimal")).data(data.path());
+    let (code, said) = program.wrapped(&["prlimit", "--fsize=0"]).fail();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("File too large") && said.contains("secret"), "{said}");
+}
+
 /// R-5, F-5: there is no space left.
 #[test]
 fn r_5_a_full_disk_is_survived() {

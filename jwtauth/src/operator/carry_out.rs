@@ -141,16 +141,29 @@ impl OperatorTarget {
         sink: &mut (dyn Write + Send),
         progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
     ) -> Answered {
+        self.announce(&request).await;
+        self.write_into(request, sink, progress).await
+    }
+
+    /// Tells the trail and the hooks of a copy, before it leaves.
+    pub(super) async fn announce(&self, request: &OperatorRequest) {
+        let copy = match request {
+            OperatorRequest::Backup => CopyKind::Backup,
+            OperatorRequest::Export { hashes } => CopyKind::Export { hashes: *hashes },
+            _ => return,
+        };
+        caused_by(CAUSE, self.sessions.emit(Event::StoreCopied { copy })).await;
+    }
+
+    /// Carries out a request that is answered with a file, and was announced.
+    pub(super) async fn write_into(
+        &self,
+        request: OperatorRequest,
+        sink: &mut (dyn Write + Send),
+        progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+    ) -> Answered {
         // What the clock shows: the time of sessions stays ahead of it once it has jumped.
         let now = self.sessions.clock_time();
-        let copy = match &request {
-            OperatorRequest::Backup => Some(CopyKind::Backup),
-            OperatorRequest::Export { hashes } => Some(CopyKind::Export { hashes: *hashes }),
-            _ => None,
-        };
-        if let Some(copy) = copy {
-            caused_by(CAUSE, self.sessions.emit(Event::StoreCopied { copy })).await;
-        }
         match request {
             OperatorRequest::Backup => {
                 let summary = operate::backup(self.store(), sink, now, progress).await;

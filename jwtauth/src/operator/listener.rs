@@ -172,10 +172,16 @@ impl Listening {
     /// Sends what is asked for from a thread that may wait for the program.
     async fn send_file(self, stream: UnixStream, request: OperatorRequest) {
         let Ok(stream) = stream.into_std() else { return };
-        let runtime = Handle::current();
+        if let Some(target) = self.target.upgrade() {
+            // Here, because hooks may begin what outlives this.
+            target.announce(&request).await;
+        }
+        // Gone when the runtime of the server is.
+        let running = Arc::new(());
+        let runs = Arc::downgrade(&running);
         let sending = tokio::task::spawn_blocking(move || {
             let Self { target, ending, .. } = self;
-            let is_ending = || ending.strong_count() == 0 || is_asked();
+            let is_ending = || ending.strong_count() == 0 || runs.strong_count() == 0 || is_asked();
             let Ok(told) = FileProgress::on(&stream) else { return };
             let Ok(mut sink) = PartSink::new(stream, is_ending) else { return };
             let go_on = |progress: Progress| {
@@ -183,9 +189,14 @@ impl Listening {
                 let is_gone = told.tell(sent, is_ending).is_err();
                 if is_gone || is_ending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let answer = match target.upgrade() {
-                Some(target) => runtime.block_on(target.carry_out_into(request, &mut sink, &go_on)),
-                None => Err(self::ending()),
+            // Of its own: a timer of a runtime that is going down panics.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let answer = match (target.upgrade(), runtime) {
+                (Some(target), Ok(runtime)) => {
+                    runtime.block_on(target.write_into(request, &mut sink, &go_on))
+                }
+                (None, _) => Err(self::ending()),
+                (_, Err(error)) => Err(OperatorError::failed("the copy cannot be begun", &error)),
             };
             if let Ok(frame) = reply(&answer) {
                 // A program that has gone does not hear it.
@@ -194,6 +205,7 @@ impl Listening {
         });
         // If it panicked, the connection is closed, and the program says so.
         let _ = sending.await;
+        drop(running);
     }
 
     async fn carry_out(&self, request: OperatorRequest) -> Answered {

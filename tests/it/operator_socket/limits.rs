@@ -70,6 +70,41 @@ fn a_signal_ends_a_copy_that_has_not_begun() {
     });
 }
 
+/// Whoever asked hears that the server is gone, and nothing of what a runtime says when it ends.
+#[test]
+fn a_server_that_ends_ends_a_copy_that_has_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Faulty::with_socket(folder.path().join("socket"));
+    fs::write(folder.path().join("jwtauth"), "").unwrap();
+    let panicked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (seen, others) = (Arc::clone(&panicked), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_one = panic.to_string().contains("being shutdown");
+        seen.fetch_or(is_one, Ordering::Relaxed);
+        others(panic);
+    }));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // It is there longer than its runtime, as in a static.
+    let _server = runtime.block_on(async { JwtAuth::builder().secret(SECRET).build(store).unwrap() });
+    let (path, (lives, sign)) = (folder.path().to_owned(), std::sync::mpsc::channel());
+    let asking = std::thread::spawn(move || {
+        let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        own.block_on(async {
+            let operator = Operator::connect(&path).await.unwrap().expect("a server");
+            let note = |_| {
+                lives.send(()).unwrap();
+                ControlFlow::Continue(())
+            };
+            operator.ask_into(OperatorRequest::Backup, &mut Vec::new(), &note).await
+        })
+    });
+    sign.recv().unwrap();
+    drop(runtime);
+    let answer = asking.join().unwrap();
+    assert!(answer.is_err(), "{answer:?}");
+    assert!(!panicked.load(Ordering::Relaxed), "{answer:?}");
+}
+
 /// The first one has the socket. That is said, because its settings count.
 #[test]
 fn a_second_one_on_a_store_says_that_the_first_one_is_asked() {

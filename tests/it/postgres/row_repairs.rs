@@ -178,7 +178,7 @@ fn o_17_the_damaged_end_of_a_trail_is_named_and_set_right() {
             (&looked["condition"], &looked["unreadable"][0]["table"]),
             (&json!("damaged"), &json!("trail_head"))
         );
-        assert_eq!(damaged.run("", &["status", "--json"]).json()[0]["unreadable"], 1);
+        assert_eq!(damaged.run("", &["status", "--json"]).json_with(4)[0]["unreadable"], 1);
         assert_eq!(damaged.repair("rows").code, 0);
         assert!(fs::read_to_string(damaged.file("rows")).unwrap().contains("trail_head"));
         assert_eq!(damaged.run("", &["doctor"]).code, 0);

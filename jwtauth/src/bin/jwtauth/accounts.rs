@@ -7,7 +7,7 @@ use jwtauth::{Account, AccountId};
 use serde_json::json;
 
 use super::arguments::AccountsCommand;
-use super::output::{self, Output, counted, shown};
+use super::output::{Output, counted, shown};
 use super::{Done, Failure, accounts_import, ask, unexpected};
 
 pub(crate) async fn run(operator: &Operator, command: AccountsCommand, output: Output, yes: bool) -> Done {
@@ -123,24 +123,20 @@ async fn list(operator: &Operator, output: Output) -> Done {
         }
     }
     list.end();
-    say_unreadable(operator, RecordKind::Account, "account").await
+    check_readable(operator, RecordKind::Account, "account").await
 }
 
-/// Says how many records are not in a list because they are damaged. Only of a store in a database some may
-/// be.
-pub(crate) async fn say_unreadable(operator: &Operator, kind: RecordKind, what: &str) -> Done {
+/// Fails if records are not in a list because they are damaged. Only of a store in a database some may be.
+pub(crate) async fn check_readable(operator: &Operator, kind: RecordKind, what: &str) -> Done {
     if operator.is_remote() {
         return Ok(());
     }
     match operator.ask(OperatorRequest::CountUnreadable { kind }).await? {
-        OperatorAnswer::Unreadable { count: 0 } => {}
-        OperatorAnswer::Unreadable { count } => {
-            output::say(&format!(
-                "{} damaged, and not in this list: `jwtauth doctor` says more, and `jwtauth repair` goes on from there",
-                counted(count, what)
-            ));
-        }
-        _ => return Err(unexpected()),
+        OperatorAnswer::Unreadable { count: 0 } => Ok(()),
+        OperatorAnswer::Unreadable { count } => Err(Failure::incomplete(format!(
+            "{} damaged, and not in this list: `jwtauth doctor` says more, and `jwtauth repair` goes on from there",
+            counted(count, what)
+        ))),
+        _ => Err(unexpected()),
     }
-    Ok(())
 }

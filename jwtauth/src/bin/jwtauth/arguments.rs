@@ -15,8 +15,8 @@ use jwtauth::store::TrailMark;
 /// `migrate` it must be stopped. A database is used beside its servers, except for `restore` and `migrate`.
 ///
 /// Exit codes: 0 done, 1 refused or not found, 2 wrong arguments, 3 the store cannot be opened or failed, the
-/// server does not answer, or it was stopped, 130 ended by Ctrl-C at once. `doctor`: 0 whole, 1 damaged or
-/// moved, 2 not looked at.
+/// server does not answer, or it was stopped, 4 done, but records that cannot be read are missing in what was
+/// shown or written, 130 ended by Ctrl-C at once. `doctor`: 0 whole, 1 damaged or moved, 2 not looked at.
 #[derive(Debug, Parser)]
 #[command(name = "jwtauth", version, max_term_width = 100)]
 pub(crate) struct Arguments {

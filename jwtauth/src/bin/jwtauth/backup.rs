@@ -15,9 +15,6 @@ use super::meter::{Meter, size};
 use super::output::{self, Output, counted};
 use super::{Done, Failure, store, unexpected};
 
-/// The exit code of a copy that lacks records which cannot be read.
-const INCOMPLETE: u8 = 4;
-
 pub(crate) async fn run(name: StoreName<'_>, arguments: BackupArguments, output: Output, yes: bool) -> Done {
     let file = arguments.file;
     if file.as_os_str() == "-" {
@@ -69,7 +66,7 @@ pub(crate) fn judge(unreadable: u64, place: &str) -> Done {
     let what = format!(
         "{records} of the store cannot be read, and what is in {place} lacks them: `jwtauth doctor` names them. Keep the copies that you have, let `jwtauth repair` take them out, and do this again"
     );
-    Err(Failure::Found { code: INCOMPLETE, what })
+    Err(Failure::incomplete(what))
 }
 
 /// Notes in the store that there is a backup: of one that is nowhere nobody must think that it is there.

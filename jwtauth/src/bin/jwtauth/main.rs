@@ -85,6 +85,11 @@ impl Failure {
         Self::Refused(what.into())
     }
 
+    /// It is done, and what it has shown or written lacks records that cannot be read.
+    fn incomplete(what: impl Into<String>) -> Self {
+        Self::Found { code: 4, what: what.into() }
+    }
+
     fn store(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Store { what: what.into(), source: Some(source.into()) }
     }

@@ -52,7 +52,7 @@ pub(crate) async fn each_page<const N: usize>(
         after = next;
         if after.is_none() {
             list.end();
-            return accounts::say_unreadable(operator, RecordKind::Session, "session").await;
+            return accounts::check_readable(operator, RecordKind::Session, "session").await;
         }
     }
 }

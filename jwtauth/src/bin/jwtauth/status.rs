@@ -4,8 +4,8 @@ use jwtauth::operator::{Operator, OperatorAnswer, OperatorRequest, OperatorStatu
 use jwtauth::store::operate::StoreStatus;
 
 use super::meter::size;
-use super::output::{Output, counted, shown};
-use super::{Done, unexpected};
+use super::output::{self, Output, counted, shown};
+use super::{Done, Failure, unexpected};
 
 pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
     let OperatorStatus { store, server, .. } = match operator.ask(OperatorRequest::Status).await? {
@@ -40,8 +40,16 @@ pub(crate) async fn show(operator: &Operator, output: Output) -> Done {
     ];
     let mut json = serde_json::json!(store);
     json["server"] = serde_json::json!(server);
+    let done = match store.unreadable {
+        0 => Ok(()),
+        count => {
+            let records = counted(count, "record");
+            Err(Failure::incomplete(format!("{records} damaged: `jwtauth doctor` says which")))
+        }
+    };
+    output::will_end_with(&done);
     output.fields(&fields, &json);
-    Ok(())
+    done
 }
 
 /// Says whether every record was read, and is whole.

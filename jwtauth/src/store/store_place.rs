@@ -105,6 +105,16 @@ impl StorePlace {
         }
     }
 
+    /// Takes a server with `fsync = off`: see `PostgresConfig::allow_fsync_off`.
+    #[must_use]
+    pub fn allow_fsync_off(self) -> Self {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(config) => Self::Postgres(config.allow_fsync_off()),
+            other => other,
+        }
+    }
+
     /// Returns it for programs, as it is written: a path has no quotes here. No password is in it.
     pub(super) fn plain(&self) -> String {
         match self {

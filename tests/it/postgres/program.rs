@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jwtauth::store::SessionStore as _;
-use jwtauth::{AccountsConfig, JwtAuthBuilder, PostgresConfig, PostgresStore, StorageConfig, testing};
+use jwtauth::{
+    AccountsConfig, JwtAuthBuilder, PostgresConfig, PostgresStore, SledStore, StorageConfig, testing,
+};
 use serde_json::json;
 use tests::app::TestApp;
 use tests::postgres::{self, Postgres};
@@ -131,6 +133,30 @@ fn backups_and_exports_go_into_a_database_and_come_out_of_it() {
     });
 }
 
+/// As a service says of itself whose storage is elsewhere. Whoever knows that says it by name.
+#[test]
+fn a_server_with_fsync_off_becomes_a_store_if_that_is_asked_for() {
+    let Some(server) = postgres::shared() else { return };
+    bounded_by(Duration::from_secs(120), async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (store, backup) = (file("store"), file("backup"));
+        let app = TestApp::with(SledStore::open(&store).await.unwrap(), set);
+        app.jwtauth.accounts().unwrap().register("carol", PASSWORD).await.unwrap();
+        drop(app);
+        assert_eq!(run(Path::new(&store), "", &["backup", &backup]).code, 0);
+        for words in [&["restore", &backup][..], &["migrate", &store, &server.url(), "--keep-source"]] {
+            let schema = server.schema();
+            let refused = program(&server, &schema, "", words);
+            assert_eq!((refused.code, refused.err.contains("`--allow-fsync-off`")), (3, true), "{refused:?}");
+            let done = program(&server, &schema, "", &[words, &["--allow-fsync-off"]].concat());
+            assert_eq!(done.code, 0, "{done:?}");
+            let status = program(&server, &schema, "", &["status", "--json"]).json();
+            assert_eq!(status[0]["accounts"], 1, "{status:?}");
+        }
+    });
+}
+
 #[test]
 fn a_doctor_of_a_database_names_rows_that_are_not_as_they_were_written() {
     let Some(server) = postgres::shared() else { return };
@@ -177,7 +203,7 @@ fn o_15_the_password_of_a_database_is_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         let text = path.to_str().unwrap();
-        drop(jwtauth::SledStore::open(&path).await.unwrap());
+        drop(SledStore::open(&path).await.unwrap());
         let schema = server.schema();
         let url = server.url().replace("tests@", &format!("tests:{SECRET}@"));
         let closed = format!("postgres://tests:{SECRET}@127.0.0.1:1/app");

@@ -43,6 +43,10 @@ pub(crate) struct DatabaseArguments {
     /// Trust the certificates in this file, and no others, when connecting to a database
     #[arg(long, global = true, env = "PGSSLROOTCERT", value_name = "PATH")]
     pub(crate) root_certificates: Option<PathBuf>,
+    /// Take a database that runs with `fsync = off`, also as a new store: for a service whose storage is
+    /// elsewhere, such as Neon. Others lose everything in a power cut
+    #[arg(long, global = true)]
+    pub(crate) allow_fsync_off: bool,
 }
 
 /// Puts ids of sessions that begin with a hyphen behind `--`, so that nothing takes them for options, and

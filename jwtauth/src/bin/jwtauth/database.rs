@@ -74,6 +74,9 @@ pub(crate) fn place(
     if let Some(certificates) = &database.root_certificates {
         place = place.root_certificates(certificates);
     }
+    if database.allow_fsync_off {
+        place = place.allow_fsync_off();
+    }
     if place.has_password() {
         if std::env::args_os().any(|word| word.as_os_str() == named || is_option_with(&word, named)) {
             output::say(

@@ -56,7 +56,7 @@ impl PostgresStore {
         if is("fsync", "off") {
             findings.push(Finding::new(
                 "fsync = off: a crash of the machine loses logouts that were acknowledged, or the whole database",
-                "turn it on: servers refuse to start on this database",
+                "turn it on: servers refuse to start on this database, unless they say `allow_fsync_off()` because its storage is elsewhere",
             ));
         }
         if is("synchronous_commit", "off") {

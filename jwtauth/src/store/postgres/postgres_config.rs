@@ -204,7 +204,8 @@ impl PostgresConfig {
         self
     }
 
-    /// Takes a server with `fsync = off`, which loses everything in a power cut: for tests.
+    /// Takes a server with `fsync = off`, which loses everything in a power cut: for tests, and for a service
+    /// whose storage is elsewhere, such as Neon.
     pub const fn allow_fsync_off(mut self) -> Self {
         self.allow_fsync_off = true;
         self

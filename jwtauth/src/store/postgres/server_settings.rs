@@ -33,7 +33,10 @@ pub(super) async fn server_settings(
     let setting = |column| row.and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
     let remedy = |setting, remedy| Err(PostgresError::Durability { setting, remedy }.into());
     if setting(0).as_deref() == Some("off") && !config.allow_fsync_off && !config.is_lenient {
-        return remedy("fsync", "turn it on, or say `allow_fsync_off()` where nothing matters");
+        return remedy(
+            "fsync",
+            "turn it on. Where its storage is elsewhere, or nothing matters, say `allow_fsync_off()`, or `--allow-fsync-off` to the program `jwtauth`",
+        );
     }
     let of_server = setting(1).as_deref().and_then(SynchronousCommit::named);
     let of_server = match of_server {

@@ -285,6 +285,13 @@ fn o_15_no_directory_is_made_of_what_looks_like_a_database() {
             assert!(!format!("{error:?} {error}").contains("s3cret"), "{error:?}");
             let is_opened = said.starts_with("cannot connect");
             assert!(is_opened || error.to_string().contains(said), "{error:?}");
+            // Nor by the call that takes directories only.
+            let error = SledStore::open(text).await.map(drop).unwrap_err();
+            let said = if is_opened { "call `PostgresStore::connect`" } else { said };
+            assert!(
+                error.to_string().contains(said) && !format!("{error:?}").contains("s3cret"),
+                "{error:?}"
+            );
             assert!(!Path::new(text).exists() && !Path::new(text.split('/').next().unwrap()).exists());
         }
         drop(SledStore::open(&path).await.unwrap());

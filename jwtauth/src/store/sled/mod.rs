@@ -166,6 +166,7 @@ impl SledStore {
     /// - [`StoreError::RolledBack`]: acknowledged changes are missing. The same goes for sled's log.
     /// - [`StoreError::Io`]: the operating system refused something else, such as space, a lock, or a thread.
     /// - [`StoreError::ToldToEnd`]: the process was told to end meanwhile.
+    /// - [`StoreError::OtherAddress`]: it is the URL of a database, which is no directory. Nothing was made.
     pub async fn open(config: impl Into<SledConfig>) -> Result<Self, StoreError> {
         let config = config.into();
         let shown = config.path.clone();

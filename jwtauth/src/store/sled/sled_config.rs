@@ -5,7 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::super::address_form::AddressForm;
 use crate::error::StoreError;
+
+/// What to call instead of what opens a directory.
+const A_DATABASE: &str = "is a database, and this opens a directory: call `PostgresStore::connect`, or `JwtAuthBuilder::open`, which takes both (feature `postgres`)";
 
 /// How long to wait for a process that has the store open, unless it is set.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -189,8 +193,16 @@ impl SledConfig {
         self.cache.max(CACHE_AT_LEAST) / FOR_RECORDS
     }
 
-    /// Makes paths absolute: the directory of the process may change.
+    /// Makes paths absolute: the directory of the process may change. Refuses what is meant as the address of
+    /// a database.
     pub(in crate::store) fn absolute(mut self) -> Result<Self, StoreError> {
+        match AddressForm::of(self.path.to_string_lossy().trim()) {
+            AddressForm::Directory => {}
+            AddressForm::Database(_) => {
+                return Err(StoreError::OtherAddress { start: "postgres://".into(), advice: A_DATABASE });
+            }
+            AddressForm::Refused(start, advice) => return Err(StoreError::OtherAddress { start, advice }),
+        }
         self.path = absolute(self.path)?;
         self.rollback_counter = self.rollback_counter.map(absolute).transpose()?;
         match self.rollback_counter {

@@ -176,3 +176,29 @@ fn a_doctor_names_the_files_of_the_store_and_the_counter() {
         assert!(said.out.contains("--from-aside damaged"), "{said:?}");
     });
 }
+
+/// A backup, an export and a list of accounts are three things, and each is for one command.
+#[test]
+fn a_file_for_another_command_is_named_with_the_one_that_reads_it() {
+    bounded_by(Duration::from_secs(60), async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path()).await;
+        let [backup, export, wide] = ["backup", "export", "wide"].map(|name| folder.path().join(name));
+        assert_eq!(run(&path, "", &["backup", text(&backup)]).code, 0);
+        assert_eq!(run(&path, "", &["export", text(&export)]).code, 0);
+        let letters = fs::read_to_string(&export).unwrap();
+        let letters = ['\u{feff}'].into_iter().chain(letters.chars()).collect::<String>();
+        fs::write(&wide, letters.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).unwrap();
+        let reads = |command: &str| format!("`jwtauth {command}` reads");
+        for (words, file, advice) in [
+            (&["restore", "--yes"][..], &export, reads("import")),
+            (&["import"], &backup, reads("restore")),
+            (&["import"], &wide, "UTF-8".into()),
+            (&["accounts", "import"], &export, reads("import")),
+        ] {
+            let refused = run(&path, "", &[words, &[text(file)]].concat());
+            assert_eq!((refused.code, refused.err.contains(&advice)), (1, true), "{words:?}: {refused:?}");
+        }
+        assert_eq!(count(&path, "live_sessions"), 4);
+    });
+}

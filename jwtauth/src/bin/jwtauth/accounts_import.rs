@@ -108,6 +108,9 @@ fn read(mut file: impl BufRead) -> Result<Vec<(u64, ImportedAccount)>, Failure> 
         let line = if number == 1 { bytes_without_mark(&text) } else { &text };
         match serde_json::from_slice(line) {
             Ok(account) => accounts.push((number, account)),
+            Err(_) if line.starts_with(b"{\"kind\":\"jwtauth\"") => {
+                return Err(wrong("is that of an export, which `jwtauth import` reads"));
+            }
             Err(error) => return Err(wrong(&told(&error))),
         }
     }

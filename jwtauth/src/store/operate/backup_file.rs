@@ -24,8 +24,12 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use super::super::codec::{self, MAX_RECORD, RecordError};
 use super::super::whole_store::{CopiedRecord, CopyTotals};
 use super::walk::OperateError;
+use crate::byte_order_mark::bytes_without_mark;
 
-const MAGIC: &[u8; 16] = b"jwtauth backup\r\n";
+pub(super) const MAGIC: &[u8; 16] = b"jwtauth backup\r\n";
+
+/// What an export begins with.
+const EXPORT_START: &[u8] = b"{\"kind\":\"jwtauth\"";
 /// The newest version, which is written.
 const VERSION: u32 = 1;
 const HEADER: usize = 32;
@@ -122,7 +126,12 @@ impl<R: Read> BackupReader<R> {
         let mut header = [0; HEADER];
         let found = reader.fill(&mut header)?;
         if found < MAGIC.len() || header[..MAGIC.len()] != MAGIC[..] {
-            return Err(damaged("it does not begin as one"));
+            let is_export = bytes_without_mark(&header).starts_with(EXPORT_START);
+            return Err(damaged(if is_export {
+                "it is an export, which `jwtauth import` reads"
+            } else {
+                "it does not begin as one"
+            }));
         }
         let version = u32::from_le_bytes([header[16], header[17], header[18], header[19]]);
         let sum = crc32fast::hash(&header[..HEADER - 4]).to_le_bytes();

@@ -6,6 +6,7 @@ use std::io::{BufRead, Read as _, Seek, SeekFrom};
 
 use super::super::codec::{self, MAX_RECORD};
 use super::super::whole_store::{CopiedRecord, StoreRecord};
+use super::backup_file::MAGIC;
 use super::export_lines::{AnyLine, EndLine, FirstLine, LineKind, VERSION, record_of};
 use super::walk::OperateError;
 #[cfg(feature = "accounts")]
@@ -90,8 +91,13 @@ impl<F: BufRead + Seek> LineReader<F> {
         line: &[u8],
     ) -> Result<Option<(CopiedRecord, Vec<u8>)>, OperateError> {
         // What serde says of a line may quote it.
-        let unread = |error: serde_json::Error| {
-            wrong(number, &format!("it cannot be read, at column {}", error.column()))
+        let unread = |error: serde_json::Error| match line {
+            _ if number > 1 => wrong(number, &format!("it cannot be read, at column {}", error.column())),
+            line if line.starts_with(MAGIC.trim_ascii_end()) => {
+                wrong(1, "the file is a backup, which `jwtauth restore` reads")
+            }
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => wrong(1, "the file is UTF-16: write it anew as UTF-8"),
+            _ => wrong(1, "it is no first line of an export"),
         };
         let kind = serde_json::from_slice::<AnyLine>(line).map_err(unread)?.kind;
         match (kind, number) {

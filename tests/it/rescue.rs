@@ -24,6 +24,7 @@ mod dead_ends;
 mod doubt;
 mod flips;
 mod lost_accounts;
+mod moved_blocks;
 mod no_dead_end;
 mod no_room;
 mod wrong_kinds;

@@ -27,22 +27,24 @@ fn is_back(key: &[u8], found: &[u8], value: &[u8]) -> bool {
 }
 
 /// Damages copies of one store, and checks each.
-struct Trials {
+pub(super) struct Trials {
     folder: tempfile::TempDir,
-    pristine: PathBuf,
+    pub(super) pristine: PathBuf,
     content: Content,
     live: Vec<jwtauth::SessionId>,
     trials: u32,
-    refused: u32,
+    pub(super) refused: u32,
     repaired: u32,
-    complete: u32,
+    pub(super) complete: u32,
     lost: usize,
     /// Records that are whole in a message that is not.
     whole: usize,
+    /// Those of them that are accounts.
+    pub(super) whole_accounts: usize,
 }
 
 impl Trials {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pristine = folder.path().join("pristine");
         make(&pristine, SESSIONS).await;
@@ -57,6 +59,7 @@ impl Trials {
             complete: 0,
             lost: 0,
             whole: 0,
+            whole_accounts: 0,
         };
         let raw = trials.folder.path().join("raw");
         copy(&trials.pristine, &raw);
@@ -83,7 +86,7 @@ impl Trials {
     }
 
     /// Damages a copy, and holds what must be true of it, whatever the damage is.
-    async fn run(&mut self, what: &str, damage: impl FnOnce(&Path)) {
+    pub(super) async fn run(&mut self, what: &str, damage: impl FnOnce(&Path)) {
         let (path, opened) = (self.folder.path().join("damaged"), self.folder.path().join("opened"));
         copy(&self.pristine, &path);
         damage(&path);
@@ -119,7 +122,7 @@ impl Trials {
 
     /// Prints a row of the table: `cargo test -p tests --test it -- rescue::flips --nocapture`. The doctor was right in all
     /// trials, or the test has failed.
-    fn print(&self, what: &str) {
+    pub(super) fn print(&self, what: &str) {
         let Self { trials, refused, repaired, complete, lost, whole, .. } = self;
         println!(
             "| damage | trials | do not open | repaired | nothing lost | records lost | of these whole on disk |"
@@ -141,7 +144,9 @@ impl Trials {
             }
             self.lost += 1;
             let stands_in = |bytes: &Vec<u8>| bytes.windows(value.len()).any(|window| window == &value[..]);
-            self.whole += usize::from(disk.iter().any(stands_in));
+            let is_whole = disk.iter().any(stands_in);
+            self.whole += usize::from(is_whole);
+            self.whole_accounts += usize::from(is_whole && key[0] == b'a');
         }
     }
 
@@ -236,7 +241,7 @@ fn write(path: &Path, at: usize, bytes: &[u8]) {
 }
 
 /// What a disk writes at once, mostly.
-const PAGE: usize = 4_096;
+pub(super) const PAGE: usize = 4_096;
 
 /// Returns where the pages of a data file are that hold something.
 fn used_pages(db: &[u8]) -> Vec<usize> {

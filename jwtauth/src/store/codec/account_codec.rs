@@ -45,9 +45,20 @@ pub fn encode_account(key: &[u8], account: &StoredAccount) -> Result<Vec<u8>, St
 /// A [`RecordError`] if the bytes are no account.
 pub fn decode_account(key: &[u8], id: AccountId, bytes: &[u8]) -> Result<StoredAccount, RecordError> {
     let (layout, body) = frame::open(NEWEST, key, bytes)?;
+    fields_of(id, layout, body).ok_or(RecordError::Damaged)
+}
+
+/// Returns the name in the record of an account, in the form that is unique. Of which account it is, and
+/// whether it is whole, is not known without its key.
+pub(in crate::store) fn name_in(bytes: &[u8]) -> Option<String> {
+    let (layout, body) = frame::unproven(NEWEST, bytes)?;
+    fields_of(AccountId::from_bytes([0; 16]), layout, body).map(|account| account.key)
+}
+
+fn fields_of(id: AccountId, layout: u8, body: &[u8]) -> Option<StoredAccount> {
     let hash = PasswordHash::from_phc(String::new());
     let mut account = StoredAccount::new(id, String::new(), String::new(), hash, 0);
-    take(layout, body, &mut account).map(|()| account).ok_or(RecordError::Damaged)
+    take(layout, body, &mut account).map(|()| account)
 }
 
 #[cfg(test)]

@@ -78,6 +78,12 @@ pub(super) fn open<'a>(newest: u8, key: &[u8], bytes: &'a [u8]) -> Result<(u8, &
     }
 }
 
+/// Returns layout and fields of a frame that is not newer than `newest`, whole or not.
+pub(super) fn unproven(newest: u8, bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (header, body) = bytes.split_at_checked(HEADER)?;
+    (1..=newest).contains(&header[0]).then_some((header[0], body))
+}
+
 fn checksum(layout: u8, key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[layout]);

@@ -42,6 +42,7 @@ mod token_codec;
 mod totals;
 mod value_codec;
 
+pub(in crate::store) use self::account_codec::name_in;
 pub use self::account_codec::{decode_account, encode_account};
 pub use self::event_codec::{decode_event, decode_trail_head, encode_event, encode_trail_head};
 pub use self::frame::{MAX_RECORD, RecordError};

@@ -97,7 +97,8 @@ impl Evidence {
     /// `acknowledged` says how many changes the store must have. If some of these are missing, an
     /// incomplete batch at the end of the log counts too. If anything is still missing, older states of
     /// pages count. Of a damaged store in which nothing is missing, they count only if it stays complete
-    /// with them: otherwise they would bring back what was removed.
+    /// with them: otherwise they would bring back what was removed. Last counts what stands elsewhere than it
+    /// was written, and what is whole of accounts whose names are all that is left else.
     pub(super) fn gather(
         salvage: &mut Salvage,
         acknowledged: u64,
@@ -119,8 +120,19 @@ impl Evidence {
         }
         let older = SalvageReach { older_states: true, ..reach };
         let Some(deeper) = Self::read(salvage, older, Some(evidence.keys), look)? else { return Ok(None) };
-        let is_better = !is_complete || deeper.is_complete(Some(acknowledged));
-        Ok(Some(if is_better { (deeper, older) } else { (evidence, reach) }))
+        if deeper.is_complete(Some(acknowledged)) {
+            return Ok(Some((deeper, older)));
+        }
+        if is_complete {
+            return Ok(Some((evidence, reach)));
+        }
+        let widest = SalvageReach { moved: true, ..older };
+        let Some(mut found) = Self::read(salvage, widest, Some(deeper.keys), look)? else { return Ok(None) };
+        if salvage.find_accounts(&found.lost_accounts, |id| found.accounts.contains_key(id))? {
+            let Some(more) = Self::read(salvage, widest, Some(found.keys), look)? else { return Ok(None) };
+            found = more;
+        }
+        Ok(Some((found, widest)))
     }
 
     fn read(

@@ -3,6 +3,7 @@
 //! The pages of a whole store hold a range of keys each, and no two the same. Where the newest state of a
 //! page is damaged, an older one is in its place, which may reach into the range of its neighbours. Then the
 //! newest statement counts: that a key has a value, or that a page which holds its range does not name it.
+//! What was moved does not count where a page that was not names the key.
 //!
 //! Pages are read in the order of the first keys that matter of them, so that only those are in memory that
 //! reach over the key that is looked at.
@@ -30,13 +31,13 @@ impl<'a> OpenPage<'a> {
         self.rest.peek().map(|(key, _)| key)
     }
 
-    /// What the page says of a key that is not behind its next one.
-    fn statement(&mut self, key: &[u8]) -> Option<Statement> {
+    /// What the page says of a key that is not behind its next one, and whether it names it.
+    fn statement(&mut self, key: &[u8]) -> Option<(bool, Statement)> {
         if self.next_key().is_some_and(|next| next == key) {
-            return self.rest.next().map(|(_, statement)| statement);
+            return self.rest.next().map(|(_, statement)| (true, statement));
         }
         let since = self.place.since.filter(|_| self.place.covers(key))?;
-        Some(Statement { lsn: since, value: None })
+        Some((false, Statement { lsn: since, value: None }))
     }
 
     fn is_over(&mut self, key: &[u8]) -> bool {
@@ -66,9 +67,12 @@ pub(super) fn each_key(
             open.push(page);
         }
         let Some(key) = key else { return Ok(unproven) };
-        let said = open.iter_mut().filter_map(|page| Some((!page.place.is_free, page.statement(&key)?)));
-        let newest = said.max_by_key(|(is_in_use, statement)| (*is_in_use, statement.lsn));
-        if let Some((_, Statement { value: Some(value), .. })) = newest
+        let said = open.iter_mut().filter_map(|page| Some((page.place, page.statement(&key)?)));
+        let said: Vec<_> = said.collect();
+        let is_named = said.iter().any(|(place, (names, _))| *names && !place.is_moved);
+        let counts = said.into_iter().filter(|(place, _)| !(is_named && place.is_moved));
+        let newest = counts.max_by_key(|(place, (_, statement))| (!place.is_free, statement.lsn));
+        if let Some((_, (_, Statement { value: Some(value), .. }))) = newest
             && look(&key, &value).is_break()
         {
             return Ok(unproven);

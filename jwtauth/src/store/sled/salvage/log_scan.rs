@@ -36,12 +36,23 @@ pub(super) struct FoundMessage {
     pub(super) kind: LogKind,
     /// Whether something in it is wrong.
     pub(super) is_torn: bool,
+    /// Whether it stands elsewhere than it was written. Its position is about right only.
+    pub(super) is_moved: bool,
 }
 
 impl FoundMessage {
     /// Stands for a page in a file of its own, whose name is the position of the message that is missing.
     pub(super) const fn of_file(page: u64, name: u64) -> Self {
-        Self { page, lsn: name, at: name, len: 0, kind: LogKind::LoneFile, is_torn: false }
+        let (kind, is_torn, is_moved) = (LogKind::LoneFile, false, false);
+        Self { page, lsn: name, at: name, len: 0, kind, is_torn, is_moved }
+    }
+
+    /// Describes a message that begins at a place in the file, and was written elsewhere.
+    pub(super) fn moved(message: &LogMessage, place: u64, is_torn: bool) -> Option<Self> {
+        let at = place % SEGMENT as u64;
+        // OK because a segment is not longer.
+        let found = Self::of(message, place - at, usize::try_from(at).unwrap_or_default(), is_torn)?;
+        Some(Self { is_moved: true, ..found })
     }
 
     /// Describes a message that begins at a place of a segment, which begins at `start` in the file.
@@ -55,6 +66,7 @@ impl FoundMessage {
             len: u32::try_from(message.body).unwrap_or_default(),
             kind: message.kind,
             is_torn,
+            is_moved: false,
         })
     }
 }

@@ -18,7 +18,9 @@
 //!    an older one than was acknowledged, and a key that was removed may be there again. Whoever asks
 //!    compares with the totals of the store before anything is believed.
 //! 4. A value that is whole anywhere in these files is found, if older states of pages are looked at too
-//!    (`page_history`), and nothing newer is whole that speaks of its key.
+//!    (`page_history`), and what was moved (`moved_messages`), and nothing newer is whole that speaks of its
+//!    key. A block that was moved may part a value from its key: that of an account is found by its name
+//!    (`loose_accounts`).
 
 mod bit_mend;
 mod key_merge;
@@ -26,13 +28,15 @@ mod log_bytes;
 mod log_file;
 mod log_message;
 mod log_scan;
+mod loose_accounts;
+mod moved_messages;
 mod page_bytes;
 mod page_history;
 mod page_state;
 mod torn_page;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -42,13 +46,19 @@ use self::log_scan::{FoundMessage, LogScan};
 use self::page_state::{BodyReader, FoundPage, PagePlace};
 use super::diagnosis::FileDamage;
 use super::files::{self, DATA, snapshots};
+use super::tree_keys::account_of;
 use crate::error::StoreError;
+use crate::id::AccountId;
 
 /// What can be read of sled's files.
 #[derive(Debug)]
 pub(in crate::store) struct Salvage {
     reader: BodyReader,
     scan: LogScan,
+    /// Messages that stand elsewhere than they were written, once they are looked for.
+    moved: Option<Vec<FoundMessage>>,
+    /// Records of accounts that were found byte by byte, by their keys.
+    loose: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(in crate::store) damage: FileDamage,
 }
 
@@ -61,6 +71,8 @@ pub(in crate::store) struct SalvageReach {
     /// States of pages that sled does not need any more, where nothing newer speaks of a key. Of a store that
     /// is not complete without them, they are all that is left of some records.
     pub(in crate::store) older_states: bool,
+    /// With those: what stands elsewhere than it was written, where nothing else names a key.
+    pub(in crate::store) moved: bool,
 }
 
 /// Up to this length, in bytes, a log whose segments have gaps counts as one that may lack some: a copy of it
@@ -151,7 +163,8 @@ impl Salvage {
             ..FileDamage::default()
         };
         let mends = std::mem::take(&mut scan.mends);
-        Ok(Some(Self { reader: BodyReader::new(file, store, mends), scan, damage }))
+        let reader = BodyReader::new(file, store, mends);
+        Ok(Some(Self { reader, scan, moved: None, loose: BTreeMap::new(), damage }))
     }
 
     /// Tells whether the log does not reach up to where sled has read it once.
@@ -159,12 +172,71 @@ impl Salvage {
         Ok(snapshots::newest_position(store)?.is_some_and(|position| self.scan.ends_before(position)))
     }
 
+    /// Looks for the records of accounts of which only the names are known, or the keys in torn pages, if
+    /// nobody knows them. [`each`](Self::each) has them from then on. Returns whether there are any.
+    pub(in crate::store) fn find_accounts(
+        &mut self,
+        lost: &[(AccountId, String)],
+        is_known: impl Fn(&AccountId) -> bool,
+    ) -> io::Result<bool> {
+        self.look_for_moved()?;
+        let mut nameless = BTreeSet::new();
+        for message in self.scan.messages.iter().chain(self.moved.iter().flatten()) {
+            if message.is_torn
+                && let Some(body) = self.reader.read(message)?
+            {
+                nameless.extend(page_bytes::torn_keys(&body).iter().filter_map(|key| account_of(key)));
+            }
+        }
+        nameless.retain(|id| !is_known(id) && lost.iter().all(|(lost, _)| lost != id));
+        let nameless: Vec<_> = nameless.into_iter().take(loose_accounts::MAX_NAMELESS).collect();
+        self.loose = loose_accounts::find(&mut self.reader, lost, &nameless)?;
+        Ok(!self.loose.is_empty())
+    }
+
+    fn look_for_moved(&mut self) -> io::Result<()> {
+        if self.moved.is_none() {
+            self.moved = Some(moved_messages::find(self.reader.file(), &self.scan.messages)?);
+        }
+        Ok(())
+    }
+
     /// Calls `look` with each key and its newest whole value, in the order of keys, until it has seen enough.
     pub(in crate::store) fn each(
         &mut self,
         reach: SalvageReach,
+        mut look: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        // Of these keys nothing else has a record.
+        let loose = std::mem::take(&mut self.loose);
+        let (mut rest, mut is_over) = (loose.iter().peekable(), false);
+        let read = self.each_placed(reach, |key, value| {
+            let mut before = std::iter::from_fn(|| rest.next_if(|(loose, _)| loose[..] <= *key));
+            let mut last = None;
+            let went_on = before.try_for_each(|(loose, record)| {
+                last = Some(loose);
+                look(loose, record)
+            });
+            let is_there = last.is_some_and(|last| last[..] == *key);
+            let went_on = if is_there || went_on.is_break() { went_on } else { look(key, value) };
+            is_over = went_on.is_break();
+            went_on
+        });
+        if !is_over {
+            let _ = rest.try_for_each(|(loose, record)| look(loose, record));
+        }
+        self.loose = loose;
+        read
+    }
+
+    fn each_placed(
+        &mut self,
+        reach: SalvageReach,
         look: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> io::Result<()> {
+        if reach.moved {
+            self.look_for_moved()?;
+        }
         let cut = self.scan.cut_batch.filter(|_| !reach.cut_batch);
         let mut messages: Cow<'_, [FoundMessage]> = match cut {
             None => Cow::Borrowed(&self.scan.messages),
@@ -172,6 +244,10 @@ impl Salvage {
         };
         if reach.older_states {
             messages.to_mut().extend(self.reader.lone_files(&self.scan.messages)?);
+            if reach.moved {
+                messages.to_mut().extend(self.moved.iter().flatten());
+            }
+            messages.to_mut().sort_by_key(|message| (message.page, message.is_moved, message.lsn));
             let places = page_history::places(&mut self.reader, &messages)?;
             return key_merge::each_key(&places, &mut self.reader, &messages, look).map(drop);
         }

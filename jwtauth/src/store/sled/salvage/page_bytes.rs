@@ -84,6 +84,13 @@ pub(super) fn torn_leaf(bytes: &[u8]) -> Option<(PageRange, Vec<&[u8]>, usize)> 
     (kind == LEAF).then_some((range, keys, bytes.len() - rest.len()))
 }
 
+/// Returns the keys of a leaf of which bytes are wrong or missing, as far as that goes.
+pub(super) fn torn_keys(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let found =
+        torn_leaf(bytes).map(|(range, keys, _)| keys.into_iter().map(|rest| range.key(rest)).collect());
+    found.unwrap_or_default()
+}
+
 /// A change of a leaf: a key without its beginning, and its value, or nothing if it goes.
 pub(super) fn change(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let mut rest = LogBytes::new(bytes);

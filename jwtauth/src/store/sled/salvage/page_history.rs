@@ -27,10 +27,11 @@ struct History {
 }
 
 /// Finds all states of leaf pages, in the order of the keys in them. `all` stands in the order of pages and
-/// positions.
+/// positions, and what was moved behind the rest of its page: of that no state of a page is made together
+/// with messages that stand in their places.
 pub(super) fn places(reader: &mut BodyReader, all: &[FoundMessage]) -> io::Result<Vec<PagePlace>> {
     let (mut history, mut start) = (History::default(), 0);
-    for of_page in all.chunk_by(|one, two| one.page == two.page) {
+    for of_page in all.chunk_by(|one, two| (one.page, one.is_moved) == (two.page, two.is_moved)) {
         let range = start..start + of_page.len();
         start = range.end;
         history.take(reader, all, of_page[0].page, range)?;
@@ -93,7 +94,7 @@ impl History {
         all: &[FoundMessage],
     ) {
         if let Some((at, range)) = base {
-            self.places.push(PagePlace::with_base(at, all[at].lsn, range, changes));
+            self.places.push(PagePlace::with_base(at, &all[at], range, changes));
         } else if all[changes.clone()].iter().any(|message| message.kind != LogKind::Free) {
             self.changes.push((number, changes));
         }

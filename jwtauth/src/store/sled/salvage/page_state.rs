@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::super::super::codec;
 use super::bit_mend;
 use super::log_file::LogFile;
-use super::log_message::LogKind;
+use super::log_message::{LogKind, SEGMENT};
 use super::log_scan::FoundMessage;
 use super::page_bytes::{PageItems, PageRange, change, page};
 use super::torn_page;
@@ -55,6 +55,32 @@ impl BodyReader {
 
     pub(super) fn new(file: LogFile, store: &Path, mends: BTreeMap<u64, u8>) -> Self {
         Self { file, blobs: store.join("blobs"), mends }
+    }
+
+    pub(super) const fn file(&mut self) -> &mut LogFile {
+        &mut self.file
+    }
+
+    /// Shows all bytes of all files, whatever they are, in parts: what is no longer than `longest` is in one
+    /// part as a whole.
+    pub(super) fn each_part(&mut self, longest: usize, mut look: impl FnMut(&[u8])) -> io::Result<()> {
+        let (len, mut start, mut part) = (self.file.len()?, 0, Vec::with_capacity(SEGMENT + longest));
+        while start < len {
+            // OK because a part is not longer.
+            let left = usize::try_from(len - start).unwrap_or(usize::MAX);
+            part.resize(left.min(SEGMENT + longest), 0);
+            self.file.read(start, &mut part)?;
+            look(&part);
+            start += SEGMENT as u64;
+        }
+        for entry in fs::read_dir(&self.blobs).into_iter().flatten().flatten() {
+            if entry.metadata().is_ok_and(|found| found.is_file() && found.len() <= MAX_BLOB)
+                && let Ok(bytes) = fs::read(entry.path())
+            {
+                look(&bytes);
+            }
+        }
+        Ok(())
     }
 
     /// Returns the body; `None` if it is in a file of its own, and that is missing or damaged.
@@ -113,6 +139,8 @@ pub(super) struct PagePlace {
     others: Vec<PageRange>,
     /// Whether sled has given it up. What it says counts only where nobody else says anything.
     pub(super) is_free: bool,
+    /// Whether its messages were found elsewhere than they were written.
+    pub(super) is_moved: bool,
 }
 
 /// What a page says of a key, and since when.
@@ -159,7 +187,7 @@ pub(super) fn find(
             Some((range, PageItems::Leaf(_))) => FoundPage::Leaf(PagePlace {
                 is_free: freed
                     .is_some_and(|freed| freed > at && newest_change.is_none_or(|last| last < freed)),
-                ..PagePlace::with_base(at, all[at].lsn, range, at + 1..of_page.end)
+                ..PagePlace::with_base(at, &all[at], range, at + 1..of_page.end)
             }),
             Some((range, PageItems::Index(pages))) => {
                 FoundPage::Index(pages.into_iter().map(|(key, page)| (range.key(key), page)).collect())
@@ -182,9 +210,9 @@ pub(super) fn find(
 
 impl PagePlace {
     /// A state of a page that begins with a message, which is whole, and the changes that follow it.
-    pub(super) fn with_base(at: usize, lsn: u64, range: PageRange, changes: Range<usize>) -> Self {
-        let from = range.lo.clone();
-        Self { changes, base: Some(at), since: Some(lsn), range, from, others: Vec::new(), is_free: false }
+    pub(super) fn with_base(at: usize, base: &FoundMessage, range: PageRange, changes: Range<usize>) -> Self {
+        let place = Self::without_base(changes, range.lo.clone(), false);
+        Self { base: Some(at), since: Some(base.lsn), range, is_moved: base.is_moved, ..place }
     }
 
     /// A page of which only changes are left, and the first key is known from elsewhere.
@@ -198,6 +226,7 @@ impl PagePlace {
             from,
             others: Vec::new(),
             is_free,
+            is_moved: false,
         }
     }
 
@@ -208,7 +237,8 @@ impl PagePlace {
         reader: &mut BodyReader,
         all: &[FoundMessage],
     ) -> io::Result<Option<Self>> {
-        let mut place = Self { others, ..Self::without_base(changes, Vec::new(), false) };
+        let is_moved = all[changes.start].is_moved;
+        let mut place = Self { others, is_moved, ..Self::without_base(changes, Vec::new(), false) };
         let (said, _) = place.statements(reader, all)?;
         let Some((first, _)) = said.first_key_value() else { return Ok(None) };
         place.from.clone_from(first);
@@ -269,6 +299,8 @@ impl PagePlace {
             let Some(body) = reader.read(message)? else { continue };
             let key = match change(&body) {
                 None => continue,
+                // Nothing proves which key it is.
+                Some((_, Some([]))) if self.is_moved && self.base.is_none() => continue,
                 Some((rest, Some([]))) => Some(self.range.key(rest)),
                 Some((rest, Some(value))) => {
                     self.proven_key(rest, |key| codec::layout_of(key, value).is_some())

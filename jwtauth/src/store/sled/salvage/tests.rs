@@ -221,32 +221,50 @@ fn block(bytes: &[u8], random: &mut Random) -> std::ops::Range<usize> {
 
 const ROUNDS: usize = 6;
 
-/// What happens to files.
-const DAMAGES: [(&str, Damage); 6] = [
-    ("cut", |bytes, random| bytes.truncate(place(bytes, random))),
-    ("zeros up to the end", |bytes, random| {
+/// What happens to files, and of how many whole records of a thousand the key may be lost by it.
+const DAMAGES: [(&str, usize, Damage); 10] = [
+    ("cut", 1, |bytes, random| bytes.truncate(place(bytes, random))),
+    ("zeros up to the end", 1, |bytes, random| {
         let start = place(bytes, random);
         bytes[start..].fill(0);
     }),
-    ("a block of zeros", |bytes, random| {
+    ("a block of zeros", 1, |bytes, random| {
         let block = block(bytes, random);
         bytes[block].fill(0);
     }),
-    ("a block of anything", |bytes, random| {
+    ("a block of anything", 1, |bytes, random| {
         let block = block(bytes, random);
         bytes[block].fill_with(|| random.below(256) as u8);
     }),
-    ("a byte", |bytes, random| {
+    ("a byte", 1, |bytes, random| {
         let at = random.below(bytes.len() as u64) as usize;
         bytes[at] ^= 0x81 | (random.below(64) << 1) as u8;
     }),
-    ("nothing", |_, _| {}),
+    ("two blocks of 32 kB change places", 100, |bytes, random| exchange(bytes, random, 32 * 1024)),
+    ("two segments change places", 1, |bytes, random| exchange(bytes, random, 512 * 1024)),
+    ("a block of 32 kB over another", 100, |bytes, random| {
+        let blocks = bytes.len() as u64 / 32_768;
+        let [from, to] = [(); 2].map(|()| random.below(blocks) as usize * 32_768);
+        bytes.copy_within(from..from + 32_768, to);
+    }),
+    ("all behind a block is a sector further", 100, |bytes, random| {
+        let at = random.below(bytes.len() as u64 / 4_096) as usize * 4_096;
+        bytes.splice(at..at, [0; 512]);
+    }),
+    ("nothing", 0, |_, _| {}),
 ];
+
+fn exchange(bytes: &mut [u8], random: &mut Random, len: usize) {
+    let blocks = (bytes.len() / len) as u64;
+    let [one, two] = [(); 2].map(|()| random.below(blocks) as usize * len);
+    (0..len).for_each(|at| bytes.swap(one + at, two + at));
+}
 
 /// Whatever is damaged: each record of which the newest state is still there, anywhere, is found.
 #[test]
 fn each_record_that_is_whole_on_disk_is_found() {
-    println!("| store | damage | times | whole on disk | of these not found |");
+    println!("| store | damage | times | whole on disk | of these not found | by what stands in its place |");
+    let mut by_moved = 0;
     for (name, batches, keys, longest) in [("whole", 100, 800, 300), ("whole-long", 10, 40, 40_000)] {
         let folder = Folder::new(name);
         let (mut content, mut random) = (Content::new(), Random(17));
@@ -255,24 +273,31 @@ fn each_record_that_is_whole_on_disk_is_found() {
         }
         let data = folder.0.join(DATA);
         let bytes = fs::read(&data).unwrap();
-        for (what, damage) in DAMAGES {
-            let (mut lost, mut all) = (0, 0);
+        for (what, most, damage) in DAMAGES {
+            let (mut lost, mut in_place, mut all) = (0, 0, 0);
             for _ in 0..ROUNDS {
                 let mut damaged = bytes.clone();
                 damage(&mut damaged, &mut random);
                 fs::write(&data, damaged).unwrap();
-                let reach = SalvageReach { cut_batch: true, older_states: true };
-                let (found, _) = read_as(&folder.0, reach);
                 let whole = whole_on_disk(&folder.0, &content);
-                lost += whole.iter().filter(|(key, value)| found.get(*key) != Some(*value)).count();
+                let lost_if = |moved| {
+                    let reach = SalvageReach { cut_batch: true, older_states: true, moved };
+                    let (found, _) = read_as(&folder.0, reach);
+                    whole.iter().filter(|(key, value)| found.get(*key) != Some(*value)).count()
+                };
+                lost += lost_if(true);
+                in_place += lost_if(false);
                 all += whole.len();
             }
-            println!("| {name} | {what} | {ROUNDS} | {all} | {lost} |");
+            println!("| {name} | {what} | {ROUNDS} | {all} | {lost} | {in_place} |");
+            assert!(lost <= in_place, "{name}, {what}");
+            by_moved += in_place - lost;
             // What is damaged may be the key of a value that is whole, or hold keys of values behind it.
-            let most = if what == "nothing" { 0 } else { all / 1_000 };
+            let most = all * most / 1_000;
             assert!(all > 100 && lost <= most, "{name}, {what}: {lost} of {all} are not found");
         }
     }
+    assert!(by_moved > 0, "what was moved is found");
 }
 
 /// Any bytes: no panic, no end that does not come.
@@ -331,6 +356,9 @@ fn a_text_that_looks_like_a_message_is_none() {
     fs::write(folder.0.join(DATA), &damaged).unwrap();
     let (found, damage) = read(&folder.0);
     assert_eq!((found.contains_key(&key), found.contains_key(&other)), (false, false), "{damage:?}");
+    // Nor against what stands in its place and says that the key went.
+    let reach = SalvageReach { cut_batch: true, older_states: true, moved: true };
+    assert!(!read_as(&folder.0, reach).0.contains_key(&key));
 }
 
 use super::log_message::LogMessage;

@@ -152,13 +152,13 @@ impl Envelope {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
         // An own header needs no second look. Any other acceptable way to write one is checked in full.
-        let (named, current) = match (held.by_header(parts.header), &self.profile) {
-            (Some(named), None) => (named, true),
+        let (signer, current) = match (held.by_header(parts.header), &self.profile) {
+            (Some(named), None) => (Signer { named, has_signed: false }, true),
             (_, Some(profile)) => {
                 let header = decode(parts.header)?;
                 let header = Object::parse(&header)?;
                 profiled::check_type(&header, profile)?;
-                (key_of(&held, &header, &parts)?, true)
+                (signer_of(&held, &header, &parts)?, true)
             }
             (None, None) => {
                 let header = decode(parts.header)?;
@@ -170,14 +170,14 @@ impl Envelope {
                     }
                     (checked, _) => checked.map(|()| true)?,
                 };
-                (key_of(&held, &header, &parts)?, current)
+                (signer_of(&held, &header, &parts)?, current)
             }
         };
-        let until = named.key.expiry().unwrap_or(u64::MAX);
+        let until = signer.named.key.expiry().unwrap_or(u64::MAX);
         if !is_usable(until) {
             return Err(TokenError::UnknownKey);
         }
-        if !parts.is_signed_by(&named.key) {
+        if !signer.signed(&parts) {
             return Err(TokenError::BadSignature);
         }
         Ok(OpenedToken {
@@ -345,27 +345,45 @@ fn subject<'c>(claims: &'c Object<'_>) -> Result<&'c str, TokenError> {
 /// Header members that change the meaning of a token. None is supported (J-7, J-20).
 const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
 
+/// The key that a token must be signed by.
+struct Signer<'r> {
+    named: &'r Named,
+    /// Whether the signature was verified already, to find the key.
+    has_signed: bool,
+}
+
+impl Signer<'_> {
+    fn signed(&self, token: &Parts<'_>) -> bool {
+        self.has_signed || token.is_signed_by(&self.named.key)
+    }
+}
+
 /// Finds the one key that a header may name, and checks that it names nothing else (J-3, J-7, J-8).
 ///
-/// `kid` is looked up among our keys. Whoever writes none may have signed with a key that was replaced since:
-/// a header without `kid` means the key that has signed the token, of those of its algorithm. Where a key of
-/// ours signs, that is its algorithm. `jku`, `jwk`, `x5u` and `x5c` are never used and never fetched.
-fn key_of<'r>(held: &'r Held, header: &Object<'_>, token: &Parts<'_>) -> Result<&'r Named, TokenError> {
+/// `kid` is looked up among our keys. A token of another service without `kid` may be signed by a key that
+/// was replaced since: the key counts that has signed it, of those of its algorithm. Where one of our keys
+/// signs, that is its algorithm. `jku`, `jwk`, `x5u` and `x5c` are never used and never fetched.
+fn signer_of<'r>(held: &'r Held, header: &Object<'_>, token: &Parts<'_>) -> Result<Signer<'r>, TokenError> {
     let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
         return Err(TokenError::Header(name));
     }
     let alg = text("alg")?;
     let goes_by_it = |named: &&Named| alg.is_some_and(|alg| named.key.goes_by(alg));
-    let named = match text("kid")? {
-        Some(kid) => held.by_kid(kid),
-        None => match held.signs() {
-            Some(other) if !goes_by_it(&other) => Some(other),
-            signs => held.named().filter(goes_by_it).find(|named| token.is_signed_by(&named.key)).or(signs),
-        },
+    let named = match (text("kid")?, held.signs()) {
+        (Some(kid), _) => held.by_kid(kid),
+        (None, Some(other)) if !goes_by_it(&other) => Some(other),
+        (None, signs) => {
+            let mut candidates = held.named().filter(goes_by_it);
+            return match candidates.find(|named| token.is_signed_by(&named.key)) {
+                Some(named) => Ok(Signer { named, has_signed: true }),
+                None if signs.is_some() => Err(TokenError::BadSignature),
+                None => Err(TokenError::UnknownKey),
+            };
+        }
     };
     let named = named.ok_or(TokenError::UnknownKey)?;
-    if goes_by_it(&named) { Ok(named) } else { Err(TokenError::WrongAlgorithm) }
+    if goes_by_it(&named) { Ok(Signer { named, has_signed: false }) } else { Err(TokenError::WrongAlgorithm) }
 }
 
 /// Checks that the header names this kind of token (J-9, J-10). "application/" may be omitted, and media

@@ -89,7 +89,7 @@ fn is_signed(jws: &str, held: &Held) -> bool {
     let Ok(parts) = Parts::of(jws) else { return false };
     let Ok(header) = decode(parts.header) else { return false };
     let Ok(header) = Object::parse(&header) else { return false };
-    key_of(held, &header, &parts).is_ok_and(|named| parts.is_signed_by(&named.key))
+    signer_of(held, &header, &parts).is_ok_and(|signer| signer.signed(&parts))
         && BASE64URL.decode(parts.claims).is_ok()
 }
 

@@ -10,7 +10,7 @@ fn n_1_a_logout_ends_the_session_that_a_request_names_in_any_way() {
         let client = body_app(&app);
         let live = || async { app.jwtauth.sessions().list("7").await.unwrap().len() };
         let login = json!({"username": "7", "password": "right"});
-        for way in 0..9 {
+        for way in 0..11 {
             let (_, _, tokens) = ask(&client, Method::POST, "/auth/obtain", &[], login.clone()).await;
             let [access, refresh] =
                 ["access", "refresh"].map(|name| tokens[name].as_str().unwrap().to_owned());
@@ -25,6 +25,9 @@ fn n_1_a_logout_ends_the_session_that_a_request_names_in_any_way() {
                 5 => (header("Basic dXNlcjpwYXNz".into()), json!({ "refresh": refresh })),
                 6 => (vec![], json!({ "token": access })),
                 7 => (vec![], json!({ "access": access })),
+                // As clients of OAuth call them.
+                8 => (vec![], json!({ "refresh_token": refresh })),
+                9 => (vec![], json!({ "access_token": access })),
                 _ => (header(format!("Token {refresh}")), Value::Null),
             };
             let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
@@ -78,6 +81,8 @@ fn n_1_a_logout_ends_all_that_its_body_names_or_is_an_error() {
             (json!({ "refresh": { "token": one } }), 400),
             (json!({ "refresh": true }), 400),
             (json!({ "token": "" }), 400),
+            (json!({ "refresh_token": [one] }), 400),
+            (json!({ "refresh": one, "access_token": "a.b.c" }), 401),
             (json!({ "refresh": one, "token": "a.b.c" }), 401),
         ] {
             let (status, _, said) = ask(&client, Method::POST, "/auth/logout", &[], body.clone()).await;

@@ -15,8 +15,9 @@ use crate::web::extract::auth::Auth;
 use crate::web::extract::user::person;
 use crate::web::request::wiring;
 
-/// The fields in which tokens are handed out, and sent back.
-const TOKEN_FIELDS: [&str; 3] = ["refresh", "token", "access"];
+/// The fields in which tokens are handed out, and sent back; and what OAuth calls them (RFC 6749, section
+/// 5.1).
+const TOKEN_FIELDS: [&str; 5] = ["refresh", "token", "access", "refresh_token", "access_token"];
 
 /// `POST /logout`. Where tokens are in bodies, those in the body end their sessions too, as simplejwt's
 /// clients send one to `/blacklist`. If one of them names nothing, nothing is ended.

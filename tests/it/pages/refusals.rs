@@ -1,5 +1,6 @@
 //! What pages say, to people and to programs, when they refuse something, and where they lead.
 
+use jwtauth::clock::ManualClock;
 use jwtauth::{JwtAuthBuilder, RequireAuth};
 
 use super::*;
@@ -143,6 +144,50 @@ fn n_24_a_refusal_is_a_page_that_everybody_can_read() {
                 .chain(["403 cross_origin", "</main>", "content=\"light dark\""])
         {
             assert!(page.contains(part), "{part}: {page}");
+        }
+    });
+}
+
+/// N-1, N-4: nobody is told that they are logged out while a session of theirs goes on: of two in twin cookies, or with an
+/// access token that has expired and a refresh cookie that the browser does not send to this page.
+#[test]
+fn n_1_n_4_nobody_is_told_that_they_are_logged_out_while_a_session_goes_on() {
+    bounded(async {
+        let clock = ManualClock::at(tests::app::START);
+        let site = own_site(|builder| builder.clock(clock.clone()), |pages| pages).await;
+        Person::new(&site, FIREFOX).register("ann").await;
+        let ask = async |method: Method, page: &str, cookies: &str| {
+            let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+            let request =
+                client.request(method, site.at(&format!("/account/{page}"))).header("cookie", cookies);
+            let request =
+                request.header("sec-fetch-mode", "navigate").header("sec-fetch-site", "same-origin");
+            let fields = [("username", "ann"), ("password", PASSWORD)];
+            filled_in(request.header("accept", "text/html"), &fields).send().await.unwrap()
+        };
+        let pair = async || {
+            let answer = ask(Method::POST, "login", "").await;
+            let lines = tests::wire::set_cookies(answer.headers());
+            let pairs = lines.iter().map(|line| line.split(';').next().unwrap().to_owned());
+            <[String; 2]>::try_from(pairs.collect::<Vec<_>>()).unwrap()
+        };
+        let (one, two, three) = (pair().await, pair().await, pair().await);
+        clock.advance(std::time::Duration::from_secs(300));
+        let twins = [&one[..], &two[..]].concat().join("; ");
+        for (cookies, pages) in [(&*twins, [&one, &two]), (&*three[0], [&three, &three])] {
+            let asked = ask(Method::GET, "logout", cookies).await;
+            assert_eq!((asked.status().as_u16(), asked.headers().contains_key("set-cookie")), (200, false));
+            let asked = text(asked).await;
+            assert!(asked.contains("<form method=\"post\" action=\"logout\">"), "{asked}");
+            assert!(!asked.contains("ann"), "{asked}");
+            let login = "login?next=/account/devices";
+            assert_eq!(sent_to(&ask(Method::GET, "devices", cookies).await), (303, login.into()));
+            assert_eq!(sent_to(&ask(Method::POST, "logout", cookies).await), (303, "login?out".into()));
+            for pair in pages {
+                let devices = ask(Method::GET, "devices", &pair.join("; ")).await;
+                assert_eq!(sent_to(&devices), (303, login.into()), "it has ended");
+            }
+            assert_eq!(sent_to(&ask(Method::GET, "logout", cookies).await), (303, "login?out".into()));
         }
     });
 }

@@ -6,6 +6,8 @@
 //! 1. Nobody is let in by what is found here.
 
 use super::auth::Auth;
+#[cfg(feature = "pages")]
+use crate::error::SessionError;
 use crate::error::TokenError;
 use crate::token::named_token::NamedToken;
 use crate::web::answer::rejection::Rejection;
@@ -43,6 +45,20 @@ impl Auth {
         let other = self.other_token.as_deref();
         named.extend(other.and_then(|token| self.shared.sessions.name_any(token).ok()));
         (named, doubt)
+    }
+
+    /// Tells whether a logout of this browser would end a session that is live, as far as can be known.
+    #[cfg(feature = "pages")]
+    pub(crate) async fn has_session_to_end(&self) -> Result<bool, Rejection> {
+        let (sessions, (named, doubt)) = (&self.shared.sessions, self.named_without_bearer());
+        for token in &named {
+            match sessions.record_of(token).await {
+                Ok(Some(session)) if session.is_live_at(sessions.now()) => return Ok(true),
+                Ok(_) | Err(SessionError::Token(_)) => {}
+                Err(error) => return Err(self.unknown(&error)),
+            }
+        }
+        Ok(doubt.is_some())
     }
 
     /// Returns what cookies of the present names say. Another host may have set those of former names.

@@ -38,7 +38,7 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route
 
 pub use self::admin::{AdminPages, AdminTexts};
 use self::own_visit::OwnVisit;
-use self::page_shell::{anew, logged_out, to_login};
+use self::page_shell::{anew, to_login};
 pub use self::page_texts::PageTexts;
 use self::password_forms::PasswordForms;
 use self::refusal_page::{AnsweredRequest, WaysOut};
@@ -314,10 +314,13 @@ async fn own_page(path: &str, look: &PageSettings, request: Request, is_form: bo
         }
     };
     let answer: Result<Response> = answer.await;
-    answer.or_else(|refusal| match path {
-        "/logout" if own_pages::is_logged_out(&refusal) => Ok(logged_out()),
-        _ => to_login("login", &request, refusal),
-    })
+    match answer {
+        Err(refusal) if path == "/logout" && own_pages::is_logged_out(&refusal) => {
+            own_pages::show_logout_of_nobody(look, &texts, &request).await
+        }
+        Err(refusal) => to_login("login", &request, refusal),
+        shown => shown,
+    }
 }
 
 async fn show_own(path: &str, visit: &OwnVisit<'_>) -> Result<Response> {

@@ -6,11 +6,11 @@ use poem::http::StatusCode;
 use poem::{FromRequest, Request, RequestBody, Response, Result};
 use zeroize::Zeroizing;
 
-use super::PageSettings;
 use super::device_row::DeviceRow;
 use super::own_visit::OwnVisit;
 use super::page_shell::{Shell, anew, from_index, logged_out, see_other, shown, with_headers_of};
 use super::sent_forms::SentForms;
+use super::{PageSettings, PageTexts};
 use crate::accounts::Accounts;
 use crate::clock::seconds_since;
 use crate::error::{AccountError, SessionError};
@@ -179,7 +179,21 @@ pub(super) fn show_logout(visit: &OwnVisit<'_>) -> Result<Response> {
     shown(StatusCode::OK, &LogoutPage { shell: visit.shell(&visit.texts.log_out, "logout") })
 }
 
-/// Tells whether a page is refused because nobody is logged in. Then a logout is done.
+/// `GET logout` of somebody whom the page does not know. There may be a session to end all the same: one of
+/// two in twin cookies, or one whose tokens are not good now. Otherwise a logout is done.
+pub(super) async fn show_logout_of_nobody(
+    look: &PageSettings,
+    texts: &PageTexts,
+    request: &Request,
+) -> Result<Response> {
+    let auth = Auth::from_request(request, &mut RequestBody::default()).await?;
+    if !auth.has_session_to_end().await? {
+        return Ok(logged_out());
+    }
+    shown(StatusCode::OK, &LogoutPage { shell: Shell::new(look, texts, &texts.log_out) })
+}
+
+/// Tells whether a page is refused because nobody is logged in.
 pub(super) fn is_logged_out(refusal: &poem::Error) -> bool {
     refusal.downcast_ref::<Rejection>().is_some_and(|why| why.status() == StatusCode::UNAUTHORIZED)
 }

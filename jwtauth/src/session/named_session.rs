@@ -98,7 +98,7 @@ impl Sessions {
     /// Likewise for somebody who asks for one that is not over yet.
     pub(crate) async fn revoke_live(&self, token: &NamedToken) -> Result<(), SessionError> {
         if token.foreign.is_none() {
-            self.live_record(token).await?;
+            self.is_live(self.recorded(token).await?.as_ref(), token)?;
         }
         if self.revoke_named(token, RevocationReason::Requested).await? {
             Ok(())
@@ -109,6 +109,9 @@ impl Sessions {
 
     /// Revokes a token of any kind, given as text, and not its session: that does
     /// [`revoke_jwt_tree`](Self::revoke_jwt_tree).
+    ///
+    /// One that has expired is revoked too, as long as its session is kept: it may be good where the clock is
+    /// not ahead. It is an error all the same, because it is over here.
     ///
     /// # Errors
     ///
@@ -137,23 +140,23 @@ impl Sessions {
         if token.foreign.is_some() {
             return self.revoke_live(token).await;
         }
-        let session = self.live_record(token).await?;
+        let session = self.recorded(token).await?;
+        let live = self.is_live(&session, token);
         let id = match token.kind {
             // Of the newest, the record knows the id.
             TokenKind::Refresh => session.refresh_id,
             TokenKind::Access | TokenKind::Sliding => token.token,
         };
-        if session.has_revoked(id) || self.is_replaced(&session, token) {
-            return Err(SessionError::Expired);
+        if session.revoked.is_some() || session.has_revoked(id) || self.is_replaced(&session, token) {
+            return live.and(Err(SessionError::Expired));
         }
+        // One that has expired too: it may be good where the clock is not ahead (N-8).
+        let is_new = self.revoke_token_until(&session, id, token.expires_at).await?;
+        live?;
         if self.clock.now() >= token.expires_at.saturating_add(self.config.tokens.leeway.as_secs()) {
             return Err(TokenError::Expired.into());
         }
-        if self.revoke_token_until(&session, id, token.expires_at).await? {
-            Ok(())
-        } else {
-            Err(SessionError::Expired)
-        }
+        if is_new { Ok(()) } else { Err(SessionError::Expired) }
     }
 
     /// Tells whether a token cannot be used any more because its session has newer ones.
@@ -169,13 +172,15 @@ impl Sessions {
         }
     }
 
-    async fn live_record(&self, token: &NamedToken) -> Result<Arc<Session>, SessionError> {
-        let record = self.record_of(token).await?.ok_or_else(|| self.over(token))?;
-        alive(record.state_at(self.clock.now())).map_err(|over| match over {
+    async fn recorded(&self, token: &NamedToken) -> Result<Arc<Session>, SessionError> {
+        self.record_of(token).await?.ok_or_else(|| self.over(token))
+    }
+
+    fn is_live(&self, session: &Session, token: &NamedToken) -> Result<(), SessionError> {
+        alive(session.state_at(self.clock.now())).map_err(|over| match over {
             SessionError::Expired => self.over(token),
             over => over,
-        })?;
-        Ok(record)
+        })
     }
 
     /// Why there is nothing to revoke: the token itself says so, or only its session is over.

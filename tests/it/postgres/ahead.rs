@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use jwtauth::clock::ManualClock;
-use jwtauth::error::AccountError;
+use jwtauth::error::{AccountError, SessionError, TokenError};
 use jwtauth::store::SessionStore as _;
 use jwtauth::{Account, Accounts, AccountsConfig, JwtAuthBuilder, RequireAuth};
 use poem::test::TestClient;
@@ -311,6 +311,27 @@ fn n_8_n_28_an_answer_that_is_repeated_on_a_node_that_is_behind_is_the_same() {
         let id = |token: &str| claims(token)["jti"].clone();
         for (one, other) in [(&one.access, &other.access), (&one.refresh, &other.refresh)] {
             assert!(one == other || id(one) != id(other), "one id, two tokens");
+        }
+    });
+}
+
+/// N-8: a token that has expired here only is revoked there too. Who asked for that was told that it is over.
+#[test]
+fn n_8_a_token_that_is_revoked_where_the_clock_is_ahead_is_over_everywhere() {
+    bounded(async {
+        let Some(nodes) = TwoNodes::start(|builder| builder).await else { return };
+        let [ahead, there] = &nodes.apps;
+        for days in [0, 2] {
+            let pair = nodes.tabs[1].login("ann").await;
+            ahead.clock.set(START + 600 + days * 24 * 60 * 60);
+            let told = ahead.jwtauth.sessions().revoke_jwt(&pair.access).await;
+            assert!(matches!(told, Err(SessionError::Token(TokenError::Expired))), "{told:?}");
+            assert_eq!(nodes.tabs[1].bearer("/me", &pair.access).await.status, 401);
+            // Nothing else was.
+            let session = there.jwtauth.sessions().find(pair.session()).await.unwrap().unwrap();
+            assert_eq!(session.revoked_tokens.len(), 1);
+            assert_eq!(nodes.tabs[1].get("/me", &pair.only_refresh()).await.status, 200);
+            ahead.clock.set(START);
         }
     });
 }

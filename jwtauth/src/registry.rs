@@ -6,6 +6,7 @@
 //! `store::rules`.
 
 use std::collections::HashMap;
+use std::iter::successors;
 
 use serde::Serialize;
 
@@ -105,6 +106,13 @@ impl Replacement {
             spendable.clone().filter_map(|token| Some((token.id, token.revoked_at?))).collect();
         let children: HashMap<TokenId, TokenId> =
             spendable.filter_map(|token| Some((token.parent?, token.id))).collect();
+        // An answer that was repeated with another sliding token has hung that below the first one. Which of
+        // them was spent for the next generation, and when: all of them are over with it.
+        let replaced = |token: TokenId| {
+            let line = successors(Some(token), |token| children.get(token).copied()).take(children.len() + 1);
+            let mut line = line.filter(|token| !session.has_revoked(*token));
+            line.find_map(|token| Some((token, *spent.get(&token)?)))
+        };
         for token in tokens {
             match token.kind {
                 TokenKind::Access if token.id != session.access_id => {
@@ -113,10 +121,12 @@ impl Replacement {
                     token.end_at(self.end(token.kind, *at));
                 }
                 TokenKind::Sliding if token.id != session.refresh_id && !session.has_revoked(token.id) => {
-                    let Some(at) = token.revoked_at.take() else { continue };
+                    token.revoked_at = None;
+                    let Some((last, at)) = replaced(token.id) else { continue };
                     token.end_at(self.end(token.kind, at));
-                    // Only the one before the newest is good for a while.
-                    token.end_at(children.get(&token.id).and_then(|child| spent.get(child)).copied());
+                    // Only those of the generation before the newest are good for a while.
+                    let next = children.get(&last).and_then(|next| replaced(*next));
+                    token.end_at(next.map(|(_, at)| at));
                 }
                 TokenKind::Access | TokenKind::Refresh | TokenKind::Sliding => {}
             }

@@ -1,5 +1,6 @@
 //! Sliding tokens that are ended, what is recorded of them, and that none comes back.
 
+use jwtauth::error::BoxError;
 use jwtauth::{TokenConfig, TokenKind};
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -164,5 +165,44 @@ fn w_7_sliding_tokens_are_recorded_as_what_they_are() {
         assert_eq!(client.me(&second).await, good());
         assert_eq!(sessions.revoke_tree(session, &[]).await.unwrap(), 1);
         assert_eq!(client.me(&second).await, refused("token_not_valid"));
+    });
+}
+
+/// N-3: an answer that was repeated with a token of its own is over with the one beside it, and listed so.
+#[test]
+fn n_3_of_two_sliding_tokens_of_one_answer_both_are_over_when_one_was_renewed() {
+    bounded(async {
+        for renewed in [1, 2] {
+            let app = TestApp::with(TestStore::new(), |builder| {
+                let builder = tests::app::with_registry(builder);
+                builder.access_claims(|_| std::future::ready(Ok::<_, BoxError>(json!({"plan": "gold"}))))
+            });
+            let client = client(&app);
+            let sessions = app.jwtauth.sessions();
+            let mut issued = vec![client.obtain("alice").await];
+            for _ in 0..3 {
+                let again = client.refresh(&issued[0]).await;
+                issued.push(again);
+            }
+            for from in [renewed, 4] {
+                for wait in [0, 29, 1] {
+                    advance(&app, wait);
+                    let records = sessions.tokens_of("alice").await.unwrap();
+                    assert_eq!(records.len(), issued.len());
+                    for (number, token) in issued.iter().enumerate() {
+                        let id = claims(token)["jti"].as_str().unwrap().to_owned();
+                        let record = records.iter().find(|record| record.id.to_string() == id).unwrap();
+                        let listed = record.is_active_at(sessions.now());
+                        let case = format!("{renewed} {from}, {number} after {wait}: {record:?}");
+                        assert_eq!(client.me(token).await.0 == 200, listed, "{case}");
+                    }
+                }
+                let next = client.refresh(&issued[from]).await;
+                issued.push(next);
+            }
+            let listed = sessions.tokens_of("alice").await.unwrap();
+            let good = listed.iter().filter(|token| token.is_active_at(sessions.now())).count();
+            assert_eq!(good, 2, "the newest, and the one before it for a while");
+        }
     });
 }

@@ -106,7 +106,7 @@ impl Sessions {
     /// behind.
     ///
     /// A session of another [kind](AuthUser::KIND) of user keeps its copy, and gets the roles and scopes:
-    /// they belong to the subject.
+    /// they belong to the subject. Sessions keep their copies too if `user` is of a type that keeps none.
     ///
     /// If the user is no longer active ([`AuthUser::is_active`]), revokes all these sessions instead.
     ///

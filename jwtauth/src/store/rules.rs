@@ -214,8 +214,9 @@ pub fn revoke_token(session: &mut Session, revocation: &TokenRevocation) -> bool
 }
 
 /// Puts the new user into a session that was not revoked. Returns whether it was not. A session of another
-/// [kind](Session::user_kind) of user keeps its copy. The roles and scopes are set by
-/// [`Session::set_rights`].
+/// [kind](Session::user_kind) of user keeps its copy, and so does each one if the update has none: it comes
+/// from a type that keeps none, and another type of the same user may read the copy. The roles and scopes are
+/// set by [`Session::set_rights`].
 ///
 /// Nobody asks whether the session has expired: it may be live for a process whose clock is behind.
 pub fn update_user(session: &mut Session, update: &UserUpdate) -> bool {
@@ -226,7 +227,8 @@ pub fn update_user(session: &mut Session, update: &UserUpdate) -> bool {
             (Some(update), Some(session)) => update != session,
             _ => false,
         };
-        if !is_of_another_kind {
+        let has_news = update.user.is_some() || session.user.is_none();
+        if has_news && !is_of_another_kind {
             session.user.clone_from(&update.user);
             session.user_kind.clone_from(&update.user_kind);
         }

@@ -1,7 +1,7 @@
 //! Several types of one kind, and copies that one of them does not read.
 
-use jwtauth::Device;
-use jwtauth::store::{SessionStore as _, UserUpdate};
+use jwtauth::store::{LoginEffects, SessionStore as _, UserUpdate};
+use jwtauth::{Device, SessionId};
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -160,6 +160,31 @@ fn n_9_a_copy_that_a_type_of_its_kind_does_not_read_ends_nothing() {
 
 fn claims_of(tokens: &Tokens) -> String {
     tests::wire::claims(&tokens.access)["sub"].as_str().unwrap().to_owned()
+}
+
+/// N-9: an update by a type that keeps no copy takes none away: the users of another type of its kind stay logged in, with
+/// the roles of the update. So does the copy of a record that does not say its kind.
+#[test]
+fn n_9_an_update_by_a_type_without_copies_leaves_the_copies_there() {
+    bounded(async {
+        let store = Faulty::default();
+        let app = TestApp::with(store.clone(), |builder| builder);
+        let (client, sessions) = (client(&app, routes()), app.jwtauth.sessions());
+        let tokens = log_in(&app, &Long { id: 4, badge: "B".into() }).await;
+        let mut former = sessions.list("4").await.unwrap().remove(0);
+        (former.id, former.user_kind) = (SessionId::from_bytes([7; 16]), None);
+        store.insert(former.clone(), LoginEffects::default()).await.unwrap();
+        let mut update = UserUpdate::default();
+        (update.roles, update.user_kind) = (vec!["clerk".into()], Some("Member of staff".into()));
+        assert_eq!(store.update_user("4".into(), update).await.unwrap(), 2);
+        let kept = store.load(former.id).await.unwrap().unwrap();
+        assert_eq!((&kept.user, &kept.user_kind), (&former.user, &None));
+        assert_eq!(kept.roles, ["clerk"]);
+        assert_eq!(sessions.update_user(&Listed).await.unwrap(), 2);
+        let answered = answer(client.get("/long"), Some(&tokens.cookies())).await;
+        assert_eq!(answered.status(), 200);
+        assert_eq!(text(answered).await, "B");
+    });
 }
 
 /// The type that wrote the copy is in another program, or was not met since the start of this one.

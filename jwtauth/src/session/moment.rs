@@ -6,6 +6,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+/// How long a moment lasts at most: a handler that blocks its thread does not wait for anything either, and
+/// meanwhile others log out. An answer on its way is not newer than this.
+const LONGEST: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// How often a request has gone on in this thread.
@@ -13,16 +18,23 @@ thread_local! {
 }
 
 /// The time from where a request goes on to where it waits again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     thread: ThreadId,
     number: u64,
+    at: Instant,
 }
 
 impl Moment {
     /// Returns the present one. Of one request, [`in_moments`] makes none come again.
     pub(crate) fn now() -> Self {
-        Self { thread: thread::current().id(), number: GONE_ON.get() }
+        Self { thread: thread::current().id(), number: GONE_ON.get(), at: Instant::now() }
+    }
+
+    /// Tells whether it is not over.
+    pub(crate) fn lasts(self) -> bool {
+        let now = Self::now();
+        (self.thread, self.number) == (now.thread, now.number) && now.at.duration_since(self.at) < LONGEST
     }
 }
 
@@ -63,18 +75,28 @@ mod tests {
             let first = in_moments(pin!(async {
                 let before = Moment::now();
                 tokio::task::yield_now().await;
-                assert_ne!(Moment::now(), before);
+                assert!(!before.lasts());
                 Moment::now()
             }))
             .await;
             // The next part of the request.
             in_moments(pin!(async {
-                assert_eq!((async { 1 }.await, Moment::now()), (1, first));
+                let soon = Moment { at: Instant::now(), ..first };
+                assert_eq!((async { 1 }.await, soon.lasts()), (1, true));
                 tokio::task::yield_now().await;
-                assert_ne!(Moment::now(), first);
+                assert!(!first.lasts());
             }))
             .await;
         };
         tokio::join!(request(), request());
+    }
+
+    /// S-8: a handler that blocks does not wait, and others log out meanwhile.
+    #[test]
+    fn s_8_a_moment_is_over_after_a_while() {
+        let now = Moment::now();
+        let before =
+            |by| Moment { at: now.at.checked_sub(by).expect("the machine has run for longer"), ..now };
+        assert!(!before(LONGEST).lasts() && (0..100).any(|_| Moment::now().lasts()));
     }
 }

@@ -290,9 +290,9 @@ impl Sessions {
     /// Tells whether the tokens just issued are still the newest of a live session.
     ///
     /// `false` after a logout or a later rotation: a slow answer must not bring old cookies back. A database
-    /// is not asked again by a request that has not waited since its rotation.
+    /// is not asked again by a request that has neither waited nor blocked since its rotation.
     pub(crate) async fn is_current(&self, issued: &IssuedTokens) -> Result<bool, SessionError> {
-        if self.store.is_shared() && issued.rotated_in == Some(Moment::now()) {
+        if self.store.is_shared() && issued.rotated_in.is_some_and(Moment::lasts) {
             return Ok(true);
         }
         let session = self.load(issued.session.id).await?;

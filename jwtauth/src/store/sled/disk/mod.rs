@@ -263,6 +263,10 @@ impl Commit for Disk {
         committed
     }
 
+    fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
     fn panicked(&mut self) -> StoreError {
         let error = self.reader.corrupt("changing it panicked");
         self.fail(&error);

@@ -1,8 +1,9 @@
 //! One thread that makes all changes, and one fsync for all that wait at the same time.
 //!
-//! Changes arrive as jobs. The thread runs every job that is waiting, makes the lot durable with one
-//! [`Commit::commit`], and only then answers. So changes take place one after the other without a
-//! lock, no async worker ever waits for the disk, and a hundred logins cost one fsync (group commit).
+//! Changes arrive as jobs. The thread runs every job that is waiting or about to come (`last_group`), makes
+//! the lot durable with one [`Commit::commit`], and only then answers. So changes take place one after the
+//! other without a lock, no async worker ever waits for the disk, and a hundred logins cost one fsync
+//! (group commit).
 //!
 //! # Invariants
 //!
@@ -14,10 +15,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use self::last_group::LastGroup;
 use crate::error::StoreError;
 
 /// How many jobs share a commit at most, so that the first does not wait for ever.
@@ -27,10 +29,16 @@ const MAX_GROUP: usize = 256;
 /// without end.
 const MAX_WAITING: usize = 4_096;
 
+/// How long the thread waits each time for jobs that may come.
+const PAUSE: Duration = Duration::from_micros(100);
+
 /// What the thread works on.
 pub(super) trait Commit: Send + 'static {
     /// Makes all changes so far durable.
     fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// Tells whether somebody waits until the changes so far are durable.
+    fn is_awaited(&self) -> bool;
 
     /// Hears that a job panicked, and returns what its caller is told.
     fn panicked(&mut self) -> StoreError;
@@ -298,7 +306,7 @@ fn settle<D: Commit, C: TwoSteps<D>>(
 }
 
 fn run<D: Commit>(mut disk: D, queue: &Receiver<Job<D>>) {
-    let mut steps: Vec<Step<D>> = Vec::new();
+    let (mut steps, mut last) = (Vec::new(), LastGroup::default());
     loop {
         if steps.is_empty() {
             match next(&mut disk, queue) {
@@ -306,21 +314,36 @@ fn run<D: Commit>(mut disk: D, queue: &Receiver<Job<D>>) {
                 None => break,
             }
         }
-        while steps.len() < MAX_GROUP {
-            match queue.try_recv() {
-                Ok(job) => steps.extend(job(&mut disk)),
-                Err(_) => break,
-            }
+        gather(&mut disk, queue, &mut steps);
+        let mut before = 0;
+        while disk.is_awaited() && last.comes_back(before, steps.len(), Instant::now()) {
+            before = steps.len();
+            thread::sleep(PAUSE);
+            gather(&mut disk, queue, &mut steps);
         }
         if steps.is_empty() {
             continue;
         }
+        let (begun, count) = (Instant::now(), steps.len());
         let committed = guarded(&mut disk, D::commit);
+        last.took = begun.elapsed();
         for step in std::mem::take(&mut steps) {
             steps.extend((step.0)(&mut disk, &committed));
         }
+        gather(&mut disk, queue, &mut steps);
+        last.about = count + steps.len();
+        last.answered = Some(Instant::now());
     }
     disk.close();
+}
+
+/// Runs the jobs that wait, but no more than share a commit.
+fn gather<D: Commit>(disk: &mut D, queue: &Receiver<Job<D>>, steps: &mut Vec<Step<D>>) {
+    while steps.len() < MAX_GROUP
+        && let Ok(job) = queue.try_recv()
+    {
+        steps.extend(job(disk));
+    }
 }
 
 /// Waits for a job, and meanwhile helps a disk that failed: readers need it back even if nobody writes.
@@ -359,5 +382,6 @@ impl StoreError {
     }
 }
 
+mod last_group;
 #[cfg(test)]
 mod tests;

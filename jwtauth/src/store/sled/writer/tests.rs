@@ -28,6 +28,10 @@ impl Commit for Disk {
         }
     }
 
+    fn is_awaited(&self) -> bool {
+        true
+    }
+
     fn panicked(&mut self) -> StoreError {
         StoreError::Unavailable { path: "panicked".into(), cause: None }
     }

@@ -48,7 +48,7 @@ impl TwoSteps<Disk> for LoginChange {
     }
 
     fn settle(&mut self, disk: &mut Disk, (): &(), waits: &dyn Fn() -> bool) -> Result<Settled, StoreError> {
-        if !disk.reader.reveal_if(self.session.id, waits) {
+        if !disk.reveal_if(self.session.id, waits) {
             return Ok(Settled::Abandoned);
         }
         if self.effects.put_off {

@@ -215,6 +215,18 @@ impl StoreReader {
         waits
     }
 
+    /// Keeps records that the writer has just written, so that the first to ask for them reads no page.
+    /// Called by the writer alone, so that nothing changes meanwhile.
+    pub(super) fn keep<'a>(&self, written: impl IntoIterator<Item = &'a Arc<Session>>) {
+        for session in written {
+            if let Err(ticket) = self.recent.find(session.id)
+                && !self.lock_hidden().contains(&session.id)
+            {
+                self.recent.remember(&ticket, session);
+            }
+        }
+    }
+
     /// Leaves out sessions that are hidden.
     pub(super) fn keep_visible<T>(&self, sessions: &mut Vec<T>, id_of: impl Fn(&T) -> SessionId) {
         let hidden = self.lock_hidden();

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ::sled::Batch;
 
@@ -27,6 +28,8 @@ type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 #[derive(Default)]
 pub(super) struct Change {
     writes: Writes,
+    /// The sessions that it writes.
+    records: Vec<Arc<Session>>,
     sessions: i64,
     accounts: i64,
     /// What is added to [`Totals::sum`], wrapping.
@@ -183,6 +186,7 @@ impl Change {
         let bytes = codec::encode_session(&key, session)?;
         self.sum = self.sum.wrapping_add(codec::checksum_of(&bytes));
         self.writes.insert(key, Some(bytes));
+        self.records.push(Arc::new(session.clone()));
         Ok(())
     }
 
@@ -201,13 +205,15 @@ impl Change {
 /// Changes that wait to be written together, and the totals after them.
 pub(super) struct Group {
     writes: Writes,
+    /// The sessions that it has written, each as it was last. Some may have been removed since.
+    records: BTreeMap<SessionId, Arc<Session>>,
     totals: Totals,
 }
 
 impl Group {
     /// Starts an empty one on what is in the tree.
     pub(super) fn new(totals: Totals) -> Self {
-        Self { writes: Writes::new(), totals }
+        Self { writes: Writes::new(), records: BTreeMap::new(), totals }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -227,6 +233,7 @@ impl Group {
     /// Takes in one change, as a whole.
     pub(super) fn add(&mut self, change: Change) {
         self.writes.extend(change.writes);
+        self.records.extend(change.records.into_iter().map(|session| (session.id, session)));
         self.totals = Totals {
             changes: self.totals.changes + 1,
             sessions: self.totals.sessions.saturating_add_signed(change.sessions),
@@ -262,6 +269,15 @@ impl Group {
     pub(super) fn sessions(&self) -> Vec<SessionId> {
         let records = self.writes.keys().filter(|key| key.starts_with(tree_keys::SESSIONS));
         records.filter_map(|key| tree_keys::id_of(key)).collect()
+    }
+
+    /// Takes out the sessions that will be alive under their keys.
+    pub(super) fn take_live(&mut self) -> BTreeMap<SessionId, Arc<Session>> {
+        let mut live = std::mem::take(&mut self.records);
+        live.retain(|id, session| {
+            session.revoked.is_none() && matches!(self.get(&tree_keys::session(*id)), Some(Some(_)))
+        });
+        live
     }
 
     /// Returns all of it as one batch, totals included, and the totals.

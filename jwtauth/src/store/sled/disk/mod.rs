@@ -7,7 +7,7 @@
 //! 2. After a failed write nothing of the handle is trusted but what it can still read, until it was
 //!    opened anew; a group that was gathered before is gone, and all who wait for it hear an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -50,6 +50,8 @@ pub(super) struct Disk {
     pub(super) disowned: Vec<SessionId>,
     /// Those of them whose removal is in the group.
     pub(super) removing: Vec<SessionId>,
+    /// The sessions that the last commit has written, if they are alive.
+    written: BTreeMap<SessionId, Arc<Session>>,
     /// Who copies the store.
     pub(super) followers: Followers,
     /// How large the data file may grow.
@@ -80,6 +82,7 @@ impl Disk {
             archived: None,
             disowned: Vec::new(),
             removing: Vec::new(),
+            written: BTreeMap::new(),
             followers: Followers::default(),
             growth,
             compactions: Arc::default(),
@@ -153,6 +156,7 @@ impl Disk {
         self.reader.check.begin(opened.state.first, opened.state.totals);
         *self.reader.tree.write().unwrap_or_else(PoisonError::into_inner) = Some(opened.tree);
         self.reader.recent.clear();
+        self.written.clear();
         self.followers.lose_all();
         self.state = opened.state;
         self.group = Group::new(self.state.totals);
@@ -175,7 +179,8 @@ impl Disk {
     /// Writes the group into the tree, as one batch. An empty one only for the time, if what is kept of it is
     /// old.
     fn write(&mut self, max_age: u64) -> Result<(), StoreError> {
-        let group = std::mem::replace(&mut self.group, Group::new(self.state.totals));
+        let mut group = std::mem::replace(&mut self.group, Group::new(self.state.totals));
+        self.written = group.take_live();
         let age = self.reader.time.latest().saturating_sub(self.state.totals.latest);
         if group.is_empty() && age <= max_age {
             return Ok(());
@@ -190,10 +195,21 @@ impl Disk {
         // Also when it failed: nobody knows what is in the tree then, and readers read just that.
         self.reader.recent.end(&changed);
         applied?;
+        self.reader.keep(self.written.values());
         self.followers.note(&followed);
         self.state.totals = totals;
         self.group = Group::new(totals);
         Ok(())
+    }
+
+    /// Shows a session to readers if `waits` returns `true`, and returns that. The last commit has written
+    /// it.
+    pub(super) fn reveal_if(&self, id: SessionId, waits: &dyn Fn() -> bool) -> bool {
+        let waits = self.reader.reveal_if(id, waits);
+        if waits {
+            self.reader.keep(self.written.get(&id));
+        }
+        waits
     }
 
     /// Brings the tree to disk.

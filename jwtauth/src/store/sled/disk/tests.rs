@@ -202,6 +202,39 @@ fn n_2_a_login_whose_caller_left_is_undone_and_evicts_nobody() {
     Opened::open(dir.0.as_path().into()).unwrap();
 }
 
+/// the first to ask for a session that was just written reads no page. What they get is what stands
+/// there, also if the group of the login has changed it again.
+#[test]
+fn r_14_what_was_just_written_is_known_as_it_stands() {
+    let dir = Dir::new("written");
+    let mut disk = disk(&dir.0);
+    let revocation = Revocation { at: 200, reason: RevocationReason::Logout };
+    let is_known = |disk: &Disk, number| disk.reader.recent.find(session(number).id).is_ok();
+    let begin = |disk: &mut Disk, number| {
+        let mut login = LoginChange { session: session(number), effects: LoginEffects::default() };
+        login.begin(disk).unwrap();
+        login
+    };
+    let mut logins = [1, 2].map(|number| begin(&mut disk, number));
+    assert!(disk.revoke(session(2).id, revocation).unwrap());
+    disk.commit().unwrap();
+    assert!(!is_known(&disk, 1), "its caller has not been told");
+    for login in &mut logins {
+        login.settle(&mut disk, &(), &|| true).unwrap();
+    }
+    assert!(is_known(&disk, 1) && !is_known(&disk, 2));
+    assert_eq!(*disk.reader.find(session(1).id).unwrap().unwrap(), session(1));
+    assert!(disk.reader.find(session(2).id).unwrap().unwrap().revoked.is_some());
+
+    let mut swept = begin(&mut disk, 3);
+    assert_eq!(disk.sweep(1_000, 10).unwrap().removed, 3);
+    disk.commit().unwrap();
+    swept.settle(&mut disk, &(), &|| true).unwrap();
+    for number in 1..=3 {
+        assert_eq!(disk.reader.find(session(number).id).unwrap(), None, "{number}");
+    }
+}
+
 /// N-2: the batch of a login was applied, and then the disk failed. Its caller was told so.
 #[test]
 fn n_2_a_login_that_failed_is_removed_when_the_disk_is_back() {

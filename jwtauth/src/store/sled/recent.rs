@@ -1,4 +1,4 @@
-//! Records that were read lately, so that most requests of a logged-in user ask no page of sled.
+//! Records that were read or written lately, so that most requests of a logged-in user ask no page of sled.
 //!
 //! # Invariants
 //!

@@ -73,11 +73,13 @@ fn a_request_waits_for_the_database_as_often_as_the_guide_says() {
         for (way, config, rounds) in
             [("prepared", config.clone(), 8), ("nothing prepared", config.prepared_statements(false), 4)]
         {
-            let app = TestApp::with(PostgresStore::connect(config).await.unwrap(), |builder| builder);
-            let tab = Tab::new(&app);
+            let store = PostgresStore::connect(config).await.unwrap();
+            let app = TestApp::with(store.clone(), |builder| builder);
+            let narrow = TestApp::with(store, |builder| builder.max_sessions(2));
+            let (tab, narrow_tab) = (Tab::new(&app), Tab::new(&narrow));
             // What a busy machine does only adds to it.
-            let mut least = [u128::MAX; 5];
-            for _ in 0..rounds {
+            let mut least = [u128::MAX; 7];
+            for round in 0..rounds {
                 let (login, pair) = trips(tab.login("alice")).await;
                 let (look, answer) = trips(tab.get("/me", &pair.cookies())).await;
                 assert_eq!(answer.status, 200);
@@ -87,11 +89,25 @@ fn a_request_waits_for_the_database_as_often_as_the_guide_says() {
                 assert_eq!(answer.status, 200);
                 let (stranger, answer) = trips(tab.get("/hello", "")).await;
                 assert_eq!(answer.status, 200);
-                let taken = [look, login, refresh, logout, stranger];
-                println!("{way}: request, login, refresh, logout, stranger: {taken:?}");
+                // A login ends the session that the browser had, which was read before, or the one that was idle the longest.
+                let name = format!("{way} {round}");
+                let first = tab.login(&name).await;
+                let (instead, answer) = trips(tab.login_with(&name, &first.cookies())).await;
+                assert_eq!(answer.status, 200);
+                assert_eq!(tab.get("/me", &first.cookies()).await.status, 401);
+                narrow_tab.login(&name).await;
+                let (crowded, _) = trips(narrow_tab.login(&name)).await;
+                assert_eq!(app.jwtauth.sessions().list(&name).await.unwrap().len(), 2);
+                let taken = [look, login, refresh, logout, stranger, instead, crowded];
+                println!("{way}: request, login, refresh, logout, stranger, instead, crowded: {taken:?}");
                 least = std::array::from_fn(|kind| least[kind].min(taken[kind]));
             }
-            assert_eq!(least, [1, 2, 2, 2, 0], "{way}: request, login, refresh, logout, stranger");
+            let [usual @ .., instead, crowded] = least;
+            assert_eq!(usual, [1, 2, 2, 2, 0], "{way}: request, login, refresh, logout, stranger");
+            assert!(
+                instead <= 5 && crowded <= 4,
+                "{way}: a login instead of another {instead}, or one too many {crowded}"
+            );
         }
     });
 }

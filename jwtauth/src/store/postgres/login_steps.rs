@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
 use super::super::requests::LoginEffects;
-use super::super::rules;
+use super::super::rules::{self, LoginOutcome};
 use super::super::value_store::{NewValue, StoredValue};
 use super::Database;
 use super::freshness::Touched;
@@ -54,8 +54,8 @@ pub(super) struct NewLogin {
 
 /// What is left to do for a login whose session was added.
 struct OpenedLogin {
-    /// Whether other sessions have to be revoked.
-    revokes: bool,
+    /// Other sessions, which have to be revoked.
+    revoked: Vec<SessionId>,
     /// Sessions that have to be removed.
     forgotten: Vec<SessionId>,
 }
@@ -63,8 +63,9 @@ struct OpenedLogin {
 /// Adds the session.
 struct Open(NewLogin);
 
-/// Revokes other sessions. Returns whether this one stands: one that was revoked meanwhile crowds nobody out.
-struct Evict(NewLogin);
+/// Revokes other sessions: mostly these, which a look before has found. Returns whether this one stands: one
+/// that was revoked meanwhile crowds nobody out.
+struct Evict(NewLogin, Vec<SessionId>);
 
 /// Keeps the value, and adds the session. Or returns what stood there before.
 struct OpenWithValue(NewLogin, NewValue);
@@ -94,7 +95,7 @@ impl NewLogin {
             others = self.crowd(&found)?;
         }
         let outcome = rules::login(session, &others, effects);
-        Ok(OpenedLogin { revokes: !outcome.revoked.is_empty(), forgotten: outcome.forgotten })
+        Ok(OpenedLogin { revoked: revoked_by(&outcome), forgotten: outcome.forgotten })
     }
 
     /// Reads the sessions of the subject, with this one.
@@ -121,24 +122,34 @@ impl DatabaseStep for Evict {
     type Outcome = bool;
 
     async fn run(&self, transaction: &mut Transaction<'_>) -> Result<bool, StepError> {
-        let NewLogin { session, effects, .. } = &self.0;
+        let Self(login, expected) = self;
+        let NewLogin { session, effects, .. } = login;
         let statements = transaction.statements();
         transaction.lock_subject(&session.subject);
+        // With the look at all of them: one round trip.
+        transaction.write(&statements.lock_sessions, vec![rows::ids(expected.iter().copied())]);
         let mut effects = effects.clone();
-        let mut others = Vec::new();
-        let mut stands = true;
-        if effects.max_sessions.is_some() {
-            let params = vec![session.subject.as_bytes().into()];
-            others = self.0.crowd(&transaction.query(&statements.sessions_of, params).await?)?;
-            stands = stands_among(&others, session.id).is_some();
-            if !stands {
-                // A login that came later has crowded this one out, so it crowds nobody out.
-                effects.max_sessions = None;
-            }
+        let is_counted = effects.max_sessions.is_some();
+        if is_counted {
+            transaction.write(&statements.sessions_of, vec![session.subject.as_bytes().into()]);
+        }
+        let mut found = transaction.send().await?;
+        let crowd = if is_counted { found.pop() } else { None };
+        let others = login.crowd(&crowd.unwrap_or_default())?;
+        let stands = !is_counted || stands_among(&others, session.id).is_some();
+        if !stands {
+            // A login that came later has crowded this one out, so it crowds nobody out.
+            effects.max_sessions = None;
         }
         let outcome = rules::login(session, &others, &effects);
-        let revoked = rows::ids(outcome.revoked.iter().map(|(id, _)| *id));
-        for row in transaction.query(&statements.lock_sessions, vec![revoked]).await? {
+        let mut locked = found.pop().unwrap_or_default();
+        let mut unexpected = revoked_by(&outcome);
+        unexpected.retain(|id| !expected.contains(id));
+        if !unexpected.is_empty() {
+            let params = vec![rows::ids(unexpected)];
+            locked.extend(transaction.query(&statements.lock_sessions, params).await?);
+        }
+        for row in locked {
             let Some(mut other) = rows::readable_session(&row)? else { continue };
             let how = outcome.revoked.iter().find(|(id, _)| *id == other.id);
             if how.is_some_and(|(_, revocation)| other.revoke(*revocation)) {
@@ -147,6 +158,10 @@ impl DatabaseStep for Evict {
         }
         Ok(stands)
     }
+}
+
+fn revoked_by(outcome: &LoginOutcome) -> Vec<SessionId> {
+    outcome.revoked.iter().map(|(id, _)| *id).collect()
 }
 
 /// Returns a session that was not revoked.
@@ -304,8 +319,9 @@ impl Database {
         self.unsettled.keep_visible(&mut crowd);
         let Some(own) = stands_among(&crowd, session.id).cloned() else { return Ok(None) };
         // Mostly one round trip is enough. Of two logins that leave at once, one sees the other.
-        let stands = rules::login(&session, &crowd, &effects).revoked.is_empty()
-            || self.change(Evict(self.new_login(session, effects))).await?;
+        let revoked = revoked_by(&rules::login(&session, &crowd, &effects));
+        let stands =
+            revoked.is_empty() || self.change(Evict(self.new_login(session, effects), revoked)).await?;
         Ok(stands.then(|| Arc::new(own)))
     }
 
@@ -354,8 +370,8 @@ impl Database {
 
     /// Does what is left to do for a login that stands.
     async fn complete(&self, login: &NewLogin, opened: OpenedLogin) -> Result<(), StoreError> {
-        if opened.revokes {
-            self.carry_out(&Evict(login.clone())).await?;
+        if !opened.revoked.is_empty() {
+            self.carry_out(&Evict(login.clone(), opened.revoked)).await?;
         }
         if !opened.forgotten.is_empty() {
             let forget = Forget(opened.forgotten, login.session.subject.clone());

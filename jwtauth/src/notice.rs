@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The kinds of mistakes that standard error has been told of.
+/// The kinds of mistakes that were written to standard error.
 static TOLD: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 
 /// Logs that the application is set up wrongly. `line` says what to write; `kind` is the same for all lines

@@ -338,7 +338,7 @@ fn sessions_are_listed_with_device_address_and_time() {
     });
 }
 
-/// The first device stays; another that goes on with its session is told of once, another version is not.
+/// The first device stays; another that goes on with its session is reported once. Another version is not.
 #[test]
 fn a_change_of_device_is_an_event_once_and_a_new_version_is_none() {
     logged(async |log| {

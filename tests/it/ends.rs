@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep, timeout};
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long it takes at most until an end is seen that nobody told of.
+/// How long it takes at most until an end is seen that nobody reported.
 const BOUND: Duration = Duration::from_secs(30);
 
 /// An app on a store whose reads are counted.

@@ -1,4 +1,4 @@
-//! Sessions whose time runs out: told of once, by the sweep that removes them.
+//! Sessions whose time runs out: reported once, by the sweep that removes them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The sessions that a hook was told of as expired.
+/// The sessions that a hook was told were expired.
 #[derive(Clone, Default)]
 struct Expired(Arc<Mutex<Vec<Arc<Session>>>>);
 
@@ -53,7 +53,7 @@ fn a_session_that_runs_out_is_told_of_once_and_one_that_was_ended_is_not() {
         assert_eq!(expired.take(), [], "and was ended; bob's goes on, by its refresh");
         app.clock.advance(DAY / 2);
         assert_eq!(tab.get("/me", &renewed.cookies()).await.status, 401, "it is over at once");
-        assert_eq!(expired.take(), [], "and is told of by the sweep");
+        assert_eq!(expired.take(), [], "and is reported by the sweep");
         let before = store.inner.load(pair.session()).await.unwrap().unwrap();
         assert_eq!(tests::sweep(sessions).await, 1);
         assert_eq!(expired.take(), [Arc::clone(&before)], "as it was");
@@ -171,7 +171,7 @@ fn a_slow_hook_hears_of_every_session() {
     });
 }
 
-/// What is not known to be removed for good is not told of, and the next sweep has another try.
+/// What is not known to be removed for good is not reported, and the next sweep has another try.
 #[test]
 fn a_store_that_fails_has_nothing_told() {
     logged(async |log| {

@@ -1,6 +1,6 @@
 //! The program `jwtauth` beside a running server: the socket in the directory of the store, and who may use it.
 //!
-//! `attacks` has what a program may do to the server that is none of ours, and `whole_files` what is about all
+//! `attacks` has what a foreign program may do to the server, and `whole_files` what is about all
 //! that the store keeps.
 
 mod attacks;
@@ -324,7 +324,7 @@ fn o_4_a_runtime_that_cannot_listen_serves() {
     assert!(!socket_of(&path).exists());
 }
 
-/// O-7: a server that hangs is told of, within a few seconds. Nothing else is tried.
+/// O-7: a server that hangs is reported, within a few seconds. Nothing else is tried.
 #[test]
 fn o_7_a_server_that_hangs_is_told_of() {
     bounded(async {

@@ -159,7 +159,7 @@ fn routes() -> Route {
         .nest("/tree", Route::new().at("/leaf", get(open)).with(RequireAuth::new().role("admin")))
 }
 
-/// The same request, to the same routes, behind either: the same answer, but for what it depends on.
+/// The same request, to the same routes, behind either: the same answer, except for what depends on it.
 #[test]
 fn h_8_an_answer_behind_a_verifier_is_that_behind_a_jwtauth() {
     bounded(async {

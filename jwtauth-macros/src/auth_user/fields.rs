@@ -152,7 +152,7 @@ fn check_default(input: &DeriveInput, fields: &Fields, sources: &Sources, errors
     }
 }
 
-/// Tells whether an attribute is one of ours.
+/// Tells whether an attribute is `#[auth(..)]`.
 fn is_mark(attr: &Attribute) -> bool {
     attr.path().is_ident("auth")
 }

@@ -254,7 +254,7 @@ fn store_of(path: &Path) -> &Path {
     if folder.ends_with("blobs") { folder.parent().unwrap_or(folder) } else { folder }
 }
 
-/// What a repair is to be told of a counter that is not in the store.
+/// The option of a repair for a counter that is not in the store.
 fn counter_argument(store: &Path, counter: &Path) -> String {
     if counter.starts_with(store) { String::new() } else { format!(" --rollback-counter {counter:?}") }
 }

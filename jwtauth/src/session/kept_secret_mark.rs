@@ -30,7 +30,7 @@ impl Sessions {
     }
 
     /// Looks at the mark of the server that has started last, and returns it. Tells of one that is not known
-    /// here, unless it is the one that was told of before.
+    /// here, unless it is the one that was reported before.
     pub(super) async fn look_at_secret_mark(
         &self,
         told: Option<&str>,

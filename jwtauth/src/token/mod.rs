@@ -286,7 +286,7 @@ impl Expected<'_> {
 
 /// Checks when a token is valid, and returns that, in Unix seconds.
 ///
-/// `iat` is not in the future, except in a token of ours: we have issued it, so it was then, and the clock
+/// `iat` is not in the future, except in our own tokens: we have issued them, so it was then, and the clock
 /// was put right since. Its session decides.
 fn check_times(
     claims: &Object<'_>,

@@ -4,7 +4,7 @@
 //! call their struct `User`. The compiler cannot tell, so the log does, once for each kind. Types that were
 //! given a kind on purpose may stand for one user: they are only named where a copy does not fit.
 //!
-//! A type that is written by hand, keeps copies and has no kind is told of too: nothing but the fields of a
+//! A type that is written by hand, keeps copies and has no kind is reported too: nothing but the fields of a
 //! copy says that it is one of that type.
 
 use std::any::{TypeId, type_name};

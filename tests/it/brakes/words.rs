@@ -57,7 +57,7 @@ fn m_17_development_says_whether_the_peer_or_the_host_was_the_reason() {
     });
 }
 
-/// M-16: programs that drop `Secure` cookies of http://localhost are told of once, and browsers are not.
+/// M-16: programs that drop `Secure` cookies of http://localhost are reported once, and browsers are not.
 #[test]
 fn m_16_cookies_that_programs_drop_on_localhost_are_told_of_once() {
     logged(async |log| {

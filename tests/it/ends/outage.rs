@@ -1,4 +1,4 @@
-//! Ends that nobody was told of: other processes, outages, changes that were given up.
+//! Ends that nobody reported: other processes, outages, changes that were given up.
 
 use super::*;
 

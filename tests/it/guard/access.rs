@@ -81,7 +81,7 @@ pub(super) async fn greet(who: Option<CurrentUser>) -> String {
     who.map_or("nobody".into(), |who| who.subject().to_owned())
 }
 
-/// Without an argument of ours it is still the guard that refuses.
+/// Without one of our arguments it is still the guard that refuses.
 #[require_auth(optional)]
 async fn optional_without_user() -> &'static str {
     "welcome"

@@ -202,7 +202,7 @@ fn a_refusal_is_translated_for_who_asks_for_it() {
     });
 }
 
-/// An error that is none of ours goes on as one, to whoever waits for it further out.
+/// Another error goes on as one, to whoever waits for it further out.
 #[test]
 fn errors_of_the_application_are_left_alone() {
     bounded(async {

@@ -39,7 +39,7 @@ fn s_42_h_5_another_header_takes_the_place_of_authorization() {
             assert_eq!(refused.status(), 401, "{headers:?}");
             assert!(challenge(&refused).starts_with(r#"Bearer realm="api""#), "{headers:?}");
         }
-        // H-6: with one of ours the cookies are not looked at, and with `Authorization` they are.
+        // H-6: with one of our tokens the cookies are not looked at, and with `Authorization` they are.
         let cookies = bob.cookies();
         for (name, value, want) in [
             ("x-access-token", "Bearer x", 401),
@@ -185,7 +185,7 @@ fn h_10_headers_and_schemes_that_browsers_send_are_refused() {
 #[require_auth(redirect = "/login")]
 async fn page() {}
 
-/// A program with a token of ours is no browser that could be sent to a login page.
+/// A program with one of our tokens is no browser that could be sent to a login page.
 #[test]
 fn h_13_who_sends_the_header_is_not_redirected() {
     bounded(async {

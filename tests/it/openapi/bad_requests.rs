@@ -1,4 +1,4 @@
-//! An application's handler of bad requests answers to those, and to no refusal of ours.
+//! An application's handler of bad requests answers to those, and to none of our refusals.
 
 use super::*;
 

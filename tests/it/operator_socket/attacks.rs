@@ -1,4 +1,4 @@
-//! What programs that are none of ours send to the socket of a server, and to our program.
+//! What foreign programs send to the socket of a server, and to our program.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -295,7 +295,7 @@ fn an_admin_page_tells_only_of_what_has_happened() {
             let shown = text(request.header("sec-fetch-site", from).send().await.unwrap()).await;
             assert!(shown.contains("bob") && !shown.contains("class=\"notice\""), "{from}: {shown}");
         }
-        // What does nothing is told of as nothing.
+        // What changes nothing is no event.
         for (at, fields) in [
             (&of_session, &[("do", "nothing")][..]),
             (&page, &[("do", "nothing")]),

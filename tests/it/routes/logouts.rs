@@ -35,7 +35,7 @@ fn n_1_a_logout_ends_the_session_that_a_request_names_in_any_way() {
             let (status, _, said) = ask(&client, Method::POST, "/auth/logout", &headers, body).await;
             assert_eq!((status, live().await), (204, 0), "{way}: {said}");
         }
-        // What names nobody ends nothing, and a token that is none of ours is no logout.
+        // What names nobody ends nothing, and a token that we did not issue is no logout.
         ask(&client, Method::POST, "/auth/obtain", &[], login).await;
         for (headers, body, expected) in [
             (vec![("authorization", "Basic dXNlcjpwYXNz")], Value::Null, 204),

@@ -1,4 +1,4 @@
-//! A refresh token of Django's is exchanged once for a session of ours, whatever races with that.
+//! A refresh token of Django's is exchanged once for one of our sessions, whatever races with that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,7 @@ fn a_pair_of_django_in_cookies_is_refreshed_in_silence() {
         assert_eq!(renewed.body, "7");
         let pair = renewed.pair();
         assert_eq!(tab.get("/identity", &pair.cookies()).await.body, "7");
-        // An unspent one may not be mixed with a session of ours, whoever's it is.
+        // An unspent one may not be mixed with one of our sessions, whoever's it is.
         let unspent = super::refresh("7", "r3");
         assert_eq!(tab.get("/identity", &cookies(&pair.access, &unspent)).await.body, "nobody");
         assert_eq!(tab.get("/identity", &tests::tab::cookies(None, Some(&unspent))).await.body, "7");

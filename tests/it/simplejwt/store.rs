@@ -159,7 +159,7 @@ async fn started(store: &Faulty) {
     }
 }
 
-/// An access token of Django's costs two reads with each request, and no write. Those of ours cost no more than without.
+/// An access token of Django's costs two reads with each request, and no write. Ours cost no more than without.
 #[test]
 fn an_access_token_of_django_writes_nothing() {
     bounded(async {
@@ -180,7 +180,7 @@ fn an_access_token_of_django_writes_nothing() {
         assert_eq!((store.loads() - before.0, store.value_loads() - before.1), (1, 0));
         store.set(Fault::None, Fault::None);
         assert_eq!(site.refresh(&refresh).await.0, 200);
-        assert_eq!(store.value_loads(), before.1, "a token of ours is on no list");
+        assert_eq!(store.value_loads(), before.1, "our token is on no list");
     });
 }
 

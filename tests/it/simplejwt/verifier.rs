@@ -77,7 +77,7 @@ fn a_guarded_service_takes_tokens_of_django_for_what_they_say() {
     });
 }
 
-/// Tokens of ours are as good, from a service that shares with Django or not; and Django's are refused unless asked for.
+/// Our tokens are as good, from a service that shares with Django or not; and Django's are refused unless asked for.
 #[test]
 fn j_9_tokens_of_django_are_taken_by_who_asked_for_them() {
     bounded(async {

@@ -156,7 +156,7 @@ fn w_7_sliding_tokens_are_recorded_as_what_they_are() {
         assert_eq!(found, [expected(&said[0], Some(START + 130)), expected(&said[1], None)]);
         assert_eq!((records[0].parent, records[1].parent), (None, Some(records[0].id)));
         assert_eq!(serde_json::to_value(records[0]).unwrap()["kind"], "sliding");
-        // A tree that is ended but for its newest token goes on with that; without it, it ends with its session.
+        // A tree that is ended except for its newest token goes on with that; without it, it ends with its session.
         let session = records[0].session;
         assert_eq!(client.me(&first).await, good());
         assert_eq!(sessions.revoke_tree(session, &[records[1].id]).await.unwrap(), 1);

@@ -90,7 +90,7 @@ impl Who<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait {
     pub(super) seconds: u64,
-    /// Whether nobody was told of this delay yet. One who asks all the time must not fill the log.
+    /// Whether this delay was not logged yet. A client that asks all the time must not fill the log.
     pub(super) is_news: bool,
 }
 

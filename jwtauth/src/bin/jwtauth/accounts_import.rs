@@ -17,7 +17,7 @@ use super::{Done, Failure, unexpected};
 /// The longest line, in bytes: more than any account that is taken.
 const MAX_LINE: usize = 64 * 1024;
 
-/// How many lines are told of names that are there already.
+/// How many lines are printed about names that are there already.
 const TOLD: u64 = 20;
 
 /// What has become of the lines.

@@ -138,6 +138,6 @@ async fn of_many_sessions_with_one_value_one_is_added<S: SessionStore>(store: &A
         assert_eq!((winners, sessions.len()), (1, 1), "round {round}: one of many is added");
         let id = sessions[0].id.as_bytes().to_vec();
         let told = answers.into_iter().flatten().all(|bytes| bytes == id);
-        assert!(told, "round {round}: all others are told of that one");
+        assert!(told, "round {round}: all others are told that one's value");
     }
 }

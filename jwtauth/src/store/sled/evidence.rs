@@ -27,7 +27,7 @@ pub(super) struct Evidence {
     pub(super) unreadable: u64,
     /// A record of a layout that a newer release has written.
     pub(super) newer: Option<RecordError>,
-    /// Whether there are keys that no store of ours has.
+    /// Whether there are keys that none of our stores has.
     pub(super) is_foreign: bool,
     /// The name of each account.
     pub(super) accounts: HashMap<AccountId, String>,

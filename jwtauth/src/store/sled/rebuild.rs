@@ -187,7 +187,7 @@ impl Rebuild {
         if self.group.len() >= BATCH { self.write() } else { Ok(()) }
     }
 
-    /// Takes in a key as it stands in another database of ours, or is not there any more. The totals of that
+    /// Takes in a key as it stands in another of our databases, or is not there any more. The totals of that
     /// one go to [`Self::finish`] or [`Self::check`].
     pub(super) fn copy(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         if key == tree_keys::TOTALS {

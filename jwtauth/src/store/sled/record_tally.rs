@@ -30,7 +30,7 @@ pub(super) struct RecordTally {
 /// Why a key cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Uncounted {
-    /// No store of ours has such a key.
+    /// None of our stores has such a key.
     Foreign,
     Record(RecordError),
 }

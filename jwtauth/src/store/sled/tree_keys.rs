@@ -79,7 +79,7 @@ pub(super) fn unread(key: &[u8]) -> Option<Range<Vec<u8>>> {
     Some(key.max(range.start).to_vec()..range.end.to_vec())
 }
 
-/// Where no store of ours has keys.
+/// Where none of our stores has keys.
 pub(super) fn gaps() -> [Range<Vec<u8>>; 6] {
     [
         &b""[..]..ACCOUNTS,

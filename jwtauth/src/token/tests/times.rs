@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// J-15, N-8: a token of ours was issued, so it was then. It says how far time was ahead of the clock.
+/// J-15, N-8: one of our tokens was issued, so it was then. It says how far time was ahead of the clock.
 #[test]
 fn j_15_n_8_tokens_of_ours_are_not_refused_for_an_iat_ahead() {
     let verify = |claims: &Value, now, ahead| {

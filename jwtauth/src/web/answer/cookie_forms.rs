@@ -1,4 +1,4 @@
-//! The other forms in which a browser may keep a cookie of ours, and how they are deleted.
+//! The other forms in which a browser may keep one of our cookies, and how they are deleted.
 //!
 //! A browser keeps one cookie for each name, domain and path, and one more that is partitioned. Only a
 //! deletion with the same three deletes it (RFC 6265bis, section 5.7; CHIPS). Which form a value came in is

@@ -3,7 +3,7 @@
 //! poem's cookie jar decodes cookie *names* (`__%48ost-x` becomes `__Host-x`, which breaks the promise of the
 //! prefix). It also drops all cookies if one has a byte that is not ASCII. So the `Cookie` header is read
 //! here as bytes, and nothing is decoded (H-3). Clients of RFC 2965 put a value into quotes, and send
-//! `$Version` and `$Path` among the cookies: the quotes are taken off, and no cookie of ours has such a name
+//! `$Version` and `$Path` among the cookies: the quotes are taken off. None of our cookies has such a name
 //! (N-18).
 //!
 //! Under settings of another kind the default names have another prefix, or the application has names of its

@@ -33,7 +33,7 @@ struct PasswordPage<'p> {
     username: &'p str,
     old_problem: &'p str,
     new_problem: &'p str,
-    /// Names the form: one that is sent twice is told of twice.
+    /// Names the form: the second answer to the same form says that it is done.
     once: String,
 }
 

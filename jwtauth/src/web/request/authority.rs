@@ -55,7 +55,7 @@ impl Authority {
     pub(crate) fn plain_tokens<'r>(&self, request: &'r Request) -> Option<PlainTokens<'r>> {
         let state = self.sessions()?.state();
         if state.sessions.tells_of_callers() {
-            // Each request is told of, after it was looked at in full.
+            // The hook is told of each request, after it was looked at in full.
             return None;
         }
         PlainTokens::of(request.headers(), &state.token_header, &state.cookies.names)

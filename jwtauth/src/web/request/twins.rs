@@ -48,7 +48,7 @@ pub(crate) struct Resent {
     expires_at: u64,
 }
 
-/// A value that is a token of ours.
+/// A value that is one of our tokens.
 struct Candidate<'c> {
     value: &'c str,
     token: NamedToken,

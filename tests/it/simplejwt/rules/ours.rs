@@ -158,7 +158,7 @@ fn s_8_what_django_makes_of_a_refresh_token_that_was_ended_is_refused() {
             assert_eq!(site.refresh(refresh).await.0, 401, "{name}");
         }
         for ours in [&access, &text(&pair["access"])] {
-            assert_eq!(site.who(ours).await.0, 200, "access tokens of ours go on");
+            assert_eq!(site.who(ours).await.0, 200, "our access tokens go on");
         }
     });
 }

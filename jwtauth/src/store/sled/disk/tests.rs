@@ -84,7 +84,7 @@ fn r_14_a_group_sees_its_own_changes_and_readers_only_committed_ones() {
     Opened::open(dir.0.as_path().into()).unwrap();
 }
 
-/// A record that cannot be read is told of to nobody, and holds nothing up.
+/// A record that cannot be read is reported to nobody, and holds nothing up.
 #[test]
 fn r_6_a_sweep_gets_past_a_damaged_record() {
     let dir = Dir::new("damaged");

@@ -13,7 +13,7 @@ use super::blobs::is_page;
 use super::{BLOBS, is_ours};
 use crate::private_file::{mode, set_mode};
 
-/// Makes the directory and each file of ours private. Returns what was wider, with its mode, and whether it
+/// Makes the directory and each of our files private. Returns what was wider, with its mode, and whether it
 /// still is.
 pub(super) fn restrict_all(path: &Path) -> Vec<Widened> {
     let mut widened = Vec::new();
@@ -39,7 +39,7 @@ pub(in crate::store::sled) fn mend(path: &Path) {
     tell(path, &restrict_all(path));
 }
 
-/// Makes one file of ours private, and says so if it was not.
+/// Makes one of our files private, and says so if it was not.
 pub(super) fn mend_file(path: &Path) {
     let mut widened = Vec::new();
     if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {

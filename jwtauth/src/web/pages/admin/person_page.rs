@@ -156,7 +156,7 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
             .await;
     }
     let here = format!("person?id={id}");
-    // What was so already is told of as nothing.
+    // A change that changes nothing is no event.
     let told = |now: &Account| if now.roles == account.roles { "" } else { "roles" };
     let done = match &*what {
         "disable" => take(visit, id, None).await?.map(|_| if account.active { "disabled" } else { "" }),

@@ -194,7 +194,7 @@ pub(super) async fn change(visit: &AdminVisit<'_>, mut form: Form) -> Result<Res
     let query: SessionQuery = visit.query().await;
     let Some(session) = asked(visit, &query).await? else { return Ok(see_other("people")) };
     let page = format!("session?{}", query_of(&session.subject, session.id));
-    // What is over is told of as nothing.
+    // A session that has ended is no event again.
     if form.text("do") != "end" || !session.is_live_at(visit.sessions().now()) {
         return Ok(see_other(&page));
     }

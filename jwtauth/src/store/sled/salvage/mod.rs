@@ -190,6 +190,9 @@ impl Salvage {
         }
         nameless.retain(|id| !is_known(id) && lost.iter().all(|(lost, _)| lost != id));
         let nameless: Vec<_> = nameless.into_iter().take(loose_accounts::MAX_NAMELESS).collect();
+        if lost.is_empty() && nameless.is_empty() {
+            return Ok(false);
+        }
         self.loose = loose_accounts::find(&mut self.reader, lost, &nameless)?;
         Ok(!self.loose.is_empty())
     }

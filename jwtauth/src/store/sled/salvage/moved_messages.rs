@@ -38,6 +38,11 @@ pub(super) fn find(file: &mut LogFile, known: &[FoundMessage]) -> io::Result<Vec
                 is_behind_one = true;
                 continue;
             }
+            // No message is of this kind, and free space is full of it.
+            if window.get(at + 4) == Some(&0) {
+                (at, is_behind_one) = (at + 1, false);
+                continue;
+            }
             let rest = &window[at..window.len().min(at + SEGMENT)];
             let Some(message) = LogMessage::at(rest, 0, &mut cost) else {
                 let torn = LogMessage::header_at(rest, 0).filter(|_| is_behind_one);

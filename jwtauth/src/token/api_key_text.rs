@@ -147,6 +147,27 @@ mod tests {
         assert_eq!(read("acme", &text), None);
     }
 
+    /// K-2: a checksum that is right makes no key of a text that is none.
+    #[test]
+    fn k_2_a_text_of_another_form_is_a_typo_whatever_its_checksum() {
+        let body = |secret: &str| format!("jwtauth_{}{secret}", "0".repeat(ID));
+        for (body, is_key) in [
+            (body(&"0".repeat(33)), true),
+            (body(&"0".repeat(34)), false),
+            (body(&"0".repeat(32)), false),
+            (body(""), false),
+            (body(&format!("{}-", "0".repeat(32))), false),
+            (body(&format!("{} ", "0".repeat(32))), false),
+            (body(&format!("{}é", "0".repeat(31))), false),
+        ] {
+            let mut text = body;
+            put(crc32fast::hash(text.as_bytes()).into(), CHECKSUM, &mut text);
+            let wanted =
+                if is_key { Ok(SessionId::from_bytes([0; 16])) } else { Err(TokenError::ApiKeyTypo) };
+            assert_eq!(read("jwtauth", &text), Some(wanted), "{text}");
+        }
+    }
+
     /// K-2: a number beyond 64 bits is no second name of a smaller one.
     #[test]
     fn k_2_a_number_that_is_too_large_is_a_typo() {

@@ -234,11 +234,25 @@ mod tests {
         assert!(Object::parse(&nested(16)).is_ok());
         assert!(Object::parse(&nested(17)).is_err());
         assert!(Object::parse(r#"{"a":"[[[[[[[[[[[[[[[[[[\"[[["}"#).is_ok());
+        // Beside one another, before and behind strings that look like brackets.
+        let beside =
+            |deep: &str| format!(r#"{{"a":[{}[]],"b":"]\\","c":"\"]]","d":{deep}}}"#, "[],".repeat(20));
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(Object::parse(&beside(&nested(16))).is_ok());
+        assert!(Object::parse(&beside(&nested(17))).is_err());
         for json in
             ["", "[]", "1", "null", "{}{}", "{} x", "\u{feff}{}", r#"{"a":NaN}"#, r#"{"a":1,}"#, "{'a':1}"]
         {
             assert!(Object::parse(json).is_err(), "{json}");
         }
+    }
+
+    /// J-18: any of several audiences, and no other.
+    #[test]
+    fn j_18_each_text_of_a_list_is_a_name() {
+        let object = Object::parse(r#"{"aud":["x","y"]}"#).unwrap_or_else(|e| panic!("{e}"));
+        let names = |wanted| object.names("aud", wanted).ok();
+        assert_eq!((names("x"), names("y"), names("z")), (Some(true), Some(true), Some(false)));
     }
 
     #[test]

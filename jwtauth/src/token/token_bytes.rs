@@ -92,3 +92,31 @@ impl Hasher for KeyedEnd {
         self.hash
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_as_many_bytes_as_its_text() {
+        assert_eq!((TokenBytes::from("").len(), TokenBytes::from("header.claims").len()), (0, 13));
+    }
+
+    /// Each of the last 128 bits counts, whatever the key is: no part of the table is out of reach.
+    #[test]
+    fn each_bit_at_the_end_changes_the_hash() {
+        for key in [[0x5555_5555_5555_5555, 0xaaaa_aaaa_aaaa_aaaa], [!0x5555_5555_5555_5555, 1 << 63 | 1]] {
+            let hash = |end: u128| {
+                let token = [b"header.claims.".as_slice(), &end.to_ne_bytes()].concat();
+                let hash = KeyedEnds(key).hash_one(SoughtBytes(&token));
+                let token = TokenBytes(token.into());
+                assert_eq!(KeyedEnds(key).hash_one(&token), hash, "it is found where it was put");
+                hash
+            };
+            let end = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210;
+            for bit in 0..128 {
+                assert_ne!(hash(end), hash(end ^ 1 << bit), "bit {bit} under {key:x?}");
+            }
+        }
+    }
+}

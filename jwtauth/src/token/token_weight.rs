@@ -61,7 +61,54 @@ fn json(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::id::{SessionId, TokenId};
+    use crate::token::access::Access;
+    use crate::token::refresh::Refresh;
+    use crate::token::sliding::Sliding;
+    use crate::token::token_claims;
+
+    /// Each character of a name or a text takes a byte. What is empty takes nothing.
+    #[test]
+    fn each_text_weighs_its_length_and_its_allocation() {
+        let weight = |text: &str| json(&serde_json::from_str(text).unwrap());
+        assert_eq!((text(""), text("four")), (2 * ALLOCATION, 2 * ALLOCATION + 4));
+        assert_eq!((weight("[]"), weight("{}"), weight("null")), (0, 0, 0));
+        assert_eq!(weight(r#""four""#), text("four"));
+        assert_eq!(weight("[0]"), 4 * size_of::<Value>() + ALLOCATION, "the least places that a list has");
+        assert_eq!(weight(r#"["four"]"#), weight("[0]") + text("four"));
+        assert_eq!(weight(r#"{"four":0}"#), weight(r#"{"":0}"#) + 4);
+        assert_eq!(weight(r#"{"four":"five"}"#), weight(r#"{"":0}"#) + 4 + text("five"));
+    }
+
+    /// What a token of any kind says: its subject, the user of another service, and the token of that service.
+    #[test]
+    fn what_each_kind_of_token_says_is_weighed() {
+        let foreign = || {
+            let name = "access four".to_owned();
+            let token = TokenId::from_bytes([1; 16]);
+            Some(Arc::new(Foreign { name, token, issued_at: 0, expires_at: 1, auth_time: None }))
+        };
+        let of_foreign = size_of::<Foreign>() + text("access four");
+        let (session, token) = (SessionId::from_bytes([2; 16]), TokenId::from_bytes([3; 16]));
+        let sliding = |subject: &str| Sliding { subject: subject.into(), session, generation: 1, token };
+        assert_eq!(sliding("alice").heap_bytes(), text("alice"));
+        let refresh = |foreign| Refresh { subject: "alice".into(), session, generation: 1, foreign };
+        assert_eq!(refresh(None).heap_bytes(), text("alice"));
+        assert_eq!(refresh(foreign()).heap_bytes(), text("alice") + of_foreign);
+        let access = |foreign, user| {
+            let subject = "alice".into();
+            Access { subject, session, token, issued_at: 0, foreign, user, origin: None }
+        };
+        assert_eq!(access(None, None).heap_bytes(), text("alice"));
+        assert_eq!(access(foreign(), None).heap_bytes(), text("alice") + of_foreign);
+        let user = token_claims::read(r#"{"exp":1}"#, "alice".into(), session).unwrap();
+        let of_user = user.heap_bytes();
+        assert!(of_user > 2 * size_of::<TokenUser>() + text("alice"));
+        assert_eq!(access(foreign(), Some(user)).heap_bytes(), text("alice") + of_foreign + of_user);
+    }
 
     /// A token of 8 kB may say what takes much more memory than its text.
     #[test]

@@ -152,6 +152,7 @@ mod tests {
             ("header.claims.signature", 100, Some(1)),
             ("header.claims.signature", 199, Some(1)),
             ("header.claims.signature", 99, None),
+            ("header.claims.signature", 150, Some(1)),
             ("header.other.signature", 150, None),
             ("header.claims.signaturf", 150, None),
             ("header.claims.signature=", 150, None),
@@ -185,6 +186,20 @@ mod tests {
         for (ahead, found) in [(0, Some(1)), (60, None), (0, None)] {
             assert_eq!(seen.find("a.b.c", under(1, ahead), 150), found, "{ahead}");
         }
+    }
+
+    /// Its own bytes, what it says, and twice the places that it stands in.
+    #[test]
+    fn a_token_weighs_what_it_takes() {
+        let weight = |token: &str, says: usize| {
+            let seen = VerifiedTokens::new();
+            seen.remember(token, &opened(0, 1000), 0..10, &Takes(says));
+            seen.0.weight()
+        };
+        let places = 2 * (size_of::<(TokenBytes, VerifiedToken<Takes>)>() + 64) as u64;
+        assert_eq!(weight("a.b.c", 0), places + 5);
+        assert_eq!(weight("a.b.c", 700), places + 5 + 700);
+        assert_eq!(weight("header.claims.signature", 700), places + 23 + 700);
     }
 
     /// However much the tokens say, and whether there are few or many.

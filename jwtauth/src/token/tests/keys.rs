@@ -147,13 +147,34 @@ fn r_10_a_rotation_step_by_step() {
     assert!(matches!(at(&old, NOW + 99), Ok(Verified::Valid(_))));
     assert_eq!(at(&old, NOW + 100), Err(TokenError::UnknownKey), "though it was seen");
 
-    assert!(is_good(&old) && is_good(&old));
+    ring.add(pair("later"), NOW + 99).unwrap();
+    assert!(is_good(&old) && is_good(&old), "a key that comes drives out none that is good");
     ring.remove(&old_kid).unwrap();
     assert_eq!(at(&old, NOW), Err(TokenError::UnknownKey), "though it was seen");
     assert!(is_good(&new), "the key that signs has moved up in the list");
     assert!(is_good(&issue()));
     assert!(matches!(ring.remove(&old_kid), Err(KeyError::Unknown { .. })));
     assert!(matches!(ring.add(pair("new"), NOW), Err(KeyError::Known { .. })));
+    ring.retire("later", NOW + 100).unwrap();
+    ring.add(pair("last"), NOW + 100).unwrap();
+    assert!(matches!(ring.remove("later"), Err(KeyError::Unknown { .. })), "its time was over");
+}
+
+/// what was verified is good under the keys that there were then, and under no others.
+#[test]
+fn r_10_a_token_that_was_verified_stays_good_until_a_key_changes() {
+    let tokens = AccessTokens::new(keys().access).unwrap();
+    let token = sign(&header().to_string(), &claims().to_string());
+    let mut before = None;
+    for name in ["one", "two", "three"] {
+        assert!(matches!(tokens.verify(&token, &expected()), Ok(Verified::Valid(_))));
+        let assurance = tokens.assurance(&token).unwrap();
+        assert!(tokens.is_still_good(&assurance, &expected()), "before {name}");
+        assert!(before.is_none_or(|before| !tokens.is_still_good(&before, &expected())), "before {name}");
+        tokens.ring().add(pair(name), NOW).unwrap();
+        assert!(!tokens.is_still_good(&assurance, &expected()), "after {name}");
+        before = Some(assurance);
+    }
 }
 
 /// J-3, J-8: a `kid` is a name in a list, and its key has one algorithm. Without one, no other algorithm is

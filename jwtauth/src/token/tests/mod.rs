@@ -2,6 +2,7 @@
 //! right key, so nothing but the rule can refuse them.
 
 mod keys;
+mod of_others;
 mod sliding;
 mod times;
 
@@ -110,6 +111,17 @@ fn j_1_j_2_j_20_form() {
     for token in bad.iter().filter(|token| **token != good) {
         assert!(verify(token).is_err(), "{}", &token[..token.len().min(200)]);
     }
+}
+
+/// J-1, J-20: what is no token by its form alone, before anything is decoded.
+#[test]
+fn j_1_j_20_form_comes_first() {
+    for token in ["", ".", "..", "a", "a.b", "a.b.", ".b.c", "a.b.c.d", ".a.b.c"] {
+        assert!(matches!(Parts::of(token), Err(TokenError::Malformed)), "{token}");
+    }
+    let long = |len: usize| format!("a.b.{}", "c".repeat(len - 4));
+    assert!(Parts::of(&long(8_192)).is_ok());
+    assert!(matches!(Parts::of(&long(8_193)), Err(TokenError::TooLong)));
 }
 
 /// J-3, J-4, J-7, J-8, J-9, J-10, J-11, J-12: headers that are signed and refused all the same.

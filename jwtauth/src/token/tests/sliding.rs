@@ -91,6 +91,14 @@ fn a_sliding_token_has_two_ends() {
     // J-14: a setting that was shortened counts for tokens of before.
     assert!(matches!(at(&changed("exp", json!(NOW + 301)), NOW), Ok(Verified::Expired(_))));
     assert_eq!(at(&changed("refresh_exp", json!(NOW + REFRESH_TTL + 1)), NOW), Err(TokenError::Expired));
+    // J-13: the last second that there is.
+    let last = |refresh_exp: u64| {
+        let mut claims = changed("refresh_exp", json!(refresh_exp));
+        (claims["iat"], claims["exp"]) = (json!(LAST_SECOND - 300), json!(LAST_SECOND));
+        at(&claims, LAST_SECOND - 1)
+    };
+    assert!(matches!(last(LAST_SECOND), Ok(Verified::Valid(_))));
+    assert_eq!(last(LAST_SECOND + 1), Err(TokenError::Claim("refresh_exp")));
     // Both ends at a time, near the absolute limit of a session.
     assert!(matches!(at(&changed("refresh_exp", json!(NOW + 300)), NOW + 299), Ok(Verified::Valid(_))));
     assert_eq!(at(&changed("refresh_exp", json!(NOW + 300)), NOW + 300), Err(TokenError::Expired));

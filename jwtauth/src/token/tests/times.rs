@@ -47,6 +47,33 @@ fn j_16_the_last_good_and_the_first_bad_second() {
     }
 }
 
+/// J-13, J-14: the last second that there is, and a token that is over when it begins.
+#[test]
+fn j_14_a_token_ends_after_it_begins_and_not_after_the_year_9999() {
+    let at = |iat: u64, exp: u64| {
+        let mut claims = with("exp", json!(exp));
+        claims["iat"] = json!(iat);
+        let token = sign(&header().to_string(), &claims.to_string());
+        AccessTokens::new(keys().access).unwrap().verify(&token, &Expected { now: iat, ..expected() })
+    };
+    assert!(matches!(at(LAST_SECOND - 300, LAST_SECOND), Ok(Verified::Valid(_))));
+    assert_eq!(at(LAST_SECOND - 299, LAST_SECOND + 1), Err(TokenError::Claim("exp")));
+    for (iat, exp) in [(NOW, NOW), (NOW, NOW - 1), (NOW, 0)] {
+        assert_eq!(at(iat, exp), Err(TokenError::Claim("exp")), "{iat} to {exp}");
+    }
+}
+
+/// N-8: when a token was issued, by the time that it says.
+#[test]
+fn n_8_a_token_says_when_it_was_issued() {
+    for (clock_ahead, ahead, issued_at) in [(0, None, NOW), (60, Some(60), NOW + 60), (60, None, NOW)] {
+        let token = sign(&header().to_string(), &with("clock_ahead", json!(clock_ahead)).to_string());
+        let expected = Expected { now: NOW + clock_ahead, ahead, ..expected() };
+        let verified = AccessTokens::new(keys().access).unwrap().verify(&token, &expected).unwrap();
+        assert_eq!(verified.said().issued_at, issued_at, "{clock_ahead} and {ahead:?}");
+    }
+}
+
 /// J-14: a lifetime longer than configured counts as over, and an expired token is still checked in full.
 #[test]
 fn j_14_a_longer_life_than_configured_is_none() {

@@ -214,6 +214,35 @@ mod tests {
         assert_eq!(kept, None);
     }
 
+    /// N-8: another process has counted it, by a clock that was ahead. A minute says nothing.
+    #[test]
+    fn n_8_a_failure_that_is_dated_ahead_counts_from_now() {
+        for (ahead, since, until) in [(0, 100, 102), (60, 160, 162), (61, 100, 102), (9_000, 100, 102)] {
+            let mut kept = None;
+            for _ in 0..6 {
+                let _ = LIMIT.charge(&mut kept, 100 + ahead);
+            }
+            LIMIT.redate(&mut kept, 100);
+            assert_eq!(
+                kept.map(|failures| (failures.since, failures.until)),
+                Some((since, until)),
+                "{ahead}"
+            );
+        }
+    }
+
+    /// Half of the time after which a failure is forgiven is not lost with an attempt that came to nothing.
+    #[test]
+    fn what_has_passed_of_the_next_one_counts() {
+        let mut kept = None;
+        for _ in 0..2 {
+            let _ = LIMIT.charge(&mut kept, 100);
+        }
+        assert_eq!([999, 1_000, 1_899, 1_900].map(|now| LIMIT.count(kept, now)), [2, 1, 1, 0]);
+        LIMIT.charge(&mut kept, 1_450).refund(&mut kept);
+        assert_eq!([1_450, 1_899, 1_900].map(|now| LIMIT.count(kept, now)), [1, 1, 0]);
+    }
+
     /// A counter of an earlier layout.
     #[test]
     fn what_an_earlier_layout_has_kept_is_read() {

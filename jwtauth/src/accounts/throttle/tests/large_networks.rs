@@ -108,6 +108,7 @@ fn m_27_a_large_network_has_what_ten_addresses_have() {
         assert_eq!(begun(peer(2, number), NOW), Ok(()), "{number}: what was taken back may be used again");
     }
     assert_eq!(begun(peer(2, 2_000), NOW), Err(6));
+    assert_eq!(begun(peer(2, 0), NOW), Err(60), "the longer of the two");
 
     // Failed logins: 20 of an address, each of another name here.
     let home = Some(peer(3, 65_000));

@@ -106,7 +106,7 @@ fn both(given: &[String], owned: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Rotation, RotationPolicy, SessionState};
+    use crate::record::{Revocation, RevocationReason, Rotation, RotationPolicy, SessionState};
     use crate::store::sample;
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -153,6 +153,21 @@ mod tests {
         assert_eq!(noted, [0, 60, 120]);
         assert_eq!(session.last_used_at(), Some(start + 120));
         assert!(!session.confirm(start), "an older one comes late");
+    }
+
+    /// A key that was revoked is swept a day later, unless it ends before that. A login keeps its end.
+    #[test]
+    fn a_revoked_key_is_kept_for_a_day_at_most() {
+        let ends = |is_key: bool, expires_at: u64, at: u64| {
+            let mut session = if is_key { session() } else { sample::session(1, "42") };
+            session.expires_at = expires_at;
+            session.revoke(Revocation { at, reason: RevocationReason::Requested });
+            session.expires_at
+        };
+        assert_eq!(ends(true, 1_000_000, 1_000), 1_000 + 86_400);
+        assert_eq!(ends(true, 87_401, 1_000), 87_400);
+        assert_eq!(ends(true, 87_399, 1_000), 87_399);
+        assert_eq!(ends(false, 1_000_000, 1_000), 1_000_000);
     }
 
     /// K-3: no refresh token continues it.

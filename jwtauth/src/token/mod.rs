@@ -152,13 +152,13 @@ impl Envelope {
         let parts = Parts::of(token)?;
         let held = self.ring.held();
         // An own header needs no second look. Any other acceptable way to write one is checked in full.
-        let (signer, current) = match (held.by_header(parts.header), &self.profile) {
-            (Some(named), None) => (Signer { named, has_signed: false }, true),
+        let (found, current) = match (held.by_header(parts.header), &self.profile) {
+            (Some(named), None) => (FoundKey { named, has_signed: false }, true),
             (_, Some(profile)) => {
                 let header = decode(parts.header)?;
                 let header = Object::parse(&header)?;
                 profiled::check_type(&header, profile)?;
-                (signer_of(&held, &header, &parts)?, true)
+                (found_key(&held, &header, &parts)?, true)
             }
             (None, None) => {
                 let header = decode(parts.header)?;
@@ -170,14 +170,14 @@ impl Envelope {
                     }
                     (checked, _) => checked.map(|()| true)?,
                 };
-                (signer_of(&held, &header, &parts)?, current)
+                (found_key(&held, &header, &parts)?, current)
             }
         };
-        let until = signer.named.key.expiry().unwrap_or(u64::MAX);
+        let until = found.named.key.expiry().unwrap_or(u64::MAX);
         if !is_usable(until) {
             return Err(TokenError::UnknownKey);
         }
-        if !signer.signed(&parts) {
+        if !found.signed(&parts) {
             return Err(TokenError::BadSignature);
         }
         Ok(OpenedToken {
@@ -346,13 +346,13 @@ fn subject<'c>(claims: &'c Object<'_>) -> Result<&'c str, TokenError> {
 const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
 
 /// The key that a token must be signed by.
-struct Signer<'r> {
+struct FoundKey<'r> {
     named: &'r Named,
     /// Whether the signature was verified already, to find the key.
     has_signed: bool,
 }
 
-impl Signer<'_> {
+impl FoundKey<'_> {
     fn signed(&self, token: &Parts<'_>) -> bool {
         self.has_signed || token.is_signed_by(&self.named.key)
     }
@@ -363,7 +363,7 @@ impl Signer<'_> {
 /// `kid` is looked up among our keys. A token of another service without `kid` may be signed by a key that
 /// was replaced since: the key counts that has signed it, of those of its algorithm. Where one of our keys
 /// signs, that is its algorithm. `jku`, `jwk`, `x5u` and `x5c` are never used and never fetched.
-fn signer_of<'r>(held: &'r Held, header: &Object<'_>, token: &Parts<'_>) -> Result<Signer<'r>, TokenError> {
+fn found_key<'r>(held: &'r Held, header: &Object<'_>, token: &Parts<'_>) -> Result<FoundKey<'r>, TokenError> {
     let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
     if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
         return Err(TokenError::Header(name));
@@ -376,14 +376,18 @@ fn signer_of<'r>(held: &'r Held, header: &Object<'_>, token: &Parts<'_>) -> Resu
         (None, signs) => {
             let mut candidates = held.named().filter(goes_by_it);
             return match candidates.find(|named| token.is_signed_by(&named.key)) {
-                Some(named) => Ok(Signer { named, has_signed: true }),
+                Some(named) => Ok(FoundKey { named, has_signed: true }),
                 None if signs.is_some() => Err(TokenError::BadSignature),
                 None => Err(TokenError::UnknownKey),
             };
         }
     };
     let named = named.ok_or(TokenError::UnknownKey)?;
-    if goes_by_it(&named) { Ok(Signer { named, has_signed: false }) } else { Err(TokenError::WrongAlgorithm) }
+    if goes_by_it(&named) {
+        Ok(FoundKey { named, has_signed: false })
+    } else {
+        Err(TokenError::WrongAlgorithm)
+    }
 }
 
 /// Checks that the header names this kind of token (J-9, J-10). "application/" may be omitted, and media

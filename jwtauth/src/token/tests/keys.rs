@@ -89,7 +89,7 @@ fn is_signed(jws: &str, held: &Held) -> bool {
     let Ok(parts) = Parts::of(jws) else { return false };
     let Ok(header) = decode(parts.header) else { return false };
     let Ok(header) = Object::parse(&header) else { return false };
-    signer_of(held, &header, &parts).is_ok_and(|signer| signer.signed(&parts))
+    found_key(held, &header, &parts).is_ok_and(|found| found.signed(&parts))
         && BASE64URL.decode(parts.claims).is_ok()
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use jwtauth::clock::{Clock as _, SystemClock};
 use jwtauth::error::{AccountError, SessionError};
-use jwtauth::store::SessionStore as _;
-use jwtauth::{AccountsConfig, Device, Event, JwtAuthBuilder, SledStore};
+use jwtauth::store::{LoginEffects, SessionStore as _};
+use jwtauth::{AccountsConfig, Device, Event, JwtAuthBuilder, Session, SledStore};
 use tests::app::{START, TestApp, User};
 use tests::bounded;
 use tests::faulty::Faulty;
 use tests::log::logged;
-use tests::tab::Tab;
+use tests::tab::{Cookies, Tab};
 use tests::test_store::TestStore;
 use tests::wire::{Tokens, claims};
 
@@ -105,6 +105,32 @@ fn n_8_tokens_that_just_fit_still_fit_after_a_step_back() {
         app.clock.set(START - HOURS);
         let refreshed = app.jwtauth.sessions().refresh(tokens.refresh().unwrap(), &Device::default()).await;
         assert!(refreshed.is_ok(), "{length}: {refreshed:?}");
+    });
+}
+
+/// N-8: a token that was dated more than an hour ahead would live for as much longer, so it counts as expired.
+#[test]
+fn n_8_an_access_token_that_is_dated_far_ahead_is_renewed() {
+    bounded(async {
+        for (ahead, is_good) in [(3_600, true), (3_601, false)] {
+            let wrong = Faulty::default();
+            let app = TestApp::starting_at(START + ahead, wrong.clone(), |builder| builder);
+            let pair = Tab::new(&app).login("alice").await;
+            let record = Session::clone(&*wrong.inner.load(pair.session()).await.unwrap().unwrap());
+            // Where nothing is known of that clock.
+            let right = Faulty::default();
+            right.insert(record, LoginEffects::default()).await.unwrap();
+            let app = TestApp::with(right, |builder| builder);
+            let tab = Tab::new(&app);
+            let alone = if is_good { 200 } else { 401 };
+            assert_eq!(status(&tab, &pair.only_access()).await, alone, "{ahead}");
+            let answer = tab.get("/me", &pair.cookies()).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.cookies() == Cookies::None),
+                (200, is_good),
+                "{ahead}"
+            );
+        }
     });
 }
 

@@ -5,15 +5,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use jwtauth::SledStore;
+use jwtauth::store::SessionStore;
+use jwtauth::{ApiKeyConfig, ApiKeyRequest, AuthUser, Device, SledStore};
 use poem::http::Method;
+use serde::{Deserialize, Serialize};
 use tests::app::{TestApp, User};
-use tests::bounded_by;
+use tests::faulty::{Fault, Faulty};
 use tests::numbers::Numbers;
 use tests::tab::{Tab, cookies};
 use tests::wire::Tokens;
+use tests::{bounded, bounded_by};
 
 const SESSIONS: u64 = 24;
+
+/// A user of whom no token says much.
+#[derive(Clone, Serialize, Deserialize, AuthUser)]
+struct Author {
+    id: u64,
+    about: String,
+}
 
 /// What was done to a session: the plain map that every answer is compared with.
 #[derive(Default)]
@@ -59,6 +69,110 @@ fn s_8_no_request_goes_by_what_was_before_an_acknowledged_change() {
             (let_in, refused) = (let_in + more, refused + others);
         }
         assert!(let_in > 20 && refused > 20, "{let_in} requests were let in, {refused} were not");
+    });
+}
+
+/// Sends a header, and returns the status and how often a record was loaded for it.
+async fn looks(tab: &Tab, store: &Faulty, header: &str, sent: &str) -> (u16, usize) {
+    let before = store.loads();
+    let answer = tab.send(Method::GET, "/me", &[(header, sent)]).await;
+    (answer.status.as_u16(), store.loads() - before)
+}
+
+/// Whoever was let in is let in again without a look at the record, with the same tokens, until something changes.
+#[test]
+fn a_caller_who_is_known_costs_no_look_at_the_record() {
+    bounded(async {
+        let store = Faulty::with_stamps();
+        let app = TestApp::with(store.clone(), |builder| builder);
+        let tab = Tab::new(&app);
+        let (pair, other) = (tab.login("alice").await, tab.login("alice").await);
+        let cookies_of = async |pair: &Tokens| looks(&tab, &store, "cookie", &pair.cookies()).await;
+        let bearer = format!("Bearer {}", pair.access);
+        let ways = [("cookie", pair.cookies()), ("cookie", pair.only_access()), ("authorization", bearer)];
+        assert_eq!(cookies_of(&pair).await, (200, 1), "the first time");
+        for (header, sent) in &ways {
+            assert_eq!(looks(&tab, &store, header, sent).await, (200, 0), "{sent}");
+        }
+        let mixed = cookies(Some(&pair.access), Some(&other.refresh));
+        for _ in 0..2 {
+            assert_eq!(looks(&tab, &store, "cookie", &mixed).await, (401, 1), "another one beside it");
+        }
+        for seen in [1, 0] {
+            let alone = looks(&tab, &store, "cookie", &other.only_access()).await;
+            assert_eq!(alone, (200, seen), "an access token alone");
+        }
+        app.jwtauth.sessions().update_user(&User::named("alice")).await.unwrap();
+        for seen in [1, 0] {
+            assert_eq!(cookies_of(&pair).await, (200, seen), "after a change");
+        }
+        app.clock.advance(Duration::from_secs(299));
+        assert_eq!(cookies_of(&pair).await, (200, 0));
+        assert!(app.jwtauth.sessions().revoke(pair.session()).await.unwrap());
+        for (header, sent) in &ways {
+            assert_eq!(looks(&tab, &store, header, sent).await, (401, 1), "{sent}");
+        }
+    });
+}
+
+/// K-2, K-6: likewise an API key, in the header of tokens and nowhere else, until its next use is to be noted.
+#[test]
+fn k_2_an_api_key_that_is_known_is_no_cookie() {
+    bounded(async {
+        let store = Faulty::with_stamps();
+        let app = TestApp::with(store.clone(), |builder| builder.api_keys(ApiKeyConfig::default()));
+        let tab = Tab::new(&app);
+        let request = ApiKeyRequest::new("ci");
+        let key = app.jwtauth.sessions().create_api_key(&User::named("alice"), request).await.unwrap();
+        let bearer = format!("Bearer {}", key.secret());
+        let answers = async |header: &str, sent: &str| {
+            let before = store.loads();
+            let answer = tab.send(Method::GET, "/identity", &[(header, sent)]).await;
+            (answer.body, store.loads() - before)
+        };
+        // The first use is noted, so the record has changed after it.
+        assert_eq!(answers("authorization", &bearer).await.0, "alice");
+        for loads in [1, 0, 0] {
+            assert_eq!(answers("authorization", &bearer).await, ("alice".into(), loads));
+        }
+        for sent in [cookies(Some(key.secret()), None), cookies(Some(key.secret()), Some(key.secret()))] {
+            assert_eq!(answers("cookie", &sent).await.0, "nobody", "{sent}");
+        }
+        app.clock.advance(Duration::from_secs(60));
+        assert_eq!(answers("authorization", &bearer).await, ("alice".into(), 1), "the use is noted");
+        assert!(app.jwtauth.sessions().revoke(key.session().id).await.unwrap());
+        assert_ne!(answers("authorization", &bearer).await.0, "alice");
+    });
+}
+
+/// Neither a session whose newest tokens were not seen yet is kept, or nobody would confirm them, nor a user value that is large.
+#[test]
+fn a_session_that_may_not_be_used_again_is_not_kept() {
+    bounded(async {
+        let store = Faulty::with_stamps();
+        let app = TestApp::with(store.clone(), |builder| builder);
+        let tab = Tab::new(&app);
+        let pair = tab.login("alice").await;
+        let pair = tab.post("/refresh", &pair.only_refresh()).await.pair();
+        store.set(Fault::None, Fault::Error);
+        for _ in 0..2 {
+            assert_eq!(looks(&tab, &store, "cookie", &pair.cookies()).await, (200, 1), "not confirmed");
+        }
+        store.set(Fault::None, Fault::None);
+        assert_eq!(looks(&tab, &store, "cookie", &pair.cookies()).await.0, 200);
+        assert!(store.inner.load(pair.session()).await.unwrap().unwrap().confirmed);
+        // 4 KiB.
+        let length = |author: &Author| serde_json::to_vec(author).unwrap().len();
+        for (more, looks_again) in [(0, 0), (1, 1)] {
+            let mut author = Author { id: 7, about: String::new() };
+            author.about = "a".repeat(4_096 - length(&author) + more);
+            let tokens = app.jwtauth.sessions().login(&author, Device::default()).await.unwrap();
+            for seen in [1, looks_again] {
+                let before = store.loads();
+                assert_eq!(tab.bearer("/identity", tokens.access()).await.body, "7");
+                assert_eq!(store.loads() - before, seen, "{more} more");
+            }
+        }
     });
 }
 

@@ -36,6 +36,26 @@ async fn assert_theft(tab: &Tab, spent: &Tokens, next: &Tokens) {
     assert_eq!(tab.get("/me", &next.cookies()).await.status, 401, "nobody goes on");
 }
 
+/// N-6: the access token of before lives on, and says nothing of the answer. The one that came with it does.
+#[test]
+fn n_6_an_access_token_of_before_does_not_tell_that_the_answer_arrived() {
+    bounded(async {
+        let app = app();
+        let tab = Tab::new(&app);
+        let old = tab.login("alice").await;
+        app.clock.advance(Duration::from_secs(10));
+        let lost = tab.post("/refresh", &old.only_refresh()).await.pair();
+        assert_eq!(tab.get("/me", &old.only_access()).await.status, 200);
+        assert_eq!(tab.bearer("/me", &old.access).await.status, 200);
+        app.clock.advance(Duration::from_secs(40));
+        let again = tab.post("/refresh", &old.only_refresh()).await.pair();
+        assert_eq!(again.refresh, lost.refresh, "the same answer, long after the grace window");
+        assert_eq!(tab.bearer("/me", &again.access).await.status, 200);
+        app.clock.advance(Duration::from_secs(40));
+        assert_theft(&tab, &old, &again).await;
+    });
+}
+
 /// N-6: the answer to a silent refresh, to an explicit one and to one of body tokens is lost; the same tokens are good long
 /// after the grace window, and again and again.
 #[test]

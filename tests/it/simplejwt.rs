@@ -6,6 +6,7 @@ mod django;
 mod ends;
 mod exchange;
 mod named;
+mod remembered;
 mod rules;
 mod store;
 mod verifier;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jwtauth::clock::TimeMark;
@@ -51,6 +51,8 @@ pub struct Faulty {
     hand_outs: Arc<AtomicU8>,
     loads: Arc<AtomicUsize>,
     value_loads: Arc<AtomicUsize>,
+    /// How many changes have begun, if it says when a record has not changed.
+    stamp: Option<Arc<AtomicU64>>,
     without_values: bool,
     without_size: bool,
     socket: Option<PathBuf>,
@@ -93,6 +95,12 @@ impl Faulty {
         Self { without_size: true, ..Self::default() }
     }
 
+    /// Makes a store that says when no record has changed, so that what was loaded may be used again.
+    #[must_use]
+    pub fn with_stamps() -> Self {
+        Self { stamp: Some(Arc::default()), ..Self::default() }
+    }
+
     /// Makes a store whose server listens to the program `jwtauth` at a path.
     #[must_use]
     pub fn with_socket(path: PathBuf) -> Self {
@@ -105,12 +113,21 @@ impl Faulty {
         self.value_loads.load(Ordering::SeqCst)
     }
 
+    fn count_change(&self) {
+        if let Some(stamp) = &self.stamp {
+            stamp.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     fn with<T: Send + 'static>(
         &self,
         fault: &AtomicU8,
         call: impl FnOnce(&MemoryStore) -> StoreFuture<'_, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let failed = || Err(StoreError::Backend("on purpose".into()));
+        if std::ptr::eq(fault, &*self.changes) {
+            self.count_change();
+        }
         match FAULTS[usize::from(fault.load(Ordering::SeqCst))] {
             Fault::None => call(&self.inner),
             Fault::Error => Box::pin(async move { failed() }),
@@ -179,6 +196,10 @@ impl SessionStore for Faulty {
         false
     }
 
+    fn stamp(&self, _: SessionId) -> Option<u64> {
+        self.stamp.as_ref().map(|stamp| stamp.load(Ordering::SeqCst))
+    }
+
     fn rotate(&self, presented: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>> {
         self.with(&self.changes, move |store| store.rotate(presented))
     }
@@ -187,6 +208,7 @@ impl SessionStore for Faulty {
         // Nobody waits for it, so it is done or not.
         let fault = FAULTS[usize::from(self.changes.load(Ordering::SeqCst))];
         if matches!(fault, Fault::None | Fault::ErrorButDone | Fault::Slow) {
+            self.count_change();
             self.inner.confirm(id, generation);
         }
     }

@@ -307,3 +307,14 @@ fn a_session_is_live_until_just_before_its_limit() {
     assert_eq!(session.state_at(1_099), SessionState::Live);
     assert_eq!(session.state_at(1_100), SessionState::Expired);
 }
+
+/// `Debug` ends up in logs.
+#[test]
+fn debug_shows_nothing_of_a_person() {
+    let mut session = Session { subject: "alice".into(), ..session() };
+    session.api_key = Some(ApiKey::new("of alice", [7; 32]));
+    let shown = format!("{session:?}");
+    assert!(shown.starts_with("Session { id: ") && shown.contains("generation: 0"), "{shown}");
+    assert!(!shown.contains("alice") && !shown.contains(&session.id.to_string()), "{shown}");
+    assert_eq!(format!("{:?}", session.api_key.unwrap()), "ApiKey { .. }");
+}

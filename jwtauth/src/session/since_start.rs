@@ -323,6 +323,23 @@ mod tests {
     }
 
     #[test]
+    fn each_event_is_counted_as_what_it_is() {
+        let session = Arc::new(crate::store::sample::session(1, "1"));
+        let (since, of) = (SinceStart::new(0), || Arc::clone(&session));
+        for (event, counted) in [
+            (Event::Login { session: of(), replaced: 0 }, [1, 0, 0, 0]),
+            (Event::Exchanged { session: of() }, [2, 0, 0, 0]),
+            (failed(), [2, 1, 0, 0]),
+            (Event::Refresh { session: of() }, [2, 1, 1, 0]),
+            (Event::ReuseDetected { session: of() }, [2, 1, 1, 1]),
+            (Event::SessionExpired { session: of() }, [2, 1, 1, 1]),
+        ] {
+            since.note(&event, 10);
+            assert_eq!(since.stretches(1, 1, 10)[0].counts, counted, "{}", event.name());
+        }
+    }
+
+    #[test]
     fn a_week_is_kept_and_no_more() {
         let since = SinceStart::new(0);
         since.note(&failed(), 0);
@@ -332,6 +349,6 @@ mod tests {
         assert_eq!((counts(&last)[0], last[0].live, last.len()), (1, Some(7), 28));
         // However far the clock jumps.
         assert_eq!(counts(&since.stretches(72, 28, u64::MAX)), [0; 28]);
-        assert!(since.lock().slots.len() <= SLOTS);
+        assert_eq!(since.lock().slots.len(), 7 * 24 * 12 + 72);
     }
 }

@@ -79,6 +79,8 @@ mod tests {
         assert_eq!(weight(r#""four""#), text("four"));
         assert_eq!(weight("[0]"), 4 * size_of::<Value>() + ALLOCATION, "the least places that a list has");
         assert_eq!(weight(r#"["four"]"#), weight("[0]") + text("four"));
+        assert_eq!(MAP, 11 * (24 + 32) + 4 * 16, "a node has eleven places");
+        assert_eq!(weight(r#"{"":0}"#), MAP + MAP / 4 + text(""));
         assert_eq!(weight(r#"{"four":0}"#), weight(r#"{"":0}"#) + 4);
         assert_eq!(weight(r#"{"four":"five"}"#), weight(r#"{"":0}"#) + 4 + text("five"));
     }
@@ -106,7 +108,15 @@ mod tests {
         assert_eq!(access(foreign(), None).heap_bytes(), text("alice") + of_foreign);
         let user = token_claims::read(r#"{"exp":1}"#, "alice".into(), session).unwrap();
         let of_user = user.heap_bytes();
-        assert!(of_user > 2 * size_of::<TokenUser>() + text("alice"));
+        assert_eq!(
+            of_user,
+            2 * size_of::<TokenUser>() + 16 * ALLOCATION + text("alice") + map(user.claims())
+        );
+        let more = r#"{"exp":1,"roles":["four"],"scope":"a b"}"#;
+        let more = token_claims::read(more, "alice".into(), session).unwrap();
+        let names = 3 * size_of::<String>() + text("four") + 2 * text("a");
+        let claims = map(more.claims()) - map(user.claims());
+        assert_eq!(more.heap_bytes(), of_user + names + claims, "and the names of what its user may do");
         assert_eq!(access(foreign(), Some(user)).heap_bytes(), text("alice") + of_foreign + of_user);
     }
 

@@ -202,6 +202,11 @@ mod tests {
         assert_eq!(weight("header.claims.signature", 700), places + 23 + 700);
     }
 
+    #[test]
+    fn debug_shows_no_token() {
+        assert_eq!(format!("{:?}", VerifiedTokens::<usize>::new()), "VerifiedTokens { .. }");
+    }
+
     /// However much the tokens say, and whether there are few or many.
     #[test]
     fn memory_is_bounded_in_bytes() {

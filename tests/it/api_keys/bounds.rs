@@ -1,5 +1,7 @@
 //! The list of keys, when each was used last, and how many a user may have (K-5).
 
+use jwtauth::error::ApiKeyError;
+
 use super::*;
 
 /// K-5: a list has each key with its name and its last use, which is written once a minute.
@@ -99,5 +101,33 @@ fn k_5_the_bound_holds_in_a_race() {
             tokio::task::yield_now().await;
         }
         assert_eq!(kept().await, made);
+    });
+}
+
+/// K-5, K-3: a key lives for a second at least and as long as is set at most. Nobody has logged in with it.
+#[test]
+fn k_5_the_time_of_a_key_has_bounds() {
+    bounded(async {
+        let app =
+            Keyed::with(TestStore::new(), |builder| builder.api_keys(ApiKeyConfig::default().max_ttl(DAY)));
+        let owner = Owner::with(&[], &[]);
+        let second = Duration::from_secs(1);
+        for (ttl, is_allowed) in [
+            (second, true),
+            (second - Duration::from_nanos(1), false),
+            (Duration::ZERO, false),
+            (DAY, true),
+            (DAY + second, false),
+        ] {
+            let request = ApiKeyRequest::new("ci").ttl(ttl);
+            match app.jwtauth.sessions().create_api_key(&owner, request).await {
+                Ok(key) if is_allowed => {
+                    assert_eq!(key.session().expires_at, START + ttl.as_secs());
+                    assert_eq!(key.session().auth_time, 0);
+                }
+                Err(ApiKeyError::Ttl { max: 86_400 }) if !is_allowed => {}
+                other => panic!("{ttl:?}: {other:?}"),
+            }
+        }
     });
 }

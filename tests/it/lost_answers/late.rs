@@ -1,10 +1,16 @@
 //! Requests that a browser made with its old cookies and sends late, from its queue.
 
-use jwtauth::{Key, TokenConfig, keys};
+use jwtauth::store::LoginEffects;
+use jwtauth::{EndReason, Key, Session, SessionEnd, TokenConfig, keys, require_auth};
+use poem::get;
 use poem::http::{HeaderMap, HeaderName};
+use poem::web::Data;
+use tests::in_no_time;
 use tests::serve::serve;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
 use super::*;
 
@@ -171,5 +177,78 @@ fn n_22_r_10_a_queue_from_before_keys_were_changed_is_no_theft() {
         assert_eq!(get(&new, "Browser/1").await.status, 200);
         assert_eq!(get(&old, "Thief/1").await.status, 401);
         assert_eq!(get(&new, "Browser/1").await.status, 401, "theft ends the session");
+    });
+}
+
+/// N-22, N-8: the clock was ahead when the pair was spent, and was put right. How long ago that was nobody knows: the first of
+/// the queue is let in all the same, for its browser alone, and not as a refresh.
+#[test]
+fn n_22_n_8_a_queue_from_before_the_clock_was_put_right_is_no_theft() {
+    bounded(async {
+        type Ask = fn(&Tokens) -> (Method, &'static str, String);
+        let rows: [(&str, &str, bool, Ask, u16); 5] = [
+            ("a late request", "Browser/1", false, |old| (Method::GET, "/me", old.cookies()), 200),
+            ("another browser", "Thief/1", false, |old| (Method::GET, "/me", old.cookies()), 401),
+            ("a refresh", "Browser/1", false, |old| (Method::POST, "/refresh", old.cookies()), 401),
+            ("one token", "Browser/1", false, |old| (Method::GET, "/me", old.only_refresh()), 401),
+            ("revoke_on_refresh", "Browser/1", true, |old| (Method::GET, "/me", old.cookies()), 401),
+        ];
+        for (row, agent, revokes, ask, want) in rows {
+            let set = |builder: JwtAuthBuilder| {
+                if revokes { builder.tokens(TokenConfig::default().revoke_on_refresh()) } else { builder }
+            };
+            let store = Faulty::default();
+            let app = TestApp::with(store.clone(), set);
+            let tab = Tab::new(&app);
+            let send = async |tab: &Tab, (method, path, cookies): (Method, &str, String), agent: &str| {
+                tab.send(method, path, &[("cookie", &*cookies), ("user-agent", agent)]).await
+            };
+            let get = |pair: &Tokens| (Method::GET, "/me", pair.cookies());
+            let old = tab.login("alice").await;
+            app.clock.advance(LATER);
+            let next = send(&tab, get(&old), "Browser/1").await.pair();
+            assert_eq!(send(&tab, get(&next), "Browser/1").await.status, 200);
+            let mut record = Session::clone(&*store.inner.load(old.session()).await.unwrap().unwrap());
+            record.rotated_at += 1_000;
+            let store = Faulty::default();
+            store.insert(record, LoginEffects::default()).await.unwrap();
+            let app = TestApp::with(store, set);
+            let tab = Tab::new(&app);
+            app.clock.advance(LATER);
+            let answer = send(&tab, ask(&old), agent).await;
+            assert_eq!((answer.status.as_u16(), answer.cookies()), (want, Cookies::None), "{row}");
+            assert_eq!(send(&tab, get(&next), "Browser/1").await.status, 200, "{row}: nothing was ended");
+        }
+    });
+}
+
+/// N-22: what a late request opens ends when its pair is good no more. What the newest pair opens goes on.
+#[test]
+fn n_22_what_a_late_request_opens_does_not_last_longer() {
+    #[require_auth]
+    async fn hold(end: SessionEnd, Data(held): Data<&UnboundedSender<SessionEnd>>) {
+        held.send(end).unwrap();
+    }
+    in_no_time(|| async {
+        let app = app();
+        let (held, mut holds) = unbounded_channel::<SessionEnd>();
+        let routes = Route::new().at("/hold", get(hold)).data(held);
+        let (tab, client) = (Tab::new(&app), TestClient::new(routes.with(app.jwtauth.clone())));
+        let moment = Duration::from_millis(500);
+        let old = tab.login("alice").await;
+        app.clock.advance(LATER);
+        let next = tab.get("/me", &old.cookies()).await.pair();
+        assert_eq!(tab.get("/me", &next.cookies()).await.status, 200);
+        app.clock.advance(Duration::from_secs(31));
+        let mut ends = Vec::new();
+        for pair in [&old, &next] {
+            client.get("/hold").header("cookie", pair.cookies()).send().await.assert_status_is_ok();
+            ends.push(holds.recv().await.unwrap());
+        }
+        for (wait, late) in [(268, None), (1, Some(EndReason::Expired))] {
+            app.clock.advance(Duration::from_secs(wait));
+            assert_eq!(timeout(moment, ends[0].wait()).await.ok(), late);
+            assert_eq!(timeout(moment, ends[1].wait()).await.ok(), None);
+        }
     });
 }

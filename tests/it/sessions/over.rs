@@ -1,7 +1,7 @@
 //! How a session ends: logouts, limits, the sweep.
 
-use jwtauth::StorageConfig;
 use jwtauth::store::SessionStore as _;
+use jwtauth::{Device, StorageConfig};
 
 use super::*;
 
@@ -163,5 +163,28 @@ fn sessions_are_listed_and_ended() {
         assert!(!sessions.revoke(first.session()).await.unwrap(), "ended before");
         assert_eq!(sessions.list("alice").await.unwrap().len(), 1);
         assert_eq!((me(&tab, &first).await, me(&tab, &second).await), (401, 200));
+    });
+}
+
+/// N-1: a token that has a successor, or was revoked alone, is over: there is nothing to revoke. The newest ones are not.
+#[test]
+fn n_1_a_token_that_was_replaced_is_over() {
+    bounded(async {
+        let app = TestApp::with(TestStore::new(), |builder| {
+            builder.tokens(TokenConfig::default().revoke_on_refresh())
+        });
+        let (sessions, device) = (app.jwtauth.sessions(), Device::default());
+        let first = sessions.login(&User::named("alice"), device.clone()).await.unwrap();
+        let next = sessions.refresh(first.refresh().unwrap(), &device).await.unwrap();
+        for token in [first.access(), first.refresh().unwrap()] {
+            let revoked = sessions.revoke_jwt(token).await;
+            assert!(matches!(revoked, Err(SessionError::Expired)), "{revoked:?}");
+        }
+        for token in [next.access(), next.refresh().unwrap()] {
+            sessions.revoke_jwt(token).await.unwrap();
+            let again = sessions.revoke_jwt(token).await;
+            assert!(matches!(again, Err(SessionError::Expired)), "{again:?}");
+        }
+        assert!(sessions.find(next.session.id).await.unwrap().is_some(), "its session goes on");
     });
 }

@@ -8,7 +8,7 @@ use poem::http::Method;
 use serde_json::json;
 use tests::app::{START, TestApp};
 use tests::faulty::{Fault, Faulty, LATE};
-use tests::tab::Tab;
+use tests::tab::{Cookies, Tab};
 use tests::test_store::TestStore;
 use tests::wire::claims;
 use tests::{bounded, in_no_time};
@@ -66,6 +66,44 @@ fn a_pair_of_django_in_cookies_is_refreshed_in_silence() {
         let unspent = super::refresh("7", "r3");
         assert_eq!(tab.get("/identity", &cookies(&pair.access, &unspent)).await.body, "nobody");
         assert_eq!(tab.get("/identity", &tests::tab::cookies(None, Some(&unspent))).await.body, "7");
+    });
+}
+
+/// N-4: two access tokens in the cookies, of Django or one of ours. What they have in common is their user: they count if all that
+/// are good are of one user, and then nobody is asked which came first.
+#[test]
+fn n_4_two_tokens_of_django_count_if_they_are_of_one_user() {
+    bounded(async {
+        let app = TestApp::with(TestStore::new(), compatible);
+        let site = Site::of(app);
+        let tab = Tab::new(&site.app);
+        let of = |user: &str, jti: &str| access(user, jti);
+        let (revoked, other) = (of("7", "a1"), of("8", "a2"));
+        for token in [&revoked, &other] {
+            site.app.jwtauth.sessions().revoke_jwt(token).await.unwrap();
+        }
+        let (ours, _) = site.obtain("7").await;
+        for (row, one, other, answer) in [
+            ("one user", of("7", "a3"), of("7", "a4"), (200, "7")),
+            ("two users", of("7", "a3"), of("8", "a5"), (401, "")),
+            ("one is revoked", revoked.clone(), of("8", "a5"), (200, "8")),
+            ("both are revoked", revoked.clone(), other.clone(), (200, "nobody")),
+            ("one is ours", ours.clone(), of("7", "a3"), (200, "7")),
+            ("one is ours, of another user", ours.clone(), of("8", "a5"), (401, "")),
+            ("one is ours, the other is revoked", ours.clone(), other.clone(), (200, "7")),
+        ] {
+            for (first, second) in [(&one, &other), (&other, &one)] {
+                let sent = format!("__Host-access_token={first}; __Host-access_token={second}");
+                let told = tab.get("/identity", &sent).await;
+                assert_eq!(told.status, answer.0, "{row}: {}", told.body);
+                if answer.0 == 200 {
+                    assert_eq!(told.body, answer.1, "{row}");
+                }
+                if answer.1 == "nobody" || answer.0 == 401 {
+                    assert_eq!(told.cookies(), Cookies::None, "{row}: no session is over");
+                }
+            }
+        }
     });
 }
 

@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(known.0.len(), ADDRESSES);
         let contains = |number: u128, now| known.contains(&number.to_be_bytes(), now);
         assert!(contains(999, 2_000) && !contains(900, 2_000));
-        assert_eq!(counter.unwrap().expires_at, 1_999 + REMEMBERED);
+        assert_eq!(counter.unwrap().expires_at, 1_999 + 90 * 86_400);
         assert!(contains(990, 1_989 + REMEMBERED) && !contains(990, 1_990 + REMEMBERED));
         assert!(KnownAddresses::read(None).counter().is_none());
     }

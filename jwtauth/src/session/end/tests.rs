@@ -139,3 +139,12 @@ async fn n_22_what_a_late_request_has_opened_ends_with_its_time() {
         drop(begin(&end(&ends, &session, is_named)));
     }
 }
+
+/// `Debug` ends up in logs.
+#[test]
+fn debug_shows_a_part_of_the_id_only() {
+    let (ends, session) = (ends(), session(7, "alice"));
+    let shown = format!("{:?}", end(&ends, &session, true));
+    assert!(shown.starts_with("SessionEnd { session: "), "{shown}");
+    assert!(!shown.contains("alice") && !shown.contains(&session.id.to_string()), "{shown}");
+}

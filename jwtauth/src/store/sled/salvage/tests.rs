@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use super::super::super::codec;
 use super::super::super::value_store::StoredValue;
@@ -40,8 +42,16 @@ impl Random {
     }
 }
 
+/// Opens a database. Threads of sled's may have the file locked for a moment after the last one was closed.
 fn open(path: &Path) -> ::sled::Db {
-    ::sled::Config::new().path(path).open().unwrap()
+    let opened = (0..100).find_map(|_| match ::sled::Config::new().path(path).open() {
+        Err(::sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+            thread::sleep(Duration::from_millis(100));
+            None
+        }
+        opened => Some(opened.unwrap()),
+    });
+    opened.expect("the lock is free within 10 s")
 }
 
 /// A record, or an index entry, under a key that is like ours.

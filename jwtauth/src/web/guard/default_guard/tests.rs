@@ -102,6 +102,7 @@ fn a_public_route_that_would_cover_nothing_or_too_much_is_refused() {
         ("FETCH /login", "capitals"),
         (" /login", "capitals"),
         ("GET,POST /login", "capitals"),
+        ("get login", "starts with a slash"),
         ("/login ", "white space"),
         ("/log in", "white space"),
         ("/login?next=/", "without a query"),

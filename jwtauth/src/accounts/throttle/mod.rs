@@ -312,6 +312,7 @@ impl Throttle {
             let name = self.names.of(&[b"registration", &large]);
             shares.push((CounterKey::new(CounterKind::Network, name), Share::Network));
         }
+        shares.sort_unstable_by_key(|(key, _)| *key);
         let (keys, limit) = (shares.iter().map(|(key, _)| *key).collect(), self.limits.of_registrations);
         self.change_some(keys, now, move |kept| limit.charge(&shares, kept, now)).await
     }
@@ -321,13 +322,14 @@ impl Throttle {
         self.change_some(registered.keys(), now, move |kept| registered.refund(kept)).await
     }
 
-    /// Carries out a step on some counters. It may be called more than once.
+    /// Carries out a step on some counters, in ascending order. It may be called more than once.
     async fn change_some<T>(
         &self,
         keys: Vec<CounterKey>,
         now: u64,
         step: impl Fn(&mut [Option<Counter>]) -> T + Clone + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
+        debug_assert!(keys.is_sorted(), "as stores lock them: {keys:?}");
         let of_rule = step.clone();
         let rule = move |found: &[Option<Counter>]| {
             let mut kept = found.to_vec();

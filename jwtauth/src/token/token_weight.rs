@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(weight(r#"{"four":"five"}"#), weight(r#"{"":0}"#) + 4 + text("five"));
     }
 
-    /// What a token of any kind says: its subject, the user of another service, and the token of that service.
+    /// What a token of any kind says: its subject, the user of another service, and the token of that one.
     #[test]
     fn what_each_kind_of_token_says_is_weighed() {
         let foreign = || {

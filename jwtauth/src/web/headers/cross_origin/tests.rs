@@ -1,4 +1,4 @@
-//! The public vectors: 34 of Go's own tests and 14 derived from the algorithm. A table of our own has each step
+//! The public vectors: 34 of Go's own tests and 14 derived from the algorithm. A table here has each step
 //! of it too, where no file of vectors is at hand.
 
 use std::fs;

@@ -260,7 +260,7 @@ const YARDSTICKS: [&str; 3] = [OPEN, ADD_DATA, DECODE];
 const ABSOLUTE: [&str; 2] = [OPEN, DECODE];
 
 /// How many runs there are. Each takes three seconds.
-const RUNS: usize = 9;
+const RUNS: usize = 21;
 
 /// How long a run takes at most, in seconds. How often it is tried.
 const PATIENCE: &str = "120";

@@ -51,7 +51,7 @@ pub struct Faulty {
     hand_outs: Arc<AtomicU8>,
     loads: Arc<AtomicUsize>,
     value_loads: Arc<AtomicUsize>,
-    /// How many changes have begun, if it says when a record has not changed.
+    /// How many changes of sessions have begun, if it says when a record has not changed.
     stamp: Option<Arc<AtomicU64>>,
     without_values: bool,
     without_size: bool,
@@ -124,10 +124,19 @@ impl Faulty {
         fault: &AtomicU8,
         call: impl FnOnce(&MemoryStore) -> StoreFuture<'_, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
-        let failed = || Err(StoreError::Backend("on purpose".into()));
         if std::ptr::eq(fault, &*self.changes) {
             self.count_change();
         }
+        self.with_values(fault, call)
+    }
+
+    /// The same for what is no session: a server keeps its settings at any time after its start.
+    fn with_values<T: Send + 'static>(
+        &self,
+        fault: &AtomicU8,
+        call: impl FnOnce(&MemoryStore) -> StoreFuture<'_, T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let failed = || Err(StoreError::Backend("on purpose".into()));
         match FAULTS[usize::from(fault.load(Ordering::SeqCst))] {
             Fault::None => call(&self.inner),
             Fault::Error => Box::pin(async move { failed() }),
@@ -324,11 +333,11 @@ impl ValueStore for Faulty {
     }
 
     fn save_value(&self, value: NewValue) -> StoreFuture<'_, bool> {
-        self.with(&self.changes, move |store| store.save_value(value))
+        self.with_values(&self.changes, move |store| store.save_value(value))
     }
 
     fn remove_value(&self, key: ValueKey, now: u64) -> StoreFuture<'_, bool> {
-        self.with(&self.changes, move |store| store.remove_value(key, now))
+        self.with_values(&self.changes, move |store| store.remove_value(key, now))
     }
 
     fn insert_with_value(

@@ -171,11 +171,12 @@ let looking = false;
 async function look() {
   if (looking || document.hidden || known === undefined || listeners.size === 0) return;
   looking = true;
+  const asked = performance.now();
   try {
     const now = idOf(await whoIsIt());
-    const before = known;
-    known = now;
-    const isSame = now === before || (now !== null && before !== null && (now === '' || before === ''));
+    // A login meanwhile knows better.
+    if (loggedInAt > asked) return;
+    const isSame = now === known || (now !== null && known !== null && (now === '' || known === ''));
     if (!isSame) tell(now === null ? 'end' : 'login');
     known = now;
   } catch {

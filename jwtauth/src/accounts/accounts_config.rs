@@ -126,9 +126,9 @@ impl AccountsConfig {
     }
 
     /// Sets how many accounts all addresses together may register at once, and the time after which they may
-    /// register one more. It is for attackers with very many addresses: so the accounts of a day have a
-    /// bound, which is 96,400 by default. While there are as many, nobody else gets through either, except in
-    /// turn with them.
+    /// register one more. Without it an attacker with very many addresses could register accounts without
+    /// end. With the default, at most 96,400 accounts are registered in a day. While the limit is reached,
+    /// registrations of everybody are refused, except one after each such time.
     pub fn all_registrations(mut self, at_once: u32, one_more_after: Duration) -> Self {
         self.all_registrations = (at_once, one_more_after);
         self

@@ -39,12 +39,13 @@ pub(crate) enum CountedEvent {
 }
 
 impl CountedEvent {
-    const fn of(event: &Event) -> Option<Self> {
+    /// Returns what an event of this [name](Event::name) counts.
+    fn named(event: &str) -> Option<Self> {
         match event {
-            Event::Login { .. } | Event::Exchanged { .. } => Some(Self::Login),
-            Event::LoginFailed { .. } => Some(Self::LoginFailed),
-            Event::Refresh { .. } => Some(Self::Refresh),
-            Event::ReuseDetected { .. } => Some(Self::Reuse),
+            "login" | "exchanged" => Some(Self::Login),
+            "login_failed" => Some(Self::LoginFailed),
+            "refresh" => Some(Self::Refresh),
+            "reuse_detected" => Some(Self::Reuse),
             _ => None,
         }
     }
@@ -57,13 +58,7 @@ impl CountedEvent {
             LEFT_OUT => (detail("event")?, detail("count")?.parse().ok()?),
             name => (name, 1),
         };
-        let counted = match name {
-            "login" | "exchanged" => Self::Login,
-            "login_failed" => Self::LoginFailed,
-            "reuse_detected" => Self::Reuse,
-            _ => return None,
-        };
-        Some((counted, count))
+        Some((Self::named(name)?, count))
     }
 }
 
@@ -138,7 +133,7 @@ impl SinceStart {
     }
 
     pub(super) fn note(&self, event: &Event, now: u64) {
-        let Some(event) = CountedEvent::of(event) else { return };
+        let Some(event) = CountedEvent::named(event.name()) else { return };
         if let Some(slot) = self.lock().slot(now) {
             let count = &mut slot.counts[event as usize];
             *count = count.saturating_add(1);

@@ -8,14 +8,15 @@
 //! 2. Key, algorithm and `typ` are chosen here. A header can only agree.
 //! 3. Two different strings are never the same token: base64url is canonical, members are unique.
 //!
-//! `ring` holds the keys, `parse` reads JSON strictly, `access`, `refresh` and `sliding` read the claims of
-//! each kind, `simplejwt` those of another library, `profiled` those of any other issuer, and `verified`
-//! remembers verified tokens: `token_bytes` are its keys, and `token_weight` says how much memory they take.
-//! `named_token` reads which session a token names, good or not. `api_key_text` is the form of API keys,
-//! which are no JWS. Sessions are not known here.
+//! `ring` holds the keys, and `found_key` chooses one by a header. `parse` reads JSON strictly. `access`,
+//! `refresh` and `sliding` read the claims of each kind, `simplejwt` those of another library, and
+//! `profiled` those of any other issuer. `verified` remembers verified tokens: `token_bytes` are its keys,
+//! and `token_weight` says how much memory they take. `named_token` reads which session a token names, good
+//! or not. `api_key_text` is the form of API keys, which are no JWS. Sessions are not known here.
 
 pub(crate) mod access;
 pub(crate) mod api_key_text;
+mod found_key;
 pub(crate) mod named_token;
 mod parse;
 mod profiled;
@@ -38,9 +39,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde::Serialize;
 
 use self::access::AccessTokens;
+use self::found_key::{FoundKey, found_key};
 use self::parse::{Object, WrongType};
 use self::refresh::RefreshTokens;
-use self::ring::{Held, Named, Ring};
+use self::ring::Ring;
 use self::sliding::SlidingTokens;
 use crate::claims::AHEAD;
 use crate::clock::LAST_SECOND;
@@ -339,54 +341,6 @@ fn subject<'c>(claims: &'c Object<'_>) -> Result<&'c str, TokenError> {
     match required(claims.text("sub"), "sub")? {
         "" => Err(TokenError::Claim("sub")),
         subject => Ok(subject),
-    }
-}
-
-/// Header members that change the meaning of a token. None is supported (J-7, J-20).
-const UNSUPPORTED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];
-
-/// The key that a token must be signed by.
-struct FoundKey<'r> {
-    named: &'r Named,
-    /// Whether the signature was verified already, to find the key.
-    has_signed: bool,
-}
-
-impl FoundKey<'_> {
-    fn signed(&self, token: &Parts<'_>) -> bool {
-        self.has_signed || token.is_signed_by(&self.named.key)
-    }
-}
-
-/// Finds the one key that a header may name, and checks that it names nothing else (J-3, J-7, J-8).
-///
-/// `kid` is looked up among our keys. A token of another service without `kid` may be signed by a key that
-/// was replaced since: the key counts that has signed it, of those of its algorithm. Where one of our keys
-/// signs, that is its algorithm. `jku`, `jwk`, `x5u` and `x5c` are never used and never fetched.
-fn found_key<'r>(held: &'r Held, header: &Object<'_>, token: &Parts<'_>) -> Result<FoundKey<'r>, TokenError> {
-    let text = |name| header.text(name).map_err(|_| TokenError::Header(name));
-    if let Some(name) = UNSUPPORTED.into_iter().find(|name| header.has(name)) {
-        return Err(TokenError::Header(name));
-    }
-    let alg = text("alg")?;
-    let goes_by_it = |named: &&Named| alg.is_some_and(|alg| named.key.goes_by(alg));
-    let named = match (text("kid")?, held.signs()) {
-        (Some(kid), _) => held.by_kid(kid),
-        (None, Some(other)) if !goes_by_it(&other) => Some(other),
-        (None, signs) => {
-            let mut candidates = held.named().filter(goes_by_it);
-            return match candidates.find(|named| token.is_signed_by(&named.key)) {
-                Some(named) => Ok(FoundKey { named, has_signed: true }),
-                None if signs.is_some() => Err(TokenError::BadSignature),
-                None => Err(TokenError::UnknownKey),
-            };
-        }
-    };
-    let named = named.ok_or(TokenError::UnknownKey)?;
-    if goes_by_it(&named) {
-        Ok(FoundKey { named, has_signed: false })
-    } else {
-        Err(TokenError::WrongAlgorithm)
     }
 }
 

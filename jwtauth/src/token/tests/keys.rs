@@ -1,6 +1,7 @@
 //! Which key a token is verified with: the public vectors, rotation, and sets of keys.
 
 use super::*;
+use crate::token::ring::Held;
 
 /// J-6, and J-2, J-3, J-4, J-5, J-7, J-21: all public vectors with a verdict.
 #[test]

@@ -12,7 +12,6 @@ use super::requests::{
     LoginEffects, RotationRequest, StoreFuture, StoreSize, SubjectRevocation, Swept, TokenRevocation,
     UserUpdate,
 };
-use super::rules;
 use super::session_pages::SessionPages;
 use super::token_store::TokenStore;
 use super::value_store::ValueStore;
@@ -24,9 +23,9 @@ use crate::record::{Revocation, Rotation, Session};
 /// Keeps sessions. All times are Unix seconds.
 ///
 /// Each method is one atomic step; see the [module documentation](super) for what that means, and
-/// [`rules`] for what each one decides.
+/// [`rules`](super::rules) for what each one decides.
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
-    /// Adds a new session and carries out [`rules::login`], in one step.
+    /// Adds a new session and carries out [`rules::login`](super::rules::login), in one step.
     fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()>;
 
     /// Tells, without waiting, whether a session stands whose [`insert`](Self::insert) has not returned yet:
@@ -40,20 +39,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Carries out, in one step, what a login does to other sessions that was [put
     /// off](LoginEffects::put_off): its answer leaves now. `session` is the session as it was added. Nothing
     /// happens if it is not there any more, or was revoked. Returns its record as it is then.
-    ///
-    /// Default: asks for the sessions of the subject and revokes one after the other. It is right, but two
-    /// logins that leave at the same time may revoke each other's session.
-    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
-        Box::pin(async move {
-            let theirs = self.sessions_of(session.subject.clone()).await?;
-            let own = theirs.iter().find(|own| own.id == session.id && own.revoked.is_none());
-            let Some(own) = own else { return Ok(None) };
-            for (id, revocation) in rules::login(&session, &theirs, &effects).revoked {
-                self.revoke(id, revocation).await?;
-            }
-            Ok(Some(Arc::new(own.clone())))
-        })
-    }
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>>;
 
     /// Returns the session, dead or alive, or `None` if there is none.
     ///
@@ -98,7 +84,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Runs [`rules::rotate`] on the session and keeps the result.
+    /// Runs [`rules::rotate`](super::rules::rotate) on the session and keeps the result.
     ///
     /// Returns what happened and the session after it, or `None` if there is no such session.
     fn rotate(&self, request: RotationRequest) -> StoreFuture<'_, Option<(Rotation, Session)>>;
@@ -113,18 +99,18 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Revokes one session. Returns whether it was there and not revoked before.
     fn revoke(&self, id: SessionId, revocation: Revocation) -> StoreFuture<'_, bool>;
 
-    /// Runs [`rules::revoke_subject`] on all sessions of a subject, in one
+    /// Runs [`rules::revoke_subject`](super::rules::revoke_subject) on all sessions of a subject, in one
     /// step. Returns how many it has revoked.
     fn revoke_subject(&self, subject: String, revocation: SubjectRevocation) -> StoreFuture<'_, usize>;
 
-    /// Runs [`rules::revoke_token`] on the session and keeps the result. Returns
+    /// Runs [`rules::revoke_token`](super::rules::revoke_token) on the session and keeps the result. Returns
     /// what it returned; `false` without a session.
     fn revoke_token(&self, revocation: TokenRevocation) -> StoreFuture<'_, bool>;
 
     /// Returns all sessions of a subject that are still kept, dead or alive, in no particular order.
     fn sessions_of(&self, subject: String) -> StoreFuture<'_, Vec<Session>>;
 
-    /// Runs [`rules::update_user`] on all sessions of a subject, in one step.
+    /// Runs [`rules::update_user`](super::rules::update_user) on all sessions of a subject, in one step.
     /// Returns how many it has changed.
     fn update_user(&self, subject: String, update: UserUpdate) -> StoreFuture<'_, usize>;
 

@@ -46,6 +46,15 @@ impl ToyStore {
 
 /// What `insert` and `insert_with_value` have in common.
 fn login(rows: &mut Rows, session: &Session, effects: &LoginEffects) -> Result<(), StoreError> {
+    make_room(rows, session, effects)?;
+    if let Some(access_ttl) = effects.register {
+        rows.add_tokens(session, &rules::first_tokens(session, access_ttl));
+    }
+    rows.put_session(session)
+}
+
+/// Does to other sessions what a login does.
+fn make_room(rows: &mut Rows, session: &Session, effects: &LoginEffects) -> Result<(), StoreError> {
     let outcome = rules::login(session, &rows.sessions_of(&session.subject)?, effects);
     for id in outcome.forgotten {
         rows.remove_session(id);
@@ -53,15 +62,22 @@ fn login(rows: &mut Rows, session: &Session, effects: &LoginEffects) -> Result<(
     for (id, revocation) in outcome.revoked {
         rows.alter(id, |session| session.revoke(revocation))?;
     }
-    if let Some(access_ttl) = effects.register {
-        rows.add_tokens(session, &rules::first_tokens(session, access_ttl));
-    }
-    rows.put_session(session)
+    Ok(())
 }
 
 impl SessionStore for ToyStore {
     fn insert(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, ()> {
         self.step(|rows| login(rows, &session, &effects))
+    }
+
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        self.step(|rows| {
+            let own = rows.session(session.id)?.filter(|own| own.revoked.is_none());
+            if own.is_some() {
+                make_room(rows, &session, &effects)?;
+            }
+            Ok(own.map(Arc::new))
+        })
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {

@@ -44,6 +44,10 @@ impl SessionStore for SessionsOnly {
         self.0.insert(session, effects)
     }
 
+    fn hand_out(&self, session: Session, effects: LoginEffects) -> StoreFuture<'_, Option<Arc<Session>>> {
+        self.0.hand_out(session, effects)
+    }
+
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Arc<Session>>> {
         self.0.load(id)
     }

@@ -70,9 +70,9 @@ pub use jwtauth_macros::AuthUser;
 #[doc = include_str!("docs/require_auth.md")]
 pub use jwtauth_macros::require_auth;
 pub use key::Key;
-pub use record::{ApiKey, RevocationReason, Session};
+pub use record::{RevocationReason, Session};
 pub use registry::{TokenKind, TokenRecord};
-pub use session::{ApiKeyRequest, EndReason, IssuedApiKey, SessionEnd, Sessions, Tokens, Veto};
+pub use session::{EndReason, SessionEnd, Sessions, Tokens, Veto};
 pub use shutdown::shutdown_signal;
 pub use store::memory::MemoryStore;
 #[cfg(feature = "postgres")]
@@ -83,14 +83,9 @@ pub use web::answer::cookie::SameSite;
 pub use web::answer::rejection::{Rejection, Scopes};
 pub use web::client::proxy::ProxyHeader;
 pub use web::extract::auth::Auth;
-pub use web::extract::own_api_keys::OwnApiKeys;
 pub use web::extract::user::{CurrentUser, MaybeUser};
 pub use web::guard::local_path::local_path;
 pub use web::guard::require_auth::RequireAuth;
-#[cfg(feature = "openapi")]
-pub use web::openapi::api_keys_api::ApiKeysApi;
-#[cfg(feature = "pages")]
-pub use web::pages::{AdminPages, AdminTexts, PageTexts, Pages};
 #[cfg(feature = "poem-session")]
 pub use web::poem_session::PoemSessions;
 pub use web::routes::Routes;
@@ -112,6 +107,23 @@ pub mod keys {
     pub use crate::key::Algorithm;
     pub use crate::secret::new_secret;
     pub use crate::session::{KeyInfo, KeyRing};
+}
+
+/// API keys: what programs log in with. They are switched on by
+/// [`JwtAuthBuilder::api_keys`](crate::JwtAuthBuilder::api_keys).
+pub mod api_keys {
+    pub use crate::record::ApiKey;
+    pub use crate::session::{ApiKeyRequest, IssuedApiKey};
+    pub use crate::web::extract::own_api_keys::OwnApiKeys;
+    #[cfg(feature = "openapi")]
+    pub use crate::web::openapi::api_keys_api::ApiKeysApi;
+}
+
+/// The pages for people and for admins, and their texts. [`JwtAuth::pages`] and [`JwtAuth::admin_pages`] make
+/// them.
+#[cfg(feature = "pages")]
+pub mod pages {
+    pub use crate::web::pages::{AdminPages, AdminTexts, PageTexts, Pages};
 }
 
 /// The endpoint types of the middlewares and of [`JwtAuth::jwks`]. You never need to write these names.

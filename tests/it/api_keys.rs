@@ -11,12 +11,13 @@ mod routes;
 
 use std::time::Duration;
 
+use jwtauth::api_keys::ApiKeyRequest;
 use jwtauth::clock::ManualClock;
 use jwtauth::store::SessionStore;
 use jwtauth::store::codec::encode_session;
 use jwtauth::{
-    ApiKeyConfig, ApiKeyRequest, Auth, AuthUser, Identity, JwtAuth, JwtAuthBuilder, LoginAttempt, LoginError,
-    Session, SessionId, StorageConfig, require_auth,
+    ApiKeyConfig, Auth, AuthUser, Identity, JwtAuth, JwtAuthBuilder, LoginAttempt, LoginError, Session,
+    SessionId, StorageConfig, require_auth,
 };
 use poem::endpoint::BoxEndpoint;
 use poem::http::Method;

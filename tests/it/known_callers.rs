@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use jwtauth::api_keys::ApiKeyRequest;
 use jwtauth::store::SessionStore;
-use jwtauth::{ApiKeyConfig, ApiKeyRequest, AuthUser, Device, SledStore};
+use jwtauth::{ApiKeyConfig, AuthUser, Device, SledStore};
 use poem::http::Method;
 use serde::{Deserialize, Serialize};
 use tests::app::{TestApp, User};

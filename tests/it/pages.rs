@@ -14,7 +14,8 @@ mod refusals;
 
 use std::sync::Arc;
 
-use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, MemoryStore, PageTexts, Pages};
+use jwtauth::pages::{PageTexts, Pages};
+use jwtauth::{AccountsConfig, ApiKeyConfig, JwtAuth, MemoryStore};
 use poem::endpoint::make_sync;
 use poem::{EndpointExt as _, Route, get};
 use reqwest::redirect::Policy;

@@ -6,7 +6,7 @@ use super::{ApiKeyNameProblem, RandomError, SessionError, StoreError};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiKeyError {
-    /// The form of the [page](crate::Pages) was sent already, and has made a key then.
+    /// The form of the [page](crate::pages::Pages) was sent already, and has made a key then.
     #[error("this form was sent already: its key is in the list")]
     FormSent,
     /// The name is not allowed.

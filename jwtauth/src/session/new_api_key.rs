@@ -30,11 +30,11 @@ use crate::user::AuthUser;
 /// How long it is known that a form was sent, in seconds.
 const FORM_KEPT: u64 = 7 * 24 * 60 * 60;
 
-/// Which API key is asked for: see [`OwnApiKeys`](crate::OwnApiKeys) and
+/// Which API key is asked for: see [`OwnApiKeys`](crate::api_keys::OwnApiKeys) and
 /// [`Sessions::create_api_key`].
 ///
 /// ```
-/// use jwtauth::ApiKeyRequest;
+/// use jwtauth::api_keys::ApiKeyRequest;
 /// use std::time::Duration;
 ///
 /// let request = ApiKeyRequest::new("deploy from CI")

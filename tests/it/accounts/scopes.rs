@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use jwtauth::api_keys::ApiKeyRequest;
 use jwtauth::error::ApiKeyError;
-use jwtauth::{ApiKeyConfig, ApiKeyRequest, JwtAuthBuilder, require_auth};
+use jwtauth::{ApiKeyConfig, JwtAuthBuilder, require_auth};
 use poem::test::TestClient;
 use poem::{EndpointExt as _, Route, get, post};
 use tests::bounded;

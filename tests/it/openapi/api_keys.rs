@@ -1,6 +1,7 @@
 //! API keys in a document: as credentials, and their own operations.
 
-use jwtauth::{ApiKeyConfig, ApiKeysApi, JwtAuthBuilder, MemoryStore};
+use jwtauth::api_keys::ApiKeysApi;
+use jwtauth::{ApiKeyConfig, JwtAuthBuilder, MemoryStore};
 use poem::http::Method;
 use serde_json::json;
 

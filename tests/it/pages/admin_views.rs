@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use jwtauth::operator::{OperatorAnswer, OperatorRequest};
+use jwtauth::pages::PageTexts;
 use jwtauth::store::{EventDetails, EventStore as _};
-use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore, PageTexts};
+use jwtauth::{AccountsConfig, Device, JwtAuth, MemoryStore};
 use poem::{EndpointExt as _, IntoEndpoint as _, Route};
 use tests::app::SECRET;
 use tests::bounded;

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use jwtauth::api_keys::ApiKeyRequest;
 use jwtauth::clock::ManualClock;
+use jwtauth::pages::AdminPages;
 use jwtauth::store::{EventRecord, EventStore as _};
-use jwtauth::{
-    Account, AccountsConfig, AdminPages, ApiKeyConfig, ApiKeyRequest, Device, JwtAuth, SledStore,
-    StorageConfig,
-};
+use jwtauth::{Account, AccountsConfig, ApiKeyConfig, Device, JwtAuth, SledStore, StorageConfig};
 use poem::{EndpointExt as _, Route};
 use tests::app::{SECRET, START};
 use tests::bounded;

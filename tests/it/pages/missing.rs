@@ -1,6 +1,6 @@
 //! What is not there, or not so: a page for people, and a way out of it.
 
-use jwtauth::AdminTexts;
+use jwtauth::pages::AdminTexts;
 
 use super::admins::{Office, open};
 use super::*;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use jwtauth::api_keys::ApiKeyRequest;
 use jwtauth::store::EventStore as _;
-use jwtauth::{ApiKeyConfig, ApiKeyRequest, Auth, Identity, StorageConfig, require_auth};
+use jwtauth::{ApiKeyConfig, Auth, Identity, StorageConfig, require_auth};
 use poem::{get, handler, post};
 
 use super::*;

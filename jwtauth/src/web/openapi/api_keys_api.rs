@@ -27,7 +27,7 @@ use crate::web::guard::policy::{Policy, Site};
 /// [`api_keys`](crate::guide::api_keys) says what a key is.
 ///
 /// ```
-/// use jwtauth::ApiKeysApi;
+/// use jwtauth::api_keys::ApiKeysApi;
 /// use poem_openapi::OpenApiService;
 ///
 /// let service = OpenApiService::new(ApiKeysApi, "Keys", "1.0"); // or (Api, ApiKeysApi), with your own

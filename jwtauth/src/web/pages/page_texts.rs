@@ -14,7 +14,7 @@ text_fields! {
     ///
     /// ```
     /// # #[cfg(feature = "pages")] {
-    /// use jwtauth::PageTexts;
+    /// use jwtauth::pages::PageTexts;
     ///
     /// let mut german = PageTexts::default();
     /// german.lang = "de".into();
@@ -70,7 +70,7 @@ text_fields! {
     unavailable = "That is not possible at the moment. Try again.";
     /// After a change of the password.
     password_changed = "The password is changed. All other devices are logged out.";
-    /// The link to the [home](crate::Pages::home) of the application.
+    /// The link to the [home](crate::pages::Pages::home) of the application.
     home = "Home";
     /// The title of the list of sessions.
     devices = "Your devices";

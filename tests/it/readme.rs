@@ -135,6 +135,8 @@ fn the_profile_is_that_of_the_workspace() {
     };
     let [ours, readme] = [optimised(&manifest), optimised(&blocks("toml")[0])];
     assert!(readme.is_subset(&ours), "{readme:?}");
+    let debug = "\n[profile.dev]\ndebug = \"line-tables-only\"\n";
+    assert!(manifest.contains(debug) && blocks("toml")[0].contains(debug));
     // Keys, signatures and the store, which a first login hardly waits for, and hashes of other programs.
     let ours_alone =
         ["bcrypt", "blowfish", "crc32fast", "hmac", "pbkdf2", "salsa20", "scrypt", "sha1", "sha2", "sled"];

@@ -174,7 +174,7 @@ pub enum StoreError {
     },
     /// The store has lost changes that it had acknowledged: an old backup, or a truncated file.
     #[error(
-        "session store {path:?} has lost its last {lost} changes: {counter:?} has counted them, so it is an old backup or was cut short, and ended sessions might be alive in it. Put the newest copy back, or take it as it is, with everybody logged out: `jwtauth repair --store {path:?}{}`",
+        "session store {path:?} has lost its last {lost} changes: {counter:?} has counted them, so it is an old backup or was cut short, and ended sessions might be alive in it. Put the newest copy back. Or take what can be read: `jwtauth doctor --store {path:?}` says what that is, and who is logged out then, and `jwtauth repair --store {path:?}{}` takes it",
         counter_argument(path, counter)
     )]
     RolledBack {

@@ -365,20 +365,4 @@ const fn issued_at(session: &Session, now: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::api_keys::AskedOwners;
-    use super::devices::ChangedDevices;
-    use super::hooks::Hooks;
-    use super::issued_tokens::Token;
-    use super::known_callers::KnownCallers;
-
-    /// `Debug` ends up in logs.
-    #[test]
-    fn debug_shows_no_token_and_nothing_of_a_person() {
-        assert_eq!(format!("{:?}", Token::new("secret".into())), "Token([redacted])");
-        assert_eq!(format!("{:?}", AskedOwners::default()), "AskedOwners { .. }");
-        assert_eq!(format!("{:?}", ChangedDevices::default()), "ChangedDevices { .. }");
-        assert_eq!(format!("{:?}", Hooks::default()), "Hooks { .. }");
-        assert_eq!(format!("{:?}", KnownCallers::default()), "KnownCallers { .. }");
-    }
-}
+mod tests;

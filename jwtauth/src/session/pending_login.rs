@@ -66,7 +66,7 @@ impl Drop for PendingLogin {
 
 impl fmt::Debug for PendingLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingLogin").field("session", &self.session.id).finish_non_exhaustive()
+        f.debug_struct("PendingLogin").field("session", &self.session.id.log_id()).finish_non_exhaustive()
     }
 }
 

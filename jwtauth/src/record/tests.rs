@@ -318,3 +318,36 @@ fn debug_shows_nothing_of_a_person() {
     assert!(!shown.contains("alice") && !shown.contains(&session.id.to_string()), "{shown}");
     assert_eq!(format!("{:?}", session.api_key.unwrap()), "ApiKey { .. }");
 }
+
+/// Whatever comes: a record is to be written if it has changed, and only then.
+#[test]
+fn a_rotation_is_a_change_if_the_record_is_another() {
+    let other = Successor {
+        refresh: TokenId::from_bytes([9; 16]),
+        access: TokenId::from_bytes([10; 16]),
+        agent: Some(1),
+        ..SUCCESSOR
+    };
+    let rotated = |is_confirmed: bool| {
+        let mut rotated = session();
+        rotated.rotate(0, 200, POLICY, SUCCESSOR);
+        rotated.confirmed = is_confirmed;
+        rotated
+    };
+    let mut revoked = session();
+    revoked.revoke(Revocation { at: 150, reason: RevocationReason::Logout });
+    let mut seen = Vec::new();
+    for before in [session(), rotated(false), rotated(true), revoked] {
+        for rewrite in [Duration::ZERO, Duration::MAX] {
+            for (generation, now) in (0..4).flat_map(|it| [150, 210, 900, 3_000].map(|now| (it, now))) {
+                let mut after = before.clone();
+                let rotation = after.rotate(generation, now, RotationPolicy { rewrite, ..POLICY }, other);
+                assert_eq!(rotation.is_change(), after != before, "{rotation:?}");
+                seen.push(rotation);
+            }
+        }
+    }
+    use Rotation::{CaughtUp, Reissued, Repeated, Reused, Rotated, Undated};
+    assert!([Rotated, Repeated, Reissued, CaughtUp, Undated, Reused].iter().all(|it| seen.contains(it)));
+    assert!(seen.iter().any(|it| matches!(it, Rotation::Over(_))));
+}

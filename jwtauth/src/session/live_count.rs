@@ -129,10 +129,20 @@ mod tests {
         log_in(30, false).await;
         let counted = sessions.count_live().await.unwrap().unwrap();
         assert_eq!((counted.live, counted.is_estimate), (30, false));
+        // Few enough to look at all of them.
+        log_in(1_000, true).await;
+        log_in(1_007, false).await;
+        let exact = (1_037, false);
+        let counted = sessions.count_live().await.unwrap().unwrap();
+        assert_eq!((counted.live, counted.is_estimate), exact);
+        log_in(1, true).await;
+        assert_eq!(sessions.count_live().await.unwrap(), None, "nobody knows whether there are more");
+        sessions.count_size().await.unwrap();
+        let counted = sessions.count_live().await.unwrap().unwrap();
+        assert_eq!((counted.live, counted.is_estimate), exact);
         // Half of very many.
-        log_in(1_490, true).await;
-        log_in(1_470, false).await;
-        assert_eq!(sessions.count_live().await.unwrap(), None, "nobody has counted all");
+        log_in(489, true).await;
+        log_in(463, false).await;
         sessions.count_size().await.unwrap();
         let counted = sessions.count_live().await.unwrap().unwrap();
         assert!(counted.is_estimate && (1_300..1_700).contains(&counted.live), "{counted:?}");

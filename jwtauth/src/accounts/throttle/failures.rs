@@ -243,6 +243,32 @@ mod tests {
         assert_eq!([1_450, 1_899, 1_900].map(|now| LIMIT.count(kept, now)), [1, 1, 0]);
     }
 
+    /// A delay may be longer than its failures count.
+    #[test]
+    fn whoever_has_no_failures_left_does_not_wait() {
+        let limit = Limit { free: 1, forgiven: 60, max_delay: 900 };
+        let mut kept = None;
+        for _ in 0..11 {
+            let _ = limit.charge(&mut kept, 100);
+        }
+        assert_eq!(limit.wait(&mut kept, 100 + 659).map(|wait| wait.seconds), Some(241));
+        assert_eq!(limit.wait(&mut kept, 100 + 660), None);
+    }
+
+    /// A client that asks all the time must not fill the log, also if one of its attempts comes to nothing.
+    #[test]
+    fn a_delay_is_news_once() {
+        let (mut kept, mut last) = (None, None);
+        for _ in 0..LIMIT.free {
+            last = Some(LIMIT.charge(&mut kept, 100));
+        }
+        assert_eq!(LIMIT.wait(&mut kept, 100), Some(Wait { seconds: 1, is_news: true }));
+        last.unwrap().refund(&mut kept);
+        assert_eq!(LIMIT.wait(&mut kept, 100), None);
+        let _ = LIMIT.charge(&mut kept, 100);
+        assert_eq!(LIMIT.wait(&mut kept, 100), Some(Wait { seconds: 1, is_news: false }));
+    }
+
     /// A counter of an earlier layout.
     #[test]
     fn what_an_earlier_layout_has_kept_is_read() {

@@ -100,30 +100,51 @@ fn pair(kid: &str) -> Key {
     Key::from_pem(pem).unwrap().with_kid(kid).unwrap()
 }
 
+/// Issues the same access token each time, as far as its signature allows.
+fn issue(tokens: &AccessTokens) -> String {
+    tokens.issue(&crate::claims::AccessClaims {
+        iss: "iss",
+        aud: "aud",
+        sub: "42",
+        client_id: Some("shop"),
+        sid: ID.into(),
+        jti: ID.into(),
+        iat: NOW,
+        exp: NOW + 300,
+        auth_time: NOW,
+        clock_ahead: 0,
+        token_type: "access",
+        roles: &[],
+        scope: String::new(),
+        own: &Default::default(),
+    })
+}
+
+/// N-28: an answer is repeated with the same claims only where these make the same token again.
+#[test]
+fn n_28_it_is_known_which_keys_sign_alike() {
+    let pem = |text: &str| Key::from_pem(text).unwrap();
+    let rsa =
+        |algorithm| pem(include_str!("../../../../tests/keys/rsa.pem")).with_algorithm(algorithm).unwrap();
+    for key in [
+        keys().access.remove(0),
+        pem(include_str!("../../../../tests/keys/ed25519.pem")),
+        pair("pair"),
+        rsa(Algorithm::RS256),
+        rsa(Algorithm::PS256),
+    ] {
+        let (name, tokens) = (key.algorithm().name(), AccessTokens::new(vec![key]).unwrap());
+        assert_eq!(tokens.writes_alike(), issue(&tokens) == issue(&tokens), "{name}");
+    }
+}
+
 /// add, sign, retire, remove; and what each does to tokens, seen before or not.
 #[test]
 fn r_10_a_rotation_step_by_step() {
     let tokens = AccessTokens::new(keys().access).unwrap();
     let ring = tokens.ring();
     let old_kid = keys().access[0].kid().to_owned();
-    let issue = || {
-        tokens.issue(&crate::claims::AccessClaims {
-            iss: "iss",
-            aud: "aud",
-            sub: "42",
-            client_id: Some("shop"),
-            sid: ID.into(),
-            jti: ID.into(),
-            iat: NOW,
-            exp: NOW + 300,
-            auth_time: NOW,
-            clock_ahead: 0,
-            token_type: "access",
-            roles: &[],
-            scope: String::new(),
-            own: &Default::default(),
-        })
-    };
+    let issue = || issue(&tokens);
     let at = |token: &str, now| tokens.verify(token, &Expected { now, ..expected() });
     let is_good = |token: &str| matches!(at(token, NOW), Ok(Verified::Valid(_)));
     let old = issue();
@@ -139,6 +160,12 @@ fn r_10_a_rotation_step_by_step() {
     let new = issue();
     assert!(is_good(&old) && is_good(&new));
     assert_ne!(new.split_once('.').unwrap().0, old.split_once('.').unwrap().0);
+    // A header as we write it needs no reading: it stands for its key.
+    for (token, kid) in [(&old, &*old_kid), (&new, "new")] {
+        let held = ring.held();
+        let found = held.by_header(token.split_once('.').unwrap().0).unwrap();
+        assert_eq!(found.key.kid(), kid);
+    }
 
     assert!(matches!(ring.retire("new", NOW + 9), Err(KeyError::Signs { .. })));
     assert!(matches!(ring.remove("new"), Err(KeyError::Signs { .. })));

@@ -233,3 +233,18 @@ impl Policy {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Debug` ends up in logs: where the guard is, and not who passes.
+    #[test]
+    fn debug_shows_where_the_guard_is() {
+        let site = Site { handler: "app::posts::publish", file: "src/posts.rs", line: 7 };
+        const NEEDS: &[Need] = &[Need::role("editor")];
+        let shown = format!("{:?}", Policy::new(site, NEEDS));
+        assert!(shown.starts_with("Policy { site: Site {"), "{shown}");
+        assert!(shown.contains("app::posts::publish") && !shown.contains("editor"), "{shown}");
+    }
+}

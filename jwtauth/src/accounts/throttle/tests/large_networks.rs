@@ -121,6 +121,13 @@ fn m_27_a_large_network_has_what_ten_addresses_have() {
     assert_eq!(wait(&throttle, "name-200", Some(peer(3, 200)), NOW), 1);
     assert_eq!(wait(&throttle, "owner", home, NOW), 0, "the owner was here before");
     assert_eq!(wait(&throttle, "name-200", Some(peer(4, 0)), NOW), 0, "another customer");
+    // Who was here before, and mistypes, makes nobody else wait.
+    for number in 0..205 {
+        let (name, here) = (format!("owner-{number}"), Some(peer(6, number)));
+        throttle.succeeded(&throttle.begin(Who::Login(&name), here, NOW).unwrap(), NOW);
+        let _failed = throttle.begin(Who::Login(&name), here, NOW).unwrap();
+    }
+    assert_eq!(wait(&throttle, "name", Some(peer(6, 500)), NOW), 0);
     // What comes to nothing, and what succeeds, is no failure.
     for number in 0..400 {
         let (name, here) = (format!("right-{number}"), Some(peer(5, number)));

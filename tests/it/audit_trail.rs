@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tests::app::{SECRET, START, TestApp};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
+use tests::log::logged;
 use tests::tab::Tab;
 
 use crate::operate::run;
@@ -69,7 +70,7 @@ fn o_8_each_event_stands_in_the_trail_when_its_request_is_answered() {
 
 #[test]
 fn o_8_a_trail_that_cannot_be_written_fails_no_login_and_says_what_is_missing() {
-    bounded(async {
+    logged(async |log| {
         let store = Faulty::default();
         let app = TestApp::with(store.clone(), |builder| {
             builder.storage(StorageConfig::default().keep_events(KEEP))
@@ -84,6 +85,8 @@ fn o_8_a_trail_that_cannot_be_written_fails_no_login_and_says_what_is_missing() 
         let all = kept(&store).await;
         assert_eq!(names(&all), ["login", "events_lost", "login"]);
         assert_eq!(all[1].event.details, [("count".to_owned(), "2".to_owned())]);
+        let text = log.text();
+        assert_eq!(text.matches("events are missing in the audit trail").count(), 1, "{text}");
     });
 }
 

@@ -42,7 +42,10 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let store = Faulty::default();
+        Self::over(Faulty::default())
+    }
+
+    fn over(store: Faulty) -> Self {
         let app = TestApp::with(store.clone(), |builder| builder.max_sessions(1_000));
         let tab = Tab::new(&app);
         Self { app, store, tab }
@@ -267,6 +270,29 @@ fn the_library_can_be_dropped_by_those_who_wait() {
         assert_eq!(inner.strong_count(), 0, "the store is closed");
         assert_eq!(waiter.at_once().await, EndReason::Closed);
         assert_eq!(end.wait().await, EndReason::Closed);
+    });
+}
+
+/// What another process ends is seen a second later, also if one waits alone. What it leaves alone disturbs nobody.
+#[test]
+fn an_end_that_another_process_makes_is_seen_in_a_second() {
+    in_no_time(|| async {
+        let site = Site::over(Faulty::shared());
+        let (alice, bob) = (site.tab.login("alice").await, site.tab.login("bob").await);
+        let ends = site.wait(&alice).await;
+        sleep(3 * SECOND).await;
+        let since = Instant::now();
+        let revocation = Revocation { at: START, reason: RevocationReason::Requested };
+        assert!(site.store.inner.revoke(alice.session(), revocation).await.unwrap());
+        let (ended, after) = ends.ended(since).await;
+        assert_eq!(ended, EndReason::Revoked(RevocationReason::Requested));
+        assert!(after <= SECOND, "{after:?}");
+        let (stays, too) = (site.wait(&bob).await, site.wait(&bob).await);
+        let before = site.store.loads();
+        sleep(10 * SECOND).await;
+        let asked = site.store.loads() - before;
+        assert!((9..=11).contains(&asked), "one question a second, however many wait: {asked}");
+        assert!(stays.is_waiting().await && too.is_waiting().await);
     });
 }
 

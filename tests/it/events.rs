@@ -12,7 +12,7 @@ use poem::http::StatusCode;
 use poem::test::TestClient;
 use serde_json::json;
 use tests::app::{TestApp, User};
-use tests::log::logged;
+use tests::log::{logged, logged_in_no_time};
 use tests::tab::{Cookies, Tab};
 use tests::test_store::TestStore;
 use tests::{bounded, in_no_time};
@@ -151,6 +151,37 @@ fn a_hook_cannot_make_a_request_fail() {
         );
         assert!(log.text().contains("a hook panicked"), "{}", log.text());
         assert!(log.text().contains("a hook takes too long"), "{}", log.text());
+    });
+}
+
+/// A sweep waits for hooks that hang three times, says so once, and goes on.
+#[test]
+fn a_sweep_goes_on_without_hooks_that_are_too_slow() {
+    logged_in_no_time(async |log| {
+        let heard = Heard::default();
+        let noted = heard.clone();
+        let app = app(|builder| {
+            builder.on_event(move |event| {
+                let hangs = matches!(event, Event::SessionExpired { .. });
+                noted.add(event.name());
+                async move {
+                    if hangs {
+                        std::future::pending().await
+                    }
+                }
+            })
+        });
+        let sessions = app.jwtauth.sessions();
+        for _ in 0..5 {
+            sessions.login(&User::named("bob"), Device::default()).await.unwrap();
+        }
+        heard.take();
+        app.clock.advance(Duration::from_secs(24 * 60 * 60));
+        assert_eq!(sessions.sweep().await.unwrap(), 0, "the clock has jumped");
+        assert_eq!(sessions.sweep().await.unwrap(), 5);
+        assert_eq!(heard.take(), [&["clock_jumped_ahead"][..], &["session_expired"; 3]].concat());
+        let text = log.text();
+        assert_eq!(text.matches("hooks are too slow: this sweep reports no more").count(), 1, "{text}");
     });
 }
 

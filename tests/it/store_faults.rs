@@ -8,6 +8,7 @@ use jwtauth::{Device, MemoryStore, StorageConfig};
 use tests::app::{TestApp, User};
 use tests::bounded;
 use tests::faulty::{Fault, Faulty};
+use tests::log::logged;
 use tests::tab::{Answer, Cookies, Tab};
 
 fn app() -> (Faulty, TestApp, Tab) {
@@ -125,7 +126,7 @@ fn n_2_a_session_is_revoked_if_nobody_waits_for_the_store() {
 /// F-18: a sweep that fails is tried again, and the last handle takes the sweeper with it.
 #[test]
 fn f_18_the_sweeper_outlives_a_failure_and_ends_with_the_last_handle() {
-    bounded(async {
+    logged(async |log| {
         let store = Faulty::default();
         let app = TestApp::with(store.clone(), |builder| {
             builder.storage(StorageConfig::default().sweep_interval(Duration::from_secs(1)))
@@ -138,6 +139,8 @@ fn f_18_the_sweeper_outlives_a_failure_and_ends_with_the_last_handle() {
         while app.jwtauth.sessions().sweep().await.is_ok() {}
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         assert!(store.inner.load(pair.session()).await.unwrap().is_some(), "the sweep has failed");
+        let text = log.text();
+        assert!(text.contains("a sweep failed; the next one tries again"), "{text}");
         store.set(Fault::None, Fault::None);
         while store.inner.load(pair.session()).await.unwrap().is_some() {
             tokio::time::sleep(Duration::from_millis(20)).await;

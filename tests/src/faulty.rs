@@ -55,6 +55,7 @@ pub struct Faulty {
     stamp: Option<Arc<AtomicU64>>,
     without_values: bool,
     without_size: bool,
+    is_shared: bool,
     socket: Option<PathBuf>,
     /// Whether somebody waits for a compaction. It comes to no end.
     pub compacts: Arc<AtomicBool>,
@@ -99,6 +100,12 @@ impl Faulty {
     #[must_use]
     pub fn with_stamps() -> Self {
         Self { stamp: Some(Arc::default()), ..Self::default() }
+    }
+
+    /// Makes a store that other processes use too.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self { is_shared: true, ..Self::default() }
     }
 
     /// Makes a store whose server listens to the program `jwtauth` at a path.
@@ -202,7 +209,7 @@ impl SessionStore for Faulty {
     }
 
     fn is_shared(&self) -> bool {
-        false
+        self.is_shared
     }
 
     fn stamp(&self, _: SessionId) -> Option<u64> {

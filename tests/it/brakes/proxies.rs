@@ -63,6 +63,7 @@ fn m_4_an_address_that_may_be_a_proxy_locks_nobody_out() {
             assert!(!lines.is_empty(), "{event}: {log}");
             assert!(lines.iter().all(|line| line.contains("address=172.17.0.1")), "{lines:?}");
         }
+        assert!(lines("event=\"throttled\"").iter().all(|line| line.contains("what=\"login\"")), "{log}");
         assert!(!log.contains("invented-1"), "no name is in the log");
     });
 }

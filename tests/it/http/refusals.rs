@@ -150,7 +150,7 @@ fn h_8_every_refusal_has_its_answer() {
 /// Cookies are deleted only when their session is over: a late refusal must not take new ones away.
 #[test]
 fn a_refusal_deletes_cookies_only_of_a_session_that_is_over() {
-    bounded(async {
+    logged(async |log| {
         let site = Site::new().await;
         let (bob, carl, dan) = (site.login("bob").await, site.login("carl").await, site.login("dan").await);
         site.app.jwtauth.sessions().revoke_all("carl").await.unwrap();
@@ -167,12 +167,16 @@ fn a_refusal_deletes_cookies_only_of_a_session_that_is_over() {
             assert_eq!(answer.status(), 401, "{cookies}");
             assert_eq!(is_deleted(answer.headers()), over, "{cookies}: {:?}", answer.headers());
         }
-        // An expired access token alone says nothing about the refresh token.
+        let refused = || log.text().matches("a token was refused").count();
+        let before = refused();
+        assert!(before > 0, "{}", log.text());
+        // An expired access token alone says nothing about the refresh token. It is no news for the log.
         site.app.clock.advance(std::time::Duration::from_secs(301));
         let only_access = format!("{ACCESS}={}", bob.access);
         let answer = site.get("/me", &[("cookie", &only_access)]).await;
         assert_eq!(answer.status(), 401);
         assert_eq!(set_cookies(answer.headers()), Vec::<String>::new());
+        assert_eq!(refused(), before, "{}", log.text());
     });
 }
 

@@ -279,6 +279,24 @@ fn n_4_the_token_of_the_live_session_counts() {
     });
 }
 
+/// N-4: of two access tokens of one session the newest counts, unless it was revoked alone.
+#[test]
+fn n_4_a_token_that_was_revoked_alone_does_not_count() {
+    bounded(async {
+        let app = TestApp::new();
+        let (tab, sessions) = (Tab::new(&app), app.jwtauth.sessions());
+        let first = tab.login("alice").await;
+        app.clock.advance(Duration::from_secs(1));
+        let second = tab.post("/refresh", &first.cookies()).await.pair();
+        let newest = sessions.list("alice").await.unwrap().remove(0);
+        assert!(sessions.revoke_token(newest.id, newest.access_id).await.unwrap());
+        for cookies in [[&first.access, &second.access], [&second.access, &first.access]] {
+            let cookies = cookies.map(|access| format!("{ACCESS}={access}")).join("; ");
+            assert_eq!(tab.get("/me", &cookies).await.status, 200);
+        }
+    });
+}
+
 /// N-4: only so many values are looked at. More are no reason to say that all was ended.
 #[test]
 fn n_4_h_3_a_bounded_number_of_values_is_looked_at() {

@@ -146,38 +146,49 @@ fn n_22_a_late_pair_is_good_for_a_while_and_for_a_request_only() {
 #[test]
 fn n_22_r_10_a_queue_from_before_keys_were_changed_is_no_theft() {
     bounded(async {
-        let app = app();
-        let tab = Tab::new(&app);
-        let old = tab.login("alice").await;
-        let keys = app.jwtauth.keys();
-        let signed = keys.signing().kid;
-        let next = Key::hmac(keys::Algorithm::HS256, b"q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg").unwrap();
-        let kid = next.kid().to_owned();
-        keys.add(next).unwrap();
-        keys.sign_with(&kid).unwrap();
-        keys.retire(&signed).unwrap();
-        // An idle browser, in the morning.
-        app.clock.advance(Duration::from_secs(8 * 60 * 60));
-        let get = async |pair: &Tokens, agent: &str| {
-            let headers = [("cookie", &*pair.cookies()), ("user-agent", agent)];
-            tab.send(Method::GET, "/me", &headers).await
-        };
-        let new = get(&old, "Browser/1").await.pair();
-        assert_eq!(get(&new, "Browser/1").await.status, 200);
-        app.clock.advance(Duration::from_secs(31));
-        for _ in 0..3 {
-            let late = get(&old, "Browser/1").await;
-            assert_eq!((late.status.as_u16(), late.cookies()), (200, Cookies::None));
+        for agent in ["Thief/1", "Browser/1"] {
+            queue_from_before_keys_were_changed(agent).await;
         }
-        assert_eq!(get(&new, "Browser/1").await.status, 200, "nobody was thrown out");
-        // The access token of another session beside it is no pair.
-        let bob = tab.login("bob").await;
-        let mixed = Tokens { access: bob.access, refresh: old.refresh.clone() };
-        assert_eq!(get(&mixed, "Browser/1").await.status, 401);
-        assert_eq!(get(&new, "Browser/1").await.status, 200);
-        assert_eq!(get(&old, "Thief/1").await.status, 401);
-        assert_eq!(get(&new, "Browser/1").await.status, 401, "theft ends the session");
     });
+}
+
+/// The thief has the pair and another browser, or the refresh token beside the access token of another session.
+async fn queue_from_before_keys_were_changed(thief: &str) {
+    let app = app();
+    let tab = Tab::new(&app);
+    let (old, eve) = (tab.login("alice").await, tab.login("eve").await);
+    let keys = app.jwtauth.keys();
+    let signed = keys.signing().kid;
+    let next = Key::hmac(keys::Algorithm::HS256, b"q7#Lk29vXz!mB4nR8tYw3Ue6Pa5Sd1Fg").unwrap();
+    let kid = next.kid().to_owned();
+    keys.add(next).unwrap();
+    keys.sign_with(&kid).unwrap();
+    keys.retire(&signed).unwrap();
+    // An idle browser, in the morning.
+    app.clock.advance(Duration::from_secs(8 * 60 * 60));
+    let get = async |pair: &Tokens, agent: &str| {
+        let headers = [("cookie", &*pair.cookies()), ("user-agent", agent)];
+        tab.send(Method::GET, "/me", &headers).await
+    };
+    let new = get(&old, "Browser/1").await.pair();
+    assert_eq!(get(&new, "Browser/1").await.status, 200);
+    app.clock.advance(Duration::from_secs(31));
+    for _ in 0..3 {
+        let late = get(&old, "Browser/1").await;
+        assert_eq!((late.status.as_u16(), late.cookies()), (200, Cookies::None));
+    }
+    assert_eq!(get(&new, "Browser/1").await.status, 200, "nobody was thrown out");
+    // The access token of another session beside it is no pair.
+    let bob = tab.login("bob").await;
+    let mixed = Tokens { access: bob.access, refresh: old.refresh.clone() };
+    assert_eq!(get(&mixed, "Browser/1").await.status, 401);
+    assert_eq!(get(&new, "Browser/1").await.status, 200);
+    let stolen = match thief {
+        "Browser/1" => Tokens { access: eve.access, refresh: old.refresh },
+        _ => old,
+    };
+    assert_eq!(get(&stolen, thief).await.status, 401, "{thief}");
+    assert_eq!(get(&new, "Browser/1").await.status, 401, "theft ends the session: {thief}");
 }
 
 /// N-22, N-8: the clock was ahead when the pair was spent, and was put right. How long ago that was nobody knows: the first of

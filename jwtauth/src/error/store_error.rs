@@ -89,6 +89,17 @@ pub enum StoreError {
         /// The file that says it.
         counter: PathBuf,
     },
+    /// Files of two stores stand in the directory, so nobody knows whose sessions and accounts these are.
+    /// They are as they were before.
+    #[error(
+        "session store {path:?} has files of two stores ({problem}): put back the one that belongs there, or restore a backup with `jwtauth restore BACKUP --store {path:?}`. To take what is there, with everybody logged out and all accounts disabled: `jwtauth repair --store {path:?}`"
+    )]
+    MixedFiles {
+        /// The directory of the store.
+        path: PathBuf,
+        /// Which files they are.
+        problem: String,
+    },
     /// The records were moved into another store by a migration. What is ended there is not known here.
     #[error(
         "what was in session store {path:?} was moved to {to}: start the server there. It must not serve both, because who logs out there would be let in here. To serve this one all the same, and never again that one, remove {:?}",

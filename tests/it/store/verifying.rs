@@ -177,7 +177,7 @@ fn r_19_a_store_of_an_earlier_release_is_read_first_and_upgraded() {
         let store = SledStore::open(while_used(&path)).await.unwrap();
         assert!(store.is_verified());
         drop(store);
-        assert_eq!(layout(), 5);
+        assert_eq!(layout(), 6);
         let store = SledStore::open(while_used(&path)).await.unwrap();
         assert!(is_whole(&store).await);
     });

@@ -192,6 +192,7 @@ fn name(error: &StoreError) -> &'static str {
         StoreError::Io { .. } => "Io",
         StoreError::Locked { .. } => "Locked",
         StoreError::Missing { .. } => "Missing",
+        StoreError::MixedFiles { .. } => "MixedFiles",
         StoreError::NotAStore { .. } => "NotAStore",
         StoreError::Permission { .. } => "Permission",
         StoreError::RolledBack { .. } => "RolledBack",

@@ -1,5 +1,7 @@
 //! The numbers that are true of a [`SledStore`](crate::SledStore) as a whole.
 
+use std::num::NonZeroU64;
+
 use super::field::{read_whole, write};
 use super::frame;
 
@@ -13,6 +15,8 @@ const WITH_TIME: u8 = 3;
 const WITH_SUM_OF_ACCOUNTS: u8 = 4;
 /// Totals that sum up values apart too.
 const WITH_SUM_OF_VALUES: u8 = 5;
+/// Totals that say which store they are of.
+const WITH_IDENTITY: u8 = 6;
 
 /// Numbers that are true of the store as a whole; written with every change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,9 @@ pub(in crate::store) struct Totals {
     pub(in crate::store) sum_of_accounts: Option<u64>,
     /// The part of it that is of values, likewise. What is left is of sessions.
     pub(in crate::store) sum_of_values: Option<u64>,
+    /// Which store they are of: a random number, so that files of two stores are told apart. Earlier layouts
+    /// do not have it.
+    pub(in crate::store) identity: Option<NonZeroU64>,
 }
 
 impl Totals {
@@ -62,26 +69,31 @@ impl Default for Totals {
             sum: 0,
             sum_of_accounts: nothing,
             sum_of_values: nothing,
+            identity: None,
         }
     }
 }
 
 pub(in crate::store) fn encode_totals(key: &[u8], totals: Totals) -> Vec<u8> {
-    let Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values } = totals;
+    let Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values, identity } =
+        totals;
     let known = (changes, sessions, accounts, latest, ahead, sum);
-    match (sum_of_accounts, sum_of_values) {
-        (Some(of_accounts), Some(of_values)) => {
+    match (sum_of_accounts, sum_of_values, identity) {
+        (Some(of_accounts), Some(of_values), Some(identity)) => {
+            frame::close(WITH_IDENTITY, key, |out| write((known, of_accounts, of_values, identity), out))
+        }
+        (Some(of_accounts), Some(of_values), None) => {
             frame::close(WITH_SUM_OF_VALUES, key, |out| write((known, of_accounts, of_values), out))
         }
-        (Some(of_accounts), None) => {
+        (Some(of_accounts), None, _) => {
             frame::close(WITH_SUM_OF_ACCOUNTS, key, |out| write((known, of_accounts), out))
         }
-        (None, _) => frame::close(WITH_TIME, key, |out| write(known, out)),
+        (None, ..) => frame::close(WITH_TIME, key, |out| write(known, out)),
     }
 }
 
 pub(in crate::store) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals> {
-    let (layout, body) = frame::open(WITH_SUM_OF_VALUES, key, bytes).ok()?;
+    let (layout, body) = frame::open(WITH_IDENTITY, key, bytes).ok()?;
     let earlier = Totals { sum_of_accounts: None, sum_of_values: None, ..Totals::default() };
     let totals = match layout {
         WITHOUT_ACCOUNTS => {
@@ -101,11 +113,39 @@ pub(in crate::store) fn decode_totals(key: &[u8], bytes: &[u8]) -> Option<Totals
             let sum_of_accounts = Some(of_accounts);
             Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, ..earlier }
         }
-        _ => {
+        WITH_SUM_OF_VALUES => {
             let ((changes, sessions, accounts, latest, ahead, sum), of_accounts, of_values) =
                 read_whole(body)?;
             let (sum_of_accounts, sum_of_values) = (Some(of_accounts), Some(of_values));
-            Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values }
+            let identity = None;
+            Totals {
+                changes,
+                sessions,
+                accounts,
+                latest,
+                ahead,
+                sum,
+                sum_of_accounts,
+                sum_of_values,
+                identity,
+            }
+        }
+        _ => {
+            let ((changes, sessions, accounts, latest, ahead, sum), of_accounts, of_values, identity) =
+                read_whole(body)?;
+            let (sum_of_accounts, sum_of_values) = (Some(of_accounts), Some(of_values));
+            let identity = Some(identity);
+            Totals {
+                changes,
+                sessions,
+                accounts,
+                latest,
+                ahead,
+                sum,
+                sum_of_accounts,
+                sum_of_values,
+                identity,
+            }
         }
     };
     Some(totals)
@@ -119,12 +159,25 @@ mod tests {
     fn totals_of_every_layout_are_read_and_damaged_ones_are_not() {
         let (sum_of_accounts, sum_of_values) = (Some(7), Some(8));
         let (changes, sessions, accounts, latest, ahead, sum) = (1, 2, 3, 4, 5, 6);
-        let all = Totals { changes, sessions, accounts, latest, ahead, sum, sum_of_accounts, sum_of_values };
-        let with_accounts = Totals { sum_of_values: None, ..all };
+        let identity = NonZeroU64::new(9);
+        let all = Totals {
+            changes,
+            sessions,
+            accounts,
+            latest,
+            ahead,
+            sum,
+            sum_of_accounts,
+            sum_of_values,
+            identity,
+        };
+        let with_values = Totals { identity: None, ..all };
+        let with_accounts = Totals { sum_of_values: None, ..with_values };
         let with_time = Totals { sum_of_accounts: None, ..with_accounts };
         let without_time = Totals { latest: 0, ahead: 0, ..with_time };
         for (bytes, totals) in [
             (encode_totals(b"m", all), all),
+            (encode_totals(b"m", with_values), with_values),
             (encode_totals(b"m", with_accounts), with_accounts),
             (encode_totals(b"m", with_time), with_time),
             (frame::close(WITH_ACCOUNTS, b"m", |out| write((1_u64, 2_u64, 3_u64, 6_u64), out)), without_time),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::diagnosis::{Condition, Diagnosis, Finding};
 use super::evidence::{Evidence, Look};
 use super::files::counter_form::check_counter;
-use super::files::journal::{self, Count};
+use super::files::journal::{self, Count, Counts};
 use super::files::store_lock::{Patience, StoreLock};
 use super::files::{self, ASIDE, DATA, doubt_mark, keepsake, kinds, moved, swap};
 use super::salvage::{Salvage, SalvageReach};
@@ -141,8 +141,15 @@ pub(super) fn examine_locked(
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(files::refused(&path.join(DATA), "read the data file", source)),
     };
+    // Damaged journals are told already.
+    let mix = |read: &Read| Counts::read(config).ok()?.mixture(read.evidence.totals?.identity);
+    let mixture = read.as_ref().and_then(mix).filter(|_| !matches!(trial, Trial::Opened(_)));
     if let Some(read) = &read {
-        describe(&mut diagnosis, read, acknowledged, highest);
+        describe(&mut diagnosis, read, acknowledged.filter(|_| mixture.is_none()), highest);
+    }
+    if let Some(mixture) = mixture {
+        let what = format!("{mixture}, so nobody knows whose sessions and accounts these are");
+        diagnosis.findings.push(Finding::new(what, "put the file back that belongs here, and do this again: a repair ends all sessions and disables all accounts"));
     }
     match trial {
         Trial::Opened(trail_faults) => {
@@ -375,6 +382,7 @@ fn journals(config: &SledConfig, findings: &mut Vec<Finding>) -> (Option<u64>, C
 fn problem(error: StoreError) -> String {
     match error {
         StoreError::Corrupt { problem, .. } => problem,
+        StoreError::MixedFiles { problem, .. } => format!("its files are of two stores: {problem}"),
         StoreError::RolledBack { lost, .. } => format!("its last {lost} changes are missing"),
         StoreError::Unreadable { blocks, .. } => {
             format!(

@@ -21,17 +21,17 @@
 //! writes it as one batch: sled syncs its log about twice a batch, however small, so on a slow disk 50
 //! refreshes took 1.7 s one by one. Until a change is on disk no reader sees it.
 //!
-//! `startup` opens a database, and `record_count` reads what must be known first, or all of it.
-//! `record_checker` reads the rest while the store is used, `record_check` says how far it is, and
-//! `record_tally` compares it with the totals. `reader` reads. `operations`, `login_change`, `value_change`,
-//! `account_change` and `trail_change` run the rules, `tree_change` says what is written, and `disk` writes
-//! it on the thread of `writer`. `recent` keeps what readers ask for most, and `stamps` tells others who keep
-//! a record that it has changed. `found_trail` reads the audit trail of a damaged store. `tree_copy` copies
-//! all records while they change, with the help of `key_copy` and `follow`. `rebuild` makes a new database,
-//! for those who operate a store, and for `compactor`, which writes a store anew while it is in use. When
-//! that is worth it says `growth`. `departure` opens one whose records go elsewhere. `salvage` reads a
-//! damaged one without sled, `examine` says what is damaged, and `rescue` repairs it. `tree_keys` and `files`
-//! say what stands where.
+//! `startup` opens a database, `store_identity` tells it from those of other stores, and `record_count` reads
+//! what must be known first, or all of it. `record_checker` reads the rest while the store is used,
+//! `record_check` says how far it is, and `record_tally` compares it with the totals. `reader` reads.
+//! `operations`, `login_change`, `value_change`, `account_change` and `trail_change` run the rules,
+//! `tree_change` says what is written, and `disk` writes it on the thread of `writer`. `recent` keeps what
+//! readers ask for most, and `stamps` tells others who keep a record that it has changed. `found_trail` reads
+//! the audit trail of a damaged store. `tree_copy` copies all records while they change, with the help of
+//! `key_copy` and `follow`. `rebuild` makes a new database, for those who operate a store, and for
+//! `compactor`, which writes a store anew while it is in use. When that is worth it says `growth`.
+//! `departure` opens one whose records go elsewhere. `salvage` reads a damaged one without sled, `examine`
+//! says what is damaged, and `rescue` repairs it. `tree_keys` and `files` say what stands where.
 
 mod account_change;
 mod account_lookup;
@@ -65,6 +65,7 @@ pub(super) mod shrink;
 mod sled_config;
 mod stamps;
 mod startup;
+mod store_identity;
 mod surroundings;
 mod threads;
 mod trail_change;
@@ -163,6 +164,7 @@ impl SledStore {
     /// - [`StoreError::Missing`]: a counter outside the directory says that it held accounts, and it is not
     ///   there or empty. Its volume may not be mounted. Nothing was made.
     /// - [`StoreError::Corrupt`]: files are damaged. They are as they were before.
+    /// - [`StoreError::MixedFiles`]: its data file and its journal are of two stores.
     /// - [`StoreError::RolledBack`]: acknowledged changes are missing. The same goes for sled's log.
     /// - [`StoreError::Io`]: the operating system refused something else, such as space, a lock, or a thread.
     /// - [`StoreError::ToldToEnd`]: the process was told to end meanwhile.

@@ -30,6 +30,7 @@ use super::record_count::count;
 use super::salvage;
 use super::sled_config::SledConfig;
 use super::startup::{count_of, finish_swap};
+use super::store_identity::new_identity;
 use super::tree_change::{Change, Group};
 use super::tree_keys;
 use super::written_tree::WrittenTree;
@@ -86,9 +87,10 @@ impl Rebuild {
             keepsake.put_back();
         }
         directory::mark_anew(&path)?;
+        let identity = Some(new_identity()?);
         let new = swap::new_files(&path)?;
         let tree = WrittenTree::open(&new).inspect_err(|_| drop(fs::remove_dir_all(&new)))?;
-        let (totals, time) = (Totals::default(), TimeMark::default());
+        let (totals, time) = (Totals { identity, ..Totals::default() }, TimeMark::default());
         let group = Group::new(totals);
         Ok(Self { path, new, lock, tree, group, totals, payload: 0, time, is_decided: false })
     }

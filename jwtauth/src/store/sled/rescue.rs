@@ -38,7 +38,7 @@ use super::files::swap::{self, OldFiles};
 use super::files::{self, DATA, kinds, moved};
 use super::rebuild::Rebuild;
 use super::sled_config::SledConfig;
-use super::startup::finish_swap;
+use super::startup::{count_of, finish_swap};
 use super::surroundings::quoted;
 use super::tree_change::Change;
 use super::tree_keys;
@@ -169,10 +169,10 @@ fn write_anew(
         Some(Totals { latest, ahead, .. }) => Totals { changes, latest, ahead, ..written },
         None => Totals { changes, latest: now, ahead: 0, ..written },
     };
+    let count = Count { changes, ..count_of(rebuild.counted()) };
     let aside = rebuild.finish("damaged", OldFiles::Kept, begin)?;
-    let accounts = Some(rescue.report.kept.accounts);
     if let Some(counter) = config.rollback_counter.filter(|counter| counter.is_file()) {
-        journal::renew(&counter, Count { changes, accounts })?;
+        journal::renew(&counter, count)?;
     }
     let mut report = rescue.report;
     report.disabled.sort();

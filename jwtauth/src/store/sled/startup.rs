@@ -22,6 +22,7 @@ use super::record_count::{Counted, count, count_first};
 use super::record_tally::RecordTally;
 use super::salvage::{self, LogState};
 use super::sled_config::SledConfig;
+use super::store_identity::new_identity;
 use super::{threads, tree_keys};
 use crate::clock::is_before_epoch;
 use crate::error::StoreError;
@@ -134,7 +135,14 @@ impl Opened {
             tracing::warn!(target: "jwtauth", ?path, problem, "the session store seemed to be damaged when it was in use last: every record is read before it is used");
         }
         let reads_all = doubt.is_some() || files::len_of_data(path) <= config.verify_first;
-        let whole = Whole { path, cache: config.cache_of_pages(), changes, counter: &counter, is_new };
+        let whole = Whole {
+            path,
+            cache: config.cache_of_pages(),
+            counts: &counts,
+            changes,
+            counter: &counter,
+            is_new,
+        };
         let opened = match known {
             Some(known) => open_known(path, known, config.cache_of_pages(), patience),
             None => whole.open_with_keepsake(reads_all, patience),
@@ -173,11 +181,14 @@ pub(super) fn finish_swap(path: &Path, lock: &StoreLock) -> Result<(), StoreErro
 
 /// What a journal says of a store.
 pub(super) fn count_of(totals: Totals) -> Count {
-    Count { changes: totals.changes, accounts: Some(totals.accounts) }
+    Count { changes: totals.changes, accounts: Some(totals.accounts), identity: totals.identity }
 }
 
 fn is_damage(error: &StoreError) -> bool {
-    matches!(error, StoreError::Corrupt { .. } | StoreError::RolledBack { .. })
+    matches!(
+        error,
+        StoreError::Corrupt { .. } | StoreError::MixedFiles { .. } | StoreError::RolledBack { .. }
+    )
 }
 
 /// What a store must hold to be whole.
@@ -185,6 +196,8 @@ struct Whole<'a> {
     path: &'a Path,
     /// How much memory its pages take.
     cache: u64,
+    /// What its journals say.
+    counts: &'a Counts,
     /// How many changes were acknowledged.
     changes: u64,
     /// The file that says it.
@@ -233,19 +246,24 @@ impl Whole<'_> {
 
     /// Opens the tree and counts what is in it: all, or what must be known first.
     fn open(&self, reads_all: bool, patience: &mut Patience) -> Result<(Db, Counted), StoreError> {
-        let Self { path, cache, changes, counter, is_new } = *self;
+        let Self { path, cache, counts, changes, counter, is_new } = *self;
         let tree = open_tree(path, cache, patience)?;
         let count = || if reads_all { count(path, &tree, &|| true) } else { count_first(path, &tree) };
         let counted = match catch_unwind(AssertUnwindSafe(count)) {
             Ok(counted) => counted?,
             Err(panic) => return Err(of_work(path, "read", &*panic)),
         };
+        if let Some(problem) = counted.and_then(|counted| counts.mixture(counted.totals.identity)) {
+            return Err(StoreError::MixedFiles { path: path.into(), problem });
+        }
+        let identity = counts.identity().map_or_else(new_identity, Ok)?;
         let counted = match counted {
             Some(Counted { totals, .. }) if totals.changes < changes => {
                 let lost = changes - totals.changes;
                 return Err(StoreError::RolledBack { path: path.into(), lost, counter: counter.into() });
             }
-            Some(counted) => {
+            Some(mut counted) => {
+                counted.totals.identity.get_or_insert(identity);
                 keep_totals(path, &tree, &counted)?;
                 counted
             }
@@ -253,7 +271,7 @@ impl Whole<'_> {
                 return Err(damaged(path, "it holds nothing, and it did once".into()));
             }
             None => {
-                let totals = Totals { changes, ..Totals::default() };
+                let totals = Totals { changes, identity: Some(identity), ..Totals::default() };
                 if changes > 0 {
                     tracing::warn!(target: "jwtauth", ?path, "the session store was removed; a new one is made, and all sessions have ended");
                     // Before its journal says that there were changes.
@@ -280,20 +298,18 @@ impl Whole<'_> {
                 tracing::warn!(target: "jwtauth", path = ?self.path, error = &error as &dyn std::error::Error, "the session store is whole without its snapshot, which is kept in its directory `aside`");
                 Ok(opened)
             }
-            Err(_) => {
+            Err(again) => {
                 aside.put_back(self.path);
-                Err(error)
+                // A snapshot of one store says nothing of the data file of another.
+                Err(if matches!(again, StoreError::MixedFiles { .. }) { again } else { error })
             }
         }
     }
 }
 
 /// Writes totals that an earlier release has written with less in them, so that the next start need not read
-/// everything.
+/// everything, and knows which store it is.
 fn keep_totals(path: &Path, tree: &Db, counted: &Counted) -> Result<(), StoreError> {
-    if counted.first.is_some() {
-        return Ok(());
-    }
     let there = tree.get(tree_keys::TOTALS).map_err(|error| explain(path, "read", error))?;
     let there = there.and_then(|bytes| codec::decode_totals(tree_keys::TOTALS, &bytes));
     if there == Some(counted.totals) { Ok(()) } else { write_totals(path, tree, counted.totals) }

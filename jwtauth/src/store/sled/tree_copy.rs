@@ -135,6 +135,7 @@ impl From<Totals> for CopyTotals {
             sum: _,
             sum_of_accounts: _,
             sum_of_values: _,
+            identity: _,
         } = totals;
         Self { changes, sessions, accounts, latest, ahead, unreadable: 0 }
     }

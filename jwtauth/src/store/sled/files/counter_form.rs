@@ -8,10 +8,10 @@ use super::super::sled_config::SledConfig;
 use super::refused;
 use crate::error::StoreError;
 
-/// `changes (8) ‖ CRC-32 of it (4)`, little endian: the earlier layout.
-pub(super) const FIRST_LEN: usize = 12;
-/// `changes (8) ‖ accounts (8) ‖ CRC-32 of both (4)`, little endian.
-pub(super) const LEN: usize = 20;
+/// `changes (8) ‖ accounts (8) ‖ identity of the store (8) ‖ CRC-32 of all (4)`, little endian. Earlier
+/// layouts have fewer numbers in front of the checksum.
+pub(super) const LENGTHS: [usize; 3] = [12, 20, LEN];
+pub(super) const LEN: usize = 28;
 
 /// No counter has been as long as this, in bytes. A damaged one may have another length.
 const MAX_COUNTER: u64 = 64;
@@ -25,7 +25,7 @@ fn may_be_counter(bytes: &[u8]) -> bool {
     let (start, rest) = bytes.split_at(bytes.len().min(LEN));
     let is_text = std::str::from_utf8(start).is_ok_and(|text| !text.contains(is_no_text));
     let is_cut = || start.iter().skip(HIGH).take(8 - HIGH).all(|byte| *byte == 0);
-    let has_length = [FIRST_LEN, LEN].contains(&start.len()) || is_cut();
+    let has_length = LENGTHS.contains(&start.len()) || is_cut();
     bytes.is_empty() || (!is_text && has_length && rest.iter().all(|byte| *byte == 0))
 }
 
@@ -59,7 +59,8 @@ mod tests {
     fn somebodys_file_is_no_counter_and_a_damaged_one_may_be() {
         let whole =
             [&1_234_567_u64.to_le_bytes()[..], &41_u64.to_le_bytes(), &[0x9d, 0x3c, 0xa1, 0x77]].concat();
-        for mine in [&[][..], &[0; 20], &[0; 64], &[7; 20], &[1; 12], &[5, 0, 0], &whole] {
+        let newest = [&whole[..16], &[0xa7; 8], &whole[16..]].concat();
+        for mine in [&[][..], &[0; 20], &[0; 64], &[7; 20], &[1; 12], &[5, 0, 0], &whole, &newest] {
             assert!(may_be_counter(mine), "{mine:?}");
         }
         for len in 0..whole.len() {

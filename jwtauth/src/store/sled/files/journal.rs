@@ -18,11 +18,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use super::super::sled_config::{SledConfig, former_journal};
-use super::counter_form::{FIRST_LEN, LEN, check_counter};
-use super::{JOURNAL, modes, refused, refused_directory};
+use super::counter_form::{LEN, LENGTHS, check_counter};
+use super::{DATA, JOURNAL, modes, refused, refused_directory};
 use crate::error::StoreError;
 use crate::private_file::{create_dir, parent, replace_file, sync_dir};
 
@@ -32,6 +33,8 @@ pub(in crate::store::sled) struct Count {
     pub(in crate::store::sled) changes: u64,
     /// How many accounts there were. Earlier layouts do not have it.
     pub(in crate::store::sled) accounts: Option<u64>,
+    /// Which store it is of. Earlier layouts do not have it.
+    pub(in crate::store::sled) identity: Option<NonZeroU64>,
 }
 
 impl Count {
@@ -39,7 +42,7 @@ impl Count {
     /// in more bits.
     fn parse(bytes: &[u8]) -> Option<Self> {
         Self::parse_whole(bytes).or_else(|| {
-            if ![FIRST_LEN, LEN].contains(&bytes.len()) {
+            if !LENGTHS.contains(&bytes.len()) {
                 return None;
             }
             let mut mended = bytes.to_vec();
@@ -57,17 +60,16 @@ impl Count {
         if crc32fast::hash(numbers).to_le_bytes() != *checksum {
             return None;
         }
-        let (changes, accounts) = numbers.split_first_chunk::<8>()?;
-        let accounts = match bytes.len() {
-            FIRST_LEN => None,
-            LEN => Some(u64::from_le_bytes(accounts.try_into().ok()?)),
-            _ => return None,
-        };
-        Some(Self { changes: u64::from_le_bytes(*changes), accounts })
+        let mut numbers = numbers.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
+        let (changes, accounts) = (numbers.next()?, numbers.next());
+        let identity = numbers.next().and_then(NonZeroU64::new);
+        LENGTHS.contains(&bytes.len()).then_some(Self { changes, accounts, identity })
     }
 
     fn bytes(self) -> Vec<u8> {
-        let numbers = [self.changes.to_le_bytes(), self.accounts.unwrap_or_default().to_le_bytes()].concat();
+        let numbers =
+            [self.changes, self.accounts.unwrap_or_default(), self.identity.map_or(0, NonZeroU64::get)];
+        let numbers = numbers.map(u64::to_le_bytes).concat();
         [&numbers[..], &crc32fast::hash(&numbers).to_le_bytes()].concat()
     }
 
@@ -177,6 +179,25 @@ impl Counts {
     pub(in crate::store::sled) fn accounts_are_gone(&self) -> Option<&Path> {
         let had = |count: Count| count.changes > 0 && count.accounts != Some(0);
         self.outside().find(|(_, count)| had(*count)).map(|(path, _)| path)
+    }
+
+    /// Returns which store the journal in the directory is of, if it says so.
+    pub(in crate::store::sled) fn identity(&self) -> Option<NonZeroU64> {
+        self.inside?.identity
+    }
+
+    /// Says which file is of another store, if the data file has this identity.
+    pub(in crate::store::sled) fn mixture(&self, data: Option<NonZeroU64>) -> Option<String> {
+        let (data, journal) = (data?, self.identity()?);
+        if data == journal {
+            return None;
+        }
+        let counter = self.elsewhere.as_ref().and_then(|(_, count)| (*count)?.identity);
+        Some(match counter {
+            Some(counter) if counter == journal => format!("{DATA:?} is of another store"),
+            Some(counter) if counter == data => format!("{JOURNAL:?} is of another store"),
+            _ => format!("{DATA:?} is of one store, and {JOURNAL:?} of another"),
+        })
     }
 
     /// Tells whether anything says how many changes were acknowledged.
@@ -298,6 +319,12 @@ impl Journal {
         let is_made = fs::metadata(&path).is_ok_and(|found| found.is_file());
         if found.is_none() && !is_made {
             make(&path, count).map_err(|source| refused(&path, "make the journal", source))?;
+        } else if fs::symlink_metadata(&path)
+            .is_ok_and(|it| it.is_file() && (1..LEN as u64).contains(&it.len()))
+        {
+            // Of an earlier layout. Made longer in place, it might be left with half of the new number by a
+            // power cut. Where it is mounted that cannot be helped.
+            let _ = make(&path, count);
         }
         let file = OpenOptions::new().read(true).write(true).open(&path);
         let file = file.map_err(|source| refused(&path, "open the journal", source))?;
@@ -324,7 +351,8 @@ pub(in crate::store::sled) fn make_new(path: &Path, count: Count) -> Result<(), 
 fn make(path: &Path, count: Count) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
-    replace_file(path, &path.with_file_name(name), &count.bytes())
+    let unfinished = path.with_file_name(name);
+    replace_file(path, &unfinished, &count.bytes()).inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 #[cfg(unix)]
@@ -346,7 +374,7 @@ mod tests {
     /// Nobody is logged out because of one bit on a disk. More are damage.
     #[test]
     fn one_bit_that_flipped_is_put_right() {
-        let count = Count { changes: 1_234_567, accounts: Some(41) };
+        let count = Count { changes: 1_234_567, accounts: Some(41), identity: NonZeroU64::new(0xa7_b3c5) };
         let whole = count.bytes();
         assert_eq!(Count::parse(&whole), Some(count));
         let bits = whole.len() * 8;
@@ -358,7 +386,7 @@ mod tests {
             flipped[other / 8] ^= 1 << (other % 8);
             assert!(bit == other || Count::parse(&flipped).is_none(), "{bit} and {other}");
         }
-        for damaged in [&[][..], &[7; 20], &[0; 12], &whole[..19], &[1; 64]] {
+        for damaged in [&[][..], &[7; 20], &[0; 12], &[0; 28], &whole[..20], &whole[..27], &[1; 64]] {
             assert_eq!(Count::parse(damaged), None, "{damaged:?}");
         }
     }

@@ -131,6 +131,38 @@ fn a_name_that_the_template_imports_is_no_other_thing() {
     }
 }
 
+/// As with `cargo init`.
+#[test]
+fn an_empty_directory_that_one_is_in_gives_the_project_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let new_in = |folder: &Path, path: &str| {
+        fs::create_dir_all(folder).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jwtauth_program"));
+        command.args(["new", path]).current_dir(folder).env_remove("JWTAUTH_STORE").output().unwrap()
+    };
+    for (place, path, project) in [("shop", ".", "shop"), ("deep/inner", "..", ""), ("stall", "./", "stall")]
+    {
+        let output = new_in(&folder.path().join(place), path);
+        if project.is_empty() {
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("holds something"), "{output:?}");
+            continue;
+        }
+        assert!(output.status.success(), "{output:?}");
+        let project = folder.path().join(project).canonicalize().unwrap();
+        let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains(&format!("name = {place:?}")), "{manifest}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(project.to_str().unwrap()), "{said}");
+    }
+    // One that has no name for a crate.
+    let refused = new_in(&folder.path().join("2nd shop"), ".");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("\"2nd shop\"") && said.contains("--name my-api"), "{said}");
+    assert_eq!(fs::read_dir(folder.path().join("2nd shop")).unwrap().count(), 0);
+}
+
 #[test]
 fn a_name_that_is_none_is_refused_and_nothing_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();

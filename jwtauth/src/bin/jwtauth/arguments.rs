@@ -113,7 +113,7 @@ pub(crate) enum Command {
     Migrate(MigrateArguments),
     /// Make a project to begin with: an API with accounts, tests and a Dockerfile
     New {
-        /// A directory that is not there yet
+        /// A directory that is not there yet, or an empty one: `.` is this one
         path: PathBuf,
         /// The name of the package, if it is not that of the directory
         #[arg(long)]

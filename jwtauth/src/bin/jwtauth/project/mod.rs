@@ -41,7 +41,10 @@ const FILES: &[(&str, &str)] = &[
 /// Makes a project in a directory that is not there yet, or empty.
 pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
     store::outside_of_stores(path)?;
-    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    // `.` and `..` have no name of their own, and are there.
+    let folder = if path.file_name().is_some() { Ok(path.into()) } else { fs::canonicalize(path) };
+    let folder = folder.unwrap_or_else(|_| path.into());
+    let own = folder.file_name().unwrap_or_default().to_string_lossy();
     let name = package(name.unwrap_or(&own))?;
     let failed = |error: io::Error| Failure::refused(format!("{path:?} cannot be made: {error}"));
     let is_empty = match fs::read_dir(path) {
@@ -51,7 +54,7 @@ pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
     };
     if !is_empty {
         return Err(Failure::refused(format!(
-            "{path:?} holds something: name a directory that is not there yet"
+            "{path:?} holds something: name a directory that is not there yet, or an empty one"
         )));
     }
     for (file, text) in FILES {
@@ -60,7 +63,7 @@ pub(crate) fn make(path: &Path, name: Option<&str>, output: Output) -> Done {
         let made = OpenOptions::new().write(true).create_new(true).open(&file);
         made.and_then(|mut made| made.write_all(filled(text, &name).as_bytes())).map_err(failed)?;
     }
-    let text = format!("{name} is in {}: `cd` there, and `cargo run` or `cargo test`", path.display());
+    let text = format!("{name} is in {}: `cd` there, and `cargo run` or `cargo test`", folder.display());
     output.line(&text, &json!({ "name": name, "path": path.to_string_lossy() }));
     Ok(())
 }
@@ -74,8 +77,9 @@ fn filled(text: &str, name: &str) -> String {
 /// Checks the name of a package.
 fn package(name: &str) -> Result<String, Failure> {
     let refused = |why: &str| {
-        let what =
-            format!("{name:?} is no name for a package, because it {why}: write --name with another one");
+        let what = format!(
+            "{name:?} is no name for a package, because it {why}: write another one, such as --name my-api"
+        );
         Err(Failure::refused(what))
     };
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';

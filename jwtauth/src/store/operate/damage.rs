@@ -26,7 +26,7 @@ pub fn doctor(
     config: impl Into<SledConfig>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Diagnosis, OperateError> {
-    let mut look = |done, of| progress(Progress { done, of, bytes: 0 });
+    let mut look = |done, of, bytes| progress(Progress { done, of, bytes });
     examine::examine(config.into(), &mut look)?.ok_or(OperateError::Stopped)
 }
 
@@ -93,7 +93,7 @@ pub fn repair(
     options: RepairOptions,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
 ) -> Result<Repaired, OperateError> {
-    let mut look = |done, of| progress(Progress { done, of, bytes: 0 });
+    let mut look = |done, of, bytes| progress(Progress { done, of, bytes });
     rescue::repair(config.into(), options.keep_accounts, options.from_aside.as_deref(), &mut look)?
         .ok_or(OperateError::Stopped)
 }

@@ -15,8 +15,9 @@ use super::tree_keys;
 use crate::error::StoreError;
 use crate::id::{AccountId, SessionId};
 
-/// Hears how many keys were read or written, and of how many if that is known. It may say that it is enough.
-pub(in crate::store) type Look<'l> = dyn FnMut(u64, Option<u64>) -> ControlFlow<()> + 'l;
+/// Hears how many keys were read or written, of how many if that is known, and how many bytes were looked
+/// through where there are no keys yet. It may say that it is enough.
+pub(in crate::store) type Look<'l> = dyn FnMut(u64, Option<u64>, u64) -> ControlFlow<()> + 'l;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -57,7 +58,7 @@ pub(super) struct Evidence {
 /// any record, or bytes that are no log. `None` if nothing was written into it but what sled begins with.
 pub(super) fn changes_in(path: &Path) -> Result<Option<u64>, StoreError> {
     let failed = |source| files::refused(&path.join(DATA), "read the data file", source);
-    let go_on = &mut |_, _| ControlFlow::Continue(());
+    let go_on = &mut |_, _, _| ControlFlow::Continue(());
     let scanned = Salvage::scan(path, &path.join(DATA), |_, _| ControlFlow::Continue(())).map_err(failed)?;
     let Some(mut salvage) = scanned else { return Ok(None) };
     if salvage.ends_before_snapshot(path).map_err(failed)? {
@@ -127,8 +128,20 @@ impl Evidence {
             return Ok(Some((evidence, reach)));
         }
         let widest = SalvageReach { moved: true, ..older };
+        // Both searches go through all bytes.
+        let mut search = |bytes| look(deeper.keys, None, bytes);
+        if salvage.find_moved(&mut search)?.is_break() {
+            return Ok(None);
+        }
         let Some(mut found) = Self::read(salvage, widest, Some(deeper.keys), look)? else { return Ok(None) };
-        if salvage.find_accounts(&found.lost_accounts, |id| found.accounts.contains_key(id))? {
+        let is_known = |id: &AccountId| found.accounts.contains_key(id);
+        let mut search = |bytes| look(found.keys, None, bytes);
+        let ControlFlow::Continue(has_more) =
+            salvage.find_accounts(&found.lost_accounts, is_known, &mut search)?
+        else {
+            return Ok(None);
+        };
+        if has_more {
             let Some(more) = Self::read(salvage, widest, Some(found.keys), look)? else { return Ok(None) };
             found = more;
         }
@@ -145,7 +158,7 @@ impl Evidence {
         salvage.each(reach, |key, value| {
             evidence.take(key, value);
             let read = evidence.keys;
-            if read.is_multiple_of(1_024) && look(read, of.filter(|of| read <= *of)).is_break() {
+            if read.is_multiple_of(1_024) && look(read, of.filter(|of| read <= *of), 0).is_break() {
                 is_enough = true;
                 return ControlFlow::Break(());
             }
@@ -296,4 +309,61 @@ fn sorted<'a>(accounts: impl Iterator<Item = (AccountId, &'a str)>) -> Vec<Accou
         accounts.map(|(id, name)| AccountRef { name: name.into(), id: id.to_string() }).collect();
     all.sort();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::super::account_store::AccountStore as _;
+    use super::super::super::sample;
+    use super::super::SledStore;
+    use super::*;
+
+    /// What is looked for byte by byte in a large file takes minutes: somebody sees how far it is, and may
+    /// stop it at any moment.
+    #[tokio::test]
+    async fn each_step_of_a_search_tells_how_far_it_is_and_may_be_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).await.unwrap();
+        for (number, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
+            assert!(store.create_account(sample::account(number, name)).await.unwrap());
+        }
+        drop(store);
+        // Two bits of each record of one account, so that nobody can tell which.
+        let (data, shown) = (dir.path().join(DATA), b"BOB");
+        let mut bytes = fs::read(&data).unwrap();
+        for at in (0..bytes.len() - shown.len()).rev() {
+            if bytes[at..].starts_with(shown) {
+                bytes[at] ^= 0x11;
+            }
+        }
+        fs::write(&data, &bytes).unwrap();
+        let gather = |look: &mut Look<'_>| {
+            let scanned = Salvage::scan(dir.path(), &data, |bytes, _| look(0, None, bytes)).unwrap();
+            scanned.and_then(|mut salvage| Evidence::gather(&mut salvage, u64::MAX, look).unwrap())
+        };
+        let mut told = Vec::new();
+        let found = gather(&mut |done, _, bytes| {
+            told.push((done, bytes));
+            ControlFlow::Continue(())
+        });
+        let (evidence, _) = found.unwrap();
+        assert_eq!((evidence.readable.accounts, evidence.lost_accounts.len()), (2, 1));
+        let searched = told.iter().filter(|(done, at)| *done > 0 && *at == bytes.len() as u64).count();
+        assert!(searched >= 2, "the search for what was moved, and that for accounts: {told:?}");
+        for last in 0..told.len() {
+            let mut left = last;
+            let stopped = gather(&mut |_, _, _| {
+                assert!(left < usize::MAX, "it was to be the last one");
+                if left == 0 {
+                    left = usize::MAX;
+                    return ControlFlow::Break(());
+                }
+                left -= 1;
+                ControlFlow::Continue(())
+            });
+            assert!(stopped.is_none(), "{last} of {told:?}");
+        }
+    }
 }

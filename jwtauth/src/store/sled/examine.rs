@@ -269,7 +269,9 @@ pub(super) fn examine_older(
 }
 
 fn read(path: &Path, data: &Path, highest: u64, look: &mut Look<'_>) -> io::Result<Option<Read>> {
-    let Some(mut salvage) = Salvage::scan(path, data, |_, _| look(0, None))? else { return Ok(None) };
+    let Some(mut salvage) = Salvage::scan(path, data, |bytes, _| look(0, None, bytes))? else {
+        return Ok(None);
+    };
     let evidence = Evidence::gather(&mut salvage, highest, look)?;
     Ok(evidence.map(|(evidence, reach)| Read { salvage, evidence, reach }))
 }

@@ -207,7 +207,7 @@ fn write(
             failed = Some(error);
             return ControlFlow::Break(());
         }
-        is_enough = written.is_multiple_of(1_024) && look(written, of).is_break();
+        is_enough = written.is_multiple_of(1_024) && look(written, of, 0).is_break();
         if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     each.map_err(|source| files::refused(&rebuild.path().join(DATA), "read the data file", source))?;

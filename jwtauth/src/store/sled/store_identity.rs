@@ -86,7 +86,7 @@ mod tests {
     }
 
     fn doctor(path: &Path) -> Diagnosis {
-        examine(path.into(), &mut |_, _| ControlFlow::Continue(())).unwrap().unwrap()
+        examine(path.into(), &mut |_, _, _| ControlFlow::Continue(())).unwrap().unwrap()
     }
 
     fn pairs() -> impl Iterator<Item = [&'static str; 2]> {
@@ -129,7 +129,7 @@ mod tests {
                 let opened = SledStore::open(&path).await;
                 assert!(matches!(&opened, Err(StoreError::MixedFiles { .. })), "{pair:?}: {opened:?}");
             }
-            let go_on = &mut |_, _| ControlFlow::Continue(());
+            let go_on = &mut |_, _, _| ControlFlow::Continue(());
             let repaired = repair(SledConfig::new(&path), false, None, go_on).unwrap().unwrap();
             assert!(repaired.sessions_revoked && repaired.kept.accounts == 1, "{pair:?}: {repaired:?}");
             let store = SledStore::open(&path).await.unwrap();

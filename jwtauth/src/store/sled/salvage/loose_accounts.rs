@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::ops::ControlFlow;
 
 use super::super::super::codec::{self, MAX_RECORD};
 use super::super::tree_keys;
@@ -26,18 +27,24 @@ pub(super) struct LooseAccounts<'a> {
     found: BTreeMap<Vec<u8>, (u64, Vec<u8>)>,
 }
 
-/// Returns the records that were found of some accounts, by their keys.
+/// Returns the records that were found of some accounts, by their keys. `progress` hears how many bytes were
+/// looked through; `None` if it says that it is enough.
 pub(super) fn find(
     reader: &mut BodyReader,
     lost: &[(AccountId, String)],
     nameless: &[AccountId],
-) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> io::Result<Option<BTreeMap<Vec<u8>, Vec<u8>>>> {
     let mut search = LooseAccounts { wanted: HashMap::new(), nameless, found: BTreeMap::new() };
     for (id, name) in lost {
         search.wanted.entry(name).or_default().push(*id);
     }
-    reader.each_part(MAX_RECORD, |bytes| search.look(bytes))?;
-    Ok(search.found.into_iter().map(|(key, (_, record))| (key, record)).collect())
+    let searched = reader.each_part(MAX_RECORD, |bytes, read| {
+        search.look(bytes);
+        progress(read)
+    })?;
+    let found = search.found.into_iter().map(|(key, (_, record))| (key, record)).collect();
+    Ok(searched.is_continue().then_some(found))
 }
 
 impl LooseAccounts<'_> {

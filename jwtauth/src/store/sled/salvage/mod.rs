@@ -174,12 +174,16 @@ impl Salvage {
 
     /// Looks for the records of accounts of which only the names are known, or the keys in torn pages, if
     /// nobody knows them. [`each`](Self::each) has them from then on. Returns whether there are any.
+    /// `progress` hears how many bytes were looked through, and may say that it is enough.
     pub(in crate::store) fn find_accounts(
         &mut self,
         lost: &[(AccountId, String)],
         is_known: impl Fn(&AccountId) -> bool,
-    ) -> io::Result<bool> {
-        self.look_for_moved()?;
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<(), bool>> {
+        if self.find_moved(progress)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
         let mut nameless = BTreeSet::new();
         for message in self.scan.messages.iter().chain(self.moved.iter().flatten()) {
             if message.is_torn
@@ -191,17 +195,24 @@ impl Salvage {
         nameless.retain(|id| !is_known(id) && lost.iter().all(|(lost, _)| lost != id));
         let nameless: Vec<_> = nameless.into_iter().take(loose_accounts::MAX_NAMELESS).collect();
         if lost.is_empty() && nameless.is_empty() {
-            return Ok(false);
+            return Ok(ControlFlow::Continue(false));
         }
-        self.loose = loose_accounts::find(&mut self.reader, lost, &nameless)?;
-        Ok(!self.loose.is_empty())
+        let Some(loose) = loose_accounts::find(&mut self.reader, lost, &nameless, progress)? else {
+            return Ok(ControlFlow::Break(()));
+        };
+        self.loose = loose;
+        Ok(ControlFlow::Continue(!self.loose.is_empty()))
     }
 
-    fn look_for_moved(&mut self) -> io::Result<()> {
+    /// Looks for what stands elsewhere than it was written, once. `progress` likewise.
+    pub(in crate::store) fn find_moved(
+        &mut self,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
         if self.moved.is_none() {
-            self.moved = Some(moved_messages::find(self.reader.file(), &self.scan.messages)?);
+            self.moved = moved_messages::find(self.reader.file(), &self.scan.messages, progress)?;
         }
-        Ok(())
+        Ok(if self.moved.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     }
 
     /// Calls `look` with each key and its newest whole value, in the order of keys, until it has seen enough.
@@ -238,7 +249,7 @@ impl Salvage {
         look: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> io::Result<()> {
         if reach.moved {
-            self.look_for_moved()?;
+            let _ = self.find_moved(&mut |_| ControlFlow::Continue(()))?;
         }
         let cut = self.scan.cut_batch.filter(|_| !reach.cut_batch);
         let mut messages: Cow<'_, [FoundMessage]> = match cut {

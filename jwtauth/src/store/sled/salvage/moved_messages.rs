@@ -9,13 +9,19 @@
 //! within it. Single records of it prove themselves.
 
 use std::io;
+use std::ops::ControlFlow;
 
 use super::log_file::LogFile;
 use super::log_message::{LogKind, LogMessage, MAX_COST, SEGMENT};
 use super::log_scan::FoundMessage;
 
-/// Finds them. `known` are those that stand where they belong: within these is none.
-pub(super) fn find(file: &mut LogFile, known: &[FoundMessage]) -> io::Result<Vec<FoundMessage>> {
+/// Finds them. `known` are those that stand where they belong: within these is none. `progress` hears how
+/// many bytes were looked through; `None` if it says that it is enough.
+pub(super) fn find(
+    file: &mut LogFile,
+    known: &[FoundMessage],
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> io::Result<Option<Vec<FoundMessage>>> {
     let is_whole = |message: &&FoundMessage| message.kind != LogKind::LoneFile && !message.is_torn;
     let mut bodies: Vec<_> =
         known.iter().filter(is_whole).map(|it| (it.at, it.at + u64::from(it.len))).collect();
@@ -58,6 +64,9 @@ pub(super) fn find(file: &mut LogFile, known: &[FoundMessage]) -> io::Result<Vec
         }
         start += SEGMENT as u64;
         at = at.saturating_sub(SEGMENT);
+        if progress(start.min(len)).is_break() {
+            return Ok(None);
+        }
     }
-    Ok(found)
+    Ok(Some(found))
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use super::super::super::codec;
@@ -61,26 +61,33 @@ impl BodyReader {
         &mut self.file
     }
 
-    /// Shows all bytes of all files, whatever they are, in parts: what is no longer than `longest` is in one
-    /// part as a whole.
-    pub(super) fn each_part(&mut self, longest: usize, mut look: impl FnMut(&[u8])) -> io::Result<()> {
+    /// Shows all bytes of all files, whatever they are, in parts, until somebody has seen enough: what is no
+    /// longer than `longest` is in one part as a whole. With each part comes how far that is in the log.
+    pub(super) fn each_part(
+        &mut self,
+        longest: usize,
+        mut look: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
         let (len, mut start, mut part) = (self.file.len()?, 0, Vec::with_capacity(SEGMENT + longest));
         while start < len {
             // OK because a part is not longer.
             let left = usize::try_from(len - start).unwrap_or(usize::MAX);
             part.resize(left.min(SEGMENT + longest), 0);
             self.file.read(start, &mut part)?;
-            look(&part);
             start += SEGMENT as u64;
+            if look(&part, start.min(len)).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
         for entry in fs::read_dir(&self.blobs).into_iter().flatten().flatten() {
             if entry.metadata().is_ok_and(|found| found.is_file() && found.len() <= MAX_BLOB)
                 && let Ok(bytes) = fs::read(entry.path())
+                && look(&bytes, len).is_break()
             {
-                look(&bytes);
+                return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Returns the body; `None` if it is in a file of its own, and that is missing or damaged.

@@ -119,7 +119,7 @@ fn m_7_what_anybody_can_change_is_refused() {
         refused(&file, &["env"], &["so anybody can change", "chmod 600"]);
         assert_eq!(mode(&file), wide, "nothing is changed");
     }
-    make(&file, 0, 0o640);
+    make(&file, 0, 0o644);
     set(directory.path(), 0, 0o777);
     refused(&file, &["env"], &["777 lets anybody put a file there", "chmod o-w"]);
     // Reached by a link from a better place.
@@ -129,6 +129,20 @@ fn m_7_what_anybody_can_change_is_refused() {
     refused(&link, &["env"], &["777 lets anybody put a file there"]);
     set(directory.path(), 0, 0o1777);
     assert!(read(&link, &["env"]).contains(MENDED), "a sticky directory will do");
+}
+
+/// A volume that anybody can write, with `fsGroup`: what we have made there was for its group at most.
+#[test]
+fn m_7_a_secret_of_our_own_is_taken_from_an_open_volume() {
+    let directory = directory();
+    let file = directory.path().join("secret");
+    for (place, wide) in [(0o777, 0o660), (0o2777, 0o660), (0o777, 0o640)] {
+        make(&file, 0, wide);
+        set(directory.path(), 0, place);
+        let said = read(&file, &["env"]);
+        assert!(said.contains("secret: Ok(())") && said.contains(MENDED), "{place:o} {wide:o}: {said}");
+        assert_eq!(mode(&file), 0o600, "{wide:o}");
+    }
 }
 
 /// `$CREDENTIALS_DIRECTORY`, `/run/secrets`: of root, for a program of another user.

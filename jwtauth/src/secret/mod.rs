@@ -87,7 +87,9 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
     match read(path) {
         Err(ConfigError::SecretFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(new_secret()?);
-            make(path, secret.as_bytes()).map_err(|error| failed(advised(path, error)))?;
+            if make(path, secret.as_bytes()).map_err(|error| failed(advised(path, error)))? {
+                tell_of_new(path);
+            }
             // Its name may be taken by a link to nowhere.
             read(path).map_err(|error| match error {
                 ConfigError::SecretFile { source, .. } => failed(of_lost_target(path, source)),
@@ -102,10 +104,16 @@ pub(crate) fn read_or_make(path: &Path) -> Result<Secret, ConfigError> {
                 let empty = format!("it is empty, and no new secret can be written into it: {error}");
                 failed(io::Error::new(error.kind(), empty))
             })?;
+            tell_of_new(path);
             read(path)
         }
         other => other,
     }
+}
+
+/// Tokens that another secret has signed are refused from now on.
+fn tell_of_new(path: &Path) {
+    tracing::info!(target: "jwtauth", ?path, "a new secret was made, because none was there");
 }
 
 fn read(path: &Path) -> Result<Secret, ConfigError> {
@@ -177,8 +185,9 @@ fn advised(path: &Path, refusal: io::Error) -> io::Error {
     io::Error::new(refusal.kind(), advice)
 }
 
-/// Writes the file under another name first, then renames it, unless the file exists by now.
-fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
+/// Writes the file under another name first, then renames it, unless the file exists by now. Returns whether
+/// it did not.
+fn make(path: &Path, secret: &[u8]) -> io::Result<bool> {
     let directory = parent(path);
     create_dir(directory)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -192,22 +201,22 @@ fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
             file.write_all(secret).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all())
         })
         .and_then(|()| match fs::hard_link(&unfinished, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             // exFAT and some file systems over a network have no hard links, and say so in many ways.
             Err(_) => write_new(path, secret),
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
         })
-        .and_then(|()| sync_dir(directory));
+        .and_then(|is_new| sync_dir(directory).map(|()| is_new));
     let removed = fs::remove_file(&unfinished);
-    written.and(removed)
+    written.and_then(|is_new| removed.map(|()| is_new))
 }
 
 /// Writes the file in its place. One who is quicker wins.
-fn write_new(path: &Path, secret: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, secret: &[u8]) -> io::Result<bool> {
     match private(OpenOptions::new().write(true).create_new(true)).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
-        Ok(file) => write_whole(file, secret),
+        Ok(file) => write_whole(file, secret).map(|()| true),
     }
 }
 
@@ -325,8 +334,14 @@ mod tests {
             let refused = read_or_make(&path);
             assert!(matches!(refused, Err(ConfigError::SecretFileMode { mode, .. }) if mode == open));
         }
-        set_mode(&path, 0o640).unwrap();
+        // `fsGroup` of Kubernetes widens a volume that anybody can write.
         set_mode(&directory, 0o777).unwrap();
+        for wide in [0o660, 0o640] {
+            set_mode(&path, wide).unwrap();
+            assert_eq!(read_or_make(&path).unwrap().expose(), made.expose(), "{wide:o}");
+            assert!(is_private(), "{wide:o}");
+        }
+        set_mode(&path, 0o644).unwrap();
         let refused = read_or_make(&path);
         assert!(matches!(refused, Err(ConfigError::SecretFileDirectory { mode: 0o777, .. })), "{refused:?}");
         fs::remove_dir_all(&directory).unwrap();

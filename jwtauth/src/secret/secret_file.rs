@@ -5,6 +5,8 @@
 //! 1. What anybody can write is never taken for a secret.
 //! 2. A file of our own that others can read is made private. What somebody else has mounted for us is left
 //!    as it is: often nothing can be changed there.
+//! 3. In a directory where anybody can put a file, one is taken only if it is ours and was closed to anybody
+//!    but its group: nobody else can have known what is in it, and put it there.
 //!
 //! On systems without Unix permissions every file is taken.
 
@@ -89,7 +91,9 @@ impl<'p> SecretFile<'p> {
         if mode & 0o002 != 0 {
             return Err(Exposed::File { mode });
         }
-        self.check_directories()?;
+        if mode & 0o007 != 0 || !is_ours(&self.metadata) {
+            self.check_directories()?;
+        }
         if is_private {
             return Ok(());
         }

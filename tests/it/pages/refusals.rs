@@ -191,3 +191,20 @@ fn n_1_n_4_nobody_is_told_that_they_are_logged_out_while_a_session_goes_on() {
         }
     });
 }
+
+/// N-23: a page of another site that shows this one's page for a logout as an image does not empty its cache.
+#[test]
+fn n_23_another_site_does_not_empty_the_cache() {
+    bounded(async {
+        let site = own_site(|builder| builder, |pages| pages).await;
+        let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        for (from, is_emptied) in
+            [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)]
+        {
+            let request = client.get(site.at("/account/logout")).header("accept", "text/html");
+            let answer = request.header("sec-fetch-site", from).send().await.unwrap();
+            assert_eq!(sent_to(&answer), (303, "login?out".into()), "{from}");
+            assert_eq!(answer.headers().contains_key("clear-site-data"), is_emptied, "{from}");
+        }
+    });
+}

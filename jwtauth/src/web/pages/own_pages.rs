@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::device_row::DeviceRow;
 use super::own_visit::OwnVisit;
-use super::page_shell::{Shell, anew, from_index, logged_out, see_other, shown, with_headers_of};
+use super::page_shell::{LOGGED_OUT, Shell, anew, from_index, logged_out, see_other, shown, with_headers_of};
 use super::sent_forms::SentForms;
 use super::{PageSettings, PageTexts};
 use crate::accounts::Accounts;
@@ -188,7 +188,10 @@ pub(super) async fn show_logout_of_nobody(
 ) -> Result<Response> {
     let auth = Auth::from_request(request, &mut RequestBody::default()).await?;
     if !auth.has_session_to_end().await? {
-        return Ok(logged_out());
+        // An image in a page of another site must not empty this one's cache: its request has no cookies.
+        let site = request.headers().get("sec-fetch-site").map(|site| site.as_bytes());
+        let is_own = matches!(site, None | Some(b"same-origin" | b"none"));
+        return Ok(if is_own { logged_out() } else { see_other(LOGGED_OUT) });
     }
     shown(StatusCode::OK, &LogoutPage { shell: Shell::new(look, texts, &texts.log_out) })
 }

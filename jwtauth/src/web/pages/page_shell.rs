@@ -158,10 +158,13 @@ pub(super) fn see_other(location: &str) -> Response {
         .finish()
 }
 
+/// The page that says that somebody is logged out.
+pub(super) const LOGGED_OUT: &str = "login?out";
+
 /// Says that somebody is logged out. The browser drops the pages that it keeps to go back to, also where its
 /// cookies are not `Secure` (N-23).
 pub(super) fn logged_out() -> Response {
-    let mut response = see_other("login?out");
+    let mut response = see_other(LOGGED_OUT);
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
     response
 }

@@ -81,19 +81,19 @@ impl Form {
     /// Takes the members of a JSON object.
     fn of_members(members: Vec<(String, Value)>) -> Result<Self, FormError> {
         let mut form = Self::default();
-        for (name, value) in few(members)? {
+        for (name, value) in members {
             if form.0.insert(name, value).is_some() {
                 return Err(FormError::Repeated);
             }
         }
-        Ok(form)
+        form.of_few()
     }
 
     /// Takes the fields of a form. One that stands twice becomes an array: it is refused where one is
     /// expected.
     fn of_fields(fields: Vec<(String, String)>) -> Result<Self, FormError> {
         let mut form = Self::default();
-        for (name, value) in few(fields)? {
+        for (name, value) in fields {
             if name == CHARSET_FIELD && !parameters::is_utf8(&value) {
                 return Err(FormError::Charset);
             }
@@ -105,7 +105,12 @@ impl Form {
                 None => drop(form.0.insert(name, value)),
             }
         }
-        Ok(form)
+        form.of_few()
+    }
+
+    /// Refuses too many names. One of them may have many values, as the boxes of a page.
+    fn of_few(self) -> Result<Self, FormError> {
+        if self.0.len() > MAX_FIELDS { Err(FormError::TooMany) } else { Ok(self) }
     }
 
     /// Takes out text fields. All must be there and not empty.
@@ -199,10 +204,6 @@ impl Form {
     pub(super) fn rest(self) -> Map<String, Value> {
         self.0
     }
-}
-
-fn few<T>(fields: Vec<T>) -> Result<Vec<T>, FormError> {
-    if fields.len() > MAX_FIELDS { Err(FormError::TooMany) } else { Ok(fields) }
 }
 
 /// Decodes a name or value of a form (URL, section 5.1), except that nothing is replaced.

@@ -6,6 +6,7 @@
 //! 3. Without it, an `Origin` of another host is another site. No `Origin` either means an old browser or no
 //!    browser at all, and is allowed. Go compares the bytes; here `example.com:443` is the host of
 //!    `https://example.com` too (N-19).
+//! 4. Two values of one of these headers are another site. Go takes the first.
 //!
 //! Another site is allowed only if its origin or the path was configured. `SameSite` cookies alone are not
 //! enough: sibling subdomains count as the same site (RFC 6265bis, section 8.8.1).
@@ -82,7 +83,12 @@ impl CrossOrigin {
         // Browsers write an origin in lower case (RFC 6454, section 6.1). What is not is none of theirs.
         let written = sent.filter(|sent| !sent.iter().any(u8::is_ascii_uppercase));
         let origin = written.and_then(|sent| WebOrigin::parse(std::str::from_utf8(sent).ok()?));
+        // No browser sends two. A proxy or the application may have looked at the other one.
+        let is_twice = |name| headers.get_all(name).iter().nth(1).is_some();
+        let are_clear = !is_twice("origin") && !is_twice("sec-fetch-site");
+        let origin = origin.filter(|_| are_clear);
         let other_site = match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
+            _ if !are_clear => true,
             Some(b"same-origin" | b"none") => false,
             Some(site) if !site.is_empty() => true,
             _ if sent.is_none() => false,

@@ -212,3 +212,26 @@ fn h_10_an_exempt_path_opens_no_other() {
         );
     }
 }
+
+/// H-10: no browser sends two, and something in front may have looked at the other one.
+#[test]
+fn h_10_two_values_are_of_another_site() {
+    let mut settings = CrossOrigin::default();
+    settings.trust("https://spa.example").unwrap();
+    settings.exempt("/hook").unwrap();
+    for (name, values) in [
+        ("sec-fetch-site", ["same-origin", "cross-site"]),
+        ("sec-fetch-site", ["none", "none"]),
+        ("origin", ["https://example.com", "https://evil.example"]),
+        ("origin", ["https://spa.example", "https://evil.example"]),
+        ("origin", ["", "https://evil.example"]),
+    ] {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let refuses = |path| settings.refuses_parts(&Method::POST, path, Some(b"example.com"), &headers);
+        assert!(refuses("/change"), "{name} {values:?}");
+        assert!(!refuses("/hook"), "{name} {values:?}");
+    }
+}

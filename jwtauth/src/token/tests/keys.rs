@@ -126,15 +126,17 @@ fn n_28_it_is_known_which_keys_sign_alike() {
     let pem = |text: &str| Key::from_pem(text).unwrap();
     let rsa =
         |algorithm| pem(include_str!("../../../../tests/keys/rsa.pem")).with_algorithm(algorithm).unwrap();
-    for key in [
-        keys().access.remove(0),
-        pem(include_str!("../../../../tests/keys/ed25519.pem")),
-        pair("pair"),
-        rsa(Algorithm::RS256),
-        rsa(Algorithm::PS256),
+    for (key, alike) in [
+        (keys().access.remove(0), true),
+        (pem(include_str!("../../../../tests/keys/ed25519.pem")), true),
+        (rsa(Algorithm::RS256), true),
+        (rsa(Algorithm::PS256), false),
+        // It depends on the crate that signs (RFC 6979).
+        (pair("pair"), false),
     ] {
         let (name, tokens) = (key.algorithm().name(), AccessTokens::new(vec![key]).unwrap());
-        assert_eq!(tokens.writes_alike(), issue(&tokens) == issue(&tokens), "{name}");
+        assert_eq!(tokens.writes_alike(), alike, "{name}");
+        assert!(name == "ES256" || (issue(&tokens) == issue(&tokens)) == alike, "{name}");
     }
 }
 

@@ -38,6 +38,8 @@ mod reporter;
 mod revoke;
 mod rotate;
 #[cfg(feature = "pages")]
+mod same_form;
+#[cfg(feature = "pages")]
 mod since_start;
 mod sliding_tokens;
 mod sweep;
@@ -78,6 +80,8 @@ pub(crate) use self::open::Eviction;
 pub(crate) use self::pending_login::PendingLogin;
 use self::reporter::Reporter;
 pub(crate) use self::rotate::Renewal;
+#[cfg(feature = "pages")]
+pub(crate) use self::same_form::SameForm;
 #[cfg(feature = "pages")]
 pub(crate) use self::since_start::{CountedEvent, SinceStart, Stretch};
 pub(crate) use self::sliding_tokens::BearerToken;

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use tracing::Instrument as _;
 
+#[cfg(feature = "pages")]
+use super::SameForm;
 use super::Sessions;
 use super::end::{Ends, MayEnd};
 use super::unclaimed_session::UnclaimedSession;
@@ -36,6 +38,9 @@ pub(crate) struct PendingLogin {
     /// `None` for a session that its client can ask for again.
     unclaimed: Option<UnclaimedSession>,
     uncounted: Option<UncountedSession>,
+    /// The form that it came by, if that has a name: it crowds out no other login of it.
+    #[cfg(feature = "pages")]
+    form: Option<Arc<SameForm>>,
 }
 
 impl PendingLogin {
@@ -45,13 +50,22 @@ impl PendingLogin {
         unclaimed: Option<UnclaimedSession>,
         uncounted: Option<UncountedSession>,
     ) -> Self {
-        Self { session, effects, replaced_tokens: Vec::new(), unclaimed, uncounted }
+        Self {
+            session,
+            effects,
+            replaced_tokens: Vec::new(),
+            unclaimed,
+            uncounted,
+            #[cfg(feature = "pages")]
+            form: None,
+        }
     }
 
-    /// Lets it replace more sessions.
+    /// Notes by which form it came.
     #[cfg(feature = "pages")]
-    pub(crate) fn replace_too(&mut self, sessions: Vec<SessionId>) {
-        self.effects.replaces.extend(sessions);
+    pub(crate) fn came_by(&mut self, form: Arc<SameForm>) {
+        form.add(self.session.id, &self.effects.replaces);
+        self.form = Some(form);
     }
 }
 
@@ -95,6 +109,10 @@ impl Sessions {
         let mut effects = std::mem::take(&mut login.effects);
         effects.put_off = false;
         effects.uncounted = self.uncounted.of(&login.session.subject);
+        #[cfg(feature = "pages")]
+        if let Some(form) = &login.form {
+            effects.uncounted.extend(form.sessions());
+        }
         let (store, ends) = (Arc::clone(&self.store), Arc::clone(&self.ends));
         let handed_out = carry_out(store, ends, login.session.clone(), effects.clone());
         let found = match self.within(Box::pin(handed_out)).await {

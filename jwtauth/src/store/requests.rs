@@ -66,7 +66,8 @@ pub struct LoginEffects {
     /// Whether nobody is revoked yet: the answer to the login has not left, and
     /// [`SessionStore::hand_out`](super::SessionStore::hand_out) does it when it leaves.
     pub put_off: bool,
-    /// Sessions of the subject whose login was put off: they do not count, and are not crowded out.
+    /// Sessions of the subject that do not count, and are not crowded out: their login was put off, or came
+    /// by the same form as this one.
     pub uncounted: Vec<SessionId>,
     /// By which time a session is expired that the login forgets, in Unix seconds. With `None` it is that of
     /// the login, whose clock may be ahead of those of others who use the store.

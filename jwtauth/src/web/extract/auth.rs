@@ -11,9 +11,9 @@ use super::user::session_of;
 use crate::device::Device;
 use crate::error::{SessionError, TokenError};
 use crate::events::Event;
-#[cfg(feature = "pages")]
-use crate::id::SessionId;
 use crate::record::{RevocationReason, Session};
+#[cfg(feature = "pages")]
+use crate::session::SameForm;
 use crate::session::{Eviction, IssuedTokens};
 use crate::user::AuthUser;
 use crate::web::answer::rejection::{self, Rejection};
@@ -104,16 +104,10 @@ impl Auth {
         Ok(session)
     }
 
-    /// Lets the login of this request replace more sessions, when its answer leaves.
+    /// Notes by which form the login of this request came.
     #[cfg(feature = "pages")]
-    pub(crate) fn also_replace(&self, sessions: Vec<SessionId>) {
-        self.handle.also_replace(sessions);
-    }
-
-    /// Revokes the session that this request has opened, and leaves the cookies alone.
-    #[cfg(feature = "pages")]
-    pub(crate) fn take_login_back(&self) {
-        let _ = self.handle.set_cookies(Cookies::Keep);
+    pub(crate) fn logged_in_by(&self, form: Arc<SameForm>) {
+        self.handle.logged_in_by(form);
     }
 
     /// Tells whether no browser keeps the cookies of the answer: it goes over plain http, as far as one sees.

@@ -27,7 +27,7 @@ struct LoginPage<'p> {
     next: &'p str,
     query: String,
     can_register: bool,
-    /// Names the form: one that is sent twice opens one session.
+    /// Names the form: of one that is sent twice one session is left.
     once: String,
 }
 
@@ -116,7 +116,6 @@ fn login_page(
 
 /// `POST login`.
 pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Response> {
-    let arrival = look.sent_forms.arrival();
     let (request, mut body) = request.split();
     let texts = look.texts(&request);
     // Before the form is read: it refuses what another site caused.
@@ -151,7 +150,7 @@ pub(super) async fn log_in(look: &PageSettings, request: Request) -> Result<Resp
             return Ok(page);
         }
     };
-    match look.sent_forms.log_in(&auth, &account, form.text("once"), arrival).await {
+    match look.sent_forms.log_in(&auth, &account, form.text("once")).await {
         Ok(()) => Ok(arrived(look, &next)),
         // Disabled meanwhile, or refused by a hook.
         Err(error) => match Rejection::from(&error) {
@@ -202,7 +201,6 @@ fn register_page(
 
 /// `POST register`: opens an account, and logs it in.
 pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Response> {
-    let arrival = look.sent_forms.arrival();
     let (request, mut body) = request.split();
     let texts = look.texts(&request);
     let auth = Auth::from_request(&request, &mut body).await?;
@@ -218,7 +216,7 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
         return register_page(StatusCode::UNPROCESSABLE_ENTITY, shell, &username, &next, problems);
     }
     let accounts = <&Accounts>::from_request_without_body(&request).await?;
-    let sent = (form.text("once"), arrival);
+    let once = form.text("once");
     let account = match accounts.register_from(&username, &password, auth.client_address()).await {
         Ok(account) => account,
         Err(error) => {
@@ -228,7 +226,7 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
                 return Ok(with_headers_of(&error.as_response(), page));
             }
             if matches!(error, AccountError::NameTaken) {
-                let made = made_before(look, &auth, accounts, [&username, &password], sent).await?;
+                let made = made_before(look, &auth, accounts, [&username, &password], once).await?;
                 if made == TakenName::LoggedIn {
                     return Ok(arrived(look, &next));
                 }
@@ -249,7 +247,7 @@ pub(super) async fn register(look: &PageSettings, request: Request) -> Result<Re
             return register_page(StatusCode::UNPROCESSABLE_ENTITY, shell, &username, &next, problems);
         }
     };
-    look.sent_forms.log_in(&auth, &account, sent.0, sent.1).await?;
+    look.sent_forms.log_in(&auth, &account, once).await?;
     Ok(arrived(look, &next))
 }
 
@@ -271,7 +269,7 @@ async fn made_before(
     auth: &Auth,
     accounts: &Accounts,
     [username, password]: [&str; 2],
-    (form, arrival): (String, u64),
+    form: String,
 ) -> Result<TakenName> {
     let account = match accounts.verify(username, password, auth.client_address()).await {
         Ok(account) => account,
@@ -282,7 +280,7 @@ async fn made_before(
         Err(AccountError::Busy | AccountError::RateLimited { .. }) => return Ok(TakenName::Untried),
         Err(error) => return Err(error.into()),
     };
-    match look.sent_forms.log_in(auth, &account, form, arrival).await {
+    match look.sent_forms.log_in(auth, &account, form).await {
         Ok(()) => Ok(TakenName::LoggedIn),
         // Disabled meanwhile, or refused by a hook.
         Err(error) => match Rejection::from(&error) {

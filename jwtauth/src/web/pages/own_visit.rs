@@ -44,6 +44,7 @@ impl<'v> OwnVisit<'v> {
         let age = wiring::handle(request, "a page of an account")?.age_of_login(who);
         let session = who.session_id();
         let state = wiring::state(request, "a page of an account")?;
+        look.sent_forms.end_unused(&state.sessions, session).await?;
         Ok(Self { look, texts, request, state, account, session, age, problem: None })
     }
 

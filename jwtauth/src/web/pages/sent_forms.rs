@@ -1,43 +1,34 @@
 //! Forms of logins that are sent more than once, as by a second click on a slow line.
 //!
-//! A browser takes the answer to the last click, and drops the others. It never had the cookies of the first
-//! one when it sent the second. So the session of the last one that came replaces those of the others, in
-//! whatever order they are ready. Each form that is shown has a name of its own.
+//! Each form that is shown has a name of its own. Whichever answer the browser takes, its session is good. The
+//! first page that it shows ends the sessions of the same form that nobody has used: see [`SameForm`].
 //!
 //! What is known of a form is in memory, so the second click has to come to the same process.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::accounts::Account;
 use crate::error::{RandomError, SessionError};
 use crate::id::{AccountId, SessionId, TokenId};
+use crate::record::RevocationReason;
+use crate::session::{SameForm, Sessions};
 use crate::web::extract::auth::Auth;
 
-/// How many logins are remembered.
+/// How many forms are remembered.
 const REMEMBERED: usize = 1_000;
 
 /// The longest name of a form, in bytes.
 pub(super) const MAX_NAME: usize = 64;
 
-/// The logins of forms, the newest last.
+/// The forms that somebody has logged in by, the newest last.
 #[derive(Default)]
-pub(super) struct SentForms {
-    arrivals: AtomicU64,
-    logins: Mutex<VecDeque<FormLogin>>,
-}
+pub(super) struct SentForms(Mutex<VecDeque<SentForm>>);
 
-/// A form that was sent, by its name and when it came.
-pub(super) struct SentForm {
+struct SentForm {
     name: String,
-    arrival: u64,
-}
-
-struct FormLogin {
-    form: SentForm,
     account: AccountId,
-    session: SessionId,
+    logins: Arc<SameForm>,
 }
 
 impl SentForms {
@@ -46,51 +37,54 @@ impl SentForms {
         TokenId::random().map(|name| name.to_string())
     }
 
-    /// Notes that a form has come. Called before anything takes time.
-    pub(super) fn arrival(&self) -> u64 {
-        self.arrivals.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Logs somebody in. The session is that of the form, which has one.
+    /// Logs somebody in by a form, which has a name unless the application has made it.
     pub(super) async fn log_in(
         &self,
         auth: &Auth,
         account: &Account,
         name: String,
-        arrival: u64,
     ) -> Result<(), SessionError> {
-        let session = auth.login(account).await?.id;
-        if name.is_empty() || name.len() > MAX_NAME {
-            return Ok(());
-        }
-        let login = FormLogin { form: SentForm { name, arrival }, account: account.id, session };
-        match self.note(login) {
-            Some(earlier) => auth.also_replace(earlier),
-            // Nobody waits for this answer.
-            None => auth.take_login_back(),
+        auth.login(account).await?;
+        if !name.is_empty() && name.len() <= MAX_NAME {
+            auth.logged_in_by(self.logins_of(name, account.id));
         }
         Ok(())
     }
 
-    /// Notes a login. Returns the sessions of the same form that came earlier, or `None` if a later one has
-    /// logged in already.
-    fn note(&self, login: FormLogin) -> Option<Vec<SessionId>> {
-        let mut logins = self.lock();
-        let same = |other: &&FormLogin| other.form.name == login.form.name && other.account == login.account;
-        if logins.iter().filter(same).any(|other| other.form.arrival > login.form.arrival) {
-            return None;
+    /// Notes that a session was used, and revokes those of the same form that were not.
+    pub(super) async fn end_unused(&self, sessions: &Sessions, used: SessionId) -> Result<(), SessionError> {
+        let found = self.lock().iter().rev().find_map(|form| {
+            let unused = form.logins.unused_beside(used)?;
+            Some((Arc::clone(&form.logins), unused))
+        });
+        let Some((logins, unused)) = found else { return Ok(()) };
+        for other in unused {
+            // Where no page of these is shown, it may be in use: then its tokens are renewed.
+            if sessions.find(other).await?.is_some_and(|session| session.generation == 0) {
+                sessions.revoke_for(other, RevocationReason::Replaced).await?;
+            }
+            logins.forget(other);
         }
-        let earlier = logins.iter().filter(same).map(|other| other.session).collect();
-        if logins.len() == REMEMBERED {
-            logins.pop_front();
-        }
-        logins.push_back(login);
-        Some(earlier)
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<FormLogin>> {
+    /// Returns the logins of a form by an account.
+    fn logins_of(&self, name: String, account: AccountId) -> Arc<SameForm> {
+        let mut forms = self.lock();
+        if let Some(form) = forms.iter().rev().find(|form| form.name == name && form.account == account) {
+            return Arc::clone(&form.logins);
+        }
+        if forms.len() == REMEMBERED {
+            forms.pop_front();
+        }
+        let logins = Arc::default();
+        forms.push_back(SentForm { name, account, logins: Arc::clone(&logins) });
+        logins
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<SentForm>> {
         // OK because nothing under the lock can panic half-way, except an allocation, which aborts.
-        self.logins.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,26 +92,19 @@ impl SentForms {
 mod tests {
     use super::*;
 
-    /// N-33: whichever is ready first, the last that came counts. Other forms and accounts are not concerned.
+    /// N-33: other forms and accounts are not concerned, and no more is remembered than was said.
     #[test]
-    fn n_33_the_last_click_counts() {
+    fn n_33_a_form_is_known_by_its_name_and_account() {
         let forms = SentForms::default();
         let (ann, bob) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
-        let note = |name: &str, arrival, account, session| {
-            let form = SentForm { name: name.into(), arrival };
-            forms.note(FormLogin { form, account, session: SessionId::from_bytes([session; 16]) })
-        };
-        let ids =
-            |ids: &[u8]| Some(ids.iter().map(|id| SessionId::from_bytes([*id; 16])).collect::<Vec<_>>());
-        assert_eq!(note("a", 2, ann, 1), ids(&[]));
-        assert_eq!(note("a", 1, ann, 2), None, "it came before, and is ready later");
-        assert_eq!(note("a", 1, bob, 3), ids(&[]));
-        assert_eq!(note("b", 1, ann, 4), ids(&[]));
-        assert_eq!(note("a", 3, ann, 5), ids(&[1]));
-        assert_eq!(note("a", 4, ann, 6), ids(&[1, 5]));
-        for arrival in 0..2 * REMEMBERED as u64 {
-            note("c", arrival, bob, 7);
+        let a = forms.logins_of("a".into(), ann);
+        assert!(Arc::ptr_eq(&a, &forms.logins_of("a".into(), ann)));
+        assert!(!Arc::ptr_eq(&a, &forms.logins_of("a".into(), bob)));
+        assert!(!Arc::ptr_eq(&a, &forms.logins_of("b".into(), ann)));
+        for form in 0..2 * REMEMBERED {
+            let _ = forms.logins_of(form.to_string(), bob);
         }
         assert_eq!(forms.lock().len(), REMEMBERED);
+        assert!(!Arc::ptr_eq(&a, &forms.logins_of("a".into(), ann)), "it was forgotten");
     }
 }

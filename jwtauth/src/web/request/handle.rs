@@ -23,6 +23,8 @@ use crate::error::BoxError;
 use crate::id::SessionId;
 use crate::notice::misconfigured;
 use crate::session::PendingLogin;
+#[cfg(feature = "pages")]
+use crate::session::SameForm;
 use crate::user::{AuthUser, Identity, OtherKind, TokenSource, TokenUser, Unfit, check_kind, kind_of};
 use crate::web::answer::cookie_forms::is_sent_to;
 use crate::web::answer::rejection::Rejection;
@@ -141,10 +143,10 @@ impl Handle {
         self.answer().set_cookies(cookies)
     }
 
-    /// Lets a login replace more sessions.
+    /// Notes by which form the login came whose tokens would leave with the answer now.
     #[cfg(feature = "pages")]
-    pub(crate) fn also_replace(&self, sessions: Vec<SessionId>) {
-        self.answer().also_replace(sessions);
+    pub(crate) fn logged_in_by(&self, form: Arc<SameForm>) {
+        self.answer().logged_in_by(form);
     }
 
     /// Notes a login whose tokens leave in the body of the answer. Returns it if the answer has left.

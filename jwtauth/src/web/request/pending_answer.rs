@@ -1,6 +1,8 @@
 //! What leaves with the answer of a request: cookies, and headers that keep it private.
 
 use std::net::IpAddr;
+#[cfg(feature = "pages")]
+use std::sync::Arc;
 
 use poem::Response;
 use poem::http::{HeaderName, HeaderValue, header};
@@ -9,7 +11,7 @@ use super::authority::Authority;
 use super::origin::OriginCheck;
 use super::outcome::Cookies;
 #[cfg(feature = "pages")]
-use crate::id::SessionId;
+use crate::session::SameForm;
 use crate::session::{IssuedTokens, PendingLogin};
 use crate::web::answer::rejection::{self, FailedLogin, Rejection};
 use crate::web::answer::wording;
@@ -91,13 +93,13 @@ impl PendingAnswer {
         late
     }
 
-    /// Lets a login replace more sessions.
+    /// Notes by which form the login came whose cookies would leave now.
     #[cfg(feature = "pages")]
-    pub(super) fn also_replace(&mut self, sessions: Vec<SessionId>) {
+    pub(super) fn logged_in_by(&mut self, form: Arc<SameForm>) {
         if let Cookies::Set(issued) = &mut self.cookies
             && let Some(login) = &mut issued.pending
         {
-            login.replace_too(sessions);
+            login.came_by(form);
         }
     }
 

@@ -148,8 +148,9 @@ impl Opened {
             None => whole.open_with_keepsake(reads_all, patience),
         };
         snapshots::note_current(path, &lock);
-        let (tree, Counted { totals, payload, first }) = opened?;
+        // Also what sled has made of a store that is refused.
         files::restrict(path);
+        let (tree, Counted { totals, payload, first }) = opened?;
         files::sync_all(path)?;
         let mut blobs = Blobs::open(path)?;
         blobs.sync()?;
@@ -184,7 +185,7 @@ pub(super) fn count_of(totals: Totals) -> Count {
     Count { changes: totals.changes, accounts: Some(totals.accounts), identity: totals.identity }
 }
 
-fn is_damage(error: &StoreError) -> bool {
+pub(super) fn is_damage(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::Corrupt { .. } | StoreError::MixedFiles { .. } | StoreError::RolledBack { .. }

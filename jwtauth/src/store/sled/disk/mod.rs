@@ -20,7 +20,7 @@ use super::follow::Followers;
 use super::growth::Growth;
 use super::reader::StoreReader;
 use super::record_count::Counted;
-use super::startup::{DiskState, Opened, count_of};
+use super::startup::{DiskState, Opened, count_of, is_damage};
 use super::tree_change::{Change, Group};
 use super::writer::Commit;
 use super::{files, salvage, tree_keys};
@@ -125,12 +125,15 @@ impl Disk {
             return self.reopen(None, |_| Ok(()));
         }
         // What is in a file that was removed is only in the handle, and gone once that is dropped.
-        self.state.data.is_in_place()?;
+        self.state.data.may_open_anew()?;
         // Opening writes. As long as the disk takes nothing, the old handle still serves reads.
         files::probe_for_open(&self.reader.path)?;
         // And what cannot be read would be lost with it.
         salvage::check_readable(&self.reader.path, &self.reader.path.join(files::DATA))?;
-        self.reopen(None, files::rewrite)
+        self.reopen(None, files::rewrite).map_err(|error| {
+            self.state.data.follow();
+            if is_damage(&error) { self.state.data.refuse(error) } else { error }
+        })
     }
 
     /// Notes that the store is not to be trusted until it is opened anew, and why.
@@ -272,6 +275,8 @@ impl Commit for Disk {
             Ok(()) => self.reader.forget_hidden(&removed),
             Err(error) => {
                 self.fail(error);
+                // Otherwise nothing is opened anew until somebody writes.
+                self.group = Group::new(self.state.totals);
                 self.disowned.extend(removed);
                 tracing::error!(target: "jwtauth", error = error as &dyn std::error::Error, "the session store cannot be written");
             }

@@ -156,6 +156,38 @@ async fn r_5_the_store_heals_by_itself() {
     drop(writer);
 }
 
+/// M-13, R-4: a file that was cut is not held for one that was replaced, and is used again when it is mended.
+#[test]
+fn m_13_a_data_file_that_was_cut_is_used_again_when_it_is_put_back() {
+    let dir = Dir::new("cut");
+    let mut disk = disk(&dir.0);
+    insert(&mut disk, session(1), LoginEffects::default()).unwrap();
+    disk.commit().unwrap();
+    let data = dir.0.join("db");
+    let good = std::fs::read(&data).unwrap();
+    std::fs::write(&data, &good[..good.len() - 100]).unwrap();
+    let cut = format!("was cut from {} to {} bytes", good.len(), good.len() - 100);
+    insert(&mut disk, session(2), LoginEffects::default()).unwrap();
+    let mut said = disk.commit().unwrap_err().to_string();
+    for round in 0..4 {
+        assert!(said.contains(&cut) && !said.contains("replaced") && !said.contains("/proc/"), "{said}");
+        fail_long_ago(&mut disk);
+        disk.retry();
+        said = disk.reader.failure().unwrap_or_else(|| panic!("round {round}"));
+    }
+    for entry in std::fs::read_dir(&dir.0).unwrap().map(Result::unwrap) {
+        let mode = crate::private_file::mode(&entry.metadata().unwrap());
+        assert_eq!(mode & 0o077, 0, "{entry:?}");
+    }
+    std::fs::write(&data, &good).unwrap();
+    for _ in 0..2 {
+        fail_long_ago(&mut disk);
+        disk.retry();
+    }
+    assert!(disk.failed.is_none(), "{:?}", disk.reader.failure());
+    assert_eq!(seen(&disk), [(1, false)]);
+}
+
 /// Sessions that readers see, and which of them are revoked.
 fn seen(disk: &Disk) -> Vec<(u8, bool)> {
     let sessions = disk.reader.sessions_of("1").unwrap();

@@ -6,13 +6,17 @@
 //!
 //! sled makes its file shorter too, by whole segments, and a segment that it writes there again begins with a
 //! head. Where somebody else has cut the file, sled goes on behind the cut, and there is a hole.
+//!
+//! A file that was closed and found damaged when it was opened anew is tried again when somebody has changed
+//! it. What is held then is the file that has the name: a copy may have been put back in its place.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{DATA, refused};
-use crate::error::StoreError;
+use crate::error::{StoreError, in_one_line};
 
 /// sled makes its file shorter by whole segments.
 const SEGMENT: u64 = 512 * 1024;
@@ -30,7 +34,23 @@ pub(in crate::store::sled) struct DataFile {
     len: u64,
     /// How short it has become last, until it has grown again.
     cut: Option<u64>,
+    /// How somebody else has cut it, if that was seen.
+    harm: Option<String>,
+    /// Why it was refused when it was opened anew.
+    refusal: Option<Refusal>,
 }
+
+/// A file that is damaged.
+#[derive(Debug)]
+struct Refusal {
+    error: StoreError,
+    /// What was seen of the file then, and what was seen of it last.
+    then: Option<Stamp>,
+    last: Option<Stamp>,
+}
+
+/// Its length, and when it was changed.
+type Stamp = (u64, Option<SystemTime>);
 
 impl DataFile {
     pub(in crate::store::sled) fn open(store: &Path) -> Result<Self, StoreError> {
@@ -39,7 +59,7 @@ impl DataFile {
         // Some systems sync only what is open for writing.
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len();
-        Ok(Self { store: store.into(), path, file, len, cut: None })
+        Ok(Self { store: store.into(), path, file, len, cut: None, harm: None, refusal: None })
     }
 
     /// Waits until the data is on disk.
@@ -59,7 +79,7 @@ impl DataFile {
         self.len = len;
         if len < before {
             if len == 0 || !len.is_multiple_of(SEGMENT) {
-                return Err(self.lost(format!("was cut from {before} to {len} bytes")));
+                return Err(self.harmed(format!("was cut from {before} to {len} bytes")));
             }
             self.cut = Some(self.cut.map_or(len, |cut| cut.min(len)));
         }
@@ -76,7 +96,7 @@ impl DataFile {
         let failed = |source| refused(&self.path, "look at the data file", source);
         self.file.seek(SeekFrom::Start(cut)).and_then(|_| self.file.read_exact(&mut head)).map_err(failed)?;
         if head == [0; HEAD] {
-            return Err(self.lost(format!("was cut to {cut} bytes")));
+            return Err(self.harmed(format!("was cut to {cut} bytes")));
         }
         self.cut = None;
         Ok(())
@@ -94,7 +114,44 @@ impl DataFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed or renamed",
             Err(source) => return Err(failed(source)),
         };
-        Err(self.lost(format!("{problem}{}", self.rescue())))
+        // A file that was cut is nothing to go on with.
+        let is_cut = self.harm.is_some() || held.len() < self.len;
+        let rescue = if is_cut { String::new() } else { self.rescue() };
+        Err(self.lost(format!("{problem}{rescue}")))
+    }
+
+    /// Fails if it is not to be closed and opened anew: what is in a file that was removed or replaced is
+    /// nowhere else, and one that was refused stays so until somebody has changed it, and is done with that.
+    /// To be asked once in a while.
+    pub(in crate::store::sled) fn may_open_anew(&mut self) -> Result<(), StoreError> {
+        let Some(refusal) = &mut self.refusal else { return self.is_in_place().map(drop) };
+        let now = stamp(&self.path);
+        let is_still = std::mem::replace(&mut refusal.last, now) == now;
+        if now.is_some() && is_still && now != refusal.then { Ok(()) } else { Err(refusal.error.again()) }
+    }
+
+    /// Goes on with the file that has the name: this one was closed, and the store did not open.
+    pub(in crate::store::sled) fn follow(&mut self) {
+        if let Ok(Self { file, .. }) = Self::open(&self.store) {
+            self.file = file;
+        }
+    }
+
+    /// Remembers that it was found damaged when it was opened anew. Returns what is to be said of it: first
+    /// what has happened to it.
+    pub(in crate::store::sled) fn refuse(&mut self, error: StoreError) -> StoreError {
+        let error = match &self.harm {
+            Some(harm) => self.lost(format!("{harm}, and does not open as it is ({})", in_one_line(&error))),
+            None => error,
+        };
+        let then = stamp(&self.path);
+        self.refusal = Some(Refusal { error: error.again(), then, last: then });
+        error
+    }
+
+    fn harmed(&mut self, problem: String) -> StoreError {
+        self.harm = Some(problem.clone());
+        self.lost(problem)
     }
 
     fn lost(&self, problem: String) -> StoreError {
@@ -110,9 +167,13 @@ impl DataFile {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn rescue(&self) -> &'static str {
-        ""
+    fn rescue(&self) -> String {
+        String::new()
     }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    fs::metadata(path).ok().map(|found| (found.len(), found.modified().ok()))
 }
 
 /// Some file systems say so of every file.

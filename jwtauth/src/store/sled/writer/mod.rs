@@ -365,7 +365,7 @@ fn next<D: Commit>(disk: &mut D, queue: &Receiver<Job<D>>) -> Option<Job<D>> {
 
 impl StoreError {
     /// Says the same to one more of those who waited for the same commit.
-    fn again(&self) -> Self {
+    pub(super) fn again(&self) -> Self {
         match self {
             Self::Io { path, action, source } => Self::Io {
                 path: path.clone(),
